@@ -1,0 +1,43 @@
+"""The inference worker as a process: everything put together, and taken down in order."""
+
+from __future__ import annotations
+
+import logging
+from threading import Event
+
+from inference.loop import Worker
+from inference.swap import Swap
+from zelador import metrics
+from zelador.buffer import Reader
+from zelador.health import Heartbeat
+from zelador.link import Link
+from zelador.settings import Settings
+from zelador.status import link_options, status_message
+
+log = logging.getLogger(__name__)
+
+SERVICE = "inference"
+
+
+def run(settings: Settings, stop: Event) -> None:
+    """Runs until `stop`. Raises Unavailable when broker, Redis or registry cannot be used at the start."""
+    instance = settings.inference.instance
+    link = Link(settings.mqtt, link_options(settings.topics, SERVICE, f"zelador-{instance}"), stop)
+    reader = Reader(settings, stop, instance)
+    gathered = metrics.InferenceMetrics()
+    metrics.serve(settings.metrics, gathered.registry)
+    reader.patient.open(settings.redis.start_patience_s)
+    link.open(settings.mqtt.start_patience_s)
+    swap = Swap(settings, stop)
+    heartbeat = Heartbeat(reader.patient.client, settings.redis.prefix, SERVICE, instance)
+    swap.start()
+    if swap.live is None:
+        log.info("no model is live yet: readings wait in the buffer until one is selected")
+    try:
+        Worker(settings, link, reader, swap, gathered, heartbeat, stop).run()
+    finally:
+        stop.set()
+        link.close(status_message(settings.topics, SERVICE, f"zelador-{instance}", online=False))
+        heartbeat.stop()
+        swap.join()
+        log.info("stopped")

@@ -1,0 +1,1 @@
+"""MQTT to Redis: take readings from the broker, store them, then acknowledge."""

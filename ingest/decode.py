@@ -1,0 +1,198 @@
+"""From a message's bytes to readings, by the settings' field map. Pure: no socket, no clock; ids are an argument."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+
+from zelador.messages import Entry, Reading
+from zelador.settings import Settings
+
+MAX_NAME = 128  # characters of a device, an id, a label
+MILLISECONDS_FROM = 1e11  # an epoch this large is in milliseconds: as seconds it is the year 5138
+
+
+class Unusable(Exception):  # noqa: N818
+    """This cannot be a reading; the message is the reason that the quarantine shows."""
+
+
+def random_id() -> str:
+    return uuid.uuid4().hex
+
+
+class Decoder:
+    """Built once from the settings; `decode` is called for each message."""
+
+    def __init__(self, settings: Settings, new_id: Callable[[], str] = random_id) -> None:
+        fields = [settings.field(feature) for feature in settings.features]
+        self._scales = tuple(field.scale for field in fields)
+        self._ranges = tuple((field.minimum, field.maximum) for field in fields)
+        self._features = settings.features
+        self._units = tuple(field.unit for field in fields)
+        self._limits = settings.ingest
+        self._oldest = int(datetime(settings.ingest.oldest_year, 1, 1, tzinfo=timezone.utc).timestamp() * 1000)
+        self._new_id = new_id
+        before, _, after = settings.topics.reading.partition("{device_id}")
+        self._before, self._after = before, after
+        names = {
+            f"value_{i}": field.source or feature
+            for i, (feature, field) in enumerate(zip(settings.features, fields, strict=True))
+        }
+        shape: Any = msgspec.defstruct(
+            "DeviceMessage",
+            [
+                *((name, float) for name in names),
+                ("ts", str | int | float | None, None),
+                ("seq", int | None, None),
+                ("id", str | int | None, None),
+                ("label", str | int | float | bool | None, None),
+            ],
+            rename=names,
+            gc=False,
+        )
+        self._names = tuple(names)
+        self._one = msgspec.json.Decoder(shape).decode
+        self._many = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+    def device(self, topic: str) -> str:
+        """The device that a topic belongs to. Raises Unusable."""
+        device = topic[len(self._before) : len(topic) - len(self._after)]
+        if not topic.startswith(self._before) or not topic.endswith(self._after) or not device or "/" in device:
+            raise Unusable(f"the topic {topic[:200]!r} does not name a device")
+        if len(device) > MAX_NAME or not device.isprintable():
+            raise Unusable(f"the device's name is longer than {MAX_NAME} characters, or not printable")
+        return device
+
+    def decode(
+        self,
+        topic: str,
+        payload: bytes,
+        received_at: int,
+        response_topic: str | None = None,
+        correlation: bytes | None = None,
+    ) -> tuple[Entry | None, list[tuple[str, bytes]]]:
+        """The message's readings as one entry (None if there is none), and what is refused: (reason, its bytes).
+
+        An array's bad element is refused alone; a message that cannot be read at all is refused as one.
+        """
+        refused: list[tuple[str, bytes]] = []
+        readings: list[Reading] = []
+        is_array = False
+        try:
+            device = self.device(topic)
+            if len(payload) > self._limits.max_payload_bytes:
+                raise Unusable(f"the message has {len(payload)} bytes, more than {self._limits.max_payload_bytes}")
+            is_array = payload.lstrip(b" \t\r\n")[:1] == b"["
+            if not is_array:
+                readings.append(self._reading(device, payload, received_at))
+            else:
+                for element in self._elements(payload):
+                    try:
+                        readings.append(self._reading(device, element, received_at))
+                    except Unusable as reason:
+                        refused.append((str(reason), element))
+        except Unusable as reason:
+            return None, [(str(reason), payload)]
+        if not readings:
+            return None, refused
+        if response_topic is not None and not _publishable(response_topic):
+            response_topic = None
+        entry = Entry(
+            device_id=device,
+            readings=tuple(readings),
+            received_at=received_at,
+            array=is_array,
+            response_topic=response_topic,
+            correlation=correlation.hex() if correlation and response_topic else None,
+        )
+        return entry, refused
+
+    def _elements(self, payload: bytes) -> list[bytes]:
+        try:
+            elements = [bytes(raw) for raw in self._many(payload)]
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise Unusable(f"not JSON: {_why(error)}") from None
+        if not elements:
+            raise Unusable("the array is empty")
+        if len(elements) > self._limits.max_array:
+            raise Unusable(f"the array has {len(elements)} readings, more than {self._limits.max_array}")
+        return elements
+
+    def _reading(self, device: str, raw: bytes, received_at: int) -> Reading:
+        try:
+            message = self._one(raw)
+        except msgspec.ValidationError as error:
+            raise Unusable(_why(error)) from None
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise Unusable(f"not JSON: {_why(error)}") from None
+        values = tuple(getattr(message, name) * scale for name, scale in zip(self._names, self._scales, strict=True))
+        for i, value in enumerate(values):
+            low, high = self._ranges[i]
+            if not math.isfinite(value):
+                raise Unusable(f"{self._features[i]} is not a finite number")
+            if (low is not None and value < low) or (high is not None and value > high):
+                raise Unusable(f"{self._features[i]} is {value:g} {self._units[i]}, outside {_span(low, high)}")
+        measured_at = received_at if message.ts is None else self._moment(message.ts, received_at)
+        return Reading(
+            id=self._identity(device, message, measured_at),
+            values=values,
+            measured_at=measured_at,
+            label=None if message.label is None else _label(message.label),
+            seq=message.seq,
+        )
+
+    def _moment(self, ts: str | float, received_at: int) -> int:
+        """Milliseconds since 1970 UTC of an ISO 8601 text or an epoch in seconds or milliseconds."""
+        try:
+            if isinstance(ts, str):
+                parsed = datetime.fromisoformat(ts)
+                if parsed.tzinfo is None:
+                    parsed = parsed.replace(tzinfo=timezone.utc)
+                moment = round(parsed.timestamp() * 1000)
+            else:
+                moment = round(ts if abs(ts) >= MILLISECONDS_FROM else ts * 1000)
+        except (ValueError, OverflowError):
+            raise Unusable("ts is neither ISO 8601 nor an epoch in seconds or milliseconds") from None
+        if moment - received_at > self._limits.max_ahead_s * 1000:
+            raise Unusable(f"ts lies more than {self._limits.max_ahead_s:g} s ahead of our clock")
+        if moment < self._oldest:
+            raise Unusable(f"ts lies before the year {self._limits.oldest_year}")
+        return moment
+
+    def _identity(self, device: str, message: Any, measured_at: int) -> str:
+        """The device's own id; else made from device, ts and seq when it has both; else random."""
+        if message.id is not None:
+            given = str(message.id)
+            if not 0 < len(given) <= MAX_NAME or not given.isprintable():
+                raise Unusable(f"id must have 1 to {MAX_NAME} printable characters")
+            return given
+        if message.ts is not None and message.seq is not None:
+            text = f"{device}\0{measured_at}\0{message.seq}"
+            return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return self._new_id()
+
+
+def _label(value: str | float | bool) -> str:
+    """Labels are text everywhere; a number or boolean is kept as JSON writes it."""
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if not 0 < len(text) <= MAX_NAME or not text.isprintable():
+        raise Unusable(f"label must have 1 to {MAX_NAME} printable characters")
+    return text
+
+
+def _publishable(topic: str) -> bool:
+    return 0 < len(topic) <= 1024 and not topic.startswith("$") and not set(topic) & set("+#\0")
+
+
+def _span(low: float | None, high: float | None) -> str:
+    return f"{'−∞' if low is None else format(low, 'g')} to {'∞' if high is None else format(high, 'g')}"
+
+
+def _why(error: Exception) -> str:
+    return "nested too deep" if isinstance(error, RecursionError) else str(error)[:200]

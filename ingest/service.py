@@ -1,0 +1,47 @@
+"""The ingester as a process: everything put together, and taken down in order."""
+
+from __future__ import annotations
+
+import logging
+from threading import Event
+
+from ingest.loop import Ingester
+from zelador import metrics
+from zelador.buffer import Writer
+from zelador.errors import InvalidInput
+from zelador.health import Heartbeat
+from zelador.link import Link
+from zelador.settings import Settings
+from zelador.status import link_options, status_message
+
+log = logging.getLogger(__name__)
+
+SERVICE = "ingest"
+
+
+def run(settings: Settings, stop: Event) -> None:
+    """Runs until `stop`. Raises Unavailable when broker or Redis do not answer at the start."""
+    client_id = settings.ingest.client_id
+    if not client_id.strip():
+        raise InvalidInput("ZELADOR_INGEST__CLIENT_ID must not be empty: the broker keeps our queue under it")
+    options = link_options(settings.topics, SERVICE, client_id, (subscription(settings),), persistent=True)
+    link = Link(settings.mqtt, options, stop)
+    writer = Writer(settings, stop, client_id, wait=link.rest)  # Redis away: the session stays alive meanwhile
+    gathered = metrics.IngestMetrics()
+    metrics.serve(settings.metrics, gathered.registry)
+    writer.patient.open(settings.redis.start_patience_s)
+    link.open(settings.mqtt.start_patience_s)
+    heartbeat = Heartbeat(writer.patient.client, settings.redis.prefix, SERVICE, client_id)
+    log.info("taking readings from %s", options.filters[0])
+    try:
+        Ingester(settings, link, writer, gathered, heartbeat).run(stop)
+    finally:
+        link.close(status_message(settings.topics, SERVICE, client_id, online=False))
+        heartbeat.stop()
+        log.info("stopped")
+
+
+def subscription(settings: Settings) -> str:
+    topic = settings.topics.reading.replace("{device_id}", "+")
+    group = settings.mqtt.shared_group
+    return f"$share/{group}/{topic}" if group else topic

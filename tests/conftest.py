@@ -1,0 +1,73 @@
+"""One real broker and one real Redis for the whole suite; each test has its own keys and topics on them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests import servers
+from zelador.settings import MqttSettings, RedisSettings, Settings, TopicSettings
+
+
+def pytest_report_header() -> str:
+    return servers.describe()
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test must not see the settings of the person who runs it."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("ZELADOR_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    with servers.run_redis() as running:
+        yield running.url
+
+
+@pytest.fixture(scope="session")
+def mqtt_url() -> Iterator[str]:
+    with servers.run_broker() as running:
+        yield running.url
+
+
+@pytest.fixture
+def mark() -> str:
+    """A name that no other test uses: for keys, topics and client ids."""
+    return uuid.uuid4().hex[:12]
+
+
+@pytest.fixture
+def settings(redis_url: str, mqtt_url: str, mark: str) -> Settings:
+    return Settings(
+        mqtt=MqttSettings(url=mqtt_url),
+        redis=RedisSettings(url=redis_url, prefix=mark),
+        topics=TopicSettings(
+            reading=f"{mark}/{{device_id}}/reading",
+            prediction=f"{mark}/{{device_id}}/prediction",
+            status=f"{mark}/status/{{service}}/{{instance}}",
+        ),
+        ingest={"client_id": f"ingest-{mark}"},
+        inference={"instance": f"inference-{mark}", "takeover_after_s": 1.0, "select_poll_s": 0.1},
+    )
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Waits for a condition, with a limit and a name: never a number of seconds."""
+
+    def wait(condition: Callable[[], object], what: str, within_s: float = 15.0) -> None:
+        deadline = time.monotonic() + within_s
+        while not condition():
+            if time.monotonic() > deadline:
+                pytest.fail(f"waited {within_s:g} s for {what}")
+            time.sleep(0.01)
+
+    return wait

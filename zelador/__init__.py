@@ -1,0 +1,1 @@
+"""Zelador: readings come in over MQTT, predictions go out, and nothing is lost between."""

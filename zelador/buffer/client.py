@@ -1,0 +1,120 @@
+"""The connection to Redis, and what counts as "not now" (hold, and try again)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from importlib import resources
+from threading import Event
+from typing import Any, TypeVar
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from zelador.errors import Unavailable, ZeladorError
+from zelador.retry import backoff
+from zelador.settings import RedisSettings, redact
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Redis answers, but cannot do it now: full, loading, read-only, failing over, saving failed.
+NOT_NOW = (
+    "OOM",
+    "LOADING",
+    "READONLY",
+    "MISCONF",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "NOREPLICAS",
+    "BUSY",
+    "UNKILLABLE",
+)
+
+
+class Stopping(ZeladorError):
+    """We were told to stop while a server was away. Nothing was marked done."""
+
+
+def connect_redis(settings: RedisSettings) -> redis.Redis:
+    """A client that never repeats a command by itself: a repeated append would be a second entry."""
+    try:
+        return redis.Redis.from_url(
+            settings.url,
+            protocol=2,  # RESP3 gives XREADGROUP another shape
+            socket_timeout=settings.timeout_s,
+            socket_connect_timeout=settings.timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+        )
+    except (ValueError, redis.RedisError) as error:
+        raise Unavailable(f"ZELADOR_REDIS__URL cannot be used: {error}") from None
+
+
+def not_now(error: Exception) -> bool:
+    """Whether `error` passes by itself or by an operator's hand, so that holding and trying again is right."""
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError | OSError):
+        return True
+    return isinstance(error, redis.ResponseError) and str(error).startswith(NOT_NOW)
+
+
+def script(name: str) -> str:
+    return resources.files("zelador.buffer").joinpath(name).read_text(encoding="utf-8")
+
+
+class Patient:
+    """Calls Redis until it answers, with a jittered back-off; a stop ends the waiting."""
+
+    def __init__(self, settings: RedisSettings, stop: Event, wait: Callable[[float], object] | None = None) -> None:
+        self.client = connect_redis(settings)
+        self._settings = settings
+        self._stop = stop
+        self.wait = wait or stop.wait
+        self.failures = 0
+
+    def open(self, patience_s: float) -> None:
+        """Raises Unavailable when Redis has not answered within `patience_s`: at the start a wrong address is said."""
+        waited, attempt = 0.0, 0
+        while not self._stop.is_set():
+            try:
+                self.client.ping()
+            except (redis.RedisError, OSError) as error:
+                attempt += 1
+                delay = backoff(attempt)
+                if waited + delay > patience_s or not not_now(error):
+                    raise Unavailable(
+                        f"no Redis answers at {redact(self._settings.url)} ({error}); "
+                        f"start it or set ZELADOR_REDIS__URL"
+                    ) from None
+                self._stop.wait(delay)
+                waited += delay
+            else:
+                return
+
+    def call(self, what: str, function: Callable[[], T]) -> T:
+        """The result of `function()`. Raises Stopping if told to stop while Redis is away."""
+        attempt = 0
+        while True:
+            try:
+                result = function()
+            except Exception as error:
+                if not not_now(error):
+                    raise
+                self.failures += 1
+                attempt += 1
+                delay = backoff(attempt)
+                log.warning("cannot %s: %s; next try in %.1f s", what, error, delay)
+                self.wait(delay)
+                if self._stop.is_set():
+                    raise Stopping(f"told to stop while waiting to {what}") from error
+            else:
+                if attempt:
+                    log.info("Redis answers again after %d tries", attempt)
+                return result
+
+
+def integer(value: Any) -> int:
+    return int(value or 0)

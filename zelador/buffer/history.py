@@ -1,0 +1,42 @@
+"""Labelled readings that the buffer still keeps: what training learns from until there is an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import redis
+
+from zelador.buffer.keys import Keys
+from zelador.messages import Entry
+from zelador.settings import Settings
+
+PAGE = 1_000
+_decode = msgspec.json.Decoder(Entry).decode
+
+
+def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple[tuple[float, ...], str, int]]:
+    """(values in the order of `settings.features`, label, measured at in ms) of each labelled reading, oldest first.
+
+    Readings that lack a feature asked for are passed over. Raises redis.RedisError.
+    """
+    key, start = Keys(settings.redis.prefix).readings, "-"
+    wanted = settings.features
+    while True:
+        page: Any = client.xrange(key, min=start, count=PAGE)
+        for _, fields in page:
+            names = tuple(fields.get(b"f", b"").decode(errors="replace").split(","))
+            if not set(wanted) <= set(names):
+                continue
+            order = [names.index(name) for name in wanted]
+            try:
+                entry = _decode(fields.get(b"d", b""))
+            except msgspec.DecodeError:
+                continue
+            for reading in entry.readings:
+                if reading.label is not None:
+                    yield tuple(reading.values[i] for i in order), reading.label, reading.measured_at
+        if len(page) < PAGE:
+            return
+        start = f"({page[-1][0].decode()}"

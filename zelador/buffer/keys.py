@@ -1,0 +1,65 @@
+"""Every Redis key, in one place. docs/contracts.md has the same table for people.
+
+All keys share one hash tag, so that a script may touch them together in a cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GROUP = "inference"  # the consumer group of the workers
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """| key | type | written by | lives |
+    |---|---|---|---|
+    | readings | stream | append.lua | trimmed below what every group finished, above keep_readings |
+    | quarantine | stream | append.lua, settle.lua | keep_quarantine entries, keep_quarantine_bytes |
+    | predictions | stream | settle.lua | keep_predictions entries, the newest |
+    | ledger | hash | append.lua, settle.lua | for ever: eight integers |
+    | seen:0, seen:1 | set | append.lua | repeat_window ids each, in turn |
+    | devices | sorted set | append.lua | keep_devices_s after the device was last heard |
+    | device:<id> | hash | append.lua, settle.lua | keep_devices_s after the device was last heard |
+    | worker:<service>:<instance> | hash | each process | 10 s after its last beat |
+    """
+
+    prefix: str
+
+    def _key(self, name: str) -> str:
+        return f"{{{self.prefix}}}:{name}"
+
+    @property
+    def readings(self) -> str:
+        return self._key("readings")
+
+    @property
+    def quarantine(self) -> str:
+        return self._key("quarantine")
+
+    @property
+    def predictions(self) -> str:
+        return self._key("predictions")
+
+    @property
+    def ledger(self) -> str:
+        return self._key("ledger")
+
+    @property
+    def seen(self) -> tuple[str, str]:
+        return self._key("seen:0"), self._key("seen:1")
+
+    @property
+    def devices(self) -> str:
+        return self._key("devices")
+
+    def device(self, device_id: str) -> str:
+        return self._key(f"device:{device_id}")
+
+    def worker(self, service: str, instance: str) -> str:
+        return self._key(f"worker:{service}:{instance}")
+
+    @property
+    def selected(self) -> str:
+        """Publish/subscribe channel: a selection was made (it only wakes the workers)."""
+        return self._key("selected")

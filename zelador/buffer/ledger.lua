@@ -1,0 +1,41 @@
+-- The ledger at one instant. `waiting` is counted by walking what no worker has finished (not yet delivered, and
+-- pending), so that an entry that vanished shows as unaccounted instead of vanishing from the sum as well.
+-- KEYS  1 readings  2 ledger      ARGV  1 group
+-- Returns received, accepted, quarantined, repeated, classified, set_aside, waiting.
+local function count(entries)
+  local n = 0
+  for _, entry in ipairs(entries) do
+    for i = 1, #entry[2], 2 do
+      if entry[2][i] == 'n' then n = n + tonumber(entry[2][i + 1]) end
+    end
+  end
+  return n
+end
+local waiting, last, step = 0, '0-0', 1000
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  for _, fields in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+    local info = {}
+    for i = 1, #fields, 2 do info[fields[i]] = fields[i + 1] end
+    if info['name'] == ARGV[1] then
+      last = info['last-delivered-id']
+      local from = '-'
+      while true do
+        local pending = redis.call('XPENDING', KEYS[1], ARGV[1], from, '+', step)
+        for _, p in ipairs(pending) do waiting = waiting + count(redis.call('XRANGE', KEYS[1], p[1], p[1])) end
+        if #pending < step then break end
+        from = '(' .. pending[#pending][1]
+      end
+    end
+  end
+  while true do
+    local entries = redis.call('XRANGE', KEYS[1], '(' .. last, '+', 'COUNT', step)
+    waiting = waiting + count(entries)
+    if #entries < step then break end
+    last = entries[#entries][1]
+  end
+end
+local counted = redis.call('HMGET', KEYS[2], 'received', 'accepted', 'quarantined', 'repeated', 'classified', 'set_aside')
+local result = {}
+for i = 1, 6 do result[i] = tonumber(counted[i] or 0) end
+result[7] = waiting
+return result

@@ -1,0 +1,162 @@
+"""`zelador demo`: the whole product at work on this machine, in a minute."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from zelador.cli.process import stop_event
+from zelador.errors import InvalidInput, Unavailable, ZeladorError
+from zelador.logs import set_up_logs
+from zelador.settings import Settings, load_settings
+
+log = logging.getLogger(__name__)
+
+Port = Annotated[int | None, typer.Option(min=1, max=65535)]
+
+
+def demo(
+    scenario: Annotated[str, typer.Option(help="machines (simulated) or rooms (real).")] = "machines",
+    csv: Annotated[Path | None, typer.Option(help="Your own labelled readings instead of a scenario.")] = None,
+    label: Annotated[str | None, typer.Option(help="With --csv: the column that holds the label.")] = None,
+    features: Annotated[str | None, typer.Option(help="With --csv: the feature columns, with commas.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="End so long after the first prediction.")] = None,
+    rate: Annotated[float, typer.Option(min=0.1, max=5000, help="Live readings a second.")] = 100.0,
+    home: Annotated[Path | None, typer.Option(help="Where it keeps its data; without it, a fresh folder.")] = None,
+    mqtt_port: Port = None,
+    redis_port: Port = None,
+    api_port: Port = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Plain lines, then one JSON summary.")] = False,
+) -> None:
+    """Replay labelled readings as devices: ingest, train, register five, select the best, classify live."""
+    started = time.monotonic()
+    stop = stop_event()
+    told = _scenario(scenario, csv, label, features)
+    folder = home or Path(tempfile.mkdtemp(prefix="zelador-demo-"))
+    settings = _settings(told)
+    on_terminal = sys.stdout.isatty() and not as_json
+    folder.mkdir(parents=True, exist_ok=True)
+    output = (folder / "zelador.log").open("ab") if on_terminal else None
+    set_up_logs(settings.log, "demo")
+    if output is not None:
+        _log_into(folder / "zelador.log")
+    from registry.api.keys import new_key
+
+    from zelador.demo.client import Client
+    from zelador.demo.story import Story, summary
+    from zelador.demo.view import View
+    from zelador.embedded.up import Up
+
+    running = Up(folder, settings, stop, {"mqtt": mqtt_port, "redis": redis_port, "api": api_port}, output)
+    key = new_key(running.home.keys)
+    story: Story | None = None
+    failure: list[BaseException] = []
+    try:
+        if on_terminal:
+            Console(highlight=False).print(f"Starting broker, Redis and services in {folder} …")
+        running.start()
+        devices = running.settings.model_copy(
+            update={"mqtt": running.settings.mqtt.model_copy(update={"url": running.mqtt_url})}
+        )
+        story = Story(told, devices, Client(running.api_url, key), stop, started, seconds, rate)
+        teller = threading.Thread(target=_tell, args=(story, failure), name="story", daemon=True)
+        teller.start()
+        addresses = running.describe()
+        if on_terminal:
+            _watch_live(running, story, teller, View(story, addresses))
+        else:
+            running.run(teller.is_alive)
+        teller.join(timeout=15.0)
+        if not failure:
+            _last_ledger(running, story)
+            _print_summary(summary(story, addresses), on_terminal)
+    finally:
+        if story is not None:
+            story.close()
+        running.stop()
+        if output is not None:
+            output.close()
+    if failure:
+        raise failure[0]
+    if on_terminal:
+        Console(highlight=False).print(f"Kept in {folder}: zelador up --home {folder} goes on from here.")
+
+
+def _scenario(name: str, csv: Path | None, label: str | None, features: str | None) -> Any:
+    from zelador.scenarios.scenario import scenario
+    from zelador.scenarios.table import scenario_from
+
+    if csv is None:
+        return scenario(name)
+    if not label or not features:
+        raise InvalidInput("--csv needs --label COLUMN and --features a,b,c")
+    return scenario_from(csv, [part.strip() for part in features.split(",") if part.strip()], label)
+
+
+def _settings(told: Any) -> Settings:
+    """The user's settings with the scenario's features; the rest of the product does not know of scenarios."""
+    return load_settings(features=told.features)
+
+
+def _tell(story: Any, failure: list[BaseException]) -> None:
+    try:
+        story.run()
+    except ZeladorError as error:
+        failure.append(error)
+    except BaseException as error:
+        log.exception("the demo failed")
+        failure.append(error)
+
+
+def _watch_live(running: Any, story: Any, teller: threading.Thread, view: Any) -> None:
+    next_look = 0.0
+    with Live(view.render(), refresh_per_second=8, console=Console(), transient=False) as live:
+
+        def look() -> bool:
+            nonlocal next_look
+            if time.monotonic() >= next_look:
+                next_look = time.monotonic() + 0.5
+                try:
+                    story.ledger()
+                except Unavailable as error:
+                    log.warning("%s", error)
+                live.update(view.render())
+            return teller.is_alive()
+
+        running.run(look)
+
+
+def _last_ledger(running: Any, story: Any) -> None:
+    """The ledger once more, when all that was published has been settled."""
+    deadline = time.monotonic() + 5.0
+    while time.monotonic() < deadline:
+        if story.ledger()["waiting"] == 0:
+            break
+        time.sleep(0.1)
+
+
+def _print_summary(document: dict[str, Any], on_terminal: bool) -> None:
+    if not on_terminal:
+        print(json.dumps(document, ensure_ascii=False), flush=True)
+        return
+    console = Console(highlight=False)
+    for name, value in document.items():
+        if name != "holdout":
+            console.print(f"  {name.replace('_', ' '):<22}{value}")
+
+
+def _log_into(path: Path) -> None:
+    """On a terminal the view has the screen; the log goes to a file in the home."""
+    handler = logging.getLogger().handlers[0]
+    if isinstance(handler, logging.StreamHandler):
+        handler.setStream(path.open("a", encoding="utf-8"))

@@ -1,0 +1,51 @@
+"""`zelador`: the commands put together, and the one place where an error becomes a line and an exit code.
+
+Exit codes: 0 done; 1 a fault of ours (a traceback follows); 2 something outside has to be mended, the line says what.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from zelador.cli import demo, keys, models, services, simulate, train, up, watch
+from zelador.errors import ZeladorError
+
+app = typer.Typer(
+    name="zelador",
+    help="IoT streaming inference: MQTT readings in, classified predictions out, nothing lost.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+app.command("demo")(demo.demo)
+app.command("up")(up.up)
+app.command("ingest")(services.ingest)
+app.command("infer")(services.infer)
+app.command("trainer")(services.trainer)
+app.command("api")(services.api)
+app.command("train")(train.train)
+app.command("simulate")(simulate.simulate)
+app.command("watch")(watch.watch)
+app.add_typer(models.app, name="models", help="The registry's models: list, show, select, delete.")
+app.add_typer(keys.app, name="keys", help="Keys of the admin API.")
+
+
+def main() -> None:
+    """Runs the command; every error that a person can mend is one line on standard error and exit code 2."""
+    try:
+        app()
+    except ZeladorError as error:
+        fail(str(error))
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        fail(f"{error.strerror or error}{where}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def fail(message: str) -> None:
+    one_line = " ".join(message.split())
+    print(f"zelador: {one_line}", file=sys.stderr)
+    sys.exit(2)

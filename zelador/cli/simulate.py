@@ -1,0 +1,59 @@
+"""`zelador simulate`: replay a CSV as devices."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import secrets
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zelador.cli.process import prepare
+
+
+def simulate(
+    csv: Annotated[Path, typer.Option(help="The readings to replay.")],
+    features: Annotated[str | None, typer.Option(help="The columns, with commas; without it, the settings'.")] = None,
+    label: Annotated[str | None, typer.Option(help="A column to send as the label; without it, none is sent.")] = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="Readings a second.")] = 10.0,
+    devices: Annotated[int, typer.Option(min=1, max=10_000, help="Rows are dealt out to so many devices.")] = 5,
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many readings.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="End after so many seconds.")] = None,
+    loop: Annotated[bool, typer.Option(help="Begin again at the end of the file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
+) -> None:
+    """Replay a CSV as devices, at QoS 1, to the broker of the settings (ZELADOR_MQTT__URL)."""
+    settings, stop = prepare("simulate")
+    from zelador.demo.devices import Devices
+    from zelador.scenarios import Sample, read_table
+
+    columns = [part.strip() for part in features.split(",")] if features else list(settings.features)
+    if features:
+        settings = settings.model_copy(update={"features": tuple(columns), "fields": {}})
+    names = [f"device-{i}" for i in range(1, devices + 1)]
+    rows = read_table(csv, columns, label, names)
+    run = secrets.token_hex(4)
+    source = itertools.cycle(rows) if loop else iter(rows)
+    publisher = Devices(settings, stop, f"zelador-simulate-{run}")
+    started = time.monotonic()
+
+    def message(number: int, sample: Sample) -> object:
+        return publisher.message(sample, f"{run}-{number}", with_label=label is not None)
+
+    def is_over() -> bool:
+        return seconds is not None and time.monotonic() - started >= seconds
+
+    messages = (message(i, s) for i, s in enumerate(itertools.islice(source, count)))
+    try:
+        published = publisher.publish(messages, rate, until=is_over)  # type: ignore[arg-type]
+        publisher.finish(30.0)
+    finally:
+        publisher.close()
+    took = time.monotonic() - started
+    if as_json:
+        print(json.dumps({"published": published, "acknowledged": publisher.acknowledged, "seconds": round(took, 2)}))
+    else:
+        print(f"published {published} readings in {took:.1f} s, {publisher.acknowledged} acknowledged by the broker")

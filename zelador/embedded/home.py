@@ -1,0 +1,75 @@
+"""A home: the folder in which `zelador up` keeps everything, and the lock that only one may hold."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from zelador.errors import Conflict, Unavailable
+
+README = """This folder is a home of Zelador (made by `zelador up`).
+
+home.json   the ports of this home
+up.json     what runs now: addresses and process ids (only while it runs)
+keys.json   SHA-256 digests of the API keys, never the keys
+registry/   the models (registry/README.txt says more)
+redis/      the buffer: readings, ledger, quarantine
+"""
+
+
+class Home:
+    """Takes the lock. Raises Conflict while another `up` has it, Unavailable when the folder cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.redis.mkdir(exist_ok=True)
+            self._lock = (self.path / "lock").open("a+")
+            (self.path / "README.txt").write_text(README, encoding="utf-8")
+        except OSError as error:
+            raise Unavailable(
+                f"{self.path} cannot be written ({error.strerror}); name another folder with --home"
+            ) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            running = self.read("up.json").get("pids", {}).get("up", "unknown")
+            self._lock.close()
+            raise Conflict(
+                f"{self.path} is in use by another zelador (process {running}); stop it, or name another --home"
+            ) from None
+
+    @property
+    def redis(self) -> Path:
+        return self.path / "redis"
+
+    @property
+    def registry(self) -> Path:
+        return self.path / "registry"
+
+    @property
+    def keys(self) -> Path:
+        return self.path / "keys.json"
+
+    def read(self, name: str) -> dict[str, Any]:
+        """A JSON object of the home; empty when it is not there or damaged (it is only a memory of ports)."""
+        try:
+            found = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def write(self, name: str, document: dict[str, Any]) -> None:
+        temporary = self.path / f".{name}.{os.getpid()}"
+        temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(self.path / name)
+
+    def forget(self, name: str) -> None:
+        (self.path / name).unlink(missing_ok=True)
+
+    def release(self) -> None:
+        self._lock.close()

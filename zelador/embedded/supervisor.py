@@ -1,0 +1,108 @@
+"""Keeps programs running: whatever dies is started again, however often, with a back-off."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from zelador.retry import backoff
+
+log = logging.getLogger(__name__)
+
+SETTLED_S = 30.0  # a program that ran so long starts again at once
+CAP_S = 10.0  # the longest back-off
+TETHER = Path(__file__).with_name("tether.py")
+
+
+@dataclass(slots=True)
+class Program:
+    """A command to keep running; `environment` is added to our own."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    deaths: int = 0  # in a row, without SETTLED_S between them
+    starts_at: float = 0.0  # when to start it (again)
+
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid if self.process is not None and self.process.poll() is None else None
+
+
+class Supervisor:
+    """Used from one thread only: the kernel ties each program to the thread that started it."""
+
+    def __init__(self, output: IO[bytes] | None = None, changed: Callable[[], None] = lambda: None) -> None:
+        self._programs: dict[str, Program] = {}
+        self._output = output  # where the programs' own output goes; None: our standard error
+        self._changed = changed
+
+    def add(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        self._programs[name] = Program(name, command, environment or {})
+        self._start(self._programs[name])
+
+    def pids(self) -> dict[str, int | None]:
+        return {name: program.pid for name, program in self._programs.items()}
+
+    def step(self) -> None:
+        """Looks at every program once; starts those that are due."""
+        now = time.monotonic()
+        for program in self._programs.values():
+            if program.process is not None and (code := program.process.poll()) is not None:
+                if now - program.started_at > SETTLED_S:
+                    program.deaths = 0
+                program.deaths += 1
+                delay = backoff(program.deaths, first=0.2, cap=CAP_S)
+                program.process, program.starts_at = None, now + delay
+                log.warning("%s ended (%s); it starts again in %.1f s", program.name, _how(code), delay)
+            if program.process is None and now >= program.starts_at:
+                self._start(program)
+                self._changed()
+
+    def kill(self, name: str) -> None:
+        """For a program that lives and does not answer."""
+        if (pid := self._programs[name].pid) is not None:
+            log.error("%s does not answer; killing it", name)
+            os.kill(pid, signal.SIGKILL)
+
+    def stop(self, names: Sequence[str], within_s: float) -> None:
+        """SIGTERM to all of `names`; SIGKILL to what is left after `within_s`."""
+        programs = [self._programs.pop(name) for name in names if name in self._programs]
+        running = [program.process for program in programs if program.process is not None and program.pid is not None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + within_s
+        for process, program in zip(running, [p for p in programs if p.process in running], strict=True):
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("%s did not stop in %.0f s; killing it", program.name, within_s)
+                process.kill()
+                process.wait(5.0)
+
+    def _start(self, program: Program) -> None:
+        output = self._output if self._output is not None else sys.stderr
+        command = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *program.command]
+        program.process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **program.environment},
+            process_group=0,  # Ctrl-C reaches us alone, so that we stop them in order
+        )
+        program.started_at = time.monotonic()
+
+
+def _how(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

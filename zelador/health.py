@@ -1,0 +1,69 @@
+"""What each process says of itself: a heartbeat in Redis that expires, so that silence is seen too."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import Any
+
+import redis
+
+from zelador.buffer.keys import Keys
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 2.0
+EXPIRES_S = 10
+
+
+class Heartbeat:
+    """Beats from the main loop, so that a loop that hangs falls silent. Never raises, never waits for long."""
+
+    def __init__(self, client: redis.Redis, prefix: str, service: str, instance: str) -> None:
+        self._client = client
+        self._key = Keys(prefix).worker(service, instance)
+        self._fixed = {"service": service, "instance": instance, "pid": os.getpid(), "started_at": _now()}
+        self._next = 0.0
+        self._said: dict[str, Any] = {}
+
+    def beat(self, **facts: object) -> None:
+        """Says `facts`, at most every EVERY_S seconds, and at once when one of them changed."""
+        now = time.monotonic()
+        if now < self._next and facts == self._said:
+            return
+        self._next, self._said = now + EVERY_S, facts
+        values = {**self._fixed, "at": _now(), **{key: _text(value) for key, value in facts.items()}}
+        try:
+            with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.hset(self._key, mapping=values)  # type: ignore[arg-type]
+                pipeline.expire(self._key, EXPIRES_S)
+                pipeline.execute()
+        except (redis.RedisError, OSError) as error:
+            log.debug("no heartbeat: %s", error)  # the loop's own calls report that Redis is away
+
+    def stop(self) -> None:
+        try:
+            self._client.delete(self._key)
+        except (redis.RedisError, OSError) as error:
+            log.debug("heartbeat not withdrawn: %s", error)
+
+
+def workers(client: redis.Redis, prefix: str) -> list[dict[str, str]]:
+    """The heartbeats of all processes that are alive. Raises redis.RedisError."""
+    found = []
+    for key in sorted(client.scan_iter(match=Keys(prefix).worker("*", "*"), count=500)):
+        values: Any = client.hgetall(key)
+        if values:
+            found.append({name.decode(): value.decode() for name, value in values.items()})
+    return found
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,307 @@
+"""One connection to the broker, from CONNECT to its loss. A reconnect makes a new one, never revives this.
+
+A message holds the connection that it came on: an acknowledgement for a connection that is gone has
+nowhere to go, so it can never acknowledge another message on the next one (packet ids start again there).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import select
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from zelador.errors import Unavailable
+from zelador.link.buffered import BufferedSocket
+from zelador.settings import MqttSettings, redact
+
+log = logging.getLogger(__name__)
+
+PACKET_IDS = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to publish at QoS 1."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+    content_type: str | None = None
+    correlation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Message:
+    """A message from the broker, not yet acknowledged. `received_at` is in milliseconds since 1970 UTC."""
+
+    topic: str
+    payload: bytes
+    received_at: int
+    connection: Connection
+    packet_id: int
+    qos: int
+    retained: bool = False
+    response_topic: str | None = None
+    correlation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOptions:
+    client_id: str
+    filters: tuple[str, ...] = ()
+    persistent: bool = False  # the broker keeps queue and subscriptions while we are away
+    will: Outgoing | None = None
+
+
+@dataclass(slots=True)
+class _Handshake:
+    connected: Any = None  # the CONNACK's reason code
+    maximum: int = PACKET_IDS  # the broker's Receive Maximum
+    granted: list[Any] = field(default_factory=list)
+
+
+class _Client(mqtt.Client):
+    """paho on a buffered socket. `_create_socket` is the one private name that we lean on (2.0 to 2.2 have it)."""
+
+    def _create_socket(self) -> Any:
+        sock = super()._create_socket()  # type: ignore[no-untyped-call, unused-ignore]
+        return BufferedSocket(sock)  # type: ignore[arg-type, unused-ignore]
+
+
+class Connection:
+    """Established by the constructor, within `settings.connect_timeout_s`; raises Unavailable."""
+
+    def __init__(self, settings: MqttSettings, options: ConnectionOptions) -> None:
+        self.inbox: deque[Message] = deque()
+        self.published: list[tuple[int, str | None]] = []  # (packet id, None or the broker's refusal)
+        self.lost: str | None = None  # why, once it is
+        self._where = redact(settings.url)
+        self._hold = settings.receive_maximum
+        self._handshake = _Handshake()
+        self._next_misc = 0.0
+        self._client = self._make_client(settings, options)
+        try:
+            self._connect(settings, options)
+        except BaseException:
+            self._drop()
+            raise
+        self.receive_maximum = self._handshake.maximum
+
+    # ── the verbs, as one connection has them ────────────────────────────────────────────────
+
+    def turn(self, wait: float) -> None:
+        """Sends what is queued, then waits up to `wait` seconds for something to read, and reads it."""
+        if self.lost is not None:
+            return
+        try:
+            self._write()
+            self._read(wait)
+            now = time.monotonic()
+            if now >= self._next_misc:
+                self._next_misc = now + 1.0
+                self._check(self._client.loop_misc())
+            self._write()
+        except (OSError, ValueError) as error:
+            self._lose(str(error) or type(error).__name__)
+
+    def ack(self, message: Message) -> None:
+        """Queues the acknowledgement; the next turn sends it."""
+        if message.qos == 1:
+            self._client.ack(message.packet_id, 1)
+
+    def publish(self, outgoing: Outgoing) -> int:
+        """Queues it; its packet id comes back in `published` once the broker answered."""
+        properties = None
+        if outgoing.content_type or outgoing.correlation:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            if outgoing.content_type:
+                properties.ContentType = outgoing.content_type
+            if outgoing.correlation:
+                properties.CorrelationData = outgoing.correlation
+        info = self._client.publish(outgoing.topic, outgoing.payload, 1, outgoing.retain, properties)
+        return info.mid
+
+    def close(self) -> None:
+        """Says goodbye, so that the broker does not send the will."""
+        if self.lost is None:
+            with contextlib.suppress(OSError, ValueError):
+                self._client.disconnect()
+                self._client.loop_write()
+        self._drop()
+        self.lost = self.lost or "closed"
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _make_client(self, settings: MqttSettings, options: ConnectionOptions) -> mqtt.Client:
+        url = urlsplit(settings.url)
+        client = _Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=options.client_id,
+            protocol=mqtt.MQTTv5,
+            manual_ack=True,
+            reconnect_on_failure=False,
+        )
+        username = settings.username or (unquote(url.username) if url.username else None)
+        password = settings.password or (unquote(url.password) if url.password else None)
+        if username is not None:
+            client.username_pw_set(username, password)
+        if url.scheme == "mqtts":
+            client.tls_set(
+                ca_certs=_text(settings.ca_file),
+                certfile=_text(settings.certificate_file),
+                keyfile=_text(settings.key_file),
+            )
+        if options.will is not None:
+            client.will_set(options.will.topic, options.will.payload, 1, options.will.retain)
+        client.connect_timeout = settings.connect_timeout_s
+        client.max_inflight_messages_set(0)  # paho's own window walks every message on each PUBACK
+        client.on_socket_register_write = _queue_only
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        return client
+
+    def _connect(self, settings: MqttSettings, options: ConnectionOptions) -> None:
+        url = urlsplit(settings.url)
+        deadline = time.monotonic() + settings.connect_timeout_s
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.ReceiveMaximum = settings.receive_maximum
+        properties.SessionExpiryInterval = settings.session_expiry_s if options.persistent else 0
+        port = url.port or (8883 if url.scheme == "mqtts" else 1883)
+        try:
+            self._client.connect(
+                url.hostname or "",
+                port,
+                settings.keepalive_s,
+                clean_start=not options.persistent,
+                properties=properties,
+            )
+        except (OSError, ValueError) as error:
+            raise Unavailable(
+                f"no MQTT broker answers at {self._where} ({error}); start it or set ZELADOR_MQTT__URL"
+            ) from None
+        self._await(lambda: self._handshake.connected is not None, deadline, "CONNACK")
+        reason = self._handshake.connected
+        if reason.is_failure:
+            raise Unavailable(
+                f"the MQTT broker at {self._where} refused {options.client_id}: {reason}; "
+                f"check ZELADOR_MQTT__USERNAME, ZELADOR_MQTT__PASSWORD and the broker's access list"
+            )
+        if not options.filters:
+            return
+        # Retained messages are wanted only when the subscription is new, not on each reconnect.
+        retained = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+        self._client.subscribe([(topic, retained) for topic in options.filters])
+        self._await(lambda: bool(self._handshake.granted), deadline, "SUBACK")
+        for topic, code in zip(options.filters, self._handshake.granted, strict=True):
+            if code.is_failure:
+                raise Unavailable(f"the MQTT broker at {self._where} refused the subscription to {topic}: {code}")
+
+    def _await(self, condition: Any, deadline: float, what: str) -> None:
+        while not condition():
+            left = deadline - time.monotonic()
+            if self.lost is not None or left <= 0:
+                why = self.lost or f"no {what} in time"
+                raise Unavailable(
+                    f"the MQTT broker at {self._where} does not answer ({why}); is it a broker, and well?"
+                )
+            self.turn(min(left, 0.5))
+
+    def _read(self, wait: float) -> None:
+        sock = self._client.socket()
+        if sock is None:
+            raise ConnectionError("connection closed")
+        if len(self.inbox) >= self._hold:  # our own bound: iotcore does not keep the Receive Maximum
+            time.sleep(min(wait, 0.05))
+            return
+        buffered = sock if isinstance(sock, BufferedSocket) else None
+        full = buffered is not None and buffered.unflushed()
+        if buffered is not None and buffered.pending():
+            wait = 0.0  # select does not see what is already in memory
+        # While the kernel takes no more we go on reading, or broker and client wait for each other.
+        readable, writable, _ = select.select([sock], [sock] if full else [], [], wait)
+        if writable and buffered is not None:
+            buffered.flush()
+        if readable:
+            self._check(self._client.loop_read())
+        while buffered is not None and buffered.pending() and len(self.inbox) < self._hold:
+            self._check(self._client.loop_read())
+
+    def _write(self) -> None:
+        if self._client.want_write():
+            self._check(self._client.loop_write())
+        sock = self._client.socket()
+        if isinstance(sock, BufferedSocket):
+            sock.flush()
+
+    def _check(self, code: int) -> None:
+        if code != mqtt.MQTT_ERR_SUCCESS:
+            raise ConnectionError(mqtt.error_string(code))
+
+    def _lose(self, why: str) -> None:
+        self.lost = self.lost or why
+        self._drop()
+
+    def _drop(self) -> None:
+        """Closes the socket without a goodbye: the broker keeps what we did not acknowledge."""
+        sock = self._client.socket()
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.close()
+
+    # ── paho's callbacks only note what happened; nothing here may raise ─────────────────────
+
+    def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, properties: Any) -> None:
+        self._handshake.connected = reason
+        self._handshake.maximum = getattr(properties, "ReceiveMaximum", PACKET_IDS)
+
+    def _on_subscribe(self, _client: Any, _data: Any, _packet_id: int, codes: Any, _properties: Any) -> None:
+        self._handshake.granted = list(codes)
+
+    def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if self.lost is None:
+            self.lost = str(reason)
+
+    def _on_publish(self, _client: Any, _data: Any, packet_id: int, reason: Any, _properties: Any) -> None:
+        self.published.append((packet_id, str(reason) if reason.is_failure else None))
+
+    def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""  # a broker lets none through; unusable, so it is quarantined
+        properties = message.properties
+        self.inbox.append(
+            Message(
+                topic=topic,
+                payload=bytes(message.payload),
+                received_at=time.time_ns() // 1_000_000,
+                connection=self,
+                packet_id=message.mid,
+                qos=message.qos,
+                retained=message.retain,
+                response_topic=getattr(properties, "ResponseTopic", None),
+                correlation=getattr(properties, "CorrelationData", None),
+            )
+        )
+
+
+def _queue_only(_client: Any, _data: Any, _sock: Any) -> None:
+    """Registered so that publish and ack only queue; a turn writes them together."""
+
+
+def _text(path: Any) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,73 @@
+"""The shapes that travel: readings in the buffer, predictions to subscribers. docs/contracts.md has examples."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+import msgspec
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """One sample of one device, as it lies in the buffer.
+
+    `values` are in the units of the settings, in the order of the entry's features; `measured_at` is in
+    milliseconds since 1970 UTC; `seq` is the device's own count.
+    """
+
+    id: str
+    values: tuple[float, ...]
+    measured_at: int
+    label: str | None = None
+    seq: int | None = None
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One entry of the stream: the readings of one MQTT message (an array's readings stay together).
+
+    `array` says that the answer is an array too; `response_topic` and `correlation` (hex) are MQTT 5's for requests.
+    """
+
+    device_id: str
+    readings: tuple[Reading, ...]
+    received_at: int  # milliseconds since 1970 UTC
+    array: bool = False
+    response_topic: str | None = None
+    correlation: str | None = None
+
+
+class Prediction(msgspec.Struct, frozen=True, gc=False):
+    """The answer to one reading. `probabilities` and `confidence` are None for a model that has none."""
+
+    id: str
+    reading_id: str
+    device_id: str
+    ts: str  # when it was measured, ISO 8601, UTC
+    label: str
+    confidence: float | None
+    probabilities: dict[str, float] | None
+    model: str
+    model_digest: str
+    selection: int  # sequence number of the selection in the registry's log
+    predicted_at: str  # ISO 8601, UTC
+
+
+def prediction_id(reading_id: str, device_id: str, model_digest: str) -> str:
+    """32 hex digits that follow from reading, device and model, so that a repeated prediction is recognisable."""
+    text = f"{device_id}\0{reading_id}\0{model_digest}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def iso(milliseconds: int) -> str:
+    """`2026-11-24T10:00:00.123Z` for milliseconds since 1970 UTC."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
+
+
+def readings_in(entries: Sequence[Entry]) -> int:
+    """How many readings the entries hold: everything is counted in readings, not in messages."""
+    return sum(len(entry.readings) for entry in entries)
+
+
+encode_json = msgspec.json.Encoder().encode

@@ -1,0 +1,314 @@
+"""Every setting, its default and its why. The only module that reads the environment.
+
+Read once at the start of a process, by `load_settings()`, from (first wins) environment variables
+`ZELADOR_…` (`__` between levels), then the TOML file named by `ZELADOR_CONFIG` or `./zelador.toml`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from zelador.errors import InvalidInput
+
+Metric = Literal["Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC"]
+
+
+class Section(BaseModel):
+    """A group of settings; an unknown key is an error, not a silent nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class FieldSettings(Section):
+    """How one feature is read from a device's message: value = message[from] * scale."""
+
+    source: str | None = Field(None, alias="from")  # the key in the message; None: the feature's own name
+    scale: float = 1.0  # a device that sends kilolux: 1000
+    unit: str = ""  # shown, never converted by
+    minimum: float | None = None  # physical range after scaling; outside it a reading is quarantined
+    maximum: float | None = None
+
+
+# The physical range refuses a broken sensor, not an alarm: wider than anything a machine may do.
+KNOWN_FIELDS: dict[str, dict[str, Any]] = {
+    "lux": {"unit": "lx", "minimum": 0.0, "maximum": 200_000.0},
+    "temperature": {"unit": "°C", "minimum": -100.0, "maximum": 1_000.0},
+    "vibration": {"unit": "g", "minimum": 0.0, "maximum": 1_000.0},
+    "humidity": {"unit": "%", "minimum": 0.0, "maximum": 100.0},
+}
+
+
+RESERVED = ("ts", "seq", "id", "label")  # what a message says beside its values
+
+
+class MqttSettings(Section):
+    url: str = "mqtt://127.0.0.1:1883"  # mqtt://[user:password@]host[:port], mqtts:// for TLS
+    username: str | None = None  # instead of user:password@ in the URL
+    password: str | None = None
+    ca_file: Path | None = None  # None: the system's certificates
+    certificate_file: Path | None = None  # client certificate, for mutual TLS
+    key_file: Path | None = None
+    keepalive_s: PositiveInt = 30
+    connect_timeout_s: PositiveFloat = 5.0
+    start_patience_s: PositiveFloat = 10.0  # how long a service tries at its start before it gives up
+    session_expiry_s: PositiveInt = 7 * 86_400  # how long the broker queues for an ingester that is away
+    receive_maximum: Annotated[int, Field(ge=1, le=65_535)] = 1_000  # messages held, not yet stored
+    shared_group: str | None = None  # several ingesters: $share/<group>/…; never on the embedded broker
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+            raise ValueError("must look like mqtt://host:1883 or mqtts://host:8883")
+        return url
+
+
+class RedisSettings(Section):
+    url: str = "redis://127.0.0.1:6379/0"  # redis://[user:password@]host[:port]/db, rediss:// for TLS, unix://
+    prefix: str = "zelador"  # all keys are {prefix}:…, one slot of a cluster
+    timeout_s: PositiveFloat = 5.0  # of one call; our own back-off goes around it
+    start_patience_s: PositiveFloat = 10.0  # how long a service tries at its start before it gives up
+    repeat_window: PositiveInt = 200_000  # reading ids remembered, so that a redelivery is seen
+    keep_readings: PositiveInt = 200_000  # finished readings kept for training; never trims what waits
+    keep_predictions: PositiveInt = 5_000  # newest predictions kept for the console
+    keep_quarantine: PositiveInt = 10_000  # newest quarantined messages kept
+    keep_quarantine_bytes: PositiveInt = 67_108_864  # and their bytes
+    keep_devices_s: PositiveInt = 30 * 86_400  # a device not heard of for so long is forgotten
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("must look like redis://host:6379/0, rediss://host:6379/0 or unix:///path")
+        return url
+
+
+class TopicSettings(Section):
+    """Topic templates; {device_id} stands for one level."""
+
+    reading: str = "sensors/{device_id}/reading"
+    prediction: str = "sensors/{device_id}/prediction"
+    status: str = "zelador/status/{service}/{instance}"
+
+    @field_validator("reading", "prediction")
+    @classmethod
+    def _has_device(cls, template: str) -> str:
+        levels = template.split("/")
+        if levels.count("{device_id}") != 1 or template.count("{device_id}") != 1 or "+" in template or "#" in template:
+            raise ValueError("must hold {device_id} as exactly one whole level, and no wildcard")
+        return template
+
+
+class IngestSettings(Section):
+    client_id: str = "zelador-ingest"  # stable: the broker's queue hangs on it
+    batch: PositiveInt = 500  # messages stored in one round trip
+    max_payload_bytes: PositiveInt = 1_048_576  # a larger message is quarantined
+    max_array: PositiveInt = 10_000  # readings in one gateway message
+    max_ahead_s: PositiveFloat = 86_400.0  # a clock further ahead than this is wrong
+    oldest_year: int = 2000  # a clock before this year is wrong
+    drain_s: NonNegativeFloat = 0.0  # after SIGTERM, how long to take what the broker still has (embedded broker only)
+    high_water: PositiveInt = 200_000  # waiting readings above which nothing is taken from the broker
+
+
+class InferenceSettings(Section):
+    instance: str = "inference-1"  # stable and unique: the worker's name in the consumer group
+    batch: PositiveInt = 256  # entries classified at once
+    takeover_after_s: PositiveFloat = 15.0  # entries held so long by another worker are taken over
+    select_poll_s: PositiveFloat = 1.0  # how often the registry's log is looked at
+
+
+class TrainingSettings(Section):
+    instance: str = "trainer-1"
+    metric: Metric = "F1"
+    candidates: Annotated[tuple[str, ...] | None, NoDecode] = (
+        None  # PyCaret's ids with commas; None: all that turbo takes
+    )
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    keep: Annotated[int, Field(ge=1, le=20)] = 5  # how many of the best are registered
+    holdout: Annotated[float, Field(gt=0.0, lt=0.9)] = 0.3
+    seed: int = 7
+    max_rows: PositiveInt = 100_000
+    timeout_s: PositiveFloat = 3_600.0  # of one run
+
+    @field_validator("candidates", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _names(value)
+
+
+class RegistrySettings(Section):
+    url: str = ".zelador/registry"  # a folder (buckets by URL come with a later version)
+
+
+class ApiSettings(Section):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    keys_file: Path = Path(".zelador/keys.json")  # SHA-256 of each key, never the key
+    max_body_bytes: PositiveInt = 1_048_576
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"  # auto: console on a terminal, else json
+
+
+class MetricsSettings(Section):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] | None = None  # None: a worker serves no metrics of its own
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="ZELADOR_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    features: Annotated[tuple[str, ...], NoDecode] = ("lux", "temperature", "vibration")
+    fields: dict[str, FieldSettings] = Field(default_factory=dict, validate_default=True)
+    mqtt: MqttSettings = MqttSettings()
+    redis: RedisSettings = RedisSettings()
+    topics: TopicSettings = TopicSettings()
+    ingest: IngestSettings = IngestSettings()
+    inference: InferenceSettings = InferenceSettings()
+    training: TrainingSettings = TrainingSettings()
+    registry: RegistrySettings = RegistrySettings()
+    api: ApiSettings = ApiSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _names(value)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_units(cls, data: Any) -> Any:
+        """A field map adds to what is known of a feature (unit, range); it does not have to repeat it."""
+        if isinstance(data, dict) and isinstance(data.get("fields"), dict):
+            given = data["fields"]
+            data["fields"] = {
+                k: {**KNOWN_FIELDS.get(k, {}), **v} if isinstance(v, dict) else v for k, v in given.items()
+            }
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if not self.features or len(set(self.features)) != len(self.features):
+            raise ValueError("features: name at least one feature, each once")
+        if bad := [f for f in self.features if not f.replace("_", "").isalnum() or len(f) > 64]:
+            raise ValueError(f"features: {bad[0]!r} is not a name (letters, digits and _, at most 64)")
+        if unknown := sorted(set(self.fields) - set(self.features)):
+            raise ValueError(f"fields: {unknown[0]!r} is not among the features ({', '.join(self.features)})")
+        sources = [self.field(feature).source or feature for feature in self.features]
+        if taken := [s for s in sources if s in RESERVED or sources.count(s) > 1]:
+            raise ValueError(
+                f"fields: {taken[0]!r} is read twice or is a name of the message itself ({', '.join(RESERVED)})"
+            )
+        return self
+
+    def field(self, feature: str) -> FieldSettings:
+        """How `feature` is read: what was set, else what is known of it, else its plain name."""
+        return self.fields.get(feature) or FieldSettings(**KNOWN_FIELDS.get(feature, {}))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        named = os.environ.get("ZELADOR_CONFIG")
+        if named and not Path(named).is_file():
+            raise InvalidInput(f"ZELADOR_CONFIG names {named}, which is not a file")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(named or "zelador.toml"))
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of this process. Raises InvalidInput, naming the setting and what it takes."""
+    for name in os.environ:
+        if name.startswith("ZELADOR_") and name != "ZELADOR_CONFIG":
+            first = name.removeprefix("ZELADOR_").split("__")[0].lower()
+            if first not in Settings.model_fields:
+                raise InvalidInput(f"unknown setting {name}{_suggestion(name)}; see docs/reference/settings.md")
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first_error = error.errors()[0]
+        where = "__".join(str(part) for part in first_error["loc"]).upper()
+        name = f"ZELADOR_{where}" if where else "settings"
+        raise InvalidInput(f"{name}: {first_error['msg'].removeprefix('Value error, ')}") from None
+    except (ValueError, OSError) as error:  # TOML or JSON that does not parse
+        cause = error.__cause__ or error
+        raise InvalidInput(
+            f"settings cannot be read: {error} ({cause})" if cause is not error else f"settings cannot be read: {error}"
+        ) from None
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables that give a child process these settings."""
+    values: dict[str, str] = {}
+    for name, value in settings.model_dump(mode="json", by_alias=True, exclude_defaults=True).items():
+        if name == "features":
+            values["ZELADOR_FEATURES"] = ",".join(value)
+        elif name == "fields":
+            import json
+
+            values["ZELADOR_FIELDS"] = json.dumps(value)
+        else:
+            for key, inner in value.items():
+                if isinstance(inner, list):
+                    inner = ",".join(inner)
+                if inner is not None:
+                    values[f"ZELADOR_{name}__{key}".upper()] = str(inner)
+    return values
+
+
+def redact(url: str) -> str:
+    """The URL without its password, for logs."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    user = f"{parts.username}:***@" if parts.username else ":***@"
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return urlunsplit((parts.scheme, f"{user}{host}{port}", parts.path, parts.query, ""))
+
+
+def _names(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _suggestion(name: str) -> str:
+    sections = {f: field.annotation for f, field in Settings.model_fields.items()}
+    known = [f"ZELADOR_{s}".upper() for s in sections]
+    for section, kind in sections.items():
+        if isinstance(kind, type) and issubclass(kind, Section):
+            known += [f"ZELADOR_{section}__{key}".upper() for key in kind.model_fields]
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,0 +1,26 @@
+"""Birth and will: what a service's retained status topic says (`zelador/status/{service}/{instance}`)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from zelador.link import LinkOptions, Outgoing
+from zelador.settings import TopicSettings
+
+
+def status_message(topics: TopicSettings, service: str, instance: str, online: bool) -> Outgoing:
+    topic = topics.status.format(service=service, instance=instance)
+    return Outgoing(topic, msgspec.json.encode({"state": "online" if online else "offline"}), retain=True)
+
+
+def link_options(
+    topics: TopicSettings, service: str, instance: str, filters: tuple[str, ...] = (), persistent: bool = False
+) -> LinkOptions:
+    """`instance` is the MQTT client id too: stable, because the broker's queue hangs on it."""
+    return LinkOptions(
+        client_id=instance,
+        filters=filters,
+        persistent=persistent,
+        birth=status_message(topics, service, instance, online=True),
+        will=status_message(topics, service, instance, online=False),
+    )
