@@ -1,1 +1,1 @@
-"""trainer."""
+"""The batch job: compare every classifier on labelled readings, register the best."""

@@ -1,0 +1,97 @@
+"""From a fitted model to the files that are kept, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from registry import golden
+from registry.classifier import Classifier, Engine, OnnxEngine, PipelineEngine, Rows
+from registry.errors import ModelRefused
+from registry.integrity import dump_pipeline, load_pipeline
+from registry.manifest import FORMAT, Feature, Manifest, ServedBy, describe
+
+PIPELINE, ONNX, AGREEMENT, REPORT = "model.skops", "model.onnx", "agreement.json", "report"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What is saved. `pipeline` is a fitted scikit-learn estimator; live inference uses `onnx` where it is given.
+
+    `probe` are rows (n, features) of which the first become golden rows.
+    """
+
+    pipeline: Any
+    features: tuple[Feature, ...]
+    classes: tuple[str, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    onnx: bytes | None = None
+    probe: Rows | None = None
+    agreement: Mapping[str, Any] | None = None
+    report: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def served_by(self) -> ServedBy:
+        return "onnx" if self.onnx is not None else "pipeline"
+
+
+def pack(upload: Upload, name: str = "model") -> dict[str, bytes]:
+    """The payload's files by path. Raises TypeRefused for a type that could not be loaded again, ModelRefused
+    for an ONNX file that would be refused at load."""
+    files = {PIPELINE: dump_pipeline(upload.pipeline)}
+    if upload.onnx is not None:
+        files[ONNX] = upload.onnx
+    if upload.agreement is not None:
+        files[AGREEMENT] = json.dumps(upload.agreement, indent=2).encode()
+    files.update({f"{REPORT}/{path}": data for path, data in upload.report.items()})
+    engine: Engine
+    if upload.onnx is not None:
+        engine = OnnxEngine(name, upload.onnx, upload.classes, hasattr(upload.pipeline, "predict_proba"))
+    else:
+        engine = PipelineEngine(upload.pipeline, upload.classes)
+    names = tuple(feature.name for feature in upload.features)
+    classifier = Classifier(name, "", names, upload.classes, upload.served_by, engine)
+    if upload.classes:
+        rows = upload.probe if upload.probe is not None else np.empty((0, len(names)))
+        files[golden.FILE] = (
+            golden.make(classifier, rows) if len(rows) else b'{"rows":[],"labels":[],"probabilities":null}'
+        )
+    return files
+
+
+def manifest_of(upload: Upload, name: str, files: Mapping[str, bytes], saved_at: str) -> Manifest:
+    metadata = {**upload.metadata, "has_probabilities": hasattr(upload.pipeline, "predict_proba")}
+    return Manifest(
+        FORMAT,
+        name,
+        upload.features,
+        upload.classes,
+        upload.served_by,
+        saved_at,
+        metadata,
+        {path: describe(data) for path, data in sorted(files.items())},
+    )
+
+
+def open_classifier(manifest: Manifest, digest: str, files: Mapping[str, bytes]) -> Classifier:
+    """A classifier from files whose digests were checked. Raises ModelRefused."""
+    engine: Engine
+    if not manifest.classes:
+        raise ModelRefused(f"{manifest.name}: it has no classes, so it cannot classify readings")
+    if manifest.served_by == "onnx":
+        has_probabilities = bool(manifest.metadata.get("has_probabilities", True))
+        engine = OnnxEngine(manifest.name, files[ONNX], manifest.classes, has_probabilities)
+    else:
+        engine = PipelineEngine(load_pipeline(manifest.name, files[PIPELINE]), manifest.classes)
+    names = tuple(feature.name for feature in manifest.features)
+    classifier = Classifier(manifest.name, digest, names, manifest.classes, manifest.served_by, engine)
+    golden.check(classifier, files[golden.FILE])
+    return classifier
+
+
+def serving_file(manifest: Manifest) -> str:
+    return ONNX if manifest.served_by == "onnx" else PIPELINE

@@ -1,0 +1,87 @@
+"""The registry for scripts and notebooks: six functions on the registry of the settings.
+
+Without ZELADOR_REGISTRY__URL it lives in `./.zelador/registry`.
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from zelador.errors import InvalidInput
+from zelador.settings import load_settings
+
+if TYPE_CHECKING:
+    from registry.registry import Registry
+
+
+def save_model(model: Any, name: str, metadata: Mapping[str, Any] | None = None) -> str:
+    """Saves a fitted scikit-learn classifier with its metadata; gives the path of its artefact.
+
+    `metadata["features"]` (names) is used where the model does not know its feature names.
+    Raises ValueError for a name that is taken or refused, TypeRefused for a type outside the allow-list.
+    """
+    from registry.classifier import classes_of
+    from registry.registry import Upload
+
+    facts = dict(metadata or {})
+    upload = Upload(model, _features(model, facts.get("features")), classes_of(model), _described(model, facts))
+    registry = _open()
+    return registry.where(registry.save(name, upload, by=getpass.getuser(), why="save_model"))
+
+
+def load_model(name: str) -> Any:
+    """The scikit-learn model itself. Raises FileNotFoundError for an unknown name, or when its artefact is gone."""
+    return _open().pipeline(name)
+
+
+def list_models() -> dict[str, dict[str, Any]]:
+    """Every registered model by name: path, metadata, saved_at."""
+    registry = _open()
+    return {
+        model.name: {"path": registry.where(model), "metadata": dict(model.metadata), "saved_at": model.saved_at}
+        for model in registry.state.models.values()
+    }
+
+
+def get_models_summary() -> list[dict[str, Any]]:
+    """One flat dict a model: its metadata with name and saved_at, the newest first."""
+    entries = [
+        {**entry["metadata"], "name": name, "saved_at": entry["saved_at"]} for name, entry in list_models().items()
+    ]
+    return sorted(entries, key=lambda entry: str(entry["saved_at"]), reverse=True)
+
+
+def get_model_metadata(name: str) -> dict[str, Any]:
+    """The model's whole entry (path, metadata, saved_at). Raises KeyError for an unknown name."""
+    return list_models()[name]
+
+
+def delete_model(name: str) -> None:
+    """Removes the model and its artefact.
+
+    Raises FileNotFoundError for an unknown name, Conflict while it is selected.
+    """
+    _open().delete(name, by=getpass.getuser(), why="delete_model")
+
+
+def _open() -> Registry:
+    from registry.registry import Registry
+
+    return Registry.open(load_settings().registry.url)
+
+
+def _features(model: Any, given: Any) -> tuple[Any, ...]:
+    from registry.manifest import Feature
+
+    names = list(given) if given is not None else list(getattr(model, "feature_names_in_", ()))
+    count = getattr(model, "n_features_in_", len(names))
+    if names and len(names) != count:
+        raise InvalidInput(f"metadata names {len(names)} features, the model was fitted on {count}")
+    return tuple(Feature(str(name)) for name in names or [f"x{i}" for i in range(count)])
+
+
+def _described(model: Any, facts: dict[str, Any]) -> dict[str, Any]:
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    return {"model_type": type(last).__name__, **{key: value for key, value in facts.items() if key != "features"}}

@@ -1,0 +1,75 @@
+"""A model's manifest: what it is, and the digest and size of every file beside it. Written last, once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from registry.errors import ModelRefused
+
+FILE = "manifest.json"
+FORMAT = 1
+ServedBy = Literal["onnx", "pipeline"]
+
+
+class Feature(msgspec.Struct, frozen=True):
+    """One input, with its unit and the range that training saw (None: not known)."""
+
+    name: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file of the payload; size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    format: int
+    name: str
+    features: tuple[Feature, ...]
+    classes: tuple[str, ...]
+    served_by: ServedBy
+    saved_at: str  # ISO 8601, UTC
+    metadata: dict[str, Any]
+    files: dict[str, File]
+
+
+def describe(data: bytes) -> File:
+    return File(hashlib.sha256(data).hexdigest(), len(data))
+
+
+def encode(manifest: Manifest) -> bytes:
+    return (json.dumps(msgspec.to_builtins(manifest), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def decode(data: bytes, name: str, digest: str) -> Manifest:
+    """Raises ModelRefused when `data` is not the manifest that was registered under `digest`."""
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise refused(name, f"{FILE} does not match its digest")
+    try:
+        return msgspec.json.decode(data, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise refused(name, f"{FILE} cannot be read: {error}") from None
+
+
+def check_file(name: str, path: str, data: bytes, files: Mapping[str, File]) -> bytes:
+    """`data`, if it is the file that the manifest names. Raises ModelRefused."""
+    expected = files.get(path)
+    if expected is None:
+        raise refused(name, f"{path} is not in its manifest")
+    if len(data) != expected.size or hashlib.sha256(data).hexdigest() != expected.sha256:
+        raise refused(name, f"{path} does not match its digest")
+    return data
+
+
+def refused(name: str, why: str) -> ModelRefused:
+    return ModelRefused(f"{name}: {why}; restore it from a backup or select another model (zelador models select)")

@@ -1,0 +1,189 @@
+"""A folder as a store: created files are whole, durable, and never overwritten.
+
+Write to a temporary name, fsync, link to the final name (which fails if it is taken), unlink, fsync the
+directory: after a cut of power a file is there with all its bytes, or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from registry.store.store import Uncertain
+from zelador.errors import InvalidInput, Unavailable
+
+TEMPORARY = ".tmp"
+STALE_S = 86_400.0  # a temporary file so old belongs to a process that died
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+RENAME_NOREPLACE = 1
+AT_FDCWD = -100
+
+
+class Folder:
+    def __init__(self, path: Path) -> None:
+        """Makes the folder if need be. Raises Unavailable when it cannot be written."""
+        self.path = path.expanduser().absolute()
+        try:
+            self._make(self.path / TEMPORARY)
+            self._sweep()
+        except OSError as error:
+            raise self._cannot("written", error) from None
+
+    def __repr__(self) -> str:
+        return f"Folder({str(self.path)!r})"
+
+    def create(self, key: str, data: bytes) -> bool:
+        """True: written now; False: the key is taken. Raises Uncertain only after the link was tried."""
+        final = self._path(key)
+        temporary = self._write(final, [data])
+        try:
+            try:
+                created = _link(temporary, final)
+            except OSError as error:
+                raise self._cannot("written", error) from None
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        try:
+            _sync_directory(final.parent)  # also when it was taken: who sees an entry may build on it
+        except OSError as error:
+            raise Uncertain(f"{final} may not be on the disk yet ({error})") from None
+        return created
+
+    def read(self, key: str) -> bytes | None:
+        try:
+            return self._path(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise self._cannot("read", error) from None
+
+    def list(self, prefix: str, after: str = "") -> Iterator[str]:
+        root = self._path(prefix)
+        try:
+            found = [path.relative_to(self.path).as_posix() for path in root.rglob("*") if path.is_file()]
+        except OSError as error:
+            raise self._cannot("read", error) from None
+        yield from (key for key in sorted(found) if key > after)
+
+    def put_stream(self, key: str, pieces: Iterable[bytes]) -> None:
+        final = self._path(key)
+        temporary = self._write(final, pieces)
+        self._rename(temporary, final)
+
+    def replace(self, key: str, data: bytes) -> None:
+        final = self._path(key)
+        self._rename(self._write(final, [data]), final)
+
+    def delete(self, key: str) -> None:
+        path = self._path(key)
+        try:
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a folder that is empty now goes too
+                while path.parent != self.path:
+                    path = path.parent
+                    path.rmdir()
+        except OSError as error:
+            raise self._cannot("written", error) from None
+
+    def where(self, key: str) -> str:
+        return str(self._path(key))
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _path(self, key: str) -> Path:
+        """No key leads out of the folder: ids and checked names are all that keys are made of."""
+        parts = PurePosixPath(key).parts
+        if not parts or key.startswith("/") or any(part in ("..", ".") or "\0" in part for part in parts):
+            raise InvalidInput(f"{key!r} is not a key")
+        return self.path.joinpath(*parts)
+
+    def _write(self, final: Path, pieces: Iterable[bytes]) -> Path:
+        """A temporary file with all the bytes on the disk, and the final name's directory made."""
+        temporary = self.path / TEMPORARY / uuid.uuid4().hex
+        try:
+            self._make(final.parent)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            with os.fdopen(descriptor, "wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise self._cannot("written", error) from None
+        return temporary
+
+    def _rename(self, temporary: Path, final: Path) -> None:
+        try:
+            temporary.replace(final)
+            _sync_directory(final.parent)
+        except OSError as error:
+            raise self._cannot("written", error) from None
+
+    def _make(self, directory: Path) -> None:
+        """Parents first, each made durable in its own parent."""
+        if directory.is_dir():
+            return
+        if directory.parent != directory:
+            self._make(directory.parent)
+        with contextlib.suppress(FileExistsError):
+            directory.mkdir()
+            _sync_directory(directory.parent)
+        if not directory.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "is not a folder", str(directory))
+
+    def _sweep(self) -> None:
+        """A kill leaves files only here."""
+        oldest = time.time() - STALE_S
+        for path in (self.path / TEMPORARY).iterdir():
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+
+    def _cannot(self, what: str, error: OSError) -> Unavailable:
+        return Unavailable(
+            f"the registry folder {self.path} cannot be {what} ({error.strerror or error}); "
+            "mend its permissions or its disk, or name another with ZELADOR_REGISTRY__URL"
+        )
+
+
+def _link(temporary: Path, final: Path) -> bool:
+    try:
+        os.link(temporary, final)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        return _rename_noreplace(temporary, final)
+    return True
+
+
+def _rename_noreplace(temporary: Path, final: Path) -> bool:
+    """Where a file system has no hard links. Raises OSError where there is no such rename either."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "renameat2"):
+        raise OSError(errno.ENOTSUP, "the file system can neither link nor rename without replacing")
+    done = libc.renameat2(AT_FDCWD, os.fsencode(temporary), AT_FDCWD, os.fsencode(final), RENAME_NOREPLACE)
+    if done == 0:
+        return True
+    code = ctypes.get_errno()
+    if code == errno.EEXIST:
+        return False
+    raise OSError(code, os.strerror(code))
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,106 @@
+"""A candidate on its way to the registry: rebuilt without PyCaret, compiled, compared, scored, packed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+
+from registry.artefact import Upload
+from registry.classifier import OnnxEngine, PipelineEngine
+from registry.manifest import Feature
+from trainer.agreement import compare, decide, document, probe_rows
+from trainer.compile import compile_pipeline
+from trainer.score import confusion, scores
+from zelador.errors import ZeladorError
+
+Rows = NDArray[np.float64]
+
+
+class NotRebuilt(ZeladorError):
+    """The plain pipeline does not answer as PyCaret's own model does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Rows and text labels of both parts of a data set, and the classes in order."""
+
+    train: Rows
+    train_labels: tuple[str, ...]
+    holdout: Rows
+    holdout_labels: tuple[str, ...]
+    classes: tuple[str, ...]
+
+
+def rebuild(model: Any, split: Split) -> Pipeline:
+    """An imputer and a fresh copy of the estimator, fitted on the same rows with text labels.
+
+    It needs no PyCaret to be loaded, and its classes are the labels themselves.
+    """
+    estimator = clone(model)
+    if "n_jobs" in estimator.get_params():
+        estimator.set_params(n_jobs=1)
+    pipeline = Pipeline([("imputer", SimpleImputer(strategy="mean")), ("model", estimator)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # convergence: PyCaret compared it with the same parameters
+        return pipeline.fit(split.train, np.array(split.train_labels))
+
+
+def check_rebuilt(pipeline: Pipeline, fitted: Any, transformed: Any, split: Split) -> None:
+    """Raises NotRebuilt unless both give the same label on every hold-out row."""
+    theirs = [split.classes[int(code)] for code in fitted.predict(transformed)]
+    ours = pipeline.predict(split.holdout).tolist()
+    differ = sum(a != b for a, b in zip(theirs, ours, strict=True))
+    if differ:
+        raise NotRebuilt(f"rebuilt without PyCaret it gives {differ} of {len(ours)} hold-out labels otherwise")
+
+
+def upload(
+    pipeline: Pipeline, split: Split, features: Sequence[Feature], facts: Mapping[str, Any], seed: int
+) -> Upload:
+    """What is registered: the pipeline, its compiled form if that may serve, and what is known of it."""
+    width = split.holdout.shape[1]
+    plain = PipelineEngine(pipeline, split.classes)
+    probes = probe_rows(pipeline.steps[-1][1], split.holdout, seed)
+    compiled, trouble = compile_pipeline(pipeline, width)
+    comparison = None
+    if compiled is not None:
+        try:
+            engine = OnnxEngine("candidate", compiled, split.classes, hasattr(pipeline, "predict_proba"))
+            comparison = compare(plain.run, engine.run, np.vstack([split.holdout, probes]))
+        except Exception as error:  # noqa: BLE001 - a compiled model that fails is one that does not serve
+            trouble = f"the compiled model fails: {str(error)[:200]}"
+    verdict = decide(comparison, trouble)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        labels = pipeline.predict(split.holdout).tolist()
+    found = {
+        **facts,
+        "holdout": scores(split.holdout_labels, labels, split.classes, _likelihood(pipeline, split.holdout)),
+        "holdout_rows": len(split.holdout_labels),
+        "confusion": {"labels": list(split.classes), "counts": confusion(split.holdout_labels, labels, split.classes)},
+        "agreement": document(comparison, verdict),
+    }
+    return Upload(
+        pipeline=pipeline,
+        features=tuple(features),
+        classes=split.classes,
+        metadata=found,
+        onnx=compiled if verdict.serves == "onnx" else None,
+        probe=split.holdout,
+        agreement=document(comparison, verdict),
+    )
+
+
+def _likelihood(pipeline: Pipeline, rows: Rows) -> Rows | None:
+    for method in ("predict_proba", "decision_function"):
+        if hasattr(pipeline, method):
+            return np.asarray(getattr(pipeline, method)(rows), dtype=np.float64)
+    return None

@@ -1,0 +1,56 @@
+"""The run's child process: `python -m trainer.child`. PyCaret lives and dies here.
+
+Standard input: one line, the folder of the request; its end means that the parent is gone. Standard output: one
+JSON event a line. What PyCaret prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+NICE = 10  # live classification comes first
+
+
+def main() -> None:
+    events = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    os.nice(NICE)
+    started = time.perf_counter()
+    import trainer.run_in_child as work  # imports PyCaret: seconds
+
+    _say(events, event="ready", seconds=round(time.perf_counter() - started, 1))
+    folder = sys.stdin.readline().strip()
+    if not folder:
+        return
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    try:
+        result = work.run(Path(folder), lambda message: _say(events, event="progress", message=message))
+    except Exception as error:  # noqa: BLE001 - the boundary: the parent raises it again, with our words
+        import traceback
+
+        traceback.print_exc()
+        _say(events, event="failed", message=f"{type(error).__name__}: {error}"[:2_000])
+    else:
+        _say(events, event="done", result=result)
+    events.flush()
+    os._exit(0)  # no library's exit hook may keep us
+
+
+def _say(events: TextIO, **event: Any) -> None:
+    events.write(json.dumps(event) + "\n")
+    events.flush()
+
+
+def _leave_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

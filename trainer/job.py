@@ -1,0 +1,160 @@
+"""One training run, from a data set to registered models. Selects nothing."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+
+from registry.errors import DuplicateName
+from registry.names import check_name
+from registry.registry import Registry
+from trainer.dataset import Dataset, check
+from trainer.process import Child, RunFailed
+from zelador.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run is asked for beyond the settings; `names` in the order of rank, the rest get default names."""
+
+    run: str
+    by: str
+    metric: str
+    candidates: tuple[str, ...] | None = None
+    names: Sequence[str] = ()
+    notes: str = ""
+    register: bool = True
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def new_run_id() -> str:
+    """`<YYYYMMDD>_<HHMMSS>-<4 hex>`, UTC."""
+    return f"{datetime.now(timezone.utc):%Y%m%d_%H%M%S}-{secrets.token_hex(2)}"
+
+
+def train(
+    dataset: Dataset,
+    settings: Settings,
+    registry: Registry,
+    options: Options,
+    stop: Event,
+    progress: Callable[[str], None] = lambda _: None,
+    child: Child | None = None,
+) -> dict[str, Any]:
+    """The run's document, with its leaderboard and the models that were registered (docs/contracts.md has one).
+
+    Raises InvalidInput for data that cannot be learned from, RunFailed, Unavailable (told to stop, registry).
+    """
+    training = settings.training
+    check(dataset, training.folds, training.holdout)
+    for name in options.names:
+        if check_name(name) in registry.sync().models:
+            raise DuplicateName(f"there is a model {name!r} already; choose another name")
+    document: dict[str, Any] = {
+        "run": options.run,
+        "by": options.by,
+        "metric": options.metric,
+        "notes": options.notes,
+        "started_at": _now(),
+        "rows": len(dataset.labels),
+        "data": dataset.facts(),
+        "features": list(dataset.features),
+    }
+    registry.put_run(options.run, {**document, "state": "running"})  # a folder that cannot be written fails now
+    started = time.perf_counter()
+    worker = child or Child()
+    try:
+        with tempfile.TemporaryDirectory(prefix="zelador-run-") as name:
+            folder = Path(name)
+            _write_request(folder, dataset, settings, options)
+            progress("comparing classifiers")
+            result = worker.run(folder, stop, training.timeout_s, progress)
+            if not result["candidates"]:
+                raise RunFailed("no candidate could be used; the run's leaderboard says why of each")
+            models = _keep(folder, registry, options, result["candidates"])
+    except BaseException as error:
+        registry.put_run(options.run, {**document, "state": "failed", "error": str(error), "ended_at": _now()})
+        raise
+    finally:
+        worker.close()
+    finished = {
+        **document,
+        "state": "done",
+        "ended_at": _now(),
+        "seconds": {**result["seconds"], "total": round(time.perf_counter() - started, 1)},
+        "classes": result["classes"],
+        "train_rows": result["train_rows"],
+        "holdout_rows": result["holdout_rows"],
+        "leaderboard": result["leaderboard"],
+        "models": models,
+    }
+    registry.put_run(options.run, finished)
+    return finished
+
+
+def _write_request(folder: Path, dataset: Dataset, settings: Settings, options: Options) -> None:
+    training = settings.training
+    request = {
+        "features": list(dataset.features),
+        "units": {name: settings.field(name).unit for name in dataset.features},
+        "labels": list(dataset.labels),
+        "metric": options.metric,
+        "folds": training.folds,
+        "keep": training.keep,
+        "holdout": training.holdout,
+        "seed": training.seed,
+        "candidates": list(options.candidates) if options.candidates else None,
+        "metadata": {
+            "metric": options.metric,
+            "run": options.run,
+            "data": dataset.facts(),
+            "description": options.notes,
+            "tags": [],
+            **options.metadata,
+        },
+    }
+    np.save(folder / "rows.npy", dataset.rows, allow_pickle=False)
+    (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
+
+
+def _keep(folder: Path, registry: Registry, options: Options, candidates: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keeps every candidate with the run, and registers it if asked to, under its name."""
+    models = []
+    for candidate in candidates:
+        rank = candidate["rank"]
+        source = folder / str(rank)
+        files = {path.relative_to(source).as_posix(): path.read_bytes() for path in source.rglob("*") if path.is_file()}
+        registry.put_candidate(options.run, rank, files)
+        if rank <= len(options.names):
+            name = options.names[rank - 1]
+        else:
+            name = _default_name(candidate, options.run, registry.state.models)
+        if options.register:
+            why = f"run {options.run}, rank {rank} by {options.metric}"
+            name = registry.register_candidate(options.run, rank, name, by=options.by, why=why).name
+            log.info("registered %s, served by its %s", name, candidate["served_by"])
+        models.append({"name": name if options.register else None, **{k: v for k, v in candidate.items() if k != "id"}})
+    return models
+
+
+def _default_name(candidate: dict[str, Any], run: str, taken: Container[str]) -> str:
+    """`<ModelType>_<YYYYMMDD>_<HHMMSS>`; the run's own suffix is added only if two runs began in one second."""
+    name = f"{candidate['model_type']}_{run.split('-')[0]}"
+    return f"{candidate['model_type']}_{run}" if name in taken else name
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,109 @@
+"""`zelador train`: the batch job, once."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from zelador.cli.process import prepare
+from zelador.errors import InvalidInput
+from zelador.settings import Settings
+
+
+def train(
+    csv: Annotated[Path | None, typer.Option(help="Labelled rows; without it, the buffer's labelled readings.")] = None,
+    label: Annotated[str, typer.Option(help="With --csv: the column that holds the label.")] = "label",
+    features: Annotated[str | None, typer.Option(help="The columns, with commas; without it, the settings'.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Accuracy, AUC, Recall, Precision, F1, Kappa or MCC.")] = None,
+    candidates: Annotated[str | None, typer.Option(help="PyCaret's ids with commas; without it, all.")] = None,
+    notes: Annotated[str, typer.Option(help="Kept with the models.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
+) -> None:
+    """Compare every classifier on labelled readings and register the best five. Selects nothing."""
+    settings, stop = prepare("train")
+    settings = _with(settings, features, metric, candidates)
+    from registry.registry import Registry
+    from trainer.job import Options, new_run_id
+    from trainer.job import train as run
+    from trainer.process import Child
+
+    registry = Registry.open(settings.registry.url)
+    dataset = _dataset(settings, csv, label)
+    options = Options(
+        run=new_run_id(),
+        by=getpass.getuser(),
+        metric=settings.training.metric,
+        candidates=settings.training.candidates,
+        notes=notes,
+    )
+    console = Console(file=sys.stderr, highlight=False)
+    with console.status(f"{len(dataset.labels)} rows: starting") as status:
+
+        def progress(message: str) -> None:
+            status.update(message)
+            if not console.is_terminal:
+                console.print(message)
+
+        document = run(dataset, settings, registry, options, stop, progress, Child())
+    if as_json:
+        print(json.dumps(document, ensure_ascii=False), flush=True)
+    else:
+        show(document)
+
+
+def show(document: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    table = Table(title=f"Run {document['run']}: {document['rows']} rows, best by {document['metric']}", box=None)
+    table.add_column("rank", justify="right")
+    table.add_column("model", no_wrap=True)
+    for where in ("folds", "hold-out"):
+        table.add_column(f"{document['metric']}, {where}", justify="right")
+    table.add_column("served by")
+    for model in document["models"]:
+        scores = [model[part].get(document["metric"]) for part in ("metrics", "holdout")]
+        shown = ["–" if score is None else f"{score:.4f}" for score in scores]
+        table.add_row(str(model["rank"]), model["name"], *shown, model["served_by"])
+    console.print(table)
+    console.print("\nNothing is selected yet: zelador models select NAME")
+
+
+def _with(settings: Settings, features: str | None, metric: str | None, candidates: str | None) -> Settings:
+    changes: dict[str, Any] = {}
+    training = settings.training.model_dump(exclude_unset=True)
+    if metric:
+        training["metric"] = metric
+    if candidates:
+        training["candidates"] = candidates
+    from zelador.settings import load_settings
+
+    if features:
+        changes["features"] = features
+        changes["fields"] = {}
+    return load_settings(**changes, training=training)
+
+
+def _dataset(settings: Settings, csv: Path | None, label: str) -> Any:
+    from trainer.dataset import from_csv, from_readings
+
+    limits = settings.training.max_rows, settings.training.seed
+    if csv is not None:
+        return from_csv(csv, settings.features, label, *limits)
+    import redis
+
+    from zelador.buffer import connect_redis
+    from zelador.buffer.history import labelled_readings
+
+    try:
+        return from_readings(labelled_readings(connect_redis(settings.redis), settings), settings.features, *limits)
+    except redis.RedisError as error:
+        raise InvalidInput(
+            f"the buffer's readings cannot be read ({error}); "
+            "set ZELADOR_REDIS__URL, or train with --csv FILE --label COLUMN"
+        ) from None

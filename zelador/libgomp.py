@@ -1,0 +1,60 @@
+"""LightGBM needs `libgomp.so.1`; a bare machine has no such library, but scikit-learn's wheel carries a copy.
+
+The loader looks only at start, so a process that may load LightGBM is started with LD_LIBRARY_PATH on a
+folder of ours that has a link of the right name to that copy.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+LIBRARY = "libgomp.so.1"
+VARIABLE = "LD_LIBRARY_PATH"
+
+
+def libgomp_environment() -> dict[str, str]:
+    """The variables to add for a child process; empty where the library is found, or not needed (macOS)."""
+    if sys.platform != "linux" or _loads():
+        return {}
+    copy = _copy()
+    if copy is None:
+        return {}
+    folder = Path(tempfile.gettempdir()) / f"zelador-libgomp-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        return {}  # somebody else's folder: not to be trusted with a library
+    link = folder / LIBRARY
+    if not link.exists():
+        temporary = folder / f".{os.getpid()}"
+        temporary.symlink_to(copy)
+        temporary.replace(link)
+    before = os.environ.get(VARIABLE)
+    return {VARIABLE: f"{folder}:{before}" if before else str(folder)}
+
+
+def restart_with_libgomp() -> None:
+    """Starts this very command again with the library to be found, if it is not; the process id stays."""
+    if added := libgomp_environment():
+        os.environ.update(added)
+        os.execv(sys.executable, [sys.executable, "-m", "zelador", *sys.argv[1:]])  # noqa: S606
+
+
+def _loads() -> bool:
+    try:
+        ctypes.CDLL(LIBRARY)
+    except OSError:
+        return False
+    return True
+
+
+def _copy() -> Path | None:
+    found = find_spec("sklearn")
+    if found is None or found.origin is None:
+        return None
+    libraries = Path(found.origin).parent.parent / "scikit_learn.libs"
+    return next(iter(sorted(libraries.glob("libgomp-*.so*"))), None)
