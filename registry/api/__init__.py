@@ -1,0 +1,1 @@
+"""The admin API: FastAPI on the registry, the buffer's ledger and the training runs."""

@@ -1,0 +1,112 @@
+"""/v1/classify: one or many readings by hand, by the selected model or a named one."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from registry.api.problems import responses
+from registry.classifier import Classifier
+from registry.registry import Registry
+from zelador.errors import Conflict, InvalidInput
+
+router = APIRouter(prefix="/v1/classify", tags=["classify"])
+
+KEPT = 8  # models kept in memory
+ROWS = 1_000
+
+EXAMPLE = {
+    "model": "RandomForest_20261124_115838",
+    "predictions": [{"label": "yes", "confidence": 0.97, "probabilities": {"no": 0.03, "yes": 0.97}}],
+}
+
+
+class Question(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"readings": [{"lux": 412.0, "temperature": 61.4, "vibration": 3.82}]}]},
+    )
+
+    readings: Annotated[
+        list[dict[str, Any]],
+        Field(min_length=1, max_length=ROWS, description="Each has a number for every feature of the model."),
+    ]
+    model: Annotated[str | None, Field(description="Without it, the selected model.")] = None
+
+
+class Classifiers:
+    """The models last used, loaded once. A classifier is used by one thread at a time."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, Classifier] = OrderedDict()
+
+    def classify(self, name: str, readings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Raises ModelNotFound, ModelRefused, InvalidInput."""
+        with self._lock:
+            classifier = self._get(name)
+            answer = classifier.classify(_rows(readings, classifier.features))
+        if answer.probabilities is None:
+            return [{"label": label, "confidence": None, "probabilities": None} for label in answer.labels]
+        shares = [dict(zip(classifier.classes, row, strict=True)) for row in answer.probabilities.tolist()]
+        return [
+            {"label": label, "confidence": share[label], "probabilities": share}
+            for label, share in zip(answer.labels, shares, strict=True)
+        ]
+
+    def _get(self, name: str) -> Classifier:
+        digest = self._registry.sync().model(name).digest
+        found = self._kept.get(digest)
+        if found is None:
+            found = self._kept[digest] = self._registry.load(name)
+        self._kept.move_to_end(digest)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+
+@router.post(
+    "",
+    summary="Classify readings by hand",
+    responses={
+        200: {"content": {"application/json": {"example": EXAMPLE}}},
+        **responses(401, 404, 409, 413, 422),
+    },
+)
+def classify(question: Question, request: Request) -> dict[str, Any]:
+    services = request.app.state.services
+    name = question.model
+    if name is None:
+        selection = services.registry.sync().selection
+        if selection is None:
+            raise Conflict("no model is selected; select one (PUT /v1/selection), or name one in the request")
+        name = selection.model
+    return {"model": name, "predictions": services.classifiers.classify(name, question.readings)}
+
+
+def _rows(readings: list[dict[str, Any]], features: tuple[str, ...]) -> Any:
+    """The matrix of the readings. Raises InvalidInput, naming the reading and the feature."""
+    rows = []
+    for index, reading in enumerate(readings):
+        row = []
+        for feature in features:
+            value = reading.get(feature)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
+                raise InvalidInput(f"readings[{index}].{feature}: a finite number is needed, got {str(value)[:80]!r}")
+            row.append(float(value))
+        rows.append(row)
+    return np.array(rows, dtype=np.float64)
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond any float
+        return False

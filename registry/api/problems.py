@@ -1,0 +1,114 @@
+"""Every error as a problem document (RFC 9457), with a stable `type`. The one map from errors to status codes."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import redis
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from registry.errors import ModelSelected, Moved
+from zelador import errors
+
+log = logging.getLogger(__name__)
+
+# The first that fits: (error, status, type, title).
+KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
+    (Moved, 412, "changed-meanwhile", "The registry changed meanwhile"),
+    (ModelSelected, 409, "model-selected", "The model is selected"),
+    (errors.NotFound, 404, "not-found", "Not found"),
+    (errors.Conflict, 409, "conflict", "Not possible now"),
+    (errors.InvalidInput, 422, "invalid-input", "Invalid input"),
+    (errors.Corrupt, 500, "corrupt", "Stored data is damaged"),
+    (errors.Unavailable, 503, "unavailable", "Not available now"),
+    (redis.RedisError, 503, "redis-unavailable", "Redis does not answer"),
+)
+TITLES = {
+    401: ("unauthorized", "A key is needed"),
+    404: ("not-found", "Not found"),
+    405: ("method-not-allowed", "Method not allowed"),
+    413: ("too-large", "The request is too large"),
+}
+
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "examples": ["/problems/not-found"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+    },
+    "required": ["type", "title", "status", "detail"],
+}
+
+
+def problem(
+    request: Request,
+    status: int,
+    kind: str,
+    title: str,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    **more: Any,
+) -> JSONResponse:
+    body = {
+        "type": f"/problems/{kind}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        **more,
+    }
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For the OpenAPI document: what a route may answer beside success."""
+    return {
+        status: {
+            "description": TITLES.get(status, ("", "A problem document"))[1],
+            "content": {"application/problem+json": {"schema": PROBLEM}},
+        }
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """No stack trace ever reaches a client; what we did not expect is logged whole."""
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        found = jsonable_encoder(error.errors(), exclude={"url", "ctx", "input"})
+        first = found[0]
+        where = ".".join(str(part) for part in first["loc"])
+        detail = f"{where}: {first['msg']}"
+        return problem(request, 422, "invalid-input", "Invalid input", detail, errors=found)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        kind, title = TITLES.get(error.status_code, ("http", "The request was refused"))
+        headers = dict(error.headers) if error.headers else None
+        return problem(request, error.status_code, kind, title, str(error.detail), headers)
+
+    for expected, status, kind, title in reversed(KINDS):
+        app.add_exception_handler(expected, _handler(status, kind, title))
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+        return problem(request, 500, "internal", "Something went wrong here", "the log has the details")
+
+
+def _handler(status: int, kind: str, title: str) -> Any:
+    async def handle(request: Request, error: Exception) -> JSONResponse:
+        if status >= 500:
+            log.error("%s %s: %s", request.method, request.url.path, error)
+        return problem(request, status, kind, title, str(error))
+
+    return handle

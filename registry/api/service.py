@@ -1,0 +1,65 @@
+"""The API as a process."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+from threading import Event
+
+import uvicorn
+
+from registry.api.app import make_app
+from registry.api.keys import first_key
+from zelador.errors import Unavailable
+from zelador.settings import Settings
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 3
+
+
+class _Server(uvicorn.Server):
+    def install_signal_handlers(self) -> None:
+        """The command has its own: one path to the end."""
+
+
+def run(settings: Settings, stop: Event) -> None:
+    """Serves until `stop`. Raises Unavailable when the port is taken or the registry cannot be used."""
+    app = make_app(settings)
+    sock = _listen(settings.api.host, settings.api.port)
+    if (key := first_key(settings.api.keys_file)) is not None:
+        print(f"zelador: admin key {key} (shown once; zelador keys new makes another)", file=sys.stderr)  # noqa: T201
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = _Server(config)
+    server.config.load()
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="http", daemon=True)
+    thread.start()
+    host, port = sock.getsockname()[:2]
+    log.info("serving on http://%s:%d", host, port)
+    while not stop.wait(0.5) and thread.is_alive():
+        pass
+    server.should_exit = True
+    thread.join(timeout=GRACE_S + 2)
+    log.info("stopped")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise Unavailable(f"{host}:{port} cannot be had ({error.strerror}); set ZELADOR_API__PORT to another") from None
+    sock.listen(1024)
+    return sock

@@ -1,0 +1,127 @@
+"""The trainer as a process: takes runs that were asked for over the API, one at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from threading import Event
+from typing import Any, TypeVar
+
+import redis
+
+from registry.registry import Registry
+from trainer.dataset import from_readings
+from trainer.job import Options, train
+from zelador.buffer.client import Patient, Stopping
+from zelador.buffer.history import labelled_readings
+from zelador.errors import ZeladorError
+from zelador.health import Heartbeat
+from zelador.runs import LEASE_S, Job, Runs
+from zelador.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SERVICE = "trainer"
+WAIT_S = 1.0
+T = TypeVar("T")
+
+
+def run(settings: Settings, stop: Event) -> None:
+    """Runs until `stop`. Raises Unavailable when Redis or the registry cannot be used at the start."""
+    patient = Patient(settings.redis, stop)
+    patient.open(settings.redis.start_patience_s)
+    registry = Registry.open(settings.registry.url)
+    instance = settings.training.instance
+    heartbeat = Heartbeat(patient.client, settings.redis.prefix, SERVICE, instance)
+    log.info("waiting for runs")
+    try:
+        Trainer(settings, patient, registry, heartbeat, stop).run()
+    except Stopping as stopped:
+        log.info("%s", stopped)
+    finally:
+        heartbeat.stop()
+        log.info("stopped")
+
+
+class Trainer:
+    def __init__(
+        self, settings: Settings, patient: Patient, registry: Registry, heartbeat: Heartbeat, stop: Event
+    ) -> None:
+        self._settings = settings
+        self._patient = patient
+        self._registry = registry
+        self._heartbeat = heartbeat
+        self._stop = stop
+        self._runs = Runs(patient.client, settings.redis.prefix)
+        self._name = settings.training.instance
+        self._begins = True  # first what our earlier life left, then what others leave
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            self.step()
+
+    def step(self) -> None:
+        """Looks for one run and does it. Raises Stopping."""
+        self._heartbeat.beat(state="idle")
+        if abandoned := self._call(lambda: self._runs.abandoned(self._name, own=self._begins)):
+            why = "the trainer was stopped in the middle of it; start it again"
+            self._call(lambda: self._runs.finish(abandoned, "failed", error=why))
+            log.error("run %s: %s", abandoned.run.id, why)
+            return
+        self._begins = False
+        job = self._call(lambda: self._runs.next(self._name, WAIT_S))
+        if job is not None:
+            self._do(job)
+
+    def _do(self, job: Job) -> None:
+        log.info("run %s by %s begins", job.run.id, job.run.by)
+        done = threading.Event()
+        alive = threading.Thread(target=self._stay_alive, args=(job, done), name="lease", daemon=True)
+        alive.start()
+        try:
+            document = self._train(job)
+        except (ZeladorError, redis.RedisError, OSError) as error:
+            reason = str(error)
+            log.error("run %s failed: %s", job.run.id, reason)
+            self._call(lambda: self._runs.finish(job, "failed", error=reason))
+        else:
+            result = {key: document[key] for key in ("run", "rows", "metric", "leaderboard", "models", "seconds")}
+            self._call(lambda: self._runs.finish(job, "done", result=result))
+            log.info("run %s is done: %s", job.run.id, ", ".join(model["name"] for model in document["models"]))
+        finally:
+            done.set()
+            alive.join()
+
+    def _train(self, job: Job) -> dict[str, Any]:
+        settings, request = self._settings, job.run.request
+        training = settings.training
+        readings = labelled_readings(self._patient.client, settings)
+        dataset = from_readings(readings, settings.features, training.max_rows, training.seed)
+        candidates = request.get("candidates") or training.candidates
+        options = Options(
+            run=job.run.id,
+            by=job.run.by,
+            metric=request.get("metric") or training.metric,
+            candidates=tuple(candidates) if candidates else None,
+            names=tuple(request.get("names") or ()),
+            notes=request.get("notes") or "",
+        )
+        return train(dataset, settings, self._registry, options, self._stop, lambda text: self._tell(job, text))
+
+    def _tell(self, job: Job, message: str) -> None:
+        try:
+            self._runs.progress(job, message)
+        except (redis.RedisError, OSError) as error:
+            log.debug("progress not told: %s", error)  # the run matters, not the telling
+
+    def _stay_alive(self, job: Job, done: Event) -> None:
+        while not done.wait(LEASE_S / 5):
+            self._heartbeat.beat(state="training", run=job.run.id)
+            try:
+                self._runs.renew(self._name, job)
+            except (redis.RedisError, OSError) as error:
+                log.warning("the lease of run %s was not renewed: %s", job.run.id, error)
+
+    def _call(self, function: Callable[[], T]) -> T:
+        return self._patient.call("look for runs", function)

@@ -1,0 +1,168 @@
+"""Training runs as API and trainer share them: asked for by one, done by the other, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+import redis
+
+from zelador.errors import Conflict, NotFound
+
+KEEP_S = 7 * 86_400  # how long a run is remembered here; the registry has its document for longer
+LEASE_S = 15  # a trainer that has not renewed for so long is dead
+GROUP = "trainer"
+
+# KEYS 1 current run  2 this run  3 jobs (stream)   ARGV 1 run id  2 run as JSON  3 keep (s)
+# Gives the id of the run that goes on, or nothing.
+SUBMIT = """
+local current = redis.call('GET', KEYS[1])
+if current then return current end
+redis.call('SET', KEYS[1], ARGV[1])
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+redis.call('XADD', KEYS[3], 'MAXLEN', 1000, '*', 'run', ARGV[1])
+return false
+"""
+
+# KEYS 1 current run   ARGV 1 run id.  Frees the place if this run has it.
+RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+
+class Run(msgspec.Struct, frozen=True):
+    """`state` is queued, running, done, failed or cancelled; times are ISO 8601, UTC."""
+
+    id: str
+    state: str
+    request: dict[str, Any]
+    by: str
+    created_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+    progress: str | None = None
+    error: str | None = None
+    result: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run given to this trainer; `entry` is its place in the stream of jobs."""
+
+    entry: str
+    run: Run
+
+
+class Runs:
+    """Every call may raise redis.RedisError."""
+
+    def __init__(self, client: redis.Redis, prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._submit = client.register_script(SUBMIT)
+        self._release = client.register_script(RELEASE)
+
+    def submit(self, run: str, request: Mapping[str, Any], by: str) -> Run:
+        """Asks for a run. Raises Conflict, naming it, while another goes on."""
+        asked = Run(run, "queued", dict(request), by, _now())
+        keys = [self._key("run-current"), self._key(f"run:{run}"), self._key("training-jobs")]
+        going_on = self._submit(keys, [run, msgspec.json.encode(asked), KEEP_S])
+        if going_on:
+            name = going_on.decode() if isinstance(going_on, bytes) else going_on
+            raise Conflict(f"run {name} goes on; one at a time: wait for it (GET /v1/runs/{name})")
+        return asked
+
+    def get(self, run: str) -> Run:
+        """Raises NotFound."""
+        data: Any = self._client.get(self._key(f"run:{run}"))
+        if data is None:
+            raise NotFound(f"there is no run {run!r}")
+        return msgspec.json.decode(data, type=Run)
+
+    def list(self) -> list[Run]:
+        """The newest first."""
+        keys = list(self._client.scan_iter(match=self._key("run:*"), count=500))
+        values: Any = self._client.mget(keys) if keys else []
+        found = [msgspec.json.decode(value, type=Run) for value in values if value]
+        return sorted(found, key=lambda run: run.created_at, reverse=True)
+
+    # ── the trainer's side ───────────────────────────────────────────────────────────────────
+
+    def abandoned(self, trainer: str, own: bool) -> Job | None:
+        """A run whose trainer died (with `own`: in this trainer's earlier life); None if there is none.
+
+        It is failed, not begun again: what killed the trainer once would do it again.
+        """
+        key = self._key("training-jobs")
+        found: Any
+        try:
+            if own:
+                answer: Any = self._client.xreadgroup(GROUP, trainer, {key: "0-0"}, count=1)
+                found = answer[0][1] if answer else []
+            else:
+                found = self._client.xautoclaim(key, GROUP, trainer, LEASE_S * 1000, "0-0", count=1)[1]
+        except redis.ResponseError as error:
+            self._make_group(error)
+            return None
+        return self._job(found)
+
+    def next(self, trainer: str, wait_s: float) -> Job | None:
+        """The next run to do, marked running; None if none was asked for within `wait_s`."""
+        key = self._key("training-jobs")
+        try:
+            answer: Any = self._client.xreadgroup(GROUP, trainer, {key: ">"}, count=1, block=max(1, int(wait_s * 1000)))
+        except redis.ResponseError as error:
+            self._make_group(error)
+            return None
+        job = self._job(answer[0][1] if answer else [])
+        if job is None:
+            return None
+        return Job(job.entry, self._save(msgspec.structs.replace(job.run, state="running", started_at=_now())))
+
+    def renew(self, trainer: str, job: Job) -> None:
+        """Says that the run's trainer lives."""
+        self._client.xclaim(self._key("training-jobs"), GROUP, trainer, 0, [job.entry], justid=True)
+
+    def progress(self, job: Job, message: str) -> None:
+        self._save(msgspec.structs.replace(job.run, progress=message))
+
+    def finish(self, job: Job, state: str, *, error: str | None = None, result: dict[str, Any] | None = None) -> Run:
+        """Ends the run, so that the next may be asked for."""
+        ended = self._save(msgspec.structs.replace(job.run, state=state, ended_at=_now(), error=error, result=result))
+        self._release([self._key("run-current")], [job.run.id])
+        self._client.xack(self._key("training-jobs"), GROUP, job.entry)
+        return ended
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _job(self, found: Any) -> Job | None:
+        for entry, fields in found:
+            try:
+                return Job(entry.decode(), self.get(fields[b"run"].decode()))
+            except (NotFound, KeyError):  # its record has expired
+                self._client.xack(self._key("training-jobs"), GROUP, entry)
+        return None
+
+    def _make_group(self, error: redis.ResponseError) -> None:
+        if not str(error).startswith("NOGROUP"):
+            raise error
+        try:
+            self._client.xgroup_create(self._key("training-jobs"), GROUP, id="0", mkstream=True)
+        except redis.ResponseError as other:
+            if not str(other).startswith("BUSYGROUP"):
+                raise
+
+    def _save(self, run: Run) -> Run:
+        self._client.set(self._key(f"run:{run.id}"), msgspec.json.encode(run), ex=KEEP_S)
+        return run
+
+    def _key(self, name: str) -> str:
+        return f"{{{self._prefix}}}:{name}"
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
