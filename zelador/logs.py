@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+from typing import IO
 
 import structlog
 
 from zelador.settings import LogSettings
 
 
-def set_up_logs(settings: LogSettings, service: str) -> None:
-    """Everything logged by us or a library goes to standard error in one form, with the service's name."""
-    console = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
+def set_up_logs(settings: LogSettings, service: str, into: IO[bytes] | None = None) -> None:
+    """Everything logged by us or a library goes to standard error (or `into`) in one form, with the service's name."""
+    stream = sys.stderr if into is None else io.TextIOWrapper(into, encoding="utf-8", write_through=True)
+    console = settings.format == "console" or (settings.format == "auto" and stream.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0)
         if console
         else structlog.processors.JSONRenderer()
     )
@@ -27,7 +30,7 @@ def set_up_logs(settings: LogSettings, service: str) -> None:
     def name_service(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         return {"service": service, **event}
 
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -46,29 +46,26 @@ def demo(
     settings = _settings(told)
     on_terminal = sys.stdout.isatty() and not as_json
     folder.mkdir(parents=True, exist_ok=True)
-    output = (folder / "zelador.log").open("ab") if on_terminal else None
-    set_up_logs(settings.log, "demo")
-    if output is not None:
-        _log_into(folder / "zelador.log")
+    logs = (folder / "zelador.log").open("ab")  # the screen belongs to the story
+    set_up_logs(settings.log, "demo", logs)
     from registry.api.keys import new_key
-
     from zelador.demo.client import Client
     from zelador.demo.story import Story, summary
     from zelador.demo.view import View
     from zelador.embedded.up import Up
 
-    running = Up(folder, settings, stop, {"mqtt": mqtt_port, "redis": redis_port, "api": api_port}, output)
+    running = Up(folder, settings, stop, {"mqtt": mqtt_port, "redis": redis_port, "api": api_port}, logs)
     key = new_key(running.home.keys)
     story: Story | None = None
     failure: list[BaseException] = []
     try:
-        if on_terminal:
-            Console(highlight=False).print(f"Starting broker, Redis and services in {folder} …")
+        print(f"starting broker, Redis and services in {folder} (log: {folder / 'zelador.log'})", flush=True)
         running.start()
         devices = running.settings.model_copy(
             update={"mqtt": running.settings.mqtt.model_copy(update={"url": running.mqtt_url})}
         )
-        story = Story(told, devices, Client(running.api_url, key), stop, started, seconds, rate)
+        say = _quiet if on_terminal else _say
+        story = Story(told, devices, Client(running.api_url, key), stop, started, seconds, rate, say)
         teller = threading.Thread(target=_tell, args=(story, failure), name="story", daemon=True)
         teller.start()
         addresses = running.describe()
@@ -84,8 +81,6 @@ def demo(
         if story is not None:
             story.close()
         running.stop()
-        if output is not None:
-            output.close()
     if failure:
         raise failure[0]
     if on_terminal:
@@ -106,6 +101,14 @@ def _scenario(name: str, csv: Path | None, label: str | None, features: str | No
 def _settings(told: Any) -> Settings:
     """The user's settings with the scenario's features; the rest of the product does not know of scenarios."""
     return load_settings(features=told.features)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _quiet(_line: str) -> None:
+    """The live view shows it."""
 
 
 def _tell(story: Any, failure: list[BaseException]) -> None:
@@ -153,10 +156,3 @@ def _print_summary(document: dict[str, Any], on_terminal: bool) -> None:
     for name, value in document.items():
         if name != "holdout":
             console.print(f"  {name.replace('_', ' '):<22}{value}")
-
-
-def _log_into(path: Path) -> None:
-    """On a terminal the view has the screen; the log goes to a file in the home."""
-    handler = logging.getLogger().handlers[0]
-    if isinstance(handler, logging.StreamHandler):
-        handler.setStream(path.open("a", encoding="utf-8"))

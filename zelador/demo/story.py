@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
@@ -49,6 +49,7 @@ class Story:
         started: float,
         seconds: float | None,
         rate: float = LIVE_RATE,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`settings.mqtt.url` is the devices' door; `started` is time.monotonic() at the command's start."""
         self.scenario = scenario
@@ -60,6 +61,7 @@ class Story:
         self._started = started
         self._seconds = seconds
         self._rate = rate
+        self._tell = say
         self.live_published = 0
 
     def run(self) -> None:
@@ -108,7 +110,8 @@ class Story:
         models = [m for m in self._api.get("/v1/models")["models"] if m.get("run") == identity or not m.get("run")]
         self.progress.models = sorted(models, key=lambda model: model["rank"])
         for model in self.progress.models:
-            log.info("registered %d. %s", model["rank"], model["name"])
+            score = model["holdout"].get(model["metric"])
+            self._say("registered", f"{model['rank']}. {model['name']}, {model['metric']} {score} on the hold-out")
 
     def _select(self) -> None:
         if self._stop.is_set():
@@ -168,6 +171,7 @@ class Story:
     def _say(self, phase: str, detail: str) -> None:
         self.progress.phase, self.progress.detail = phase, detail
         log.info("%s: %s", phase, detail)
+        self._tell(f"{time.monotonic() - self._started:6.1f} s  {phase}: {detail}")
 
 
 def summary(story: Story, addresses: dict[str, Any]) -> dict[str, Any]:
