@@ -60,7 +60,7 @@ class Worker:
     def step(self) -> int:
         """One batch; gives how many readings it settled. Raises Stopping."""
         live = self._swap.live
-        self._heartbeat.beat(connected=self._link.connected, **self._swap.facts())
+        self._heartbeat.beat(connected_at=self._link.connected_at, **self._swap.facts())
         if live is None:
             self._link.rest(IDLE_S / 5)  # readings wait in the buffer
             return 0
@@ -89,7 +89,7 @@ class Worker:
                 if not self._link.connected or time.monotonic() - since > GRACE_S:
                     self._link.forget(publication)
                     raise Stopping("told to stop while waiting for the broker")
-            self._heartbeat.beat(connected=self._link.connected, **self._swap.facts())
+            self._heartbeat.beat(connected_at=self._link.connected_at, **self._swap.facts())
         refusals = {owner[index]: why for index, why in publication.refused.items()}
         outcomes, predictions = self._outcomes(answered, refusals)
         classified, aside = self._reader.settle(outcomes, predictions)

@@ -22,7 +22,8 @@ SERVICE = "inference"
 def run(settings: Settings, stop: Event) -> None:
     """Runs until `stop`. Raises Unavailable when broker, Redis or registry cannot be used at the start."""
     instance = settings.inference.instance
-    link = Link(settings.mqtt, link_options(settings.topics, SERVICE, f"zelador-{instance}"), stop)
+    options = link_options(settings.topics, SERVICE, f"zelador-{instance}", quiet_s=settings.inference.quiet_s)
+    link = Link(settings.mqtt, options, stop)
     reader = Reader(settings, stop, instance)
     gathered = metrics.InferenceMetrics()
     metrics.serve(settings.metrics, gathered.registry)

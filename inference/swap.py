@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import redis
-from registry.registry import Registry
 
 from inference.answer import Model
+from registry.registry import Registry
 from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
 from zelador.errors import ZeladorError

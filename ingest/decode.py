@@ -18,7 +18,7 @@ MAX_NAME = 128  # characters of a device, an id, a label
 MILLISECONDS_FROM = 1e11  # an epoch this large is in milliseconds: as seconds it is the year 5138
 
 
-class Unusable(Exception):  # noqa: N818
+class Unusable(Exception):
     """This cannot be a reading; the message is the reason that the quarantine shows."""
 
 

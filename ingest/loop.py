@@ -51,7 +51,7 @@ class Ingester:
 
     def step(self) -> int:
         """One batch; gives how many messages it moved. Raises Stopping."""
-        self._heartbeat.beat(connected=self._link.connected, holding=self._pressure.holding)
+        self._heartbeat.beat(connected_at=self._link.connected_at, holding=self._pressure.holding)
         if self._pressure.holding:
             self._link.rest(HOLD_S)
             self._weigh(self._writer.backlog())

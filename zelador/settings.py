@@ -138,6 +138,9 @@ class InferenceSettings(Section):
     instance: str = "inference-1"  # stable and unique: the worker's name in the consumer group
     batch: PositiveInt = 256  # entries classified at once
     takeover_after_s: PositiveFloat = 15.0  # entries held so long by another worker are taken over
+    # After each connection, how long to publish nothing: subscribers of a broker that forgets its sessions
+    # (the embedded one) need the time to come back, or they miss predictions. Readings wait meanwhile.
+    quiet_s: NonNegativeFloat = 0.0
     select_poll_s: PositiveFloat = 1.0  # how often the registry's log is looked at
 
 

@@ -14,7 +14,12 @@ def status_message(topics: TopicSettings, service: str, instance: str, online: b
 
 
 def link_options(
-    topics: TopicSettings, service: str, instance: str, filters: tuple[str, ...] = (), persistent: bool = False
+    topics: TopicSettings,
+    service: str,
+    instance: str,
+    filters: tuple[str, ...] = (),
+    persistent: bool = False,
+    quiet_s: float = 0.0,
 ) -> LinkOptions:
     """`instance` is the MQTT client id too: stable, because the broker's queue hangs on it."""
     return LinkOptions(
@@ -23,4 +28,5 @@ def link_options(
         persistent=persistent,
         birth=status_message(topics, service, instance, online=True),
         will=status_message(topics, service, instance, online=False),
+        quiet_s=quiet_s,
     )

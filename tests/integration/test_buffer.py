@@ -71,7 +71,7 @@ def test_a_batch_is_stored_and_counted_in_one_step(writer: Writer, reader: Reade
     got = drain(reader)
     assert [[r.id for r in d.entry.readings] for d in got] == [["a"], ["b", "c"]]
     assert got[0].features == ("lux", "temperature", "vibration")
-    assert ledger.read().waiting == 3                        # pending still waits
+    assert ledger.read().waiting == 3  # pending still waits
     settle(reader, got)
     assert ledger.read().flat() == {
         "received": 4, "accepted": 3, "quarantined": 1, "repeated": 0,
@@ -127,7 +127,7 @@ def test_an_entry_deleted_behind_its_back_shows_as_unaccounted(
     key = Keys(settings.redis.prefix).readings
     client.xdel(key, client.xrange(key)[1][0])
     assert (ledger.read().waiting, ledger.read().unaccounted) == (2, 2)
-    got = reader.read(1, 0.05) or reader.read(1, 0.05)       # one pending, and deleted then
+    got = reader.read(1, 0.05) or reader.read(1, 0.05)  # one pending, and deleted then
     client.xdel(key, got[0].stream_id)
     assert (ledger.read().waiting, ledger.read().unaccounted) == (1, 3)
 
@@ -164,11 +164,11 @@ def test_trimming_never_touches_what_is_not_finished(
     key = Keys(settings.redis.prefix).readings
     for i in range(100):
         writer.append([entry(f"r{i}")], [])
-    assert client.xlen(key) == 100                           # nothing was finished yet
+    assert client.xlen(key) == 100  # nothing was finished yet
     got = reader.read(60, 0.1) or reader.read(60, 0.1)
     settle(reader, got[:40])
     writer.append([entry("next")], [])
-    assert client.xlen(key) == 101 - 40                      # 40 finished ones went, the 20 pending ones stay
+    assert client.xlen(key) == 101 - 40  # 40 finished ones went, the 20 pending ones stay
     settle(reader, got[40:])
     settle(reader, drain(reader))
     for i in range(5):
@@ -244,7 +244,7 @@ def test_the_ledger_closes_after_every_step(redis_url: str, data: st.DataObject)
                 held += [(reader, item) for item in reader.read(data.draw(st.integers(1, 5)), 0.001)]
             case "settle" if held:
                 reader, item = held.pop(data.draw(st.integers(0, len(held) - 1)))
-                size = len(item.entry.readings)              # type: ignore[attr-defined]
+                size = len(item.entry.readings)  # type: ignore[attr-defined]
                 aside = data.draw(st.integers(0, size))
                 reader.settle([Outcome(item.stream_id, size - aside, (refused(),) * aside)], [])  # type: ignore[attr-defined]
         assert ledger.read().unaccounted == 0

@@ -89,10 +89,10 @@ def test_what_was_not_confirmed_is_published_again_after_a_reconnect(make: Make,
     receiver, sender = make(f"r-{mark}", f"{mark}/+"), make(f"s-{mark}")
     connection = sender._connection
     assert connection is not None
-    connection.turn = lambda wait: None                     # type: ignore[method-assign]  # sent, but never flushed
+    connection.turn = lambda wait: None  # type: ignore[method-assign]  # sent, but never flushed
     publication = sender.publish([Outgoing(f"{mark}/a", b"%d" % i) for i in range(10)])
     assert not sender.confirmed(publication, 0.2)
-    del connection.turn                                     # type: ignore[method-assign]
+    del connection.turn  # type: ignore[method-assign]
     connection._drop()
     assert sender.confirmed(publication, 10.0)
     assert sorted({int(message.payload) for message in collect(receiver, 10)}) == list(range(10))

@@ -52,10 +52,10 @@ def test_a_plain_reading(decoder: Decoder) -> None:
     ("ts", "expected"),
     [
         ("2026-11-24T09:00:00Z", NOW - 3_600_000),
-        ("2026-11-24T09:00:00", NOW - 3_600_000),           # without a zone it is UTC
+        ("2026-11-24T09:00:00", NOW - 3_600_000),  # without a zone it is UTC
         ("2026-11-24T06:00:00-03:00", NOW - 3_600_000),
-        ((NOW - 3_600_000) / 1000, NOW - 3_600_000),         # epoch in seconds
-        (NOW - 3_600_000, NOW - 3_600_000),                  # epoch in milliseconds
+        ((NOW - 3_600_000) / 1000, NOW - 3_600_000),  # epoch in seconds
+        (NOW - 3_600_000, NOW - 3_600_000),  # epoch in milliseconds
     ],
 )
 def test_ts_is_iso_or_an_epoch(decoder: Decoder, ts: object, expected: int) -> None:
@@ -82,7 +82,11 @@ def test_ids(decoder: Decoder) -> None:
 
 
 def test_the_seeds_own_device_message_is_taken_as_it_is() -> None:
-    fields = {"temperature": {"from": "temperatura"}, "vibration": {"from": "vibracao_media"}, "lux": {"from": "lux", "scale": 1}}
+    fields = {
+        "temperature": {"from": "temperatura"},
+        "vibration": {"from": "vibracao_media"},
+        "lux": {"from": "lux", "scale": 1},
+    }
     decoder = Decoder(Settings(fields=fields))
     message = {
         "serial": "00000000deadbeef",
@@ -172,7 +176,10 @@ def test_any_bytes_are_either_read_or_refused_never_both_never_neither(payload: 
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from([*GOOD, "ts", "seq", "id", "label", "x"]), inner, max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from([*GOOD, "ts", "seq", "id", "label", "x"]), inner, max_size=6)
+    ),
     max_leaves=12,
 )
 
@@ -183,7 +190,7 @@ def test_each_element_of_an_array_is_counted_once(elements: list[object]) -> Non
     payload = json.dumps(elements).encode()
     entry, refused = Decoder(Settings()).decode(TOPIC, payload, NOW)
     if entry is None and len(refused) == 1 and refused[0][1] == payload:
-        return                                               # unreadable as a whole: counts as one
+        return  # unreadable as a whole: counts as one
     accepted = entry.readings if entry else ()
     assert len(accepted) + len(refused) == len(elements)
     assert all(math.isfinite(value) for reading in accepted for value in reading.values)

@@ -2,8 +2,11 @@
 
 The embedded broker forgets everything at its death, also what it has acknowledged and not yet handed on.
 So at a stop this door is held first: no device is heard any more, the ingester takes what the broker
-still has, and only then does the broker go. The door also tells MQTT 5 from 3.1.1 by the first packet,
-so that one port serves both (rumqttd needs a listener for each).
+still has, and only then does the broker go. And after a start it admits devices only once the ingester
+has subscribed: a broker without a subscriber acknowledges a reading and drops it.
+
+The door also tells MQTT 5 from 3.1.1 by the first packet, so that one port serves both (rumqttd needs a
+listener for each).
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ from zelador.embedded.ports import HOST
 
 log = logging.getLogger(__name__)
 
+ADMIT_S = 30.0  # how long a device is kept waiting for the ingester before it is sent away
 HELLO_S = 10.0  # a connection that has not said CONNECT by then is closed
+FLUSH_S = 0.05
 CONNECT_PACKET = 0x10
 MQTT_5 = 5
 
@@ -104,10 +109,17 @@ class _Device(_Side):
             self._close()
             return
         if level is not None and self._task is None and self.transport is not None:
+            if self._timer is not None:
+                self._timer.cancel()
             self.transport.pause_reading()
             self._task = asyncio.get_running_loop().create_task(self._open(level))
 
     async def _open(self, level: int) -> None:
+        try:
+            await asyncio.wait_for(self._gate.admitted.wait(), ADMIT_S)
+        except TimeoutError:
+            self._close()
+            return
         port = self._gate.v5_port if level >= MQTT_5 else self._gate.v4_port
         loop = asyncio.get_running_loop()
         try:
@@ -115,8 +127,6 @@ class _Device(_Side):
         except OSError:  # the broker is away: the device tries again, as it does with any broker
             self._close()
             return
-        if self._timer is not None:
-            self._timer.cancel()
         if self.transport is None or self.transport.is_closing() or broker.transport is None:
             if broker.transport is not None:
                 broker.transport.close()
@@ -144,6 +154,7 @@ class Gate:
     def __init__(self, port: int, v5_port: int, v4_port: int) -> None:
         self.port, self.v5_port, self.v4_port = port, v5_port, v4_port
         self.holding = False
+        self.admitted = asyncio.Event()
         self.devices: set[_Device] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gate", daemon=True)
@@ -154,9 +165,17 @@ class Gate:
         self._thread.start()
         self._call(self._listen())
 
+    def admit(self, yes: bool) -> None:
+        """Whether devices are let through to the broker; those that come meanwhile wait."""
+        self._loop.call_soon_threadsafe(self.admitted.set if yes else self.admitted.clear)
+
     def hold(self) -> None:
         """Hears no device any more; what the broker has to say to them still goes out."""
         self._call(self._hold())
+
+    def flush(self, within_s: float) -> None:
+        """Waits until the devices have been given what the broker sent them."""
+        self._call(self._flush(within_s))
 
     def close(self) -> None:
         if self._thread.is_alive():
@@ -178,6 +197,14 @@ class Gate:
         for device in self.devices:
             if device.transport is not None:
                 device.transport.pause_reading()
+
+    async def _flush(self, within_s: float) -> None:
+        deadline = self._loop.time() + within_s
+        await asyncio.sleep(FLUSH_S)  # what the broker is just sending
+        while any(d.transport and d.transport.get_write_buffer_size() for d in self.devices):
+            if self._loop.time() > deadline:
+                return
+            await asyncio.sleep(FLUSH_S)
 
     async def _close(self) -> None:
         await self._hold()

@@ -30,7 +30,8 @@ class Program:
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
-    started_at: float = 0.0
+    started_at: float = 0.0  # time.monotonic()
+    begun_at: int = 0  # ms since 1970 UTC
     deaths: int = 0  # in a row, without SETTLED_S between them
     starts_at: float = 0.0  # when to start it (again)
 
@@ -53,6 +54,11 @@ class Supervisor:
 
     def pids(self) -> dict[str, int | None]:
         return {name: program.pid for name, program in self._programs.items()}
+
+    def begun_at(self, name: str) -> int | None:
+        """When the program's present process was started (ms since 1970 UTC); None while there is none."""
+        program = self._programs[name]
+        return program.begun_at if program.pid is not None else None
 
     def step(self) -> None:
         """Looks at every program once; starts those that are due."""
@@ -102,6 +108,7 @@ class Supervisor:
             process_group=0,  # Ctrl-C reaches us alone, so that we stop them in order
         )
         program.started_at = time.monotonic()
+        program.begun_at = time.time_ns() // 1_000_000
 
 
 def _how(code: int) -> str:

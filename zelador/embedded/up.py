@@ -25,6 +25,7 @@ from zelador.embedded.probe import BrokerProbe
 from zelador.embedded.servers import Server, broker_server, redis_server
 from zelador.embedded.supervisor import Supervisor
 from zelador.errors import Unavailable
+from zelador.ledger import LedgerReader
 from zelador.libgomp import libgomp_environment
 from zelador.settings import Settings, environment, load_settings
 
@@ -32,7 +33,8 @@ log = logging.getLogger(__name__)
 
 READY_S = 60.0  # how long everything may take to answer at the start
 LOOK_S = 0.1  # between two looks of the supervisor
-DRAIN_S = 3.0  # at a stop, how long the ingester takes what the broker still has
+DRAIN_S = 2.0  # at a stop, how long the ingester takes what the broker still has, and the worker what waits
+QUIET_S = 3.0  # after a start of the broker, how long its subscribers have to come back
 SERVICES = {"ingest": "ingest", "inference": "infer", "trainer": "trainer", "api": "api"}
 
 
@@ -63,6 +65,8 @@ class Up:
         self.settings = self._settings(settings)
         self._gate = Gate(self.ports["mqtt"], self.ports["broker5"], self.ports["broker4"])
         self._supervisor = Supervisor(output, self._write_pids)
+        self._broker_begun: int | None = None
+        self._admitting = False
         self._probe = BrokerProbe(self.settings.mqtt, stop)
         self.broker: Server = broker_server(self.home.path, self.ports["broker5"], self.ports["broker4"])
         self.redis: Server = redis_server(self.home.redis, self.ports["redis"])
@@ -97,11 +101,14 @@ class Up:
             log.info("Redis: %s, %s", self.redis.name, self.redis.promise)
             self._await("the embedded Redis", self._redis_answers)
             self._await("the embedded broker", self._probe.answers)
-            self._gate.open()
             variables = {**environment(self.settings), **libgomp_environment()}
             for name, command in SERVICES.items():
                 self._supervisor.add(name, (sys.executable, "-m", "zelador", command), variables)
             self._await("a service", self._services_answer)
+            self._await("the ingester's subscription", self._ingester_listens)
+            self._gate.open()
+            self._gate.admit(True)
+            self._admitting = True
             self._probe.start(lambda: self._supervisor.kill("broker"))
             self._write_pids()
         except BaseException:
@@ -111,6 +118,7 @@ class Up:
     def run(self, also: Callable[[], bool] = lambda: True) -> None:
         """Supervises until told to stop, or until `also()` is false."""
         while not self._stop.is_set() and also():
+            self._watch_gate()
             self._supervisor.step()
             self._stop.wait(LOOK_S)
 
@@ -124,7 +132,8 @@ class Up:
             self._gate.hold()
         except (RuntimeError, TimeoutError, OSError) as error:
             log.warning("the gate does not answer: %s", error)
-        self._supervisor.stop(["ingest"], DRAIN_S + 3.0)
+        self._supervisor.stop(["ingest"], DRAIN_S + 2.0)
+        self._let_drain()
         self._supervisor.stop(["inference", "trainer", "api"], 6.0)
         self._supervisor.stop(["broker", "redis"], 4.0)
         self._gate.close()
@@ -142,8 +151,51 @@ class Up:
             "registry": {"url": str(self.home.registry)},
             "api": {"host": HOST, "port": self.ports["api"], "keys_file": str(self.home.keys)},
             "ingest": {"drain_s": DRAIN_S},
+            "inference": {"quiet_s": QUIET_S},
         }
         return load_settings(**{**given, **{name: {**given.get(name, {}), **values} for name, values in ours.items()}})
+
+    def _watch_gate(self) -> None:
+        """A broker that was started again knows no subscription: devices wait until the ingester is back."""
+        begun = self._supervisor.begun_at("broker")
+        if begun != self._broker_begun or begun is None:
+            self._broker_begun = begun
+            self._admitting = False
+            self._gate.admit(False)
+        elif not self._admitting and self._ingester_listens():
+            self._admitting = True
+            self._gate.admit(True)
+
+    def _ingester_listens(self) -> bool:
+        """Whether the ingester has connected to this very process of the broker."""
+        self._broker_begun = self._supervisor.begun_at("broker")
+        client = connect_redis(self.settings.redis)
+        try:
+            found = health.workers(client, self.settings.redis.prefix)
+        except (redis.RedisError, OSError):
+            return False
+        finally:
+            client.close()
+        connected = [int(w.get("connected_at") or 0) for w in found if w["service"] == "ingest"]
+        return self._broker_begun is not None and any(at >= self._broker_begun for at in connected)
+
+    def _let_drain(self) -> None:
+        """Lets the worker answer what waits, while its subscribers are still there; not without a model."""
+        client = connect_redis(self.settings.redis)
+        ledger = LedgerReader(client, self.settings.redis.prefix)
+        deadline = time.monotonic() + DRAIN_S
+        try:
+            waiting = ledger.read().waiting
+            while waiting and time.monotonic() < deadline:
+                time.sleep(LOOK_S)
+                before, waiting = waiting, ledger.read().waiting
+                if waiting == before:  # nobody works on it: no model, or no worker
+                    break
+            self._gate.flush(1.0)
+        except (redis.RedisError, OSError) as error:
+            log.warning("the ledger does not answer: %s", error)
+        finally:
+            client.close()
 
     def _await(self, what: str, answers: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_S

@@ -11,7 +11,7 @@ import logging
 import select
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -68,7 +68,9 @@ class ConnectionOptions:
 class _Handshake:
     connected: Any = None  # the CONNACK's reason code
     maximum: int = PACKET_IDS  # the broker's Receive Maximum
-    granted: list[Any] = field(default_factory=list)
+    session_present: bool = False
+    answered: bool = False  # the SUBACK has come
+    denied: str | None = None  # a filter that the broker refused, and why
 
 
 class _Client(mqtt.Client):
@@ -88,6 +90,7 @@ class Connection:
         self.lost: str | None = None  # why, once it is
         self._where = redact(settings.url)
         self._hold = settings.receive_maximum
+        self._filters = options.filters
         self._handshake = _Handshake()
         self._next_misc = 0.0
         self._client = self._make_client(settings, options)
@@ -97,6 +100,7 @@ class Connection:
             self._drop()
             raise
         self.receive_maximum = self._handshake.maximum
+        self.made_at = time.time_ns() // 1_000_000
 
     # ── the verbs, as one connection has them ────────────────────────────────────────────────
 
@@ -205,10 +209,11 @@ class Connection:
         # Retained messages are wanted only when the subscription is new, not on each reconnect.
         retained = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
         self._client.subscribe([(topic, retained) for topic in options.filters])
-        self._await(lambda: bool(self._handshake.granted), deadline, "SUBACK")
-        for topic, code in zip(options.filters, self._handshake.granted, strict=True):
-            if code.is_failure:
-                raise Unavailable(f"the MQTT broker at {self._where} refused the subscription to {topic}: {code}")
+        if self._handshake.session_present:
+            return  # the broker's old subscription holds, and a full window may keep its SUBACK back
+        self._await(lambda: self._handshake.answered, deadline, "SUBACK")
+        if self._handshake.denied:
+            raise Unavailable(f"the MQTT broker at {self._where} refused the subscription: {self._handshake.denied}")
 
     def _await(self, condition: Any, deadline: float, what: str) -> None:
         while not condition():
@@ -264,12 +269,17 @@ class Connection:
 
     # ── paho's callbacks only note what happened; nothing here may raise ─────────────────────
 
-    def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, properties: Any) -> None:
+    def _on_connect(self, _client: Any, _data: Any, flags: Any, reason: Any, properties: Any) -> None:
         self._handshake.connected = reason
+        self._handshake.session_present = flags.session_present
         self._handshake.maximum = getattr(properties, "ReceiveMaximum", PACKET_IDS)
 
     def _on_subscribe(self, _client: Any, _data: Any, _packet_id: int, codes: Any, _properties: Any) -> None:
-        self._handshake.granted = list(codes)
+        self._handshake.answered = True
+        for topic, code in zip(self._filters, codes, strict=False):
+            if code.is_failure:
+                self._handshake.denied = f"{topic}: {code}"
+                log.error("the broker refused the subscription to %s: %s", topic, code)
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if self.lost is None:

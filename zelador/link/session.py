@@ -30,6 +30,7 @@ class LinkOptions:
     persistent: bool = False
     birth: Outgoing | None = None
     will: Outgoing | None = None
+    quiet_s: float = 0.0  # after a connection nothing is published for so long
 
 
 @dataclass(slots=True, eq=False)
@@ -59,6 +60,7 @@ class Link:
         self._sent: dict[int, _Waiting] = {}  # packet id → sent, not yet confirmed
         self._attempt = 0
         self._next_try = 0.0
+        self._quiet_until = 0.0
         self.reconnects = 0
         self.stale_acks = 0
         self.last_ack = time.monotonic()
@@ -66,6 +68,11 @@ class Link:
     @property
     def connected(self) -> bool:
         return self._connection is not None
+
+    @property
+    def connected_at(self) -> int | None:
+        """When the present connection was made (ms since 1970 UTC), its subscriptions with it; None without one."""
+        return None if self._connection is None else self._connection.made_at
 
     def open(self, patience: float) -> None:
         """Connects, trying for `patience` seconds. Raises Unavailable: at the start a wrong address must be said."""
@@ -150,6 +157,8 @@ class Link:
     # ── connection ───────────────────────────────────────────────────────────────────────────
 
     def _turn(self, wait: float) -> None:
+        if self._queued:
+            wait = min(wait, max(0.0, self._quiet_until - time.monotonic()) or wait)
         if connection := self._ready(wait):
             connection.turn(wait)
             self._settle(connection)
@@ -186,12 +195,15 @@ class Link:
         # What the last connection did not confirm goes first, in its old order.
         self._queued.extendleft(reversed(self._sent.values()))
         self._sent = {}
+        self._quiet_until = time.monotonic() + options.quiet_s
         self._send(connection)
         log.info("connected to the broker as %s", options.client_id)
         return connection
 
     def _send(self, connection: Connection) -> None:
         """As much of the queue as the broker's Receive Maximum allows (paho does not honour it)."""
+        if time.monotonic() < self._quiet_until:
+            return
         room = min(connection.receive_maximum, 32_000) - 1 - len(self._sent)
         while self._queued and room > 0:
             waiting = self._queued.popleft()

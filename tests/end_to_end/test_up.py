@@ -1,0 +1,215 @@
+"""`zelador up` from outside: nothing acknowledged is lost, whatever of ours dies, and over a stop and a start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+
+from tests.outside import Outside
+from tests.small_models import select_one, upload
+from tests.up import COMMAND, Up, alive, clean_environment, running
+
+READING = {"lux": 300.0, "temperature": 25.0, "vibration": 0.4}
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory):
+    home = tmp_path_factory.mktemp("up") / "home"
+    select_one(home / "registry")
+    with running(home) as found:
+        yield found
+
+
+@pytest.fixture
+def outside(up: Up):
+    client = Outside(up["mqtt"])
+    yield client
+    client.close()
+
+
+def stream(outside: Outside, name: str, seconds: float, rate: float = 200.0) -> threading.Thread:
+    """Readings with their own ids in the background, for so long."""
+
+    def publish() -> None:
+        started, count = time.monotonic(), 0
+        while (passed := time.monotonic() - started) < seconds:
+            while count < passed * rate:
+                reading = f"{name}-{count}"
+                outside.send(f"machine-{count % 7}", {**READING, "id": reading}, reading)
+                count += 1
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    return thread
+
+
+def test_it_says_where_everything_is(up: Up) -> None:
+    assert list(up.said) == ["mqtt", "mqtt3", "broker", "redis", "api", "admin_key", "registry", "home", "pids"]
+    assert up["broker"] in ("iotcore", "mosquitto")
+    assert set(up.said["pids"]) == {"broker", "redis", "ingest", "inference", "trainer", "api"}
+    assert all(os.getsid(pid) == os.getsid(up.process.pid) for pid in up.said["pids"].values())
+    with urllib.request.urlopen(up["api"] + "/readyz") as answer:
+        assert json.loads(answer.read())["model"] == "small"
+
+
+def test_good_bad_arrays_and_junk_are_each_accounted(up: Up, outside: Outside, eventually) -> None:
+    before = up.ledger()
+    for i in range(20):
+        outside.send("press", {**READING, "id": f"good-{i}"}, f"good-{i}")
+    outside.send("press", b"not json")
+    outside.send("press", b"\x00" * 2_000_000)
+    outside.send("press", {"lux": 1})
+    outside.send("press", [])
+    outside.send("gateway", [{**READING, "id": "a-1"}, {"lux": "x"}, {**READING, "id": "a-2"}], "a-1", "a-2")
+    outside.send("press", {**READING, "id": "good-0"}, "good-0")
+    outside.settled()
+    outside.all_predicted()
+    assert len(outside.readings) == 22
+    eventually(lambda: up.ledger()["received"] - before["received"] == 28, "28 readings received")
+    after = up.ledger()
+    assert {key: after[key] - before[key] for key in after} == {
+        "received": 28, "accepted": 22, "quarantined": 5, "repeated": 1,
+        "classified": 22, "waiting": 0, "set_aside": 0, "unaccounted": 0,
+    }  # fmt: skip
+    assert max(outside.counts().values()) == 1
+    sample = outside.predictions[0]
+    assert set(sample) == {
+        "id", "reading_id", "device_id", "ts", "label", "confidence", "probabilities",
+        "model", "model_digest", "selection", "predicted_at",
+    }  # fmt: skip
+    assert sample["model"] == "small"
+    assert sample["confidence"] == sample["probabilities"][sample["label"]]
+
+
+def test_mqtt_3_1_1_devices_are_served_on_the_same_home(up: Up) -> None:
+    old = Outside(up["mqtt3"], mqtt.MQTTv311)
+    for i in range(10):
+        old.send("old-device", {**READING, "id": f"old-{i}"}, f"old-{i}")
+    old.settled()
+    old.all_predicted()
+    old.close()
+
+
+@pytest.mark.parametrize("name", ["ingest", "inference", "redis", "api", "trainer"])
+def test_a_killed_program_comes_again_and_no_reading_is_lost(up: Up, outside: Outside, name: str, eventually) -> None:
+    before = up.pids()[name]
+    publishing = stream(outside, f"kill-{name}-{time.time_ns()}", 3.0)
+    time.sleep(1.0)  # not a wait for a condition: the kill comes in mid-stream
+    up.kill(name)
+    publishing.join()
+    outside.settled()
+    outside.all_predicted()
+    eventually(lambda: up.pids().get(name) not in (None, before), f"another {name}")
+    eventually(lambda: up.ledger()["waiting"] == 0, "all to be settled")
+    assert up.ledger()["unaccounted"] == 0
+
+
+def test_a_killed_broker_comes_again_and_the_stream_goes_on(up: Up, outside: Outside, eventually) -> None:
+    """What the embedded broker had acknowledged and not handed on dies with it: it says so; all else is whole."""
+    up.kill("broker")
+    eventually(lambda: up.pids().get("broker"), "another broker")
+    publishing = stream(outside, f"broker-{time.time_ns()}", 1.0)
+    publishing.join()
+    outside.settled()
+    outside.all_predicted()
+    assert up.ledger()["unaccounted"] == 0
+
+
+def test_another_selection_is_taken_up_by_itself(up: Up, outside: Outside, eventually) -> None:
+    from registry.registry import Registry
+
+    Registry.open(up["registry"]).save("second", upload(with_probabilities=False), by="test")
+    status, answer = up.api("PUT", "/v1/selection", {"model": "second", "why": "test"})
+    assert (status, answer["model"]) == (200, "second")
+    eventually(lambda: up.api("GET", "/v1/selection")[1]["workers"] == {"live": 1, "of": 1, "refused": []}, "the swap")
+    outside.send("swap", {**READING, "id": "after-the-swap"}, "after-the-swap")
+    outside.settled()
+    outside.all_predicted()
+    (prediction,) = [p for p in outside.predictions if p["reading_id"] == "after-the-swap"]
+    assert (prediction["model"], prediction["confidence"], prediction["probabilities"]) == ("second", None, None)
+    up.api("PUT", "/v1/selection", {"model": "small"})
+    eventually(lambda: up.api("GET", "/v1/selection")[1]["workers"]["live"] == 1, "the swap back")
+
+
+def test_a_second_up_in_the_same_home_says_so(up: Up) -> None:
+    done = subprocess.run(
+        [*COMMAND, "up", "--home", str(up.home)], capture_output=True, text=True, timeout=30, env=clean_environment()
+    )
+    assert done.returncode == 2
+    assert "is in use by another zelador" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_stop_and_a_start_in_mid_stream_lose_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    select_one(home / "registry")
+    first = Up(home)
+    outside = Outside(first["mqtt"])
+    publishing = stream(outside, "restart", 8.0)
+    time.sleep(2.0)  # in mid-stream
+    assert first.stop() == 0
+    held = len(outside.readings)
+    assert held > 100
+    with running(home) as second:
+        assert second["mqtt"] == first["mqtt"]
+        assert second["api"] == first["api"]
+        assert second.said["admin_key"] is None
+        publishing.join()
+        outside.settled()
+        outside.all_predicted()
+        ledger = second.ledger()
+        assert ledger["unaccounted"] == 0
+        assert ledger["accepted"] >= len(outside.readings) > held
+        assert second.api("GET", "/v1/models")[1]["models"][0]["name"] == "small"
+    outside.close()
+
+
+def test_without_a_model_readings_wait(tmp_path: Path, eventually) -> None:
+    with running(tmp_path / "home") as up:
+        outside = Outside(up["mqtt"])
+        for i in range(50):
+            outside.send("early", {**READING, "id": f"early-{i}"}, f"early-{i}")
+        outside.settled()
+        eventually(lambda: up.ledger()["waiting"] == 50, "the readings to wait")
+        with urllib.request.urlopen(up["api"] + "/readyz") as answer:
+            assert "no model is selected" in json.loads(answer.read())["detail"]
+        select_one(up["registry"])
+        outside.all_predicted()
+        assert up.ledger()["classified"] == 50
+        outside.close()
+
+
+def test_everything_dies_with_a_killed_up(tmp_path: Path, eventually) -> None:
+    up = Up(tmp_path / "home")
+    pids = [pid for name, pid in up.pids().items()]
+    up.process.send_signal(signal.SIGKILL)
+    up.process.wait(10)
+    eventually(lambda: not any(alive(pid) for pid in pids), "everything to end")
+    up.close()
+    with running(tmp_path / "home") as again:  # the home can be used at once
+        assert again.ledger()["unaccounted"] == 0
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [*COMMAND, "up", "--home", str(tmp_path / "home"), "--api-port", port],
+            capture_output=True, text=True, timeout=30, env=clean_environment(),
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert f"port {port} (api) is taken" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

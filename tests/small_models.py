@@ -1,0 +1,45 @@
+"""Small real models for tests: fitted in milliseconds, saved as the trainer saves them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from registry.registry import Feature, Registry, Upload
+from zelador.scenarios.scenario import scenario
+
+FEATURES = ("lux", "temperature", "vibration")
+
+
+def rows_and_labels() -> tuple[np.ndarray, np.ndarray]:
+    history = scenario("machines").history[:600]
+    rows = np.array([[sample.values[name] for name in FEATURES] for sample in history])
+    return rows, np.array([sample.label for sample in history])
+
+
+def fitted(with_probabilities: bool = True) -> Pipeline:
+    model = LogisticRegression() if with_probabilities else RidgeClassifier()
+    return make_pipeline(StandardScaler(), model).fit(*rows_and_labels())
+
+
+def upload(with_probabilities: bool = True, features: tuple[str, ...] = FEATURES) -> Upload:
+    rows, _ = rows_and_labels()
+    return Upload(
+        pipeline=fitted(with_probabilities),
+        features=tuple(Feature(name) for name in features),
+        classes=("no", "yes"),
+        metadata={"model_type": "LogisticRegression" if with_probabilities else "Ridge"},
+        probe=rows[:20],
+    )
+
+
+def select_one(folder: Path | str, name: str = "small") -> Registry:
+    """A registry with one model, selected."""
+    registry = Registry.open(folder)
+    registry.save(name, upload(), by="test")
+    registry.select(name, by="test")
+    return registry
