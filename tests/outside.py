@@ -1,4 +1,4 @@
-"""An outside client: plain paho, none of our code. Publishes as devices do, and counts predictions as a dashboard would."""
+"""An outside client: plain paho, none of our code. Publishes as devices do, counts predictions as a dashboard does."""
 
 from __future__ import annotations
 

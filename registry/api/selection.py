@@ -29,7 +29,9 @@ EXAMPLE = {
 
 
 class Choice(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"model": "RandomForest_20261124_115838"}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"model": "RandomForest_20261124_115838"}]}
+    )
 
     model: Annotated[str, Field(description="The name of a registered model.")]
     why: Annotated[str, Field(max_length=2_000, description="Kept in the history.")] = ""

@@ -20,19 +20,16 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Redis answers, but cannot do it now: full, loading, read-only, failing over, saving failed.
+# Redis answers, but cannot do it now: full, read-only, failing over, saving failed, busy with a script. redis-py
+# has a class for some (and takes the code off their text), the rest begin with their code.
 NOT_NOW = (
-    "OOM",
-    "LOADING",
-    "READONLY",
-    "MISCONF",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "TRYAGAIN",
-    "NOREPLICAS",
-    "BUSY",
-    "UNKILLABLE",
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.MasterDownError,
+    redis.exceptions.TryAgainError,
+    redis.exceptions.ClusterDownError,
 )
+NOT_NOW_CODES = ("MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE", "LOADING", "OOM")
 
 
 class Stopping(ZeladorError):
@@ -56,9 +53,9 @@ def connect_redis(settings: RedisSettings) -> redis.Redis:
 
 def not_now(error: Exception) -> bool:
     """Whether `error` passes by itself or by an operator's hand, so that holding and trying again is right."""
-    if isinstance(error, redis.ConnectionError | redis.TimeoutError | OSError):
+    if isinstance(error, (redis.ConnectionError, redis.TimeoutError, OSError, *NOT_NOW)):
         return True
-    return isinstance(error, redis.ResponseError) and str(error).startswith(NOT_NOW)
+    return isinstance(error, redis.ResponseError) and str(error).startswith(NOT_NOW_CODES)
 
 
 def script(name: str) -> str:

@@ -1,0 +1,250 @@
+"""Both workers' loops, one step at a time, on a real broker, a real Redis and a real model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import pytest
+import redis
+
+from inference.loop import Worker
+from inference.swap import Swap
+from ingest.loop import Ingester
+from ingest.service import subscription
+from tests.small_models import select_one, upload
+from zelador.buffer import Reader, Writer
+from zelador.buffer.keys import Keys
+from zelador.health import Heartbeat, workers
+from zelador.ledger import LedgerReader
+from zelador.link import Link, LinkOptions, Outgoing
+from zelador.metrics import InferenceMetrics, IngestMetrics
+from zelador.settings import Settings
+
+READING = {"lux": 300.0, "temperature": 25.0, "vibration": 0.4}
+
+
+@dataclass
+class Stack:
+    settings: Settings
+    ingester: Ingester
+    ingest_link: Link
+    worker: Worker
+    swap: Swap
+    device: Link
+    subscriber: Link
+    ledger: LedgerReader
+    client: redis.Redis
+
+    def send(self, device: str, *messages: object) -> None:
+        topic = self.settings.topics.reading.format(device_id=device)
+        payloads = [m if isinstance(m, bytes) else json.dumps(m).encode() for m in messages]
+        assert self.device.confirmed(self.device.publish([Outgoing(topic, p) for p in payloads]), 5.0)
+
+    def ingest(self, messages: int) -> None:
+        moved = 0
+        for _ in range(30):
+            moved += self.ingester.step()
+            if moved >= messages:
+                break
+        assert moved == messages
+
+    def predictions(self, count: int) -> list:
+        got: list = []
+        for _ in range(50):
+            batch = self.subscriber.receive(100, 0.1)
+            self.subscriber.ack(batch)
+            got += [json.loads(message.payload) for message in batch]
+            if len(got) >= count:
+                break
+        return got
+
+
+@pytest.fixture
+def stack(settings: Settings, tmp_path: Path, mark: str) -> Iterator[Stack]:
+    settings = settings.model_copy(update={"registry": settings.registry.model_copy(update={"url": str(tmp_path)})})
+    select_one(tmp_path)
+    stop = Event()
+
+    def link(name: str, *filters: str, persistent: bool = False) -> Link:
+        made = Link(settings.mqtt, LinkOptions(f"{name}-{mark}", filters, persistent), stop)
+        made.open(5.0)
+        return made
+
+    ingest_link = link("ingest", subscription(settings), persistent=True)
+    worker_link, device = link("worker"), link("device")
+    subscriber = link("subscriber", settings.topics.prediction.format(device_id="+"), f"{mark}/answers")
+    writer, reader = Writer(settings, stop, mark), Reader(settings, stop, mark)
+    client = writer.patient.client
+    beats = [Heartbeat(client, mark, service, mark) for service in ("ingest", "inference")]
+    swap = Swap(settings, stop)
+    swap.look()
+    yield Stack(
+        settings,
+        Ingester(settings, ingest_link, writer, IngestMetrics(), beats[0]),
+        ingest_link,
+        Worker(settings, worker_link, reader, swap, InferenceMetrics(), beats[1], stop),
+        swap,
+        device,
+        subscriber,
+        LedgerReader(client, mark),
+        client,
+    )
+    stop.set()
+    for made in (ingest_link, worker_link, device, subscriber):
+        made.close()
+
+
+def test_one_reading_in_one_prediction_out(stack: Stack) -> None:
+    stack.send("press", {**READING, "id": "r-1", "ts": "2026-11-24T10:00:00Z"})
+    stack.ingest(1)
+    stack.worker.step()
+    stack.worker.step()
+    (prediction,) = stack.predictions(1)
+    assert prediction["reading_id"] == "r-1"
+    assert prediction["device_id"] == "press"
+    assert prediction["ts"] == "2026-11-24T10:00:00.000Z"
+    assert prediction["label"] in ("yes", "no")
+    assert sum(prediction["probabilities"].values()) == pytest.approx(1.0)
+    assert prediction["model"] == "small"
+    assert prediction["selection"] == stack.swap.live.sequence
+    assert stack.ledger.read().flat()["classified"] == 1
+
+
+def test_an_array_is_answered_by_one_array(stack: Stack) -> None:
+    stack.send("gateway", [{**READING, "id": "a"}, {"bad": 1}, {**READING, "id": "b"}])
+    stack.ingest(1)
+    stack.worker.step()
+    stack.worker.step()
+    (answer,) = stack.predictions(1)
+    assert [prediction["reading_id"] for prediction in answer] == ["a", "b"]
+    assert stack.ledger.read().flat() == {
+        "received": 3, "accepted": 2, "quarantined": 1, "repeated": 0,
+        "classified": 2, "waiting": 0, "set_aside": 0, "unaccounted": 0,
+    }  # fmt: skip
+
+
+def test_what_cannot_be_used_is_kept_with_topic_reason_and_bytes(stack: Stack) -> None:
+    junk = b"\x01" * 100_000
+    stack.send("press", junk)
+    stack.ingest(1)
+    ((_, kept),) = stack.client.xrange(Keys(stack.settings.redis.prefix).quarantine)
+    assert kept[b"topic"] == stack.settings.topics.reading.format(device_id="press").encode()
+    assert b"not JSON" in kept[b"reason"]
+    assert kept[b"payload"] == junk[:65_536]
+    assert kept[b"length"] == b"100000"
+    assert len(kept[b"digest"]) == 64
+
+
+def test_a_crash_between_store_and_acknowledgement_repeats_and_loses_nothing(stack: Stack) -> None:
+    """The broker sends the batch again; its ids are known, so nothing is classified twice."""
+    stack.send("press", {**READING, "id": "r-1"}, {**READING, "id": "r-2"})
+    acknowledge, stack.ingest_link.ack = stack.ingest_link.ack, lambda batch: None
+    stack.ingest(2)
+    stack.ingest_link.ack = acknowledge
+    stack.ingest_link._connection._lose("cut by the test")
+    stack.ingest_link.keep_alive()
+    stack.ingest(2)
+    found = stack.ledger.read()
+    assert (found.received, found.accepted, found.repeated, found.unaccounted) == (4, 2, 2, 0)
+
+
+def test_a_reading_without_a_number_that_the_model_needs_is_set_aside_alone(stack: Stack) -> None:
+    class Fussy:
+        name, digest, features, classes = "fussy", "d", ("lux", "temperature", "vibration"), ("no", "yes")
+
+        def classify(self, rows):
+            if (rows[:, 0] == 13.0).any():
+                raise ValueError("thirteen")
+            return stack_model.classify(rows)
+
+    from inference.swap import Live, SwapState
+
+    stack_model = stack.swap.live.model
+    stack.swap._state = SwapState(Live(Fussy(), 7))
+    stack.send("press", *({**READING, "id": f"r-{i}", "lux": 13.0 if i == 5 else 100.0} for i in range(12)))
+    stack.ingest(12)
+    for _ in range(3):
+        stack.worker.step()
+    got = stack.predictions(11)
+    assert {prediction["reading_id"] for prediction in got} == {f"r-{i}" for i in range(12)} - {"r-5"}
+    found = stack.ledger.read()
+    assert (found.classified, found.set_aside, found.unaccounted) == (11, 1, 0)
+
+
+def test_a_device_that_asks_for_a_response_gets_one(stack: Stack, mark: str) -> None:
+    import paho.mqtt.client as mqtt
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+
+    asking = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, f"asking-{mark}", protocol=mqtt.MQTTv5)
+    host, _, port = stack.settings.mqtt.url.removeprefix("mqtt://").partition(":")
+    asking.connect(host, int(port))
+    asking.loop_start()
+    properties = Properties(PacketTypes.PUBLISH)
+    properties.ResponseTopic = f"{mark}/answers"
+    properties.CorrelationData = b"\x2a"
+    topic = stack.settings.topics.reading.format(device_id="press")
+    asking.publish(topic, json.dumps({**READING, "id": "q"}), 1, properties=properties).wait_for_publish(5)
+    asking.disconnect()
+    asking.loop_stop()
+    stack.ingest(1)
+    stack.worker.step()
+    stack.worker.step()
+    got = []
+    for _ in range(50):
+        got += stack.subscriber.receive(10, 0.1)
+        if len(got) == 2:
+            break
+    answer = next(message for message in got if message.topic == f"{mark}/answers")
+    assert answer.correlation == b"\x2a"
+    assert json.loads(answer.payload)["reading_id"] == "q"
+
+
+def test_a_model_that_cannot_be_loaded_is_refused_and_the_old_one_goes_on(stack: Stack, tmp_path: Path) -> None:
+    from registry.registry import Registry
+
+    registry = Registry.open(tmp_path)
+    registry.save("broken", upload(), by="test")
+    path = Path(registry.where(registry.state.model("broken")))
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    registry.select("broken", by="test")
+    stack.swap.look()
+    facts = stack.swap.facts()
+    assert facts["model"] == "small"
+    assert facts["refused_model"] == "broken"
+    assert "model.skops does not match its digest" in facts["refused_reason"]
+    registry.save("other", upload(features=("lux", "temperature", "humidity")), by="test")
+    registry.select("other", by="test")
+    stack.swap.look()
+    assert "needs humidity" in stack.swap.facts()["refused_reason"]
+    registry.select("small", by="test")
+    stack.swap.look()
+    assert stack.swap.facts()["refused_model"] is None
+    assert stack.swap.live.sequence == registry.state.selection.sequence
+
+
+def test_both_workers_are_heard(stack: Stack) -> None:
+    stack.ingester.step()
+    stack.worker.step()
+    found = {worker["service"]: worker for worker in workers(stack.client, stack.settings.redis.prefix)}
+    assert found["inference"]["model"] == "small"
+    assert int(found["ingest"]["connected_at"]) > 0
+
+
+def test_above_the_high_water_mark_nothing_is_taken_from_the_broker(stack: Stack) -> None:
+    from ingest.pressure import Pressure
+
+    stack.ingester._pressure = Pressure(high=5)
+    stack.ingester._limit = 2
+    stack.send("press", *({**READING, "id": f"r-{i}"} for i in range(12)))
+    for _ in range(12):
+        stack.ingester.step()
+    assert stack.ledger.read().waiting == 6
+    for _ in range(8):
+        stack.worker.step()
+        stack.ingester.step()
+    assert stack.ledger.read().classified == 12
