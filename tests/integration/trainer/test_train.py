@@ -1,0 +1,155 @@
+"""The batch job for real: PyCaret in its own process, models that need none of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+
+from registry.registry import Registry
+from tests.up import COMMAND, clean_environment
+from trainer.dataset import from_readings
+from trainer.job import Options, new_run_id, train
+from zelador.errors import Unavailable
+from zelador.scenarios.scenario import scenario
+from zelador.settings import Settings
+
+pytestmark = pytest.mark.training
+
+FEATURES = ("lux", "temperature", "vibration")
+
+
+def write(path: Path, rows: Iterable[tuple], header: tuple[str, ...]) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+    return path
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, "train", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=150,
+        env=clean_environment(),
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    folder = tmp_path_factory.mktemp("train")
+    history = scenario("machines").history[:900]
+    rows = [(*(sample.values[name] for name in FEATURES), sample.label) for sample in history]
+    write(folder / "readings.csv", rows, (*FEATURES, "needs"))
+    done = run(folder, "--csv", "readings.csv", "--label", "needs", "--features", ",".join(FEATURES), "--metric", "F1",
+               "--candidates", "lr,nb,ridge,dt,lda,rf,lightgbm", "--json")  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder, json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def test_five_models_with_their_metrics(trained: tuple[Path, dict]) -> None:
+    _, document = trained
+    assert document["rows"] == 900
+    assert [model["rank"] for model in document["models"]] == [1, 2, 3, 4, 5]
+    for model in document["models"]:
+        assert {"name", "rank", "model_type", "metrics", "holdout", "served_by", "agreement"} <= set(model)
+        assert model["served_by"] in ("onnx", "pipeline")
+        assert 0.3 < model["metrics"]["F1"] <= 1
+        assert 0.3 < model["holdout"]["F1"] <= 1
+        if model["served_by"] == "onnx":
+            assert model["agreement"]["labels_that_differ"] == 0
+            assert model["agreement"]["onnx_us"] < model["agreement"]["pipeline_us"]
+    best = [model["metrics"]["F1"] for model in document["models"]]
+    assert best == sorted(best, reverse=True)
+    board = {row["id"]: row for row in document["leaderboard"]}
+    assert "baseline" in board["dummy"]["trouble"]
+    assert len(board) == 8
+
+
+def test_it_selects_nothing_and_the_models_are_there(trained: tuple[Path, dict]) -> None:
+    folder, document = trained
+    registry = Registry.open(folder / ".zelador" / "registry")
+    assert registry.state.selection is None
+    assert set(registry.state.models) == {model["name"] for model in document["models"]}
+    assert registry.run(document["run"])["state"] == "done"
+    facts = registry.manifest(document["models"][0]["name"]).metadata
+    assert facts["data"]["rows"] == 900
+    assert facts["run"] == document["run"]
+    assert facts["versions"]["pycaret"]
+
+
+def test_no_pycaret_is_needed_to_serve_any_of_them(trained: tuple[Path, dict]) -> None:
+    folder, document = trained
+    code = (
+        "import sys\n"
+        "sys.modules['pycaret'] = None\n"
+        "import numpy as np\n"
+        "from registry.registry import Registry\n"
+        "r = Registry.open(sys.argv[1])\n"
+        "for name in sys.argv[2:]:\n"
+        "    answer = r.load(name).classify(np.array([[300.0, 25.0, 0.4], [200.0, 60.0, 3.0]]))\n"
+        "    assert set(answer.labels) <= {'yes', 'no'}, answer.labels\n"
+        "    assert (answer.probabilities is None) == ('Ridge' in name), name\n"
+        "    assert r.pipeline(name).predict([[300.0, 25.0, 0.4]])[0] in ('yes', 'no')\n"
+    )
+    names = [model["name"] for model in document["models"]]
+    done = subprocess.run([sys.executable, "-c", code, str(folder / ".zelador" / "registry"), *names],
+                          capture_output=True, text=True, timeout=60)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_labels_that_mean_nothing_are_not_flattered(tmp_path: Path) -> None:
+    """Three classes at random: an honest evaluation comes out at chance."""
+    draw = random.Random(3)
+    readings = [(tuple(draw.random() for _ in FEATURES), draw.choice("abc"), i) for i in range(900)]
+    settings = Settings(registry={"url": str(tmp_path)}, training={"candidates": "lr,nb,dt"})
+    dataset = from_readings(readings, FEATURES, 10_000, 7)
+    options = Options(new_run_id(), "test", "Accuracy", ("lr", "nb", "dt"))
+    document = train(dataset, settings, Registry.open(tmp_path), options, Event())
+    assert len(document["models"]) == 3
+    for model in document["models"]:
+        assert 0.22 < model["holdout"]["Accuracy"] < 0.45
+
+
+def test_a_stop_in_the_middle_leaves_no_process_and_says_so(tmp_path: Path) -> None:
+    draw = np.random.default_rng(3)
+    readings = [(tuple(draw.random(3)), "ab"[i % 2], i) for i in range(3_000)]
+    settings = Settings(registry={"url": str(tmp_path)})
+    registry, stop, options = Registry.open(tmp_path), Event(), Options(new_run_id(), "test", "F1")
+    threading.Timer(4.0, stop.set).start()
+    with pytest.raises(Unavailable, match="stopped before it had a result"):
+        train(from_readings(readings, FEATURES, 10_000, 7), settings, registry, options, stop)
+    assert registry.run(options.run)["state"] == "failed"
+    assert registry.state.models == {}
+    deadline = time.monotonic() + 10
+    while "trainer.child" in subprocess.run(["ps", "ax", "-o", "ppid,args"], capture_output=True, text=True).stdout:
+        assert time.monotonic() < deadline, "the training process is left"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([(1, 2, 3, "")], "no labelled readings"),
+        ([(1, 2, 3, "yes")] * 30, "a classifier needs at least two"),
+    ],
+)
+def test_data_that_cannot_be_learned_from_is_one_line_and_exit_code_2(tmp_path: Path, rows: list, says: str) -> None:
+    write(tmp_path / "r.csv", rows, (*FEATURES, "needs"))
+    done = run(tmp_path, "--csv", "r.csv", "--label", "needs", "--json")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr

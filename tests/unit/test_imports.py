@@ -1,0 +1,30 @@
+"""What a service must not load: an ingester is small, and only the trainer knows PyCaret."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"pandas", "sklearn", "fastapi", "pycaret", "onnxruntime", "numpy"}
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("ingest", HEAVY),
+        ("ingest.loop", HEAVY),
+        ("ingest.service", HEAVY),
+        ("ingest.decode", HEAVY),
+        ("zelador.cli.main", HEAVY),
+        ("registry", HEAVY),
+        ("inference.service", {"pandas", "fastapi", "pycaret", "sklearn"}),
+        ("registry.api.service", {"pandas", "pycaret", "sklearn"}),
+        ("trainer.service", {"pycaret", "fastapi"}),
+    ],
+)
+def test_what_a_module_does_not_load(module: str, forbidden: set[str]) -> None:
+    code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert set(done.stdout.split()) & forbidden == set()
