@@ -67,12 +67,12 @@ RESERVED = ("ts", "seq", "id", "label")  # what a message says beside its values
 class MqttSettings(Section):
     url: str = "mqtt://127.0.0.1:1883"  # mqtt://[user:password@]host[:port], mqtts:// for TLS
     username: str | None = None  # instead of user:password@ in the URL
-    password: str | None = None
+    password: str | None = None  # with username; never shown in a log
     ca_file: Path | None = None  # None: the system's certificates
     certificate_file: Path | None = None  # client certificate, for mutual TLS
-    key_file: Path | None = None
-    keepalive_s: PositiveInt = 30
-    connect_timeout_s: PositiveFloat = 5.0
+    key_file: Path | None = None  # of the client certificate
+    keepalive_s: PositiveInt = 30  # seconds of silence after which broker or client looks whether the other is there
+    connect_timeout_s: PositiveFloat = 5.0  # of one try to connect, up to the broker's answer
     start_patience_s: PositiveFloat = 10.0  # how long a service tries at its start before it gives up
     session_expiry_s: PositiveInt = 7 * 86_400  # how long the broker queues for an ingester that is away
     receive_maximum: Annotated[int, Field(ge=1, le=65_535)] = 1_000  # messages held, not yet stored
@@ -110,9 +110,9 @@ class RedisSettings(Section):
 class TopicSettings(Section):
     """Topic templates; {device_id} stands for one level."""
 
-    reading: str = "sensors/{device_id}/reading"
-    prediction: str = "sensors/{device_id}/prediction"
-    status: str = "zelador/status/{service}/{instance}"
+    reading: str = "sensors/{device_id}/reading"  # where devices publish
+    prediction: str = "sensors/{device_id}/prediction"  # where predictions are published
+    status: str = "zelador/status/{service}/{instance}"  # birth and will of each service, retained
 
     @field_validator("reading", "prediction")
     @classmethod
@@ -145,16 +145,15 @@ class InferenceSettings(Section):
 
 
 class TrainingSettings(Section):
-    instance: str = "trainer-1"
-    metric: Metric = "F1"
-    candidates: Annotated[tuple[str, ...] | None, NoDecode] = (
-        None  # PyCaret's ids with commas; None: all that turbo takes
-    )
-    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    instance: str = "trainer-1"  # stable and unique: the trainer's name among those that take runs
+    metric: Metric = "F1"  # what candidates are ranked by: Accuracy, AUC, Recall, Precision, F1, Kappa or MCC
+    # PyCaret's ids with commas; without it, all that turbo takes
+    candidates: Annotated[tuple[str, ...] | None, NoDecode] = None
+    folds: Annotated[int, Field(ge=2, le=20)] = 5  # of the cross-validation
     keep: Annotated[int, Field(ge=1, le=20)] = 5  # how many of the best are registered
-    holdout: Annotated[float, Field(gt=0.0, lt=0.9)] = 0.3
-    seed: int = 7
-    max_rows: PositiveInt = 100_000
+    holdout: Annotated[float, Field(gt=0.0, lt=0.9)] = 0.3  # share of the rows that no candidate sees in training
+    seed: int = 7  # of the split and of every candidate: the same data give the same run
+    max_rows: PositiveInt = 100_000  # more rows than these are drawn from at random
     timeout_s: PositiveFloat = 3_600.0  # of one run
 
     @field_validator("candidates", mode="before")
@@ -168,19 +167,19 @@ class RegistrySettings(Section):
 
 
 class ApiSettings(Section):
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    host: str = "127.0.0.1"  # the address to listen on
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8000  # 0: any that is free
     keys_file: Path = Path(".zelador/keys.json")  # SHA-256 of each key, never the key
-    max_body_bytes: PositiveInt = 1_048_576
+    max_body_bytes: PositiveInt = 1_048_576  # a larger request is refused
 
 
 class LogSettings(Section):
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Literal["debug", "info", "warning", "error"] = "info"  # debug, info, warning or error
     format: Literal["auto", "json", "console"] = "auto"  # auto: console on a terminal, else json
 
 
 class MetricsSettings(Section):
-    host: str = "127.0.0.1"
+    host: str = "127.0.0.1"  # the address to listen on
     port: Annotated[int, Field(ge=0, le=65_535)] | None = None  # None: a worker serves no metrics of its own
 
 

@@ -155,16 +155,14 @@ def test_writers_that_are_killed_lose_no_acknowledged_change(tmp_path: Path) -> 
     acknowledged: list[str] = []
     deadline = time.monotonic() + 6.0
     started = 0
-    writers: dict[str, tuple[subprocess.Popen[str], Path]] = {}
+    writers: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
     kills = 0
     while time.monotonic() < deadline:
         while len(writers) < 4:
             out = tmp_path / f"out-{started}"
-            process = subprocess.Popen(
-                [sys.executable, "-c", WRITER, str(tmp_path / "registry"), f"w{started}", "0"],
-                stdout=out.open("w"),
-                text=True,
-            )
+            command = [sys.executable, "-c", WRITER, str(tmp_path / "registry"), f"w{started}", "0"]
+            with out.open("w") as file:
+                process = subprocess.Popen(command, stdout=file)
             writers[f"w{started}"] = (process, out)
             started += 1
         time.sleep(0.4)

@@ -1,0 +1,219 @@
+"""The admin API as its callers see it, over the real registry and a real Redis."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from registry.api.keys import KeyFile, first_key, new_key
+from registry.api.service import run
+from registry.registry import Registry
+from tests.small_models import select_one, upload
+from zelador.embedded.ports import choose
+from zelador.errors import Corrupt
+from zelador.settings import Settings
+
+READING = {"lux": 300.0, "temperature": 25.0, "vibration": 0.4}
+
+ROUTES = [
+    ("GET", "/v1/models"), ("GET", "/v1/models/small"), ("DELETE", "/v1/models/small"), ("GET", "/v1/selection"),
+    ("PUT", "/v1/selection"), ("POST", "/v1/classify"), ("POST", "/v1/runs"), ("GET", "/v1/runs"),
+    ("GET", "/v1/runs/x"), ("GET", "/v1/ledger"), ("GET", "/v1/nowhere"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def api_settings(settings: Settings, tmp_path: Path) -> Settings:
+    port = choose(["api"], {}, {})["api"]
+    return settings.model_copy(
+        update={
+            "registry": settings.registry.model_copy(update={"url": str(tmp_path / "registry")}),
+            "api": settings.api.model_copy(update={"keys_file": tmp_path / "keys.json", "port": port}),
+        }
+    )
+
+
+@contextlib.contextmanager
+def serving(settings: Settings) -> Iterator[httpx.Client]:
+    """The service as it runs, and a client with a key of it."""
+    key = new_key(settings.api.keys_file)
+    stop = threading.Event()
+    thread = threading.Thread(target=run, args=(settings, stop))
+    thread.start()
+    url = f"http://{settings.api.host}:{settings.api.port}"
+    try:
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=10.0) as client:
+            deadline = time.monotonic() + 10
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    client.get("/healthz")
+                    break
+                assert time.monotonic() < deadline, "the API does not answer"
+                time.sleep(0.02)
+            yield client
+    finally:
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def client(api_settings: Settings) -> Iterator[httpx.Client]:
+    select_one(api_settings.registry.url)
+    with serving(api_settings) as found:
+        yield found
+
+
+def is_problem(answer: httpx.Response, status: int, kind: str) -> dict:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["type"], body["status"]) == (f"/problems/{kind}", status)
+    assert "Traceback" not in answer.text
+    return body
+
+
+def test_every_route_needs_a_key(client: httpx.Client) -> None:
+    client.headers.pop("Authorization")
+    for method, path in ROUTES:
+        for given in (None, b"Bearer wrong", b"Bearer", b"Basic abc", b"Bearer x y", "Bearer zlk_é".encode()):
+            headers = {} if given is None else {"Authorization": given}
+            answer = client.request(method, path, headers=headers, json={})
+            is_problem(answer, 401, "unauthorized")
+            assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_health_needs_none(client: httpx.Client) -> None:
+    client.headers.pop("Authorization")
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/readyz").json() == {"ready": True, "model": "small", "detail": "small is selected"}
+    metrics = client.get("/metrics").text
+    assert "zelador_models 1.0" in metrics
+    assert "zelador_ledger_unaccounted 0.0" in metrics
+    assert 'zelador_selected{model="small"' in metrics
+    assert client.get("/docs").headers["x-content-type-options"] == "nosniff"
+    assert "http" not in client.get("/docs").text.replace("http-equiv", "")
+
+
+def test_models(client: httpx.Client, api_settings: Settings) -> None:
+    (model,) = client.get("/v1/models").json()["models"]
+    assert (model["name"], model["selected"], model["features"]) == ("small", True, ["lux", "temperature", "vibration"])
+    assert client.get("/v1/models/small").json()["digest"] == model["digest"]
+    is_problem(client.get("/v1/models/none"), 404, "not-found")
+    body = is_problem(client.delete("/v1/models/small"), 409, "model-selected")
+    assert "select another one before you delete it" in body["detail"]
+    Registry.open(api_settings.registry.url).save("other", upload(), by="test")
+    assert client.delete("/v1/models/other").status_code == 204
+    is_problem(client.get("/v1/models/other"), 404, "not-found")
+
+
+def test_selection(client: httpx.Client, api_settings: Settings) -> None:
+    Registry.open(api_settings.registry.url).save("other", upload(), by="test")
+    before = client.get("/v1/selection")
+    assert before.json()["model"] == "small"
+    assert before.json()["workers"] == {"live": 0, "of": 0, "refused": []}
+    after = client.put("/v1/selection", json={"model": "other", "why": "better"})
+    assert after.status_code == 200
+    assert (after.json()["model"], after.json()["why"]) == ("other", "better")
+    assert after.json()["sequence"] > before.json()["sequence"]
+    assert after.json()["by"].startswith("key ")
+    is_problem(client.put("/v1/selection", json={"model": "nobody"}), 404, "not-found")
+    is_problem(client.put("/v1/selection", json={"modle": "other"}), 422, "invalid-input")
+    stale = client.put("/v1/selection", json={"model": "small"}, headers={"If-Match": before.headers["etag"]})
+    is_problem(stale, 412, "changed-meanwhile")
+    fresh = client.put("/v1/selection", json={"model": "small"}, headers={"If-Match": after.headers["etag"]})
+    assert fresh.status_code == 200
+
+
+def test_classify_by_hand(client: httpx.Client, api_settings: Settings) -> None:
+    answer = client.post("/v1/classify", json={"readings": [READING, {**READING, "vibration": 3.5}]}).json()
+    assert answer["model"] == "small"
+    assert len(answer["predictions"]) == 2
+    first = answer["predictions"][0]
+    assert first["confidence"] == first["probabilities"][first["label"]]
+    Registry.open(api_settings.registry.url).save("plain", upload(with_probabilities=False), by="test")
+    other = client.post("/v1/classify", json={"readings": [READING], "model": "plain"}).json()
+    assert other["predictions"][0]["probabilities"] is None
+
+
+@pytest.mark.parametrize("value", [None, "1", True, [1], float("nan"), 10**400])
+def test_a_value_that_is_no_finite_number_is_named(client: httpx.Client, value: object) -> None:
+    text = json.dumps({"readings": [READING, {**READING, "lux": value}]})
+    answer = client.post("/v1/classify", content=text, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert "lux" in answer.text or "JSON" in answer.text
+
+
+def test_classify_without_a_selection_says_so(api_settings: Settings) -> None:
+    with serving(api_settings) as client:
+        body = is_problem(client.post("/v1/classify", json={"readings": [READING]}), 409, "conflict")
+        assert "no model is selected" in body["detail"]
+        assert client.get("/v1/selection").json()["model"] is None
+        assert "readings wait" in client.get("/readyz").json()["detail"]
+
+
+def test_runs_one_at_a_time(client: httpx.Client) -> None:
+    first = client.post("/v1/runs", json={"metric": "AUC", "notes": "x"})
+    assert first.status_code == 202
+    run = first.json()["id"]
+    assert first.headers["location"] == f"/v1/runs/{run}"
+    assert client.get(f"/v1/runs/{run}").json()["state"] == "queued"
+    assert run in is_problem(client.post("/v1/runs", json={}), 409, "conflict")["detail"]
+    assert [found["id"] for found in client.get("/v1/runs").json()["runs"]] == [run]
+    is_problem(client.get("/v1/runs/none"), 404, "not-found")
+    is_problem(client.post("/v1/runs", json={"metric": "R2"}), 422, "invalid-input")
+
+
+def test_bad_requests(client: httpx.Client, api_settings: Settings) -> None:
+    is_problem(client.get("/v1/nowhere"), 404, "not-found")
+    is_problem(client.post("/v1/ledger"), 405, "method-not-allowed")
+    large = b" " * (api_settings.api.max_body_bytes + 1)
+    is_problem(client.post("/v1/classify", content=large), 413, "too-large")
+    is_problem(client.post("/v1/classify", content=iter([large[:500_000]] * 4)), 413, "too-large")
+    is_problem(client.post("/v1/classify", content=b"{"), 422, "invalid-input")
+
+
+def test_without_redis_models_go_on_and_the_rest_says_so(api_settings: Settings) -> None:
+    away = api_settings.redis.model_copy(update={"url": "redis://127.0.0.1:1/0", "timeout_s": 0.5})
+    settings = api_settings.model_copy(update={"redis": away})
+    select_one(settings.registry.url)
+    with serving(settings) as client:
+        assert client.get("/v1/models").status_code == 200
+        assert client.put("/v1/selection", json={"model": "small"}).status_code == 200
+        assert client.get("/v1/selection").json()["workers"] is None
+        is_problem(client.get("/v1/ledger"), 503, "redis-unavailable")
+        is_problem(client.post("/v1/runs", json={}), 503, "redis-unavailable")
+        assert client.get("/readyz").status_code == 503
+        assert "zelador_ledger" not in client.get("/metrics").text
+
+
+def test_a_new_key_is_known_at_once_and_never_written(api_settings: Settings) -> None:
+    path = api_settings.api.keys_file
+    first = first_key(path)
+    assert first is not None
+    assert first_key(path) is None
+    keys = KeyFile(path)
+    assert keys.known(first) is not None
+    second = new_key(path)
+    assert keys.known(second) is not None
+    assert keys.known(first) is not None
+    assert keys.known(first[:-1]) is None
+    assert first not in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    made: list[str] = []
+    threads = [threading.Thread(target=lambda: made.append(new_key(path))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(keys.known(key) for key in made)
+    path.write_text("{")
+    with pytest.raises(Corrupt, match="zelador keys new"):
+        keys.known(first)
