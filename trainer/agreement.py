@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ class Comparison:
 
     rows: int
     labels_that_differ: int
-    largest_difference: float | None  # of a probability; None if the model has none
+    largest_difference: float | None  # of a probability; None if the model has none, infinite if only one side has
     pipeline_us: float
     onnx_us: float
 
@@ -40,6 +41,8 @@ def decide(comparison: Comparison | None, trouble: str | None) -> Verdict:
         return Verdict("pipeline", trouble or "it was not compiled")
     if comparison.labels_that_differ:
         return Verdict("pipeline", f"{comparison.labels_that_differ} of {comparison.rows} labels differ")
+    if comparison.largest_difference == math.inf:
+        return Verdict("pipeline", "its probabilities are not those of the pipeline")
     if comparison.largest_difference is not None and not comparison.largest_difference <= TOLERANCE:
         return Verdict("pipeline", f"a probability differs by {comparison.largest_difference:.2g}")
     if comparison.onnx_us >= comparison.pipeline_us:
@@ -48,7 +51,13 @@ def decide(comparison: Comparison | None, trouble: str | None) -> Verdict:
 
 
 def document(comparison: Comparison | None, verdict: Verdict) -> dict[str, Any]:
-    return {"served_by": verdict.serves, "reason": verdict.reason, **(asdict(comparison) if comparison else {})}
+    """What is kept beside the model; JSON has no infinity."""
+    found: dict[str, Any] = {"served_by": verdict.serves, "reason": verdict.reason}
+    if comparison is not None:
+        found |= asdict(comparison)
+        if comparison.largest_difference == math.inf:
+            found["largest_difference"] = None
+    return found
 
 
 def compare(
@@ -60,51 +69,91 @@ def compare(
     expected_labels, expected = pipeline(rows)
     labels, probabilities = onnx(rows)
     differ = int(np.sum(np.asarray(expected_labels) != np.asarray(labels)))
-    largest = None
-    if expected is not None and probabilities is not None:
-        largest = float(np.abs(expected - probabilities).max())
+    largest = _largest_difference(expected, probabilities)
     return Comparison(len(rows), differ, largest, _time(pipeline, rows), _time(onnx, rows))
 
 
-def probe_rows(estimator: Any, holdout: Rows, seed: int) -> Rows:
-    """Rows beside the thresholds of the estimator's trees, where rounding shows first; else near the hold-out rows.
+def _largest_difference(expected: Rows | None, found: Rows | None) -> float | None:
+    """Of a probability; infinite if the two do not have the same ones, None if neither has any."""
+    if expected is None and found is None:
+        return None
+    if expected is None or found is None or expected.shape != found.shape:
+        return math.inf
+    largest = float(np.abs(expected - found).max())
+    return math.inf if math.isnan(largest) else largest
 
-    Values are representable in single precision: what differs below that is no property of the model.
+
+def probe_rows(estimator: Any, holdout: Rows, seed: int, observed: Rows | None = None) -> Rows:
+    """PROBES rows drawn from the hold-out, each with one feature moved beside a threshold, where rounding shows first.
+
+    Without trees: rows near the hold-out's. With `observed`, all rows known, also to the values that devices did send
+    beside a threshold.
     """
+    kinds = 3 if observed is None else 5  # of rows beside a threshold: see `_beside`
+    observed = holdout if observed is None else observed
     draw = np.random.default_rng(seed)
-    base = holdout[draw.integers(0, len(holdout), PROBES)].copy()
-    base = np.where(np.isnan(base), np.nanmean(holdout, axis=0), base)
-    thresholds = _thresholds(estimator, holdout.shape[1])
-    if not any(len(values) for values in thresholds):
-        spread = np.nanstd(holdout, axis=0)
-        near: Rows = (base + draw.normal(0, 0.05, base.shape) * spread).astype(np.float32).astype(np.float64)
-        return near
-    single = base.astype(np.float32)
-    with_any = [feature for feature, values in enumerate(thresholds) if len(values)]
-    for i in range(len(single)):
-        feature = int(draw.choice(with_any))
-        threshold = np.float32(draw.choice(thresholds[feature]))
-        single[i, feature] = (
-            threshold,
-            np.nextafter(threshold, np.float32(np.inf)),
-            np.nextafter(threshold, np.float32(-np.inf)),
-        )[i % 3]
-    probes: Rows = single.astype(np.float64)
+    probes = holdout[draw.integers(0, len(holdout), PROBES)].copy()
+    probes = np.where(np.isnan(probes), np.nanmean(observed, axis=0), probes)
+    found = thresholds(estimator, holdout.shape[1])
+    split = [feature for feature, values in enumerate(found) if len(values)]
+    if not split:
+        near = probes + draw.normal(0, 0.05, probes.shape) * np.nanstd(observed, axis=0)
+        return _single(near)
+    known = [np.unique(column[~np.isnan(column)]) for column in observed.T]
+    for i in range(PROBES):
+        feature = int(draw.choice(split))
+        threshold = float(draw.choice(found[feature]))
+        probes[i, feature] = _beside(threshold, known[feature], i % kinds)
     return probes
 
 
-def _thresholds(estimator: Any, width: int) -> list[NDArray[np.float64]]:
-    """The split values of each feature in all trees below `estimator`."""
-    trees = [estimator] if hasattr(estimator, "tree_") else list(np.ravel(getattr(estimator, "estimators_", [])))
+def thresholds(estimator: Any, width: int) -> list[NDArray[np.float64]]:
+    """The split values of each feature in all trees of `estimator`; none for what is no tree."""
     found: list[list[float]] = [[] for _ in range(width)]
+    for feature, threshold in _splits(estimator):
+        found[feature].append(threshold)
+    return [np.unique(values) for values in found]
+
+
+def _beside(threshold: float, known: NDArray[np.float64], kind: int) -> float:
+    """In single precision the threshold itself and its two neighbours; then the two values observed around it."""
+    single = np.float32(threshold)
+    match kind:
+        case 0:
+            return float(single)
+        case 1:
+            return float(np.nextafter(single, np.float32(np.inf)))
+        case 2:
+            return float(np.nextafter(single, np.float32(-np.inf)))
+        case 3:
+            return float(known[max(0, int(np.searchsorted(known, threshold, "right")) - 1)])
+        case _:
+            return float(known[min(len(known) - 1, int(np.searchsorted(known, threshold, "right")))])
+
+
+def _splits(estimator: Any) -> Iterator[tuple[int, float]]:
+    if hasattr(estimator, "booster_"):  # LightGBM: compares in double precision, the compiled form in single
+        for tree in estimator.booster_.dump_model()["tree_info"]:
+            yield from _lightgbm(tree["tree_structure"])
+        return
+    trees = [estimator] if hasattr(estimator, "tree_") else np.ravel(getattr(estimator, "estimators_", []))
     for tree in trees:
         inner = getattr(tree, "tree_", None)
-        if inner is None:
-            continue
-        for feature, threshold in zip(inner.feature, inner.threshold, strict=True):
-            if feature >= 0:
-                found[feature].append(float(threshold))
-    return [np.unique(values) for values in found]
+        if inner is not None:
+            inside = inner.feature >= 0
+            yield from zip(inner.feature[inside].tolist(), inner.threshold[inside].tolist(), strict=True)
+
+
+def _lightgbm(node: dict[str, Any]) -> Iterator[tuple[int, float]]:
+    if "split_feature" in node:
+        yield int(node["split_feature"]), float(node["threshold"])
+        yield from _lightgbm(node["left_child"])
+        yield from _lightgbm(node["right_child"])
+
+
+def _single(rows: Rows) -> Rows:
+    """Representable in single precision: what differs below that is no property of the model."""
+    return rows.astype(np.float32).astype(np.float64)
 
 
 def _time(run: Callable[[Rows], object], rows: Rows) -> float:

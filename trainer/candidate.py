@@ -30,9 +30,13 @@ class NotRebuilt(ZeladorError):
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Rows and text labels of both parts of a data set, and the classes in order."""
+    """Rows and text labels of both parts of a data set, and the classes in order.
 
-    train: Rows
+    `train` has the precision that PyCaret's models were fitted in (single): in double, a logistic regression that
+    stops early gives other labels. `holdout` is as devices send it.
+    """
+
+    train: NDArray[np.floating[Any]]
     train_labels: tuple[str, ...]
     holdout: Rows
     holdout_labels: tuple[str, ...]
@@ -68,7 +72,7 @@ def upload(
     """What is registered: the pipeline, its compiled form if that may serve, and what is known of it."""
     width = split.holdout.shape[1]
     plain = PipelineEngine(pipeline, split.classes)
-    probes = probe_rows(pipeline.steps[-1][1], split.holdout, seed)
+    probes = probe_rows(pipeline.steps[-1][1], split.holdout, seed, np.vstack([split.train, split.holdout]))
     compiled, trouble = compile_pipeline(pipeline, width)
     comparison = None
     if compiled is not None:
@@ -83,7 +87,7 @@ def upload(
         labels = pipeline.predict(split.holdout).tolist()
     found = {
         **facts,
-        "holdout": scores(split.holdout_labels, labels, split.classes, _likelihood(pipeline, split.holdout)),
+        "holdout": scores(split.holdout_labels, labels, split.classes, _probabilities(pipeline, split.holdout)),
         "holdout_rows": len(split.holdout_labels),
         "confusion": {"labels": list(split.classes), "counts": confusion(split.holdout_labels, labels, split.classes)},
         "agreement": document(comparison, verdict),
@@ -99,8 +103,7 @@ def upload(
     )
 
 
-def _likelihood(pipeline: Pipeline, rows: Rows) -> Rows | None:
-    for method in ("predict_proba", "decision_function"):
-        if hasattr(pipeline, method):
-            return np.asarray(getattr(pipeline, method)(rows), dtype=np.float64)
-    return None
+def _probabilities(pipeline: Pipeline, rows: Rows) -> Rows | None:
+    if not hasattr(pipeline, "predict_proba"):
+        return None  # ridge and linear SVM: no AUC, as no confidence
+    return np.asarray(pipeline.predict_proba(rows), dtype=np.float64)

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any, TextIO
 
-NICE = 10  # live classification comes first
+from zelador.errors import ZeladorError
 
 
 def main() -> None:
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    os.nice(NICE)
     started = time.perf_counter()
     import trainer.run_in_child as work  # imports PyCaret: seconds
 
@@ -28,9 +28,11 @@ def main() -> None:
     folder = sys.stdin.readline().strip()
     if not folder:
         return
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    threading.Thread(target=_leave_with_parent, args=(Path(folder),), daemon=True).start()
     try:
         result = work.run(Path(folder), lambda message: _say(events, event="progress", message=message))
+    except ZeladorError as error:
+        _say(events, event="failed", message=str(error))
     except Exception as error:  # noqa: BLE001 - the boundary: the parent raises it again, with our words
         import traceback
 
@@ -47,8 +49,10 @@ def _say(events: TextIO, **event: Any) -> None:
     events.flush()
 
 
-def _leave_with_parent() -> None:
+def _leave_with_parent(folder: Path) -> None:
+    """A parent that was killed cannot tidy up: its end of the pipe closes, and we do it."""
     sys.stdin.read()
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 

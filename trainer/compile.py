@@ -6,6 +6,11 @@ import logging
 import warnings
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.agreement import thresholds
+
 log = logging.getLogger(__name__)
 
 OPSET = {"": 17, "ai.onnx.ml": 3}
@@ -27,6 +32,7 @@ def compile_pipeline(pipeline: Any, width: int) -> tuple[bytes | None, str | Non
                 options={id(pipeline.steps[-1][1]): _options(pipeline.steps[-1][1])},
                 target_opset=OPSET,
             )
+            _round_down(model, pipeline.steps[-1][1], width)
             onnx.checker.check_model(model)
     except Exception as error:  # noqa: BLE001 - converters raise anything; each means "serve the pipeline"
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
@@ -39,6 +45,28 @@ def compile_pipeline(pipeline: Any, width: int) -> tuple[bytes | None, str | Non
 def _options(estimator: Any) -> dict[str, Any]:
     """`zipmap` off: probabilities as an array, not a dict a row."""
     return {"zipmap": False} if hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function") else {}
+
+
+def _round_down(model: Any, estimator: Any, width: int) -> None:
+    """LightGBM's thresholds are double, and the converter rounds them to the nearest single.
+
+    Rows are single: for them `x <= t` is `x <= the largest single that is not above t`, exactly.
+    """
+    if not hasattr(estimator, "booster_"):
+        return
+    lowered = [_lowered(values) for values in thresholds(estimator, width)]
+    for node in model.graph.node:
+        if node.op_type == "TreeEnsembleClassifier":
+            parts = {attribute.name: attribute for attribute in node.attribute}
+            values, features = parts["nodes_values"].floats, parts["nodes_featureids"].ints
+            values[:] = [lowered[at].get(value, value) for at, value in zip(features, values, strict=True)]
+
+
+def _lowered(exact: NDArray[np.float64]) -> dict[float, float]:
+    """From the nearest single of each threshold to the largest that is not above it."""
+    nearest = exact.astype(np.float32)
+    below = np.where(nearest > exact, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+    return dict(zip(nearest.tolist(), below.tolist(), strict=True))
 
 
 def _know_lightgbm() -> None:

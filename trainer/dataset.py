@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from zelador.errors import InvalidInput
 from zelador.messages import iso
+
+WHOLE = re.compile(r"([+-]?\d+)\.0*")  # a whole number, as a table with gaps writes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,24 @@ def check(dataset: Dataset, folds: int, holdout: float) -> Dataset:
             f"{dataset.source} has only the class {next(iter(counts))!r}; a classifier needs at least two"
         )
     label, fewest = min(counts.items(), key=lambda item: item[1])
-    need = math.ceil(folds / (1 - holdout)) + 1
+    need = fewest_rows(folds, holdout)
     if fewest < need:
         raise InvalidInput(
             f"{dataset.source} has {fewest} rows of the class {label!r}; {folds} folds and a hold-out need at least "
             f"{need} of each: label more readings, or take fewer folds (ZELADOR_TRAINING__FOLDS)"
         )
+    empty = np.isnan(dataset.rows).all(axis=0)
+    if empty.any():
+        raise InvalidInput(
+            f"{dataset.source} has no value of {dataset.features[int(empty.argmax())]!r} in any labelled row; "
+            "leave it out of the features, or mend the column"
+        )
     return dataset
+
+
+def fewest_rows(folds: int, holdout: float) -> int:
+    """Rows of a class that put at least one of it into each fold and into the hold-out, after rounding."""
+    return max(math.ceil(folds / (1 - holdout)), math.ceil(1 / holdout)) + 1
 
 
 def from_csv(path: Path, features: Sequence[str], label: str, max_rows: int, seed: int) -> Dataset:
@@ -81,24 +95,17 @@ def from_csv(path: Path, features: Sequence[str], label: str, max_rows: int, see
 
     A header that lacks the name of the first column (a row number, as pandas writes it) is understood.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InvalidInput(f"{path} cannot be read ({reason}); name a CSV file with a header") from None
-    if len(lines) < 2:
-        raise InvalidInput(f"{path} has no rows below its header")
-    header, body = lines[0], lines[1:]
-    shift = 1 if len(body[0]) == len(header) + 1 else 0
+    header, body, shift = _read(path)
     if missing := [name for name in (*features, label) if name not in header]:
         raise InvalidInput(f"{path} has no column {missing[0]!r}; it has {', '.join(header)}")
+    if twice := [name for name in features if name == label or features.count(name) > 1]:
+        raise InvalidInput(f"{twice[0]!r} is named twice; a feature is named once, and the label is none of them")
     places = [header.index(name) + shift for name in features]
     label_at = header.index(label) + shift
     rows: list[list[float]] = []
     labels: list[str] = []
     unlabelled = 0
-    for number, line in enumerate(body, start=2):
+    for number, line in body:
         if len(line) != len(header) + shift:
             raise InvalidInput(f"{path}, line {number}: {len(line)} values, the header has {len(header)}")
         text = label_text(line[label_at])
@@ -107,10 +114,7 @@ def from_csv(path: Path, features: Sequence[str], label: str, max_rows: int, see
             continue
         rows.append([_value(line[at], path, number) for at in places])
         labels.append(text)
-    notes = [f"{unlabelled} rows without a label were left out"] if unlabelled else []
-    return _capped(
-        Dataset(_matrix(rows, len(features)), tuple(labels), tuple(features), path.name), max_rows, seed, notes
-    )
+    return assemble(rows, labels, features, path.name, max_rows, seed, unlabelled=unlabelled)
 
 
 def from_readings(
@@ -120,30 +124,72 @@ def from_readings(
     rows: list[tuple[float, ...]] = []
     labels: list[str] = []
     times: list[int] = []
+    unlabelled = 0
     for values, label, measured_at in readings:
+        if not label.strip():
+            unlabelled += 1
+            continue
         rows.append(values)
         labels.append(label)
         times.append(measured_at)
-    first, last = (iso(min(times)), iso(max(times))) if times else (None, None)
-    dataset = Dataset(_matrix(rows, len(features)), tuple(labels), tuple(features), "the buffer", first, last)
-    return _capped(dataset, max_rows, seed, [])
+    return assemble(rows, labels, features, "the buffer", max_rows, seed, unlabelled=unlabelled, times=times)
+
+
+def assemble(
+    rows: Sequence[Sequence[float]],
+    labels: Sequence[str],
+    features: Sequence[str],
+    source: str,
+    max_rows: int,
+    seed: int,
+    *,
+    unlabelled: int = 0,
+    times: Sequence[int] | None = None,
+) -> Dataset:
+    """At most `max_rows` of the rows, drawn by `seed`; `times` in ms. What was left out or is missing is noted."""
+    matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(features))
+    matrix[~np.isfinite(matrix)] = np.nan
+    notes = [f"{unlabelled} rows without a label were left out"] if unlabelled else []
+    kept = np.arange(len(labels))
+    if len(labels) > max_rows:
+        kept = np.sort(np.random.default_rng(seed).choice(len(labels), max_rows, replace=False))
+        notes.append(f"{max_rows} of {len(labels)} rows, drawn at random (ZELADOR_TRAINING__MAX_ROWS)")
+    matrix = matrix[kept]
+    if missing := int(np.isnan(matrix).sum()):
+        notes.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
+    kept_times = [times[i] for i in kept] if times else []
+    first, last = (iso(min(kept_times)), iso(max(kept_times))) if kept_times else (None, None)
+    return Dataset(matrix, tuple(labels[i] for i in kept), tuple(features), source, first, last, tuple(notes))
 
 
 def label_text(value: str) -> str:
-    """A table's label as text: `1.0` is "1", `True` is "true"; blank is ""."""
+    """A table's label as text: `1.0` is "1", `True` is "true"; blank and `nan` are "". A code like `007` stays."""
     text = value.strip()
     if text.lower() in ("true", "false"):
         return text.lower()
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    if math.isnan(number):
+    if text.lower() == "nan":
         return ""
-    return str(int(number)) if number.is_integer() and "e" not in text.lower() else text
+    whole = WHOLE.fullmatch(text)
+    return str(int(whole[1])) if whole else text
+
+
+def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], int]:
+    """Header, lines with their numbers (blank ones left out), and by how much the lines are the longer."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            lines = [(reader.line_num, line) for line in reader if line]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInput(f"{path} cannot be read ({reason}); name a CSV file with a header") from None
+    if len(lines) < 2:
+        raise InvalidInput(f"{path} has no rows below its header")
+    header, body = lines[0][1], lines[1:]
+    return header, body, 1 if len(body[0][1]) == len(header) + 1 else 0
 
 
 def _value(text: str, path: Path, number: int) -> float:
+    """NaN for a value that is empty or not finite."""
     if not text.strip():
         return math.nan
     try:
@@ -151,19 +197,3 @@ def _value(text: str, path: Path, number: int) -> float:
     except ValueError:
         raise InvalidInput(f"{path}, line {number}: {text!r} is not a number; a feature must be one") from None
     return value if math.isfinite(value) else math.nan
-
-
-def _matrix(rows: Sequence[Sequence[float]], width: int) -> NDArray[np.float64]:
-    return np.array(rows, dtype=np.float64).reshape(len(rows), width)
-
-
-def _capped(dataset: Dataset, max_rows: int, seed: int, notes: list[str]) -> Dataset:
-    count = len(dataset.labels)
-    kept = np.arange(count)
-    if count > max_rows:
-        kept = np.sort(np.random.default_rng(seed).choice(count, max_rows, replace=False))
-        notes = [*notes, f"{max_rows} of {count} rows, drawn at random (ZELADOR_TRAINING__MAX_ROWS)"]
-    labels = tuple(dataset.labels[i] for i in kept)
-    return Dataset(
-        dataset.rows[kept], labels, dataset.features, dataset.source, dataset.first, dataset.last, tuple(notes)
-    )

@@ -20,7 +20,9 @@ from registry.errors import DuplicateName
 from registry.names import check_name
 from registry.registry import Registry
 from trainer.dataset import Dataset, check
+from trainer.leaderboard import MODEL_TYPES
 from trainer.process import Child, RunFailed
+from zelador.errors import InvalidInput, ZeladorError
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -56,13 +58,12 @@ def train(
 ) -> dict[str, Any]:
     """The run's document, with its leaderboard and the models that were registered (docs/contracts.md has one).
 
-    Raises InvalidInput for data that cannot be learned from, RunFailed, Unavailable (told to stop, registry).
+    `child` may have been made ahead; it is ended here. Raises InvalidInput for data that cannot be learned from or
+    an unknown candidate, DuplicateName, RunFailed, Unavailable (told to stop, registry).
     """
     training = settings.training
     check(dataset, training.folds, training.holdout)
-    for name in options.names:
-        if check_name(name) in registry.sync().models:
-            raise DuplicateName(f"there is a model {name!r} already; choose another name")
+    _check_options(options, registry)
     document: dict[str, Any] = {
         "run": options.run,
         "by": options.by,
@@ -75,21 +76,26 @@ def train(
     }
     registry.put_run(options.run, {**document, "state": "running"})  # a folder that cannot be written fails now
     started = time.perf_counter()
-    worker = child or Child()
     try:
-        with tempfile.TemporaryDirectory(prefix="zelador-run-") as name:
+        # The child ends before its folder goes.
+        with (
+            tempfile.TemporaryDirectory(prefix="zelador-run-", ignore_cleanup_errors=True) as name,
+            child or Child() as worker,
+        ):
             folder = Path(name)
             _write_request(folder, dataset, settings, options)
             progress("comparing classifiers")
             result = worker.run(folder, stop, training.timeout_s, progress)
+            document["leaderboard"] = result["leaderboard"]
             if not result["candidates"]:
-                raise RunFailed("no candidate could be used; the run's leaderboard says why of each")
+                reasons = "; ".join(f"{row['model_type']}: {row['trouble']}" for row in result["leaderboard"])
+                raise RunFailed(f"no candidate could be used ({reasons}); name others, or look at the data")
+            if len(result["candidates"]) < training.keep:
+                progress(f"only {len(result['candidates'])} of {training.keep} candidates could be used")
             models = _keep(folder, registry, options, result["candidates"])
     except BaseException as error:
-        registry.put_run(options.run, {**document, "state": "failed", "error": str(error), "ended_at": _now()})
+        _note_failure(registry, {**document, "state": "failed", "error": str(error), "ended_at": _now()})
         raise
-    finally:
-        worker.close()
     finished = {
         **document,
         "state": "done",
@@ -98,11 +104,30 @@ def train(
         "classes": result["classes"],
         "train_rows": result["train_rows"],
         "holdout_rows": result["holdout_rows"],
-        "leaderboard": result["leaderboard"],
         "models": models,
     }
     registry.put_run(options.run, finished)
     return finished
+
+
+def _check_options(options: Options, registry: Registry) -> None:
+    """Before seconds are spent. Raises InvalidInput, DuplicateName."""
+    if unknown := [name for name in options.candidates or () if name not in MODEL_TYPES]:
+        raise InvalidInput(f"there is no candidate {unknown[0]!r}; take some of {', '.join(MODEL_TYPES)}")
+    if twice := [name for name in options.names if options.names.count(name) > 1]:
+        raise InvalidInput(f"names: {twice[0]!r} is named twice; each model needs a name of its own")
+    taken = registry.sync().models
+    for name in options.names:
+        if check_name(name) in taken:
+            raise DuplicateName(f"there is a model {name!r} already; choose another name")
+
+
+def _note_failure(registry: Registry, document: dict[str, Any]) -> None:
+    """Must not hide why the run failed."""
+    try:
+        registry.put_run(document["run"], document)
+    except (ZeladorError, OSError) as error:
+        log.warning("the registry does not know that run %s failed: %s", document["run"], error)
 
 
 def _write_request(folder: Path, dataset: Dataset, settings: Settings, options: Options) -> None:

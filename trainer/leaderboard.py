@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,10 +34,12 @@ BASELINE = "dummy"
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A candidate (PyCaret's id) with its score in each fold, by metric."""
+    """A candidate (PyCaret's id) with its score in each fold, by metric; `seconds` is what the comparison took."""
 
     id: str
     folds: Mapping[str, Sequence[float]]
+    has_probabilities: bool = True
+    seconds: float | None = None
 
     @property
     def model_type(self) -> str:
@@ -45,15 +48,21 @@ class Scored:
     def mean(self, metric: str) -> float | None:
         """The mean over the folds; None where the metric is not defined for this model."""
         scores = self.folds[metric]
-        if metric == "AUC" and not any(scores):
-            return None  # PyCaret writes 0 for a model or a task that has none
+        if metric == "AUC" and not (self.has_probabilities and all(scores)):
+            return None  # PyCaret writes 0 where there is none
+        if not scores or not all(math.isfinite(score) for score in scores):
+            return None
         return sum(scores) / len(scores)
 
     def trouble(self) -> str | None:
-        """Why it must not be chosen: a fold that failed is scored 0 by PyCaret without a word."""
-        failed = sum(score == 0.0 for score in self.folds["Accuracy"])
+        """Why it must not be chosen: a fold that failed is scored 0 by PyCaret without a word.
+
+        An accuracy of 0 can be earned too, in a small fold: kappa is below 0 then, and 0 in a fold that failed.
+        """
+        folds = list(zip(self.folds["Accuracy"], self.folds["Kappa"], strict=True))
+        failed = sum(not accuracy > 0 and not kappa < 0 for accuracy, kappa in folds)
         if failed:
-            return f"{failed} of {len(self.folds['Accuracy'])} folds failed"
+            return f"{failed} of {len(folds)} folds failed"
         if self.id == BASELINE:
             return "the baseline: it looks at no feature"
         return None
@@ -62,12 +71,12 @@ class Scored:
 def ranked(scored: Sequence[Scored], metric: str) -> list[Scored]:
     """Best first by the mean at full precision; equals by accuracy, then by name, so that a run can be repeated.
 
-    Candidates that must not be chosen come last.
+    A candidate without the metric comes after those that have it, one that must not be chosen after all others.
     """
 
     def order(candidate: Scored) -> tuple[bool, float, float, str]:
         score = candidate.mean(metric)
         accuracy = candidate.mean("Accuracy") or 0.0
-        return (candidate.trouble() is not None, -(score if score is not None else -1.0), -accuracy, candidate.id)
+        return (candidate.trouble() is not None, math.inf if score is None else -score, -accuracy, candidate.id)
 
     return sorted(scored, key=order)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Self
 
 from zelador.errors import Unavailable, ZeladorError
 from zelador.libgomp import libgomp_environment
@@ -46,6 +46,12 @@ class Child:
         )
         self._left = b""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def run(self, folder: Path, stop: Event, timeout_s: float, progress: Callable[[str], None]) -> dict[str, Any]:
         """The result for the request in `folder`. Raises RunFailed; Unavailable when told to stop."""
         deadline = time.monotonic() + timeout_s
@@ -74,7 +80,7 @@ class Child:
                             return result
 
     def close(self) -> None:
-        """Ends the child and everything it started."""
+        """Ends the child and everything it started. May be called again."""
         if self._process.poll() is None:
             for number, wait in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
                 try:
@@ -94,11 +100,16 @@ class Child:
         assert self._process.stdout is not None  # noqa: S101
         data = self._process.stdout.read()
         if data == b"":
-            code = self._process.wait(GRACE_S)
-            raise RunFailed(f"the training process ended without a result ({_how(code)})")
+            try:
+                how = _how(self._process.wait(GRACE_S))
+            except subprocess.TimeoutExpired:
+                how = "it fell silent"
+            raise RunFailed(f"the training process ended without a result ({how}); start the run again")
         *lines, self._left = (self._left + (data or b"")).split(b"\n")
         return [json.loads(line) for line in lines if line.strip()]
 
 
 def _how(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "killed by SIGKILL: often the system, for want of memory"
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

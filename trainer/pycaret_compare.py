@@ -15,8 +15,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pycaret.classification import ClassificationExperiment
+from sklearn.base import clone
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
 
-from trainer.leaderboard import METRICS, Scored
+from trainer.leaderboard import BASELINE, METRICS, Scored
+from zelador.errors import InvalidInput
 
 TARGET = "label"
 LOOK_S = 0.3
@@ -26,16 +31,17 @@ LOOK_S = 0.3
 class Compared:
     """`train` and `holdout` are row numbers; `models` an unfitted-as-we-need estimator by candidate id.
 
-    `fitted` has PyCaret's own fitted models of its best `n_select`, by candidate id; `failed` the ids without a score.
+    `fitted` gives PyCaret's own fitted model of a candidate id; `failed` has the ids without a score.
     """
 
     scored: list[Scored]
     models: dict[str, Any]
-    fitted: dict[str, Any]
+    fitted: Callable[[str], Any]
     failed: list[str]
     train: NDArray[np.int64]
     holdout: NDArray[np.int64]
     holdout_transformed: Any
+    precision: np.dtype[Any]  # of the rows as the models saw them: `setup` makes them single without a word
 
 
 def compare(
@@ -51,7 +57,10 @@ def compare(
     candidates: Sequence[str] | None,
     progress: Callable[[int, int], None],
 ) -> Compared:
-    """`setup` and `compare_models` on labels given as codes 0 … k-1 (of two, 1 is the positive class)."""
+    """`setup` and `compare_models` on labels given as codes 0 … k-1 (of two, 1 is the positive class).
+
+    Raises InvalidInput for a candidate that is not installed here.
+    """
     frame = pd.DataFrame(rows, columns=list(features))
     frame[TARGET] = codes
     experiment = ClassificationExperiment()
@@ -68,9 +77,11 @@ def compare(
         verbose=False,
     )
     known = experiment.models()
+    if absent := [name for name in candidates or () if name not in known.index]:
+        raise InvalidInput(f"candidate {absent[0]!r} is not installed here; there are {', '.join(known.index)}")
     wanted = list(candidates) if candidates else [name for name in known.index if bool(known.loc[name, "Turbo"])]
-    if "dummy" not in wanted:
-        wanted.append("dummy")  # the baseline that every candidate has to beat
+    if BASELINE not in wanted:
+        wanted.append(BASELINE)  # which every candidate has to beat
     container: list[Any] = experiment._master_model_container
     done = threading.Event()
     watcher = threading.Thread(target=_watch, args=(container, len(wanted), progress, done), daemon=True)
@@ -87,6 +98,9 @@ def compare(
     )
     done.set()
     watcher.join()
+    took = experiment.pull()["TT (Sec)"]  # of one fold, by candidate id
+    x_train = experiment.get_config("X_train")
+    y_train = experiment.get_config("y_train")
     classes = {str(known.loc[name, "Reference"]).rsplit(".", 1)[-1]: name for name in known.index}
     scored: list[Scored] = []
     models: dict[str, Any] = {}
@@ -95,19 +109,42 @@ def compare(
         if name is None or name in models:
             continue
         table = item["scores"].drop(index=["Mean", "Std"], errors="ignore").rename(columns={"Prec.": "Precision"})
-        scored.append(Scored(name, {m: [float(v) for v in table[m]] for m in METRICS}))
+        scores = {m: [float(v) for v in table[m]] for m in METRICS}
+        has_probabilities = hasattr(item["model"], "predict_proba")
+        if metric == "AUC" and has_probabilities and not all(scores["AUC"]) and name != BASELINE:
+            scores["AUC"] = _auc(item["model"], item["cv"], x_train, y_train)
+        seconds = round(float(took[name]) * folds, 2) if name in took.index else None
+        scored.append(Scored(name, scores, has_probabilities, seconds))
         models[name] = item["model"]
     selected = best if isinstance(best, list) else [best]  # one alone comes without a list
-    fitted = {classes[type(model).__name__]: model for model in selected if type(model).__name__ in classes}
+    at_hand = {classes[type(model).__name__]: model for model in selected if type(model).__name__ in classes}
+
+    def fitted(name: str) -> Any:
+        """PyCaret fits only its own best; ours can be others, as the baseline takes a place among them."""
+        if name not in at_hand:
+            at_hand[name] = experiment.create_model(models[name], cross_validation=False, verbose=False)
+        return at_hand[name]
+
     return Compared(
         scored,
         models,
         fitted,
         [name for name in wanted if name not in models],
-        experiment.get_config("X_train").index.to_numpy(),
+        x_train.index.to_numpy(),
         experiment.get_config("X_test").index.to_numpy(),
         experiment.get_config("X_test_transformed"),
+        x_train.to_numpy().dtype,
     )
+
+
+def _auc(model: Any, folds: Any, rows: Any, codes: Any) -> list[float]:
+    """The AUC in each of PyCaret's own folds, from probabilities.
+
+    PyCaret takes decision values where a model has both, and with more than two classes those give it a silent 0.
+    """
+    pipeline = make_pipeline(SimpleImputer(strategy="mean"), clone(model))
+    scoring = "roc_auc" if codes.nunique() == 2 else "roc_auc_ovr_weighted"
+    return [float(score) for score in cross_val_score(pipeline, rows, codes, cv=folds, scoring=scoring)]
 
 
 def _watch(container: list[Any], total: int, progress: Callable[[int, int], None], done: threading.Event) -> None:

@@ -17,7 +17,7 @@ from registry import manifest
 from registry.artefact import manifest_of, pack
 from registry.manifest import Feature
 from trainer.candidate import Split, check_rebuilt, rebuild, upload
-from trainer.leaderboard import METRICS, Scored, ranked
+from trainer.leaderboard import METRICS, MODEL_TYPES, Scored, ranked
 from trainer.pycaret_compare import Compared, compare
 
 PACKAGES = ("pycaret", "scikit-learn", "numpy", "pandas", "lightgbm", "skl2onnx", "onnxmltools", "onnxruntime", "skops")
@@ -46,7 +46,7 @@ def run(folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
     )
     compared_at = time.perf_counter()
     split = Split(
-        rows[compared.train],
+        rows[compared.train].astype(compared.precision),
         tuple(labels[i] for i in compared.train),
         rows[compared.holdout],
         tuple(labels[i] for i in compared.holdout),
@@ -92,13 +92,14 @@ def _choose(
         say(f"rebuilding {candidate.model_type} ({rank} of {request['keep']})")
         try:
             pipeline = rebuild(compared.models[candidate.id], split)
-            if candidate.id in compared.fitted:
-                check_rebuilt(pipeline, compared.fitted[candidate.id], compared.holdout_transformed, split)
+            check_rebuilt(pipeline, compared.fitted(candidate.id), compared.holdout_transformed, split)
             facts = {
                 "model_type": candidate.model_type,
                 "metrics": {metric: _rounded(candidate.mean(metric)) for metric in METRICS},
-                "folds": {metric: [_rounded(score) for score in candidate.folds[metric]] for metric in METRICS},
+                "folds": {metric: _folds(candidate, metric) for metric in METRICS},
                 "rank": rank,
+                "seconds": candidate.seconds,
+                "positive": split.classes[-1] if len(split.classes) == 2 else None,  # of Recall, Precision and F1
                 "parameters": _plain(compared.models[candidate.id].get_params()),
                 "versions": _versions(),
                 **request["metadata"],
@@ -122,6 +123,7 @@ def _choose(
                 "holdout": found["holdout"],
                 "served_by": described.served_by,
                 "agreement": found["agreement"],
+                "confusion": found["confusion"],
             }
         )
     return chosen, refused
@@ -134,12 +136,20 @@ def _leaderboard(order: list[Scored], compared: Compared, refused: dict[str, str
             "id": candidate.id,
             "model_type": candidate.model_type,
             "metrics": {metric: _rounded(candidate.mean(metric)) for metric in METRICS},
+            "seconds": candidate.seconds,
             "trouble": refused.get(candidate.id) or candidate.trouble(),
         }
         for place, candidate in enumerate(order, start=1)
     ]
     rows += [
-        {"place": None, "id": name, "model_type": name, "metrics": {}, "trouble": "it failed"}
+        {
+            "place": None,
+            "id": name,
+            "model_type": MODEL_TYPES.get(name, name),
+            "metrics": {},
+            "seconds": None,
+            "trouble": "it failed",
+        }
         for name in compared.failed
     ]
     return rows
@@ -168,6 +178,13 @@ def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
         key: value if isinstance(value, str | int | float | bool | None) else str(value)
         for key, value in parameters.items()
     }
+
+
+def _folds(candidate: Scored, metric: str) -> list[float] | None:
+    """None where the metric is not defined for this model."""
+    if candidate.mean(metric) is None:
+        return None
+    return [round(score, 6) for score in candidate.folds[metric]]
 
 
 def _rounded(value: float | None) -> float | None:

@@ -14,13 +14,13 @@ def scores(
     expected: Sequence[str],
     predicted: Sequence[str],
     classes: Sequence[str],
-    likelihood: NDArray[np.float64] | None,
+    probabilities: NDArray[np.float64] | None,
 ) -> dict[str, float | None]:
     """Accuracy, AUC, Recall, Precision, F1, Kappa, MCC; None where a metric is not defined.
 
     Of two classes the later in sorted order is the positive one (PyCaret's encoding); of more,
     Recall, Precision and F1 are weighted by class, AUC is one against the rest, weighted.
-    `likelihood` is (rows, classes) probabilities, or (rows,) scores of the positive class.
+    `probabilities` is (rows, classes); None for a model without, which has no AUC then.
     """
     from sklearn import metrics
 
@@ -29,7 +29,7 @@ def scores(
     )
     found = {
         "Accuracy": metrics.accuracy_score(expected, predicted),
-        "AUC": _auc(expected, classes, likelihood),
+        "AUC": _auc(expected, classes, probabilities),
         "Recall": metrics.recall_score(expected, predicted, zero_division=0.0, **average),
         "Precision": metrics.precision_score(expected, predicted, zero_division=0.0, **average),
         "F1": metrics.f1_score(expected, predicted, zero_division=0.0, **average),
@@ -49,17 +49,16 @@ def confusion(expected: Sequence[str], predicted: Sequence[str], classes: Sequen
     return table
 
 
-def _auc(expected: Sequence[str], classes: Sequence[str], likelihood: NDArray[np.float64] | None) -> float | None:
+def _auc(expected: Sequence[str], classes: Sequence[str], probabilities: NDArray[np.float64] | None) -> float | None:
     from sklearn.metrics import roc_auc_score
 
-    if likelihood is None:
+    if probabilities is None:
         return None
     try:
         if len(classes) == 2:
-            positive = likelihood[:, 1] if likelihood.ndim == 2 else likelihood
-            return float(roc_auc_score([label == classes[1] for label in expected], positive))
-        if likelihood.ndim != 2:
-            return None
-        return float(roc_auc_score(expected, likelihood, multi_class="ovr", average="weighted", labels=list(classes)))
+            return float(roc_auc_score([label == classes[1] for label in expected], probabilities[:, 1]))
+        return float(
+            roc_auc_score(expected, probabilities, multi_class="ovr", average="weighted", labels=list(classes))
+        )
     except ValueError:  # a class that the hold-out does not have
         return None

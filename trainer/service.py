@@ -13,6 +13,7 @@ import redis
 from registry.registry import Registry
 from trainer.dataset import from_readings
 from trainer.job import Options, train
+from trainer.process import Child
 from zelador.buffer.client import Patient, Stopping
 from zelador.buffer.history import labelled_readings
 from zelador.errors import ZeladorError
@@ -55,6 +56,7 @@ class Trainer:
         self._stop = stop
         self._runs = Runs(patient.client, settings.redis.prefix)
         self._name = settings.training.instance
+        self._wait_s = min(WAIT_S, settings.redis.timeout_s / 2)  # a wait as long as the time limit would be an error
         self._begins = True  # first what our earlier life left, then what others leave
 
     def run(self) -> None:
@@ -65,16 +67,20 @@ class Trainer:
         """Looks for one run and does it. Raises Stopping."""
         self._heartbeat.beat(state="idle")
         if abandoned := self._call(lambda: self._runs.abandoned(self._name, own=self._begins)):
-            why = "the trainer was stopped in the middle of it; start it again"
-            self._call(lambda: self._runs.finish(abandoned, "failed", error=why))
-            log.error("run %s: %s", abandoned.run.id, why)
+            if abandoned.run.state == "running":
+                why = "the trainer was stopped in the middle of it; start it again"
+                self._call(lambda: self._runs.finish(abandoned, "failed", error=why))
+                log.error("run %s: %s", abandoned.run.id, why)
+            else:
+                self._do(abandoned)
             return
         self._begins = False
-        job = self._call(lambda: self._runs.next(self._name, WAIT_S))
+        job = self._call(lambda: self._runs.next(self._name, self._wait_s))
         if job is not None:
             self._do(job)
 
-    def _do(self, job: Job) -> None:
+    def _do(self, queued: Job) -> None:
+        job = self._call(lambda: self._runs.begin(queued))
         log.info("run %s by %s begins", job.run.id, job.run.by)
         done = threading.Event()
         alive = threading.Thread(target=self._stay_alive, args=(job, done), name="lease", daemon=True)
@@ -88,7 +94,11 @@ class Trainer:
         else:
             result = {key: document[key] for key in ("run", "rows", "metric", "leaderboard", "models", "seconds")}
             self._call(lambda: self._runs.finish(job, "done", result=result))
-            log.info("run %s is done: %s", job.run.id, ", ".join(model["name"] for model in document["models"]))
+            log.info(
+                "run %s is done: %s",
+                job.run.id,
+                ", ".join(model["name"] or model["model_type"] for model in document["models"]),
+            )
         finally:
             done.set()
             alive.join()
@@ -96,8 +106,6 @@ class Trainer:
     def _train(self, job: Job) -> dict[str, Any]:
         settings, request = self._settings, job.run.request
         training = settings.training
-        readings = labelled_readings(self._patient.client, settings)
-        dataset = from_readings(readings, settings.features, training.max_rows, training.seed)
         candidates = request.get("candidates") or training.candidates
         options = Options(
             run=job.run.id,
@@ -106,8 +114,12 @@ class Trainer:
             candidates=tuple(candidates) if candidates else None,
             names=tuple(request.get("names") or ()),
             notes=request.get("notes") or "",
+            register=request.get("register", True),
         )
-        return train(dataset, settings, self._registry, options, self._stop, lambda text: self._tell(job, text))
+        with Child() as child:  # imports PyCaret while the readings are fetched
+            readings = labelled_readings(self._patient.client, settings)
+            dataset = from_readings(readings, settings.features, training.max_rows, training.seed)
+            return train(dataset, settings, self._registry, options, self._stop, lambda s: self._tell(job, s), child)
 
     def _tell(self, job: Job, message: str) -> None:
         try:

@@ -7,11 +7,15 @@ folder of ours that has a link of the right name to that copy.
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import sys
 import tempfile
+import uuid
 from importlib.util import find_spec
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 LIBRARY = "libgomp.so.1"
 VARIABLE = "LD_LIBRARY_PATH"
@@ -24,16 +28,14 @@ def libgomp_environment() -> dict[str, str]:
     copy = _copy()
     if copy is None:
         return {}
-    folder = Path(tempfile.gettempdir()) / f"zelador-libgomp-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        return {}  # somebody else's folder: not to be trusted with a library
-    link = folder / LIBRARY
-    if not link.exists():
-        temporary = folder / f".{os.getpid()}"
-        temporary.symlink_to(copy)
-        temporary.replace(link)
+    try:
+        folder = _linked(copy)
+    except OSError as error:  # no folder to write in: without LightGBM's library, but not without a service
+        log.warning("%s is not on this machine and cannot be linked (%s); install libgomp1", LIBRARY, error)
+        return {}
     before = os.environ.get(VARIABLE)
+    if folder is None or str(folder) in (before or "").split(":"):
+        return {}  # tried already, in vain: never twice
     return {VARIABLE: f"{folder}:{before}" if before else str(folder)}
 
 
@@ -42,6 +44,20 @@ def restart_with_libgomp() -> None:
     if added := libgomp_environment():
         os.environ.update(added)
         os.execv(sys.executable, [sys.executable, "-m", "zelador", *sys.argv[1:]])  # noqa: S606
+
+
+def _linked(copy: Path) -> Path | None:
+    """Our folder with the link in it; None if somebody else has made it: not to be trusted with a library."""
+    folder = Path(tempfile.gettempdir()) / f"zelador-libgomp-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        return None
+    link = folder / LIBRARY
+    if not link.exists() or link.resolve() != copy.resolve():
+        temporary = folder / f".{uuid.uuid4().hex}"
+        temporary.symlink_to(copy)
+        temporary.replace(link)
+    return folder
 
 
 def _loads() -> bool:

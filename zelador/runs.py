@@ -13,24 +13,35 @@ import redis
 from zelador.errors import Conflict, NotFound
 
 KEEP_S = 7 * 86_400  # how long a run is remembered here; the registry has its document for longer
-LEASE_S = 15  # a trainer that has not renewed for so long is dead
+LEASE_S = 15  # a trainer that has not renewed for so long is dead, and no longer keeps others waiting
 GROUP = "trainer"
+GOING_ON = ("queued", "running")
 
 # KEYS 1 current run  2 this run  3 jobs (stream)   ARGV 1 run id  2 run as JSON  3 keep (s)
 # Gives the id of the run that goes on, or nothing.
 SUBMIT = """
 local current = redis.call('GET', KEYS[1])
 if current then return current end
-redis.call('SET', KEYS[1], ARGV[1])
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3])
 redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
 redis.call('XADD', KEYS[3], 'MAXLEN', 1000, '*', 'run', ARGV[1])
 return false
 """
 
-# KEYS 1 current run   ARGV 1 run id.  Frees the place if this run has it.
-RELEASE = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
+# KEYS 1 current run   ARGV 1 run id  2 lease (s).  Holds the place for this run, unless another has it by now.
+HOLD = """
+local current = redis.call('GET', KEYS[1])
+if current and current ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1
+"""
+
+# KEYS 1 current run  2 this run  3 jobs   ARGV 1 run id  2 run as JSON  3 keep (s)  4 group  5 entry
+# All at once: a trainer that dies here leaves a run that has ended, or one that has not.
+FINISH = """
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return redis.call('XACK', KEYS[3], ARGV[4], ARGV[5])
 """
 
 
@@ -64,7 +75,8 @@ class Runs:
         self._client = client
         self._prefix = prefix
         self._submit = client.register_script(SUBMIT)
-        self._release = client.register_script(RELEASE)
+        self._hold = client.register_script(HOLD)
+        self._finish = client.register_script(FINISH)
 
     def submit(self, run: str, request: Mapping[str, Any], by: str) -> Run:
         """Asks for a run. Raises Conflict, naming it, while another goes on."""
@@ -93,9 +105,10 @@ class Runs:
     # ── the trainer's side ───────────────────────────────────────────────────────────────────
 
     def abandoned(self, trainer: str, own: bool) -> Job | None:
-        """A run whose trainer died (with `own`: in this trainer's earlier life); None if there is none.
+        """A run that was given to a trainer that died (with `own`: to this one, in its earlier life), or None.
 
-        It is failed, not begun again: what killed the trainer once would do it again.
+        If it is still queued, the answer was lost on its way: begin it. If it runs, fail it, and do not begin it
+        again: what killed the trainer once (often memory) would do it again.
         """
         key = self._key("training-jobs")
         found: Any
@@ -111,20 +124,24 @@ class Runs:
         return self._job(found)
 
     def next(self, trainer: str, wait_s: float) -> Job | None:
-        """The next run to do, marked running; None if none was asked for within `wait_s`."""
+        """The next run to do, to be begun; None if none was asked for within `wait_s`."""
         key = self._key("training-jobs")
         try:
             answer: Any = self._client.xreadgroup(GROUP, trainer, {key: ">"}, count=1, block=max(1, int(wait_s * 1000)))
         except redis.ResponseError as error:
             self._make_group(error)
             return None
-        job = self._job(answer[0][1] if answer else [])
-        if job is None:
-            return None
-        return Job(job.entry, self._save(msgspec.structs.replace(job.run, state="running", started_at=_now())))
+        return self._job(answer[0][1] if answer else [])
+
+    def begin(self, job: Job) -> Job:
+        """The job, marked running."""
+        begun = self._save(msgspec.structs.replace(job.run, state="running", started_at=_now()))
+        self._hold([self._key("run-current")], [job.run.id, LEASE_S])
+        return Job(job.entry, begun)
 
     def renew(self, trainer: str, job: Job) -> None:
-        """Says that the run's trainer lives."""
+        """Says that the run's trainer lives; several times within LEASE_S."""
+        self._hold([self._key("run-current")], [job.run.id, LEASE_S])
         self._client.xclaim(self._key("training-jobs"), GROUP, trainer, 0, [job.entry], justid=True)
 
     def progress(self, job: Job, message: str) -> None:
@@ -132,9 +149,9 @@ class Runs:
 
     def finish(self, job: Job, state: str, *, error: str | None = None, result: dict[str, Any] | None = None) -> Run:
         """Ends the run, so that the next may be asked for."""
-        ended = self._save(msgspec.structs.replace(job.run, state=state, ended_at=_now(), error=error, result=result))
-        self._release([self._key("run-current")], [job.run.id])
-        self._client.xack(self._key("training-jobs"), GROUP, job.entry)
+        ended = msgspec.structs.replace(job.run, state=state, ended_at=_now(), error=error, result=result)
+        keys = [self._key("run-current"), self._key(f"run:{ended.id}"), self._key("training-jobs")]
+        self._finish(keys, [ended.id, msgspec.json.encode(ended), KEEP_S, GROUP, job.entry])
         return ended
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
@@ -142,9 +159,12 @@ class Runs:
     def _job(self, found: Any) -> Job | None:
         for entry, fields in found:
             try:
-                return Job(entry.decode(), self.get(fields[b"run"].decode()))
+                run = self.get((fields or {})[b"run"].decode())
             except (NotFound, KeyError):  # its record has expired
-                self._client.xack(self._key("training-jobs"), GROUP, entry)
+                run = None
+            if run is not None and run.state in GOING_ON:
+                return Job(entry.decode(), run)
+            self._client.xack(self._key("training-jobs"), GROUP, entry)
         return None
 
     def _make_group(self, error: redis.ResponseError) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +16,9 @@ from rich.table import Table
 from zelador.cli.process import prepare
 from zelador.errors import InvalidInput
 from zelador.settings import Settings
+
+if TYPE_CHECKING:
+    from trainer.dataset import Dataset
 
 
 def train(
@@ -28,17 +32,17 @@ def train(
 ) -> None:
     """Compare every classifier on labelled readings and register the best five. Selects nothing."""
     settings, stop = prepare("train")
-    settings = _with(settings, features, metric, candidates)
+    settings = _with(settings, metric, candidates)
+    names = _names(features) or settings.features
     from registry.registry import Registry
     from trainer.job import Options, new_run_id
     from trainer.job import train as run
-    from trainer.process import Child
 
     registry = Registry.open(settings.registry.url)
-    dataset = _dataset(settings, csv, label)
+    dataset = _dataset(settings, csv, label, names)
     options = Options(
         run=new_run_id(),
-        by=getpass.getuser(),
+        by=_user(),
         metric=settings.training.metric,
         candidates=settings.training.candidates,
         notes=notes,
@@ -51,7 +55,7 @@ def train(
             if not console.is_terminal:
                 console.print(message)
 
-        document = run(dataset, settings, registry, options, stop, progress, Child())
+        document = run(dataset, settings, registry, options, stop, progress)
     if as_json:
         print(json.dumps(document, ensure_ascii=False), flush=True)
     else:
@@ -74,34 +78,44 @@ def show(document: dict[str, Any]) -> None:
     console.print("\nNothing is selected yet: zelador models select NAME")
 
 
-def _with(settings: Settings, features: str | None, metric: str | None, candidates: str | None) -> Settings:
-    changes: dict[str, Any] = {}
+def _with(settings: Settings, metric: str | None, candidates: str | None) -> Settings:
+    from zelador.settings import load_settings
+
     training = settings.training.model_dump(exclude_unset=True)
     if metric:
         training["metric"] = metric
     if candidates:
         training["candidates"] = candidates
-    from zelador.settings import load_settings
-
-    if features:
-        changes["features"] = features
-        changes["fields"] = {}
-    return load_settings(**changes, training=training)
+    return load_settings(training=training)
 
 
-def _dataset(settings: Settings, csv: Path | None, label: str) -> Any:
+def _names(features: str | None) -> tuple[str, ...]:
+    """A table's columns may have any name: `Lux (x10³)` is one."""
+    return tuple(name.strip() for name in (features or "").split(",") if name.strip())
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return f"user {os.getuid()}"
+
+
+def _dataset(settings: Settings, csv: Path | None, label: str, features: tuple[str, ...]) -> Dataset:
     from trainer.dataset import from_csv, from_readings
 
     limits = settings.training.max_rows, settings.training.seed
     if csv is not None:
-        return from_csv(csv, settings.features, label, *limits)
+        return from_csv(csv, features, label, *limits)
     import redis
 
     from zelador.buffer import connect_redis
     from zelador.buffer.history import labelled_readings
 
+    wanted = settings.model_copy(update={"features": features})
     try:
-        return from_readings(labelled_readings(connect_redis(settings.redis), settings), settings.features, *limits)
+        with connect_redis(settings.redis) as client:
+            return from_readings(labelled_readings(client, wanted), features, *limits)
     except redis.RedisError as error:
         raise InvalidInput(
             f"the buffer's readings cannot be read ({error}); "

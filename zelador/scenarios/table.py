@@ -27,7 +27,8 @@ def read_table(
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInput(f"{path} cannot be read ({reason}); name a CSV file with a header") from None
     if len(rows) < 2:
         raise InvalidInput(f"{path} has no rows")
     header, body = rows[0], rows[1:]

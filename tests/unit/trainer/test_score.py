@@ -21,7 +21,7 @@ def test_of_three_classes_the_scores_are_weighted() -> None:
 
 
 def test_an_auc_that_is_not_defined_is_none() -> None:
-    found = scores(["a", "a"], ["a", "a"], ("a", "b", "c"), np.tile([0.6, 0.2, 0.2], (2, 1)))
+    found = scores(["a", "b"], ["a", "a"], ("a", "b", "c"), np.tile([0.6, 0.2, 0.2], (2, 1)))
     assert found["AUC"] is None
 
 

@@ -1,0 +1,101 @@
+"""The trainer as a service on a real Redis."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from registry.registry import Registry
+from trainer import service
+from zelador.buffer import connect_redis
+from zelador.health import workers
+from zelador.runs import Runs
+from zelador.settings import Settings
+
+RUN = "20261124_115838-aaaa"
+Eventually = Callable[..., None]
+
+
+@pytest.fixture
+def local(settings: Settings, tmp_path: Path) -> Settings:
+    return settings.model_copy(update={"registry": settings.registry.model_copy(update={"url": str(tmp_path)})})
+
+
+@pytest.fixture
+def runs(local: Settings) -> Iterator[Runs]:
+    with connect_redis(local.redis) as client:
+        yield Runs(client, local.redis.prefix)
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[None]:
+    stop = Event()
+    thread = threading.Thread(target=service.run, args=(settings, stop))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(15)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[float, ...], str, int]]:
+    found: list[tuple[tuple[float, ...], str, int]] = []
+    monkeypatch.setattr(service, "labelled_readings", lambda *_: iter(found))
+    return found
+
+
+def test_it_says_that_it_lives_and_withdraws_it(local: Settings, eventually: Eventually) -> None:
+    with connect_redis(local.redis) as client:
+        with serving(local):
+            eventually(lambda: workers(client, local.redis.prefix), "a heartbeat")
+        assert workers(client, local.redis.prefix) == []
+
+
+@pytest.mark.training
+def test_a_run_without_labelled_readings_fails_clearly_and_frees_the_place(
+    local: Settings, runs: Runs, readings: list[Any], eventually: Eventually
+) -> None:
+    runs.submit(RUN, {}, "test")
+    with serving(local):
+        eventually(lambda: runs.get(RUN).state == "failed", "the run to fail", within_s=30)
+    assert "no labelled readings" in str(runs.get(RUN).error)
+    assert runs.submit("20261124_115839-bbbb", {}, "test").state == "queued"
+
+
+@pytest.mark.training
+def test_a_run_trains_and_registers_nothing_if_it_is_asked_so(
+    local: Settings, runs: Runs, readings: list[Any], eventually: Eventually, tmp_path: Path
+) -> None:
+    readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i) for i in range(400)]
+    runs.submit(RUN, {"candidates": ["lr", "nb"], "metric": "Accuracy", "register": False}, "test")
+    with serving(local):
+        eventually(lambda: runs.get(RUN).state in ("done", "failed"), "the run to end", within_s=90)
+    ended = runs.get(RUN)
+    assert ended.state == "done", ended.error
+    assert ended.result is not None
+    assert [model["name"] for model in ended.result["models"]] == [None, None]
+    registry = Registry.open(tmp_path)
+    assert registry.state.models == {}
+    assert registry.register_candidate(RUN, 1, "later", by="test").name == "later"
+
+
+def test_a_run_that_its_trainer_left_is_failed_when_it_comes_back(
+    local: Settings, runs: Runs, eventually: Eventually
+) -> None:
+    runs.submit(RUN, {}, "test")
+    name = local.training.instance
+    job = runs.next(name, 0.05) or runs.next(name, 0.05)
+    assert job is not None
+    runs.begin(job)
+    with serving(local):
+        eventually(lambda: runs.get(RUN).state == "failed", "the run to be failed")
+    assert "stopped in the middle" in str(runs.get(RUN).error)

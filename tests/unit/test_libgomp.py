@@ -1,0 +1,55 @@
+"""A bare machine has no libgomp: the copy in scikit-learn's wheel is linked where the loader looks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from zelador import libgomp
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux needs it")
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(libgomp, "_loads", lambda: False)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.delenv(libgomp.VARIABLE, raising=False)
+    return tmp_path
+
+
+def test_the_folder_holds_a_link_of_the_right_name(bare: Path) -> None:
+    folder = Path(libgomp.libgomp_environment()[libgomp.VARIABLE])
+    assert (folder / libgomp.LIBRARY).is_file()
+    assert libgomp.libgomp_environment()[libgomp.VARIABLE] == str(folder)
+
+
+def test_what_was_set_before_is_kept(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(libgomp.VARIABLE, "/opt/lib")
+    assert libgomp.libgomp_environment()[libgomp.VARIABLE].endswith(":/opt/lib")
+
+
+def test_a_link_to_an_environment_that_is_gone_is_made_anew(bare: Path) -> None:
+    folder = Path(libgomp.libgomp_environment()[libgomp.VARIABLE])
+    (folder / libgomp.LIBRARY).unlink()
+    (folder / libgomp.LIBRARY).symlink_to(bare / "gone.so")
+    libgomp.libgomp_environment()
+    assert (folder / libgomp.LIBRARY).is_file()
+
+
+def test_it_is_never_tried_twice(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that starts itself again would do so for ever if the library does not load all the same."""
+    monkeypatch.setenv(libgomp.VARIABLE, libgomp.libgomp_environment()[libgomp.VARIABLE])
+    assert libgomp.libgomp_environment() == {}
+
+
+def test_a_machine_without_a_folder_to_write_in_goes_on(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(bare / "missing"))
+    assert libgomp.libgomp_environment() == {}
+
+
+def test_nothing_is_added_where_the_library_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libgomp, "_loads", lambda: True)
+    assert libgomp.libgomp_environment() == {}

@@ -1,0 +1,31 @@
+"""What a run refuses before any second is spent on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from registry.registry import Registry
+from trainer.dataset import assemble
+from trainer.job import Options, train
+from zelador.errors import InvalidInput
+from zelador.settings import Settings
+
+GOOD = assemble([[float(i)] for i in range(60)], ["x", "y"] * 30, ("a",), "a test", 100, seed=7)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"candidates": ("lr", "magic")}, "no candidate 'magic'; take some of lr, knn"),
+        ({"names": ("one", "one")}, "'one' is named twice"),
+    ],
+)
+def test_a_request_that_cannot_be_met_starts_no_process(tmp_path: Path, asked: dict[str, Any], says: str) -> None:
+    registry = Registry.open(tmp_path)
+    with pytest.raises(InvalidInput, match=says):
+        train(GOOD, Settings(), registry, Options("20261124_115838-a38d", "test", "F1", **asked), Event())
+    assert registry.runs() == []
