@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event
 
 import numpy as np
+import psutil
 import pytest
 
 from registry.registry import Registry
@@ -135,7 +136,7 @@ def test_a_stop_in_the_middle_leaves_no_process_and_says_so(tmp_path: Path) -> N
     assert registry.run(options.run)["state"] == "failed"
     assert registry.state.models == {}
     deadline = time.monotonic() + 10
-    while "trainer.child" in subprocess.run(["ps", "ax", "-o", "ppid,args"], capture_output=True, text=True).stdout:
+    while any("trainer.child" in child.cmdline() for child in psutil.Process().children(recursive=True)):
         assert time.monotonic() < deadline, "the training process is left"
         time.sleep(0.1)
 
