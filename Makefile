@@ -22,10 +22,10 @@ up: setup  ## run it with data kept in .zelador (ARGS="--home DIR")
 	@$(BIN)/zelador up $(ARGS)
 
 test: setup  ## every test, against real servers
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m zelador.libgomp -m pytest $(ARGS)
 
 test-quick: setup  ## the tests that need no server and no training: under a minute
-	@$(BIN)/python -m pytest tests/unit $(ARGS)
+	@$(BIN)/python -m zelador.libgomp -m pytest tests/unit $(ARGS)
 
 check: setup  ## lint, types, import arrows
 	@$(BIN)/ruff check .

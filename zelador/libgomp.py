@@ -14,6 +14,7 @@ import tempfile
 import uuid
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,17 @@ def restart_with_libgomp() -> None:
     """Starts this very command again with the library to be found, if it is not; the process id stays."""
     if added := libgomp_environment():
         os.environ.update(added)
-        os.execv(sys.executable, [sys.executable, "-m", "zelador", *sys.argv[1:]])  # noqa: S606
+        _become(["-m", "zelador", *sys.argv[1:]])
+
+
+def main() -> None:
+    """`python -m zelador.libgomp ARG…` is `python ARG…` with the library to be found; the tests are started so."""
+    os.environ.update(libgomp_environment())
+    _become(sys.argv[1:])
+
+
+def _become(arguments: list[str]) -> NoReturn:
+    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606
 
 
 def _linked(copy: Path) -> Path | None:
@@ -74,3 +85,7 @@ def _copy() -> Path | None:
         return None
     libraries = Path(found.origin).parent.parent / "scikit_learn.libs"
     return next(iter(sorted(libraries.glob("libgomp-*.so*"))), None)
+
+
+if __name__ == "__main__":
+    main()
