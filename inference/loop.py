@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Sequence
@@ -23,7 +22,6 @@ log = logging.getLogger(__name__)
 
 IDLE_S = 0.5  # how long a turn waits for a first reading
 GRACE_S = 5.0  # after SIGTERM, how long the batch on its way may take
-KEPT = 65_536  # bytes of a reading set aside that the quarantine keeps
 
 
 class Worker:
@@ -135,11 +133,4 @@ class Worker:
         entry = delivered.entry
         payload = delivered.raw if reading is None else msgspec.json.encode(reading)
         topic = self._settings.topics.reading.format(device_id=entry.device_id) if entry else ""
-        return Refused(
-            topic=topic,
-            reason=reason,
-            payload=payload[:KEPT],
-            length=len(payload),
-            digest=hashlib.sha256(payload).hexdigest(),
-            received_at=entry.received_at if entry else 0,
-        )
+        return Refused.of(topic, reason, payload, entry.received_at if entry else 0)

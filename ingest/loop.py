@@ -9,7 +9,6 @@ from threading import Event
 
 from ingest.decode import Decoder
 from ingest.pressure import Pressure
-from ingest.refuse import refuse
 from zelador.buffer import Refused, Stopping, Writer
 from zelador.health import Heartbeat
 from zelador.link import Link, Message
@@ -83,7 +82,7 @@ class Ingester:
             )
             if entry is not None:
                 entries.append(entry)
-            refused.extend(refuse(message.topic, reason, payload, message.received_at) for reason, payload in bad)
+            refused.extend(Refused.of(message.topic, reason, payload, message.received_at) for reason, payload in bad)
         return entries, refused
 
     def _weigh(self, backlog: int) -> None:

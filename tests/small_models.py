@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from registry.registry import Feature, Registry, Upload
-from zelador.scenarios.scenario import scenario
+from zelador.scenarios.by_name import scenario
 
 FEATURES = ("lux", "temperature", "vibration")
 

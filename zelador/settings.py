@@ -7,6 +7,7 @@ Read once at the start of a process, by `load_settings()`, from (first wins) env
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -271,21 +272,18 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The variables that give a child process these settings."""
+    """The variables that give a child process these settings, defaults too: it must not find others elsewhere."""
     values: dict[str, str] = {}
-    for name, value in settings.model_dump(mode="json", by_alias=True, exclude_defaults=True).items():
+    for name, value in settings.model_dump(mode="json", by_alias=True).items():
         if name == "features":
             values["ZELADOR_FEATURES"] = ",".join(value)
         elif name == "fields":
-            import json
-
             values["ZELADOR_FIELDS"] = json.dumps(value)
         else:
             for key, inner in value.items():
-                if isinstance(inner, list):
-                    inner = ",".join(inner)
                 if inner is not None:
-                    values[f"ZELADOR_{name}__{key}".upper()] = str(inner)
+                    text = ",".join(inner) if isinstance(inner, list) else str(inner)
+                    values[f"ZELADOR_{name}__{key}".upper()] = text
     return values
 
 

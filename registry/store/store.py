@@ -1,13 +1,11 @@
-"""What a store can do, and how one is found by its URL."""
+"""What a store can do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
-from zelador.errors import InvalidInput, Unavailable
+from zelador.errors import Unavailable
 
 
 class Uncertain(Unavailable):
@@ -40,19 +38,3 @@ class Store(Protocol):
 
     def where(self, key: str) -> str:
         """The path or URL of a key, for people."""
-
-
-def open_store(url: str | Path) -> Store:
-    """The store behind `url`: a path or file:// URL. Raises InvalidInput for what we do not have."""
-    from registry.store.folder import Folder
-
-    text = str(url)
-    parts = urlsplit(text)
-    if parts.scheme in ("", "file") or isinstance(url, Path):
-        path = text if parts.scheme != "file" else unquote(parts.path)
-        if not path:
-            raise InvalidInput("ZELADOR_REGISTRY__URL is empty; name a folder")
-        return Folder(Path(path))
-    if parts.scheme in ("s3", "gs", "az", "abfs"):
-        raise InvalidInput(f"{parts.scheme}:// cannot be used yet: buckets come with a later version; name a folder")
-    raise InvalidInput(f"ZELADOR_REGISTRY__URL={text!r} is neither a folder nor a URL that we know")

@@ -178,7 +178,9 @@ def test_a_stop_and_a_start_in_mid_stream_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_without_a_model_readings_wait(tmp_path: Path, eventually) -> None:
-    with running(tmp_path / "home") as up:
+    # Settings of the user that would spoil an embedded home: it has its own.
+    spoiling = {"ZELADOR_MQTT__URL": "mqtt://nowhere.invalid", "ZELADOR_MQTT__SHARED_GROUP": "g"}
+    with running(tmp_path / "home", environment=spoiling) as up:
         outside = Outside(up["mqtt"])
         for i in range(50):
             outside.send("early", {**READING, "id": f"early-{i}"}, f"early-{i}")

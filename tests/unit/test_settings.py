@@ -66,6 +66,9 @@ def test_a_child_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch)
     for name, value in environment(given).items():
         monkeypatch.setenv(name, value)
     assert load_settings() == given
+    for name, value in environment(Settings()).items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == Settings()
 
 
 def test_a_password_is_not_shown() -> None:

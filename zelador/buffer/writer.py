@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
 from collections import Counter
@@ -17,17 +18,24 @@ from zelador.buffer.keys import GROUP, Keys
 from zelador.messages import Entry
 from zelador.settings import Settings
 
+KEPT = 65_536  # bytes of a payload that the quarantine keeps; length and digest tell the rest
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A message, or one element of an array, that cannot be used. `payload` is its first 64 KiB."""
+    """A message, an element of an array or a reading that cannot be used, as the quarantine keeps it."""
 
     topic: str
     reason: str
-    payload: bytes
+    payload: bytes  # its first KEPT bytes
     length: int  # of the whole payload, bytes
     digest: str  # SHA-256 of the whole payload
     received_at: int  # milliseconds since 1970 UTC
+
+    @classmethod
+    def of(cls, topic: str, reason: str, payload: bytes, received_at: int) -> Refused:
+        digest = hashlib.sha256(payload).hexdigest()
+        return cls(topic, reason, payload[:KEPT], len(payload), digest, received_at)
 
 
 @dataclass(frozen=True, slots=True)

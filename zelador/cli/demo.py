@@ -88,7 +88,7 @@ def demo(
 
 
 def _scenario(name: str, csv: Path | None, label: str | None, features: str | None) -> Any:
-    from zelador.scenarios.scenario import scenario
+    from zelador.scenarios.by_name import scenario
     from zelador.scenarios.table import scenario_from
 
     if csv is None:

@@ -7,9 +7,9 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from zelador.cli.tables import output
 from zelador.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -36,7 +36,7 @@ def list_(as_json: Json = False) -> None:
         mark = "●" if model.name == selected else ""
         kind, served = str(facts.get("model_type", "")), str(facts.get("served_by", ""))
         table.add_row(mark, model.name, kind, metric, *scores, served, model.saved_at[:19].replace("T", " "))
-    Console(highlight=False).print(table if models else "no model is registered yet: zelador train, or zelador demo")
+    output().print(table if models else "no model is registered yet: zelador train, or zelador demo")
 
 
 @app.command()
@@ -49,7 +49,7 @@ def show(name: str, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(entry, ensure_ascii=False))
         return
-    Console(highlight=False).print_json(json.dumps(entry, ensure_ascii=False))
+    output().print_json(json.dumps(entry, ensure_ascii=False))
 
 
 @app.command()

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zelador.cli.process import prepare
+from zelador.cli.tables import output
 from zelador.errors import InvalidInput
 from zelador.settings import Settings
 
@@ -63,7 +64,7 @@ def train(
 
 
 def show(document: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+    console = output()
     table = Table(title=f"Run {document['run']}: {document['rows']} rows, best by {document['metric']}", box=None)
     table.add_column("rank", justify="right")
     table.add_column("model", no_wrap=True)

@@ -55,6 +55,12 @@ class Home:
     def keys(self) -> Path:
         return self.path / "keys.json"
 
+    def empty_config(self) -> Path:
+        """A settings file that sets nothing."""
+        path = self.path / "services.toml"
+        path.write_text("# The services of this home get their settings from `zelador up`.\n", encoding="utf-8")
+        return path
+
     def read(self, name: str) -> dict[str, Any]:
         """A JSON object of the home; empty when it is not there or damaged (it is only a memory of ports)."""
         try:

@@ -104,11 +104,16 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**os.environ, **program.environment},
+            env={**_inherited(), **program.environment},
             process_group=0,  # Ctrl-C reaches us alone, so that we stop them in order
         )
         program.started_at = time.monotonic()
         program.begun_at = time.time_ns() // 1_000_000
+
+
+def _inherited() -> dict[str, str]:
+    """Our environment without the user's settings: a program gets its own, whole."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ZELADOR_")}
 
 
 def _how(code: int) -> str:

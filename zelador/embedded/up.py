@@ -101,7 +101,9 @@ class Up:
             log.info("Redis: %s, %s", self.redis.name, self.redis.promise)
             self._await("the embedded Redis", self._redis_answers)
             self._await("the embedded broker", self._probe.answers)
-            variables = {**environment(self.settings), **libgomp_environment()}
+            # An empty file of settings: the user's own was read by us, and must not speak again.
+            config = {"ZELADOR_CONFIG": str(self.home.empty_config())}
+            variables = {**environment(self.settings), **config, **libgomp_environment()}
             for name, command in SERVICES.items():
                 self._supervisor.add(name, (sys.executable, "-m", "zelador", command), variables)
             self._await("a service", self._services_answer)

@@ -6,8 +6,6 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from zelador.errors import InvalidInput
-
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -32,14 +30,3 @@ class Scenario:
 
     def live(self) -> Iterator[Sample]:
         return itertools.cycle(self.live_rows)
-
-
-def scenario(name: str, seed: int = 7) -> Scenario:
-    """`machines` or `rooms`. Raises InvalidInput for another name."""
-    from zelador.scenarios import machines, rooms
-
-    if name == "machines":
-        return machines.scenario(seed)
-    if name == "rooms":
-        return rooms.scenario()
-    raise InvalidInput(f"there is no scenario {name!r}; take machines or rooms, or give your own readings with --csv")

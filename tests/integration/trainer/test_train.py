@@ -22,7 +22,7 @@ from tests.up import COMMAND, clean_environment
 from trainer.dataset import from_readings
 from trainer.job import Options, new_run_id, train
 from zelador.errors import Unavailable
-from zelador.scenarios.scenario import scenario
+from zelador.scenarios.by_name import scenario
 from zelador.settings import Settings
 
 pytestmark = pytest.mark.training
