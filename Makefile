@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-quick check format lock clean
+.PHONY: help setup servers demo up test test-quick check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -14,6 +14,9 @@ setup: .venv/.ready  ## make .venv with the locked packages (once: about 2 GB, t
 
 .venv/.ready: pyproject.toml requirements/dev.txt requirements/build.txt requirements/uv.txt
 	@PYTHON="$(PYTHON)" sh requirements/setup.sh
+
+servers:  ## install Mosquitto and Redis, which `up` and the tests prefer to the wheels' own (Debian, Ubuntu, brew)
+	@sh requirements/servers.sh
 
 demo: setup  ## see the whole product work (ARGS="--scenario rooms --seconds 25 --json")
 	@$(BIN)/zelador demo $(ARGS)

@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import redis
 
 from zelador.embedded.ports import HOST, choose
-from zelador.embedded.servers import broker_server, redis_server
+from zelador.embedded.servers import broker_server, found_program, redis_server
 
 KINDS = ("containers", "local", "embedded")
 REDIS_IMAGE = "redis:7.4"
@@ -62,7 +63,7 @@ def kind_for(binary: str) -> str:
         return kind
     if engine_answers():
         return "containers"
-    return "local" if shutil.which(binary) or Path(f"/usr/sbin/{binary}").exists() else "embedded"
+    return "local" if found_program(binary) else "embedded"
 
 
 def describe() -> str:
@@ -80,7 +81,7 @@ def run_redis() -> Iterator[Running]:
         return
     with tempfile.TemporaryDirectory() as folder:
         port = choose(["redis"], {}, {})["redis"]
-        server = redis_server(Path(folder), port, embedded=kind == "embedded")
+        server = redis_server(Path(folder), port, "valkey" if kind == "embedded" else "redis-server")
         url = f"redis://{HOST}:{port}/0"
         with _process(server.command, lambda: _redis_answers(url)):
             yield Running(url, kind, server.name)
@@ -102,24 +103,33 @@ def run_broker() -> Iterator[Running]:
         return
     with tempfile.TemporaryDirectory() as folder:
         ports = choose(["mqtt", "mqtt3"], {}, {})
-        if kind == "embedded":
-            server = broker_server(Path(folder), ports["mqtt"], ports["mqtt3"])
-            command, name = server.command, server.name
-        else:
-            config = Path(folder) / "mosquitto.conf"
-            config.write_text(MOSQUITTO.format(port=ports["mqtt"], host=HOST) + "user root\n" * (os.getuid() == 0))
-            binary = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-            command, name = (binary, "-c", str(config)), "mosquitto"
-        with _process(command, lambda: _accepts(ports["mqtt"])):
-            yield Running(f"mqtt://{HOST}:{ports['mqtt']}", kind, name)
+        asked_for = "iotcore" if kind == "embedded" else "mosquitto"
+        server = broker_server(Path(folder), ports["mqtt"], ports["mqtt3"], asked_for)
+        with _process(server.command, lambda: _accepts(ports["mqtt"])):
+            yield Running(f"mqtt://{HOST}:{ports['mqtt']}", kind, server.name)
+
+
+def found_or_skip(program: str) -> str:
+    """The program's path. Skips the test where it is not installed; fails instead where it has to be (CI)."""
+    path = found_program(program)
+    if path is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is not installed (make servers)")
+    return path
 
 
 @contextlib.contextmanager
-def _process(command: tuple[str, ...], answers: Callable[[], bool]) -> Iterator[None]:
+def run_process(command: tuple[str, ...], port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A server on `port` of the loopback, which may be stopped or killed meanwhile."""
+    with _process(command, lambda: _accepts(port)) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def _process(command: tuple[str, ...], answers: Callable[[], bool]) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _await(answers, command[0])
-        yield
+        yield process
     finally:
         process.terminate()
         try:

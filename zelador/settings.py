@@ -174,6 +174,15 @@ class ApiSettings(Section):
     max_body_bytes: PositiveInt = 1_048_576  # a larger request is refused
 
 
+class EmbeddedSettings(Section):
+    """Which servers `zelador up` and `zelador demo` start."""
+
+    # auto: a mosquitto 2 on the PATH, which keeps its queue on disk; else the wheel's iotcore
+    broker: Literal["auto", "mosquitto", "iotcore"] = "auto"
+    # auto: a redis-server 7 on the PATH; else the wheel's Valkey
+    redis: Literal["auto", "redis-server", "valkey"] = "auto"
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"  # debug, info, warning or error
     format: Literal["auto", "json", "console"] = "auto"  # auto: console on a terminal, else json
@@ -198,6 +207,7 @@ class Settings(BaseSettings):
     registry: RegistrySettings = RegistrySettings()
     api: ApiSettings = ApiSettings()
     metrics: MetricsSettings = MetricsSettings()
+    embedded: EmbeddedSettings = EmbeddedSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("features", mode="before")

