@@ -88,8 +88,9 @@ def run_redis() -> Iterator[Running]:
 
 
 @contextlib.contextmanager
-def run_broker() -> Iterator[Running]:
-    kind = kind_for("mosquitto")
+def run_broker(kind: str | None = None) -> Iterator[Running]:
+    """The suite's broker, or one of the given kind."""
+    kind = kind or kind_for("mosquitto")
     if kind == "containers":
         with tempfile.TemporaryDirectory() as folder:
             config = Path(folder) / "mosquitto.conf"

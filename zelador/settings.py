@@ -77,6 +77,7 @@ class MqttSettings(Section):
     start_patience_s: PositiveFloat = 10.0  # how long a service tries at its start before it gives up
     session_expiry_s: PositiveInt = 7 * 86_400  # how long the broker queues for an ingester that is away
     receive_maximum: Annotated[int, Field(ge=1, le=65_535)] = 1_000  # messages held, not yet stored
+    lane: bool = True  # PUBLISH and PUBACK go past paho, on its socket; false: through paho, several times slower
     shared_group: str | None = None  # several ingesters: $share/<group>/…; never on the embedded broker
 
     @field_validator("url")

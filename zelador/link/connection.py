@@ -1,7 +1,6 @@
 """One connection to the broker, from CONNECT to its loss. A reconnect makes a new one, never revives this.
 
-A message holds the connection that it came on: an acknowledgement for a connection that is gone has
-nowhere to go, so it can never acknowledge another message on the next one (packet ids start again there).
+paho keeps the session; PUBLISH and PUBACK go by the fast lane where it is on, else through paho as well.
 """
 
 from __future__ import annotations
@@ -13,47 +12,25 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from zelador.errors import Unavailable
 from zelador.link.buffered import BufferedSocket
+from zelador.link.client import make_client, socket_of
+from zelador.link.lane import LaneSocket
+from zelador.link.message import Message, Outgoing
+from zelador.link.packets import FAILURE, publish_properties
 from zelador.settings import MqttSettings, redact
 
 log = logging.getLogger(__name__)
 
 PACKET_IDS = 65_535
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message to publish at QoS 1."""
-
-    topic: str
-    payload: bytes
-    retain: bool = False
-    content_type: str | None = None
-    correlation: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Message:
-    """A message from the broker, not yet acknowledged. `received_at` is in milliseconds since 1970 UTC."""
-
-    topic: str
-    payload: bytes
-    received_at: int
-    connection: Connection
-    packet_id: int
-    qos: int
-    retained: bool = False
-    response_topic: str | None = None
-    correlation: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +50,14 @@ class _Handshake:
     denied: str | None = None  # a filter that the broker refused, and why
 
 
-class _Client(mqtt.Client):
-    """paho on a buffered socket. `_create_socket` is the one private name that we lean on (2.0 to 2.2 have it)."""
-
-    def _create_socket(self) -> Any:
-        sock = super()._create_socket()  # type: ignore[no-untyped-call, unused-ignore]
-        return BufferedSocket(sock)  # type: ignore[arg-type, unused-ignore]
-
-
 class Connection:
-    """Established by the constructor, within `settings.connect_timeout_s`; raises Unavailable."""
+    """Established by the constructor, within `settings.connect_timeout_s`; raises Unavailable.
 
-    def __init__(self, settings: MqttSettings, options: ConnectionOptions) -> None:
+    `epoch` numbers the connections of a link: each message says on which one it came.
+    """
+
+    def __init__(self, settings: MqttSettings, options: ConnectionOptions, epoch: int = 1) -> None:
+        self.epoch = epoch
         self.inbox: deque[Message] = deque()
         self.published: list[tuple[int, str | None]] = []  # (packet id, None or the broker's refusal)
         self.lost: str | None = None  # why, once it is
@@ -93,7 +66,11 @@ class Connection:
         self._filters = options.filters
         self._handshake = _Handshake()
         self._next_misc = 0.0
-        self._client = self._make_client(settings, options)
+        self._misc_every = min(1.0, settings.keepalive_s / 4)  # or a ping could come too late for the broker
+        self._buffered: BufferedSocket | None = None  # the client's socket, where it is ours
+        self._lane: LaneSocket | None = None  # the same, where the lane is on
+        self._client = make_client(settings, options.client_id)
+        self._hear(options)
         try:
             self._connect(settings, options)
         except BaseException:
@@ -113,7 +90,7 @@ class Connection:
             self._read(wait)
             now = time.monotonic()
             if now >= self._next_misc:
-                self._next_misc = now + 1.0
+                self._next_misc = now + self._misc_every
                 self._check(self._client.loop_misc())
             self._write()
         except (OSError, ValueError) as error:
@@ -121,20 +98,21 @@ class Connection:
 
     def ack(self, message: Message) -> None:
         """Queues the acknowledgement; the next turn sends it."""
-        if message.qos == 1:
+        if message.qos != 1:
+            return
+        if self._lane is not None:
+            self._lane.ack(message.packet_id)
+        else:
             self._client.ack(message.packet_id, 1)
 
     def publish(self, outgoing: Outgoing) -> int:
         """Queues it; its packet id comes back in `published` once the broker answered."""
-        properties = None
-        if outgoing.content_type or outgoing.correlation:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            if outgoing.content_type:
-                properties.ContentType = outgoing.content_type
-            if outgoing.correlation:
-                properties.CorrelationData = outgoing.correlation
-        info = self._client.publish(outgoing.topic, outgoing.payload, 1, outgoing.retain, properties)
-        return info.mid
+        if self._lane is not None:
+            properties = b"\x00"
+            if outgoing.content_type or outgoing.correlation:
+                properties = publish_properties(outgoing.content_type, outgoing.correlation)
+            return self._lane.publish(outgoing.topic, outgoing.payload, outgoing.retain, properties)
+        return self._publish_by_paho(outgoing)
 
     def close(self) -> None:
         """Says goodbye, so that the broker does not send the will."""
@@ -147,36 +125,15 @@ class Connection:
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
-    def _make_client(self, settings: MqttSettings, options: ConnectionOptions) -> mqtt.Client:
-        url = urlsplit(settings.url)
-        client = _Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=options.client_id,
-            protocol=mqtt.MQTTv5,
-            manual_ack=True,
-            reconnect_on_failure=False,
-        )
-        username = settings.username or (unquote(url.username) if url.username else None)
-        password = settings.password or (unquote(url.password) if url.password else None)
-        if username is not None:
-            client.username_pw_set(username, password)
-        if url.scheme == "mqtts":
-            client.tls_set(
-                ca_certs=_text(settings.ca_file),
-                certfile=_text(settings.certificate_file),
-                keyfile=_text(settings.key_file),
-            )
+    def _hear(self, options: ConnectionOptions) -> None:
+        client = self._client
         if options.will is not None:
             client.will_set(options.will.topic, options.will.payload, 1, options.will.retain)
-        client.connect_timeout = settings.connect_timeout_s
-        client.max_inflight_messages_set(0)  # paho's own window walks every message on each PUBACK
-        client.on_socket_register_write = _queue_only
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
-        return client
 
     def _connect(self, settings: MqttSettings, options: ConnectionOptions) -> None:
         url = urlsplit(settings.url)
@@ -197,6 +154,7 @@ class Connection:
             raise Unavailable(
                 f"no MQTT broker answers at {self._where} ({error}); start it or set ZELADOR_MQTT__URL"
             ) from None
+        self._buffered, self._lane = socket_of(self._client, settings.lane)
         self._await(lambda: self._handshake.connected is not None, deadline, "CONNACK")
         reason = self._handshake.connected
         if reason.is_failure:
@@ -232,25 +190,59 @@ class Connection:
         if len(self.inbox) >= self._hold:  # our own bound: iotcore does not keep the Receive Maximum
             time.sleep(min(wait, 0.05))
             return
-        buffered = sock if isinstance(sock, BufferedSocket) else None
+        buffered = self._buffered
         full = buffered is not None and buffered.unflushed()
         if buffered is not None and buffered.pending():
             wait = 0.0  # select does not see what is already in memory
         # While the kernel takes no more we go on reading, or broker and client wait for each other.
         readable, writable, _ = select.select([sock], [sock] if full else [], [], wait)
-        if writable and buffered is not None:
+        if buffered is None:
+            if readable:
+                self._check(self._client.loop_read())
+            return
+        if writable:
             buffered.flush()
         if readable:
+            buffered.fill()
+        while buffered.pending() and len(self.inbox) < self._hold:
             self._check(self._client.loop_read())
-        while buffered is not None and buffered.pending() and len(self.inbox) < self._hold:
-            self._check(self._client.loop_read())
+        if self._lane is not None:
+            self._take(self._lane)
+
+    def _take(self, lane: LaneSocket) -> None:
+        """What the lane took out of the stream, as the rest of the link knows it."""
+        if lane.publishes:
+            now, epoch = time.time_ns() // 1_000_000, self.epoch
+            self.inbox.extend(
+                [
+                    Message(
+                        p.topic, p.payload, now, epoch, p.packet_id, p.qos, p.retained, p.response_topic, p.correlation
+                    )
+                    for p in lane.publishes
+                ]
+            )
+            lane.publishes.clear()
+        if lane.confirmed:
+            self.published += [
+                (packet_id, None if code < FAILURE else _reason(code)) for packet_id, code in lane.confirmed
+            ]
+            lane.confirmed.clear()
 
     def _write(self) -> None:
         if self._client.want_write():
             self._check(self._client.loop_write())
-        sock = self._client.socket()
-        if isinstance(sock, BufferedSocket):
-            sock.flush()
+        if self._buffered is not None:
+            self._buffered.flush()
+
+    def _publish_by_paho(self, outgoing: Outgoing) -> int:
+        properties = None
+        if outgoing.content_type or outgoing.correlation:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            if outgoing.content_type:
+                properties.ContentType = outgoing.content_type
+            if outgoing.correlation:
+                properties.CorrelationData = outgoing.correlation
+        return self._client.publish(outgoing.topic, outgoing.payload, 1, outgoing.retain, properties).mid
 
     def _check(self, code: int) -> None:
         if code != mqtt.MQTT_ERR_SUCCESS:
@@ -292,14 +284,14 @@ class Connection:
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            topic = ""  # a broker lets none through; unusable, so it is quarantined
+            topic = ""  # a broker lets none through
         properties = message.properties
         self.inbox.append(
             Message(
                 topic=topic,
                 payload=bytes(message.payload),
                 received_at=time.time_ns() // 1_000_000,
-                connection=self,
+                epoch=self.epoch,
                 packet_id=message.mid,
                 qos=message.qos,
                 retained=message.retain,
@@ -309,9 +301,9 @@ class Connection:
         )
 
 
-def _queue_only(_client: Any, _data: Any, _sock: Any) -> None:
-    """Registered so that publish and ack only queue; a turn writes them together."""
-
-
-def _text(path: Any) -> str | None:
-    return None if path is None else str(path)
+def _reason(code: int) -> str:
+    """The name of a PUBACK's reason code (MQTT 5, 3.4.2.1), or its number where the standard has none."""
+    try:
+        return str(ReasonCode(PacketTypes.PUBACK, identifier=code))
+    except (KeyError, ValueError):
+        return f"reason code {code:#04x}"

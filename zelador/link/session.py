@@ -13,8 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
+import msgspec
+
 from zelador.errors import Unavailable
-from zelador.link.connection import Connection, ConnectionOptions, Message, Outgoing
+from zelador.link.connection import Connection, ConnectionOptions
+from zelador.link.message import Message, Outgoing
 from zelador.retry import backoff
 from zelador.settings import MqttSettings
 
@@ -41,8 +44,7 @@ class Publication:
     refused: dict[int, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(msgspec.Struct, frozen=True, gc=False):
     outgoing: Outgoing
     publication: Publication
     index: int
@@ -58,6 +60,7 @@ class Link:
         self._connection: Connection | None = None
         self._queued: deque[_Waiting] = deque()  # not yet sent on this connection
         self._sent: dict[int, _Waiting] = {}  # packet id → sent, not yet confirmed
+        self._epoch = 0
         self._attempt = 0
         self._next_try = 0.0
         self._quiet_until = 0.0
@@ -101,7 +104,7 @@ class Link:
         """Tells the broker "stored", in the order of receipt; those of an earlier connection are dropped."""
         connection = self._connection
         for message in messages:
-            if message.connection is connection and connection is not None:
+            if connection is not None and message.epoch == connection.epoch:
                 connection.ack(message)
             else:
                 self.stale_acks += 1
@@ -183,9 +186,11 @@ class Link:
 
     def _establish(self) -> Connection:
         options = self._options
+        self._epoch += 1
         connection = Connection(
             self._settings,
             ConnectionOptions(options.client_id, options.filters, options.persistent, options.will),
+            self._epoch,
         )
         self._connection = connection
         self._attempt = 0

