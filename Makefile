@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo up test test-quick check format lock clean
+.PHONY: help setup servers demo up bench test test-quick check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ demo: setup  ## see the whole product work (ARGS="--scenario rooms --seconds 25 
 
 up: setup  ## run it with data kept in .zelador (ARGS="--home DIR")
 	@$(BIN)/zelador up $(ARGS)
+
+bench: setup  ## how fast it is, end to end, beside a relay in C (ARGS="--quick --json"); needs `make servers`
+	@$(BIN)/python -m zelador.libgomp -m benchmarks.end_to_end $(ARGS)
 
 test: setup  ## every test, against real servers
 	@$(BIN)/python -m zelador.libgomp -m pytest $(ARGS)

@@ -1,0 +1,1 @@
+"""How fast the product is, end to end, beside a relay that does nothing: `make bench`."""

@@ -1,0 +1,195 @@
+"""`make bench`: load → MQTT QoS 1 → ingest → Redis → inference → MQTT QoS 1 → subscriber, beside a relay in C.
+
+    both floors and the product in turn, several times; the figure is the median of the paired ratios
+    then, in a full run, one minute open loop at 85 % of the result, whose backlog must end where it began
+    then latency at 1,000 readings a second
+
+Exit codes: 0 measured; 1 something was lost, repeated, unaccounted or stalled; 2 something has to be installed first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+from benchmarks import floor, measure, report
+from benchmarks.load import DEVICES
+from benchmarks.profiles import tops
+from benchmarks.run import Result, Route, measured
+from benchmarks.servers import PREFIX, Failed, Stack, check_programs, product, servers
+from benchmarks.verdict import Pair, another_pair, count_pairs, failures, middle
+from zelador.errors import Unavailable, ZeladorError
+from zelador.ledger import LedgerReader
+
+PRODUCT = Route(
+    "product",
+    tuple(f"sensors/machine-{number:02d}/reading" for number in range(DEVICES)),
+    "sensors/+/prediction",
+    '"reading_id":"',
+)
+FLOORS = {qos: Route(f"floor at QoS {qos}", (floor.TOPIC_IN,), floor.TOPIC_OUT, '"id":"', qos) for qos in (0, 1)}
+SHARE_HELD = 0.85  # of the result, for a minute
+LATENCY_PER_S = 1_000
+STARTED = time.monotonic()
+SETTLE_S = 10.0  # for the last readings to be marked done
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    pairs: int
+    readings: int
+    minute_s: int  # of the open loop; 0: none
+    latency_s: int
+    budget_s: float  # after which no pair is repeated
+
+
+FULL = Size(pairs=5, readings=100_000, minute_s=60, latency_s=20, budget_s=1_200.0)
+QUICK = Size(pairs=3, readings=40_000, minute_s=0, latency_s=6, budget_s=120.0)
+
+
+def main() -> None:
+    options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every `finally`, as Ctrl-C does
+    try:
+        check_programs()
+        with tempfile.TemporaryDirectory(prefix="zelador-bench-") as folder:
+            found = Benchmark(options, Path(folder)).run()
+    except Unavailable as error:
+        _fail(str(error), 2)
+    except (ZeladorError, OSError) as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    counted = count_pairs(found.pairs)
+    print(report.text(found, counted))
+    if options.json:
+        print(json.dumps(report.document(found, counted)))
+    sys.exit(1 if found.failures else 0)
+
+
+class Benchmark:
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self._options = options
+        self._folder = folder
+        size = QUICK if options.quick or options.profile else FULL
+        pairs = options.pairs or (1 if options.profile else size.pairs)
+        budget_s = 0.0 if options.profile else size.budget_s  # a profile is worth no second try
+        self._size = Size(pairs, options.readings or size.readings, size.minute_s, size.latency_s, budget_s)
+        self._next = 1  # the next reading's number: no id comes twice in a benchmark, or it would be a repeat
+        self._found = report.Measured(measure.machine(), self._size.readings, options.lane, bool(options.profile))
+
+    def run(self) -> report.Measured:
+        found, size = self._found, self._size
+        with servers(self._folder) as stack:
+            if self._options.only == "floor":
+                self._pairs(stack)
+                return found
+            from benchmarks.model import register  # imports the trainer: not for a floor alone
+
+            _say("registering the forest")
+            registry = self._folder / "registry"
+            model = register(registry)
+            _say("starting ingest and infer")
+            with product(stack, registry, model, self._options.lane, self._options.profile):
+                self._pairs(stack)
+                self._longer(stack, size)
+                found.ledger = _ledger(stack, sum(run.sent for run in found.product))
+            found.failures = failures(found.product, found.ledger, found.sustained)
+            if self._options.profile:
+                print(tops(self._folder))
+        return found
+
+    def _pairs(self, stack: Stack) -> None:
+        """Floor and product in turn: what the machine does meanwhile meets both."""
+        only, pairs = self._options.only, self._found.pairs
+        started = time.monotonic()
+        while another_pair(pairs, self._size.pairs, time.monotonic() - started, self._size.budget_s):
+            floors = [None if only == "product" else self._floor(stack, qos) for qos in (0, 1)]
+            ours = None if only == "floor" else self._product(stack, self._size.readings)
+            pairs.append(Pair(floors[0], floors[1], ours))
+            rates = ", ".join(f"{run.route} {run.per_s:,.0f}/s" for run in pairs[-1].runs)
+            _say(f"pair {len(pairs)}: {rates}" + (f" (discarded: {pairs[-1].fault})" if pairs[-1].fault else ""))
+
+    def _longer(self, stack: Stack, size: Size) -> None:
+        found = self._found
+        if self._options.profile or not all(run.exact for run in found.product):
+            return
+        result = middle([pair.product.per_s if pair.product else None for pair in count_pairs(found.pairs).pairs])
+        if size.minute_s and result:
+            per_s = round(SHARE_HELD * result)
+            _say(f"open loop at {per_s:,}/s for {size.minute_s} s")
+            found.sustained = self._product(stack, per_s * size.minute_s, per_s), per_s
+        _say(f"latency at {LATENCY_PER_S:,}/s for {size.latency_s} s")
+        found.paced = self._product(stack, LATENCY_PER_S * size.latency_s, LATENCY_PER_S, nap=False), LATENCY_PER_S
+
+    def _product(self, stack: Stack, count: int, per_s: int | None = None, nap: bool = True) -> Result:
+        first = self._numbers(count)
+        return measured(self._folder, stack.mqtt_port, PRODUCT, stack.programs, first, count, per_s, nap)
+
+    def _floor(self, stack: Stack, qos: int) -> Result:
+        with floor.relay(stack, qos) as both:
+            between = {**stack.programs, **{program.name: program for program in both}}
+            count = self._size.readings
+            return measured(self._folder, stack.mqtt_port, FLOORS[qos], between, self._numbers(count), count)
+
+    def _numbers(self, count: int) -> int:
+        first, self._next = self._next, self._next + count
+        return first
+
+
+def _ledger(stack: Stack, sent: int) -> dict[str, int]:
+    """What the product's own ledger says once the last reading is marked done, or does not come to be."""
+    with redis.Redis.from_url(stack.redis_url, socket_timeout=5.0) as client:
+        reader = LedgerReader(client, PREFIX)
+        deadline = time.monotonic() + SETTLE_S
+        try:
+            while (ledger := reader.read()).classified < sent and time.monotonic() < deadline:
+                time.sleep(0.1)
+        except redis.RedisError as error:
+            raise Failed(f"the ledger cannot be read: {error}") from None
+    return ledger.flat()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description="The product end to end, beside a relay in C.")
+    number: Callable[[str], int] = _positive
+    parser.add_argument("--quick", action="store_true", help="3 smaller pairs, no open loop: under four minutes")
+    parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    parser.add_argument("--pairs", type=number, help="how many pairs have to count")
+    parser.add_argument("--readings", type=number, help="readings of a run")
+    parser.add_argument("--only", choices=("product", "floor"), help="measure one side alone")
+    parser.add_argument("--lane", action=argparse.BooleanOptionalAction, default=True, help="the workers' MQTT lane")
+    parser.add_argument("--profile", action="store_true", help="both workers under cProfile; implies --only product")
+    options = parser.parse_args()
+    if options.profile:
+        options.only = "product"
+    return options
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _say(what: str) -> None:
+    print(f"{time.monotonic() - STARTED:7.1f} s  {what}", file=sys.stderr, flush=True)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"zelador: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

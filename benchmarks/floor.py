@@ -1,0 +1,56 @@
+"""The floor: `mosquitto_sub | mosquitto_pub -l`, a relay in C that stores nothing and classifies nothing.
+
+Between the same load and the same subscriber it says what this machine and this broker give at best.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+from benchmarks.mqtt_bytes import open_session, publish
+from benchmarks.servers import Failed, Program, Stack, program_path, started
+from zelador.embedded.ports import HOST
+
+TOPIC_IN, TOPIC_OUT = "floor/in", "floor/out"
+PATIENCE_S = 15.0
+PROBE_S = 0.3
+
+
+@contextlib.contextmanager
+def relay(stack: Stack, qos: int) -> Iterator[list[Program]]:
+    """Both halves of the relay at `qos`, once a probe came through. Raises Failed."""
+    common = ["-h", HOST, "-p", str(stack.mqtt_port), "-q", str(qos)]
+    taking = [program_path("mosquitto_sub"), *common, "-t", TOPIC_IN]
+    giving = [program_path("mosquitto_pub"), *common, "-t", TOPIC_OUT, "-l"]
+    out, into = os.pipe()
+    with contextlib.ExitStack() as ends:
+        try:
+            sub = ends.enter_context(started(f"relay-sub-{qos}", taking, stack.folder, stdout=into))
+            pub = ends.enter_context(started(f"relay-pub-{qos}", giving, stack.folder, stdin=out))
+        finally:
+            os.close(out)
+            os.close(into)
+        _await_probe(stack.mqtt_port, [sub, pub])
+        yield [sub, pub]
+
+
+def _await_probe(port: int, programs: list[Program]) -> None:
+    """Waits until the latest probe comes back: one path, one order, so none is still on its way then."""
+    deadline = time.monotonic() + PATIENCE_S
+    with open_session(port, "bench-probe", TOPIC_OUT) as sock:
+        sock.settimeout(PROBE_S)
+        number, got = 0, b""
+        while time.monotonic() < deadline:
+            for program in programs:
+                program.check()
+            number += 1
+            probe = b"<probe %d>" % number
+            sock.sendall(publish(TOPIC_IN, probe, number))
+            with contextlib.suppress(TimeoutError):
+                while probe not in got:
+                    got += sock.recv(4096)
+                return
+    raise Failed(f"the relay of mosquitto_sub and mosquitto_pub passes nothing on within {PATIENCE_S:g} s")

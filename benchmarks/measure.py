@@ -1,0 +1,79 @@
+"""CPU time by process, what somebody else took of the machine meanwhile, and which machine it is."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import psutil
+
+from benchmarks.servers import version
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """At one moment: CPU seconds of our processes by name and of this one, and of the whole machine, and readings."""
+
+    at: float
+    by_process: Mapping[str, float]
+    own: float
+    machine: float
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Between two snapshots."""
+
+    cpu_us: Mapping[str, float]  # a reading
+    others: float  # share of the machine that was taken by what is not ours
+
+
+def snapshot(pids: Mapping[str, int], received: int) -> Snapshot:
+    by_process = {name: _cpu_s(pid) for name, pid in pids.items()}
+    return Snapshot(time.monotonic(), by_process, _cpu_s(os.getpid()), _busy_s(), received)
+
+
+def use(before: Snapshot, after: Snapshot, cores: int | None = None) -> Use:
+    """Processes that are in both."""
+    readings = max(1, after.received - before.received)
+    spent = {name: after.by_process[name] - value for name, value in before.by_process.items()}
+    ours = sum(spent.values()) + after.own - before.own
+    capacity = (after.at - before.at) * (cores or psutil.cpu_count() or 1)
+    others = (after.machine - before.machine - ours) / capacity if capacity > 0 else 0.0
+    return Use({name: 1e6 * value / readings for name, value in spent.items()}, max(0.0, others))
+
+
+def machine() -> dict[str, str]:
+    return {
+        "processor": _processor(),
+        "cores": str(psutil.cpu_count()),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "mosquitto": version("mosquitto", "-h"),
+        "redis": version("redis-server", "--version"),
+    }
+
+
+def _cpu_s(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def _busy_s() -> float:
+    """All that was not idle; time that a hypervisor gave to another machine is somebody else's too."""
+    times = psutil.cpu_times()._asdict()
+    # Linux counts a guest's time in user already.
+    return float(sum(value for name, value in times.items() if name not in ("idle", "iowait", "guest", "guest_nice")))
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - a file of the kernel
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,38 @@
+"""The model of the benchmark: a random forest of 100 trees, made into a registered model as the trainer makes one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+
+from benchmarks.servers import Failed
+from registry.manifest import Feature
+from registry.registry import Registry
+from trainer.candidate import Split, rebuild, upload
+from zelador.scenarios.by_name import scenario
+
+NAME = "forest-of-100"
+TREES = 100
+SEED = 7
+
+
+def register(folder: Path) -> str:
+    """The model's name, registered and selected in a new registry. Raises Failed unless ONNX serves it."""
+    machines = scenario("machines", SEED)
+    rows = np.array([[sample.values[name] for name in machines.features] for sample in machines.history])
+    labels = tuple(str(sample.label) for sample in machines.history)
+    cut = int(0.7 * len(rows))
+    split = Split(rows[:cut].astype(np.float32), labels[:cut], rows[cut:], labels[cut:], ("no", "yes"))
+    pipeline = rebuild(RandomForestClassifier(n_estimators=TREES, random_state=SEED), split)
+    features = [Feature(name) for name in machines.features]
+    made = upload(pipeline, split, features, {"model_type": "RandomForest"}, SEED)
+    registry = Registry.open(folder)
+    registry.save(NAME, made, by="benchmark")
+    served_by = registry.manifest(NAME).served_by
+    if served_by != "onnx":
+        reason = (made.agreement or {}).get("reason", "no reason given")
+        raise Failed(f"the forest would be served by {served_by}, not by ONNX: {reason}")
+    registry.select(NAME, by="benchmark")
+    return NAME

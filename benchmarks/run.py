@@ -1,0 +1,164 @@
+"""One run: the same load and the same subscriber around whatever lies between them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from benchmarks.board import ACKED, DUE, GO, LOAD_READY, RECEIVED, REPEATED, SENT, STOP, SUBSCRIBER_READY, Board
+from benchmarks.load import Plan
+from benchmarks.measure import Snapshot, snapshot, use
+from benchmarks.servers import END_S, ROOT, Program, await_that, started
+from benchmarks.subscriber import Watch
+
+WARM_UP = 0.1
+STALL_S = 10.0  # nothing received for so long: it will not come
+SLOWEST_PER_S = 300  # a run slower than that has stalled too: each has a deadline
+LOOK_S = 0.005
+CHECK_S = 0.25
+LINGER_S = 0.5  # after the last reading, for one that comes again
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the load publishes and the subscriber listens; `marker` stands before a reading's id in what comes."""
+
+    name: str
+    topics: tuple[str, ...]
+    answers: str
+    marker: str
+    qos: int = 1  # at which answers come
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one run came to; what was received and repeated is the subscriber's count alone.
+
+    `others` is the share of the machine that somebody else had; backlogs are medians at either end of an open loop.
+    """
+
+    route: str
+    sent: int
+    acknowledged: int
+    received: int
+    repeated: int
+    per_s: float
+    cpu_us: Mapping[str, float] = field(default_factory=dict)
+    others: float = 0.0
+    backlog_start: float = 0.0
+    backlog_end: float = 0.0
+    latencies_ms: tuple[float, ...] = ()
+    stalled: bool = False
+
+    @property
+    def lost(self) -> int:
+        return self.sent - self.received
+
+    @property
+    def exact(self) -> bool:
+        return not (self.lost or self.repeated or self.stalled)
+
+
+def measured(
+    folder: Path,
+    port: int,
+    route: Route,
+    between: Mapping[str, Program],
+    first: int,
+    count: int,
+    per_s: int | None = None,
+    nap: bool = True,
+) -> Result:
+    """Sends readings `first` to `first + count` along `route`, in a closed loop or at `per_s`, and awaits each.
+
+    Raises Failed when a process dies; a run that stalls gives a result that says so.
+    """
+    path = folder / f"board-{first}"
+    board = Board(path, count, make=True)
+    plan = Plan(port, str(path), first, count, route.topics, per_s)
+    watch = Watch(port, str(path), first, count, route.answers, route.marker, route.qos, nap)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with contextlib.ExitStack() as ends:
+        ends.callback(path.unlink)
+        ends.callback(board.__setitem__, STOP, 1)
+        load, subscriber = (
+            ends.enter_context(started(name, [sys.executable, *arguments], folder, environment))
+            for name, arguments in (("load", plan.arguments()), ("subscriber", watch.arguments()))
+        )
+        both = [load, subscriber]
+        await_that(lambda: bool(board[SUBSCRIBER_READY] and board[LOAD_READY]), both, "load and subscriber to start")
+        board[GO] = 1
+        observed = _observe(board, {"load": load, "subscriber": subscriber}, between)
+        time.sleep(LINGER_S)
+        board[STOP] = 1
+        await_that(lambda: all(p.process.poll() is not None for p in both), [], "load and subscriber to end", END_S)
+    return _result(route.name, board, observed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    warm: Snapshot
+    end: Snapshot
+    backlogs: Sequence[int]
+    stalled: bool
+
+
+def _observe(board: Board, ours: Mapping[str, Program], between: Mapping[str, Program]) -> _Observed:
+    """Looks at the board until every reading has come, or none comes any more."""
+    pids = {name: program.pid for name, program in {**ours, **between}.items()}
+    warm = snapshot(pids, 0)
+    warmed = False
+    backlogs: list[int] = []
+    started_at = progressed_at = checked_at = time.monotonic()
+    deadline = started_at + STALL_S + board.count / SLOWEST_PER_S
+    last = 0
+    while True:
+        received, now = board[RECEIVED], time.monotonic()
+        if received > last:
+            last, progressed_at = received, now
+        if not warmed and received >= WARM_UP * board.count:
+            warm, warmed = snapshot(pids, received), True
+        if warmed and board[DUE] < board.count:
+            backlogs.append(board[DUE] - received)
+        if received >= board.count or now > deadline or now > progressed_at + STALL_S:
+            return _Observed(warm, snapshot(pids, received), backlogs, received < board.count)
+        if now > checked_at + CHECK_S:
+            checked_at = now
+            for program in (*ours.values(), *between.values()):
+                program.check()
+        time.sleep(LOOK_S)
+
+
+def _result(route: str, board: Board, observed: _Observed) -> Result:
+    spent = use(observed.warm, observed.end)
+    pairs = [(came, sent) for came, sent in zip(board.received_at, board.sent_at, strict=True) if came]
+    times = sorted(came for came, _ in pairs)
+    edge = max(1, len(observed.backlogs) // 6)
+    return Result(
+        route=route,
+        sent=board[SENT],
+        acknowledged=board[ACKED],
+        received=len(times),
+        repeated=board[REPEATED],
+        per_s=rate(times),
+        cpu_us=spent.cpu_us,
+        others=spent.others,
+        backlog_start=median(observed.backlogs[:edge] or [0]),
+        backlog_end=median(observed.backlogs[-edge:] or [0]),
+        latencies_ms=tuple((came - sent) / 1e6 for came, sent in pairs),
+        stalled=observed.stalled,
+    )
+
+
+def rate(times: Sequence[int]) -> float:
+    """Readings a second between the first tenth and the last; `times` in ns, in order."""
+    warm = int(WARM_UP * len(times))
+    if warm < 1 or times[-1] <= times[warm - 1]:
+        return 0.0
+    return (len(times) - warm) / ((times[-1] - times[warm - 1]) / 1e9)
