@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from zelador.buffer import Delivered
-from zelador.messages import Prediction, Reading, iso, prediction_id
+from zelador.messages import Entry, Prediction, Reading, iso, prediction_id
 
 
 class Answer(Protocol):
@@ -38,13 +39,12 @@ class Model(Protocol):
     def classify(self, rows: NDArray[np.float64]) -> Answer: ...
 
 
-@dataclass(slots=True)
-class Answered:
+class Answered(msgspec.Struct):
     """One entry: a prediction for each reading in its order, or the reason why there is none."""
 
     delivered: Delivered
-    predictions: list[Prediction] = field(default_factory=list)
-    failures: list[tuple[Reading | None, str]] = field(default_factory=list)
+    predictions: list[Prediction] = []
+    failures: list[tuple[Reading | None, str]] = []
 
 
 def answer(
@@ -55,48 +55,44 @@ def answer(
 ) -> list[Answered]:
     """Classifies all readings of `batch` in one call of the model where it can."""
     answered = [Answered(delivered) for delivered in batch]
-    places: list[tuple[int, Reading]] = []
+    places: list[tuple[Answered, Entry, Reading]] = []
     rows: list[tuple[float, ...]] = []
-    for index, item in enumerate(answered):
+    for item in answered:
         entry = item.delivered.entry
         if entry is None:
             item.failures.append((None, "the buffer's entry cannot be decoded"))
             continue
-        missing = [name for name in model.features if name not in item.delivered.features]
-        if missing:
-            reason = f"the model {model.name} needs {missing[0]}, which the reading does not have"
+        order = _order(item.delivered.features, model.features)
+        if isinstance(order, str):
+            reason = f"the model {model.name} needs {order}, which the reading does not have"
             item.failures.extend((reading, reason) for reading in entry.readings)
             continue
-        order = _order(item.delivered.features, model.features)
         for reading in entry.readings:
-            places.append((index, reading))
-            rows.append(reading.values if order is None else tuple(reading.values[i] for i in order))
+            places.append((item, entry, reading))
+            rows.append(reading.values if order is None else tuple([reading.values[i] for i in order]))
     if rows:
-        matrix = np.array(rows, dtype=np.float64)
-        results = _classify(model, matrix)
-        predicted_at = iso(now())
-        for (index, reading), result in zip(places, results, strict=True):
-            item = answered[index]
+        results = _classify(model, np.array(rows, dtype=np.float64))
+        predicted_at, name, digest = iso(now()), model.name, model.digest
+        for (item, entry, reading), result in zip(places, results, strict=True):
             if isinstance(result, str):
                 item.failures.append((reading, result))
-            else:
-                device_id = item.delivered.entry.device_id if item.delivered.entry else ""
-                label, confidence, probabilities = result
-                item.predictions.append(
-                    Prediction(
-                        id=prediction_id(reading.id, device_id, model.digest),
-                        reading_id=reading.id,
-                        device_id=device_id,
-                        ts=iso(reading.measured_at),
-                        label=label,
-                        confidence=confidence,
-                        probabilities=probabilities,
-                        model=model.name,
-                        model_digest=model.digest,
-                        selection=selection,
-                        predicted_at=predicted_at,
-                    )
+                continue
+            label, confidence, probabilities = result
+            item.predictions.append(
+                Prediction(
+                    prediction_id(reading.id, entry.device_id, digest),
+                    reading.id,
+                    entry.device_id,
+                    iso(reading.measured_at),
+                    label,
+                    confidence,
+                    probabilities,
+                    name,
+                    digest,
+                    selection,
+                    predicted_at,
                 )
+            )
     return answered
 
 
@@ -121,5 +117,10 @@ def _classify(model: Model, rows: NDArray[np.float64]) -> list[Result | str]:
     ]
 
 
-def _order(have: tuple[str, ...], want: tuple[str, ...]) -> tuple[int, ...] | None:
-    return None if have == want else tuple(have.index(name) for name in want)
+@lru_cache(maxsize=64)
+def _order(have: tuple[str, ...], want: tuple[str, ...]) -> tuple[int, ...] | str | None:
+    """Where in a reading's values the model's are; None: they are the same; a text: the feature that is missing."""
+    if have == want:
+        return None
+    missing = [name for name in want if name not in have]
+    return missing[0] if missing else tuple(have.index(name) for name in want)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 from threading import Event
 
 import msgspec
@@ -13,15 +15,29 @@ from inference.answer import Answered, answer
 from inference.swap import Live, Swap
 from zelador.buffer import Delivered, Outcome, Reader, Refused, Stopping
 from zelador.health import Heartbeat
-from zelador.link import Link, Outgoing
+from zelador.link import Link, Outgoing, Publication
 from zelador.messages import Prediction, encode_json
 from zelador.metrics import InferenceMetrics
+from zelador.pace import Pace
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
 
 IDLE_S = 0.5  # how long a turn waits for a first reading
-GRACE_S = 5.0  # after SIGTERM, how long the batch on its way may take
+HOLD_S = 0.1  # between looks while no model is selected
+LOOK_S = 0.005  # how long a turn waits for confirmations before it looks for new readings
+GRACE_S = 5.0  # after SIGTERM, how long the batches on their way may take
+DEVICES = 16_384  # topics that are remembered
+ON_THE_WAY = 3  # batches published and not yet confirmed: the broker's round trip costs no time of ours
+
+
+class _Batch(msgspec.Struct):
+    """Readings whose predictions are on their way to the broker."""
+
+    answered: list[Answered]
+    owner: list[int]  # whose each message is, an index into `answered`
+    publication: Publication
+    model_seconds: float
 
 
 class Worker:
@@ -36,12 +52,16 @@ class Worker:
         stop: Event,
     ) -> None:
         self._settings = settings
+        self._limit = settings.inference.batch
+        self._topic = lru_cache(maxsize=DEVICES)(lambda device: settings.topics.prediction.format(device_id=device))
         self._link = link
         self._reader = reader
         self._swap = swap
         self._metrics = metrics
         self._heartbeat = heartbeat
         self._stop = stop
+        self._pace = Pace(time.monotonic())
+        self._on_the_way: deque[_Batch] = deque()
 
     def run(self) -> None:
         """Classify what waits in the buffer until told to stop.
@@ -52,48 +72,70 @@ class Worker:
         try:
             while not self._stop.is_set():
                 self.step()
+            self._finish()
         except Stopping as stopped:
             log.info("%s; what was not marked done is classified again", stopped)
 
     def step(self) -> int:
-        """One batch; gives how many readings it settled. Raises Stopping."""
+        """Reads and publishes one batch, settles what the broker has confirmed; gives how many readings that were.
+
+        Raises Stopping.
+        """
         live = self._swap.live
         self._heartbeat.beat(connected_at=self._link.connected_at, **self._swap.facts())
-        if live is None:
-            self._link.rest(IDLE_S / 5)  # readings wait in the buffer
+        full = len(self._on_the_way) >= ON_THE_WAY
+        begun = 0 if full or live is None else self._begin(live, 0.0 if self._on_the_way else IDLE_S)
+        if not self._on_the_way:
+            if live is None:
+                self._link.rest(HOLD_S)  # readings wait in the buffer
+            else:
+                self._link.keep_alive()
             return 0
-        batch = self._reader.read(self._settings.inference.batch, IDLE_S)
-        if not batch:
-            self._link.keep_alive()
-            return 0
-        return self._settle(live, batch)
+        settled = self._settle(0.0 if begun else LOOK_S if self._link.connected and not full else IDLE_S)
+        time.sleep(self._pace.after(begun, time.monotonic()))
+        return settled
 
-    def _settle(self, live: Live, batch: Sequence[Delivered]) -> int:
-        """The one place where a reading is finished: publish, wait for the broker, then mark done."""
+    def _begin(self, live: Live, wait: float) -> int:
+        """Classifies what there is to read and puts it on its way; gives how many entries that were."""
+        batch = self._reader.read(self._limit, wait)
+        if not batch:
+            return 0
         started = time.perf_counter()
         answered = answer(batch, live.model, live.sequence)
         model_seconds = time.perf_counter() - started
         messages: list[Outgoing] = []
-        owner: list[int] = []  # whose message each is
+        owner: list[int] = []
         for index, item in enumerate(answered):
             for message in self._messages(item):
                 messages.append(message)
                 owner.append(index)
         publication = self._link.publish(messages)
-        since = None
-        while not self._link.confirmed(publication, 1.0):
-            if self._stop.is_set():
-                since = since or time.monotonic()
-                if not self._link.connected or time.monotonic() - since > GRACE_S:
-                    self._link.forget(publication)
-                    raise Stopping("told to stop while waiting for the broker")
-            self._heartbeat.beat(connected_at=self._link.connected_at, **self._swap.facts())
-        refusals = {owner[index]: why for index, why in publication.refused.items()}
-        outcomes, predictions = self._outcomes(answered, refusals)
-        classified, aside = self._reader.settle(outcomes, predictions)
-        newest = max((item.delivered.entry.received_at for item in answered if item.delivered.entry), default=0)
-        self._metrics.settled(classified, aside, time.time() - newest / 1000, model_seconds)
-        return classified + aside
+        self._on_the_way.append(_Batch(answered, owner, publication, model_seconds))
+        return len(batch)
+
+    def _settle(self, wait: float) -> int:
+        """The one place where readings are finished: the broker has confirmed them, so they are marked done."""
+        settled = 0
+        while self._on_the_way and self._link.confirmed(self._on_the_way[0].publication, wait):
+            batch = self._on_the_way[0]
+            refusals = {batch.owner[index]: why for index, why in batch.publication.refused.items()}
+            outcomes, predictions = self._outcomes(batch.answered, refusals)
+            classified, aside = self._reader.settle(outcomes, predictions)
+            self._on_the_way.popleft()
+            entries = [item.delivered.entry for item in batch.answered if item.delivered.entry]
+            newest = max((entry.received_at for entry in entries), default=0)
+            self._metrics.settled(classified, aside, time.time() - newest / 1000, batch.model_seconds)
+            settled += classified + aside
+            wait = 0.0
+        return settled
+
+    def _finish(self) -> None:
+        """Waits for what is on its way; what the broker does not confirm in time is classified again."""
+        deadline = time.monotonic() + GRACE_S
+        while self._on_the_way and self._link.connected and time.monotonic() < deadline:
+            self._settle(HOLD_S)
+        if self._on_the_way:
+            raise Stopping("told to stop while waiting for the broker")
 
     def _messages(self, item: Answered) -> list[Outgoing]:
         """One reading, one prediction; a gateway's array is answered by one array."""
@@ -101,8 +143,7 @@ class Worker:
         if entry is None or not item.predictions:
             return []
         payload = encode_json(item.predictions) if entry.array else encode_json(item.predictions[0])
-        topic = self._settings.topics.prediction.format(device_id=entry.device_id)
-        messages = [Outgoing(topic, payload)]
+        messages = [Outgoing(self._topic(entry.device_id), payload)]
         if entry.response_topic:
             correlation = bytes.fromhex(entry.correlation) if entry.correlation else None
             messages.append(Outgoing(entry.response_topic, payload, False, "application/json", correlation))
@@ -114,6 +155,10 @@ class Worker:
         outcomes: list[Outcome] = []
         predictions: list[Prediction] = []
         for index, item in enumerate(answered):
+            if not item.failures and index not in refusals:
+                outcomes.append(Outcome(item.delivered.stream_id, len(item.predictions)))
+                predictions += item.predictions
+                continue
             failures, good = list(item.failures), item.predictions
             if index in refusals and item.delivered.entry is not None:
                 done = {prediction.reading_id for prediction in good}

@@ -24,7 +24,7 @@ def run(settings: Settings, stop: Event) -> None:
     instance = settings.inference.instance
     options = link_options(settings.topics, SERVICE, f"zelador-{instance}", quiet_s=settings.inference.quiet_s)
     link = Link(settings.mqtt, options, stop)
-    reader = Reader(settings, stop, instance)
+    reader = Reader(settings, stop, instance, wait=link.rest)  # Redis away: the session stays alive meanwhile
     gathered = metrics.InferenceMetrics()
     metrics.serve(settings.metrics, gathered.registry)
     reader.patient.open(settings.redis.start_patience_s)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import lru_cache
+from operator import mul
 from typing import Any
 
 import msgspec
@@ -14,6 +17,8 @@ import msgspec
 from zelador.messages import Entry, Reading
 from zelador.settings import Settings
 
+LARGEST = sys.float_info.max
+DEVICES = 16_384  # topics whose device is remembered
 MAX_NAME = 128  # characters of a device, an id, a label
 MILLISECONDS_FROM = 1e11  # an epoch this large is in milliseconds: as seconds it is the year 5138
 
@@ -31,8 +36,13 @@ class Decoder:
 
     def __init__(self, settings: Settings, new_id: Callable[[], str] = random_id) -> None:
         fields = [settings.field(feature) for feature in settings.features]
-        self._scales = tuple(field.scale for field in fields)
+        scales = tuple(field.scale for field in fields)
+        self._scales = scales if any(scale != 1.0 for scale in scales) else None
         self._ranges = tuple((field.minimum, field.maximum) for field in fields)
+        # For the one comparison that a good value needs: not a number, and the infinities, are within no range.
+        self._inside = tuple(
+            (-LARGEST if low is None else low, LARGEST if high is None else high) for low, high in self._ranges
+        )
         self._features = settings.features
         self._units = tuple(field.unit for field in fields)
         self._limits = settings.ingest
@@ -56,11 +66,12 @@ class Decoder:
             rename=names,
             gc=False,
         )
-        self._names = tuple(names)
+        self._width = len(names)
+        self.device = lru_cache(maxsize=DEVICES)(self._device)
         self._one = msgspec.json.Decoder(shape).decode
         self._many = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
-    def device(self, topic: str) -> str:
+    def _device(self, topic: str) -> str:
         """The device that a topic belongs to. Raises Unusable."""
         device = topic[len(self._before) : len(topic) - len(self._after)]
         if not topic.startswith(self._before) or not topic.endswith(self._after) or not device or "/" in device:
@@ -88,7 +99,7 @@ class Decoder:
             device = self.device(topic)
             if len(payload) > self._limits.max_payload_bytes:
                 raise Unusable(f"the message has {len(payload)} bytes, more than {self._limits.max_payload_bytes}")
-            is_array = payload.lstrip(b" \t\r\n")[:1] == b"["
+            is_array = payload[:1] != b"{" and payload.lstrip(b" \t\r\n")[:1] == b"["
             if not is_array:
                 readings.append(self._reading(device, payload, received_at))
             else:
@@ -131,21 +142,31 @@ class Decoder:
             raise Unusable(_why(error)) from None
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise Unusable(f"not JSON: {_why(error)}") from None
-        values = tuple(getattr(message, name) * scale for name, scale in zip(self._names, self._scales, strict=True))
-        for i, value in enumerate(values):
-            low, high = self._ranges[i]
-            if not math.isfinite(value):
-                raise Unusable(f"{self._features[i]} is not a finite number")
-            if (low is not None and value < low) or (high is not None and value > high):
-                raise Unusable(f"{self._features[i]} is {value:g} {self._units[i]}, outside {_span(low, high)}")
-        measured_at = received_at if message.ts is None else self._moment(message.ts, received_at)
+        parts = msgspec.structs.astuple(message)
+        values = parts[: self._width]
+        ts, seq, given_id, label = parts[self._width :]
+        if self._scales is not None:
+            values = tuple(map(mul, values, self._scales))
+        for value, (low, high) in zip(values, self._inside, strict=True):
+            if not low <= value <= high:
+                raise Unusable(self._outside(values))
+        measured_at = received_at if ts is None else self._moment(ts, received_at)
         return Reading(
-            id=self._identity(device, message, measured_at),
+            id=self._identity(device, given_id, ts, seq, measured_at),
             values=values,
             measured_at=measured_at,
-            label=None if message.label is None else _label(message.label),
-            seq=message.seq,
+            label=None if label is None else _label(label),
+            seq=seq,
         )
+
+    def _outside(self, values: tuple[float, ...]) -> str:
+        """Why a value is refused."""
+        for value, feature, unit, (low, high) in zip(values, self._features, self._units, self._ranges, strict=True):
+            if not math.isfinite(value):
+                return f"{feature} is not a finite number"
+            if (low is not None and value < low) or (high is not None and value > high):
+                return f"{feature} is {value:g} {unit}, outside {_span(low, high)}"
+        return "a value cannot be used"
 
     def _moment(self, ts: str | float, received_at: int) -> int:
         """Milliseconds since 1970 UTC of an ISO 8601 text or an epoch in seconds or milliseconds."""
@@ -165,15 +186,15 @@ class Decoder:
             raise Unusable(f"ts lies before the year {self._limits.oldest_year}")
         return moment
 
-    def _identity(self, device: str, message: Any, measured_at: int) -> str:
+    def _identity(self, device: str, given: str | int | None, ts: object, seq: int | None, measured_at: int) -> str:
         """The device's own id; else made from device, ts and seq when it has both; else random."""
-        if message.id is not None:
-            given = str(message.id)
-            if not 0 < len(given) <= MAX_NAME or not given.isprintable():
+        if given is not None:
+            text = str(given)
+            if not 0 < len(text) <= MAX_NAME or not text.isprintable():
                 raise Unusable(f"id must have 1 to {MAX_NAME} printable characters")
-            return given
-        if message.ts is not None and message.seq is not None:
-            text = f"{device}\0{measured_at}\0{message.seq}"
+            return text
+        if ts is not None and seq is not None:
+            text = f"{device}\0{measured_at}\0{seq}"
             return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         return self._new_id()
 

@@ -14,6 +14,7 @@ from zelador.health import Heartbeat
 from zelador.link import Link, Message
 from zelador.messages import Entry
 from zelador.metrics import IngestMetrics
+from zelador.pace import Pace
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Ingester:
         self._limit = settings.ingest.batch
         self._drain_s = settings.ingest.drain_s
         self._pressure = Pressure(settings.ingest.high_water)
+        self._pace = Pace(time.monotonic())
         self._metrics = metrics
         self._heartbeat = heartbeat
 
@@ -65,6 +67,7 @@ class Ingester:
         if stored.discarded:
             log.error("the quarantine is full: %d of its oldest messages were discarded", stored.discarded)
         self._weigh(stored.backlog)
+        time.sleep(self._pace.after(len(batch), time.monotonic()))
         return len(batch)
 
     def _drain(self) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from functools import lru_cache
 
 import msgspec
 
 
-class Reading(msgspec.Struct, frozen=True, gc=False):
+class Reading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One sample of one device, as it lies in the buffer.
 
     `values` are in the units of the settings, in the order of the entry's features; `measured_at` is in
@@ -23,7 +24,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     seq: int | None = None
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class Entry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One entry of the stream: the readings of one MQTT message (an array's readings stay together).
 
     `array` says that the answer is an array too; `response_topic` and `correlation` (hex) are MQTT 5's for requests.
@@ -61,8 +62,13 @@ def prediction_id(reading_id: str, device_id: str, model_digest: str) -> str:
 
 def iso(milliseconds: int) -> str:
     """`2026-11-24T10:00:00.123Z` for milliseconds since 1970 UTC."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{_iso_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=1024)  # live readings share their seconds
+def _iso_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def readings_in(entries: Sequence[Entry]) -> int:

@@ -108,7 +108,6 @@ def test_the_brokers_window_is_kept(make_to: Make) -> None:
         publication = sender.publish([Outgoing("a", b"%d" % number) for number in range(50)])
         assert not sender.confirmed(publication, 0.5)
         assert 0 < len([packet for packet in broker.got[0] if packet[0] & 0xF0 == 0x30]) <= 5
-        sender.forget(publication)
 
 
 def test_what_a_puback_says_is_heard(make_to: Make) -> None:

@@ -16,6 +16,7 @@ from inference.swap import Swap
 from ingest.loop import Ingester
 from ingest.service import subscription
 from tests.small_models import select_one, upload
+from tests.wire import Wire
 from zelador.buffer import Reader, Writer
 from zelador.buffer.keys import Keys
 from zelador.health import Heartbeat, workers
@@ -51,6 +52,14 @@ class Stack:
             if moved >= messages:
                 break
         assert moved == messages
+
+    def classify(self, readings: int) -> None:
+        settled = 0
+        for _ in range(100):
+            settled += self.worker.step()
+            if settled >= readings:
+                break
+        assert settled == readings
 
     def predictions(self, count: int) -> list:
         got: list = []
@@ -101,8 +110,7 @@ def stack(settings: Settings, tmp_path: Path, mark: str) -> Iterator[Stack]:
 def test_one_reading_in_one_prediction_out(stack: Stack) -> None:
     stack.send("press", {**READING, "id": "r-1", "ts": "2026-11-24T10:00:00Z"})
     stack.ingest(1)
-    stack.worker.step()
-    stack.worker.step()
+    stack.classify(1)
     (prediction,) = stack.predictions(1)
     assert prediction["reading_id"] == "r-1"
     assert prediction["device_id"] == "press"
@@ -117,8 +125,7 @@ def test_one_reading_in_one_prediction_out(stack: Stack) -> None:
 def test_an_array_is_answered_by_one_array(stack: Stack) -> None:
     stack.send("gateway", [{**READING, "id": "a"}, {"bad": 1}, {**READING, "id": "b"}])
     stack.ingest(1)
-    stack.worker.step()
-    stack.worker.step()
+    stack.classify(2)
     (answer,) = stack.predictions(1)
     assert [prediction["reading_id"] for prediction in answer] == ["a", "b"]
     assert stack.ledger.read().flat() == {
@@ -167,8 +174,7 @@ def test_a_reading_without_a_number_that_the_model_needs_is_set_aside_alone(stac
     stack.swap._state = SwapState(Live(Fussy(), 7))
     stack.send("press", *({**READING, "id": f"r-{i}", "lux": 13.0 if i == 5 else 100.0} for i in range(12)))
     stack.ingest(12)
-    for _ in range(3):
-        stack.worker.step()
+    stack.classify(12)
     got = stack.predictions(11)
     assert {prediction["reading_id"] for prediction in got} == {f"r-{i}" for i in range(12)} - {"r-5"}
     found = stack.ledger.read()
@@ -192,8 +198,7 @@ def test_a_device_that_asks_for_a_response_gets_one(stack: Stack, mark: str) -> 
     asking.disconnect()
     asking.loop_stop()
     stack.ingest(1)
-    stack.worker.step()
-    stack.worker.step()
+    stack.classify(1)
     got = []
     for _ in range(50):
         got += stack.subscriber.receive(10, 0.1)
@@ -244,7 +249,64 @@ def test_above_the_high_water_mark_nothing_is_taken_from_the_broker(stack: Stack
     for _ in range(12):
         stack.ingester.step()
     assert stack.ledger.read().waiting == 6
-    for _ in range(8):
+    for _ in range(20):
         stack.worker.step()
         stack.ingester.step()
     assert stack.ledger.read().classified == 12
+
+
+def test_three_batches_are_on_their_way_and_none_is_done_before_the_broker_said_so(stack: Stack, mark: str) -> None:
+    """The broker falls silent: what was published stays pending, no more than three batches, and nothing is lost."""
+    stack.send("press", *({**READING, "id": f"r-{i}"} for i in range(50)))
+    stack.ingest(50)
+    port = int(stack.settings.mqtt.url.rpartition(":")[2])
+    with Wire(port) as wire:
+        mqtt = stack.settings.mqtt.model_copy(update={"url": wire.url})
+        link = Link(mqtt, LinkOptions(f"stalled-{mark}"), Event())
+        link.open(5.0)
+        stack.worker._link, stack.worker._limit = link, 10
+        wire.stall()
+        for _ in range(6):
+            assert stack.worker.step() == 0
+        assert stack.client.xpending(Keys(mark).readings, "inference")["pending"] == 30
+        assert stack.ledger.read().classified == 0
+        wire.flow()
+        stack.classify(50)
+        assert [prediction["reading_id"] for prediction in stack.predictions(50)] == [f"r-{i}" for i in range(50)]
+        assert stack.ledger.read().flat()["unaccounted"] == 0
+        link.close()
+
+
+def test_a_lost_answer_of_redis_repeats_no_prediction_that_is_on_its_way(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker looks through all that is pending under its name, and must know what it holds already."""
+    stack.send("press", *({**READING, "id": f"r-{i}"} for i in range(30)))
+    stack.ingest(30)
+    reader = stack.worker._reader
+    real, calls = reader._group_read, []
+
+    def lose_the_third_answer(*arguments: object) -> object:
+        result = real(*arguments)
+        calls.append(result)
+        if len(calls) == 4:  # the group was made, our own looked through, and one batch read before
+            raise redis.TimeoutError("the answer was lost")
+        return result
+
+    monkeypatch.setattr(reader, "_group_read", lose_the_third_answer)
+    stack.worker._limit = 10
+    stack.classify(30)
+    assert len(calls) >= 5
+    assert sorted(p["reading_id"] for p in stack.predictions(30)) == sorted(f"r-{i}" for i in range(30))
+    assert stack.subscriber.receive(10, 0.2) == []
+
+
+def test_at_a_stop_what_is_on_its_way_is_finished(stack: Stack) -> None:
+    stack.send("press", *({**READING, "id": f"r-{i}"} for i in range(5)))
+    stack.ingest(5)
+    stack.worker._reader.read(1, 0.01)  # makes the group
+    assert stack.worker._begin(stack.swap.live, 1.0) == 5
+    assert stack.ledger.read().flat()["classified"] == 0
+    stack.worker._stop.set()
+    stack.worker.run()
+    assert stack.ledger.read().flat()["classified"] == 5

@@ -1,19 +1,20 @@
 -- Appends a batch in one atomic step: entries, quarantined messages, the ledger that counts them, the devices heard.
 -- A batch has a token: a try whose answer was lost is recognised by it, answered as before, and changes nothing.
--- KEYS  1 readings  2 quarantine  3 ledger  4 seen:0  5 seen:1  6 devices   then one device hash for each device of ARGV
+-- KEYS  1 readings  2 quarantine  3 ledger  4 seen:0  5 seen:1  6 devices  7 marks   then one device hash for each device of ARGV
 -- ARGV  1 group  2 repeat_window  3 keep_readings  4 keep_quarantine  5 keep_quarantine_bytes  6 keep_devices_s  7 now (ms)
 --       8 features  9 writer  10 token of the batch
---       then the number of entries, and for each: device, head, tail, number of readings, and an (id, JSON) pair for each
+--       then the number of entries, and for each its number of readings; of one: id, the entry's JSON; of more: head, tail,
+--         and an (id, JSON) pair for each (the entry is head .. readings .. tail: a repeat is left out without parsing it)
 --       then the number of quarantined messages, and for each: readings, then 7 values (see below)
 --       then the number of devices, and for each: device, readings
--- An entry's JSON is head .. readings .. tail, so that a repeated reading can be left out of an array without parsing it.
 -- Returns accepted, repeated, backlog (by the counters: for back-pressure, never for the ledger), discarded from quarantine.
 local at = 0
 local function take() at = at + 1; return ARGV[at] end
 local group, window, keep, keep_q, keep_q_bytes, keep_devices, now, features, writer, token =
   take(), tonumber(take()), tonumber(take()), tonumber(take()), tonumber(take()), tonumber(take()), tonumber(take()),
   take(), take(), take()
-local readings, quarantine, ledger = KEYS[1], KEYS[2], KEYS[3]
+local readings, quarantine, ledger, marks = KEYS[1], KEYS[2], KEYS[3], KEYS[7]
+local CHUNK = 1000                                   -- Lua hands a call no more than some 8,000 arguments
 
 local function answer(accepted, repeated, discarded)
   local sums = redis.call('HMGET', ledger, 'accepted', 'classified', 'set_aside')
@@ -30,21 +31,53 @@ end
 local current = redis.call('HGET', ledger, 'seen') == '1' and 2 or 1
 local seen, before = KEYS[3 + current], KEYS[6 - current]   -- current is 1 or 2
 
-local accepted, repeated = 0, 0
+-- Which ids are new: asked for and noted in a few calls, however many there are.
+local ids, first = {}, at
 for _ = 1, tonumber(take()) do
-  local device, head, tail, kept = take(), take(), take(), {}
-  for _ = 1, tonumber(take()) do
-    local id, json = device .. '\31' .. take(), take()
-    if redis.call('SISMEMBER', before, id) == 1 or redis.call('SADD', seen, id) == 0 then
-      repeated = repeated + 1
-    else
-      kept[#kept + 1] = json
+  local n = tonumber(take())
+  local from, step = at + 1, 2
+  if n > 1 then from = at + 3 end
+  for i = 0, n - 1 do ids[#ids + 1] = ARGV[from + i * step] end
+  at = from - 1 + n * step
+end
+local fresh, noted = {}, {}
+for from = 1, #ids, CHUNK do
+  local to = math.min(from + CHUNK - 1, #ids)
+  local in_seen = redis.call('SMISMEMBER', seen, unpack(ids, from, to))
+  local in_before = redis.call('SMISMEMBER', before, unpack(ids, from, to))
+  local new = {}
+  for i = from, to do
+    local id = ids[i]
+    if in_seen[i - from + 1] == 0 and in_before[i - from + 1] == 0 and not noted[id] then
+      noted[id], fresh[i], new[#new + 1] = true, true, id
     end
   end
-  if #kept > 0 then
-    redis.call('XADD', readings, '*', 'd', head .. table.concat(kept, ',') .. tail, 'n', #kept, 'f', features)
-    accepted = accepted + #kept
+  if #new > 0 then redis.call('SADD', seen, unpack(new)) end
+end
+
+local accepted, repeated, number, oldest = 0, 0, 0, nil
+at = first
+for _ = 1, tonumber(take()) do
+  local n = tonumber(take())
+  local entry, kept = nil, 0
+  if n == 1 then
+    number = number + 1
+    if fresh[number] then entry, kept = ARGV[at + 2], 1 end
+    at = at + 2
+  else
+    local head, tail, parts = take(), take(), {}
+    for i = 1, n do
+      if fresh[number + i] then parts[#parts + 1] = ARGV[at + 2 * i] end
+    end
+    number, at, kept = number + n, at + 2 * n, #parts
+    if kept > 0 then entry = head .. table.concat(parts, ',') .. tail end
   end
+  if entry then
+    local id = redis.call('XADD', readings, '*', 'd', entry, 'n', kept, 'f', features)
+    oldest = oldest or id
+    accepted = accepted + kept
+  end
+  repeated = repeated + n - kept
 end
 if redis.call('SCARD', seen) >= window then   -- the fuller set rests, the older one is emptied and used next
   redis.call('DEL', before)
@@ -76,52 +109,61 @@ if quarantined > 0 then
   redis.call('HSET', ledger, 'quarantine_bytes', bytes)
 end
 
+local heard = {}
 for i = 1, tonumber(take()) do
-  local device, count = take(), take()
-  redis.call('HSET', KEYS[6 + i], 'last_seen', now)
-  redis.call('HINCRBY', KEYS[6 + i], 'readings', count)
-  redis.call('EXPIRE', KEYS[6 + i], keep_devices)
-  redis.call('ZADD', KEYS[6], now, device)
+  local device, count, key = take(), take(), KEYS[7 + i]
+  redis.call('HINCRBY', key, 'readings', count)
+  if redis.call('TTL', key) < keep_devices then redis.call('EXPIRE', key, math.ceil(keep_devices * 1.1)) end
+  heard[#heard + 1], heard[#heard + 2] = now, device
+end
+for from = 1, #heard, CHUNK do
+  redis.call('ZADD', KEYS[6], unpack(heard, from, math.min(from + CHUNK - 1, #heard)))
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - keep_devices * 1000)
 
 redis.call('HINCRBY', ledger, 'received', accepted + repeated + quarantined)
-redis.call('HINCRBY', ledger, 'accepted', accepted)
+local total = redis.call('HINCRBY', ledger, 'accepted', accepted)
 redis.call('HINCRBY', ledger, 'repeated', repeated)
 redis.call('HINCRBY', ledger, 'quarantined', quarantined)
-local stored = redis.call('HINCRBY', ledger, 'kept', accepted)
+
+-- A mark is "before this entry there were so many readings": what lies before a mark is trimmed by one call, without counting.
+local function parse(mark)
+  local ms, seq, before_it = string.match(mark, '^(%d+)-(%d+) (%d+)$')
+  return tonumber(ms), tonumber(seq), tonumber(before_it)
+end
+if oldest then
+  local newest = redis.call('LINDEX', marks, -1)
+  local _, _, counted = parse(newest or '0-0 0')
+  if not newest or total - accepted - counted >= keep / 200 then
+    redis.call('RPUSH', marks, oldest .. ' ' .. string.format('%.0f', total - accepted))
+  end
+end
 
 -- Trim what every group has finished, beyond keep_readings. An entry that any group still needs is never touched.
-if stored > keep then
-  local floor
+local second = redis.call('LINDEX', marks, 1)
+if second and total - select(3, parse(second)) >= keep then
+  local floor_ms, floor_seq
   local function lower(id)
-    if not floor then floor = id; return end
     local ms, seq = string.match(id, '(%d+)-(%d+)')
-    local fms, fseq = string.match(floor, '(%d+)-(%d+)')
-    if tonumber(ms) < tonumber(fms) or (ms == fms and tonumber(seq) < tonumber(fseq)) then floor = id end
+    ms, seq = tonumber(ms), tonumber(seq)
+    if not floor_ms or ms < floor_ms or (ms == floor_ms and seq < floor_seq) then floor_ms, floor_seq = ms, seq end
   end
-  local groups = redis.call('XINFO', 'GROUPS', readings)
-  for _, fields in ipairs(groups) do
+  for _, fields in ipairs(redis.call('XINFO', 'GROUPS', readings)) do
     local info = {}
     for i = 1, #fields, 2 do info[fields[i]] = fields[i + 1] end
     local pending = redis.call('XPENDING', readings, info['name'])
     if pending[1] > 0 then lower(pending[2]) else lower(info['last-delivered-id']) end
   end
-  if floor and floor ~= '0-0' then                 -- 0-0: a group that has not begun needs everything
-    local cut
-    for _, entry in ipairs(redis.call('XRANGE', readings, '-', '(' .. floor, 'COUNT', accepted + 64)) do
-      local n = 1
-      for i = 1, #entry[2], 2 do if entry[2][i] == 'n' then n = tonumber(entry[2][i + 1]) end end
-      if stored - n < keep then break end
-      stored = stored - n
-      cut = entry[1]
-    end
-    if cut then
-      local ms, seq = string.match(cut, '(%d+)-(%d+)')
-      redis.call('XTRIM', readings, 'MINID', ms .. '-' .. string.format('%.0f', tonumber(seq) + 1))
-      redis.call('HSET', ledger, 'kept', stored)
-    end
+  local cut
+  while floor_ms and second do                       -- no group at all: nobody has finished anything
+    local ms, seq, before_it = parse(second)
+    local finished = ms < floor_ms or (ms == floor_ms and seq <= floor_seq)
+    if not finished or total - before_it < keep then break end
+    cut = string.match(second, '^%S+')
+    redis.call('LPOP', marks)
+    second = redis.call('LINDEX', marks, 1)
   end
+  if cut then redis.call('XTRIM', readings, 'MINID', cut) end
 end
 
 redis.call('HSET', ledger, 'batch:' .. writer, token .. ' ' .. accepted .. ' ' .. repeated)

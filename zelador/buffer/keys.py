@@ -19,6 +19,7 @@ class Keys:
     | predictions | stream | settle.lua | keep_predictions entries, the newest |
     | ledger | hash | append.lua, settle.lua | for ever: eight integers |
     | seen:0, seen:1 | set | append.lua | repeat_window ids each, in turn |
+    | marks | list | append.lua | one for each 1/200 of keep_readings that the stream holds |
     | devices | sorted set | append.lua | keep_devices_s after the device was last heard |
     | device:<id> | hash | append.lua, settle.lua | keep_devices_s after the device was last heard |
     | worker:<service>:<instance> | hash | each process | 10 s after its last beat |
@@ -48,6 +49,11 @@ class Keys:
     @property
     def seen(self) -> tuple[str, str]:
         return self._key("seen:0"), self._key("seen:1")
+
+    @property
+    def marks(self) -> str:
+        """How many readings came before an entry, so that trimming has nothing to count."""
+        return self._key("marks")
 
     @property
     def devices(self) -> str:

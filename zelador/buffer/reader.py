@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from threading import Event
 from typing import Any
 
@@ -20,11 +20,13 @@ from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
 
-SHOWN = 100  # of one batch, how many predictions go to the console's stream at most
+_Raw = tuple[bytes, list[bytes]]  # an entry as Redis gives it: its id, and field, value, field, value …
+LOT = 1_000  # ids in one XACK
+
+SHOWN = 20  # of one batch, how many predictions go to the console's stream at most
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(msgspec.Struct, frozen=True, gc=False):
     """An entry given to this worker. `features` names the readings' values; None where the entry cannot be decoded."""
 
     stream_id: str
@@ -34,8 +36,7 @@ class Delivered:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of an entry: readings classified, and those set aside with their reasons."""
 
     stream_id: str
@@ -44,14 +45,23 @@ class Outcome:
 
 
 class Reader:
-    """First what an earlier life of this worker left pending, then what is new, and in between what a dead one left."""
+    """First what an earlier life of this worker left pending, then what is new, and in between what a dead one left.
 
-    def __init__(self, settings: Settings, stop: Event, consumer: str) -> None:
-        self._patient = Patient(settings.redis, stop)
+    Several batches may be read before the first is settled; what is held is never given twice.
+    """
+
+    def __init__(
+        self, settings: Settings, stop: Event, consumer: str, wait: Callable[[float], object] | None = None
+    ) -> None:
+        """`consumer` is this worker's name in the group; `wait` keeps a session alive while Redis is away."""
+        self._patient = Patient(settings.redis, stop, wait)
         self._settings = settings
         self._keys = Keys(settings.redis.prefix)
         self._consumer = consumer
         self._settle = self._patient.client.register_script(script("settle.lua"))
+        # A stream's answer as it came, [[name, [[id, [field, value, …]], …]]]: half the cost of redis-py's shape.
+        self._patient.client.set_response_callback("XREADGROUP", lambda response, **_: response)
+        self._held: set[str] = set()  # read and not yet settled
         self._own: str | None = "0-0"  # where we are in our own pending list; None: through with it
         self._claim_from = "0-0"
         self._next_claim = 0.0
@@ -67,7 +77,7 @@ class Reader:
             try:
                 return self._read(limit, wait)
             except Exception:
-                self.give_back()  # an answer that was lost may have given us entries
+                self._own = "0-0"  # an answer that was lost may have given us entries: look through what is ours
                 raise
 
         return self._patient.call("read readings", attempt)
@@ -79,37 +89,41 @@ class Reader:
         """
         keys, arguments = self._arguments(outcomes, predictions)
         classified, aside = self._patient.call("mark readings done", lambda: self._settle(keys, arguments))
+        self._held.difference_update([outcome.stream_id for outcome in outcomes])
         return int(classified), int(aside)
-
-    def give_back(self) -> None:
-        """What was read and not settled is read again."""
-        self._own = "0-0"
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
     def _read(self, limit: int, wait: float) -> list[Delivered]:
         try:
             if self._own is not None:
-                entries = self._group_read(self._own, limit, None)
+                entries = self._group_read(self._own, limit, 0.0)
                 if entries:
                     self._own = _text(entries[-1][0])
-                    return _delivered(entries)
+                    return self._hold(entries)
                 self._own = None
             if time.monotonic() >= self._next_claim and (taken := self._take_over(limit)):
                 return taken
-            return _delivered(self._group_read(">", limit, wait))
+            return self._hold(self._group_read(">", limit, wait))
         except redis.ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
             self._make_group()
             return []
 
-    def _group_read(self, start: str, limit: int, wait: float | None) -> list[tuple[bytes, dict[bytes, bytes]]]:
-        block = None if wait is None else max(1, int(min(wait, self._settings.redis.timeout_s / 2) * 1000))
+    def _group_read(self, start: str, limit: int, wait: float) -> Sequence[_Raw]:
+        block = max(1, int(min(wait, self._settings.redis.timeout_s / 2) * 1000)) if wait > 0 else None
         answer: Any = self._patient.client.xreadgroup(
             GROUP, self._consumer, {self._keys.readings: start}, count=limit, block=block
         )
-        return list(answer[0][1]) if answer else []
+        return answer[0][1] if answer else ()
+
+    def _hold(self, entries: Sequence[_Raw]) -> list[Delivered]:
+        """The entries that we do not hold yet, decoded."""
+        held = self._held
+        delivered = [item for item in map(_delivered, entries) if item is not None and item.stream_id not in held]
+        held.update([item.stream_id for item in delivered])
+        return delivered
 
     def _take_over(self, limit: int) -> list[Delivered]:
         """Entries that another worker has held for longer than `takeover_after_s`: it is dead, or as good as."""
@@ -125,9 +139,10 @@ class Reader:
         self._claim_from = _text(answer[0])
         if self._claim_from == "0-0":  # once round: nothing more to look at for a while
             self._next_claim = time.monotonic() + after / 3
-        if answer[1]:
-            log.info("took over %d entries of a worker that does not answer", len(answer[1]))
-        return _delivered(answer[1])
+        taken = self._hold([(stream_id, _flat(fields)) for stream_id, fields in answer[1] if stream_id is not None])
+        if taken:  # our own are renewed by the claim, and held already
+            log.info("took over %d entries of a worker that does not answer", len(taken))
+        return taken
 
     def _make_group(self) -> None:
         """The group begins at 0, so that readings that came before any worker are classified too."""
@@ -141,8 +156,14 @@ class Reader:
 
     def _arguments(self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction]) -> tuple[list[str], list[Any]]:
         settings, keys = self._settings.redis, self._keys
-        arguments: list[Any] = [GROUP, settings.keep_predictions, settings.keep_devices_s, len(outcomes)]
-        for outcome in outcomes:
+        arguments: list[Any] = [GROUP, settings.keep_predictions, settings.keep_devices_s]
+        lots = list(_lots([outcome for outcome in outcomes if not outcome.set_aside]))
+        arguments.append(len(lots))
+        for classified, ids in lots:
+            arguments += (classified, len(ids), *ids)
+        others = [outcome for outcome in outcomes if outcome.set_aside]
+        arguments.append(len(others))
+        for outcome in others:
             arguments += (outcome.stream_id, outcome.classified, len(outcome.set_aside))
             for item in outcome.set_aside:
                 arguments += (item.topic, item.reason, item.payload, item.length, item.digest, item.received_at)
@@ -158,23 +179,40 @@ class Reader:
         return names + [keys.device(device) for device in newest], arguments
 
 
+def _lots(outcomes: Sequence[Outcome]) -> Iterator[tuple[int, list[str]]]:
+    """Entries by their number of readings: XACK says how many of many it marked, not which."""
+    by_size: dict[int, list[str]] = {}
+    for outcome in outcomes:
+        by_size.setdefault(outcome.classified, []).append(outcome.stream_id)
+    for classified, ids in by_size.items():
+        for start in range(0, len(ids), LOT):
+            yield classified, ids[start : start + LOT]
+
+
 _decode = msgspec.json.Decoder(Entry).decode
 
 
-def _delivered(entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[Delivered]:
-    result = []
-    for stream_id, fields in entries:
-        if not fields:  # deleted behind our back: the ledger shows it as unaccounted
-            continue
-        raw = fields.get(b"d", b"")
-        try:
-            entry = _decode(raw)
-        except (msgspec.DecodeError, RecursionError):
-            entry = None
-        features = tuple(fields.get(b"f", b"").decode(errors="replace").split(","))
-        count = int(fields.get(b"n", b"1"))
-        result.append(Delivered(_text(stream_id), features, entry, raw, count))
-    return result
+def _delivered(raw: _Raw) -> Delivered | None:
+    """None where the entry was deleted behind our back: the ledger shows it as unaccounted."""
+    stream_id, flat = raw
+    if not flat:
+        return None
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    data = fields.get(b"d", b"")
+    try:
+        entry = _decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        entry = None
+    return Delivered(stream_id.decode(), _names(fields.get(b"f", b"")), entry, data, int(fields.get(b"n", 1)))
+
+
+@lru_cache(maxsize=64)
+def _names(features: bytes) -> tuple[str, ...]:
+    return tuple(features.decode(errors="replace").split(","))
+
+
+def _flat(fields: dict[bytes, bytes]) -> list[bytes]:
+    return [part for pair in fields.items() for part in pair]
 
 
 def _text(value: bytes | str) -> str:

@@ -15,7 +15,7 @@ import msgspec
 
 from zelador.buffer.client import Patient, script
 from zelador.buffer.keys import GROUP, Keys
-from zelador.messages import Entry
+from zelador.messages import Entry, encode_json
 from zelador.settings import Settings
 
 KEPT = 65_536  # bytes of a payload that the quarantine keeps; length and digest tell the rest
@@ -101,10 +101,13 @@ class Writer:
             len(entries),
         ]
         for entry in entries:
-            head, tail = _frame(entry)
-            arguments += (entry.device_id, head, tail, len(entry.readings))
-            for reading in entry.readings:
-                arguments += (reading.id, _encode(reading))
+            device, readings = entry.device_id, entry.readings
+            if len(readings) == 1:
+                arguments += (1, f"{device}\x1f{readings[0].id}", encode_json(entry))
+            else:
+                arguments += (len(readings), *_frame(entry))
+                for reading in readings:
+                    arguments += (f"{device}\x1f{reading.id}", encode_json(reading))
         arguments.append(len(refused))
         for item in refused:
             arguments += (
@@ -120,22 +123,11 @@ class Writer:
         arguments.append(len(heard))
         for device, count in heard.items():
             arguments += (device, count)
-        names = [keys.readings, keys.quarantine, keys.ledger, *keys.seen, keys.devices]
+        names = [keys.readings, keys.quarantine, keys.ledger, *keys.seen, keys.devices, keys.marks]
         return names + [keys.device(device) for device in heard], arguments
-
-
-class _Header(msgspec.Struct, omit_defaults=True):
-    device_id: str
-    received_at: int
-    array: bool = False
-    response_topic: str | None = None
-    correlation: str | None = None
-
-
-_encode = msgspec.json.Encoder().encode
 
 
 def _frame(entry: Entry) -> tuple[bytes, bytes]:
     """The entry's JSON around its readings."""
-    header = _Header(entry.device_id, entry.received_at, entry.array, entry.response_topic, entry.correlation)
-    return _encode(header)[:-1] + b',"readings":[', b"]}"
+    head, between, tail = encode_json(msgspec.structs.replace(entry, readings=())).partition(b'"readings":[]')
+    return head + between[:-1], between[-1:] + tail  # within a text its quotation marks would be escaped

@@ -143,11 +143,6 @@ class Link:
         """One turn without waiting: for a caller whose waiting is done elsewhere."""
         self._turn(0.0)
 
-    def forget(self, publication: Publication) -> None:
-        """Stops trying to deliver `publication` (the caller gives its readings back)."""
-        self._queued = deque(w for w in self._queued if w.publication is not publication)
-        self._sent = {k: w for k, w in self._sent.items() if w.publication is not publication}
-
     def close(self, goodbye: Outgoing | None = None) -> None:
         """Says goodbye; whatever is not acknowledged stays with the broker."""
         if self._connection is not None:
