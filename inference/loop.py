@@ -122,8 +122,9 @@ class Worker:
             outcomes, predictions = self._outcomes(batch.answered, refusals)
             classified, aside = self._reader.settle(outcomes, predictions)
             self._on_the_way.popleft()
-            entries = [item.delivered.entry for item in batch.answered if item.delivered.entry]
-            newest = max((entry.received_at for entry in entries), default=0)
+            newest = max(
+                (item.delivered.entry.received_at for item in batch.answered if item.delivered.entry), default=0
+            )
             self._metrics.settled(classified, aside, time.time() - newest / 1000, batch.model_seconds)
             settled += classified + aside
             wait = 0.0

@@ -171,7 +171,9 @@ class Decoder:
     def _moment(self, ts: str | float, received_at: int) -> int:
         """Milliseconds since 1970 UTC of an ISO 8601 text or an epoch in seconds or milliseconds."""
         try:
-            if isinstance(ts, str):
+            if type(ts) is int:
+                moment = ts if ts >= MILLISECONDS_FROM or ts <= -MILLISECONDS_FROM else ts * 1000
+            elif isinstance(ts, str):
                 parsed = datetime.fromisoformat(ts)
                 if parsed.tzinfo is None:
                     parsed = parsed.replace(tzinfo=timezone.utc)

@@ -85,7 +85,8 @@ class Ingester:
             )
             if entry is not None:
                 entries.append(entry)
-            refused.extend(Refused.of(message.topic, reason, payload, message.received_at) for reason, payload in bad)
+            if bad:
+                refused += [Refused.of(message.topic, reason, payload, message.received_at) for reason, payload in bad]
         return entries, refused
 
     def _weigh(self, backlog: int) -> None:

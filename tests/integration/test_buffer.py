@@ -87,6 +87,38 @@ def test_a_repeat_is_the_same_id_of_the_same_device(writer: Writer, reader: Read
     assert ledger.read().unaccounted == 0
 
 
+def test_what_is_more_than_one_call_of_lua_takes_is_stored_and_settled_all_the_same(
+    writer: Writer, reader: Reader, ledger: LedgerReader
+) -> None:
+    ids = [f"r{i}" for i in range(12_000)]
+    done = writer.append([entry(*ids[:10_000]), *(entry(id_) for id_ in ids[10_000:]), entry("r0", "new")], [])
+    assert (done.accepted, done.repeated) == (12_001, 1)
+    got = []
+    while batch := reader.read(3_000, 0.05) or reader.read(3_000, 0.05):
+        got += batch
+    assert [r.id for d in got for r in d.entry.readings] == [*ids, "new"]
+    settle(reader, got)
+    assert (ledger.read().classified, ledger.read().unaccounted) == (12_001, 0)
+
+
+def test_what_is_held_is_never_given_twice(settings: Settings, writer: Writer, reader: Reader) -> None:
+    """After a lost answer a worker looks through all that is pending under its name; what it holds is on its way."""
+    writer.append([entry(f"r{i}") for i in range(6)], [])
+    first = reader.read(2, 0.05) or reader.read(2, 0.05)
+    real = reader._group_read
+
+    def lose_the_answer(*arguments: object) -> object:
+        real(*arguments)
+        reader._group_read = real
+        raise redis.TimeoutError("the answer was lost")
+
+    reader._group_read = lose_the_answer
+    rest = []
+    for _ in range(6):
+        rest += reader.read(2, 0.05)
+    assert [r.id for d in first + rest for r in d.entry.readings] == [f"r{i}" for i in range(6)]
+
+
 def test_the_repeat_window_has_a_bound_and_a_floor(settings: Settings, client: redis.Redis) -> None:
     """At least `repeat_window` ids are remembered, and never more than twice as many."""
     small = settings.model_copy(update={"redis": settings.redis.model_copy(update={"repeat_window": 10})})

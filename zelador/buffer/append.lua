@@ -3,8 +3,8 @@
 -- KEYS  1 readings  2 quarantine  3 ledger  4 seen:0  5 seen:1  6 devices  7 marks   then one device hash for each device of ARGV
 -- ARGV  1 group  2 repeat_window  3 keep_readings  4 keep_quarantine  5 keep_quarantine_bytes  6 keep_devices_s  7 now (ms)
 --       8 features  9 writer  10 token of the batch
---       then the number of entries, and for each its number of readings; of one: id, the entry's JSON; of more: head, tail,
---         and an (id, JSON) pair for each (the entry is head .. readings .. tail: a repeat is left out without parsing it)
+--       then the number of entries, and for each: the id of its one reading and its JSON; or '', the number of its readings,
+--         head, tail, and an (id, JSON) pair for each (the entry is head .. readings .. tail: a repeat is left out unparsed)
 --       then the number of quarantined messages, and for each: readings, then 7 values (see below)
 --       then the number of devices, and for each: device, readings
 -- Returns accepted, repeated, backlog (by the counters: for back-pressure, never for the ledger), discarded from quarantine.
@@ -34,11 +34,13 @@ local seen, before = KEYS[3 + current], KEYS[6 - current]   -- current is 1 or 2
 -- Which ids are new: asked for and noted in a few calls, however many there are.
 local ids, first = {}, at
 for _ = 1, tonumber(take()) do
-  local n = tonumber(take())
-  local from, step = at + 1, 2
-  if n > 1 then from = at + 3 end
-  for i = 0, n - 1 do ids[#ids + 1] = ARGV[from + i * step] end
-  at = from - 1 + n * step
+  local n = 1
+  if ARGV[at + 1] == '' then
+    n = tonumber(ARGV[at + 2])
+    at = at + 4
+  end
+  for i = 0, n - 1 do ids[#ids + 1] = ARGV[at + 1 + 2 * i] end
+  at = at + 2 * n
 end
 local fresh, noted = {}, {}
 for from = 1, #ids, CHUNK do
@@ -58,13 +60,14 @@ end
 local accepted, repeated, number, oldest = 0, 0, 0, nil
 at = first
 for _ = 1, tonumber(take()) do
-  local n = tonumber(take())
-  local entry, kept = nil, 0
-  if n == 1 then
+  local n, kept, entry = 1, 0, nil
+  if ARGV[at + 1] ~= '' then
     number = number + 1
     if fresh[number] then entry, kept = ARGV[at + 2], 1 end
     at = at + 2
   else
+    take()
+    n = tonumber(take())
     local head, tail, parts = take(), take(), {}
     for i = 1, n do
       if fresh[number + i] then parts[#parts + 1] = ARGV[at + 2 * i] end

@@ -103,9 +103,9 @@ class Writer:
         for entry in entries:
             device, readings = entry.device_id, entry.readings
             if len(readings) == 1:
-                arguments += (1, f"{device}\x1f{readings[0].id}", encode_json(entry))
+                arguments += (f"{device}\x1f{readings[0].id}", encode_json(entry))
             else:
-                arguments += (len(readings), *_frame(entry))
+                arguments += ("", len(readings), *_frame(entry))
                 for reading in readings:
                     arguments += (f"{device}\x1f{reading.id}", encode_json(reading))
         arguments.append(len(refused))
