@@ -16,6 +16,10 @@ def pytest_report_header() -> str:
     return servers.describe()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(servers.describe_used())
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test must not see the settings of the person who runs it."""

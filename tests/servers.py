@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,9 @@ class Running:
     name: str
 
 
+used: dict[str, Running] = {}  # what the suite really ran on: "Redis", "broker"
+
+
 def asked() -> str | None:
     kind = os.environ.get("TEST_SERVERS")
     if kind is not None and kind not in KINDS:
@@ -47,13 +51,23 @@ def asked() -> str | None:
     return kind
 
 
-def engine_answers() -> bool:
-    """Whether there is a Docker engine; a client without one is common."""
+@lru_cache
+def containers_missing() -> str | None:
+    """Why there can be no containers, or None. A client without an engine is common."""
     if not shutil.which("docker"):
-        return False
+        return "there is no docker command"
+    if not _docker("info", within_s=10):
+        return "no Docker engine answers"
+    for image in (REDIS_IMAGE, MOSQUITTO_IMAGE):
+        if not _docker("image", "inspect", image, within_s=10) and not _docker("pull", image, within_s=180):
+            return f"the image {image} cannot be had"
+    return None
+
+
+def _docker(*arguments: str, within_s: float) -> bool:
     try:
-        done = subprocess.run(["docker", "info"], capture_output=True, timeout=10, check=False)
-    except subprocess.SubprocessError:
+        done = subprocess.run(["docker", *arguments], capture_output=True, timeout=within_s, check=False)
+    except (OSError, subprocess.SubprocessError):
         return False
     return done.returncode == 0
 
@@ -61,13 +75,27 @@ def engine_answers() -> bool:
 def kind_for(binary: str) -> str:
     if kind := asked():
         return kind
-    if engine_answers():
+    if containers_missing() is None:
         return "containers"
     return "local" if found_program(binary) else "embedded"
 
 
 def describe() -> str:
-    return f"servers: Redis from {kind_for('redis-server')}, broker from {kind_for('mosquitto')}"
+    """Before the tests: where the servers will come from."""
+    missing = None if asked() else containers_missing()
+    why = f" ({missing})" if missing else ""
+    return f"servers: Redis from {kind_for('redis-server')}, broker from {kind_for('mosquitto')}{why}"
+
+
+def describe_used() -> str:
+    """After the tests: what they ran on."""
+    said = [f"{what} {server.name} ({server.kind}) at {server.url}" for what, server in sorted(used.items())]
+    return "ran on " + (", ".join(said) or "no server")
+
+
+def _note(what: str, running: Running) -> Running:
+    used.setdefault(what, running)
+    return running
 
 
 @contextlib.contextmanager
@@ -77,20 +105,20 @@ def run_redis() -> Iterator[Running]:
         with _container(REDIS_IMAGE, 6379, "redis-server --appendonly yes --maxmemory-policy noeviction") as port:
             url = f"redis://{HOST}:{port}/0"
             _await(lambda: _redis_answers(url), "redis")
-            yield Running(url, kind, REDIS_IMAGE)
+            yield _note("Redis", Running(url, kind, REDIS_IMAGE))
         return
     with tempfile.TemporaryDirectory() as folder:
         port = choose(["redis"], {}, {})["redis"]
         server = redis_server(Path(folder), port, "valkey" if kind == "embedded" else "redis-server")
         url = f"redis://{HOST}:{port}/0"
         with _process(server.command, lambda: _redis_answers(url)):
-            yield Running(url, kind, server.name)
+            yield _note("Redis", Running(url, kind, f"{server.name} {server.version}"))
 
 
 @contextlib.contextmanager
 def run_broker(kind: str | None = None) -> Iterator[Running]:
-    """The suite's broker, or one of the given kind."""
-    kind = kind or kind_for("mosquitto")
+    """The suite's broker, or another of the given kind."""
+    given, kind = kind, kind or kind_for("mosquitto")
     if kind == "containers":
         with tempfile.TemporaryDirectory() as folder:
             config = Path(folder) / "mosquitto.conf"
@@ -100,14 +128,15 @@ def run_broker(kind: str | None = None) -> Iterator[Running]:
             with _container(MOSQUITTO_IMAGE, 1883, None, volume) as port:
                 url = f"mqtt://{HOST}:{port}"
                 _await(lambda: _accepts(port), "mosquitto")
-                yield Running(url, kind, MOSQUITTO_IMAGE)
+                yield _note("broker", Running(url, kind, MOSQUITTO_IMAGE))
         return
     with tempfile.TemporaryDirectory() as folder:
         ports = choose(["mqtt", "mqtt3"], {}, {})
         asked_for = "iotcore" if kind == "embedded" else "mosquitto"
         server = broker_server(Path(folder), ports["mqtt"], ports["mqtt3"], asked_for)
         with _process(server.command, lambda: _accepts(ports["mqtt"])):
-            yield Running(f"mqtt://{HOST}:{ports['mqtt']}", kind, server.name)
+            running = Running(f"mqtt://{HOST}:{ports['mqtt']}", kind, f"{server.name} {server.version}")
+            yield running if given else _note("broker", running)
 
 
 def found_or_skip(program: str) -> str:

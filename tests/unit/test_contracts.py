@@ -76,6 +76,15 @@ def test_an_entry_of_the_log() -> None:
 
 def test_every_key_is_in_the_table() -> None:
     keys = Keys("p")
-    named = [keys.readings, keys.quarantine, keys.predictions, keys.ledger, *keys.seen, keys.marks, keys.devices, keys.selected]
+    named = [
+        keys.readings,
+        keys.quarantine,
+        keys.predictions,
+        keys.ledger,
+        *keys.seen,
+        keys.marks,
+        keys.devices,
+        keys.selected,
+    ]
     for name in [*named, keys.device("<id>"), keys.worker("<service>", "<instance>")]:
         assert f"`{name.removeprefix('{p}:')}`" in PAGE
