@@ -10,7 +10,7 @@ from types import TracebackType
 
 HOST = "127.0.0.1"
 CONNACK = b"\x20\x03\x00\x00\x00"
-Answer = Callable[[bytes], bytes]  # from a packet of the client to what is said in answer
+Answer = Callable[[bytes], bytes | None]  # from a packet of the client to what is said in answer; None: it hangs up
 
 
 class ScriptedBroker:
@@ -54,6 +54,7 @@ class ScriptedBroker:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open.append(sock)
             self.got.append([])
             script = self._scripts[min(len(self.got), len(self._scripts)) - 1]
@@ -73,7 +74,9 @@ class ScriptedBroker:
                     elif kind == 0x80:
                         sock.sendall(b"\x90\x04" + packet[2:4] + b"\x00\x01")
                     elif answer is not None:
-                        sock.sendall(answer(packet))
+                        if (said := answer(packet)) is None:
+                            return
+                        sock.sendall(said)
                     if not opened and kind == (0x80 if self._subscribes else 0x10):
                         opened = True
                         sock.sendall(says)

@@ -83,7 +83,11 @@ def test_a_repeat_is_the_same_id_of_the_same_device(writer: Writer, reader: Read
     writer.append([entry("a", "b")], [])
     done = writer.append([entry("b", "c"), entry("a"), entry("a", device="e")], [])
     assert (done.accepted, done.repeated) == (2, 2)
-    assert [[r.id for r in d.entry.readings] for d in drain(reader)] == [["a", "b"], ["c"], ["a"]]
+    done = writer.append([entry("x", "x"), entry("x"), entry("y", "x", "z")], [])  # within one batch as well
+    assert (done.accepted, done.repeated) == (3, 3)
+    assert [[r.id for r in d.entry.readings] for d in drain(reader)] == [
+        ["a", "b"], ["c"], ["a"], ["x"], ["y", "z"]
+    ]  # fmt: skip
     assert ledger.read().unaccounted == 0
 
 
