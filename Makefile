@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo up bench test test-quick check format lock clean
+.PHONY: help setup servers demo up bench test test-quick test-compose check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ test: setup  ## every test, against real servers
 test-quick: setup  ## the tests that need no server and no training: under a minute
 	@$(BIN)/python -m zelador.libgomp -m pytest tests/unit $(ARGS)
 
+test-compose: setup  ## docker-compose.yml for real: builds every image (minutes; needs Docker and about 6 GB)
+	@TEST_COMPOSE=1 $(BIN)/python -m zelador.libgomp -m pytest tests/end_to_end/test_compose.py $(ARGS)
+
 check: setup  ## lint, types, import arrows
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -43,10 +46,14 @@ format: setup  ## put the code in its form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+PIN := $(BIN)/uv pip compile -q --no-header --universal --generate-hashes --python-version 3.11
+
 lock: setup  ## resolve the dependencies anew (hashes only, no download address)
-	@$(BIN)/uv pip compile -q --no-header --universal --generate-hashes --python-version 3.11 --extra dev pyproject.toml -o requirements/dev.txt
-	@$(BIN)/uv pip compile -q --no-header --universal --generate-hashes --python-version 3.11 requirements/build.in -o requirements/build.txt
-	@$(BIN)/uv pip compile -q --no-header --universal --generate-hashes --python-version 3.11 requirements/uv.in -o requirements/uv.txt
+	@$(PIN) --extra dev pyproject.toml -o requirements/dev.txt
+	@for service in ingest inference api trainer; do \
+		$(PIN) --extra $$service -c requirements/dev.txt pyproject.toml -o requirements/$$service.txt || exit; done
+	@$(PIN) requirements/build.in -o requirements/build.txt
+	@$(PIN) requirements/uv.in -o requirements/uv.txt
 
 clean:  ## remove .venv and caches (never .zelador)
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

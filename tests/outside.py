@@ -18,6 +18,7 @@ class Outside:
     """Two connections: devices (QoS 1, published again until acknowledged) and a subscriber with a queue of its own."""
 
     def __init__(self, url: str, protocol: int = mqtt.MQTTv5, root: str = "sensors") -> None:
+        """`url` may name a user: mqtt://user:password@host:port."""
         self.root = root
         self.predictions: list[dict] = []
         self._sent: list[tuple[int, tuple[str, ...]]] = []  # packet id (a test sends fewer than 65,535), readings
@@ -34,6 +35,7 @@ class Outside:
                 properties = Properties(PacketTypes.CONNECT)
                 properties.SessionExpiryInterval = 600
                 options = {"clean_start": clean, "properties": properties}
+            client.username_pw_set(parts.username, parts.password)
             client.reconnect_delay_set(1, 1)
             client.connect(parts.hostname, parts.port, 30, **options)
             client.loop_start()

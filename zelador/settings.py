@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -137,13 +138,19 @@ class IngestSettings(Section):
 
 
 class InferenceSettings(Section):
-    instance: str = "inference-1"  # stable and unique: the worker's name in the consumer group
+    # stable and unique: the worker's name in the consumer group; {hostname} stands for the machine's, or container's
+    instance: str = "inference-1"
     batch: PositiveInt = 256  # entries classified at once
     takeover_after_s: PositiveFloat = 15.0  # entries held so long by another worker are taken over
     # After each connection, how long to publish nothing: subscribers of a broker that forgets its sessions
     # (the embedded one) need the time to come back, or they miss predictions. Readings wait meanwhile.
     quiet_s: NonNegativeFloat = 0.0
     select_poll_s: PositiveFloat = 1.0  # how often the registry's log is looked at
+
+    @field_validator("instance")
+    @classmethod
+    def _named_by_host(cls, instance: str) -> str:
+        return instance.replace("{hostname}", socket.gethostname())
 
 
 class TrainingSettings(Section):

@@ -6,6 +6,7 @@ import logging
 import socket
 import sys
 import threading
+from pathlib import Path
 from threading import Event
 
 import uvicorn
@@ -29,8 +30,7 @@ def run(settings: Settings, stop: Event) -> None:
     """Serves until `stop`. Raises Unavailable when the port is taken or the registry cannot be used."""
     app = make_app(settings)
     sock = _listen(settings.api.host, settings.api.port)
-    if (key := first_key(settings.api.keys_file)) is not None:
-        print(f"zelador: admin key {key} (shown once; zelador keys new makes another)", file=sys.stderr)  # noqa: T201
+    _show_first_key(settings.api.keys_file)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -50,6 +50,15 @@ def run(settings: Settings, stop: Event) -> None:
     server.should_exit = True
     thread.join(timeout=GRACE_S + 2)
     log.info("stopped")
+
+
+def _show_first_key(path: Path) -> None:
+    """Only to a person: what a service says elsewhere is kept in logs, where a key has no business."""
+    if not sys.stderr.isatty():
+        if not path.exists():
+            log.warning("there is no admin key yet: zelador keys new makes one")
+    elif (key := first_key(path)) is not None:
+        print(f"zelador: admin key {key} (shown once; zelador keys new makes another)", file=sys.stderr)  # noqa: T201
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -71,6 +71,13 @@ def test_a_child_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch)
     assert load_settings() == Settings()
 
 
+def test_an_instance_may_be_named_by_its_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "4f2a91c0")
+    assert load_settings().inference.instance == "inference-1"
+    monkeypatch.setenv("ZELADOR_INFERENCE__INSTANCE", "inference-{hostname}")
+    assert load_settings().inference.instance == "inference-4f2a91c0"
+
+
 def test_a_password_is_not_shown() -> None:
     assert redact("mqtt://u:secret@h:1883") == "mqtt://u:***@h:1883"
     assert redact("redis://:secret@h:1/0") == "redis://:***@h:1/0"

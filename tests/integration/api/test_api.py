@@ -217,3 +217,18 @@ def test_a_new_key_is_known_at_once_and_never_written(api_settings: Settings) ->
     path.write_text("{")
     with pytest.raises(Corrupt, match="zelador keys new"):
         keys.known(first)
+
+
+def test_the_first_key_is_shown_to_a_person_and_never_to_a_log(
+    api_settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog
+) -> None:
+    stopped = threading.Event()
+    stopped.set()
+    run(api_settings, stopped)
+    assert not api_settings.api.keys_file.exists()
+    assert "there is no admin key yet: zelador keys new makes one" in caplog.text
+    assert "zlk_" not in capsys.readouterr().err
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    run(api_settings, stopped)
+    assert "admin key zlk_" in capsys.readouterr().err
+    assert "zlk_" not in caplog.text

@@ -1,0 +1,128 @@
+"""docker-compose.yml and what belongs to it, read without Docker: nothing unset, nothing open, nothing unknown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from zelador.embedded.servers import mosquitto_config, redis_server
+from zelador.settings import MqttSettings, load_settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]
+OURS = ("ingest", "inference", "trainer", "api")
+SET = dict(re.findall(r"^(\w+)=(.*)$", EXAMPLE, re.MULTILINE))  # by .env.example as it is
+OFFERED = dict(re.findall(r"^#?(\w+)=(.*)$", EXAMPLE, re.MULTILINE))  # with what it has as a comment
+
+
+def used() -> dict[str, str]:
+    """Every variable of the file, with what follows its name; "" for one that is passed on as it is."""
+    found = dict(re.findall(r"\$\{(\w+)([^}]*)\}", COMPOSE))
+    passed = {name for service in SERVICES.values() for name, value in service["environment"].items() if value is None}
+    return {**found, **dict.fromkeys(passed, "")}
+
+
+def filled(text: str) -> str:
+    """`text` as Compose fills it from .env.example."""
+    return re.sub(r"\$\{(\w+)(?::-([^}]*))?[^}]*\}", lambda match: SET.get(match[1]) or match[2], text)
+
+
+def options(text: str) -> dict[str, str]:
+    lines = [line.split(None, 1) for line in text.splitlines() if line and not line.startswith("#")]
+    return {key: value.strip('"') for key, value in lines}
+
+
+def environment(target: str) -> dict[str, str]:
+    """What the image of `target` sets by itself."""
+    stages = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
+    mine = [stage for stage in stages if stage.split("\n", 1)[0].endswith((" AS base", f" AS {target}"))]
+    return dict(re.findall(r"(ZELADOR_\w+)=(\S+)", "\n".join(mine)))
+
+
+def test_the_example_has_every_variable_and_no_other() -> None:
+    assert set(used()) == set(OFFERED)
+    assert {name for name, rest in used().items() if rest.startswith(":?")} == set(SET)
+
+
+def test_a_secret_is_asked_for_and_has_no_default() -> None:
+    secrets = {name: rest for name, rest in used().items() if "PASSWORD" in name}
+    assert len(secrets) == 3
+    assert all(rest.startswith(":?") for rest in secrets.values()), secrets
+    assert all("change-me" in SET[name] for name in secrets)
+    for service in SERVICES.values():
+        assert "PASSWORD" not in str(service.get("command", "")), "`docker ps` would show it"
+
+
+def test_only_broker_and_api_are_published_and_on_the_loopback_alone() -> None:
+    ports = {name: [filled(port) for port in service.get("ports", [])] for name, service in SERVICES.items()}
+    assert {name: found for name, found in ports.items() if found} == {
+        "broker": ["127.0.0.1:1883:1883"],
+        "api": ["127.0.0.1:8000:8000"],
+    }
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_the_services_understand_their_settings(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {**environment(service), **{k: v for k, v in SERVICES[service]["environment"].items() if v is not None}}
+    for name, value in given.items():
+        monkeypatch.setenv(name, filled(value))
+    settings = load_settings()
+    assert settings.redis.url == "redis://:change-me-redis@redis:6379/0"
+    assert settings.registry.url == "/var/lib/zelador/registry"
+    needs_broker = service in ("ingest", "inference")
+    assert settings.mqtt.url == ("mqtt://broker:1883" if needs_broker else MqttSettings().url)
+    assert settings.mqtt.password == ("change-me-service" if needs_broker else None)
+
+
+@pytest.mark.parametrize("name", [name for name in OFFERED if name.startswith("ZELADOR_")])
+def test_the_settings_that_the_example_offers_are_known(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, OFFERED[name].strip("'"))
+    load_settings()
+
+
+def test_every_service_is_a_target_that_does_not_run_as_root() -> None:
+    for service in OURS:
+        assert SERVICES[service]["build"]["target"] == service
+        stage = DOCKERFILE.split(f" AS {service}\n", 1)[1].split("\nFROM ", 1)[0]
+        assert "\nUSER 10001:10001\n" in stage
+
+
+def test_replicas_do_not_share_a_name() -> None:
+    assert "{hostname}" in environment("inference")["ZELADOR_INFERENCE__INSTANCE"]
+    assert "ZELADOR_INFERENCE__INSTANCE" not in SERVICES["inference"]["environment"]
+    assert not any("container_name" in service for service in SERVICES.values())
+
+
+def test_the_servers_are_set_as_the_embedded_ones(tmp_path: Path) -> None:
+    """Decision 5 chose by measure; only who may come, where it listens and what it says differ."""
+    ours = options((ROOT / "deploy/mosquitto/mosquitto.conf").read_text(encoding="utf-8"))
+    embedded = options(mosquitto_config(tmp_path, (1883,)))
+    for own in ("listener", "allow_anonymous", "user", "persistence_location", "log_dest", "log_type"):
+        embedded.pop(own)
+    assert {key: ours.get(key) for key in embedded} == embedded
+    assert ours["allow_anonymous"] == "false"
+
+    ours = options((ROOT / "deploy/redis/redis.conf").read_text(encoding="utf-8"))
+    flags = redis_server(tmp_path, 6379).command[1:]
+    embedded = dict(zip([flag.removeprefix("--") for flag in flags[::2]], flags[1::2], strict=True))
+    for key in ("appendonly", "appendfsync", "save", "maxmemory-policy"):
+        assert ours[key] == embedded[key]
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_an_image_gets_the_locked_versions_of_its_own_packages(service: str) -> None:
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^(\S+==\S+)", (ROOT / f"requirements/{name}.txt").read_text(), re.MULTILINE))
+
+    assert pins(service) <= pins("dev"), "make lock"
+    names = {pin.split("==")[0] for pin in pins(service)}
+    assert ("pycaret" in names) == (service == "trainer")
+    assert ("fastapi" in names) == (service == "api")
+    assert ("lightgbm" in names) == (service != "ingest")
