@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.load import BACKLOG
 from benchmarks.run import Result
 from benchmarks.servers import BROKER_SETTINGS, REDIS_SETTINGS
 from benchmarks.verdict import DISTURBED, Counted, Pair, backlog_grew, middle, percentile
@@ -18,6 +19,7 @@ class Measured:
     """Everything that a benchmark found out, as far as it came."""
 
     machine: Mapping[str, str]
+    wanted: int  # pairs that have to count
     readings: int
     lane: bool
     profiled: bool = False
@@ -50,6 +52,7 @@ def document(found: Measured, counted: Counted) -> dict[str, Any]:
         "lost": sum(run.lost for run in found.product),
         "repeated": sum(run.repeated for run in found.product),
         "pairs": len(pairs),
+        "pairs_wanted": found.wanted,
         "pairs_discarded": len(counted.discarded),
         "disturbed": counted.disturbed,
         "readings": found.readings,
@@ -74,14 +77,14 @@ def text(found: Measured, counted: Counted) -> str:
         "machine   " + ", ".join(f"{name} {value}" for name, value in found.machine.items()),
         "settings  " + ", ".join(f"{name} {value}" for name, value in settings.items()),
         f"          TCP on the loopback, QoS 1, closed loop, MQTT lane {'on' if found.lane else 'off'}, "
-        f"{found.readings:,} readings a run, the first tenth of them warm-up",
+        f"{found.readings:,} readings a run, the first tenth warm-up, and {BACKLOG:,} more untimed",
     ]
     if found.profiled:
         lines.append("          UNDER A PROFILER: the rates below say nothing")
     lines += ["", _row("pair", "floor QoS 0/s", "floor QoS 1/s", "product/s", "ratio", "to QoS 1", "others")]
     for number, pair in enumerate(found.pairs, 1):
         lines.append(_pair_row(str(number), pair) + (f"   discarded: {pair.fault}" if pair.fault else ""))
-    lines += _summary(counted)
+    lines += _summary(counted, found.wanted)
     lines += ["", _row("CPU µs a reading", *PROCESSES, "relay")]
     for name, part in (("product", "product"), ("floor QoS 0", "qos0"), ("floor QoS 1", "qos1")):
         spent = _cpu(counted.pairs, part)
@@ -96,7 +99,7 @@ def text(found: Measured, counted: Counted) -> str:
     return "\n".join(lines)
 
 
-def _summary(counted: Counted) -> list[str]:
+def _summary(counted: Counted, wanted: int) -> list[str]:
     pairs = counted.pairs
     lines = []
     for name, pick in (("median", middle), ("lowest", _lowest), ("highest", _highest)):
@@ -107,6 +110,8 @@ def _summary(counted: Counted) -> list[str]:
         lines.append(
             f"{len(counted.discarded)} pairs discarded (somebody else had more than {DISTURBED:.0%}, or a floor lost)"
         )
+    if not counted.disturbed and len(pairs) < wanted:
+        lines.append(f"ONLY {len(pairs)} OF {wanted} PAIRS COUNT: measure again on a quiet machine")
     if counted.disturbed:
         lines.append("NO PAIR WAS UNDISTURBED: the figures stand on disturbed ones; measure again on a quiet machine")
     return lines
@@ -128,6 +133,8 @@ def _longer(found: Measured) -> list[str]:
             f"latency   at {per_s:,.0f} readings/s: p50 {_number(p50, 2)} ms, p99 {_number(p99, 2)} ms "
             f"(publish to the subscriber's receipt, {run.received:,} readings, others {run.others:.0%})"
         )
+    if not found.product:
+        return lines
     lost, repeated = sum(run.lost for run in found.product), sum(run.repeated for run in found.product)
     lines.append(
         f"exactness {sum(run.sent for run in found.product):,} readings sent, {lost} lost, {repeated} repeated"

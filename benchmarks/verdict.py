@@ -29,11 +29,18 @@ class Pair:
         return max((run.others for run in self.runs), default=0.0)
 
     @property
-    def fault(self) -> str | None:
-        """Why it does not count; None if it does."""
+    def void(self) -> str | None:
+        """What a floor did that makes it no floor: its rate says nothing."""
         for floor in (self.qos0, self.qos1):
             if floor is not None and not floor.exact:
                 return f"the {floor.route} lost {floor.lost} and repeated {floor.repeated}"
+        return None
+
+    @property
+    def fault(self) -> str | None:
+        """Why it does not count; None if it does."""
+        if self.void:
+            return self.void
         if self.others > DISTURBED:
             return f"somebody else had {self.others:.0%} of the machine"
         return None
@@ -49,7 +56,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The pairs that the figures stand on. `disturbed`: none was undisturbed, so they stand on all."""
+    """The pairs that the figures stand on. `disturbed`: none was undisturbed, so they stand on those."""
 
     pairs: tuple[Pair, ...]
     discarded: tuple[Pair, ...]
@@ -59,7 +66,7 @@ class Counted:
 def count_pairs(pairs: Sequence[Pair]) -> Counted:
     good = tuple(pair for pair in pairs if pair.fault is None)
     bad = tuple(pair for pair in pairs if pair.fault is not None)
-    return Counted(good or bad, bad, disturbed=not good)
+    return Counted(good or tuple(pair for pair in bad if pair.void is None), bad, disturbed=not good)
 
 
 def another_pair(pairs: Sequence[Pair], wanted: int, seconds: float, budget_s: float) -> bool:
