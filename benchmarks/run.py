@@ -155,7 +155,7 @@ def _result(route: str, board: Board, observed: _Observed, timed: int, latency: 
         acknowledged=board[ACKED],
         received=len(came),
         repeated=board[REPEATED],
-        per_s=rate(sorted(came)[:timed]),
+        per_s=0.0 if observed.stalled else rate(sorted(came)[:timed]),
         cpu_us=spent.cpu_us,
         others=spent.others,
         backlog_start=median(observed.backlogs[:edge] or [0]),
