@@ -23,10 +23,10 @@ import redis
 
 from benchmarks import floor, measure, report
 from benchmarks.load import BACKLOG, DEVICES
-from benchmarks.profiles import tops
+from benchmarks.profiles import redis_commands, tops
 from benchmarks.run import Result, Route, measured
 from benchmarks.servers import PREFIX, Failed, Stack, check_programs, product, servers
-from benchmarks.verdict import Pair, another_pair, count_pairs, failures, middle
+from benchmarks.verdict import DISTURBED, Pair, another_pair, count_pairs, failures, middle
 from zelador.errors import Unavailable, ZeladorError
 from zelador.ledger import LedgerReader
 
@@ -39,6 +39,7 @@ PRODUCT = Route(
 FLOORS = {qos: Route(f"floor at QoS {qos}", (floor.TOPIC_IN,), floor.TOPIC_OUT, '"id":"', qos) for qos in (0, 1)}
 SHARE_HELD = 0.85  # of the result, for a minute
 LATENCY_PER_S = 1_000
+LATENCY_TRIES = 3  # until one is undisturbed
 STARTED = time.monotonic()
 SETTLE_S = 10.0  # for the last readings to be marked done
 
@@ -103,6 +104,8 @@ class Benchmark:
                 self._pairs(stack)
                 self._longer(stack, size)
                 found.ledger = _ledger(stack, sum(run.sent for run in found.product))
+                if self._options.profile:
+                    print(redis_commands(stack.redis_url))
             found.failures = failures(found.product, found.ledger, found.sustained)
             if self._options.profile:
                 print(tops(self._folder))
@@ -128,8 +131,12 @@ class Benchmark:
             per_s = round(SHARE_HELD * result)
             _say(f"open loop at {per_s:,}/s for {size.minute_s} s")
             found.sustained = self._product(stack, per_s * size.minute_s, per_s), per_s
-        _say(f"latency at {LATENCY_PER_S:,}/s for {size.latency_s} s")
-        found.paced = self._product(stack, LATENCY_PER_S * size.latency_s, LATENCY_PER_S, latency=True), LATENCY_PER_S
+        for _ in range(LATENCY_TRIES):
+            _say(f"latency at {LATENCY_PER_S:,}/s for {size.latency_s} s")
+            run = self._product(stack, LATENCY_PER_S * size.latency_s, LATENCY_PER_S, latency=True)
+            found.paced.append((run, LATENCY_PER_S))
+            if not run.exact or run.others <= DISTURBED:
+                break
 
     def _product(self, stack: Stack, count: int, per_s: int | None = None, latency: bool = False) -> Result:
         first = self._numbers(count)

@@ -25,21 +25,27 @@ class Measured:
     profiled: bool = False
     pairs: list[Pair] = field(default_factory=list)
     sustained: tuple[Result, float] | None = None  # the open loop, and its readings a second
-    paced: tuple[Result, float] | None = None  # the run that latency was measured in
+    paced: list[tuple[Result, float]] = field(default_factory=list)  # the runs that latency was measured in
     ledger: dict[str, int] | None = None
     failures: list[str] = field(default_factory=list)
 
     @property
     def product(self) -> list[Result]:
         """Every run of the product, those of discarded pairs too: what is lost there is lost."""
-        longer = [run[0] for run in (self.sustained, self.paced) if run is not None]
+        longer = [run for run, _ in ([self.sustained] if self.sustained else []) + self.paced]
         return [pair.product for pair in self.pairs if pair.product is not None] + longer
+
+    @property
+    def latency(self) -> tuple[Result, float] | None:
+        """Of the runs at a fixed rate the one that was disturbed least."""
+        return min(self.paced, key=lambda run: run[0].others, default=None)
 
 
 def document(found: Measured, counted: Counted) -> dict[str, Any]:
     """The JSON object. What was not measured is null."""
     pairs = counted.pairs
-    latencies = found.paced[0].latencies_ms if found.paced else ()
+    latency = found.latency[0] if found.latency else None
+    latencies = latency.latencies_ms if latency else ()
     said: dict[str, Any] = {
         "end_to_end_per_s": _rounded(_median(pairs, "product"), 0),
         "floor_qos0_per_s": _rounded(_median(pairs, "qos0"), 0),
@@ -48,6 +54,7 @@ def document(found: Measured, counted: Counted) -> dict[str, Any]:
         "ratio_qos1": _rounded(middle([pair.ratio_qos1 for pair in pairs]), 3),
         "p50_ms": _rounded(percentile(latencies, 0.5), 2),
         "p99_ms": _rounded(percentile(latencies, 0.99), 2),
+        "latency_others": _rounded(latency.others if latency else None, 3),
         "cpu_us": {name: round(value, 2) for name, value in _cpu(pairs, "product").items()},
         "lost": sum(run.lost for run in found.product),
         "repeated": sum(run.repeated for run in found.product),
@@ -67,6 +74,7 @@ def document(found: Measured, counted: Counted) -> dict[str, Any]:
             "backlog_start": round(run.backlog_start),
             "backlog_end": round(run.backlog_end),
             "backlog_grew": backlog_grew(run, per_s),
+            "sustained_others": round(run.others, 3),
         }
     return said
 
@@ -126,8 +134,8 @@ def _longer(found: Measured) -> list[str]:
             f"open loop {per_s:,.0f} readings/s for {run.sent / per_s:.0f} s: {grew}, backlog {run.backlog_start:,.0f} "
             f"at the beginning, {run.backlog_end:,.0f} at the end, others {run.others:.0%}"
         )
-    if found.paced is not None:
-        run, per_s = found.paced
+    if found.latency is not None:
+        run, per_s = found.latency
         p50, p99 = percentile(run.latencies_ms, 0.5), percentile(run.latencies_ms, 0.99)
         lines.append(
             f"latency   at {per_s:,.0f} readings/s: p50 {_number(p50, 2)} ms, p99 {_number(p99, 2)} ms "

@@ -123,7 +123,8 @@ def test_cpu_time_a_reading_and_what_others_took() -> None:
 
 def test_the_document_has_its_keys_and_the_report_says_what_failed() -> None:
     found = Measured({"cores": "2"}, wanted=1, readings=1_000, lane=True, pairs=[pair(10, 20)], ledger=dict(LEDGER))
-    found.paced = result(latencies_ms=(1.0, 2.0, 3.0)), 1_000
+    disturbed = result(latencies_ms=(9.0,), others=0.5), 1_000.0
+    found.paced = [disturbed, (result(latencies_ms=(1.0, 2.0, 3.0)), 1_000.0)]
     found.failures = failures([result(received=999)], LEDGER, None)
     counted = count_pairs(found.pairs)
     said = document(found, counted)
