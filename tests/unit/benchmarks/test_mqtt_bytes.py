@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -67,25 +68,32 @@ def test_paho_reads_our_publish(paho: Paho, size: int) -> None:
 
 @given(
     sizes=some.lists(some.one_of(some.integers(0, 400), some.integers(16_300, 17_000)), max_size=12),
-    pieces=some.lists(some.integers(1, 20_000), min_size=1),
+    cuts=some.lists(some.integers(0, 200_000), max_size=30),
 )
-def test_wherever_the_stream_is_cut_each_message_is_found_once(sizes: list[int], pieces: list[int]) -> None:
+def test_wherever_the_stream_is_cut_each_message_is_found_once(sizes: list[int], cuts: list[int]) -> None:
     sent = [
         publish("sensors/press-01/prediction", b'{"reading_id":"%08d"}' % number + b" " * size, number + 1)
         for number, size in enumerate(sizes)
     ]
-    stream, numbers, ids, rest = b"".join(sent), [], [], b""
-    for turn in range(len(stream) + 1):
-        if not stream:
-            break
-        size = pieces[turn % len(pieces)]
-        piece, stream = stream[:size], stream[size:]
-        found, acknowledged, rest = cut(rest + piece, b'"reading_id":"')
+    stream = b"".join(sent)
+    edges = sorted({0, len(stream), *(at % (len(stream) + 1) for at in cuts)})
+    numbers, ids, rest = [], [], b""
+    for first, last in pairwise(edges):
+        found, acknowledged, rest = cut(rest + stream[first:last], b'"reading_id":"')
         numbers += found
         ids += acknowledged
     assert rest == b""
     assert numbers == list(range(len(sizes)))
     assert ids == [(number + 1).to_bytes(2, "big") for number in numbers]
+
+
+def test_a_stream_that_comes_byte_by_byte_too() -> None:
+    stream = b"".join(publish("t", b'{"reading_id":"%08d"}' % number + b" " * 200, number + 1) for number in range(3))
+    numbers, rest = [], b""
+    for at in range(len(stream)):
+        found, _, rest = cut(rest + stream[at : at + 1], b'"reading_id":"')
+        numbers += found
+    assert numbers == [0, 1, 2]
 
 
 def test_an_answer_at_another_qos_or_without_an_id_is_no_answer() -> None:
