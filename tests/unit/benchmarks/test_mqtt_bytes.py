@@ -9,7 +9,7 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -66,6 +66,7 @@ def test_paho_reads_our_publish(paho: Paho, size: int) -> None:
     )
 
 
+@settings(deadline=None)  # a busy machine is no fault of the code
 @given(
     sizes=some.lists(some.one_of(some.integers(0, 400), some.integers(16_300, 17_000)), max_size=12),
     cuts=some.lists(some.integers(0, 200_000), max_size=30),
