@@ -25,7 +25,9 @@ from zelador.scenarios.machines import simulate
 WINDOW = 500  # sent and not acknowledged, at most
 BACKLOG = 5_000  # sent and not received by the subscriber, at most: so the backlog is flat by construction
 STEP = 125  # room that is worth waking for
-NAP_S = 0.001
+NAP_S = 0.002  # until the broker has acknowledged more
+LONG_NAP_S = 0.01  # until the subscriber has received more: of BACKLOG that is little
+TICK_S = 0.001  # of an open loop
 DEVICES = 50
 PAYLOAD = 115  # bytes
 ID_DIGITS = 8
@@ -63,18 +65,18 @@ def main() -> None:
     sock.close()
 
 
-def encode(first: int, count: int, topics: Sequence[str], now: datetime) -> bytes:
+def encode(first: int, count: int, topics: Sequence[str], now: datetime) -> bytearray:
     """`count` PUBLISH packets one after the other, all of the same length."""
     rows = [tuple(sample.values.values()) for sample in islice(simulate(7), 10_000)]
     ts = now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
-    packets = []
+    if len({len(topic) for topic in topics}) > 1:
+        raise ValueError("topics of different lengths would make packets of different lengths")
+    packets = bytearray()
     for index in range(count):
         number = first + index
         payload = reading(number, rows[number % len(rows)], ts, number // len(topics))
-        packets.append(publish(topics[number % len(topics)], payload, index % PACKET_IDS + 1))
-    if len({len(packet) for packet in packets}) > 1:
-        raise ValueError("packets of different lengths: are the topics equally long?")
-    return b"".join(packets)
+        packets += publish(topics[number % len(topics)], payload, index % PACKET_IDS + 1)
+    return packets
 
 
 def reading(number: int, row: Sequence[float], ts: str, seq: int) -> bytes:
@@ -88,7 +90,7 @@ def reading(number: int, row: Sequence[float], ts: str, seq: int) -> bytes:
 
 
 class Load:
-    def __init__(self, sock: socket.socket, packets: bytes, board: Board) -> None:
+    def __init__(self, sock: socket.socket, packets: bytearray, board: Board) -> None:
         self._sock = sock
         self._packets = memoryview(packets)
         self._size = len(packets) // board.count
@@ -111,16 +113,17 @@ class Load:
         while self._sent < count and not board[STOP]:
             self._count_acks()
             left = count - self._sent
-            room = min(self._window(), BACKLOG - (self._sent - board[RECEIVED]), left)
+            allowed = BACKLOG - (self._sent - board[RECEIVED])
+            room = min(self._window(), allowed, left)
             if room < min(STEP, left):
-                time.sleep(NAP_S)
+                time.sleep(LONG_NAP_S if allowed < STEP else NAP_S)
                 continue
             board[DUE] = self._sent + room
             self._send(room)
 
     def _open_loop(self, per_s: int) -> None:
         board, count = self._board, self._board.count
-        tick = max(1.0 / per_s, NAP_S)
+        tick = TICK_S if per_s > 1.0 / TICK_S else 0.0  # above that, several readings a wake
         started = time.monotonic()
         while self._sent < count and not board[STOP]:
             now = time.monotonic()
@@ -131,7 +134,7 @@ class Load:
             if room > 0:
                 self._send(room)
             next_due = started + self._sent / per_s
-            time.sleep(max(next_due - time.monotonic(), tick if per_s > 1 / NAP_S else 0.0, 0.0001))
+            time.sleep(max(next_due - time.monotonic(), tick, 0.0001))
 
     def _window(self) -> int:
         return WINDOW - (self._sent - self._acked)

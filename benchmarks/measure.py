@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 import psutil
 
-from benchmarks.servers import version
+from benchmarks.servers import Failed, version
+
+# Interrupts are the loopback's, which is ours, and in no process's account; a guest's time is in user's already.
+NOT_OTHERS = ("idle", "iowait", "irq", "softirq", "guest", "guest_nice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +62,16 @@ def machine() -> dict[str, str]:
 
 
 def _cpu_s(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error as error:
+        raise Failed(f"a process of the benchmark is gone: {error}") from None
     return float(times.user + times.system)
 
 
 def _busy_s() -> float:
     """All that was not idle; time that a hypervisor gave to another machine is somebody else's too."""
-    times = psutil.cpu_times()._asdict()
-    # Linux counts a guest's time in user already.
-    return float(sum(value for name, value in times.items() if name not in ("idle", "iowait", "guest", "guest_nice")))
+    return float(sum(value for name, value in psutil.cpu_times()._asdict().items() if name not in NOT_OTHERS))
 
 
 def _processor() -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.load import BACKLOG
 from benchmarks.run import Result
 from benchmarks.servers import BROKER_SETTINGS, REDIS_SETTINGS
 from benchmarks.verdict import DISTURBED, Counted, Pair, backlog_grew, middle, percentile
@@ -18,26 +19,33 @@ class Measured:
     """Everything that a benchmark found out, as far as it came."""
 
     machine: Mapping[str, str]
+    wanted: int  # pairs that have to count
     readings: int
     lane: bool
     profiled: bool = False
     pairs: list[Pair] = field(default_factory=list)
     sustained: tuple[Result, float] | None = None  # the open loop, and its readings a second
-    paced: tuple[Result, float] | None = None  # the run that latency was measured in
+    paced: list[tuple[Result, float]] = field(default_factory=list)  # the runs that latency was measured in
     ledger: dict[str, int] | None = None
     failures: list[str] = field(default_factory=list)
 
     @property
     def product(self) -> list[Result]:
         """Every run of the product, those of discarded pairs too: what is lost there is lost."""
-        longer = [run[0] for run in (self.sustained, self.paced) if run is not None]
+        longer = [run for run, _ in ([self.sustained] if self.sustained else []) + self.paced]
         return [pair.product for pair in self.pairs if pair.product is not None] + longer
+
+    @property
+    def latency(self) -> tuple[Result, float] | None:
+        """Of the runs at a fixed rate the one that was disturbed least."""
+        return min(self.paced, key=lambda run: run[0].others, default=None)
 
 
 def document(found: Measured, counted: Counted) -> dict[str, Any]:
     """The JSON object. What was not measured is null."""
     pairs = counted.pairs
-    latencies = found.paced[0].latencies_ms if found.paced else ()
+    latency = found.latency[0] if found.latency else None
+    latencies = latency.latencies_ms if latency else ()
     said: dict[str, Any] = {
         "end_to_end_per_s": _rounded(_median(pairs, "product"), 0),
         "floor_qos0_per_s": _rounded(_median(pairs, "qos0"), 0),
@@ -46,10 +54,12 @@ def document(found: Measured, counted: Counted) -> dict[str, Any]:
         "ratio_qos1": _rounded(middle([pair.ratio_qos1 for pair in pairs]), 3),
         "p50_ms": _rounded(percentile(latencies, 0.5), 2),
         "p99_ms": _rounded(percentile(latencies, 0.99), 2),
+        "latency_others": _rounded(latency.others if latency else None, 3),
         "cpu_us": {name: round(value, 2) for name, value in _cpu(pairs, "product").items()},
         "lost": sum(run.lost for run in found.product),
         "repeated": sum(run.repeated for run in found.product),
         "pairs": len(pairs),
+        "pairs_wanted": found.wanted,
         "pairs_discarded": len(counted.discarded),
         "disturbed": counted.disturbed,
         "readings": found.readings,
@@ -64,6 +74,7 @@ def document(found: Measured, counted: Counted) -> dict[str, Any]:
             "backlog_start": round(run.backlog_start),
             "backlog_end": round(run.backlog_end),
             "backlog_grew": backlog_grew(run, per_s),
+            "sustained_others": round(run.others, 3),
         }
     return said
 
@@ -74,14 +85,14 @@ def text(found: Measured, counted: Counted) -> str:
         "machine   " + ", ".join(f"{name} {value}" for name, value in found.machine.items()),
         "settings  " + ", ".join(f"{name} {value}" for name, value in settings.items()),
         f"          TCP on the loopback, QoS 1, closed loop, MQTT lane {'on' if found.lane else 'off'}, "
-        f"{found.readings:,} readings a run, the first tenth of them warm-up",
+        f"{found.readings:,} readings a run, the first tenth warm-up, and {BACKLOG:,} more untimed",
     ]
     if found.profiled:
         lines.append("          UNDER A PROFILER: the rates below say nothing")
     lines += ["", _row("pair", "floor QoS 0/s", "floor QoS 1/s", "product/s", "ratio", "to QoS 1", "others")]
     for number, pair in enumerate(found.pairs, 1):
         lines.append(_pair_row(str(number), pair) + (f"   discarded: {pair.fault}" if pair.fault else ""))
-    lines += _summary(counted)
+    lines += _summary(counted, found.wanted)
     lines += ["", _row("CPU µs a reading", *PROCESSES, "relay")]
     for name, part in (("product", "product"), ("floor QoS 0", "qos0"), ("floor QoS 1", "qos1")):
         spent = _cpu(counted.pairs, part)
@@ -96,7 +107,7 @@ def text(found: Measured, counted: Counted) -> str:
     return "\n".join(lines)
 
 
-def _summary(counted: Counted) -> list[str]:
+def _summary(counted: Counted, wanted: int) -> list[str]:
     pairs = counted.pairs
     lines = []
     for name, pick in (("median", middle), ("lowest", _lowest), ("highest", _highest)):
@@ -107,6 +118,8 @@ def _summary(counted: Counted) -> list[str]:
         lines.append(
             f"{len(counted.discarded)} pairs discarded (somebody else had more than {DISTURBED:.0%}, or a floor lost)"
         )
+    if not counted.disturbed and len(pairs) < wanted:
+        lines.append(f"ONLY {len(pairs)} OF {wanted} PAIRS COUNT: measure again on a quiet machine")
     if counted.disturbed:
         lines.append("NO PAIR WAS UNDISTURBED: the figures stand on disturbed ones; measure again on a quiet machine")
     return lines
@@ -121,13 +134,15 @@ def _longer(found: Measured) -> list[str]:
             f"open loop {per_s:,.0f} readings/s for {run.sent / per_s:.0f} s: {grew}, backlog {run.backlog_start:,.0f} "
             f"at the beginning, {run.backlog_end:,.0f} at the end, others {run.others:.0%}"
         )
-    if found.paced is not None:
-        run, per_s = found.paced
+    if found.latency is not None:
+        run, per_s = found.latency
         p50, p99 = percentile(run.latencies_ms, 0.5), percentile(run.latencies_ms, 0.99)
         lines.append(
             f"latency   at {per_s:,.0f} readings/s: p50 {_number(p50, 2)} ms, p99 {_number(p99, 2)} ms "
             f"(publish to the subscriber's receipt, {run.received:,} readings, others {run.others:.0%})"
         )
+    if not found.product:
+        return lines
     lost, repeated = sum(run.lost for run in found.product), sum(run.repeated for run in found.product)
     lines.append(
         f"exactness {sum(run.sent for run in found.product):,} readings sent, {lost} lost, {repeated} repeated"

@@ -1,4 +1,8 @@
-"""One run: the same load and the same subscriber around whatever lies between them."""
+"""One run: the same load and the same subscriber around whatever lies between them.
+
+A closed loop goes on for BACKLOG readings after those that are timed. Without them the last of the timed ones would
+come out of a backlog that nobody fills any more, with the load's and the ingester's share of the machine set free.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,14 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.board import ACKED, DUE, GO, LOAD_READY, RECEIVED, REPEATED, SENT, STOP, SUBSCRIBER_READY, Board
-from benchmarks.load import Plan
+from benchmarks.load import BACKLOG, Plan
 from benchmarks.measure import Snapshot, snapshot, use
 from benchmarks.servers import END_S, ROOT, Program, await_that, started
 from benchmarks.subscriber import Watch
 
 WARM_UP = 0.1
 STALL_S = 10.0  # nothing received for so long: it will not come
-SLOWEST_PER_S = 300  # a run slower than that has stalled too: each has a deadline
+SLOWEST_PER_S = 500  # a closed loop slower than that has stalled too: each run has a deadline
 LOOK_S = 0.005
 CHECK_S = 0.25
 LINGER_S = 0.5  # after the last reading, for one that comes again
@@ -73,16 +77,17 @@ def measured(
     first: int,
     count: int,
     per_s: int | None = None,
-    nap: bool = True,
+    latency: bool = False,
 ) -> Result:
     """Sends readings `first` to `first + count` along `route`, in a closed loop or at `per_s`, and awaits each.
 
-    Raises Failed when a process dies; a run that stalls gives a result that says so.
+    Of a closed loop's readings the last BACKLOG are not timed; `latency` asks for each reading's. Raises Failed when
+    a process dies; a run that stalls gives a result that says so.
     """
     path = folder / f"board-{first}"
     board = Board(path, count, make=True)
     plan = Plan(port, str(path), first, count, route.topics, per_s)
-    watch = Watch(port, str(path), first, count, route.answers, route.marker, route.qos, nap)
+    watch = Watch(port, str(path), first, count, route.answers, route.marker, route.qos, nap=not latency)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with contextlib.ExitStack() as ends:
         ends.callback(path.unlink)
@@ -94,11 +99,14 @@ def measured(
         both = [load, subscriber]
         await_that(lambda: bool(board[SUBSCRIBER_READY] and board[LOAD_READY]), both, "load and subscriber to start")
         board[GO] = 1
-        observed = _observe(board, {"load": load, "subscriber": subscriber}, between)
+        timed = count if per_s else count - BACKLOG
+        deadline_s = STALL_S + count / SLOWEST_PER_S if per_s is None else 3 * STALL_S + count / per_s
+        pids = {"load": load, "subscriber": subscriber, **between}
+        observed = _observe(board, pids, timed, time.monotonic() + deadline_s)
         time.sleep(LINGER_S)
         board[STOP] = 1
         await_that(lambda: all(p.process.poll() is not None for p in both), [], "load and subscriber to end", END_S)
-    return _result(route.name, board, observed)
+    return _result(route.name, board, observed, timed, latency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,49 +117,50 @@ class _Observed:
     stalled: bool
 
 
-def _observe(board: Board, ours: Mapping[str, Program], between: Mapping[str, Program]) -> _Observed:
+def _observe(board: Board, programs: Mapping[str, Program], timed: int, deadline: float) -> _Observed:
     """Looks at the board until every reading has come, or none comes any more."""
-    pids = {name: program.pid for name, program in {**ours, **between}.items()}
-    warm = snapshot(pids, 0)
+    pids = {name: program.pid for name, program in programs.items()}
+    warm, end = snapshot(pids, 0), None
     warmed = False
     backlogs: list[int] = []
-    started_at = progressed_at = checked_at = time.monotonic()
-    deadline = started_at + STALL_S + board.count / SLOWEST_PER_S
+    progressed_at = checked_at = time.monotonic()
     last = 0
     while True:
         received, now = board[RECEIVED], time.monotonic()
         if received > last:
             last, progressed_at = received, now
-        if not warmed and received >= WARM_UP * board.count:
+        if not warmed and received >= WARM_UP * timed:
             warm, warmed = snapshot(pids, received), True
         if warmed and board[DUE] < board.count:
             backlogs.append(board[DUE] - received)
+        if end is None and received >= timed:
+            end = snapshot(pids, received)
         if received >= board.count or now > deadline or now > progressed_at + STALL_S:
-            return _Observed(warm, snapshot(pids, received), backlogs, received < board.count)
+            return _Observed(warm, end or snapshot(pids, received), backlogs, received < board.count)
         if now > checked_at + CHECK_S:
             checked_at = now
-            for program in (*ours.values(), *between.values()):
+            for program in programs.values():
                 program.check()
         time.sleep(LOOK_S)
 
 
-def _result(route: str, board: Board, observed: _Observed) -> Result:
+def _result(route: str, board: Board, observed: _Observed, timed: int, latency: bool) -> Result:
     spent = use(observed.warm, observed.end)
-    pairs = [(came, sent) for came, sent in zip(board.received_at, board.sent_at, strict=True) if came]
-    times = sorted(came for came, _ in pairs)
+    came = [at for at in board.received_at if at]
+    both = zip(board.received_at, board.sent_at, strict=True) if latency else ()
     edge = max(1, len(observed.backlogs) // 6)
     return Result(
         route=route,
         sent=board[SENT],
         acknowledged=board[ACKED],
-        received=len(times),
+        received=len(came),
         repeated=board[REPEATED],
-        per_s=rate(times),
+        per_s=0.0 if observed.stalled else rate(sorted(came)[:timed]),
         cpu_us=spent.cpu_us,
         others=spent.others,
         backlog_start=median(observed.backlogs[:edge] or [0]),
         backlog_end=median(observed.backlogs[-edge:] or [0]),
-        latencies_ms=tuple((came - sent) / 1e6 for came, sent in pairs),
+        latencies_ms=tuple((received - sent) / 1e6 for received, sent in both if received),
         stalled=observed.stalled,
     )
 

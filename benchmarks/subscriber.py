@@ -17,7 +17,7 @@ from benchmarks.load import ID_DIGITS
 from benchmarks.mqtt_bytes import PUBACK, open_session
 
 CHUNK = 262_144
-NAP_S = 0.001  # after a read, so that the next is a large one; never when latency is measured
+NAP_S = 0.004  # after a small read, so that the next is a large one; never when latency is measured
 SMALL = 65_536
 
 
@@ -71,6 +71,7 @@ def cut(data: bytes, marker: bytes, qos: int = 1) -> tuple[list[int], list[bytes
     numbers: list[int] = []
     packet_ids: list[bytes] = []
     find, skip, at, end = data.find, len(marker), 0, len(data)
+    digits_end = skip + ID_DIGITS
     while at + 2 <= end:
         length, body, shift = data[at + 1], at + 2, 7
         if length > 127:
@@ -90,8 +91,10 @@ def cut(data: bytes, marker: bytes, qos: int = 1) -> tuple[list[int], list[bytes
             if qos:
                 packet_ids.append(data[name_end : name_end + 2])
             found = find(marker, name_end, stop)
-            digits = data[found + skip : found + skip + ID_DIGITS]
-            numbers.append(int(digits) if found >= 0 and digits.isdigit() else -1)
+            try:
+                numbers.append(int(data[found + skip : found + digits_end]) if found >= 0 else -1)
+            except ValueError:
+                numbers.append(-1)
         else:
             numbers.append(-1)
         at = stop

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -29,11 +29,18 @@ class Pair:
         return max((run.others for run in self.runs), default=0.0)
 
     @property
-    def fault(self) -> str | None:
-        """Why it does not count; None if it does."""
+    def void(self) -> str | None:
+        """What a floor did that makes it no floor: its rate says nothing."""
         for floor in (self.qos0, self.qos1):
             if floor is not None and not floor.exact:
                 return f"the {floor.route} lost {floor.lost} and repeated {floor.repeated}"
+        return None
+
+    @property
+    def fault(self) -> str | None:
+        """Why it does not count; None if it does."""
+        if self.void:
+            return self.void
         if self.others > DISTURBED:
             return f"somebody else had {self.others:.0%} of the machine"
         return None
@@ -49,7 +56,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The pairs that the figures stand on. `disturbed`: none was undisturbed, so they stand on all."""
+    """The pairs that the figures stand on. `disturbed`: none was undisturbed, so they stand on those."""
 
     pairs: tuple[Pair, ...]
     discarded: tuple[Pair, ...]
@@ -59,7 +66,7 @@ class Counted:
 def count_pairs(pairs: Sequence[Pair]) -> Counted:
     good = tuple(pair for pair in pairs if pair.fault is None)
     bad = tuple(pair for pair in pairs if pair.fault is not None)
-    return Counted(good or bad, bad, disturbed=not good)
+    return Counted(good or tuple(pair for pair in bad if pair.void is None), bad, disturbed=not good)
 
 
 def another_pair(pairs: Sequence[Pair], wanted: int, seconds: float, budget_s: float) -> bool:
@@ -91,22 +98,23 @@ def backlog_grew(run: Result, per_s: float) -> bool:
 
 
 def failures(
-    product: Sequence[Result], ledger: dict[str, int] | None, sustained: tuple[Result, float] | None
+    product: Sequence[Result], ledger: Mapping[str, int] | None, sustained: tuple[Result, float] | None
 ) -> list[str]:
     """Why the benchmark fails, in sentences; empty when it does not. Speed is no reason."""
     found = []
     for run in product:
         if run.stalled:
-            found.append(f"{run.route} stalled: {run.sent} sent, {run.acknowledged} acknowledged, {run.received} came")
+            said = f"{run.sent:,} sent, {run.acknowledged:,} acknowledged to the load, {run.received:,} received"
+            found.append(f"{run.route} stalled: {said}")
         if run.lost:
-            found.append(f"{run.route}: {run.lost} of {run.sent} readings have no prediction")
+            found.append(f"{run.route}: {run.lost:,} of {run.sent:,} readings have no prediction")
         if run.repeated:
-            found.append(f"{run.route}: {run.repeated} predictions came again, or for no reading of the run")
+            found.append(f"{run.route}: {run.repeated:,} predictions came again, or for no reading of the run")
     sent = sum(run.sent for run in product)
     if ledger is not None and ledger["unaccounted"]:
-        found.append(f"the ledger does not close: {ledger['unaccounted']} unaccounted")
+        found.append(f"the ledger does not close: {ledger['unaccounted']:,} unaccounted")
     if ledger is not None and ledger["classified"] != sent:
-        found.append(f"the ledger has {ledger['classified']} classified, {sent} readings were sent")
+        found.append(f"the ledger has {ledger['classified']:,} classified, {sent:,} readings were sent")
     if sustained is not None and sustained[0].others <= DISTURBED and backlog_grew(*sustained):
         start, end = sustained[0].backlog_start, sustained[0].backlog_end
         found.append(f"at {sustained[1]:,.0f} readings a second the backlog grew from {start:,.0f} to {end:,.0f}")

@@ -1,0 +1,32 @@
+"""A benchmark of a few thousand readings: that it measures and counts, never how fast."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from benchmarks.servers import NEEDED, ROOT
+from tests.servers import found_or_skip
+
+
+def test_a_small_benchmark_counts_every_reading_once() -> None:
+    for program in NEEDED:
+        found_or_skip(program)
+    command = [sys.executable, "-m", "benchmarks.end_to_end", "--quick", "--pairs", "1", "--readings", "3000", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["lost"] == said["repeated"] == said["unaccounted"] == 0
+    assert not said["failed"]
+    for figure in (
+        "end_to_end_per_s",
+        "floor_qos0_per_s",
+        "floor_qos1_per_s",
+        "ratio",
+        "ratio_qos1",
+        "p50_ms",
+        "p99_ms",
+    ):
+        assert said[figure] > 0, figure
+    assert set(said["cpu_us"]) == {"load", "subscriber", "broker", "redis", "ingest", "inference"}
