@@ -54,24 +54,26 @@ def answer(
     now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> list[Answered]:
     """Classifies all readings of `batch` in one call of the model where it can."""
-    answered = [Answered(delivered) for delivered in batch]
+    answered: list[Answered] = []
     places: list[tuple[Answered, Entry, Reading]] = []
-    rows: list[tuple[float, ...]] = []
-    for item in answered:
-        entry = item.delivered.entry
+    rows: list[float] = []  # one after the other
+    for delivered in batch:
+        item = Answered(delivered, [], [])
+        answered.append(item)
+        entry = delivered.entry
         if entry is None:
             item.failures.append((None, "the buffer's entry cannot be decoded"))
             continue
-        order = _order(item.delivered.features, model.features)
+        order = _order(delivered.features, model.features)
         if isinstance(order, str):
             reason = f"the model {model.name} needs {order}, which the reading does not have"
             item.failures.extend((reading, reason) for reading in entry.readings)
             continue
         for reading in entry.readings:
             places.append((item, entry, reading))
-            rows.append(reading.values if order is None else tuple([reading.values[i] for i in order]))
+            rows += reading.values if order is None else [reading.values[i] for i in order]
     if rows:
-        results = _classify(model, np.array(rows, dtype=np.float64))
+        results = _classify(model, np.array(rows, dtype=np.float64).reshape(len(places), -1))
         predicted_at, name, digest = iso(now()), model.name, model.digest
         for (item, entry, reading), result in zip(places, results, strict=True):
             if isinstance(result, str):

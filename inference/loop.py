@@ -103,12 +103,7 @@ class Worker:
         started = time.perf_counter()
         answered = answer(batch, live.model, live.sequence)
         model_seconds = time.perf_counter() - started
-        messages: list[Outgoing] = []
-        owner: list[int] = []
-        for index, item in enumerate(answered):
-            for message in self._messages(item):
-                messages.append(message)
-                owner.append(index)
+        messages, owner = self._messages(answered)
         publication = self._link.publish(messages)
         self._on_the_way.append(_Batch(answered, owner, publication, model_seconds))
         return len(batch)
@@ -138,17 +133,22 @@ class Worker:
         if self._on_the_way:
             raise Stopping("told to stop while waiting for the broker")
 
-    def _messages(self, item: Answered) -> list[Outgoing]:
-        """One reading, one prediction; a gateway's array is answered by one array."""
-        entry = item.delivered.entry
-        if entry is None or not item.predictions:
-            return []
-        payload = encode_json(item.predictions) if entry.array else encode_json(item.predictions[0])
-        messages = [Outgoing(self._topic(entry.device_id), payload)]
-        if entry.response_topic:
-            correlation = bytes.fromhex(entry.correlation) if entry.correlation else None
-            messages.append(Outgoing(entry.response_topic, payload, False, "application/json", correlation))
-        return messages
+    def _messages(self, answered: Sequence[Answered]) -> tuple[list[Outgoing], list[int]]:
+        """One reading, one prediction; a gateway's array is answered by one array. And whose each message is."""
+        messages: list[Outgoing] = []
+        owner: list[int] = []
+        for index, item in enumerate(answered):
+            entry, predictions = item.delivered.entry, item.predictions
+            if entry is None or not predictions:
+                continue
+            payload = encode_json(predictions if entry.array else predictions[0])
+            messages.append(Outgoing(self._topic(entry.device_id), payload))
+            owner.append(index)
+            if entry.response_topic:
+                correlation = bytes.fromhex(entry.correlation) if entry.correlation else None
+                messages.append(Outgoing(entry.response_topic, payload, False, "application/json", correlation))
+                owner.append(index)
+        return messages, owner
 
     def _outcomes(
         self, answered: Sequence[Answered], refusals: dict[int, str]

@@ -93,36 +93,35 @@ class Decoder:
         An array's bad element is refused alone; a message that cannot be read at all is refused as one.
         """
         refused: list[tuple[str, bytes]] = []
-        readings: list[Reading] = []
-        is_array = False
         try:
             device = self.device(topic)
             if len(payload) > self._limits.max_payload_bytes:
                 raise Unusable(f"the message has {len(payload)} bytes, more than {self._limits.max_payload_bytes}")
             is_array = payload[:1] != b"{" and payload.lstrip(b" \t\r\n")[:1] == b"["
-            if not is_array:
-                readings.append(self._reading(device, payload, received_at))
+            if is_array:
+                readings = self._array(device, payload, received_at, refused)
             else:
-                for element in self._elements(payload):
-                    try:
-                        readings.append(self._reading(device, element, received_at))
-                    except Unusable as reason:
-                        refused.append((str(reason), element))
+                readings = (self._reading(device, payload, received_at),)
         except Unusable as reason:
             return None, [(str(reason), payload)]
         if not readings:
             return None, refused
-        if response_topic is not None and not _publishable(response_topic):
-            response_topic = None
-        entry = Entry(
-            device_id=device,
-            readings=tuple(readings),
-            received_at=received_at,
-            array=is_array,
-            response_topic=response_topic,
-            correlation=correlation.hex() if correlation and response_topic else None,
-        )
-        return entry, refused
+        if response_topic is None or not _publishable(response_topic):
+            return Entry(device, readings, received_at, is_array), refused
+        asked_under = correlation.hex() if correlation else None
+        return Entry(device, readings, received_at, is_array, response_topic, asked_under), refused
+
+    def _array(
+        self, device: str, payload: bytes, received_at: int, refused: list[tuple[str, bytes]]
+    ) -> tuple[Reading, ...]:
+        """The good elements; the bad ones are added to `refused`. Raises Unusable when it is no array."""
+        readings = []
+        for element in self._elements(payload):
+            try:
+                readings.append(self._reading(device, element, received_at))
+            except Unusable as reason:
+                refused.append((str(reason), element))
+        return tuple(readings)
 
     def _elements(self, payload: bytes) -> list[bytes]:
         try:
@@ -151,13 +150,13 @@ class Decoder:
             if not low <= value <= high:
                 raise Unusable(self._outside(values))
         measured_at = received_at if ts is None else self._moment(ts, received_at)
-        return Reading(
-            id=self._identity(device, given_id, ts, seq, measured_at),
-            values=values,
-            measured_at=measured_at,
-            label=None if label is None else _label(label),
-            seq=seq,
-        )
+        if given_id is None:
+            made_id = self._identity(device, seq, measured_at) if ts is not None and seq is not None else self._new_id()
+        else:
+            made_id = given_id if isinstance(given_id, str) else str(given_id)
+            if not 0 < len(made_id) <= MAX_NAME or not made_id.isprintable():
+                raise Unusable(f"id must have 1 to {MAX_NAME} printable characters")
+        return Reading(made_id, values, measured_at, None if label is None else _label(label), seq)
 
     def _outside(self, values: tuple[float, ...]) -> str:
         """Why a value is refused."""
@@ -188,17 +187,9 @@ class Decoder:
             raise Unusable(f"ts lies before the year {self._limits.oldest_year}")
         return moment
 
-    def _identity(self, device: str, given: str | int | None, ts: object, seq: int | None, measured_at: int) -> str:
-        """The device's own id; else made from device, ts and seq when it has both; else random."""
-        if given is not None:
-            text = str(given)
-            if not 0 < len(text) <= MAX_NAME or not text.isprintable():
-                raise Unusable(f"id must have 1 to {MAX_NAME} printable characters")
-            return text
-        if ts is not None and seq is not None:
-            text = f"{device}\0{measured_at}\0{seq}"
-            return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-        return self._new_id()
+    def _identity(self, device: str, seq: int, measured_at: int) -> str:
+        """What a device without ids of its own says with a time and a count: the same reading has the same id."""
+        return hashlib.blake2b(f"{device}\0{measured_at}\0{seq}".encode(), digest_size=16).hexdigest()
 
 
 def _label(value: str | float | bool) -> str:

@@ -80,12 +80,11 @@ class OnnxEngine:
         outputs = [output.name for output in self._session.get_outputs()]
         # Ridge's "probabilities" are raw scores: the manifest says whether there are any, not the graph.
         self._outputs = outputs[:2] if has_probabilities else outputs[:1]
-        self._index = {label: index for index, label in enumerate(classes)}
+        self._known = _Known(classes)
 
     def run(self, rows: Rows) -> tuple[Sequence[int], Rows | None]:
         found = self._session.run(self._outputs, {self._input: rows.astype(np.float32)})
-        index = self._index
-        labels = [index[text_of(label)] for label in found[0].ravel().tolist()]
+        labels = [self._known[label] for label in found[0].ravel().tolist()]
         if len(found) == 1:
             return labels, None
         return labels, np.asarray(found[1], dtype=np.float64)
@@ -108,6 +107,18 @@ class PipelineEngine:
             if not self._has_probabilities:
                 return labels, None
             return labels, np.asarray(self._estimator.predict_proba(rows), dtype=np.float64)
+
+
+class _Known(dict[object, int]):
+    """From a label as a model gives it to the index of its class; each kind of label is made a text only once."""
+
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        super().__init__({label: index for index, label in enumerate(classes)})
+        self._index = dict(self.items())
+
+    def __missing__(self, label: object) -> int:
+        self[label] = found = self._index[text_of(label)]
+        return found
 
 
 def text_of(label: object) -> str:

@@ -140,7 +140,7 @@ class IngestSettings(Section):
 class InferenceSettings(Section):
     # stable and unique: the worker's name in the consumer group; {hostname} stands for the machine's, or container's
     instance: str = "inference-1"
-    batch: PositiveInt = 256  # entries classified at once
+    batch: PositiveInt = 512  # entries classified at once
     takeover_after_s: PositiveFloat = 15.0  # entries held so long by another worker are taken over
     # After each connection, how long to publish nothing: subscribers of a broker that forgets its sessions
     # (the embedded one) need the time to come back, or they miss predictions. Readings wait meanwhile.

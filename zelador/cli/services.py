@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zelador.cli.process import prepare
+from zelador.cli.process import calm_collector, prepare
 from zelador.libgomp import restart_with_libgomp
 
 
@@ -11,6 +11,7 @@ def ingest() -> None:
     settings, stop = prepare("ingest")
     from ingest.service import run
 
+    calm_collector()
     run(settings, stop)
 
 
@@ -20,6 +21,7 @@ def infer() -> None:
     settings, stop = prepare("inference")
     from inference.service import run
 
+    calm_collector()
     run(settings, stop)
 
 

@@ -155,6 +155,8 @@ class Connection:
                 f"no MQTT broker answers at {self._where} ({error}); start it or set ZELADOR_MQTT__URL"
             ) from None
         self._buffered, self._lane = socket_of(self._client, settings.lane)
+        if self._lane is not None:
+            self._lane.epoch = self.epoch
         self._await(lambda: self._handshake.connected is not None, deadline, "CONNACK")
         reason = self._handshake.connected
         if reason.is_failure:
@@ -211,17 +213,9 @@ class Connection:
 
     def _take(self, lane: LaneSocket) -> None:
         """What the lane took out of the stream, as the rest of the link knows it."""
-        if lane.publishes:
-            now, epoch = time.time_ns() // 1_000_000, self.epoch
-            self.inbox.extend(
-                [
-                    Message(
-                        p.topic, p.payload, now, epoch, p.packet_id, p.qos, p.retained, p.response_topic, p.correlation
-                    )
-                    for p in lane.publishes
-                ]
-            )
-            lane.publishes.clear()
+        if lane.messages:
+            self.inbox.extend(lane.messages)
+            lane.messages.clear()
         if lane.confirmed:
             self.published += [
                 (packet_id, None if code < FAILURE else _reason(code)) for packet_id, code in lane.confirmed

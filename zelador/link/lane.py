@@ -7,19 +7,25 @@ everything else: CONNECT, authentication, will, SUBSCRIBE, PING, TLS, DISCONNECT
 from __future__ import annotations
 
 import socket
+import time
 
 from zelador.link.buffered import BufferedSocket
-from zelador.link.packets import Publish, cut, puback_packet, publish_packet
+from zelador.link.message import Message
+from zelador.link.packets import cut, puback_packet, publish_packet
 
 FIRST_ID, LAST_ID = 0x8001, 0xFFFF  # of what the lane publishes: paho counts up from 1, and for SUBSCRIBE alone
 
 
 class LaneSocket(BufferedSocket):
-    """`publishes` and `confirmed` fill up as the socket is filled; their owner takes them out."""
+    """`messages` and `confirmed` fill up as the socket is filled; their owner takes them out.
+
+    `epoch` is the owner's number of this connection, for the messages.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
-        self.publishes: list[Publish] = []
+        self.epoch = 0
+        self.messages: list[Message] = []
         self.confirmed: list[tuple[int, int]] = []  # (packet id, reason code)
         self._partial = bytearray()
         self._needed = 0
@@ -49,9 +55,9 @@ class LaneSocket(BufferedSocket):
             if len(self._partial) < self._needed:
                 return
             data = bytes(self._partial)
-        found = cut(data)
+        found = cut(data, time.time_ns() // 1_000_000, self.epoch)
         self._partial, self._needed = bytearray(data[found.consumed :]), found.needed
-        self.publishes += found.publishes
+        self.messages += found.messages
         self.confirmed += found.confirmed
         self._open.difference_update([packet_id for packet_id, _ in found.confirmed])
         if found.others:

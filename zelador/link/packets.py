@@ -7,8 +7,12 @@ else that a broker sends is handed on untouched.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import repeat
+from struct import unpack
 
 import msgspec
+
+from zelador.link.message import Message
 
 FAILURE = 0x80  # reason codes from here on are failures
 LARGEST = 268_435_455  # bytes after the fixed header that four length bytes can say
@@ -18,34 +22,25 @@ class Malformed(ValueError):
     """The bytes are not MQTT: the connection cannot be read any further."""
 
 
-class Publish(msgspec.Struct, frozen=True, gc=False):
-    """A PUBLISH of the broker's. `topic` is empty where it is not UTF-8."""
-
-    topic: str
-    payload: bytes
-    packet_id: int  # 0 at QoS 0
-    qos: int
-    retained: bool
-    response_topic: str | None = None
-    correlation: bytes | None = None
-
-
 class Cut(msgspec.Struct, gc=False):
     """What was found in a piece of the stream."""
 
-    publishes: list[Publish]
+    messages: list[Message]
     confirmed: list[tuple[int, int]]  # (packet id, reason code) of each PUBACK
     others: list[bytes]  # whole packets of any other kind
     consumed: int  # bytes of the piece that are whole packets
     needed: int  # bytes that the packet after them has in all; 0 while its length is not known
 
 
-def cut(data: bytes) -> Cut:
-    """Cuts `data`, which begins with a packet, into packets; the last may be incomplete. Raises Malformed."""
-    publishes: list[Publish] = []
-    confirmed: list[tuple[int, int]] = []
+def cut(data: bytes, received_at: int = 0, epoch: int = 0) -> Cut:
+    """Cuts `data`, which begins with a packet, into packets; the last may be incomplete. Raises Malformed.
+
+    `received_at` (ms since 1970 UTC) and `epoch` go into each message.
+    """
+    messages: list[Message] = []
     others: list[bytes] = []
-    at, end, needed = 0, len(data), 0
+    confirmed = _plain_confirmations(data)
+    at, end, needed = 4 * len(confirmed), len(data), 0
     while end - at >= 2:
         first, length, body = data[at], data[at + 1], at + 2
         if length > 0x7F:
@@ -58,7 +53,14 @@ def cut(data: bytes) -> Cut:
             needed = stop - at
             break
         if first & 0xF4 == 0x30:  # PUBLISH at QoS 0 or 1
-            publishes.append(_publish(data, first, body, stop))
+            if first & 2 and length > 4:  # QoS 1 without properties: nearly all, so without a call
+                named = body + 2 + (data[body] << 8 | data[body + 1])
+                if named + 2 < stop and not data[named + 2] and (packet_id := data[named] << 8 | data[named + 1]):
+                    topic, payload = _topic(data[body + 2 : named]), data[named + 3 : stop]
+                    messages.append(Message(topic, payload, received_at, epoch, packet_id, 1, first & 1 == 1))
+                    at = stop
+                    continue
+            messages.append(_publish(data, first, body, stop, received_at, epoch))
         elif first == 0x40:
             if length < 2:
                 raise Malformed("a PUBACK without a packet id")
@@ -66,7 +68,7 @@ def cut(data: bytes) -> Cut:
         else:
             others.append(data[at:stop])
         at = stop
-    return Cut(publishes, confirmed, others, at, needed)
+    return Cut(messages, confirmed, others, at, needed)
 
 
 def publish_packet(
@@ -110,7 +112,15 @@ def length_bytes(length: int) -> bytes:
 # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _publish(data: bytes, first: int, body: int, stop: int) -> Publish:
+def _plain_confirmations(data: bytes) -> list[tuple[int, int]]:
+    """The PUBACKs of four bytes that `data` begins with: what a worker reads is hardly anything else."""
+    whole = len(data) & ~3
+    kinds, lengths = data[:whole:4], data[1:whole:4]
+    count = min(len(kinds) - len(kinds.lstrip(b"\x40")), len(lengths) - len(lengths.lstrip(b"\x02")))
+    return list(zip(unpack(f">{2 * count}H", data[: 4 * count])[1::2], repeat(0)))
+
+
+def _publish(data: bytes, first: int, body: int, stop: int, received_at: int, epoch: int) -> Message:
     """The PUBLISH whose variable header begins at `body`; every length in it is checked against `stop`."""
     qos = first >> 1 & 1
     if body + 2 > stop:
@@ -123,16 +133,14 @@ def _publish(data: bytes, first: int, body: int, stop: int) -> Publish:
     packet_id = data[at] << 8 | data[at + 1] if qos else 0
     if qos and not packet_id:
         raise Malformed("a PUBLISH at QoS 1 with the packet id 0")
-    if not (size := data[after]):
-        return Publish(topic, data[after + 1 : stop], packet_id, qos, first & 1 == 1)
     try:
         size, start = _varint(data, after, stop)
     except IndexError:
         raise Malformed("a PUBLISH whose properties have no length") from None
     if start + size > stop:
         raise Malformed("a PUBLISH whose properties reach beyond its end")
-    response_topic, correlation = _properties(data[start : start + size])
-    return Publish(topic, data[start + size : stop], packet_id, qos, first & 1 == 1, response_topic, correlation)
+    properties = _properties(data[start : start + size])
+    return Message(topic, data[start + size : stop], received_at, epoch, packet_id, qos, first & 1 == 1, *properties)
 
 
 def _properties(data: bytes) -> tuple[str | None, bytes | None]:

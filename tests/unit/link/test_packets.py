@@ -96,7 +96,7 @@ def by_us(pieces: list[bytes]) -> list[tuple[object, ...]]:
         held += piece
         got = cut(held)
         found += [
-            (p.topic, p.payload, p.packet_id, p.qos, p.retained, p.response_topic, p.correlation) for p in got.publishes
+            (p.topic, p.payload, p.packet_id, p.qos, p.retained, p.response_topic, p.correlation) for p in got.messages
         ]
         found += [*got.confirmed, *((packet,) for packet in got.others)]
         held = held[got.consumed :]
@@ -118,6 +118,25 @@ def test_the_order_is_kept(packets: list[bytes]) -> None:
     assert by_us([b"".join(packets)]) == [by_paho(packet) for packet in packets]
 
 
+@given(st.lists(st.one_of(pubacks, others), max_size=40), st.binary(max_size=5))
+def test_a_run_of_confirmations_is_read_as_one_by_one(packets: list[bytes], tail: bytes) -> None:
+    try:
+        found = cut(b"".join(packets) + b"\xd0\x00" + tail)
+    except Malformed:
+        return
+    expected = [by_paho(packet) for packet in packets if packet[0] == 0x40]
+    assert found.confirmed[: len(expected)] == expected
+
+
+def test_a_message_says_when_and_on_which_connection_it_came() -> None:
+    plain, with_properties = publish_packet("a", b"x", 7), publish_packet("a", b"x", 8, False, b"\x04\x09\x00\x01c")
+    found = cut(plain + with_properties, 1_795_514_400_000, 3)
+    assert [(m.received_at, m.epoch, m.correlation) for m in found.messages] == [
+        (1_795_514_400_000, 3, None),
+        (1_795_514_400_000, 3, b"c"),
+    ]
+
+
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_or_refused_and_never_more_than_there_is(data: bytes) -> None:
     try:
@@ -136,7 +155,7 @@ def test_a_damaged_packet_is_read_or_refused(packet: bytes, data: st.DataObject)
         found = cut(damaged)
     except Malformed:
         return
-    for publish in found.publishes:
+    for publish in found.messages:
         assert publish.payload in damaged
         assert len(publish.payload) < len(damaged)
 
@@ -165,9 +184,9 @@ def test_what_lies_about_its_length_is_refused(packet: bytes, reason: str) -> No
 def test_a_packet_says_how_much_of_it_is_to_come() -> None:
     packet = publish_packet("a", b"x" * 100_000, 0x8001)
     found = cut(packet[:70_000])
-    assert (found.consumed, found.needed, found.publishes) == (0, len(packet), [])
+    assert (found.consumed, found.needed, found.messages) == (0, len(packet), [])
     assert cut(packet[:3]).needed == 0  # the length itself is not whole yet
-    assert len(cut(packet).publishes) == 1
+    assert len(cut(packet).messages) == 1
 
 
 @given(
