@@ -99,6 +99,7 @@ class Wire:
     async def _close(self) -> None:
         self._flows.set()
         self._server.close()
-        await self._cut()
+        for writer in list(self._open):
+            writer.transport.abort()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         await asyncio.wait(tasks, timeout=2) if tasks else None

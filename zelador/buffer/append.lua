@@ -6,7 +6,8 @@
 --       then the number of entries, and for each: the id of its one reading and its JSON; or '', the number of its readings,
 --         head, tail, and an (id, JSON) pair for each (the entry is head .. readings .. tail: a repeat is left out unparsed)
 --       then the number of quarantined messages, and for each: readings, then 7 values (see below)
---       then the number of devices, and for each: device, readings
+--       then the number of devices, and for each: device, readings, 1 if it was not noted as heard within the last second, else 0
+-- An entry of the stream has one field, named by its features, and '#' with the number of its readings if these are more than one.
 -- Returns accepted, repeated, backlog (by the counters: for back-pressure, never for the ledger), discarded from quarantine.
 local at = 0
 local function take() at = at + 1; return ARGV[at] end
@@ -76,7 +77,9 @@ for _ = 1, tonumber(take()) do
     if kept > 0 then entry = head .. table.concat(parts, ',') .. tail end
   end
   if entry then
-    local id = redis.call('XADD', readings, '*', 'd', entry, 'n', kept, 'f', features)
+    local id
+    if kept == 1 then id = redis.call('XADD', readings, '*', features, entry)
+    else id = redis.call('XADD', readings, '*', features, entry, '#', kept) end
     oldest = oldest or id
     accepted = accepted + kept
   end
@@ -114,10 +117,12 @@ end
 
 local heard = {}
 for i = 1, tonumber(take()) do
-  local device, count, key = take(), take(), KEYS[7 + i]
+  local device, count, anew, key = take(), take(), take(), KEYS[7 + i]
   redis.call('HINCRBY', key, 'readings', count)
-  if redis.call('TTL', key) < keep_devices then redis.call('EXPIRE', key, math.ceil(keep_devices * 1.1)) end
-  heard[#heard + 1], heard[#heard + 2] = now, device
+  if anew == '1' then
+    if redis.call('TTL', key) < keep_devices then redis.call('EXPIRE', key, math.ceil(keep_devices * 1.1)) end
+    heard[#heard + 1], heard[#heard + 2] = now, device
+  end
 end
 for from = 1, #heard, CHUNK do
   redis.call('ZADD', KEYS[6], unpack(heard, from, math.min(from + CHUNK - 1, #heard)))

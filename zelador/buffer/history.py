@@ -26,12 +26,13 @@ def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple
     while True:
         page: Any = client.xrange(key, min=start, count=PAGE)
         for _, fields in page:
-            names = tuple(fields.get(b"f", b"").decode(errors="replace").split(","))
+            features, data = next(iter(fields.items()))
+            names = tuple(features.decode(errors="replace").split(","))
             if not set(wanted) <= set(names):
                 continue
             order = [names.index(name) for name in wanted]
             try:
-                entry = _decode(fields.get(b"d", b""))
+                entry = _decode(data)
             except msgspec.DecodeError:
                 continue
             for reading in entry.readings:

@@ -5,9 +5,11 @@
 local function count(entries)
   local n = 0
   for _, entry in ipairs(entries) do
+    local many = 1
     for i = 1, #entry[2], 2 do
-      if entry[2][i] == 'n' then n = n + tonumber(entry[2][i + 1]) end
+      if entry[2][i] == '#' then many = tonumber(entry[2][i + 1]) end
     end
+    n = n + many
   end
   return n
 end

@@ -21,7 +21,6 @@ from zelador.settings import Settings
 log = logging.getLogger(__name__)
 
 _Raw = tuple[bytes, list[bytes]]  # an entry as Redis gives it: its id, and field, value, field, value …
-FIELDS = [b"d", b"n", b"f"]  # of an entry, as append.lua writes them
 LOT = 1_000  # ids in one XACK
 
 SHOWN = 20  # of one batch, how many predictions go to the console's stream at most
@@ -198,12 +197,13 @@ def _delivered(raw: _Raw) -> Delivered | None:
     stream_id, flat = raw
     if not flat:
         return None
-    data, count, features = flat[1::2] if flat[::2] == FIELDS else (b" ".join(flat), b"1", b"")
+    features, data = flat[0], flat[1]
     try:
         entry = _decode(data)
     except (msgspec.DecodeError, RecursionError):
         entry = None
-    return Delivered(stream_id.decode(), _names(features), entry, data, int(count))
+    count = int(flat[3]) if len(flat) > 2 else 1
+    return Delivered(stream_id.decode(), _names(features), entry, data, count)
 
 
 @lru_cache(maxsize=64)

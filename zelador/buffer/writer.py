@@ -18,6 +18,8 @@ from zelador.buffer.keys import GROUP, Keys
 from zelador.messages import Entry, encode_json
 from zelador.settings import Settings
 
+NOTED_FOR_MS = 1_000
+MOST_NOTED = 65_536  # devices
 KEPT = 65_536  # bytes of a payload that the quarantine keeps; length and digest tell the rest
 
 
@@ -58,6 +60,7 @@ class Writer:
         self._settings = settings
         self._keys = Keys(settings.redis.prefix)
         self._features = ",".join(settings.features)
+        self._noted: dict[str, int] = {}  # when each device was last noted as heard
         self._append = self._patient.client.register_script(script("append.lua"))
 
     @property
@@ -87,6 +90,7 @@ class Writer:
         self, entries: Sequence[Entry], refused: Sequence[Refused], heard: Counter[str]
     ) -> tuple[list[str], list[Any]]:
         redis, keys = self._settings.redis, self._keys
+        now = time.time_ns() // 1_000_000
         arguments: list[Any] = [
             GROUP,
             redis.repeat_window,
@@ -94,7 +98,7 @@ class Writer:
             redis.keep_quarantine,
             redis.keep_quarantine_bytes,
             redis.keep_devices_s,
-            time.time_ns() // 1_000_000,
+            now,
             self._features,
             self._name,
             uuid.uuid4().hex,
@@ -122,9 +126,18 @@ class Writer:
             )
         arguments.append(len(heard))
         for device, count in heard.items():
-            arguments += (device, count)
+            arguments += (device, count, self._anew(device, now))
         names = [keys.readings, keys.quarantine, keys.ledger, *keys.seen, keys.devices, keys.marks]
         return names + [keys.device(device) for device in heard], arguments
+
+    def _anew(self, device: str, now: int) -> int:
+        """Whether the device has to be noted as heard (1): not more than once in a second."""
+        if now - self._noted.get(device, 0) < NOTED_FOR_MS:
+            return 0
+        if len(self._noted) >= MOST_NOTED:
+            self._noted.clear()
+        self._noted[device] = now
+        return 1
 
 
 def _frame(entry: Entry) -> tuple[bytes, bytes]:
