@@ -1,6 +1,7 @@
 """`make bench`: load → MQTT QoS 1 → ingest → Redis → inference → MQTT QoS 1 → subscriber, beside a relay in C.
 
-    both floors and the product in turn, several times; the figure is the median of the paired ratios
+    both floors and the product in turn, several times; the figure is the median of the paired ratios, and a pair is
+      made of slices in turn as well, because a shared machine's speed changes within seconds
     then, in a full run, one minute open loop at 85 % of the result, whose backlog must end where it began
     then latency at 1,000 readings a second
 
@@ -24,7 +25,7 @@ import redis
 from benchmarks import floor, measure, report
 from benchmarks.load import BACKLOG, DEVICES
 from benchmarks.profiles import redis_commands, tops
-from benchmarks.run import Result, Route, measured
+from benchmarks.run import Result, Route, measured, merged
 from benchmarks.servers import PREFIX, Failed, Stack, check_programs, product, servers
 from benchmarks.verdict import DISTURBED, Pair, another_pair, count_pairs, failures, middle
 from zelador.errors import Unavailable, ZeladorError
@@ -54,7 +55,8 @@ class Size:
 
 
 FULL = Size(pairs=5, readings=100_000, minute_s=60, latency_s=20, budget_s=1_200.0)
-QUICK = Size(pairs=3, readings=40_000, minute_s=0, latency_s=6, budget_s=120.0)
+QUICK = Size(pairs=3, readings=80_000, minute_s=0, latency_s=6, budget_s=120.0)
+SLICE = 20_000  # readings of each side before the next has its turn
 
 
 def main() -> None:
@@ -116,9 +118,18 @@ class Benchmark:
         only, pairs = self._options.only, self._found.pairs
         started = time.monotonic()
         while another_pair(pairs, self._size.pairs, time.monotonic() - started, self._size.budget_s):
-            floors = [None if only == "product" else self._floor(stack, qos) for qos in (0, 1)]
-            ours = None if only == "floor" else self._product(stack, self._size.readings + BACKLOG)
-            pairs.append(Pair(floors[0], floors[1], ours))
+            slices = max(1, self._size.readings // SLICE)
+            count = self._size.readings // slices + BACKLOG
+            sides: tuple[list[Result], ...] = ([], [], [])
+            for _ in range(slices):
+                if only != "product":
+                    sides[0].append(self._floor(stack, 0, count))
+                    sides[1].append(self._floor(stack, 1, count))
+                if only != "floor":
+                    sides[2].append(self._product(stack, count))
+                    if not sides[2][-1].exact:
+                        break
+            pairs.append(Pair(*(merged(side) for side in sides)))
             rates = ", ".join(f"{run.route} {run.per_s:,.0f}/s" for run in pairs[-1].runs)
             _say(f"pair {len(pairs)}: {rates}" + (f" (discarded: {pairs[-1].fault})" if pairs[-1].fault else ""))
 
@@ -142,10 +153,9 @@ class Benchmark:
         first = self._numbers(count)
         return measured(self._folder, stack.mqtt_port, PRODUCT, stack.programs, first, count, per_s, latency)
 
-    def _floor(self, stack: Stack, qos: int) -> Result:
+    def _floor(self, stack: Stack, qos: int, count: int) -> Result:
         with floor.relay(stack, qos) as both:
             between = {**stack.programs, **{program.name: program for program in both}}
-            count = self._size.readings + BACKLOG
             return measured(self._folder, stack.mqtt_port, FLOORS[qos], between, self._numbers(count), count)
 
     def _numbers(self, count: int) -> int:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 from benchmarks.board import ACKED, DUE, GO, LOAD_READY, RECEIVED, REPEATED, SENT, STOP, SUBSCRIBER_READY, Board
 from benchmarks.load import BACKLOG, Plan
@@ -162,6 +162,24 @@ def _result(route: str, board: Board, observed: _Observed, timed: int, latency: 
         backlog_end=median(observed.backlogs[-edge:] or [0]),
         latencies_ms=tuple((received - sent) / 1e6 for received, sent in both if received),
         stalled=observed.stalled,
+    )
+
+
+def merged(slices: Sequence[Result]) -> Result | None:
+    """Slices of the same size as one run: counts are added up, the rate is of all readings in all of the time."""
+    if not slices:
+        return None
+    first, whole = slices[0], all(part.per_s for part in slices)
+    return Result(
+        route=first.route,
+        sent=sum(part.sent for part in slices),
+        acknowledged=sum(part.acknowledged for part in slices),
+        received=sum(part.received for part in slices),
+        repeated=sum(part.repeated for part in slices),
+        per_s=len(slices) / sum(1 / part.per_s for part in slices) if whole else 0.0,
+        cpu_us={name: fmean(part.cpu_us.get(name, 0.0) for part in slices) for name in first.cpu_us},
+        others=max(part.others for part in slices),
+        stalled=any(part.stalled for part in slices),
     )
 
 
