@@ -1,4 +1,4 @@
-"""From entries and a model to predictions, or to the reason why not. Pure but for the model's own call.
+"""From readings and a model to predictions, or to the reason why not. Pure but for the model's own call.
 
 A reading that makes the model raise is found by halving the batch; the others go on.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zelador.buffer import Delivered
-from zelador.messages import Entry, Prediction, Reading, iso, prediction_id
+from zelador.messages import Arrival, Prediction, Reading, iso, prediction_id
 
 
 class Answer(Protocol):
@@ -40,9 +40,13 @@ class Model(Protocol):
 
 
 class Answered(msgspec.Struct):
-    """One entry: a prediction for each reading in its order, or the reason why there is none."""
+    """One message: a prediction for each reading in its order, or the reason why there is none.
 
-    delivered: Delivered
+    `arrival` is None for an entry of the stream that cannot be decoded.
+    """
+
+    delivered: Delivered  # the entry of the stream that it is in
+    arrival: Arrival | None
     predictions: list[Prediction] = []
     failures: list[tuple[Reading | None, str]] = []
 
@@ -55,36 +59,36 @@ def answer(
 ) -> list[Answered]:
     """Classifies all readings of `batch` in one call of the model where it can."""
     answered: list[Answered] = []
-    places: list[tuple[Answered, Entry, Reading]] = []
+    places: list[tuple[Answered, str, Reading]] = []
     rows: list[float] = []  # one after the other
     for delivered in batch:
-        item = Answered(delivered, [], [])
-        answered.append(item)
-        entry = delivered.entry
-        if entry is None:
-            item.failures.append((None, "the buffer's entry cannot be decoded"))
+        if delivered.arrivals is None:
+            answered.append(Answered(delivered, None, [], [(None, "the buffer's entry cannot be decoded")]))
             continue
         order = _order(delivered.features, model.features)
-        if isinstance(order, str):
-            reason = f"the model {model.name} needs {order}, which the reading does not have"
-            item.failures.extend((reading, reason) for reading in entry.readings)
-            continue
-        for reading in entry.readings:
-            places.append((item, entry, reading))
-            rows += reading.values if order is None else [reading.values[i] for i in order]
+        for arrival in delivered.arrivals:
+            item = Answered(delivered, arrival, [], [])
+            answered.append(item)
+            if isinstance(order, str):
+                reason = f"the model {model.name} needs {order}, which the reading does not have"
+                item.failures.extend((reading, reason) for reading in arrival.readings)
+                continue
+            for reading in arrival.readings:
+                places.append((item, arrival.device_id, reading))
+                rows += reading.values if order is None else [reading.values[i] for i in order]
     if rows:
         results = _classify(model, np.array(rows, dtype=np.float64).reshape(len(places), -1))
         predicted_at, name, digest = iso(now()), model.name, model.digest
-        for (item, entry, reading), result in zip(places, results, strict=True):
+        for (item, device_id, reading), result in zip(places, results, strict=True):
             if isinstance(result, str):
                 item.failures.append((reading, result))
                 continue
             label, confidence, probabilities = result
             item.predictions.append(
                 Prediction(
-                    prediction_id(reading.id, entry.device_id, digest),
+                    prediction_id(reading.id, device_id, digest),
                     reading.id,
-                    entry.device_id,
+                    device_id,
                     iso(reading.measured_at),
                     label,
                     confidence,

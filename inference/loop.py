@@ -7,13 +7,14 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
 from threading import Event
 
 import msgspec
 
 from inference.answer import Answered, answer
 from inference.swap import Live, Swap
-from zelador.buffer import Delivered, Outcome, Reader, Refused, Stopping
+from zelador.buffer import Outcome, Reader, Refused, Stopping
 from zelador.health import Heartbeat
 from zelador.link import Link, Outgoing, Publication
 from zelador.messages import Prediction, encode_json
@@ -96,7 +97,7 @@ class Worker:
         return settled
 
     def _begin(self, live: Live, wait: float) -> int:
-        """Classifies what there is to read and puts it on its way; gives how many entries that were."""
+        """Classifies what there is to read and puts it on its way; gives how many readings that were."""
         batch = self._reader.read(self._limit, wait)
         if not batch:
             return 0
@@ -106,7 +107,7 @@ class Worker:
         messages, owner = self._messages(answered)
         publication = self._link.publish(messages)
         self._on_the_way.append(_Batch(answered, owner, publication, model_seconds))
-        return len(batch)
+        return sum([delivered.count for delivered in batch])
 
     def _settle(self, wait: float) -> int:
         """The one place where readings are finished: the broker has confirmed them, so they are marked done."""
@@ -117,9 +118,7 @@ class Worker:
             outcomes, predictions = self._outcomes(batch.answered, refusals)
             classified, aside = self._reader.settle(outcomes, predictions)
             self._on_the_way.popleft()
-            newest = max(
-                (item.delivered.entry.received_at for item in batch.answered if item.delivered.entry), default=0
-            )
+            newest = max((item.arrival.received_at for item in batch.answered if item.arrival), default=0)
             self._metrics.settled(classified, aside, time.time() - newest / 1000, batch.model_seconds)
             settled += classified + aside
             wait = 0.0
@@ -138,45 +137,53 @@ class Worker:
         messages: list[Outgoing] = []
         owner: list[int] = []
         for index, item in enumerate(answered):
-            entry, predictions = item.delivered.entry, item.predictions
-            if entry is None or not predictions:
+            arrival, predictions = item.arrival, item.predictions
+            if arrival is None or not predictions:
                 continue
-            payload = encode_json(predictions if entry.array else predictions[0])
-            messages.append(Outgoing(self._topic(entry.device_id), payload))
+            payload = encode_json(predictions if arrival.array else predictions[0])
+            messages.append(Outgoing(self._topic(arrival.device_id), payload))
             owner.append(index)
-            if entry.response_topic:
-                correlation = bytes.fromhex(entry.correlation) if entry.correlation else None
-                messages.append(Outgoing(entry.response_topic, payload, False, "application/json", correlation))
+            if arrival.response_topic:
+                correlation = bytes.fromhex(arrival.correlation) if arrival.correlation else None
+                messages.append(Outgoing(arrival.response_topic, payload, False, "application/json", correlation))
                 owner.append(index)
         return messages, owner
 
     def _outcomes(
         self, answered: Sequence[Answered], refusals: dict[int, str]
     ) -> tuple[list[Outcome], list[Prediction]]:
+        """What became of each entry of the stream: its messages stand one after the other in `answered`."""
         outcomes: list[Outcome] = []
         predictions: list[Prediction] = []
-        for index, item in enumerate(answered):
-            if not item.failures and index not in refusals:
-                outcomes.append(Outcome(item.delivered.stream_id, len(item.predictions)))
-                predictions += item.predictions
-                continue
-            failures, good = list(item.failures), item.predictions
-            if index in refusals and item.delivered.entry is not None:
-                done = {prediction.reading_id for prediction in good}
-                reason = f"the broker refused the prediction: {refusals[index]}"
-                failures += [(r, reason) for r in item.delivered.entry.readings if r.id in done]
-                good = []
-            if failures and failures[0][0] is None:  # an entry that nobody can decode: all its readings
-                failures = failures * item.delivered.count
-            aside = tuple(self._set_aside(item.delivered, reading, why) for reading, why in failures)
-            outcomes.append(Outcome(item.delivered.stream_id, len(good), aside))
-            predictions += good
+        for stream_id, group in groupby(enumerate(answered), _stream_id):
+            classified, aside = 0, list[Refused]()
+            for index, item in group:
+                if item.failures or index in refusals:
+                    good, refused = self._parted(item, refusals.get(index))
+                    aside += refused
+                else:
+                    good = item.predictions
+                classified += len(good)
+                predictions += good
+            outcomes.append(Outcome(stream_id, classified, tuple(aside)))
             if aside:
-                log.error("%d readings set aside: %s", len(aside), failures[0][1])
+                log.error("%d readings set aside: %s", len(aside), aside[0].reason)
         return outcomes, predictions
 
-    def _set_aside(self, delivered: Delivered, reading: object, reason: str) -> Refused:
-        entry = delivered.entry
-        payload = delivered.raw if reading is None else msgspec.json.encode(reading)
-        topic = self._settings.topics.reading.format(device_id=entry.device_id) if entry else ""
-        return Refused.of(topic, reason, payload, entry.received_at if entry else 0)
+    def _parted(self, item: Answered, refusal: str | None) -> tuple[list[Prediction], list[Refused]]:
+        """What of a message is classified, and what is set aside: what failed; or all, if the broker refused it."""
+        if item.arrival is None:  # an entry that nobody can decode: all its readings
+            return [], [Refused.of("", item.failures[0][1], item.delivered.raw, 0)] * item.delivered.count
+        failures, good = list(item.failures), item.predictions
+        if refusal is not None:
+            done = {prediction.reading_id for prediction in good}
+            reason = f"the broker refused the prediction: {refusal}"
+            failures += [(reading, reason) for reading in item.arrival.readings if reading.id in done]
+            good = []
+        topic = self._settings.topics.reading.format(device_id=item.arrival.device_id)
+        received_at = item.arrival.received_at
+        return good, [Refused.of(topic, why, encode_json(reading), received_at) for reading, why in failures]
+
+
+def _stream_id(numbered: tuple[int, Answered]) -> str:
+    return numbered[1].delivered.stream_id

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from zelador.messages import Entry, Reading
+from zelador.messages import Arrival, Reading
 from zelador.settings import Settings
 
 LARGEST = sys.float_info.max
@@ -87,8 +87,8 @@ class Decoder:
         received_at: int,
         response_topic: str | None = None,
         correlation: bytes | None = None,
-    ) -> tuple[Entry | None, list[tuple[str, bytes]]]:
-        """The message's readings as one entry (None if there is none), and what is refused: (reason, its bytes).
+    ) -> tuple[Arrival | None, list[tuple[str, bytes]]]:
+        """The message's readings (None if there is none), and what is refused: (reason, its bytes).
 
         An array's bad element is refused alone; a message that cannot be read at all is refused as one.
         """
@@ -107,9 +107,9 @@ class Decoder:
         if not readings:
             return None, refused
         if response_topic is None or not _publishable(response_topic):
-            return Entry(device, readings, received_at, is_array), refused
+            return Arrival(device, readings, received_at, is_array), refused
         asked_under = correlation.hex() if correlation else None
-        return Entry(device, readings, received_at, is_array, response_topic, asked_under), refused
+        return Arrival(device, readings, received_at, is_array, response_topic, asked_under), refused
 
     def _array(
         self, device: str, payload: bytes, received_at: int, refused: list[tuple[str, bytes]]

@@ -12,7 +12,7 @@ from ingest.pressure import Pressure
 from zelador.buffer import Refused, Stopping, Writer
 from zelador.health import Heartbeat
 from zelador.link import Link, Message
-from zelador.messages import Entry
+from zelador.messages import Arrival
 from zelador.metrics import IngestMetrics
 from zelador.pace import Pace
 from zelador.settings import Settings
@@ -60,8 +60,8 @@ class Ingester:
         batch = self._link.receive(self._limit, IDLE_S)
         if not batch:
             return 0
-        entries, refused = self._decode(batch)
-        stored = self._writer.append(entries, refused)
+        arrivals, refused = self._decode(batch)
+        stored = self._writer.append(arrivals, refused)
         self._link.ack(batch)
         self._metrics.stored(stored, len(refused), self._link.reconnects, self._link.stale_acks)
         if stored.discarded:
@@ -76,18 +76,18 @@ class Ingester:
         while time.monotonic() < deadline and self.step():
             pass
 
-    def _decode(self, batch: Sequence[Message]) -> tuple[list[Entry], list[Refused]]:
-        entries: list[Entry] = []
+    def _decode(self, batch: Sequence[Message]) -> tuple[list[Arrival], list[Refused]]:
+        arrivals: list[Arrival] = []
         refused: list[Refused] = []
         for message in batch:
-            entry, bad = self._decoder.decode(
+            arrival, bad = self._decoder.decode(
                 message.topic, message.payload, message.received_at, message.response_topic, message.correlation
             )
-            if entry is not None:
-                entries.append(entry)
+            if arrival is not None:
+                arrivals.append(arrival)
             if bad:
                 refused += [Refused.of(message.topic, reason, payload, message.received_at) for reason, payload in bad]
-        return entries, refused
+        return arrivals, refused
 
     def _weigh(self, backlog: int) -> None:
         before, self._pressure = self._pressure, self._pressure.after(backlog)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
 
@@ -13,7 +12,7 @@ import msgspec
 class Reading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One sample of one device, as it lies in the buffer.
 
-    `values` are in the units of the settings, in the order of the entry's features; `measured_at` is in
+    `values` are in the units of the settings, in the order of its stream entry's features; `measured_at` is in
     milliseconds since 1970 UTC; `seq` is the device's own count.
     """
 
@@ -24,8 +23,8 @@ class Reading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     seq: int | None = None
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One entry of the stream: the readings of one MQTT message (an array's readings stay together).
+class Arrival(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The readings of one MQTT message; an entry of the stream holds one or more of these.
 
     `array` says that the answer is an array too; `response_topic` and `correlation` (hex) are MQTT 5's for requests.
     """
@@ -69,11 +68,6 @@ def iso(milliseconds: int) -> str:
 @lru_cache(maxsize=1024)  # live readings share their seconds
 def _iso_second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def readings_in(entries: Sequence[Entry]) -> int:
-    """How many readings the entries hold: everything is counted in readings, not in messages."""
-    return sum(len(entry.readings) for entry in entries)
 
 
 encode_json = msgspec.json.Encoder().encode

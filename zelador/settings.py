@@ -97,6 +97,7 @@ class RedisSettings(Section):
     start_patience_s: PositiveFloat = 10.0  # how long a service tries at its start before it gives up
     repeat_window: PositiveInt = 200_000  # reading ids remembered, so that a redelivery is seen
     keep_readings: PositiveInt = 200_000  # finished readings kept for training; never trims what waits
+    pack: PositiveInt = 50  # readings that came together and share an entry of the stream, which a worker takes whole
     keep_predictions: PositiveInt = 5_000  # newest predictions kept for the console
     keep_quarantine: PositiveInt = 10_000  # newest quarantined messages kept
     keep_quarantine_bytes: PositiveInt = 67_108_864  # and their bytes
@@ -140,7 +141,7 @@ class IngestSettings(Section):
 class InferenceSettings(Section):
     # stable and unique: the worker's name in the consumer group; {hostname} stands for the machine's, or container's
     instance: str = "inference-1"
-    batch: PositiveInt = 512  # entries classified at once
+    batch: PositiveInt = 512  # readings classified at once, more or less: a stream's entry is never divided
     takeover_after_s: PositiveFloat = 15.0  # entries held so long by another worker are taken over
     # After each connection, how long to publish nothing: subscribers of a broker that forgets its sessions
     # (the embedded one) need the time to come back, or they miss predictions. Readings wait meanwhile.

@@ -11,14 +11,20 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from zelador.buffer import Outcome, Reader, Refused, Writer
+from zelador.buffer import Delivered, Outcome, Reader, Refused, Writer
 from zelador.buffer.history import labelled_readings
 from zelador.buffer.keys import Keys
 from zelador.ledger import LedgerReader
-from zelador.messages import Entry, Prediction, Reading
+from zelador.messages import Arrival, Prediction, Reading
 from zelador.settings import RedisSettings, Settings
 
 number = itertools.count()
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """An entry of the stream for each message: what is tested here is what happens to entries."""
+    return settings.model_copy(update={"redis": settings.redis.model_copy(update={"pack": 1})})
 
 
 @pytest.fixture
@@ -41,9 +47,9 @@ def ledger(client: redis.Redis, settings: Settings) -> LedgerReader:
     return LedgerReader(client, settings.redis.prefix)
 
 
-def entry(*ids: str, device: str = "d", label: str | None = None) -> Entry:
+def entry(*ids: str, device: str = "d", label: str | None = None) -> Arrival:
     readings = tuple(Reading(id_, (1.0, 2.0, 3.0), 1_000, label) for id_ in ids)
-    return Entry(device, readings, 1_000, array=len(ids) > 1)
+    return Arrival(device, readings, 1_000, array=len(ids) > 1)
 
 
 def refused() -> Refused:
@@ -57,8 +63,15 @@ def drain(reader: Reader, wait: float = 0.05) -> list:
     return got
 
 
+def readings_of(delivered: Delivered) -> list[str]:
+    assert delivered.arrivals is not None
+    found = [reading.id for arrival in delivered.arrivals for reading in arrival.readings]
+    assert len(found) == delivered.count
+    return found
+
+
 def settle(reader: Reader, delivered: list) -> None:
-    reader.settle([Outcome(d.stream_id, len(d.entry.readings)) for d in delivered], [])
+    reader.settle([Outcome(d.stream_id, d.count) for d in delivered], [])
 
 
 def test_a_batch_is_stored_and_counted_in_one_step(writer: Writer, reader: Reader, ledger: LedgerReader) -> None:
@@ -69,7 +82,7 @@ def test_a_batch_is_stored_and_counted_in_one_step(writer: Writer, reader: Reade
         "classified": 0, "waiting": 3, "set_aside": 0, "unaccounted": 0,
     }  # fmt: skip
     got = drain(reader)
-    assert [[r.id for r in d.entry.readings] for d in got] == [["a"], ["b", "c"]]
+    assert [readings_of(d) for d in got] == [["a"], ["b", "c"]]
     assert got[0].features == ("lux", "temperature", "vibration")
     assert ledger.read().waiting == 3  # pending still waits
     settle(reader, got)
@@ -85,7 +98,7 @@ def test_a_repeat_is_the_same_id_of_the_same_device(writer: Writer, reader: Read
     assert (done.accepted, done.repeated) == (2, 2)
     done = writer.append([entry("x", "x"), entry("x"), entry("y", "x", "z")], [])  # within one batch as well
     assert (done.accepted, done.repeated) == (3, 3)
-    assert [[r.id for r in d.entry.readings] for d in drain(reader)] == [
+    assert [readings_of(d) for d in drain(reader)] == [
         ["a", "b"], ["c"], ["a"], ["x"], ["y", "z"]
     ]  # fmt: skip
     assert ledger.read().unaccounted == 0
@@ -100,9 +113,26 @@ def test_what_is_more_than_one_call_of_lua_takes_is_stored_and_settled_all_the_s
     got = []
     while batch := reader.read(3_000, 0.05) or reader.read(3_000, 0.05):
         got += batch
-    assert [r.id for d in got for r in d.entry.readings] == [*ids, "new"]
+    assert [id_ for d in got for id_ in readings_of(d)] == [*ids, "new"]
     settle(reader, got)
     assert (ledger.read().classified, ledger.read().unaccounted) == (12_001, 0)
+
+
+def test_messages_that_come_together_share_an_entry(settings: Settings, client: redis.Redis) -> None:
+    """Up to `pack` readings and the rest of the last message; never half a message; and settled as a whole."""
+    packed = settings.model_copy(update={"redis": settings.redis.model_copy(update={"pack": 4})})
+    writer, reader = Writer(packed, Event(), "test"), Reader(packed, Event(), "worker-1")
+    ledger = LedgerReader(client, settings.redis.prefix)
+    writer.append([entry("a")], [])
+    writer.append([entry("b"), entry("c"), entry("a"), entry("d", "e", "f"), entry("g", "b", "h"), entry("i")], [])
+    got = drain(reader)
+    assert [readings_of(d) for d in got] == [["a"], ["b", "c", "d", "e", "f"], ["g", "h", "i"]]
+    assert [[len(arrival.readings) for arrival in d.arrivals] for d in got] == [[1], [1, 1, 3], [2, 1]]
+    assert (ledger.read().waiting, ledger.read().repeated) == (9, 2)
+    client.xdel(Keys(settings.redis.prefix).readings, got[1].stream_id)
+    assert (ledger.read().waiting, ledger.read().unaccounted) == (4, 5)
+    reader.settle([Outcome(got[0].stream_id, 1), Outcome(got[2].stream_id, 2, (refused(),))], [])
+    assert (ledger.read().classified, ledger.read().set_aside, ledger.read().waiting) == (3, 1, 0)
 
 
 def test_what_is_held_is_never_given_twice(settings: Settings, writer: Writer, reader: Reader) -> None:
@@ -120,7 +150,7 @@ def test_what_is_held_is_never_given_twice(settings: Settings, writer: Writer, r
     rest = []
     for _ in range(6):
         rest += reader.read(2, 0.05)
-    assert [r.id for d in first + rest for r in d.entry.readings] == [f"r{i}" for i in range(6)]
+    assert [id_ for d in first + rest for id_ in readings_of(d)] == [f"r{i}" for i in range(6)]
 
 
 def test_the_repeat_window_has_a_bound_and_a_floor(settings: Settings, client: redis.Redis) -> None:
@@ -263,7 +293,13 @@ def test_labelled_readings_are_the_training_data(writer: Writer, client, setting
 @given(st.data())
 def test_the_ledger_closes_after_every_step(redis_url: str, data: st.DataObject) -> None:
     """received = accepted + quarantined + repeated, accepted = classified + waiting + set_aside, whatever happens."""
-    options = RedisSettings(url=redis_url, prefix=f"ledger-{next(number)}-{id(data)}", keep_readings=5, repeat_window=8)
+    options = RedisSettings(
+        url=redis_url,
+        prefix=f"ledger-{next(number)}-{id(data)}",
+        keep_readings=5,
+        repeat_window=8,
+        pack=data.draw(st.integers(1, 6)),
+    )
     settings = Settings(redis=options)
     writer = Writer(settings, Event(), "test")
     readers = [Reader(settings, Event(), f"w{i}") for i in range(2)]
@@ -280,7 +316,7 @@ def test_the_ledger_closes_after_every_step(redis_url: str, data: st.DataObject)
                 held += [(reader, item) for item in reader.read(data.draw(st.integers(1, 5)), 0.001)]
             case "settle" if held:
                 reader, item = held.pop(data.draw(st.integers(0, len(held) - 1)))
-                size = len(item.entry.readings)  # type: ignore[attr-defined]
+                size = item.count  # type: ignore[attr-defined]
                 aside = data.draw(st.integers(0, size))
                 reader.settle([Outcome(item.stream_id, size - aside, (refused(),) * aside)], [])  # type: ignore[attr-defined]
         assert ledger.read().unaccounted == 0

@@ -257,8 +257,9 @@ def test_above_the_high_water_mark_nothing_is_taken_from_the_broker(stack: Stack
 
 def test_three_batches_are_on_their_way_and_none_is_done_before_the_broker_said_so(stack: Stack, mark: str) -> None:
     """The broker falls silent: what was published stays pending, no more than three batches, and nothing is lost."""
-    stack.send("press", *({**READING, "id": f"r-{i}"} for i in range(50)))
-    stack.ingest(50)
+    for lot in range(5):  # each an entry of the stream
+        stack.send("press", *({**READING, "id": f"r-{lot * 10 + i}"} for i in range(10)))
+        stack.ingest(10)
     port = int(stack.settings.mqtt.url.rpartition(":")[2])
     with Wire(port) as wire:
         mqtt = stack.settings.mqtt.model_copy(update={"url": wire.url})
@@ -268,7 +269,7 @@ def test_three_batches_are_on_their_way_and_none_is_done_before_the_broker_said_
         wire.stall()
         for _ in range(6):
             assert stack.worker.step() == 0
-        assert stack.client.xpending(Keys(mark).readings, "inference")["pending"] == 30
+        assert stack.client.xpending(Keys(mark).readings, "inference")["pending"] == 3
         assert stack.ledger.read().classified == 0
         wire.flow()
         stack.classify(50)
@@ -281,8 +282,9 @@ def test_a_lost_answer_of_redis_repeats_no_prediction_that_is_on_its_way(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker looks through all that is pending under its name, and must know what it holds already."""
-    stack.send("press", *({**READING, "id": f"r-{i}"} for i in range(30)))
-    stack.ingest(30)
+    for lot in range(3):
+        stack.send("press", *({**READING, "id": f"r-{lot * 10 + i}"} for i in range(10)))
+        stack.ingest(10)
     reader = stack.worker._reader
     real, calls = reader._group_read, []
 

@@ -16,7 +16,7 @@ from zelador.buffer import Reader, Stopping, Writer
 from zelador.embedded.ports import HOST, choose
 from zelador.embedded.servers import redis_server
 from zelador.errors import Unavailable
-from zelador.messages import Entry, Reading
+from zelador.messages import Arrival, Reading
 from zelador.settings import RedisSettings, Settings
 
 
@@ -54,8 +54,8 @@ def own(tmp_path: Path) -> Iterator[OwnRedis]:
     server.process.wait(10)
 
 
-def entry(name: str) -> Entry:
-    return Entry("d", (Reading(name, (1.0, 2.0, 3.0), 1_000),), 1_000)
+def entry(name: str) -> Arrival:
+    return Arrival("d", (Reading(name, (1.0, 2.0, 3.0), 1_000),), 1_000)
 
 
 def test_a_batch_waits_for_redis_and_is_stored_once(own: OwnRedis, mark: str) -> None:
@@ -77,8 +77,8 @@ def test_a_batch_waits_for_redis_and_is_stored_once(own: OwnRedis, mark: str) ->
     assert (done.accepted, done.repeated) == (1, 0)
     assert len(waits) >= 3
     reader = Reader(settings, Event(), "worker")
-    got = reader.read(10, 0.1) or reader.read(10, 0.1)
-    assert [d.entry.readings[0].id for d in got if d.entry] == ["before", "meanwhile"]
+    got = [delivered for _ in range(4) for delivered in reader.read(10, 0.1)]
+    assert [a.readings[0].id for d in got for a in d.arrivals] == ["before", "meanwhile"]
 
 
 def test_a_full_redis_is_waited_for(own: OwnRedis, mark: str) -> None:

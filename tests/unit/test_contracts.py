@@ -13,7 +13,7 @@ from ingest.decode import Decoder
 from registry import log
 from zelador.buffer.keys import Keys
 from zelador.ledger import Ledger
-from zelador.messages import Entry, Prediction
+from zelador.messages import Arrival, Prediction
 from zelador.settings import Settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "contracts.md").read_text(encoding="utf-8")
@@ -64,8 +64,8 @@ def test_the_ledger() -> None:
 
 def test_an_entry_of_the_stream() -> None:
     (text,) = of("entry")
-    entry = msgspec.json.decode(text, type=Entry)
-    assert entry.readings[0].label == "yes"
+    (arrival,) = msgspec.json.decode(text, type=tuple[Arrival, ...])
+    assert arrival.readings[0].label == "yes"
 
 
 def test_an_entry_of_the_log() -> None:

@@ -2,18 +2,19 @@
 -- A batch has a token: a try whose answer was lost is recognised by it, answered as before, and changes nothing.
 -- KEYS  1 readings  2 quarantine  3 ledger  4 seen:0  5 seen:1  6 devices  7 marks   then one device hash for each device of ARGV
 -- ARGV  1 group  2 repeat_window  3 keep_readings  4 keep_quarantine  5 keep_quarantine_bytes  6 keep_devices_s  7 now (ms)
---       8 features  9 writer  10 token of the batch
---       then the number of entries, and for each: the id of its one reading and its JSON; or '', the number of its readings,
---         head, tail, and an (id, JSON) pair for each (the entry is head .. readings .. tail: a repeat is left out unparsed)
+--       8 features  9 writer  10 token of the batch  11 pack
+--       then the number of messages, and for each: the id of its one reading and its JSON; or '', the number of its readings,
+--         head, tail, and an (id, JSON) pair for each (it is head .. readings .. tail: a repeat is left out unparsed)
 --       then the number of quarantined messages, and for each: readings, then 7 values (see below)
 --       then the number of devices, and for each: device, readings, 1 if it was not noted as heard within the last second, else 0
--- An entry of the stream has one field, named by its features, and '#' with the number of its readings if these are more than one.
+-- An entry of the stream holds messages that came together, up to `pack` readings and the rest of its last message: a JSON
+-- array in a field named by the features, and '#' with the number of its readings if these are more than one.
 -- Returns accepted, repeated, backlog (by the counters: for back-pressure, never for the ledger), discarded from quarantine.
 local at = 0
 local function take() at = at + 1; return ARGV[at] end
-local group, window, keep, keep_q, keep_q_bytes, keep_devices, now, features, writer, token =
+local group, window, keep, keep_q, keep_q_bytes, keep_devices, now, features, writer, token, pack =
   take(), tonumber(take()), tonumber(take()), tonumber(take()), tonumber(take()), tonumber(take()), tonumber(take()),
-  take(), take(), take()
+  take(), take(), take(), tonumber(take())
 local readings, quarantine, ledger, marks = KEYS[1], KEYS[2], KEYS[3], KEYS[7]
 local CHUNK = 1000                                   -- Lua hands a call no more than some 8,000 arguments
 
@@ -59,12 +60,21 @@ for from = 1, #ids, CHUNK do
 end
 
 local accepted, repeated, number, oldest = 0, 0, 0, nil
+local packed, holds = {}, 0
+local function add()
+  local id
+  local json = '[' .. table.concat(packed, ',') .. ']'
+  if holds == 1 then id = redis.call('XADD', readings, '*', features, json)
+  else id = redis.call('XADD', readings, '*', features, json, '#', holds) end
+  oldest = oldest or id
+  packed, holds = {}, 0
+end
 at = first
 for _ = 1, tonumber(take()) do
-  local n, kept, entry = 1, 0, nil
+  local n, kept, message = 1, 0, nil
   if ARGV[at + 1] ~= '' then
     number = number + 1
-    if fresh[number] then entry, kept = ARGV[at + 2], 1 end
+    if fresh[number] then message, kept = ARGV[at + 2], 1 end
     at = at + 2
   else
     take()
@@ -74,17 +84,16 @@ for _ = 1, tonumber(take()) do
       if fresh[number + i] then parts[#parts + 1] = ARGV[at + 2 * i] end
     end
     number, at, kept = number + n, at + 2 * n, #parts
-    if kept > 0 then entry = head .. table.concat(parts, ',') .. tail end
+    if kept > 0 then message = head .. table.concat(parts, ',') .. tail end
   end
-  if entry then
-    local id
-    if kept == 1 then id = redis.call('XADD', readings, '*', features, entry)
-    else id = redis.call('XADD', readings, '*', features, entry, '#', kept) end
-    oldest = oldest or id
-    accepted = accepted + kept
+  if message then
+    packed[#packed + 1] = message
+    holds, accepted = holds + kept, accepted + kept
+    if holds >= pack then add() end
   end
   repeated = repeated + n - kept
 end
+if holds > 0 then add() end
 if redis.call('SCARD', seen) >= window then   -- the fuller set rests, the older one is emptied and used next
   redis.call('DEL', before)
   redis.call('HSET', ledger, 'seen', 2 - current)      -- 0: seen:0 is the current one, 1: seen:1

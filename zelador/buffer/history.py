@@ -9,11 +9,11 @@ import msgspec
 import redis
 
 from zelador.buffer.keys import Keys
-from zelador.messages import Entry
+from zelador.messages import Arrival
 from zelador.settings import Settings
 
 PAGE = 1_000
-_decode = msgspec.json.Decoder(Entry).decode
+_decode = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 
 
 def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple[tuple[float, ...], str, int]]:
@@ -32,10 +32,10 @@ def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple
                 continue
             order = [names.index(name) for name in wanted]
             try:
-                entry = _decode(data)
+                arrivals = _decode(data)
             except msgspec.DecodeError:
                 continue
-            for reading in entry.readings:
+            for reading in (reading for arrival in arrivals for reading in arrival.readings):
                 if reading.label is not None:
                     yield tuple(reading.values[i] for i in order), reading.label, reading.measured_at
         if len(page) < PAGE:

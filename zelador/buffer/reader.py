@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 import redis
 
+from zelador.buffer.appetite import Appetite
 from zelador.buffer.client import Patient, script
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.writer import Refused
-from zelador.messages import Entry, Prediction, encode_json
+from zelador.messages import Arrival, Prediction, encode_json
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,11 +28,14 @@ SHOWN = 20  # of one batch, how many predictions go to the console's stream at m
 
 
 class Delivered(msgspec.Struct, frozen=True, gc=False):
-    """An entry given to this worker. `features` names the readings' values; None where the entry cannot be decoded."""
+    """An entry of the stream given to this worker: messages that came together; None where they cannot be decoded.
+
+    `features` names the readings' values, `count` is the number of all readings.
+    """
 
     stream_id: str
     features: tuple[str, ...]
-    entry: Entry | None
+    arrivals: tuple[Arrival, ...] | None
     raw: bytes
     count: int
 
@@ -61,6 +65,7 @@ class Reader:
         self._settle = self._patient.client.register_script(script("settle.lua"))
         # A stream's answer as it came, [[name, [[id, [field, value, …]], …]]]: half the cost of redis-py's shape.
         self._patient.client.set_response_callback("XREADGROUP", lambda response, **_: response)
+        self._appetite = Appetite(settings.redis.pack)
         self._held: set[str] = set()  # read and not yet settled
         self._own: str | None = "0-0"  # where we are in our own pending list; None: through with it
         self._claim_from = "0-0"
@@ -71,7 +76,7 @@ class Reader:
         return self._patient
 
     def read(self, limit: int, wait: float) -> list[Delivered]:
-        """Up to `limit` entries, waiting at most `wait` seconds (below Redis's own time limit) for the first."""
+        """Entries of about `limit` readings, waiting at most `wait` seconds (below Redis's limit) for the first."""
 
         def attempt() -> list[Delivered]:
             try:
@@ -95,26 +100,27 @@ class Reader:
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
     def _read(self, limit: int, wait: float) -> list[Delivered]:
+        count = self._appetite.entries(limit)
         try:
             if self._own is not None:
-                entries = self._group_read(self._own, limit, 0.0)
+                entries = self._group_read(self._own, count, 0.0)
                 if entries:
                     self._own = _text(entries[-1][0])
                     return self._hold(entries)
                 self._own = None
-            if time.monotonic() >= self._next_claim and (taken := self._take_over(limit)):
+            if time.monotonic() >= self._next_claim and (taken := self._take_over(count)):
                 return taken
-            return self._hold(self._group_read(">", limit, wait))
+            return self._hold(self._group_read(">", count, wait))
         except redis.ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
             self._make_group()
             return []
 
-    def _group_read(self, start: str, limit: int, wait: float) -> Sequence[_Raw]:
+    def _group_read(self, start: str, count: int, wait: float) -> Sequence[_Raw]:
         block = max(1, int(min(wait, self._settings.redis.timeout_s / 2) * 1000)) if wait > 0 else None
         answer: Any = self._patient.client.xreadgroup(
-            GROUP, self._consumer, {self._keys.readings: start}, count=limit, block=block
+            GROUP, self._consumer, {self._keys.readings: start}, count=count, block=block
         )
         return answer[0][1] if answer else ()
 
@@ -123,9 +129,10 @@ class Reader:
         held = self._held
         delivered = [item for item in map(_delivered, entries) if item is not None and item.stream_id not in held]
         held.update([item.stream_id for item in delivered])
+        self._appetite = self._appetite.after(len(delivered), sum([item.count for item in delivered]))
         return delivered
 
-    def _take_over(self, limit: int) -> list[Delivered]:
+    def _take_over(self, count: int) -> list[Delivered]:
         """Entries that another worker has held for longer than `takeover_after_s`: it is dead, or as good as."""
         after = self._settings.inference.takeover_after_s
         answer: Any = self._patient.client.xautoclaim(
@@ -134,7 +141,7 @@ class Reader:
             self._consumer,
             min_idle_time=int(after * 1000),
             start_id=self._claim_from,
-            count=limit,
+            count=count,
         )
         self._claim_from = _text(answer[0])
         if self._claim_from == "0-0":  # once round: nothing more to look at for a while
@@ -189,7 +196,7 @@ def _lots(outcomes: Sequence[Outcome]) -> Iterator[tuple[int, list[str]]]:
             yield classified, ids[start : start + LOT]
 
 
-_decode = msgspec.json.Decoder(Entry).decode
+_decode = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 
 
 def _delivered(raw: _Raw) -> Delivered | None:
@@ -199,11 +206,11 @@ def _delivered(raw: _Raw) -> Delivered | None:
         return None
     features, data = flat[0], flat[1]
     try:
-        entry = _decode(data)
+        arrivals = _decode(data)
     except (msgspec.DecodeError, RecursionError):
-        entry = None
+        arrivals = None
     count = int(flat[3]) if len(flat) > 2 else 1
-    return Delivered(stream_id.decode(), _names(features), entry, data, count)
+    return Delivered(stream_id.decode(), _names(features), arrivals, data, count)
 
 
 @lru_cache(maxsize=64)

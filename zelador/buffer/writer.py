@@ -15,7 +15,7 @@ import msgspec
 
 from zelador.buffer.client import Patient, script
 from zelador.buffer.keys import GROUP, Keys
-from zelador.messages import Entry, encode_json
+from zelador.messages import Arrival, encode_json
 from zelador.settings import Settings
 
 NOTED_FOR_MS = 1_000
@@ -67,12 +67,12 @@ class Writer:
     def patient(self) -> Patient:
         return self._patient
 
-    def append(self, entries: Sequence[Entry], refused: Sequence[Refused]) -> Accepted:
+    def append(self, arrivals: Sequence[Arrival], refused: Sequence[Refused]) -> Accepted:
         """Stores the batch. When it returns, Redis has confirmed it. Raises Stopping if told to stop before that."""
         heard = Counter[str]()
-        for entry in entries:
-            heard[entry.device_id] += len(entry.readings)
-        keys, arguments = self._arguments(entries, refused, heard)
+        for arrival in arrivals:
+            heard[arrival.device_id] += len(arrival.readings)
+        keys, arguments = self._arguments(arrivals, refused, heard)
         result = self._patient.call("store readings", lambda: self._append(keys, arguments))
         return Accepted(*(int(value) for value in result))
 
@@ -87,7 +87,7 @@ class Writer:
         return accepted - classified - aside
 
     def _arguments(
-        self, entries: Sequence[Entry], refused: Sequence[Refused], heard: Counter[str]
+        self, arrivals: Sequence[Arrival], refused: Sequence[Refused], heard: Counter[str]
     ) -> tuple[list[str], list[Any]]:
         redis, keys = self._settings.redis, self._keys
         now = time.time_ns() // 1_000_000
@@ -102,14 +102,15 @@ class Writer:
             self._features,
             self._name,
             uuid.uuid4().hex,
-            len(entries),
+            redis.pack,
+            len(arrivals),
         ]
-        for entry in entries:
-            device, readings = entry.device_id, entry.readings
+        for arrival in arrivals:
+            device, readings = arrival.device_id, arrival.readings
             if len(readings) == 1:
-                arguments += (f"{device}\x1f{readings[0].id}", encode_json(entry))
+                arguments += (f"{device}\x1f{readings[0].id}", encode_json(arrival))
             else:
-                arguments += ("", len(readings), *_frame(entry))
+                arguments += ("", len(readings), *_frame(arrival))
                 for reading in readings:
                     arguments += (f"{device}\x1f{reading.id}", encode_json(reading))
         arguments.append(len(refused))
@@ -140,7 +141,7 @@ class Writer:
         return 1
 
 
-def _frame(entry: Entry) -> tuple[bytes, bytes]:
-    """The entry's JSON around its readings."""
-    head, between, tail = encode_json(msgspec.structs.replace(entry, readings=())).partition(b'"readings":[]')
+def _frame(arrival: Arrival) -> tuple[bytes, bytes]:
+    """The message's JSON around its readings."""
+    head, between, tail = encode_json(msgspec.structs.replace(arrival, readings=())).partition(b'"readings":[]')
     return head + between[:-1], between[-1:] + tail  # within a text its quotation marks would be escaped
