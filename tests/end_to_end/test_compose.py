@@ -16,13 +16,13 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.compose import OURS, Stack, command
 from tests.outside import Outside
-from tests.servers import engine_answers
+from tests.servers import containers_missing
 from zelador.embedded.ports import HOST
 
 if not os.environ.get("TEST_COMPOSE"):
     pytest.skip("builds every image: TEST_COMPOSE=1 (make test-compose)", allow_module_level=True)
-if not engine_answers() or command() is None:
-    pytest.skip("no Docker engine with Compose answers", allow_module_level=True)
+if why := containers_missing() or (None if command() else "there is no docker-compose"):
+    raise RuntimeError(f"TEST_COMPOSE=1 asks for containers, but {why}")
 
 pytestmark = [pytest.mark.training, pytest.mark.timeout(3_600)]
 

@@ -10,6 +10,7 @@ import logging
 import select
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -96,14 +97,14 @@ class Connection:
         except (OSError, ValueError) as error:
             self._lose(str(error) or type(error).__name__)
 
-    def ack(self, message: Message) -> None:
-        """Queues the acknowledgement; the next turn sends it."""
-        if message.qos != 1:
-            return
+    def ack(self, messages: Sequence[Message]) -> None:
+        """Queues their acknowledgements, in this order; the next turn sends them."""
+        packet_ids = [message.packet_id for message in messages if message.qos == 1]
         if self._lane is not None:
-            self._lane.ack(message.packet_id)
+            self._lane.ack(packet_ids)
         else:
-            self._client.ack(message.packet_id, 1)
+            for packet_id in packet_ids:
+                self._client.ack(packet_id, 1)
 
     def publish(self, outgoing: Outgoing) -> int:
         """Queues it; its packet id comes back in `published` once the broker answered."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Sequence
 
 from zelador.link.buffered import BufferedSocket
 from zelador.link.message import Message
-from zelador.link.packets import cut, puback_packet, publish_packet
+from zelador.link.packets import cut, puback_packets, publish_packet
 
 FIRST_ID, LAST_ID = 0x8001, 0xFFFF  # of what the lane publishes: paho counts up from 1, and for SUBSCRIBE alone
 
@@ -45,9 +46,10 @@ class LaneSocket(BufferedSocket):
         self._outgoing.append(packet)
         return packet_id
 
-    def ack(self, packet_id: int) -> None:
-        """Queues a PUBACK."""
-        self._outgoing.append(puback_packet(packet_id))
+    def ack(self, packet_ids: Sequence[int]) -> None:
+        """Queues a PUBACK for each."""
+        if packet_ids:
+            self._outgoing.append(puback_packets(packet_ids))
 
     def _take(self, data: bytes) -> None:
         if self._partial:

@@ -6,9 +6,10 @@ else that a broker sends is handed on untouched.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import repeat
-from struct import unpack
+from itertools import chain, repeat
+from struct import pack, unpack
 
 import msgspec
 
@@ -81,9 +82,9 @@ def publish_packet(
     return b"".join((head, named, packet_id.to_bytes(2, "big"), properties, payload))
 
 
-def puback_packet(packet_id: int) -> bytes:
-    """A PUBACK that says success."""
-    return b"\x40\x02" + packet_id.to_bytes(2, "big")
+def puback_packets(packet_ids: Sequence[int]) -> bytes:
+    """A PUBACK that says success for each, one behind the other."""
+    return pack(f">{2 * len(packet_ids)}H", *chain.from_iterable(zip(repeat(0x4002), packet_ids, strict=False)))
 
 
 def publish_properties(content_type: str | None, correlation: bytes | None) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -100,18 +100,18 @@ class Link:
                 return [connection.inbox.popleft() for _ in range(min(limit, len(connection.inbox)))]
         return []
 
-    def ack(self, messages: Iterable[Message]) -> None:
+    def ack(self, messages: Sequence[Message]) -> None:
         """Tells the broker "stored", in the order of receipt; those of an earlier connection are dropped."""
         connection = self._connection
-        for message in messages:
-            if connection is not None and message.epoch == connection.epoch:
-                connection.ack(message)
-            else:
-                self.stale_acks += 1
-        if connection is not None:
-            self.last_ack = time.monotonic()
-            connection.turn(0.0)
-            self._settle(connection)
+        if connection is None:
+            self.stale_acks += len(messages)
+            return
+        ours = [message for message in messages if message.epoch == connection.epoch]
+        self.stale_acks += len(messages) - len(ours)
+        connection.ack(ours)
+        self.last_ack = time.monotonic()
+        connection.turn(0.0)
+        self._settle(connection)
 
     def publish(self, messages: Sequence[Outgoing]) -> Publication:
         """Queues the messages and sends what the broker's window takes; `confirmed` tells when all arrived."""

@@ -17,7 +17,7 @@ from zelador.link.packets import (
     Malformed,
     cut,
     length_bytes,
-    puback_packet,
+    puback_packets,
     publish_packet,
     publish_properties,
 )
@@ -215,4 +215,4 @@ def test_what_mqtt_cannot_carry_is_refused() -> None:
     with pytest.raises(ValueError, match="more than MQTT can carry"):
         length_bytes(LARGEST + 1)
     assert length_bytes(LARGEST) == b"\xff\xff\xff\x7f"
-    assert puback_packet(0xABCD) == b"\x40\x02\xab\xcd"
+    assert puback_packets([0xABCD, 1]) == b"\x40\x02\xab\xcd\x40\x02\x00\x01"
