@@ -118,8 +118,9 @@ class Worker:
             outcomes, predictions = self._outcomes(batch.answered, refusals)
             classified, aside = self._reader.settle(outcomes, predictions)
             self._on_the_way.popleft()
-            newest = max((item.arrival.received_at for item in batch.answered if item.arrival), default=0)
-            self._metrics.settled(classified, aside, time.time() - newest / 1000, batch.model_seconds)
+            newest = batch.answered[-1].arrival
+            seconds = time.time() - newest.received_at / 1000 if newest else None
+            self._metrics.settled(classified, aside, seconds, batch.model_seconds)
             settled += classified + aside
             wait = 0.0
         return settled

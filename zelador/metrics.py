@@ -48,10 +48,11 @@ class InferenceMetrics:
             "zelador_model_seconds", "One batch through the model", buckets=LATENCY_BUCKETS, registry=self.registry
         )
 
-    def settled(self, classified: int, set_aside: int, seconds: float, model_seconds: float) -> None:
+    def settled(self, classified: int, set_aside: int, seconds: float | None, model_seconds: float) -> None:
         self._classified.inc(classified)
         self._aside.inc(set_aside)
-        self._latency.observe(max(0.0, seconds))
+        if seconds is not None:
+            self._latency.observe(max(0.0, seconds))
         self._model_s.observe(model_seconds)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 FULL_RATE = 3_000.0  # readings a second from which on a rest pays; below it every reading goes on at once
-SMALL = 200  # a batch of so many is worth its round trips
-REST_S = 0.003
+SMALL = 300  # a batch of so many is worth its round trips
+REST_S = 0.004
 WINDOW_S = 0.25  # over which the rate is taken
 
 

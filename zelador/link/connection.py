@@ -26,7 +26,6 @@ from zelador.link.buffered import BufferedSocket
 from zelador.link.client import make_client, socket_of
 from zelador.link.lane import LaneSocket
 from zelador.link.message import Message, Outgoing
-from zelador.link.packets import FAILURE, publish_properties
 from zelador.settings import MqttSettings, redact
 
 log = logging.getLogger(__name__)
@@ -60,7 +59,8 @@ class Connection:
     def __init__(self, settings: MqttSettings, options: ConnectionOptions, epoch: int = 1) -> None:
         self.epoch = epoch
         self.inbox: deque[Message] = deque()
-        self.published: list[tuple[int, str | None]] = []  # (packet id, None or the broker's refusal)
+        self.confirmed: list[int] = []  # packet ids that the broker has answered for
+        self.refused: dict[int, str] = {}  # of these, its refusals
         self.lost: str | None = None  # why, once it is
         self._where = redact(settings.url)
         self._hold = settings.receive_maximum
@@ -106,14 +106,11 @@ class Connection:
             for packet_id in packet_ids:
                 self._client.ack(packet_id, 1)
 
-    def publish(self, outgoing: Outgoing) -> int:
-        """Queues it; its packet id comes back in `published` once the broker answered."""
+    def publish(self, messages: Sequence[Outgoing]) -> list[int]:
+        """Queues them; gives their packet ids, which come back in `confirmed` once the broker answered."""
         if self._lane is not None:
-            properties = b"\x00"
-            if outgoing.content_type or outgoing.correlation:
-                properties = publish_properties(outgoing.content_type, outgoing.correlation)
-            return self._lane.publish(outgoing.topic, outgoing.payload, outgoing.retain, properties)
-        return self._publish_by_paho(outgoing)
+            return self._lane.publish(messages)
+        return [self._publish_by_paho(message) for message in messages]
 
     def close(self) -> None:
         """Says goodbye, so that the broker does not send the will."""
@@ -218,10 +215,10 @@ class Connection:
             self.inbox.extend(lane.messages)
             lane.messages.clear()
         if lane.confirmed:
-            self.published += [
-                (packet_id, None if code < FAILURE else _reason(code)) for packet_id, code in lane.confirmed
-            ]
+            self.confirmed += lane.confirmed
+            self.refused.update({packet_id: _reason(code) for packet_id, code in lane.refused.items()})
             lane.confirmed.clear()
+            lane.refused.clear()
 
     def _write(self) -> None:
         if self._client.want_write():
@@ -273,7 +270,9 @@ class Connection:
             self.lost = str(reason)
 
     def _on_publish(self, _client: Any, _data: Any, packet_id: int, reason: Any, _properties: Any) -> None:
-        self.published.append((packet_id, str(reason) if reason.is_failure else None))
+        self.confirmed.append(packet_id)
+        if reason.is_failure:
+            self.refused[packet_id] = str(reason)
 
     def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
         try:

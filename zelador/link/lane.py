@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 
 from zelador.link.buffered import BufferedSocket
-from zelador.link.message import Message
-from zelador.link.packets import cut, puback_packets, publish_packet
+from zelador.link.message import Message, Outgoing
+from zelador.link.packets import cut, puback_packets, publish_packet, publish_properties
 
 FIRST_ID, LAST_ID = 0x8001, 0xFFFF  # of what the lane publishes: paho counts up from 1, and for SUBSCRIBE alone
 
@@ -27,24 +27,36 @@ class LaneSocket(BufferedSocket):
         super().__init__(sock)
         self.epoch = 0
         self.messages: list[Message] = []
-        self.confirmed: list[tuple[int, int]] = []  # (packet id, reason code)
+        self.confirmed: list[int] = []  # packet ids
+        self.refused: dict[int, int] = {}  # of these, the reason codes that are failures
         self._partial = bytearray()
         self._needed = 0
         self._open: set[int] = set()  # ids of what is published and not confirmed
         self._last_id = LAST_ID
 
-    def publish(self, topic: str, payload: bytes, retain: bool, properties: bytes) -> int:
-        """Queues a PUBLISH at QoS 1; gives its packet id. Raises ValueError when it is more than MQTT can carry."""
+    def publish(self, messages: Sequence[Outgoing]) -> list[int]:
+        """Queues a PUBLISH at QoS 1 for each; gives their packet ids. Raises ValueError for one too large for MQTT.
+
+        No more than half of the ids may be open (the link's window is smaller).
+        """
+        packet_ids: list[int] = []
+        for message in messages:
+            packet_id = self._free_id()
+            properties = b"\x00"
+            if message.content_type or message.correlation:
+                properties = publish_properties(message.content_type, message.correlation)
+            self._outgoing.append(publish_packet(message.topic, message.payload, packet_id, message.retain, properties))
+            self._open.add(packet_id)
+            packet_ids.append(packet_id)
+        return packet_ids
+
+    def _free_id(self) -> int:
         packet_id = self._last_id
         while True:
             packet_id = packet_id + 1 if packet_id < LAST_ID else FIRST_ID
             if packet_id not in self._open:
-                break
-        packet = publish_packet(topic, payload, packet_id, retain, properties)
-        self._last_id = packet_id
-        self._open.add(packet_id)
-        self._outgoing.append(packet)
-        return packet_id
+                self._last_id = packet_id
+                return packet_id
 
     def ack(self, packet_ids: Sequence[int]) -> None:
         """Queues a PUBACK for each."""
@@ -61,6 +73,7 @@ class LaneSocket(BufferedSocket):
         self._partial, self._needed = bytearray(data[found.consumed :]), found.needed
         self.messages += found.messages
         self.confirmed += found.confirmed
-        self._open.difference_update([packet_id for packet_id, _ in found.confirmed])
+        self.refused.update(found.refused)
+        self._open.difference_update(found.confirmed)
         if found.others:
             super()._take(b"".join(found.others))

@@ -27,7 +27,8 @@ class Cut(msgspec.Struct, gc=False):
     """What was found in a piece of the stream."""
 
     messages: list[Message]
-    confirmed: list[tuple[int, int]]  # (packet id, reason code) of each PUBACK
+    confirmed: list[int]  # the packet id of each PUBACK
+    refused: dict[int, int]  # of those, the reason code where it is a failure
     others: list[bytes]  # whole packets of any other kind
     consumed: int  # bytes of the piece that are whole packets
     needed: int  # bytes that the packet after them has in all; 0 while its length is not known
@@ -40,6 +41,7 @@ def cut(data: bytes, received_at: int = 0, epoch: int = 0) -> Cut:
     """
     messages: list[Message] = []
     others: list[bytes] = []
+    refused: dict[int, int] = {}
     confirmed = _plain_confirmations(data)
     at, end, needed = 4 * len(confirmed), len(data), 0
     while end - at >= 2:
@@ -65,11 +67,13 @@ def cut(data: bytes, received_at: int = 0, epoch: int = 0) -> Cut:
         elif first == 0x40:
             if length < 2:
                 raise Malformed("a PUBACK without a packet id")
-            confirmed.append((data[body] << 8 | data[body + 1], data[body + 2] if length > 2 else 0))
+            confirmed.append(data[body] << 8 | data[body + 1])
+            if length > 2 and data[body + 2] >= FAILURE:
+                refused[confirmed[-1]] = data[body + 2]
         else:
             others.append(data[at:stop])
         at = stop
-    return Cut(messages, confirmed, others, at, needed)
+    return Cut(messages, confirmed, refused, others, at, needed)
 
 
 def publish_packet(
@@ -113,12 +117,12 @@ def length_bytes(length: int) -> bytes:
 # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _plain_confirmations(data: bytes) -> list[tuple[int, int]]:
-    """The PUBACKs of four bytes that `data` begins with: what a worker reads is hardly anything else."""
+def _plain_confirmations(data: bytes) -> list[int]:
+    """The packet ids of the plain PUBACKs that `data` begins with: what a worker reads is hardly anything else."""
     whole = len(data) & ~3
     kinds, lengths = data[:whole:4], data[1:whole:4]
     count = min(len(kinds) - len(kinds.lstrip(b"\x40")), len(lengths) - len(lengths.lstrip(b"\x02")))
-    return list(zip(unpack(f">{2 * count}H", data[: 4 * count])[1::2], repeat(0)))
+    return list(unpack(f">{2 * count}H", data[: 4 * count])[1::2])
 
 
 def _publish(data: bytes, first: int, body: int, stop: int, received_at: int, epoch: int) -> Message:

@@ -23,6 +23,8 @@ from zelador.settings import MqttSettings
 
 log = logging.getLogger(__name__)
 
+WINDOW = 32_000  # messages published and not confirmed, whatever the broker would take: half of the packet ids
+
 
 @dataclass(frozen=True, slots=True)
 class LinkOptions:
@@ -147,7 +149,7 @@ class Link:
         """Says goodbye; whatever is not acknowledged stays with the broker."""
         if self._connection is not None:
             if goodbye is not None:
-                self._connection.publish(goodbye)
+                self._connection.publish([goodbye])
                 self._connection.turn(0.0)
             self._connection.close()
             self._connection = None
@@ -191,7 +193,7 @@ class Link:
         self._attempt = 0
         self._next_try = 0.0
         if options.birth is not None:
-            connection.publish(options.birth)
+            connection.publish([options.birth])
         # What the last connection did not confirm goes first, in its old order.
         self._queued.extendleft(reversed(self._sent.values()))
         self._sent = {}
@@ -204,20 +206,20 @@ class Link:
         """As much of the queue as the broker's Receive Maximum allows (paho does not honour it)."""
         if time.monotonic() < self._quiet_until:
             return
-        room = min(connection.receive_maximum, 32_000) - 1 - len(self._sent)
-        while self._queued and room > 0:
-            waiting = self._queued.popleft()
-            self._sent[connection.publish(waiting.outgoing)] = waiting
-            room -= 1
+        room = min(connection.receive_maximum, WINDOW) - 1 - len(self._sent)
+        if self._queued and room > 0:
+            batch = [self._queued.popleft() for _ in range(min(room, len(self._queued)))]
+            self._sent.update(zip(connection.publish([waiting.outgoing for waiting in batch]), batch, strict=True))
 
     def _settle(self, connection: Connection) -> None:
-        for packet_id, refusal in connection.published:
+        for packet_id in connection.confirmed:
             waiting = self._sent.pop(packet_id, None)
             if waiting is not None:  # else our birth message
                 waiting.publication.left -= 1
-                if refusal is not None:
-                    waiting.publication.refused[waiting.index] = refusal
-        connection.published.clear()
+                if connection.refused and packet_id in connection.refused:
+                    waiting.publication.refused[waiting.index] = connection.refused[packet_id]
+        connection.confirmed.clear()
+        connection.refused.clear()
         if connection.lost is not None:
             log.warning("lost the broker: %s", connection.lost)
             self._connection = None
