@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import time
@@ -36,7 +37,7 @@ class Use:
 
 
 def snapshot(pids: Mapping[str, int], received: int) -> Snapshot:
-    by_process = {name: _cpu_s(pid) for name, pid in pids.items()}
+    by_process = {name: _cpu_s(pid, family=True) for name, pid in pids.items()}
     return Snapshot(time.monotonic(), by_process, _cpu_s(os.getpid()), _busy_s(), received)
 
 
@@ -61,12 +62,20 @@ def machine() -> dict[str, str]:
     }
 
 
-def _cpu_s(pid: int) -> float:
+def _cpu_s(pid: int, family: bool = False) -> float:
+    """`family`: its children count too, those that ended and those that live (Redis has one rewrite its file)."""
     try:
-        times = psutil.Process(pid).cpu_times()
+        process = psutil.Process(pid)
+        times = process.cpu_times()
     except psutil.Error as error:
         raise Failed(f"a process of the benchmark is gone: {error}") from None
-    return float(times.user + times.system)
+    spent = float(times.user + times.system)
+    if family:
+        spent += times.children_user + times.children_system
+        for child in process.children():
+            with contextlib.suppress(psutil.Error):  # it may end meanwhile
+                spent += sum(child.cpu_times()[:2])
+    return spent
 
 
 def _busy_s() -> float:

@@ -51,6 +51,8 @@ def redis_server(folder: Path, port: int, kind: str = "auto") -> Server:
         "dir": str(folder),
         "appendonly": "yes",
         "appendfsync": "everysec",
+        # From 64 MB on, the default, a high rate has the file rewritten every few seconds, each for a second of a core.
+        "auto-aof-rewrite-min-size": "256mb",
         "save": "",
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
