@@ -3,8 +3,9 @@
 -- KEYS  1 readings  2 quarantine  3 ledger  4 seen:0  5 seen:1  6 devices  7 marks   then one device hash for each device of ARGV
 -- ARGV  1 group  2 repeat_window  3 keep_readings  4 keep_quarantine  5 keep_quarantine_bytes  6 keep_devices_s  7 now (ms)
 --       8 features  9 writer  10 token of the batch  11 pack
---       then the number of messages, and for each: the id of its one reading and its JSON; or '', the number of its readings,
---         head, tail, and an (id, JSON) pair for each (it is head .. readings .. tail: a repeat is left out unparsed)
+--       12 the messages, as one flat MessagePack array (an argument for each would cost more than what is done with it); of each:
+--         the id of its one reading and its JSON; or '', the number of its readings, head, tail, and an (id, JSON) pair for each
+--         (it is head .. readings .. tail: a repeat is left out unparsed)
 --       then the number of quarantined messages, and for each: readings, then 7 values (see below)
 --       then the number of devices, and for each: device, readings, 1 if it was not noted as heard within the last second, else 0
 -- An entry of the stream holds messages that came together, up to `pack` readings and the rest of its last message: a JSON
@@ -34,15 +35,15 @@ local current = redis.call('HGET', ledger, 'seen') == '1' and 2 or 1
 local seen, before = KEYS[3 + current], KEYS[6 - current]   -- current is 1 or 2
 
 -- Which ids are new: asked for and noted in a few calls, however many there are.
-local ids, first = {}, at
-for _ = 1, tonumber(take()) do
+local messages, ids, place = cmsgpack.unpack(take()), {}, 1
+while messages[place] do
   local n = 1
-  if ARGV[at + 1] == '' then
-    n = tonumber(ARGV[at + 2])
-    at = at + 4
+  if messages[place] == '' then
+    n = messages[place + 1]
+    place = place + 4
   end
-  for i = 0, n - 1 do ids[#ids + 1] = ARGV[at + 1 + 2 * i] end
-  at = at + 2 * n
+  for i = 0, n - 1 do ids[#ids + 1] = messages[place + 2 * i] end
+  place = place + 2 * n
 end
 local fresh, noted = {}, {}
 for from = 1, #ids, CHUNK do
@@ -69,21 +70,21 @@ local function add()
   oldest = oldest or id
   packed, holds = {}, 0
 end
-at = first
-for _ = 1, tonumber(take()) do
+place = 1
+while messages[place] do
   local n, kept, message = 1, 0, nil
-  if ARGV[at + 1] ~= '' then
+  if messages[place] ~= '' then
     number = number + 1
-    if fresh[number] then message, kept = ARGV[at + 2], 1 end
-    at = at + 2
+    if fresh[number] then message, kept = messages[place + 1], 1 end
+    place = place + 2
   else
-    take()
-    n = tonumber(take())
-    local head, tail, parts = take(), take(), {}
-    for i = 1, n do
-      if fresh[number + i] then parts[#parts + 1] = ARGV[at + 2 * i] end
+    local head, tail, parts = messages[place + 2], messages[place + 3], {}
+    n = messages[place + 1]
+    place = place + 4
+    for i = 0, n - 1 do
+      if fresh[number + i + 1] then parts[#parts + 1] = messages[place + 2 * i + 1] end
     end
-    number, at, kept = number + n, at + 2 * n, #parts
+    number, place, kept = number + n, place + 2 * n, #parts
     if kept > 0 then message = head .. table.concat(parts, ',') .. tail end
   end
   if message then

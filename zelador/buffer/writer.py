@@ -103,16 +103,17 @@ class Writer:
             self._name,
             uuid.uuid4().hex,
             redis.pack,
-            len(arrivals),
         ]
+        messages: list[str | int] = []  # texts: Redis's MessagePack knows no bytes
         for arrival in arrivals:
             device, readings = arrival.device_id, arrival.readings
             if len(readings) == 1:
-                arguments += (f"{device}\x1f{readings[0].id}", encode_json(arrival))
+                messages += (f"{device}\x1f{readings[0].id}", encode_json(arrival).decode())
             else:
-                arguments += ("", len(readings), *_frame(arrival))
+                messages += ("", len(readings), *_frame(arrival))
                 for reading in readings:
-                    arguments += (f"{device}\x1f{reading.id}", encode_json(reading))
+                    messages += (f"{device}\x1f{reading.id}", encode_json(reading).decode())
+        arguments.append(_packed(messages))
         arguments.append(len(refused))
         for item in refused:
             arguments += (
@@ -141,7 +142,10 @@ class Writer:
         return 1
 
 
-def _frame(arrival: Arrival) -> tuple[bytes, bytes]:
+_packed = msgspec.msgpack.Encoder().encode
+
+
+def _frame(arrival: Arrival) -> tuple[str, str]:
     """The message's JSON around its readings."""
-    head, between, tail = encode_json(msgspec.structs.replace(arrival, readings=())).partition(b'"readings":[]')
+    head, between, tail = encode_json(msgspec.structs.replace(arrival, readings=())).decode().partition('"readings":[]')
     return head + between[:-1], between[-1:] + tail  # within a text its quotation marks would be escaped

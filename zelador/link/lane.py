@@ -40,23 +40,19 @@ class LaneSocket(BufferedSocket):
         No more than half of the ids may be open (the link's window is smaller).
         """
         packet_ids: list[int] = []
+        packet_id, still_open = self._last_id, self._open
         for message in messages:
-            packet_id = self._free_id()
+            packet_id = packet_id + 1 if packet_id < LAST_ID else FIRST_ID
+            while packet_id in still_open:
+                packet_id = packet_id + 1 if packet_id < LAST_ID else FIRST_ID
             properties = b"\x00"
             if message.content_type or message.correlation:
                 properties = publish_properties(message.content_type, message.correlation)
             self._outgoing.append(publish_packet(message.topic, message.payload, packet_id, message.retain, properties))
-            self._open.add(packet_id)
+            still_open.add(packet_id)
             packet_ids.append(packet_id)
+        self._last_id = packet_id
         return packet_ids
-
-    def _free_id(self) -> int:
-        packet_id = self._last_id
-        while True:
-            packet_id = packet_id + 1 if packet_id < LAST_ID else FIRST_ID
-            if packet_id not in self._open:
-                self._last_id = packet_id
-                return packet_id
 
     def ack(self, packet_ids: Sequence[int]) -> None:
         """Queues a PUBACK for each."""

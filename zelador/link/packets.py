@@ -46,7 +46,9 @@ def cut(data: bytes, received_at: int = 0, epoch: int = 0) -> Cut:
     at, end, needed = 4 * len(confirmed), len(data), 0
     while end - at >= 2:
         first, length, body = data[at], data[at + 1], at + 2
-        if length > 0x7F:
+        if length > 0x7F and body < end and data[body] < 0x80:  # two bytes of length: most PUBLISH, so without a call
+            length, body = length & 0x7F | data[body] << 7, body + 1
+        elif length > 0x7F:
             try:
                 length, body = _varint(data, at + 1, min(end, at + 5))
             except IndexError:
