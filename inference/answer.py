@@ -55,9 +55,13 @@ def answer(
     batch: Sequence[Delivered],
     model: Model,
     selection: int,
+    deliveries: int,
     now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> list[Answered]:
-    """Classifies all readings of `batch` in one call of the model where it can."""
+    """Classifies all readings of `batch` in one call of the model where it can.
+
+    An entry that was given more than `deliveries` times is not tried again: it ended its workers each time.
+    """
     answered: list[Answered] = []
     places: list[tuple[Answered, str, Reading]] = []
     rows: list[float] = []  # one after the other
@@ -69,6 +73,13 @@ def answer(
         for arrival in delivered.arrivals:
             item = Answered(delivered, arrival, [], [])
             answered.append(item)
+            if delivered.deliveries > deliveries:
+                reason = (
+                    f"given to a worker {delivered.deliveries - 1} times and never finished: this reading, "
+                    f"or one that came with it, ends the worker that classifies it"
+                )
+                item.failures.extend((reading, reason) for reading in arrival.readings)
+                continue
             if isinstance(order, str):
                 reason = f"the model {model.name} needs {order}, which the reading does not have"
                 item.failures.extend((reading, reason) for reading in arrival.readings)

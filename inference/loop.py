@@ -20,6 +20,7 @@ from zelador.link import Link, Outgoing, Publication
 from zelador.messages import Prediction, encode_json
 from zelador.metrics import InferenceMetrics
 from zelador.pace import Pace
+from zelador.progress import Facts
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ HOLD_S = 0.1  # between looks while no model is selected
 LOOK_S = 0.005  # how long a turn waits for confirmations before it looks for new readings
 GRACE_S = 5.0  # after SIGTERM, how long the batches on their way may take
 DEVICES = 16_384  # topics that are remembered
+KEPT = 1_048_576  # bytes of one reading, whole
 ON_THE_WAY = 3  # batches published and not yet confirmed: the broker's round trip costs no time of ours
 
 
@@ -63,6 +65,7 @@ class Worker:
         self._stop = stop
         self._pace = Pace(time.monotonic())
         self._on_the_way: deque[_Batch] = deque()
+        self._turned_at = self._progressed_at = time.monotonic()
 
     def run(self) -> None:
         """Classify what waits in the buffer until told to stop.
@@ -83,10 +86,12 @@ class Worker:
         Raises Stopping.
         """
         live = self._swap.live
+        self._turned_at = time.monotonic()
         self._heartbeat.beat(connected_at=self._link.connected_at, **self._swap.facts())
         full = len(self._on_the_way) >= ON_THE_WAY
         begun = 0 if full or live is None else self._begin(live, 0.0 if self._on_the_way else IDLE_S)
         if not self._on_the_way:
+            self._progressed_at = time.monotonic()
             if live is None:
                 self._link.rest(HOLD_S)  # readings wait in the buffer
             else:
@@ -96,13 +101,26 @@ class Worker:
         time.sleep(self._pace.after(begun, time.monotonic()))
         return settled
 
+    def facts(self) -> Facts:
+        """For the watchdog, on its thread: a look at a few numbers."""
+        patient = self._reader.patient
+        return Facts(
+            turned_at=self._turned_at if patient.error is None else time.monotonic(),
+            held=len(self._on_the_way),
+            progressed_at=self._progressed_at,
+            redis_error=patient.error,
+            redis_away_since=patient.away_since,
+            disconnected_since=self._link.disconnected_since,
+            why="their predictions are not confirmed by the broker",
+        )
+
     def _begin(self, live: Live, wait: float) -> int:
         """Classifies what there is to read and puts it on its way; gives how many readings that were."""
         batch = self._reader.read(self._limit, wait)
         if not batch:
             return 0
         started = time.perf_counter()
-        answered = answer(batch, live.model, live.sequence)
+        answered = answer(batch, live.model, live.sequence, self._settings.inference.deliveries)
         model_seconds = time.perf_counter() - started
         messages, owner = self._messages(answered)
         publication = self._link.publish(messages)
@@ -118,6 +136,7 @@ class Worker:
             outcomes, predictions = self._outcomes(batch.answered, refusals)
             classified, aside = self._reader.settle(outcomes, predictions)
             self._on_the_way.popleft()
+            self._progressed_at = time.monotonic()
             newest = batch.answered[-1].arrival
             seconds = time.time() - newest.received_at / 1000 if newest else None
             self._metrics.settled(classified, aside, seconds, batch.model_seconds)
@@ -174,7 +193,8 @@ class Worker:
     def _parted(self, item: Answered, refusal: str | None) -> tuple[list[Prediction], list[Refused]]:
         """What of a message is classified, and what is set aside: what failed; or all, if the broker refused it."""
         if item.arrival is None:  # an entry that nobody can decode: all its readings
-            return [], [Refused.of("", item.failures[0][1], item.delivered.raw, 0)] * item.delivered.count
+            entry = Refused.of("", item.failures[0][1], item.delivered.raw, 0, most=KEPT)
+            return [], [entry] * item.delivered.count
         failures, good = list(item.failures), item.predictions
         if refusal is not None:
             done = {prediction.reading_id for prediction in good}
@@ -183,7 +203,11 @@ class Worker:
             good = []
         topic = self._settings.topics.reading.format(device_id=item.arrival.device_id)
         received_at = item.arrival.received_at
-        return good, [Refused.of(topic, why, encode_json(reading), received_at) for reading, why in failures]
+        features, kept = ",".join(item.delivered.features), list[Refused]()
+        for reading, why in failures:  # each as a message of its own, so that it can be put back among those that wait
+            payload = encode_json(msgspec.structs.replace(item.arrival, readings=(reading,)))
+            kept.append(Refused.of(topic, why, payload, received_at, most=KEPT, features=features))
+        return good, kept
 
 
 def _stream_id(numbered: tuple[int, Answered]) -> str:

@@ -7,10 +7,12 @@ from threading import Event
 
 from inference.loop import Worker
 from inference.swap import Swap
-from zelador import metrics
+from zelador import probes
 from zelador.buffer import Reader
 from zelador.health import Heartbeat
 from zelador.link import Link
+from zelador.metrics import InferenceMetrics
+from zelador.progress import Watchdog
 from zelador.settings import Settings
 from zelador.status import link_options, status_message
 
@@ -25,8 +27,7 @@ def run(settings: Settings, stop: Event) -> None:
     options = link_options(settings.topics, SERVICE, f"zelador-{instance}", quiet_s=settings.inference.quiet_s)
     link = Link(settings.mqtt, options, stop)
     reader = Reader(settings, stop, instance, wait=link.rest)  # Redis away: the session stays alive meanwhile
-    gathered = metrics.InferenceMetrics()
-    metrics.serve(settings.metrics, gathered.registry)
+    gathered = InferenceMetrics()
     reader.patient.open(settings.redis.start_patience_s)
     link.open(settings.mqtt.start_patience_s)
     swap = Swap(settings, stop)
@@ -34,8 +35,12 @@ def run(settings: Settings, stop: Event) -> None:
     swap.start()
     if swap.live is None:
         log.info("no model is live yet: readings wait in the buffer until one is selected")
+    worker = Worker(settings, link, reader, swap, gathered, heartbeat, stop)
+    watchdog = Watchdog(worker.facts, settings.health.stalled_after_s, stop, gathered.stalled.set)
+    watchdog.start()
+    probes.serve(settings.metrics, gathered.registry, watchdog.trouble)
     try:
-        Worker(settings, link, reader, swap, gathered, heartbeat, stop).run()
+        worker.run()
     finally:
         stop.set()
         link.close(status_message(settings.topics, SERVICE, f"zelador-{instance}", online=False))

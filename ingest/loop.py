@@ -7,20 +7,24 @@ import time
 from collections.abc import Sequence
 from threading import Event
 
-from ingest.decode import Decoder
 from ingest.pressure import Pressure
+from ingest.system import BrokerSays, is_system
 from zelador.buffer import Refused, Stopping, Writer
+from zelador.decode import Decoder
 from zelador.health import Heartbeat
 from zelador.link import Link, Message
 from zelador.messages import Arrival
 from zelador.metrics import IngestMetrics
 from zelador.pace import Pace
+from zelador.progress import Facts
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
 
 IDLE_S = 0.5  # how long a turn waits for a first message
 HOLD_S = 0.25  # between looks at the backlog while nothing is taken
+TIDY_S = 60.0  # between looks at the age of what is in quarantine
+NEARLY_FULL = 80  # percent: the quarantine will soon discard
 
 
 class Ingester:
@@ -31,11 +35,16 @@ class Ingester:
         self._writer = writer
         self._decoder = Decoder(settings)
         self._limit = settings.ingest.batch
+        self._largest = settings.ingest.max_payload_bytes
         self._drain_s = settings.ingest.drain_s
         self._pressure = Pressure(settings.ingest.high_water)
         self._pace = Pace(time.monotonic())
         self._metrics = metrics
         self._heartbeat = heartbeat
+        self._broker = BrokerSays()
+        self._quarantine_full = 0  # percent
+        self._next_tidy = time.monotonic() + TIDY_S
+        self._turned_at = time.monotonic()
 
     def run(self, stop: Event) -> None:
         """Move readings from the broker into the buffer until told to stop.
@@ -52,7 +61,9 @@ class Ingester:
 
     def step(self) -> int:
         """One batch; gives how many messages it moved. Raises Stopping."""
-        self._heartbeat.beat(connected_at=self._link.connected_at, holding=self._pressure.holding)
+        self._turned_at = time.monotonic()
+        self._beat()
+        self._tidy()
         if self._pressure.holding:
             self._link.rest(HOLD_S)
             self._weigh(self._writer.backlog())
@@ -61,14 +72,38 @@ class Ingester:
         if not batch:
             return 0
         arrivals, refused = self._decode(batch)
+        if not arrivals and not refused:  # the broker spoke of itself
+            return 0
         stored = self._writer.append(arrivals, refused)
         self._link.ack(batch)
-        self._metrics.stored(stored, len(refused), self._link.reconnects, self._link.stale_acks)
-        if stored.discarded:
-            log.error("the quarantine is full: %d of its oldest messages were discarded", stored.discarded)
+        self._metrics.stored(stored, len(refused), self._link)
+        if refused:
+            self._quarantined(stored.discarded, stored.quarantine_full)
         self._weigh(stored.backlog)
         time.sleep(self._pace.after(len(batch), time.monotonic()))
         return len(batch)
+
+    def facts(self) -> Facts:
+        """For the watchdog, on its thread: a look at a few numbers."""
+        patient, link = self._writer.patient, self._link
+        return Facts(
+            turned_at=self._turned_at if patient.error is None else time.monotonic(),
+            held=link.held,
+            progressed_at=link.progressed_at,
+            redis_error=patient.error,
+            redis_away_since=patient.away_since,
+            disconnected_since=link.disconnected_since,
+            why=f"more than {self._pressure.high} readings wait to be classified" if self._pressure.holding else None,
+        )
+
+    def _beat(self) -> None:
+        self._heartbeat.beat(
+            connected_at=self._link.connected_at,
+            holding=self._pressure.holding,
+            broker_dropped=self._broker.dropped,
+            broker_version=self._broker.version,
+            sessions_lost=self._link.sessions_lost,
+        )
 
     def _drain(self) -> None:
         """Takes what the broker still has, until it is silent for a turn: for a broker that forgets at its own end."""
@@ -80,14 +115,45 @@ class Ingester:
         arrivals: list[Arrival] = []
         refused: list[Refused] = []
         for message in batch:
+            topic = message.topic
+            if is_system(topic):
+                self._hear(message)
+                continue
             arrival, bad = self._decoder.decode(
-                message.topic, message.payload, message.received_at, message.response_topic, message.correlation
+                topic, message.payload, message.received_at, message.response_topic, message.correlation
             )
             if arrival is not None:
                 arrivals.append(arrival)
-            if bad:
-                refused += [Refused.of(message.topic, reason, payload, message.received_at) for reason, payload in bad]
+            for reason, payload in bad:
+                heard = self._decoder.heard(topic, payload)
+                refused.append(Refused.of(topic, reason, payload, message.received_at, most=self._largest, heard=heard))
         return arrivals, refused
+
+    def _hear(self, message: Message) -> None:
+        before, self._broker = self._broker, self._broker.after(message.topic, message.payload)
+        dropped = self._broker.dropped
+        self._metrics.broker_dropped(dropped)
+        if dropped is not None and dropped > (before.dropped if before.dropped is not None else 0):
+            log.error(
+                "the broker has dropped %d messages since its start, for this or another client of its: "
+                "its queues are too short (zelador doctor says how to mend it)", dropped
+            )  # fmt: skip
+
+    def _tidy(self) -> None:
+        if time.monotonic() >= self._next_tidy:
+            self._next_tidy = time.monotonic() + TIDY_S
+            self._quarantined(*self._writer.tidy())
+
+    def _quarantined(self, discarded: int, full: int) -> None:
+        """Says loudly what the quarantine lost, and before that, that it soon will."""
+        before, self._quarantine_full = self._quarantine_full, full
+        self._metrics.quarantine(discarded, full)
+        if discarded:
+            log.error("the quarantine is full: %d of its oldest messages were discarded", discarded)
+        elif full >= NEARLY_FULL > before:
+            log.warning(
+                "the quarantine is at %d %% of its bounds: replay or discard, or its oldest go by themselves", full
+            )
 
     def _weigh(self, backlog: int) -> None:
         before, self._pressure = self._pressure, self._pressure.after(backlog)

@@ -6,11 +6,14 @@ import logging
 from threading import Event
 
 from ingest.loop import Ingester
-from zelador import metrics
+from ingest.system import TOPICS
+from zelador import probes
 from zelador.buffer import Writer
 from zelador.errors import InvalidInput
 from zelador.health import Heartbeat
 from zelador.link import Link
+from zelador.metrics import IngestMetrics
+from zelador.progress import Watchdog
 from zelador.settings import Settings
 from zelador.status import link_options, status_message
 
@@ -24,17 +27,22 @@ def run(settings: Settings, stop: Event) -> None:
     client_id = settings.ingest.client_id
     if not client_id.strip():
         raise InvalidInput("ZELADOR_INGEST__CLIENT_ID must not be empty: the broker keeps our queue under it")
-    options = link_options(settings.topics, SERVICE, client_id, (subscription(settings),), persistent=True)
+    options = link_options(
+        settings.topics, SERVICE, client_id, (subscription(settings),), persistent=True, optional=TOPICS
+    )
     link = Link(settings.mqtt, options, stop)
     writer = Writer(settings, stop, client_id, wait=link.rest)  # Redis away: the session stays alive meanwhile
-    gathered = metrics.IngestMetrics()
-    metrics.serve(settings.metrics, gathered.registry)
+    gathered = IngestMetrics()
     writer.patient.open(settings.redis.start_patience_s)
     link.open(settings.mqtt.start_patience_s)
     heartbeat = Heartbeat(writer.patient.client, settings.redis.prefix, SERVICE, client_id)
+    ingester = Ingester(settings, link, writer, gathered, heartbeat)
+    watchdog = Watchdog(ingester.facts, settings.health.stalled_after_s, stop, gathered.stalled.set)
+    watchdog.start()
+    probes.serve(settings.metrics, gathered.registry, watchdog.trouble)
     log.info("taking readings from %s", options.filters[0])
     try:
-        Ingester(settings, link, writer, gathered, heartbeat).run(stop)
+        ingester.run(stop)
     finally:
         link.close(status_message(settings.topics, SERVICE, client_id, online=False))
         heartbeat.stop()

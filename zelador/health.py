@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis
@@ -57,6 +58,12 @@ def workers(client: redis.Redis, prefix: str) -> list[dict[str, str]]:
         if values:
             found.append({name.decode(): value.decode() for name, value in values.items()})
     return found
+
+
+def broker_dropped(found: Sequence[Mapping[str, str]]) -> int | None:
+    """What the broker says that it dropped, as the ingesters heard it; None where it does not say."""
+    said = [int(worker["broker_dropped"]) for worker in found if worker.get("broker_dropped", "").isdecimal()]
+    return max(said) if said else None
 
 
 def _now() -> int:

@@ -1,4 +1,4 @@
-"""The ledger: every reading that we received, and what became of it."""
+"""The ledger: every reading that we received, and what became of it; and beside it what was lost before us."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import redis
 
-from zelador.buffer.client import script
 from zelador.buffer.keys import GROUP, Keys
+from zelador.buffer.library import Library
 
 
 class Ledger(msgspec.Struct, frozen=True):
@@ -36,15 +36,61 @@ class Ledger(msgspec.Struct, frozen=True):
         return {**msgspec.structs.asdict(self), "unaccounted": self.unaccounted}
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """The ledger and what belongs to its instant. Moments are in ms since 1970 UTC by Redis's clock, 0: there is none.
+
+    `missing` counts the numbers that devices with sequence numbers used and we never saw. `kept` and `kept_bytes` are
+    the quarantine's present messages, `discarded` how many it lost to its bounds or by hand.
+    """
+
+    ledger: Ledger
+    missing: int
+    discarded: int
+    kept: int
+    kept_bytes: int
+    oldest_waiting_at: int
+    settled_at: int
+    oldest_kept_at: int
+    now: int
+
+    @property
+    def lag_s(self) -> float:
+        """The age of the oldest reading that waits, seconds."""
+        return max(0, self.now - self.oldest_waiting_at) / 1000 if self.oldest_waiting_at else 0.0
+
+    @property
+    def idle_s(self) -> float:
+        """For how long something waits and nothing was marked done, seconds."""
+        if not self.oldest_waiting_at:
+            return 0.0
+        return max(0, self.now - max(self.oldest_waiting_at, self.settled_at)) / 1000
+
+
 class LedgerReader:
     """Reads the ledger in one atomic call."""
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
+        self._client = client
         self._keys = Keys(prefix)
-        self._script = client.register_script(script("ledger.lua"))
+        self._library = Library(client)
 
     def read(self) -> Ledger:
         """Raises redis.RedisError."""
-        counted: Any = self._script([self._keys.readings, self._keys.ledger], [GROUP])
-        received, accepted, quarantined, repeated, classified, set_aside, waiting = (int(value) for value in counted)
-        return Ledger(received, accepted, quarantined, repeated, classified, waiting, set_aside)
+        return self.standing().ledger
+
+    def standing(self) -> Standing:
+        """Raises redis.RedisError."""
+        keys = [self._keys.readings, self._keys.ledger, self._keys.quarantine]
+        answer: Any = self._library.call("ledger", keys, [GROUP])
+        counted = [int(value) for value in answer]
+        received, accepted, quarantined, repeated, classified, set_aside, missing, discarded, waiting = counted[:9]
+        ledger = Ledger(received, accepted, quarantined, repeated, classified, waiting, set_aside)
+        return Standing(ledger, missing, discarded, *counted[9:])
+
+    def missing_devices(self, limit: int = 20) -> dict[str, int]:
+        """Devices that number their readings, and how many of the numbers never came; the most first.
+
+        Raises redis.RedisError.
+        """
+        found: Any = self._client.zrevrange(self._keys.missing, 0, limit - 1, withscores=True)
+        return {device.decode(): int(count) for device, count in found}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from zelador.buffer import Accepted
-from zelador.settings import MetricsSettings
+from zelador.link import Link
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -22,15 +22,38 @@ class IngestMetrics:
         self._stale = Gauge(
             "zelador_mqtt_stale_acks", "Acknowledgements dropped, their connection gone", registry=self.registry
         )
+        self._sessions = Gauge(
+            "zelador_mqtt_sessions_lost",
+            "Connections at which the broker had forgotten our session",
+            registry=self.registry,
+        )
+        self._full = Gauge(
+            "zelador_quarantine_fill_ratio", "Nearest bound of the quarantine; at 1 it discards", registry=self.registry
+        )
+        self._dropped: Gauge | None = None  # made when the broker says it
+        self.stalled = _stalled(self)
 
-    def stored(self, result: Accepted, refused: int, reconnects: int, stale_acks: int) -> None:
+    def stored(self, result: Accepted, refused: int, link: Link) -> None:
         self._accepted.inc(result.accepted)
         self._repeated.inc(result.repeated)
         self._refused.inc(refused)
-        self._discarded.inc(result.discarded)
         self._backlog.set(result.backlog)
-        self._reconnects.set(reconnects)
-        self._stale.set(stale_acks)
+        self._reconnects.set(link.reconnects)
+        self._stale.set(link.stale_acks)
+        self._sessions.set(link.sessions_lost)
+
+    def quarantine(self, discarded: int, full: int) -> None:
+        """`full` in percent."""
+        self._discarded.inc(discarded)
+        self._full.set(full / 100)
+
+    def broker_dropped(self, count: int | None) -> None:
+        if count is None:
+            return
+        if self._dropped is None:
+            text = "Messages that the broker dropped since its start, for any client"
+            self._dropped = Gauge("zelador_broker_dropped_messages", text, registry=self.registry)
+        self._dropped.set(count)
 
 
 class InferenceMetrics:
@@ -47,6 +70,7 @@ class InferenceMetrics:
         self._model_s = Histogram(
             "zelador_model_seconds", "One batch through the model", buckets=LATENCY_BUCKETS, registry=self.registry
         )
+        self.stalled = _stalled(self)
 
     def settled(self, classified: int, set_aside: int, seconds: float | None, model_seconds: float) -> None:
         self._classified.inc(classified)
@@ -56,11 +80,9 @@ class InferenceMetrics:
         self._model_s.observe(model_seconds)
 
 
-def serve(settings: MetricsSettings, registry: CollectorRegistry) -> None:
-    """Serves /metrics where a port is set. Raises OSError when the port is taken."""
-    if settings.port is not None:
-        start_http_server(settings.port, settings.host, registry)
-
-
 def _counter(metrics: IngestMetrics | InferenceMetrics, name: str, help_text: str) -> Counter:
     return Counter(name, help_text, registry=metrics.registry)
+
+
+def _stalled(metrics: IngestMetrics | InferenceMetrics) -> Gauge:
+    return Gauge("zelador_stalled", "1 while something is held and nothing gets on", registry=metrics.registry)

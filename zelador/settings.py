@@ -101,6 +101,7 @@ class RedisSettings(Section):
     keep_predictions: PositiveInt = 5_000  # newest predictions kept for the console
     keep_quarantine: PositiveInt = 10_000  # newest quarantined messages kept
     keep_quarantine_bytes: PositiveInt = 67_108_864  # and their bytes
+    keep_quarantine_s: PositiveInt = 30 * 86_400  # and no longer than this: discarding is counted, and announced before
     keep_devices_s: PositiveInt = 30 * 86_400  # a device not heard of for so long is forgotten
 
     @field_validator("url")
@@ -143,6 +144,8 @@ class InferenceSettings(Section):
     instance: str = "inference-1"
     batch: PositiveInt = 512  # readings classified at once, more or less: a stream's entry is never divided
     takeover_after_s: PositiveFloat = 15.0  # entries held so long by another worker are taken over
+    # An entry given to a worker so often and never finished is set aside: it ends whoever classifies it.
+    deliveries: Annotated[int, Field(ge=3)] = 5
     # After each connection, how long to publish nothing: subscribers of a broker that forgets its sessions
     # (the embedded one) need the time to come back, or they miss predictions. Readings wait meanwhile.
     quiet_s: NonNegativeFloat = 0.0
@@ -197,9 +200,14 @@ class LogSettings(Section):
     format: Literal["auto", "json", "console"] = "auto"  # auto: console on a terminal, else json
 
 
+class HealthSettings(Section):
+    stalled_after_s: PositiveFloat = 30.0  # something waits and nothing is finished for so long: not ready, and said
+
+
 class MetricsSettings(Section):
     host: str = "127.0.0.1"  # the address to listen on
-    port: Annotated[int, Field(ge=0, le=65_535)] | None = None  # None: a worker serves no metrics of its own
+    # of a worker's /metrics, /healthz and /readyz; None: it serves none
+    port: Annotated[int, Field(ge=0, le=65_535)] | None = None
 
 
 class Settings(BaseSettings):
@@ -215,6 +223,7 @@ class Settings(BaseSettings):
     training: TrainingSettings = TrainingSettings()
     registry: RegistrySettings = RegistrySettings()
     api: ApiSettings = ApiSettings()
+    health: HealthSettings = HealthSettings()
     metrics: MetricsSettings = MetricsSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     log: LogSettings = LogSettings()

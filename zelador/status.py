@@ -20,11 +20,13 @@ def link_options(
     filters: tuple[str, ...] = (),
     persistent: bool = False,
     quiet_s: float = 0.0,
+    optional: tuple[str, ...] = (),
 ) -> LinkOptions:
     """`instance` is the MQTT client id too: stable, because the broker's queue hangs on it."""
     return LinkOptions(
         client_id=instance,
         filters=filters,
+        optional=optional,
         persistent=persistent,
         birth=status_message(topics, service, instance, online=True),
         will=status_message(topics, service, instance, online=False),

@@ -8,11 +8,12 @@ from importlib.metadata import version
 import redis
 from fastapi import FastAPI
 
-from registry.api import access, classify, health, ledger, models, page, problems, runs, selection
+from registry.api import access, classify, health, ledger, models, page, problems, quarantine, runs, selection
 from registry.api.keys import KeyFile
 from registry.registry import Registry
 from zelador.buffer import connect_redis
 from zelador.ledger import LedgerReader
+from zelador.quarantine import Quarantine
 from zelador.runs import Runs
 from zelador.settings import Settings
 
@@ -29,6 +30,7 @@ class Services:
     registry: Registry
     redis: redis.Redis
     ledger: LedgerReader
+    quarantine: Quarantine
     runs: Runs
     classifiers: classify.Classifiers
 
@@ -43,10 +45,11 @@ def make_app(settings: Settings) -> FastAPI:
         registry,
         client,
         LedgerReader(client, settings.redis.prefix),
+        Quarantine(client, settings),
         Runs(client, settings.redis.prefix),
         classify.Classifiers(registry),
     )
-    for part in (models, selection, classify, runs, ledger, health, page):
+    for part in (models, selection, classify, runs, ledger, quarantine, health, page):
         app.include_router(part.router)
     problems.install(app)
     access.install(app, KeyFile(settings.api.keys_file), settings.api.max_body_bytes)

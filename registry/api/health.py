@@ -43,8 +43,24 @@ def readyz(request: Request) -> JSONResponse:
         troubles.append("Redis does not answer")
     if troubles:
         return JSONResponse({"ready": False, "model": model, "detail": "; ".join(troubles)}, 503)
+    if model and (stalled := _stalled(services)):
+        return JSONResponse({"ready": False, "model": model, "detail": stalled}, 503)
     detail = f"{model} is selected" if model else "no model is selected yet: readings wait in the buffer"
     return JSONResponse({"ready": True, "model": model, "detail": detail})
+
+
+def _stalled(services: Any) -> str | None:
+    """Why nothing gets on although a model is selected: by the stream itself, whatever the workers say."""
+    try:
+        standing = services.ledger.standing()
+    except (redis.RedisError, OSError):
+        return "Redis does not answer"
+    if standing.idle_s <= services.settings.health.stalled_after_s:
+        return None
+    waiting = standing.ledger.waiting
+    return (
+        f"{waiting} readings wait and none was marked done for {standing.idle_s:.0f} s: look at the inference workers"
+    )
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
@@ -62,6 +78,7 @@ class _Collector:
 
     def collect(self) -> Iterator[Metric]:
         services = self._services
+        state = None
         try:
             state = services.registry.sync()
         except (ZeladorError, OSError) as error:
@@ -77,16 +94,42 @@ class _Collector:
                     text = "Inference workers that run the selected model"
                     yield GaugeMetricFamily("zelador_workers_on_selection", text, value=found["live"])
         try:
-            ledger = services.ledger.read().flat()
-            alive = Counter(
-                w.get("service", "") for w in health.workers(services.redis, services.settings.redis.prefix)
-            )
+            standing = services.ledger.standing()
+            found_workers = health.workers(services.redis, services.settings.redis.prefix)
         except (redis.RedisError, OSError) as error:
             log.warning("metrics without the ledger: %s", error)
             return
-        for name, value in ledger.items():
+        for name, value in standing.ledger.flat().items():
             yield GaugeMetricFamily(f"zelador_ledger_{name}", f"Readings {name.replace('_', ' ')}", value=value)
+        limit = services.settings.health.stalled_after_s
+        redis_settings = services.settings.redis
+        age = (standing.now - standing.oldest_kept_at) / 1000 if standing.oldest_kept_at else 0.0
+        full = max(
+            standing.kept / redis_settings.keep_quarantine,
+            standing.kept_bytes / redis_settings.keep_quarantine_bytes,
+            age / redis_settings.keep_quarantine_s,
+        )
+        stalled = float(standing.idle_s > limit and state is not None and state.selection is not None)
+        for name, text, value in (
+            ("zelador_lag_seconds", "Age of the oldest reading that waits", standing.lag_s),
+            ("zelador_pipeline_stalled", f"1 while readings wait and none was marked done for {limit:g} s", stalled),
+            ("zelador_sequence_missing", "Numbers that devices used and that never came", standing.missing),
+            ("zelador_quarantine_entries", "Messages in quarantine", standing.kept),
+            ("zelador_quarantine_bytes", "Their payloads' bytes", standing.kept_bytes),
+            ("zelador_quarantine_fill_ratio", "Nearest bound of the quarantine; at 1 it discards", full),
+            (
+                "zelador_quarantine_discarded",
+                "Messages that the quarantine lost, to its bounds or by hand",
+                standing.discarded,
+            ),
+        ):
+            yield GaugeMetricFamily(name, text, value=value)
+        dropped = health.broker_dropped(found_workers)
+        if dropped is not None:
+            text = "Messages that the broker dropped since its start, for any client"
+            yield GaugeMetricFamily("zelador_broker_dropped_messages", text, value=dropped)
         workers = GaugeMetricFamily("zelador_workers", "Processes with a heartbeat", labels=("service",))
+        alive = Counter(worker.get("service", "") for worker in found_workers)
         for service, count in sorted(alive.items()):
             workers.add_metric([service], count)
         yield workers

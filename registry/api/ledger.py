@@ -1,10 +1,13 @@
-"""/v1/ledger: every reading that was received, and what became of it."""
+"""/v1/ledger: every reading that was received, and what became of it; beside it what was lost before us."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from fastapi import APIRouter, Request
 
 from registry.api.problems import responses
+from zelador import health
 
 router = APIRouter(prefix="/v1/ledger", tags=["ledger"])
 
@@ -17,16 +20,36 @@ EXAMPLE = {
     "waiting": 10,
     "set_aside": 0,
     "unaccounted": 0,
+    "lag_s": 0.012,
+    "outside": {"missing": 2, "devices": {"press-07": 2}, "broker_dropped": 0},
+    "quarantine": {"kept": 4, "kept_bytes": 812, "discarded": 0},
 }
 
 
 @router.get(
     "",
-    summary="The ledger at this instant, in readings",
+    summary="The ledger at this instant, in readings, and what was lost before us",
     description="received = accepted + quarantined + repeated; accepted = classified + waiting + set_aside. "
-    "`unaccounted` is how far these are from closing: 0 unless something was lost or counted twice.",
+    "`unaccounted` is how far these are from closing: 0 unless something was lost or counted twice. "
+    "`lag_s` is the age of the oldest reading that waits. `outside` is no part of it: numbers that devices with a "
+    "`seq` used and that never came, and what the broker says that it dropped since its start, for any of its "
+    "clients (null where it does not say).",
     responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(401, 503)},
 )
-def get_ledger(request: Request) -> dict[str, int]:
-    found: dict[str, int] = request.app.state.services.ledger.read().flat()
-    return found
+def get_ledger(request: Request) -> dict[str, Any]:
+    services = request.app.state.services
+    standing = services.ledger.standing()
+    return {
+        **standing.ledger.flat(),
+        "lag_s": standing.lag_s,
+        "outside": {
+            "missing": standing.missing,
+            "devices": services.ledger.missing_devices() if standing.missing else {},
+            "broker_dropped": health.broker_dropped(health.workers(services.redis, services.settings.redis.prefix)),
+        },
+        "quarantine": {
+            "kept": standing.kept,
+            "kept_bytes": standing.kept_bytes,
+            "discarded": standing.discarded,
+        },
+    }

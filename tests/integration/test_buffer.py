@@ -169,16 +169,16 @@ def test_a_try_whose_answer_was_lost_changes_nothing(
     settings: Settings, writer: Writer, reader: Reader, ledger: LedgerReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis did it, the answer did not come: the next try is recognised, also what is only quarantined."""
-    real, calls = writer._append, []
+    real, calls = writer._library.call, []
 
-    def lose_the_first_answer(keys: list, arguments: list) -> object:
-        result = real(keys, arguments)
+    def lose_the_first_answer(name: str, keys: list, arguments: list) -> object:
+        result = real(name, keys, arguments)
         calls.append(result)
         if len(calls) == 1:
             raise redis.TimeoutError("the answer was lost")
         return result
 
-    monkeypatch.setattr(writer, "_append", lose_the_first_answer)
+    monkeypatch.setattr(writer._library, "call", lose_the_first_answer)
     done = writer.append([entry("a"), entry("b", "c")], [refused()])
     assert len(calls) == 2
     assert (done.accepted, done.repeated) == (3, 0)

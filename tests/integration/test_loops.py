@@ -135,14 +135,14 @@ def test_an_array_is_answered_by_one_array(stack: Stack) -> None:
 
 
 def test_what_cannot_be_used_is_kept_with_topic_reason_and_bytes(stack: Stack) -> None:
-    junk = b"\x01" * 100_000
+    junk = b"\x01" * 1_100_000  # more than may be taken at any time: its beginning is kept
     stack.send("press", junk)
     stack.ingest(1)
     ((_, kept),) = stack.client.xrange(Keys(stack.settings.redis.prefix).quarantine)
     assert kept[b"topic"] == stack.settings.topics.reading.format(device_id="press").encode()
-    assert b"not JSON" in kept[b"reason"]
+    assert b"1100000 bytes, more than 1048576" in kept[b"reason"]
     assert kept[b"payload"] == junk[:65_536]
-    assert kept[b"length"] == b"100000"
+    assert kept[b"length"] == b"1100000"
     assert len(kept[b"digest"]) == 64
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ingest.decode import Decoder
 from registry import log
 from zelador.buffer.keys import Keys
+from zelador.decode import Decoder
 from zelador.ledger import Ledger
 from zelador.messages import Arrival, Prediction
 from zelador.settings import Settings

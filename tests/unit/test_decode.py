@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.decode import Decoder, Unusable
+from zelador.decode import Decoder, Unusable
 from zelador.settings import Settings
 
 NOW = int(datetime(2026, 11, 24, 10, tzinfo=timezone.utc).timestamp() * 1000)

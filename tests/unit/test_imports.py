@@ -16,7 +16,7 @@ HEAVY = {"pandas", "sklearn", "fastapi", "pycaret", "onnxruntime", "numpy"}
         ("ingest", HEAVY),
         ("ingest.loop", HEAVY),
         ("ingest.service", HEAVY),
-        ("ingest.decode", HEAVY),
+        ("zelador.decode", HEAVY),
         ("zelador.cli.main", HEAVY),
         ("registry", HEAVY),
         ("inference.service", {"pandas", "fastapi", "pycaret", "sklearn"}),

@@ -1,7 +1,8 @@
-"""The durable buffer between the two workers: Redis Streams, and three server-side scripts."""
+"""The durable buffer between the two workers: Redis Streams, and the functions that change them in one step each."""
 
+from zelador.buffer.batch import Refused
 from zelador.buffer.client import Stopping, connect_redis
 from zelador.buffer.reader import Delivered, Outcome, Reader
-from zelador.buffer.writer import Accepted, Refused, Writer
+from zelador.buffer.writer import Accepted, Writer
 
 __all__ = ["Accepted", "Delivered", "Outcome", "Reader", "Refused", "Stopping", "Writer", "connect_redis"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
-from importlib import resources
 from threading import Event
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import redis
 from redis.backoff import NoBackoff
@@ -58,10 +58,6 @@ def not_now(error: Exception) -> bool:
     return isinstance(error, redis.ResponseError) and str(error).startswith(NOT_NOW_CODES)
 
 
-def script(name: str) -> str:
-    return resources.files("zelador.buffer").joinpath(name).read_text(encoding="utf-8")
-
-
 class Patient:
     """Calls Redis until it answers, with a jittered back-off; a stop ends the waiting."""
 
@@ -71,6 +67,8 @@ class Patient:
         self._stop = stop
         self.wait = wait or stop.wait
         self.failures = 0
+        self.error: str | None = None  # what it waits for now, and why
+        self.away_since = 0.0  # by the monotonic clock
 
     def open(self, patience_s: float) -> None:
         """Raises Unavailable when Redis has not answered within `patience_s`: at the start a wrong address is said."""
@@ -103,15 +101,15 @@ class Patient:
                 self.failures += 1
                 attempt += 1
                 delay = backoff(attempt)
-                log.warning("cannot %s: %s; next try in %.1f s", what, error, delay)
+                if self.error is None:
+                    self.away_since = time.monotonic()
+                self.error = f"cannot {what}: {error}"
+                log.warning("%s; next try in %.1f s", self.error, delay)
                 self.wait(delay)
                 if self._stop.is_set():
                     raise Stopping(f"told to stop while waiting to {what}") from error
             else:
                 if attempt:
+                    self.error = None
                     log.info("Redis answers again after %d tries", attempt)
                 return result
-
-
-def integer(value: Any) -> int:
-    return int(value or 0)

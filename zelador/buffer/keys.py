@@ -14,14 +14,15 @@ GROUP = "inference"  # the consumer group of the workers
 class Keys:
     """| key | type | written by | lives |
     |---|---|---|---|
-    | readings | stream | append.lua | trimmed below what every group finished, above keep_readings |
-    | quarantine | stream | append.lua, settle.lua | keep_quarantine entries, keep_quarantine_bytes |
-    | predictions | stream | settle.lua | keep_predictions entries, the newest |
-    | ledger | hash | append.lua, settle.lua | for ever: eight integers |
-    | seen:0, seen:1 | set | append.lua | repeat_window ids each, in turn |
-    | marks | list | append.lua | one for each 1/200 of keep_readings that the stream holds |
-    | devices | sorted set | append.lua | keep_devices_s after the device was last heard |
-    | device:<id> | hash | append.lua, settle.lua | keep_devices_s after the device was last heard |
+    | readings | stream | append, readmit | trimmed below what every group finished, above keep_readings |
+    | quarantine | stream | append, settle, readmit, discard, tidy | keep_quarantine entries, bytes and seconds |
+    | predictions | stream | settle | keep_predictions entries, the newest |
+    | ledger | hash | append, settle, readmit, discard | for ever: ten integers, and each writer's last batch |
+    | seen:0, seen:1 | set | append | repeat_window ids each, in turn |
+    | marks | list | append, settle | one for each 1/200 of keep_readings that the stream holds |
+    | missing | sorted set | append | the 1,000 devices that miss most |
+    | devices | sorted set | append | keep_devices_s after the device was last heard |
+    | device:<id> | hash | append, settle | keep_devices_s after the device was last heard |
     | worker:<service>:<instance> | hash | each process | 10 s after its last beat |
     """
 
@@ -54,6 +55,11 @@ class Keys:
     def marks(self) -> str:
         """How many readings came before an entry, so that trimming has nothing to count."""
         return self._key("marks")
+
+    @property
+    def missing(self) -> str:
+        """Devices by how many of their sequence numbers never came."""
+        return self._key("missing")
 
     @property
     def devices(self) -> str:

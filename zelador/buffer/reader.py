@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +14,10 @@ import msgspec
 import redis
 
 from zelador.buffer.appetite import Appetite
-from zelador.buffer.client import Patient, script
+from zelador.buffer.batch import Refused, quarantine_bounds
+from zelador.buffer.client import Patient
 from zelador.buffer.keys import GROUP, Keys
-from zelador.buffer.writer import Refused
+from zelador.buffer.library import Library
 from zelador.messages import Arrival, Prediction, encode_json
 from zelador.settings import Settings
 
@@ -25,12 +27,15 @@ _Raw = tuple[bytes, list[bytes]]  # an entry as Redis gives it: its id, and fiel
 LOT = 1_000  # ids in one XACK
 
 SHOWN = 20  # of one batch, how many predictions go to the console's stream at most
+SUSPECT = 2  # an entry given so often and never finished is given alone from then on: it may be what ends its worker
+PENDING = 100  # looked at in one call
 
 
 class Delivered(msgspec.Struct, frozen=True, gc=False):
     """An entry of the stream given to this worker: messages that came together; None where they cannot be decoded.
 
-    `features` names the readings' values, `count` is the number of all readings.
+    `features` names the readings' values, `count` is the number of all readings, `deliveries` how often the entry
+    was given to a worker, this time included.
     """
 
     stream_id: str
@@ -38,6 +43,7 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
     arrivals: tuple[Arrival, ...] | None
     raw: bytes
     count: int
+    deliveries: int = 1
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -51,7 +57,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 class Reader:
     """First what an earlier life of this worker left pending, then what is new, and in between what a dead one left.
 
-    Several batches may be read before the first is settled; what is held is never given twice.
+    Several batches may be read before the first is settled; what is held is never given twice. What was given before
+    and is not finished is counted: an entry that seems to end its workers comes alone, so that it costs no other.
     """
 
     def __init__(
@@ -62,12 +69,14 @@ class Reader:
         self._settings = settings
         self._keys = Keys(settings.redis.prefix)
         self._consumer = consumer
-        self._settle = self._patient.client.register_script(script("settle.lua"))
+        self._library = Library(self._patient.client)
         # A stream's answer as it came, [[name, [[id, [field, value, …]], …]]]: half the cost of redis-py's shape.
         self._patient.client.set_response_callback("XREADGROUP", lambda response, **_: response)
+        # redis-py leaves the place to go on from out of an answer with JUSTID.
+        self._patient.client.set_response_callback("XAUTOCLAIM", lambda response, **_: response)
         self._appetite = Appetite(settings.redis.pack)
         self._held: set[str] = set()  # read and not yet settled
-        self._own: str | None = "0-0"  # where we are in our own pending list; None: through with it
+        self._mine_from: str | None = "-"  # where we are in our own pending list; None: through with it
         self._claim_from = "0-0"
         self._next_claim = 0.0
 
@@ -82,7 +91,7 @@ class Reader:
             try:
                 return self._read(limit, wait)
             except Exception:
-                self._own = "0-0"  # an answer that was lost may have given us entries: look through what is ours
+                self._mine_from = "-"  # an answer that was lost may have given us entries: look through what is ours
                 raise
 
         return self._patient.call("read readings", attempt)
@@ -93,7 +102,11 @@ class Reader:
         An entry that another worker settled meanwhile is not counted twice.
         """
         keys, arguments = self._arguments(outcomes, predictions)
-        classified, aside = self._patient.call("mark readings done", lambda: self._settle(keys, arguments))
+        classified, aside, discarded = self._patient.call(
+            "mark readings done", lambda: self._library.call("settle", keys, arguments)
+        )
+        if discarded:
+            log.error("the quarantine is full: %d of its oldest messages were discarded", discarded)
         self._held.difference_update([outcome.stream_id for outcome in outcomes])
         return int(classified), int(aside)
 
@@ -102,14 +115,12 @@ class Reader:
     def _read(self, limit: int, wait: float) -> list[Delivered]:
         count = self._appetite.entries(limit)
         try:
-            if self._own is not None:
-                entries = self._group_read(self._own, count, 0.0)
-                if entries:
-                    self._own = _text(entries[-1][0])
-                    return self._hold(entries)
-                self._own = None
-            if time.monotonic() >= self._next_claim and (taken := self._take_over(count)):
-                return taken
+            if time.monotonic() >= self._next_claim:
+                self._take_over(count)
+            if self._mine_from is not None:
+                mine, more = self._mine(count)
+                if mine or more:
+                    return mine
             return self._hold(self._group_read(">", count, wait))
         except redis.ResponseError as error:
             if not str(error).startswith("NOGROUP"):
@@ -124,16 +135,45 @@ class Reader:
         )
         return answer[0][1] if answer else ()
 
-    def _hold(self, entries: Sequence[_Raw]) -> list[Delivered]:
-        """The entries that we do not hold yet, decoded."""
+    def _hold(self, entries: Sequence[_Raw], deliveries: dict[str, int] | None = None) -> list[Delivered]:
+        """The entries that we do not hold yet, decoded; `deliveries` are of those that were given before."""
         held = self._held
         delivered = [item for item in map(_delivered, entries) if item is not None and item.stream_id not in held]
+        if deliveries:
+            delivered = [
+                msgspec.structs.replace(item, deliveries=deliveries.get(item.stream_id, 1)) for item in delivered
+            ]
         held.update([item.stream_id for item in delivered])
         self._appetite = self._appetite.after(len(delivered), sum([item.count for item in delivered]))
         return delivered
 
-    def _take_over(self, count: int) -> list[Delivered]:
-        """Entries that another worker has held for longer than `takeover_after_s`: it is dead, or as good as."""
+    def _mine(self, count: int) -> tuple[list[Delivered], bool]:
+        """Entries that are ours and not held (of an earlier life, of a dead worker), and whether there are more."""
+        while self._mine_from is not None:
+            pending: list[Any] = self._patient.client.xpending_range(
+                self._keys.readings, GROUP, min=self._mine_from, max="+", count=PENDING, consumername=self._consumer
+            )
+            ids = [(_text(item["message_id"]), int(item["times_delivered"])) for item in pending]
+            new = [(stream_id, times) for stream_id, times in ids if stream_id not in self._held]
+            if not new:
+                self._mine_from = f"({ids[-1][0]}" if len(ids) == PENDING else None
+                continue
+            chosen = next_given(new, count, bool(self._held))
+            if not chosen:
+                return [], True
+            self._mine_from = f"({chosen[-1][0]}"
+            claimed: Any = self._patient.client.xclaim(
+                self._keys.readings, GROUP, self._consumer, min_idle_time=0, message_ids=[each for each, _ in chosen]
+            )
+            entries = [(stream_id, _flat(fields)) for stream_id, fields in claimed if stream_id is not None]
+            return self._hold(entries, {stream_id: times + 1 for stream_id, times in chosen}), True
+        return [], False
+
+    def _take_over(self, count: int) -> None:
+        """Makes entries ours that another worker has held longer than `takeover_after_s`: it is dead, or as good as.
+
+        JUSTID counts no delivery: that comes when they are given.
+        """
         after = self._settings.inference.takeover_after_s
         answer: Any = self._patient.client.xautoclaim(
             self._keys.readings,
@@ -142,14 +182,15 @@ class Reader:
             min_idle_time=int(after * 1000),
             start_id=self._claim_from,
             count=count,
+            justid=True,
         )
         self._claim_from = _text(answer[0])
         if self._claim_from == "0-0":  # once round: nothing more to look at for a while
             self._next_claim = time.monotonic() + after / 3
-        taken = self._hold([(stream_id, _flat(fields)) for stream_id, fields in answer[1] if stream_id is not None])
+        taken = [stream_id for stream_id in map(_text, answer[1]) if stream_id not in self._held]
         if taken:  # our own are renewed by the claim, and held already
+            self._mine_from = "-"
             log.info("took over %d entries of a worker that does not answer", len(taken))
-        return taken
 
     def _make_group(self) -> None:
         """The group begins at 0, so that readings that came before any worker are classified too."""
@@ -163,7 +204,8 @@ class Reader:
 
     def _arguments(self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction]) -> tuple[list[str], list[Any]]:
         settings, keys = self._settings.redis, self._keys
-        arguments: list[Any] = [GROUP, settings.keep_predictions, settings.keep_devices_s]
+        arguments: list[Any] = [GROUP, settings.keep_predictions, settings.keep_devices_s, settings.keep_readings]
+        arguments += quarantine_bounds(self._settings)
         lots = list(_lots([outcome for outcome in outcomes if not outcome.set_aside]))
         arguments.append(len(lots))
         for classified, ids in lots:
@@ -174,6 +216,7 @@ class Reader:
             arguments += (outcome.stream_id, outcome.classified, len(outcome.set_aside))
             for item in outcome.set_aside:
                 arguments += (item.topic, item.reason, item.payload, item.length, item.digest, item.received_at)
+                arguments.append(item.features)
         shown = predictions[-SHOWN:]
         arguments.append(len(shown))
         arguments += [encode_json(prediction) for prediction in shown]
@@ -182,8 +225,19 @@ class Reader:
         for prediction in newest.values():
             confidence = "" if prediction.confidence is None else prediction.confidence
             arguments += (prediction.label, confidence, prediction.predicted_at, prediction.model)
-        names = [keys.readings, keys.quarantine, keys.ledger, keys.predictions]
+        names = [keys.readings, keys.quarantine, keys.ledger, keys.predictions, keys.marks]
         return names + [keys.device(device) for device in newest], arguments
+
+
+def next_given(pending: Sequence[tuple[str, int]], count: int, busy: bool) -> list[tuple[str, int]]:
+    """Of entries given before (id, times), in their order, those to give next: up to `count`, or one suspect alone.
+
+    None while the worker is busy with others and a suspect is next: these would be given again if it ended the worker.
+    """
+    calm = list(itertools.takewhile(lambda item: item[1] < SUSPECT, pending))
+    if calm:
+        return calm[:count]
+    return [] if busy else list(pending[:1])
 
 
 def _lots(outcomes: Sequence[Outcome]) -> Iterator[tuple[int, list[str]]]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sys
 
+import redis
 import typer
 
-from zelador.cli import demo, keys, models, services, simulate, train, up, watch
+from zelador.cli import demo, keys, models, quarantine, services, simulate, train, up, watch
 from zelador.errors import ZeladorError
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app.command("train")(train.train)
 app.command("simulate")(simulate.simulate)
 app.command("watch")(watch.watch)
 app.add_typer(models.app, name="models", help="The registry's models: list, show, select, delete.")
+app.add_typer(quarantine.app, name="quarantine", help="What was refused or set aside: list, show, replay, discard.")
 app.add_typer(keys.app, name="keys", help="Keys of the admin API.")
 
 
@@ -41,6 +43,8 @@ def main() -> None:
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         fail(f"{error.strerror or error}{where}")
+    except redis.RedisError as error:
+        fail(f"Redis does not answer as it should: {error}; check ZELADOR_REDIS__URL")
     except KeyboardInterrupt:
         sys.exit(130)
 

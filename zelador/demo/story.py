@@ -154,7 +154,8 @@ class Story:
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
     def ledger(self) -> dict[str, int]:
-        self.progress.ledger = {key: int(value) for key, value in self._api.get("/v1/ledger").items()}
+        found = self._api.get("/v1/ledger")
+        self.progress.ledger = {key: value for key, value in found.items() if isinstance(value, int)}
         return self.progress.ledger
 
     def _is_over(self) -> bool:

@@ -39,6 +39,7 @@ class ConnectionOptions:
     filters: tuple[str, ...] = ()
     persistent: bool = False  # the broker keeps queue and subscriptions while we are away
     will: Outgoing | None = None
+    optional: tuple[str, ...] = ()  # at QoS 0, and no harm done if the broker refuses them
 
 
 @dataclass(slots=True)
@@ -48,6 +49,8 @@ class _Handshake:
     session_present: bool = False
     answered: bool = False  # the SUBACK has come
     denied: str | None = None  # a filter that the broker refused, and why
+    expiry_s: int | None = None  # the session expiry that the broker decided on; None: ours
+    given_id: str | None = None  # a client id that the broker gave us instead of ours
 
 
 class Connection:
@@ -62,9 +65,11 @@ class Connection:
         self.confirmed: list[int] = []  # packet ids that the broker has answered for
         self.refused: dict[int, str] = {}  # of these, its refusals
         self.lost: str | None = None  # why, once it is
+        self.held = 0  # messages received and not acknowledged
         self._where = redact(settings.url)
         self._hold = settings.receive_maximum
         self._filters = options.filters
+        self._optional = options.optional
         self._handshake = _Handshake()
         self._next_misc = 0.0
         self._misc_every = min(1.0, settings.keepalive_s / 4)  # or a ping could come too late for the broker
@@ -78,6 +83,7 @@ class Connection:
             self._drop()
             raise
         self.receive_maximum = self._handshake.maximum
+        self.session_present = self._handshake.session_present
         self.made_at = time.time_ns() // 1_000_000
 
     # ── the verbs, as one connection has them ────────────────────────────────────────────────
@@ -100,6 +106,7 @@ class Connection:
     def ack(self, messages: Sequence[Message]) -> None:
         """Queues their acknowledgements, in this order; the next turn sends them."""
         packet_ids = [message.packet_id for message in messages if message.qos == 1]
+        self.held -= len(packet_ids)
         if self._lane is not None:
             self._lane.ack(packet_ids)
         else:
@@ -162,11 +169,19 @@ class Connection:
                 f"the MQTT broker at {self._where} refused {options.client_id}: {reason}; "
                 f"check ZELADOR_MQTT__USERNAME, ZELADOR_MQTT__PASSWORD and the broker's access list"
             )
+        if options.persistent and (self._handshake.expiry_s == 0 or self._handshake.given_id):
+            raise Unavailable(
+                f"the MQTT broker at {self._where} keeps no session for {options.client_id}: what it holds while we "
+                f"are away would be lost; allow persistent sessions in the broker's settings"
+            )
         if not options.filters:
             return
         # Retained messages are wanted only when the subscription is new, not on each reconnect.
         retained = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-        self._client.subscribe([(topic, retained) for topic in options.filters])
+        at_most_once = SubscribeOptions(qos=0)
+        self._client.subscribe(
+            [(topic, retained) for topic in options.filters] + [(topic, at_most_once) for topic in options.optional]
+        )
         if self._handshake.session_present:
             return  # the broker's old subscription holds, and a full window may keep its SUBACK back
         self._await(lambda: self._handshake.answered, deadline, "SUBACK")
@@ -187,7 +202,7 @@ class Connection:
         sock = self._client.socket()
         if sock is None:
             raise ConnectionError("connection closed")
-        if len(self.inbox) >= self._hold:  # our own bound: iotcore does not keep the Receive Maximum
+        if self._full():
             time.sleep(min(wait, 0.05))
             return
         buffered = self._buffered
@@ -204,15 +219,20 @@ class Connection:
             buffered.flush()
         if readable:
             buffered.fill()
-        while buffered.pending() and len(self.inbox) < self._hold:
+        while buffered.pending() and not self._full():
             self._check(self._client.loop_read())
         if self._lane is not None:
             self._take(self._lane)
+
+    def _full(self) -> bool:
+        """Our own bound of what is held: iotcore does not keep the Receive Maximum, and QoS 0 knows none."""
+        return self.held >= self._hold or len(self.inbox) >= self._hold
 
     def _take(self, lane: LaneSocket) -> None:
         """What the lane took out of the stream, as the rest of the link knows it."""
         if lane.messages:
             self.inbox.extend(lane.messages)
+            self.held += sum([message.qos for message in lane.messages])  # the lane takes QoS 0 and 1 alone
             lane.messages.clear()
         if lane.confirmed:
             self.confirmed += lane.confirmed
@@ -257,11 +277,15 @@ class Connection:
         self._handshake.connected = reason
         self._handshake.session_present = flags.session_present
         self._handshake.maximum = getattr(properties, "ReceiveMaximum", PACKET_IDS)
+        self._handshake.expiry_s = getattr(properties, "SessionExpiryInterval", None)
+        self._handshake.given_id = getattr(properties, "AssignedClientIdentifier", None)
 
     def _on_subscribe(self, _client: Any, _data: Any, _packet_id: int, codes: Any, _properties: Any) -> None:
         self._handshake.answered = True
-        for topic, code in zip(self._filters, codes, strict=False):
-            if code.is_failure:
+        for topic, code in zip((*self._filters, *self._optional), codes, strict=False):
+            if code.is_failure and topic in self._optional:
+                log.info("the broker refused the subscription to %s: %s", topic, code)
+            elif code.is_failure:
                 self._handshake.denied = f"{topic}: {code}"
                 log.error("the broker refused the subscription to %s: %s", topic, code)
 
@@ -280,6 +304,7 @@ class Connection:
         except UnicodeDecodeError:
             topic = ""  # a broker lets none through
         properties = message.properties
+        self.held += message.qos == 1
         self.inbox.append(
             Message(
                 topic=topic,

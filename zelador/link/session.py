@@ -7,6 +7,7 @@ was received and not acknowledged belongs to the broker, which sends it again.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ class LinkOptions:
     birth: Outgoing | None = None
     will: Outgoing | None = None
     quiet_s: float = 0.0  # after a connection nothing is published for so long
+    optional: tuple[str, ...] = ()  # at QoS 0, and no harm done if the broker refuses them
 
 
 @dataclass(slots=True, eq=False)
@@ -63,16 +65,30 @@ class Link:
         self._queued: deque[_Waiting] = deque()  # not yet sent on this connection
         self._sent: dict[int, _Waiting] = {}  # packet id → sent, not yet confirmed
         self._epoch = 0
+        self._first_epoch = sys.maxsize  # of the first connection that was made
         self._attempt = 0
         self._next_try = 0.0
         self._quiet_until = 0.0
+        self._free_at = time.monotonic()  # when nothing was held
+        self._last_ack = time.monotonic()
+        self.disconnected_since: float | None = time.monotonic()  # None: connected
         self.reconnects = 0
         self.stale_acks = 0
-        self.last_ack = time.monotonic()
+        self.sessions_lost = 0  # connections at which the broker had forgotten what it held for us
 
     @property
     def connected(self) -> bool:
         return self._connection is not None
+
+    @property
+    def held(self) -> int:
+        """Messages received and not acknowledged."""
+        return 0 if self._connection is None else self._connection.held
+
+    @property
+    def progressed_at(self) -> float:
+        """When a message was last acknowledged, or nothing was held (monotonic clock, seconds)."""
+        return max(self._last_ack, self._free_at)
 
     @property
     def connected_at(self) -> int | None:
@@ -111,7 +127,7 @@ class Link:
         ours = [message for message in messages if message.epoch == connection.epoch]
         self.stale_acks += len(messages) - len(ours)
         connection.ack(ours)
-        self.last_ack = time.monotonic()
+        self._last_ack = time.monotonic()
         connection.turn(0.0)
         self._settle(connection)
 
@@ -186,10 +202,16 @@ class Link:
         self._epoch += 1
         connection = Connection(
             self._settings,
-            ConnectionOptions(options.client_id, options.filters, options.persistent, options.will),
+            ConnectionOptions(options.client_id, options.filters, options.persistent, options.will, options.optional),
             self._epoch,
         )
+        if options.persistent and self._epoch > self._first_epoch and not connection.session_present:
+            self.sessions_lost += 1
+            log.error("the broker has forgotten our session: what it held for %s is lost", options.client_id)
+        self._first_epoch = min(self._first_epoch, self._epoch)
         self._connection = connection
+        self.disconnected_since = None
+        self._free_at = time.monotonic()
         self._attempt = 0
         self._next_try = 0.0
         if options.birth is not None:
@@ -212,6 +234,8 @@ class Link:
             self._sent.update(zip(connection.publish([waiting.outgoing for waiting in batch]), batch, strict=True))
 
     def _settle(self, connection: Connection) -> None:
+        if not connection.held:
+            self._free_at = time.monotonic()
         for packet_id in connection.confirmed:
             waiting = self._sent.pop(packet_id, None)
             if waiting is not None:  # else our birth message
@@ -223,6 +247,7 @@ class Link:
         if connection.lost is not None:
             log.warning("lost the broker: %s", connection.lost)
             self._connection = None
+            self.disconnected_since = time.monotonic()
             self._attempt = 1
             self._next_try = time.monotonic() + backoff(1)
             self.reconnects += 1

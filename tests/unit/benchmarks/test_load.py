@@ -14,7 +14,7 @@ from benchmarks.board import ACKED, RECEIVED, SENT, STOP, Board
 from benchmarks.load import BACKLOG, PAYLOAD, WINDOW, Load, encode
 from benchmarks.mqtt_bytes import PACKET_IDS
 from benchmarks.subscriber import cut
-from ingest.decode import Decoder
+from zelador.decode import Decoder
 from zelador.settings import Settings
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=timezone.utc)

@@ -23,6 +23,10 @@ MAX_NAME = 128  # characters of a device, an id, a label
 MILLISECONDS_FROM = 1e11  # an epoch this large is in milliseconds: as seconds it is the year 5138
 
 
+class _Numbered(msgspec.Struct, gc=False):
+    seq: int | None = None
+
+
 class Unusable(Exception):
     """This cannot be a reading; the message is the reason that the quarantine shows."""
 
@@ -70,6 +74,7 @@ class Decoder:
         self.device = lru_cache(maxsize=DEVICES)(self._device)
         self._one = msgspec.json.Decoder(shape).decode
         self._many = msgspec.json.Decoder(list[msgspec.Raw]).decode
+        self._numbered = msgspec.json.Decoder(_Numbered).decode
 
     def _device(self, topic: str) -> str:
         """The device that a topic belongs to. Raises Unusable."""
@@ -110,6 +115,16 @@ class Decoder:
             return Arrival(device, readings, received_at, is_array), refused
         asked_under = correlation.hex() if correlation else None
         return Arrival(device, readings, received_at, is_array, response_topic, asked_under), refused
+
+    def heard(self, topic: str, refused: bytes) -> tuple[str, int] | None:
+        """The device and sequence number of what was refused, where they can be read: it came, unusable as it is."""
+        if len(refused) > self._limits.max_payload_bytes:
+            return None
+        try:
+            seq = self._numbered(refused).seq
+            return None if seq is None else (self.device(topic), seq)
+        except (Unusable, msgspec.DecodeError, UnicodeError, RecursionError):
+            return None
 
     def _array(
         self, device: str, payload: bytes, received_at: int, refused: list[tuple[str, bytes]]

@@ -1,34 +1,43 @@
 -- Appends a batch in one atomic step: entries, quarantined messages, the ledger that counts them, the devices heard.
 -- A batch has a token: a try whose answer was lost is recognised by it, answered as before, and changes nothing.
--- KEYS  1 readings  2 quarantine  3 ledger  4 seen:0  5 seen:1  6 devices  7 marks   then one device hash for each device of ARGV
--- ARGV  1 group  2 repeat_window  3 keep_readings  4 keep_quarantine  5 keep_quarantine_bytes  6 keep_devices_s  7 now (ms)
---       8 features  9 writer  10 token of the batch  11 pack
---       12 the messages, as one flat MessagePack array (an argument for each would cost more than what is done with it); of each:
+-- KEYS  1 readings  2 quarantine  3 ledger  4 seen:0  5 seen:1  6 devices  7 marks  8 missing   then one device hash for each device of ARGV
+-- ARGV  1 group  2 repeat_window  3 keep_readings  4 keep_quarantine  5 keep_quarantine_bytes  6 keep_quarantine_s
+--       7 keep_devices_s  8 now (ms)  9 features  10 writer  11 token of the batch  12 pack
+--       13 the id of the quarantined message that this batch was made of, or '': it is taken out in the same step
+--       14 the messages, as one flat MessagePack array (an argument for each would cost more than what is done with it); of each:
 --         the id of its one reading and its JSON; or '', the number of its readings, head, tail, and an (id, JSON) pair for each
 --         (it is head .. readings .. tail: a repeat is left out unparsed)
---       then the number of quarantined messages, and for each: readings, then 7 values (see below)
---       then the number of devices, and for each: device, readings, 1 if it was not noted as heard within the last second, else 0
+--       then the number of quarantined messages, and for each: topic, reason, payload, length, digest, received_at
+--       then the number of devices, and for each: device, readings, 1 if it was not noted as heard within the last second, else 0,
+--         and '' or a MessagePack array of (place among the readings, sequence number) pairs
 -- An entry of the stream holds messages that came together, up to `pack` readings and the rest of its last message: a JSON
 -- array in a field named by the features, and '#' with the number of its readings if these are more than one.
--- Returns accepted, repeated, backlog (by the counters: for back-pressure, never for the ledger), discarded from quarantine.
+-- Returns accepted, repeated, backlog (by the counters: for back-pressure, never for the ledger), discarded from quarantine,
+-- how full the quarantine is (percent); accepted is -1 where the quarantined message is gone, and nothing was done.
 local at = 0
 local function take() at = at + 1; return ARGV[at] end
-local group, window, keep, keep_q, keep_q_bytes, keep_devices, now, features, writer, token, pack =
+local group, window, keep, keep_q, keep_q_bytes, keep_q_s, keep_devices, now, features, writer, token, pack, replaces =
   take(), tonumber(take()), tonumber(take()), tonumber(take()), tonumber(take()), tonumber(take()), tonumber(take()),
-  take(), take(), take(), tonumber(take())
+  tonumber(take()), take(), take(), take(), tonumber(take()), take()
 local readings, quarantine, ledger, marks = KEYS[1], KEYS[2], KEYS[3], KEYS[7]
 local CHUNK = 1000                                   -- Lua hands a call no more than some 8,000 arguments
 
-local function answer(accepted, repeated, discarded)
+local function answer(accepted, repeated, discarded, full)
   local sums = redis.call('HMGET', ledger, 'accepted', 'classified', 'set_aside')
   for i = 1, 3 do sums[i] = tonumber(sums[i] or 0) end
-  return {accepted, repeated, sums[1] - sums[2] - sums[3], discarded}
+  return {accepted, repeated, sums[1] - sums[2] - sums[3], discarded, full}
 end
 
 local last = redis.call('HGET', ledger, 'batch:' .. writer)
 if last then
   local before_token, before_accepted, before_repeated = string.match(last, '^(%S+) (%d+) (%d+)$')
-  if before_token == token then return answer(tonumber(before_accepted), tonumber(before_repeated), 0) end
+  if before_token == token then return answer(tonumber(before_accepted), tonumber(before_repeated), 0, 0) end
+end
+
+local replaced = 0
+if replaces ~= '' then
+  if not quarantine_take(quarantine, ledger, replaces) then return answer(-1, 0, 0, 0) end
+  replaced = 1
 end
 
 local current = redis.call('HGET', ledger, 'seen') == '1' and 2 or 1
@@ -100,35 +109,19 @@ if redis.call('SCARD', seen) >= window then   -- the fuller set rests, the older
   redis.call('HSET', ledger, 'seen', 2 - current)      -- 0: seen:0 is the current one, 1: seen:1
 end
 
-local quarantined, discarded = 0, 0
-for _ = 1, tonumber(take()) do
-  local count = tonumber(take())
-  local kind, topic, reason, payload, length, digest, received_at = take(), take(), take(), take(), take(), take(), take()
-  redis.call('XADD', quarantine, '*', 'kind', kind, 'topic', topic, 'reason', reason, 'payload', payload, 'length', length,
-    'digest', digest, 'received_at', received_at, 'n', count)
-  redis.call('HINCRBY', ledger, 'quarantine_bytes', #payload)
-  quarantined = quarantined + count
+local quarantined, discarded, full = tonumber(take()), 0, 0
+for _ = 1, quarantined do
+  quarantine_add(quarantine, ledger, 'refused', take(), take(), take(), take(), take(), take(), '')
 end
 if quarantined > 0 then
-  local bytes = tonumber(redis.call('HGET', ledger, 'quarantine_bytes') or 0)
-  local length = redis.call('XLEN', quarantine)
-  while length > keep_q or bytes > keep_q_bytes do
-    local oldest = redis.call('XRANGE', quarantine, '-', '+', 'COUNT', 1)[1]
-    if not oldest then bytes = 0; break end
-    for i = 1, #oldest[2], 2 do
-      if oldest[2][i] == 'payload' then bytes = bytes - #oldest[2][i + 1] end
-    end
-    redis.call('XDEL', quarantine, oldest[1])
-    length = length - 1
-    discarded = discarded + 1
-  end
-  redis.call('HSET', ledger, 'quarantine_bytes', bytes)
+  discarded, full = quarantine_bound(quarantine, ledger, keep_q, keep_q_bytes, keep_q_s * 1000, now)
 end
 
 local heard = {}
 for i = 1, tonumber(take()) do
-  local device, count, anew, key = take(), take(), take(), KEYS[7 + i]
+  local device, count, anew, numbers, key = take(), take(), take(), take(), KEYS[8 + i]
   redis.call('HINCRBY', key, 'readings', count)
+  if numbers ~= '' then sequence_follow(key, device, ledger, KEYS[8], cmsgpack.unpack(numbers), fresh) end
   if anew == '1' then
     if redis.call('TTL', key) < keep_devices then redis.call('EXPIRE', key, math.ceil(keep_devices * 1.1)) end
     heard[#heard + 1], heard[#heard + 2] = now, device
@@ -139,50 +132,19 @@ for from = 1, #heard, CHUNK do
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - keep_devices * 1000)
 
-redis.call('HINCRBY', ledger, 'received', accepted + repeated + quarantined)
+redis.call('HINCRBY', ledger, 'received', accepted + repeated + quarantined - replaced)
 local total = redis.call('HINCRBY', ledger, 'accepted', accepted)
 redis.call('HINCRBY', ledger, 'repeated', repeated)
-redis.call('HINCRBY', ledger, 'quarantined', quarantined)
+redis.call('HINCRBY', ledger, 'quarantined', quarantined - replaced)
 
--- A mark is "before this entry there were so many readings": what lies before a mark is trimmed by one call, without counting.
-local function parse(mark)
-  local ms, seq, before_it = string.match(mark, '^(%d+)-(%d+) (%d+)$')
-  return tonumber(ms), tonumber(seq), tonumber(before_it)
-end
 if oldest then
   local newest = redis.call('LINDEX', marks, -1)
-  local _, _, counted = parse(newest or '0-0 0')
+  local _, _, counted = mark_parts(newest or '0-0 0')
   if not newest or total - accepted - counted >= keep / 200 then
     redis.call('RPUSH', marks, oldest .. ' ' .. string.format('%.0f', total - accepted))
   end
 end
-
--- Trim what every group has finished, beyond keep_readings. An entry that any group still needs is never touched.
-local second = redis.call('LINDEX', marks, 1)
-if second and total - select(3, parse(second)) >= keep then
-  local floor_ms, floor_seq
-  local function lower(id)
-    local ms, seq = string.match(id, '(%d+)-(%d+)')
-    ms, seq = tonumber(ms), tonumber(seq)
-    if not floor_ms or ms < floor_ms or (ms == floor_ms and seq < floor_seq) then floor_ms, floor_seq = ms, seq end
-  end
-  for _, fields in ipairs(redis.call('XINFO', 'GROUPS', readings)) do
-    local info = {}
-    for i = 1, #fields, 2 do info[fields[i]] = fields[i + 1] end
-    local pending = redis.call('XPENDING', readings, info['name'])
-    if pending[1] > 0 then lower(pending[2]) else lower(info['last-delivered-id']) end
-  end
-  local cut
-  while floor_ms and second do                       -- no group at all: nobody has finished anything
-    local ms, seq, before_it = parse(second)
-    local finished = ms < floor_ms or (ms == floor_ms and seq <= floor_seq)
-    if not finished or total - before_it < keep then break end
-    cut = string.match(second, '^%S+')
-    redis.call('LPOP', marks)
-    second = redis.call('LINDEX', marks, 1)
-  end
-  if cut then redis.call('XTRIM', readings, 'MINID', cut) end
-end
+trim(readings, marks, total, keep)
 
 redis.call('HSET', ledger, 'batch:' .. writer, token .. ' ' .. accepted .. ' ' .. repeated)
-return answer(accepted, repeated, discarded)
+return answer(accepted, repeated, discarded, full)

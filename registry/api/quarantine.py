@@ -1,0 +1,198 @@
+"""/v1/quarantine: what was refused or set aside: list, show, replay after the cause is mended, discard."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from registry.api.access import audit
+from registry.api.problems import responses
+from zelador.errors import NotFound
+from zelador.messages import iso
+from zelador.quarantine import Kept, Kind, Quarantine, Replay
+
+router = APIRouter(prefix="/v1/quarantine", tags=["quarantine"])
+
+SHOWN = 100  # replays that are told one by one
+Id = Annotated[str, Path(description="The entry's id.", examples=["1795514400004-0"])]
+
+EXAMPLE = {
+    "id": "1795514400004-0",
+    "kind": "refused",
+    "topic": "sensors/press-07/reading",
+    "reason": "temperature is 5000 °C, outside -100 to 1000",
+    "payload": '{"lux": 1, "temperature": 5000, "vibration": 0.1}',
+    "payload_base64": "eyJsdXgiOiAxLCAidGVtcGVyYXR1cmUiOiA1MDAwLCAidmlicmF0aW9uIjogMC4xfQ==",
+    "whole": True,
+    "length": 49,
+    "sha256": "5f0e6c0d0a2f4b0f8e0c5c6f1f7c2b7f0c9f6c0d0a2f4b0f8e0c5c6f1f7c2b7f",
+    "received_at": "2026-11-24T10:00:00.004Z",
+    "kept_at": "2026-11-24T10:00:00.006Z",
+}
+REPLAYED = {"replayed": {"accepted": 3, "still_refused": 1}, "left": [{"id": "1795514400004-0", "reason": "not JSON"}]}
+
+
+class Chosen(BaseModel):
+    """Which entries: by their ids, or all."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"ids": ["1795514400004-0"]}, {"all": True}]}
+    )
+
+    ids: Annotated[list[str], Field(max_length=500, description="Entries, in this order.")] = []
+    all: Annotated[bool, Field(description="All that are there now.")] = False
+    kind: Annotated[Kind | None, Field(description="With all: only those refused, or only those set aside.")] = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Chosen:
+        if bool(self.ids) == self.all:
+            raise ValueError("name ids, or say all: true")
+        return self
+
+
+@router.get(
+    "",
+    summary="What is in quarantine, the newest first, each with the beginning of its payload",
+    responses={
+        200: {"content": {"application/json": {"example": {"entries": [EXAMPLE], "next": None, "kept": 1}}}},
+        **responses(401, 422, 503),
+    },
+)
+def list_quarantine(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    before: Annotated[str | None, Query(description="`next` of the page before.", max_length=60)] = None,
+    kind: Annotated[Kind | None, Query(description="Only those refused, or only those set aside.")] = None,
+) -> dict[str, Any]:
+    services = request.app.state.services
+    page = services.quarantine.page(limit, before, kind)
+    standing = services.ledger.standing()
+    return {
+        "entries": [describe(kept) for kept in page],
+        "next": page[-1].id if len(page) == limit else None,
+        "kept": standing.kept,
+        "kept_bytes": standing.kept_bytes,
+        "discarded": standing.discarded,
+    }
+
+
+@router.get(
+    "/{entry}",
+    summary="One entry, with all of its payload that was kept",
+    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(401, 404, 422, 503)},
+)
+def show_entry(entry: Id, request: Request) -> dict[str, Any]:
+    return describe(_quarantine(request).get(entry))
+
+
+@router.get(
+    "/{entry}/payload",
+    summary="The payload itself, byte for byte",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}}, **responses(401, 404, 422, 503)},
+)
+def payload(entry: Id, request: Request) -> Response:
+    kept = _quarantine(request).get(entry)
+    name = f'attachment; filename="{kept.id}.bin"'
+    return Response(kept.payload, media_type="application/octet-stream", headers={"Content-Disposition": name})
+
+
+@router.post(
+    "/{entry}/replay",
+    summary="Take one in again, by the present settings; it stays where it is if it still cannot be used",
+    responses={
+        200: {
+            "content": {
+                "application/json": {"example": {"id": "1795514400004-0", "outcome": "accepted", "readings": 1}}
+            }
+        },
+        **responses(401, 404, 422, 503),
+    },
+)
+def replay_one(entry: Id, request: Request) -> dict[str, Any]:
+    """Outcomes: accepted, repeated (its id was seen meanwhile), waiting (it had been set aside), still_refused,
+    not_whole, gone.
+    """
+    done = _quarantine(request).replay(entry)
+    audit(request, "quarantine replayed", entry=entry, outcome=done.outcome)
+    return {"id": done.id, "outcome": done.outcome, "readings": done.readings, "reason": done.reason}
+
+
+@router.post(
+    "/replay",
+    summary="Take some or all in again",
+    responses={200: {"content": {"application/json": {"example": REPLAYED}}}, **responses(401, 404, 422, 503)},
+)
+def replay_many(chosen: Chosen, request: Request) -> dict[str, Any]:
+    quarantine = _quarantine(request)
+    each = quarantine.replay_all(chosen.kind) if chosen.all else (_replay(quarantine, entry) for entry in chosen.ids)
+    outcomes: Counter[str] = Counter()
+    left: list[dict[str, Any]] = []
+    for done in each:
+        outcomes[done.outcome] += 1
+        if done.reason is not None and len(left) < SHOWN:
+            left.append({"id": done.id, "reason": done.reason})
+    audit(request, "quarantine replayed", **outcomes)
+    return {"replayed": dict(outcomes), "left": left}
+
+
+@router.delete(
+    "/{entry}",
+    status_code=204,
+    summary="Discard one; the ledger's counts stay as they are",
+    responses=responses(401, 404, 422, 503),
+)
+def discard_one(entry: Id, request: Request) -> Response:
+    if not _quarantine(request).discard(entry):
+        raise NotFound(f"there is nothing with the id {entry} in quarantine")
+    audit(request, "quarantine discarded", entry=entry)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/discard",
+    summary="Discard some or all; the ledger's counts stay as they are",
+    responses={200: {"content": {"application/json": {"example": {"discarded": 3}}}}, **responses(401, 422, 503)},
+)
+def discard_many(chosen: Chosen, request: Request) -> dict[str, int]:
+    quarantine = _quarantine(request)
+    discarded = quarantine.discard_all(chosen.kind) if chosen.all else quarantine.discard(*chosen.ids)
+    audit(request, "quarantine discarded", entries=discarded)
+    return {"discarded": discarded}
+
+
+def describe(kept: Kept) -> dict[str, Any]:
+    """`payload` is null where the bytes are no UTF-8 text; `whole` says whether all of them were kept."""
+    try:
+        text: str | None = kept.payload.decode()
+    except UnicodeDecodeError:
+        text = None
+    return {
+        "id": kept.id,
+        "kind": kept.kind,
+        "topic": kept.topic,
+        "reason": kept.reason,
+        "payload": text,
+        "payload_base64": base64.b64encode(kept.payload).decode(),
+        "whole": len(kept.payload) == kept.length,
+        "length": kept.length,
+        "sha256": kept.digest,
+        "received_at": iso(kept.received_at),
+        "kept_at": iso(kept.kept_at),
+    }
+
+
+def _quarantine(request: Request) -> Quarantine:
+    found: Quarantine = request.app.state.services.quarantine
+    return found
+
+
+def _replay(quarantine: Quarantine, entry: str) -> Replay:
+    try:
+        return quarantine.replay(entry)
+    except NotFound:
+        return Replay(entry, "gone")

@@ -1,0 +1,196 @@
+"""The quarantine on a real Redis: what is in it can be seen, taken in again, or discarded, and the ledger closes."""
+
+from __future__ import annotations
+
+import json
+from threading import Event
+
+import pytest
+import redis
+
+from inference.answer import answer
+from tests.integration.test_buffer import drain, entry
+from zelador.buffer import Outcome, Reader, Refused, Writer, connect_redis
+from zelador.buffer.keys import Keys
+from zelador.decode import Decoder
+from zelador.errors import InvalidInput, NotFound
+from zelador.ledger import LedgerReader
+from zelador.messages import encode_json
+from zelador.quarantine import Quarantine
+from zelador.settings import FieldSettings, Settings
+
+HOT = b'{"lux": 1, "temperature": 5000, "vibration": 0.1, "id": "hot"}'
+
+
+class Site:
+    """A buffer, and the hands that fill and empty it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.client: redis.Redis = connect_redis(settings.redis)
+        self.writer = Writer(settings, Event(), "test")
+        self.reader = Reader(settings, Event(), "worker")
+        self.ledger = LedgerReader(self.client, settings.redis.prefix)
+        self.quarantine = Quarantine(self.client, settings)
+
+    def refuse(self, *payloads: bytes) -> list[str]:
+        decoder, topic = Decoder(self.settings), self.settings.topics.reading.format(device_id="press")
+        for payload in payloads:
+            arrival, bad = decoder.decode(topic, payload, 1_795_514_400_000)
+            refused = [Refused.of(topic, why, part, 1_000, most=1_048_576) for why, part in bad]
+            self.writer.append([arrival] if arrival else [], refused)
+        return [kept.id for kept in reversed(self.quarantine.page())]
+
+    def mended(self) -> Quarantine:
+        wider = FieldSettings(unit="°C", minimum=-100.0, maximum=10_000.0)
+        return Quarantine(self.client, self.settings.model_copy(update={"fields": {"temperature": wider}}))
+
+    def closes(self) -> dict[str, int]:
+        found = self.ledger.read().flat()
+        assert found["unaccounted"] == 0
+        return {name: count for name, count in found.items() if count}
+
+
+@pytest.fixture
+def site(settings: Settings) -> Site:
+    return Site(settings)
+
+
+def test_what_is_in_it_is_listed_and_shown_with_its_bytes(site: Site) -> None:
+    first, second = site.refuse(HOT, b"\xff" * 1_000)
+    newest, oldest = site.quarantine.page()
+    assert (newest.id, oldest.id) == (second, first)
+    assert newest.payload == b"\xff" * 256
+    assert site.quarantine.get(second).payload == b"\xff" * 1_000
+    assert oldest.kind == "refused"
+    assert oldest.reason == "temperature is 5000 °C, outside -100 to 1000"
+    assert oldest.topic.endswith("press/reading")
+    assert [kept.id for kept in site.quarantine.page(1)] == [second]
+    assert [kept.id for kept in site.quarantine.page(5, before=second)] == [first]
+    assert site.quarantine.page(kind="set_aside") == []
+
+
+def test_a_replay_moves_one_from_quarantined_to_accepted_once_the_cause_is_mended(site: Site) -> None:
+    (hot,) = site.refuse(HOT)
+    assert site.closes() == {"received": 1, "quarantined": 1}
+    still = site.quarantine.replay(hot)
+    assert (still.outcome, still.reason) == ("still_refused", "temperature is 5000 °C, outside -100 to 1000")
+    assert site.closes() == {"received": 1, "quarantined": 1}
+    assert site.mended().replay(hot).outcome == "accepted"
+    assert site.closes() == {"received": 1, "accepted": 1, "waiting": 1}
+    (delivered,) = drain(site.reader)
+    assert delivered.arrivals[0].readings[0].values == (1.0, 5000.0, 0.1)
+    with pytest.raises(NotFound):
+        site.quarantine.replay(hot)
+
+
+def test_a_replay_of_what_came_again_meanwhile_is_a_repeat(site: Site) -> None:
+    (hot,) = site.refuse(HOT)
+    decoder = Decoder(site.mended()._settings)
+    arrival, _ = decoder.decode(site.settings.topics.reading.format(device_id="press"), HOT, 1_000)
+    site.writer.append([arrival], [])
+    assert site.mended().replay(hot).outcome == "repeated"
+    assert site.closes() == {"received": 2, "accepted": 1, "repeated": 1, "waiting": 1}
+
+
+def test_a_whole_message_that_was_refused_as_one_is_counted_by_its_readings_when_taken_in(site: Site) -> None:
+    """An array of three that was too long counted as one; taken in it is two readings and one that is refused."""
+    few = site.settings.model_copy(update={"ingest": site.settings.ingest.model_copy(update={"max_array": 1})})
+    ids = Site(few).refuse(
+        b'[{"lux":1,"temperature":2,"vibration":3},{"lux":"x"},{"lux":4,"temperature":5,"vibration":6}]'
+    )
+    assert site.closes() == {"received": 1, "quarantined": 1}
+    done = site.quarantine.replay(ids[0])
+    assert (done.outcome, done.readings) == ("accepted", 2)
+    assert site.closes() == {"received": 3, "accepted": 2, "quarantined": 1, "waiting": 2}
+
+
+def test_what_was_set_aside_waits_again_as_it_was(site: Site) -> None:
+    site.writer.append([entry("a", "b", device="press")], [])
+    (delivered,) = site.reader.read(10, 0.1) or site.reader.read(10, 0.1)
+
+    class Broken:
+        name, digest, features, classes = "broken", "0" * 64, site.settings.features, ("no", "yes")
+
+        def classify(self, rows):
+            raise ValueError("no answer")
+
+    (answered,) = answer([delivered], Broken(), 1, 5)
+    features = ",".join(delivered.features)
+    aside = tuple(
+        Refused.of("t/press", why, encode_json(_alone(answered.arrival, reading)), 1_000, most=1_000, features=features)
+        for reading, why in answered.failures
+    )
+    site.reader.settle([Outcome(delivered.stream_id, 0, aside)], [])
+    assert site.closes() == {"received": 2, "accepted": 2, "set_aside": 2}
+    newest, oldest = site.quarantine.page(kind="set_aside")
+    assert "no answer" in newest.reason
+    assert json.loads(oldest.payload)["readings"][0]["id"] == "a"
+    assert [done.outcome for done in site.quarantine.replay_all()] == ["waiting", "waiting"]
+    assert site.closes() == {"received": 2, "accepted": 2, "waiting": 2}
+    again = drain(site.reader)
+    assert [reading.id for d in again for a in d.arrivals for reading in a.readings] == ["a", "b"]
+    assert again[0].arrivals[0] == _alone(answered.arrival, answered.arrival.readings[0])
+    assert again[0].features == delivered.features
+
+
+def _alone(arrival, reading):
+    import msgspec
+
+    return msgspec.structs.replace(arrival, readings=(reading,))
+
+
+def test_all_are_replayed_and_what_still_cannot_be_used_stays(site: Site) -> None:
+    site.refuse(HOT, b"junk", HOT.replace(b'"hot"', b'"hot-2"'), b"[]")
+    outcomes = [done.outcome for done in site.mended().replay_all()]
+    assert outcomes == ["accepted", "still_refused", "accepted", "still_refused"]
+    assert site.closes() == {"received": 4, "accepted": 2, "quarantined": 2, "waiting": 2}
+    assert len(site.quarantine.page()) == 2
+
+
+def test_a_payload_of_which_only_the_beginning_was_kept_is_not_taken_in(site: Site) -> None:
+    big = b'{"lux": 1, "temperature": 2, "vibration": 3, "more": "' + b"x" * 1_100_000 + b'"}'
+    (kept,) = site.refuse(big)
+    done = site.quarantine.replay(kept)
+    assert (done.outcome, done.reason) == ("not_whole", "only its first 65536 bytes were kept")
+    assert site.quarantine.get(kept).length == len(big)
+
+
+def test_a_discard_changes_no_count(site: Site) -> None:
+    first, *_ = site.refuse(HOT, b"junk", b"more junk")
+    before = site.closes()
+    assert site.quarantine.discard(first, "1-1") == 1
+    assert site.quarantine.discard_all() == 2
+    assert site.closes() == before == {"received": 3, "quarantined": 3}
+    standing = site.ledger.standing()
+    assert (standing.kept, standing.kept_bytes, standing.discarded) == (0, 0, 3)
+
+
+def test_it_is_bounded_by_age_and_says_how_full_it_is(settings: Settings) -> None:
+    short = settings.model_copy(update={"redis": settings.redis.model_copy(update={"keep_quarantine": 4})})
+    site = Site(short)
+    fulls = [site.writer.append([], [Refused("t", "no", b"raw", 3, "d", 1_000)]).quarantine_full for _ in range(4)]
+    assert fulls == [25, 50, 75, 100]
+    assert site.writer.append([], [Refused("t", "no", b"raw", 3, "d", 1_000)]).discarded == 1
+    old = Keys(settings.redis.prefix).quarantine
+    site.quarantine.discard_all()
+    fields = {
+        "kind": "refused",
+        "topic": "t",
+        "reason": "old",
+        "payload": "",
+        "length": 0,
+        "digest": "",
+        "received_at": 1,
+    }
+    site.client.delete(old)
+    site.client.xadd(old, fields, id="1000-0")  # of 1970
+    assert site.writer.tidy() == (1, 0)
+    assert site.quarantine.page() == []
+    assert site.closes() == {"received": 5, "quarantined": 5}
+
+
+@pytest.mark.parametrize("given", ["", "x", "1-", "1-1 ", "+", "-", "(1-1", "1-1\n"])
+def test_what_is_no_id_is_said_to_be_none(site: Site, given: str) -> None:
+    with pytest.raises(InvalidInput, match="no id of the quarantine"):
+        site.quarantine.get(given)

@@ -1,0 +1,56 @@
+"""When a worker that looks healthy is not: nothing comes of what it holds."""
+
+from __future__ import annotations
+
+from threading import Event
+
+import pytest
+
+from zelador.progress import Facts, Watchdog, trouble
+
+LIMIT = 30.0
+WELL = Facts(turned_at=100.0, held=5, progressed_at=99.0)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (WELL, None),
+        (Facts(100.0, held=0, progressed_at=0.0), None),  # nothing is held: idle, not stalled
+        (Facts(100.0, held=1_000, progressed_at=69.0), "1000 messages are held and none was finished for 31 s"),
+        (Facts(100.0, held=1_000, progressed_at=71.0), None),
+        (
+            Facts(100.0, held=7, progressed_at=0.0, why="more than 200000 readings wait to be classified"),
+            "7 messages are held and none was finished for 100 s: more than 200000 readings wait to be classified",
+        ),
+        (
+            Facts(100.0, redis_error="cannot store readings: OOM", redis_away_since=60.0),
+            "for 40 s it cannot store readings: OOM",
+        ),
+        (Facts(100.0, redis_error="cannot store readings: OOM", redis_away_since=90.0), None),
+        (Facts(100.0, disconnected_since=50.0), "for 50 s there is no connection to the broker"),
+        (Facts(50.0), "its loop has not turned for 50 s"),
+    ],
+)
+def test_what_is_trouble(facts: Facts, said: str | None) -> None:
+    assert trouble(facts, 100.0, LIMIT) == said
+
+
+def test_the_nearest_cause_is_said_first() -> None:
+    stuck = Facts(0.0, held=5, progressed_at=0.0, redis_error="cannot store readings: OOM", redis_away_since=1.0)
+    assert "OOM" in (trouble(stuck, 100.0, LIMIT) or "")
+
+
+def test_the_watchdog_says_it_once_and_says_when_it_is_over(eventually, caplog, monkeypatch) -> None:
+    monkeypatch.setattr("zelador.progress.LOOK_S", 0.01)
+    caplog.set_level("INFO")
+    stop, heard, now_well = Event(), list[bool](), Event()
+    dead, well = Facts(float("-inf")), Facts(float("inf"))
+    dog = Watchdog(lambda: well if now_well.is_set() else dead, LIMIT, stop, heard.append)
+    dog.start()
+    eventually(lambda: heard.count(True) > 3, "some looks")
+    now_well.set()
+    eventually(lambda: False in heard, "a good look")
+    eventually(lambda: "it gets on again" in caplog.messages, "the good news")
+    stop.set()
+    assert sum("nothing gets on" in said for said in caplog.messages) == 1

@@ -1,0 +1,120 @@
+"""A batch as the `append` function takes it. Pure but for the clock."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from zelador.buffer.keys import GROUP, Keys
+from zelador.messages import Arrival, encode_json
+from zelador.settings import Settings
+
+LARGEST_SEQ = 2**53 - 1  # a number that Lua still counts one by one
+BEGINNING = 65_536  # bytes kept of a payload that is larger than any that can be taken
+
+_packed = msgspec.msgpack.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message, an element of an array or a reading that cannot be used, as the quarantine keeps it.
+
+    `payload` is whole if it has `length` bytes. `heard` is the device and its sequence number where these can be
+    read all the same. `features` names the values of a reading that was set aside; its payload is an Arrival as JSON.
+    """
+
+    topic: str
+    reason: str
+    payload: bytes
+    length: int  # of the whole payload, bytes
+    digest: str  # SHA-256 of the whole payload
+    received_at: int  # milliseconds since 1970 UTC
+    heard: tuple[str, int] | None = None
+    features: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        topic: str,
+        reason: str,
+        payload: bytes,
+        received_at: int,
+        *,
+        most: int,
+        heard: tuple[str, int] | None = None,
+        features: str = "",
+    ) -> Refused:
+        """Keeps the payload whole up to `most` bytes, else its beginning: it could not be taken at any later time."""
+        digest = hashlib.sha256(payload).hexdigest()
+        kept = payload if len(payload) <= most else payload[: min(most, BEGINNING)]
+        return cls(topic, reason, kept, len(payload), digest, received_at, heard, features)
+
+
+def quarantine_bounds(settings: Settings) -> tuple[int, int, int]:
+    redis = settings.redis
+    return redis.keep_quarantine, redis.keep_quarantine_bytes, redis.keep_quarantine_s
+
+
+def append_arguments(
+    settings: Settings,
+    writer: str,
+    token: str,
+    now: int,
+    arrivals: Sequence[Arrival],
+    refused: Sequence[Refused],
+    anew: Callable[[str, int], int],
+    replaces: str = "",
+) -> tuple[list[str], list[Any]]:
+    """Keys and arguments of `append`; lua/append.lua says what each is.
+
+    `anew` gives 1 for a device that is to be noted as heard. A batch that replaces a quarantined message tells
+    nothing of sequence numbers: the message did when it came.
+    """
+    redis, keys = settings.redis, Keys(settings.redis.prefix)
+    messages: list[str | int] = []  # texts: Redis's MessagePack knows no bytes
+    heard: dict[str, int] = {}
+    numbers: dict[str, list[int]] = {}
+    place = 0
+    for arrival in arrivals:
+        device, readings = arrival.device_id, arrival.readings
+        heard[device] = heard.get(device, 0) + len(readings)
+        if len(readings) == 1:
+            messages += (f"{device}\x1f{readings[0].id}", encode_json(arrival).decode())
+        else:
+            messages += ("", len(readings), *_frame(arrival))
+            for reading in readings:
+                messages += (f"{device}\x1f{reading.id}", encode_json(reading).decode())
+        for reading in readings:
+            place += 1
+            if reading.seq is not None and 0 <= reading.seq <= LARGEST_SEQ:
+                numbers.setdefault(device, []).extend((place, reading.seq))
+    for item in refused:
+        if item.heard is not None and 0 <= item.heard[1] <= LARGEST_SEQ:
+            device, seq = item.heard
+            heard.setdefault(device, 0)
+            numbers.setdefault(device, []).extend((0, seq))
+    if replaces:
+        numbers = {}
+    bounds = quarantine_bounds(settings)
+    arguments: list[Any] = [GROUP, redis.repeat_window, redis.keep_readings, *bounds, redis.keep_devices_s, now]
+    arguments += (",".join(settings.features), writer, token, redis.pack, replaces)
+    arguments.append(_packed(messages))
+    arguments.append(len(refused))
+    for item in refused:
+        arguments += (item.topic, item.reason, item.payload, item.length, item.digest, item.received_at)
+    arguments.append(len(heard))
+    for device, count in heard.items():
+        told = numbers.get(device)
+        arguments += (device, count, anew(device, now), _packed(told) if told else "")
+    names = [keys.readings, keys.quarantine, keys.ledger, *keys.seen, keys.devices, keys.marks, keys.missing]
+    return names + [keys.device(device) for device in heard], arguments
+
+
+def _frame(arrival: Arrival) -> tuple[str, str]:
+    """The message's JSON around its readings."""
+    head, between, tail = encode_json(msgspec.structs.replace(arrival, readings=())).decode().partition('"readings":[]')
+    return head + between[:-1], between[-1:] + tail  # within a text its quotation marks would be escaped

@@ -1,0 +1,7 @@
+-- Holds the quarantine's bounds where nothing is added to it: its oldest grow old all the same.
+-- KEYS  1 quarantine  2 ledger      ARGV  1 keep_quarantine  2 keep_quarantine_bytes  3 keep_quarantine_s
+-- Returns how many were discarded, and how full it is (percent).
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local discarded, full = quarantine_bound(KEYS[1], KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]) * 1000, now)
+return {discarded, full}

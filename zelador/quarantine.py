@@ -1,0 +1,163 @@
+"""The quarantine as people see it: what was refused or set aside; replayed once its cause is mended, or discarded."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+import redis
+
+from zelador.buffer.batch import Refused, append_arguments
+from zelador.buffer.keys import Keys
+from zelador.buffer.library import Library
+from zelador.decode import Decoder
+from zelador.errors import InvalidInput, NotFound
+from zelador.settings import Settings
+
+Kind = Literal["refused", "set_aside"]
+Outcome = Literal["accepted", "repeated", "waiting", "still_refused", "not_whole", "gone"]
+
+PREVIEW = 256  # bytes of each payload in a list
+MOST = 500  # entries in a page
+ID = re.compile(r"\d{1,20}-\d{1,20}")
+WRITER = "quarantine"  # the name under which a replay's batch is remembered
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A quarantined message, element of an array, or reading; moments in ms since 1970 UTC.
+
+    `kind` is "refused" (it could not be read) or "set_aside" (it was accepted, and could not be classified; its
+    payload is the decoded reading). In a list `payload` has its first PREVIEW bytes only.
+    """
+
+    id: str
+    kind: str
+    topic: str
+    reason: str
+    payload: bytes
+    length: int  # of what came, bytes
+    digest: str  # SHA-256 of what came
+    received_at: int
+    kept_at: int
+    features: str = ""
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """What became of one: its readings were accepted (or were repeats), or wait again; else why it stays."""
+
+    id: str
+    outcome: Outcome
+    readings: int = 0
+    reason: str | None = None
+
+
+class Quarantine:
+    """Every call raises redis.RedisError when Redis does not answer."""
+
+    def __init__(self, client: redis.Redis, settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+        self._keys = Keys(settings.redis.prefix)
+        self._library = Library(client)
+        self._decoder = Decoder(settings)
+
+    def page(self, limit: int = 50, before: str | None = None, kind: Kind | None = None) -> list[Kept]:
+        """The newest first, below the id `before`. Raises InvalidInput for what is no id."""
+        start = "+" if before is None else f"({_checked(before)}"
+        arguments = (start, min(limit, MOST), kind or "", PREVIEW)
+        entries: Any = self._library.call("page", [self._keys.quarantine], arguments)
+        return [_kept(stream_id, dict(zip(flat[::2], flat[1::2], strict=True))) for stream_id, flat in entries]
+
+    def get(self, entry: str) -> Kept:
+        """With its whole payload, as far as it was kept. Raises NotFound."""
+        _checked(entry)
+        found: Any = self._client.xrange(self._keys.quarantine, entry, entry)
+        if not found:
+            raise NotFound(
+                f"there is nothing with the id {entry} in quarantine; it was replayed or discarded, or never was"
+            )
+        return _kept(*found[0])
+
+    def replay(self, entry: str) -> Replay:
+        """Reads it again by the present settings, or puts it back among those that wait; in one step with the ledger.
+
+        Raises NotFound, InvalidInput.
+        """
+        return self._replay(self.get(entry))
+
+    def replay_all(self, kind: Kind | None = None) -> Iterator[Replay]:
+        """Each that is there now, the oldest first."""
+        newest: Any = self._client.xrevrange(self._keys.quarantine, count=1)
+        start, last = "-", newest[0][0].decode() if newest else None
+        while last is not None:
+            entries: Any = self._client.xrange(self._keys.quarantine, start, last, count=20)
+            for stream_id, fields in entries:
+                kept = _kept(stream_id, fields)
+                if kind is None or kept.kind == kind:
+                    yield self._replay(kept)
+            if not entries:
+                return
+            start = f"({entries[-1][0].decode()}"
+
+    def discard(self, *entries: str) -> int:
+        """How many there were to discard; no count of the ledger changes. Raises InvalidInput."""
+        ids = [_checked(entry) for entry in entries]
+        keys = [self._keys.quarantine, self._keys.ledger]
+        return sum(int(self._library.call("discard", keys, ids[at : at + 500])) for at in range(0, len(ids), 500))
+
+    def discard_all(self, kind: Kind | None = None) -> int:
+        """How many were there and are gone now."""
+        discarded = 0
+        while page := self.page(MOST, kind=kind):
+            discarded += self.discard(*(kept.id for kept in page))
+        return discarded
+
+    def _replay(self, kept: Kept) -> Replay:
+        if len(kept.payload) < kept.length:
+            return Replay(kept.id, "not_whole", 0, f"only its first {len(kept.payload)} bytes were kept")
+        if kept.kind == "set_aside":
+            keys = [self._keys.readings, self._keys.quarantine, self._keys.ledger]
+            if not kept.features:
+                return Replay(kept.id, "still_refused", 0, "it is no reading that could be classified")
+            moved = int(self._library.call("readmit", keys, [kept.id]))
+            return Replay(kept.id, "waiting", 1) if moved else Replay(kept.id, "gone")
+        arrival, bad = self._decoder.decode(kept.topic, kept.payload, kept.received_at)
+        if arrival is None:
+            return Replay(kept.id, "still_refused", 0, bad[0][0])
+        most = self._settings.ingest.max_payload_bytes
+        refused = [Refused.of(kept.topic, why, payload, kept.received_at, most=most) for why, payload in bad]
+        now = time.time_ns() // 1_000_000
+        keys, arguments = append_arguments(
+            self._settings, WRITER, kept.id, now, [arrival], refused, lambda _device, _now: 1, replaces=kept.id
+        )
+        accepted, repeated = (int(value) for value in self._library.call("append", keys, arguments)[:2])
+        if accepted < 0:
+            return Replay(kept.id, "gone")
+        return Replay(kept.id, "accepted", accepted) if accepted else Replay(kept.id, "repeated", repeated)
+
+
+def _checked(entry: str) -> str:
+    if not ID.fullmatch(entry):
+        raise InvalidInput(f"{entry[:60]!r} is no id of the quarantine; ids look like 1795514400004-0")
+    return entry
+
+
+def _kept(stream_id: bytes, fields: dict[bytes, bytes]) -> Kept:
+    def text(name: bytes) -> str:
+        return fields.get(name, b"").decode("utf-8", "replace")
+
+    return Kept(
+        stream_id.decode(),
+        text(b"kind"),
+        text(b"topic"),
+        text(b"reason"),
+        fields.get(b"payload", b""),
+        int(fields.get(b"length", b"0")),
+        text(b"digest"),
+        int(fields.get(b"received_at", b"0")),
+        int(stream_id.partition(b"-")[0]),
+        text(b"features"),
+    )
