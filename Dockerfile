@@ -47,6 +47,10 @@ FROM base AS ingest
 COPY --from=ingest-packages /opt/zelador /opt/zelador
 COPY --from=project /opt/zelador /opt/zelador
 USER 10001:10001
+ENV ZELADOR_METRICS__HOST=0.0.0.0 \
+    ZELADOR_METRICS__PORT=9464
+# Not well: something waits and nothing is finished (docs/reliability.md). Each look costs a third of a second of CPU.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["zelador", "health"]
 CMD ["ingest"]
 
 
@@ -65,7 +69,10 @@ FROM learning AS inference
 COPY --from=inference-packages /opt/zelador /opt/zelador
 COPY --from=project /opt/zelador /opt/zelador
 # A container's name is unique, so replicas need no name given.
-ENV ZELADOR_INFERENCE__INSTANCE=inference-{hostname}
+ENV ZELADOR_INFERENCE__INSTANCE=inference-{hostname} \
+    ZELADOR_METRICS__HOST=0.0.0.0 \
+    ZELADOR_METRICS__PORT=9464
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["zelador", "health"]
 USER 10001:10001
 CMD ["infer"]
 

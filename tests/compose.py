@@ -102,7 +102,7 @@ class Stack:
     def ledger(self) -> dict[str, int]:
         """Of now; {} while Redis does not answer."""
         status, found = self.api("GET", "/v1/ledger")
-        return found if status == 200 else {}
+        return {name: count for name, count in found.items() if isinstance(count, int)} if status == 200 else {}
 
     def workers(self) -> dict[str, Any]:
         return self.api("GET", "/v1/selection")[1]["workers"] or {}

@@ -44,7 +44,8 @@ def trouble(facts: Facts, now: float, limit_s: float) -> str | None:
     if facts.disconnected_since is not None and too_long(facts.disconnected_since):
         return f"for {now - facts.disconnected_since:.0f} s there is no connection to the broker"
     if facts.held and too_long(facts.progressed_at):
-        why = f": {facts.why}" if facts.why else ""
+        cause = facts.redis_error or facts.why
+        why = f": {cause}" if cause else ""
         return f"{facts.held} messages are held and none was finished for {now - facts.progressed_at:.0f} s{why}"
     if too_long(facts.turned_at):
         return f"its loop has not turned for {now - facts.turned_at:.0f} s"

@@ -10,7 +10,7 @@ import sys
 import redis
 import typer
 
-from zelador.cli import demo, keys, models, quarantine, services, simulate, train, up, watch
+from zelador.cli import demo, health, keys, models, quarantine, services, simulate, train, up, watch
 from zelador.errors import ZeladorError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("ingest")(services.ingest)
 app.command("infer")(services.infer)
 app.command("trainer")(services.trainer)
 app.command("api")(services.api)
+app.command("health")(health.health)
 app.command("train")(train.train)
 app.command("simulate")(simulate.simulate)
 app.command("watch")(watch.watch)

@@ -26,6 +26,9 @@ ROUTES = [
     ("GET", "/v1/models"), ("GET", "/v1/models/small"), ("DELETE", "/v1/models/small"), ("GET", "/v1/selection"),
     ("PUT", "/v1/selection"), ("POST", "/v1/classify"), ("POST", "/v1/runs"), ("GET", "/v1/runs"),
     ("GET", "/v1/runs/x"), ("GET", "/v1/ledger"), ("GET", "/v1/nowhere"),
+    ("GET", "/v1/quarantine"), ("GET", "/v1/quarantine/1-1"), ("GET", "/v1/quarantine/1-1/payload"),
+    ("POST", "/v1/quarantine/1-1/replay"), ("POST", "/v1/quarantine/replay"), ("POST", "/v1/quarantine/discard"),
+    ("DELETE", "/v1/quarantine/1-1"),
 ]  # fmt: skip
 
 
