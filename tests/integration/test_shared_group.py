@@ -18,7 +18,9 @@ from threading import Event
 import pytest
 import redis
 
-from tests.servers import found_or_skip, run_broker
+from tests.servers import found_or_skip, run_broker, run_process
+from zelador.embedded.ports import HOST, choose
+from zelador.embedded.servers import broker_server
 from zelador.health import workers
 from zelador.ledger import LedgerReader
 from zelador.link import Link, LinkOptions, Outgoing
@@ -108,6 +110,37 @@ def test_a_sessions_end_is_the_end_of_what_was_dealt_to_it(join, mark: str, even
 
     eventually(alone, "the session to end")
     assert take(join("first"), 1) == []
+
+
+def test_each_connection_makes_the_subscription_again(tmp_path: Path, mark: str) -> None:
+    """Mosquitto 2.0 saves what is queued for a member, and forgets over its restart that the member is in the group.
+
+    From then on nobody is dealt anything, whatever the session's flag says, until a member subscribes anew.
+    """
+    found_or_skip("mosquitto")
+    ports = choose(["mqtt", "mqtt3"], {}, {})
+    server = broker_server(tmp_path, ports["mqtt"], ports["mqtt3"], "mosquitto")
+    mqtt = MqttSettings(url=f"mqtt://{HOST}:{ports['mqtt']}")
+
+    def opened(name: str, *filters: str) -> Link:
+        link = Link(mqtt, LinkOptions(name, filters, persistent=bool(filters)), Event())
+        link.open(5.0)
+        return link
+
+    shared = f"$share/{mark}/{mark}/+/reading"
+    with run_process(server.command, ports["mqtt"]):
+        opened("member", shared).close()
+        device = opened("device")
+        publish(device, mark, 0, READINGS)
+        device.close()
+    with run_process(server.command, ports["mqtt"]):
+        member, device = opened("member", shared), opened("device")
+        assert member._connection._handshake.session_present  # type: ignore[union-attr]
+        assert take(member, READINGS) == list(range(READINGS))
+        publish(device, mark, READINGS, 2 * READINGS)
+        assert take(member, READINGS) == list(range(READINGS, 2 * READINGS))
+        member.close()
+        device.close()
 
 
 def test_two_ingesters_one_killed_and_started_again_lose_nothing(
