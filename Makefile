@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo up bench test test-quick test-compose check format lock clean
+.PHONY: help setup servers demo up bench malformed test test-quick test-compose check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ up: setup  ## run it with data kept in .zelador (ARGS="--home DIR")
 
 bench: setup  ## how fast it is, end to end, beside a relay in C (ARGS="--quick --json"); needs `make servers`
 	@$(BIN)/python -m zelador.libgomp -m benchmarks.end_to_end $(ARGS)
+
+malformed: setup  ## a million payloads that no device should send, each accounted (ARGS="--payloads 100000 --json")
+	@$(BIN)/python -m tests.malformed.run $(ARGS)
 
 test: setup  ## every test, against real servers
 	@$(BIN)/python -m zelador.libgomp -m pytest $(ARGS)

@@ -188,6 +188,8 @@ class Decoder:
             if type(ts) is int:
                 moment = ts if ts >= MILLISECONDS_FROM or ts <= -MILLISECONDS_FROM else ts * 1000
             elif isinstance(ts, str):
+                if not (ts.isascii() and ts.isprintable()):  # fromisoformat drops what follows a NUL
+                    raise ValueError
                 parsed = datetime.fromisoformat(ts)
                 if parsed.tzinfo is None:
                     parsed = parsed.replace(tzinfo=timezone.utc)

@@ -30,3 +30,14 @@ def test_a_small_benchmark_counts_every_reading_once() -> None:
     ):
         assert said[figure] > 0, figure
     assert set(said["cpu_us"]) == {"load", "subscriber", "broker", "redis", "ingest", "inference"}
+
+
+def test_a_brokers_death_is_measured() -> None:
+    """Stock settings lose all that an ingester which was away had not taken; ours a hundred changes at most."""
+    from benchmarks.broker_death import READINGS, SETTINGS, die
+
+    found_or_skip("mosquitto")
+    stock, ours, connected = (die(SETTINGS[row], None).lost for row in (0, 2, 4))
+    assert stock == READINGS
+    assert ours <= 100
+    assert connected <= 100

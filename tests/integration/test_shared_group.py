@@ -1,0 +1,195 @@
+"""Several ingesters on a shared subscription of Mosquitto: each gets its turn, while it is away too, and only its own.
+
+Mosquitto 2.0 deals messages out in turn to all members with a session, those that are away among them. What it dealt
+to one it gives to no other: a member has to come back for it, and its session has to last until then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+import redis
+
+from tests.servers import found_or_skip, run_broker, run_process
+from zelador.embedded.ports import HOST, choose
+from zelador.embedded.servers import broker_server
+from zelador.health import workers
+from zelador.ledger import LedgerReader
+from zelador.link import Link, LinkOptions, Outgoing
+from zelador.settings import MqttSettings, Settings, environment
+
+READINGS = 200
+Eventually = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def mosquitto() -> Iterator[str]:
+    found_or_skip("mosquitto")
+    with run_broker("local") as running:
+        yield running.url
+
+
+@pytest.fixture
+def join(mosquitto: str, mark: str) -> Iterator[Callable[..., Link]]:
+    made: list[Link] = []
+
+    def link(name: str, member: bool = True, session_expiry_s: int = 3_600) -> Link:
+        filters = (f"$share/{mark}/{mark}/+/reading",) if member else ()
+        options = LinkOptions(f"{name}-{mark}", filters, persistent=member)
+        made.append(Link(MqttSettings(url=mosquitto, session_expiry_s=session_expiry_s), options, Event()))
+        made[-1].open(5.0)
+        return made[-1]
+
+    yield link
+    for each in made:
+        each.close()
+
+
+def publish(device: Link, mark: str, first: int, last: int) -> None:
+    readings = [Outgoing(f"{mark}/press/reading", b"%d" % number) for number in range(first, last)]
+    assert device.confirmed(device.publish(readings), 10.0)
+
+
+def take(member: Link, count: int, acknowledge: bool = True) -> list[int]:
+    """So many at least, within two seconds; gives what came."""
+    got: list[int] = []
+    for _ in range(20):
+        batch = member.receive(500, 0.1)
+        if acknowledge:
+            member.ack(batch)
+        got += [int(message.payload) for message in batch]
+        if len(got) >= count:
+            break
+    return got
+
+
+def kill(member: Link) -> None:
+    """Its connection ends without a goodbye, and it does not come back."""
+    member._stop.set()
+    member._connection._lose("killed by the test")  # type: ignore[union-attr]
+    member._connection = None
+
+
+@pytest.mark.parametrize("leave", [Link.close, kill], ids=["clean stop", "killed"])
+def test_a_member_that_comes_back_gets_what_it_had_and_what_was_queued_for_it(join, mark: str, leave) -> None:
+    first, second, device = join("first"), join("second"), join("device", member=False)
+    publish(device, mark, 0, READINGS)
+    held, got = take(first, READINGS // 2, acknowledge=False), take(second, READINGS // 2)
+    leave(first)
+    publish(device, mark, READINGS, 2 * READINGS)
+    got += take(second, READINGS // 2)
+    assert take(second, 1) == []  # what the other has is not given to this one
+    assert len(got) == READINGS
+    back = join("first")
+    assert back._connection._handshake.session_present  # type: ignore[union-attr]
+    again = take(back, READINGS)
+    assert set(held) < set(again)
+    assert sorted(got + again) == list(range(2 * READINGS))
+
+
+def test_a_sessions_end_is_the_end_of_what_was_dealt_to_it(join, mark: str, eventually: Eventually) -> None:
+    """Why session_expiry_s has to be longer than any absence, and a member may only be removed when it is empty."""
+    first, second, device = join("first", session_expiry_s=1), join("second"), join("device", member=False)
+    first.close()
+    publish(device, mark, 0, READINGS)
+    assert len(take(second, READINGS // 2)) == READINGS // 2
+    at = [READINGS]
+
+    def alone() -> bool:
+        publish(device, mark, at[0], at[0] + 2)
+        at[0] += 2
+        return len(take(second, 2)) == 2
+
+    eventually(alone, "the session to end")
+    assert take(join("first"), 1) == []
+
+
+def test_each_connection_makes_the_subscription_again(tmp_path: Path, mark: str) -> None:
+    """Mosquitto 2.0 saves what is queued for a member, and forgets over its restart that the member is in the group.
+
+    From then on nobody is dealt anything, whatever the session's flag says, until a member subscribes anew.
+    """
+    found_or_skip("mosquitto")
+    ports = choose(["mqtt", "mqtt3"], {}, {})
+    server = broker_server(tmp_path, ports["mqtt"], ports["mqtt3"], "mosquitto")
+    mqtt = MqttSettings(url=f"mqtt://{HOST}:{ports['mqtt']}")
+
+    def opened(name: str, *filters: str) -> Link:
+        link = Link(mqtt, LinkOptions(name, filters, persistent=bool(filters)), Event())
+        link.open(5.0)
+        return link
+
+    shared = f"$share/{mark}/{mark}/+/reading"
+    with run_process(server.command, ports["mqtt"]):
+        opened("member", shared).close()
+        device = opened("device")
+        publish(device, mark, 0, READINGS)
+        device.close()
+    with run_process(server.command, ports["mqtt"]):
+        member, device = opened("member", shared), opened("device")
+        assert member._connection._handshake.session_present  # type: ignore[union-attr]
+        assert take(member, READINGS) == list(range(READINGS))
+        publish(device, mark, READINGS, 2 * READINGS)
+        assert take(member, READINGS) == list(range(READINGS, 2 * READINGS))
+        member.close()
+        device.close()
+
+
+def test_two_ingesters_one_killed_and_started_again_lose_nothing(
+    settings: Settings, mosquitto: str, mark: str, tmp_path: Path, eventually: Eventually
+) -> None:
+    mqtt = MqttSettings(url=mosquitto, shared_group=mark)
+    settings = settings.model_copy(update={"mqtt": mqtt})
+    client = redis.Redis.from_url(settings.redis.url)
+    ledger = LedgerReader(client, mark)
+    device = Link(mqtt, LinkOptions(f"device-{mark}"), Event())
+    device.open(5.0)
+
+    def send(first: int, last: int) -> None:
+        topic = settings.topics.reading.format(device_id="press")
+        good = {"lux": 1.0, "temperature": 2.0, "vibration": 0.0}
+        lot = [Outgoing(topic, json.dumps({**good, "id": str(number)}).encode()) for number in range(first, last)]
+        assert device.confirmed(device.publish(lot), 10.0)
+
+    def alive() -> set[str]:
+        return {worker["pid"] for worker in workers(client, mark) if worker.get("connected_at")}
+
+    with contextlib.ExitStack() as ends:
+        one, _other = (ends.enter_context(ingesting(settings, f"{name}-{mark}", tmp_path)) for name in "ab")
+        eventually(lambda: len(alive()) == 2, "both to be connected", 30.0)
+        send(0, 3_000)
+        one.kill()
+        one.wait(10)
+        send(3_000, 4_000)
+        assert ledger.read().accepted < 4_000  # what is dealt to the dead one waits for it
+        ends.enter_context(ingesting(settings, f"a-{mark}", tmp_path))
+        eventually(lambda: ledger.read().accepted == 4_000, "all to be stored", 30.0)
+    assert ledger.read().unaccounted == 0
+    device.close()
+    client.close()
+
+
+@contextlib.contextmanager
+def ingesting(settings: Settings, client_id: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """An ingester as a process."""
+    ingest = settings.ingest.model_copy(update={"client_id": client_id})
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ZELADOR_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zelador", "ingest"],
+        env=clean | environment(settings.model_copy(update={"ingest": ingest})),
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
