@@ -18,11 +18,11 @@ from hypothesis import Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from ingest.decode import Decoder
 from ingest.loop import Ingester
 from tests.session_broker import Cut, SessionBroker
 from zelador.buffer import Writer
 from zelador.buffer.keys import Keys
+from zelador.decode import Decoder
 from zelador.health import Heartbeat
 from zelador.ledger import LedgerReader
 from zelador.link import Link, LinkOptions
@@ -134,7 +134,7 @@ def peak() -> Iterator[Callable[[], int]]:
 
     def watched(connection: Connection, wait: float) -> None:
         turn(connection, wait)
-        held[0] = max(held[0], len(connection.inbox))
+        held[0] = max(held[0], connection.held)
 
     def ask() -> int:
         most, held[0] = held[0], 0
@@ -195,7 +195,7 @@ def test_each_message_frees_its_slot_once(redis_url: str, peak: Callable[[], int
 
 
 def _let_fail(writer: Writer, faults: dict[int, RedisFault], broker: SessionBroker) -> None:
-    real, numbers = writer._append, itertools.count()
+    real, numbers = writer._library.call, itertools.count()
 
     def append(*arguments: object) -> object:
         fault = faults.get(next(numbers))
@@ -207,7 +207,7 @@ def _let_fail(writer: Writer, faults: dict[int, RedisFault], broker: SessionBrok
             broker.cut()
         raise redis.ConnectionError("the test's fault")
 
-    writer._append = append  # type: ignore[assignment]
+    writer._library.call = append  # type: ignore[method-assign]
 
 
 def _expected(settings: Settings, messages: list[tuple[str, bytes]]) -> tuple[list[str], int]:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.decode import Decoder
 from tests.malformed.corpus import Sample, corpus, ten_megabytes
 from tests.malformed.generate import mutated, random_json, samples
+from zelador.decode import Decoder
 from zelador.messages import Arrival, encode_json
 from zelador.settings import Settings
 

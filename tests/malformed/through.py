@@ -15,10 +15,10 @@ from types import TracebackType
 import psutil
 import redis
 
-from ingest.decode import Decoder
 from tests.malformed.corpus import Sample
 from tests.malformed.generate import topic
 from zelador.buffer.keys import Keys
+from zelador.decode import Decoder
 from zelador.health import workers
 from zelador.ledger import LedgerReader
 from zelador.link import Link, LinkOptions, Outgoing
