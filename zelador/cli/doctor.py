@@ -31,7 +31,8 @@ def doctor(
         Path | None, typer.Option(help="The broker's configuration: its queue and persistence cannot be asked.")
     ] = None,
     probe: Annotated[
-        bool, typer.Option(help="Publish: 1,100 small messages on a private topic to try the queue, two empty ones.")
+        bool,
+        typer.Option(help="Publish: 1,100 small messages on a private topic, to try the queue, and two harmless ones."),
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:

@@ -10,6 +10,7 @@ from zelador.doctor.mqtt import Session
 from zelador.doctor.outage import Probe
 from zelador.errors import Unavailable
 from zelador.settings import MqttSettings, Settings
+from zelador.status import status_message
 
 TRIED = 1_100  # enough to show a stock queue (1,000), small enough for any broker
 LIMIT_S = 3.0  # of one answer
@@ -93,15 +94,13 @@ def _subscribing(session: Session, settings: Settings) -> dict[str, str]:
 
 
 def _publishing(session: Session, settings: Settings) -> dict[str, str]:
-    """An empty message, not retained, of a device that does not exist: whoever reads predictions has nothing to show.
-
-    Never on a topic of readings: it would be ingested.
+    """A prediction topic of a device that does not exist gets an array without a prediction in it: the contract
+    allows it, and who follows the contract does nothing (an empty message ended a subscriber of our own tests).
+    Nothing is retained, and nothing goes to a topic of readings: it would be ingested.
     """
-    topics = (
-        settings.topics.prediction.replace("{device_id}", DEVICE),
-        settings.topics.status.format(service="doctor", instance=DEVICE),
-    )
-    answers = {topic: session.publish(topic, b"") for topic in topics}
+    gone = status_message(settings.topics, "doctor", DEVICE, online=False)
+    messages = {settings.topics.prediction.replace("{device_id}", DEVICE): b"[]", gone.topic: gone.payload}
+    answers = {topic: session.publish(topic, payload) for topic, payload in messages.items()}
     return {topic: why for topic, why in answers.items() if why is not None}
 
 
