@@ -27,8 +27,9 @@ def run(settings: Settings, stop: Event) -> None:
     client_id = settings.ingest.client_id
     if not client_id.strip():
         raise InvalidInput("ZELADOR_INGEST__CLIENT_ID must not be empty: the broker keeps our queue under it")
+    optional = TOPICS if settings.mqtt.system_topics else ()
     options = link_options(
-        settings.topics, SERVICE, client_id, (subscription(settings),), persistent=True, optional=TOPICS
+        settings.topics, SERVICE, client_id, (subscription(settings),), persistent=True, optional=optional
     )
     link = Link(settings.mqtt, options, stop)
     writer = Writer(settings, stop, client_id, wait=link.rest)  # Redis away: the session stays alive meanwhile

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from threading import Event
 
 import pytest
@@ -117,3 +118,25 @@ def test_a_password_never_shows(mark: str) -> None:
     with pytest.raises(Unavailable) as error:
         link.open(0.0)
     assert "secret" not in str(error.value)
+
+
+def test_what_the_broker_says_of_itself_is_heard_or_done_without(
+    make: Make, broker_url: str, mosquitto_url: str, mark: str, eventually: Callable[..., None]
+) -> None:
+    """Mosquitto says it; iotcore hangs up when asked, once, and the link goes on without."""
+    link = make(f"i-{mark}", f"{mark}/+", persistent=True, optional=("$SYS/broker/version",))
+    device, got = make(f"d-{mark}"), list[Message]()
+
+    def all_came() -> bool:
+        batch = link.receive(100, 0.05)
+        link.ack(batch)
+        got.extend(batch)
+        said = [message for message in got if message.topic == "$SYS/broker/version"]
+        readings = [message.payload for message in got if message.topic == f"{mark}/a"]
+        return b"reading" in readings and (bool(said) or broker_url != mosquitto_url)
+
+    publication = device.publish([Outgoing(f"{mark}/a", b"reading")])
+    eventually(all_came, "the reading, and what the broker says")
+    assert device.confirmed(publication, 5.0)
+    assert link.reconnects == (0 if broker_url == mosquitto_url else 1)
+    assert link.sessions_lost == 0

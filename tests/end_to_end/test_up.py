@@ -79,6 +79,43 @@ def test_it_says_where_everything_is(up: Up, broker: str) -> None:
         assert json.loads(answer.read())["model"] == "small"
 
 
+def test_the_doctor_finds_everything_of_a_home(up: Up, broker: str, outside: Outside, eventually) -> None:
+    """And what it says of the queue and the rate is so; on iotcore alone something is risky: its memory."""
+    said: dict = {}
+
+    def is_well() -> bool:
+        done = threading.Event()
+        name = f"doctor-{len(outside.readings)}"
+
+        def publish() -> None:
+            for number in range(100_000):
+                if done.wait(0.02):
+                    return
+                outside.send("press", {**READING, "id": f"{name}-{number}"}, f"{name}-{number}")
+
+        publishing = threading.Thread(target=publish)
+        publishing.start()
+        command = [*COMMAND, "doctor", "--home", str(up.home), "--json"]
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, timeout=60, env=clean_environment())
+        finally:
+            done.set()
+            publishing.join()
+        said.update(json.loads(answer.stdout))
+        return answer.returncode == 0
+
+    eventually(is_well, "a home that another test's kill may have left", 40.0)
+    states = {found["check"]: found["state"] for found in said["findings"]}
+    risky = {"broker.persistence"} if broker == "iotcore" else set()
+    assert {check for check, state in states.items() if state != "fine"} == risky
+    assert {"home", "process.api", "process.ingest", "selection.rollout", "disk.redis", "topics.access"} <= set(states)
+    assert said["queue"]["messages"] == (1_000_000 if broker == "mosquitto" else None)
+    assert said["outage_s"] > 600
+    assert 5 < said["rate"] < 500
+    outside.settled()
+    outside.all_predicted()
+
+
 def test_good_bad_arrays_and_junk_are_each_accounted(up: Up, outside: Outside, eventually) -> None:
     before = up.ledger()
     for i in range(20):

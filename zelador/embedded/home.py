@@ -5,10 +5,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zelador.embedded.ports import HOST
 from zelador.errors import Conflict, Unavailable
+from zelador.settings import Settings, load_settings
+
+DRAIN_S = 2.0  # at a stop, how long the ingester takes what the broker still has, and the worker what waits
+QUIET_S = 3.0  # after a start of the broker, how long its subscribers have to come back
 
 README = """This folder is a home of Zelador (made by `zelador up`).
 
@@ -62,12 +68,7 @@ class Home:
         return path
 
     def read(self, name: str) -> dict[str, Any]:
-        """A JSON object of the home; empty when it is not there or damaged (it is only a memory of ports)."""
-        try:
-            found = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return read_memory(self.path, name)
 
     def write(self, name: str, document: dict[str, Any]) -> None:
         temporary = self.path / f".{name}.{os.getpid()}"
@@ -79,3 +80,28 @@ class Home:
 
     def release(self) -> None:
         self._lock.close()
+
+
+def read_memory(folder: Path, name: str) -> dict[str, Any]:
+    """A JSON object of the home; empty when it is not there or damaged (only a memory of ports). Takes no lock."""
+    try:
+        found = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def home_settings(settings: Settings, folder: Path, ports: Mapping[str, int], remembers: bool) -> Settings:
+    """The given settings, with a home's addresses and folders. `remembers`: its broker's sessions outlive it."""
+    given = settings.model_dump(by_alias=True, exclude_defaults=True)
+    ours: dict[str, dict[str, Any]] = {
+        "mqtt": {"url": f"mqtt://{HOST}:{ports['broker5']}", "shared_group": None},
+        "redis": {"url": f"redis://{HOST}:{ports['redis']}/0"},
+        "registry": {"url": str(folder / "registry")},
+        "api": {"host": HOST, "port": ports["api"], "keys_file": str(folder / "keys.json")},
+        "ingest": {"drain_s": DRAIN_S},
+        "inference": {"quiet_s": 0.0 if remembers else QUIET_S},
+    }
+    if not remembers:
+        ours["mqtt"]["system_topics"] = False  # iotcore hangs up at $SYS
+    return load_settings(**{**given, **{name: {**given.get(name, {}), **values} for name, values in ours.items()}})

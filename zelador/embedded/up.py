@@ -19,7 +19,7 @@ import redis
 from zelador import health
 from zelador.buffer import connect_redis
 from zelador.embedded.gate import Gate
-from zelador.embedded.home import Home
+from zelador.embedded.home import DRAIN_S, Home, home_settings
 from zelador.embedded.ports import HOST, choose
 from zelador.embedded.probe import BrokerProbe
 from zelador.embedded.servers import broker_server, redis_server
@@ -27,14 +27,12 @@ from zelador.embedded.supervisor import Supervisor
 from zelador.errors import Unavailable
 from zelador.ledger import LedgerReader
 from zelador.libgomp import libgomp_environment
-from zelador.settings import Settings, environment, load_settings
+from zelador.settings import Settings, environment
 
 log = logging.getLogger(__name__)
 
 READY_S = 60.0  # how long everything may take to answer at the start
 LOOK_S = 0.1  # between two looks of the supervisor
-DRAIN_S = 2.0  # at a stop, how long the ingester takes what the broker still has, and the worker what waits
-QUIET_S = 3.0  # after a start of the broker, how long its subscribers have to come back
 SERVICES = {"ingest": "ingest", "inference": "infer", "trainer": "trainer", "api": "api"}
 
 
@@ -70,7 +68,7 @@ class Up:
         except Unavailable:
             self.home.release()
             raise
-        self.settings = self._settings(settings)
+        self.settings = home_settings(settings, self.home.path, self.ports, self.broker.remembers)
         self._gate = Gate(self.ports["mqtt"], self.ports["broker5"], self.ports["broker4"])
         self._supervisor = Supervisor(output, self._write_pids)
         self._broker_begun: int | None = None
@@ -149,19 +147,6 @@ class Up:
         self.home.release()
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
-
-    def _settings(self, settings: Settings) -> Settings:
-        """The given settings, with this home's addresses and folders."""
-        given = settings.model_dump(by_alias=True, exclude_defaults=True)
-        ours: dict[str, dict[str, Any]] = {
-            "mqtt": {"url": f"mqtt://{HOST}:{self.ports['broker5']}", "shared_group": None},
-            "redis": {"url": f"redis://{HOST}:{self.ports['redis']}/0"},
-            "registry": {"url": str(self.home.registry)},
-            "api": {"host": HOST, "port": self.ports["api"], "keys_file": str(self.home.keys)},
-            "ingest": {"drain_s": DRAIN_S},
-            "inference": {"quiet_s": 0.0 if self.broker.remembers else QUIET_S},
-        }
-        return load_settings(**{**given, **{name: {**given.get(name, {}), **values} for name, values in ours.items()}})
 
     def _watch_gate(self) -> None:
         """A broker that was started again knows no subscription: devices wait until the ingester is back."""

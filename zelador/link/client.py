@@ -29,7 +29,6 @@ class Client(mqtt.Client):
 
 def make_client(settings: MqttSettings, client_id: str) -> Client:
     """With credentials and TLS; no callbacks yet."""
-    url = urlsplit(settings.url)
     client = Client(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
@@ -38,6 +37,16 @@ def make_client(settings: MqttSettings, client_id: str) -> Client:
         reconnect_on_failure=False,
     )
     client.ours = LaneSocket if settings.lane else BufferedSocket
+    give_credentials(client, settings)
+    client.connect_timeout = settings.connect_timeout_s
+    client.max_inflight_messages_set(0)  # paho's own window walks every message on each PUBACK
+    client.on_socket_register_write = _queue_only
+    return client
+
+
+def give_credentials(client: mqtt.Client, settings: MqttSettings) -> None:
+    """User and password, from the settings or the URL; TLS where the URL asks for it."""
+    url = urlsplit(settings.url)
     username = settings.username or (unquote(url.username) if url.username else None)
     password = settings.password or (unquote(url.password) if url.password else None)
     if username is not None:
@@ -48,10 +57,6 @@ def make_client(settings: MqttSettings, client_id: str) -> Client:
             certfile=_text(settings.certificate_file),
             keyfile=_text(settings.key_file),
         )
-    client.connect_timeout = settings.connect_timeout_s
-    client.max_inflight_messages_set(0)  # paho's own window walks every message on each PUBACK
-    client.on_socket_register_write = _queue_only
-    return client
 
 
 def socket_of(client: mqtt.Client, lane: bool) -> tuple[BufferedSocket | None, LaneSocket | None]:

@@ -66,10 +66,10 @@ class Connection:
         self.refused: dict[int, str] = {}  # of these, its refusals
         self.lost: str | None = None  # why, once it is
         self.held = 0  # messages received and not acknowledged
+        self.optional_open: int | None = None  # the packet id of the optional subscription while it is unanswered
         self._where = redact(settings.url)
         self._hold = settings.receive_maximum
         self._filters = options.filters
-        self._optional = options.optional
         self._handshake = _Handshake()
         self._next_misc = 0.0
         self._misc_every = min(1.0, settings.keepalive_s / 4)  # or a ping could come too late for the broker
@@ -178,15 +178,16 @@ class Connection:
             return
         # Retained messages are wanted only when the subscription is new, not on each reconnect.
         retained = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-        at_most_once = SubscribeOptions(qos=0)
-        self._client.subscribe(
-            [(topic, retained) for topic in options.filters] + [(topic, at_most_once) for topic in options.optional]
-        )
-        if self._handshake.session_present:
-            return  # the broker's old subscription holds, and a full window may keep its SUBACK back
-        self._await(lambda: self._handshake.answered, deadline, "SUBACK")
-        if self._handshake.denied:
-            raise Unavailable(f"the MQTT broker at {self._where} refused the subscription: {self._handshake.denied}")
+        self._client.subscribe([(topic, retained) for topic in options.filters])
+        # A broker's old subscription holds, and a full window may keep its SUBACK back.
+        if not self._handshake.session_present:
+            self._await(lambda: self._handshake.answered, deadline, "SUBACK")
+            if self._handshake.denied:
+                why = self._handshake.denied
+                raise Unavailable(f"the MQTT broker at {self._where} refused the subscription: {why}")
+        if options.optional:  # by itself: there are brokers that hang up at it
+            at_most_once = SubscribeOptions(qos=0)
+            _, self.optional_open = self._client.subscribe([(topic, at_most_once) for topic in options.optional])
 
     def _await(self, condition: Any, deadline: float, what: str) -> None:
         while not condition():
@@ -280,12 +281,13 @@ class Connection:
         self._handshake.expiry_s = getattr(properties, "SessionExpiryInterval", None)
         self._handshake.given_id = getattr(properties, "AssignedClientIdentifier", None)
 
-    def _on_subscribe(self, _client: Any, _data: Any, _packet_id: int, codes: Any, _properties: Any) -> None:
+    def _on_subscribe(self, _client: Any, _data: Any, packet_id: int, codes: Any, _properties: Any) -> None:
+        if packet_id == self.optional_open:
+            self.optional_open = None
+            return  # refused or not, no harm is done
         self._handshake.answered = True
-        for topic, code in zip((*self._filters, *self._optional), codes, strict=False):
-            if code.is_failure and topic in self._optional:
-                log.info("the broker refused the subscription to %s: %s", topic, code)
-            elif code.is_failure:
+        for topic, code in zip(self._filters, codes, strict=False):
+            if code.is_failure:
                 self._handshake.denied = f"{topic}: {code}"
                 log.error("the broker refused the subscription to %s: %s", topic, code)
 

@@ -62,6 +62,7 @@ class Link:
         self._options = options
         self._stop = stop
         self._connection: Connection | None = None
+        self._optional = options.optional
         self._queued: deque[_Waiting] = deque()  # not yet sent on this connection
         self._sent: dict[int, _Waiting] = {}  # packet id → sent, not yet confirmed
         self._epoch = 0
@@ -202,7 +203,7 @@ class Link:
         self._epoch += 1
         connection = Connection(
             self._settings,
-            ConnectionOptions(options.client_id, options.filters, options.persistent, options.will, options.optional),
+            ConnectionOptions(options.client_id, options.filters, options.persistent, options.will, self._optional),
             self._epoch,
         )
         if options.persistent and self._epoch > self._first_epoch and not connection.session_present:
@@ -246,6 +247,9 @@ class Link:
         connection.refused.clear()
         if connection.lost is not None:
             log.warning("lost the broker: %s", connection.lost)
+            if connection.optional_open is not None and self._optional:
+                log.info("it hung up before it answered for %s: going on without", ", ".join(self._optional))
+                self._optional = ()
             self._connection = None
             self.disconnected_since = time.monotonic()
             self._attempt = 1

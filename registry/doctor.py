@@ -1,0 +1,91 @@
+"""What `zelador doctor` says of the registry: it opens, its files are as saved, the selected model answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from registry import log
+from registry.registry import Registry
+from registry.state import State
+from zelador.doctor.finding import Finding, broken, fine, risky
+from zelador.doctor.processes import Chosen
+from zelador.errors import ZeladorError
+
+RESTORE = "restore the registry's folder from a backup, or select another model: zelador models select NAME"
+
+
+def check(url: str) -> tuple[list[Finding], Chosen | None]:
+    """Never makes a registry where there is none, and changes no entry or model. Raises nothing that it can say."""
+    if "://" not in url and not (Path(url).expanduser() / log.key(1)).is_file():
+        return [_none(url)], None
+    try:
+        registry = Registry.open(url)
+    except ZeladorError as error:
+        return [
+            broken("registry", str(error), "nothing that was read; no model can be loaded or selected", RESTORE)
+        ], None
+    state = registry.state
+    findings = [_whole(url, state, dict(damaged(registry)))]
+    if state.selection is None:
+        findings.append(unselected(len(state.models)))
+        return findings, None
+    findings.append(_loads(registry, state.selection.model))
+    return findings, Chosen(state.selection.model, state.selection.sequence)
+
+
+def damaged(registry: Registry) -> Iterator[tuple[str, str]]:
+    """Each model with a file that is gone or not what the manifest says, and why."""
+    for name in sorted(registry.state.models):
+        try:
+            for path in registry.manifest(name).files:
+                registry.file(name, path)
+        except ZeladorError as error:
+            yield name, str(error)
+
+
+def unselected(models: int) -> Finding:
+    how = "zelador models select NAME" if models else "zelador train, then zelador models select NAME"
+    return risky(
+        "selection",
+        f"no model is selected ({models} registered)",
+        "nothing: readings wait in Redis, unanswered, until one is; above ZELADOR_INGEST__HIGH_WATER at the broker",
+        how,
+    )
+
+
+def _none(url: str) -> Finding:
+    return risky(
+        "registry",
+        f"there is none at {url} yet",
+        "nothing: readings wait in Redis, unanswered, until a model is selected",
+        "set ZELADOR_REGISTRY__URL if it is elsewhere; zelador train makes one",
+    )
+
+
+def _whole(url: str, state: State, bad: dict[str, str]) -> Finding:
+    said = f"{state.seq} entries in a whole chain, {len(state.models)} models at {url}"
+    if not bad:
+        return fine("registry", f"{said}, every file as it was saved")
+    if state.selection is not None and state.selection.model in bad:
+        lost = "the selected model: a worker that starts now has none, and readings wait"
+        return broken("registry", f"{said}; damaged: {'; '.join(bad.values())}", lost, RESTORE)
+    lost = f"{', '.join(bad)}: cannot be selected any more"
+    mend = f"restore it from a backup, or give it up: zelador models delete {next(iter(bad))}"
+    return risky("registry", f"{said}; damaged: {'; '.join(bad.values())}", lost, mend)
+
+
+def _loads(registry: Registry, name: str) -> Finding:
+    try:
+        registry.load(name)
+    except ImportError as error:
+        return risky(
+            "selection",
+            f"{name} is selected; whether it loads cannot be tried here ({error})",
+            "nothing by this; a worker may refuse it",
+            "run zelador doctor where the workers run, or pip install 'zelador[inference]'",
+        )
+    except ZeladorError as error:
+        lost = "nothing: a worker that has the model before goes on; one that starts now has none, and readings wait"
+        return broken("selection", f"{name} is selected and does not load: {error}", lost, RESTORE)
+    return fine("selection", f"{name} is selected, loads, and answers its golden rows as it did when it was saved")

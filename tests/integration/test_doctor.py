@@ -1,0 +1,201 @@
+"""`zelador doctor` as its user runs it, on real servers: stock settings, ours, stopped ones, wrong passwords."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from registry.doctor import check
+from tests.servers import found_or_skip, run_broker, run_process
+from tests.small_models import select_one
+from tests.up import COMMAND, clean_environment
+from zelador.doctor.broker_facts import TRIED, try_queue
+from zelador.doctor.examine import examine
+from zelador.doctor.mqtt import Session
+from zelador.doctor.outage import Queue
+from zelador.doctor.processes import Chosen
+from zelador.embedded.ports import HOST, choose
+from zelador.embedded.servers import broker_server
+from zelador.settings import MqttSettings, Settings
+
+PASSWORD = "not-to-be-shown"
+
+
+class Said:
+    def __init__(self, done: subprocess.CompletedProcess[str], seconds: float) -> None:
+        self.code, self.text, self.seconds = done.returncode, done.stdout + done.stderr, seconds
+        self.document = json.loads(done.stdout) if done.stdout.startswith("{") else {}
+        self.findings = {found["check"]: found for found in self.document.get("findings", [])}
+
+    def state(self, check: str) -> str | None:
+        return self.findings.get(check, {}).get("state")
+
+
+def doctor(folder: Path, *arguments: str, mqtt: str, redis_url: str, **variables: str) -> Said:
+    given = {"ZELADOR_MQTT__URL": mqtt, "ZELADOR_REDIS__URL": redis_url, "ZELADOR_REGISTRY__URL": "registry"}
+    began = time.monotonic()
+    done = subprocess.run(
+        [*COMMAND, "doctor", *arguments],
+        capture_output=True, text=True, timeout=60, check=False, cwd=folder,
+        env={**clean_environment(), **given, **variables},
+    )  # fmt: skip
+    return Said(done, time.monotonic() - began)
+
+
+@contextlib.contextmanager
+def redis_with(folder: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    port = choose(["redis"], {}, {})["redis"]
+    program = found_or_skip("redis-server")
+    command = (program, "--port", str(port), "--bind", HOST, "--dir", str(folder), "--save", "", *options)
+    with run_process(command, port) as process:
+        url, deadline = f"redis://{HOST}:{port}/0", time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with contextlib.suppress(redis.ConnectionError), redis.Redis.from_url(url) as client:
+                with contextlib.suppress(redis.AuthenticationError):
+                    client.ping()
+                break
+        yield url, process
+
+
+@contextlib.contextmanager
+def mosquitto_with(folder: Path, text: str) -> Iterator[tuple[str, Path, subprocess.Popen[bytes]]]:
+    port = choose(["mqtt"], {}, {})["mqtt"]
+    program = found_or_skip("mosquitto")
+    config = folder / "mosquitto.conf"
+    config.write_text(f"listener {port} {HOST}\n{text}")
+    with run_process((program, "-c", str(config)), port) as process:
+        yield f"mqtt://{HOST}:{port}", config, process
+
+
+def test_stock_servers_are_told_what_they_lose(tmp_path: Path) -> None:
+    with mosquitto_with(tmp_path, "allow_anonymous true\n") as (mqtt, config, _), redis_with(tmp_path) as (url, _):
+        said = doctor(tmp_path, "--json", mqtt=mqtt, redis_url=url)
+        by_file = doctor(tmp_path, "--json", "--no-probe", "--mosquitto-conf", str(config), mqtt=mqtt, redis_url=url)
+    assert (said.code, said.document["state"]) == (1, "broken")
+    assert (said.document["rate"], said.document["outage_s"]) == (0.0, None)
+    assert said.document["queue"] == {"messages": 1_000, "bytes": None, "at_least": False}
+    assert "covers 10 s of outage at 100 readings/s (nothing comes now)" in said.findings["broker.queue"]["what"]
+    assert "max_queued_messages 1000000" in said.findings["broker.queue"]["mend"]
+    assert (said.state("broker.queue"), said.state("broker.persistence")) == ("broken", "risky")
+    assert (said.state("redis.appendonly"), said.state("redis.maxmemory-policy")) == ("broken", "fine")
+    assert (said.state("process.ingest"), said.state("registry")) == ("broken", "risky")
+    assert not (tmp_path / "registry").exists()
+    assert (by_file.state("broker.queue"), by_file.state("broker.persistence")) == ("broken", "broken")
+
+
+def test_the_mends_mend(tmp_path: Path) -> None:
+    """What it says to write, written: the same checks are fine, and the present rate has its seconds."""
+    mended = (
+        "allow_anonymous true\nuser root\npersistence true\nautosave_on_changes true\nautosave_interval 100\n"
+        f"max_queued_messages 1000000\nmax_queued_bytes 268435456\npersistence_location {tmp_path}/\n"
+    )
+    aof = ("--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction")
+    select_one(tmp_path / "registry")
+    with mosquitto_with(tmp_path, mended) as (mqtt, config, _), redis_with(tmp_path, *aof) as (url, _):
+        given = Settings(mqtt={"url": mqtt}, redis={"url": url}, registry={"url": str(tmp_path / "registry")})
+        report = examine(given, check, None, config, probe=True)
+        with redis.Redis.from_url(url) as client:
+            assert client.keys("*") == []
+    states = {found.check: found.state for found in report.findings if not found.check.startswith("process.")}
+    assert {name: state for name, state in states.items() if state != "fine"} == {}
+    assert {"broker.queue", "broker.persistence", "broker.dropped", "selection", "disk.broker"} <= set(states)
+    assert report.queue == Queue(1_000_000, 268_435_456)
+
+
+def test_dead_servers_are_said_at_once_and_stopped_ones_in_time(tmp_path: Path) -> None:
+    ports = choose(["mqtt", "redis"], {}, {})
+    mqtt, url = f"mqtt://{HOST}:{ports['mqtt']}", f"redis://{HOST}:{ports['redis']}/0"
+    dead = doctor(tmp_path, "--json", mqtt=mqtt, redis_url=url)
+    with mosquitto_with(tmp_path, "allow_anonymous true\n") as (mqtt, _, broker), redis_with(tmp_path) as (url, store):
+        for process in (broker, store):
+            process.send_signal(signal.SIGSTOP)
+        try:
+            stopped = doctor(tmp_path, "--json", mqtt=mqtt, redis_url=url)
+        finally:
+            for process in (broker, store):
+                process.send_signal(signal.SIGCONT)
+    for said in (dead, stopped):
+        assert (said.code, said.state("broker"), said.state("redis")) == (1, "broken", "broken")
+        assert said.seconds < 20.0
+        assert said.document["rate"] is None
+
+
+def test_wrong_passwords_and_refused_topics_are_named_and_no_password_is_shown(tmp_path: Path) -> None:
+    passwords, access = tmp_path / "passwords", tmp_path / "access"
+    subprocess.run([found_or_skip("mosquitto_passwd"), "-b", "-c", passwords, "zelador", PASSWORD], check=True)
+    access.write_text("user zelador\ntopic read sensors/+/reading\ntopic readwrite zelador/#\ntopic read $SYS/#\n")
+    closed = (
+        f"allow_anonymous false\npassword_file {passwords}\nacl_file {access}\nuser {os.environ.get('USER', 'root')}\n"
+    )
+    for path in (passwords, access):
+        path.chmod(0o644)
+    acl = ("--requirepass", PASSWORD, "--user", "asker", "on", f">{PASSWORD}", "~*", "+@all", "-config")
+    with mosquitto_with(tmp_path, closed) as (mqtt, _, _), redis_with(tmp_path, *acl) as (url, _):
+        wrong = doctor(
+            tmp_path, "--no-probe",
+            mqtt=mqtt.replace("//", "//zelador:wrong-word@"), redis_url=url.replace("//", "//:wrong-word@"),
+        )  # fmt: skip
+        right = doctor(
+            tmp_path, "--json",
+            mqtt=mqtt.replace("//", f"//zelador:{PASSWORD}@"), redis_url=url.replace("//", f"//asker:{PASSWORD}@"),
+        )  # fmt: skip
+    assert wrong.code == 1
+    assert "it refused the connection: Not authorized" in wrong.text
+    assert "mend: set ZELADOR_REDIS__URL=redis://USER:PASSWORD@" in wrong.text
+    assert "wrong-word" not in wrong.text
+    assert PASSWORD not in right.text
+    assert right.state("topics.access") == "broken"
+    assert "write sensors/zelador-doctor/prediction" in right.findings["topics.access"]["what"]
+    assert "topic write sensors/+/prediction" in right.findings["topics.access"]["mend"]
+    assert right.state("redis.appendfsync") == "risky"  # CONFIG is refused to that user
+    assert "does not let us ask" in right.findings["redis.appendfsync"]["what"]
+
+
+@pytest.mark.parametrize("kind", ["local", "embedded"])
+def test_the_probe_leaves_no_session_behind(kind: str, mark: str) -> None:
+    if kind == "local":
+        found_or_skip("mosquitto")
+    with run_broker(kind) as running:
+        mqtt = MqttSettings(url=running.url)
+        found = try_queue(mqtt, mark, 5.0)
+        assert (found.published, found.kept, found.session_present) == (TRIED, TRIED, True)
+        again = Session(mqtt, f"{mark}-queue", 5.0, clean=False)
+        again.until(lambda: again.inbox, 0.5)
+        assert again.inbox == []
+        assert kind == "embedded" or not again.session_present
+        again.close()
+
+
+def test_a_wrong_use_is_code_2(tmp_path: Path) -> None:
+    nowhere = {"mqtt": f"mqtt://{HOST}:1", "redis_url": f"redis://{HOST}:1/0"}
+    assert doctor(tmp_path, "--home", str(tmp_path), **nowhere).code == 2
+    assert doctor(tmp_path, "--mosquitto-conf", str(tmp_path / "none.conf"), **nowhere).code == 2
+    broker_server(tmp_path, 1, 2, "iotcore")
+    said = doctor(tmp_path, "--json", "--mosquitto-conf", str(tmp_path / "broker.toml"), **nowhere)
+    assert (said.code, said.state("broker")) == (1, "broken")
+
+
+def test_a_damaged_model_is_found_and_the_registry_left_as_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "registry"
+    select_one(folder)
+    before = sorted(folder.rglob("*"))
+    assert [found.state for found in check(str(folder))[0]] == ["fine", "fine"]
+    assert check(str(folder))[1] == Chosen("small", 3)
+    (golden,) = folder.rglob("golden.json")
+    golden.write_bytes(golden.read_bytes() + b" ")
+    found, _ = check(str(folder))
+    assert [one.state for one in found] == ["broken", "broken"]
+    assert "golden.json" in found[0].what
+    assert sorted(folder.rglob("*")) == before
+    (folder / "log" / "00000002.json").write_bytes(b"{}")
+    (found,), chosen = check(str(folder))
+    assert (found.check, found.state, chosen) == ("registry", "broken", None)

@@ -1,0 +1,208 @@
+"""What the doctor says of a broker, from facts alone: no server is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from zelador.doctor import broker
+from zelador.doctor.broker import BrokerFacts
+from zelador.doctor.mosquitto import BrokerConfig, parse, persistence, read_config
+from zelador.doctor.outage import Probe, Queue, covered_s, outage, queue_of, rate_between
+from zelador.embedded.servers import broker_server, mosquitto_config
+from zelador.errors import InvalidInput
+from zelador.settings import MqttSettings, Settings
+
+CONF = Path("mosquitto.conf")
+WEEK = 7 * 86_400.0
+OURS = mosquitto_config(Path("/data"), (1883,))
+WHOLE, STOCK = Probe(1_100, 1_100, True), Probe(1_100, 1_000, True)
+
+
+def config(text: str, folder: Path) -> BrokerConfig:
+    path = folder / "mosquitto.conf"
+    path.write_text(text)
+    return read_config(path)
+
+
+# ── configuration ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_our_own_configuration_is_read_as_it_was_written(tmp_path: Path) -> None:
+    found = config(OURS, tmp_path)
+    assert (found.queue_messages, found.queue_bytes) == (1_000_000, 268_435_456)
+    assert (found.persistence, found.autosave_on_changes, found.autosave_interval) == (True, True, 100)
+    assert found.location == Path("/data")
+
+
+def test_what_is_not_said_is_mosquittos_own_default_and_0_is_no_limit() -> None:
+    assert parse(CONF, {}).queue_messages == 1_000
+    assert parse(CONF, {}).persistence is False
+    assert parse(CONF, {"max_queued_messages": "0"}).queue_messages is None
+
+
+def test_an_included_folder_is_read_and_a_later_line_holds(tmp_path: Path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "queue.conf").write_text("# ours\nmax_queued_messages 5000\n")
+    text = f"max_queued_messages 10\ninclude_dir {tmp_path / 'conf.d'}\n"
+    assert config(text, tmp_path).queue_messages == 5_000
+
+
+def test_the_embedded_brokers_configuration_is_read(tmp_path: Path) -> None:
+    broker_server(tmp_path, 1, 2, "iotcore")
+    found = read_config(tmp_path / "broker.toml")
+    assert (found.kind, found.queue_messages, found.queue_bytes) == ("iotcore", None, 8 * 16 * 1_048_576)
+
+
+@pytest.mark.parametrize("text", ["max_queued_messages many", None])
+def test_a_file_that_cannot_be_read_is_an_error_with_its_name(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "broken.conf"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InvalidInput, match=r"broken\.conf"):
+        read_config(path)
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "mend"),
+    [
+        ({}, "broken", "persistence true"),
+        ({"persistence": "true"}, "risky", "autosave_on_changes true"),
+        ({"persistence": "true", "autosave_interval": "1"}, "risky", "autosave_on_changes true"),
+        ({"persistence": "true", "autosave_on_changes": "true"}, "risky", "autosave_interval 100"),
+        ({"persistence": "true", "autosave_on_changes": "true", "autosave_interval": "0"}, "risky", "interval 100"),
+        ({"persistence": "true", "autosave_on_changes": "true", "autosave_interval": "100"}, "fine", None),
+    ],
+)
+def test_persistence_is_judged_by_what_the_brokers_death_costs(said: dict, state: str, mend: str | None) -> None:
+    found = persistence(parse(CONF, said))
+    assert found.state == state
+    assert mend is None or mend in (found.mend or "")
+
+
+def test_what_cannot_be_known_is_risky_and_says_how_to_know_it() -> None:
+    assert persistence(None).state == "risky"
+    assert "--mosquitto-conf" in (persistence(None).mend or "")
+    assert persistence(BrokerConfig(CONF, kind="iotcore")).state == "risky"
+
+
+# ── how long an outage is covered ────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("queue", "rate", "seconds"),
+    [
+        (Queue(1_000, None), 100.0, 10.0),
+        (Queue(1_000_000, 268_435_456), 100.0, 10_000.0),
+        (Queue(None, 120_000), 10.0, 100.0),  # unlimited by count: the bytes decide
+        (Queue(None, None), 10.0, WEEK),  # nothing decides but the session's life
+        (None, 10.0, None),
+        (Queue(1_000, None), 0.0, None),
+    ],
+)
+def test_the_queue_covers_so_many_seconds(queue: Queue | None, rate: float, seconds: float | None) -> None:
+    assert covered_s(queue, rate, WEEK) == seconds
+
+
+@given(messages=some.none() | some.integers(1, 10**9), size=some.none() | some.integers(120, 10**12))
+def test_a_greater_rate_is_never_covered_longer(messages: int | None, size: int | None) -> None:
+    queue = Queue(messages, size)
+    covered = [covered_s(queue, rate, WEEK) or 0.0 for rate in (0.1, 1.0, 50.0, 10_000.0)]
+    assert covered == sorted(covered, reverse=True)
+    assert max(covered) <= WEEK
+
+
+@pytest.mark.parametrize(
+    ("conf", "probe", "rate", "state", "said"),
+    [
+        (None, STOCK, 100.0, "broken", "covers 10 s of outage at 100 readings/s"),
+        (None, STOCK, 0.0, "broken", "nothing comes now"),
+        (None, STOCK, None, "broken", "the present rate is not known"),
+        (None, STOCK, 1.0, "risky", "covers 1,000 s"),  # long enough, but it was seen to drop
+        (None, WHOLE, 100.0, "risky", "at least 11 s"),
+        (None, None, 100.0, "risky", "not known"),
+        (OURS, WHOLE, 100.0, "fine", "covers 10,000 s"),
+        (OURS, None, 100.0, "fine", "1,000,000 messages, 268,435,456 bytes"),
+        (OURS, STOCK, 100.0, "broken", "covers 10 s"),  # it runs with other settings than the file's
+        (OURS, Probe(1_100, 0, False), 100.0, "broken", "forgot a session"),
+        ("max_queued_messages 0", WHOLE, 100.0, "fine", "unlimited by count"),
+    ],
+)
+def test_the_queue_is_judged_by_the_outage_that_it_covers(
+    tmp_path: Path, conf: str | None, probe: Probe | None, rate: float | None, state: str, said: str
+) -> None:
+    read = config(conf, tmp_path) if conf else None
+    found = outage(queue_of(read, probe), read, probe, rate, WEEK)
+    assert (found.state, said in found.what) == (state, True), found
+    assert (found.state == "fine") == (found.mend is None)
+
+
+def test_a_ledger_made_anew_gives_no_rate() -> None:
+    assert rate_between(100, 300, 2.0) == 100.0
+    assert rate_between(300, 100, 2.0) is None
+
+
+# ── what it grants ───────────────────────────────────────────────────────────────────────────────
+
+
+def states(facts: BrokerFacts, settings: Settings | None = None, kind: str | None = None) -> dict[str, str]:
+    return {found.check: found.state for found in broker.judge(settings or Settings(), facts, kind)}
+
+
+@pytest.mark.parametrize(
+    ("granted", "state"),
+    [
+        ({}, "fine"),
+        ({"ReceiveMaximum": 20}, "fine"),
+        ({"MaximumQoS": 0}, "broken"),
+        ({"RetainAvailable": 0}, "broken"),
+        ({"SessionExpiryInterval": 60}, "risky"),
+        ({"MaximumPacketSize": 20_480}, "risky"),
+        ({"MaximumPacketSize": 16_777_216}, "fine"),
+        ({"SharedSubscriptionAvailable": 0}, "fine"),
+    ],
+)
+def test_what_it_grants_is_judged(granted: dict[str, int], state: str) -> None:
+    assert states(BrokerFacts(granted=granted, asked_expiry_s=604_800))["broker.grants"] == state
+
+
+def test_a_shared_group_needs_shared_subscriptions_and_a_broker_that_does_them_well() -> None:
+    shared = Settings(mqtt=MqttSettings(shared_group="ingest"))
+    assert states(BrokerFacts(granted={"SharedSubscriptionAvailable": 0}), shared)["broker.grants"] == "broken"
+    assert states(BrokerFacts(), shared, "iotcore")["broker.shared"] == "broken"
+    assert states(BrokerFacts(hangs_up_on_sys=True), shared)["broker.shared"] == "broken"
+    assert "broker.shared" not in states(BrokerFacts(), shared, "mosquitto")
+
+
+def test_versions_and_what_was_dropped() -> None:
+    assert states(BrokerFacts(version="mosquitto version 2.0.11", dropped=0)) == {
+        "broker": "fine", "broker.grants": "fine", "topics.access": "fine", "broker.dropped": "fine",
+    }  # fmt: skip
+    assert states(BrokerFacts(version="mosquitto version 1.6.12"))["broker"] == "risky"
+    assert states(BrokerFacts(dropped=3))["broker.dropped"] == "risky"
+
+
+def test_a_topic_that_is_refused_is_named_with_the_line_of_the_access_list() -> None:
+    denied = BrokerFacts(cannot_publish={"sensors/zelador-doctor/prediction": "Not authorized"})
+    found = {f.check: f for f in broker.judge(Settings(), denied)}["topics.access"]
+    assert found.state == "broken"
+    assert "topic write sensors/+/prediction" in (found.mend or "")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "mend"),
+    [
+        ("no answer ([Errno 111] Connection refused)", "start it"),
+        ("it refused the connection: Not authorized", "ZELADOR_MQTT__PASSWORD"),
+        ("it refused the connection: Unsupported protocol version", "MQTT 5"),
+    ],
+)
+def test_a_broker_that_is_not_to_be_had_is_broken_and_its_password_is_never_shown(trouble: str, mend: str) -> None:
+    settings = Settings(mqtt=MqttSettings(url="mqtt://user:secret@broker.example"))
+    (found,) = broker.judge(settings, BrokerFacts(trouble=trouble))
+    assert found.state == "broken"
+    assert mend in (found.mend or "")
+    assert "secret" not in str(found)

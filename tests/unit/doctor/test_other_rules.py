@@ -1,0 +1,161 @@
+"""What the doctor says of settings, processes, clocks and disks, from facts alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zelador.cli.doctor import lines, summary
+from zelador.doctor import Finding, disk, processes, worst
+from zelador.doctor.configured import configured, overlap
+from zelador.doctor.examine import Report
+from zelador.doctor.outage import Queue
+from zelador.doctor.processes import Beat, Chosen
+from zelador.settings import MqttSettings, RedisSettings, Settings
+
+
+def states(settings: Settings) -> dict[str, str]:
+    return {found.check: found.state for found in configured(settings)}
+
+
+def test_the_defaults_are_fine() -> None:
+    assert set(states(Settings()).values()) == {"fine"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "meets"),
+    [
+        ("sensors/{device_id}/reading", "sensors/{device_id}/prediction", False),
+        ("sensors/{device_id}/reading", "sensors/{device_id}/reading", True),
+        ("sensors/{device_id}", "{device_id}/prediction", True),  # the device "prediction", and the device "sensors"
+        ("{device_id}/x", "zelador/status/x", False),
+        ("zelador/{device_id}/x/y", "zelador/status/{service}/{instance}", True),
+    ],
+)
+def test_templates_that_meet_are_seen(one: str, other: str, meets: bool) -> None:
+    assert overlap(one, other) is meets
+    assert overlap(other, one) is meets
+
+
+@pytest.mark.parametrize(
+    ("changed", "check", "state"),
+    [
+        ({"topics": {"reading": "a/{device_id}", "prediction": "{device_id}/b"}}, "topics", "broken"),
+        ({"topics": {"reading": "zelador/status/{device_id}/b"}}, "topics", "broken"),
+        ({"ingest": {"client_id": " "}}, "session", "broken"),
+        ({"mqtt": {"session_expiry_s": 60}}, "session", "risky"),
+        ({"mqtt": {"url": "mqtt://broker.example"}}, "broker.access", "risky"),
+        ({"mqtt": {"url": "mqtt://u:secret@broker.example"}}, "broker.access", "risky"),
+        ({"mqtt": {"url": "mqtts://u:secret@broker.example"}}, "broker.access", "fine"),
+        ({"mqtt": {"url": "mqtts://broker.example", "certificate_file": "c.pem"}}, "broker.access", "fine"),
+        ({"mqtt": {"url": "mqtt://[::1]:1883"}}, "broker.access", "fine"),
+        ({"redis": {"url": "redis://10.0.0.7:6379/0"}}, "redis.access", "risky"),
+        ({"redis": {"url": "rediss://:secret@10.0.0.7:6379/0"}}, "redis.access", "fine"),
+        ({"redis": {"url": "unix:///run/redis.sock"}}, "redis.access", "fine"),
+    ],
+)
+def test_a_setting_that_is_risky_is_named_alone(changed: dict, check: str, state: str) -> None:
+    found = states(Settings(**changed))
+    assert found.pop(check) == state
+    assert set(found.values()) == {"fine"}
+
+
+def test_no_password_is_ever_said() -> None:
+    settings = Settings(
+        mqtt=MqttSettings(url="mqtt://broker.example", username="u", password="secret"),
+        redis=RedisSettings(url="redis://:secret@redis.example"),
+    )
+    assert "secret" not in str(list(configured(settings)))
+
+
+# ── processes ────────────────────────────────────────────────────────────────────────────────────
+
+NOW = 1_795_000_000.0
+
+
+def beat(service: str, ahead_s: float = 0.0, **said: str) -> Beat:
+    at = str(int((NOW - 1.0 + ahead_s) * 1000))
+    return Beat({"service": service, "instance": f"{service}-1", "at": at, **said}, 1.0, NOW)
+
+
+ALL = [
+    beat("ingest", connected_at="1", holding="false"),
+    beat("inference", connected_at="1", selection="7"),
+    beat("trainer", state="idle"),
+]
+
+
+def judged(beats: list[Beat], chosen: Chosen | None = None) -> dict[str, str]:
+    return {found.check: found.state for found in processes.judge(beats, chosen)}
+
+
+def test_all_that_are_alive_are_fine() -> None:
+    assert set(judged(ALL, Chosen("m", 7)).values()) == {"fine"}
+
+
+def test_who_is_missing_is_named() -> None:
+    assert judged([]) == {"process.ingest": "broken", "process.inference": "risky", "process.trainer": "risky"}
+
+
+def test_an_ingester_without_a_broker_or_that_holds_is_named() -> None:
+    assert judged([beat("ingest", connected_at="")])["process.ingest"] == "broken"
+    assert judged([beat("ingest", connected_at="1", holding="true")])["process.ingest"] == "risky"
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ({"selection": "8"}, "fine"),
+        ({"selection": "7"}, "risky"),
+        ({"selection": "7", "refused_selection": "8", "refused_reason": "digest"}, "broken"),
+    ],
+)
+def test_a_selection_that_is_not_live_everywhere_is_named(said: dict[str, str], state: str) -> None:
+    assert judged([beat("inference", connected_at="1", **said)], Chosen("m", 8))["selection.rollout"] == state
+
+
+@pytest.mark.parametrize(("off", "state"), [(0.4, "fine"), (-3.0, "risky"), (61.0, "broken"), (-90_000.0, "broken")])
+def test_a_clock_that_is_off_is_named(off: float, state: str) -> None:
+    by_redis, by_process = processes.clocks(off, [*ALL, beat("inference", off)])
+    assert (by_redis.state, by_process.state) == (state, state)
+    assert state == "fine" or "inference" in by_process.what
+
+
+@pytest.mark.parametrize(("free", "state"), [(10**8, "broken"), (10**9, "risky"), (10**11, "fine"), (None, "risky")])
+def test_little_room_is_named(free: int | None, state: str) -> None:
+    assert disk.judge("redis", Path("/data"), free).state == state
+
+
+def test_a_folder_that_is_not_yet_made_has_the_room_of_its_parent(tmp_path: Path) -> None:
+    assert disk.free_bytes(tmp_path / "a" / "b")
+
+
+# ── the report ───────────────────────────────────────────────────────────────────────────────────
+
+FINE, RISKY, BROKEN = (
+    Finding("a", "fine", "x"),
+    Finding("b", "risky", "y", "l", "m"),
+    Finding("c", "broken", "z", "l", "m"),
+)
+
+
+def test_the_worst_state_is_the_whole_ones() -> None:
+    assert worst([]) == "fine"
+    assert worst([FINE, RISKY]) == "risky"
+    assert worst([BROKEN, RISKY, FINE]) == "broken"
+
+
+def test_the_report_says_the_outage_that_is_covered() -> None:
+    report = Report([FINE, RISKY], 100.0, 10_000.0, Queue(1_000_000, None))
+    assert summary(report) == (
+        "1 risky, 1 fine; the broker's queue covers 10,000 s of outage at the present 100 readings/s"
+    )
+    flat = report.flat()
+    assert (flat["state"], flat["outage_s"], flat["rate"]) == ("risky", 10_000.0, 100.0)
+    assert flat["findings"][1] == {"check": "b", "state": "risky", "what": "y", "lost": "l", "mend": "m"}
+
+
+def test_what_is_not_fine_has_its_loss_and_mend_beneath() -> None:
+    assert [line.plain.strip() for line in lines(BROKEN, plain=True)][1:] == ["lost: l", "mend: m"]
+    assert len(lines(FINE, plain=True)) == 1
