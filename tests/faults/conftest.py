@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -66,18 +67,28 @@ def shared(servers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def trial(shared: Trial) -> Iterator[Trial]:
-    """The one site, everything answering, and its own readings to ask about."""
-    shared.site.revive()
-    shared.site.ready(*shared.site.processes)
-    shared.begin()
-    yield shared
-    shared.devices.rate = 0.0
-    for wire in shared.site.wires.values():
-        wire.flow()
-    for process in shared.site.processes.values():
-        process.resume()
-        if process.pid is None:
-            process.start()
+    """The one site, and its own readings to ask about."""
+    with case(shared) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def case(trial: Trial) -> Iterator[Trial]:
+    """Begins with everything answering; whatever the case did to its site is undone at the end."""
+    site = trial.site
+    assert site.revive() == [], "something ended by itself before this case"
+    site.ready(*site.processes)
+    trial.begin()
+    try:
+        yield trial
+    finally:
+        trial.devices.rate = 0.0
+        for wire in site.wires.values():
+            wire.flow()
+        for process in site.processes.values():
+            process.resume()
+            if process.pid is None:
+                process.start()
 
 
 @pytest.fixture
