@@ -48,6 +48,8 @@ class Trial:
         self.book = Book(name)
         self.site = Site(folder, shape or Shape(), self.book)
         self.first = 0
+        self._differed = 0  # before the present case
+        self._differs = 0
         self._outside = contextlib.ExitStack()
 
     def __enter__(self) -> Trial:
@@ -73,6 +75,7 @@ class Trial:
     def begin(self) -> None:
         """A new case on the same site: what it asks about is what is published from now on."""
         self.first = self.devices.next
+        self._differed = self._differs
 
     @contextlib.contextmanager
     def load(self, rate: float = 300.0) -> Iterator[None]:
@@ -104,8 +107,9 @@ class Trial:
         """Of the readings since `begin`, once nothing moves any more. Raises Failed if it does not come to rest."""
         self.settle(within_s)
         ledger = self.site.ledger()
-        differs = ledger.accepted - self.book.known_to_us(self.devices.next)
-        return Outcome(self.book.verdict(self.first, self.devices.next, self._in_redis), ledger, differs)
+        self._differs = ledger.accepted - self.book.known_to_us(self.devices.next)
+        verdict = self.book.verdict(self.first, self.devices.next, self._in_redis)
+        return Outcome(verdict, ledger, self._differs - self._differed)
 
     def settle(self, within_s: float = 60.0) -> None:
         """Waits until all have their predictions, or what has none can come from nowhere any more.
