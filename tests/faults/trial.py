@@ -106,6 +106,10 @@ class Trial:
     def outcome(self, within_s: float = 60.0) -> Outcome:
         """Of the readings since `begin`, once nothing moves any more. Raises Failed if it does not come to rest."""
         self.settle(within_s)
+        return self.reckon()
+
+    def reckon(self) -> Outcome:
+        """As of now: after `settle`, or of what did not come to rest."""
         ledger = self.site.ledger()
         self._differs = ledger.accepted - self.book.known_to_us(self.devices.next)
         verdict = self.book.verdict(self.first, self.devices.next, self._in_redis)
