@@ -140,7 +140,7 @@ class Soak:
         self._kills: Counter[str] = Counter()
         self._others: Counter[str] = Counter()
         self._ended: Counter[str] = Counter()
-        self._recoveries: list[Awaited] = []
+        self._recoveries: list[tuple[str, Awaited]] = []
         self._memory = Memory()
         self._undo: list[tuple[float, Fault]] = []  # when a fault ends
         self._next_sample = 0.0
@@ -174,7 +174,7 @@ class Soak:
             (name,) = fault.target
             if site.processes[name].pid is None:  # it is dead already: killed in a moment, when it lives
                 site.start(name)
-            self._recoveries.append(self._trial.kill(name))
+            self._recoveries.append((component(name), self._trial.kill(name)))
             self._kills[component(name)] += 1
         else:
             self._others[fault.kind] += 1
@@ -217,7 +217,7 @@ class Soak:
         """The load is over: every fault ends, and every process that comes back is waited for."""
         self._end_what_is_due(float("inf"))
         deadline = time.monotonic() + REST_S
-        while any(awaited.seconds is None for awaited in self._recoveries) and time.monotonic() < deadline:
+        while any(awaited.seconds is None for _, awaited in self._recoveries) and time.monotonic() < deadline:
             self._look_after(time.monotonic())
             self._end_what_is_due(time.monotonic())
             self._trial.devices.rate = 20.0  # something to recover with
@@ -236,7 +236,7 @@ class Soak:
             kills={component(name): self._kills[component(name)] for name in PROCESSES},
             others=dict(self._others),
             ended_by_itself=dict(self._ended),
-            recoveries=[awaited.seconds for awaited in self._recoveries],
+            recoveries=[(name, awaited.seconds) for name, awaited in self._recoveries],
             never_rested=never_rested,
             memory={component(name): grown for name, grown in self._memory.growth([*PROCESSES]).items()},
             memory_over_s={component(name): over for name, over in self._memory.seconds([*PROCESSES]).items()},
