@@ -76,11 +76,11 @@ def trial(shared: Trial) -> Iterator[Trial]:
 def case(trial: Trial) -> Iterator[Trial]:
     """Begins with everything answering; whatever the case did to its site is undone at the end."""
     site = trial.site
-    assert site.revive() == [], "something ended by itself before this case"
     site.ready(*site.processes)
     trial.begin()
     try:
         yield trial
+        ended_by_itself = site.revive()
     finally:
         trial.devices.rate = 0.0
         for wire in site.wires.values():
@@ -89,6 +89,7 @@ def case(trial: Trial) -> Iterator[Trial]:
             process.resume()
             if process.pid is None:
                 process.start()
+    assert ended_by_itself == [], f"a fault ended {ended_by_itself}, which has to outlive it"
 
 
 @pytest.fixture
@@ -103,8 +104,10 @@ def make_trial(servers: None, tmp_path: Path) -> Iterator[Callable[..., Trial]]:
         return new
 
     yield make
-    for trial_made in made:
-        trial_made.close()
+    ended_by_itself = [name for one in made for name in one.site.revive()]
+    for one in made:
+        one.close()
+    assert ended_by_itself == [], f"a fault ended {ended_by_itself}, which has to outlive it"
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -38,6 +38,7 @@ def test_a_flood_of_junk_between_good_readings(trial: Trial, note: Note) -> None
         for number in range(FLOOD):
             trial.devices.send_other(JUNK[number % len(JUNK)] if number < 60 else JUNK[number % (len(JUNK) - 1)])
         trial.site.wait(lambda: trial.devices.others - others == FLOOD, "the junk to be acknowledged")
+        trial.site.wait(lambda: trial.devices.next - trial.first > FLOOD, "as many good readings")
     outcome = trial.outcome()
     note(outcome)
     assert outcome.ours() is None
