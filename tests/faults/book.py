@@ -36,7 +36,6 @@ class Book:
     def __init__(self, name: str) -> None:
         self.name = name
         self.acknowledged = Marks()  # by the broker, to the device
-        self.handed = Marks()  # by the broker, to an ingester
         self.stored = Marks()  # so an ingester said, to the broker
         self.confirmed = Marks()  # the prediction: by the broker, to a worker
         self.predicted = Marks()  # how often a subscriber got its prediction
@@ -60,15 +59,15 @@ class Book:
     def verdict(self, first: int, last: int, in_redis: Callable[[int], bool]) -> Verdict:
         """Of the readings `first` to `last`, once nothing moves any more."""
         missing = self.missing(first, last)
-        never_handed = [n for n in missing if not self.stored[n] and not self.confirmed[n] and not in_redis(n)]
+        not_handed_on = [n for n in missing if not self.stored[n] and not self.confirmed[n] and not in_redis(n)]
         not_passed_on = [n for n in missing if self.confirmed[n]]
-        excused = {*never_handed, *not_passed_on}
+        excused = {*not_handed_on, *not_passed_on}
         got, told = self.predicted.piece(first, last), self.acknowledged.piece(first, last)
         return Verdict(
             readings=len(told) - told.count(0),
             lost=tuple(n for n in missing if n not in excused),
             lost_by_broker=len(excused),
-            never_handed=tuple(never_handed),
+            not_handed_on=tuple(not_handed_on),
             not_passed_on=tuple(not_passed_on),
             repeated=sum(got) - (len(got) - got.count(0)),
         )
@@ -84,12 +83,12 @@ class Verdict:
     """`lost` is ours: an ingester said "stored", and no broker ever said that it has the prediction.
 
     The broker's own: readings acknowledged to the device and never acknowledged by us, with nothing of them left in
-    the broker (`never_handed`); predictions acknowledged to us and never delivered (`not_passed_on`).
+    the broker (`not_handed_on`); predictions acknowledged to us and never delivered (`not_passed_on`).
     """
 
     readings: int
     lost: tuple[int, ...]
     lost_by_broker: int
-    never_handed: tuple[int, ...]
+    not_handed_on: tuple[int, ...]
     not_passed_on: tuple[int, ...]
     repeated: int

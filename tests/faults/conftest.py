@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,7 +112,7 @@ def make_trial(servers: None, tmp_path: Path) -> Iterator[Callable[..., Trial]]:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.CallInfo[None]]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     """A failure shows what each process said last."""
     outcome = yield
     report = outcome.get_result()

@@ -20,6 +20,7 @@ TICK_S = 0.005
 MOST_FLYING = 4_000  # published and not acknowledged: what a broker that is away is owed, at most
 MOST_CREDIT = 2_000  # readings that may be caught up on after a hold
 MACHINES = 7
+LUX = 300.0
 EXPIRY_S = 86_400
 
 
@@ -31,9 +32,9 @@ def device(number: int) -> str:
 def _client(name: str, port: int) -> mqtt.Client:
     """Connected (again and again) with a session that the broker keeps."""
     client = mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5)
-    client.reconnect_delay_set(0.2, 1.0)  # type: ignore[arg-type] - it only adds and doubles
+    client.reconnect_delay_set(0.2, 1.0)  # type: ignore[arg-type]  # it only adds and doubles
     client.max_inflight_messages_set(500)
-    properties = Properties(PacketTypes.CONNECT)
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = EXPIRY_S
     client.connect_async(HOST, port, 30, clean_start=False, properties=properties)
     return client
@@ -45,7 +46,6 @@ class Devices:
     def __init__(self, book: Book, port: int) -> None:
         self.rate = 0.0
         self.next = 0  # the number of the next reading
-        self.lux = 300.0
         self.others = 0  # acknowledged messages that are no readings of the book
         self._book = book
         self._asked = 0
@@ -75,10 +75,6 @@ class Devices:
 
     def send_other(self, payload: bytes, device: str = "other") -> None:
         self._extra.append((f"sensors/{device}/reading", payload))
-
-    @property
-    def connected(self) -> bool:
-        return self._client.is_connected()
 
     @property
     def quiet(self) -> bool:
@@ -111,7 +107,7 @@ class Devices:
                     break
 
     def _publish_reading(self, number: int) -> None:
-        values = f'"lux":{self.lux},"temperature":{20 + number % 60},"vibration":{number % 50 / 10}'
+        values = f'"lux":{LUX},"temperature":{20 + number % 60},"vibration":{number % 50 / 10}'
         payload = f'{{"id":"{self._book.id(number)}",{values}}}'.encode()
         self._flying[self._publish(f"sensors/{device(number)}/reading", payload)] = number
 
@@ -169,7 +165,7 @@ class Subscriber:
         self._subscribed.set()
 
     def _on_message(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
-        numbers = self._book.predictions(message.payload)
+        numbers = self._book.predictions(bytes(message.payload))
         for number in numbers:
             self._book.predicted[number] = min(self._book.predicted[number] + 1, 255)
         self.came += len(numbers)

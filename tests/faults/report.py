@@ -54,7 +54,7 @@ class Report:
             "recovery_max_s": {name: self.recovery(1.0, name) for name in self.kills},
             "memory_growth": self.memory,
             "memory_over_s": self.memory_over_s,
-            "never_handed_to_us": len(verdict.never_handed),
+            "readings_not_handed_on": len(verdict.not_handed_on),
             "predictions_not_passed_on": len(verdict.not_passed_on),
             "miscounted": self.outcome.differs,
             "waiting": self.outcome.ledger.waiting,
@@ -82,8 +82,8 @@ class Report:
             f"{self.servers['broker']} and {self.servers['redis']}",
             f"  readings acknowledged to the devices   {verdict.readings:12,}",
             f"  lost by us                             {len(verdict.lost):12,}",
-            f"  lost by the broker                     {verdict.lost_by_broker:12,}   never handed to us "
-            f"{len(verdict.never_handed):,}, predictions not passed on {len(verdict.not_passed_on):,}",
+            f"  lost by the broker                     {verdict.lost_by_broker:12,}   readings not handed on "
+            f"{len(verdict.not_handed_on):,}, predictions not passed on {len(verdict.not_passed_on):,}",
             f"  predictions repeated                   {verdict.repeated:12,}",
             f"  the ledger's unaccounted               {ledger.unaccounted:12,}",
             f"  SIGKILLs                               {sum(self.kills.values()):12,}   {kills}",

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -122,7 +123,7 @@ class Site:
     def ready(self, *names: str) -> None:
         """Waits until each answers: a server to a client, a worker by a heartbeat of this very process."""
         for name in names:
-            self.wait(lambda name=name: self.answers(name), f"{name} to answer", START_S)
+            self.wait(partial(self.answers, name), f"{name} to answer", START_S)
 
     def answers(self, name: str) -> bool:
         process = self.processes[name]

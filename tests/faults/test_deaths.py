@@ -84,10 +84,17 @@ def test_redis_dies_before_its_answers_have_come(trial: Trial, note: Note) -> No
 
 
 @whole_matrix
-def test_redis_that_writes_each_change_to_the_disk_dies(make_trial: Callable[..., Trial], note: Note) -> None:
+@pytest.mark.parametrize("how", ["killed", "standing still"])
+def test_redis_that_writes_each_change_to_the_disk(make_trial: Callable[..., Trial], note: Note, how: str) -> None:
     trial = make_trial(fsync="always")
     with trial.load():
-        awaited = trial.kill("redis")
-        trial.site.start("redis")
+        if how == "killed":
+            awaited = trial.kill("redis")
+            trial.site.start("redis")
+        else:
+            trial.site.processes["redis"].pause()
+            time.sleep(STANDSTILL_S)  # the length of the fault, not a wait for a condition
+            awaited = trial.await_the_next()
+            trial.site.processes["redis"].resume()
         recovery = trial.answered(awaited)
     is_whole(trial, note, recovery=recovery)

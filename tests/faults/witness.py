@@ -72,10 +72,7 @@ class IngestTap(_OnOneConnection):
     def said(self, data: bytes) -> None:
         for first, body in self._said.feed(data):
             if _at_qos_1(first):
-                numbers = self.book.readings(body)
-                self.open[_packet_id(body)] = numbers
-                for number in numbers:
-                    self.book.handed[number] = 1
+                self.open[_packet_id(body)] = self.book.readings(body)
 
     def sent(self, data: bytes) -> None:
         for first, body in self._sent.feed(data):

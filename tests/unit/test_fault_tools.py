@@ -49,7 +49,7 @@ def prediction(book: Book, number: int) -> bytes:
 
 
 def test_each_loss_has_its_owner() -> None:
-    """0 is whole; 1 was never handed to us; 2 is ours; of 3 the broker had the prediction; 4 is still with us."""
+    """0 is whole; 1 was readings not handed on; 2 is ours; of 3 the broker had the prediction; 4 is still with us."""
     book = Book("t")
     for number in range(5):
         book.acknowledged[number] = 1
@@ -63,7 +63,7 @@ def test_each_loss_has_its_owner() -> None:
     worker.said(b"\x40\x03\x00\x03\x87")  # a refusal is no confirmation
     book.predicted[0] = 3
     verdict = book.verdict(0, 5, in_redis=lambda number: number == 4)
-    assert (verdict.never_handed, verdict.not_passed_on, verdict.lost) == ((1,), (3,), (2, 4))
+    assert (verdict.not_handed_on, verdict.not_passed_on, verdict.lost) == ((1,), (3,), (2, 4))
     assert (verdict.readings, verdict.lost_by_broker, verdict.repeated) == (5, 2, 2)
     assert list(ingest.open) == [5]
 
