@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo up bench malformed test test-quick test-compose check format lock clean
+.PHONY: help setup servers demo up bench malformed soak test test-quick test-faults test-compose check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -29,12 +29,17 @@ bench: setup  ## how fast it is, end to end, beside a relay in C (ARGS="--quick 
 
 malformed: setup  ## a million payloads that no device should send, each accounted (ARGS="--payloads 100000 --json")
 	@$(BIN)/python -m tests.malformed.run $(ARGS)
+soak: setup  ## random deaths under load, nothing may be lost (ARGS="--seconds 120 --kills 8 --seed 7 --json")
+	@$(BIN)/python -m zelador.libgomp -m tests.faults.soak $(ARGS)
 
 test: setup  ## every test, against real servers
 	@$(BIN)/python -m zelador.libgomp -m pytest $(ARGS)
 
 test-quick: setup  ## the tests that need no server and no training: under a minute
 	@$(BIN)/python -m zelador.libgomp -m pytest tests/unit $(ARGS)
+
+test-faults: setup  ## everything dies, stands still or is cut off, each in its turn (about four minutes); needs `make servers`
+	@TEST_FAULTS=1 $(BIN)/python -m zelador.libgomp -m pytest tests/faults $(ARGS)
 
 test-compose: setup  ## docker-compose.yml for real: builds every image (minutes; needs Docker and about 6 GB)
 	@TEST_COMPOSE=1 $(BIN)/python -m zelador.libgomp -m pytest tests/end_to_end/test_compose.py $(ARGS)

@@ -1,4 +1,4 @@
-"""The wire between a link and its broker, in a test's hands: it can stall, be cut, and speak TLS to the link."""
+"""The wire between a client and its server, in a test's hands: it can stall, be cut, listen, and speak TLS."""
 
 from __future__ import annotations
 
@@ -7,21 +7,37 @@ import socket
 import ssl
 import struct
 import threading
+from collections.abc import Callable
 from types import TracebackType
+from typing import Protocol
 
 HOST = "127.0.0.1"
+
+
+class Tap(Protocol):
+    """Hears one connection. What it heard may yet be lost by a cut: it says what an end has sent, not what came."""
+
+    def sent(self, data: bytes) -> None:
+        """By the client."""
+
+    def said(self, data: bytes) -> None:
+        """By the server."""
 
 
 class Wire:
     """A relay on the loopback to `port`. What it holds back stays in the sockets, so that kernel buffers fill."""
 
-    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None, tap: Callable[[], Tap] | None = None) -> None:
+        """`tap` is asked for one for each connection."""
         self._target = port
         self._tls = tls
+        self._tap = tap
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="wire", daemon=True)
         self._flows = asyncio.Event()
         self._flows.set()
+        self._answers = asyncio.Event()
+        self._answers.set()
         self._open: set[asyncio.StreamWriter] = set()
         self.connections = 0
         self.port = 0
@@ -31,11 +47,16 @@ class Wire:
         return f"{'mqtt' if self._tls is None else 'mqtts'}://{HOST}:{self.port}"
 
     def stall(self) -> None:
-        """Nothing more goes to the broker; what the broker says still comes."""
+        """Nothing more goes to the server; what the server says still comes."""
         self._loop.call_soon_threadsafe(self._flows.clear)
+
+    def stall_answers(self) -> None:
+        """What the server says does not come any more."""
+        self._loop.call_soon_threadsafe(self._answers.clear)
 
     def flow(self) -> None:
         self._loop.call_soon_threadsafe(self._flows.set)
+        self._loop.call_soon_threadsafe(self._answers.set)
 
     def cut(self) -> None:
         """Resets every connection, as a router does that lost its table."""
@@ -68,20 +89,26 @@ class Wire:
             return
         ours = {link_writer, broker_writer}
         self._open |= ours
+        tap = self._tap() if self._tap is not None else None
         await asyncio.gather(
-            self._pump(link_reader, broker_writer, self._flows),
-            self._pump(broker_reader, link_writer, None),
+            self._pump(link_reader, broker_writer, self._flows, tap.sent if tap else None),
+            self._pump(broker_reader, link_writer, self._answers, tap.said if tap else None),
             return_exceptions=True,
         )
         self._open -= ours
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event | None
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        flows: asyncio.Event,
+        hear: Callable[[bytes], None] | None,
     ) -> None:
         try:
             while data := await reader.read(65_536):
-                if flows is not None:
-                    await flows.wait()
+                if hear is not None:
+                    hear(data)
+                await flows.wait()
                 writer.write(data)
                 await writer.drain()
         except (OSError, ssl.SSLError):
@@ -98,6 +125,7 @@ class Wire:
 
     async def _close(self) -> None:
         self._flows.set()
+        self._answers.set()
         self._server.close()
         for writer in list(self._open):
             writer.transport.abort()

@@ -1,0 +1,94 @@
+"""What became of each reading, as seen from outside: a few bytes a reading, so that hours of them fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+ROOM = 65_536  # readings that the book grows by
+DIGITS = 9
+MOST_SEEN = 255  # a count is one byte
+
+
+class Marks:
+    """A byte for each number, 0 at first. Each number is written by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray(ROOM)
+
+    def __getitem__(self, number: int) -> int:
+        found = self._bytes
+        return found[number] if number < len(found) else 0
+
+    def __setitem__(self, number: int, value: int) -> None:
+        while number >= len(self._bytes):
+            self._bytes.extend(bytes(ROOM))
+        self._bytes[number] = value
+
+    def piece(self, first: int, last: int) -> bytes:
+        return bytes(self._bytes[first:last]).ljust(last - first, b"\0")
+
+
+class Book:
+    """The readings of one name, numbered; `pattern` finds them in whatever bytes a message has."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.acknowledged = Marks()  # by the broker, to the device
+        self.stored = Marks()  # so an ingester said, to the broker
+        self.confirmed = Marks()  # the prediction: by the broker, to a worker
+        self.predicted = Marks()  # how often a subscriber got its prediction
+        self._reading = re.compile(rb'"id":"%s-(\d{%d})"' % (name.encode(), DIGITS))
+        self._prediction = re.compile(rb'"reading_id":"%s-(\d{%d})"' % (name.encode(), DIGITS))
+
+    def id(self, number: int) -> str:
+        return f"{self.name}-{number:0{DIGITS}d}"
+
+    def readings(self, payload: bytes) -> list[int]:
+        return [int(number) for number in self._reading.findall(payload)]
+
+    def predictions(self, payload: bytes) -> list[int]:
+        return [int(number) for number in self._prediction.findall(payload)]
+
+    def missing(self, first: int, last: int) -> list[int]:
+        """Acknowledged to the device, and without a prediction."""
+        told, got = self.acknowledged.piece(first, last), self.predicted.piece(first, last)
+        return [first + i for i, (a, p) in enumerate(zip(told, got, strict=True)) if a and not p]
+
+    def verdict(self, first: int, last: int, in_redis: Callable[[int], bool]) -> Verdict:
+        """Of the readings `first` to `last`, once nothing moves any more."""
+        missing = self.missing(first, last)
+        not_handed_on = [n for n in missing if not self.stored[n] and not self.confirmed[n] and not in_redis(n)]
+        not_passed_on = [n for n in missing if self.confirmed[n]]
+        excused = {*not_handed_on, *not_passed_on}
+        got, told = self.predicted.piece(first, last), self.acknowledged.piece(first, last)
+        return Verdict(
+            readings=len(told) - told.count(0),
+            lost=tuple(n for n in missing if n not in excused),
+            lost_by_broker=len(excused),
+            not_handed_on=tuple(not_handed_on),
+            not_passed_on=tuple(not_passed_on),
+            repeated=sum(got) - (len(got) - got.count(0)),
+        )
+
+    def known_to_us(self, last: int) -> int:
+        """Readings that the buffer must have counted: an ingester said so, or there is a prediction."""
+        both = zip(self.stored.piece(0, last), self.predicted.piece(0, last), strict=True)
+        return sum(1 for stored, predicted in both if stored or predicted)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`lost` is ours: an ingester said "stored", and no broker ever said that it has the prediction.
+
+    The broker's own: readings acknowledged to the device and never acknowledged by us, with nothing of them left in
+    the broker (`not_handed_on`); predictions acknowledged to us and never delivered (`not_passed_on`).
+    """
+
+    readings: int
+    lost: tuple[int, ...]
+    lost_by_broker: int
+    not_handed_on: tuple[int, ...]
+    not_passed_on: tuple[int, ...]
+    repeated: int

@@ -1,0 +1,97 @@
+"""One process in a test's hands: killed, stopped, started again, with what it said in a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from zelador.embedded import tether
+
+WORDS = 4_000  # characters of a log that a failure shows
+
+
+class Process:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
+        """`prepare` is called in the child, before the command: for limits."""
+        self.name = name
+        self.log = log
+        self.started_at = 0.0  # time.monotonic()
+        self.lives = 0
+        self.command = tuple(command)
+        self._environment = environment
+        self._prepare = prepare
+        self._process: subprocess.Popen[bytes] | None = None
+        self._wanted = False
+
+    def start(self) -> None:
+        """From the main thread: the process ends with the thread that started it."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *self.command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                cwd=self.log.parent,
+                process_group=0,
+                preexec_fn=self._prepare,
+            )
+        self.started_at = time.monotonic()
+        self.lives += 1
+        self._wanted = True
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    @property
+    def ended_by_itself(self) -> int | None:
+        """Its exit code, if it ended without being asked to."""
+        return self._process.poll() if self._wanted and self._process is not None else None
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye, nothing is flushed."""
+        self._wanted = False
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+
+    def pause(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        if (pid := self.pid) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def memory(self) -> float | None:
+        """Resident, in MB; None where it is not running, or the system does not say."""
+        pid = self.pid
+        if pid is None:
+            return None
+        try:
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        except (OSError, ValueError, IndexError):
+            return None
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1_048_576
+
+    def last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            return self.log.read_text(errors="replace")[-WORDS:]
+        return ""

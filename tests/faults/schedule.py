@@ -1,0 +1,56 @@
+"""Which fault comes when: drawn from a seed, so that a run can be repeated. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["kill", "standstill", "reset", "stall"]
+
+WHOLE_S = 5.0  # at the beginning and at the end without a fault: what is measured has to have begun
+AWAY_S = (0.2, 2.0)  # until a killed process is started again: a supervisor's first back-offs
+LASTS_S = (0.5, 4.0)  # a standstill, a stall: both sides of Redis's time limit
+OTHERS = 0.7  # how often another fault comes between two kills
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`target` is a process, or the two ends of a wire. A killed process is started again after `lasts_s`."""
+
+    at_s: float
+    kind: Kind
+    target: tuple[str, ...]
+    lasts_s: float = 0.0
+
+
+def schedule(
+    seed: int,
+    seconds: float,
+    kills: int,
+    processes: Sequence[str],
+    wires: Sequence[tuple[str, str]],
+    others: bool = True,
+) -> list[Fault]:
+    """`kills` SIGKILLs, spread over the time with a jitter; each process at least once if there are enough of them."""
+    draw = random.Random(seed)
+    targets = [*processes] * (kills // len(processes)) if kills >= len(processes) else []
+    targets = targets[:kills] + [draw.choice(processes) for _ in range(kills - len(targets))]
+    draw.shuffle(targets)
+    slot = (seconds - 2 * WHOLE_S) / max(kills, 1)
+    faults = []
+    for number in range(max(kills, 1)):
+        begin = WHOLE_S + number * slot
+        if number < kills:
+            at = begin + draw.uniform(0.0, 0.5) * slot
+            faults.append(Fault(at, "kill", (targets[number],), draw.uniform(*AWAY_S)))
+        if others and draw.random() < OTHERS:
+            faults.append(_other(draw, begin + draw.uniform(0.5, 1.0) * slot, processes, wires))
+    return sorted(faults, key=lambda fault: fault.at_s)
+
+
+def _other(draw: random.Random, at_s: float, processes: Sequence[str], wires: Sequence[tuple[str, str]]) -> Fault:
+    kind: Kind = draw.choice(("standstill", "reset", "stall"))
+    target: tuple[str, ...] = (draw.choice(processes),) if kind == "standstill" else draw.choice(wires)
+    return Fault(at_s, kind, target, 0.0 if kind == "reset" else draw.uniform(*LASTS_S))

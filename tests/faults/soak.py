@@ -1,0 +1,256 @@
+"""Random faults under load, for as long as one likes: `make soak ARGS="--seconds 120 --kills 8 --json"`.
+
+Real servers, real processes, a schedule from a seed. At the end everything comes to rest, and each reading that a
+broker acknowledged has its prediction, or a witness says that it was the broker who lost it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from tests.faults.memory import Memory
+from tests.faults.outside import Awaited
+from tests.faults.report import Report
+from tests.faults.schedule import WHOLE_S, Fault, schedule
+from tests.faults.site import Failed, Shape
+from tests.faults.trial import Outcome, Trial
+from tests.servers import asked
+from zelador.embedded.servers import found_program
+from zelador.errors import Unavailable
+
+PROCESSES = ("ingest-1", "inference-1", "redis", "broker")
+WIRES = (
+    ("devices", "broker"),
+    ("ingest-1", "broker"),
+    ("ingest-1", "redis"),
+    ("inference-1", "redis"),
+    ("inference-1", "broker"),
+)
+TICK_S = 0.02
+SAMPLE_S = 1.0
+REVIVE_S = 0.5  # what ended by itself is started again, as a supervisor does
+REST_S = 120.0  # after the last fault, until nothing moves any more
+LEAST_S = 2 * WHOLE_S + 5.0
+
+
+class Wrong(Exception):
+    """The arguments, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    seconds: float
+    kills: int
+    seed: int
+    rate: float
+    others: bool
+
+    def faults(self) -> list[Fault]:
+        return schedule(self.seed, self.seconds, self.kills, PROCESSES, WIRES, self.others)
+
+
+def main() -> None:
+    try:
+        plan, as_json = arguments(sys.argv[1:])
+        shape = servers()
+    except (Wrong, Unavailable) as error:
+        print(f"soak: {error}", file=sys.stderr)
+        sys.exit(2)
+    folder = Path(tempfile.mkdtemp(prefix="zelador-soak-"))
+    try:
+        report = Soak(plan, folder, shape).run()
+    except Unavailable as error:
+        print(f"soak: {error}", file=sys.stderr)
+        shutil.rmtree(folder, ignore_errors=True)
+        sys.exit(2)
+    except Failed as failed:  # before there was anything to report
+        print(f"soak: {failed}\nlogs and data are left in {folder}", file=sys.stderr)
+        sys.exit(1)
+    print(report.text())
+    if as_json:
+        print(json.dumps(report.flat()))
+    if report.whole():
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        print(f"logs and data are left in {folder}", file=sys.stderr)
+    sys.exit(0 if report.whole() else 1)
+
+
+def arguments(given: list[str]) -> tuple[Plan, bool]:
+    """Raises Wrong."""
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise Wrong(f"{message}; --help says what it takes")
+
+    parser = Parser(prog="make soak ARGS=…", description="Random faults under load; nothing may be lost.")
+    parser.add_argument("--seconds", type=float, default=120.0, help="how long there is load (%(default)g)")
+    parser.add_argument("--kills", type=int, default=8, help="SIGKILLs in that time (%(default)d)")
+    parser.add_argument("--seed", type=int, default=7, help="of the schedule: the same seed, the same faults")
+    parser.add_argument("--rate", type=float, default=300.0, help="readings a second (%(default)g)")
+    parser.add_argument(
+        "--faults",
+        choices=("all", "kills"),
+        default="all",
+        help="all: standstills, resets and stalls between the kills",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
+    found = parser.parse_args(given)
+    if not found.seconds >= LEAST_S:
+        raise Wrong(f"--seconds {found.seconds:g}: at least {LEAST_S:g}")
+    if not 0 <= found.kills <= found.seconds:
+        raise Wrong(f"--kills {found.kills}: 0 to one a second")
+    if not 1 <= found.rate <= 5_000:
+        raise Wrong(f"--rate {found.rate:g}: 1 to 5000")
+    return Plan(found.seconds, found.kills, found.seed, found.rate, found.faults == "all"), found.json
+
+
+def servers() -> Shape:
+    """Mosquitto and Redis from the PATH where they are, else the wheels'; TEST_SERVERS=local or embedded chooses."""
+    try:
+        kind = asked()
+    except SystemExit as error:
+        raise Wrong(str(error)) from None
+    if kind == "containers":
+        raise Wrong("TEST_SERVERS=containers: their processes cannot be killed one by one; take local or embedded")
+    local = {
+        program: kind != "embedded" and found_program(program) is not None for program in ("mosquitto", "redis-server")
+    }
+    if kind == "local" and not all(local.values()):
+        raise Wrong("TEST_SERVERS=local: mosquitto and redis-server are needed (make servers)")
+    return Shape(
+        broker="mosquitto" if local["mosquitto"] else "iotcore",
+        redis="redis-server" if local["redis-server"] else "valkey",
+    )
+
+
+class Soak:
+    def __init__(self, plan: Plan, folder: Path, shape: Shape) -> None:
+        self._plan = plan
+        self._trial = Trial(folder, shape)
+        self._kills: Counter[str] = Counter()
+        self._others: Counter[str] = Counter()
+        self._ended: Counter[str] = Counter()
+        self._recoveries: list[tuple[str, Awaited]] = []
+        self._memory = Memory()
+        self._undo: list[tuple[float, Fault]] = []  # when a fault ends
+        self._next_sample = 0.0
+
+    def run(self) -> Report:
+        with self._trial as trial:
+            with trial.load(self._plan.rate):
+                self._under_load()
+            came_to_rest = None
+            try:
+                self._mend()
+                trial.settle(REST_S)
+            except Failed as failed:
+                came_to_rest = str(failed).splitlines()[0]
+            return self._report(trial.reckon(), came_to_rest)
+
+    def _under_load(self) -> None:
+        started = time.monotonic()
+        faults = self._plan.faults()
+        while (now := time.monotonic()) - started < self._plan.seconds:
+            while faults and now - started >= faults[0].at_s:
+                self._begin(faults.pop(0), now)
+            self._end_what_is_due(now)
+            self._look_after(now)
+            time.sleep(TICK_S)
+
+    def _begin(self, fault: Fault, now: float) -> None:
+        site = self._trial.site
+        self._say(f"{fault.kind} of {' – '.join(fault.target)}" + (f", {fault.lasts_s:.1f} s" if fault.lasts_s else ""))
+        if fault.kind == "kill":
+            (name,) = fault.target
+            if site.processes[name].pid is None:  # it is dead already: killed in a moment, when it lives
+                site.start(name)
+            self._recoveries.append((component(name), self._trial.kill(name)))
+            self._kills[component(name)] += 1
+        else:
+            self._others[fault.kind] += 1
+            if fault.kind == "standstill":
+                site.processes[fault.target[0]].pause()
+            elif fault.kind == "reset":
+                site.wires[fault.target].cut()  # type: ignore[index]
+                return
+            else:
+                site.wires[fault.target].stall()  # type: ignore[index]
+                site.wires[fault.target].stall_answers()  # type: ignore[index]
+        self._undo.append((now + fault.lasts_s, fault))
+
+    def _end_what_is_due(self, now: float) -> None:
+        site = self._trial.site
+        for due in [entry for entry in self._undo if entry[0] <= now]:
+            self._undo.remove(due)
+            fault = due[1]
+            if fault.kind == "stall":
+                site.wires[fault.target].flow()  # type: ignore[index]
+            elif fault.kind == "standstill":
+                site.processes[fault.target[0]].resume()
+            elif site.processes[fault.target[0]].pid is None:
+                site.start(fault.target[0])
+
+    def _look_after(self, now: float) -> None:
+        site = self._trial.site
+        for name, process in site.processes.items():
+            code = process.ended_by_itself
+            if code is not None:
+                self._say(f"{name} ended by itself ({code}): {process.last_words()[-300:]}")
+                self._ended[component(name)] += 1
+                process.kill()
+                self._undo.append((now + REVIVE_S, Fault(0.0, "kill", (name,))))
+        if now >= self._next_sample:
+            self._next_sample = now + SAMPLE_S
+            self._memory.sample(site.processes, now)
+
+    def _mend(self) -> None:
+        """The load is over: every fault ends, and every process that comes back is waited for."""
+        self._end_what_is_due(float("inf"))
+        deadline = time.monotonic() + REST_S
+        while any(awaited.seconds is None for _, awaited in self._recoveries) and time.monotonic() < deadline:
+            self._look_after(time.monotonic())
+            self._end_what_is_due(time.monotonic())
+            self._trial.devices.rate = 20.0  # something to recover with
+            time.sleep(TICK_S)
+        self._trial.devices.rate = 0.0
+        self._end_what_is_due(float("inf"))
+
+    def _report(self, outcome: Outcome, never_rested: str | None) -> Report:
+        shape = self._trial.site.shape
+        return Report(
+            seconds=self._plan.seconds,
+            rate=self._plan.rate,
+            seed=self._plan.seed,
+            servers={"broker": shape.broker, "redis": shape.redis},
+            outcome=outcome,
+            kills={component(name): self._kills[component(name)] for name in PROCESSES},
+            others=dict(self._others),
+            ended_by_itself=dict(self._ended),
+            recoveries=[(name, awaited.seconds) for name, awaited in self._recoveries],
+            never_rested=never_rested,
+            memory={component(name): grown for name, grown in self._memory.growth([*PROCESSES]).items()},
+            memory_over_s={component(name): over for name, over in self._memory.seconds([*PROCESSES]).items()},
+        )
+
+    def _say(self, what: str) -> None:
+        book, devices = self._trial.book, self._trial.devices
+        missing = len(book.missing(max(0, devices.next - 20_000), devices.next))
+        print(f"{devices.next:9,} readings, {missing:5,} on their way: {what}", file=sys.stderr, flush=True)
+
+
+def component(name: str) -> str:
+    return name.removesuffix("-1")
+
+
+if __name__ == "__main__":
+    main()

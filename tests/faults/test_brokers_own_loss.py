@@ -1,0 +1,56 @@
+"""What a broker loses by itself is told apart from what we lose, which stays 0: Mosquitto as it comes, and ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.faults.conftest import Note, is_whole, whole_matrix
+from tests.faults.trial import Trial
+
+SENT = 3_000
+QUEUE = 1_000  # Mosquitto's max_queued_messages, as it comes
+CHANGES = 100  # after which Mosquitto, with our settings, writes its snapshot
+
+
+def publish_while_the_ingester_is_away(trial: Trial) -> None:
+    with trial.load():
+        trial.site.kill("ingest-1")
+    trial.site.wait(lambda: trial.devices.quiet, "the broker to acknowledge everything")
+    trial.devices.send(SENT)
+    trial.site.wait(lambda: trial.devices.quiet, "the broker to acknowledge everything")
+
+
+@whole_matrix
+def test_a_queue_as_mosquitto_has_it_drops_what_it_acknowledged(make_trial: Callable[..., Trial], note: Note) -> None:
+    trial = make_trial(stock=True)
+    publish_while_the_ingester_is_away(trial)
+    trial.site.start("ingest-1")
+    outcome = is_whole(trial, note)
+    assert SENT - 2 * QUEUE < outcome.verdict.lost_by_broker <= SENT
+
+
+@whole_matrix
+def test_mosquitto_as_it_comes_forgets_its_queue_when_it_dies(make_trial: Callable[..., Trial], note: Note) -> None:
+    trial = make_trial(stock=True)
+    publish_while_the_ingester_is_away(trial)
+    trial.site.restart("broker")
+    trial.site.start("ingest-1")
+    outcome = is_whole(trial, note)
+    assert outcome.verdict.lost_by_broker >= SENT
+
+
+@whole_matrix
+def test_mosquitto_with_our_settings_loses_its_last_changes_at_most(trial: Trial, note: Note) -> None:
+    publish_while_the_ingester_is_away(trial)
+    trial.site.restart("broker")
+    trial.site.start("ingest-1")
+    outcome = is_whole(trial, note)
+    assert outcome.verdict.lost_by_broker <= CHANGES
+
+
+@whole_matrix
+def test_a_queue_with_our_settings_keeps_all(trial: Trial, note: Note) -> None:
+    publish_while_the_ingester_is_away(trial)
+    trial.site.start("ingest-1")
+    outcome = is_whole(trial, note)
+    assert outcome.verdict.lost_by_broker == 0

@@ -1,0 +1,100 @@
+"""Whatever dies or stands still in mid-stream: nothing acknowledged is lost, and the ledger closes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.conftest import Note, is_whole, whole_matrix
+from tests.faults.trial import Trial
+
+COMPONENTS = ["ingest-1", "inference-1", "redis", "broker"]
+STANDSTILL_S = 4.0  # twice what a call of Redis may take, and twice the takeover
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_a_kill_in_mid_stream(trial: Trial, note: Note, name: str) -> None:
+    with trial.load():
+        awaited = trial.kill(name)
+        trial.site.start(name)
+        trial.site.ready(name)
+        recovery = trial.answered(awaited)
+    is_whole(trial, note, recovery=recovery)
+
+
+@whole_matrix
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_a_standstill_in_mid_stream(trial: Trial, note: Note, name: str) -> None:
+    """SIGSTOP: the process keeps its connections and says nothing; then it goes on as if nothing had been."""
+    with trial.load():
+        trial.site.processes[name].pause()
+        time.sleep(STANDSTILL_S)  # the length of the fault, not a wait for a condition
+        awaited = trial.await_the_next()
+        trial.site.processes[name].resume()
+        recovery = trial.answered(awaited)
+    is_whole(trial, note, recovery=recovery)
+
+
+def test_an_ingester_dies_with_a_batch_that_redis_has_not_confirmed(trial: Trial, note: Note) -> None:
+    """What it was handed and had not acknowledged belongs to the broker, which hands it on again."""
+    with trial.load():
+        wire = trial.site.wire("ingest-1", "redis")
+        wire.stall()
+        trial.site.wait(lambda: trial.site.with_the_broker() > 20, "readings on their way to Redis")
+        trial.devices.rate = 0.0
+        trial.site.wait(lambda: trial.devices.quiet, "the broker to acknowledge everything")
+        awaited = trial.kill("ingest-1")
+        wire.cut()  # what was stalled never arrives
+        wire.flow()
+        trial.site.start("ingest-1")
+        trial.devices.rate = 300.0
+        recovery = trial.answered(awaited)
+    is_whole(trial, note, recovery=recovery)
+
+
+def test_a_worker_dies_with_predictions_that_the_broker_has_not_confirmed(trial: Trial, note: Note) -> None:
+    """They were never marked done, so the next one finds them pending."""
+    with trial.load():
+        wire = trial.site.wire("inference-1", "broker")
+        wire.stall()
+        trial.site.wait(lambda: trial.site.ledger().waiting > 100, "predictions on their way to the broker")
+        awaited = trial.kill("inference-1")
+        wire.cut()
+        wire.flow()
+        trial.site.start("inference-1")
+        recovery = trial.answered(awaited)
+    is_whole(trial, note, recovery=recovery)
+
+
+def test_redis_dies_before_its_answers_have_come(trial: Trial, note: Note) -> None:
+    """Stored, and nobody was told: the try that follows is recognised by its token and counted once."""
+    with trial.load():
+        for wire in (trial.site.wire("ingest-1", "redis"), trial.site.wire("inference-1", "redis")):
+            wire.stall_answers()
+        trial.site.wait(lambda: trial.site.with_the_broker() > 20, "answers that do not come")
+        awaited = trial.kill("redis")
+        for wire in (trial.site.wire("ingest-1", "redis"), trial.site.wire("inference-1", "redis")):
+            wire.cut()
+            wire.flow()
+        trial.site.start("redis")
+        recovery = trial.answered(awaited)
+    is_whole(trial, note, recovery=recovery)
+
+
+@whole_matrix
+@pytest.mark.parametrize("how", ["killed", "standing still"])
+def test_redis_that_writes_each_change_to_the_disk(make_trial: Callable[..., Trial], note: Note, how: str) -> None:
+    trial = make_trial(fsync="always")
+    with trial.load():
+        if how == "killed":
+            awaited = trial.kill("redis")
+            trial.site.start("redis")
+        else:
+            trial.site.processes["redis"].pause()
+            time.sleep(STANDSTILL_S)  # the length of the fault, not a wait for a condition
+            awaited = trial.await_the_next()
+            trial.site.processes["redis"].resume()
+        recovery = trial.answered(awaited)
+    is_whole(trial, note, recovery=recovery)

@@ -1,0 +1,78 @@
+"""Redis that takes no more: full memory, full disk. Nothing is acknowledged meanwhile, and all goes on by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import signal
+import sys
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from tests.faults.conftest import Note, is_whole, whole_matrix
+from tests.faults.trial import Trial
+
+SOME = 200  # readings that the broker holds meanwhile
+DISK = 400_000  # bytes that the file of changes may have at first
+
+
+def refuses_writes(trial: Trial) -> bool:
+    try:
+        trial.site.client.set("probe", 1)
+    except redis.RedisError:
+        return True
+    trial.site.client.delete("probe")
+    return False
+
+
+def nothing_is_acknowledged_until(trial: Trial, freed: Callable[[], object]) -> None:
+    """Readings pile up unacknowledged, with the broker; none of them comes out as a prediction."""
+    site = trial.site
+    site.wait(lambda: site.with_the_broker() >= SOME, "readings to be held")
+    held = trial.devices.next
+    site.wait(lambda: trial.devices.next > held + SOME, "more readings")
+    assert not any(trial.book.stored[number] or trial.book.predicted[number] for number in range(held, held + SOME))
+    freed()
+
+
+def test_redis_without_memory(trial: Trial, note: Note) -> None:
+    client = trial.site.client
+    with trial.load():
+        client.config_set("maxmemory", "1")
+        assert refuses_writes(trial)
+
+        def free() -> None:
+            client.config_set("maxmemory", "0")
+
+        try:
+            nothing_is_acknowledged_until(trial, free)
+        finally:
+            free()
+        recovery = trial.answered(trial.await_the_next())
+    is_whole(trial, note, recovery=recovery)
+
+
+def small_disk() -> None:
+    """In the child: a write beyond the limit fails, as on a full disk, instead of ending the process."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (DISK, resource.RLIM_INFINITY))
+
+
+@whole_matrix
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of another process can be raised on Linux only")
+def test_redis_whose_disk_is_full(make_trial: Callable[..., Trial], note: Note) -> None:
+    """Every write of the file of changes fails from DISK bytes on; then there is room again."""
+    trial = make_trial(prepare_redis=small_disk)
+    with trial.load(), contextlib.suppress(redis.RedisError):
+        trial.site.wait(lambda: refuses_writes(trial), "the disk to be full")
+
+        def free() -> None:
+            pid = trial.site.processes["redis"].pid
+            assert pid is not None
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+        nothing_is_acknowledged_until(trial, free)
+        recovery = trial.answered(trial.await_the_next())
+    is_whole(trial, note, recovery=recovery)

@@ -1,0 +1,96 @@
+"""Two witnesses on the wires, who read MQTT with code of their own: an error shared with the product would hide itself.
+
+One hears what the broker hands to an ingester and what this acknowledges; the other, which predictions the broker
+acknowledges to a worker. With both, what a broker lost is evidence and not a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.faults.book import Book
+
+PUBLISH, PUBACK = 3, 4
+FAILURE = 0x80
+
+
+class Packets:
+    """Cuts a stream of bytes into MQTT packets."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """(first byte, what follows the length) of each packet that is now whole."""
+        held = self._held + data
+        at = 0
+        while (end := _end(held, at)) is not None and end[1] <= len(held):
+            body, stop = end
+            yield held[at], held[body:stop]
+            at = stop
+        self._held = held[at:]
+
+
+def _end(data: bytes, at: int) -> tuple[int, int] | None:
+    """Where the body of the packet at `at` begins and ends; None while its length is not known."""
+    length, shift = 0, 0
+    for place in range(at + 1, min(at + 5, len(data))):
+        length |= (data[place] & 0x7F) << shift
+        shift += 7
+        if data[place] < 0x80:
+            return place + 1, place + 1 + length
+    return None
+
+
+def _packet_id(body: bytes) -> int:
+    """Of a PUBLISH at QoS 1: it follows the topic."""
+    at = 2 + (body[0] << 8 | body[1])
+    return body[at] << 8 | body[at + 1]
+
+
+def _at_qos_1(first: int) -> bool:
+    return first >> 4 == PUBLISH and first >> 1 & 3 == 1
+
+
+class _OnOneConnection:
+    """Which readings each packet id stands for, from its PUBLISH to its PUBACK."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.open: dict[int, list[int]] = {}
+        self._sent, self._said = Packets(), Packets()
+
+    def _acknowledged(self, body: bytes) -> list[int]:
+        packet_id = body[0] << 8 | body[1]
+        numbers = self.open.pop(packet_id, [])
+        return [] if len(body) > 2 and body[2] >= FAILURE else numbers
+
+
+class IngestTap(_OnOneConnection):
+    """On the wire between an ingester and its broker."""
+
+    def said(self, data: bytes) -> None:
+        for first, body in self._said.feed(data):
+            if _at_qos_1(first):
+                self.open[_packet_id(body)] = self.book.readings(body)
+
+    def sent(self, data: bytes) -> None:
+        for first, body in self._sent.feed(data):
+            if first >> 4 == PUBACK:
+                for number in self._acknowledged(body):
+                    self.book.stored[number] = 1
+
+
+class WorkerTap(_OnOneConnection):
+    """On the wire between a worker and its broker."""
+
+    def sent(self, data: bytes) -> None:
+        for first, body in self._sent.feed(data):
+            if _at_qos_1(first):
+                self.open[_packet_id(body)] = self.book.predictions(body)
+
+    def said(self, data: bytes) -> None:
+        for first, body in self._said.feed(data):
+            if first >> 4 == PUBACK:
+                for number in self._acknowledged(body):
+                    self.book.confirmed[number] = 1
