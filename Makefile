@@ -29,6 +29,7 @@ bench: setup  ## how fast it is, end to end, beside a relay in C (ARGS="--quick 
 
 malformed: setup  ## a million payloads that no device should send, each accounted (ARGS="--payloads 100000 --json")
 	@$(BIN)/python -m tests.malformed.run $(ARGS)
+
 soak: setup  ## random deaths under load, nothing may be lost (ARGS="--seconds 120 --kills 8 --seed 7 --json")
 	@$(BIN)/python -m zelador.libgomp -m tests.faults.soak $(ARGS)
 
