@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from threading import Event
 
 from ingest.pressure import Pressure
 from ingest.system import BrokerSays, is_system
 from zelador.buffer import Refused, Stopping, Writer
+from zelador.buffer.batch import refusals
 from zelador.decode import Decoder
 from zelador.health import Heartbeat
 from zelador.link import Link, Message
@@ -23,7 +24,9 @@ log = logging.getLogger(__name__)
 
 IDLE_S = 0.5  # how long a turn waits for a first message
 HOLD_S = 0.25  # between looks at the backlog while nothing is taken
+LOT_READINGS, LOT_BYTES = 5_000, 8_388_608  # from here on what is stored at once is cut
 TIDY_S = 60.0  # between looks at the age of what is in quarantine
+COMPLAIN_S = 60.0  # between two lines on what the quarantine lost
 NEARLY_FULL = 80  # percent: the quarantine will soon discard
 
 
@@ -43,6 +46,8 @@ class Ingester:
         self._heartbeat = heartbeat
         self._broker = BrokerSays()
         self._quarantine_full = 0  # percent
+        self._discarded = 0  # by the quarantine, not yet said
+        self._next_complaint = 0.0
         self._next_tidy = time.monotonic() + TIDY_S
         self._turned_at = time.monotonic()
 
@@ -71,17 +76,21 @@ class Ingester:
         batch = self._link.receive(self._limit, IDLE_S)
         if not batch:
             return 0
-        arrivals, refused = self._decode(batch)
+        moved = sum([self._store(*lot) for lot in self._lots(batch)])
+        time.sleep(self._pace.after(moved, time.monotonic()))
+        return moved
+
+    def _store(self, lot: Sequence[Message], arrivals: list[Arrival], refused: list[Refused]) -> int:
+        """The one place where messages are acknowledged: Redis has them. Gives how many."""
         if not arrivals and not refused:  # the broker spoke of itself
             return 0
         stored = self._writer.append(arrivals, refused)
-        self._link.ack(batch)
-        self._metrics.stored(stored, len(refused), self._link)
+        self._link.ack(lot)
+        self._metrics.stored(stored, sum([item.count for item in refused]), self._link)
         if refused:
             self._quarantined(stored.discarded, stored.quarantine_full)
         self._weigh(stored.backlog)
-        time.sleep(self._pace.after(len(batch), time.monotonic()))
-        return len(batch)
+        return len(lot)
 
     def facts(self) -> Facts:
         """For the watchdog, on its thread: a look at a few numbers."""
@@ -111,10 +120,12 @@ class Ingester:
         while time.monotonic() < deadline and self.step():
             pass
 
-    def _decode(self, batch: Sequence[Message]) -> tuple[list[Arrival], list[Refused]]:
+    def _lots(self, batch: Sequence[Message]) -> Iterator[tuple[Sequence[Message], list[Arrival], list[Refused]]]:
+        """The batch decoded, in lots that Redis takes in well under a second: a message may hold many readings."""
+        begun, readings, size = 0, 0, 0
         arrivals: list[Arrival] = []
         refused: list[Refused] = []
-        for message in batch:
+        for index, message in enumerate(batch):
             topic = message.topic
             if is_system(topic):
                 self._hear(message)
@@ -124,10 +135,15 @@ class Ingester:
             )
             if arrival is not None:
                 arrivals.append(arrival)
-            for reason, payload in bad:
-                heard = self._decoder.heard(topic, payload)
-                refused.append(Refused.of(topic, reason, payload, message.received_at, most=self._largest, heard=heard))
-        return arrivals, refused
+                readings += len(arrival.readings)
+            if bad:
+                refused += refusals(topic, bad, message.received_at, self._largest, self._decoder.heard)
+                readings += len(bad)
+            size += len(message.payload)
+            if readings >= LOT_READINGS or size >= LOT_BYTES:
+                yield batch[begun : index + 1], arrivals, refused
+                begun, readings, size, arrivals, refused = index + 1, 0, 0, [], []
+        yield batch[begun:], arrivals, refused
 
     def _hear(self, message: Message) -> None:
         before, self._broker = self._broker, self._broker.after(message.topic, message.payload)
@@ -148,8 +164,10 @@ class Ingester:
         """Says loudly what the quarantine lost, and before that, that it soon will."""
         before, self._quarantine_full = self._quarantine_full, full
         self._metrics.quarantine(discarded, full)
-        if discarded:
-            log.error("the quarantine is full: %d of its oldest messages were discarded", discarded)
+        self._discarded += discarded
+        if self._discarded and time.monotonic() >= self._next_complaint:
+            log.error("the quarantine is full: %d of its oldest messages were discarded", self._discarded)
+            self._discarded, self._next_complaint = 0, time.monotonic() + COMPLAIN_S
         elif full >= NEARLY_FULL > before:
             log.warning(
                 "the quarantine is at %d %% of its bounds: replay or discard, or its oldest go by themselves", full

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 import redis
 
-from zelador.buffer.batch import Refused, append_arguments
+from zelador.buffer.batch import append_arguments, refusals
 from zelador.buffer.keys import Keys
 from zelador.buffer.library import Library
 from zelador.decode import Decoder
@@ -43,6 +43,7 @@ class Kept(msgspec.Struct, frozen=True):
     received_at: int
     kept_at: int
     features: str = ""
+    count: int = 1  # readings that it counts as
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -128,7 +129,7 @@ class Quarantine:
         if arrival is None:
             return Replay(kept.id, "still_refused", 0, bad[0][0])
         most = self._settings.ingest.max_payload_bytes
-        refused = [Refused.of(kept.topic, why, payload, kept.received_at, most=most) for why, payload in bad]
+        refused = refusals(kept.topic, bad, kept.received_at, most)
         now = time.time_ns() // 1_000_000
         keys, arguments = append_arguments(
             self._settings, WRITER, kept.id, now, [arrival], refused, lambda _device, _now: 1, replaces=kept.id
@@ -160,4 +161,5 @@ def _kept(stream_id: bytes, fields: dict[bytes, bytes]) -> Kept:
         int(fields.get(b"received_at", b"0")),
         int(stream_id.partition(b"-")[0]),
         text(b"features"),
+        int(fields.get(b"n", b"1")),
     )

@@ -78,6 +78,7 @@ class MqttSettings(Section):
     start_patience_s: PositiveFloat = 10.0  # how long a service tries at its start before it gives up
     session_expiry_s: PositiveInt = 7 * 86_400  # how long the broker queues for an ingester that is away
     receive_maximum: Annotated[int, Field(ge=1, le=65_535)] = 1_000  # messages held, not yet stored
+    held_bytes: PositiveInt = 67_108_864  # of these messages' payloads: while Redis is away no more is read than this
     lane: bool = True  # PUBLISH and PUBACK go past paho, on its socket; false: through paho, several times slower
     system_topics: bool = True  # the ingester hears what the broker says of itself ($SYS): what it dropped, its version
     shared_group: str | None = None  # several ingesters: $share/<group>/…; never on the embedded broker

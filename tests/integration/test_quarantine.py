@@ -11,6 +11,7 @@ import redis
 from inference.answer import answer
 from tests.integration.test_buffer import drain, entry
 from zelador.buffer import Outcome, Reader, Refused, Writer, connect_redis
+from zelador.buffer.batch import refusals
 from zelador.buffer.keys import Keys
 from zelador.decode import Decoder
 from zelador.errors import InvalidInput, NotFound
@@ -194,3 +195,18 @@ def test_it_is_bounded_by_age_and_says_how_full_it_is(settings: Settings) -> Non
 def test_what_is_no_id_is_said_to_be_none(site: Site, given: str) -> None:
     with pytest.raises(InvalidInput, match="no id of the quarantine"):
         site.quarantine.get(given)
+
+
+def test_many_bad_elements_of_one_array_do_not_fill_it(site: Site) -> None:
+    """They are kept as one, counted each, and taken in each when the cause is mended."""
+    elements = [b'{"lux": 1, "temperature": 5000, "vibration": 0.1, "id": "%d"}' % number for number in range(300)]
+    bad = [("temperature is 5000", element) for element in elements]
+    site.writer.append([], refusals(site.settings.topics.reading.format(device_id="press"), bad, 1_000, 1_048_576))
+    (kept,) = site.quarantine.page()
+    assert kept.count == 300
+    assert kept.reason == "300 elements of an array; the first: temperature is 5000"
+    assert site.closes() == {"received": 300, "quarantined": 300}
+    assert site.quarantine.replay(kept.id).outcome == "still_refused"
+    done = site.mended().replay(kept.id)
+    assert (done.outcome, done.readings) == ("accepted", 300)
+    assert site.closes() == {"received": 300, "accepted": 300, "waiting": 300}

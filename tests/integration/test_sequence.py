@@ -78,7 +78,7 @@ def test_a_device_that_counts_anew_misses_nothing_by_that(site: Site) -> None:
 
 def test_one_that_was_refused_did_come(site: Site) -> None:
     site.say(1, 2)
-    site.writer.append([], [Refused("t", "too hot", b"raw", 3, "digest", 1_000, heard=("d", 3))])
+    site.writer.append([], [Refused("t", "too hot", b"raw", 3, "digest", 1_000, heard=(("d", 3),))])
     site.say(4)
     assert site.missing() == 0
 

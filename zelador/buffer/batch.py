@@ -14,6 +14,7 @@ from zelador.messages import Arrival, encode_json
 from zelador.settings import Settings
 
 LARGEST_SEQ = 2**53 - 1  # a number that Lua still counts one by one
+TOGETHER = 100  # bad elements of one array that are kept each alone
 BEGINNING = 65_536  # bytes kept of a payload that is larger than any that can be taken
 
 _packed = msgspec.msgpack.Encoder().encode
@@ -23,8 +24,9 @@ _packed = msgspec.msgpack.Encoder().encode
 class Refused:
     """A message, an element of an array or a reading that cannot be used, as the quarantine keeps it.
 
-    `payload` is whole if it has `length` bytes. `heard` is the device and its sequence number where these can be
-    read all the same. `features` names the values of a reading that was set aside; its payload is an Arrival as JSON.
+    `payload` is whole if it has `length` bytes. `heard` has the device and the sequence number of each where these can
+    be read all the same. `count` is more than 1 where many bad elements of one array are kept together. `features`
+    names the values of a reading that was set aside; its payload is an Arrival as JSON.
     """
 
     topic: str
@@ -33,8 +35,9 @@ class Refused:
     length: int  # of the whole payload, bytes
     digest: str  # SHA-256 of the whole payload
     received_at: int  # milliseconds since 1970 UTC
-    heard: tuple[str, int] | None = None
+    heard: tuple[tuple[str, int], ...] = ()
     features: str = ""
+    count: int = 1
 
     @classmethod
     def of(
@@ -45,13 +48,37 @@ class Refused:
         received_at: int,
         *,
         most: int,
-        heard: tuple[str, int] | None = None,
+        heard: tuple[tuple[str, int], ...] = (),
         features: str = "",
+        count: int = 1,
     ) -> Refused:
         """Keeps the payload whole up to `most` bytes, else its beginning: it could not be taken at any later time."""
         digest = hashlib.sha256(payload).hexdigest()
         kept = payload if len(payload) <= most else payload[: min(most, BEGINNING)]
-        return cls(topic, reason, kept, len(payload), digest, received_at, heard, features)
+        return cls(topic, reason, kept, len(payload), digest, received_at, heard, features, count)
+
+
+def refusals(
+    topic: str,
+    bad: Sequence[tuple[str, bytes]],
+    received_at: int,
+    most: int,
+    heard: Callable[[str, bytes], tuple[str, int] | None] = lambda _topic, _payload: None,
+) -> list[Refused]:
+    """What was refused of one message (reason, bytes), each alone; beyond TOGETHER elements of an array as one array.
+
+    Or one bad message could fill the whole quarantine.
+    """
+    said = [heard(topic, payload) for _, payload in bad]
+    if len(bad) <= TOGETHER:
+        return [
+            Refused.of(topic, reason, payload, received_at, most=most, heard=() if one is None else (one,))
+            for (reason, payload), one in zip(bad, said, strict=True)
+        ]
+    reason = f"{len(bad)} elements of an array; the first: {bad[0][0]}"
+    together = b"[" + b",".join([payload for _, payload in bad]) + b"]"
+    numbered = tuple(one for one in said if one is not None)
+    return [Refused.of(topic, reason, together, received_at, most=most, heard=numbered, count=len(bad))]
 
 
 def quarantine_bounds(settings: Settings) -> tuple[int, int, int]:
@@ -93,10 +120,10 @@ def append_arguments(
             if reading.seq is not None and 0 <= reading.seq <= LARGEST_SEQ:
                 numbers.setdefault(device, []).extend((place, reading.seq))
     for item in refused:
-        if item.heard is not None and 0 <= item.heard[1] <= LARGEST_SEQ:
-            device, seq = item.heard
-            heard.setdefault(device, 0)
-            numbers.setdefault(device, []).extend((0, seq))
+        for device, seq in item.heard:
+            if 0 <= seq <= LARGEST_SEQ:
+                heard.setdefault(device, 0)
+                numbers.setdefault(device, []).extend((0, seq))
     if replaces:
         numbers = {}
     bounds = quarantine_bounds(settings)
@@ -105,7 +132,7 @@ def append_arguments(
     arguments.append(_packed(messages))
     arguments.append(len(refused))
     for item in refused:
-        arguments += (item.topic, item.reason, item.payload, item.length, item.digest, item.received_at)
+        arguments += (item.count, item.topic, item.reason, item.payload, item.length, item.digest, item.received_at)
     arguments.append(len(heard))
     for device, count in heard.items():
         told = numbers.get(device)

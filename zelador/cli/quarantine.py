@@ -132,6 +132,7 @@ def _entry(kept: Kept) -> dict[str, Any]:
         "kind": kept.kind,
         "topic": kept.topic,
         "reason": kept.reason,
+        "count": kept.count,
         "payload": kept.payload.decode("utf-8", "backslashreplace"),
         "length": kept.length,
         "whole": len(kept.payload) == kept.length,

@@ -66,9 +66,11 @@ class Connection:
         self.refused: dict[int, str] = {}  # of these, its refusals
         self.lost: str | None = None  # why, once it is
         self.held = 0  # messages received and not acknowledged
+        self.held_bytes = 0  # of their payloads
         self.optional_open: int | None = None  # the packet id of the optional subscription while it is unanswered
         self._where = redact(settings.url)
         self._hold = settings.receive_maximum
+        self._hold_bytes = settings.held_bytes
         self._filters = options.filters
         self._handshake = _Handshake()
         self._next_misc = 0.0
@@ -107,6 +109,7 @@ class Connection:
         """Queues their acknowledgements, in this order; the next turn sends them."""
         packet_ids = [message.packet_id for message in messages if message.qos == 1]
         self.held -= len(packet_ids)
+        self.held_bytes -= sum([len(message.payload) for message in messages if message.qos == 1])
         if self._lane is not None:
             self._lane.ack(packet_ids)
         else:
@@ -188,6 +191,7 @@ class Connection:
         if options.optional:  # by itself: there are brokers that hang up at it
             at_most_once = SubscribeOptions(qos=0)
             _, self.optional_open = self._client.subscribe([(topic, at_most_once) for topic in options.optional])
+        self.turn(0.0)  # sends what an old session's SUBSCRIBE waits for
 
     def _await(self, condition: Any, deadline: float, what: str) -> None:
         while not condition():
@@ -226,14 +230,17 @@ class Connection:
             self._take(self._lane)
 
     def _full(self) -> bool:
-        """Our own bound of what is held: iotcore does not keep the Receive Maximum, and QoS 0 knows none."""
-        return self.held >= self._hold or len(self.inbox) >= self._hold
+        """Our own bounds of what is held: iotcore does not keep the Receive Maximum, QoS 0 knows none, and no broker
+        counts bytes.
+        """
+        return self.held >= self._hold or self.held_bytes >= self._hold_bytes or len(self.inbox) >= self._hold
 
     def _take(self, lane: LaneSocket) -> None:
         """What the lane took out of the stream, as the rest of the link knows it."""
         if lane.messages:
             self.inbox.extend(lane.messages)
             self.held += sum([message.qos for message in lane.messages])  # the lane takes QoS 0 and 1 alone
+            self.held_bytes += sum([len(message.payload) for message in lane.messages if message.qos])
             lane.messages.clear()
         if lane.confirmed:
             self.confirmed += lane.confirmed
@@ -306,7 +313,9 @@ class Connection:
         except UnicodeDecodeError:
             topic = ""  # a broker lets none through
         properties = message.properties
-        self.held += message.qos == 1
+        if message.qos == 1:
+            self.held += 1
+            self.held_bytes += len(message.payload)
         self.inbox.append(
             Message(
                 topic=topic,

@@ -7,7 +7,7 @@
 --       14 the messages, as one flat MessagePack array (an argument for each would cost more than what is done with it); of each:
 --         the id of its one reading and its JSON; or '', the number of its readings, head, tail, and an (id, JSON) pair for each
 --         (it is head .. readings .. tail: a repeat is left out unparsed)
---       then the number of quarantined messages, and for each: topic, reason, payload, length, digest, received_at
+--       then the number of quarantined messages, and for each: what it counts as, topic, reason, payload, length, digest, received_at
 --       then the number of devices, and for each: device, readings, 1 if it was not noted as heard within the last second, else 0,
 --         and '' or a MessagePack array of (place among the readings, sequence number) pairs
 -- An entry of the stream holds messages that came together, up to `pack` readings and the rest of its last message: a JSON
@@ -36,8 +36,9 @@ end
 
 local replaced = 0
 if replaces ~= '' then
-  if not quarantine_take(quarantine, ledger, replaces) then return answer(-1, 0, 0, 0) end
-  replaced = 1
+  local fields = quarantine_take(quarantine, ledger, replaces)
+  if not fields then return answer(-1, 0, 0, 0) end
+  replaced = tonumber(fields['n'] or 1)
 end
 
 local current = redis.call('HGET', ledger, 'seen') == '1' and 2 or 1
@@ -109,9 +110,11 @@ if redis.call('SCARD', seen) >= window then   -- the fuller set rests, the older
   redis.call('HSET', ledger, 'seen', 2 - current)      -- 0: seen:0 is the current one, 1: seen:1
 end
 
-local quarantined, discarded, full = tonumber(take()), 0, 0
-for _ = 1, quarantined do
-  quarantine_add(quarantine, ledger, 'refused', take(), take(), take(), take(), take(), take(), '')
+local quarantined, discarded, full = 0, 0, 0
+for _ = 1, tonumber(take()) do
+  local count = tonumber(take())
+  quarantine_add(quarantine, ledger, 'refused', count, take(), take(), take(), take(), take(), take(), '')
+  quarantined = quarantined + count
 end
 if quarantined > 0 then
   discarded, full = quarantine_bound(quarantine, ledger, keep_q, keep_q_bytes, keep_q_s * 1000, now)

@@ -1,8 +1,8 @@
 -- What cannot be used is kept: entries of the quarantine, their bytes in the ledger, and the bounds of both.
 
-local function quarantine_add(quarantine, ledger, kind, topic, reason, payload, length, digest, received_at, features)
+local function quarantine_add(quarantine, ledger, kind, count, topic, reason, payload, length, digest, received_at, features)
   redis.call('XADD', quarantine, '*', 'kind', kind, 'topic', topic, 'reason', reason, 'payload', payload, 'length', length,
-    'digest', digest, 'received_at', received_at, 'features', features)
+    'digest', digest, 'received_at', received_at, 'features', features, 'n', count)
   redis.call('HINCRBY', ledger, 'quarantine_bytes', #payload)
 end
 

@@ -30,7 +30,7 @@ for _ = 1, tonumber(take()) do
     local topic, reason, payload, length, digest, received_at, features = take(), take(), take(), take(), take(), take(), take()
     if counts then
       aside = aside + 1
-      quarantine_add(KEYS[2], KEYS[3], 'set_aside', topic, reason, payload, length, digest, received_at, features)
+      quarantine_add(KEYS[2], KEYS[3], 'set_aside', 1, topic, reason, payload, length, digest, received_at, features)
     end
   end
 end
