@@ -19,6 +19,7 @@ WIRES = (
     ("inference-1", "redis"),
     ("inference-1", "broker"),
 )
+WORK = {"ingest-1": ("ingest-1", "redis"), "inference-1": ("inference-1", "broker")}
 LEAST_S = 2 * WHOLE_S + 5.0
 
 
@@ -35,7 +36,7 @@ class Plan:
     others: bool
 
     def faults(self) -> list[Fault]:
-        return schedule(self.seed, self.seconds, self.kills, PROCESSES, WIRES, self.others)
+        return schedule(self.seed, self.seconds, self.kills, PROCESSES, WIRES, self.others, WORK)
 
 
 def arguments(given: list[str]) -> tuple[Plan, bool]:

@@ -25,6 +25,7 @@ from zelador.errors import Unavailable
 
 TICK_S = 0.02
 SAMPLE_S = 1.0
+HELD_S = 0.3  # a killed process's work, on its wire, before it dies
 REVIVE_S = 0.5  # what ended by itself is started again, as a supervisor does
 REST_S = 120.0  # after the last fault, until nothing moves any more
 
@@ -65,6 +66,8 @@ class Soak:
         self._ended: Counter[str] = Counter()
         self._recoveries: list[tuple[str, Awaited]] = []
         self._memory = Memory()
+        self._held: list[tuple[float, Fault]] = []  # when what is about to die does so
+        self._kills_held = 0
         self._undo: list[tuple[float, Fault]] = []  # when a fault ends
         self._next_sample = 0.0
 
@@ -86,6 +89,7 @@ class Soak:
         while (now := time.monotonic()) - started < self._plan.seconds:
             while faults and now - started >= faults[0].at_s:
                 self._begin(faults.pop(0), now)
+            self._kill_what_is_held(now)
             self._end_what_is_due(now)
             self._look_after(now)
             time.sleep(TICK_S)
@@ -95,10 +99,13 @@ class Soak:
         self._say(f"{fault.kind} of {' – '.join(fault.target)}" + (f", {fault.lasts_s:.1f} s" if fault.lasts_s else ""))
         if fault.kind == "kill":
             (name,) = fault.target
-            if site.processes[name].pid is None:  # it is dead already: killed in a moment, when it lives
+            if site.processes[name].pid is None:  # it is dead already: killed as it begins to live
                 site.start(name)
-            self._recoveries.append((component(name), self._trial.kill(name)))
-            self._kills[component(name)] += 1
+            if fault.held is not None:
+                site.wires[fault.held].stall()
+                self._held.append((now + HELD_S, fault))
+                return
+            self._kill(name)
         else:
             self._others[fault.kind] += 1
             if fault.kind == "standstill":
@@ -110,6 +117,21 @@ class Soak:
                 site.wires[fault.target].stall()  # type: ignore[index]
                 site.wires[fault.target].stall_answers()  # type: ignore[index]
         self._undo.append((now + fault.lasts_s, fault))
+
+    def _kill(self, name: str) -> None:
+        self._recoveries.append((component(name), self._trial.kill(name)))
+        self._kills[component(name)] += 1
+
+    def _kill_what_is_held(self, now: float) -> None:
+        for due in [entry for entry in self._held if entry[0] <= now]:
+            self._held.remove(due)
+            fault = due[1]
+            assert fault.held is not None
+            self._kill(fault.target[0])
+            self._trial.site.wires[fault.held].cut()
+            self._trial.site.wires[fault.held].flow()
+            self._kills_held += 1
+            self._undo.append((now + fault.lasts_s, fault))
 
     def _end_what_is_due(self, now: float) -> None:
         site = self._trial.site
@@ -138,6 +160,7 @@ class Soak:
 
     def _mend(self) -> None:
         """The load is over: every fault ends, and every process that comes back is waited for."""
+        self._kill_what_is_held(float("inf"))
         self._end_what_is_due(float("inf"))
         deadline = time.monotonic() + REST_S
         while any(awaited.seconds is None for _, awaited in self._recoveries) and time.monotonic() < deadline:
@@ -157,6 +180,7 @@ class Soak:
             servers={"broker": shape.broker, "redis": shape.redis},
             outcome=outcome,
             kills={component(name): self._kills[component(name)] for name in PROCESSES},
+            kills_held=self._kills_held,
             others=dict(self._others),
             ended_by_itself=dict(self._ended),
             recoveries=[(name, awaited.seconds) for name, awaited in self._recoveries],
