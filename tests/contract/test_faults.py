@@ -215,5 +215,13 @@ def test_without_our_socket_paho_goes_on_alone(make: Make, mark: str, monkeypatc
     assert "does not take our socket" in caplog.text
     payloads = [b"%d" % number for number in range(300)]
     assert deliver(sender, receiver, payloads, f"{mark}/a") == payloads
-    cut(receiver)
-    assert deliver(sender, receiver, [b"again"], f"{mark}/a") == [b"again"]
+    cut(receiver)  # what was acknowledged a moment before may be so in vain: a busy broker has not read it yet
+    got: list[bytes] = []
+    deadline = time.monotonic() + 20
+    assert sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"again")]), 10.0)
+    while b"again" not in got and time.monotonic() < deadline:
+        batch = receiver.receive(500, 0.02)
+        receiver.ack(batch)
+        got += [message.payload for message in batch]
+    assert got[-1:] == [b"again"]
+    assert set(got[:-1]) <= set(payloads)

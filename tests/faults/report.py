@@ -19,6 +19,7 @@ class Report:
     servers: dict[str, str]
     outcome: Outcome
     kills: dict[str, int]
+    kills_held: int  # of these, with work of the process on a wire that was cut when it was dead
     others: dict[str, int]
     ended_by_itself: dict[str, int]
     recoveries: list[tuple[str, float | None]]
@@ -45,6 +46,7 @@ class Report:
             "readings": verdict.readings,
             "kills": self.kills,
             "kills_total": sum(self.kills.values()),
+            "kills_with_work_held": self.kills_held,
             "lost": len(verdict.lost),
             "lost_by_broker": verdict.lost_by_broker,
             "repeated": verdict.repeated,
@@ -86,7 +88,8 @@ class Report:
             f"{len(verdict.not_handed_on):,}, predictions not passed on {len(verdict.not_passed_on):,}",
             f"  predictions repeated                   {verdict.repeated:12,}",
             f"  the ledger's unaccounted               {ledger.unaccounted:12,}",
-            f"  SIGKILLs                               {sum(self.kills.values()):12,}   {kills}",
+            f"  SIGKILLs                               {sum(self.kills.values()):12,}   {kills}; "
+            f"{self.kills_held} with work on a stalled wire",
             f"  other faults                           {sum(self.others.values()):12,}   {others}",
             f"  recovery, p50 and p99                  {self.recovery(0.50)} s, {self.recovery(0.99)} s",
             f"  slowest recovery, s                    {slowest}",

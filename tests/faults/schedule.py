@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,12 +17,17 @@ OTHERS = 0.7  # how often another fault comes between two kills
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`target` is a process, or the two ends of a wire. A killed process is started again after `lasts_s`."""
+    """`target` is a process, or the two ends of a wire. A killed process is started again after `lasts_s`.
+
+    `held` is the wire by which its work goes out: stalled for a moment before it is killed, and cut when it is dead.
+    A kill at any moment hardly ever meets the millisecond between one system call and the next; this one does.
+    """
 
     at_s: float
     kind: Kind
     target: tuple[str, ...]
     lasts_s: float = 0.0
+    held: tuple[str, str] | None = None
 
 
 def schedule(
@@ -32,8 +37,12 @@ def schedule(
     processes: Sequence[str],
     wires: Sequence[tuple[str, str]],
     others: bool = True,
+    work: Mapping[str, tuple[str, str]] | None = None,
 ) -> list[Fault]:
-    """`kills` SIGKILLs, spread over the time with a jitter; each process at least once if there are enough of them."""
+    """`kills` SIGKILLs, spread over the time with a jitter; each process at least once if there are enough of them.
+
+    `work` names the wire by which a process's work goes out: it is held at every second kill, from the first on.
+    """
     draw = random.Random(seed)
     targets = [*processes] * (kills // len(processes)) if kills >= len(processes) else []
     targets = targets[:kills] + [draw.choice(processes) for _ in range(kills - len(targets))]
@@ -44,7 +53,9 @@ def schedule(
         begin = WHOLE_S + number * slot
         if number < kills:
             at = begin + draw.uniform(0.0, 0.5) * slot
-            faults.append(Fault(at, "kill", (targets[number],), draw.uniform(*AWAY_S)))
+            name = targets[number]
+            held = (work or {}).get(name) if targets[:number].count(name) % 2 == 0 else None
+            faults.append(Fault(at, "kill", (name,), draw.uniform(*AWAY_S), held))
         if others and draw.random() < OTHERS:
             faults.append(_other(draw, begin + draw.uniform(0.5, 1.0) * slot, processes, wires))
     return sorted(faults, key=lambda fault: fault.at_s)

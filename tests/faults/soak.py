@@ -6,56 +6,28 @@ broker acknowledged has its prediction, or a witness says that it was the broker
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from tests.faults.memory import Memory
 from tests.faults.outside import Awaited
+from tests.faults.plan import PROCESSES, Plan, Wrong, arguments, servers
 from tests.faults.report import Report
-from tests.faults.schedule import WHOLE_S, Fault, schedule
+from tests.faults.schedule import Fault
 from tests.faults.site import Failed, Shape
 from tests.faults.trial import Outcome, Trial
-from tests.servers import asked
-from zelador.embedded.servers import found_program
 from zelador.errors import Unavailable
 
-PROCESSES = ("ingest-1", "inference-1", "redis", "broker")
-WIRES = (
-    ("devices", "broker"),
-    ("ingest-1", "broker"),
-    ("ingest-1", "redis"),
-    ("inference-1", "redis"),
-    ("inference-1", "broker"),
-)
 TICK_S = 0.02
 SAMPLE_S = 1.0
+HELD_S = 0.3  # a killed process's work, on its wire, before it dies
 REVIVE_S = 0.5  # what ended by itself is started again, as a supervisor does
 REST_S = 120.0  # after the last fault, until nothing moves any more
-LEAST_S = 2 * WHOLE_S + 5.0
-
-
-class Wrong(Exception):
-    """The arguments, in one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    seconds: float
-    kills: int
-    seed: int
-    rate: float
-    others: bool
-
-    def faults(self) -> list[Fault]:
-        return schedule(self.seed, self.seconds, self.kills, PROCESSES, WIRES, self.others)
 
 
 def main() -> None:
@@ -85,54 +57,6 @@ def main() -> None:
     sys.exit(0 if report.whole() else 1)
 
 
-def arguments(given: list[str]) -> tuple[Plan, bool]:
-    """Raises Wrong."""
-
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> NoReturn:
-            raise Wrong(f"{message}; --help says what it takes")
-
-    parser = Parser(prog="make soak ARGS=…", description="Random faults under load; nothing may be lost.")
-    parser.add_argument("--seconds", type=float, default=120.0, help="how long there is load (%(default)g)")
-    parser.add_argument("--kills", type=int, default=8, help="SIGKILLs in that time (%(default)d)")
-    parser.add_argument("--seed", type=int, default=7, help="of the schedule: the same seed, the same faults")
-    parser.add_argument("--rate", type=float, default=300.0, help="readings a second (%(default)g)")
-    parser.add_argument(
-        "--faults",
-        choices=("all", "kills"),
-        default="all",
-        help="all: standstills, resets and stalls between the kills",
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
-    found = parser.parse_args(given)
-    if not found.seconds >= LEAST_S:
-        raise Wrong(f"--seconds {found.seconds:g}: at least {LEAST_S:g}")
-    if not 0 <= found.kills <= found.seconds:
-        raise Wrong(f"--kills {found.kills}: 0 to one a second")
-    if not 1 <= found.rate <= 5_000:
-        raise Wrong(f"--rate {found.rate:g}: 1 to 5000")
-    return Plan(found.seconds, found.kills, found.seed, found.rate, found.faults == "all"), found.json
-
-
-def servers() -> Shape:
-    """Mosquitto and Redis from the PATH where they are, else the wheels'; TEST_SERVERS=local or embedded chooses."""
-    try:
-        kind = asked()
-    except SystemExit as error:
-        raise Wrong(str(error)) from None
-    if kind == "containers":
-        raise Wrong("TEST_SERVERS=containers: their processes cannot be killed one by one; take local or embedded")
-    local = {
-        program: kind != "embedded" and found_program(program) is not None for program in ("mosquitto", "redis-server")
-    }
-    if kind == "local" and not all(local.values()):
-        raise Wrong("TEST_SERVERS=local: mosquitto and redis-server are needed (make servers)")
-    return Shape(
-        broker="mosquitto" if local["mosquitto"] else "iotcore",
-        redis="redis-server" if local["redis-server"] else "valkey",
-    )
-
-
 class Soak:
     def __init__(self, plan: Plan, folder: Path, shape: Shape) -> None:
         self._plan = plan
@@ -142,6 +66,8 @@ class Soak:
         self._ended: Counter[str] = Counter()
         self._recoveries: list[tuple[str, Awaited]] = []
         self._memory = Memory()
+        self._held: list[tuple[float, Fault]] = []  # when what is about to die does so
+        self._kills_held = 0
         self._undo: list[tuple[float, Fault]] = []  # when a fault ends
         self._next_sample = 0.0
 
@@ -163,6 +89,7 @@ class Soak:
         while (now := time.monotonic()) - started < self._plan.seconds:
             while faults and now - started >= faults[0].at_s:
                 self._begin(faults.pop(0), now)
+            self._kill_what_is_held(now)
             self._end_what_is_due(now)
             self._look_after(now)
             time.sleep(TICK_S)
@@ -172,10 +99,13 @@ class Soak:
         self._say(f"{fault.kind} of {' – '.join(fault.target)}" + (f", {fault.lasts_s:.1f} s" if fault.lasts_s else ""))
         if fault.kind == "kill":
             (name,) = fault.target
-            if site.processes[name].pid is None:  # it is dead already: killed in a moment, when it lives
+            if site.processes[name].pid is None:  # it is dead already: killed as it begins to live
                 site.start(name)
-            self._recoveries.append((component(name), self._trial.kill(name)))
-            self._kills[component(name)] += 1
+            if fault.held is not None:
+                site.wires[fault.held].stall()
+                self._held.append((now + HELD_S, fault))
+                return
+            self._kill(name)
         else:
             self._others[fault.kind] += 1
             if fault.kind == "standstill":
@@ -187,6 +117,21 @@ class Soak:
                 site.wires[fault.target].stall()  # type: ignore[index]
                 site.wires[fault.target].stall_answers()  # type: ignore[index]
         self._undo.append((now + fault.lasts_s, fault))
+
+    def _kill(self, name: str) -> None:
+        self._recoveries.append((component(name), self._trial.kill(name)))
+        self._kills[component(name)] += 1
+
+    def _kill_what_is_held(self, now: float) -> None:
+        for due in [entry for entry in self._held if entry[0] <= now]:
+            self._held.remove(due)
+            fault = due[1]
+            assert fault.held is not None
+            self._kill(fault.target[0])
+            self._trial.site.wires[fault.held].cut()
+            self._trial.site.wires[fault.held].flow()
+            self._kills_held += 1
+            self._undo.append((now + fault.lasts_s, fault))
 
     def _end_what_is_due(self, now: float) -> None:
         site = self._trial.site
@@ -215,6 +160,7 @@ class Soak:
 
     def _mend(self) -> None:
         """The load is over: every fault ends, and every process that comes back is waited for."""
+        self._kill_what_is_held(float("inf"))
         self._end_what_is_due(float("inf"))
         deadline = time.monotonic() + REST_S
         while any(awaited.seconds is None for _, awaited in self._recoveries) and time.monotonic() < deadline:
@@ -234,6 +180,7 @@ class Soak:
             servers={"broker": shape.broker, "redis": shape.redis},
             outcome=outcome,
             kills={component(name): self._kills[component(name)] for name in PROCESSES},
+            kills_held=self._kills_held,
             others=dict(self._others),
             ended_by_itself=dict(self._ended),
             recoveries=[(name, awaited.seconds) for name, awaited in self._recoveries],

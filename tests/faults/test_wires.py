@@ -18,7 +18,7 @@ PAIRS = [
     ("inference-1", "broker"),
 ]
 NAMES = ["-".join(pair) for pair in PAIRS]
-RESETS = 3
+RESETS = 5
 TRIES = 3
 STALL_S = 3.0  # longer than a call of Redis may take here
 

@@ -37,7 +37,8 @@ class Outcome:
         if self.ledger.unaccounted or self.ledger.waiting:
             found.append(f"the ledger does not close: {self.ledger.flat()}")
         if self.differs:
-            found.append(f"the ledger accepted {self.differs} readings more than the witnesses saw")
+            word = "more" if self.differs > 0 else "fewer"
+            found.append(f"the ledger accepted {abs(self.differs)} readings {word} than the witnesses know of")
         return "; ".join(found) or None
 
 

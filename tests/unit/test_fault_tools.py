@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from benchmarks.mqtt_bytes import publish
 from tests.faults.book import Book
+from tests.faults.plan import PROCESSES, WIRES, Wrong, arguments
 from tests.faults.schedule import schedule
-from tests.faults.soak import PROCESSES, WIRES, Wrong, arguments
 from tests.faults.witness import IngestTap, Packets, WorkerTap
 from zelador.link.packets import puback_packets, publish_packet
 
