@@ -225,3 +225,28 @@ def test_without_our_socket_paho_goes_on_alone(make: Make, mark: str, monkeypatc
         got += [message.payload for message in batch]
     assert got[-1:] == [b"again"]
     assert set(got[:-1]) <= set(payloads)
+
+
+@pytest.mark.parametrize(
+    "granted", [b"\x05\x11\x00\x00\x00\x00", b"\x05\x12\x00\x02ab"], ids=["expires at once", "another client id"]
+)
+def test_a_broker_that_keeps_no_session_for_us_is_refused(make_to: Make, granted: bytes) -> None:
+    """Session Expiry Interval 0, or an Assigned Client Identifier: what it held while we are away would be lost."""
+    connack = bytes((0x20, 2 + len(granted), 0, 0)) + granted
+    with ScriptedBroker((b"", None), connack=connack) as broker:
+        with pytest.raises(Unavailable, match="keeps no session for one"):
+            make_to(broker.url, "one", "a", persistent=True, patience=0.0)
+        make_to(broker.url, "two", "a").close()  # who needs none may go on
+
+
+def test_a_session_that_the_broker_has_forgotten_is_said_and_counted(make_to: Make, caplog) -> None:
+    with ScriptedBroker((GOOD, lambda _: None), (GOOD, lambda _: b"")) as broker:
+        receiver = make_to(broker.url, "one", "a", persistent=True)
+        assert receiver.sessions_lost == 0
+        receiver.ack(collect(receiver, 1))
+        deadline = time.monotonic() + 10
+        while receiver.reconnects == 0 and time.monotonic() < deadline:
+            receiver.receive(10, 0.05)
+        assert collect(receiver, 1)
+        assert receiver.sessions_lost == 1
+        assert "the broker has forgotten our session: what it held for one is lost" in caplog.text

@@ -48,6 +48,14 @@ def judge(settings: Settings, facts: BrokerFacts, kind: str | None = None) -> It
             "acknowledged readings, when one of the group dies (5 of 1,500 seen, and a broker that fell)",
             "unset ZELADOR_MQTT__SHARED_GROUP, or take Mosquitto 2",
         )
+    elif settings.mqtt.shared_group:
+        yield risky(
+            "broker.shared",
+            f"shared group {settings.mqtt.shared_group}: a member that is away is still dealt its share, which waits for it",
+            "Mosquitto 2.0 forgets a shared subscription at its restart: readings until an ingester is back; and the share "
+            "of a member whose session expires",
+            "one ingester, unless one is too slow (some 30,000 readings/s); docs/reliability.md has the rest",
+        )
     if facts.dropped:
         yield risky(
             "broker.dropped",
