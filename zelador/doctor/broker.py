@@ -51,9 +51,9 @@ def judge(settings: Settings, facts: BrokerFacts, kind: str | None = None) -> It
     elif settings.mqtt.shared_group:
         yield risky(
             "broker.shared",
-            f"shared group {settings.mqtt.shared_group}: a member that is away is still dealt its share, which waits for it",
-            "Mosquitto 2.0 forgets a shared subscription at its restart: readings until an ingester is back; and the share "
-            "of a member whose session expires",
+            f"shared group {settings.mqtt.shared_group}: the share of a member that is away waits for it",
+            "that share, when the member's session expires; and when Mosquitto 2.0 restarts, which forgets the group, "
+            "what comes before an ingester is back",
             "one ingester, unless one is too slow (some 30,000 readings/s); docs/reliability.md has the rest",
         )
     if facts.dropped:
