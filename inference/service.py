@@ -38,12 +38,13 @@ def run(settings: Settings, stop: Event) -> None:
     worker = Worker(settings, link, reader, swap, gathered, heartbeat, stop)
     watchdog = Watchdog(worker.facts, settings.health.stalled_after_s, stop, gathered.stalled.set)
     watchdog.start()
-    probes.serve(settings.metrics, gathered.registry, watchdog.trouble)
+    close_probes = probes.serve(settings.metrics, gathered.registry, watchdog.trouble)
     try:
         worker.run()
     finally:
         stop.set()
         link.close(status_message(settings.topics, SERVICE, f"zelador-{instance}", online=False))
         heartbeat.stop()
+        close_probes()
         swap.join()
         log.info("stopped")

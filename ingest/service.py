@@ -40,13 +40,14 @@ def run(settings: Settings, stop: Event) -> None:
     ingester = Ingester(settings, link, writer, gathered, heartbeat)
     watchdog = Watchdog(ingester.facts, settings.health.stalled_after_s, stop, gathered.stalled.set)
     watchdog.start()
-    probes.serve(settings.metrics, gathered.registry, watchdog.trouble)
+    close_probes = probes.serve(settings.metrics, gathered.registry, watchdog.trouble)
     log.info("taking readings from %s", options.filters[0])
     try:
         ingester.run(stop)
     finally:
         link.close(status_message(settings.topics, SERVICE, client_id, online=False))
         heartbeat.stop()
+        close_probes()
         log.info("stopped")
 
 

@@ -17,13 +17,15 @@ log = logging.getLogger(__name__)
 TIMEOUT_S = 5.0  # of one request
 
 
-def serve(settings: MetricsSettings, registry: CollectorRegistry, trouble: Callable[[], str | None]) -> None:
-    """Serves in a thread until the process ends. Raises OSError when the port is taken.
+def serve(
+    settings: MetricsSettings, registry: CollectorRegistry, trouble: Callable[[], str | None]
+) -> Callable[[], None]:
+    """Serves in a thread; gives what ends it. Raises OSError when the port is taken.
 
     /readyz is 503 with the reason while `trouble` gives one.
     """
     if settings.port is None:
-        return
+        return lambda: None
 
     class Handler(BaseHTTPRequestHandler):
         timeout = TIMEOUT_S
@@ -56,3 +58,9 @@ def serve(settings: MetricsSettings, registry: CollectorRegistry, trouble: Calla
     server = ThreadingHTTPServer((settings.host, settings.port), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()
+
+    def close() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return close
