@@ -9,12 +9,12 @@ from statistics import mean
 
 from tests.faults.process import Process
 
-STABLE_S = 10.0  # after its start a process loads and fills its buffers: that is no growth
+STABLE_S = 10.0  # once a process has loaded everything it fills its buffers: that is no growth
 SAMPLES = 5  # at each end, of which the mean is taken
 LONG_ENOUGH_S = 15.0  # between the first and the last of them
 HOW = (
-    f"resident MB: mean of the last {SAMPLES} samples (one a second) of a life less the mean of its first {SAMPLES} "
-    f"from {STABLE_S:g} s after its start; of each process's longest life, null if none had {LONG_ENOUGH_S:g} s between"
+    f"resident MB: mean of the last {SAMPLES} samples (one a second) of a life less the mean of its first {SAMPLES} from "
+    f"{STABLE_S:g} s after it was at work; of each process's longest life, null if none had {LONG_ENOUGH_S:g} s between"
 )
 
 
@@ -38,7 +38,8 @@ class Memory:
         """`now` as time.monotonic()."""
         for name, process in processes.items():
             resident = process.memory()
-            if resident is None or now - process.started_at < STABLE_S:
+            since_work = process.at_work_since
+            if resident is None or since_work is None or now - since_work < STABLE_S:
                 continue
             lives, since, life = self._now.get(name, (0, 0.0, Life()))
             if lives != process.lives:

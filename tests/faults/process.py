@@ -13,6 +13,7 @@ from pathlib import Path
 
 from zelador.embedded import tether
 
+AT_WORK = (b"taking readings from", b"classifying with")  # what our workers say once they have loaded everything
 WORDS = 4_000  # characters of a log that a failure shows
 
 
@@ -35,10 +36,13 @@ class Process:
         self._prepare = prepare
         self._process: subprocess.Popen[bytes] | None = None
         self._wanted = False
+        self._begun_at = 0  # byte of the log
+        self._at_work_since: float | None = None
 
     def start(self) -> None:
         """From the main thread: the process ends with the thread that started it."""
         with self.log.open("ab") as log:
+            self._begun_at = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *self.command],
                 stdin=subprocess.DEVNULL,
@@ -50,12 +54,26 @@ class Process:
                 preexec_fn=self._prepare,
             )
         self.started_at = time.monotonic()
+        self._at_work_since = None
         self.lives += 1
         self._wanted = True
 
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    @property
+    def at_work_since(self) -> float | None:
+        """When a worker of ours was first seen to have loaded everything; a server, when it was started."""
+        if "zelador" not in self.command:
+            return self.started_at
+        if self._at_work_since is None:
+            with contextlib.suppress(OSError), self.log.open("rb") as log:
+                log.seek(self._begun_at)
+                told = log.read()
+                if any(said in told for said in AT_WORK):
+                    self._at_work_since = time.monotonic()
+        return self._at_work_since
 
     @property
     def ended_by_itself(self) -> int | None:
