@@ -13,7 +13,7 @@ STABLE_S = 10.0  # once a process has loaded everything it fills its buffers: th
 SAMPLES = 5  # at each end, of which the mean is taken
 LONG_ENOUGH_S = 15.0  # between the first and the last of them
 HOW = (
-    f"resident MB: mean of the last {SAMPLES} samples (one a second) of a life less the mean of its first {SAMPLES} from "
+    f"resident MB: mean of the last {SAMPLES} samples (one a second) of a life less that of its first {SAMPLES} from "
     f"{STABLE_S:g} s after it was at work; of each process's longest life, null if none had {LONG_ENOUGH_S:g} s between"
 )
 
