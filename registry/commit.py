@@ -41,7 +41,11 @@ class Log(Follower):
         deadline = time.monotonic() + PATIENCE_S
         with self._lock:
             for attempt in range(1, TRIES + 1):
-                state = self.sync()
+                if attempt == 1:
+                    self.sync()
+                else:  # what was first has our head as its `previous`, or it is Corrupt: no need to read our own again
+                    self.changed()
+                state = self._state
                 if identity in state.commits:
                     return state
                 prepared = self._prepare(state, decide, identity, by, why, if_match)
@@ -99,6 +103,7 @@ class Log(Follower):
                 self._state = after
                 return True
             if found is not None:
+                self._read_ahead = (entry.seq, found)
                 return False
             if time.monotonic() > deadline:
                 break
