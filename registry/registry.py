@@ -63,7 +63,12 @@ class Registry(Changes):
         Raises InvalidInput, Corrupt.
         """
         settings = where if isinstance(where, RegistrySettings) else RegistrySettings(url=str(where))
-        registry = cls(_store(settings), settings)
+        return cls.on(_store(settings), settings)
+
+    @classmethod
+    def on(cls, store: Store, settings: RegistrySettings | None = None) -> Registry:
+        """The registry in `store`; else as `open`."""
+        registry = cls(store, settings)
         if registry._log.sync().seq == 0:
             registry._begin()
         registry._index.mend(registry._log)
