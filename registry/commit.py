@@ -81,7 +81,7 @@ class Log(Follower):
                 if newer.head == state.head:
                     raise
                 state = newer
-            except Corrupt as error:
+            except (Corrupt, TypeError) as error:
                 raise InvalidInput(f"what was given cannot be kept in the log: {error}") from None
 
     def _put(self, entry: log.Entry, data: bytes, after: State, deadline: float) -> bool:

@@ -147,9 +147,7 @@ def check(settings: RegistrySettings, outcome: Outcome, least: int, say: Callabl
     """No acknowledged change lost, none twice, no name twice, no half model, the chain whole, checkpoint = fold."""
     registry = Registry.open(settings)
     store = registry._store
-    entries = []
-    for item in store.list(log.FOLDER):
-        entries.append(json.loads(store.read(item.key)))
+    entries = [json.loads(store.read(item.key)) for item in store.list(log.FOLDER)]
     times = Counter(entry["why"] for entry in entries)
     lost = [token for token in outcome.done if times[token] == 0]
     twice = [token for token in times if times[token] > 1 and token.startswith("w")]

@@ -94,7 +94,7 @@ def test_the_order_of_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     fsync, link, mkdir = os.fsync, os.link, Path.mkdir
 
     def named(descriptor: int) -> str:
-        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
         return f"fsync {path.parent.name if path.parent.name == '.tmp' else path.name}"
 
     monkeypatch.setattr(os, "fsync", lambda descriptor: (steps.append(named(descriptor)), fsync(descriptor)))
