@@ -34,8 +34,8 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 25  # of each operation, at most
-SECONDS = 20.0  # of all
+EXAMPLES = 12  # of each operation, at most
+SECONDS = 15.0  # of all
 MODES = [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE]
 
 

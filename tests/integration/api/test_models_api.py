@@ -40,7 +40,7 @@ def described(data: bytes, path: str, content: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as packed:
         found = json.loads(packed.read("manifest.json"))
     found["files"][path] = {"sha256": manifest.describe(content).sha256, "size": len(content)}
-    return repacked(data, **{path.replace(".", "__"): content, "manifest__json": json.dumps(found).encode()})
+    return repacked(data, **{path: content, "manifest__json": json.dumps(found).encode()})
 
 
 def test_they_are_filtered_sorted_and_paged(client: httpx.Client, api_settings: Settings) -> None:
@@ -151,6 +151,9 @@ def test_what_our_own_code_cannot_audit_is_refused(client: httpx.Client, api_set
         "a pickle alone": pickle.dumps({"a": 1}),
         "a pickle beside": repacked(good, model__pkl=pickle.dumps(1)),
         "joblib beside": repacked(good, model__joblib=b"x"),
+        "a pickle that the manifest names": described(good, "model.pkl", pickle.dumps(1)),
+        "a path that the manifest names": described(good, "report/../../x.json", b"x"),
+        "a script that the manifest names": described(good, "report/x.js", b"x"),
         "a path": repacked(good, **{"../../x.json": b"x"}),
         "a path in the report": repacked(good, **{"report/../x.json": b"x"}),
         "no manifest": repacked(good, manifest__json=None),
