@@ -1,17 +1,34 @@
-"""/v1/models: what is registered."""
+"""/v1/models: what is registered: list, show, annotate, delete."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Path as InPath
+from pydantic import BaseModel, ConfigDict, Field
 
 from registry.api.access import audit, who
-from registry.api.problems import responses
+from registry.api.problems import PreconditionRequired, responses
+from registry.api.roles import needs
+from registry.listing import Query as Listed
 from registry.state import Model, State
+from zelador.errors import InvalidInput
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
+Name = Annotated[str, InPath(description="The model's name.", examples=["RandomForest_20261124_115838"])]
+IfMatch = Annotated[
+    str | None, Header(description="The ETag of the state that the change was decided on.", max_length=100)
+]
+Scalar = bool | int | float | Annotated[str, Field(max_length=4_000)] | None
+
+# What training found and what the files are: set once, never by hand.
+FIXED = frozenset(
+    {"name", "digest", "saved_at", "saved_by", "selected", "upload", "tags", "model_type", "metric", "metrics"}
+    | {"holdout", "rank", "run", "served_by", "features", "units", "classes", "has_probabilities", "agreement"}
+    | {"versions", "data", "description", "notes"}
+)
 EXAMPLE = {
     "name": "RandomForest_20261124_115838",
     "model_type": "RandomForest",
@@ -23,8 +40,35 @@ EXAMPLE = {
     "served_by": "onnx",
     "features": ["lux", "temperature", "vibration"],
     "classes": ["no", "yes"],
+    "description": "",
+    "notes": "November",
+    "tags": ["line-2"],
+    "digest": "5f0e6c0d0a2f4b0f8e0c5c6f1f7c2b7f0c9f6c0d0a2f4b0f8e0c5c6f1f7c2b7f",
+    "saved_at": "2026-11-24T12:04:32.004Z",
+    "saved_by": "trainer-1",
     "selected": True,
 }
+PAGE = {"models": [EXAMPLE], "total": 1, "next": None}
+
+
+class Annotations(BaseModel):
+    """What people say of a model; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"description": "for line 2", "tags": ["line-2", "winter"]}]}
+    )
+
+    description: Annotated[str | None, Field(max_length=4_000)] = None
+    notes: Annotated[str | None, Field(max_length=20_000)] = None
+    tags: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=64)]] | None,
+        Field(max_length=50, description="The model's only tags from then on."),
+    ] = None
+    metadata: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=64)], Scalar],
+        Field(max_length=50, description="Further keys; what training found cannot be set."),
+    ] = {}
+    why: Annotated[str, Field(max_length=2_000, description="Kept in the history.")] = ""
 
 
 def describe(model: Model, state: State) -> dict[str, Any]:
@@ -37,8 +81,10 @@ def describe(model: Model, state: State) -> dict[str, Any]:
         "rank": None,
         "run": None,
         "description": "",
+        "notes": "",
         **model.metadata,
         "name": model.name,
+        "tags": list(model.tags),
         "digest": model.digest,
         "saved_at": model.saved_at,
         "saved_by": model.saved_by,
@@ -46,38 +92,100 @@ def describe(model: Model, state: State) -> dict[str, Any]:
     }
 
 
+def tagged(response: Response, state: State) -> None:
+    response.headers["ETag"] = f'"{state.etag}"'
+
+
 @router.get(
     "",
-    summary="Every registered model, the newest first",
-    responses={200: {"content": {"application/json": {"example": {"models": [EXAMPLE]}}}}, **responses(401)},
+    summary="The registered models, filtered, sorted, in pages",
+    description="`sort` is name, saved_at, saved_by or a key of the metadata, dotted (rank, model_type, metrics.F1, "
+    "holdout.F1), with `-` before it the largest first; those without a value come last.",
+    responses={200: {"content": {"application/json": {"example": PAGE}}}},
+    **needs("viewer"),
 )
-def list_models(request: Request, response: Response) -> dict[str, Any]:
-    state = request.app.state.services.registry.sync()
-    response.headers["ETag"] = f'"{state.etag}"'
-    newest = sorted(state.models.values(), key=lambda model: model.saved_at, reverse=True)
-    return {"models": [describe(model, state) for model in newest]}
+def list_models(
+    request: Request,
+    response: Response,
+    q: Annotated[str, Query(description="Text in the name or the description.", max_length=64)] = "",
+    model_type: Annotated[str | None, Query(max_length=64)] = None,
+    tag: Annotated[list[Annotated[str, Field(max_length=64)]], Query(max_length=10, description="All of them.")] = [],  # noqa: B006
+    run: Annotated[str | None, Query(max_length=64, description="Of this training run.")] = None,
+    served_by: Annotated[Literal["onnx", "pipeline"] | None, Query()] = None,
+    sort: Annotated[str, Query(max_length=100, examples=["-holdout.F1"])] = "-saved_at",
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    offset: Annotated[int, Query(ge=0, le=1_000_000, description="`next` of the page before.")] = 0,
+) -> dict[str, Any]:
+    registry = request.app.state.services.registry
+    asked = (("model_type", model_type), ("run", run), ("served_by", served_by))
+    equal = tuple((key, value) for key, value in asked if value is not None)
+    state = registry.sync()  # before the list: an ETag that is older than what is shown is refused, never the reverse
+    found = registry.find(Listed(sort=sort, equal=equal, tags=tuple(tag), text=q))
+    tagged(response, state)
+    end = offset + limit
+    return {
+        "models": [describe(model, state) for model in found[offset:end]],
+        "total": len(found),
+        "next": end if end < len(found) else None,
+    }
 
 
 @router.get(
     "/{name}",
     summary="One model",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(401, 404)},
+    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(404)},
+    **needs("viewer"),
 )
-def show_model(name: str, request: Request, response: Response) -> dict[str, Any]:
+def show_model(name: Name, request: Request, response: Response) -> dict[str, Any]:
     state = request.app.state.services.registry.sync()
-    response.headers["ETag"] = f'"{state.etag}"'
-    return describe(state.model(name), state)
+    shown = describe(state.model(name), state)
+    tagged(response, state)
+    return shown
+
+
+@router.patch(
+    "/{name}",
+    summary="Annotate a model: description, notes, tags, further keys; the model itself never changes",
+    description="`If-Match` is needed: what others wrote meanwhile is never overwritten unseen.",
+    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(404, 412, 428)},
+    **needs("operator"),
+)
+def annotate_model(
+    name: Name, annotations: Annotations, request: Request, response: Response, if_match: IfMatch = None
+) -> dict[str, Any]:
+    if not if_match:
+        raise PreconditionRequired("send If-Match with the ETag of what you read (GET of the model shows it)")
+    if bad := sorted(FIXED & set(annotations.metadata)):
+        raise InvalidInput(f"metadata.{bad[0]}: it is not set by hand, or has a field of its own")
+    registry = request.app.state.services.registry
+    before = registry.sync()
+    model = before.model(name)
+    given = {
+        key: value
+        for key, value in (("description", annotations.description), ("notes", annotations.notes))
+        if value is not None
+    }
+    changed = {**annotations.metadata, **given}
+    after = registry.amend(name, changed, annotations.tags, by=who(request), why=annotations.why, if_match=if_match)
+    state = registry.state
+    old, new = describe(model, before), describe(after, state)
+    differing = [key for key in new if new[key] != old.get(key)]
+    audit(request, "model annotated", name, {k: old.get(k) for k in differing}, {k: new[k] for k in differing})
+    tagged(response, state)
+    return new
 
 
 @router.delete(
     "/{name}",
     status_code=204,
-    summary="Delete a model and its files; the selected one is refused",
-    responses=responses(401, 404, 409, 412),
+    summary="Delete a model; the selected one is refused. Its files go with a later collection",
+    responses=responses(404, 409, 412),
+    **needs("admin"),
 )
-def delete_model(name: str, request: Request, if_match: str | None = Header(None)) -> Response:
-    services = request.app.state.services
-    services.registry.sync()
-    services.registry.delete(name, by=who(request), if_match=if_match)
-    audit(request, "model deleted", model=name)
+def delete_model(name: Name, request: Request, if_match: IfMatch = None) -> Response:
+    registry = request.app.state.services.registry
+    state = registry.sync()
+    before = describe(state.model(name), state)
+    registry.delete(name, by=who(request), if_match=if_match)
+    audit(request, "model deleted", name, before)
     return Response(status_code=204)
