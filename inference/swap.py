@@ -81,7 +81,7 @@ class Swap:
         """Raises Unavailable when the registry cannot be opened."""
         self._settings = settings
         self._stop = stop
-        self._registry = Registry.open(settings.registry.url)
+        self._registry = Registry.open(settings.registry)
         self._state = SwapState()
         self._attempt = 0
         self._next_try = 0.0

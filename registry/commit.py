@@ -10,107 +10,80 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
-from threading import RLock
 from typing import Any
 
 from registry import log
 from registry.errors import Moved, Unknown
+from registry.follow import Follower
 from registry.state import State, fold
-from registry.store import Store, Uncertain
-from zelador.errors import Conflict, Corrupt, NotFound
+from registry.store import Uncertain
+from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
 from zelador.retry import backoff
 
 TRIES = 500
+PATIENCE_S = 120.0  # of one change, whatever its tries cost
 FIRST_S, CAP_S = 0.002, 0.25
 
 Decide = Callable[[State], Sequence[dict[str, Any]]]
 
 
-class Log:
-    """The folded log of one store. Safe for the threads of a process; between processes the store decides."""
-
-    def __init__(self, store: Store, wait: Callable[[float], None] = time.sleep) -> None:
-        self._store = store
-        self._wait = wait
-        self._lock = RLock()
-        self._state = State()
-
-    @property
-    def state(self) -> State:
-        """As last folded."""
-        return self._state
-
-    def changed(self) -> bool:
-        """One read of the log's next slot; folds what is there. Raises Corrupt, Unavailable."""
-        with self._lock:
-            moved = False
-            while self._fold_next():
-                moved = True
-            return moved
-
-    def sync(self) -> State:
-        """Our own last entry must still be there, else the folder was restored or swapped under us."""
-        with self._lock:
-            if self._state.seq:
-                data = self._store.read(log.key(self._state.seq))
-                if data is None or log.digest(data) != self._state.head:
-                    raise Corrupt(
-                        f"{log.key(self._state.seq)} is not the entry that was read before: the registry was restored "
-                        "or replaced while in use; restart the services to go on with what is there now"
-                    )
-            self.changed()
-            return self._state
+class Log(Follower):
+    """The log of one store, to be read and added to."""
 
     def commit(self, decide: Decide, *, by: str, why: str = "", if_match: str | None = None) -> State:
         """Appends the operations that `decide` gives for the present state; gives the state just after.
 
-        `decide` is called again after each change by another writer; it and the fold raise Conflict or
-        NotFound for what is not allowed. Raises Moved when `if_match` is not the present ETag, Unknown
-        (with the commit id) when after 500 tries it cannot be told whether the change was made.
+        `decide` is called again after each change by another writer; when it gives none, nothing is written. It and
+        the fold raise Conflict, NotFound or InvalidInput for what is not allowed. Raises Moved when `if_match` is not
+        the present ETag, Unavailable when it was not made, Unknown (with the commit id) when that cannot be told.
         """
         identity = uuid.uuid4().hex
+        deadline = time.monotonic() + PATIENCE_S
         with self._lock:
             for attempt in range(1, TRIES + 1):
                 state = self.sync()
                 if identity in state.commits:
                     return state
-                entry, after = self._prepare(state, decide, identity, by, why, if_match)
-                if self._put(entry, log.encode(entry), after):
+                prepared = self._prepare(state, decide, identity, by, why, if_match)
+                if prepared is None:
                     return self._state
+                if self._put(*prepared, deadline):
+                    return self._state
+                if time.monotonic() > deadline:
+                    break
                 self._wait(backoff(attempt, first=FIRST_S, cap=CAP_S))
-            raise Unknown(
-                f"whether the change was made is not known after {TRIES} tries; "
-                f"look for commit {identity} in the registry's log before you try again"
+            raise Unavailable(
+                f"other writers were first {attempt} times, so the change was not made; try again when they are done"
             )
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
     def _prepare(
         self, state: State, decide: Decide, identity: str, by: str, why: str, if_match: str | None
-    ) -> tuple[log.Entry, State]:
+    ) -> tuple[log.Entry, bytes, State] | None:
         while True:
             try:
                 if if_match is not None and if_match.strip('"') not in (state.etag, "*"):
                     raise Moved("the registry has changed since you read it; read it again and decide anew")
-                entry = log.Entry(
-                    seq=state.seq + 1,
-                    previous=state.head,
-                    commit=identity,
-                    at=datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-                    by=by,
-                    why=why,
-                    ops=tuple(decide(state)),
-                )
-                return entry, fold(state, entry, log.digest(log.encode(entry)))
-            except (Conflict, NotFound):
+                ops = tuple(decide(state))
+                if not ops:
+                    return None
+                entry = log.Entry(state.seq + 1, state.head, identity, now(), by, why, ops)
+                data = self._keyring.seal("entry", log.encode(entry))
+                # As others will read it: what JSON does not keep (a tuple, a key that is a number) differs for nobody.
+                return entry, data, fold(state, log.decode(data, entry.seq, state.head), log.digest(data))
+            except (Conflict, NotFound, InvalidInput):
                 newer = self.sync()
                 if newer.head == state.head:
                     raise
                 state = newer
+            except Corrupt as error:
+                raise InvalidInput(f"what was given cannot be kept in the log: {error}") from None
 
-    def _put(self, entry: log.Entry, data: bytes, after: State) -> bool:
-        """True once the slot holds our entry; False when it holds another's."""
+    def _put(self, entry: log.Entry, data: bytes, after: State, deadline: float) -> bool:
+        """True once the slot holds our entry; False when it holds another's. Raises Unknown, Unavailable."""
         slot = log.key(entry.seq)
+        unknown = f"whether the change was made is not known; look for commit {entry.commit} in {slot} or behind it"
         for attempt in range(1, TRIES + 1):
             try:
                 if self._store.create(slot, data):
@@ -118,23 +91,21 @@ class Log:
                     return True
             except Uncertain:
                 pass  # not known: the slot itself tells
-            found = self._store.read(slot)
+            try:
+                found = self._store.read(slot)
+            except Unavailable as error:
+                raise Unknown(f"{unknown} ({error})") from None
             if found == data:
                 self._state = after
                 return True
             if found is not None:
                 return False
+            if time.monotonic() > deadline:
+                break
             self._wait(backoff(attempt, first=FIRST_S, cap=CAP_S))
-        raise Unknown(f"{slot} can be neither written nor read; look for commit {entry.commit} before you try again")
+        raise Unknown(f"{unknown} before you try again: it could be neither written nor read")
 
-    def _fold_next(self) -> bool:
-        seq = self._state.seq + 1
-        data = self._store.read(log.key(seq))
-        if data is None:
-            return False
-        entry = log.decode(data, seq, self._state.head)
-        try:
-            self._state = fold(self._state, entry, log.digest(data))
-        except (Conflict, NotFound, KeyError, TypeError) as error:
-            raise Corrupt(f"{log.key(seq)} holds what cannot have been committed: {error}") from None
-        return True
+
+def now() -> str:
+    """ISO 8601, UTC, milliseconds: sorts as it passes."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -24,6 +24,10 @@ class Moved(errors.Conflict):
     """The registry is not as the caller last saw it (If-Match)."""
 
 
+class Condemned(errors.Conflict):
+    """The upload was given up by a collection before it was registered: upload it anew."""
+
+
 class TypeRefused(errors.InvalidInput):
     """The object holds a type that is not on our allow-list."""
 

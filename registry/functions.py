@@ -63,13 +63,13 @@ def delete_model(name: str) -> None:
 
     Raises FileNotFoundError for an unknown name, Conflict while it is selected.
     """
-    _open().delete(name, by=getpass.getuser(), why="delete_model")
+    _open().delete(name, by=getpass.getuser(), why="delete_model", files_at_once=True)
 
 
 def _open() -> Registry:
     from registry.registry import Registry
 
-    return Registry.open(load_settings().registry.url)
+    return Registry.open(load_settings().registry)
 
 
 def _features(model: Any, given: Any) -> tuple[Any, ...]:

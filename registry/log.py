@@ -24,7 +24,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: str  # ISO 8601, UTC
     by: str
     why: str
-    ops: tuple[dict[str, Any], ...]  # each has "op": create, register, select, annotate, delete
+    ops: tuple[dict[str, Any], ...]  # each has "op", one of state.OPERATIONS
+    signature: str = ""  # signing.py writes and checks it on the bytes
 
 
 _decode = msgspec.json.Decoder(Entry).decode
@@ -35,8 +36,10 @@ def key(seq: int) -> str:
 
 
 def encode(entry: Entry) -> bytes:
-    """Indented, so that a person can read it; the same bytes for the same entry."""
-    return (json.dumps(msgspec.to_builtins(entry), indent=2, ensure_ascii=False) + "\n").encode()
+    """Indented, so that a person can read it; the same bytes for the same entry. Without its signature."""
+    plain = msgspec.to_builtins(entry)
+    del plain["signature"]
+    return (json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def decode(data: bytes, seq: int, previous: str | None) -> Entry:

@@ -41,6 +41,7 @@ class Manifest(msgspec.Struct, frozen=True):
     saved_at: str  # ISO 8601, UTC
     metadata: dict[str, Any]
     files: dict[str, File]
+    signature: str = ""  # signing.py writes and checks it on the bytes
 
 
 def describe(data: bytes) -> File:
@@ -48,7 +49,10 @@ def describe(data: bytes) -> File:
 
 
 def encode(manifest: Manifest) -> bytes:
-    return (json.dumps(msgspec.to_builtins(manifest), indent=2, ensure_ascii=False) + "\n").encode()
+    """Without its signature."""
+    plain = msgspec.to_builtins(manifest)
+    del plain["signature"]
+    return (json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def decode(data: bytes, name: str, digest: str) -> Manifest:

@@ -1,15 +1,19 @@
-"""The state of the registry: the fold of its log. Frozen; a new entry makes a new state."""
+"""The state of the registry: the fold of its log. Frozen; new entries make a new state."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from registry.errors import DuplicateName, ModelNotFound, ModelSelected
+from registry.errors import Condemned, DuplicateName, ModelNotFound, ModelSelected, Moved
 from registry.log import Entry
-from zelador.errors import Corrupt
+from registry.names import check_name
+from zelador.errors import Conflict, Corrupt
+
+KEPT_COMMITS = 1_000  # a writer looks for its own commit among the newest; one that is older has long been answered
+KEPT_CONDEMNED = 10_000  # a save that slept through so many condemnations would be the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,8 @@ class Model:
     metadata: Mapping[str, Any]
     saved_at: str
     saved_by: str
+    tags: tuple[str, ...] = ()
+    seq: int = 0  # the entry that registered it
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,16 @@ class Selection:
     by: str
     at: str
     why: str
+    rolled_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A name that only the holder of `token` may register, up to `until` (ISO 8601, UTC)."""
+
+    token: str
+    until: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +59,16 @@ class State:
     models: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))
     selection: Selection | None = None
     history: tuple[Selection, ...] = ()  # every selection, oldest first
-    commits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    earlier: tuple[str, ...] = ()  # what rolling back goes to, the next one last
+    reserved: Mapping[str, Reservation] = field(default_factory=lambda: MappingProxyType({}))
+    condemned: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # "name/upload": since when
+    commits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # the newest, with their entries
+    trusted: int = 0  # entries up to this one need no signature: an operator said so, signed
 
     @property
     def etag(self) -> str:
         """Changes with every change; the number alone would come again after a restore."""
-        return f"seq-{(self.head or '')[:16]}"
+        return etag(self.head)
 
     def model(self, name: str) -> Model:
         """Raises ModelNotFound."""
@@ -57,59 +77,178 @@ class State:
         except KeyError:
             raise ModelNotFound(f"there is no model {name!r}; `zelador models list` shows what there is") from None
 
+    def previous(self) -> str:
+        """The model that rolling back would select. Raises Conflict when there is none."""
+        now = self.selection.model if self.selection else None
+        for name in reversed(self.earlier):
+            if name != now and name in self.models:
+                return name
+        raise Conflict("there is no earlier selection to roll back to; select a model by its name")
+
+
+def etag(head: str | None) -> str:
+    return f"seq-{(head or '')[:16]}"
+
 
 def fold(state: State, entry: Entry, digest: str) -> State:
-    """The state after `entry`, whose file has `digest`.
+    """The state after `entry`, whose file has `digest`. Raises as `fold_all`."""
+    return fold_all(state, [(entry, digest)])
 
-    Raises Corrupt for an entry that this version does not know; a Conflict or NotFound where the
-    entry's operations are not allowed on `state` (commit asks this before it writes).
+
+def fold_all(state: State, entries: Iterable[tuple[Entry, str]]) -> State:
+    """The state after `entries`, each with the digest of its file; copies the state once, not once an entry.
+
+    Raises Corrupt for an entry that this version does not know; a Conflict, NotFound or InvalidInput where the
+    entry's operations are not allowed (commit asks this before it writes).
     """
-    for op in entry.ops:
-        apply = OPERATIONS.get(op.get("op", ""))
-        if apply is None:
-            raise Corrupt(
-                f"entry {entry.seq} holds {op.get('op')!r}, which this version does not know: upgrade Zelador"
-            )
-        state = apply(state, op, entry)
-    commits = {**state.commits, entry.commit: entry.seq}
-    return replace(state, seq=entry.seq, head=digest, commits=MappingProxyType(commits))
+    draft = _Draft(state)
+    for entry, digest in entries:
+        for op in entry.ops:
+            apply = OPERATIONS.get(op.get("op", ""))
+            if apply is None:
+                raise Corrupt(
+                    f"entry {entry.seq} holds {op.get('op')!r}, which this version does not know: upgrade Zelador"
+                )
+            apply(draft, op, entry)
+        draft.commits[entry.commit] = entry.seq
+        draft.seq, draft.head = entry.seq, digest
+    return draft.freeze()
 
 
-def _create(state: State, op: dict[str, Any], entry: Entry) -> State:
-    return replace(state, registry=op["registry"])
+class _Draft:
+    """A state that is still being folded."""
+
+    def __init__(self, state: State) -> None:
+        self.registry, self.seq, self.head = state.registry, state.seq, state.head
+        self.models = dict(state.models)
+        self.selection = state.selection
+        self.history = list(state.history)
+        self.earlier = list(state.earlier)
+        self.reserved = dict(state.reserved)
+        self.condemned = dict(state.condemned)
+        self.commits = dict(state.commits)
+        self.trusted = state.trusted
+
+    def freeze(self) -> State:
+        return State(
+            self.registry,
+            self.seq,
+            self.head,
+            MappingProxyType(self.models),
+            self.selection,
+            tuple(self.history),
+            tuple(self.earlier),
+            MappingProxyType(self.reserved),
+            MappingProxyType(_newest(self.condemned, KEPT_CONDEMNED)),
+            MappingProxyType(_newest(self.commits, KEPT_COMMITS)),
+            self.trusted,
+        )
+
+    def model(self, name: str) -> Model:
+        return State(models=self.models).model(name)
+
+    def choose(self, name: str, entry: Entry, rolled_back: bool) -> None:
+        self.selection = Selection(name, entry.seq, entry.by, entry.at, entry.why, rolled_back)
+        self.history.append(self.selection)
 
 
-def _register(state: State, op: dict[str, Any], entry: Entry) -> State:
-    name = op["name"]
-    if name in state.models:
+def _newest(kept: dict[str, Any], most: int) -> dict[str, Any]:
+    for name in list(kept)[: max(0, len(kept) - most)]:
+        del kept[name]
+    return kept
+
+
+# ── the operations ───────────────────────────────────────────────────────────────────────────
+
+
+def _create(draft: _Draft, op: dict[str, Any], _entry: Entry) -> None:
+    draft.registry = op["registry"]
+
+
+def _register(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
+    name, upload = check_name(op["name"]), check_name(op["upload"])
+    _check_free(draft, name, op.get("token"), entry)
+    if f"{name}/{upload}" in draft.condemned:
+        raise Condemned(f"the upload of {name} was given up by a collection; save it again")
+    draft.reserved.pop(name, None)
+    tags = tuple(sorted(set(op.get("tags", ()))))
+    draft.models[name] = Model(name, upload, op["digest"], op["metadata"], entry.at, entry.by, tags, entry.seq)
+
+
+def _reserve(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
+    name = check_name(op["name"])
+    _check_free(draft, name, op["token"], entry)
+    draft.reserved = {held: found for held, found in draft.reserved.items() if found.until >= entry.at}
+    draft.reserved[name] = Reservation(op["token"], op["until"], entry.by)
+
+
+def _check_free(draft: _Draft, name: str, token: str | None, entry: Entry) -> None:
+    if name in draft.models:
         raise DuplicateName(f"there is a model {name!r} already; choose another name (a model is never overwritten)")
-    model = Model(name, op["upload"], op["digest"], op["metadata"], entry.at, entry.by)
-    return replace(state, models=MappingProxyType({**state.models, name: model}))
+    held = draft.reserved.get(name)
+    if held is not None and held.token != token and held.until >= entry.at:
+        raise DuplicateName(f"{name!r} is reserved by {held.by} until {held.until}; choose another name")
 
 
-def _select(state: State, op: dict[str, Any], entry: Entry) -> State:
-    state.model(op["name"])
-    selection = Selection(op["name"], entry.seq, entry.by, entry.at, entry.why)
-    return replace(state, selection=selection, history=(*state.history, selection))
+def _annotate(draft: _Draft, op: dict[str, Any], _entry: Entry) -> None:
+    model = draft.model(op["name"])
+    draft.models[model.name] = replace(model, metadata={**model.metadata, **op["metadata"]})
 
 
-def _annotate(state: State, op: dict[str, Any], entry: Entry) -> State:
-    model = state.model(op["name"])
-    changed = replace(model, metadata={**model.metadata, **op["metadata"]})
-    return replace(state, models=MappingProxyType({**state.models, model.name: changed}))
+def _tag(draft: _Draft, op: dict[str, Any], _entry: Entry) -> None:
+    model = draft.model(op["name"])
+    tags = (set(model.tags) | set(op["add"])) - set(op["remove"])
+    draft.models[model.name] = replace(model, tags=tuple(sorted(tags)))
 
 
-def _delete(state: State, op: dict[str, Any], entry: Entry) -> State:
-    name = state.model(op["name"]).name
-    if state.selection is not None and state.selection.model == name:
+def _select(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
+    name = draft.model(op["name"]).name
+    if draft.selection is not None and draft.selection.model != name:
+        draft.earlier.append(draft.selection.model)
+    draft.choose(name, entry, rolled_back=False)
+
+
+def _roll_back(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
+    """`to` is in the entry for whoever reads the log; the fold must find the same."""
+    to = State(models=draft.models, selection=draft.selection, earlier=tuple(draft.earlier)).previous()
+    if to != op["to"]:
+        raise Moved(f"rolling back would select {to}, not {op['to']}; look at the history and decide anew")
+    while draft.earlier.pop() != to:
+        pass
+    draft.choose(to, entry, rolled_back=True)
+
+
+def _delete(draft: _Draft, op: dict[str, Any], _entry: Entry) -> None:
+    name = draft.model(op["name"]).name
+    if draft.selection is not None and draft.selection.model == name:
         raise ModelSelected(f"{name} is the selected model; select another one before you delete it")
-    return replace(state, models=MappingProxyType({k: m for k, m in state.models.items() if k != name}))
+    del draft.models[name]
 
 
-OPERATIONS: dict[str, Callable[[State, dict[str, Any], Entry], State]] = {
+def _condemn(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
+    for key in op["uploads"]:
+        name, _, upload = key.partition("/")
+        if (model := draft.models.get(name)) is not None and model.upload == upload:
+            raise Conflict(f"{key} is registered and cannot be collected")
+        draft.condemned.setdefault(key, entry.at)
+
+
+def _trust(draft: _Draft, op: dict[str, Any], _entry: Entry) -> None:
+    """Signed, it vouches for all entries up to `seq`: each holds the digest of the one before."""
+    if (op["seq"], op["head"]) != (draft.seq, draft.head):
+        raise Moved("the registry has changed since you looked; look again and decide anew")
+    draft.trusted = op["seq"]
+
+
+OPERATIONS: dict[str, Callable[[_Draft, dict[str, Any], Entry], None]] = {
     "create": _create,
     "register": _register,
-    "select": _select,
+    "reserve": _reserve,
     "annotate": _annotate,
+    "tag": _tag,
+    "select": _select,
+    "roll_back": _roll_back,
     "delete": _delete,
+    "condemn": _condemn,
+    "trust": _trust,
 }

@@ -32,7 +32,7 @@ def run(settings: Settings, stop: Event) -> None:
     """Runs until `stop`. Raises Unavailable when Redis or the registry cannot be used at the start."""
     patient = Patient(settings.redis, stop)
     patient.open(settings.redis.start_patience_s)
-    registry = Registry.open(settings.registry.url)
+    registry = Registry.open(settings.registry)
     instance = settings.training.instance
     heartbeat = Heartbeat(patient.client, settings.redis.prefix, SERVICE, instance)
     log.info("waiting for runs")

@@ -178,7 +178,29 @@ class TrainingSettings(Section):
 
 
 class RegistrySettings(Section):
-    url: str = ".zelador/registry"  # a folder (buckets by URL come with a later version)
+    url: str = ".zelador/registry"  # a folder, or a bucket: s3://bucket/prefix, gs://…, az://account/container/…
+    # name=value with commas: what the URL does not say (region=…,endpoint=https://…); without it the AWS_…, GOOGLE_…
+    # and AZURE_… variables and the machine's own identity are used
+    bucket: Annotated[tuple[str, ...], NoDecode, Field(repr=False)] = ()
+    timeout_s: PositiveFloat = 30.0  # of one request to a bucket, whole: a large model over a slow line takes its time
+    # [id:]hex with commas, 64 or more hex digits each (openssl rand -hex 32): the first signs what is written, all
+    # verify, and what none of them signed is refused; none: digests alone. To rotate, put a new key before the old.
+    signing_key: Annotated[tuple[str, ...], NoDecode, Field(repr=False)] = ()
+    # uploads that nobody registered, and the files of deleted models, go after so long: longer than any copy takes
+    grace_s: PositiveFloat = 86_400.0
+    keep_runs_s: PositiveFloat = 90 * 86_400.0  # a training run and its candidates that were not registered
+
+    @field_validator("bucket", "signing_key", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _names(value)
+
+    @field_validator("bucket")
+    @classmethod
+    def _pairs(cls, options: tuple[str, ...]) -> tuple[str, ...]:
+        if any("=" not in option for option in options):
+            raise ValueError("must be name=value, with commas between")
+        return options
 
 
 class ApiSettings(Section):

@@ -38,7 +38,7 @@ class Services:
 def make_app(settings: Settings) -> FastAPI:
     """Raises Unavailable or Corrupt when the registry cannot be opened; Redis may be away."""
     client = connect_redis(settings.redis)
-    registry = Registry.open(settings.registry.url)
+    registry = Registry.open(settings.registry)
     app = FastAPI(title="Zelador", version=version("zelador"), description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.services = Services(
         settings,

@@ -1,7 +1,8 @@
-"""Where the registry's files lie: a folder today, buckets behind the same few calls later."""
+"""Where the registry's files lie: a folder or a bucket, behind the same few calls."""
 
+from registry.store.bucket import Bucket
 from registry.store.by_url import open_store
 from registry.store.folder import Folder
-from registry.store.store import Store, Uncertain
+from registry.store.store import Item, Store, Uncertain
 
-__all__ = ["Folder", "Store", "Uncertain", "open_store"]
+__all__ = ["Bucket", "Folder", "Item", "Store", "Uncertain", "open_store"]

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from registry.store.bucket import SCHEMES, Bucket
 from registry.store.folder import Folder
 from registry.store.store import Store
 from zelador.errors import InvalidInput
 
 
-def open_store(url: str | Path) -> Store:
-    """The store behind `url`: a path or file:// URL. Raises InvalidInput for what we do not have."""
+def open_store(url: str | Path, options: Mapping[str, str] | None = None, timeout_s: float = 30.0) -> Store:
+    """The store behind `url`: a path, a file:// URL, or a bucket's. Raises InvalidInput for what we do not have."""
     text = str(url)
     parts = urlsplit(text)
     if parts.scheme in ("", "file") or isinstance(url, Path):
         path = text if parts.scheme != "file" else unquote(parts.path)
         if not path:
-            raise InvalidInput("ZELADOR_REGISTRY__URL is empty; name a folder")
+            raise InvalidInput("ZELADOR_REGISTRY__URL is empty; name a folder or a bucket")
         return Folder(Path(path))
-    if parts.scheme in ("s3", "gs", "az", "abfs"):
-        raise InvalidInput(f"{parts.scheme}:// cannot be used yet: buckets come with a later version; name a folder")
-    raise InvalidInput(f"ZELADOR_REGISTRY__URL={text!r} is neither a folder nor a URL that we know")
+    if parts.scheme in SCHEMES:
+        if not parts.netloc or parts.username or parts.password or parts.query:
+            raise InvalidInput(
+                f"ZELADOR_REGISTRY__URL must look like {parts.scheme}://bucket/prefix; credentials and options do not "
+                "belong in it"
+            )
+        return Bucket(text, options or {}, timeout_s)
+    raise InvalidInput(f"ZELADOR_REGISTRY__URL={text!r} is neither a folder nor a bucket ({', '.join(SCHEMES)})")

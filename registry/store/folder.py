@@ -13,10 +13,10 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from registry.store.store import Uncertain
-from zelador.errors import InvalidInput, Unavailable
+from registry.store.store import Item, Uncertain, parts_of
+from zelador.errors import Unavailable
 
 TEMPORARY = ".tmp"
 STALE_S = 86_400.0  # a temporary file so old belongs to a process that died
@@ -64,22 +64,26 @@ class Folder:
         except OSError as error:
             raise self._cannot("read", error) from None
 
-    def list(self, prefix: str, after: str = "") -> Iterator[str]:
-        root = self._path(prefix)
+    def list(self, prefix: str, after: str = "") -> Iterator[Item]:
         try:
-            found = [path.relative_to(self.path).as_posix() for path in root.rglob("*") if path.is_file()]
+            found = sorted(self._walk(self._path(prefix), prefix, after))
         except OSError as error:
             raise self._cannot("read", error) from None
-        yield from (key for key in sorted(found) if key > after)
+        for key, path in found:
+            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                yield Item(key, os.stat(path).st_mtime)  # noqa: PTH116 - ten thousands of them
 
     def put_stream(self, key: str, pieces: Iterable[bytes]) -> None:
         final = self._path(key)
-        temporary = self._write(final, pieces)
-        self._rename(temporary, final)
+        self._rename(self._write(final, pieces), final)
+        try:
+            _sync_directory(final.parent)
+        except OSError as error:
+            raise self._cannot("written", error) from None
 
     def replace(self, key: str, data: bytes) -> None:
         final = self._path(key)
-        self._rename(self._write(final, [data]), final)
+        self._rename(self._write(final, [data], durable=False), final)
 
     def delete(self, key: str) -> None:
         path = self._path(key)
@@ -98,13 +102,23 @@ class Folder:
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
     def _path(self, key: str) -> Path:
-        """No key leads out of the folder: ids and checked names are all that keys are made of."""
-        parts = PurePosixPath(key).parts
-        if not parts or key.startswith("/") or any(part in ("..", ".") or "\0" in part for part in parts):
-            raise InvalidInput(f"{key!r} is not a key")
-        return self.path.joinpath(*parts)
+        return self.path.joinpath(*parts_of(key))
 
-    def _write(self, final: Path, pieces: Iterable[bytes]) -> Path:
+    def _walk(self, directory: Path | str, prefix: str, after: str) -> Iterator[tuple[str, str]]:
+        """Key and path of each file; folders whose whole content sorts before `after` are passed over."""
+        try:
+            entries = list(os.scandir(directory))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for entry in entries:
+            key = f"{prefix}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                if not after or f"{key}/" >= after[: len(key) + 1]:
+                    yield from self._walk(entry.path, key, after)
+            elif key > after:
+                yield key, entry.path
+
+    def _write(self, final: Path, pieces: Iterable[bytes], durable: bool = True) -> Path:
         """A temporary file with all the bytes on the disk, and the final name's directory made."""
         temporary = self.path / TEMPORARY / uuid.uuid4().hex
         try:
@@ -114,7 +128,8 @@ class Folder:
                 for piece in pieces:
                     file.write(piece)
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -123,9 +138,14 @@ class Folder:
 
     def _rename(self, temporary: Path, final: Path) -> None:
         try:
-            temporary.replace(final)
-            _sync_directory(final.parent)
+            try:
+                temporary.replace(final)
+            except FileNotFoundError:  # a collection found the directory empty and removed it
+                self._make(final.parent)
+                temporary.replace(final)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
             raise self._cannot("written", error) from None
 
     def _make(self, directory: Path) -> None:

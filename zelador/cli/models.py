@@ -72,7 +72,7 @@ def delete(name: str, why: Why = "") -> None:
 def _registry() -> Any:
     from registry.registry import Registry
 
-    return Registry.open(load_settings().registry.url)
+    return Registry.open(load_settings().registry)
 
 
 def _entry(model: Any, selected: str | None) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def train(
     from trainer.job import Options, new_run_id
     from trainer.job import train as run
 
-    registry = Registry.open(settings.registry.url)
+    registry = Registry.open(settings.registry)
     dataset = _dataset(settings, csv, label, names)
     options = Options(
         run=new_run_id(),

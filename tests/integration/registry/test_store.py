@@ -56,6 +56,9 @@ def test_save_load_list_select_delete(registry: Registry) -> None:
     registry.select("two", by="me")
     registry.delete("one", by="me")
     assert list(registry.state.models) == ["two"]
+    assert (registry._store.path / "models" / "one").exists()  # who loads it, or copies the folder, now finds it whole
+    assert registry.collect(by="me").removed == ()
+    assert len(registry.collect(by="me", grace_s=-1).removed) == 1
     assert not (registry._store.path / "models" / "one").exists()
     with pytest.raises(ModelNotFound):
         registry.load("one")
@@ -189,9 +192,9 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
         Registry.open(tmp_path / "file" / "registry")
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/x", "gs://b", "http://x", ""])
-def test_a_url_that_is_no_folder_is_said(url: str) -> None:
-    with pytest.raises(InvalidInput, match="folder"):
+@pytest.mark.parametrize("url", ["s3://", "s3://key:secret@bucket/x", "gs://b?x=1", "http://x", ""])
+def test_a_url_that_is_neither_folder_nor_bucket_is_said(url: str) -> None:
+    with pytest.raises(InvalidInput, match="ZELADOR_REGISTRY__URL"):
         Registry.open(url)
 
 

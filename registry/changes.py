@@ -1,0 +1,124 @@
+"""What can be changed in a registry once a model is in it: each a commit of one entry, all of it or nothing."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from registry.commit import Log
+from registry.errors import Moved
+from registry.index import Index
+from registry.names import check_name
+from registry.payload import Payload
+from registry.state import Model, Selection, State
+from zelador.errors import InvalidInput, Unavailable
+
+log = logging.getLogger(__name__)
+
+
+class Changes:
+    """`registry.registry.Registry` is one; `if_match` is an ETag of the state that the caller decided on."""
+
+    _log: Log
+    _payload: Payload
+    _index: Index
+
+    def select(self, name: str, *, by: str, why: str = "", if_match: str | None = None) -> Selection:
+        """Makes `name` the model that every worker takes up. Raises ModelNotFound, Moved."""
+        return _selected(self._commit([{"op": "select", "name": name}], by, why, if_match))
+
+    def roll_back(self, *, by: str, why: str = "", if_match: str | None = None) -> Selection:
+        """Selects what was selected before, and again what was before that; deleted models are passed over.
+
+        Raises Conflict when there is nothing before, Moved when another selection came first: two people who
+        roll back the same model at once go back once.
+        """
+        seen = self._log.sync().selection
+
+        def back(state: State) -> list[dict[str, Any]]:
+            if state.selection != seen:
+                raise Moved("another model was selected meanwhile; look at the selection and decide anew")
+            return [{"op": "roll_back", "to": state.previous()}]
+
+        return _selected(self._commit(back, by, why, if_match))
+
+    def annotate(
+        self, name: str, metadata: Mapping[str, Any], *, by: str, why: str = "", if_match: str | None = None
+    ) -> Model:
+        """Sets or replaces keys of the model's metadata; the model itself never changes."""
+        op = {"op": "annotate", "name": name, "metadata": dict(metadata)}
+        return self._commit([op], by, why, if_match).models[name]
+
+    def tag(
+        self,
+        name: str,
+        add: Iterable[str] = (),
+        remove: Iterable[str] = (),
+        *,
+        by: str,
+        why: str = "",
+        if_match: str | None = None,
+    ) -> Model:
+        """Adds and takes away tags; two people who tag at once both have their way."""
+        added, removed = sorted(set(add)), sorted(set(remove))
+        if bad := [tag for tag in added if not isinstance(tag, str) or not 0 < len(tag) <= 64 or not tag.isprintable()]:
+            raise InvalidInput(f"{str(bad[0])[:80]!r} is not a tag: 1 to 64 printable characters")
+        op = {"op": "tag", "name": name, "add": added, "remove": removed}
+        return self._commit([op], by, why, if_match).models[name]
+
+    def reserve(self, name: str, for_s: float, *, by: str, why: str = "") -> str:
+        """Keeps a name free for whoever has the token that this gives, for `for_s` seconds. Raises DuplicateName."""
+        token, until = secrets.token_hex(16), datetime.now(timezone.utc) + timedelta(seconds=for_s)
+        text = until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._commit([{"op": "reserve", "name": check_name(name), "token": token, "until": text}], by, why)
+        return token
+
+    def delete(
+        self, name: str, *, by: str, why: str = "", if_match: str | None = None, files_at_once: bool = False
+    ) -> None:
+        """Removes the model; its entries stay in the log. Raises ModelSelected, ModelNotFound, Moved.
+
+        Its files go with a collection after the grace, so that who loads it or copies the folder now finds them;
+        `files_at_once` removes them here.
+        """
+        uploads: list[str] = []
+
+        def delete(state: State) -> list[dict[str, Any]]:
+            model = state.model(name)
+            uploads[:] = [f"{name}/{model.upload}"]
+            return [{"op": "delete", "name": name}, {"op": "condemn", "uploads": list(uploads)}]
+
+        self._commit(delete, by, why, if_match)
+        if files_at_once:
+            for upload in uploads:
+                self._payload.remove(upload)
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _commit(
+        self,
+        ops: list[dict[str, Any]] | Callable[[State], list[dict[str, Any]]],
+        by: str,
+        why: str,
+        if_match: str | None = None,
+    ) -> State:
+        decide = ops if callable(ops) else lambda _state: ops
+        state = self._log.commit(decide, by=by, why=why, if_match=if_match)
+        self._derive()
+        return state
+
+    def _derive(self) -> None:
+        """Neither may fail a commit."""
+        self._index.write(self._log)
+        try:
+            self._log.write_checkpoint_if_due()
+        except Unavailable as error:
+            log.warning("no checkpoint was written; a later change writes one: %s", error)
+
+
+def _selected(state: State) -> Selection:
+    assert state.selection is not None  # noqa: S101 - the fold of a selection sets it
+    return state.selection

@@ -1,0 +1,62 @@
+"""registry.json in the shape that old scripts know: {name: {path, metadata, saved_at}}. Derived; never read by us."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from registry.commit import Log
+from registry.payload import path_of
+from registry.state import Model, State
+from registry.store import Store
+from zelador.errors import Unavailable
+
+FILE = "registry.json"
+ROUNDS = 5  # at most, when others commit while we write
+
+log = logging.getLogger(__name__)
+
+
+class Index:
+    """Keeps each model's text, so that a change among thousands renders one."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._texts: dict[str, tuple[Model, bytes]] = {}
+
+    def render(self, state: State) -> bytes:
+        kept = self._texts
+        self._texts = {}
+        for name, model in state.models.items():
+            known = kept.get(name)
+            self._texts[name] = known if known is not None and known[0] is model else (model, _text(model))
+        if not self._texts:
+            return b"{}\n"
+        return b"{\n  " + b",\n  ".join(text for _, text in self._texts.values()) + b"\n}\n"
+
+    def write(self, follow: Log) -> None:
+        """It may never fail a commit: the log has the change already."""
+        try:
+            for _ in range(ROUNDS):
+                self._store.replace(FILE, self.render(follow.state))
+                if not follow.changed():  # else a writer that was faster may have been overwritten by us
+                    return
+        except Unavailable as error:
+            log.warning("registry.json was not written; the next change writes it: %s", error)
+
+    def mend(self, follow: Log) -> None:
+        """Writes it again when it is damaged, deleted or stale."""
+        try:
+            right = self._store.read(FILE) == self.render(follow.state)
+        except Unavailable as error:
+            log.warning("registry.json cannot be read: %s", error)
+            return
+        if not right:
+            self.write(follow)
+
+
+def _text(model: Model) -> bytes:
+    entry = {"path": path_of(model), "metadata": {**model.metadata, "tags": model.tags}, "saved_at": model.saved_at}
+    text = msgspec.json.format(msgspec.json.encode({model.name: entry}), indent=2)
+    return text[4:-2]  # without the braces around it, and already as deep as it will stand

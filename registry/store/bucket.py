@@ -1,0 +1,149 @@
+"""A bucket as a store, through obstore: S3 and what speaks like it, Google Cloud Storage, Azure.
+
+obstore's own retries are off: one back-off, ours, for what may be repeated. `create` is one request and is never
+repeated here; whoever calls it reads the key to learn how it went.
+"""
+
+from __future__ import annotations
+
+import builtins
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from registry.store.store import Item, Uncertain, parts_of
+from zelador.errors import InvalidInput, Unavailable
+from zelador.retry import backoff
+
+SCHEMES = ("s3", "gs", "az", "abfs", "abfss")
+TRIES = 8  # of what may be repeated: some five seconds of back-off
+FIRST_S, CAP_S = 0.05, 2.0
+CHUNK = 1_000  # keys a request of a listing
+
+T = TypeVar("T")
+
+
+class Bucket:
+    def __init__(
+        self, url: str, options: Mapping[str, str], timeout_s: float, wait: Callable[[float], None] = time.sleep
+    ) -> None:
+        """`options` as obstore knows them (region, endpoint, …). Raises InvalidInput; nothing is asked of a server."""
+        from obstore.store import from_url
+
+        self.url = url.rstrip("/")
+        self._wait = wait
+        plain = options.get("endpoint", "").startswith("http://")
+        client: dict[str, Any] = {
+            "timeout": timedelta(seconds=timeout_s),
+            "connect_timeout": timedelta(seconds=min(timeout_s, 5.0)),
+            "allow_http": plain,
+        }
+        try:
+            make: Any = from_url  # typed for each kind of bucket, which the URL tells only at run time
+            self._bucket: Any = make(url, config=dict(options), client_options=client, retry_config={"max_retries": 0})
+        except Exception as error:  # noqa: BLE001 - obstore's own classes, all of them "not a bucket"
+            raise InvalidInput(f"ZELADOR_REGISTRY__URL={url!r} cannot be used as a bucket ({_short(error)})") from None
+
+    def __repr__(self) -> str:
+        return f"Bucket({self.url!r})"
+
+    def create(self, key: str, data: bytes) -> bool:
+        import obstore
+        from obstore import exceptions as said
+
+        parts_of(key)
+        try:
+            obstore.put(self._bucket, key, data, mode="create")
+        except said.AlreadyExistsError:
+            return False
+        except (said.PermissionDeniedError, said.UnauthenticatedError, said.NotFoundError, FileNotFoundError) as error:
+            raise self._cannot("written", error) from None
+        except (said.BaseError, OSError, ValueError) as error:
+            raise Uncertain(f"{self.url}/{key}: whether it was written is not known ({_short(error)})") from None
+        return True
+
+    def read(self, key: str) -> bytes | None:
+        import obstore
+        from obstore.exceptions import NotFoundError
+
+        def get() -> bytes | None:
+            try:
+                return bytes(obstore.get(self._bucket, key).bytes())
+            except (NotFoundError, FileNotFoundError):
+                return None
+
+        parts_of(key)
+        return self._repeat("read", get)
+
+    def list(self, prefix: str, after: str = "") -> Iterator[Item]:
+        """A page that fails is asked for again from the last key that came."""
+        import obstore
+
+        parts_of(prefix)
+        while True:
+
+            def page(offset: str = after) -> builtins.list[Item]:
+                pages = obstore.list(self._bucket, f"{prefix}/", offset=offset or None, chunk_size=CHUNK)
+                return [Item(meta["path"], meta["last_modified"].timestamp()) for meta in next(iter(pages), [])]
+
+            items = self._repeat("read", page)
+            if not items:
+                return
+            yield from items
+            after = items[-1].key
+
+    def put_stream(self, key: str, pieces: Iterable[bytes]) -> None:
+        """Without `mode="create"`, which would hold the whole object in memory: nobody else uses this key."""
+        import obstore
+
+        parts_of(key)
+        kept = pieces if isinstance(pieces, builtins.list | tuple) else builtins.list(pieces)
+        self._repeat("written", lambda: obstore.put(self._bucket, key, iter(kept)))
+
+    def replace(self, key: str, data: bytes) -> None:
+        self.put_stream(key, [data])
+
+    def delete(self, key: str) -> None:
+        import obstore
+        from obstore.exceptions import NotFoundError
+
+        def remove() -> None:
+            try:
+                obstore.delete(self._bucket, key)
+            except (NotFoundError, FileNotFoundError):
+                return
+
+        parts_of(key)
+        self._repeat("written", remove)
+
+    def where(self, key: str) -> str:
+        parts_of(key)
+        return f"{self.url}/{key}"
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _repeat(self, what: str, act: Callable[[], T]) -> T:
+        from obstore import exceptions
+
+        for attempt in range(1, TRIES + 1):
+            try:
+                return act()
+            except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+                raise self._cannot(what, error) from None
+            except (exceptions.BaseError, OSError, ValueError) as error:
+                if attempt == TRIES:
+                    raise self._cannot(what, error) from None
+            self._wait(backoff(attempt, first=FIRST_S, cap=CAP_S))
+        raise AssertionError("unreachable")
+
+    def _cannot(self, what: str, error: Exception) -> Unavailable:
+        return Unavailable(
+            f"the registry's bucket {self.url} cannot be {what} ({_short(error)}); mend its address, its rights or "
+            "the way to it, or name another with ZELADOR_REGISTRY__URL"
+        )
+
+
+def _short(error: Exception) -> str:
+    """The first line: obstore adds its whole Rust structure to a message."""
+    return str(error).split("\n", 1)[0][:300]

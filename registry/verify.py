@@ -1,0 +1,125 @@
+"""Is all that the log says there, and as it was written? Reads everything, believes nothing derived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from registry import checkpoint, index, log
+from registry.errors import ModelNotFound
+from registry.follow import Follower
+from registry.payload import FOLDER, Payload, folder
+from registry.signing import Keyring
+from registry.state import State, etag
+from registry.store import Store
+from zelador.errors import Corrupt
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`fault`: something must be done; else it is only said, as a stray file is."""
+
+    where: str
+    what: str
+    fault: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    etag: str
+    entries: int
+    models: int
+    files: int  # whose digests were checked
+    findings: tuple[Finding, ...]
+
+    @property
+    def whole(self) -> bool:
+        return not any(finding.fault for finding in self.findings)
+
+
+def verify(store: Store, keyring: Keyring, derived: index.Index, expect: str | None = None) -> Report:
+    """`expect` is an ETag that was seen before: a log that lost its newest entries is whole, and so is another's."""
+    findings: list[Finding] = []
+    chain = _Chain(store, keyring)
+    try:
+        chain.sync()
+    except Corrupt as error:
+        findings.append(Finding(log.FOLDER, str(error)))
+        return Report(etag(chain.state.head), chain.state.seq, len(chain.state.models), 0, tuple(findings))
+    state = chain.state
+    if expect is not None and expect.strip('"') not in {etag(digest) for digest in chain.digests}:
+        findings.append(
+            Finding(log.FOLDER, f"no entry is the one last seen ({expect}): the log lost entries, or is another's")
+        )
+    findings += _strays(store, state)
+    files = 0
+    payload = Payload(store, keyring)
+    for model in state.models.values():
+        where = folder(model.name, model.upload)
+        try:
+            manifest = payload.manifest(model, state.trusted)
+            for path in manifest.files:
+                payload.file(model, manifest, path)
+                files += 1
+        except (Corrupt, ModelNotFound) as error:
+            findings.append(Finding(where, str(error)))
+    findings += _checkpoints(store, keyring, chain)
+    found = store.read(index.FILE)
+    if found is None or _parsed(found) != _parsed(derived.render(state)):
+        said = "is missing" if found is None else "is not what the log says"
+        findings.append(Finding(index.FILE, f"{said}; the next start or change writes it", fault=False))
+    findings += _uploads(store, state)
+    return Report(state.etag, state.seq, len(state.models), files, tuple(findings))
+
+
+class _Chain(Follower):
+    """From the first entry, keeping every digest on the way."""
+
+    def __init__(self, store: Store, keyring: Keyring) -> None:
+        super().__init__(store, keyring, from_zero=True)
+        self.digests: list[str] = []
+
+    def _passed(self, entries: Sequence[tuple[log.Entry, str]]) -> None:
+        self.digests += [digest for _, digest in entries]
+
+    def state_at(self, seq: int) -> State:
+        return Follower(self._store, self._keyring, from_zero=True, lenient=True).read_to(seq)
+
+
+def _strays(store: Store, state: State) -> Iterator[Finding]:
+    for item in store.list(log.FOLDER):
+        name = item.key.removeprefix(f"{log.FOLDER}/")
+        if not log.FILE.match(name):
+            yield Finding(item.key, "is no entry of the log and is not read", fault=False)
+        elif int(name[:8]) > state.seq:
+            yield Finding(item.key, f"stands behind a gap: entry {state.seq + 1} is missing")
+
+
+def _checkpoints(store: Store, keyring: Keyring, chain: _Chain) -> Iterator[Finding]:
+    for seq in checkpoint.numbers(store):
+        data = store.read(checkpoint.key(seq))
+        found = checkpoint.decode(data, keyring) if data is not None else None
+        if found is None:
+            yield Finding(checkpoint.key(seq), "is damaged, or not signed; it is not read, and can be removed", False)
+        elif seq > chain.state.seq or found != chain.state_at(seq):
+            yield Finding(checkpoint.key(seq), "is not what the log says up to there; remove it")
+
+
+def _uploads(store: Store, state: State) -> Iterator[Finding]:
+    registered = {f"{model.name}/{model.upload}" for model in state.models.values()}
+    seen: set[str] = set()
+    for item in store.list(FOLDER):
+        key = "/".join(item.key.split("/")[1:3])
+        if key not in registered and key not in seen:
+            seen.add(key)
+            said = "is condemned" if key in state.condemned else "is registered by no entry"
+            yield Finding(f"{FOLDER}/{key}", f"{said}; a collection removes it after the grace", fault=False)
+
+
+def _parsed(data: bytes) -> object:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeError):
+        return None

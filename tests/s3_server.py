@@ -1,0 +1,97 @@
+"""An S3 server for tests: moto's, with requests one at a time, and with faults if asked for.
+
+moto looks and puts without a lock, so that two writers can both be told that they created a key; a real S3 is
+atomic there, and so is this one. `python -m tests.s3_server [SHARE SEED]`: of SHARE of the requests the answer is
+lost, the request refused, or carried out only after the client has given up.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+OPTIONS = {"region": "us-east-1", "access_key_id": "test", "secret_access_key": "test"}
+TIMEOUT_S = 0.5  # of the clients of a server with faults
+BUCKET = "zelador-test"
+
+
+@contextmanager
+def run_s3(faults: float = 0.0, seed: int = 7) -> Iterator[dict[str, str]]:
+    """The options for obstore of a server in a process of its own, with the bucket `BUCKET`."""
+    command = [sys.executable, "-m", "tests.s3_server", str(faults), str(seed)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        yield {**OPTIONS, "endpoint": f"http://127.0.0.1:{port}"}
+    finally:
+        server.kill()
+        server.communicate(timeout=10)
+
+
+class Faulty:
+    """The application of `inner`; faults begin once the bucket is there."""
+
+    def __init__(self, inner, share: float, seed: int) -> None:
+        self.inner, self.share = inner, share
+        self.draw = random.Random(seed)
+        self.lock = threading.Lock()
+        self.counts = {"lost": 0, "refused": 0, "late": 0, "cut": 0, "right": 0}
+
+    def __call__(self, environ, start_response):
+        with self.lock:
+            faulty = self.share and environ["PATH_INFO"].count("/") > 1 and self.draw.random() < self.share
+            fault = self.draw.choice(["lost", "refused", "late", "cut"]) if faulty else "right"
+            self.counts[fault] += 1
+        if fault == "refused":
+            start_response("503 Slow Down", [("Content-Length", "0")])
+            return []
+        if fault == "late":
+            environ["wsgi.input"] = Kept(environ)  # the body, before the client goes
+            time.sleep(TIMEOUT_S * (0.9 + self.draw.random() / 2))
+        with self.lock:
+            body = list(self.inner(environ, start_response))
+        if fault == "lost":
+            start_response("500 Internal Server Error", [("Content-Length", "0")], True)
+            return []
+        if fault == "cut":
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        return body
+
+
+class Kept:
+    def __init__(self, environ) -> None:
+        import io
+
+        self._inner = io.BytesIO(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+
+    def __getattr__(self, name: str):
+        return getattr(self._inner, name)
+
+
+def main() -> None:
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
+
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    share, seed = (float(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 2 else (0.0, 7)
+    app = Faulty(DomainDispatcherApplication(create_backend_app), share, seed)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    made = urllib.request.Request(f"http://127.0.0.1:{server.port}/{BUCKET}", b"", method="PUT")
+    urllib.request.urlopen(made, timeout=30).close()
+    print(server.port, flush=True)  # noqa: T201 - what whoever started it reads
+    sys.stdin.read()  # until whoever started it has gone
+
+
+if __name__ == "__main__":
+    main()
