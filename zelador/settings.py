@@ -210,6 +210,13 @@ class ApiSettings(Section):
     max_body_bytes: PositiveInt = 1_048_576  # a larger request is refused
 
 
+class RemoteSettings(Section):
+    """For `zelador models` and `zelador classify` on the registry of another machine."""
+
+    url: str | None = None  # that machine's admin API, as --url; none: the registry of these settings
+    key: Annotated[str | None, Field(repr=False)] = None  # a key of that API, as --key
+
+
 class EmbeddedSettings(Section):
     """Which servers `zelador up` and `zelador demo` start."""
 
@@ -247,6 +254,7 @@ class Settings(BaseSettings):
     training: TrainingSettings = TrainingSettings()
     registry: RegistrySettings = RegistrySettings()
     api: ApiSettings = ApiSettings()
+    remote: RemoteSettings = RemoteSettings()
     health: HealthSettings = HealthSettings()
     metrics: MetricsSettings = MetricsSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
@@ -326,7 +334,8 @@ def load_settings(**overrides: Any) -> Settings:
 def environment(settings: Settings) -> dict[str, str]:
     """The variables that give a child process these settings, defaults too: it must not find others elsewhere."""
     values: dict[str, str] = {}
-    for name, value in settings.model_dump(mode="json", by_alias=True).items():
+    dumped = settings.model_dump(mode="json", by_alias=True, exclude={"remote"})  # no service asks another machine
+    for name, value in dumped.items():
         if name == "features":
             values["ZELADOR_FEATURES"] = ",".join(value)
         elif name == "fields":
