@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from zelador.cli.models import change, keep, look
+from zelador.cli.models import card, change, keep, look
 
 app = typer.Typer(no_args_is_help=True)
 app.command("list")(look.list_)
 app.command("show")(look.show)
 app.command("compare")(look.compare)
 app.command("history")(look.history)
+app.command("card")(card.card)
 app.command("select")(change.select)
 app.command("rollback")(change.rollback)
 app.command("annotate")(change.annotate)

@@ -57,3 +57,9 @@ class Local:
                 raise Conflict("no model is selected; name one with --model, or zelador models select NAME")
             model = selection.model
         return {"model": model, "predictions": answers_of(self.registry.load(model), readings)}
+
+    def card(self, name: str, html: bool) -> str:
+        from registry.card import card_html, card_markdown, card_of
+
+        found = card_of(self.registry, name)
+        return card_html(found) if html else card_markdown(found)

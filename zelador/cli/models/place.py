@@ -54,6 +54,9 @@ class Place(Protocol):
     def classify(self, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
         """`model` (None: the selected one) and `predictions`."""
 
+    def card(self, name: str, html: bool) -> str:
+        """The model on one page, as HTML or Markdown."""
+
 
 def open_place(home: Path | None, url: str | None, key: str | None) -> Place:
     """Raises InvalidInput, Corrupt, Unavailable."""

@@ -51,6 +51,10 @@ class Remote:
         question = {"readings": [dict(reading) for reading in readings], **({"model": model} if model else {})}
         return self._api.call("POST", "/v1/classify", question).document
 
+    def card(self, name: str, html: bool) -> str:
+        wanted = "text/html" if html else "text/markdown"
+        return self._api.call("GET", _path(name, "/card"), headers={"Accept": wanted}).body.decode()
+
     def _pages(self, path: str, part: str) -> Iterator[Facts]:
         after: str | None = None
         while True:
