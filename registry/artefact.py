@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -13,8 +16,9 @@ from registry import golden
 from registry.classifier import Classifier, Engine, OnnxEngine, PipelineEngine, Rows
 from registry.errors import ModelRefused
 from registry.integrity import dump_pipeline, load_pipeline
-from registry.manifest import FORMAT, Feature, Manifest, ServedBy, describe
+from registry.manifest import FORMAT, Feature, Manifest, ServedBy, describe, plain
 
+PACKAGES = ("scikit-learn", "numpy", "lightgbm", "onnxruntime", "skops")
 PIPELINE, ONNX, AGREEMENT, REPORT = "model.skops", "model.onnx", "agreement.json", "report"
 
 
@@ -64,7 +68,11 @@ def pack(upload: Upload, name: str = "model") -> dict[str, bytes]:
 
 
 def manifest_of(upload: Upload, name: str, files: Mapping[str, bytes], saved_at: str) -> Manifest:
-    metadata = {**upload.metadata, "has_probabilities": hasattr(upload.pipeline, "predict_proba")}
+    metadata = {
+        "versions": versions(),
+        **plain(upload.metadata),
+        "has_probabilities": hasattr(upload.pipeline, "predict_proba"),
+    }
     return Manifest(
         FORMAT,
         name,
@@ -95,3 +103,12 @@ def open_classifier(manifest: Manifest, digest: str, files: Mapping[str, bytes])
 
 def serving_file(manifest: Manifest) -> str:
     return ONNX if manifest.served_by == "onnx" else PIPELINE
+
+
+def versions() -> dict[str, str]:
+    """The versions that a model was saved with: the first thing to look at when it is refused at load."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found

@@ -11,6 +11,7 @@ from typing import Any
 from registry.commit import Log
 from registry.errors import Moved
 from registry.index import Index
+from registry.manifest import plain
 from registry.names import check_name
 from registry.payload import Payload
 from registry.state import Model, Selection, State
@@ -49,7 +50,7 @@ class Changes:
         self, name: str, metadata: Mapping[str, Any], *, by: str, why: str = "", if_match: str | None = None
     ) -> Model:
         """Sets or replaces keys of the model's metadata; the model itself never changes."""
-        op = {"op": "annotate", "name": name, "metadata": dict(metadata)}
+        op = {"op": "annotate", "name": name, "metadata": plain(metadata)}
         return self._commit([op], by, why, if_match).models[name]
 
     def tag(

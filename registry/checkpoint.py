@@ -133,6 +133,6 @@ def newest(store: Store, keyring: Keyring) -> State | None:
 
 def write(store: Store, state: State, keyring: Keyring) -> None:
     """Writes the state's checkpoint and removes all but the newest two. May raise Unavailable."""
-    store.create(key(state.seq), encode(state, keyring))
+    store.put_stream(key(state.seq), [encode(state, keyring)])  # who else writes it writes the same
     for seq in numbers(store)[KEPT:]:
         store.delete(key(seq))

@@ -41,7 +41,11 @@ class Log(Follower):
         deadline = time.monotonic() + PATIENCE_S
         with self._lock:
             for attempt in range(1, TRIES + 1):
-                state = self.sync()
+                if attempt == 1:
+                    self.sync()
+                else:  # what was first has our head as its `previous`, or it is Corrupt: no need to read our own again
+                    self.changed()
+                state = self._state
                 if identity in state.commits:
                     return state
                 prepared = self._prepare(state, decide, identity, by, why, if_match)
@@ -77,7 +81,7 @@ class Log(Follower):
                 if newer.head == state.head:
                     raise
                 state = newer
-            except Corrupt as error:
+            except (Corrupt, TypeError) as error:
                 raise InvalidInput(f"what was given cannot be kept in the log: {error}") from None
 
     def _put(self, entry: log.Entry, data: bytes, after: State, deadline: float) -> bool:
@@ -99,6 +103,7 @@ class Log(Follower):
                 self._state = after
                 return True
             if found is not None:
+                self._read_ahead = (entry.seq, found)
                 return False
             if time.monotonic() > deadline:
                 break

@@ -43,6 +43,7 @@ class Follower:
         self._lenient = lenient
         self._unproven = 0  # the newest entry that no key of ours signed
         self._checkpoint = 0  # the newest that is known of
+        self._read_ahead: tuple[int, bytes] | None = None  # an entry that a commit has read already
 
     @property
     def state(self) -> State:
@@ -135,7 +136,8 @@ class Follower:
     def _tail(self, seq: int) -> Iterator[bytes]:
         """The entries from `seq` on: the first few one by one, a long tail by many reads at once."""
         for number in range(seq, seq + ONE_BY_ONE):
-            data = self._store.read(log.key(number))
+            ahead, self._read_ahead = self._read_ahead, None
+            data = ahead[1] if ahead and ahead[0] == number else self._store.read(log.key(number))
             if data is None:
                 return
             yield data

@@ -13,22 +13,17 @@ from zelador.settings import load_settings
 from zelador.user import user
 
 if TYPE_CHECKING:
-    from registry.registry import Registry
+    from registry.registry import Registry, Upload
 
 
 def save_model(model: Any, name: str, metadata: Mapping[str, Any] | None = None) -> str:
-    """Saves a fitted scikit-learn classifier with its metadata; gives the path of its artefact.
+    """Saves a fitted scikit-learn classifier or PyCaret pipeline with its metadata; gives the path of its artefact.
 
     `metadata["features"]` (names) is used where the model does not know its feature names.
     Raises ValueError for a name that is taken or refused, TypeRefused for a type outside the allow-list.
     """
-    from registry.classifier import classes_of
-    from registry.registry import Upload
-
-    facts = dict(metadata or {})
-    upload = Upload(model, _features(model, facts.get("features")), classes_of(model), _described(model, facts))
     registry = _open()
-    return registry.where(registry.save(name, upload, by=user(), why="save_model"))
+    return registry.where(registry.save(name, upload_of(model, metadata), by=user(), why="save_model"))
 
 
 def load_model(name: str) -> Any:
@@ -64,6 +59,18 @@ def delete_model(name: str) -> None:
     Raises FileNotFoundError for an unknown name, Conflict while it is selected.
     """
     _open().delete(name, by=user(), why="delete_model", files_at_once=True)
+
+
+def upload_of(model: Any, metadata: Mapping[str, Any] | None = None) -> Upload:
+    """What is saved of a model that a script has: what it knows of itself, and what it is told."""
+    from registry.classifier import classes_of
+    from registry.registry import Upload
+    from registry.unwrap import is_wrapped, unwrap
+
+    facts = dict(metadata or {})
+    if is_wrapped(model):
+        model = unwrap(model)
+    return Upload(model, _features(model, facts.get("features")), classes_of(model), _described(model, facts))
 
 
 def _open() -> Registry:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
+from datetime import date
+from pathlib import PurePath
 from typing import Any, Literal
 
 import msgspec
 
 from registry.errors import ModelRefused
+from zelador.errors import InvalidInput
 
 FILE = "manifest.json"
 FORMAT = 1
@@ -42,6 +46,28 @@ class Manifest(msgspec.Struct, frozen=True):
     metadata: dict[str, Any]
     files: dict[str, File]
     signature: str = ""  # signing.py writes and checks it on the bytes
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON keeps it: NumPy's numbers and arrays as Python's, what is not finite as null, times as text.
+
+    Raises InvalidInput, naming the type, for what has no such form.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, PurePath):
+        return str(value)
+    if callable(getattr(value, "tolist", None)):
+        return plain(value.tolist())
+    raise InvalidInput(f"metadata holds a {type(value).__module__}.{type(value).__qualname__}, which JSON cannot keep")
 
 
 def describe(data: bytes) -> File:

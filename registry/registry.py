@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,10 +26,12 @@ from registry.runs import Runs
 from registry.signing import Keyring
 from registry.state import Model, Selection, State
 from registry.store import Store, open_store
-from zelador.errors import InvalidInput
+from zelador.errors import InvalidInput, Unavailable
 from zelador.settings import RegistrySettings
 
 __all__ = ["Feature", "Model", "Registry", "Selection", "State", "Upload"]
+
+log = logging.getLogger(__name__)
 
 SAVES = 3  # of one model, when a collection gave up the upload in between
 README = """This folder is a Zelador registry.
@@ -60,7 +63,12 @@ class Registry(Changes):
         Raises InvalidInput, Corrupt.
         """
         settings = where if isinstance(where, RegistrySettings) else RegistrySettings(url=str(where))
-        registry = cls(_store(settings), settings)
+        return cls.on(_store(settings), settings)
+
+    @classmethod
+    def on(cls, store: Store, settings: RegistrySettings | None = None) -> Registry:
+        """The registry in `store`; else as `open`."""
+        registry = cls(store, settings)
         if registry._log.sync().seq == 0:
             registry._begin()
         registry._index.mend(registry._log)
@@ -204,7 +212,10 @@ class Registry(Changes):
             return [] if state.seq else [{"op": "create", "registry": uuid.uuid4().hex}]  # else another made it
 
         self._log.commit(first, by="zelador", why="the registry was made")
-        self._store.create("README.txt", README.encode())
+        try:
+            self._store.replace("README.txt", README.encode())
+        except Unavailable as error:
+            log.warning("README.txt was not written: %s", error)
 
     def _check_free(self, name: str) -> None:
         if check_name(name) in self._log.sync().models:

@@ -7,6 +7,7 @@ lost, the request refused, or carried out only after the client has given up.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import socket
@@ -14,16 +15,22 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 OPTIONS = {"region": "us-east-1", "access_key_id": "test", "secret_access_key": "test"}
 TIMEOUT_S = 0.5  # of the clients of a server with faults
 BUCKET = "zelador-test"
+OFF = "/faults/off"
 
 
-@contextmanager
+def end_faults(options: dict[str, str]) -> None:
+    with contextlib.suppress(urllib.error.HTTPError):
+        urllib.request.urlopen(options["endpoint"] + OFF, timeout=30).close()
+
+
+@contextlib.contextmanager
 def run_s3(faults: float = 0.0, seed: int = 7) -> Iterator[dict[str, str]]:
     """The options for obstore of a server in a process of its own, with the bucket `BUCKET`."""
     command = [sys.executable, "-m", "tests.s3_server", str(faults), str(seed)]
@@ -47,6 +54,8 @@ class Faulty:
         self.counts = {"lost": 0, "refused": 0, "late": 0, "cut": 0, "right": 0}
 
     def __call__(self, environ, start_response):
+        if environ["PATH_INFO"] == OFF:
+            self.share = 0.0
         with self.lock:
             faulty = self.share and environ["PATH_INFO"].count("/") > 1 and self.draw.random() < self.share
             fault = self.draw.choice(["lost", "refused", "late", "cut"]) if faulty else "right"
@@ -78,12 +87,12 @@ class Kept:
 
 
 def main() -> None:
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.server import create_backend_app
     from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     share, seed = (float(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 2 else (0.0, 7)
-    app = Faulty(DomainDispatcherApplication(create_backend_app), share, seed)
+    app = Faulty(create_backend_app("s3"), share, seed)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()

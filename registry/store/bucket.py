@@ -99,7 +99,8 @@ class Bucket:
 
         parts_of(key)
         kept = pieces if isinstance(pieces, builtins.list | tuple) else builtins.list(pieces)
-        self._repeat("written", lambda: obstore.put(self._bucket, key, iter(kept)))
+        # One piece goes in one request, or in parts when it is large; an iterator would go in parts always.
+        self._repeat("written", lambda: obstore.put(self._bucket, key, kept[0] if len(kept) == 1 else iter(kept)))
 
     def replace(self, key: str, data: bytes) -> None:
         self.put_stream(key, [data])

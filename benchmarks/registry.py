@@ -1,0 +1,171 @@
+"""How fast the registry is with many models, on a folder: `python -m benchmarks.registry [--models N] [--json]`.
+
+The models are made of real entries and real manifests with stand-in files; the limits are the product's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from registry import checkpoint, log
+from registry.manifest import Feature, Manifest, describe
+from registry.registry import Registry
+from registry.state import State, fold_all
+from registry.store import Folder
+
+LIMITS = {"cold_s": 1.0, "warm_ms": 5.0, "checkpoint_bytes": 1_000_000, "save_ms": 25.0}
+SAVES, LISTS = 51, 51
+KINDS = ("RandomForestClassifier", "LogisticRegression", "LGBMClassifier", "GaussianNB")
+
+COLD = """
+import sys, time
+from registry.registry import Registry
+from benchmarks.registry import listed
+started = time.perf_counter()
+registry = Registry.open(sys.argv[1])
+found = listed(registry)
+print(time.perf_counter() - started, len(found))
+"""
+
+
+def metadata(number: int) -> dict[str, Any]:
+    """As the trainer writes it, without what only a model's own page shows."""
+    scores = {name: round((number * 7919 % 10_000) / 10_000, 4) for name in ("Accuracy", "AUC", "Recall", "F1", "MCC")}
+    return {
+        "model_type": KINDS[number % len(KINDS)],
+        "metric": "F1",
+        "metrics": scores,
+        "holdout": scores,
+        "rank": number % 5 + 1,
+        "run": f"20261124_{number // 5:06d}",
+        "description": f"run of line {number % 12}",
+        "data": {"rows": 4_000 + number, "digest": uuid.uuid5(uuid.NAMESPACE_OID, str(number)).hex},
+        "versions": {"python": "3.11.7", "scikit-learn": "1.4.2", "numpy": "1.26.4", "skops": "0.16.0"},
+        "features": ["lux", "temperature", "vibration"],
+        "units": {"lux": "lx", "temperature": "°C", "vibration": "g"},
+        "classes": ["no", "yes"],
+        "served_by": "onnx",
+    }
+
+
+def fill(folder: Path, models: int) -> None:
+    """A log of `models` registrations with its checkpoints where writers would have left them; files are written
+    plainly, an fsync each would take minutes and be no part of what is measured."""
+    store = Folder(folder)
+    Registry.on(store)
+    first = store.read(log.key(1)) or b""
+    state = fold_all(State(), [(log.decode(first, 1, None), log.digest(first))])
+    head, newest, pending = state.head, 0, []
+    for number in range(models):
+        op = {
+            "op": "register",
+            "name": f"{KINDS[number % len(KINDS)]}_{number:06d}",
+            "upload": uuid.uuid4().hex,
+            "digest": uuid.uuid4().hex * 2,
+            "metadata": metadata(number),
+        }
+        at = f"2026-11-{number % 28 + 1:02d}T12:00:{number % 60:02d}.000Z"
+        entry = log.Entry(number + 2, head, uuid.uuid4().hex, at, "benchmark", "", (op,))
+        data = log.encode(entry)
+        (folder / log.key(entry.seq)).write_bytes(data)
+        head = log.digest(data)
+        pending.append((entry, head))
+        if number < models - 1 and entry.seq - newest > max(checkpoint.LEAST_TAIL, number / 8):
+            state, pending = fold_all(state, pending), []
+            checkpoint.write(store, state, Registry(store)._keyring)
+            newest = state.seq
+
+
+def listed(registry: Registry) -> list[Any]:
+    """What an operator asks for: those of two kinds, well scored, the best first."""
+    models = registry.sync().models.values()
+    found = [
+        model
+        for model in models
+        if model.metadata["model_type"] in KINDS[:2] and model.metadata["metrics"]["F1"] >= 0.5
+    ]
+    return sorted(found, key=lambda model: (-model.metadata["metrics"]["F1"], model.name))
+
+
+def measure(models: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="zelador-registry-") as name:
+        folder = Path(name)
+        fill(folder, models)
+        Registry.open(folder)  # registry.json, as the last writer would have left it
+        cold = []
+        for _ in range(3):
+            done = subprocess.run([sys.executable, "-c", COLD, name], capture_output=True, text=True, check=True)
+            cold.append(float(done.stdout.split()[0]))
+        registry = Registry.open(folder)
+        warm = _median(lambda: listed(registry), LISTS)
+        newest = folder / checkpoint.key(checkpoint.numbers(registry._store)[0])
+        whole = len(checkpoint.encode(registry.state, registry._keyring))
+        tail = registry.state.seq - int(newest.name[:8])
+        save_full = _saves(registry)
+    with tempfile.TemporaryDirectory(prefix="zelador-registry-") as name:
+        save = _saves(Registry.open(name))
+    return {
+        "models": models,
+        "cold_s": round(statistics.median(cold), 3),
+        "cold_worst_s": round(max(cold), 3),
+        "tail": tail,
+        "warm_ms": round(warm * 1e3, 3),
+        "checkpoint_bytes": whole,
+        "save_ms": round(save * 1e3, 2),
+        "save_among_many_ms": round(save_full * 1e3, 2),
+    }
+
+
+def _saves(registry: Registry) -> float:
+    files = {"model.skops": os.urandom(60_000), "golden.json": os.urandom(4_000)}
+    features = (Feature("lux", "lx"), Feature("temperature", "°C"), Feature("vibration", "g"))
+    digests = {path: describe(data) for path, data in files.items()}
+    names = iter(range(10**6))
+
+    def save() -> None:
+        number = next(names)
+        saved = Manifest(1, f"saved-{number}", features, ("no", "yes"), "pipeline", "", metadata(number), digests)
+        registry.add(saved.name, files, saved, by="benchmark")
+
+    return _median(save, SAVES)
+
+
+def _median(act: Callable[[], object], times: int) -> float:
+    took = []
+    for _ in range(times):
+        started = time.perf_counter()
+        act()
+        took.append(time.perf_counter() - started)
+    return statistics.median(took)
+
+
+def main() -> int:
+    """0: within the limits; 1: one of them is passed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.registry", description=__doc__)
+    parser.add_argument("--models", type=int, default=10_000)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    found = measure(options.models)
+    passed = [name for name, limit in LIMITS.items() if found[name] > limit]
+    if options.json:
+        print(json.dumps({**found, "passed_limits": passed}))
+    else:
+        for name, value in found.items():
+            limit = f"   at most {LIMITS[name]:g}" if name in LIMITS else ""
+            print(f"{name:20} {value:>12}{limit}{'   TOO MUCH' if name in passed else ''}")
+    return 1 if passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

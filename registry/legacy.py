@@ -1,0 +1,151 @@
+"""Old models: folders of .pkl and .joblib files, with or without the seed's registry.json.
+
+The only place that loads a pickle, which can run any code that its writer liked. So: `look` shows what each file
+would call, without running it; `bring_in` loads only when told to trust, only the very bytes that were looked at, and
+saves the model anew as skops, so that nobody has to trust it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from registry.errors import TypeRefused
+from registry.names import NAME
+from registry.pickle_contents import Contents, contents
+from zelador.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from registry.registry import Registry
+    from registry.state import Model
+
+ENDINGS = (".pkl", ".pickle", ".joblib")
+INDEX = "registry.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that could be brought in. `trouble`: why it cannot."""
+
+    name: str  # as it would be registered
+    path: Path
+    sha256: str
+    contents: Contents
+    metadata: dict[str, Any] = field(default_factory=dict)
+    saved_at: str | None = None
+    trouble: str | None = None
+
+
+def look(path: Path) -> list[Found]:
+    """What is at `path`, a file or a folder; nothing is loaded. Raises NotFound."""
+    if path.is_file():
+        return [_look_at(path, path.stem, {})]
+    if not path.is_dir():
+        raise NotFound(f"there is nothing at {path}")
+    files = sorted(file for file in path.rglob("*") if file.suffix in ENDINGS and file.is_file())
+    told = _index(path)
+    found = []
+    for name, entry in told.items():
+        file = _named(path, files, str(entry.get("path", "")))
+        if file is None:
+            nothing = Contents((), ())
+            found.append(Found(_safe(name), path / INDEX, "", nothing, trouble=f"{entry.get('path')!r} is not there"))
+        else:
+            files.remove(file)
+            found.append(_look_at(file, name, entry))
+    return found + [_look_at(file, file.stem, {}) for file in files]
+
+
+def bring_in(found: Found, registry: Registry, *, trust: bool, by: str, name: str | None = None) -> Model:
+    """Loads a file that was looked at and registers it. Raises InvalidInput unless `trust`, when it has changed, or
+    cannot be loaded; TypeRefused, DuplicateName as `save`."""
+    if found.trouble:
+        raise InvalidInput(f"{found.name}: {found.trouble}")
+    if not trust:
+        raise InvalidInput(
+            f"{found.path.name} is a pickle: loading it runs whatever its writer put in. Look at what it would call "
+            f"({', '.join(found.contents.unusual) or 'nothing unusual'}), and say so if you trust where it comes from"
+        )
+    data = found.path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != found.sha256:
+        raise InvalidInput(f"{found.path} has changed since it was looked at; look again")
+    model, said = _load(found.path, data)
+    return _register(found, registry, model, said, by, name or found.name)
+
+
+def _load(path: Path, data: bytes) -> tuple[Any, list[str]]:
+    """The one load of a pickle in Zelador; what the libraries warned of (another version, mostly)."""
+    import joblib
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            return joblib.load(io.BytesIO(data)), sorted({str(warning.message)[:300] for warning in said})[:5]
+        except Exception as error:  # noqa: BLE001 - a pickle can raise anything
+            raise InvalidInput(
+                f"{path.name} cannot be loaded ({type(error).__name__}: {str(error)[:300]}); it needs the packages "
+                "that it was saved with, for PyCaret's the trainer's"
+            ) from None
+
+
+def _register(found: Found, registry: Registry, model: Any, said: list[str], by: str, name: str) -> Model:
+    from registry.functions import upload_of
+
+    if isinstance(model, list | tuple) and model and hasattr(model[0], "predict"):
+        model = model[0]  # PyCaret 2 kept its pipeline in a list
+    imported = {"file": found.path.name, "sha256": found.sha256, "saved_at": found.saved_at, "warnings": said}
+    try:
+        upload = upload_of(model, {**found.metadata, "imported": imported})
+        return registry.save(name, upload, by=by, why=f"imported from {found.path.name}")
+    except TypeRefused as error:
+        raise TypeRefused(f"{found.path.name}: {error}") from None
+
+
+def _look_at(path: Path, name: str, entry: dict[str, Any]) -> Found:
+    data = path.read_bytes()
+    metadata = entry.get("metadata") if isinstance(entry.get("metadata"), dict) else {}
+    safe = _safe(name)
+    if safe != name:
+        metadata = {**(metadata or {}), "original_name": name}
+    saved_at = entry.get("saved_at")
+    return Found(
+        safe,
+        path,
+        hashlib.sha256(data).hexdigest(),
+        contents(data),
+        metadata or {},
+        saved_at if isinstance(saved_at, str) else None,
+    )
+
+
+def _index(folder: Path) -> dict[str, dict[str, Any]]:
+    """The seed's registry.json; one that is missing or damaged is none, as it was for the seed."""
+    try:
+        told = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(told, dict):
+        return {}
+    return {str(name): entry for name, entry in told.items() if isinstance(entry, dict)}
+
+
+def _named(folder: Path, files: list[Path], told: str) -> Path | None:
+    """The file that the index means, among those in the folder: its path was relative to wherever the seed ran."""
+    parts = Path(told.replace("\\", "/")).parts
+    for start in range(len(parts)):
+        if (wanted := folder.joinpath(*parts[start:])) in files:
+            return wanted
+    return None
+
+
+def _safe(name: str) -> str:
+    """A name that we allow: what is not becomes `_`."""
+    if NAME.fullmatch(name) and ".." not in name and not name.endswith("."):
+        return name
+    return re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9_.-]", "_", name))[:64].strip(".-") or "model"

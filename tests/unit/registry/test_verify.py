@@ -1,0 +1,137 @@
+"""What verify finds, and what a checkpoint is worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from registry import checkpoint, log
+from registry.follow import Follower
+from registry.registry import Registry
+from tests.memory_store import Memory
+from tests.registry_writers import save
+from zelador.errors import Corrupt, InvalidInput
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Memory:
+    monkeypatch.setattr(checkpoint, "LEAST_TAIL", 4)
+    store = Memory()
+    registry = Registry.on(store)
+    for name in "abcdef":
+        save(registry, name, name)
+    registry.select("a", by="me")
+    return store
+
+
+def found(store: Memory, expect: str | None = None) -> list[tuple[str, bool]]:
+    return [(finding.where, finding.fault) for finding in Registry(store).verify(expect).findings]
+
+
+def key(store: Memory, end: str) -> str:
+    return next(key for key in sorted(store.objects) if key.endswith(end) and key.startswith("models/a/"))
+
+
+def test_a_whole_registry_has_nothing_to_say(store: Memory) -> None:
+    report = Registry(store).verify()
+    assert (report.whole, report.findings, report.entries, report.models, report.files) == (True, (), 8, 6, 12)
+    assert any(name.startswith("checkpoints/") for name in store.objects)
+
+
+@pytest.mark.parametrize("end", ["manifest.json", "model.skops"])
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_file_that_is_gone_or_another(store: Memory, end: str, gone: bool) -> None:
+    name = key(store, end)
+    if gone:
+        store.delete(name)
+    else:
+        store.put_stream(name, [b"{}"])
+    ((where, fault),) = found(store)
+    assert (where, fault) == (name.rpartition("/")[0], True)
+
+
+def test_a_broken_chain_a_gap_and_strays(store: Memory) -> None:
+    store.put_stream("log/notes.txt", [b"not ours"])
+    store.put_stream("models/z/u/model.skops", [b"half"])
+    assert found(store) == [("log/notes.txt", False), ("models/z/u", False)]
+    store.put_stream(log.key(10), [store.read(log.key(8))])
+    assert (log.key(10), True) in found(store)
+    store.put_stream(log.key(3), [store.read(log.key(3)).replace(b"writer", b"sombody")])
+    assert found(store) == [("log", True)]
+
+
+def test_an_etag_seen_before_must_be_in_the_chain(store: Memory) -> None:
+    seen = Registry.on(store).state.etag
+    older = Registry.on(store)
+    older.annotate("a", {"note": "x"}, by="me")
+    assert found(store, seen) == []
+    assert found(store, f'"{older.state.etag}"') == []
+    store.delete(log.key(9))  # restored from a copy that was made before
+    store.delete("registry.json")
+    assert [where for where, fault in found(store, older.state.etag) if fault] == ["log"]
+    assert [where for where, fault in found(store) if fault] == []
+
+
+def test_registry_json_comes_back(store: Memory) -> None:
+    whole = store.read("registry.json")
+    for damaged in (None, b"{ damaged", b"{}\n"):
+        if damaged is None:
+            store.delete("registry.json")
+        else:
+            store.put_stream("registry.json", [damaged])
+        assert found(store) == [("registry.json", False)]
+        Registry.on(store)
+        assert store.read("registry.json") == whole
+
+
+def test_a_cold_start_reads_the_checkpoint_and_the_tail_alone(store: Memory) -> None:
+    (newest, *_) = checkpoint.numbers(store)
+    for seq in range(1, newest):
+        store.delete(log.key(seq))
+    state = Follower(store).sync()
+    assert set(state.models) == set("abcdef")
+    assert state.seq == 8
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_one_that_lies_is_found(store: Memory) -> None:
+    (newest, *_) = checkpoint.numbers(store)
+    state = Follower(store, from_zero=True).sync()
+    whole = store.read(checkpoint.key(newest))
+    store.put_stream(checkpoint.key(newest), [whole[:-5]])
+    assert Follower(store).sync() == state
+    assert found(store) == [(checkpoint.key(newest), False)]
+    lying = checkpoint.decode(whole, Registry(store)._keyring)
+    renamed = {**lying.models, "a": lying.models["b"]}
+    store.put_stream(
+        checkpoint.key(newest), [checkpoint.encode(replace(lying, models=renamed), Registry(store)._keyring)]
+    )
+    assert (checkpoint.key(newest), True) in found(store)
+
+
+def test_a_log_that_ends_before_its_checkpoint_is_corrupt(store: Memory) -> None:
+    (newest, *_) = checkpoint.numbers(store)
+    for seq in range(newest, 9):
+        store.delete(log.key(seq))
+    with pytest.raises(Corrupt, match="restore the log from a backup"):
+        Registry.on(store)
+
+
+def test_only_the_newest_two_checkpoints_are_kept(store: Memory) -> None:
+    registry = Registry.on(store)
+    for i in range(30):
+        registry.annotate("a", {"i": i}, by="me")
+    assert len(checkpoint.numbers(store)) == 2
+
+
+def test_what_json_cannot_keep_is_refused_and_the_log_stays_whole(store: Memory) -> None:
+    registry = Registry.on(store)
+    for value in (float("nan"), float("inf"), object()):
+        with pytest.raises(InvalidInput, match="cannot be kept"):
+            registry._commit([{"op": "annotate", "name": "a", "metadata": {"AUC": value}}], "me", "")
+    with pytest.raises(InvalidInput, match=r"builtins\.object, which JSON cannot keep"):
+        registry.annotate("a", {"x": object()}, by="me")
+    kept = registry.annotate("a", {"AUC": np.float64("nan"), "F1": np.float32(0.5), "rows": np.int64(3)}, by="me")
+    assert (kept.metadata["AUC"], kept.metadata["F1"], kept.metadata["rows"]) == (None, 0.5, 3)
+    assert found(store) == []
