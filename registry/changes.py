@@ -64,11 +64,34 @@ class Changes:
         if_match: str | None = None,
     ) -> Model:
         """Adds and takes away tags; two people who tag at once both have their way."""
-        added, removed = sorted(set(add)), sorted(set(remove))
-        if bad := [tag for tag in added if not isinstance(tag, str) or not 0 < len(tag) <= 64 or not tag.isprintable()]:
-            raise InvalidInput(f"{str(bad[0])[:80]!r} is not a tag: 1 to 64 printable characters")
+        added, removed = checked_tags(add), sorted(set(remove))
         op = {"op": "tag", "name": name, "add": added, "remove": removed}
         return self._commit([op], by, why, if_match).models[name]
+
+    def amend(
+        self,
+        name: str,
+        metadata: Mapping[str, Any],
+        tags: Iterable[str] | None = None,
+        *,
+        by: str,
+        why: str = "",
+        if_match: str | None = None,
+    ) -> Model:
+        """Annotates, and makes `tags` (None: as they are) the model's only ones, in one entry."""
+        wanted = None if tags is None else checked_tags(tags)
+
+        def amend(state: State) -> list[dict[str, Any]]:
+            model = state.model(name)
+            ops: list[dict[str, Any]] = []
+            if metadata:
+                ops.append({"op": "annotate", "name": name, "metadata": plain(metadata)})
+            if wanted is not None and set(wanted) != set(model.tags):
+                gone = sorted(set(model.tags) - set(wanted))
+                ops.append({"op": "tag", "name": name, "add": wanted, "remove": gone})
+            return ops
+
+        return self._commit(amend, by, why, if_match).models[name]
 
     def reserve(self, name: str, for_s: float, *, by: str, why: str = "") -> str:
         """Keeps a name free for whoever has the token that this gives, for `for_s` seconds. Raises DuplicateName."""
@@ -118,6 +141,14 @@ class Changes:
             self._log.write_checkpoint_if_due()
         except Unavailable as error:
             log.warning("no checkpoint was written; a later change writes one: %s", error)
+
+
+def checked_tags(tags: Iterable[Any]) -> list[str]:
+    """Sorted, each once. Raises InvalidInput."""
+    given = list(tags)
+    if bad := [tag for tag in given if not isinstance(tag, str) or not 0 < len(tag) <= 64 or not tag.isprintable()]:
+        raise InvalidInput(f"{str(bad[0])[:80]!r} is not a tag: 1 to 64 printable characters")
+    return sorted(set(given))
 
 
 def _selected(state: State) -> Selection:

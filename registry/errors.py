@@ -32,6 +32,10 @@ class TypeRefused(errors.InvalidInput):
     """The object holds a type that is not on our allow-list."""
 
 
+class ArchiveRefused(errors.InvalidInput):
+    """The archive is not a model as it is exported, or holds what would be refused at load."""
+
+
 class ModelRefused(errors.Corrupt):
     """The artefact cannot be trusted, or does not answer its golden rows."""
 

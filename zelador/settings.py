@@ -208,6 +208,15 @@ class ApiSettings(Section):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000  # 0: any that is free
     keys_file: Path = Path(".zelador/keys.json")  # SHA-256 of each key, never the key
     max_body_bytes: PositiveInt = 1_048_576  # a larger request is refused
+    max_upload_bytes: PositiveInt = 268_435_456  # a larger model is refused (POST /v1/models), packed or unpacked
+    uploads_at_once: PositiveInt = 2  # each is held in memory, packed and unpacked
+    # every change: who, what, before, after; a line of JSON each. None: audit.jsonl beside the keys
+    audit_file: Path | None = None
+    audit_bytes: PositiveInt = 67_108_864  # then it begins anew, and the one before it is kept as audit.jsonl.1
+    rate_per_s: PositiveFloat = 100.0  # requests a second that one key may make in the long run
+    rate_burst: PositiveInt = 200  # and at once
+    failure_delay_s: NonNegativeFloat = 5.0  # the longest that the answer to a wrong key is held back; it grows to this
+    keep_answers_s: PositiveInt = 86_400  # how long an Idempotency-Key is remembered
 
 
 class RemoteSettings(Section):

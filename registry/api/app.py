@@ -8,18 +8,46 @@ from importlib.metadata import version
 import redis
 from fastapi import FastAPI
 
-from registry.api import access, classify, health, ledger, models, page, problems, quarantine, runs, selection
-from registry.api.keys import KeyFile
+from registry.api import (
+    access,
+    audit,
+    classify,
+    devices,
+    document,
+    files,
+    health,
+    history,
+    idempotency,
+    keys,
+    ledger,
+    models,
+    operations,
+    page,
+    predictions,
+    problems,
+    quarantine,
+    readings,
+    runs,
+    selection,
+    trail,
+    uploads,
+)
 from registry.registry import Registry
 from zelador.buffer import connect_redis
 from zelador.ledger import LedgerReader
 from zelador.quarantine import Quarantine
+from zelador.recent import Recent
 from zelador.runs import Runs
 from zelador.settings import Settings
 
 DESCRIPTION = """Administers models and watches the stream. Every path below /v1 needs `Authorization: Bearer KEY`.
 
 Errors are problem documents (RFC 9457). Readings come in and predictions go out over MQTT, not here."""
+
+PARTS = (
+    models, uploads, files, selection, history, operations, classify, runs, readings, predictions, devices,
+    ledger, quarantine, keys, audit, health, page,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +61,8 @@ class Services:
     quarantine: Quarantine
     runs: Runs
     classifiers: classify.Classifiers
+    trail: trail.Trail
+    recent: Recent
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -48,9 +78,13 @@ def make_app(settings: Settings) -> FastAPI:
         Quarantine(client, settings),
         Runs(client, settings.redis.prefix),
         classify.Classifiers(registry),
+        trail.Trail(trail.where(settings.api.keys_file, settings.api.audit_file), settings.api.audit_bytes),
+        Recent(client, settings.redis.prefix),
     )
-    for part in (models, selection, classify, runs, ledger, quarantine, health, page):
-        app.include_router(part.router)
+    for part in PARTS:  # not include_router, which hides the routes: the guard and the tests go through all of them
+        app.router.routes.extend(part.router.routes)
     problems.install(app)
-    access.install(app, KeyFile(settings.api.keys_file), settings.api.max_body_bytes)
+    document.install(app)
+    idempotency.install(app)
+    access.install(app, settings.api)
     return app

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from registry.api.problems import responses
+from registry.api.roles import needs
 from registry.classifier import Classifier
 from registry.registry import Registry
 from zelador.errors import Conflict, InvalidInput
@@ -77,8 +78,9 @@ class Classifiers:
     summary="Classify readings by hand",
     responses={
         200: {"content": {"application/json": {"example": EXAMPLE}}},
-        **responses(401, 404, 409, 413, 422),
+        **responses(404, 409),
     },
+    **needs("viewer"),
 )
 def classify(question: Question, request: Request) -> dict[str, Any]:
     services = request.app.state.services

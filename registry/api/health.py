@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from registry.api.selection import rollout
+from registry.api import rollout
 from zelador import health
 from zelador.errors import ZeladorError
 
@@ -89,7 +89,7 @@ class _Collector:
                 selected = GaugeMetricFamily("zelador_selected", "The selected model", labels=("model", "sequence"))
                 selected.add_metric([state.selection.model, str(state.selection.sequence)], 1)
                 yield selected
-                found = rollout(services, state.selection)
+                found = rollout.counted(services, state.selection)
                 if found is not None:
                     text = "Inference workers that run the selected model"
                     yield GaugeMetricFamily("zelador_workers_on_selection", text, value=found["live"])

@@ -1,123 +1,97 @@
-"""API keys: 256 random bits each, shown once; only the SHA-256 is kept, in a file of the owner's.
-
-A slow hash is for passwords, which people choose; nobody can guess a random key.
-"""
+"""/v1/keys: who may ask: list, make, revoke."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
-import hmac
-import os
-import secrets
-from collections.abc import Iterator
-from datetime import datetime, timezone
-from pathlib import Path
+from typing import Annotated, Any
 
-import msgspec
+from fastapi import APIRouter, Request, Response
+from fastapi import Path as InPath
+from pydantic import BaseModel, ConfigDict, Field
 
-from zelador.errors import Corrupt, Unavailable
+from registry.api import key_file, last_use
+from registry.api.access import audit
+from registry.api.key_file import Key, Role
+from registry.api.problems import responses
+from registry.api.roles import needs
 
-PREFIX = "zlk_"  # recognisable, for people and for secret scanners
+router = APIRouter(prefix="/v1/keys", tags=["access"])
 
-
-class Key(msgspec.Struct, frozen=True):
-    """What is kept of a key; `id` names it in logs."""
-
-    id: str
-    digest: str
-    role: str
-    created_at: str
-
-
-class _File(msgspec.Struct, frozen=True):
-    keys: tuple[Key, ...] = ()
+EXAMPLE = {
+    "id": "4f2a91c0",
+    "role": "operator",
+    "note": "the shift's tablet",
+    "state": "valid",
+    "created_at": "2026-11-24T12:00:01Z",
+    "expires_at": "2027-11-24T12:00:01Z",
+    "revoked_at": None,
+    "last_used_at": None,
+}
 
 
-def first_key(path: Path) -> str | None:
-    """The admin key of a home that has none yet; None if the file is there. Raises Unavailable, Corrupt."""
-    with _locked(path):
-        return None if path.exists() else _add(path)
+class Wanted(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"role": "operator", "note": "the shift's tablet"}]}
+    )
+
+    role: Annotated[Role, Field(description="viewer looks and classifies, operator also acts, admin may all.")]
+    note: Annotated[str, Field(max_length=key_file.MOST_NOTE, description="What it is for.")] = ""
+    lasts_s: Annotated[
+        int | None, Field(ge=1, le=100 * 366 * 86_400, description="Seconds until it expires; without it, never.")
+    ] = None
 
 
-def new_key(path: Path) -> str:
-    """Another admin key. Raises Unavailable when the file cannot be written, Corrupt when it is damaged."""
-    with _locked(path):
-        return _add(path)
+def describe(key: Key, used: dict[str, str]) -> dict[str, Any]:
+    """All but its digest."""
+    return {
+        "id": key.id,
+        "role": key.role,
+        "note": key.note,
+        "state": key.state,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+        "last_used_at": used.get(key.id),
+    }
 
 
-class KeyFile:
-    """The keys that are known; reads the file again when it has changed."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: tuple[int, int, int] | None = None
-        self._keys: tuple[Key, ...] = ()
-
-    def known(self, key: str) -> Key | None:
-        """The record of `key`, compared in constant time; None for a key that we did not give. Raises Corrupt."""
-        self._refresh()
-        digest = _digest(key)
-        found = None
-        for record in self._keys:
-            if hmac.compare_digest(record.digest, digest):
-                found = record
-        return found
-
-    def _refresh(self) -> None:
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            self._seen, self._keys = None, ()
-            return
-        seen = (status.st_mtime_ns, status.st_size, status.st_ino)
-        if seen != self._seen:
-            self._keys = _read(self._path).keys
-            self._seen = seen
+@router.get(
+    "",
+    summary="Every key: role, note, whether it is valid, when it was last used (to the minute); never the key itself",
+    responses={200: {"content": {"application/json": {"example": {"keys": [EXAMPLE]}}}}},
+    **needs("admin"),
+)
+def list_keys(request: Request) -> dict[str, Any]:
+    path = request.app.state.services.settings.api.keys_file
+    used = last_use.read(last_use.where(path))
+    return {"keys": [describe(key, used) for key in key_file.list_keys(path)]}
 
 
-def _add(path: Path) -> str:
-    key = PREFIX + secrets.token_urlsafe(32)
-    record = Key(secrets.token_hex(4), _digest(key), "admin", datetime.now(timezone.utc).isoformat(timespec="seconds"))
-    _write(path, _File((*_read(path).keys, record)))
-    return key
+@router.post(
+    "",
+    status_code=201,
+    summary="Make a key; the answer has it, once",
+    description="A repeat by an Idempotency-Key shows the same record, with `key` null: no key is ever stored.",
+    responses={201: {"content": {"application/json": {"example": {**EXAMPLE, "key": "zlk_…"}}}}},
+    **needs("admin"),
+)
+def make_key(wanted: Wanted, request: Request, response: Response) -> dict[str, Any]:
+    path = request.app.state.services.settings.api.keys_file
+    record, key = key_file.new_key(path, wanted.role, wanted.note, wanted.lasts_s)
+    shown = describe(record, {})
+    audit(request, "key made", record.id, None, shown)
+    return {**shown, "key": key}
 
 
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _read(path: Path) -> _File:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=_File)
-    except FileNotFoundError:
-        return _File()
-    except msgspec.DecodeError as error:
-        raise Corrupt(f"{path} is damaged ({error}); remove it and make a new key: zelador keys new") from None
-
-
-def _write(path: Path, content: _File) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(content)))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise Unavailable(f"{path} cannot be written ({error.strerror}); set ZELADOR_API__KEYS_FILE") from None
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Two who make a key at once must both get one that is kept."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_name(f".{path.name}.lock").open("a")
-    except OSError as error:
-        raise Unavailable(f"{path} cannot be written ({error.strerror}); set ZELADOR_API__KEYS_FILE") from None
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+@router.delete(
+    "/{key}",
+    status_code=204,
+    summary="Revoke a key; the last admin key is refused",
+    responses=responses(404, 409),
+    **needs("admin"),
+)
+def revoke_key(
+    key: Annotated[str, InPath(description="The key's id.", examples=["4f2a91c0"])], request: Request
+) -> Response:
+    ended = key_file.revoke(request.app.state.services.settings.api.keys_file, key)
+    audit(request, "key revoked", ended.id, {"role": ended.role, "note": ended.note}, {"revoked_at": ended.revoked_at})
+    return Response(status_code=204)

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from registry.api.problems import responses
+from registry.api.roles import needs
 from zelador import health
 
 router = APIRouter(prefix="/v1/ledger", tags=["ledger"])
@@ -34,7 +34,8 @@ EXAMPLE = {
     "`lag_s` is the age of the oldest reading that waits. `outside` is no part of it: numbers that devices with a "
     "`seq` used and that never came, and what the broker says that it dropped since its start, for any of its "
     "clients (null where it does not say).",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(401, 503)},
+    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}},
+    **needs("viewer"),
 )
 def get_ledger(request: Request) -> dict[str, Any]:
     services = request.app.state.services

@@ -12,15 +12,34 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from registry.errors import ModelSelected, Moved
+from registry.errors import (
+    ArchiveRefused,
+    DuplicateName,
+    ModelRefused,
+    ModelSelected,
+    Moved,
+    TypeRefused,
+    Unknown,
+)
 from zelador import errors
 
 log = logging.getLogger(__name__)
 
-# The first that fits: (error, status, type, title).
+
+class PreconditionRequired(errors.ZeladorError):
+    """The change has to say which state it was decided on (If-Match)."""
+
+
+# The first that fits: (error, status, type, title). A type never changes its meaning; docs/reference/api.md lists them.
 KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
+    (PreconditionRequired, 428, "precondition-required", "If-Match is needed"),
     (Moved, 412, "changed-meanwhile", "The registry changed meanwhile"),
     (ModelSelected, 409, "model-selected", "The model is selected"),
+    (DuplicateName, 409, "name-taken", "The name is taken"),
+    (ArchiveRefused, 422, "archive-refused", "The archive is refused"),
+    (TypeRefused, 422, "type-refused", "A type that is not allowed"),
+    (ModelRefused, 500, "model-refused", "The stored model is refused"),
+    (Unknown, 503, "outcome-unknown", "Whether it was done is not known"),
     (errors.NotFound, 404, "not-found", "Not found"),
     (errors.Conflict, 409, "conflict", "Not possible now"),
     (errors.InvalidInput, 422, "invalid-input", "Invalid input"),
@@ -29,10 +48,20 @@ KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (redis.RedisError, 503, "redis-unavailable", "Redis does not answer"),
 )
 TITLES = {
+    400: ("bad-request", "The request cannot be read"),
     401: ("unauthorized", "A key is needed"),
+    403: ("forbidden", "The key's role does not allow this"),
     404: ("not-found", "Not found"),
     405: ("method-not-allowed", "Method not allowed"),
+    409: ("conflict", "Not possible now"),
+    412: ("changed-meanwhile", "The registry changed meanwhile"),
     413: ("too-large", "The request is too large"),
+    415: ("unsupported-media-type", "Not a kind of body that this takes"),
+    422: ("invalid-input", "Invalid input"),
+    428: ("precondition-required", "If-Match is needed"),
+    429: ("too-many-requests", "Too many requests"),
+    500: ("internal", "Something went wrong here"),
+    503: ("unavailable", "Not available now"),
 }
 
 PROBLEM: dict[str, Any] = {
@@ -72,8 +101,19 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For the OpenAPI document: what a route may answer beside success."""
     return {
         status: {
-            "description": TITLES.get(status, ("", "A problem document"))[1],
-            "content": {"application/problem+json": {"schema": PROBLEM}},
+            "description": TITLES[status][1],
+            "content": {
+                "application/problem+json": {
+                    "schema": PROBLEM,
+                    "example": {
+                        "type": f"/problems/{TITLES[status][0]}",
+                        "title": TITLES[status][1],
+                        "status": status,
+                        "detail": "what was wrong, and what to do",
+                        "instance": "/v1/…",
+                    },
+                }
+            },
         }
         for status in statuses
     }

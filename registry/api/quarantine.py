@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from registry.api.access import audit
 from registry.api.problems import responses
+from registry.api.roles import needs
 from zelador.errors import NotFound
 from zelador.messages import iso
 from zelador.quarantine import Kept, Kind, Quarantine, Replay
@@ -60,8 +61,8 @@ class Chosen(BaseModel):
     summary="What is in quarantine, the newest first, each with the beginning of its payload",
     responses={
         200: {"content": {"application/json": {"example": {"entries": [EXAMPLE], "next": None, "kept": 1}}}},
-        **responses(401, 422, 503),
     },
+    **needs("viewer"),
 )
 def list_quarantine(
     request: Request,
@@ -84,7 +85,8 @@ def list_quarantine(
 @router.get(
     "/{entry}",
     summary="One entry, with all of its payload that was kept",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(401, 404, 422, 503)},
+    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(404)},
+    **needs("viewer"),
 )
 def show_entry(entry: Id, request: Request) -> dict[str, Any]:
     return describe(_quarantine(request).get(entry))
@@ -94,7 +96,8 @@ def show_entry(entry: Id, request: Request) -> dict[str, Any]:
     "/{entry}/payload",
     summary="The payload itself, byte for byte",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}, **responses(401, 404, 422, 503)},
+    responses={200: {"content": {"application/octet-stream": {}}}, **responses(404)},
+    **needs("viewer"),
 )
 def payload(entry: Id, request: Request) -> Response:
     kept = _quarantine(request).get(entry)
@@ -111,22 +114,24 @@ def payload(entry: Id, request: Request) -> Response:
                 "application/json": {"example": {"id": "1795514400004-0", "outcome": "accepted", "readings": 1}}
             }
         },
-        **responses(401, 404, 422, 503),
+        **responses(404),
     },
+    **needs("operator"),
 )
 def replay_one(entry: Id, request: Request) -> dict[str, Any]:
     """Outcomes: accepted, repeated (its id was seen meanwhile), waiting (it had been set aside), still_refused,
     not_whole, gone.
     """
     done = _quarantine(request).replay(entry)
-    audit(request, "quarantine replayed", entry=entry, outcome=done.outcome)
+    audit(request, "quarantine replayed", entry, None, {"outcome": done.outcome, "readings": done.readings})
     return {"id": done.id, "outcome": done.outcome, "readings": done.readings, "reason": done.reason}
 
 
 @router.post(
     "/replay",
     summary="Take some or all in again",
-    responses={200: {"content": {"application/json": {"example": REPLAYED}}}, **responses(401, 404, 422, 503)},
+    responses={200: {"content": {"application/json": {"example": REPLAYED}}}, **responses(404)},
+    **needs("operator"),
 )
 def replay_many(chosen: Chosen, request: Request) -> dict[str, Any]:
     quarantine = _quarantine(request)
@@ -137,7 +142,7 @@ def replay_many(chosen: Chosen, request: Request) -> dict[str, Any]:
         outcomes[done.outcome] += 1
         if done.reason is not None and len(left) < SHOWN:
             left.append({"id": done.id, "reason": done.reason})
-    audit(request, "quarantine replayed", **outcomes)
+    audit(request, "quarantine replayed", "all" if chosen.all else ", ".join(chosen.ids), None, dict(outcomes))
     return {"replayed": dict(outcomes), "left": left}
 
 
@@ -145,24 +150,27 @@ def replay_many(chosen: Chosen, request: Request) -> dict[str, Any]:
     "/{entry}",
     status_code=204,
     summary="Discard one; the ledger's counts stay as they are",
-    responses=responses(401, 404, 422, 503),
+    responses=responses(404),
+    **needs("operator"),
 )
 def discard_one(entry: Id, request: Request) -> Response:
+    before = describe(_quarantine(request).get(entry))
     if not _quarantine(request).discard(entry):
         raise NotFound(f"there is nothing with the id {entry} in quarantine")
-    audit(request, "quarantine discarded", entry=entry)
+    audit(request, "quarantine discarded", entry, before)
     return Response(status_code=204)
 
 
 @router.post(
     "/discard",
     summary="Discard some or all; the ledger's counts stay as they are",
-    responses={200: {"content": {"application/json": {"example": {"discarded": 3}}}}, **responses(401, 422, 503)},
+    responses={200: {"content": {"application/json": {"example": {"discarded": 3}}}}},
+    **needs("operator"),
 )
 def discard_many(chosen: Chosen, request: Request) -> dict[str, int]:
     quarantine = _quarantine(request)
     discarded = quarantine.discard_all(chosen.kind) if chosen.all else quarantine.discard(*chosen.ids)
-    audit(request, "quarantine discarded", entries=discarded)
+    audit(request, "quarantine discarded", "all" if chosen.all else ", ".join(chosen.ids), None, {"entries": discarded})
     return {"discarded": discarded}
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from registry.api.access import audit, who
 from registry.api.problems import responses
+from registry.api.roles import needs
 from registry.errors import DuplicateName
 from registry.names import check_name
 from zelador.errors import InvalidInput, NotFound
@@ -43,7 +44,8 @@ class Wanted(BaseModel):
     "",
     status_code=202,
     summary="Train on the labelled readings of the buffer and register the best",
-    responses={202: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(401, 409, 422, 503)},
+    responses={202: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(409)},
+    **needs("operator"),
 )
 def start_run(wanted: Wanted, request: Request, response: Response) -> dict[str, Any]:
     services = request.app.state.services
@@ -55,12 +57,12 @@ def start_run(wanted: Wanted, request: Request, response: Response) -> dict[str,
             raise DuplicateName(f"there is a model {name!r} already; choose another name")
     run_id = f"{datetime.now(timezone.utc):%Y%m%d_%H%M%S}-{secrets.token_hex(2)}"
     asked = services.runs.submit(run_id, wanted.model_dump(exclude_none=True), who(request))
-    audit(request, "run asked for", run=run_id)
+    audit(request, "run asked for", run_id, None, wanted.model_dump(exclude_none=True))
     response.headers["Location"] = f"/v1/runs/{run_id}"
     return describe(asked)
 
 
-@router.get("", summary="The runs of the last days, the newest first", responses=responses(401, 503))
+@router.get("", summary="The runs of the last days, the newest first", **needs("viewer"))
 def list_runs(request: Request) -> dict[str, Any]:
     return {"runs": [describe(run, whole=False) for run in request.app.state.services.runs.list()]}
 
@@ -68,7 +70,8 @@ def list_runs(request: Request) -> dict[str, Any]:
 @router.get(
     "/{run}",
     summary="One run: its state, its progress, and its result when it is done",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(401, 404, 503)},
+    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(404)},
+    **needs("viewer"),
 )
 def show_run(run: str, request: Request) -> dict[str, Any]:
     """A run that Redis has forgotten, or that `zelador train` did, is read from the registry."""

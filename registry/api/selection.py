@@ -1,4 +1,4 @@
-"""/v1/selection: which model is live."""
+"""/v1/selection: which model is live; select another, or roll back."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import logging
 from typing import Annotated, Any
 
 import redis
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from registry.api import operations, rollout
 from registry.api.access import audit, who
+from registry.api.models import IfMatch, tagged
 from registry.api.problems import responses
+from registry.api.roles import needs
 from registry.state import Selection
-from zelador import health
 from zelador.buffer.keys import Keys
 
 router = APIRouter(prefix="/v1/selection", tags=["selection"])
@@ -24,7 +26,15 @@ EXAMPLE = {
     "by": "key 4f2a91c0",
     "at": "2026-11-24T12:00:01.250Z",
     "why": "best of the run",
+    "rolled_back": False,
     "workers": {"live": 3, "of": 3, "refused": []},
+}
+ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "The selection stands; the workers take it up within seconds. `Location` tells how far they are",
+        "content": {"application/json": {"example": operations.EXAMPLE}},
+        "headers": {"Location": {"schema": {"type": "string"}, "example": "/v1/operations/7"}},
+    }
 }
 
 
@@ -33,65 +43,73 @@ class Choice(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"model": "RandomForest_20261124_115838"}]}
     )
 
-    model: Annotated[str, Field(description="The name of a registered model.")]
+    model: Annotated[str, Field(max_length=64, description="The name of a registered model.")]
+    why: Annotated[str, Field(max_length=2_000, description="Kept in the history.")] = ""
+
+
+class Reason(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"why": "more false alarms"}]})
+
     why: Annotated[str, Field(max_length=2_000, description="Kept in the history.")] = ""
 
 
 @router.get(
     "",
-    summary="The selected model, and which workers run it",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(401)},
+    summary="The selected model, and how many workers run it",
+    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}},
+    **needs("viewer"),
 )
 def get_selection(request: Request, response: Response) -> dict[str, Any]:
-    state = request.app.state.services.registry.sync()
-    response.headers["ETag"] = f'"{state.etag}"'
-    return _describe(request, state.selection)
+    services = request.app.state.services
+    state = services.registry.sync()
+    tagged(response, state)
+    nothing = dict.fromkeys(("model", "sequence", "by", "at", "why", "rolled_back"))
+    found = nothing if state.selection is None else operations.shown(state.selection)
+    return {**found, "workers": rollout.counted(services, state.selection)}
 
 
 @router.put(
     "",
-    summary="Select a model; the workers take it up by themselves, within seconds",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(401, 404, 412, 422)},
+    status_code=202,
+    summary="Select a model",
+    description="`If-Match` is taken and not needed: with it the selection is made only if nothing changed meanwhile.",
+    responses={**ACCEPTED, **responses(404, 412)},
+    **needs("operator"),
 )
-def put_selection(
-    choice: Choice, request: Request, response: Response, if_match: str | None = Header(None)
+def put_selection(choice: Choice, request: Request, response: Response, if_match: IfMatch = None) -> dict[str, Any]:
+    registry = request.app.state.services.registry
+    before = registry.sync().selection
+    selection = registry.select(choice.model, by=who(request), why=choice.why, if_match=if_match)
+    return _made(request, response, "model selected", before, selection)
+
+
+@router.post(
+    "/rollback",
+    status_code=202,
+    summary="Select what was selected before; again, and what was before that",
+    description="Models that were deleted are passed over. With `If-Match` only if nothing changed meanwhile.",
+    responses={**ACCEPTED, **responses(409, 412)},
+    **needs("operator"),
+)
+def roll_back(
+    request: Request, response: Response, reason: Reason | None = None, if_match: IfMatch = None
+) -> dict[str, Any]:
+    registry = request.app.state.services.registry
+    before = registry.sync().selection
+    why = reason.why if reason else ""
+    selection = registry.roll_back(by=who(request), why=why, if_match=if_match)
+    return _made(request, response, "selection rolled back", before, selection)
+
+
+def _made(
+    request: Request, response: Response, what: str, before: Selection | None, selection: Selection
 ) -> dict[str, Any]:
     services = request.app.state.services
-    selection = services.registry.select(choice.model, by=who(request), why=choice.why, if_match=if_match)
-    audit(request, "model selected", model=choice.model, sequence=selection.sequence)
     try:  # it only wakes them; they look for themselves every second
         services.redis.publish(Keys(services.settings.redis.prefix).selected, str(selection.sequence))
     except (redis.RedisError, OSError) as error:
         log.warning("the workers were not woken: %s", error)
-    response.headers["ETag"] = f'"{services.registry.state.etag}"'
-    return _describe(request, selection)
-
-
-def rollout(services: Any, selection: Selection | None) -> dict[str, Any] | None:
-    """How many workers run the selection, and who refused it; None while Redis does not answer."""
-    try:
-        found = health.workers(services.redis, services.settings.redis.prefix)
-    except (redis.RedisError, OSError):
-        return None
-    inference = [worker for worker in found if worker.get("service") == "inference"]
-    sequence = "" if selection is None else str(selection.sequence)
-    return {
-        "live": sum(bool(sequence) and worker.get("selection") == sequence for worker in inference),
-        "of": len(inference),
-        "refused": [
-            {"worker": worker.get("instance"), "reason": worker.get("refused_reason")}
-            for worker in inference
-            if sequence and worker.get("refused_selection") == sequence
-        ],
-    }
-
-
-def _describe(request: Request, selection: Selection | None) -> dict[str, Any]:
-    found = {
-        "model": selection.model if selection else None,
-        "sequence": selection.sequence if selection else None,
-        "by": selection.by if selection else None,
-        "at": selection.at if selection else None,
-        "why": selection.why if selection else None,
-    }
-    return {**found, "workers": rollout(request.app.state.services, selection)}
+    old = None if before is None else operations.shown(before)
+    audit(request, what, selection.model, old, operations.shown(selection))
+    tagged(response, services.registry.state)
+    return operations.begun(services, selection, response)

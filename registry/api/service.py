@@ -12,7 +12,7 @@ from threading import Event
 import uvicorn
 
 from registry.api.app import make_app
-from registry.api.keys import first_key
+from registry.api.key_file import first_key
 from zelador.errors import Unavailable
 from zelador.settings import Settings
 

@@ -76,7 +76,7 @@ def first_day(stack: Stack) -> Iterator[dict[str, object]]:
     done = stack.api("GET", f"/v1/runs/{run['id']}")[1]
     assert done["state"] == "done", done
     name = done["models"][0]["name"]
-    assert stack.api("PUT", "/v1/selection", {"model": name})[0] == 200
+    assert stack.api("PUT", "/v1/selection", {"model": name})[0] == 202
     outside.all_predicted()
     yield {"run": done, "model": name, "predicted": len(outside.counts()), "sample": outside.predictions[0]}
     outside.close()

@@ -184,7 +184,7 @@ def test_another_selection_is_taken_up_by_itself(up: Up, outside: Outside, event
 
     Registry.open(up["registry"]).save("second", upload(with_probabilities=False), by="test")
     status, answer = up.api("PUT", "/v1/selection", {"model": "second", "why": "test"})
-    assert (status, answer["model"]) == (200, "second")
+    assert (status, answer["model"]) == (202, "second")
     eventually(lambda: up.api("GET", "/v1/selection")[1]["workers"] == {"live": 1, "of": 1, "refused": []}, "the swap")
     outside.send("swap", {**READING, "id": "after-the-swap"}, "after-the-swap")
     outside.settled()

@@ -48,14 +48,14 @@ def demo(
     folder.mkdir(parents=True, exist_ok=True)
     logs = (folder / "zelador.log").open("ab")  # the screen belongs to the story
     set_up_logs(settings.log, "demo", logs)
-    from registry.api.keys import new_key
+    from registry.api.key_file import new_key
     from zelador.demo.client import Client
     from zelador.demo.story import Story, summary
     from zelador.demo.view import View
     from zelador.embedded.up import Up
 
     running = Up(folder, settings, stop, {"mqtt": mqtt_port, "redis": redis_port, "api": api_port}, logs)
-    key = new_key(running.home.keys)
+    _, key = new_key(running.home.keys, note="the demo")
     story: Story | None = None
     failure: list[BaseException] = []
     try:

@@ -24,7 +24,7 @@ def up(
 ) -> None:
     """Run broker, Redis and all services on this machine until Ctrl-C or SIGTERM."""
     settings, stop = prepare("up")
-    from registry.api.keys import first_key
+    from registry.api.key_file import first_key
     from zelador.embedded.up import Up
 
     running = Up(home, settings, stop, {"mqtt": mqtt_port, "redis": redis_port, "api": api_port})

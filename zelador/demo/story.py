@@ -107,7 +107,9 @@ class Story:
             progress = run.get("progress") or ""
             self.progress.detail = progress if isinstance(progress, str) else str(progress.get("message", ""))
             self._stop.wait(LOOK_S)
-        models = [m for m in self._api.get("/v1/models")["models"] if m.get("run") == identity or not m.get("run")]
+        models = [
+            m for m in self._api.get("/v1/models?limit=1000")["models"] if m.get("run") == identity or not m.get("run")
+        ]
         self.progress.models = sorted(models, key=lambda model: model["rank"])
         for model in self.progress.models:
             score = model["holdout"].get(model["metric"])

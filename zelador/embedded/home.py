@@ -20,7 +20,8 @@ README = """This folder is a home of Zelador (made by `zelador up`).
 
 home.json   the ports of this home
 up.json     what runs now: addresses and process ids (only while it runs)
-keys.json   SHA-256 digests of the API keys, never the keys
+keys.json   SHA-256 digests of the API keys, never the keys; keys-used.json: when each was last used
+audit.jsonl every change that was made over the API: who, what, before, after
 registry/   the models (registry/README.txt says more)
 redis/      the buffer: readings, ledger, quarantine
 """
@@ -98,7 +99,7 @@ def home_settings(settings: Settings, folder: Path, ports: Mapping[str, int], re
         "mqtt": {"url": f"mqtt://{HOST}:{ports['broker5']}", "shared_group": None},
         "redis": {"url": f"redis://{HOST}:{ports['redis']}/0"},
         "registry": {"url": str(folder / "registry")},
-        "api": {"host": HOST, "port": ports["api"], "keys_file": str(folder / "keys.json")},
+        "api": {"host": HOST, "port": ports["api"], "keys_file": str(folder / "keys.json"), "audit_file": None},
         "ingest": {"drain_s": DRAIN_S},
         "inference": {"quiet_s": 0.0 if remembers else QUIET_S},
     }

@@ -1,0 +1,43 @@
+"""/v1/audit: every change, who made it, what was before and after."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+
+from registry.api.readings import Limit
+from registry.api.roles import needs
+
+router = APIRouter(prefix="/v1/audit", tags=["access"])
+
+EXAMPLE = {
+    "id": "01795514400004000000",
+    "at": "2026-11-24T12:00:01.250Z",
+    "who": "key 4f2a91c0",
+    "what": "model selected",
+    "target": "RandomForest_20261124_115838",
+    "before": {"model": "LightGBM_20261124_115838"},
+    "after": {"model": "RandomForest_20261124_115838"},
+    "address": "127.0.0.1",
+}
+
+
+@router.get(
+    "",
+    summary="The changes, the newest first",
+    responses={200: {"content": {"application/json": {"example": {"changes": [EXAMPLE], "next": None}}}}},
+    **needs("admin"),
+)
+def list_changes(
+    request: Request,
+    limit: Limit = 50,
+    before: Annotated[
+        str | None, Query(max_length=20, pattern="^[0-9]{1,20}$", description="`next` of the page before.")
+    ] = None,
+) -> dict[str, Any]:
+    newest = request.app.state.services.trail.newest(None if before is None else before.zfill(20))
+    page = [msgspec.to_builtins(change) for change in islice(newest, limit)]
+    return {"changes": page, "next": page[-1]["id"] if len(page) == limit else None}

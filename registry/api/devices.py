@@ -1,0 +1,61 @@
+"""/v1/devices: who was heard when, what was answered last, and which numbers never came."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as InPath
+
+from registry.api.problems import responses
+from registry.api.readings import Limit
+from registry.api.roles import needs
+
+router = APIRouter(prefix="/v1/devices", tags=["stream"])
+
+EXAMPLE = {
+    "device_id": "press-07",
+    "heard_at": "2026-11-24T10:00:00.004Z",
+    "readings": 1_204,
+    "label": "yes",
+    "confidence": 0.97,
+    "predicted_at": "2026-11-24T10:00:00.006Z",
+    "model": "RandomForest_20261124_120432",
+    "seq": 1_210,
+    "missing": 6,
+    "gaps": [[14, 19]],
+    "restarts": 0,
+}
+
+
+@router.get(
+    "",
+    summary="The devices, those heard last first",
+    responses={
+        200: {"content": {"application/json": {"example": {"devices": [EXAMPLE], "total": 1, "next": None}}}},
+    },
+    **needs("viewer"),
+)
+def list_devices(
+    request: Request,
+    limit: Limit = 50,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="`next` of the page before.")] = 0,
+) -> dict[str, Any]:
+    found, total = request.app.state.services.recent.devices(limit, offset)
+    end = offset + limit
+    return {"devices": found, "total": total, "next": end if end < total else None}
+
+
+@router.get(
+    "/{device}",
+    summary="One device",
+    description="`seq` is the last number of its own count, `gaps` the newest ranges that never came, `missing` how "
+    "many numbers; null and 0 for a device that does not count. `heard_at` is true to a second.",
+    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(404)},
+    **needs("viewer"),
+)
+def show_device(
+    device: Annotated[str, InPath(description="As in the topic.", examples=["press-07"])], request: Request
+) -> dict[str, Any]:
+    found: dict[str, Any] = request.app.state.services.recent.device(device)
+    return found

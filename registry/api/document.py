@@ -1,0 +1,76 @@
+"""The OpenAPI document, completed: what every route may answer, whoever asks; the keys; how problems look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from registry.api.problems import responses
+from registry.api.roles import FIELD
+
+ALWAYS = (401, 403, 429, 500, 503)
+WITH_INPUT = (400, 422)
+WITH_BODY = (400, 413, 422)
+IDEMPOTENCY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Any text of your own, 1 to 200 printable characters without spaces. The same key with the same "
+    "request is answered as before, for a day, and not done again; with another request it is refused.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+    "example": "5f0e6c0d-retrain-november",
+}
+WRITING = ("post", "put", "patch")
+
+
+def install(app: FastAPI) -> None:
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            complete(found)
+            app.openapi_schema = found
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def complete(document: dict[str, Any]) -> None:
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    document["components"]["securitySchemes"] = {
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key of `zelador keys new`. viewer: GET and classify; operator: also select, roll back, "
+            "annotate, runs and quarantine; admin: also upload, delete, keys and audit.",
+        }
+    }
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _complete(path, method, operation)
+
+
+def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+    answers = operation["responses"]
+    for status, answer in list(answers.items()):
+        if "HTTPValidationError" in str(answer):
+            del answers[status]
+    if not path.startswith("/v1"):
+        return
+    role = operation[FIELD]
+    operation["security"] = [{"key": []}]
+    operation["description"] = f"{operation.get('description', '')}\n\nRole: {role}.".strip()
+    statuses = set(ALWAYS)
+    if operation.get("parameters"):
+        statuses.update(WITH_INPUT)
+    if method in WRITING:
+        statuses.update(WITH_BODY)
+    if method == "post":
+        statuses.add(409)
+        operation.setdefault("parameters", []).append(IDEMPOTENCY)
+    for status, answer in responses(*sorted(statuses)).items():
+        answers.setdefault(str(status), answer)
+    operation["responses"] = dict(sorted(answers.items()))

@@ -1,0 +1,189 @@
+"""API keys: 256 random bits each, shown once; only the SHA-256 is kept, in a file of the owner's.
+
+A slow hash is for passwords, which people choose; nobody can guess a random key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
+
+Role = Literal["viewer", "operator", "admin"]
+
+PREFIX = "zlk_"  # recognisable, for people and for secret scanners
+ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")  # each may do what those before it may
+MOST_NOTE = 200  # characters
+
+
+class Key(msgspec.Struct, frozen=True):
+    """What is kept of a key; `id` names it in logs and history. Times are ISO 8601, UTC.
+
+    Files of before there were roles hold admin keys without a note that never expire.
+    """
+
+    id: str
+    digest: str
+    role: Role
+    created_at: str
+    note: str = ""
+    expires_at: str | None = None
+    revoked_at: str | None = None
+
+    @property
+    def state(self) -> str:
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now() else "valid"
+
+    def may(self, role: Role) -> bool:
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+
+class _File(msgspec.Struct, frozen=True):
+    keys: tuple[Key, ...] = ()
+
+
+def first_key(path: Path) -> str | None:
+    """The admin key of a home that has none yet; None if the file is there. Raises Unavailable, Corrupt."""
+    with _locked(path):
+        return None if path.exists() else _add(path, "admin", "the first key", None)[1]
+
+
+def new_key(path: Path, role: Role = "admin", note: str = "", lasts_s: float | None = None) -> tuple[Key, str]:
+    """Another key: its record, and the key itself, which nothing can show again.
+
+    Raises Unavailable when the file cannot be written, Corrupt when it is damaged, InvalidInput.
+    """
+    if len(note) > MOST_NOTE or not (note.isprintable() or not note):
+        raise InvalidInput(f"a note has at most {MOST_NOTE} printable characters")
+    if lasts_s is not None and not 0 < lasts_s <= 100 * 366 * 86_400:
+        raise InvalidInput("a key expires after a second at least and a hundred years at most")
+    with _locked(path):
+        return _add(path, role, note, lasts_s)
+
+
+def revoke(path: Path, identity: str) -> Key:
+    """Ends the key for good; its record stays. Raises NotFound, Conflict, Unavailable, Corrupt."""
+    with _locked(path):
+        records = _read(path).keys
+        found = next((record for record in records if record.id == identity), None)
+        if found is None:
+            raise NotFound(f"there is no key {identity[:40]!r}; `zelador keys list` shows them")
+        if found.revoked_at is not None:
+            return found
+        others = [each for each in records if each.id != identity and each.role == "admin" and each.state == "valid"]
+        if found.role == "admin" and found.state == "valid" and not others:
+            raise Conflict(f"{identity} is the last admin key: make another before you revoke it")
+        ended = msgspec.structs.replace(found, revoked_at=now())
+        _write(path, _File(tuple(ended if record.id == identity else record for record in records)))
+        return ended
+
+
+def list_keys(path: Path) -> tuple[Key, ...]:
+    """Every record, oldest first. Raises Corrupt."""
+    return _read(path).keys
+
+
+class KeyFile:
+    """The keys that are known; reads the file again when it has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._keys: tuple[Key, ...] = ()
+
+    def known(self, key: str) -> Key | None:
+        """The record of `key`, compared in constant time; None for one that we did not give. Raises Corrupt.
+
+        It may have expired or been revoked: its `state` says so.
+        """
+        self._refresh()
+        digest = _digest(key)
+        found = None
+        for record in self._keys:
+            if hmac.compare_digest(record.digest, digest):
+                found = record
+        return found
+
+    def _refresh(self) -> None:
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            self._seen, self._keys = None, ()
+            return
+        seen = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if seen != self._seen:
+            self._keys = _read(self.path).keys
+            self._seen = seen
+
+
+def now() -> str:
+    return _text(datetime.now(timezone.utc))
+
+
+def _add(path: Path, role: Role, note: str, lasts_s: float | None) -> tuple[Key, str]:
+    key = PREFIX + secrets.token_urlsafe(32)
+    expires = None if lasts_s is None else _text(datetime.now(timezone.utc) + timedelta(seconds=lasts_s))
+    record = Key(secrets.token_hex(4), _digest(key), role, now(), note, expires)
+    _write(path, _File((*_read(path).keys, record)))
+    return record, key
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _read(path: Path) -> _File:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_File)
+    except FileNotFoundError:
+        return _File()
+    except msgspec.DecodeError as error:
+        raise Corrupt(f"{path} is damaged ({error}); remove it and make a new key: zelador keys new") from None
+
+
+def _write(path: Path, content: _File) -> None:
+    write_owned(path, msgspec.json.format(msgspec.json.encode(content)))
+
+
+def write_owned(path: Path, data: bytes) -> None:
+    """Whole or not at all, and for the owner's eyes only. Raises Unavailable."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written ({error.strerror}); set ZELADOR_API__KEYS_FILE") from None
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Two who make a key at once must both get one that is kept."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(f".{path.name}.lock").open("a")
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written ({error.strerror}); set ZELADOR_API__KEYS_FILE") from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,40 @@
+"""/v1/predictions: what was answered lately."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from registry.api.readings import Before, Device, Limit
+from registry.api.roles import needs
+
+router = APIRouter(prefix="/v1/predictions", tags=["stream"])
+
+EXAMPLE = {
+    "id": "0f9d0c5a6b7f41f2a3c7e1d2b3a49586",
+    "reading_id": "press-07-000017",
+    "device_id": "press-07",
+    "ts": "2026-11-24T10:00:00.000Z",
+    "label": "yes",
+    "confidence": 0.97,
+    "probabilities": {"no": 0.03, "yes": 0.97},
+    "model": "RandomForest_20261124_120432",
+    "model_digest": "5f0e6c0d0a2f4b0f8e0c5c6f1f7c2b7f0c9f6c0d0a2f4b0f8e0c5c6f1f7c2b7f",
+    "selection": 7,
+    "predicted_at": "2026-11-24T10:00:00.004Z",
+}
+
+
+@router.get(
+    "",
+    summary="The newest predictions, in pages",
+    description="A sample for people to look at: at most 20 of a batch, the newest 5,000. All of them go out by MQTT.",
+    responses={200: {"content": {"application/json": {"example": {"predictions": [EXAMPLE], "next": None}}}}},
+    **needs("viewer"),
+)
+def list_predictions(
+    request: Request, limit: Limit = 50, before: Before = None, device: Device = None
+) -> dict[str, Any]:
+    found, following = request.app.state.services.recent.predictions(limit, before, device)
+    return {"predictions": found, "next": following}

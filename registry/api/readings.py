@@ -1,0 +1,38 @@
+"""/v1/readings: what devices sent lately, as it lies in the buffer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+
+from registry.api.roles import needs
+
+router = APIRouter(prefix="/v1/readings", tags=["stream"])
+
+Limit = Annotated[int, Query(ge=1, le=500)]
+Before = Annotated[str | None, Query(max_length=60, description="`next` of the page before.")]
+Device = Annotated[str | None, Query(max_length=256, description="Only of this device.")]
+
+EXAMPLE = {
+    "id": "press-07-000017",
+    "device_id": "press-07",
+    "measured_at": "2026-11-24T10:00:00.000Z",
+    "received_at": "2026-11-24T10:00:00.004Z",
+    "values": {"lux": 412.0, "temperature": 61.4, "vibration": 3.82},
+    "label": None,
+    "seq": 17,
+}
+
+
+@router.get(
+    "",
+    summary="The newest readings, in pages",
+    description="The buffer keeps what waits, and the newest 200,000 (`ZELADOR_REDIS__KEEP_READINGS`). A page for one "
+    "device may be short, or empty, and have a `next` all the same: it looks at 5,000 entries of the stream at most.",
+    responses={200: {"content": {"application/json": {"example": {"readings": [EXAMPLE], "next": None}}}}},
+    **needs("viewer"),
+)
+def list_readings(request: Request, limit: Limit = 50, before: Before = None, device: Device = None) -> dict[str, Any]:
+    found, following = request.app.state.services.recent.readings(limit, before, device)
+    return {"readings": found, "next": following}

@@ -1,0 +1,53 @@
+"""POST /v1/models: registers a model that comes as one file, as GET /v1/models/{name}/archive gives it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+from starlette.exceptions import HTTPException
+
+from registry import archive
+from registry.api.access import audit, who
+from registry.api.models import EXAMPLE, describe, tagged
+from registry.api.problems import responses
+from registry.api.roles import needs
+from registry.commit import now
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Register a model by upload",
+    description="The body is a zip of manifest.json and the files that it names: model.skops, model.onnx where it is "
+    "served, golden.json, agreement.json, report/…. Types and operators are audited against the allow-list before "
+    "anything is constructed, and the golden rows must be answered as the archive says; a pickle is refused. The "
+    "size is limited by `ZELADOR_API__MAX_UPLOAD_BYTES`, packed and unpacked.",
+    responses={201: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(409, 413, 415)},
+    **needs("admin", large_body=True),
+)
+def register_model(
+    request: Request,
+    response: Response,
+    data: Annotated[bytes, Body(media_type="application/zip")],
+    name: Annotated[str | None, Query(max_length=64, description="Without it, the name in the manifest.")] = None,
+    why: Annotated[str, Query(max_length=2_000, description="Kept in the history.")] = "",
+    content_type: Annotated[str, Header(include_in_schema=False)] = "",
+) -> dict[str, Any]:
+    if content_type.partition(";")[0].strip().lower() != "application/zip":
+        raise HTTPException(415, "send the archive as Content-Type: application/zip")
+    services = request.app.state.services
+    saved, files = archive.unpack(data, services.settings.api.max_upload_bytes)
+    called = name or saved.name
+    registry = services.registry
+    model = registry.add(
+        called, files, msgspec.structs.replace(saved, name=called, saved_at=now()), by=who(request), why=why
+    )
+    shown = describe(model, registry.state)
+    audit(request, "model registered", called, None, shown)
+    response.headers["Location"] = f"/v1/models/{called}"
+    tagged(response, registry.state)
+    return shown
