@@ -20,7 +20,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @dataclass(frozen=True, slots=True)
 class Answer:
     body: bytes
-    headers: Mapping[str, str]
+    headers: Mapping[str, str]  # by their names in small letters
 
     @property
     def document(self) -> dict[str, Any]:
@@ -77,7 +77,8 @@ class Api:
         request = urllib.request.Request(self._url + path, sent, given, method=method)  # noqa: S310 - http(s), as checked
         try:
             with self._opener.open(request, timeout=TIMEOUT_S) as answer:
-                return Answer(answer.read(LARGEST), dict(answer.headers.items()))
+                told = {name.lower(): value for name, value in answer.headers.items()}
+                return Answer(answer.read(LARGEST), told)
         except urllib.error.HTTPError as error:
             raise self._refusal(error.code, error.read(65_536), error.reason) from None
         except (OSError, ValueError) as error:
@@ -93,6 +94,6 @@ class Api:
             return InvalidInput(f"{self.where} refuses the key: {detail}")
         if 300 <= status < 400:
             return InvalidInput(f"{self.where} sends to another address, which is not followed with a key; name that")
-        kinds = {404: NotFound, 409: Conflict, 412: Conflict, 428: Conflict}
+        kinds = {404: NotFound, 409: Conflict, 412: Conflict, 428: Conflict, 429: Unavailable}
         kind = kinds.get(status, InvalidInput if status < 500 else Unavailable)
         return kind(f"{self.where}: {detail}")

@@ -100,14 +100,15 @@ def test_select_roll_back_and_their_history(registry: Registry) -> None:
 
 def test_annotate(registry: Registry) -> None:
     done = zelador(
-        "models", "annotate", "first", "--description", "hall B", "--set", "owner=ana", "--set", "limit=0.4",
-        "--set", 'site={"hall": 2}', "--tag", "b", "--tag", "a", "--json",
+        "models", "annotate", "first", "--description", "hall B", "--notes", "n", "--set", "owner=ana",
+        "--set", "limit=0.4", "--set", 'site={"hall": 2}', "--tag", "b", "--tag", "a", "--json",
     )  # fmt: skip
-    assert (done.json["description"], done.json["owner"], done.json["limit"]) == ("hall B", "ana", 0.4)
+    assert [done.json[key] for key in ("description", "notes", "owner", "limit")] == ["hall B", "n", "ana", 0.4]
     assert done.json["site"] == {"hall": 2}
     assert done.json["tags"] == ["a", "b"]
     assert zelador("models", "annotate", "first", "--untag", "a", "--json").json["tags"] == ["b"]
-    for wrong in ((), ("--set", "x"), ("--tag", "t", "--untag", "t"), ("--tag", "")):
+    wrongs = ((), ("--set", "x"), ("--tag", "t", "--untag", "t"), ("--tag", ""), ("--set", "metrics={}"))
+    for wrong in wrongs:
         assert zelador("models", "annotate", "first", *wrong).code == 2
 
 

@@ -26,7 +26,8 @@ def rollback(why: Why = "", home: Home = None, url: Url = None, key: Key = None,
 
 def annotate(
     name: Name,
-    description: Annotated[str | None, typer.Option(help="Replaces the notes.")] = None,
+    description: Annotated[str | None, typer.Option(help="Replaces the description.")] = None,
+    notes: Annotated[str | None, typer.Option(help="Replaces the notes.")] = None,
     values: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE, the value as JSON where it is such. May be repeated.")
     ] = None,
@@ -40,10 +41,13 @@ def annotate(
 ) -> None:
     """Add notes, keys and tags to a model; the model itself never changes."""
     metadata = dict(map(_pair, values or ()))
-    if description is not None:
-        metadata["description"] = description
+    metadata.update({k: v for k, v in (("description", description), ("notes", notes)) if v is not None})
+    from registry.facts import FIXED
+
+    if fixed := sorted(FIXED & set(metadata)):
+        raise InvalidInput(f"--set {fixed[0]}: that is what training found, or is the file's; choose another key")
     if not metadata and not tag and not untag:
-        raise InvalidInput("say what to note: --description TEXT, --set KEY=VALUE, --tag TAG or --untag TAG")
+        raise InvalidInput("say what to note: --description or --notes TEXT, --set KEY=VALUE, --tag TAG or --untag TAG")
     facts = open_place(home, url, key).annotate(name, metadata, tag or (), untag or (), why)
     if as_json:
         print_json(facts)

@@ -13,6 +13,7 @@ from zelador.settings import RegistrySettings
 from zelador.user import user
 
 Facts = dict[str, Any]
+LARGEST = 1 << 30  # bytes of a model, unpacked
 
 
 class Local:
@@ -63,3 +64,21 @@ class Local:
 
         found = card_of(self.registry, name)
         return card_html(found) if html else card_markdown(found)
+
+    def archive(self, name: str) -> bytes:
+        from registry import archive
+
+        manifest = self.registry.manifest(name)
+        return archive.pack(manifest, {path: self.registry.file(name, path) for path in manifest.files})
+
+    def add(self, data: bytes, name: str | None, why: str) -> Facts:
+        import msgspec
+
+        from registry import archive
+        from registry.commit import now
+
+        saved, files = archive.unpack(data, LARGEST)
+        called = name or saved.name
+        renamed = msgspec.structs.replace(saved, name=called, saved_at=now())
+        self.registry.add(called, files, renamed, by=user(), why=why or "imported")
+        return self.model(called)

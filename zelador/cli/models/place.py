@@ -57,6 +57,12 @@ class Place(Protocol):
     def card(self, name: str, html: bool) -> str:
         """The model on one page, as HTML or Markdown."""
 
+    def archive(self, name: str) -> bytes:
+        """The whole model as one file."""
+
+    def add(self, data: bytes, name: str | None, why: str) -> Facts:
+        """Registers what `archive` gave, here or elsewhere."""
+
 
 def open_place(home: Path | None, url: str | None, key: str | None) -> Place:
     """Raises InvalidInput, Corrupt, Unavailable."""
