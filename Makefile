@@ -5,10 +5,10 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo up bench malformed soak test test-quick test-faults test-compose check format lock clean
+.PHONY: help setup servers demo up bench malformed soak test test-quick test-faults test-compose test-registry check format lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
 
 setup: .venv/.ready  ## make .venv with the locked packages (once: about 2 GB, two minutes)
 
@@ -44,6 +44,9 @@ test-faults: setup  ## everything dies, stands still or is cut off, each in its 
 
 test-compose: setup  ## docker-compose.yml for real: builds every image (minutes; needs Docker and about 6 GB)
 	@TEST_COMPOSE=1 $(BIN)/python -m zelador.libgomp -m pytest tests/end_to_end/test_compose.py $(ARGS)
+
+test-registry: setup  ## the registry's writers and bucket at four times the size: some minutes
+	@TEST_REGISTRY_TIMES=4 $(BIN)/python -m zelador.libgomp -m pytest -s tests/integration/registry/test_writers.py $(ARGS)
 
 check: setup  ## lint, types, import arrows
 	@$(BIN)/ruff check .

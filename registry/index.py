@@ -13,6 +13,8 @@ from registry.store import Store
 from zelador.errors import Unavailable
 
 FILE = "registry.json"
+EACH_CHANGE = 1_000  # models; with more it is written after each hundredth part of them, and at each start: megabytes
+# at every change would cost more than all the rest of it
 ROUNDS = 5  # at most, when others commit while we write
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,7 @@ class Index:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._texts: dict[str, tuple[Model, bytes]] = {}
+        self._written = 0  # the entry that it was last written at
 
     def render(self, state: State) -> bytes:
         kept = self._texts
@@ -36,10 +39,14 @@ class Index:
         return b"{\n  " + b",\n  ".join(text for _, text in self._texts.values()) + b"\n}\n"
 
     def write(self, follow: Log) -> None:
-        """It may never fail a commit: the log has the change already."""
+        """When it is due. It may never fail a commit: the log has the change already."""
+        models = len(follow.state.models)
+        if models > EACH_CHANGE and follow.state.seq - self._written < models / 100:
+            return
         try:
             for _ in range(ROUNDS):
                 self._store.replace(FILE, self.render(follow.state))
+                self._written = follow.state.seq
                 if not follow.changed():  # else a writer that was faster may have been overwritten by us
                     return
         except Unavailable as error:
@@ -52,7 +59,10 @@ class Index:
         except Unavailable as error:
             log.warning("registry.json cannot be read: %s", error)
             return
-        if not right:
+        if right:
+            self._written = follow.state.seq
+        else:
+            self._written = 0
             self.write(follow)
 
 

@@ -19,6 +19,7 @@ from registry.commit import Log, now
 from registry.errors import Condemned, DuplicateName
 from registry.index import Index
 from registry.integrity import load_pipeline
+from registry.listing import Listing, Query
 from registry.manifest import Feature, Manifest
 from registry.names import check_name
 from registry.payload import Payload
@@ -29,10 +30,11 @@ from registry.store import Store, open_store
 from zelador.errors import InvalidInput, Unavailable
 from zelador.settings import RegistrySettings
 
-__all__ = ["Feature", "Model", "Registry", "Selection", "State", "Upload"]
+__all__ = ["Feature", "Model", "Query", "Registry", "Selection", "State", "Upload"]
 
 log = logging.getLogger(__name__)
 
+ALL = Query()
 SAVES = 3  # of one model, when a collection gave up the upload in between
 README = """This folder is a Zelador registry.
 
@@ -55,6 +57,7 @@ class Registry(Changes):
         self._payload = Payload(store, self._keyring)
         self._runs = Runs(store, self._keyring, self._payload)
         self._index = Index(store)
+        self._listing = Listing()
 
     @classmethod
     def open(cls, where: RegistrySettings | str | Path) -> Registry:
@@ -86,6 +89,10 @@ class Registry(Changes):
     def changed(self) -> bool:
         """Whether something new was in the log: one read when there is not."""
         return self._log.changed()
+
+    def find(self, query: Query = ALL) -> tuple[Model, ...]:
+        """The models of the present state that `query` asks for, in its order."""
+        return self._listing.find(self.sync(), query)
 
     # ── saving and loading ───────────────────────────────────────────────────────────────────
 

@@ -107,6 +107,7 @@ def train(
         "models": models,
     }
     registry.put_run(options.run, finished)
+    _collect(registry)
     return finished
 
 
@@ -120,6 +121,14 @@ def _check_options(options: Options, registry: Registry) -> None:
     for name in options.names:
         if check_name(name) in taken:
             raise DuplicateName(f"there is a model {name!r} already; choose another name")
+
+
+def _collect(registry: Registry) -> None:
+    """A run is the rarest and the longest of all that happens: what nobody needs any more goes with it."""
+    try:
+        registry.collect(by="trainer")
+    except (ZeladorError, OSError) as error:
+        log.warning("the registry was not collected; the next run does it: %s", error)
 
 
 def _note_failure(registry: Registry, document: dict[str, Any]) -> None:

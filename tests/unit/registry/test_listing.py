@@ -1,0 +1,66 @@
+"""Lists of models, and the columns that checkpoints keep them in."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.columns import pack, unpack
+from registry.registry import Query, Registry
+from tests.memory_store import Memory
+from tests.registry_writers import save
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(anything, max_size=8))
+def test_columns_give_back_what_was_packed(values: list) -> None:
+    assert unpack(json.loads(json.dumps(pack(values)))) == values
+
+
+@pytest.fixture
+def registry() -> Registry:
+    registry = Registry.on(Memory())
+    for name, told in {
+        "b": {"kind": "rf", "metrics": {"F1": 0.9}, "description": "Prensa 7"},
+        "a": {"kind": "lr", "metrics": {"F1": 0.8}},
+        "d": {"kind": "rf", "metrics": {"F1": "unknown"}},
+        "c": {"kind": "rf"},
+    }.items():
+        save(registry, name, name)
+        registry.annotate(name, told, by="me")
+    registry.tag("a", ["x", "y"], by="me")
+    return registry
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        (Query(), "abcd"),
+        (Query("name"), "abcd"),
+        (Query("-name"), "dcba"),
+        (Query("metrics.F1"), "abdc"),
+        (Query("-metrics.F1"), "dbac"),
+        (Query("name", equal=(("kind", "rf"),)), "bcd"),
+        (Query("name", least=(("metrics.F1", 0.85),)), "b"),
+        (Query("name", tags=("x", "y")), "a"),
+        (Query("name", text="prensa"), "b"),
+    ],
+)
+def test_queries(registry: Registry, query: Query, names: str) -> None:
+    found = [model.name for model in registry.find(query)]
+    assert (sorted(found) if query == Query() else found) == list(names)
+
+
+def test_an_answer_is_kept_until_something_changes(registry: Registry) -> None:
+    first = registry.find(Query("name"))
+    assert registry.find(Query("name")) is first
+    save(registry, "e", "e")
+    assert len(registry.find(Query("name"))) == 5
