@@ -1,0 +1,206 @@
+"""Models over the API: listed, annotated, uploaded, downloaded; what is refused, and why."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+
+import httpx
+import pytest
+
+from registry import archive, manifest
+from registry.api.key_file import new_key
+from registry.registry import Registry
+from tests.integration.api.test_api import READING, is_problem, serving
+from tests.integration.api.test_api import api_settings as api_settings
+from tests.integration.api.test_api import client as client
+from tests.small_models import upload
+from zelador.settings import Settings
+
+ZIP = {"Content-Type": "application/zip"}
+
+
+def repacked(data: bytes, **changes: bytes | None) -> bytes:
+    """The archive with files added, replaced, or (None) left out; `__` stands for a dot."""
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        files: dict[str, bytes | None] = {name: packed.read(name) for name in packed.namelist()}
+    files.update({name.replace("__", "."): content for name, content in changes.items()})
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in files.items():
+            if content is not None:
+                packed.writestr(name, content)
+    return buffer.getvalue()
+
+
+def described(data: bytes, path: str, content: bytes) -> bytes:
+    """The archive with another file of that name, and a manifest that agrees with it."""
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        found = json.loads(packed.read("manifest.json"))
+    found["files"][path] = {"sha256": manifest.describe(content).sha256, "size": len(content)}
+    return repacked(data, **{path.replace(".", "__"): content, "manifest__json": json.dumps(found).encode()})
+
+
+def test_they_are_filtered_sorted_and_paged(client: httpx.Client, api_settings: Settings) -> None:
+    registry = Registry.open(api_settings.registry.url)
+    for name, score in (("b", 0.5), ("a", 0.9), ("c", None)):
+        registry.save(name, upload(with_probabilities=score is not None), by="test")
+        registry.annotate(name, {"holdout": {"F1": score} if score else {}}, by="test")
+    registry.tag("a", ["winter"], by="test")
+
+    def names(**query: object) -> list[str]:
+        answer = client.get("/v1/models", params=query)
+        assert answer.status_code == 200, answer.text
+        return [model["name"] for model in answer.json()["models"]]
+
+    assert names(sort="name", order="asc") == ["a", "b", "c", "small"]
+    assert names() == ["c", "a", "b", "small"]
+    assert names(sort="F1")[:2] == ["a", "b"]
+    assert names(sort="F1", order="asc")[:2] == ["b", "a"]
+    assert names(sort="selected")[0] == "small"
+    assert names(tag="winter") == ["a"]
+    assert names(model_type="Ridge") == ["c"]
+    assert names(q="SMA") == ["small"]
+    assert names(run="none") == []
+    first = client.get("/v1/models", params={"limit": 3, "sort": "name", "order": "asc"}).json()
+    assert (first["total"], first["next"]) == (4, 3)
+    last = client.get("/v1/models", params={"limit": 3, "offset": 3, "sort": "name", "order": "asc"}).json()
+    assert ([model["name"] for model in last["models"]], last["next"]) == (["small"], None)
+    is_problem(client.get("/v1/models", params={"limit": 0}), 422, "invalid-input")
+
+
+def test_annotating_needs_the_state_it_was_decided_on(client: httpx.Client, api_settings: Settings) -> None:
+    seen = client.get("/v1/models/small").headers["etag"]
+    body = {"description": "for line 2", "tags": ["b", "a"], "metadata": {"line": 2}, "why": "asked for"}
+    is_problem(client.patch("/v1/models/small", json=body), 428, "precondition-required")
+    is_problem(client.patch("/v1/models/none", json=body, headers={"If-Match": seen}), 404, "not-found")
+    done = client.patch("/v1/models/small", json=body, headers={"If-Match": seen})
+    assert done.status_code == 200
+    assert (done.json()["description"], done.json()["tags"], done.json()["line"]) == ("for line 2", ["a", "b"], 2)
+    is_problem(client.patch("/v1/models/small", json=body, headers={"If-Match": seen}), 412, "changed-meanwhile")
+    fresh = {"If-Match": done.headers["etag"]}
+    again = client.patch("/v1/models/small", json={"tags": ["c"]}, headers=fresh)
+    assert (again.json()["tags"], again.json()["description"]) == (["c"], "for line 2")
+    for key in ("features", "classes", "digest", "metrics"):
+        refused = client.patch("/v1/models/small", json={"metadata": {key: "x"}}, headers={"If-Match": "*"})
+        assert key in is_problem(refused, 422, "invalid-input")["detail"]
+    change = client.get("/v1/audit").json()["changes"][1]
+    assert (change["what"], change["target"]) == ("model annotated", "small")
+    assert (change["before"]["tags"], change["after"]["tags"]) == ([], ["a", "b"])
+    model = Registry.open(api_settings.registry.url).state.model("small")
+    assert (model.tags, model.metadata["line"]) == (("c",), 2)
+
+
+def test_files_are_named_by_the_manifest_and_by_nothing_else(client: httpx.Client, api_settings: Settings) -> None:
+    registry = Registry.open(api_settings.registry.url)
+    listed = {each["file"]: each for each in client.get("/v1/models/small/files").json()["files"]}
+    assert set(listed) == {"model.skops", "golden.json"}
+    for path in listed:
+        answer = client.get(f"/v1/models/small/files/{path}")
+        assert answer.content == registry.file("small", path)
+        assert answer.headers["content-disposition"] == f'attachment; filename="{path}"'
+        assert manifest.describe(answer.content).sha256 == listed[path]["sha256"]
+    assert client.get("/v1/models/small/manifest").json()["classes"] == ["no", "yes"]
+    log = "..%2f..%2f..%2flog%2f00000001.json"
+    for path in ("manifest.json", "none", log, "%2e%2e/golden.json", "/etc/passwd", "golden.json%00", "golden.json/"):
+        is_problem(client.get(f"/v1/models/small/files/{path}"), 404, "not-found")
+    is_problem(client.get("/v1/models/..%2f..%2flog/files"), 404, "not-found")
+
+
+def test_a_model_goes_out_and_comes_in_as_one_file(client: httpx.Client, api_settings: Settings) -> None:
+    out = client.get("/v1/models/small/archive")
+    assert out.headers["content-type"] == "application/zip"
+    is_problem(client.post("/v1/models", content=out.content, headers=ZIP), 409, "name-taken")
+    made = client.post("/v1/models", params={"name": "copy"}, content=out.content, headers=ZIP)
+    assert made.status_code == 201, made.text
+    assert (made.headers["location"], made.json()["name"]) == ("/v1/models/copy", "copy")
+    answers = [
+        client.post("/v1/classify", json={"readings": [READING], "model": name}).json()["predictions"]
+        for name in ("small", "copy")
+    ]
+    assert answers[0] == answers[1]
+    change = client.get("/v1/audit").json()["changes"][0]
+    assert (change["what"], change["target"], change["before"]) == ("model registered", "copy", None)
+    is_problem(client.post("/v1/models", content=out.content), 415, "unsupported-media-type")
+    is_problem(
+        client.post("/v1/models", params={"name": "../x"}, content=out.content, headers=ZIP), 422, "invalid-input"
+    )
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, ...]:
+        raise AssertionError("it was pickled, which is fine; it must never be unpickled")
+
+
+def test_what_our_own_code_cannot_audit_is_refused(client: httpx.Client, api_settings: Settings) -> None:
+    good = client.get("/v1/models/small/archive").content
+    with zipfile.ZipFile(io.BytesIO(good)) as packed:
+        golden = packed.read("golden.json")
+        said = json.loads(packed.read("manifest.json"))
+        pipeline = packed.read("model.skops")
+    foreign = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(pipeline)) as source, zipfile.ZipFile(foreign, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            target.writestr(name, content.replace(b'"LogisticRegression"', b'"system"').replace(
+                b'"sklearn.linear_model._logistic"', b'"os"') if name == "schema.json" else content)  # fmt: skip
+    other = json.loads(golden)
+    other["labels"] = ["yes" if label == "no" else "no" for label in other["labels"]]
+    cases = {
+        "a pickle alone": pickle.dumps({"a": 1}),
+        "a pickle beside": repacked(good, model__pkl=pickle.dumps(1)),
+        "joblib beside": repacked(good, model__joblib=b"x"),
+        "a path": repacked(good, **{"../../x.json": b"x"}),
+        "a path in the report": repacked(good, **{"report/../x.json": b"x"}),
+        "no manifest": repacked(good, manifest__json=None),
+        "no pipeline": repacked(good, model__skops=None),
+        "one file more than the manifest names": repacked(good, agreement__json=b"{}"),
+        "another digest": repacked(good, golden__json=golden + b" "),
+        "a foreign type": described(good, "model.skops", foreign.getvalue()),
+        "no skops": described(good, "model.skops", pickle.dumps(1)),
+        "other golden answers": described(good, "golden.json", json.dumps(other).encode()),
+        "ONNX that is none": described(good, "model.onnx", b"\xff\xff"),
+        "a manifest that is none": repacked(good, manifest__json=b"[]"),
+        "features twice": repacked(
+            good, manifest__json=json.dumps({**said, "features": [said["features"][0]] * 3}).encode()
+        ),
+        "tags that are none": repacked(
+            good, manifest__json=json.dumps({**said, "metadata": {"tags": [1]}}).encode()
+        ),
+        "cut short": good[:-30],
+        "nothing": b"",
+    }  # fmt: skip
+    for what, data in cases.items():
+        answer = client.post("/v1/models", params={"name": "bad"}, content=data, headers=ZIP)
+        kind = "invalid-input" if what == "nothing" else "archive-refused"
+        assert answer.status_code == 422, f"{what}: {answer.status_code} {answer.text}"
+        is_problem(answer, 422, kind)
+    assert "bad" not in Registry.open(api_settings.registry.url).state.models
+    assert [change["what"] for change in client.get("/v1/audit").json()["changes"]] == []
+
+
+def test_an_upload_has_a_limit_of_its_own_packed_and_unpacked(api_settings: Settings) -> None:
+    registry = Registry.open(api_settings.registry.url)
+    registry.save("small", upload(), by="test")
+    found = registry.manifest("small")
+    good = archive.pack(found, {path: registry.file("small", path) for path in found.files})
+    limits = api_settings.api.model_copy(update={"max_body_bytes": 100, "max_upload_bytes": len(good) + 10})
+    with serving(api_settings.model_copy(update={"api": limits})) as client:
+        unpacked = client.post("/v1/models?name=x", content=good, headers=ZIP)
+        assert "unpacked" in is_problem(unpacked, 422, "archive-refused")["detail"]
+        is_problem(client.post("/v1/models?name=x", content=good + b" " * 100, headers=ZIP), 413, "too-large")
+        is_problem(client.post("/v1/classify", json={"readings": [READING] * 10}), 413, "too-large")
+
+
+def test_a_viewers_upload_is_refused_before_it_is_read(client: httpx.Client, api_settings: Settings) -> None:
+    _, viewer = new_key(api_settings.api.keys_file, "viewer")
+    answer = client.post("/v1/models", content=b"x" * 2_000_000, headers={**ZIP, "Authorization": f"Bearer {viewer}"})
+    is_problem(answer, 403, "forbidden")
+
+
+@pytest.mark.parametrize("suffix", ["", "?limit=1"])
+def test_the_list_has_the_etag_that_a_change_takes(client: httpx.Client, suffix: str) -> None:
+    etag = client.get(f"/v1/models{suffix}").headers["etag"]
+    assert client.patch("/v1/models/small", json={"notes": "x"}, headers={"If-Match": etag}).status_code == 200
