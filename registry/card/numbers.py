@@ -35,6 +35,10 @@ def short(value: object) -> str:
     return "–" if found is None else f"{found:.4g}".replace("-", "−")
 
 
+def signed(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
 def span(low: object, high: object) -> str:
     return "unknown" if number(low) is None or number(high) is None else f"{short(low)} – {short(high)}"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from registry.card.blocks import Plot, Table
 from registry.card.card import listed, mapping
-from registry.card.numbers import count, number, quoted, score
+from registry.card.numbers import count, number, quoted, score, signed
 
 SIDE, LEFT, TOP = 220, 40, 12  # of the square that curves are drawn in
 MOST_CURVES = 4
@@ -98,12 +98,12 @@ def _importance(importance: Mapping[str, Any]) -> Plot:
         y, width = 34 * place + 14, max(0.0, mean) / longest * 200
         low, high = max(0.0, mean - spread) / longest * 200, max(0.0, mean + spread) / longest * 200
         inner += f'<text class="ink" x="0" y="{y}">{escape(name)}</text>'
-        inner += f'<text class="ink strong end" x="260" y="{y}">{mean:.3f}</text>'
+        inner += f'<text class="ink strong end" x="260" y="{y}">{signed(mean, 3)}</text>'
         inner += f'<rect class="bar" x="0" y="{y + 5}" width="{width:.1f}" height="10"/>'
         inner += _line(low, y + 10, high, y + 10, "ink-line")
     metric = str(importance.get("metric"))
     note = f"{metric} lost on the hold-out when a feature is shuffled"
-    rows = tuple((name, f"{mean:.4f}", f"{spread:.4f}") for name, mean, spread in told)
+    rows = tuple((name, signed(mean, 4), f"{spread:.4f}") for name, mean, spread in told)
     said = escape(f"Importance: {note}: " + ", ".join(f"{name} {mean:.3f}" for name, mean, _ in told), quote=True)
     height = 34 * len(told) + 4
     svg = f'<svg class="plot" viewBox="0 0 260 {height}" role="img" aria-label="{said}">{inner}</svg>'

@@ -70,13 +70,21 @@ def test_show_has_every_metric_and_obeys_nothing_that_others_wrote(registry: Reg
 def test_compare_stands_side_by_side_and_marks_the_best(registry: Registry) -> None:
     compared = zelador("models", "compare", "first", "ridge")
     rows = {line.split("  ")[0].strip(): line.split() for line in compared.out.splitlines() if line.strip()}
-    assert rows["F1, hold-out"][-3:] == ["0.7800", "0.8300", "*"]
-    assert rows["AUC, folds"][-4:] == ["0.9000", "*", "0.9000", "*"]
+    assert rows["F1, hold-out"][-3:] == ["0.7800", "*", "0.8300"]
+    assert rows["AUC, folds"][-4:] == ["*", "0.9000", "*", "0.9000"]
     assert rows["AUC, hold-out"][-2:] == ["–", "–"]
     assert zelador("models", "compare").out == zelador("models", "compare", "ridge", "first").out
     found = zelador("models", "compare", "first", "ridge", "--json").json
     assert found["best"]["holdout"] == {"F1": ["ridge"], "AUC": [], "Cost": []}
     assert zelador("models", "compare", "first").code == 2
+
+
+def test_names_too_wide_for_the_terminal_stand_below(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zelador.cli.tables.WIDE", 30)
+    lines = zelador("models", "compare", "first", "ridge").out.splitlines()
+    assert lines[0].split() == ["1", "2"]
+    assert max(map(len, lines)) <= 40, lines
+    assert [line.split() for line in lines[-2:]] == [["1", "first", "LogisticRegression"], ["2", "ridge", "Ridge"]]
 
 
 def test_different_data_are_said(registry: Registry) -> None:

@@ -13,6 +13,10 @@ from zelador.cli.models.place import Facts, Home, Json, Key, Name, Names, Url, o
 from zelador.cli.tables import clean, output, print_json, table, when
 from zelador.errors import InvalidInput, NotFound
 
+COLUMNS = ("", "name", "type", "metric", ">folds", ">hold-out", "served by", "saved", "tags")
+FEWER = ("", "name", "metric", ">hold-out", "saved")
+WIDE_ENOUGH = 130  # characters of a terminal that has room for all columns
+HEAD = 24  # characters of the first column of a comparison
 METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC")
 SHOWN = ("name", "description", "tags", "model_type", "metrics", "holdout", "folds", "features", "units", "confusion")
 
@@ -38,8 +42,9 @@ def list_(
         asked = tag is not None or run is not None
         print("no model is like that" if asked else "no model is registered yet: zelador train, or zelador demo")
         return
-    columns = ("", "name", "type", "metric", ">folds", ">hold-out", "served by", "saved", "tags")
-    output().print(table(columns, map(_row, models), whole=("name", "saved")))
+    console = output()
+    columns = COLUMNS if console.width >= WIDE_ENOUGH else FEWER
+    console.print(table(columns, [_row(facts, columns) for facts in models], whole=("name", "saved")))
 
 
 def show(name: Name, home: Home = None, url: Url = None, key: Key = None, as_json: Json = False) -> None:
@@ -87,19 +92,24 @@ def compare(names: Names = None, home: Home = None, url: Url = None, key: Key = 
         return
     console = output()
     rows: list[Sequence[object]] = [
-        ("type", *(facts.get("model_type") for facts in models)),
         ("selected", *("●" if facts.get("selected") else "" for facts in models)),
-        ("rank in run", *(_ranked(facts) for facts in models)),
+        ("rank in its run", *(facts.get("rank") or "–" for facts in models)),
         ("served by", *(facts.get("served_by") for facts in models)),
         ("rows", *((facts.get("data") or {}).get("rows", "–") for facts in models)),
-        ("saved", *(when(facts.get("saved_at")) for facts in models)),
+        ("saved", *(when(facts.get("saved_at"))[:10] for facts in models)),
     ]
     for part, called in (("holdout", "hold-out"), ("metrics", "folds")):
         for metric in _metrics(models):
             best = _best(models, part, metric)
             cells = [_marked(_score(facts, part, metric), facts["name"] in best) for facts in models]
             rows.append((f"{metric}, {called}", *cells))
-    console.print(table(("", *(f">{facts['name']}" for facts in models)), rows, whole=("",)))
+    names_fit = HEAD + sum(len(facts["name"]) + 2 for facts in models) <= console.width
+    heads = [facts["name"] for facts in models] if names_fit else [str(i + 1) for i in range(len(models))]
+    console.print(table(("", *(f">{head}" for head in heads)), rows, whole=("", *heads)))
+    if not names_fit:
+        console.print()
+        told = [(head, facts["name"], facts.get("model_type")) for head, facts in zip(heads, models, strict=True)]
+        console.print(table(("", "name", "type"), told))
     if len({json.dumps((facts.get("data") or {}).get("sha256")) for facts in models}) > 1:
         print("\nThey learned from different data: their figures are not of the same rows.")
 
@@ -122,19 +132,27 @@ def history(
         for e in found
     ]  # fmt: skip
     columns = ("at (UTC)", "model", "", "by", "why", ">entry")
-    output().print(table(columns, rows, whole=("at (UTC)", "model")) if found else "nothing was selected yet")
+    output().print(table(columns, rows, whole=("at (UTC)", "model", "")) if found else "nothing was selected yet")
 
 
 # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _row(facts: Facts) -> Sequence[object]:
+def _row(facts: Facts, columns: Sequence[str]) -> Sequence[object]:
     metric = facts.get("metric") or ""
-    scores = [_score(facts, part, metric) for part in ("metrics", "holdout")]
-    mark = "●" if facts.get("selected") else ""
-    tags = ", ".join(facts.get("tags", ()))
-    kind, served = facts.get("model_type"), facts.get("served_by")
-    return (mark, facts["name"], kind, metric, *scores, served, when(facts.get("saved_at")), tags)
+    saved = when(facts.get("saved_at"))
+    cells = {
+        "": "●" if facts.get("selected") else "",
+        "name": facts["name"],
+        "type": facts.get("model_type"),
+        "metric": metric,
+        ">folds": _score(facts, "metrics", metric),
+        ">hold-out": _score(facts, "holdout", metric),
+        "served by": facts.get("served_by"),
+        "saved": saved if columns is COLUMNS else saved[:10],
+        "tags": ", ".join(facts.get("tags", ())),
+    }
+    return [cells[column] for column in columns]
 
 
 def _newest_run(models: Sequence[Facts]) -> list[Facts]:
@@ -168,11 +186,7 @@ def _score(facts: Mapping[str, Any], part: str, metric: str) -> str:
 
 
 def _marked(text: str, best: bool) -> Text:
-    return Text(f"{text} *", "bold") if best else Text(f"{text}  ")
-
-
-def _ranked(facts: Facts) -> str:
-    return f"{facts['rank']} of {facts['run']}" if facts.get("rank") and facts.get("run") else "–"
+    return Text(f"* {text}", "bold") if best else Text(text)
 
 
 def _spread(scores: Sequence[float] | None) -> str:
