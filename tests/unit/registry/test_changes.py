@@ -89,3 +89,21 @@ def test_tags_and_unknown_keys_of_a_save_are_kept(registry: Registry) -> None:
     assert model.tags == ("x",)
     assert model.metadata["mine"] == {"deep": [1, None]}
     assert model.metadata["units"] == {"lux": "lx"}
+
+
+def test_a_save_whose_upload_was_given_up_uploads_anew(registry: Registry, store: Memory) -> None:
+    put, uploads = registry._payload.put, []
+
+    def slow(name, files, saved):
+        placed = put(name, files, saved)
+        uploads.append(placed.upload)
+        if len(uploads) == 1:
+            Registry.on(store).collect(by="another", grace_s=-1.0)
+        return placed
+
+    registry._payload.put = slow
+    save(registry, "late", "late")
+    assert len(uploads) == 2
+    assert registry.state.model("late").upload == uploads[1]
+    assert f"late/{uploads[0]}" in registry.state.condemned
+    assert registry.verify().findings == ()

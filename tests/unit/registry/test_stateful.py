@@ -115,11 +115,9 @@ class TwoWriters(RuleBasedStateMachine):
             self.writers[who].delete(name, by=str(who), files_at_once=at_once)
             del self.models[name], self.notes[name]
 
-    @rule(who=writers, hours=st.sampled_from((0, 1)))
-    def collect(self, who: int, hours: int) -> None:
-        for key, (data, modified) in list(self.store.objects.items()):
-            self.store.objects[key] = (data, modified - hours * 3600)
-        self.writers[who].collect(by=str(who))
+    @rule(who=writers, after_the_grace=st.booleans())
+    def collect(self, who: int, after_the_grace: bool) -> None:
+        self.writers[who].collect(by=str(who), grace_s=-1.0 if after_the_grace else GRACE_S)
 
     # ── what goes wrong ──────────────────────────────────────────────────────────────────────
 
