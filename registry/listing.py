@@ -31,17 +31,18 @@ class Listing:
     """The answers to the latest queries, for one state."""
 
     def __init__(self) -> None:
-        self._head: str | None = None
-        self._kept: dict[Query, tuple[Model, ...]] = {}
+        self._kept: tuple[str | None, dict[Query, tuple[Model, ...]]] = (None, {})  # one name: threads share it
 
     def find(self, state: State, query: Query) -> tuple[Model, ...]:
-        if state.head != self._head:
-            self._head, self._kept = state.head, {}
-        found = self._kept.get(query)
+        head, kept = self._kept
+        if state.head != head:
+            kept = {}
+            self._kept = (state.head, kept)
+        found = kept.get(query)
         if found is None:
-            if len(self._kept) >= KEPT:
-                self._kept.clear()
-            found = self._kept[query] = search(state, query)
+            if len(kept) >= KEPT:
+                kept.clear()
+            found = kept[query] = search(state, query)
         return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from registry.api.access import audit, who
 from registry.api.problems import PreconditionRequired, responses
 from registry.api.roles import needs
+from registry.listing import Query as Listed
 from registry.state import Model, State
 from zelador.errors import InvalidInput
 
@@ -23,7 +23,6 @@ IfMatch = Annotated[
 ]
 Scalar = bool | int | float | Annotated[str, Field(max_length=4_000)] | None
 
-FACTS = ("name", "saved_at", "model_type", "rank", "selected")  # what else than a metric a list can be sorted by
 # What training found and what the files are: set once, never by hand.
 FIXED = frozenset(
     {"name", "digest", "saved_at", "saved_by", "selected", "upload", "tags", "model_type", "metric", "metrics"}
@@ -100,39 +99,32 @@ def tagged(response: Response, state: State) -> None:
 @router.get(
     "",
     summary="The registered models, filtered, sorted, in pages",
-    description="`sort` is name, saved_at, model_type, rank, selected or the name of a metric (of the hold-out where "
-    "the model has one, else of the cross-validation); those without a value come last.",
+    description="`sort` is name, saved_at, saved_by or a key of the metadata, dotted (rank, model_type, metrics.F1, "
+    "holdout.F1), with `-` before it the largest first; those without a value come last.",
     responses={200: {"content": {"application/json": {"example": PAGE}}}},
     **needs("viewer"),
 )
 def list_models(
     request: Request,
     response: Response,
-    q: Annotated[str, Query(description="Text in the name, whatever its case.", max_length=64)] = "",
+    q: Annotated[str, Query(description="Text in the name or the description.", max_length=64)] = "",
     model_type: Annotated[str | None, Query(max_length=64)] = None,
-    tag: Annotated[str | None, Query(max_length=64)] = None,
+    tag: Annotated[list[Annotated[str, Field(max_length=64)]], Query(max_length=10, description="All of them.")] = [],  # noqa: B006
     run: Annotated[str | None, Query(max_length=64, description="Of this training run.")] = None,
     served_by: Annotated[Literal["onnx", "pipeline"] | None, Query()] = None,
-    sort: Annotated[str, Query(max_length=64, examples=["F1"])] = "saved_at",
-    order: Annotated[Literal["asc", "desc"], Query()] = "desc",
+    sort: Annotated[str, Query(max_length=100, examples=["-holdout.F1"])] = "-saved_at",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000, description="`next` of the page before.")] = 0,
 ) -> dict[str, Any]:
-    state = request.app.state.services.registry.sync()
+    registry = request.app.state.services.registry
+    asked = (("model_type", model_type), ("run", run), ("served_by", served_by))
+    equal = tuple((key, value) for key, value in asked if value is not None)
+    state = registry.sync()  # before the list: an ETag that is older than what is shown is refused, never the reverse
+    found = registry.find(Listed(sort=sort, equal=equal, tags=tuple(tag), text=q))
     tagged(response, state)
-    found = [
-        model
-        for model in state.models.values()
-        if q.lower() in model.name.lower()
-        and (tag is None or tag in model.tags)
-        and (model_type is None or model.metadata.get("model_type") == model_type)
-        and (run is None or model.metadata.get("run") == run)
-        and (served_by is None or model.metadata.get("served_by") == served_by)
-    ]
-    page = _sorted(found, _key(sort, state), order == "desc")[offset : offset + limit]
     end = offset + limit
     return {
-        "models": [describe(model, state) for model in page],
+        "models": [describe(model, state) for model in found[offset:end]],
         "total": len(found),
         "next": end if end < len(found) else None,
     }
@@ -197,33 +189,3 @@ def delete_model(name: Name, request: Request, if_match: IfMatch = None) -> Resp
     registry.delete(name, by=who(request), if_match=if_match)
     audit(request, "model deleted", name, before)
     return Response(status_code=204)
-
-
-def _key(sort: str, state: State) -> Callable[[Model], Any]:
-    if sort == "name":
-        return lambda model: model.name
-    if sort == "saved_at":
-        return lambda model: (model.saved_at, model.seq)
-    if sort == "selected":
-        return lambda model: state.selection is not None and state.selection.model == model.name
-    if sort in FACTS:
-        return lambda model: model.metadata.get(sort)
-
-    def metric(model: Model) -> Any:
-        for kind in ("holdout", "metrics"):
-            found = model.metadata.get(kind)
-            if isinstance(found, dict) and isinstance(found.get(sort), int | float):
-                return found[sort]
-        return None
-
-    return metric
-
-
-def _sorted(models: Sequence[Model], key: Callable[[Model], Any], descending: bool) -> list[Model]:
-    keyed = [(key(model), model) for model in models]
-    known = [pair for pair in keyed if pair[0] is not None]
-    try:
-        known.sort(key=lambda pair: pair[0], reverse=descending)
-    except TypeError:  # metadata is anybody's: a rank that is a text
-        known.sort(key=lambda pair: str(pair[0]), reverse=descending)
-    return [model for _, model in known] + [model for value, model in keyed if value is None]

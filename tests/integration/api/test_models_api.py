@@ -55,18 +55,17 @@ def test_they_are_filtered_sorted_and_paged(client: httpx.Client, api_settings: 
         assert answer.status_code == 200, answer.text
         return [model["name"] for model in answer.json()["models"]]
 
-    assert names(sort="name", order="asc") == ["a", "b", "c", "small"]
+    assert names(sort="name") == ["a", "b", "c", "small"]
     assert names() == ["c", "a", "b", "small"]
-    assert names(sort="F1")[:2] == ["a", "b"]
-    assert names(sort="F1", order="asc")[:2] == ["b", "a"]
-    assert names(sort="selected")[0] == "small"
-    assert names(tag="winter") == ["a"]
+    assert names(sort="-holdout.F1")[:2] == ["a", "b"]
+    assert names(sort="holdout.F1")[:2] == ["b", "a"]
+    assert names(tag="winter", served_by="pipeline") == ["a"]
     assert names(model_type="Ridge") == ["c"]
     assert names(q="SMA") == ["small"]
     assert names(run="none") == []
-    first = client.get("/v1/models", params={"limit": 3, "sort": "name", "order": "asc"}).json()
+    first = client.get("/v1/models", params={"limit": 3, "sort": "name"}).json()
     assert (first["total"], first["next"]) == (4, 3)
-    last = client.get("/v1/models", params={"limit": 3, "offset": 3, "sort": "name", "order": "asc"}).json()
+    last = client.get("/v1/models", params={"limit": 3, "offset": 3, "sort": "name"}).json()
     assert ([model["name"] for model in last["models"]], last["next"]) == (["small"], None)
     is_problem(client.get("/v1/models", params={"limit": 0}), 422, "invalid-input")
 

@@ -1,0 +1,121 @@
+"""The OpenAPI document: whole, and true of the API that runs (schemathesis asks what it says may be asked)."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from registry.api.problems import KINDS, TITLES
+from registry.api.roles import FIELD
+from tests.integration.api.test_api import api_settings as api_settings
+from tests.integration.api.test_api import serving
+from tests.integration.test_quarantine import HOT, Site
+from tests.small_models import select_one
+from zelador.settings import Settings
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+EXAMPLES = 25  # of each operation, at most
+SECONDS = 20.0  # of all
+MODES = [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE]
+
+
+@schemathesis.serializer("application/zip")
+def as_it_is(_context: Any, value: Any) -> Any:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+@pytest.fixture
+def document(api_settings: Settings) -> dict[str, Any]:
+    with serving(api_settings) as client:
+        found: dict[str, Any] = client.get("/openapi.json").json()
+        return found
+
+
+def test_every_operation_is_described_with_examples_and_errors(document: dict[str, Any]) -> None:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            where = f"{method} {path}"
+            assert operation["summary"], where
+            answers = operation["responses"]
+            if not path.startswith("/v1"):
+                continue
+            assert operation[FIELD] in operation["description"], where
+            assert operation["security"] == [{"key": []}], where
+            assert {"401", "403", "429", "500", "503"} <= set(answers), where
+            assert ("404" in answers) >= path.endswith("}"), where
+            if method == "post":
+                assert "Idempotency-Key" in [each["name"] for each in operation["parameters"]], where
+            if method in ("post", "put", "patch") and "requestBody" in operation:
+                assert {"400", "413", "422"} <= set(answers), where
+            for status, answer in answers.items():
+                assert answer["description"], where
+                if int(status) >= 400:
+                    assert list(answer["content"]) == ["application/problem+json"], where
+                    assert answer["content"]["application/problem+json"]["example"]["status"] == int(status)
+                elif status != "204" and "application/json" in answer["content"] and "manifest" not in path:
+                    assert "example" in answer["content"]["application/json"] or path == "/v1/runs", where
+    assert "HTTPValidationError" not in str(document)
+
+
+def test_every_type_of_problem_stands_in_the_reference() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "api.md").read_text()
+    kinds = {kind for _, _, kind, _ in KINDS} | {kind for kind, _ in TITLES.values()}
+    kinds |= {"idempotency-key-reused", "idempotency-key-in-use"}
+    assert [kind for kind in sorted(kinds) if f"`{kind}`" not in text] == []
+
+
+@pytest.mark.filterwarnings("ignore")  # other people's, of the tool and what it brings
+def test_schemathesis_finds_no_failure_and_no_answer_that_is_not_documented(api_settings: Settings) -> None:
+    select_one(api_settings.registry.url)
+    Site(api_settings).refuse(HOT, b"junk")
+    fast = api_settings.api.model_copy(update={"rate_per_s": 1e6, "rate_burst": 1_000_000})
+    with serving(api_settings.model_copy(update={"api": fast})) as client:
+        schema = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json", timeout=10)
+        schema.config.generation.update(modes=MODES)
+        operations = [found.ok() for found in schema.get_all_operations()]
+        assert len(operations) > 35
+        asked: dict[str, int] = {}
+        for number, operation in enumerate(operations):
+            share = SECONDS / len(operations)
+            asked[operation.label] = ask(operation, client, share)
+            assert asked[operation.label] > 0, f"{number}: {operation.label} was never asked"
+    print(sum(asked.values()), "requests")  # noqa: T201
+
+
+def ask(operation: Any, client: httpx.Client, within_s: float) -> int:
+    """How many requests were made; raises with a command that repeats the first whose answer is wrong."""
+    until, count = time.monotonic() + within_s, 0
+
+    @hypothesis_settings(
+        max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @given(case=operation.as_strategy())
+    def go_on(case: Any) -> None:
+        nonlocal count
+        if time.monotonic() > until and count:
+            return
+        count += 1
+        case.call_and_validate(headers={"Authorization": client.headers["Authorization"]}, checks=CHECKS, timeout=10)
+
+    go_on()
+    return count
