@@ -100,6 +100,9 @@ def _facts(card: Card) -> Section:
         pairs.append(("Size", f"{size(sum(card.sizes.values()))} in {len(card.sizes)} files"))
     pairs.append(("Served by", _served(card)))
     pairs.append(("Saved", f"{when(facts.get('saved_at'))} by {facts.get('saved_by') or 'unknown'}"))
+    imported = mapping(facts.get("imported"))
+    if imported.get("file"):
+        pairs.append(("Imported from", f"{imported['file']}, saved {when(imported.get('saved_at'))[:10]}"))
     versions = mapping(facts.get("versions"))
     if versions:
         shown = [f"{name} {versions[name]}" for name in ("pycaret", "scikit-learn", "onnxruntime") if name in versions]

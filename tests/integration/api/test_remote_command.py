@@ -76,6 +76,7 @@ def test_changes_are_made_there(client: httpx.Client, registry: Registry) -> Non
     assert model.tags == ("b",)
     refused = zelador("models", "delete", "small")
     assert (refused.code, "select another one" in refused.err) == (2, True)
+    assert zelador("models", "delete", "other", "--why", "not kept there").code == 2  # never taken and then dropped
     assert zelador("models", "delete", "other").code == 0
     registry.sync()
     assert "other" not in registry.state.models

@@ -180,7 +180,8 @@ def test_one_that_came_without_figures_says_so() -> None:
 def test_whatever_people_wrote_into_the_metadata_it_can_be_written(junk: Any) -> None:
     """Metadata is the user's: only the name and the digest are ours."""
     keys = ("metrics", "folds", "holdout", "holdout_rows", "data", "confusion", "parameters", "versions", "positive",
-            "agreement", "metric", "rank", "run", "description", "tags", "model_type", "has_probabilities")  # fmt: skip
+            "agreement", "metric", "rank", "run", "description", "tags", "model_type", "has_probabilities",
+                "imported")  # fmt: skip
     for key in keys:
         card = Card({**FACTS, key: junk}, FEATURES, {}, REPORT)
         assert card_html(card)
@@ -190,6 +191,11 @@ def test_whatever_people_wrote_into_the_metadata_it_can_be_written(junk: Any) ->
             card = Card(FACTS, FEATURES, {}, {**REPORT, part: told})
             assert card_html(card)
             assert card_markdown(card)
+
+
+def test_one_that_was_imported_says_from_where() -> None:
+    imported = {"file": "rf_v1.pkl", "saved_at": "2025-10-29T19:39:21.040921"}
+    assert "rf_v1.pkl, saved 2025-10-29" in card_html(Card({**BARE.facts, "imported": imported}, BARE.features))
 
 
 def test_the_interval_is_wilsons() -> None:

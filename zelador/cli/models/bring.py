@@ -6,6 +6,7 @@ anything that its writer liked: it is shown first, and loaded only with --trust.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import zipfile
@@ -42,6 +43,7 @@ def import_(
     Exit code 2 when something was not brought in.
     """
     restart_with_libgomp()  # a model may be LightGBM's
+    logging.basicConfig(level=logging.ERROR)  # what a pickle's libraries say of themselves is no news here
     if not path.exists():
         raise NotFound(f"there is nothing at {path}")
     place = open_place(home, url, key)

@@ -50,7 +50,9 @@ class Remote:
         return self._api.call("PATCH", _path(name), {**changes, "why": why}, headers=headers).document
 
     def delete(self, name: str, why: str) -> None:
-        self._api.call("DELETE", _path(name, why=why))
+        if why:
+            raise InvalidInput("the API keeps no reason for a deletion: leave --why out")
+        self._api.call("DELETE", _path(name))
 
     def classify(self, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
         question = {"readings": [dict(reading) for reading in readings], **({"model": model} if model else {})}
@@ -90,6 +92,5 @@ class Remote:
             query[cursor] = page["next"]
 
 
-def _path(name: str, below: str = "", **query: str) -> str:
-    given = {key: value for key, value in query.items() if value}
-    return f"/v1/models/{quote(name, safe='')}{below}" + (f"?{urlencode(given)}" if given else "")
+def _path(name: str, below: str = "") -> str:
+    return f"/v1/models/{quote(name, safe='')}{below}"
