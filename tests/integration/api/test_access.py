@@ -255,3 +255,32 @@ def test_last_use_is_noted_once_a_minute(tmp_path: Path) -> None:
     (tmp_path / "keys-used.json").write_text("{")
     uses.write("b")
     assert set(last_use.read(tmp_path / "keys-used.json")) == {"b"}
+
+
+def test_a_fault_of_ours_shows_nothing_of_itself(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a secret of ours")
+
+    monkeypatch.setattr("zelador.recent.Recent.devices", fail)
+    answer = client.get("/v1/devices")
+    is_problem(answer, 500, "internal")
+    assert "secret" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "a secret of ours" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "odd", ['"\\ud800"', "1e999", "NaN", "1" + "0" * 400, '"\\u0000"', "[[[[]]]]", '"' + "x" * 9_999 + '"']
+)
+def test_odd_values_are_kept_or_refused_and_break_nothing(client: httpx.Client, odd: str) -> None:
+    headers = {"If-Match": "*", "Content-Type": "application/json"}
+    for body in (f'{{"metadata": {{"a": {odd}}}}}', f'{{"description": {odd}}}', f'{{"why": {odd}, "notes": "x"}}'):
+        answer = client.patch("/v1/models/small", content=body, headers=headers)
+        assert answer.status_code in (200, 422), answer.text
+    answer = client.put("/v1/selection", content=f'{{"model": "small", "why": {odd}}}', headers=headers)
+    assert answer.status_code in (202, 422), answer.text
+    assert client.post("/v1/keys", content=f'{{"role": "viewer", "note": {odd}}}').status_code == 422
+    for path in ("/v1/models/small", "/v1/models", "/v1/selection/history", "/v1/audit"):
+        assert client.get(path).status_code == 200
