@@ -5,12 +5,12 @@ Without ZELADOR_REGISTRY__URL it lives in `./.zelador/registry`.
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zelador.errors import InvalidInput
 from zelador.settings import load_settings
+from zelador.user import user
 
 if TYPE_CHECKING:
     from registry.registry import Registry, Upload
@@ -23,7 +23,7 @@ def save_model(model: Any, name: str, metadata: Mapping[str, Any] | None = None)
     Raises ValueError for a name that is taken or refused, TypeRefused for a type outside the allow-list.
     """
     registry = _open()
-    return registry.where(registry.save(name, upload_of(model, metadata), by=getpass.getuser(), why="save_model"))
+    return registry.where(registry.save(name, upload_of(model, metadata), by=user(), why="save_model"))
 
 
 def load_model(name: str) -> Any:
@@ -58,7 +58,7 @@ def delete_model(name: str) -> None:
 
     Raises FileNotFoundError for an unknown name, Conflict while it is selected.
     """
-    _open().delete(name, by=getpass.getuser(), why="delete_model", files_at_once=True)
+    _open().delete(name, by=user(), why="delete_model", files_at_once=True)
 
 
 def upload_of(model: Any, metadata: Mapping[str, Any] | None = None) -> Upload:

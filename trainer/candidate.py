@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from registry.artefact import Upload
 from registry.classifier import OnnxEngine, PipelineEngine
 from registry.manifest import Feature
+from trainer import report
 from trainer.agreement import compare, decide, document, probe_rows
 from trainer.compile import compile_pipeline
 from trainer.score import confusion, scores
@@ -100,7 +102,15 @@ def upload(
         onnx=compiled if verdict.serves == "onnx" else None,
         probe=split.holdout,
         agreement=document(comparison, verdict),
+        report=_report(pipeline, split, features, seed),
     )
+
+
+def _report(pipeline: Pipeline, split: Split, features: Sequence[Feature], seed: int) -> dict[str, bytes]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        told = report.report(pipeline, split, [feature.name for feature in features], seed)
+    return {report.FILE: json.dumps(told).encode()}
 
 
 def _probabilities(pipeline: Pipeline, rows: Rows) -> Rows | None:

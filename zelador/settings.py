@@ -219,6 +219,13 @@ class ApiSettings(Section):
     keep_answers_s: PositiveInt = 86_400  # how long an Idempotency-Key is remembered
 
 
+class RemoteSettings(Section):
+    """For `zelador models` and `zelador classify` on the registry of another machine."""
+
+    url: str | None = None  # that machine's admin API, as --url; none: the registry of these settings
+    key: Annotated[str | None, Field(repr=False)] = None  # a key of that API, as --key
+
+
 class EmbeddedSettings(Section):
     """Which servers `zelador up` and `zelador demo` start."""
 
@@ -256,6 +263,7 @@ class Settings(BaseSettings):
     training: TrainingSettings = TrainingSettings()
     registry: RegistrySettings = RegistrySettings()
     api: ApiSettings = ApiSettings()
+    remote: RemoteSettings = RemoteSettings()
     health: HealthSettings = HealthSettings()
     metrics: MetricsSettings = MetricsSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
@@ -335,7 +343,8 @@ def load_settings(**overrides: Any) -> Settings:
 def environment(settings: Settings) -> dict[str, str]:
     """The variables that give a child process these settings, defaults too: it must not find others elsewhere."""
     values: dict[str, str] = {}
-    for name, value in settings.model_dump(mode="json", by_alias=True).items():
+    dumped = settings.model_dump(mode="json", by_alias=True, exclude={"remote"})  # no service asks another machine
+    for name, value in dumped.items():
         if name == "features":
             values["ZELADOR_FEATURES"] = ",".join(value)
         elif name == "fields":

@@ -19,6 +19,8 @@ HEAVY = {"pandas", "sklearn", "fastapi", "pycaret", "onnxruntime", "numpy"}
         ("zelador.decode", HEAVY),
         ("zelador.cli.main", HEAVY),
         ("registry", HEAVY),
+        ("registry.card", HEAVY),
+        ("zelador.cli.models.remote", HEAVY),
         ("inference.service", {"pandas", "fastapi", "pycaret", "sklearn"}),
         ("registry.api.service", {"pandas", "pycaret", "sklearn"}),
         ("trainer.service", {"pycaret", "fastapi"}),

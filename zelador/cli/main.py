@@ -1,7 +1,7 @@
 """`zelador`: the commands put together, and the one place where an error becomes a line and an exit code.
 
-Exit codes: 0 done; 1 a fault of ours (a traceback follows), or a finding of the doctor's; 2 something outside has to be
-mended, the line says what.
+Exit codes: 0 done; 1 a fault of ours (a traceback follows), or something that a check (doctor, models verify) found;
+2 something outside has to be mended, the line says what.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import redis
 import typer
 
-from zelador.cli import demo, doctor, health, keys, models, quarantine, services, simulate, train, up, watch
+from zelador.cli import classify, demo, doctor, health, keys, models, quarantine, services, simulate, train, up, watch
 from zelador.errors import ZeladorError
 
 app = typer.Typer(
@@ -32,7 +32,8 @@ app.command("train")(train.train)
 app.command("simulate")(simulate.simulate)
 app.command("watch")(watch.watch)
 app.command("doctor")(doctor.doctor)
-app.add_typer(models.app, name="models", help="The registry's models: list, show, select, delete.")
+app.command("classify")(classify.classify)
+app.add_typer(models.app, name="models", help="The registry's models: compare, select, keep.")
 app.add_typer(quarantine.app, name="quarantine", help="What was refused or set aside: list, show, replay, discard.")
 app.add_typer(keys.app, name="keys", help="Keys of the admin API.")
 

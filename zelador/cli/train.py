@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +15,7 @@ from zelador.cli.process import prepare
 from zelador.cli.tables import output
 from zelador.errors import InvalidInput
 from zelador.settings import Settings
+from zelador.user import user
 
 if TYPE_CHECKING:
     from trainer.dataset import Dataset
@@ -43,7 +42,7 @@ def train(
     dataset = _dataset(settings, csv, label, names)
     options = Options(
         run=new_run_id(),
-        by=_user(),
+        by=user(),
         metric=settings.training.metric,
         candidates=settings.training.candidates,
         notes=notes,
@@ -93,13 +92,6 @@ def _with(settings: Settings, metric: str | None, candidates: str | None) -> Set
 def _names(features: str | None) -> tuple[str, ...]:
     """A table's columns may have any name: `Lux (x10³)` is one."""
     return tuple(name.strip() for name in (features or "").split(",") if name.strip())
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
-        return f"user {os.getuid()}"
 
 
 def _dataset(settings: Settings, csv: Path | None, label: str, features: tuple[str, ...]) -> Dataset:

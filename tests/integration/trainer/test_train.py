@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 import pytest
 
+from registry.card import card_of
 from registry.registry import Registry
 from tests.up import COMMAND, clean_environment
 from trainer.dataset import from_readings
@@ -90,6 +91,11 @@ def test_it_selects_nothing_and_the_models_are_there(trained: tuple[Path, dict])
     assert facts["data"]["rows"] == 900
     assert facts["run"] == document["run"]
     assert facts["versions"]["pycaret"]
+    for model in document["models"]:
+        card = card_of(registry, model["name"])  # what its plots are drawn from came along
+        assert card.report["confusion"] == model["confusion"]["counts"]
+        assert bool(card.report["roc"]) == (model["holdout"]["AUC"] is not None)
+        assert {each["feature"] for each in card.report["importance"]["features"]} == set(FEATURES)
 
 
 def test_no_pycaret_is_needed_to_serve_any_of_them(trained: tuple[Path, dict]) -> None:

@@ -1,0 +1,169 @@
+"""From a card to its page: which sections it has, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from registry.card import plots
+from registry.card.blocks import Block, Confusion, Facts, Page, Points, Section, Table
+from registry.card.card import Card, listed, mapping
+from registry.card.limits import limits
+from registry.card.numbers import count, counted, digest, interval, number, quoted, score, share, size, span, when
+from registry.card.usage import usage
+
+METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC")
+FOOT = "Made by Zelador from the model's manifest and the registry's log."
+
+
+def page_of(card: Card) -> Page:
+    selected = bool(card.facts.get("selected"))
+    sections = [*_metrics(card), _facts(card), _features(card), _limits(card), *_answers(card), _usage(card)]
+    sections += _made(card)
+    lede = card.facts.get("description")
+    return Page(
+        card.name, tuple(_lines(card)), _verdict(card), str(lede) if lede else "", tuple(sections), FOOT, selected
+    )
+
+
+def _lines(card: Card) -> Iterator[str]:
+    facts = card.facts
+    yield "selected" if facts.get("selected") else "registered"
+    if facts.get("model_type"):
+        yield str(facts["model_type"])
+    if facts.get("rank") and facts.get("run"):
+        yield f"rank {facts['rank']} of run {facts['run']}, by {facts.get('metric') or 'an unknown metric'}"
+    yield from (f"#{tag}" for tag in listed(facts.get("tags")))
+
+
+def _verdict(card: Card) -> str:
+    """What the figures say, and how sure that is."""
+    if card.confusion:
+        labels, counts = card.confusion
+        right, total = sum(counts[i][i] for i in range(len(labels))), sum(map(sum, counts))
+        if total:
+            low, high = interval(right, total)
+            return (
+                f"On {count(total)} readings that it never saw it gave {share(right, total)} of the labels as they "
+                f"were (95 % interval {100 * low:.1f} – {100 * high:.1f} %)."
+            )
+    metric = str(card.facts.get("metric") or "")
+    if (found := number(mapping(card.facts.get("metrics")).get(metric))) is not None:
+        return f"{metric} {found:.4f} over the folds; no hold-out is known."
+    return "How good it is is not known: it came without figures."
+
+
+def _metrics(card: Card) -> Iterator[Section]:
+    parts = {part: mapping(card.facts.get(part)) for part in ("metrics", "holdout", "folds")}
+    known = {metric for part in parts.values() for metric in part}
+    if not known:
+        return
+    order = [metric for metric in METRICS if metric in known] + sorted(known - set(METRICS))
+    ranked = card.facts.get("metric")
+    rows, pictures = [], []
+    for metric in order:
+        folds = _listed(parts["folds"].get(metric))
+        mean, held = parts["metrics"].get(metric), parts["holdout"].get(metric)
+        spread = f"{min(folds):.4f} – {max(folds):.4f}" if folds else "–"
+        rows.append((f"{metric} (ranked by)" if metric == ranked else metric, score(held), "", score(mean), spread))
+        pictures.append(plots.whisker(folds, number(held)))
+    how = []
+    if number(card.facts.get("holdout_rows")) is not None:
+        how.append(f"hold-out: {count(card.facts['holdout_rows'])} readings that it never saw")
+    if fold_count := max((len(_listed(folds)) for folds in parts["folds"].values()), default=0):
+        how.append(f"cross-validation: {fold_count} folds")
+    if card.facts.get("positive"):
+        how.append(f"recall, precision and F1 of {quoted(card.facts['positive'])}")
+    head = ("Metric", "Hold-out", "0 to 1", "Folds, mean", "Lowest – highest")
+    table = Table(head, tuple(rows), frozenset({1, 3, 4}), (2, pictures) if any(pictures) else None)
+    if not any(pictures):
+        table = Table(head[:2] + head[3:], tuple(row[:2] + row[3:] for row in rows), frozenset({1, 2, 3}))
+    yield Section("Metrics", (table,), "; ".join(how), 8)
+
+
+def _facts(card: Card) -> Section:
+    facts, data = card.facts, card.data
+    pairs: list[tuple[str, str]] = []
+    if data:
+        period = f", {str(data['from'])[:10]} to {str(data['to'])[:10]}" if data.get("from") and data.get("to") else ""
+        pairs.append(("Trained on", f"{count(data.get('rows'))} readings of {data.get('source') or 'unknown'}{period}"))
+        classes = counted(mapping(data.get("classes")))
+        total = sum(classes.values())
+        if classes:
+            pairs.append(("Classes", ", ".join(f"{label} {share(n, total)}" for label, n in classes.items())))
+        if data.get("sha256"):
+            pairs.append(("Data digest", digest(data["sha256"])))
+    else:
+        pairs += [("Trained on", "unknown"), ("Classes", ", ".join(card.classes) or "none")]
+    pairs.append(("Model digest", digest(facts.get("digest"))))
+    if card.sizes:
+        pairs.append(("Size", f"{size(sum(card.sizes.values()))} in {len(card.sizes)} files"))
+    pairs.append(("Served by", _served(card)))
+    pairs.append(("Saved", f"{when(facts.get('saved_at'))} by {facts.get('saved_by') or 'unknown'}"))
+    imported = mapping(facts.get("imported"))
+    if imported.get("file"):
+        pairs.append(("Imported from", f"{imported['file']}, saved {when(imported.get('saved_at'))[:10]}"))
+    versions = mapping(facts.get("versions"))
+    if versions:
+        shown = [f"{name} {versions[name]}" for name in ("pycaret", "scikit-learn", "onnxruntime") if name in versions]
+        pairs.append(("Made with", ", ".join(shown or [f"{name} {v}" for name, v in list(versions.items())[:3]])))
+    return Section("Facts", (Facts(tuple(pairs)),), span=4)
+
+
+def _served(card: Card) -> str:
+    if card.facts.get("served_by") != "onnx":
+        return "the scikit-learn pipeline"
+    rows = mapping(card.facts.get("agreement")).get("rows")
+    return "ONNX" + (f", which agreed on {count(rows)} rows" if number(rows) is not None else "")
+
+
+def _features(card: Card) -> Section:
+    seen = mapping(card.report.get("training"))
+    rows = []
+    for feature in card.features:
+        told = mapping(seen.get(feature.name))
+        missing = number(told.get("missing"))
+        rows.append(
+            (feature.name, feature.unit or "–", span(feature.minimum, feature.maximum),
+             span(told.get("p1"), told.get("p99")), "unknown" if missing is None else f"{100 * missing:.1f} %")
+        )  # fmt: skip
+    head = ("Feature", "Unit", "Seen in training", "Middle 98 %", "Missing")
+    return Section("Features", (Table(head, tuple(rows), frozenset({2, 3, 4})),), "in this order", 8)
+
+
+def _limits(card: Card) -> Section:
+    return Section("Limits", (Points(tuple(limits(card))),), span=4)
+
+
+def _answers(card: Card) -> Iterator[Section]:
+    """Plots, from what there is: a model that came otherwise than from the trainer may have none."""
+    blocks: list[Block] = []
+    if card.confusion:
+        labels, counts = card.confusion
+        blocks.append(Confusion(labels, tuple(tuple(row) for row in counts)))
+    blocks += plots.all_of(card.report)
+    if blocks:
+        yield Section("How it answers on the hold-out", tuple(blocks))
+
+
+def _usage(card: Card) -> Section:
+    return Section("How to use it", tuple(usage(card)))
+
+
+def _made(card: Card) -> Iterator[Section]:
+    parameters, versions = mapping(card.facts.get("parameters")), mapping(card.facts.get("versions"))
+    if parameters:
+        yield Section("Parameters", (_pairs(parameters),), span=8)
+    if versions:
+        yield Section("Versions", (_pairs(versions),), span=4)
+
+
+def _pairs(found: Mapping[str, Any]) -> Facts:
+    return Facts(tuple((str(key), "none" if value is None else str(value)) for key, value in found.items()))
+
+
+def _listed(values: object) -> Sequence[float]:
+    """A metric's score in each fold; empty when it is not known."""
+    if not isinstance(values, list):
+        return ()
+    return [found for value in values if (found := number(value)) is not None]

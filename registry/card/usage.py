@@ -1,0 +1,53 @@
+"""How a model is used: over MQTT, the API, the command line and Python, with a reading that it has seen the like of."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+
+from registry.card.blocks import Code, Words
+from registry.card.card import Card, mapping
+from registry.card.numbers import number
+from registry.manifest import Feature
+
+
+def usage(card: Card) -> Iterator[Words | Code]:
+    reading = {feature.name: _typical(card, feature) for feature in card.features}
+    body = json.dumps(reading, ensure_ascii=False)
+    if card.facts.get("selected"):
+        yield Words("It is selected: every reading that a device publishes is answered by it.")
+    else:
+        yield Words("Once it is selected, every reading that a device publishes is answered by it.")
+    select = "" if card.facts.get("selected") else f"zelador models select {card.name}\n"
+    values = " ".join(shlex.quote(f"{name}={value}") for name, value in reading.items())
+    yield Code("Command line", f"{select}zelador classify --model {card.name} {values}", "sh")
+    yield Code(
+        "MQTT",
+        f"mosquitto_sub -q 1 -t sensors/press-07/prediction &\n"
+        f"mosquitto_pub -q 1 -t sensors/press-07/reading -m {shlex.quote(body)}",
+        "sh",
+    )
+    question = json.dumps({"model": card.name, "readings": [reading]}, ensure_ascii=False)
+    yield Code(
+        "API",
+        'curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\\n'
+        f"  -d {shlex.quote(question)} \\\n  http://127.0.0.1:8000/v1/classify",
+        "sh",
+    )
+    row = ", ".join(str(value) for value in reading.values())
+    ask = f"\nmodel.predict_proba([[{row}]])" if card.facts.get("has_probabilities", True) else ""
+    yield Code(
+        "Python",
+        f'from registry import load_model\n\nmodel = load_model("{card.name}")\nmodel.predict([[{row}]]){ask}',
+        "python",
+    )
+
+
+def _typical(card: Card, feature: Feature) -> float:
+    """The median of the training data where it is known, else the middle of the range, else 1."""
+    median = number(mapping(mapping(card.report.get("training")).get(feature.name)).get("median"))
+    low, high = number(feature.minimum), number(feature.maximum)
+    if median is None:
+        median = 1.0 if low is None or high is None else (low + high) / 2
+    return float(f"{median:.4g}")

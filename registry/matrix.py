@@ -1,0 +1,43 @@
+"""From readings as people write them to the rows that a classifier takes, and back to answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from registry.classifier import Classifier, Rows
+from zelador.errors import InvalidInput
+
+
+def rows_of(readings: Sequence[Mapping[str, Any]], features: Sequence[str]) -> Rows:
+    """(readings, features) values. Raises InvalidInput, naming the reading and the feature."""
+    return np.array(
+        [[_number(reading, feature, index) for feature in features] for index, reading in enumerate(readings)],
+        dtype=np.float64,
+    ).reshape(len(readings), len(features))
+
+
+def answers_of(classifier: Classifier, readings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """`label`, `confidence` and `probabilities` (both None for a model without) of each reading."""
+    answer = classifier.classify(rows_of(readings, classifier.features))
+    if answer.probabilities is None:
+        return [{"label": label, "confidence": None, "probabilities": None} for label in answer.labels]
+    shares = [dict(zip(classifier.classes, row, strict=True)) for row in answer.probabilities.tolist()]
+    return [
+        {"label": label, "confidence": share[label], "probabilities": share}
+        for label, share in zip(answer.labels, shares, strict=True)
+    ]
+
+
+def _number(reading: Mapping[str, Any], feature: str, index: int) -> float:
+    value = reading.get(feature)
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    except OverflowError:  # an integer beyond any float
+        pass
+    said = "nothing" if value is None else repr(str(value)[:80])
+    raise InvalidInput(f"reading {index + 1}, {feature}: a finite number is needed, got {said}")

@@ -1,0 +1,165 @@
+"""`zelador models … --url`: the same commands on a registry behind the admin API, with the same answers."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from registry.api.key_file import new_key
+from registry.registry import Registry
+from tests.command import Done, zelador
+from tests.integration.api.test_api import api_settings, serving
+from tests.small_models import select_one, upload
+from zelador.errors import Conflict, InvalidInput
+from zelador.remote import Api
+from zelador.settings import Settings
+
+__all__ = ["api_settings"]
+READING = ("lux=412", "temperature=61.4", "vibration=3.82")
+
+
+@pytest.fixture
+def registry(api_settings: Settings) -> Registry:
+    found = select_one(api_settings.registry.url)
+    found.save("other", upload(with_probabilities=False), by="test")
+    return found
+
+
+@pytest.fixture
+def client(
+    registry: Registry, api_settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[httpx.Client]:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")  # no registry of its own is made here
+    with serving(api_settings) as found:
+        monkeypatch.setenv("ZELADOR_REMOTE__URL", str(found.base_url))
+        monkeypatch.setenv("ZELADOR_REMOTE__KEY", found.headers["Authorization"].split()[1])
+        yield found
+
+
+def here(registry: Registry, *arguments: str) -> Done:
+    """The same command on the registry's own folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("ZELADOR_REMOTE__URL")
+        patch.setenv("ZELADOR_REGISTRY__URL", str(registry._store.path))
+        return zelador(*arguments)
+
+
+def test_looking_says_the_same_here_and_there(client: httpx.Client, registry: Registry) -> None:
+    for arguments in (
+        ("models", "list"), ("models", "list", "--json"), ("models", "compare", "small", "other"),
+        ("models", "history", "--json"), ("models", "card", "small"), ("classify", *READING),
+        ("classify", *READING, "--model", "other", "--json"),
+    ):  # fmt: skip
+        there = zelador(*arguments)
+        assert there.code == 0, there.err
+        assert there == here(registry, *arguments), arguments
+    assert list(Path().iterdir()) == []
+
+
+def test_changes_are_made_there(client: httpx.Client, registry: Registry) -> None:
+    assert zelador("models", "select", "other", "--why", "try").code == 0
+    assert zelador("models", "rollback", "--why", "alarms", "--json").json["model"] == "small"
+    registry.sync()
+    assert [(each.model, each.why) for each in registry.state.history[1:]] == [("other", "try"), ("small", "alarms")]
+    told = ("--description", "d", "--notes", "n", "--set", "owner=ana", "--tag", "a", "--tag", "b")
+    assert zelador("models", "annotate", "other", *told).code == 0
+    assert zelador("models", "annotate", "other", "--untag", "a").code == 0
+    registry.sync()
+    model = registry.state.models["other"]
+    assert [model.metadata[key] for key in ("description", "notes", "owner")] == ["d", "n", "ana"]
+    assert model.tags == ("b",)
+    refused = zelador("models", "delete", "small")
+    assert (refused.code, "select another one" in refused.err) == (2, True)
+    assert zelador("models", "delete", "other", "--why", "not kept there").code == 2  # never taken and then dropped
+    assert zelador("models", "delete", "other").code == 0
+    registry.sync()
+    assert "other" not in registry.state.models
+
+
+def test_a_model_goes_there_and_comes_back_as_one_file(client: httpx.Client, registry: Registry) -> None:
+    assert zelador("models", "export", "small", "small.zip").code == 0
+    assert zelador("models", "import", "small.zip", "--name", "again", "--why", "a copy").code == 0
+    registry.sync()
+    assert "again" in registry.state.models
+    registry.load("again")
+    assert zelador("models", "import", "small.zip").code == 2  # the name is taken there
+
+
+def test_every_page_of_a_long_list_is_read(
+    client: httpx.Client, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zelador.cli.models.remote.PAGE", 1)
+    for name in ("other", "small", "other"):
+        registry.select(name, by="test")
+    assert len(zelador("models", "list", "--json").json) == 2
+    assert [each["model"] for each in zelador("models", "history", "--json").json] == [
+        "other",
+        "small",
+        "other",
+        "small",
+    ]
+
+
+def test_a_change_on_what_another_has_changed_is_refused(client: httpx.Client, registry: Registry) -> None:
+    api = Api(str(client.base_url), client.headers["Authorization"].split()[1])
+    seen = api.call("GET", "/v1/models/other").headers["etag"]
+    registry.annotate("other", {"owner": "ana"}, by="another")
+    with pytest.raises(Conflict):
+        api.call("PATCH", "/v1/models/other", {"notes": "n"}, headers={"If-Match": seen})
+
+
+def test_a_key_that_may_not_is_said_and_never_shown(
+    client: httpx.Client, api_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, viewer = new_key(api_settings.api.keys_file, role="viewer")
+    for key in (viewer, "zlk_" + "x" * 43):
+        refused = zelador("models", "select", "other", "--key", key)
+        assert (refused.code, refused.out) == (2, "")
+        assert "refuses the key" in refused.err
+        assert key not in refused.err
+    monkeypatch.delenv("ZELADOR_REMOTE__KEY")
+    assert "ZELADOR_REMOTE__KEY" in zelador("models", "list").err
+
+
+def test_a_key_follows_no_redirect() -> None:
+    asked: list[str] = []
+
+    class Elsewhere(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(302)
+            self.send_header("Location", "/stolen")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with pytest.raises(InvalidInput, match="not followed"):
+                Api(f"http://127.0.0.1:{server.server_port}", "zlk_x").call("GET", "/v1/models")
+        finally:
+            server.shutdown()
+            thread.join(10)
+    assert asked == ["/v1/models"]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("ftp://x", "must look like"), ("http://user:secret@x", "must look like"), ("http://x?key=1", "must look like"),
+        ("http://127.0.0.1:1", "does not answer"),
+    ],
+)  # fmt: skip
+def test_an_address_that_is_none_is_one_line(url: str, said: str) -> None:
+    refused = zelador("models", "list", "--url", url, "--key", "zlk_x")
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+    assert said in refused.err
+    assert "secret" not in refused.err

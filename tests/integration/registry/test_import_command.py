@@ -1,0 +1,144 @@
+"""`zelador models import` and `export`: old folders, one file from one registry to another, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+from registry.registry import Registry
+from tests.command import zelador
+from tests.small_models import upload
+
+X = np.array([[15.0, 14.0, 0.5], [10.0, 24.0, 0.1], [35.0, 44.0, 1.5], [9.0, 80.0, 2.5]])
+Y = ["no", "no", "yes", "yes"]
+
+
+class Trap:
+    """What a stranger's pickle may hold: loading it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.fixture(autouse=True)
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    monkeypatch.chdir(tmp_path)  # without a setting it lives in ./.zelador/registry
+    return Registry.open(tmp_path / ".zelador" / "registry")
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """As the seed left it, with a stranger's file in it."""
+    folder = tmp_path / "modelos_salvos"
+    folder.mkdir()
+    with (folder / "rf_v1.pkl").open("wb") as file:
+        pickle.dump(RandomForestClassifier(5, random_state=1).fit(X, Y), file)
+    joblib.dump(LogisticRegression().fit(X, Y), folder / "loose.joblib", compress=3)
+    with (folder / "trap.pkl").open("wb") as file:
+        pickle.dump(Trap(tmp_path / "sprung"), file)
+    told = {"accuracy": 0.92, "model_type": "RandomForest", "description": "Descrição"}
+    index = {"rf_v1": {"path": "modelos_salvos/rf_v1.pkl", "metadata": told, "saved_at": "2025-10-29T19:39:21.040921"}}
+    (folder / "registry.json").write_text(json.dumps(index), encoding="utf-8")
+    return folder
+
+
+def test_what_a_pickle_would_call_is_shown_and_nothing_runs(old: Path, registry: Registry, tmp_path: Path) -> None:
+    shown = zelador("models", "import", "modelos_salvos")
+    assert shown.code == 2
+    assert "--trust" in shown.err
+    (row,) = [line for line in shown.out.splitlines() if line.strip().startswith("trap")]
+    assert "posix.system" in row
+    found = {each["name"]: each for each in zelador("models", "import", "modelos_salvos", "--json").json}
+    assert found["trap"]["unusual"] == ["posix.system"]
+    assert found["rf_v1"]["unusual"] == []
+    assert found["rf_v1"]["metadata"]["accuracy"] == 0.92
+    assert not (tmp_path / "sprung").exists()
+    registry.sync()
+    assert dict(registry.state.models) == {}
+
+
+def test_with_trust_what_is_a_model_comes_in_and_the_rest_is_said(old: Path, registry: Registry) -> None:
+    (old / "trap.pkl").write_bytes(pickle.dumps({"no": "model"}))
+    done = zelador("models", "import", "modelos_salvos", "--trust", "--why", "the old plant", "--json")
+    assert done.code == 2
+    assert "trap" in done.err
+    assert sorted(done.json["imported"]) == ["loose", "rf_v1"]
+    assert list(done.json["left"]) == ["trap"]
+    registry.sync()
+    kept = registry.state.models["rf_v1"].metadata
+    assert (kept["accuracy"], kept["description"]) == (0.92, "Descrição")
+    assert kept["imported"]["saved_at"] == "2025-10-29T19:39:21.040921"
+    assert registry.load("loose").classify(X).labels == Y
+    again = zelador("models", "import", "modelos_salvos/loose.joblib", "--trust")
+    assert (again.code, "already" in again.err) == (2, True)
+    assert zelador("models", "import", "modelos_salvos/loose.joblib", "--trust", "--name", "again").code == 0
+    assert zelador("models", "verify").code == 0
+
+
+def test_an_exported_model_goes_into_another_registry(registry: Registry, tmp_path: Path) -> None:
+    registry.save("first", upload(), by="test")
+    registry.annotate("first", {"owner": "ana"}, by="test")
+    assert zelador("models", "export", "first", "first.zip").code == 0
+    there = zelador("models", "export", "first", "first.zip")
+    assert (there.code, "is there already" in there.err) == (2, True)
+    assert zelador("models", "export", "nobody", "x.zip").code == 2
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".zelador", "first.zip"]
+
+    other = tmp_path / "home"
+    other.mkdir()
+    (other / "home.json").write_text(json.dumps({"mqtt": 1, "redis": 2, "api": 3, "broker5": 4}))
+    assert zelador("models", "import", "first.zip", "--home", "home").out.startswith("first is registered")
+    assert zelador("models", "import", "first.zip", "--home", "home", "--name", "second").code == 0
+    found = Registry.open(other / "registry")
+    assert set(found.state.models) == {"first", "second"}
+    one, two = registry.load("first").classify(X), found.load("second").classify(X)
+    assert (one.labels, one.probabilities.tolist()) == (two.labels, two.probabilities.tolist())
+    assert zelador("models", "verify", "--home", "home").code == 0
+    assert zelador("models", "import", "first.zip").code == 2  # the name is taken here
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"model.skops": b"other"}, "digest"),
+        ({"model.pkl": b"x"}, "no file of a model"),
+        ({"../../x.json": b"{}"}, "no file of a model"),
+        ({"manifest.json": None}, "manifest.json"),
+    ],
+)
+def test_an_altered_file_is_refused(registry: Registry, tmp_path: Path, change: dict, said: str) -> None:
+    registry.save("first", upload(), by="test")
+    zelador("models", "export", "first", "first.zip")
+    with zipfile.ZipFile("first.zip") as packed:
+        files = {name: packed.read(name) for name in packed.namelist()}
+    altered = io.BytesIO()
+    with zipfile.ZipFile(altered, "w") as packed:
+        for name, data in {**files, **change}.items():
+            if data is not None:
+                packed.writestr(name, data)
+    (tmp_path / "altered.zip").write_bytes(altered.getvalue())
+    refused = zelador("models", "import", "altered.zip", "--name", "second")
+    assert (refused.code, refused.out) == (2, "")
+    assert said in refused.err
+    registry.sync()
+    assert list(registry.state.models) == ["first"]
+
+
+def test_what_is_nothing_to_import_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for path in ("nowhere", "empty"):
+        refused = zelador("models", "import", path, "--trust")
+        assert (refused.code, len(refused.err.splitlines())) == (2, 1)

@@ -1,0 +1,215 @@
+"""`zelador models` and `zelador classify` on a registry here, as their user types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from registry.registry import Registry
+from tests.command import zelador
+from tests.small_models import fitted, rows_and_labels, upload
+from zelador.cli.models.place import model_names
+
+READING = ("lux=412", "temperature=61.4", "vibration=3.82")
+
+
+def told(f1: float, rank: int, **more: object) -> dict[str, object]:
+    scores = {"F1": f1, "AUC": 0.9, "Cost": 1.0}
+    folds = {"F1": [f1 - 0.01, f1 + 0.01]}
+    return {"metric": "F1", "metrics": scores, "holdout": {"F1": f1 - 0.02, "AUC": None}, "folds": folds,
+            "run": "20261124_120432-ab12", "rank": rank, "data": {"rows": 600, "sha256": "d1"}, **more}  # fmt: skip
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    monkeypatch.chdir(tmp_path)  # without a setting it lives in ./.zelador/registry
+    found = Registry.open(tmp_path / ".zelador" / "registry")
+    for name, with_probabilities, facts in (
+        ("first", True, told(0.80, 2, description="[red]before[/red] the \x1b[31moverhaul")),
+        ("ridge", False, told(0.85, 1)),
+    ):
+        model = upload(with_probabilities)
+        found.save(name, type(model)(**{**slots(model), "metadata": {**model.metadata, **facts}}), by="test")
+    return found
+
+
+def slots(model: object) -> dict[str, object]:
+    return {name: getattr(model, name) for name in model.__slots__}
+
+
+def test_list_says_which_is_selected(registry: Registry) -> None:
+    registry.select("ridge", by="test")
+    listed = zelador("models", "list")
+    assert listed.code == 0
+    (row,) = [line for line in listed.out.splitlines() if "●" in line]
+    assert row.split()[:6] == ["●", "ridge", "Ridge", "F1", "0.8500", "0.8300"]
+    found = zelador("models", "list", "--json").json
+    assert [(facts["name"], facts["selected"]) for facts in found] == [("ridge", True), ("first", False)]
+
+
+def test_list_of_a_run_or_a_tag(registry: Registry) -> None:
+    registry.tag("first", ["keep"], by="test")
+    assert [facts["name"] for facts in zelador("models", "list", "--tag", "keep", "--json").json] == ["first"]
+    assert len(zelador("models", "list", "--run", "20261124_120432-ab12", "--json").json) == 2
+    assert zelador("models", "list", "--run", "other").out == "no model is like that\n"
+
+
+def test_show_has_every_metric_and_obeys_nothing_that_others_wrote(registry: Registry) -> None:
+    shown = zelador("models", "show", "first")
+    assert shown.code == 0
+    assert "[red]before[/red] the \\x1b[31moverhaul" in shown.out
+    assert "\x1b" not in shown.out
+    rows = [line.split() for line in shown.out.splitlines()]
+    assert ["F1", "0.8000", "0.7900", "to", "0.8100", "0.7800"] in rows
+    assert ["Cost", "1.0000", "–", "–"] in rows
+    assert Path(zelador("models", "show", "first", "--json").json["path"]).is_file()
+
+
+def test_compare_stands_side_by_side_and_marks_the_best(registry: Registry) -> None:
+    compared = zelador("models", "compare", "first", "ridge")
+    rows = {line.split("  ")[0].strip(): line.split() for line in compared.out.splitlines() if line.strip()}
+    assert rows["F1, hold-out"][-3:] == ["0.7800", "*", "0.8300"]
+    assert rows["AUC, folds"][-4:] == ["*", "0.9000", "*", "0.9000"]
+    assert rows["AUC, hold-out"][-2:] == ["–", "–"]
+    assert zelador("models", "compare").out == zelador("models", "compare", "ridge", "first").out
+    found = zelador("models", "compare", "first", "ridge", "--json").json
+    assert found["best"]["holdout"] == {"F1": ["ridge"], "AUC": [], "Cost": []}
+    assert zelador("models", "compare", "first").code == 2
+
+
+def test_names_too_wide_for_the_terminal_stand_below(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zelador.cli.tables.WIDE", 30)
+    lines = zelador("models", "compare", "first", "ridge").out.splitlines()
+    assert lines[0].split() == ["1", "2"]
+    assert max(map(len, lines)) <= 40, lines
+    assert [line.split() for line in lines[-2:]] == [["1", "first", "LogisticRegression"], ["2", "ridge", "Ridge"]]
+
+
+def test_different_data_are_said(registry: Registry) -> None:
+    assert "different data" not in zelador("models", "compare").out
+    registry.annotate("first", {"data": {"rows": 10, "sha256": "d2"}}, by="test")
+    assert "They learned from different data" in zelador("models", "compare").out
+
+
+def test_select_roll_back_and_their_history(registry: Registry) -> None:
+    assert zelador("models", "rollback").code == 2
+    assert zelador("models", "select", "first", "--why", "to begin").code == 0
+    assert zelador("models", "select", "ridge", "--json").json["model"] == "ridge"
+    assert zelador("models", "rollback", "--why", "alarms").out.startswith("first is selected")
+    found = zelador("models", "history", "--json").json
+    assert [(e["model"], e["why"], e["rolled_back"]) for e in found] == [
+        ("first", "alarms", True), ("ridge", "", False), ("first", "to begin", False),
+    ]  # fmt: skip
+    assert len(zelador("models", "history", "ridge", "--json").json) == 1
+    assert "rolled back" in zelador("models", "history").out
+
+
+def test_annotate(registry: Registry) -> None:
+    done = zelador(
+        "models", "annotate", "first", "--description", "hall B", "--notes", "n", "--set", "owner=ana",
+        "--set", "limit=0.4", "--set", 'site={"hall": 2}', "--tag", "b", "--tag", "a", "--json",
+    )  # fmt: skip
+    assert [done.json[key] for key in ("description", "notes", "owner", "limit")] == ["hall B", "n", "ana", 0.4]
+    assert done.json["site"] == {"hall": 2}
+    assert done.json["tags"] == ["a", "b"]
+    assert zelador("models", "annotate", "first", "--untag", "a", "--json").json["tags"] == ["b"]
+    wrongs = ((), ("--set", "x"), ("--tag", "t", "--untag", "t"), ("--tag", ""), ("--set", "metrics={}"))
+    for wrong in wrongs:
+        assert zelador("models", "annotate", "first", *wrong).code == 2
+
+
+def test_delete_refuses_the_selected_one(registry: Registry) -> None:
+    zelador("models", "select", "first")
+    refused = zelador("models", "delete", "first")
+    assert (refused.code, refused.out) == (2, "")
+    assert "select another one" in refused.err
+    assert zelador("models", "delete", "ridge").code == 0
+    assert zelador("models", "show", "ridge").code == 2
+    assert zelador("models", "collect", "--grace", "0", "--json").json["removed"]
+
+
+def test_verify_ends_with_1_when_something_must_be_done(registry: Registry) -> None:
+    whole = zelador("models", "verify")
+    assert (whole.code, whole.out.split(":")[0]) == (0, "whole")
+    report = zelador("models", "verify", "--json").json
+    assert zelador("models", "verify", "--expect", report["etag"]).code == 0
+    assert zelador("models", "verify", "--expect", "seq-0123456789abcdef").code == 1
+    model = registry.state.models["first"]
+    Path(registry.where(model)).write_bytes(b"other")
+    broken = zelador("models", "verify", "--json")
+    assert broken.code == 1
+    assert any("model.skops" in found["what"] and found["fault"] for found in broken.json["findings"])
+
+
+def test_a_log_without_signatures_is_vouched_for_once(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert zelador("models", "trust", "--why", "as I know it").code == 2  # no key: nothing to vouch with
+    monkeypatch.setenv("ZELADOR_REGISTRY__SIGNING_KEY", "ab" * 32)
+    assert zelador("models", "list").code == 2
+    assert zelador("models", "trust", "--why", "as I know it").code == 0
+    assert len(zelador("models", "list", "--json").json) == 2
+
+
+def test_classify_answers_as_the_model_does(registry: Registry, tmp_path: Path) -> None:
+    assert "no model is selected" in zelador("classify", *READING).err
+    zelador("models", "select", "first")
+    asked = zelador("classify", *READING, "--json").json
+    assert asked["model"] == "first"
+    expected = fitted().predict_proba([[412, 61.4, 3.82]])[0]
+    assert list(asked["predictions"][0]["probabilities"].values()) == pytest.approx(expected, abs=1e-6)
+    assert zelador("classify", *READING, "--model", "ridge", "--json").json["predictions"][0]["confidence"] is None
+    table = zelador("classify", *READING)
+    assert table.out.splitlines()[0].split() == ["lux", "temperature", "vibration", "label", "p(no)", "p(yes)"]
+    assert "by first" in table.err
+
+    rows, _ = rows_and_labels()
+    lines = [",".join(map(str, row)) for row in rows[: 1200 % 600 or 600].tolist()] * 2
+    (tmp_path / "rows.csv").write_text("lux,temperature,vibration\n" + "\n".join(lines))
+    many = zelador("classify", "--csv", "rows.csv", "--json").json
+    assert [each["label"] for each in many["predictions"]] == fitted().predict(rows).tolist() * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "give one reading"),
+        (("lux=1", "--model", "first"), "temperature"),
+        (("lux=x",), "FEATURE=NUMBER"),
+        (("lux=nan", "temperature=1", "vibration=1", "--model", "first"), "lux"),
+        (("lux=1", "--csv", "x.csv"), "give one reading"),
+        (("--csv", "nowhere.csv", "--model", "first"), "nowhere.csv"),
+        ((*READING, "--model", "nobody"), "nobody"),
+        ((*READING, "--key", "zlk_x"), "--url"),
+        ((*READING, "--key", "zlk_x", "--url", "http://127.0.0.1:9", "--home", "."), "--home"),
+        ((*READING, "--home", "."), "no home"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line(registry: Registry, arguments: tuple[str, ...], said: str) -> None:
+    refused = zelador("classify", *arguments)
+    assert (refused.code, refused.out) == (2, "")
+    (line,) = refused.err.splitlines()
+    assert said in line
+    assert "zlk_x" not in line
+
+
+def test_a_home_that_is_not_running_has_its_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    ports = {"mqtt": 1, "redis": 2, "api": 3, "broker5": 4, "broker3": 5}
+    (home / "home.json").write_text(json.dumps(ports))
+    Registry.open(home / "registry").save("there", upload(), by="test")
+    assert [facts["name"] for facts in zelador("models", "list", "--home", "home", "--json").json] == ["there"]
+    assert zelador("classify", *READING, "--home", "home", "--model", "there").code == 0
+    assert zelador("models", "verify", "--home", "home").code == 0
+
+
+def test_names_are_completed_and_no_registry_is_made(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert model_names("fi") == ["first"]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert model_names("") == []
+    assert list(Path().iterdir()) == []

@@ -1,0 +1,204 @@
+"""The model card: all that is known stands on it, and nothing that people wrote is markup."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from registry.card import POLICY, Card, card_html, card_markdown
+from registry.card.numbers import interval
+from registry.card.page import METRICS, page_of
+from registry.manifest import Feature
+
+EVIL = (
+    '</style><script src="http://evil.example/x.js">alert(1)</script> | `x` <img onerror=a src=//evil.example>'
+    "\n```\n# h"
+)
+CURVE = {"false_alarms": [0.0, 0.1, 1.0], "found": [0.0, 0.9, 1.0], "area": 0.95}
+REPORT: dict[str, Any] = {
+    "roc": {"yes": CURVE},
+    "calibration": {"yes": {"said": [0.1, 0.9], "was": [0.15, 0.8], "rows": [80, 20], "error": 0.12}},
+    "threshold": {"yes": {"threshold": [0.4, 0.5], "recall": [0.9, 0.8], "precision": [0.7, None], "f1": [0.78, 0.8]}},
+    "importance": {"metric": "F1", "features": [{"feature": "vibration", "mean": 0.6, "spread": 0.02}]},
+    "training": {"lux": {"p1": 20.0, "p99": 1200.0, "median": 363.1, "missing": 0.002}},
+}
+FACTS: dict[str, Any] = {
+    "name": "RandomForest_20261124_120432",
+    "model_type": "RandomForest",
+    "metric": "F1",
+    "metrics": dict.fromkeys(METRICS, 0.9),
+    "folds": {metric: [0.88, 0.92] for metric in METRICS},
+    "holdout": {metric: 0.8 + i / 100 for i, metric in enumerate(METRICS)},
+    "holdout_rows": 100,
+    "positive": "yes",
+    "rank": 1,
+    "run": "20261124_120432-ab12",
+    "classes": ["no", "yes"],
+    "confusion": {"labels": ["no", "yes"], "counts": [[60, 5], [3, 32]]},
+    "data": {"rows": 2400, "classes": {"no": 1773, "yes": 627}, "from": "2026-09-01T", "to": "2026-11-23T",
+             "source": "the buffer", "sha256": "9f41c07e2b88d5a3", "missing_values": 4, "notes": ["a note"]},
+    "description": "hall B",
+    "tags": ["autumn"],
+    "digest": "e37a0b6d91cc48f2",
+    "saved_at": "2026-11-24T12:04:45.250Z",
+    "saved_by": "ana",
+    "served_by": "onnx",
+    "agreement": {"rows": 2720},
+    "selected": True,
+    "parameters": {"n_estimators": 100},
+    "versions": {"scikit-learn": "1.4.2"},
+}  # fmt: skip
+FEATURES = (Feature("lux", "lx", 19.2, 2004.0), Feature("vibration", "g", 0.238, 3.14))
+FULL = Card(FACTS, FEATURES, {"model.skops": 5_200_000}, REPORT)
+BARE = Card({"name": "mine", "digest": "d" * 64, "classes": ["0", "1"]}, (Feature("x0"),))
+
+
+class Elements(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in ("meta", "circle", "line", "path", "rect"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def evil() -> Card:
+    facts = {
+        **FACTS, "description": EVIL, "tags": [EVIL], "model_type": EVIL, "classes": [EVIL, "yes"], "saved_by": EVIL,
+        "confusion": {"labels": [EVIL, "yes"], "counts": [[60, 5], [3, 32]]}, "parameters": {EVIL: EVIL},
+        "metrics": {EVIL: 0.5}, "data": {**FACTS["data"], "source": EVIL, "notes": [EVIL], "classes": {EVIL: 3}},
+        "versions": {EVIL: EVIL}, "positive": EVIL,
+    }  # fmt: skip
+    importance = {"metric": EVIL, "features": [{"feature": EVIL, "mean": 0.1, "spread": 0.0}]}
+    report = {**REPORT, "roc": {EVIL: CURVE, "b": CURVE}, "importance": importance, "threshold": {EVIL: {}}}
+    return Card(facts, (Feature(EVIL, EVIL, 0.0, 1.0),), {}, report)
+
+
+@pytest.mark.parametrize("write", [card_html, card_markdown])
+def test_all_that_is_known_stands_on_it(write: Any) -> None:
+    text = write(FULL).replace("\\", "")
+    for metric in METRICS:
+        assert f"{FACTS['holdout'][metric]:.4f}" in text
+    for word in ("2,400", "73.9 %", "autumn", "hall B", "lx", "19.2 – 2004", "20 – 1200", "a note", "n_estimators",
+                 "1.4.2", "92.0 %", "9f41 c07e", "5.2 MB", "ana", "0.2 %", "mosquitto_pub", "/v1/classify",
+                 "load_model", "rank 1 of run 20261124_120432-ab12", "ROC", "Calibration", "Threshold", "Importance",
+                 "Confusion"):  # fmt: skip
+        assert word in text, word
+
+
+def test_the_page_runs_nothing_and_asks_nobody() -> None:
+    for card in (FULL, BARE, evil()):
+        page = card_html(card)
+        found = Elements(page)
+        assert found.open == []
+        assert not {"script", "img", "link", "iframe", "object"} & set(found.tags)
+        assert found.tags.count("style") == 1
+        names = {name for name, _ in found.attributes}
+        assert not {"src", "href", "style"} & names
+        assert not [name for name in names if name.startswith("on")]
+        sheet = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
+        assert sheet is not None
+        assert "url(" not in sheet[1]
+        assert "@import" not in sheet[1]
+        digest = base64.b64encode(hashlib.sha256(sheet[1].encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in POLICY
+        assert f'content="{POLICY}"' in page
+
+
+def test_what_people_wrote_is_no_markdown() -> None:
+    text = card_markdown(evil())
+    prose = re.sub(r"^(`{3,})\w*\n.*?^\1$", "", text, flags=re.DOTALL | re.MULTILINE)
+    assert not re.search(r"(?<!\\)<", prose)
+    assert not re.search(r"(?<!\\)`", prose)
+    assert "\n# h" not in prose
+    for line in prose.splitlines():  # a cell stays a cell
+        if line.startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", line)) in (3, 4, 5, 6)
+
+
+def test_the_commands_survive_a_shell() -> None:
+    name = "Lux (x10³) 'inner'"
+    text = card_markdown(Card({**FACTS}, (Feature(name, "lx", 0.0, 10.0), Feature("$(touch x)", "", 1.0, 3.0))))
+    blocks = re.findall(r"```sh\n(.*?)\n```", text, re.DOTALL)
+    assert len(blocks) == 3
+    command, publish, ask = (shlex.split(block.replace("\\\n", "")) for block in blocks)
+    assert command[-2:] == [f"{name}=5.0", "$(touch x)=2.0"]
+    assert json.loads(publish[-1]) == {name: 5.0, "$(touch x)": 2.0}
+    assert json.loads(ask[ask.index("-d") + 1])["readings"] == [{name: 5.0, "$(touch x)": 2.0}]
+
+
+def limits_of(card: Card) -> str:
+    (section,) = [section for section in page_of(card).sections if section.title == "Limits"]
+    return " ".join(section.blocks[0].items)
+
+
+def test_limits_say_where_it_ends() -> None:
+    said = limits_of(FULL)
+    for word in ("lux 19.2 – 2004 lx", "no, yes and no other", "627 (26.1 %)", "fewer than 50 rows of yes",
+                 "2026-09-01 to 2026-11-23", "4 values were missing", "off by 0.12"):  # fmt: skip
+        assert word in said, word
+    assert "compiled" not in said
+    bare = limits_of(BARE)
+    for word in ("is not known", "was not trained here", "no hold-out figures"):
+        assert word in bare, word
+    assert "no probability" in limits_of(Card({**FACTS, "has_probabilities": False}, FEATURES))
+
+
+def test_one_that_came_without_figures_says_so() -> None:
+    for write in (card_html, card_markdown):
+        text = write(BARE)
+        assert "it came without figures" in text
+        assert "ROC" not in text
+        assert "None" not in text
+
+
+@pytest.mark.parametrize("junk", [None, 5, "text", [1, "x"], {"a": {"b": []}}, {"yes": 5}, float("nan"), True])
+def test_whatever_people_wrote_into_the_metadata_it_can_be_written(junk: Any) -> None:
+    """Metadata is the user's: only the name and the digest are ours."""
+    keys = ("metrics", "folds", "holdout", "holdout_rows", "data", "confusion", "parameters", "versions", "positive",
+            "agreement", "metric", "rank", "run", "description", "tags", "model_type", "has_probabilities",
+                "imported")  # fmt: skip
+    for key in keys:
+        card = Card({**FACTS, key: junk}, FEATURES, {}, REPORT)
+        assert card_html(card)
+        assert card_markdown(card)
+    for part in REPORT:
+        for told in (junk, {"yes": junk}, {"features": junk}, {"yes": {"said": [0.1], "was": junk, "rows": junk}}):
+            card = Card(FACTS, FEATURES, {}, {**REPORT, part: told})
+            assert card_html(card)
+            assert card_markdown(card)
+
+
+def test_one_that_was_imported_says_from_where() -> None:
+    imported = {"file": "rf_v1.pkl", "saved_at": "2025-10-29T19:39:21.040921"}
+    assert "rf_v1.pkl, saved 2025-10-29" in card_html(Card({**BARE.facts, "imported": imported}, BARE.features))
+
+
+def test_the_interval_is_wilsons() -> None:
+    assert interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+    assert interval(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert interval(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)

@@ -1,0 +1,158 @@
+"""`zelador models import` and `export`: models from elsewhere, and to there.
+
+An exported file is audited like everything that comes over the API; nothing in it is a pickle. An old pickle can run
+anything that its writer liked: it is shown first, and loaded only with --trust.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zelador.cli.models.place import Facts, Home, Json, Key, Name, Place, Url, Why, open_place
+from zelador.cli.tables import output, print_json, table
+from zelador.errors import InvalidInput, NotFound, ZeladorError
+from zelador.libgomp import restart_with_libgomp
+
+if TYPE_CHECKING:
+    from registry.legacy import Found
+
+SHOWN = 6  # names of a pickle's contents in the table; --json has them all
+
+
+def import_(
+    path: Annotated[Path, typer.Argument(help="An exported file, a .pkl or .joblib file, or a folder of those.")],
+    trust: Annotated[bool, typer.Option("--trust", help="Load the pickles: I know who wrote them.")] = False,
+    name: Annotated[str | None, typer.Option(help="For one file: another name than its own.")] = None,
+    why: Why = "",
+    home: Home = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Bring models in: a file of `export`, or old pickles, with or without the seed's registry.json.
+
+    What a pickle would call is shown without running it, and it is loaded only with --trust; it is then kept as skops.
+    Exit code 2 when something was not brought in.
+    """
+    restart_with_libgomp()  # a model may be LightGBM's
+    logging.basicConfig(level=logging.ERROR)  # what a pickle's libraries say of themselves is no news here
+    if not path.exists():
+        raise NotFound(f"there is nothing at {path}")
+    place = open_place(home, url, key)
+    if path.is_file() and zipfile.is_zipfile(path):
+        facts = place.add(path.read_bytes(), name, why)
+        if as_json:
+            print_json({"imported": [facts["name"]], "left": {}})
+        else:
+            print(f"{facts['name']} is registered; nothing is selected by that")
+        return
+    from registry.legacy import look
+
+    found = look(path)
+    if not found:
+        raise InvalidInput(f"{path} has no .pkl, .pickle or .joblib file, and is no exported model")
+    if name is not None and len(found) != 1:
+        raise InvalidInput(f"--name is for one file; {path} has {len(found)}")
+    if not trust:
+        _show(found, as_json)
+        raise InvalidInput(
+            "nothing was imported: a pickle runs what its writer put in. Say --trust if you know who wrote these"
+        )
+    _bring(place, found, name, why, as_json)
+
+
+def export(
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="Where to; a file that is there is not overwritten.")],
+    home: Home = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Write a model as one file (a zip: manifest with digests, model, golden rows, report) that `import` takes."""
+    data = open_place(home, url, key).archive(name)
+    with tempfile.NamedTemporaryFile(dir=file.absolute().parent, prefix=f".{file.name}.", delete=False) as written:
+        try:
+            written.write(data)
+            written.flush()
+            os.fsync(written.fileno())
+            os.link(written.name, file)  # whole or not at all, and never over another
+        except FileExistsError:
+            raise InvalidInput(f"{file} is there already; name another file") from None
+        finally:
+            Path(written.name).unlink()
+    if as_json:
+        print_json({"name": name, "file": str(file), "bytes": len(data)})
+    else:
+        print(f"{name} is in {file} ({len(data):,} bytes)")
+
+
+def _show(found: Sequence[Found], as_json: bool) -> None:
+    if as_json:
+        print_json([_described(each) for each in found])
+        return
+    rows = []
+    for each in found:
+        kinds = _few(each.contents.names)
+        unusual = _few(each.contents.unusual) if each.contents.unusual else "nothing"
+        trouble = each.trouble or each.contents.trouble or ""
+        rows.append((each.name, each.path.name, each.sha256[:16], kinds, unusual, trouble))
+    columns = ("name", "file", "SHA-256", "it would call", "of that unusual", "trouble")
+    output().print(table(columns, rows, whole=("name",)))
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _described(found: Found) -> Facts:
+    return {
+        "name": found.name,
+        "file": str(found.path),
+        "sha256": found.sha256,
+        "names": list(found.contents.names),
+        "unusual": list(found.contents.unusual),
+        "metadata": found.metadata,
+        "saved_at": found.saved_at,
+        "trouble": found.trouble or found.contents.trouble,
+    }
+
+
+def _bring(place: Place, found: Sequence[Found], name: str | None, why: str, as_json: bool) -> None:
+    """Each in its turn, through a registry of its own: what is refused keeps none of the others out."""
+    imported: list[str] = []
+    left: dict[str, str] = {}
+    for each in found:
+        try:
+            imported.append(
+                place.add(_converted(each, name), name or each.name, why or f"from {each.path.name}")["name"]
+            )
+        except ZeladorError as error:
+            left[name or each.name] = " ".join(str(error).split())
+    if as_json:
+        print_json({"imported": imported, "left": left})
+    elif imported:
+        print(f"registered: {', '.join(imported)}; nothing is selected by that")
+    if left:
+        raise InvalidInput("not imported: " + "; ".join(f"{called}: {reason}" for called, reason in left.items()))
+
+
+def _converted(found: Found, name: str | None) -> bytes:
+    """The pickle as an exported file: loaded once, here, and never again."""
+    from registry.legacy import bring_in
+    from zelador.cli.models.local import Local
+    from zelador.settings import RegistrySettings
+    from zelador.user import user
+
+    with tempfile.TemporaryDirectory(prefix="zelador-import-") as folder:
+        here = Local(RegistrySettings(url=folder))
+        model = bring_in(found, here.registry, trust=True, by=user(), name=name)
+        return here.archive(model.name)

@@ -1,0 +1,84 @@
+"""The registry of the settings or of a home, opened here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from registry.facts import facts_of, newest_first, selection_facts
+from registry.matrix import answers_of
+from registry.registry import Registry
+from zelador.errors import Conflict, InvalidInput
+from zelador.settings import RegistrySettings
+from zelador.user import user
+
+Facts = dict[str, Any]
+LARGEST = 1 << 30  # bytes of a model, unpacked
+
+
+class Local:
+    def __init__(self, settings: RegistrySettings) -> None:
+        self.registry = Registry.open(settings)
+
+    def models(self) -> list[Facts]:
+        return newest_first(self.registry.state)
+
+    def model(self, name: str) -> Facts:
+        state = self.registry.state
+        model = state.model(name)
+        return {**facts_of(model, state), "path": self.registry.where(model)}
+
+    def history(self) -> list[Facts]:
+        return [selection_facts(selection) for selection in reversed(self.registry.state.history)]
+
+    def select(self, name: str, why: str) -> Facts:
+        return selection_facts(self.registry.select(name, by=user(), why=why))
+
+    def roll_back(self, why: str) -> Facts:
+        return selection_facts(self.registry.roll_back(by=user(), why=why))
+
+    def annotate(
+        self, name: str, metadata: Mapping[str, Any], add: Sequence[str], remove: Sequence[str], why: str
+    ) -> Facts:
+        if both := sorted(set(add) & set(remove)):
+            raise InvalidInput(f"the tag {both[0]!r} cannot be added and taken away at once")
+        if metadata:
+            self.registry.annotate(name, metadata, by=user(), why=why)
+        if add or remove:
+            self.registry.tag(name, add, remove, by=user(), why=why)
+        return self.model(name)
+
+    def delete(self, name: str, why: str) -> None:
+        self.registry.delete(name, by=user(), why=why)
+
+    def classify(self, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
+        if model is None:
+            selection = self.registry.state.selection
+            if selection is None:
+                raise Conflict("no model is selected; name one with --model, or zelador models select NAME")
+            model = selection.model
+        return {"model": model, "predictions": answers_of(self.registry.load(model), readings)}
+
+    def card(self, name: str, html: bool) -> str:
+        from registry.card import card_html, card_markdown, card_of
+
+        found = card_of(self.registry, name)
+        return card_html(found) if html else card_markdown(found)
+
+    def archive(self, name: str) -> bytes:
+        from registry import archive
+
+        manifest = self.registry.manifest(name)
+        return archive.pack(manifest, {path: self.registry.file(name, path) for path in manifest.files})
+
+    def add(self, data: bytes, name: str | None, why: str) -> Facts:
+        import msgspec
+
+        from registry import archive
+        from registry.commit import now
+
+        saved, files = archive.unpack(data, LARGEST)
+        called = name or saved.name
+        renamed = msgspec.structs.replace(saved, name=called, saved_at=now())
+        self.registry.add(called, files, renamed, by=user(), why=why or "imported")
+        return self.model(called)

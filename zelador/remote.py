@@ -1,0 +1,99 @@
+"""The admin API of another machine, as the command line asks it: one call, the API's own words when it refuses."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from zelador.errors import Conflict, InvalidInput, NotFound, Unavailable, ZeladorError
+
+TIMEOUT_S = 30.0
+LARGEST = 1 << 30  # bytes of an answer: a bound against a server that never ends
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    body: bytes
+    headers: Mapping[str, str]  # by their names in small letters
+
+    @property
+    def document(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self.body or b"{}")
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise Unavailable("the answer is no JSON object: is that address a Zelador API?")
+        return found
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The key goes to the address that was named, and to no other."""
+
+    def redirect_request(self, *_: object, **__: object) -> None:
+        return None
+
+
+class Api:
+    """Raises InvalidInput for an address or a key that cannot be used; neither the key nor a password is shown."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+            raise InvalidInput("--url must look like https://host:port; a key goes into ZELADOR_REMOTE__KEY")
+        if not key:
+            raise InvalidInput("that API wants a key: set ZELADOR_REMOTE__KEY, or --key (zelador keys new makes one)")
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise InvalidInput("the key has characters that no key has; copy it anew")
+        self.where = f"{parts.scheme}://{parts.netloc}"
+        self._url = f"{self.where}{parts.path.rstrip('/')}"
+        self._key = key
+        direct = [urllib.request.ProxyHandler({})] if parts.hostname in LOOPBACK else []
+        self._opener = urllib.request.build_opener(_NoRedirect, *direct)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """`body` goes as JSON, `data` as it is.
+
+        Raises NotFound, Conflict, InvalidInput or Unavailable with the API's own words.
+        """
+        sent = data if body is None else json.dumps(body).encode()
+        given = {"Authorization": f"Bearer {self._key}", "Accept": "application/json", **(headers or {})}
+        if body is not None:
+            given["Content-Type"] = "application/json"
+        request = urllib.request.Request(self._url + path, sent, given, method=method)  # noqa: S310 - http(s), as checked
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
+                told = {name.lower(): value for name, value in answer.headers.items()}
+                return Answer(answer.read(LARGEST), told)
+        except urllib.error.HTTPError as error:
+            raise self._refusal(error.code, error.read(65_536), error.reason) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise Unavailable(f"{self.where} does not answer: {reason}; is it the address of a Zelador API?") from None
+
+    def _refusal(self, status: int, body: bytes, reason: str) -> ZeladorError:
+        try:
+            detail = str(json.loads(body)["detail"])
+        except (ValueError, KeyError, TypeError):
+            detail = reason
+        if status in (401, 403):
+            return InvalidInput(f"{self.where} refuses the key: {detail}")
+        if 300 <= status < 400:
+            return InvalidInput(f"{self.where} sends to another address, which is not followed with a key; name that")
+        kinds = {404: NotFound, 409: Conflict, 412: Conflict, 428: Conflict, 429: Unavailable}
+        kind = kinds.get(status, InvalidInput if status < 500 else Unavailable)
+        return kind(f"{self.where}: {detail}")
