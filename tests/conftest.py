@@ -7,9 +7,14 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from tests import servers
 from zelador.settings import MqttSettings, RedisSettings, Settings, TopicSettings
+
+# A test never asserts a time: on a busy machine an example may take as long as it takes.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 def pytest_report_header() -> str:

@@ -8,6 +8,7 @@ lost, the request refused, or carried out only after the client has given up.
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import random
 import socket
@@ -63,27 +64,21 @@ class Faulty:
         if fault == "refused":
             start_response("503 Slow Down", [("Content-Length", "0")])
             return []
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        if len(body) < int(environ.get("CONTENT_LENGTH") or 0):  # its client was killed
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            return []
+        environ["wsgi.input"] = io.BytesIO(body)
         if fault == "late":
-            environ["wsgi.input"] = Kept(environ)  # the body, before the client goes
             time.sleep(TIMEOUT_S * (0.9 + self.draw.random() / 2))
         with self.lock:
-            body = list(self.inner(environ, start_response))
+            answer = list(self.inner(environ, start_response))
         if fault == "lost":
             start_response("500 Internal Server Error", [("Content-Length", "0")], True)
             return []
         if fault == "cut":
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-        return body
-
-
-class Kept:
-    def __init__(self, environ) -> None:
-        import io
-
-        self._inner = io.BytesIO(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
-
-    def __getattr__(self, name: str):
-        return getattr(self._inner, name)
+        return answer
 
 
 def main() -> None:

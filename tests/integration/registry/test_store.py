@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,19 +14,6 @@ from registry.registry import Registry
 from registry.store import Folder, Uncertain
 from tests.small_models import rows_and_labels, upload
 from zelador.errors import Corrupt, InvalidInput, Unavailable
-
-WRITER = """
-import sys, itertools
-from registry.commit import Log
-from registry.store import Folder
-from pathlib import Path
-log = Log(Folder(Path(sys.argv[1])))
-for i in itertools.count(int(sys.argv[3])):
-    name = f"{sys.argv[2]}-{i}"
-    op = {"op": "register", "name": name, "upload": "u", "digest": "d", "metadata": {}}
-    log.commit(lambda state: [op], by=sys.argv[2])
-    print(name, flush=True)
-"""
 
 
 @pytest.fixture
@@ -151,39 +133,6 @@ def test_a_lost_answer_makes_no_change_twice(tmp_path: Path) -> None:
         chain.commit(lambda _state, op=op: [op], by="me")
     assert len(Log(Folder(tmp_path)).sync().models) == 20
     assert len(list((tmp_path / "log").iterdir())) == 20
-
-
-def test_writers_that_are_killed_lose_no_acknowledged_change(tmp_path: Path) -> None:
-    """Four processes commit without a lock while they are killed at random: the chain stays whole, every name once."""
-    acknowledged: list[str] = []
-    deadline = time.monotonic() + 6.0
-    started = 0
-    writers: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
-    kills = 0
-    while time.monotonic() < deadline:
-        while len(writers) < 4:
-            out = tmp_path / f"out-{started}"
-            command = [sys.executable, "-c", WRITER, str(tmp_path / "registry"), f"w{started}", "0"]
-            with out.open("w") as file:
-                process = subprocess.Popen(command, stdout=file)
-            writers[f"w{started}"] = (process, out)
-            started += 1
-        time.sleep(0.4)
-        name, (process, out) = next(iter(writers.items()))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait(10)
-        kills += 1
-        acknowledged += out.read_text().split("\n")[:-1]
-        del writers[name]
-    for process, out in writers.values():
-        process.kill()
-        process.wait(10)
-        acknowledged += out.read_text().split("\n")[:-1]
-    state = Log(Folder(tmp_path / "registry")).sync()
-    assert kills >= 8
-    assert len(acknowledged) > 50
-    assert set(acknowledged) <= set(state.models)
-    assert len(acknowledged) == len(set(acknowledged))
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

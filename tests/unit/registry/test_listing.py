@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.columns import pack, unpack
@@ -20,6 +20,7 @@ anything = st.recursive(
 )
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(anything, max_size=8))
 def test_columns_give_back_what_was_packed(values: list) -> None:
     assert unpack(json.loads(json.dumps(pack(values)))) == values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,7 @@ def test_what_one_key_signs_the_same_key_proves() -> None:
         Keyring([OLD]).proves("manifest", sealed)  # an entry does not pass for a manifest
 
 
+@hypothesis.settings(deadline=None)  # a busy machine is no fault
 @given(st.data())
 def test_not_a_byte_can_be_altered(data: st.DataObject) -> None:
     keys, sealed = Keyring([OLD]), bytearray(Keyring([OLD]).seal("entry", BODY))
