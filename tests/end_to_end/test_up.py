@@ -104,7 +104,7 @@ def test_the_doctor_finds_everything_of_a_home(up: Up, broker: str, outside: Out
         said.update(json.loads(answer.stdout))
         return answer.returncode == 0
 
-    eventually(is_well, "a home that another test's kill may have left", 40.0)
+    eventually(is_well, "a home that another test's kill may have left", 90.0)
     states = {found["check"]: found["state"] for found in said["findings"]}
     risky = {"broker.persistence"} if broker == "iotcore" else set()
     assert {check for check, state in states.items() if state != "fine"} == risky
