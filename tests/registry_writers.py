@@ -151,6 +151,12 @@ def check(settings: RegistrySettings, outcome: Outcome, least: int, say: Callabl
     times = Counter(entry["why"] for entry in entries)
     lost = [token for token in outcome.done if times[token] == 0]
     twice = [token for token in times if times[token] > 1 and token.startswith("w")]
+    report = registry.verify(expect=registry.state.etag)
+    say(
+        f"{sum(outcome.said.values())} operations answered ({len(outcome.done)} done, {dict(outcome.said)}), "
+        f"{outcome.kills} kills, {len(entries)} entries, {len(lost)} lost, {len(twice)} twice, "
+        f"{report.models} models, {report.files} files checked, {outcome.seconds:.1f} s"
+    )
     live: set[str] = set()
     for entry in entries:
         for op in entry["ops"]:
@@ -159,12 +165,6 @@ def check(settings: RegistrySettings, outcome: Outcome, least: int, say: Callabl
                 live.add(op["name"])
             elif op["op"] == "delete":
                 live.remove(op["name"])
-    report = registry.verify(expect=registry.state.etag)
-    say(
-        f"{sum(outcome.said.values())} operations answered ({len(outcome.done)} done, {dict(outcome.said)}), "
-        f"{outcome.kills} kills, {len(entries)} entries, {len(lost)} lost, {len(twice)} twice, "
-        f"{report.models} models, {report.files} files checked, {outcome.seconds:.1f} s"
-    )
     assert lost == []
     assert twice == []
     assert set(outcome.said) <= {"done", "refused", "unknown"}

@@ -38,7 +38,8 @@ def run_s3(faults: float = 0.0, seed: int = 7) -> Iterator[dict[str, str]]:
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
-        port = int(server.stdout.readline())
+        port = server.stdout.readline().strip()
+        assert port, "the S3 server did not start; what it said is on the error output"
         yield {**OPTIONS, "endpoint": f"http://127.0.0.1:{port}"}
     finally:
         server.kill()
@@ -84,6 +85,7 @@ class Faulty:
 def main() -> None:
     from moto.server import create_backend_app
     from werkzeug.serving import make_server
+    from werkzeug.test import Client
 
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     share, seed = (float(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 2 else (0.0, 7)
@@ -91,8 +93,8 @@ def main() -> None:
     server = make_server("127.0.0.1", 0, app, threaded=True)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    made = urllib.request.Request(f"http://127.0.0.1:{server.port}/{BUCKET}", b"", method="PUT")
-    urllib.request.urlopen(made, timeout=30).close()
+    made = Client(app.inner).put(f"/{BUCKET}", base_url=f"http://127.0.0.1:{server.port}")
+    assert made.status_code == 200, made.data
     print(server.port, flush=True)  # noqa: T201 - what whoever started it reads
     sys.stdin.read()  # until whoever started it has gone
 
