@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 
 from registry.api import operations, rollout
 from registry.api.roles import needs
+from registry.facts import selection_facts
 
 router = APIRouter(prefix="/v1/selection", tags=["selection"])
 
@@ -39,7 +40,7 @@ def list_selections(
     page = list(islice(older, limit))
     more = next(older, None) is not None
     return {
-        "selections": [operations.shown(each) for each in page],
+        "selections": [selection_facts(each) for each in page],
         "next": page[-1].sequence if page and more else None,
     }
 

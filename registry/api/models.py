@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from registry.api.access import audit, who
 from registry.api.problems import PreconditionRequired, responses
 from registry.api.roles import needs
+from registry.facts import FIXED, facts_of
 from registry.listing import Query as Listed
-from registry.state import Model, State
+from registry.state import State
 from zelador.errors import InvalidInput
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -23,12 +24,7 @@ IfMatch = Annotated[
 ]
 Scalar = bool | int | float | Annotated[str, Field(max_length=4_000)] | None
 
-# What training found and what the files are: set once, never by hand.
-FIXED = frozenset(
-    {"name", "digest", "saved_at", "saved_by", "selected", "upload", "tags", "model_type", "metric", "metrics"}
-    | {"holdout", "rank", "run", "served_by", "features", "units", "classes", "has_probabilities", "agreement"}
-    | {"versions", "data", "description", "notes"}
-)
+OWN_FIELDS = FIXED | {"description", "notes"}  # not among the further keys: set once, or by a field of their own
 EXAMPLE = {
     "name": "RandomForest_20261124_115838",
     "model_type": "RandomForest",
@@ -71,27 +67,6 @@ class Annotations(BaseModel):
     why: Annotated[str, Field(max_length=2_000, description="Kept in the history.")] = ""
 
 
-def describe(model: Model, state: State) -> dict[str, Any]:
-    """A model as the API shows it: its metadata, flat, with what the log knows of it."""
-    return {
-        "model_type": None,
-        "metric": None,
-        "metrics": {},
-        "holdout": {},
-        "rank": None,
-        "run": None,
-        "description": "",
-        "notes": "",
-        **model.metadata,
-        "name": model.name,
-        "tags": list(model.tags),
-        "digest": model.digest,
-        "saved_at": model.saved_at,
-        "saved_by": model.saved_by,
-        "selected": state.selection is not None and state.selection.model == model.name,
-    }
-
-
 def tagged(response: Response, state: State) -> None:
     response.headers["ETag"] = f'"{state.etag}"'
 
@@ -124,7 +99,7 @@ def list_models(
     tagged(response, state)
     end = offset + limit
     return {
-        "models": [describe(model, state) for model in found[offset:end]],
+        "models": [facts_of(model, state) for model in found[offset:end]],
         "total": len(found),
         "next": end if end < len(found) else None,
     }
@@ -138,7 +113,7 @@ def list_models(
 )
 def show_model(name: Name, request: Request, response: Response) -> dict[str, Any]:
     state = request.app.state.services.registry.sync()
-    shown = describe(state.model(name), state)
+    shown = facts_of(state.model(name), state)
     tagged(response, state)
     return shown
 
@@ -155,7 +130,7 @@ def annotate_model(
 ) -> dict[str, Any]:
     if not if_match:
         raise PreconditionRequired("send If-Match with the ETag of what you read (GET of the model shows it)")
-    if bad := sorted(FIXED & set(annotations.metadata)):
+    if bad := sorted(OWN_FIELDS & set(annotations.metadata)):
         raise InvalidInput(f"metadata.{bad[0]}: it is not set by hand, or has a field of its own")
     registry = request.app.state.services.registry
     before = registry.sync()
@@ -168,7 +143,7 @@ def annotate_model(
     changed = {**annotations.metadata, **given}
     after = registry.amend(name, changed, annotations.tags, by=who(request), why=annotations.why, if_match=if_match)
     state = registry.state
-    old, new = describe(model, before), describe(after, state)
+    old, new = facts_of(model, before), facts_of(after, state)
     differing = [key for key in new if new[key] != old.get(key)]
     audit(request, "model annotated", name, {k: old.get(k) for k in differing}, {k: new[k] for k in differing})
     tagged(response, state)
@@ -185,7 +160,7 @@ def annotate_model(
 def delete_model(name: Name, request: Request, if_match: IfMatch = None) -> Response:
     registry = request.app.state.services.registry
     state = registry.sync()
-    before = describe(state.model(name), state)
+    before = facts_of(state.model(name), state)
     registry.delete(name, by=who(request), if_match=if_match)
     audit(request, "model deleted", name, before)
     return Response(status_code=204)

@@ -15,6 +15,7 @@ from fastapi import Path as InPath
 from registry.api import rollout
 from registry.api.problems import responses
 from registry.api.roles import needs
+from registry.facts import selection_facts
 from registry.state import Selection
 from zelador.errors import NotFound
 
@@ -73,20 +74,9 @@ def describe(selection: Selection, state: str, each: list[dict[str, Any]] | None
     return {
         "id": str(selection.sequence),
         "state": state,
-        **shown(selection),
+        **selection_facts(selection),
         "workers": None if each is None else rollout.summed(each),
         "each": each,
-    }
-
-
-def shown(selection: Selection) -> dict[str, Any]:
-    return {
-        "model": selection.model,
-        "sequence": selection.sequence,
-        "by": selection.by,
-        "at": selection.at,
-        "why": selection.why,
-        "rolled_back": selection.rolled_back,
     }
 
 

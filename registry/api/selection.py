@@ -14,6 +14,7 @@ from registry.api.access import audit, who
 from registry.api.models import IfMatch, tagged
 from registry.api.problems import responses
 from registry.api.roles import needs
+from registry.facts import selection_facts
 from registry.state import Selection
 from zelador.buffer.keys import Keys
 
@@ -64,7 +65,7 @@ def get_selection(request: Request, response: Response) -> dict[str, Any]:
     state = services.registry.sync()
     tagged(response, state)
     nothing = dict.fromkeys(("model", "sequence", "by", "at", "why", "rolled_back"))
-    found = nothing if state.selection is None else operations.shown(state.selection)
+    found = nothing if state.selection is None else selection_facts(state.selection)
     return {**found, "workers": rollout.counted(services, state.selection)}
 
 
@@ -109,7 +110,7 @@ def _made(
         services.redis.publish(Keys(services.settings.redis.prefix).selected, str(selection.sequence))
     except (redis.RedisError, OSError) as error:
         log.warning("the workers were not woken: %s", error)
-    old = None if before is None else operations.shown(before)
-    audit(request, what, selection.model, old, operations.shown(selection))
+    old = None if before is None else selection_facts(before)
+    audit(request, what, selection.model, old, selection_facts(selection))
     tagged(response, services.registry.state)
     return operations.begun(services, selection, response)

@@ -10,10 +10,11 @@ from starlette.exceptions import HTTPException
 
 from registry import archive
 from registry.api.access import audit, who
-from registry.api.models import EXAMPLE, describe, tagged
+from registry.api.models import EXAMPLE, tagged
 from registry.api.problems import responses
 from registry.api.roles import needs
 from registry.commit import now
+from registry.facts import facts_of
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -46,7 +47,7 @@ def register_model(
     model = registry.add(
         called, files, msgspec.structs.replace(saved, name=called, saved_at=now()), by=who(request), why=why
     )
-    shown = describe(model, registry.state)
+    shown = facts_of(model, registry.state)
     audit(request, "model registered", called, None, shown)
     response.headers["Location"] = f"/v1/models/{called}"
     tagged(response, registry.state)

@@ -121,17 +121,17 @@ class Reader:
                 mine, more = self._mine(count)
                 if mine or more:
                     return mine
-            return self._hold(self._group_read(">", count, wait))
+            return self._hold(self._group_read(count, wait))
         except redis.ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
             self._make_group()
             return []
 
-    def _group_read(self, start: str, count: int, wait: float) -> Sequence[_Raw]:
+    def _group_read(self, count: int, wait: float) -> Sequence[_Raw]:
         block = max(1, int(min(wait, self._settings.redis.timeout_s / 2) * 1000)) if wait > 0 else None
         answer: Any = self._patient.client.xreadgroup(
-            GROUP, self._consumer, {self._keys.readings: start}, count=count, block=block
+            GROUP, self._consumer, {self._keys.readings: ">"}, count=count, block=block
         )
         return answer[0][1] if answer else ()
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from zelador.buffer import connect_redis
 from zelador.cli.tables import output
+from zelador.embedded.home import read_memory
 from zelador.errors import InvalidInput, Unavailable
 from zelador.messages import iso
 from zelador.quarantine import Kept, Kind, Quarantine
@@ -106,10 +107,9 @@ def discard(ids: Ids = None, everything: All = False, kind: OnlyKind = None, hom
 def _quarantine(home: Path | None) -> Quarantine:
     settings = load_settings()
     if home is not None:
-        try:
-            url = json.loads((home / "up.json").read_text(encoding="utf-8"))["redis"]
-        except (OSError, ValueError, KeyError):
-            raise Unavailable(f"no `zelador up` runs in {home}; start it, or leave --home out") from None
+        url = read_memory(home, "up.json").get("redis")
+        if url is None:
+            raise Unavailable(f"no `zelador up` runs in {home}; start it, or leave --home out")
         settings = settings.model_copy(update={"redis": RedisSettings(**{**settings.redis.model_dump(), "url": url})})
     return Quarantine(connect_redis(settings.redis), settings)
 

@@ -7,7 +7,6 @@ was received and not acknowledged belongs to the broker, which sends it again.
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -66,7 +65,6 @@ class Link:
         self._queued: deque[_Waiting] = deque()  # not yet sent on this connection
         self._sent: dict[int, _Waiting] = {}  # packet id → sent, not yet confirmed
         self._epoch = 0
-        self._first_epoch = sys.maxsize  # of the first connection that was made
         self._attempt = 0
         self._next_try = 0.0
         self._quiet_until = 0.0
@@ -206,10 +204,9 @@ class Link:
             ConnectionOptions(options.client_id, options.filters, options.persistent, options.will, self._optional),
             self._epoch,
         )
-        if options.persistent and self._epoch > self._first_epoch and not connection.session_present:
+        if options.persistent and self.reconnects and not connection.session_present:
             self.sessions_lost += 1
             log.error("the broker has forgotten our session: what it held for %s is lost", options.client_id)
-        self._first_epoch = min(self._first_epoch, self._epoch)
         self._connection = connection
         self.disconnected_since = None
         self._free_at = time.monotonic()
