@@ -39,5 +39,4 @@ def _number(reading: Mapping[str, Any], feature: str, index: int) -> float:
             return float(value)
     except OverflowError:  # an integer beyond any float
         pass
-    said = "nothing" if value is None else repr(str(value)[:80])
-    raise InvalidInput(f"reading {index + 1}, {feature}: a finite number is needed, got {said}")
+    raise InvalidInput(f"readings[{index}].{feature}: a finite number is needed, got {str(value)[:80]!r}")

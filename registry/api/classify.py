@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import OrderedDict
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from registry.api.problems import responses
 from registry.api.roles import needs
 from registry.classifier import Classifier
+from registry.matrix import answers_of
 from registry.registry import Registry
-from zelador.errors import Conflict, InvalidInput
+from zelador.errors import Conflict
 
 router = APIRouter(prefix="/v1/classify", tags=["classify"])
 
@@ -52,15 +51,7 @@ class Classifiers:
     def classify(self, name: str, readings: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Raises ModelNotFound, ModelRefused, InvalidInput."""
         with self._lock:
-            classifier = self._get(name)
-            answer = classifier.classify(_rows(readings, classifier.features))
-        if answer.probabilities is None:
-            return [{"label": label, "confidence": None, "probabilities": None} for label in answer.labels]
-        shares = [dict(zip(classifier.classes, row, strict=True)) for row in answer.probabilities.tolist()]
-        return [
-            {"label": label, "confidence": share[label], "probabilities": share}
-            for label, share in zip(answer.labels, shares, strict=True)
-        ]
+            return answers_of(self._get(name), readings)
 
     def _get(self, name: str) -> Classifier:
         digest = self._registry.sync().model(name).digest
@@ -91,24 +82,3 @@ def classify(question: Question, request: Request) -> dict[str, Any]:
             raise Conflict("no model is selected; select one (PUT /v1/selection), or name one in the request")
         name = selection.model
     return {"model": name, "predictions": services.classifiers.classify(name, question.readings)}
-
-
-def _rows(readings: list[dict[str, Any]], features: tuple[str, ...]) -> Any:
-    """The matrix of the readings. Raises InvalidInput, naming the reading and the feature."""
-    rows = []
-    for index, reading in enumerate(readings):
-        row = []
-        for feature in features:
-            value = reading.get(feature)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
-                raise InvalidInput(f"readings[{index}].{feature}: a finite number is needed, got {str(value)[:80]!r}")
-            row.append(float(value))
-        rows.append(row)
-    return np.array(rows, dtype=np.float64)
-
-
-def _finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond any float
-        return False
