@@ -35,11 +35,6 @@ def facts_of(model: Model, state: State) -> dict[str, Any]:
     }
 
 
-def newest_first(state: State) -> list[dict[str, Any]]:
-    models = sorted(state.models.values(), key=lambda model: (model.saved_at, model.seq), reverse=True)
-    return [facts_of(model, state) for model in models]
-
-
 def selection_facts(selection: Selection) -> dict[str, Any]:
     return {
         "model": selection.model,

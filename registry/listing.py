@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any
 
 from registry.state import Model, State
+from zelador.errors import InvalidInput
 
-KEPT = 64  # queries
+KEPT = 64  # queries, and columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,67 +29,90 @@ class Query:
     text: str = ""  # in the name or the description
 
 
+def least(text: str) -> tuple[str, float]:
+    """`holdout.F1:0.9` as it stands in a Query. Raises InvalidInput."""
+    key, _, number = text.rpartition(":")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not key or not math.isfinite(value):
+        raise InvalidInput(f"{text[:80]!r}: write KEY:NUMBER, such as holdout.F1:0.9")
+    return key, value
+
+
 class Listing:
     """The answers to the latest queries, for one state."""
 
     def __init__(self) -> None:
-        self._kept: tuple[str | None, dict[Query, tuple[Model, ...]]] = (None, {})  # one name: threads share it
+        self._kept: tuple[str | None, Columns, dict[Query, tuple[Model, ...]]] = (None, Columns(()), {})
 
     def find(self, state: State, query: Query) -> tuple[Model, ...]:
-        head, kept = self._kept
+        head, columns, kept = self._kept  # one name, taken and set at once: threads share it
         if state.head != head:
-            kept = {}
-            self._kept = (state.head, kept)
+            columns, kept = Columns(state.models.values()), {}
+            self._kept = (state.head, columns, kept)
         found = kept.get(query)
         if found is None:
             if len(kept) >= KEPT:
                 kept.clear()
-            found = kept[query] = search(state, query)
+            found = kept[query] = search(columns, query)
         return found
 
 
-def search(state: State, query: Query) -> tuple[Model, ...]:
-    found: list[Model] = list(state.models.values())
+class Columns:
+    """Models in the order of their registration, and the value of each under a key, read once for all queries."""
+
+    def __init__(self, models: Iterable[Model]) -> None:
+        self.models = list(models)
+        self._kept: dict[str, list[Any]] = {}
+
+    def of(self, key: str) -> list[Any]:
+        """Of a field of the model, or of what its metadata holds under a dotted key; None where there is none."""
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= KEPT:
+                self._kept.clear()
+            found = self._kept[key] = self._read(key)
+        return found
+
+    def _read(self, key: str) -> list[Any]:
+        if key in ("name", "saved_at", "saved_by"):
+            return list(map(attrgetter(key), self.models))
+        values: list[Any] = [model.metadata for model in self.models]
+        for part in key.split("."):
+            values = [value.get(part) if isinstance(value, dict) else None for value in values]
+        return values
+
+
+def search(columns: Columns, query: Query) -> tuple[Model, ...]:
+    models = columns.models
+    rows: Iterable[int] = range(len(models))
     for key, wanted in query.equal:
-        get = getter(key)
-        found = [model for model in found if get(model) == wanted]
-    for key, least in query.least:
-        get = getter(key)
-        found = [model for model in found if isinstance(value := get(model), int | float) and value >= least]
+        column = columns.of(key)
+        rows = [row for row in rows if column[row] == wanted]
+    for key, number in query.least:
+        column = columns.of(key)
+        rows = [row for row in rows if isinstance(value := column[row], int | float) and value >= number]
     if query.tags:
         wanted_tags = set(query.tags)
-        found = [model for model in found if wanted_tags <= set(model.tags)]
+        rows = [row for row in rows if wanted_tags <= set(models[row].tags)]
     if query.text:
-        text = query.text.casefold()
-        found = [
-            model for model in found if text in f"{model.name}\n{model.metadata.get('description', '')}".casefold()
-        ]
-    return _sorted(found, query.sort)
+        text, said = query.text.casefold(), columns.of("description")
+        rows = [row for row in rows if text in f"{models[row].name}\n{said[row] or ''}".casefold()]
+    return tuple(models[row] for row in _sorted(rows, columns.of(query.sort.removeprefix("-")), query.sort[:1] == "-"))
 
 
-def getter(key: str) -> Callable[[Model], Any]:
-    """Of a field of the model, or of what its metadata holds under a dotted key; None where there is none."""
-    if key in ("name", "saved_at", "saved_by"):
-        return attrgetter(key)
-    parts = key.split(".")
-
-    def get(model: Model) -> Any:
-        found: Any = model.metadata
-        for part in parts:
-            if not isinstance(found, dict):
-                return None
-            found = found.get(part)
-        return found
-
-    return get
-
-
-def _sorted(found: list[Model], sort: str) -> tuple[Model, ...]:
-    get, reverse = getter(sort.removeprefix("-")), sort.startswith("-")
-    found = sorted(found, key=attrgetter("name"))
-    having = [(value, model) for model in found if (value := get(model)) is not None]
+def _sorted(rows: Iterable[int], column: Sequence[Any], reverse: bool) -> list[int]:
+    """What is equal stays in the order of its registration, which is turned round too; what has no value comes last."""
+    having: list[int] = []
+    lacking: list[int] = []
+    for row in rows:
+        (lacking if column[row] is None else having).append(row)
+    if reverse:
+        having.reverse()
     try:
-        having.sort(key=itemgetter(0), reverse=reverse)
+        having.sort(key=column.__getitem__, reverse=reverse)
     except TypeError:  # numbers and texts under one key
-        having.sort(key=lambda pair: str(pair[0]), reverse=reverse)
-    return (*(model for _, model in having), *(model for model in found if get(model) is None))
+        having.sort(key=lambda row: str(column[row]), reverse=reverse)
+    return having + lacking

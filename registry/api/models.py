@@ -13,6 +13,7 @@ from registry.api.problems import PreconditionRequired, responses
 from registry.api.roles import needs
 from registry.facts import FIXED, facts_of
 from registry.listing import Query as Listed
+from registry.listing import least as least_of
 from registry.state import State
 from zelador.errors import InvalidInput
 
@@ -87,6 +88,10 @@ def list_models(
     tag: Annotated[list[Annotated[str, Field(max_length=64)]], Query(max_length=10, description="All of them.")] = [],  # noqa: B006
     run: Annotated[str | None, Query(max_length=64, description="Of this training run.")] = None,
     served_by: Annotated[Literal["onnx", "pipeline"] | None, Query()] = None,
+    least: Annotated[
+        list[Annotated[str, Field(max_length=100, pattern=r"^.+:.+$")]],
+        Query(max_length=10, description="KEY:NUMBER, all of them: those that reach it.", examples=["holdout.F1:0.9"]),
+    ] = [],  # noqa: B006
     sort: Annotated[str, Query(max_length=100, examples=["-holdout.F1"])] = "-saved_at",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000, description="`next` of the page before.")] = 0,
@@ -95,7 +100,8 @@ def list_models(
     asked = (("model_type", model_type), ("run", run), ("served_by", served_by))
     equal = tuple((key, value) for key, value in asked if value is not None)
     state = registry.sync()  # before the list: an ETag that is older than what is shown is refused, never the reverse
-    found = registry.find(Listed(sort=sort, equal=equal, tags=tuple(tag), text=q))
+    reached = tuple(least_of(text) for text in least)
+    found = registry.find(Listed(sort, equal, reached, tuple(tag), q))
     tagged(response, state)
     end = offset + limit
     return {

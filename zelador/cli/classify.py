@@ -77,10 +77,9 @@ def _shares(prediction: Facts, labels: Sequence[str]) -> Iterator[str]:
 def _named(place: Place, model: str | None) -> tuple[str, list[str]]:
     """The model that will be asked, and the columns that it needs."""
     if model is None:
-        selected = [facts["name"] for facts in place.models() if facts.get("selected")]
-        if not selected:
-            raise Conflict("no model is selected; name one with --model, or zelador models select NAME")
-        model = selected[0]
+        model = place.selected()
+    if model is None:
+        raise Conflict("no model is selected; name one with --model, or zelador models select NAME")
     return model, list(place.model(model)["features"])
 
 

@@ -62,12 +62,14 @@ def test_they_are_filtered_sorted_and_paged(client: httpx.Client, api_settings: 
     assert names(tag="winter", served_by="pipeline") == ["a"]
     assert names(model_type="Ridge") == ["c"]
     assert names(q="SMA") == ["small"]
+    assert names(least=["holdout.F1:0.4", "holdout.F1:0.9"]) == ["a"]
     assert names(run="none") == []
     first = client.get("/v1/models", params={"limit": 3, "sort": "name"}).json()
     assert (first["total"], first["next"]) == (4, 3)
     last = client.get("/v1/models", params={"limit": 3, "offset": 3, "sort": "name"}).json()
     assert ([model["name"] for model in last["models"]], last["next"]) == (["small"], None)
-    is_problem(client.get("/v1/models", params={"limit": 0}), 422, "invalid-input")
+    for wrong in ({"limit": 0}, {"least": "holdout.F1"}, {"least": "holdout.F1:nan"}):
+        is_problem(client.get("/v1/models", params=wrong), 422, "invalid-input")
 
 
 def test_annotating_needs_the_state_it_was_decided_on(client: httpx.Client, api_settings: Settings) -> None:

@@ -56,6 +56,18 @@ def test_list_of_a_run_or_a_tag(registry: Registry) -> None:
     assert zelador("models", "list", "--run", "other").out == "no model is like that\n"
 
 
+def test_list_is_filtered_sorted_and_cut(registry: Registry) -> None:
+    def names(*asked: str) -> list[str]:
+        return [facts["name"] for facts in zelador("models", "list", *asked, "--json").json]
+
+    assert names("--sort", "metrics.F1") == ["first", "ridge"]
+    assert names("--sort", "-metrics.F1", "--limit", "1") == ["ridge"]
+    assert names("--least", "holdout.F1:0.8") == ["ridge"]
+    assert names("--type", "Ridge") == ["ridge"]
+    assert names("-q", "OVERHAUL") == ["first"]
+    assert zelador("models", "list", "--least", "holdout.F1:high").code == 2
+
+
 def test_show_has_every_metric_and_obeys_nothing_that_others_wrote(registry: Registry) -> None:
     shown = zelador("models", "show", "first")
     assert shown.code == 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from registry.facts import facts_of, newest_first, selection_facts
+from registry.facts import facts_of, selection_facts
 from registry.matrix import answers_of
-from registry.registry import Registry
+from registry.registry import Query, Registry
 from zelador.errors import Conflict, InvalidInput
 from zelador.settings import RegistrySettings
 from zelador.user import user
@@ -20,8 +20,14 @@ class Local:
     def __init__(self, settings: RegistrySettings) -> None:
         self.registry = Registry.open(settings)
 
-    def models(self) -> list[Facts]:
-        return newest_first(self.registry.state)
+    def models(self, query: Query, limit: int | None = None) -> list[Facts]:
+        found = self.registry.find(query)[:limit]
+        state = self.registry.state
+        return [facts_of(model, state) for model in found]
+
+    def selected(self) -> str | None:
+        selection = self.registry.state.selection
+        return selection.model if selection else None
 
     def model(self, name: str) -> Facts:
         state = self.registry.state
@@ -52,11 +58,9 @@ class Local:
         self.registry.delete(name, by=user(), why=why)
 
     def classify(self, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
+        model = model or self.selected()
         if model is None:
-            selection = self.registry.state.selection
-            if selection is None:
-                raise Conflict("no model is selected; name one with --model, or zelador models select NAME")
-            model = selection.model
+            raise Conflict("no model is selected; name one with --model, or zelador models select NAME")
         return {"model": model, "predictions": answers_of(self.registry.load(model), readings)}
 
     def card(self, name: str, html: bool) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from zelador.cli.models.place import Facts, Home, Json, Key, Name, Names, Url, open_place
+from zelador.cli.models.place import Facts, Home, Json, Key, Name, Names, Place, Url, open_place
 from zelador.cli.tables import clean, output, print_json, table, when
 from zelador.errors import InvalidInput, NotFound
 
@@ -22,25 +22,41 @@ SHOWN = ("name", "description", "tags", "model_type", "metrics", "holdout", "fol
 
 
 def list_(
-    tag: Annotated[str | None, typer.Option(help="Only those that have this tag.")] = None,
+    text: Annotated[str, typer.Option("--text", "-q", help="Only those with this in their name or description.")] = "",
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Only those that have this tag; again for more of them.")
+    ] = None,
     run: Annotated[str | None, typer.Option(help="Only those of this training run.")] = None,
+    model_type: Annotated[str | None, typer.Option("--type", help="Only those of this type, such as LGBM.")] = None,
+    least: Annotated[
+        list[str] | None, typer.Option(help="KEY:NUMBER: only those that reach it, such as holdout.F1:0.9.")
+    ] = None,
+    sort: Annotated[
+        str, typer.Option(help="name, saved_at, rank, holdout.F1, …; with - before it the largest first.")
+    ] = "-saved_at",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     home: Home = None,
     url: Url = None,
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Every registered model, the newest first; ● is the selected one."""
-    models = [
-        facts
-        for facts in open_place(home, url, key).models()
-        if (tag is None or tag in facts.get("tags", ())) and (run is None or facts.get("run") == run)
-    ]
+    """The registered models, the newest first; ● is the selected one."""
+    from registry.listing import Query
+    from registry.listing import least as least_of
+
+    equal = tuple((part, value) for part, value in (("run", run), ("model_type", model_type)) if value is not None)
+    reached = tuple(map(least_of, least or ()))
+    query = Query(sort, equal, reached, tuple(tag or ()), text)
+    models = open_place(home, url, key).models(query, limit)
     if as_json:
         print_json(models)
         return
     if not models:
-        asked = tag is not None or run is not None
-        print("no model is like that" if asked else "no model is registered yet: zelador train, or zelador demo")
+        print(
+            "no model is like that"
+            if query != Query(sort)
+            else "no model is registered yet: zelador train, or zelador demo"
+        )
         return
     console = output()
     columns = COLUMNS if console.width >= WIDE_ENOUGH else FEWER
@@ -83,7 +99,7 @@ def compare(names: Names = None, home: Home = None, url: Url = None, key: Key = 
     The best of each row is marked with *.
     """
     place = open_place(home, url, key)
-    models = [place.model(name) for name in dict.fromkeys(names)] if names else _newest_run(place.models())
+    models = [place.model(name) for name in dict.fromkeys(names)] if names else _newest_run(place)
     if len(models) < 2:
         raise InvalidInput("name at least two models to compare (zelador models list shows what there is)")
     if as_json:
@@ -155,12 +171,18 @@ def _row(facts: Facts, columns: Sequence[str]) -> Sequence[object]:
     return [cells[column] for column in columns]
 
 
-def _newest_run(models: Sequence[Facts]) -> list[Facts]:
-    run = next((facts["run"] for facts in models if facts.get("run")), None)
+def _newest_run(place: Place) -> list[Facts]:
+    """The models of the newest run, by rank, and the selected one; a run's id begins with when it was."""
+    from registry.listing import Query
+
+    run = next((facts.get("run") for facts in place.models(Query("-run"), 1)), None)
     if run is None:
         raise NotFound("no model is of a training run; name the models to compare")
-    chosen = [facts for facts in models if facts.get("run") == run or facts.get("selected")]
-    return sorted(chosen, key=lambda facts: (facts.get("run") != run, facts.get("rank") or 0))
+    chosen = place.models(Query("rank", (("run", run),)))
+    selected = place.selected()
+    if selected is not None and all(facts["name"] != selected for facts in chosen):
+        chosen.append(place.model(selected))
+    return chosen
 
 
 def _metrics(models: Sequence[Facts]) -> list[str]:

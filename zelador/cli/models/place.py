@@ -12,6 +12,7 @@ from zelador.errors import InvalidInput
 from zelador.settings import RegistrySettings, Settings, load_settings
 
 if TYPE_CHECKING:
+    from registry.listing import Query
     from zelador.cli.models.local import Local
 
 Home = Annotated[
@@ -33,8 +34,10 @@ Facts = dict[str, Any]
 class Place(Protocol):
     """What can be done here and over the API alike; a model is its facts (registry/facts.py), flat."""
 
-    def models(self) -> list[Facts]:
-        """The newest first."""
+    def models(self, query: Query, limit: int | None = None) -> list[Facts]:
+        """Those that `query` asks for, in its order; at most `limit` of them."""
+
+    def selected(self) -> str | None: ...
 
     def model(self, name: str) -> Facts: ...
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from zelador.errors import InvalidInput, NotFound
 from zelador.remote import Api
+
+if TYPE_CHECKING:
+    from registry.listing import Query
 
 Facts = dict[str, Any]
 PAGE = 500
@@ -19,8 +23,19 @@ class Remote:
     def __init__(self, url: str, key: str | None) -> None:
         self._api = Api(url, key)
 
-    def models(self) -> list[Facts]:
-        return list(self._pages("/v1/models", "models", "offset"))
+    def models(self, query: Query, limit: int | None = None) -> list[Facts]:
+        asked = [
+            ("sort", query.sort),
+            ("q", query.text),
+            *query.equal,
+            *(("tag", tag) for tag in query.tags),
+            *(("least", f"{key}:{number}") for key, number in query.least),
+        ]
+        return list(islice(self._pages("/v1/models", "models", "offset", asked), limit))
+
+    def selected(self) -> str | None:
+        found: str | None = self._api.call("GET", "/v1/selection").document["model"]
+        return found
 
     def model(self, name: str) -> Facts:
         return self._api.call("GET", _path(name)).document
@@ -81,15 +96,15 @@ class Remote:
         path = f"/v1/models?{query}" if query else "/v1/models"
         return self._api.call("POST", path, data=data, headers={"Content-Type": "application/zip"}).document
 
-    def _pages(self, path: str, part: str, cursor: str) -> Iterator[Facts]:
+    def _pages(self, path: str, part: str, cursor: str, asked: Sequence[tuple[str, Any]] = ()) -> Iterator[Facts]:
         """All of a list: `next` of a page is the next one's `cursor`."""
-        query: dict[str, Any] = {"limit": PAGE}
+        place: list[tuple[str, Any]] = []
         while True:
-            page = self._api.call("GET", f"{path}?{urlencode(query)}").document
+            page = self._api.call("GET", f"{path}?{urlencode([*asked, ('limit', PAGE), *place])}").document
             yield from page[part]
             if page.get("next") is None:
                 return
-            query[cursor] = page["next"]
+            place = [(cursor, page["next"])]
 
 
 def _path(name: str, below: str = "") -> str:
