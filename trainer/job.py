@@ -21,7 +21,7 @@ from registry.names import check_name
 from registry.registry import Registry
 from trainer.dataset import Dataset, check
 from trainer.leaderboard import MODEL_TYPES
-from trainer.process import Child, RunFailed
+from trainer.process import Cancelled, Child, RunFailed
 from zelador.errors import InvalidInput, ZeladorError
 from zelador.settings import Settings
 
@@ -55,11 +55,12 @@ def train(
     stop: Event,
     progress: Callable[[str], None] = lambda _: None,
     child: Child | None = None,
+    cancelled: Event | None = None,
 ) -> dict[str, Any]:
     """The run's document, with its leaderboard and the models that were registered (docs/contracts.md has one).
 
     `child` may have been made ahead; it is ended here. Raises InvalidInput for data that cannot be learned from or
-    an unknown candidate, DuplicateName, RunFailed, Unavailable (told to stop, registry).
+    an unknown candidate, DuplicateName, RunFailed, Cancelled, Unavailable (told to stop, registry).
     """
     training = settings.training
     check(dataset, training.folds, training.holdout)
@@ -85,7 +86,7 @@ def train(
             folder = Path(name)
             _write_request(folder, dataset, settings, options)
             progress("comparing classifiers")
-            result = worker.run(folder, stop, training.timeout_s, progress)
+            result = worker.run(folder, stop, cancelled or Event(), training.timeout_s, progress)
             document["leaderboard"] = result["leaderboard"]
             if not result["candidates"]:
                 reasons = "; ".join(f"{row['model_type']}: {row['trouble']}" for row in result["leaderboard"])
@@ -94,7 +95,8 @@ def train(
                 progress(f"only {len(result['candidates'])} of {training.keep} candidates could be used")
             models = _keep(folder, registry, options, result["candidates"])
     except BaseException as error:
-        _note_failure(registry, {**document, "state": "failed", "error": str(error), "ended_at": _now()})
+        state = "cancelled" if isinstance(error, Cancelled) else "failed"
+        _note_failure(registry, {**document, "state": state, "error": str(error), "ended_at": _now()})
         raise
     finished = {
         **document,

@@ -25,6 +25,10 @@ class RunFailed(ZeladorError):
     """The run came to no result; the message says why."""
 
 
+class Cancelled(ZeladorError):
+    """The run was ended because somebody wanted it."""
+
+
 class Child:
     """Imports PyCaret as soon as it is made (seconds), so that it can be made ahead of the run."""
 
@@ -52,8 +56,10 @@ class Child:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def run(self, folder: Path, stop: Event, timeout_s: float, progress: Callable[[str], None]) -> dict[str, Any]:
-        """The result for the request in `folder`. Raises RunFailed; Unavailable when told to stop."""
+    def run(
+        self, folder: Path, stop: Event, cancelled: Event, timeout_s: float, progress: Callable[[str], None]
+    ) -> dict[str, Any]:
+        """The result for the request in `folder`. Raises RunFailed, Cancelled; Unavailable when told to stop."""
         deadline = time.monotonic() + timeout_s
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
         try:
@@ -67,6 +73,8 @@ class Child:
             while True:
                 if stop.is_set():
                     raise Unavailable("the run was stopped before it had a result; start it again")
+                if cancelled.is_set():
+                    raise Cancelled("the run was cancelled")
                 if time.monotonic() > deadline:
                     raise RunFailed(f"the run took longer than {timeout_s:g} s (ZELADOR_TRAINING__TIMEOUT_S)")
                 for event in self._events() if selector.select(LOOK_S) else ():

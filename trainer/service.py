@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from threading import Event
 from typing import Any, TypeVar
 
@@ -13,18 +15,19 @@ import redis
 from registry.registry import Registry
 from trainer.dataset import from_readings
 from trainer.job import Options, train
-from trainer.process import Child
+from trainer.process import Cancelled, Child
 from zelador.buffer.client import Patient, Stopping
 from zelador.buffer.history import labelled_readings
 from zelador.errors import ZeladorError
 from zelador.health import Heartbeat
-from zelador.runs import LEASE_S, Job, Runs
+from zelador.runs import LEASE_S, RESULT, Job, Runs
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
 
 SERVICE = "trainer"
 WAIT_S = 1.0
+LOOK_S = 1.0
 T = TypeVar("T")
 
 
@@ -82,17 +85,21 @@ class Trainer:
     def _do(self, queued: Job) -> None:
         job = self._call(lambda: self._runs.begin(queued))
         log.info("run %s by %s begins", job.run.id, job.run.by)
-        done = threading.Event()
-        alive = threading.Thread(target=self._stay_alive, args=(job, done), name="lease", daemon=True)
+        done, cancelled = threading.Event(), threading.Event()
+        alive = threading.Thread(target=self._stay_alive, args=(job, done, cancelled), name="lease", daemon=True)
         alive.start()
         try:
-            document = self._train(job)
+            document = self._train(job, cancelled)
+        except Cancelled:
+            by = self._call(lambda: self._runs.cancelled_by(job))
+            self._call(lambda: self._runs.finish(job, "cancelled", error=f"cancelled by {by}"))
+            log.info("run %s was cancelled by %s", job.run.id, by)
         except (ZeladorError, redis.RedisError, OSError) as error:
             reason = str(error)
             log.error("run %s failed: %s", job.run.id, reason)
             self._call(lambda: self._runs.finish(job, "failed", error=reason))
         else:
-            result = {key: document[key] for key in ("run", "rows", "metric", "leaderboard", "models", "seconds")}
+            result = {key: document[key] for key in RESULT}
             self._call(lambda: self._runs.finish(job, "done", result=result))
             log.info(
                 "run %s is done: %s",
@@ -103,7 +110,7 @@ class Trainer:
             done.set()
             alive.join()
 
-    def _train(self, job: Job) -> dict[str, Any]:
+    def _train(self, job: Job, cancelled: Event) -> dict[str, Any]:
         settings, request = self._settings, job.run.request
         training = settings.training
         candidates = request.get("candidates") or training.candidates
@@ -119,7 +126,8 @@ class Trainer:
         with Child() as child:  # imports PyCaret while the readings are fetched
             readings = labelled_readings(self._patient.client, settings)
             dataset = from_readings(readings, settings.features, training.max_rows, training.seed)
-            return train(dataset, settings, self._registry, options, self._stop, lambda s: self._tell(job, s), child)
+            tell = partial(self._tell, job)
+            return train(dataset, settings, self._registry, options, self._stop, tell, child, cancelled)
 
     def _tell(self, job: Job, message: str) -> None:
         try:
@@ -127,11 +135,17 @@ class Trainer:
         except (redis.RedisError, OSError) as error:
             log.debug("progress not told: %s", error)  # the run matters, not the telling
 
-    def _stay_alive(self, job: Job, done: Event) -> None:
-        while not done.wait(LEASE_S / 5):
-            self._heartbeat.beat(state="training", run=job.run.id)
+    def _stay_alive(self, job: Job, done: Event, cancelled: Event) -> None:
+        """Renews the lease, and looks whether somebody wants the run to end."""
+        renewed = time.monotonic()
+        while not done.wait(LOOK_S):
             try:
-                self._runs.renew(self._name, job)
+                if not cancelled.is_set() and self._runs.cancelled_by(job) is not None:
+                    cancelled.set()
+                if time.monotonic() - renewed >= LEASE_S / 5:
+                    renewed = time.monotonic()
+                    self._heartbeat.beat(state="training", run=job.run.id)
+                    self._runs.renew(self._name, job)
             except (redis.RedisError, OSError) as error:
                 log.warning("the lease of run %s was not renewed: %s", job.run.id, error)
 

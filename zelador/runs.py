@@ -16,6 +16,7 @@ KEEP_S = 7 * 86_400  # how long a run is remembered here; the registry has its d
 LEASE_S = 15  # a trainer that has not renewed for so long is dead, and no longer keeps others waiting
 GROUP = "trainer"
 GOING_ON = ("queued", "running")
+RESULT = ("run", "rows", "metric", "leaderboard", "models", "seconds")  # of the run's document (trainer/job.py)
 
 # KEYS 1 current run  2 this run  3 jobs (stream)   ARGV 1 run id  2 run as JSON  3 keep (s)
 # Gives the id of the run that goes on, or nothing.
@@ -42,6 +43,17 @@ FINISH = """
 redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return redis.call('XACK', KEYS[3], ARGV[4], ARGV[5])
+"""
+
+
+# KEYS 1 this run  2 current run  3 wish   ARGV 1 run id  2 run as it was read  3 run as cancelled  4 keep (s)  5 by
+# Wishes it, and ends it at once if it is still as it was read; else its trainer sees the wish.
+CANCEL = """
+redis.call('SET', KEYS[3], ARGV[5], 'EX', ARGV[4])
+if ARGV[3] == '' or redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
+redis.call('SET', KEYS[1], ARGV[3], 'EX', ARGV[4])
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+return 1
 """
 
 
@@ -77,6 +89,7 @@ class Runs:
         self._submit = client.register_script(SUBMIT)
         self._hold = client.register_script(HOLD)
         self._finish = client.register_script(FINISH)
+        self._cancel = client.register_script(CANCEL)
 
     def submit(self, run: str, request: Mapping[str, Any], by: str) -> Run:
         """Asks for a run. Raises Conflict, naming it, while another goes on."""
@@ -90,10 +103,22 @@ class Runs:
 
     def get(self, run: str) -> Run:
         """Raises NotFound."""
-        data: Any = self._client.get(self._key(f"run:{run}"))
-        if data is None:
-            raise NotFound(f"there is no run {run!r}")
-        return msgspec.json.decode(data, type=Run)
+        return msgspec.json.decode(self._read(run), type=Run)
+
+    def cancel(self, run: str, by: str) -> Run:
+        """Ends a run that waits; asks the trainer to end one that goes on, which it does within seconds.
+
+        The run as it is now: cancelled, or still running. Raises NotFound, Conflict when it has ended.
+        """
+        data = self._read(run)
+        found = msgspec.json.decode(data, type=Run)
+        if found.state not in GOING_ON:
+            raise Conflict(f"run {run} has ended: {found.state}")
+        ended = msgspec.structs.replace(found, state="cancelled", ended_at=_now(), error=f"cancelled by {by}")
+        waits = found.state == "queued"
+        keys = [self._key(f"run:{run}"), self._key("run-current"), self._key(f"run-cancel:{run}")]
+        done = self._cancel(keys, [run, data, msgspec.json.encode(ended) if waits else "", KEEP_S, by])
+        return ended if done else self.get(run)
 
     def list(self) -> list[Run]:
         """The newest first."""
@@ -144,6 +169,11 @@ class Runs:
         self._hold([self._key("run-current")], [job.run.id, LEASE_S])
         self._client.xclaim(self._key("training-jobs"), GROUP, trainer, 0, [job.entry], justid=True)
 
+    def cancelled_by(self, job: Job) -> str | None:
+        """Who wants the run to end; None while nobody does."""
+        found: Any = self._client.get(self._key(f"run-cancel:{job.run.id}"))
+        return None if found is None else found.decode()
+
     def progress(self, job: Job, message: str) -> None:
         self._save(msgspec.structs.replace(job.run, progress=message))
 
@@ -155,6 +185,13 @@ class Runs:
         return ended
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _read(self, run: str) -> bytes:
+        data: Any = self._client.get(self._key(f"run:{run}"))
+        if data is None:
+            raise NotFound(f"there is no run {run!r}")
+        found: bytes = data
+        return found
 
     def _job(self, found: Any) -> Job | None:
         for entry, fields in found:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from registry.api import (
     access,
     audit,
+    cards,
     classify,
     devices,
     document,
@@ -45,7 +46,7 @@ DESCRIPTION = """Administers models and watches the stream. Every path below /v1
 Errors are problem documents (RFC 9457). Readings come in and predictions go out over MQTT, not here."""
 
 PARTS = (
-    models, uploads, files, selection, history, operations, classify, runs, readings, predictions, devices,
+    models, uploads, files, cards, selection, history, operations, classify, runs, readings, predictions, devices,
     ledger, quarantine, keys, audit, health, page,
 )  # fmt: skip
 

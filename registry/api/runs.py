@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timezone
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from registry.api.access import audit, who
@@ -19,6 +19,9 @@ from zelador.errors import InvalidInput, NotFound
 from zelador.runs import Run
 from zelador.settings import Metric
 
+if TYPE_CHECKING:
+    from registry.api.app import Services
+
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
 EXAMPLE = {
@@ -29,6 +32,8 @@ EXAMPLE = {
     "created_at": "2026-11-24T11:58:38.000Z",
     "progress": "compared 6 of 14 classifiers",
 }
+
+Id = Annotated[str, Path(description="The run's id.", examples=["20261124_115838-a38d"], max_length=64)]
 
 
 class Wanted(BaseModel):
@@ -62,9 +67,24 @@ def start_run(wanted: Wanted, request: Request, response: Response) -> dict[str,
     return describe(asked)
 
 
-@router.get("", summary="The runs of the last days, the newest first", **needs("viewer"))
-def list_runs(request: Request) -> dict[str, Any]:
-    return {"runs": [describe(run, whole=False) for run in request.app.state.services.runs.list()]}
+@router.get(
+    "",
+    summary="The training runs, the newest first, in pages",
+    responses={200: {"content": {"application/json": {"example": {"runs": [EXAMPLE], "next": None}}}}},
+    **needs("viewer"),
+)
+def list_runs(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[str | None, Query(description="`next` of the page before.", max_length=64)] = None,
+) -> dict[str, Any]:
+    """Those that were asked for here and those of `zelador train` alike."""
+    services = request.app.state.services
+    asked = {run.id: run for run in services.runs.list()}
+    ids = sorted({*asked, *services.registry.runs()}, reverse=True)  # an id begins with when it was
+    left = [run for run in ids if before is None or run < before]
+    page = [_facts(services, run, asked.get(run), whole=False) for run in left[:limit]]
+    return {"runs": page, "next": left[limit - 1] if len(left) > limit else None}
 
 
 @router.get(
@@ -73,14 +93,38 @@ def list_runs(request: Request) -> dict[str, Any]:
     responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(404)},
     **needs("viewer"),
 )
-def show_run(run: str, request: Request) -> dict[str, Any]:
-    """A run that Redis has forgotten, or that `zelador train` did, is read from the registry."""
+def show_run(run: Id, request: Request) -> dict[str, Any]:
     services = request.app.state.services
     try:
-        return describe(services.runs.get(run))
+        asked = services.runs.get(run)
     except NotFound:
-        document = services.registry.run(run)
-        return {"id": run, **document}
+        asked = None
+    return _facts(services, run, asked, whole=True)
+
+
+@router.post(
+    "/{run}/cancel",
+    status_code=202,
+    summary="End a run that waits or goes on; nothing of it is registered",
+    description="One that waits is cancelled in the answer; one that goes on within seconds, unless it is done first.",
+    responses={202: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(404, 409)},
+    **needs("operator"),
+)
+def cancel_run(run: Id, request: Request) -> dict[str, Any]:
+    found = request.app.state.services.runs.cancel(run, who(request))
+    audit(request, "run cancelled", run)
+    return describe(found)
+
+
+def _facts(services: Services, run: str, asked: Run | None, whole: bool) -> dict[str, Any]:
+    """Of a run that Redis has forgotten, or that `zelador train` did, the registry knows. Raises NotFound."""
+    if asked is not None:
+        return describe(asked, whole)
+    document: dict[str, Any] = services.registry.run(run)
+    request = {key: document[key] for key in ("metric", "notes") if document.get(key)}
+    times = {key: document.get(key) for key in ("started_at", "ended_at", "error")}
+    kept = Run(run, document["state"], request, document["by"], document["started_at"], **times)
+    return {**(document if whole else {}), **describe(kept)}
 
 
 def describe(run: Run, whole: bool = True) -> dict[str, Any]:

@@ -157,6 +157,32 @@ def test_runs_one_at_a_time(client: httpx.Client) -> None:
     is_problem(client.post("/v1/runs", json={"metric": "R2"}), 422, "invalid-input")
 
 
+def test_a_run_that_waits_is_cancelled_at_once(client: httpx.Client) -> None:
+    run = client.post("/v1/runs", json={}).json()["id"]
+    cancelled = client.post(f"/v1/runs/{run}/cancel")
+    assert (cancelled.status_code, cancelled.json()["state"]) == (202, "cancelled")
+    assert client.get(f"/v1/runs/{run}").json()["error"].startswith("cancelled by key ")
+    is_problem(client.post(f"/v1/runs/{run}/cancel"), 409, "conflict")
+    is_problem(client.post("/v1/runs/none/cancel"), 404, "not-found")
+    assert client.post("/v1/runs", json={}).status_code == 202  # the place is free
+
+
+def test_runs_of_the_command_line_stand_among_the_others_in_pages(client: httpx.Client, api_settings: Settings) -> None:
+    registry = Registry.open(api_settings.registry.url)
+    kept = {"by": "ana", "metric": "F1", "state": "done", "started_at": "2026-11-24T11:58:38.000Z", "rows": 600}
+    ids = [f"20261124_11583{second}-aaaa" for second in range(3)]
+    for each in ids:
+        registry.put_run(each, {"run": each, **kept})
+    newest = client.post("/v1/runs", json={}).json()["id"]
+    first = client.get("/v1/runs", params={"limit": 3}).json()
+    assert [run["id"] for run in first["runs"]] == [newest, ids[2], ids[1]]
+    last = client.get("/v1/runs", params={"limit": 3, "before": first["next"]}).json()
+    assert ([run["id"] for run in last["runs"]], last["next"]) == ([ids[0]], None)
+    assert set(first["runs"][0]) == set(last["runs"][0])
+    shown = client.get(f"/v1/runs/{ids[0]}").json()
+    assert (shown["rows"], shown["by"], shown["request"]) == (600, "ana", {"metric": "F1"})
+
+
 def test_bad_requests(client: httpx.Client, api_settings: Settings) -> None:
     is_problem(client.get("/v1/nowhere"), 404, "not-found")
     is_problem(client.post("/v1/ledger"), 405, "method-not-allowed")

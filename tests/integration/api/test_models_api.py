@@ -208,3 +208,17 @@ def test_a_viewers_upload_is_refused_before_it_is_read(client: httpx.Client, api
 def test_the_list_has_the_etag_that_a_change_takes(client: httpx.Client, suffix: str) -> None:
     etag = client.get(f"/v1/models{suffix}").headers["etag"]
     assert client.patch("/v1/models/small", json={"notes": "x"}, headers={"If-Match": etag}).status_code == 200
+
+
+def test_a_card_is_a_page_of_its_own_that_runs_nothing(client: httpx.Client) -> None:
+    page = client.get("/v1/models/small/card")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    (policy,) = page.headers.get_list("content-security-policy")
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "<h1" in page.text
+    assert "small" in page.text
+    text = client.get("/v1/models/small/card", params={"format": "markdown"})
+    assert text.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert text.text.startswith("# small")
+    is_problem(client.get("/v1/models/none/card"), 404, "not-found")
+    is_problem(client.get("/v1/models/small/card", params={"format": "pdf"}), 422, "invalid-input")

@@ -53,7 +53,8 @@ def here(registry: Registry, *arguments: str) -> Done:
 def test_looking_says_the_same_here_and_there(client: httpx.Client, registry: Registry) -> None:
     for arguments in (
         ("models", "list"), ("models", "list", "--json"), ("models", "list", "-q", "other", "--type", "Ridge"),
-        ("models", "list", "--sort", "-holdout.F1", "--least", "holdout.F1:0.1", "--limit", "1", "--json"), ("models", "compare", "small", "other"),
+        ("models", "list", "--sort", "-holdout.F1", "--least", "holdout.F1:0.1", "--limit", "1", "--json"),
+        ("models", "compare", "small", "other"),
         ("models", "history", "--json"), ("models", "card", "small"), ("classify", *READING),
         ("classify", *READING, "--model", "other", "--json"),
     ):  # fmt: skip

@@ -28,7 +28,7 @@ def runs(client: redis.Redis, mark: str) -> Runs:
 
 
 def take(runs: Runs, trainer: str = "trainer-1") -> Job:
-    for _ in range(2):  # the first look makes the group
+    for _ in range(3):  # the first look makes the group, another may pass over a run that was cancelled
         if job := runs.next(trainer, 0.05):
             return job
     raise AssertionError("no job")
@@ -107,3 +107,34 @@ def test_no_key_lives_for_ever_but_the_bounded_stream(runs: Runs, client: redis.
     runs.finish(runs.begin(take(runs)), "done", result={})
     for key in client.scan_iter(f"{{{mark}}}:*"):
         assert client.type(key) == b"stream" or client.ttl(key) > 0, key
+
+
+def test_a_run_that_waits_is_cancelled_and_never_given_to_a_trainer(runs: Runs) -> None:
+    runs.submit(FIRST, {"names": []}, "key 1")
+    assert runs.cancel(FIRST, "key 2").state == "cancelled"
+    ended = runs.get(FIRST)
+    assert (ended.state, ended.error, ended.request) == ("cancelled", "cancelled by key 2", {"names": []})
+    with pytest.raises(Conflict, match="has ended: cancelled"):
+        runs.cancel(FIRST, "key 2")
+    runs.submit(SECOND, {}, "key 1")
+    assert take(runs).run.id == SECOND
+
+
+def test_a_run_that_goes_on_keeps_its_place_until_its_trainer_has_seen_the_wish(runs: Runs) -> None:
+    runs.submit(FIRST, {}, "key 1")
+    job = take(runs)
+    assert runs.cancelled_by(job) is None
+    job = runs.begin(job)
+    assert runs.cancel(FIRST, "key 2").state == "running"
+    runs.progress(job, "compared 3 of 14 classifiers")  # which writes the record anew
+    assert runs.cancelled_by(job) == "key 2"
+    with pytest.raises(Conflict, match=FIRST):
+        runs.submit(SECOND, {}, "key 1")
+
+
+def test_a_run_begun_while_it_was_cancelled_still_ends(runs: Runs) -> None:
+    """The trainer had read it as queued a moment before."""
+    runs.submit(FIRST, {}, "key 1")
+    job = take(runs)
+    runs.cancel(FIRST, "key 2")
+    assert runs.cancelled_by(runs.begin(job)) == "key 2"

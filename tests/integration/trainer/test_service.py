@@ -88,6 +88,22 @@ def test_a_run_trains_and_registers_nothing_if_it_is_asked_so(
     assert registry.register_candidate(RUN, 1, "later", by="test").name == "later"
 
 
+@pytest.mark.training
+def test_a_run_is_cancelled_while_it_compares(
+    local: Settings, runs: Runs, readings: list[Any], eventually: Eventually, tmp_path: Path
+) -> None:
+    readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i) for i in range(4_000)]
+    runs.submit(RUN, {}, "test")
+    with serving(local):
+        eventually(lambda: runs.get(RUN).progress is not None, "the run to compare", within_s=60)
+        runs.cancel(RUN, "key 2")
+        eventually(lambda: runs.get(RUN).state == "cancelled", "the run to end", within_s=20)
+    assert runs.get(RUN).error == "cancelled by key 2"
+    registry = Registry.open(tmp_path)
+    assert (registry.run(RUN)["state"], registry.state.models) == ("cancelled", {})
+    assert runs.submit("20261124_115839-bbbb", {}, "test").state == "queued"
+
+
 def test_a_run_that_its_trainer_left_is_failed_when_it_comes_back(
     local: Settings, runs: Runs, eventually: Eventually
 ) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from zelador.errors import InvalidInput, NotFound
+from zelador.errors import InvalidInput
 from zelador.remote import Api
 
 if TYPE_CHECKING:
@@ -74,19 +73,8 @@ class Remote:
         return self._api.call("POST", "/v1/classify", question).document
 
     def card(self, name: str, html: bool) -> str:
-        """Written here, from what the API says of the model."""
-        from registry.card import Card, card_html, card_markdown
-        from registry.manifest import Feature
-
-        manifest = self._api.call("GET", _path(name, "/manifest")).document
-        features = tuple(Feature(**feature) for feature in manifest["features"])
-        sizes = {path: file["size"] for path, file in manifest["files"].items()}
-        try:
-            report = json.loads(self._api.call("GET", _path(name, "/files/report/report.json")).body)
-        except NotFound:
-            report = {}
-        card = Card(self.model(name), features, sizes, report)
-        return card_html(card) if html else card_markdown(card)
+        form = "html" if html else "markdown"
+        return self._api.call("GET", _path(name, f"/card?format={form}")).body.decode()
 
     def archive(self, name: str) -> bytes:
         return self._api.call("GET", _path(name, "/archive")).body

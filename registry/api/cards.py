@@ -1,0 +1,34 @@
+"""/v1/models/{name}/card: the model on one page."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from registry.api.models import Name
+from registry.api.problems import responses
+from registry.api.roles import needs
+from registry.card import POLICY, card_html, card_markdown, card_of
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+TEXT: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}, "text/markdown": {"schema": {"type": "string"}}}
+
+
+@router.get(
+    "/{name}/card",
+    summary="The model on one page: data, features, metrics, limits, how to use it",
+    description="The HTML page has its plots in it and asks nothing of any host; it runs no script.",
+    response_class=Response,
+    responses={200: {"content": TEXT}, **responses(404)},
+    **needs("viewer"),
+)
+def show_card(
+    name: Name, request: Request, form: Annotated[Literal["html", "markdown"], Query(alias="format")] = "html"
+) -> Response:
+    card = card_of(request.app.state.services.registry, name)
+    if form == "markdown":
+        return Response(card_markdown(card), media_type="text/markdown; charset=utf-8")
+    policy = f"{POLICY}; frame-ancestors 'none'"
+    return Response(card_html(card), media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": policy})
