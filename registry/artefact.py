@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import numpy as np
-
 from registry import golden
 from registry.classifier import Classifier, Engine, OnnxEngine, PipelineEngine, Rows
 from registry.errors import ModelRefused
@@ -26,7 +24,7 @@ PIPELINE, ONNX, AGREEMENT, REPORT = "model.skops", "model.onnx", "agreement.json
 class Upload:
     """What is saved. `pipeline` is a fitted scikit-learn estimator; live inference uses `onnx` where it is given.
 
-    `probe` are rows (n, features) of which the first become golden rows.
+    `probe` are rows (n, features) of which the first become golden rows; without any, drawn ones do.
     """
 
     pipeline: Any
@@ -60,11 +58,17 @@ def pack(upload: Upload, name: str = "model") -> dict[str, bytes]:
     names = tuple(feature.name for feature in upload.features)
     classifier = Classifier(name, "", names, upload.classes, upload.served_by, engine)
     if upload.classes:
-        rows = upload.probe if upload.probe is not None else np.empty((0, len(names)))
-        files[golden.FILE] = (
-            golden.make(classifier, rows) if len(rows) else b'{"rows":[],"labels":[],"probabilities":null}'
-        )
+        files[golden.FILE] = _golden(classifier, upload.probe)
     return files
+
+
+def _golden(classifier: Classifier, probe: Rows | None) -> bytes:
+    if probe is not None and len(probe):
+        return golden.make(classifier, probe)
+    try:
+        return golden.make(classifier, golden.drawn(len(classifier.features)))
+    except Exception:  # noqa: BLE001 - whatever it raises, these rows say nothing of readings it was made for
+        return golden.NONE
 
 
 def manifest_of(upload: Upload, name: str, files: Mapping[str, bytes], saved_at: str) -> Manifest:

@@ -5,7 +5,7 @@ Without ZELADOR_REGISTRY__URL it lives in `./.zelador/registry`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zelador.errors import InvalidInput
@@ -13,17 +13,19 @@ from zelador.settings import load_settings
 from zelador.user import user
 
 if TYPE_CHECKING:
+    from registry.classifier import Rows
     from registry.registry import Registry, Upload
 
 
-def save_model(model: Any, name: str, metadata: Mapping[str, Any] | None = None) -> str:
+def save_model(model: Any, name: str, metadata: Mapping[str, Any] | None = None, rows: Any = None) -> str:
     """Saves a fitted scikit-learn classifier or PyCaret pipeline with its metadata; gives the path of its artefact.
 
-    `metadata["features"]` (names) is used where the model does not know its feature names.
+    `metadata["features"]` (names) is used where the model does not know its feature names. `rows`: some of the data,
+    (n, features); a worker that loads the model sees by the first of them that it answers as it does here.
     Raises ValueError for a name that is taken or refused, TypeRefused for a type outside the allow-list.
     """
     registry = _open()
-    return registry.where(registry.save(name, upload_of(model, metadata), by=user(), why="save_model"))
+    return registry.where(registry.save(name, upload_of(model, metadata, rows), by=user(), why="save_model"))
 
 
 def load_model(name: str) -> Any:
@@ -61,7 +63,7 @@ def delete_model(name: str) -> None:
     _open().delete(name, by=user(), why="delete_model", files_at_once=True)
 
 
-def upload_of(model: Any, metadata: Mapping[str, Any] | None = None) -> Upload:
+def upload_of(model: Any, metadata: Mapping[str, Any] | None = None, rows: Any = None) -> Upload:
     """What is saved of a model that a script has: what it knows of itself, and what it is told."""
     from registry.classifier import classes_of
     from registry.registry import Upload
@@ -70,7 +72,8 @@ def upload_of(model: Any, metadata: Mapping[str, Any] | None = None) -> Upload:
     facts = dict(metadata or {})
     if is_wrapped(model):
         model = unwrap(model)
-    return Upload(model, _features(model, facts.get("features")), classes_of(model), _described(model, facts))
+    features = _features(model, facts.get("features"))
+    return Upload(model, features, classes_of(model), _described(model, facts), probe=_rows(rows, features))
 
 
 def _open() -> Registry:
@@ -87,6 +90,20 @@ def _features(model: Any, given: Any) -> tuple[Any, ...]:
     if names and len(names) != count:
         raise InvalidInput(f"metadata names {len(names)} features, the model was fitted on {count}")
     return tuple(Feature(str(name)) for name in names or [f"x{i}" for i in range(count)])
+
+
+def _rows(given: Any, features: Sequence[Any]) -> Rows | None:
+    import numpy as np
+
+    if given is None:
+        return None
+    try:
+        rows = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        rows = np.empty(0)
+    if rows.ndim != 2 or rows.shape[1] != len(features):
+        raise InvalidInput(f"rows must be numbers, a column for each of the {len(features)} features")
+    return rows
 
 
 def _described(model: Any, facts: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from registry.classifier import Classifier, Rows
 from registry.errors import ModelRefused
 
 FILE = "golden.json"
+NONE = b'{"rows":[],"labels":[],"probabilities":null}'
 MOST = 32  # rows kept
 TOLERANCE = 1e-4  # of a probability
 
@@ -29,6 +30,12 @@ def make(classifier: Classifier, rows: Rows) -> bytes:
     values = [[None if np.isnan(value) else value for value in row] for row in few.tolist()]
     probabilities = None if answer.probabilities is None else answer.probabilities.tolist()
     return msgspec.json.encode(Golden(values, answer.labels, probabilities))
+
+
+def drawn(features: int) -> Rows:
+    """For a model that came without any: of every size, as nothing is known of its features; the same each time."""
+    draw = np.random.default_rng(0)
+    return draw.normal(size=(MOST, features)) * 10 ** draw.uniform(-1, 3, size=(MOST, features))
 
 
 def check(classifier: Classifier, data: bytes) -> None:

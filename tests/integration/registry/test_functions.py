@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -11,7 +12,17 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from registry import delete_model, get_model_metadata, get_models_summary, list_models, load_model, save_model
+from registry import (
+    delete_model,
+    get_model_metadata,
+    get_models_summary,
+    golden,
+    list_models,
+    load_model,
+    save_model,
+)
+from registry.errors import ModelRefused
+from registry.registry import Registry
 
 X = np.array([[15.0, 14.0, 0.5], [10.0, 24.0, 0.1], [35.0, 44.0, 1.5], [9.0, 80.0, 2.5]])
 
@@ -44,6 +55,26 @@ def test_saved_and_loaded_equal(folder: Path) -> None:
     assert folder in Path(path).parents
     assert (load_model("rf_v1").predict(X) == saved.predict(X)).all()
     assert np.allclose(load_model("rf_v1").predict_proba(X), saved.predict_proba(X))
+
+
+@pytest.mark.parametrize("rows", [None, X])
+def test_a_model_that_answers_otherwise_than_when_it_was_saved_is_refused(
+    folder: Path, rows: np.ndarray | None
+) -> None:
+    path = Path(save_model(model(), "a", rows=rows)).with_name(golden.FILE)
+    kept = json.loads(path.read_bytes())
+    assert len(kept["rows"]) == (golden.MOST if rows is None else len(X))
+    classifier = Registry.open(folder).load("a")
+    other = {"0": "1", "1": "0"}
+    with pytest.raises(ModelRefused, match="golden rows"):
+        golden.check(classifier, json.dumps({**kept, "labels": [other[label] for label in kept["labels"]]}).encode())
+
+
+@pytest.mark.parametrize("rows", [X[:, :2], X[0], [["a", "b", "c"]], "rows"])
+def test_rows_that_are_none_of_the_model_are_a_value_error(rows: object) -> None:
+    with pytest.raises(ValueError, match="a column for each of the 3 features"):
+        save_model(model(), "a", rows=rows)
+    assert list_models() == {}
 
 
 def test_the_list_holds_every_saved_name_with_its_entry() -> None:
