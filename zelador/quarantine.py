@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from zelador.buffer.keys import Keys
 from zelador.buffer.library import Library
 from zelador.decode import Decoder
 from zelador.errors import InvalidInput, NotFound
+from zelador.messages import iso
 from zelador.settings import Settings
 
 Kind = Literal["refused", "set_aside"]
@@ -44,6 +46,28 @@ class Kept(msgspec.Struct, frozen=True):
     kept_at: int
     features: str = ""
     count: int = 1  # readings that it counts as
+
+
+def described(kept: Kept) -> dict[str, Any]:
+    """For JSON. `payload` is null where the bytes are no UTF-8 text; `whole` says whether all of them are here."""
+    try:
+        text: str | None = kept.payload.decode()
+    except UnicodeDecodeError:
+        text = None
+    return {
+        "id": kept.id,
+        "kind": kept.kind,
+        "topic": kept.topic,
+        "reason": kept.reason,
+        "count": kept.count,
+        "payload": text,
+        "payload_base64": base64.b64encode(kept.payload).decode(),
+        "whole": len(kept.payload) == kept.length,
+        "length": kept.length,
+        "sha256": kept.digest,
+        "received_at": iso(kept.received_at),
+        "kept_at": iso(kept.kept_at),
+    }
 
 
 class Replay(msgspec.Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from typing import Annotated, Any
 
@@ -13,8 +12,7 @@ from registry.api.access import audit
 from registry.api.problems import responses
 from registry.api.roles import needs
 from zelador.errors import NotFound
-from zelador.messages import iso
-from zelador.quarantine import Kept, Kind, Quarantine, Replay
+from zelador.quarantine import Kind, Quarantine, Replay, described
 
 router = APIRouter(prefix="/v1/quarantine", tags=["quarantine"])
 
@@ -74,7 +72,7 @@ def list_quarantine(
     page = services.quarantine.page(limit, before, kind)
     standing = services.ledger.standing()
     return {
-        "entries": [describe(kept) for kept in page],
+        "entries": [described(kept) for kept in page],
         "next": page[-1].id if len(page) == limit else None,
         "kept": standing.kept,
         "kept_bytes": standing.kept_bytes,
@@ -89,7 +87,7 @@ def list_quarantine(
     **needs("viewer"),
 )
 def show_entry(entry: Id, request: Request) -> dict[str, Any]:
-    return describe(_quarantine(request).get(entry))
+    return described(_quarantine(request).get(entry))
 
 
 @router.get(
@@ -154,7 +152,7 @@ def replay_many(chosen: Chosen, request: Request) -> dict[str, Any]:
     **needs("operator"),
 )
 def discard_one(entry: Id, request: Request) -> Response:
-    before = describe(_quarantine(request).get(entry))
+    before = described(_quarantine(request).get(entry))
     if not _quarantine(request).discard(entry):
         raise NotFound(f"there is nothing with the id {entry} in quarantine")
     audit(request, "quarantine discarded", entry, before)
@@ -172,28 +170,6 @@ def discard_many(chosen: Chosen, request: Request) -> dict[str, int]:
     discarded = quarantine.discard_all(chosen.kind) if chosen.all else quarantine.discard(*chosen.ids)
     audit(request, "quarantine discarded", "all" if chosen.all else ", ".join(chosen.ids), None, {"entries": discarded})
     return {"discarded": discarded}
-
-
-def describe(kept: Kept) -> dict[str, Any]:
-    """`payload` is null where the bytes are no UTF-8 text; `whole` says whether all of them were kept."""
-    try:
-        text: str | None = kept.payload.decode()
-    except UnicodeDecodeError:
-        text = None
-    return {
-        "id": kept.id,
-        "kind": kept.kind,
-        "topic": kept.topic,
-        "reason": kept.reason,
-        "count": kept.count,
-        "payload": text,
-        "payload_base64": base64.b64encode(kept.payload).decode(),
-        "whole": len(kept.payload) == kept.length,
-        "length": kept.length,
-        "sha256": kept.digest,
-        "received_at": iso(kept.received_at),
-        "kept_at": iso(kept.kept_at),
-    }
 
 
 def _quarantine(request: Request) -> Quarantine:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -17,7 +17,7 @@ from zelador.cli.tables import output
 from zelador.embedded.home import read_memory
 from zelador.errors import InvalidInput, Unavailable
 from zelador.messages import iso
-from zelador.quarantine import Kept, Kind, Quarantine
+from zelador.quarantine import Kind, Quarantine, described
 from zelador.settings import RedisSettings, load_settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -39,7 +39,7 @@ def list_(
     """The newest first, each with the beginning of its payload."""
     page = _quarantine(home).page(limit, before, _kind(kind))
     if as_json:
-        print(json.dumps([_entry(kept) for kept in page], ensure_ascii=False))
+        print(json.dumps([described(kept) for kept in page], ensure_ascii=False))
         return
     table = Table(box=None)
     for column in ("id", "received", "kind", "topic", "reason", "payload"):
@@ -68,7 +68,7 @@ def show(
         sys.stdout.buffer.write(kept.payload)
         sys.stdout.buffer.flush()
     else:
-        print(json.dumps(_entry(kept), ensure_ascii=False, indent=2))
+        print(json.dumps(described(kept), ensure_ascii=False, indent=2))
 
 
 @app.command()
@@ -124,19 +124,3 @@ def _kind(given: str | None) -> Kind | None:
     if given is None or given in ("refused", "set_aside"):
         return given  # type: ignore[return-value]
     raise InvalidInput(f"--kind {given}: take refused or set_aside")
-
-
-def _entry(kept: Kept) -> dict[str, Any]:
-    return {
-        "id": kept.id,
-        "kind": kept.kind,
-        "topic": kept.topic,
-        "reason": kept.reason,
-        "count": kept.count,
-        "payload": kept.payload.decode("utf-8", "backslashreplace"),
-        "length": kept.length,
-        "whole": len(kept.payload) == kept.length,
-        "sha256": kept.digest,
-        "received_at": iso(kept.received_at),
-        "kept_at": iso(kept.kept_at),
-    }
