@@ -19,13 +19,15 @@ TEXT: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}, "text/markd
 @router.get(
     "/{name}/card",
     summary="The model on one page: data, features, metrics, limits, how to use it",
-    description="The HTML page has its plots in it and asks nothing of any host; it runs no script.",
+    description="The page has its plots in it and asks nothing of any host; it runs no script.",
     response_class=Response,
     responses={200: {"content": TEXT}, **responses(404)},
     **needs("viewer"),
 )
 def show_card(
-    name: Name, request: Request, form: Annotated[Literal["html", "markdown"], Query(alias="format")] = "html"
+    name: Name,
+    request: Request,
+    form: Annotated[Literal["html", "markdown"], Query(alias="format", description="Of the page.")] = "html",
 ) -> Response:
     card = card_of(request.app.state.services.registry, name)
     if form == "markdown":

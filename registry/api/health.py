@@ -21,12 +21,27 @@ router = APIRouter(tags=["health"])
 log = logging.getLogger(__name__)
 
 
-@router.get("/healthz", summary="Whether the process answers")
+READY = {"ready": True, "model": "RandomForest_20261124_115838", "detail": "RandomForest_20261124_115838 is selected"}
+NOT_READY = {"ready": False, "model": None, "detail": "Redis does not answer"}
+
+
+@router.get(
+    "/healthz",
+    summary="Whether the process answers",
+    responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}},
+)
 def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", summary="Whether registry and Redis answer; ready without a model too, and says so")
+@router.get(
+    "/readyz",
+    summary="Whether registry and Redis answer; ready without a model too, and says so",
+    responses={
+        200: {"description": "Ready", "content": {"application/json": {"example": READY}}},
+        503: {"description": "Not ready, and why", "content": {"application/json": {"example": NOT_READY}}},
+    },
+)
 def readyz(request: Request) -> JSONResponse:
     services = request.app.state.services
     troubles: list[str] = []
@@ -63,7 +78,12 @@ def _stalled(services: Any) -> str | None:
     )
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 def metrics(request: Request) -> Response:
     registry = CollectorRegistry()
     registry.register(_Collector(request.app.state.services))

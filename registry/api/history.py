@@ -32,7 +32,7 @@ ROLLOUT = {"model": "RandomForest_20261124_115838", "sequence": 7, "workers": op
 )
 def list_selections(
     request: Request,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    limit: Annotated[int, Query(ge=1, le=500, description="Of a page.")] = 50,
     before: Annotated[int | None, Query(ge=1, le=10**9, description="`next` of the page before.")] = None,
 ) -> dict[str, Any]:
     history = request.app.state.services.registry.sync().history

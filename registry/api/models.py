@@ -55,8 +55,8 @@ class Annotations(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"description": "for line 2", "tags": ["line-2", "winter"]}]}
     )
 
-    description: Annotated[str | None, Field(max_length=4_000)] = None
-    notes: Annotated[str | None, Field(max_length=20_000)] = None
+    description: Annotated[str | None, Field(max_length=4_000, description="What it is, in a line or two.")] = None
+    notes: Annotated[str | None, Field(max_length=20_000, description="Whatever is worth keeping with it.")] = None
     tags: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=64)]] | None,
         Field(max_length=50, description="The model's only tags from then on."),
@@ -84,16 +84,18 @@ def list_models(
     request: Request,
     response: Response,
     q: Annotated[str, Query(description="Text in the name or the description.", max_length=64)] = "",
-    model_type: Annotated[str | None, Query(max_length=64)] = None,
+    model_type: Annotated[
+        str | None, Query(max_length=64, description="Of this type.", examples=["RandomForest"])
+    ] = None,
     tag: Annotated[list[Annotated[str, Field(max_length=64)]], Query(max_length=10, description="All of them.")] = [],  # noqa: B006
     run: Annotated[str | None, Query(max_length=64, description="Of this training run.")] = None,
-    served_by: Annotated[Literal["onnx", "pipeline"] | None, Query()] = None,
+    served_by: Annotated[Literal["onnx", "pipeline"] | None, Query(description="What live inference runs.")] = None,
     least: Annotated[
         list[Annotated[str, Field(max_length=100, pattern=r"^.+:.+$")]],
         Query(max_length=10, description="KEY:NUMBER, all of them: those that reach it.", examples=["holdout.F1:0.9"]),
     ] = [],  # noqa: B006
-    sort: Annotated[str, Query(max_length=100, examples=["-holdout.F1"])] = "-saved_at",
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    sort: Annotated[str, Query(max_length=100, description="See above.", examples=["-holdout.F1"])] = "-saved_at",
+    limit: Annotated[int, Query(ge=1, le=1_000, description="Models in a page.")] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000, description="`next` of the page before.")] = 0,
 ) -> dict[str, Any]:
     registry = request.app.state.services.registry

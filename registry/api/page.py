@@ -1,38 +1,148 @@
-"""/docs: the operations, drawn from the OpenAPI document. No script, and nothing from another host."""
+"""/docs: every operation on one page, drawn from the OpenAPI document. No script, and nothing from another host."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from html import escape
+from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from registry.api.roles import FIELD
+
 router = APIRouter()
 
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title} API</title>
-<h1>{title} API {version}</h1>
-<p>{description}</p>
-<p>The whole document, for tools: <a href="/openapi.json">/openapi.json</a></p>
-<table><thead><tr><th>Method<th>Path<th>What it does<th>Answers</thead><tbody>
-{rows}
-</tbody></table>
-</html>
-"""
+STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+_digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+Document = Mapping[str, Any]
 
 
 @router.get("/docs", include_in_schema=False)
 def docs(request: Request) -> HTMLResponse:
-    document = request.app.openapi()
-    rows = [
-        f"<tr><td>{method.upper()}<td><code>{escape(path)}</code><td>{escape(operation.get('summary', ''))}"
-        f"<td>{escape(', '.join(operation['responses']))}"
-        for path, operations in document["paths"].items()
-        for method, operation in operations.items()
-    ]
-    info = document["info"]
-    description = escape(info["description"]).replace("\n\n", "<p>")
-    return HTMLResponse(
-        PAGE.format(title=escape(info["title"]), version=info["version"], description=description, rows="\n".join(rows))
+    app = request.app
+    return HTMLResponse(_whole(json.dumps(app.openapi())), headers={"Content-Security-Policy": POLICY})
+
+
+@lru_cache(maxsize=1)
+def _whole(document: str) -> str:
+    return page(json.loads(document))
+
+
+def page(document: Document) -> str:
+    """The document as one HTML page, its operations in groups, each to be opened."""
+    groups: dict[str, list[str]] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            (group,) = operation["tags"]
+            groups.setdefault(group, []).append(_operation(document, method.upper(), path, operation))
+    links = "".join(f'<li><a href="#{escape(group)}">{escape(group)}</a></li>' for group in groups)
+    sections = "".join(
+        f'<section id="{escape(group)}"><h2>{escape(group)}</h2>{"".join(found)}</section>\n'
+        for group, found in groups.items()
     )
+    info = document["info"]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(info['title'])} API</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<header><h1>{escape(info['title'])} API</h1>"
+        f"<p>Version {escape(info['version'])}. {_text(info['description'])}</p>"
+        '<p>The whole document, for tools: <a href="/openapi.json">/openapi.json</a></p>'
+        f"<nav><ul>{links}</ul></nav></header>\n<main>\n{sections}</main>\n</body>\n</html>\n"
+    )
+
+
+# ── inside ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _operation(document: Document, method: str, path: str, operation: Document) -> str:
+    role = operation.get(FIELD, "no key")
+    told = operation.get("description", "").removesuffix(f"Role: {role}.").strip()
+    parts = [f"<p>{_text(told)}</p>" if told else "", _parameters(operation)]
+    body = operation.get("requestBody", {}).get("content", {})
+    for kind, content in body.items():
+        parts.append(f"<h3>Body <span>{escape(kind)}</span></h3>{_json(_example(document, content))}")
+    parts.append(_answers(operation))
+    return (
+        f'<details><summary><b class="{method.lower()}">{method}</b><code>{escape(path)}</code>'
+        f"<span>{escape(operation.get('summary', ''))}</span><i>{escape(role)}</i></summary>"
+        f"<div>{''.join(parts)}</div></details>\n"
+    )
+
+
+def _parameters(operation: Document) -> str:
+    rows = [
+        f'<tr><th scope="row"><code>{escape(each["name"])}</code></th><td>{escape(each["in"])}'
+        f"{', needed' if each.get('required') else ''}</td><td>{_text(each.get('description', ''))}"
+        f"{_limits(each['schema'])}</td></tr>"
+        for each in operation.get("parameters", ())
+    ]
+    return _table(("Parameter", "In", ""), rows) if rows else ""
+
+
+def _limits(schema: Document) -> str:
+    """What it may be, and what it is without being sent."""
+    found = next((each for each in schema.get("anyOf", ()) if each.get("type") != "null"), schema)
+    said = []
+    if "enum" in found:
+        said.append(" or ".join(map(str, found["enum"])))
+    if "minimum" in found or "maximum" in found:
+        said.append(f"{found.get('minimum', '…')} to {found.get('maximum', '…')}")
+    if schema.get("default") not in (None, "", []):
+        said.append(f"{schema['default']} if not sent")
+    return f' <span class="limits">{escape("; ".join(said))}</span>' if said else ""
+
+
+def _answers(operation: Document) -> str:
+    rows = []
+    for status, answer in operation["responses"].items():
+        kinds = answer.get("content", {})
+        shown = "".join(
+            f"<details><summary>{escape(kind)}</summary>{_json(content['example'])}</details>"
+            if "example" in content
+            else f"<p>{escape(kind)}</p>"
+            for kind, content in kinds.items()
+        )
+        rows.append(f'<tr><th scope="row">{escape(status)}</th><td>{_text(answer["description"])}{shown}</td></tr>')
+    return _table(("Answer", ""), rows)
+
+
+def _table(head: tuple[str, ...], rows: list[str]) -> str:
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _example(document: Document, content: Document) -> Any:
+    schema = content["schema"]
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return next(iter(schema.get("examples", ())), None)
+
+
+def _json(example: Any) -> str:
+    return (
+        ""
+        if example is None
+        else f'<pre tabindex="0">{escape(json.dumps(example, indent=2, ensure_ascii=False))}</pre>'
+    )
+
+
+def _text(text: str) -> str:
+    """Paragraphs, and `code`."""
+    return "</p><p>".join("".join(_words(part)) for part in text.split("\n\n"))
+
+
+def _words(text: str) -> Iterator[str]:
+    for number, part in enumerate(re.split("`([^`]+)`", text)):
+        yield f"<code>{escape(part)}</code>" if number % 2 else escape(part)

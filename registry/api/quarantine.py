@@ -64,7 +64,7 @@ class Chosen(BaseModel):
 )
 def list_quarantine(
     request: Request,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    limit: Annotated[int, Query(ge=1, le=500, description="Of a page.")] = 50,
     before: Annotated[str | None, Query(description="`next` of the page before.", max_length=60)] = None,
     kind: Annotated[Kind | None, Query(description="Only those refused, or only those set aside.")] = None,
 ) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def start_run(wanted: Wanted, request: Request, response: Response) -> dict[str,
 )
 def list_runs(
     request: Request,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="Of a page.")] = 50,
     before: Annotated[str | None, Query(description="`next` of the page before.", max_length=64)] = None,
 ) -> dict[str, Any]:
     """Those that were asked for here and those of `zelador train` alike."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -75,6 +78,18 @@ def test_every_operation_is_described_with_examples_and_errors(document: dict[st
                 elif status != "204" and "application/json" in answer["content"] and "manifest" not in path:
                     assert "example" in answer["content"]["application/json"], where
     assert "HTTPValidationError" not in str(document)
+
+
+def test_the_page_has_every_operation_runs_nothing_and_asks_no_other_host(api_settings: Settings) -> None:
+    with serving(api_settings) as client:
+        document, answer = client.get("/openapi.json").json(), client.get("/docs")
+    found = re.findall(r'<b class="[a-z]+">([A-Z]+)</b><code>([^<]+)</code>', answer.text)
+    assert found == [(method.upper(), path) for path, operations in document["paths"].items() for method in operations]
+    (policy,) = answer.headers.get_list("content-security-policy")
+    (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+    assert base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() in policy
+    assert "default-src 'none'" in policy
+    assert not re.search("<script|https?://| style=| on[a-z]+=", answer.text)
 
 
 def test_every_type_of_problem_stands_in_the_reference() -> None:
