@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from registry import log
 from registry.errors import DuplicateName, ModelNotFound, ModelSelected
+from registry.fold import fold
 from registry.names import check_name
-from registry.state import State, fold
+from registry.state import State
 from zelador.errors import Corrupt, InvalidInput, ZeladorError
 
 NAMES = ("a", "b", "c")
