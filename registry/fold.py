@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -74,6 +75,18 @@ class _Draft:
     def model(self, name: str) -> Model:
         return State(models=self.models).model(name)
 
+    @cached_property
+    def moved(self) -> dict[str, str]:
+        """Renamed models by their payload; made when it is first asked for, because that reads every model."""
+        return {model.payload: model.name for model in self.models.values() if model.stored_as}
+
+    def holder(self, payload: str) -> str | None:
+        """The model whose files those are."""
+        for name in (payload.partition("/")[0], self.moved.get(payload, "")):
+            if (model := self.models.get(name)) is not None and model.payload == payload:
+                return name
+        return None
+
     def choose(self, name: str, entry: Entry, rolled_back: bool) -> None:
         self.selection = Selection(name, entry.seq, entry.by, entry.at, entry.why, rolled_back)
         self.history.append(self.selection)
@@ -97,6 +110,8 @@ def _register(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
     _check_free(draft, name, op.get("token"), entry)
     if f"{name}/{upload}" in draft.condemned:
         raise Condemned(f"the upload of {name} was given up by a collection; save it again")
+    if (holder := draft.holder(f"{name}/{upload}")) is not None:
+        raise Conflict(f"the upload is that of {holder}, which was {name} before; upload the model anew")
     draft.reserved.pop(name, None)
     tags = tuple(sorted(set(op.get("tags", ()))))
     draft.models[name] = Model(name, upload, op["digest"], op["metadata"], entry.at, entry.by, tags, entry.seq)
@@ -128,6 +143,24 @@ def _tag(draft: _Draft, op: dict[str, Any], _entry: Entry) -> None:
     draft.models[model.name] = replace(model, tags=tuple(sorted(tags)))
 
 
+def _rename(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
+    """What rolling back goes to is a model, so it follows; the history is what happened, so it does not."""
+    model, to = draft.model(op["name"]), check_name(op["to"])
+    if draft.selection is not None and draft.selection.model == model.name:
+        raise ModelSelected(
+            f"{model.name} is the selected model, and predictions go out under its name; select another one "
+            "(zelador models select) before you rename it"
+        )
+    _check_free(draft, to, None, entry)
+    draft.reserved.pop(to, None)
+    del draft.models[model.name]
+    first = model.stored_as or model.name
+    renamed = draft.models[to] = replace(model, name=to, stored_as="" if first == to else first)
+    draft.moved[renamed.payload] = to
+    # What was called `to` and is deleted goes: the renamed model was never selected in its place.
+    draft.earlier = [to if name == model.name else name for name in draft.earlier if name != to]
+
+
 def _select(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
     name = draft.model(op["name"]).name
     if draft.selection is not None and draft.selection.model != name:
@@ -154,9 +187,8 @@ def _delete(draft: _Draft, op: dict[str, Any], _entry: Entry) -> None:
 
 def _condemn(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
     for key in op["uploads"]:
-        name, _, upload = key.partition("/")
-        if (model := draft.models.get(name)) is not None and model.upload == upload:
-            raise Conflict(f"{key} is registered and cannot be collected")
+        if (name := draft.holder(key)) is not None:
+            raise Conflict(f"{key} holds the files of {name} and cannot be collected")
         draft.condemned.setdefault(key, entry.at)
 
 
@@ -173,6 +205,7 @@ OPERATIONS: dict[str, Callable[[_Draft, dict[str, Any], Entry], None]] = {
     "reserve": _reserve,
     "annotate": _annotate,
     "tag": _tag,
+    "rename": _rename,
     "select": _select,
     "roll_back": _roll_back,
     "delete": _delete,

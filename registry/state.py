@@ -23,6 +23,12 @@ class Model:
     saved_by: str
     tags: tuple[str, ...] = ()
     seq: int = 0  # the entry that registered it
+    stored_as: str = ""  # the name that it was registered under, where it has another now
+
+    @property
+    def payload(self) -> str:
+        """ "name/upload": where its files are. They were written once, and a rename moves none."""
+        return f"{self.stored_as or self.name}/{self.upload}"
 
 
 @dataclass(frozen=True, slots=True)
