@@ -75,6 +75,9 @@ def test_every_operation_is_described_with_examples_and_errors(document: dict[st
                 elif status != "204" and "application/json" in answer["content"] and "manifest" not in path:
                     assert "example" in answer["content"]["application/json"] or path == "/v1/runs", where
     assert "HTTPValidationError" not in str(document)
+    answers = document["paths"]["/v1/models/{name}"]["patch"]["responses"]
+    assert {"200", "404", "409", "412", "422", "428"} <= set(answers)
+    assert "Content-Location" in answers["200"]["headers"]
 
 
 def test_every_type_of_problem_stands_in_the_reference() -> None:
