@@ -17,7 +17,7 @@ class DuplicateName(errors.Conflict, ValueError):
 
 
 class ModelSelected(errors.Conflict):
-    """The selected model cannot be deleted."""
+    """The selected model can be neither deleted nor renamed."""
 
 
 class Moved(errors.Conflict):

@@ -9,8 +9,9 @@ from itertools import islice
 from threading import RLock
 
 from registry import checkpoint, log
+from registry.fold import fold_all
 from registry.signing import Keyring
-from registry.state import State, fold_all
+from registry.state import State
 from registry.store import Store
 from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound
 

@@ -119,6 +119,7 @@ def test_select_roll_back_and_their_history(registry: Registry) -> None:
 
 
 def test_annotate(registry: Registry) -> None:
+    before = registry.sync().seq
     done = zelador(
         "models", "annotate", "first", "--description", "hall B", "--notes", "n", "--set", "owner=ana",
         "--set", "limit=0.4", "--set", 'site={"hall": 2}', "--tag", "b", "--tag", "a", "--json",
@@ -126,10 +127,31 @@ def test_annotate(registry: Registry) -> None:
     assert [done.json[key] for key in ("description", "notes", "owner", "limit")] == ["hall B", "n", "ana", 0.4]
     assert done.json["site"] == {"hall": 2}
     assert done.json["tags"] == ["a", "b"]
+    assert registry.sync().seq == before + 1
     assert zelador("models", "annotate", "first", "--untag", "a", "--json").json["tags"] == ["b"]
     wrongs = ((), ("--set", "x"), ("--tag", "t", "--untag", "t"), ("--tag", ""), ("--set", "metrics={}"))
     for wrong in wrongs:
         assert zelador("models", "annotate", "first", *wrong).code == 2
+
+
+def test_rename(registry: Registry) -> None:
+    zelador("models", "select", "first")
+    refused = zelador("models", "rename", "first", "second")
+    assert (refused.code, refused.out) == (2, "")
+    assert "select another one" in refused.err
+    assert zelador("models", "rename", "ridge", "first").code == 2
+    zelador("models", "select", "ridge")
+    assert zelador("models", "rename", "first", "press-1", "--why", "its line").out.startswith(
+        "first is called press-1"
+    )
+    assert model_names("p") == ["press-1"]
+    shown = zelador("models", "show", "press-1", "--json").json
+    assert Path(shown["path"]).is_file()
+    assert zelador("models", "show", "first").code == 2
+    assert zelador("models", "rename", "press-1", "press-2", "--json").json == {**shown, "name": "press-2"}
+    assert zelador("models", "rollback", "--json").json["model"] == "press-2"
+    assert [e["model"] for e in zelador("models", "history", "--json").json] == ["press-2", "ridge", "first"]
+    assert zelador("models", "verify").code == 0
 
 
 def test_delete_refuses_the_selected_one(registry: Registry) -> None:
