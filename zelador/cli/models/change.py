@@ -81,7 +81,7 @@ def delete(
     if as_json:
         print_json({"deleted": name})
     else:
-        print(f"{name} is deleted; the log keeps that it was")
+        print(f"{name} is deleted; the log keeps that it was, and a collection after the grace removes its files")
 
 
 def _say(selection: Facts, as_json: bool) -> None:

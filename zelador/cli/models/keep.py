@@ -51,8 +51,8 @@ def collect(
         print_json(asdict(found))
         return
     print(
-        f"{len(found.removed)} uploads and {len(found.runs)} runs removed; {len(found.condemned)} uploads condemned: "
-        "they go after the grace"
+        f"removed: {len(found.removed)} (uploads), {len(found.runs)} (training runs); "
+        f"condemned, to go after the grace: {len(found.condemned)}"
     )
 
 
