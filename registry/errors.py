@@ -36,6 +36,10 @@ class ArchiveRefused(errors.InvalidInput):
     """The archive is not a model as it is exported, or holds what would be refused at load."""
 
 
+class Replaced(errors.Corrupt):
+    """The log is not the one that was read before: restored, cut short, or another registry's."""
+
+
 class ModelRefused(errors.Corrupt):
     """The artefact cannot be trusted, or does not answer its golden rows."""
 
