@@ -54,7 +54,7 @@ class Stack:
         self("down", "--volumes")  # of a run that was killed
         self("build", within_s=3_000)
         self("up", "--detach")
-        self.until(self.ready, "the API to answer", 60)
+        self.until(self.ready, "the API to answer", 180)
         self._key = self("exec", "-T", "api", "zelador", "keys", "new").strip()
 
     def stop(self) -> None:
