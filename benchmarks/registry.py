@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from registry import checkpoint, log
+from registry.fold import fold_all
 from registry.manifest import Feature, Manifest, describe
 from registry.registry import Model, Query, Registry
-from registry.state import State, fold_all
+from registry.state import State
 from registry.store import Folder
 
 LIMITS = {"cold_s": 1.0, "warm_ms": 5.0, "checkpoint_bytes": 1_000_000, "save_ms": 25.0}

@@ -38,7 +38,7 @@ def run(settings: Settings, stop: Event) -> None:
     worker = Worker(settings, link, reader, swap, gathered, heartbeat, stop)
     watchdog = Watchdog(worker.facts, settings.health.stalled_after_s, stop, gathered.stalled.set)
     watchdog.start()
-    close_probes = probes.serve(settings.metrics, gathered.registry, watchdog.trouble)
+    close_probes = probes.serve(settings.metrics, gathered.registry, watchdog.trouble, lambda: swap.registry_trouble)
     try:
         worker.run()
     finally:

@@ -1,7 +1,8 @@
 """Hot swap: which model is live, and the thread that takes up a new selection.
 
 The loop takes one immutable reference a batch; loading happens beside it, so a swap never stalls the
-stream. A model that cannot be loaded is refused, loudly, and the one before goes on.
+stream. A model that cannot be loaded is refused, loudly, and the one before goes on. So it does when the registry
+was replaced under us (registry/watch.py): readings do not wait for a person because of that.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import redis
 
 from inference.answer import Model
 from registry.registry import Registry
+from registry.watch import Watch
 from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
 from zelador.errors import ZeladorError
@@ -59,13 +61,21 @@ class SwapState:
 
 
 def take_up(
-    state: SwapState, selected: Selected | None, load: Callable[[str], Model], features: tuple[str, ...]
+    state: SwapState,
+    selected: Selected | None,
+    load: Callable[[str], Model],
+    features: tuple[str, ...],
+    digest: str | None = None,
 ) -> SwapState:
-    """The state after looking at the present selection; `load` may raise a ZeladorError."""
+    """The state after looking at the present selection; `load` may raise a ZeladorError.
+
+    `digest` is that of the selected model: in a registry that was restored, the same number may have selected another.
+    """
     if selected is None:
         return SwapState()
-    if state.live is not None and state.live.sequence == selected.sequence:
-        return SwapState(state.live)
+    live = state.live
+    if live is not None and live.sequence == selected.sequence and digest in (None, live.model.digest):
+        return SwapState(live)
     try:
         model = load(selected.model)
     except ZeladorError as error:
@@ -82,6 +92,10 @@ class Swap:
         self._settings = settings
         self._stop = stop
         self._registry = Registry.open(settings.registry)
+        self._client = connect_redis(settings.redis)
+        by = f"the worker {settings.inference.instance}"
+        self._registry_watch = Watch(self._registry, self._client, settings.redis.prefix, by, settings.registry.check_s)
+        self._unread: str | None = None  # why the registry could not be read at the last look
         self._state = SwapState()
         self._attempt = 0
         self._next_try = 0.0
@@ -101,31 +115,45 @@ class Swap:
             "refused_model": state.refusal.name if state.refusal else None,
             "refused_selection": state.refusal.sequence if state.refusal else None,
             "refused_reason": state.refusal.reason if state.refusal else None,
+            "registry_trouble": self.registry_trouble,
         }
+
+    @property
+    def registry_trouble(self) -> str | None:
+        """Why the registry is not the one last seen; the present model goes on all the same."""
+        return self._registry_watch.trouble
 
     def start(self) -> None:
         """Takes up the present selection, then goes on watching in a thread of its own."""
         self.look()
+        self._registry_watch.start(self._stop)
         self._thread.start()
 
     def join(self) -> None:
         self._thread.join(timeout=5.0)
+        self._registry_watch.join()
+        self._client.close()
 
     def look(self) -> None:
         """One look at the log's next entry; takes up a selection that is not yet live."""
         try:
             self._registry.changed()
-            selected = self._registry.state.selection
         except (ZeladorError, OSError) as error:
-            log.error("the registry cannot be read, the present model goes on: %s", error)
+            if str(error) != self._unread:  # once, not at every look
+                log.error("the registry cannot be read, the present model goes on: %s", error)
+            self._unread = str(error)
             return
+        self._unread = None
+        state = self._registry.state
+        selected = state.selection
         before = self._state
         if selected is not None and before.refusal is not None and before.refusal.sequence == selected.sequence:
             if time.monotonic() < self._next_try:
                 return
         else:
             self._attempt = 0
-        after = take_up(before, selected, self._registry.load, self._settings.features)
+        digest = state.models[selected.model].digest if selected is not None else None
+        after = take_up(before, selected, self._registry.load, self._settings.features, digest)
         self._state = after
         self._report(before, after)
 

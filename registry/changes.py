@@ -68,30 +68,47 @@ class Changes:
         op = {"op": "tag", "name": name, "add": added, "remove": removed}
         return self._commit([op], by, why, if_match).models[name]
 
+    def rename(self, name: str, to: str, *, by: str, why: str = "", if_match: str | None = None) -> Model:
+        """Gives the model a name that is free; its own is no change. Its files stay where they are.
+
+        The history keeps the names of then, and rolling back finds the model all the same.
+        Raises ModelSelected, DuplicateName, ModelNotFound, InvalidInput, Moved.
+        """
+        return self.amend(name, {}, to=to, by=by, why=why, if_match=if_match)
+
     def amend(
         self,
         name: str,
         metadata: Mapping[str, Any],
         tags: Iterable[str] | None = None,
         *,
+        add: Iterable[str] = (),
+        remove: Iterable[str] = (),
+        to: str | None = None,
         by: str,
         why: str = "",
         if_match: str | None = None,
     ) -> Model:
-        """Annotates, and makes `tags` (None: as they are) the model's only ones, in one entry."""
-        wanted = None if tags is None else checked_tags(tags)
+        """Annotates, tags and renames in one entry; what would change nothing is not written.
+
+        `tags` (None: as they are) become the model's only ones, `add` and `remove` change them, `to` is its new name.
+        Raises as `annotate`, `tag` and `rename` do.
+        """
+        only, added, removed = None if tags is None else set(checked_tags(tags)), set(checked_tags(add)), set(remove)
 
         def amend(state: State) -> list[dict[str, Any]]:
-            model = state.model(name)
+            have = set(state.model(name).tags)
+            wanted = ((have if only is None else only) | added) - removed
             ops: list[dict[str, Any]] = []
             if metadata:
                 ops.append({"op": "annotate", "name": name, "metadata": plain(metadata)})
-            if wanted is not None and set(wanted) != set(model.tags):
-                gone = sorted(set(model.tags) - set(wanted))
-                ops.append({"op": "tag", "name": name, "add": wanted, "remove": gone})
+            if wanted != have:
+                ops.append({"op": "tag", "name": name, "add": sorted(wanted - have), "remove": sorted(have - wanted)})
+            if to not in (None, name):
+                ops.append({"op": "rename", "name": name, "to": to})
             return ops
 
-        return self._commit(amend, by, why, if_match).models[name]
+        return self._commit(amend, by, why, if_match).models[name if to is None else to]
 
     def reserve(self, name: str, for_s: float, *, by: str, why: str = "") -> str:
         """Keeps a name free for whoever has the token that this gives, for `for_s` seconds. Raises DuplicateName."""
@@ -112,7 +129,7 @@ class Changes:
 
         def delete(state: State) -> list[dict[str, Any]]:
             model = state.model(name)
-            uploads[:] = [f"{name}/{model.upload}"]
+            uploads[:] = [model.payload]
             return [{"op": "delete", "name": name}, {"op": "condemn", "uploads": list(uploads)}]
 
         self._commit(delete, by, why, if_match)

@@ -24,6 +24,7 @@ from zelador.errors import Corrupt
 FOLDER = "checkpoints"
 FILE = re.compile(r"^checkpoints/(\d{8})\.json\.zst$")
 FORMAT = 1
+WITH_RENAMED = 2  # a model's files lie under another name: a Zelador that does not know it would collect them
 KEPT = 2
 LEAST_TAIL = 100  # entries; below it a checkpoint costs more than it saves
 LEVEL = 9  # of zstd: 10,000 models in a quarter of a second
@@ -65,7 +66,7 @@ def encode(state: State, keyring: Keyring) -> bytes:
     import zstandard
 
     document = Checkpoint(
-        FORMAT,
+        WITH_RENAMED if any(model.stored_as for model in state.models.values()) else FORMAT,
         state.registry,
         state.seq,
         state.head or "",
@@ -105,7 +106,7 @@ def decode(data: bytes, keyring: Keyring) -> State | None:
         MemoryError,
     ):
         return None
-    if found.format != FORMAT:
+    if found.format not in (FORMAT, WITH_RENAMED):
         return None
     return State(
         found.registry,

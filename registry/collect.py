@@ -45,7 +45,7 @@ def collect(
     chosen: list[str] = []
 
     def condemn(state: State) -> list[dict[str, Any]]:
-        registered = {f"{model.name}/{model.upload}" for model in state.models.values()}
+        registered = {model.payload for model in state.models.values()}
         chosen[:] = [key for key in old if key not in registered and key not in state.condemned]
         return [{"op": "condemn", "uploads": list(chosen)}] if chosen else []
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from registry import log
 from registry.errors import Moved, Unknown
+from registry.fold import fold
 from registry.follow import Follower
-from registry.state import State, fold
+from registry.state import State
 from registry.store import Uncertain
 from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
 from zelador.retry import backoff

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from registry import log
+from registry.follow import GO_ON
 from registry.registry import Registry
 from registry.state import State
+from registry.watch import difference
 from zelador.doctor.finding import Finding, broken, fine, risky
 from zelador.doctor.processes import Chosen
-from zelador.errors import ZeladorError
+from zelador.errors import NotFound, ZeladorError
+from zelador.last_seen import Seen
+from zelador.settings import RegistrySettings
 
 RESTORE = "restore the registry's folder from a backup, or select another model: zelador models select NAME"
 
 
-def check(url: str) -> tuple[list[Finding], Chosen | None]:
-    """Never makes a registry where there is none, and changes no entry or model. Raises nothing that it can say."""
-    if "://" not in url and not (Path(url).expanduser() / log.key(1)).is_file():
-        return [_none(url)], None
+def check(settings: RegistrySettings, seen: Seen | None = None) -> tuple[list[Finding], Chosen | None]:
+    """Writes nothing, and never makes a registry where there is none. Raises nothing that it can say.
+
+    `seen` is what the services saw last, None where that is not known.
+    """
+    url = settings.url
     try:
-        registry = Registry.open(url)
+        registry = Registry.existing(settings)
+        found = registry.etag_at(seen.seq) if seen is not None else None
+    except NotFound:
+        return [_gone(url, seen) if seen is not None else _none(url)], None
     except ZeladorError as error:
         return [
             broken("registry", str(error), "nothing that was read; no model can be loaded or selected", RESTORE)
         ], None
     state = registry.state
     findings = [_whole(url, state, dict(damaged(registry)))]
+    if seen is not None:
+        findings.append(last_seen(seen, difference(seen, state.registry, found)))
     if state.selection is None:
         findings.append(unselected(len(state.models)))
         return findings, None
@@ -51,6 +60,27 @@ def unselected(models: int) -> Finding:
         f"no model is selected ({models} registered)",
         "nothing: readings wait in Redis, unanswered, until one is; above ZELADOR_INGEST__HIGH_WATER at the broker",
         how,
+    )
+
+
+def last_seen(seen: Seen, why: str | None) -> Finding:
+    check = "registry.last_seen"
+    if why is None:
+        return fine(check, f"the log holds entry {seen.seq}, the last that {seen.by} saw")
+    return broken(
+        check,
+        why.removesuffix(f"; {GO_ON}"),
+        "what was registered and selected after the copy was made; workers that run keep the model that they have",
+        "put back what was there; or, if this is meant: zelador models accept --why TEXT",
+    )
+
+
+def _gone(url: str, seen: Seen) -> Finding:
+    return broken(
+        "registry",
+        f"there is none at {url}, and {seen.by} saw its entry {seen.seq} at {seen.at}",
+        "all models; workers that run keep the one that they have, one that starts has none, and readings wait",
+        f"mount or restore what belongs at {url}, or set ZELADOR_REGISTRY__URL to where it is",
     )
 
 

@@ -17,7 +17,7 @@ class DuplicateName(errors.Conflict, ValueError):
 
 
 class ModelSelected(errors.Conflict):
-    """The selected model cannot be deleted."""
+    """The selected model can be neither deleted nor renamed."""
 
 
 class Moved(errors.Conflict):
@@ -34,6 +34,10 @@ class TypeRefused(errors.InvalidInput):
 
 class ArchiveRefused(errors.InvalidInput):
     """The archive is not a model as it is exported, or holds what would be refused at load."""
+
+
+class Replaced(errors.Corrupt):
+    """The log is not the one that was read before: restored, cut short, or another registry's."""
 
 
 class ModelRefused(errors.Corrupt):

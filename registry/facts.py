@@ -22,7 +22,7 @@ FIXED = frozenset(
 class Logged(TypedDict):
     """What the registry's log knows of every model, whatever its metadata says."""
 
-    name: Annotated[str, Field(description="Its own among all models; never given twice while it is registered.")]
+    name: Annotated[str, Field(description="Its own among all models.")]
     tags: Annotated[list[str], Field(description="Sorted, each once.")]
     digest: Annotated[str, Field(description="SHA-256 of its manifest, and so of all its files.")]
     saved_at: Annotated[str, Field(description="When it was registered, ISO 8601, UTC.")]

@@ -9,12 +9,15 @@ from itertools import islice
 from threading import RLock
 
 from registry import checkpoint, log
+from registry.errors import Replaced
+from registry.fold import fold_all
 from registry.signing import Keyring
-from registry.state import State, fold_all
+from registry.state import State
 from registry.store import Store
 from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound
 
 ONE_BY_ONE = 4  # entries read singly before a tail is taken to be long
+GO_ON = "put back what was there, or, if this is meant, say so: zelador models accept --why TEXT"
 AT_ONCE = 16  # reads on their way: a bucket answers one in tens of milliseconds
 
 
@@ -64,11 +67,26 @@ class Follower:
             if self._state.seq:
                 data = self._store.read(log.key(self._state.seq))
                 if data is None or log.digest(data) != self._state.head:
-                    raise Corrupt(
+                    raise Replaced(
                         f"{log.key(self._state.seq)} is not the entry that was read before: the registry was restored "
-                        "or replaced while in use; restart the services to go on with what is there now"
+                        f"or replaced while in use; {GO_ON}"
                     )
             self.changed()
+            return self._state
+
+    def digest_at(self, seq: int) -> str | None:
+        """Of the entry `seq` as it lies in the store now, unchecked; None where there is none. One read."""
+        data = self._store.read(log.key(seq))
+        return None if data is None else log.digest(data)
+
+    def begin_anew(self) -> State:
+        """Forgets what was folded and reads what is there now. Nothing is forgotten when that cannot be read."""
+        fresh = Follower(self._store, self._keyring, from_zero=self._from_zero, lenient=self._lenient)
+        if fresh.sync().seq == 0:
+            raise Replaced(f"the registry is gone; {GO_ON}")
+        with self._lock:
+            self._state, self._unproven, self._checkpoint = fresh._state, fresh._unproven, fresh._checkpoint
+            self._read_ahead = None
             return self._state
 
     def write_checkpoint_if_due(self) -> None:

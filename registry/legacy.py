@@ -12,6 +12,7 @@ import io
 import json
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,9 +63,20 @@ def look(path: Path) -> list[Found]:
     return found + [_look_at(file, file.stem, {}) for file in files]
 
 
-def bring_in(found: Found, registry: Registry, *, trust: bool, by: str, name: str | None = None) -> Model:
-    """Loads a file that was looked at and registers it. Raises InvalidInput unless `trust`, when it has changed, or
-    cannot be loaded; TypeRefused, DuplicateName as `save`."""
+def bring_in(
+    found: Found,
+    registry: Registry,
+    *,
+    trust: bool,
+    by: str,
+    name: str | None = None,
+    features: Sequence[str] = (),
+) -> Model:
+    """Loads a file that was looked at and registers it; `features` names its columns, in their order, anew.
+
+    Raises InvalidInput unless `trust`, when it has changed, cannot be loaded, or has other columns; TypeRefused,
+    DuplicateName as `save`.
+    """
     if found.trouble:
         raise InvalidInput(f"{found.name}: {found.trouble}")
     if not trust:
@@ -76,7 +88,7 @@ def bring_in(found: Found, registry: Registry, *, trust: bool, by: str, name: st
     if hashlib.sha256(data).hexdigest() != found.sha256:
         raise InvalidInput(f"{found.path} has changed since it was looked at; look again")
     model, said = _load(found.path, data)
-    return _register(found, registry, model, said, by, name or found.name)
+    return _register(found, registry, model, said, by, name or found.name, features)
 
 
 def _load(path: Path, data: bytes) -> tuple[Any, list[str]]:
@@ -94,14 +106,17 @@ def _load(path: Path, data: bytes) -> tuple[Any, list[str]]:
             ) from None
 
 
-def _register(found: Found, registry: Registry, model: Any, said: list[str], by: str, name: str) -> Model:
+def _register(
+    found: Found, registry: Registry, model: Any, said: list[str], by: str, name: str, features: Sequence[str]
+) -> Model:
     from registry.functions import upload_of
 
     if isinstance(model, list | tuple) and model and hasattr(model[0], "predict"):
         model = model[0]  # PyCaret 2 kept its pipeline in a list
     imported = {"file": found.path.name, "sha256": found.sha256, "saved_at": found.saved_at, "warnings": said}
+    named = {"features": list(features)} if features else {}
     try:
-        upload = upload_of(model, {**found.metadata, "imported": imported})
+        upload = upload_of(model, {**found.metadata, **named, "imported": imported})
         return registry.save(name, upload, by=by, why=f"imported from {found.path.name}")
     except TypeRefused as error:
         raise TypeRefused(f"{found.path.name}: {error}") from None

@@ -24,7 +24,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: str  # ISO 8601, UTC
     by: str
     why: str
-    ops: tuple[dict[str, Any], ...]  # each has "op", one of state.OPERATIONS
+    ops: tuple[dict[str, Any], ...]  # each has "op", one of fold.OPERATIONS
     signature: str = ""  # signing.py writes and checks it on the bytes
 
 

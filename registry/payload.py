@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from registry import manifest
 from registry.artefact import PIPELINE
 from registry.errors import ModelNotFound
@@ -35,23 +37,25 @@ class Payload:
         """The manifest last: where it is, the others are."""
         upload = uuid.uuid4().hex
         for path, data in files.items():
-            self._store.put_stream(f"{folder(name, upload)}/{path}", [data])
+            self._store.put_stream(f"{FOLDER}/{name}/{upload}/{path}", [data])
         sealed = self._keyring.seal("manifest", manifest.encode(saved))
-        self._store.put_stream(f"{folder(name, upload)}/{manifest.FILE}", [sealed])
+        self._store.put_stream(f"{FOLDER}/{name}/{upload}/{manifest.FILE}", [sealed])
         return Placed(upload, manifest.describe(sealed).sha256)
 
     def manifest(self, model: Model, trusted: int) -> Manifest:
-        """Of a registered model; `trusted`: one that was registered up to that entry needs no signature.
+        """Of a registered model, under its present name (the file keeps the first one: its digest is the model's).
+
+        `trusted`: one that was registered up to that entry needs no signature.
 
         Raises ModelNotFound, ModelRefused.
         """
-        data = self._store.read(f"{folder(model.name, model.upload)}/{manifest.FILE}")
+        data = self._store.read(f"{folder(model)}/{manifest.FILE}")
         if data is None:
             raise ModelNotFound(f"the files of {model.name} are gone; restore the registry from a backup")
         found = manifest.decode(data, model.name, model.digest)
         if model.seq > trusted:
             self.check_signed(model.name, data)
-        return found
+        return found if found.name == model.name else msgspec.structs.replace(found, name=model.name)
 
     def check_signed(self, name: str, data: bytes) -> None:
         """Raises ModelRefused unless one of our keys signed the manifest, or there is no key."""
@@ -68,7 +72,7 @@ class Payload:
         """Raises ModelNotFound, ModelRefused."""
         if path not in found.files:
             raise ModelNotFound(f"{model.name} has no file {path!r}")
-        data = self._store.read(f"{folder(model.name, model.upload)}/{path}")
+        data = self._store.read(f"{folder(model)}/{path}")
         if data is None:
             raise ModelNotFound(f"{path} of {model.name} is gone; restore the registry from a backup")
         return manifest.check_file(model.name, path, data, found.files)
@@ -82,10 +86,10 @@ class Payload:
         return self._store.where(path_of(model))
 
 
-def folder(name: str, upload: str) -> str:
-    return f"{FOLDER}/{name}/{upload}"
+def folder(model: Model) -> str:
+    return f"{FOLDER}/{model.payload}"
 
 
 def path_of(model: Model) -> str:
     """Of the model's artefact, from the store's root."""
-    return f"{folder(model.name, model.upload)}/{PIPELINE}"
+    return f"{folder(model)}/{PIPELINE}"

@@ -25,9 +25,9 @@ from registry.names import check_name
 from registry.payload import Payload
 from registry.runs import Runs
 from registry.signing import Keyring
-from registry.state import Model, Selection, State
+from registry.state import Model, Selection, State, etag
 from registry.store import Store, open_store
-from zelador.errors import InvalidInput, Unavailable
+from zelador.errors import InvalidInput, NotFound, Unavailable
 from zelador.settings import RegistrySettings
 
 __all__ = ["Feature", "Model", "Query", "Registry", "Selection", "State", "Upload"]
@@ -77,14 +77,36 @@ class Registry(Changes):
         registry._index.mend(registry._log)
         return registry
 
+    @classmethod
+    def existing(cls, settings: RegistrySettings) -> Registry:
+        """The registry of the settings as it lies there, to be looked at: none is made, nothing is mended.
+
+        Raises NotFound, InvalidInput, Corrupt, Unavailable.
+        """
+        registry = cls(_store(settings, make=False), settings)
+        if registry._log.sync().seq == 0:
+            raise NotFound(f"there is no registry at {settings.url}; set ZELADOR_REGISTRY__URL if it is elsewhere")
+        return registry
+
     @property
     def state(self) -> State:
         """As last read; `sync` and `changed` read."""
         return self._log.state
 
     def sync(self) -> State:
-        """The present state. Raises Corrupt when the log was replaced under us."""
+        """The present state. Raises Replaced (a Corrupt) when the log was replaced under us."""
         return self._log.sync()
+
+    def begin_anew(self) -> State:
+        """Goes on with what is there now, after a Replaced that was meant."""
+        state = self._log.begin_anew()
+        self._index.mend(self._log)
+        return state
+
+    def etag_at(self, seq: int) -> str | None:
+        """Of the log's entry `seq` as it lies there now; None where there is none. One read."""
+        digest = self._log.digest_at(seq)
+        return None if digest is None else etag(digest)
 
     def changed(self) -> bool:
         """Whether something new was in the log: one read when there is not."""
@@ -238,5 +260,6 @@ class Registry(Changes):
         return self._payload.manifest(model, self.state.trusted)
 
 
-def _store(settings: RegistrySettings) -> Store:
-    return open_store(settings.url, dict(option.split("=", 1) for option in settings.bucket), settings.timeout_s)
+def _store(settings: RegistrySettings, make: bool = True) -> Store:
+    options = dict(option.split("=", 1) for option in settings.bucket)
+    return open_store(settings.url, options, settings.timeout_s, make)

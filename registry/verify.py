@@ -57,7 +57,7 @@ def verify(store: Store, keyring: Keyring, derived: index.Index, expect: str | N
     files = 0
     payload = Payload(store, keyring)
     for model in state.models.values():
-        where = folder(model.name, model.upload)
+        where = folder(model)
         try:
             manifest = payload.manifest(model, state.trusted)
             for path in manifest.files:
@@ -108,7 +108,7 @@ def _checkpoints(store: Store, keyring: Keyring, chain: _Chain) -> Iterator[Find
 
 
 def _uploads(store: Store, state: State) -> Iterator[Finding]:
-    registered = {f"{model.name}/{model.upload}" for model in state.models.values()}
+    registered = {model.payload for model in state.models.values()}
     seen: set[str] = set()
     for item in store.list(FOLDER):
         key = "/".join(item.key.split("/")[1:3])

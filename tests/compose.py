@@ -54,7 +54,7 @@ class Stack:
         self("down", "--volumes")  # of a run that was killed
         self("build", within_s=3_000)
         self("up", "--detach")
-        self.until(self.ready, "the API to answer", 60)
+        self.until(self.ready, "the API to answer", 180)
         self._key = self("exec", "-T", "api", "zelador", "keys", "new").strip()
 
     def stop(self) -> None:
@@ -79,7 +79,8 @@ class Stack:
         """SIGKILL to the service's process, as the kernel does it when memory is short; the engine starts it again."""
         before = self._restarts(service)
         every = "(int(p) for p in os.listdir('/proc') if p.isdigit())"
-        self.python(service, f"import os; [os.kill(p, 9) for p in {every} if p not in (1, os.getpid())]")
+        code = f"import os; [os.kill(p, 9) for p in {every} if p not in (1, os.getpid())]"
+        self("exec", "--detach", service, "python", "-c", code)  # the container's end may take it along
         self.until(lambda: self._restarts(service) > before, f"{service} to be started again")
 
     def outside(self) -> Outside:

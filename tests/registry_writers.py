@@ -42,7 +42,8 @@ def act(registry: Registry, draw: random.Random, me: str, token: str) -> None:
     names = [*registry.state.models, "nobody"]
     some = draw.choice(names)
     match draw.choices(
-        ["new", "shared", "annotate", "tag", "select", "roll back", "delete", "collect"], [16, 14, 25, 12, 10, 8, 14, 1]
+        ["new", "shared", "annotate", "tag", "rename", "select", "roll back", "delete", "collect"],
+        [16, 14, 20, 9, 8, 10, 8, 14, 1],
     )[0]:
         case "new":
             save(registry, f"{me}-{token}", token)
@@ -52,6 +53,9 @@ def act(registry: Registry, draw: random.Random, me: str, token: str) -> None:
             registry.annotate(some, {token: True}, by=me, why=token)
         case "tag":
             registry.tag(some, [token], by=me, why=token)
+        case "rename":
+            to = f"shared-{draw.randrange(SHARED)}"
+            registry.rename(some, f"{me}-{token}" if to == some or draw.random() < 0.5 else to, by=me, why=token)
         case "select":
             registry.select(some, by=me, why=token)
         case "roll back":
@@ -163,6 +167,10 @@ def check(settings: RegistrySettings, outcome: Outcome, least: int, say: Callabl
             if op["op"] == "register":
                 assert op["name"] not in live, "a name was registered twice"
                 live.add(op["name"])
+            elif op["op"] == "rename":
+                assert op["to"] not in live, "a name was given twice"
+                live.remove(op["name"])
+                live.add(op["to"])
             elif op["op"] == "delete":
                 live.remove(op["name"])
     assert lost == []

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import redis
 
 from registry.registry import Registry
+from registry.watch import Watch
 from trainer.dataset import from_readings
 from trainer.job import Options, train
 from trainer.process import Cancelled, Child
@@ -38,23 +39,35 @@ def run(settings: Settings, stop: Event) -> None:
     registry = Registry.open(settings.registry)
     instance = settings.training.instance
     heartbeat = Heartbeat(patient.client, settings.redis.prefix, SERVICE, instance)
+    by = f"the trainer {instance}"
+    watch = Watch(registry, patient.client, settings.redis.prefix, by, settings.registry.check_s)
+    watch.start(stop)
     log.info("waiting for runs")
     try:
-        Trainer(settings, patient, registry, heartbeat, stop).run()
+        Trainer(settings, patient, registry, watch, heartbeat, stop).run()
     except Stopping as stopped:
         log.info("%s", stopped)
     finally:
+        stop.set()
         heartbeat.stop()
+        watch.join()
         log.info("stopped")
 
 
 class Trainer:
     def __init__(
-        self, settings: Settings, patient: Patient, registry: Registry, heartbeat: Heartbeat, stop: Event
+        self,
+        settings: Settings,
+        patient: Patient,
+        registry: Registry,
+        watch: Watch,
+        heartbeat: Heartbeat,
+        stop: Event,
     ) -> None:
         self._settings = settings
         self._patient = patient
         self._registry = registry
+        self._watch = watch
         self._heartbeat = heartbeat
         self._stop = stop
         self._runs = Runs(patient.client, settings.redis.prefix)
@@ -68,7 +81,7 @@ class Trainer:
 
     def step(self) -> None:
         """Looks for one run and does it. Raises Stopping."""
-        self._heartbeat.beat(state="idle")
+        self._heartbeat.beat(state="idle", registry_trouble=self._watch.trouble)
         if abandoned := self._call(lambda: self._runs.abandoned(self._name, own=self._begins)):
             if abandoned.run.state == "running":
                 why = "the trainer was stopped in the middle of it; start it again"
@@ -144,7 +157,7 @@ class Trainer:
                     cancelled.set()
                 if time.monotonic() - renewed >= LEASE_S / 5:
                     renewed = time.monotonic()
-                    self._heartbeat.beat(state="training", run=job.run.id)
+                    self._heartbeat.beat(state="training", run=job.run.id, registry_trouble=self._watch.trouble)
                     self._runs.renew(self._name, job)
             except (redis.RedisError, OSError) as error:
                 log.warning("the lease of run %s was not renewed: %s", job.run.id, error)

@@ -18,11 +18,14 @@ TIMEOUT_S = 5.0  # of one request
 
 
 def serve(
-    settings: MetricsSettings, registry: CollectorRegistry, trouble: Callable[[], str | None]
+    settings: MetricsSettings,
+    registry: CollectorRegistry,
+    trouble: Callable[[], str | None],
+    remark: Callable[[], str | None] = lambda: None,
 ) -> Callable[[], None]:
     """Serves in a thread; gives what ends it. Raises OSError when the port is taken.
 
-    /readyz is 503 with the reason while `trouble` gives one.
+    /readyz is 503 with the reason while `trouble` gives one; what `remark` gives is said beside "ready".
     """
     if settings.port is None:
         return lambda: None
@@ -40,8 +43,9 @@ def serve(
                 self._answer(200, b'{"status": "ok"}')
             elif path == "/readyz":
                 found = trouble()
-                said = {"ready": found is None, "detail": found or "readings get on"}
-                self._answer(200 if found is None else 503, json.dumps(said, ensure_ascii=False).encode())
+                beside = f"readings get on, but: {said}" if (said := remark()) else "readings get on"
+                answer = {"ready": found is None, "detail": found or beside}
+                self._answer(200 if found is None else 503, json.dumps(answer, ensure_ascii=False).encode())
             else:
                 self._answer(404, b'{"detail": "there is /metrics, /healthz and /readyz"}')
 

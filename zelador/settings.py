@@ -186,6 +186,7 @@ class RegistrySettings(Section):
     # [id:]hex with commas, 64 or more hex digits each (openssl rand -hex 32): the first signs what is written, all
     # verify, and what none of them signed is refused; none: digests alone. To rotate, put a new key before the old.
     signing_key: Annotated[tuple[str, ...], NoDecode, Field(repr=False)] = ()
+    check_s: PositiveFloat = 30.0  # how often services look whether it was restored or replaced under them
     # uploads that nobody registered, and the files of deleted models, go after so long: longer than any copy takes
     grace_s: PositiveFloat = 86_400.0
     keep_runs_s: PositiveFloat = 90 * 86_400.0  # a training run and its candidates that were not registered

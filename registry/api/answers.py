@@ -36,8 +36,8 @@ class Unchecked:
         return core_schema.json_or_python_schema(handler(source), core_schema.any_schema())
 
 
-def location(of: str, example: str) -> Headers:
-    return {"Location": {"description": of, "required": True, "schema": {"type": "string"}, "example": example}}
+def location(of: str, example: str, header: str = "Location") -> Headers:
+    return {header: {"description": of, "required": True, "schema": {"type": "string"}, "example": example}}
 
 
 def answer(status: int, description: str, example: Any = None, headers: Headers | None = None) -> Responses:

@@ -34,6 +34,7 @@ from registry.api import (
     uploads,
 )
 from registry.registry import Registry
+from registry.watch import Watch
 from zelador.buffer import connect_redis
 from zelador.ledger import LedgerReader
 from zelador.quarantine import Quarantine
@@ -57,6 +58,7 @@ class Services:
 
     settings: Settings
     registry: Registry
+    watch: Watch
     redis: redis.Redis
     ledger: LedgerReader
     quarantine: Quarantine
@@ -74,6 +76,7 @@ def make_app(settings: Settings) -> FastAPI:
     app.state.services = Services(
         settings,
         registry,
+        Watch(registry, client, settings.redis.prefix, "the API", settings.registry.check_s),
         client,
         LedgerReader(client, settings.redis.prefix),
         Quarantine(client, settings),

@@ -55,7 +55,7 @@ class Classifiers:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Classifier] = OrderedDict()
+        self._kept: OrderedDict[str, Classifier] = OrderedDict()  # by digest: a name may be another model's by now
 
     def classify(self, name: str, readings: list[dict[str, Any]]) -> list[Answer]:
         """Raises ModelNotFound, ModelRefused, InvalidInput."""
@@ -66,8 +66,9 @@ class Classifiers:
         digest = self._registry.sync().model(name).digest
         found = self._kept.get(digest)
         if found is None:
-            found = self._kept[digest] = self._registry.load(name)
-        self._kept.move_to_end(digest)
+            found = self._registry.load(name)
+            self._kept[found.digest] = found  # not `digest`: the name may have changed hands since
+        self._kept.move_to_end(found.digest)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return found

@@ -80,7 +80,7 @@ def complete(document: dict[str, Any]) -> None:
             "type": "http",
             "scheme": "bearer",
             "description": "A key of `zelador keys new`. viewer: GET and classify; operator: also select, roll back, "
-            "annotate, runs and quarantine; admin: also upload, delete, keys and audit.",
+            "annotate, rename, runs and quarantine; admin: also upload, delete, keys and audit.",
         }
     }
     for path, operations in document["paths"].items():

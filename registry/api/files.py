@@ -75,7 +75,7 @@ class Manifest(TypedDict):
     """What a model is, and the digest and size of every file beside it; written once."""
 
     format: Annotated[int, Field(description="Of the manifest itself: 1.")]
-    name: Annotated[str, Field(description="The model's name.")]
+    name: Annotated[str, Field(description="What the model was called when it was saved.")]
     features: Annotated[list[Feature], Field(description="The inputs, in their order.")]
     classes: Annotated[list[str], Field(description="The labels that it can give.")]
     served_by: Annotated[manifest.ServedBy, Field(description="What live inference runs.")]

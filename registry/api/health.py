@@ -53,7 +53,7 @@ def healthz() -> Alive:
 
 @router.get(
     "/readyz",
-    summary="Whether registry and Redis answer; ready without a model too, and says so",
+    summary="Whether Redis and the registry answer, and it is the one last seen; ready without a model, and says so",
     responses={
         200: {"model": Readiness, **answer(200, "Ready.", READY)[200]},
         503: {"model": Readiness, **answer(503, "Not ready, and why.", NOT_READY)[503]},
@@ -61,14 +61,9 @@ def healthz() -> Alive:
 )
 def readyz(request: Request) -> JSONResponse:
     services = request.app.state.services
-    troubles: list[str] = []
-    model: str | None = None
-    try:
-        selection = services.registry.sync().selection
-        model = selection.model if selection else None
-    except (ZeladorError, OSError) as error:
-        log.error("not ready: %s", error)
-        troubles.append("the registry does not answer")
+    look = services.watch.look()
+    troubles = [look.trouble] if look.trouble is not None else []
+    model = look.state.selection.model if look.state is not None and look.state.selection is not None else None
     try:
         services.redis.ping()
     except (redis.RedisError, OSError):
@@ -132,6 +127,8 @@ class _Collector:
                 if found is not None:
                     text = "Inference workers that run the selected model"
                     yield GaugeMetricFamily("zelador_workers_on_selection", text, value=found["live"])
+        text = "1 while the registry is not the one that was last seen, or cannot be read"
+        yield GaugeMetricFamily("zelador_registry_trouble", text, value=services.watch.trouble is not None)
         try:
             standing = services.ledger.standing()
             found_workers = health.workers(services.redis, services.settings.redis.prefix)

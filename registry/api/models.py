@@ -1,4 +1,4 @@
-"""/v1/models: what is registered: list, show, annotate, delete."""
+"""/v1/models: what is registered: list, show, annotate and rename, delete."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from registry.api.access import audit, who
-from registry.api.answers import ETAG, NextOffset, Unchecked, answer
+from registry.api.answers import ETAG, NextOffset, Unchecked, answer, location
 from registry.api.problems import PreconditionRequired, responses
 from registry.api.roles import needs
 from registry.facts import FIXED, Model, facts_of
@@ -48,6 +48,7 @@ EXAMPLE = {
     "selected": True,
 }
 PAGE = {"models": [EXAMPLE], "total": 1, "next": None}
+AT = {**ETAG, **location("Of the model from now on.", f"/v1/models/{EXAMPLE['name']}", "Content-Location")}
 
 
 class ModelPage(TypedDict):
@@ -58,13 +59,16 @@ class ModelPage(TypedDict):
     next: NextOffset
 
 
-class Annotations(BaseModel):
-    """What people say of a model; what is left out stays as it is."""
+class Amendment(BaseModel):
+    """What people say of a model and what they call it; what is left out stays as it is."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"description": "for line 2", "tags": ["line-2", "winter"]}]}
     )
 
+    name: Annotated[
+        str | None, Field(max_length=64, description="Its name from then on, one that is free; not of the selected.")
+    ] = None
     description: Annotated[str | None, Field(max_length=4_000, description="What it is, in a line or two.")] = None
     notes: Annotated[str | None, Field(max_length=20_000, description="Whatever is worth keeping with it.")] = None
     tags: Annotated[
@@ -138,33 +142,39 @@ def show_model(name: Name, request: Request, response: Response) -> Model:
 
 @router.patch(
     "/{name}",
-    summary="Annotate a model: description, notes, tags, further keys; the model itself never changes",
-    description="`If-Match` is needed: what others wrote meanwhile is never overwritten unseen.",
-    responses={**answer(200, "The model as it is now.", EXAMPLE, ETAG), **responses(404, 412, 428)},
+    summary="Annotate or rename a model: description, notes, tags, further keys, name; the model itself never changes",
+    description="`If-Match` is needed: what others wrote meanwhile is never overwritten unseen. All of it holds, "
+    "or none of it. A name that is taken, and the selected model's, are refused (409). From then on the model is at "
+    "`Content-Location`, and nothing is at the old address until another model has that name.",
+    responses={**answer(200, "The model as it is now.", EXAMPLE, AT), **responses(404, 409, 412, 428)},
     **needs("operator"),
 )
-def annotate_model(
-    name: Name, annotations: Annotations, request: Request, response: Response, if_match: IfMatch = None
+def amend_model(
+    name: Name, amendment: Amendment, request: Request, response: Response, if_match: IfMatch = None
 ) -> Model:
     if not if_match:
         raise PreconditionRequired("send If-Match with the ETag of what you read (GET of the model shows it)")
-    if bad := sorted(OWN_FIELDS & set(annotations.metadata)):
+    if bad := sorted(OWN_FIELDS & set(amendment.metadata)):
         raise InvalidInput(f"metadata.{bad[0]}: it is not set by hand, or has a field of its own")
     registry = request.app.state.services.registry
     before = registry.sync()
     model = before.model(name)
     given = {
         key: value
-        for key, value in (("description", annotations.description), ("notes", annotations.notes))
+        for key, value in (("description", amendment.description), ("notes", amendment.notes))
         if value is not None
     }
-    changed = {**annotations.metadata, **given}
-    after = registry.amend(name, changed, annotations.tags, by=who(request), why=annotations.why, if_match=if_match)
+    changed = {**amendment.metadata, **given}
+    after = registry.amend(
+        name, changed, amendment.tags, to=amendment.name, by=who(request), why=amendment.why, if_match=if_match
+    )
     state = registry.state
     shown = facts_of(after, state)
     old, new = dict(facts_of(model, before)), dict(shown)
     differing = [key for key in new if new[key] != old.get(key)]
-    audit(request, "model annotated", name, {k: old.get(k) for k in differing}, {k: new[k] for k in differing})
+    what = "model annotated" if after.name == name else "model renamed"
+    audit(request, what, name, {k: old.get(k) for k in differing}, {k: new[k] for k in differing})
+    response.headers["Content-Location"] = f"/v1/models/{after.name}"
     tagged(response, state)
     return shown
 
@@ -176,10 +186,15 @@ def annotate_model(
     responses={**answer(204, "It is deleted."), **responses(404, 409, 412)},
     **needs("admin"),
 )
-def delete_model(name: Name, request: Request, if_match: IfMatch = None) -> Response:
+def delete_model(
+    name: Name,
+    request: Request,
+    why: Annotated[str, Query(max_length=2_000, description="Kept in the history.")] = "",
+    if_match: IfMatch = None,
+) -> Response:
     registry = request.app.state.services.registry
     state = registry.sync()
     before = facts_of(state.model(name), state)
-    registry.delete(name, by=who(request), if_match=if_match)
+    registry.delete(name, by=who(request), why=why, if_match=if_match)
     audit(request, "model deleted", name, before)
     return Response(status_code=204)

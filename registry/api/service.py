@@ -13,6 +13,7 @@ import uvicorn
 
 from registry.api.app import make_app
 from registry.api.key_file import first_key
+from registry.watch import Watch
 from zelador.errors import Unavailable
 from zelador.settings import Settings
 
@@ -43,12 +44,15 @@ def run(settings: Settings, stop: Event) -> None:
     server.config.load()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="http", daemon=True)
     thread.start()
+    watch: Watch = app.state.services.watch
+    watch.start(stop)
     host, port = sock.getsockname()[:2]
     log.info("serving on http://%s:%d", host, port)
     while not stop.wait(0.5) and thread.is_alive():
         pass
     server.should_exit = True
     thread.join(timeout=GRACE_S + 2)
+    watch.join()
     log.info("stopped")
 
 

@@ -12,15 +12,20 @@ from registry.store.store import Store
 from zelador.errors import InvalidInput
 
 
-def open_store(url: str | Path, options: Mapping[str, str] | None = None, timeout_s: float = 30.0) -> Store:
-    """The store behind `url`: a path, a file:// URL, or a bucket's. Raises InvalidInput for what we do not have."""
+def open_store(
+    url: str | Path, options: Mapping[str, str] | None = None, timeout_s: float = 30.0, make: bool = True
+) -> Store:
+    """The store behind `url`: a path, a file:// URL, or a bucket's. Raises InvalidInput for what we do not have.
+
+    Without `make` a folder is left as it is, to be read only.
+    """
     text = str(url)
     parts = urlsplit(text)
     if parts.scheme in ("", "file") or isinstance(url, Path):
         path = text if parts.scheme != "file" else unquote(parts.path)
         if not path:
             raise InvalidInput("ZELADOR_REGISTRY__URL is empty; name a folder or a bucket")
-        return Folder(Path(path))
+        return Folder(Path(path), make)
     if parts.scheme in SCHEMES:
         if not parts.netloc or parts.username or parts.password or parts.query:
             raise InvalidInput(

@@ -26,9 +26,14 @@ AT_FDCWD = -100
 
 
 class Folder:
-    def __init__(self, path: Path) -> None:
-        """Makes the folder if need be. Raises Unavailable when it cannot be written."""
+    def __init__(self, path: Path, make: bool = True) -> None:
+        """Makes the folder if need be. Raises Unavailable when it cannot be written.
+
+        Without `make` nothing is written, and a folder that is not there is an empty one.
+        """
         self.path = path.expanduser().absolute()
+        if not make:
+            return
         try:
             self._make(self.path / TEMPORARY)
             self._sweep()

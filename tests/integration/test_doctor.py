@@ -15,6 +15,9 @@ import pytest
 import redis
 
 from registry.doctor import check
+from registry.registry import Registry
+from registry.store import open_store
+from tests.s3_server import BUCKET, run_s3
 from tests.servers import found_or_skip, run_broker, run_process
 from tests.small_models import select_one
 from tests.up import COMMAND, clean_environment
@@ -25,7 +28,8 @@ from zelador.doctor.outage import Queue
 from zelador.doctor.processes import Chosen
 from zelador.embedded.ports import HOST, choose
 from zelador.embedded.servers import broker_server
-from zelador.settings import MqttSettings, Settings
+from zelador.last_seen import LastSeen, Seen
+from zelador.settings import MqttSettings, RegistrySettings, Settings
 
 PASSWORD = "not-to-be-shown"
 
@@ -187,15 +191,54 @@ def test_a_wrong_use_is_code_2(tmp_path: Path) -> None:
 def test_a_damaged_model_is_found_and_the_registry_left_as_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "registry"
     select_one(folder)
+    given = RegistrySettings(url=str(folder))
     before = sorted(folder.rglob("*"))
-    assert [found.state for found in check(str(folder))[0]] == ["fine", "fine"]
-    assert check(str(folder))[1] == Chosen("small", 3)
+    assert [found.state for found in check(given)[0]] == ["fine", "fine"]
+    assert check(given)[1] == Chosen("small", 3)
     (golden,) = folder.rglob("golden.json")
     golden.write_bytes(golden.read_bytes() + b" ")
-    found, _ = check(str(folder))
+    found, _ = check(given)
     assert [one.state for one in found] == ["broken", "broken"]
     assert "golden.json" in found[0].what
     assert sorted(folder.rglob("*")) == before
     (folder / "log" / "00000002.json").write_bytes(b"{}")
-    (found,), chosen = check(str(folder))
+    (found,), chosen = check(given)
     assert (found.check, found.state, chosen) == ("registry", "broken", None)
+
+
+def test_what_was_not_signed_is_found(tmp_path: Path) -> None:
+    url = str(tmp_path / "registry")
+    select_one(url)
+    (found,), _ = check(RegistrySettings(url=url, signing_key="ab" * 32))
+    assert found.state == "broken"
+    assert "is not signed by a key" in found.what
+
+
+def test_an_empty_bucket_stays_empty() -> None:
+    with run_s3() as options:
+        url = f"s3://{BUCKET}/registry"
+        given = RegistrySettings(url=url, bucket=tuple(f"{name}={value}" for name, value in options.items()))
+        (found,), chosen = check(given)
+        assert (found.check, found.state, chosen) == ("registry", "risky", None)
+        assert list(open_store(url, options).list("log")) == []
+        Registry.open(given)
+        assert [one.state for one in check(given)[0]] == ["fine", "risky"]  # whole, nothing selected
+
+
+def test_a_registry_that_is_not_the_one_last_seen_is_broken(tmp_path: Path, redis_url: str, mark: str) -> None:
+    registry = select_one(tmp_path / "registry")
+    first = Seen(registry.state.registry, 3, registry.state.etag, "2026-11-24T10:00:00.000Z", "the API")
+    given = RegistrySettings(url=str(tmp_path / "registry"))
+    assert [found.state for found in check(given, first)[0]] == ["fine", "fine", "fine"]
+    later = Seen(registry.state.registry, 9, "seq-0123456789abcdef", "2026-11-24T10:00:00.000Z", "the API")
+    nowhere = f"mqtt://{HOST}:{choose(['mqtt'], {}, {})['mqtt']}"
+    with redis.Redis.from_url(redis_url) as client:
+        LastSeen(client, mark).accept(later)
+        said = doctor(tmp_path, "--json", mqtt=nowhere, redis_url=redis_url, ZELADOR_REDIS__PREFIX=mark)
+        assert said.state("registry.last_seen") == "broken"
+        assert "its log ends before entry 9" in said.findings["registry.last_seen"]["what"]
+        assert "zelador models accept" in said.findings["registry.last_seen"]["mend"]
+        (tmp_path / "registry").rename(tmp_path / "elsewhere")
+        said = doctor(tmp_path, "--json", mqtt=nowhere, redis_url=redis_url, ZELADOR_REDIS__PREFIX=mark)
+        assert said.state("registry") == "broken"
+        assert not (tmp_path / "registry").exists()

@@ -232,6 +232,26 @@ def test_a_model_that_cannot_be_loaded_is_refused_and_the_old_one_goes_on(stack:
     assert stack.swap.live.sequence == registry.state.selection.sequence
 
 
+def test_rolling_back_to_a_renamed_model_makes_it_live_under_its_name(stack: Stack, tmp_path: Path) -> None:
+    from registry.registry import Registry
+
+    registry = Registry.open(tmp_path)
+    registry.save("other", upload(), by="test")
+    registry.select("other", by="test")
+    stack.swap.look()
+    digest = registry.rename("small", "press-line", by="test").digest
+    registry.save("small", upload(with_probabilities=False), by="test")
+    registry.roll_back(by="test")
+    stack.swap.look()
+    stack.send("press", {**READING, "id": "r-1"})
+    stack.ingest(1)
+    stack.classify(1)
+    (prediction,) = stack.predictions(1)
+    assert (prediction["model"], prediction["model_digest"]) == ("press-line", digest)
+    assert prediction["selection"] == registry.state.selection.sequence
+    assert prediction["probabilities"] is not None
+
+
 def test_both_workers_are_heard(stack: Stack) -> None:
     stack.ingester.step()
     stack.worker.step()

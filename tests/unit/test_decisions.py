@@ -74,6 +74,16 @@ def test_the_same_selection_is_not_loaded_twice() -> None:
     assert take_up(live, chosen("a", 3), refuse, ("lux",)).live is live.live
 
 
+def test_the_same_number_of_another_log_is_another_selection() -> None:
+    live = SwapState(Live(Model("a"), 3))
+    assert take_up(live, chosen("a", 3), refuse, ("lux",), "d").live is live.live
+    state = take_up(live, chosen("b", 3), Model, ("lux",), "e")
+    assert state.live is not None
+    assert state.live.model.name == "b"
+    refused = take_up(live, chosen("b", 3), refuse, ("lux",), "e")
+    assert (refused.live, refused.refusal is not None) == (live.live, True)
+
+
 @pytest.mark.parametrize(
     ("load", "features", "why"), [(refuse, ("lux",), "damaged"), (Model, ("humidity",), "needs lux")]
 )

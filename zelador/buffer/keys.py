@@ -23,6 +23,7 @@ class Keys:
     | missing | sorted set | append | the 1,000 devices that miss most |
     | devices | sorted set | append | keep_devices_s after the device was last heard |
     | device:<id> | hash | append, settle | keep_devices_s after the device was last heard |
+    | registry-seen | string (JSON) | services, zelador models accept | for ever: one, replaced |
     | worker:<service>:<instance> | hash | each process | 10 s after its last beat |
     """
 
@@ -70,6 +71,11 @@ class Keys:
 
     def worker(self, service: str, instance: str) -> str:
         return self._key(f"worker:{service}:{instance}")
+
+    @property
+    def registry_seen(self) -> str:
+        """The newest entry of the registry's log that a service saw."""
+        return self._key("registry-seen")
 
     @property
     def selected(self) -> str:

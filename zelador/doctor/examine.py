@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import redis
 
+from zelador import last_seen
 from zelador.doctor import broker, broker_facts, buffer, buffer_facts, disk, home, outage, processes
 from zelador.doctor.broker import BrokerFacts
 from zelador.doctor.buffer import RedisFacts
@@ -21,11 +22,12 @@ from zelador.doctor.mosquitto import BrokerConfig, persistence, read_config
 from zelador.doctor.outage import Queue
 from zelador.doctor.processes import Beat, Chosen
 from zelador.errors import Unavailable
-from zelador.settings import Settings
+from zelador.last_seen import Seen
+from zelador.settings import RegistrySettings, Settings
 
 LIMIT_S = 18.0  # of everything that waits for others
 
-RegistryCheck = Callable[[str], tuple[list[Finding], Chosen | None]]
+RegistryCheck = Callable[[RegistrySettings, Seen | None], tuple[list[Finding], Chosen | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def _gather(
             seen.rate = buffer_facts.rate(settings.redis)
 
     def look_at_registry() -> None:
-        seen.registry = registry(settings.registry.url)
+        seen.registry = registry(settings.registry, last_seen.ask(settings.redis)[0])
 
     def look_at_doors() -> None:
         if seen_home is not None:

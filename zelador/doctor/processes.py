@@ -107,6 +107,7 @@ def _present(service: str, found: Sequence[Beat]) -> Iterator[Finding]:
     check = f"process.{service}"
     names = ", ".join(f"{beat.said.get('instance', '')} ({max(0.0, beat.age_s):.0f} s ago)" for beat in found)
     apart = [beat for beat in found if "connected_at" in beat.said and not beat.said["connected_at"]]
+    doubting = [beat for beat in found if beat.said.get("registry_trouble")]
     holding = [beat for beat in found if beat.said.get("holding") == "true"]
     if apart:
         state = broken if len(apart) == len(found) else risky
@@ -122,6 +123,13 @@ def _present(service: str, found: Sequence[Beat]) -> Iterator[Finding]:
             f"{', '.join(beat.name for beat in holding)}: takes nothing, too much waits in Redis",
             "nothing, as long as the broker's queue lasts",
             "start more workers (zelador infer with another ZELADOR_INFERENCE__INSTANCE), or see why none answers",
+        )
+    elif doubting:
+        yield risky(
+            check,
+            f"{', '.join(beat.name for beat in doubting)}: {doubting[0].said['registry_trouble']}",
+            "nothing by this: the model that it has goes on",
+            "see registry.last_seen above; where that is fine, start the process again",
         )
     else:
         yield fine(check, f"{len(found)} alive: {names}")

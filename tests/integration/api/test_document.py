@@ -80,6 +80,9 @@ def test_every_operation_is_described_with_examples_and_errors(document: dict[st
                 elif status != "204" and "application/json" in answer["content"] and "manifest" not in path:
                     assert "example" in answer["content"]["application/json"], where
     assert "HTTPValidationError" not in str(document)
+    answers = document["paths"]["/v1/models/{name}"]["patch"]["responses"]
+    assert {"200", "404", "409", "412", "422", "428"} <= set(answers)
+    assert "Content-Location" in answers["200"]["headers"]
 
 
 def test_the_page_has_every_operation_runs_nothing_and_asks_no_other_host(api_settings: Settings) -> None:

@@ -6,6 +6,8 @@ import io
 import json
 import pickle
 import zipfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -92,6 +94,68 @@ def test_annotating_needs_the_state_it_was_decided_on(client: httpx.Client, api_
     assert (change["before"]["tags"], change["after"]["tags"]) == ([], ["a", "b"])
     model = Registry.open(api_settings.registry.url).state.model("small")
     assert (model.tags, model.metadata["line"]) == (("c",), 2)
+
+
+def test_renaming_is_part_of_the_same_change(client: httpx.Client, api_settings: Settings) -> None:
+    registry = Registry.open(api_settings.registry.url)
+    for name in ("a", "b"):
+        registry.save(name, upload(), by="test")
+    seen = {"If-Match": client.get("/v1/models/a").headers["etag"]}
+    is_problem(client.patch("/v1/models/a", json={"name": "z"}), 428, "precondition-required")
+    for name in ("../x", "", "x" * 65, 7):
+        is_problem(client.patch("/v1/models/a", json={"name": name}, headers=seen), 422, "invalid-input")
+    is_problem(client.patch("/v1/models/a", json={"name": "b", "notes": "n"}, headers=seen), 409, "name-taken")
+    refused = client.patch("/v1/models/small", json={"name": "z", "notes": "n"}, headers=seen)
+    assert "select another one" in is_problem(refused, 409, "model-selected")["detail"]
+    is_problem(client.patch("/v1/models/none", json={"name": "z"}, headers=seen), 404, "not-found")
+    body = {"name": "line-2", "notes": "n", "tags": ["winter"], "why": "asked for"}
+    done = client.patch("/v1/models/a", json=body, headers=seen)
+    assert done.status_code == 200, done.text
+    assert (done.json()["name"], done.json()["notes"], done.json()["tags"]) == ("line-2", "n", ["winter"])
+    assert done.headers["content-location"] == "/v1/models/line-2"
+    entry = json.loads(next(newest_entries(api_settings)))
+    assert ([op["op"] for op in entry["ops"]], entry["why"]) == (["annotate", "tag", "rename"], "asked for")
+    change = client.get("/v1/audit").json()["changes"][0]
+    assert (change["what"], change["target"]) == ("model renamed", "a")
+    assert (change["before"]["name"], change["after"]["name"], change["before"]["tags"]) == ("a", "line-2", [])
+    is_problem(client.get("/v1/models/a"), 404, "not-found")
+    is_problem(client.patch("/v1/models/line-2", json={"name": "z"}, headers=seen), 412, "changed-meanwhile")
+    assert client.get(done.headers["content-location"]).json() == done.json()
+    with zipfile.ZipFile(io.BytesIO(client.get("/v1/models/line-2/archive").content)) as packed:
+        assert json.loads(packed.read("manifest.json"))["name"] == "line-2"
+    same = client.patch("/v1/models/small", json={"name": "small"}, headers={"If-Match": done.headers["etag"]})
+    assert (same.status_code, same.headers["etag"]) == (200, done.headers["etag"])
+
+
+def newest_entries(settings: Settings) -> Iterator[str]:
+    """The entries of the log, the newest first."""
+    return (path.read_text() for path in sorted(Path(settings.registry.url, "log").glob("*.json"), reverse=True))
+
+
+def test_a_name_that_became_free_is_answered_for_by_whoever_has_it(
+    client: httpx.Client, api_settings: Settings
+) -> None:
+    registry = Registry.open(api_settings.registry.url)
+    registry.save("old", upload(), by="test")
+
+    def asked(name: str) -> httpx.Response:
+        return client.post("/v1/classify", json={"readings": [READING], "model": name})
+
+    assert asked("old").json()["predictions"][0]["confidence"] is not None
+    assert client.patch("/v1/models/old", json={"name": "new"}, headers={"If-Match": "*"}).status_code == 200
+    is_problem(asked("old"), 404, "not-found")
+    registry.save("old", upload(with_probabilities=False), by="test")
+    assert asked("old").json()["predictions"][0]["confidence"] is None
+    assert asked("new").json()["predictions"][0]["confidence"] is not None
+    assert asked("new").json()["model"] == "new"
+
+
+def test_a_deletion_keeps_its_reason(client: httpx.Client, api_settings: Settings) -> None:
+    Registry.open(api_settings.registry.url).save("a", upload(), by="test")
+    is_problem(client.delete("/v1/models/a", params={"why": "x" * 2_001}), 422, "invalid-input")
+    assert client.delete("/v1/models/a", params={"why": "never right & slow"}).status_code == 204
+    entry = json.loads(next(newest_entries(api_settings)))
+    assert (entry["ops"][0]["op"], entry["why"]) == ("delete", "never right & slow")
 
 
 def test_files_are_named_by_the_manifest_and_by_nothing_else(client: httpx.Client, api_settings: Settings) -> None:

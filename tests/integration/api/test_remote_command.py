@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,10 +79,21 @@ def test_changes_are_made_there(client: httpx.Client, registry: Registry) -> Non
     assert model.tags == ("b",)
     refused = zelador("models", "delete", "small")
     assert (refused.code, "select another one" in refused.err) == (2, True)
-    assert zelador("models", "delete", "other", "--why", "not kept there").code == 2  # never taken and then dropped
-    assert zelador("models", "delete", "other").code == 0
+    refused = zelador("models", "rename", "small", "press")
+    assert (refused.code, "select another one" in refused.err) == (2, True)
+    assert zelador("models", "rename", "other", "press", "--why", "line 2", "--json").json["name"] == "press"
+    assert zelador("models", "rename", "other", "x").code == 2
+    assert reason(registry) == "line 2"
+    assert zelador("models", "delete", "press", "--why", "slow & wrong").code == 0
+    assert reason(registry) == "slow & wrong"
     registry.sync()
-    assert "other" not in registry.state.models
+    assert set(registry.state.models) == {"small"}
+
+
+def reason(registry: Registry) -> str:
+    """Of the newest entry."""
+    found: str = json.loads(max(registry._store.path.glob("log/*.json")).read_text())["why"]
+    return found
 
 
 def test_a_model_goes_there_and_comes_back_as_one_file(client: httpx.Client, registry: Registry) -> None:

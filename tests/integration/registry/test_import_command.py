@@ -88,6 +88,19 @@ def test_with_trust_what_is_a_model_comes_in_and_the_rest_is_said(old: Path, reg
     assert zelador("models", "verify").code == 0
 
 
+def test_columns_without_names_get_them(old: Path, registry: Registry) -> None:
+    for number, arguments in enumerate(((), ("--features", "lux, temperature, vibration"))):
+        done = zelador("models", "import", "modelos_salvos/rf_v1.pkl", "--trust", "--name", f"m{number}", *arguments)
+        assert done.code == 0
+        assert ("--features" in done.out) == (not arguments)
+    registry.sync()
+    assert registry.load("m0").features == ("x0", "x1", "x2")
+    assert registry.load("m1").features == ("lux", "temperature", "vibration")
+    few = zelador("models", "import", "modelos_salvos/rf_v1.pkl", "--trust", "--name", "m2", "--features", "lux")
+    assert few.code == 2
+    assert "names 1 features, the model was fitted on 3" in few.err
+
+
 def test_an_exported_model_goes_into_another_registry(registry: Registry, tmp_path: Path) -> None:
     registry.save("first", upload(), by="test")
     registry.annotate("first", {"owner": "ana"}, by="test")

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+import redis
 
 from registry.registry import Registry
+from registry.watch import Watch
 from tests.command import zelador
 from tests.small_models import fitted, rows_and_labels, upload
 from zelador.cli.models.place import model_names
@@ -119,6 +121,7 @@ def test_select_roll_back_and_their_history(registry: Registry) -> None:
 
 
 def test_annotate(registry: Registry) -> None:
+    before = registry.sync().seq
     done = zelador(
         "models", "annotate", "first", "--description", "hall B", "--notes", "n", "--set", "owner=ana",
         "--set", "limit=0.4", "--set", 'site={"hall": 2}', "--tag", "b", "--tag", "a", "--json",
@@ -126,10 +129,31 @@ def test_annotate(registry: Registry) -> None:
     assert [done.json[key] for key in ("description", "notes", "owner", "limit")] == ["hall B", "n", "ana", 0.4]
     assert done.json["site"] == {"hall": 2}
     assert done.json["tags"] == ["a", "b"]
+    assert registry.sync().seq == before + 1
     assert zelador("models", "annotate", "first", "--untag", "a", "--json").json["tags"] == ["b"]
     wrongs = ((), ("--set", "x"), ("--tag", "t", "--untag", "t"), ("--tag", ""), ("--set", "metrics={}"))
     for wrong in wrongs:
         assert zelador("models", "annotate", "first", *wrong).code == 2
+
+
+def test_rename(registry: Registry) -> None:
+    zelador("models", "select", "first")
+    refused = zelador("models", "rename", "first", "second")
+    assert (refused.code, refused.out) == (2, "")
+    assert "select another one" in refused.err
+    assert zelador("models", "rename", "ridge", "first").code == 2
+    zelador("models", "select", "ridge")
+    assert zelador("models", "rename", "first", "press-1", "--why", "its line").out.startswith(
+        "first is called press-1"
+    )
+    assert model_names("p") == ["press-1"]
+    shown = zelador("models", "show", "press-1", "--json").json
+    assert Path(shown["path"]).is_file()
+    assert zelador("models", "show", "first").code == 2
+    assert zelador("models", "rename", "press-1", "press-2", "--json").json == {**shown, "name": "press-2"}
+    assert zelador("models", "rollback", "--json").json["model"] == "press-2"
+    assert [e["model"] for e in zelador("models", "history", "--json").json] == ["press-2", "ridge", "first"]
+    assert zelador("models", "verify").code == 0
 
 
 def test_delete_refuses_the_selected_one(registry: Registry) -> None:
@@ -153,6 +177,43 @@ def test_verify_ends_with_1_when_something_must_be_done(registry: Registry) -> N
     broken = zelador("models", "verify", "--json")
     assert broken.code == 1
     assert any("model.skops" in found["what"] and found["fault"] for found in broken.json["findings"])
+
+
+def test_verify_looks_for_the_entry_that_services_saw_last(
+    registry: Registry, redis_url: str, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = zelador("models", "verify", "--json").json
+    assert (alone["expected"], alone["whole"]) == (None, True)
+    monkeypatch.setenv("ZELADOR_REDIS__URL", redis_url)
+    monkeypatch.setenv("ZELADOR_REDIS__PREFIX", mark)
+    assert "looked for no earlier ETag: no service has noted one" in zelador("models", "verify").out
+    with redis.Redis.from_url(redis_url) as client:
+        assert Watch(registry, client, mark, "the API", 30.0).look().trouble is None
+    newest = registry.state
+    found = zelador("models", "verify")
+    assert found.code == 0
+    assert f"looked for {newest.etag}, entry {newest.seq}, which the API saw at 20" in found.out
+    (Path.cwd() / ".zelador" / "registry" / "log" / f"{newest.seq:08d}.json").unlink()
+    lost = zelador("models", "verify", "--json")
+    assert (lost.code, lost.json["expected"]) == (1, newest.etag)
+    assert [each["what"] for each in lost.json["findings"] if each["where"] == "log"] == [
+        f"no entry is the one last seen ({newest.etag}): the log lost entries, or is another's"
+    ]
+    assert zelador("models", "verify", "--expect", "none").code == 0
+    assert zelador("models", "verify", "--expect", lost.json["etag"]).code == 0
+    assert zelador("models", "accept").code == 2
+    accepted = zelador("models", "accept", "--why", "known", "--json").json
+    assert (accepted["before"]["etag"], accepted["after"]["etag"]) == (newest.etag, lost.json["etag"])
+    assert zelador("models", "verify").code == 0
+    audit = (Path.cwd() / ".zelador" / "audit.jsonl").read_text()
+    assert '"what":"registry accepted"' in audit
+
+
+def test_verify_and_accept_make_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert zelador("models", "verify").code == 2
+    assert zelador("models", "accept", "--why", "w").code == 2
+    assert not (tmp_path / ".zelador" / "registry").exists()
 
 
 def test_a_log_without_signatures_is_vouched_for_once(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

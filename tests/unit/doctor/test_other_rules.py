@@ -159,3 +159,9 @@ def test_the_report_says_the_outage_that_is_covered() -> None:
 def test_what_is_not_fine_has_its_loss_and_mend_beneath() -> None:
     assert [line.plain.strip() for line in lines(BROKEN, plain=True)][1:] == ["lost: l", "mend: m"]
     assert len(lines(FINE, plain=True)) == 1
+
+
+def test_a_process_that_misses_what_it_knew_of_the_registry_is_named() -> None:
+    found = processes.judge([beat("inference", registry_trouble="the registry lost entries")], None)
+    (said,) = [one for one in found if one.check == "process.inference"]
+    assert (said.state, "the registry lost entries" in said.what) == ("risky", True)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from registry import log
 from registry.errors import DuplicateName, ModelNotFound, ModelSelected
+from registry.fold import fold
 from registry.names import check_name
-from registry.state import State, fold
+from registry.state import State
 from zelador.errors import Corrupt, InvalidInput, ZeladorError
 
 NAMES = ("a", "b", "c")
@@ -49,6 +50,9 @@ operations = st.lists(
         st.sampled_from(NAMES).map(register),
         st.sampled_from(NAMES).map(lambda name: {"op": "select", "name": name}),
         st.sampled_from(NAMES).map(lambda name: {"op": "delete", "name": name}),
+        st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)).map(
+            lambda pair: {"op": "rename", "name": pair[0], "to": pair[1]}
+        ),
         st.sampled_from(NAMES).map(lambda name: {"op": "annotate", "name": name, "metadata": {"note": "x"}}),
     ),
     max_size=20,

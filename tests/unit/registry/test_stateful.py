@@ -27,7 +27,7 @@ writers = st.sampled_from((0, 1))
 
 
 class TwoWriters(RuleBasedStateMachine):
-    """`models`, `notes`, `selected` and `earlier` are what must be there: a model of the registry, in four values."""
+    """What must be there, by what a model is (the token that its files hold), whatever it is called."""
 
     uploads = Bundle("uploads")  # payload that is written and whose entry is not
 
@@ -36,12 +36,15 @@ class TwoWriters(RuleBasedStateMachine):
         self.store = Memory()
         self.settings = RegistrySettings(grace_s=GRACE_S, signing_key="ab" * 32 if signed else "")
         self.writers = [self.open(), self.open()]
-        self.models: dict[str, str] = {}
+        self.models: dict[str, str] = {}  # name: token
+        self.deleted: dict[str, str] = {}  # token: the name that it had
         self.notes: dict[str, set[str]] = {}
-        self.selected: str | None = None
+        self.selected: str | None = None  # a token, as in `earlier`
         self.earlier: list[str] = []
         self.sequences: list[int] = []
         self.step = 0
+        for name in NAMES[:3]:  # else most steps are about models that are not there
+            self.register(0, name)
 
     def open(self) -> Registry:
         return Registry.on(self.store, self.settings)
@@ -54,6 +57,16 @@ class TwoWriters(RuleBasedStateMachine):
         self.step += 1
         return f"t{self.step}"
 
+    def registered(self, name: str, token: str) -> None:
+        """The name of a deleted model leads rolling back to whoever is registered under it."""
+        self.earlier = [token if self.deleted.get(each) == name else each for each in self.earlier]
+        self.models[name], self.notes[name] = token, set()
+
+    def back(self) -> str | None:
+        """The present name of what rolling back must select."""
+        called = {token: name for name, token in self.models.items() if token != self.selected}
+        return next((called[token] for token in reversed(self.earlier) if token in called), None)
+
     # ── what people and jobs do ──────────────────────────────────────────────────────────────
 
     @rule(who=writers, name=names)
@@ -64,7 +77,7 @@ class TwoWriters(RuleBasedStateMachine):
                 self.save(who, name, token)
         else:
             self.save(who, name, token)
-            self.models[name], self.notes[name] = token, set()
+            self.registered(name, token)
 
     @rule(who=writers, name=names, lost=st.booleans())
     def annotate(self, who: int, name: str, lost: bool) -> None:
@@ -86,21 +99,22 @@ class TwoWriters(RuleBasedStateMachine):
             return
         self.store.lose_answer = lost
         self.sequences.append(self.writers[who].select(name, by=str(who)).sequence)
-        if self.selected not in (None, name):
+        if self.selected not in (None, self.models[name]):
             self.earlier.append(self.selected)
-        self.selected = name
+        self.selected = self.models[name]
 
     @rule(who=writers)
     def roll_back(self, who: int) -> None:
-        while self.earlier and (self.earlier[-1] not in self.models or self.earlier[-1] == self.selected):
-            self.earlier.pop()
-        if not self.earlier:
+        back = self.back()
+        if back is None:
             with pytest.raises(Conflict):
                 self.writers[who].roll_back(by=str(who))
             return
         found = self.writers[who].roll_back(by=str(who))
-        self.selected = self.earlier.pop()
-        assert found.model == self.selected
+        assert found.model == back
+        self.selected = self.models[back]
+        while self.earlier.pop() != self.selected:
+            pass
         self.sequences.append(found.sequence)
 
     @rule(who=writers, name=names, at_once=st.booleans())
@@ -108,12 +122,41 @@ class TwoWriters(RuleBasedStateMachine):
         if name not in self.models:
             with pytest.raises(ModelNotFound):
                 self.writers[who].delete(name, by=str(who))
-        elif name == self.selected:
+        elif self.models[name] == self.selected:
             with pytest.raises(ModelSelected):
                 self.writers[who].delete(name, by=str(who))
         else:
             self.writers[who].delete(name, by=str(who), files_at_once=at_once)
-            del self.models[name], self.notes[name]
+            del self.notes[name]
+            self.deleted[self.models.pop(name)] = name
+
+    @rule(who=writers, name=names, to=names, end=st.sampled_from(("told", "lost", "dead")))
+    def rename(self, who: int, name: str, to: str, end: str) -> None:
+        writer = self.writers[who]
+        refused = (
+            ModelNotFound if name not in self.models
+            else ModelSelected if self.models[name] == self.selected and to != name
+            else DuplicateName if to in self.models and to != name
+            else None
+        )  # fmt: skip
+        if refused is not None:
+            with pytest.raises(refused):
+                writer.rename(name, to, by=str(who))
+            return
+        before = writer.sync().seq
+        if end == "dead" and to != name:
+            self.store.crash_after_entry = True
+            with pytest.raises(Crash):
+                writer.rename(name, to, by=str(who))
+            self.writers[who] = self.open()
+        else:
+            self.store.lose_answer = end == "lost"
+            assert writer.rename(name, to, by=str(who)).name == to
+            self.store.lose_answer = False
+        assert self.writers[who].sync().seq == before + (to != name)
+        if to != name:
+            self.earlier = [each for each in self.earlier if self.deleted.get(each) != to]
+            self.models[to], self.notes[to] = self.models.pop(name), self.notes.pop(name)
 
     @rule(who=writers, after_the_grace=st.booleans())
     def collect(self, who: int, after_the_grace: bool) -> None:
@@ -138,24 +181,25 @@ class TwoWriters(RuleBasedStateMachine):
             self.save(who, name, token)
         self.store.crash_after_entry = False
         if name not in self.models:
-            self.models[name], self.notes[name] = token, set()
+            self.registered(name, token)
         self.writers[who] = self.open()
 
     @rule(target=uploads, who=writers, name=names)
     def upload(self, who: int, name: str):
-        files = files_of(self.token())
-        return who, name, self.writers[who]._payload.put(name, files, manifest_of(name, files))
+        token = self.token()
+        files = files_of(token)
+        return who, name, token, self.writers[who]._payload.put(name, files, manifest_of(name, files))
 
     @rule(upload=consumes(uploads))
     def register_an_old_upload(self, upload) -> None:
         """As a save that slept: it must not land when its files were given up."""
-        who, name, placed = upload
+        who, name, token, placed = upload
         op = {"op": "register", "name": name, "upload": placed.upload, "digest": placed.digest, "metadata": {}}
         try:
             self.writers[who]._commit([op], str(who), "late")
         except Conflict:
             return
-        self.models[name], self.notes[name] = "late", set()
+        self.registered(name, token)
 
     @rule(who=writers)
     def damage_what_is_derived(self, who: int) -> None:
@@ -172,7 +216,12 @@ class TwoWriters(RuleBasedStateMachine):
         assert set(state.models) == set(self.models)
         for name, notes in self.notes.items():
             assert {key for key in state.models[name].metadata if key.startswith("t")} == notes
-        assert (state.selection.model if state.selection else None) == self.selected
+        assert (self.models[state.selection.model] if state.selection else None) == self.selected
+        if (back := self.back()) is not None:
+            assert state.previous() == back
+        else:
+            with pytest.raises(Conflict):
+                state.previous()
         assert [selection.sequence for selection in state.history] == self.sequences
         assert self.sequences == sorted(set(self.sequences))
         assert Follower(self.store, self.writers[0]._keyring).sync() == state  # from a checkpoint, if there is one
@@ -183,7 +232,14 @@ class TwoWriters(RuleBasedStateMachine):
     def no_model_is_half_there(self) -> None:
         report = self.writers[0].verify()
         assert [finding for finding in report.findings if finding.fault and "checkpoints" not in finding.where] == []
-        assert set(json.loads(self.store.objects["registry.json"][0])) == set(self.models)
+        derived = json.loads(self.store.objects["registry.json"][0])
+        assert set(derived) == set(self.models)
+        for name, token in self.models.items():
+            own = files_of(token)["model.skops"]
+            for registry in self.writers:
+                assert registry.file(name, "model.skops") == own
+                assert registry.manifest(name).name == name
+            assert self.store.objects[derived[name]["path"].removeprefix("memory/")][0] == own
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from zelador.libgomp import restart_with_libgomp
 if TYPE_CHECKING:
     from registry.legacy import Found
 
+DRAWN_NAME = re.compile(r"x\d+")  # of a column whose model knows no name
 SHOWN = 6  # names of a pickle's contents in the table; --json has them all
 
 
@@ -31,6 +33,9 @@ def import_(
     path: Annotated[Path, typer.Argument(help="An exported file, a .pkl or .joblib file, or a folder of those.")],
     trust: Annotated[bool, typer.Option("--trust", help="Load the pickles: I know who wrote them.")] = False,
     name: Annotated[str | None, typer.Option(help="For one file: another name than its own.")] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Names for the columns of pickles, in their order, such as lux,temperature.")
+    ] = None,
     why: Why = "",
     home: Home = None,
     url: Url = None,
@@ -66,7 +71,8 @@ def import_(
         raise InvalidInput(
             "nothing was imported: a pickle runs what its writer put in. Say --trust if you know who wrote these"
         )
-    _bring(place, found, name, why, as_json)
+    columns = tuple(each.strip() for each in (features or "").split(",") if each.strip())
+    _bring(place, found, name, columns, why, as_json)
 
 
 def export(
@@ -126,26 +132,33 @@ def _described(found: Found) -> Facts:
     }
 
 
-def _bring(place: Place, found: Sequence[Found], name: str | None, why: str, as_json: bool) -> None:
+def _bring(
+    place: Place, found: Sequence[Found], name: str | None, features: Sequence[str], why: str, as_json: bool
+) -> None:
     """Each in its turn, through a registry of its own: what is refused keeps none of the others out."""
-    imported: list[str] = []
+    imported: list[Facts] = []
     left: dict[str, str] = {}
     for each in found:
+        called = name or each.name
         try:
-            imported.append(
-                place.add(_converted(each, name), name or each.name, why or f"from {each.path.name}")["name"]
-            )
+            imported.append(place.add(_converted(each, name, features), called, why or f"from {each.path.name}"))
         except ZeladorError as error:
-            left[name or each.name] = " ".join(str(error).split())
+            left[called] = " ".join(str(error).split())
+    names = [facts["name"] for facts in imported]
     if as_json:
-        print_json({"imported": imported, "left": left})
+        print_json({"imported": names, "left": left})
     elif imported:
-        print(f"registered: {', '.join(imported)}; nothing is selected by that")
+        print(f"registered: {', '.join(names)}; nothing is selected by that")
+        if unnamed := [facts["name"] for facts in imported if all(map(DRAWN_NAME.fullmatch, facts["features"]))]:
+            print(
+                f"{', '.join(unnamed)}: made without names for its columns, so no worker can give it readings; "
+                "delete it, and import it with --features lux,temperature,…"
+            )
     if left:
         raise InvalidInput("not imported: " + "; ".join(f"{called}: {reason}" for called, reason in left.items()))
 
 
-def _converted(found: Found, name: str | None) -> bytes:
+def _converted(found: Found, name: str | None, features: Sequence[str]) -> bytes:
     """The pickle as an exported file: loaded once, here, and never again."""
     from registry.legacy import bring_in
     from zelador.cli.models.local import Local
@@ -154,5 +167,5 @@ def _converted(found: Found, name: str | None) -> bytes:
 
     with tempfile.TemporaryDirectory(prefix="zelador-import-") as folder:
         here = Local(RegistrySettings(url=folder))
-        model = bring_in(found, here.registry, trust=True, by=user(), name=name)
+        model = bring_in(found, here.registry, trust=True, by=user(), name=name, features=features)
         return here.archive(model.name)

@@ -1,4 +1,4 @@
-"""`zelador models select`, `rollback`, `annotate`, `delete`: each one entry of the log, with who and why."""
+"""`zelador models select`, `rollback`, `annotate`, `rename`, `delete`: each one entry of the log, with who and why."""
 
 from __future__ import annotations
 
@@ -56,6 +56,23 @@ def annotate(
     print(f"{name} is annotated; tags: {tags}")
 
 
+def rename(
+    name: Name,
+    to: Annotated[str, typer.Argument(help="Its name from then on; one that is free.")],
+    why: Why = "",
+    home: Home = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Call a model otherwise; the selected one is refused. The history keeps the names of then; roll back finds it."""
+    facts = open_place(home, url, key).rename(name, to, why)
+    if as_json:
+        print_json(facts)
+    else:
+        print(f"{name} is called {facts['name']} now; what was written under the old name stays as it is")
+
+
 def delete(
     name: Name, why: Why = "", home: Home = None, url: Url = None, key: Key = None, as_json: Json = False
 ) -> None:
@@ -64,7 +81,7 @@ def delete(
     if as_json:
         print_json({"deleted": name})
     else:
-        print(f"{name} is deleted; the log keeps that it was")
+        print(f"{name} is deleted; the log keeps that it was, and a collection after the grace removes its files")
 
 
 def _say(selection: Facts, as_json: bool) -> None:

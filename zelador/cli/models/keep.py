@@ -1,4 +1,4 @@
-"""`zelador models verify`, `collect`, `trust`: the registry as a whole, on the machine that has its files."""
+"""`zelador models verify`, `accept`, `collect`, `trust`: the registry as a whole, on the machine that has its files."""
 
 from __future__ import annotations
 
@@ -6,24 +6,36 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from msgspec import to_builtins
 
-from zelador.cli.models.place import Home, Json, open_local, registry_settings
+from zelador.cli.models.place import Home, Json, open_local, registry_settings, settings_of
 from zelador.cli.tables import output, print_json, table
+from zelador.settings import RedisSettings
 from zelador.user import user
+
+NONE = "none"
 
 
 def verify(
-    expect: Annotated[str | None, typer.Option(help="An ETag seen before, which must be in the chain.")] = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(help="An ETag seen before, which must be in the chain; none: any chain, as of a backup."),
+    ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Read everything: the chain of the log, every model's files and digests, checkpoints, registry.json.
 
-    Exit code 1 when something must be done.
+    Without --expect the entry that the services saw last, which Redis has, must be in the chain. Exit code 1 when
+    something must be done.
     """
-    report = open_local(home).registry.verify(expect)
+    settings = settings_of(home)
+    etag, known = _expected(expect, settings.redis)
+    from registry.registry import Registry
+
+    report = Registry.existing(settings.registry).verify(etag)
     if as_json:
-        print_json({**asdict(report), "whole": report.whole})
+        print_json({**asdict(report), "whole": report.whole, "expected": etag, "expected_from": known})
     else:
         if report.findings:
             rows = [("fault" if found.fault else "note", found.where, found.what) for found in report.findings]
@@ -33,8 +45,35 @@ def verify(
             f"{state}: {report.entries} entries, {report.models} models, {report.files} files with their digests; "
             f"ETag {report.etag}"
         )
+        print(f"looked for {etag}, {known}" if etag else f"looked for no earlier ETag: {known}")
     if not report.whole:
         raise typer.Exit(1)
+
+
+def accept(
+    why: Annotated[str, typer.Option(help="Kept in the audit file, and shown by the services.")],
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Say that the registry was restored, or another put in its place, on purpose: services go on with what is there.
+
+    Look at it first: `zelador models verify --expect none`. Services that run take it up within half a minute
+    (ZELADOR_REGISTRY__CHECK_S).
+    """
+    from registry.accept import accept as accepted
+    from registry.api.trail import Trail, where
+
+    settings = settings_of(home)
+    trail = Trail(where(settings.api.keys_file, settings.api.audit_file), settings.api.audit_bytes)
+    trail.check()
+    before, after = accepted(settings, by=f"{user()} (command line)", why=why)
+    was, now = before and to_builtins(before), to_builtins(after)
+    trail.add(after.by, "registry accepted", after.registry, was, {**now, "why": why})
+    if as_json:
+        print_json({"before": was, "after": now})
+        return
+    earlier = f"entry {before.seq} ({before.etag})" if before is not None else "nothing that is known"
+    print(f"accepted: entry {after.seq} ({after.etag}); what the services had seen last: {earlier}")
 
 
 def collect(
@@ -51,8 +90,8 @@ def collect(
         print_json(asdict(found))
         return
     print(
-        f"{len(found.removed)} uploads and {len(found.runs)} runs removed; {len(found.condemned)} uploads condemned: "
-        "they go after the grace"
+        f"removed: {len(found.removed)} (uploads), {len(found.runs)} (training runs); "
+        f"condemned, to go after the grace: {len(found.condemned)}"
     )
 
 
@@ -72,3 +111,15 @@ def trust(
         print_json({"trusted": entry})
     else:
         print(f"entries 1 to {entry} are vouched for")
+
+
+def _expected(expect: str | None, redis: RedisSettings) -> tuple[str | None, str]:
+    """The ETag that must be in the chain, and where it is from, or why there is none. Quick without a Redis."""
+    if expect is not None:
+        return (None, "as --expect says") if expect == NONE else (expect, "as --expect says")
+    from zelador.last_seen import ask
+
+    seen, unknown = ask(redis)
+    if seen is None:
+        return None, str(unknown)
+    return seen.etag, f"entry {seen.seq}, which {seen.by} saw at {seen.at}, as Redis has it"

@@ -48,11 +48,12 @@ class Local:
     ) -> Facts:
         if both := sorted(set(add) & set(remove)):
             raise InvalidInput(f"the tag {both[0]!r} cannot be added and taken away at once")
-        if metadata:
-            self.registry.annotate(name, metadata, by=user(), why=why)
-        if add or remove:
-            self.registry.tag(name, add, remove, by=user(), why=why)
+        self.registry.amend(name, metadata, add=add, remove=remove, by=user(), why=why)
         return self.model(name)
+
+    def rename(self, name: str, to: str, why: str) -> Facts:
+        self.registry.rename(name, to, by=user(), why=why)
+        return self.model(to)
 
     def delete(self, name: str, why: str) -> None:
         self.registry.delete(name, by=user(), why=why)

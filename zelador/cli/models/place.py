@@ -52,6 +52,8 @@ class Place(Protocol):
         self, name: str, metadata: Mapping[str, Any], add: Sequence[str], remove: Sequence[str], why: str
     ) -> Facts: ...
 
+    def rename(self, name: str, to: str, why: str) -> Facts: ...
+
     def delete(self, name: str, why: str) -> None: ...
 
     def classify(self, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
@@ -91,12 +93,17 @@ def open_local(home: Path | None) -> Local:
 
 def registry_settings(home: Path | None) -> RegistrySettings:
     """Of the settings, or of a home. Raises InvalidInput when the folder is no home."""
+    return settings_of(home).registry
+
+
+def settings_of(home: Path | None) -> Settings:
+    """All of them, with a home's own servers. Raises InvalidInput when the folder is no home."""
     settings: Settings = load_settings()
     if home is not None:
         from zelador.doctor.home import see
 
         settings = see(home, settings).settings
-    return settings.registry
+    return settings
 
 
 def model_names(incomplete: str) -> list[str]:

@@ -63,10 +63,12 @@ class Remote:
         headers = {"If-Match": seen.headers.get("etag", "*")}
         return self._api.call("PATCH", _path(name), {**changes, "why": why}, headers=headers).document
 
+    def rename(self, name: str, to: str, why: str) -> Facts:
+        """On whatever state there is, as here: it overwrites nothing."""
+        return self._api.call("PATCH", _path(name), {"name": to, "why": why}, headers={"If-Match": "*"}).document
+
     def delete(self, name: str, why: str) -> None:
-        if why:
-            raise InvalidInput("the API keeps no reason for a deletion: leave --why out")
-        self._api.call("DELETE", _path(name))
+        self._api.call("DELETE", _path(name, f"?{urlencode({'why': why})}" if why else ""))
 
     def classify(self, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
         question = {"readings": [dict(reading) for reading in readings], **({"model": model} if model else {})}
