@@ -90,6 +90,9 @@ def test_the_page_has_every_operation_runs_nothing_and_asks_no_other_host(api_se
         document, answer = client.get("/openapi.json").json(), client.get("/docs")
     found = re.findall(r'<b class="[a-z]+">([A-Z]+)</b><code>([^<]+)</code>', answer.text)
     assert found == [(method.upper(), path) for path, operations in document["paths"].items() for method in operations]
+    for shape, key, kind in (("Model", "saved_by", "string"), ("Device", "seq", "integer or null")):
+        (fields,) = {*re.findall(f"<h3>{shape}</h3><table>.*?</table>", answer.text)}
+        assert f"<code>{key}</code></th><td>{kind}</td>" in fields
     (policy,) = answer.headers.get_list("content-security-policy")
     (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
     assert base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() in policy
