@@ -16,9 +16,10 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import redis
 
@@ -173,7 +174,7 @@ def _ledger(stack: Stack, sent: int) -> dict[str, int]:
                 time.sleep(0.1)
         except redis.RedisError as error:
             raise Failed(f"the ledger cannot be read: {error}") from None
-    return ledger.flat()
+    return dict(cast(Mapping[str, int], ledger.flat()))
 
 
 def _options() -> argparse.Namespace:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from registry.classifier import Classifier, Rows
 from zelador.errors import InvalidInput
+
+
+class Answer(TypedDict):
+    """What a model says of one reading."""
+
+    label: Annotated[str, Field(description="What it is.")]
+    confidence: Annotated[float | None, Field(description="The label's probability, 0 to 1; null without any.")]
+    probabilities: Annotated[dict[str, float] | None, Field(description="By label; null for a model that has none.")]
 
 
 def rows_of(readings: Sequence[Mapping[str, Any]], features: Sequence[str]) -> Rows:
@@ -20,8 +30,8 @@ def rows_of(readings: Sequence[Mapping[str, Any]], features: Sequence[str]) -> R
     ).reshape(len(readings), len(features))
 
 
-def answers_of(classifier: Classifier, readings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """`label`, `confidence` and `probabilities` (both None for a model without) of each reading."""
+def answers_of(classifier: Classifier, readings: Sequence[Mapping[str, Any]]) -> list[Answer]:
+    """Of each reading."""
     answer = classifier.classify(rows_of(readings, classifier.features))
     if answer.probabilities is None:
         return [{"label": label, "confidence": None, "probabilities": None} for label in answer.labels]

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import redis
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
+
+
+class Counts(TypedDict):
+    """The ledger as people see it."""
+
+    received: Annotated[int, Field(description="Readings that came.")]
+    accepted: Annotated[int, Field(description="Readings that could be used.")]
+    quarantined: Annotated[int, Field(description="Readings that could not be used.")]
+    repeated: Annotated[int, Field(description="Readings that had come before.")]
+    classified: Annotated[int, Field(description="Readings that were answered.")]
+    waiting: Annotated[int, Field(description="Readings that wait for an answer.")]
+    set_aside: Annotated[int, Field(description="Readings that could not be answered.")]
+    unaccounted: Annotated[int, Field(description="How far the sums are from closing; 0 unless something is wrong.")]
 
 
 class Ledger(msgspec.Struct, frozen=True):
@@ -32,8 +47,17 @@ class Ledger(msgspec.Struct, frozen=True):
         second = self.accepted - self.classified - self.waiting - self.set_aside
         return abs(first) + abs(second)
 
-    def flat(self) -> dict[str, int]:
-        return {**msgspec.structs.asdict(self), "unaccounted": self.unaccounted}
+    def flat(self) -> Counts:
+        return {
+            "received": self.received,
+            "accepted": self.accepted,
+            "quarantined": self.quarantined,
+            "repeated": self.repeated,
+            "classified": self.classified,
+            "waiting": self.waiting,
+            "set_aside": self.set_aside,
+            "unaccounted": self.unaccounted,
+        }
 
 
 class Standing(msgspec.Struct, frozen=True):

@@ -6,10 +6,12 @@ import base64
 import re
 import time
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 import redis
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from zelador.buffer.batch import append_arguments, refusals
 from zelador.buffer.keys import Keys
@@ -48,15 +50,32 @@ class Kept(msgspec.Struct, frozen=True):
     count: int = 1  # readings that it counts as
 
 
-def described(kept: Kept) -> dict[str, Any]:
-    """For JSON. `payload` is null where the bytes are no UTF-8 text; `whole` says whether all of them are here."""
+class QuarantineEntry(TypedDict):
+    """A message, an element of an array, or a reading that was refused or set aside."""
+
+    id: Annotated[str, Field(description="Of the entry; it grows with time.")]
+    kind: Annotated[Kind, Field(description="refused: it could not be read; set_aside: it could not be classified.")]
+    topic: Annotated[str, Field(description="On which it came.")]
+    reason: Annotated[str, Field(description="Why it is here.")]
+    count: Annotated[int, Field(description="Readings that it counts as.")]
+    payload: Annotated[str | None, Field(description="As text; null where the bytes are no UTF-8.")]
+    payload_base64: Annotated[str, Field(description="The same bytes; in a list the first 256 only.")]
+    whole: Annotated[bool, Field(description="Whether all that came is in `payload`.")]
+    length: Annotated[int, Field(description="Of what came, bytes.")]
+    sha256: Annotated[str, Field(description="Of what came, in hexadecimal digits.")]
+    received_at: Annotated[str, Field(description="When it came, ISO 8601, UTC.")]
+    kept_at: Annotated[str, Field(description="When it was put here, ISO 8601, UTC.")]
+
+
+def described(kept: Kept) -> QuarantineEntry:
+    """For JSON."""
     try:
         text: str | None = kept.payload.decode()
     except UnicodeDecodeError:
         text = None
     return {
         "id": kept.id,
-        "kind": kept.kind,
+        "kind": cast(Kind, kept.kind),
         "topic": kept.topic,
         "reason": kept.reason,
         "count": kept.count,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import redis
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from zelador.buffer.keys import Keys
 from zelador.errors import InvalidInput, NotFound
@@ -19,6 +21,50 @@ PLACE = re.compile(r"(\d{1,20}-\d{1,20})(?:\.(\d{1,9}))?")  # an entry, and in i
 _arrivals = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 
 
+class Reading(TypedDict):
+    """One sample of one device."""
+
+    id: Annotated[str, Field(description="The device's own, or one that follows from what it sent.")]
+    device_id: Annotated[str, Field(description="As in the topic.")]
+    measured_at: Annotated[str, Field(description="By the device's clock, or when it came; ISO 8601, UTC.")]
+    received_at: Annotated[str, Field(description="When it came, ISO 8601, UTC.")]
+    values: Annotated[dict[str, float], Field(description="By feature, in the units of the settings.")]
+    label: Annotated[str | None, Field(description="What it was, for training; null if the device did not say.")]
+    seq: Annotated[int | None, Field(description="The device's own count; null if it does not count.")]
+
+
+class Prediction(TypedDict):
+    """The answer to one reading."""
+
+    id: Annotated[str, Field(description="Follows from reading, device and model: a repeat has the same.")]
+    reading_id: Annotated[str, Field(description="Of the reading.")]
+    device_id: Annotated[str, Field(description="Of its device, as in the topic.")]
+    ts: Annotated[str, Field(description="When it was measured, ISO 8601, UTC.")]
+    label: Annotated[str, Field(description="What the model says that it is.")]
+    confidence: Annotated[float | None, Field(description="The label's probability, 0 to 1; null without any.")]
+    probabilities: Annotated[dict[str, float] | None, Field(description="By label; null for a model that has none.")]
+    model: Annotated[str, Field(description="The name of the model that answered.")]
+    model_digest: Annotated[str, Field(description="Its digest.")]
+    selection: Annotated[int, Field(description="The sequence of the selection by which it was live.")]
+    predicted_at: Annotated[str, Field(description="When it was answered, ISO 8601, UTC.")]
+
+
+class Device(TypedDict):
+    """What is known of a device. What was never answered or counted is null."""
+
+    device_id: Annotated[str, Field(description="As in the topic.")]
+    heard_at: Annotated[str, Field(description="When it was last heard, true to a second; ISO 8601, UTC.")]
+    readings: Annotated[int, Field(description="Readings that were accepted.")]
+    label: Annotated[str | None, Field(description="The last answer's label.")]
+    confidence: Annotated[float | None, Field(description="The last answer's, 0 to 1; null without probabilities.")]
+    predicted_at: Annotated[str | None, Field(description="When it was last answered, ISO 8601, UTC.")]
+    model: Annotated[str | None, Field(description="The model that answered last.")]
+    seq: Annotated[int | None, Field(description="The last number of its own count; null if it does not count.")]
+    missing: Annotated[int, Field(description="Numbers of its count that never came.")]
+    gaps: Annotated[list[list[int]], Field(description="The newest ranges that never came: first and last number.")]
+    restarts: Annotated[int, Field(description="How often its count began anew.")]
+
+
 class Recent:
     """Every call raises redis.RedisError when Redis does not answer."""
 
@@ -26,10 +72,10 @@ class Recent:
         self._client = client
         self._keys = Keys(prefix)
 
-    def readings(self, limit: int, before: str | None, device: str | None) -> tuple[list[dict[str, Any]], str | None]:
+    def readings(self, limit: int, before: str | None, device: str | None) -> tuple[list[Reading], str | None]:
         """The newest first, and where to go on; None where there is no more. Raises InvalidInput."""
         start, skip = _place(before)
-        found: list[dict[str, Any]] = []
+        found: list[Reading] = []
         looked = 0
         while looked < LOOKED_AT:
             entries: Any = self._client.xrevrange(self._keys.readings, max=start, count=AT_ONCE)
@@ -48,13 +94,11 @@ class Recent:
                 return found, None
         return found, f"{start[1:]}.0"
 
-    def predictions(
-        self, limit: int, before: str | None, device: str | None
-    ) -> tuple[list[dict[str, Any]], str | None]:
+    def predictions(self, limit: int, before: str | None, device: str | None) -> tuple[list[Prediction], str | None]:
         """As `readings`. At most 20 of a batch are kept for people to look at."""
         start, _ = _place(before)
         start = start if before is None else f"({start}"
-        found: list[dict[str, Any]] = []
+        found: list[Prediction] = []
         while True:
             entries: Any = self._client.xrevrange(self._keys.predictions, max=start, count=AT_ONCE)
             for entry, fields in entries:
@@ -67,7 +111,7 @@ class Recent:
             if len(entries) < AT_ONCE:
                 return found, None
 
-    def devices(self, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
+    def devices(self, limit: int, offset: int) -> tuple[list[Device], int]:
         """Those heard last first, and how many there are."""
         heard: Any = self._client.zrevrange(self._keys.devices, offset, offset + limit - 1, withscores=True)
         with self._client.pipeline(transaction=False) as pipeline:
@@ -77,7 +121,7 @@ class Recent:
             total, *hashes = pipeline.execute()
         return [_device(_text(d), int(at), h) for (d, at), h in zip(heard, hashes, strict=True)], int(total)
 
-    def device(self, device_id: str) -> dict[str, Any]:
+    def device(self, device_id: str) -> Device:
         """Raises NotFound."""
         at: Any = self._client.zscore(self._keys.devices, device_id)
         if at is None:
@@ -86,7 +130,7 @@ class Recent:
         return _device(device_id, int(at), fields)
 
 
-def _readings(fields: dict[bytes, bytes]) -> list[dict[str, Any]]:
+def _readings(fields: dict[bytes, bytes]) -> list[Reading]:
     """Of an entry, in the order in which they came; none of one that cannot be read."""
     features, data = next(iter(fields.items()))
     names = _text(features).split(",")
@@ -109,7 +153,7 @@ def _readings(fields: dict[bytes, bytes]) -> list[dict[str, Any]]:
     ]
 
 
-def _device(device_id: str, heard_at: int, fields: dict[bytes, bytes]) -> dict[str, Any]:
+def _device(device_id: str, heard_at: int, fields: dict[bytes, bytes]) -> Device:
     found = {_text(name): _text(value) for name, value in fields.items()}
     gaps = [gap.split("-") for gap in found.get("gaps", "").split(",") if gap]
     return {

@@ -7,7 +7,10 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request
+from pydantic import Field
+from typing_extensions import TypedDict
 
+from registry.api.answers import Next, answer
 from registry.api.readings import Limit
 from registry.api.roles import needs
 
@@ -25,10 +28,30 @@ EXAMPLE = {
 }
 
 
+class Change(TypedDict):
+    """Who changed what."""
+
+    id: Annotated[str, Field(description="Of the change; it grows with time.")]
+    at: Annotated[str, Field(description="When, ISO 8601, UTC.")]
+    who: Annotated[str, Field(description="A key, or a person at the command line.")]
+    what: Annotated[str, Field(description="What was done.")]
+    target: Annotated[str, Field(description="To what it was done.")]
+    before: Annotated[Any, Field(description="Any JSON: what changed, as it was; null where there was nothing.")]
+    after: Annotated[Any, Field(description="Any JSON: what changed, as it is now; null where there is nothing.")]
+    address: Annotated[str | None, Field(description="Whence, the nearest proxy's perhaps; null if not over HTTP.")]
+
+
+class ChangePage(TypedDict):
+    """A page of the audit."""
+
+    changes: Annotated[list[Change], Field(description="The newest first.")]
+    next: Next
+
+
 @router.get(
     "",
     summary="The changes, the newest first",
-    responses={200: {"content": {"application/json": {"example": {"changes": [EXAMPLE], "next": None}}}}},
+    responses=answer(200, "A page of the changes.", {"changes": [EXAMPLE], "next": None}),
     **needs("admin"),
 )
 def list_changes(
@@ -37,7 +60,7 @@ def list_changes(
     before: Annotated[
         str | None, Query(max_length=20, pattern="^[0-9]{1,20}$", description="`next` of the page before.")
     ] = None,
-) -> dict[str, Any]:
+) -> ChangePage:
     newest = request.app.state.services.trail.newest(None if before is None else before.zfill(20))
-    page = [msgspec.to_builtins(change) for change in islice(newest, limit)]
+    page: list[Change] = [msgspec.to_builtins(change) for change in islice(newest, limit)]
     return {"changes": page, "next": page[-1]["id"] if len(page) == limit else None}

@@ -21,7 +21,7 @@ TEXT: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}, "text/markd
     summary="The model on one page: data, features, metrics, limits, how to use it",
     description="The page has its plots in it and asks nothing of any host; it runs no script.",
     response_class=Response,
-    responses={200: {"content": TEXT}, **responses(404)},
+    responses={200: {"description": "The page, in the format that was asked for.", "content": TEXT}, **responses(404)},
     **needs("viewer"),
 )
 def show_card(

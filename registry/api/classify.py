@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
+from registry.api.answers import Unchecked, answer
 from registry.api.problems import responses
 from registry.api.roles import needs
 from registry.classifier import Classifier
-from registry.matrix import answers_of
+from registry.matrix import Answer, answers_of
 from registry.registry import Registry
 from zelador.errors import Conflict
 
@@ -25,6 +27,13 @@ EXAMPLE = {
     "model": "RandomForest_20261124_115838",
     "predictions": [{"label": "yes", "confidence": 0.97, "probabilities": {"no": 0.03, "yes": 0.97}}],
 }
+
+
+class Classification(TypedDict):
+    """What a model says of readings."""
+
+    model: Annotated[str, Field(description="The name of the model that answered.")]
+    predictions: Annotated[list[Answer], Unchecked(), Field(description="One for each reading, in their order.")]
 
 
 class Question(BaseModel):
@@ -48,7 +57,7 @@ class Classifiers:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Classifier] = OrderedDict()  # by digest: a name may be another model's by now
 
-    def classify(self, name: str, readings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def classify(self, name: str, readings: list[dict[str, Any]]) -> list[Answer]:
         """Raises ModelNotFound, ModelRefused, InvalidInput."""
         with self._lock:
             return answers_of(self._get(name), readings)
@@ -68,13 +77,10 @@ class Classifiers:
 @router.post(
     "",
     summary="Classify readings by hand",
-    responses={
-        200: {"content": {"application/json": {"example": EXAMPLE}}},
-        **responses(404, 409),
-    },
+    responses={**answer(200, "What the model says of each reading.", EXAMPLE), **responses(404, 409)},
     **needs("viewer"),
 )
-def classify(question: Question, request: Request) -> dict[str, Any]:
+def classify(question: Question, request: Request) -> Classification:
     services = request.app.state.services
     name = question.model
     if name is None:

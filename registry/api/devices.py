@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
+from pydantic import Field
+from typing_extensions import TypedDict
 
+from registry.api.answers import NextOffset, answer
 from registry.api.problems import responses
 from registry.api.readings import Limit
 from registry.api.roles import needs
+from zelador.recent import Device
 
 router = APIRouter(prefix="/v1/devices", tags=["stream"])
 
@@ -28,19 +32,25 @@ EXAMPLE = {
 }
 
 
+class DevicePage(TypedDict):
+    """A page of devices."""
+
+    devices: Annotated[list[Device], Field(description="Those heard last first.")]
+    total: Annotated[int, Field(description="Devices in all pages.")]
+    next: NextOffset
+
+
 @router.get(
     "",
     summary="The devices, those heard last first",
-    responses={
-        200: {"content": {"application/json": {"example": {"devices": [EXAMPLE], "total": 1, "next": None}}}},
-    },
+    responses=answer(200, "A page of the devices.", {"devices": [EXAMPLE], "total": 1, "next": None}),
     **needs("viewer"),
 )
 def list_devices(
     request: Request,
     limit: Limit = 50,
     offset: Annotated[int, Query(ge=0, le=10_000_000, description="`next` of the page before.")] = 0,
-) -> dict[str, Any]:
+) -> DevicePage:
     found, total = request.app.state.services.recent.devices(limit, offset)
     end = offset + limit
     return {"devices": found, "total": total, "next": end if end < total else None}
@@ -51,11 +61,11 @@ def list_devices(
     summary="One device",
     description="`seq` is the last number of its own count, `gaps` the newest ranges that never came, `missing` how "
     "many numbers; null and 0 for a device that does not count. `heard_at` is true to a second.",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(404)},
+    responses={**answer(200, "The device.", EXAMPLE), **responses(404)},
     **needs("viewer"),
 )
 def show_device(
     device: Annotated[str, InPath(description="As in the topic.", examples=["press-07"])], request: Request
-) -> dict[str, Any]:
-    found: dict[str, Any] = request.app.state.services.recent.device(device)
+) -> Device:
+    found: Device = request.app.state.services.recent.device(device)
     return found

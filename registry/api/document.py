@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from registry.api.problems import responses
 from registry.api.roles import FIELD
 
+TAGS = {
+    "models": "What is registered: list, look at, annotate, take out and bring in.",
+    "selection": "Which model is live, and how far the workers are with it.",
+    "classify": "Readings by hand, past the stream.",
+    "runs": "Training runs.",
+    "stream": "What came and what was answered lately, for people to look at.",
+    "ledger": "Every reading, and what became of it.",
+    "quarantine": "What was refused or set aside.",
+    "access": "Keys, and who changed what.",
+    "health": "For those who run it; no key needed.",
+}
 ALWAYS = (401, 403, 429, 500, 503)
 WITH_INPUT = (400, 422)
 WITH_BODY = (400, 413, 422)
@@ -26,14 +40,35 @@ WRITING = ("post", "put", "patch")
 
 
 def install(app: FastAPI) -> None:
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            route.operation_id = route.name  # a generated client's methods are named by it
+
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            tags = [{"name": name, "description": told} for name, told in TAGS.items()]
+            found = get_openapi(
+                title=app.title, version=app.version, description=app.description, routes=app.routes, tags=tags
+            )
+            _keep_nulls(found, app.routes)
             complete(found)
             app.openapi_schema = found
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
+
+
+def _keep_nulls(document: dict[str, Any], routes: Iterable[BaseRoute]) -> None:
+    """FastAPI drops what is null from examples, `next` at the end of the last page among it."""
+    for route in routes:
+        if not isinstance(route, APIRoute) or not route.include_in_schema:
+            continue
+        for method in route.methods or ():
+            answers = document["paths"][route.path_format][method.lower()]["responses"]
+            for status, answer in route.responses.items():
+                for kind, content in answer.get("content", {}).items():
+                    if "example" in content:
+                        answers[str(status)]["content"][kind]["example"] = content["example"]
 
 
 def complete(document: dict[str, Any]) -> None:

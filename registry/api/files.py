@@ -7,15 +7,17 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
+from pydantic import Field
+from typing_extensions import TypedDict
 
-from registry import archive
+from registry import archive, manifest
+from registry.api.answers import BINARY, answer
 from registry.api.models import Name
 from registry.api.problems import responses
 from registry.api.roles import needs
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
-BINARY: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 ZIP: dict[str, Any] = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
 EXAMPLE = {
     "files": [
@@ -28,25 +30,80 @@ EXAMPLE = {
 }
 
 
+MANIFEST = {
+    "format": 1,
+    "name": "RandomForest_20261124_115838",
+    "features": [{"name": "temperature", "unit": "°C", "minimum": 18.2, "maximum": 84.0}],
+    "classes": ["no", "yes"],
+    "served_by": "onnx",
+    "saved_at": "2026-11-24T12:04:32.004Z",
+    "metadata": {"model_type": "RandomForest", "metrics": {"F1": 0.8535}},
+    "files": {"model.onnx": {"sha256": EXAMPLE["files"][0]["sha256"], "size": 48_211}},
+    "signature": "",
+}
+
+
+class File(TypedDict):
+    """Digest and size of a file."""
+
+    sha256: Annotated[str, Field(description="Of its bytes, in hexadecimal digits.")]
+    size: Annotated[int, Field(description="Bytes.")]
+
+
+class ModelFile(File):
+    """One of a model's files."""
+
+    file: Annotated[str, Field(description="Its name in the manifest.")]
+
+
+class ModelFiles(TypedDict):
+    """A model's files."""
+
+    files: Annotated[list[ModelFile], Field(description="All that the manifest names.")]
+
+
+class Feature(TypedDict):
+    """One input of a model."""
+
+    name: Annotated[str, Field(description="As readings name it.")]
+    unit: Annotated[str, Field(description="Empty where it has none, or none is known.")]
+    minimum: Annotated[float | None, Field(description="The least that training saw, in `unit`; null if not known.")]
+    maximum: Annotated[float | None, Field(description="The most that training saw, in `unit`; null if not known.")]
+
+
+class Manifest(TypedDict):
+    """What a model is, and the digest and size of every file beside it; written once."""
+
+    format: Annotated[int, Field(description="Of the manifest itself: 1.")]
+    name: Annotated[str, Field(description="What the model was called when it was saved.")]
+    features: Annotated[list[Feature], Field(description="The inputs, in their order.")]
+    classes: Annotated[list[str], Field(description="The labels that it can give.")]
+    served_by: Annotated[manifest.ServedBy, Field(description="What live inference runs.")]
+    saved_at: Annotated[str, Field(description="When it was packed, ISO 8601, UTC.")]
+    metadata: Annotated[dict[str, Any], Field(description="Any JSON by any key, as it was when it was saved.")]
+    files: Annotated[dict[str, File], Field(description="Digest and size of each file, by its name.")]
+    signature: Annotated[str, Field(description="By the registry's signing key; empty if it has none.")]
+
+
 @router.get(
     "/{name}/files",
     summary="The model's files, with size and SHA-256",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(404)},
+    responses={**answer(200, "The names that downloads take.", EXAMPLE), **responses(404)},
     **needs("viewer"),
 )
-def list_files(name: Name, request: Request) -> dict[str, Any]:
-    manifest = request.app.state.services.registry.manifest(name)
-    return {"files": [{"file": path, **msgspec.structs.asdict(file)} for path, file in manifest.files.items()]}
+def list_files(name: Name, request: Request) -> ModelFiles:
+    files = _manifest(request, name).files
+    return {"files": [{"file": path, "sha256": file.sha256, "size": file.size} for path, file in files.items()]}
 
 
 @router.get(
     "/{name}/manifest",
     summary="The model's manifest: features with units, classes, metadata, digests",
-    responses=responses(404),
+    responses={**answer(200, "The manifest as it was written.", MANIFEST), **responses(404)},
     **needs("viewer"),
 )
-def show_manifest(name: Name, request: Request) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(request.app.state.services.registry.manifest(name))
+def show_manifest(name: Name, request: Request) -> Manifest:
+    found: Manifest = msgspec.to_builtins(_manifest(request, name))
     return found
 
 
@@ -54,21 +111,23 @@ def show_manifest(name: Name, request: Request) -> dict[str, Any]:
     "/{name}/archive",
     summary="The whole model as one file, which POST /v1/models takes",
     response_class=Response,
-    responses={200: {"content": ZIP}, **responses(404)},
+    responses={
+        200: {"description": "A zip of manifest.json and the files that it names.", "content": ZIP},
+        **responses(404),
+    },
     **needs("viewer"),
 )
 def download_archive(name: Name, request: Request) -> Response:
-    registry = request.app.state.services.registry
-    manifest = registry.manifest(name)
-    data = archive.pack(manifest, {path: registry.file(name, path) for path in manifest.files})
-    return _attached(data, f"{manifest.name}.zip", "application/zip")
+    registry, found = request.app.state.services.registry, _manifest(request, name)
+    data = archive.pack(found, {path: registry.file(name, path) for path in found.files})
+    return _attached(data, f"{found.name}.zip", "application/zip")
 
 
 @router.get(
     "/{name}/files/{file:path}",
     summary="One of the model's files, its digest checked",
     response_class=Response,
-    responses={200: {"content": BINARY}, **responses(404)},
+    responses={200: {"description": "The file, byte for byte.", "content": BINARY}, **responses(404)},
     **needs("viewer"),
 )
 def download_file(
@@ -78,6 +137,11 @@ def download_file(
 ) -> Response:
     data = request.app.state.services.registry.file(name, file)
     return _attached(data, file.rpartition("/")[2], "application/octet-stream")
+
+
+def _manifest(request: Request, name: str) -> manifest.Manifest:
+    found: manifest.Manifest = request.app.state.services.registry.manifest(name)
+    return found
 
 
 def _attached(data: bytes, name: str, kind: str) -> Response:

@@ -5,20 +5,37 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import redis
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from registry.api import rollout
+from registry.api.answers import answer
 from zelador import health
 from zelador.errors import ZeladorError
 
 router = APIRouter(tags=["health"])
 log = logging.getLogger(__name__)
+
+
+class Alive(TypedDict):
+    """That the process answers."""
+
+    status: Annotated[str, Field(description="ok.")]
+
+
+class Readiness(TypedDict):
+    """Whether it can do its work."""
+
+    ready: Annotated[bool, Field(description="Whether registry and Redis answer, and readings get on.")]
+    model: Annotated[str | None, Field(description="The selected model; null while none is, or none is known.")]
+    detail: Annotated[str, Field(description="Why, for people.")]
 
 
 READY = {"ready": True, "model": "RandomForest_20261124_115838", "detail": "RandomForest_20261124_115838 is selected"}
@@ -28,9 +45,9 @@ NOT_READY = {"ready": False, "model": None, "detail": "Redis does not answer"}
 @router.get(
     "/healthz",
     summary="Whether the process answers",
-    responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}},
+    responses=answer(200, "The process answers.", {"status": "ok"}),
 )
-def healthz() -> dict[str, str]:
+def healthz() -> Alive:
     return {"status": "ok"}
 
 
@@ -38,8 +55,8 @@ def healthz() -> dict[str, str]:
     "/readyz",
     summary="Whether Redis and the registry answer, and it is the one last seen; ready without a model, and says so",
     responses={
-        200: {"description": "Ready", "content": {"application/json": {"example": READY}}},
-        503: {"description": "Not ready, and why", "content": {"application/json": {"example": NOT_READY}}},
+        200: {"model": Readiness, **answer(200, "Ready.", READY)[200]},
+        503: {"model": Readiness, **answer(503, "Not ready, and why.", NOT_READY)[503]},
     },
 )
 def readyz(request: Request) -> JSONResponse:
@@ -52,11 +69,11 @@ def readyz(request: Request) -> JSONResponse:
     except (redis.RedisError, OSError):
         troubles.append("Redis does not answer")
     if troubles:
-        return JSONResponse({"ready": False, "model": model, "detail": "; ".join(troubles)}, 503)
+        return JSONResponse(Readiness(ready=False, model=model, detail="; ".join(troubles)), 503)
     if model and (stalled := _stalled(services)):
-        return JSONResponse({"ready": False, "model": model, "detail": stalled}, 503)
+        return JSONResponse(Readiness(ready=False, model=model, detail=stalled), 503)
     detail = f"{model} is selected" if model else "no model is selected yet: readings wait in the buffer"
-    return JSONResponse({"ready": True, "model": model, "detail": detail})
+    return JSONResponse(Readiness(ready=True, model=model, detail=detail))
 
 
 def _stalled(services: Any) -> str | None:
@@ -77,7 +94,9 @@ def _stalled(services: Any) -> str | None:
     "/metrics",
     summary="Prometheus metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={
+        200: {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    },
 )
 def metrics(request: Request) -> Response:
     registry = CollectorRegistry()

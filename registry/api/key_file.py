@@ -21,6 +21,7 @@ import msgspec
 from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
 
 Role = Literal["viewer", "operator", "admin"]
+State = Literal["valid", "expired", "revoked"]
 
 PREFIX = "zlk_"  # recognisable, for people and for secret scanners
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")  # each may do what those before it may
@@ -42,7 +43,7 @@ class Key(msgspec.Struct, frozen=True):
     revoked_at: str | None = None
 
     @property
-    def state(self) -> str:
+    def state(self) -> State:
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= now() else "valid"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from registry.api import key_file, last_use
 from registry.api.access import audit
-from registry.api.key_file import Key, Role
+from registry.api.answers import answer
+from registry.api.key_file import Role, State
 from registry.api.problems import responses
 from registry.api.roles import needs
 
@@ -28,7 +30,32 @@ EXAMPLE = {
 }
 
 
-class Wanted(BaseModel):
+class Key(TypedDict):
+    """What is known of a key; never the key itself."""
+
+    id: Annotated[str, Field(description="Its name in logs and history.")]
+    role: Annotated[Role, Field(description="What it may do.")]
+    note: Annotated[str, Field(description="What it is for; may be empty.")]
+    state: Annotated[State, Field(description="Only a valid one is let in.")]
+    created_at: Annotated[str, Field(description="When it was made, ISO 8601, UTC.")]
+    expires_at: Annotated[str | None, Field(description="When it expires or did, ISO 8601, UTC; null for never.")]
+    revoked_at: Annotated[str | None, Field(description="When it was revoked, ISO 8601, UTC; null if it was not.")]
+    last_used_at: Annotated[str | None, Field(description="To the minute, ISO 8601, UTC; null if it never was.")]
+
+
+class KeyList(TypedDict):
+    """Every key that was made."""
+
+    keys: Annotated[list[Key], Field(description="The oldest first.")]
+
+
+class NewKey(Key):
+    """A key that was just made."""
+
+    key: Annotated[str | None, Field(description="The key itself, shown this once; null in a repeated answer.")]
+
+
+class WantedKey(BaseModel):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"role": "operator", "note": "the shift's tablet"}]}
     )
@@ -40,7 +67,7 @@ class Wanted(BaseModel):
     ] = None
 
 
-def describe(key: Key, used: dict[str, str]) -> dict[str, Any]:
+def describe(key: key_file.Key, used: dict[str, str]) -> Key:
     """All but its digest."""
     return {
         "id": key.id,
@@ -57,10 +84,10 @@ def describe(key: Key, used: dict[str, str]) -> dict[str, Any]:
 @router.get(
     "",
     summary="Every key: role, note, whether it is valid, when it was last used (to the minute); never the key itself",
-    responses={200: {"content": {"application/json": {"example": {"keys": [EXAMPLE]}}}}},
+    responses=answer(200, "Every key that was made.", {"keys": [EXAMPLE]}),
     **needs("admin"),
 )
-def list_keys(request: Request) -> dict[str, Any]:
+def list_keys(request: Request) -> KeyList:
     path = request.app.state.services.settings.api.keys_file
     used = last_use.read(last_use.where(path))
     return {"keys": [describe(key, used) for key in key_file.list_keys(path)]}
@@ -71,10 +98,10 @@ def list_keys(request: Request) -> dict[str, Any]:
     status_code=201,
     summary="Make a key; the answer has it, once",
     description="A repeat by an Idempotency-Key shows the same record, with `key` null: no key is ever stored.",
-    responses={201: {"content": {"application/json": {"example": {**EXAMPLE, "key": "zlk_…"}}}}},
+    responses=answer(201, "What is known of the key, and the key itself.", {**EXAMPLE, "key": "zlk_…"}),
     **needs("admin"),
 )
-def make_key(wanted: Wanted, request: Request, response: Response) -> dict[str, Any]:
+def make_key(wanted: WantedKey, request: Request) -> NewKey:
     path = request.app.state.services.settings.api.keys_file
     record, key = key_file.new_key(path, wanted.role, wanted.note, wanted.lasts_s)
     shown = describe(record, {})
@@ -86,7 +113,7 @@ def make_key(wanted: Wanted, request: Request, response: Response) -> dict[str, 
     "/{key}",
     status_code=204,
     summary="Revoke a key; the last admin key is refused",
-    responses=responses(404, 409),
+    responses={**answer(204, "It is revoked, or was before."), **responses(404, 409)},
     **needs("admin"),
 )
 def revoke_key(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request
+from pydantic import Field
+from typing_extensions import TypedDict
 
+from registry.api.answers import answer
 from registry.api.roles import needs
 from zelador import health
+from zelador.ledger import Counts, Standing
 
 router = APIRouter(prefix="/v1/ledger", tags=["ledger"])
 
@@ -26,6 +30,32 @@ EXAMPLE = {
 }
 
 
+class Outside(TypedDict):
+    """What was lost before us."""
+
+    missing: Annotated[int, Field(description="Numbers that devices used and that never came.")]
+    devices: Annotated[dict[str, int], Field(description="How many of a device, by its id; the 20 with the most.")]
+    broker_dropped: Annotated[
+        int | None, Field(description="Messages that the broker dropped since its start; null where it does not say.")
+    ]
+
+
+class Fill(TypedDict):
+    """How much is in quarantine."""
+
+    kept: Annotated[int, Field(description="Entries now.")]
+    kept_bytes: Annotated[int, Field(description="Their payloads' bytes.")]
+    discarded: Annotated[int, Field(description="Entries that it lost so far, to its bounds or by hand.")]
+
+
+class Ledger(Counts):
+    """Every reading that was received, and what became of it."""
+
+    lag_s: Annotated[float, Field(description="Age of the oldest reading that waits, seconds; 0 if none does.")]
+    outside: Annotated[Outside, Field(description="No part of the ledger: what was lost before us.")]
+    quarantine: Annotated[Fill, Field(description="What it holds now, and what it lost.")]
+
+
 @router.get(
     "",
     summary="The ledger at this instant, in readings, and what was lost before us",
@@ -34,12 +64,12 @@ EXAMPLE = {
     "`lag_s` is the age of the oldest reading that waits. `outside` is no part of it: numbers that devices with a "
     "`seq` used and that never came, and what the broker says that it dropped since its start, for any of its "
     "clients (null where it does not say).",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}},
+    responses=answer(200, "The ledger.", EXAMPLE),
     **needs("viewer"),
 )
-def get_ledger(request: Request) -> dict[str, Any]:
+def get_ledger(request: Request) -> Ledger:
     services = request.app.state.services
-    standing = services.ledger.standing()
+    standing: Standing = services.ledger.standing()
     return {
         **standing.ledger.flat(),
         "lag_s": standing.lag_s,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from registry.api.access import audit, who
+from registry.api.answers import ETAG, NextOffset, Unchecked, answer, location
 from registry.api.problems import PreconditionRequired, responses
 from registry.api.roles import needs
-from registry.facts import FIXED, facts_of
+from registry.facts import FIXED, Model, facts_of
 from registry.listing import Query as Listed
 from registry.listing import least as least_of
 from registry.state import State
@@ -46,10 +48,15 @@ EXAMPLE = {
     "selected": True,
 }
 PAGE = {"models": [EXAMPLE], "total": 1, "next": None}
-AMENDED: dict[str, Any] = {
-    "content": {"application/json": {"example": EXAMPLE}},
-    "headers": {"Content-Location": {"schema": {"type": "string"}, "example": f"/v1/models/{EXAMPLE['name']}"}},
-}
+AT = {**ETAG, **location("Of the model from now on.", f"/v1/models/{EXAMPLE['name']}", "Content-Location")}
+
+
+class ModelPage(TypedDict):
+    """A page of the models that were asked for."""
+
+    models: Annotated[list[Model], Unchecked(), Field(description="In the order that was asked for.")]
+    total: Annotated[int, Field(description="Models in all pages.")]
+    next: NextOffset
 
 
 class Amendment(BaseModel):
@@ -84,7 +91,7 @@ def tagged(response: Response, state: State) -> None:
     summary="The registered models, filtered, sorted, in pages",
     description="`sort` is name, saved_at, saved_by or a key of the metadata, dotted (rank, model_type, metrics.F1, "
     "holdout.F1), with `-` before it the largest first; those without a value come last.",
-    responses={200: {"content": {"application/json": {"example": PAGE}}}},
+    responses=answer(200, "A page of the models that were asked for.", PAGE, ETAG),
     **needs("viewer"),
 )
 def list_models(
@@ -104,7 +111,7 @@ def list_models(
     sort: Annotated[str, Query(max_length=100, description="See above.", examples=["-holdout.F1"])] = "-saved_at",
     limit: Annotated[int, Query(ge=1, le=1_000, description="Models in a page.")] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000, description="`next` of the page before.")] = 0,
-) -> dict[str, Any]:
+) -> ModelPage:
     registry = request.app.state.services.registry
     asked = (("model_type", model_type), ("run", run), ("served_by", served_by))
     equal = tuple((key, value) for key, value in asked if value is not None)
@@ -123,10 +130,10 @@ def list_models(
 @router.get(
     "/{name}",
     summary="One model",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(404)},
+    responses={**answer(200, "The model.", EXAMPLE, ETAG), **responses(404)},
     **needs("viewer"),
 )
-def show_model(name: Name, request: Request, response: Response) -> dict[str, Any]:
+def show_model(name: Name, request: Request, response: Response) -> Model:
     state = request.app.state.services.registry.sync()
     shown = facts_of(state.model(name), state)
     tagged(response, state)
@@ -139,12 +146,12 @@ def show_model(name: Name, request: Request, response: Response) -> dict[str, An
     description="`If-Match` is needed: what others wrote meanwhile is never overwritten unseen. All of it holds, "
     "or none of it. A name that is taken, and the selected model's, are refused (409). From then on the model is at "
     "`Content-Location`, and nothing is at the old address until another model has that name.",
-    responses={200: AMENDED, **responses(404, 409, 412, 428)},
+    responses={**answer(200, "The model as it is now.", EXAMPLE, AT), **responses(404, 409, 412, 428)},
     **needs("operator"),
 )
 def amend_model(
     name: Name, amendment: Amendment, request: Request, response: Response, if_match: IfMatch = None
-) -> dict[str, Any]:
+) -> Model:
     if not if_match:
         raise PreconditionRequired("send If-Match with the ETag of what you read (GET of the model shows it)")
     if bad := sorted(OWN_FIELDS & set(amendment.metadata)):
@@ -162,20 +169,21 @@ def amend_model(
         name, changed, amendment.tags, to=amendment.name, by=who(request), why=amendment.why, if_match=if_match
     )
     state = registry.state
-    old, new = facts_of(model, before), facts_of(after, state)
+    shown = facts_of(after, state)
+    old, new = dict(facts_of(model, before)), dict(shown)
     differing = [key for key in new if new[key] != old.get(key)]
     what = "model annotated" if after.name == name else "model renamed"
     audit(request, what, name, {k: old.get(k) for k in differing}, {k: new[k] for k in differing})
     response.headers["Content-Location"] = f"/v1/models/{after.name}"
     tagged(response, state)
-    return new
+    return shown
 
 
 @router.delete(
     "/{name}",
     status_code=204,
     summary="Delete a model; the selected one is refused. Its files go with a later collection",
-    responses=responses(404, 409, 412),
+    responses={**answer(204, "It is deleted."), **responses(404, 409, 412)},
     **needs("admin"),
 )
 def delete_model(

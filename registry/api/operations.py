@@ -6,16 +6,18 @@ far it is. So it outlives every process of ours, and cannot say what is not so.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import redis
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
+from pydantic import Field
 
+from registry import facts
 from registry.api import rollout
+from registry.api.answers import answer
 from registry.api.problems import responses
 from registry.api.roles import needs
-from registry.facts import selection_facts
 from registry.state import Selection
 from zelador.errors import NotFound
 
@@ -45,13 +47,25 @@ EXAMPLE = {
 }
 
 
+class Operation(facts.Selection):
+    """A selection on its way to the workers."""
+
+    id: Annotated[str, Field(description="Its `sequence`, as text.")]
+    state: Annotated[
+        Literal["pending", "done", "refused", "superseded"],
+        Field(description="done: every worker runs it; refused: one cannot; superseded: another came after."),
+    ]
+    workers: Annotated[rollout.Workers | None, Field(description="Counted; null while Redis does not answer.")]
+    each: Annotated[list[rollout.Worker] | None, Field(description="One by one; null while Redis does not answer.")]
+
+
 @router.get(
     "/{operation}",
     summary="How far a selection is: pending, done, refused, superseded; and which worker is where",
     description="done: every worker that is alive runs it. refused: at least one cannot, and its reason is there; it "
     "keeps its model and tries again. superseded: another selection came after. pending: else, and while no worker is "
     "alive.",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(404)},
+    responses={**answer(200, "How far the selection is now.", EXAMPLE), **responses(404)},
     **needs("viewer"),
 )
 def show_operation(
@@ -59,7 +73,7 @@ def show_operation(
         str, InPath(description="Of the Location that a change of the selection gave.", max_length=20)
     ],
     request: Request,
-) -> dict[str, Any]:
+) -> Operation:
     services = request.app.state.services
     state = services.registry.sync()
     found = next((each for each in reversed(state.history) if str(each.sequence) == operation), None)
@@ -70,17 +84,19 @@ def show_operation(
     return describe(found, "superseded" if superseded else rollout.outcome(each), each)
 
 
-def describe(selection: Selection, state: str, each: list[dict[str, Any]] | None) -> dict[str, Any]:
+def describe(
+    selection: Selection, state: rollout.Outcome | Literal["superseded"], each: list[rollout.Worker] | None
+) -> Operation:
     return {
         "id": str(selection.sequence),
         "state": state,
-        **selection_facts(selection),
+        **facts.selection_facts(selection),
         "workers": None if each is None else rollout.summed(each),
         "each": each,
     }
 
 
-def begun(services: Any, selection: Selection, response: Response) -> dict[str, Any]:
+def begun(services: Any, selection: Selection, response: Response) -> Operation:
     """What a change of the selection answers. Without Redis the selection stands, and nothing is known of workers."""
     response.headers["Location"] = f"/v1/operations/{selection.sequence}"
     try:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -24,6 +24,8 @@ _digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = (
     f"default-src 'none'; style-src 'sha256-{_digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
+ANY = "Any JSON"  # so begins the description of what has no type
 
 Document = Mapping[str, Any]
 
@@ -73,7 +75,7 @@ def _operation(document: Document, method: str, path: str, operation: Document) 
     body = operation.get("requestBody", {}).get("content", {})
     for kind, content in body.items():
         parts.append(f"<h3>Body <span>{escape(kind)}</span></h3>{_json(_example(document, content))}")
-    parts.append(_answers(operation))
+    parts.append(_answers(document, operation))
     return (
         f'<details><summary><b class="{method.lower()}">{method}</b><code>{escape(path)}</code>'
         f"<span>{escape(operation.get('summary', ''))}</span><i>{escape(role)}</i></summary>"
@@ -104,18 +106,67 @@ def _limits(schema: Document) -> str:
     return f' <span class="limits">{escape("; ".join(said))}</span>' if said else ""
 
 
-def _answers(operation: Document) -> str:
+def _answers(document: Document, operation: Document) -> str:
     rows = []
     for status, answer in operation["responses"].items():
         kinds = answer.get("content", {})
         shown = "".join(
-            f"<details><summary>{escape(kind)}</summary>{_json(content['example'])}</details>"
+            f"<details><summary>{escape(kind)}</summary>{_json(content['example'])}"
+            f"{_fields(document, content['schema']) if int(status) < 300 else ''}</details>"
             if "example" in content
             else f"<p>{escape(kind)}</p>"
             for kind, content in kinds.items()
         )
         rows.append(f'<tr><th scope="row">{escape(status)}</th><td>{_text(answer["description"])}{shown}</td></tr>')
     return _table(("Answer", ""), rows)
+
+
+def _fields(document: Document, schema: Document) -> str:
+    """Of an answer, and of what is in it: each schema once."""
+    found: list[str] = []
+    for name in _schemas(document, schema, {}):
+        shape = document["components"]["schemas"][name]
+        needed = shape.get("required", ())
+        rows = []
+        for key, each in shape["properties"].items():
+            kind = _kind(each) + ("" if key in needed else ", may be absent")
+            told = each["description"].removeprefix(f"{ANY}: ")
+            rows.append(
+                f'<tr><th scope="row"><code>{escape(key)}</code></th><td>{escape(kind)}</td>'
+                f"<td>{_text(told[0].upper() + told[1:])}</td></tr>"
+            )
+        found.append(f"<h3>{escape(name)}</h3>{_table(('Field', 'Type', ''), rows)}")
+    return "".join(found)
+
+
+def _schemas(document: Document, part: Any, found: dict[str, None]) -> Iterable[str]:
+    """The names of the schemas that `part` needs, the outer ones first."""
+    if isinstance(part, Mapping):
+        name = str(part.get("$ref", "")).rpartition("/")[2]
+        if name and name not in found:
+            found[name] = None
+            _schemas(document, document["components"]["schemas"][name]["properties"], found)
+        for each in part.values():
+            _schemas(document, each, found)
+    elif isinstance(part, list):
+        for each in part:
+            _schemas(document, each, found)
+    return found
+
+
+def _kind(schema: Document) -> str:
+    """A type in words: `integer or null`, `array of Model`."""
+    if "$ref" in schema:
+        return str(schema["$ref"].rpartition("/")[2])
+    if "anyOf" in schema:
+        return " or ".join(map(_kind, schema["anyOf"]))
+    if "enum" in schema:
+        return " or ".join(map(str, schema["enum"]))
+    if "items" in schema:
+        return f"array of {_kind(schema['items'])}"
+    if isinstance(inner := schema.get("additionalProperties"), Mapping):
+        return f"object of {_kind(inner)}"
+    return str(schema.get("type", ANY))
 
 
 def _table(head: tuple[str, ...], rows: list[str]) -> str:

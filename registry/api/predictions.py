@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request
+from pydantic import Field
+from typing_extensions import TypedDict
 
+from registry.api.answers import Next, Unchecked, answer
 from registry.api.readings import Before, Device, Limit
 from registry.api.roles import needs
+from zelador.recent import Prediction
 
 router = APIRouter(prefix="/v1/predictions", tags=["stream"])
 
@@ -26,15 +30,22 @@ EXAMPLE = {
 }
 
 
+class PredictionPage(TypedDict):
+    """A page of predictions."""
+
+    predictions: Annotated[list[Prediction], Unchecked(), Field(description="The newest first.")]
+    next: Next
+
+
 @router.get(
     "",
     summary="The newest predictions, in pages",
     description="A sample for people to look at: at most 20 of a batch, the newest 5,000. All of them go out by MQTT.",
-    responses={200: {"content": {"application/json": {"example": {"predictions": [EXAMPLE], "next": None}}}}},
+    responses=answer(200, "A page of the predictions.", {"predictions": [EXAMPLE], "next": None}),
     **needs("viewer"),
 )
 def list_predictions(
     request: Request, limit: Limit = 50, before: Before = None, device: Device = None
-) -> dict[str, Any]:
+) -> PredictionPage:
     found, following = request.app.state.services.recent.predictions(limit, before, device)
     return {"predictions": found, "next": following}

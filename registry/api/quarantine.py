@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import TypedDict
 
 from registry.api.access import audit
+from registry.api.answers import BINARY, Next, answer
 from registry.api.problems import responses
 from registry.api.roles import needs
+from zelador import quarantine as kept
 from zelador.errors import NotFound
-from zelador.quarantine import Kind, Quarantine, Replay, described
+from zelador.quarantine import Kind, Outcome, Quarantine, QuarantineEntry, described
 
 router = APIRouter(prefix="/v1/quarantine", tags=["quarantine"])
 
 SHOWN = 100  # replays that are told one by one
 Id = Annotated[str, Path(description="The entry's id.", examples=["1795514400004-0"])]
 
+REPLAY = {"id": "1795514400004-0", "outcome": "accepted", "readings": 1, "reason": None}
 EXAMPLE = {
     "id": "1795514400004-0",
     "kind": "refused",
@@ -33,7 +37,53 @@ EXAMPLE = {
     "received_at": "2026-11-24T10:00:00.004Z",
     "kept_at": "2026-11-24T10:00:00.006Z",
 }
+PAGE = {"entries": [EXAMPLE], "next": None, "kept": 1, "kept_bytes": 49, "discarded": 0}
 REPLAYED = {"replayed": {"accepted": 3, "still_refused": 1}, "left": [{"id": "1795514400004-0", "reason": "not JSON"}]}
+
+
+class QuarantinePage(TypedDict):
+    """A page of what is in quarantine, and how much that is."""
+
+    entries: Annotated[list[QuarantineEntry], Field(description="The newest first.")]
+    next: Next
+    kept: Annotated[int, Field(description="Entries in quarantine now.")]
+    kept_bytes: Annotated[int, Field(description="Their payloads' bytes.")]
+    discarded: Annotated[int, Field(description="Entries that it lost so far, to its bounds or by hand.")]
+
+
+class Replay(TypedDict):
+    """What became of an entry that was to be taken in again."""
+
+    id: Annotated[str, Field(description="The entry's.")]
+    outcome: Annotated[
+        Outcome,
+        Field(
+            description="accepted; repeated: its id was seen meanwhile; waiting: it had been set aside; "
+            "still_refused, not_whole: it stays; gone: it was not there any more."
+        ),
+    ]
+    readings: Annotated[int, Field(description="Readings of it that were taken in, or were repeats.")]
+    reason: Annotated[str | None, Field(description="Why it stays; null if it does not.")]
+
+
+class Left(TypedDict):
+    """An entry that stays."""
+
+    id: Annotated[str, Field(description="The entry's.")]
+    reason: Annotated[str, Field(description="Why it stays.")]
+
+
+class Replays(TypedDict):
+    """What became of several."""
+
+    replayed: Annotated[dict[Outcome, int], Field(description="Entries, by what became of them.")]
+    left: Annotated[list[Left], Field(description=f"The first {SHOWN} that stay.")]
+
+
+class Discarded(TypedDict):
+    """How many were discarded."""
+
+    discarded: Annotated[int, Field(description="Entries that were there and are gone now.")]
 
 
 class Chosen(BaseModel):
@@ -57,9 +107,7 @@ class Chosen(BaseModel):
 @router.get(
     "",
     summary="What is in quarantine, the newest first, each with the beginning of its payload",
-    responses={
-        200: {"content": {"application/json": {"example": {"entries": [EXAMPLE], "next": None, "kept": 1}}}},
-    },
+    responses=answer(200, "A page of the entries, and how much is in quarantine.", PAGE),
     **needs("viewer"),
 )
 def list_quarantine(
@@ -67,12 +115,12 @@ def list_quarantine(
     limit: Annotated[int, Query(ge=1, le=500, description="Of a page.")] = 50,
     before: Annotated[str | None, Query(description="`next` of the page before.", max_length=60)] = None,
     kind: Annotated[Kind | None, Query(description="Only those refused, or only those set aside.")] = None,
-) -> dict[str, Any]:
+) -> QuarantinePage:
     services = request.app.state.services
     page = services.quarantine.page(limit, before, kind)
     standing = services.ledger.standing()
     return {
-        "entries": [described(kept) for kept in page],
+        "entries": [described(each) for each in page],
         "next": page[-1].id if len(page) == limit else None,
         "kept": standing.kept,
         "kept_bytes": standing.kept_bytes,
@@ -83,10 +131,10 @@ def list_quarantine(
 @router.get(
     "/{entry}",
     summary="One entry, with all of its payload that was kept",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(404)},
+    responses={**answer(200, "The entry.", EXAMPLE), **responses(404)},
     **needs("viewer"),
 )
-def show_entry(entry: Id, request: Request) -> dict[str, Any]:
+def show_entry(entry: Id, request: Request) -> QuarantineEntry:
     return described(_quarantine(request).get(entry))
 
 
@@ -94,32 +142,25 @@ def show_entry(entry: Id, request: Request) -> dict[str, Any]:
     "/{entry}/payload",
     summary="The payload itself, byte for byte",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}, **responses(404)},
+    responses={
+        200: {"description": "The bytes that came, as far as they were kept.", "content": BINARY},
+        **responses(404),
+    },
     **needs("viewer"),
 )
-def payload(entry: Id, request: Request) -> Response:
-    kept = _quarantine(request).get(entry)
-    name = f'attachment; filename="{kept.id}.bin"'
-    return Response(kept.payload, media_type="application/octet-stream", headers={"Content-Disposition": name})
+def download_payload(entry: Id, request: Request) -> Response:
+    found = _quarantine(request).get(entry)
+    name = f'attachment; filename="{found.id}.bin"'
+    return Response(found.payload, media_type="application/octet-stream", headers={"Content-Disposition": name})
 
 
 @router.post(
     "/{entry}/replay",
     summary="Take one in again, by the present settings; it stays where it is if it still cannot be used",
-    responses={
-        200: {
-            "content": {
-                "application/json": {"example": {"id": "1795514400004-0", "outcome": "accepted", "readings": 1}}
-            }
-        },
-        **responses(404),
-    },
+    responses={**answer(200, "What became of it.", REPLAY), **responses(404)},
     **needs("operator"),
 )
-def replay_one(entry: Id, request: Request) -> dict[str, Any]:
-    """Outcomes: accepted, repeated (its id was seen meanwhile), waiting (it had been set aside), still_refused,
-    not_whole, gone.
-    """
+def replay_entry(entry: Id, request: Request) -> Replay:
     done = _quarantine(request).replay(entry)
     audit(request, "quarantine replayed", entry, None, {"outcome": done.outcome, "readings": done.readings})
     return {"id": done.id, "outcome": done.outcome, "readings": done.readings, "reason": done.reason}
@@ -128,14 +169,14 @@ def replay_one(entry: Id, request: Request) -> dict[str, Any]:
 @router.post(
     "/replay",
     summary="Take some or all in again",
-    responses={200: {"content": {"application/json": {"example": REPLAYED}}}, **responses(404)},
+    responses={**answer(200, "What became of them.", REPLAYED), **responses(404)},
     **needs("operator"),
 )
-def replay_many(chosen: Chosen, request: Request) -> dict[str, Any]:
+def replay_entries(chosen: Chosen, request: Request) -> Replays:
     quarantine = _quarantine(request)
     each = quarantine.replay_all(chosen.kind) if chosen.all else (_replay(quarantine, entry) for entry in chosen.ids)
-    outcomes: Counter[str] = Counter()
-    left: list[dict[str, Any]] = []
+    outcomes: Counter[Outcome] = Counter()
+    left: list[Left] = []
     for done in each:
         outcomes[done.outcome] += 1
         if done.reason is not None and len(left) < SHOWN:
@@ -148,10 +189,10 @@ def replay_many(chosen: Chosen, request: Request) -> dict[str, Any]:
     "/{entry}",
     status_code=204,
     summary="Discard one; the ledger's counts stay as they are",
-    responses=responses(404),
+    responses={**answer(204, "It is gone."), **responses(404)},
     **needs("operator"),
 )
-def discard_one(entry: Id, request: Request) -> Response:
+def discard_entry(entry: Id, request: Request) -> Response:
     before = described(_quarantine(request).get(entry))
     if not _quarantine(request).discard(entry):
         raise NotFound(f"there is nothing with the id {entry} in quarantine")
@@ -162,10 +203,10 @@ def discard_one(entry: Id, request: Request) -> Response:
 @router.post(
     "/discard",
     summary="Discard some or all; the ledger's counts stay as they are",
-    responses={200: {"content": {"application/json": {"example": {"discarded": 3}}}}},
+    responses=answer(200, "How many there were.", {"discarded": 3}),
     **needs("operator"),
 )
-def discard_many(chosen: Chosen, request: Request) -> dict[str, int]:
+def discard_entries(chosen: Chosen, request: Request) -> Discarded:
     quarantine = _quarantine(request)
     discarded = quarantine.discard_all(chosen.kind) if chosen.all else quarantine.discard(*chosen.ids)
     audit(request, "quarantine discarded", "all" if chosen.all else ", ".join(chosen.ids), None, {"entries": discarded})
@@ -177,8 +218,8 @@ def _quarantine(request: Request) -> Quarantine:
     return found
 
 
-def _replay(quarantine: Quarantine, entry: str) -> Replay:
+def _replay(quarantine: Quarantine, entry: str) -> kept.Replay:
     try:
         return quarantine.replay(entry)
     except NotFound:
-        return Replay(entry, "gone")
+        return kept.Replay(entry, "gone")

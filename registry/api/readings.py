@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from pydantic import Field
+from typing_extensions import TypedDict
 
+from registry.api.answers import Next, Unchecked, answer
 from registry.api.roles import needs
+from zelador.recent import Reading
 
 router = APIRouter(prefix="/v1/readings", tags=["stream"])
 
-Limit = Annotated[int, Query(ge=1, le=500)]
+Limit = Annotated[int, Query(ge=1, le=500, description="Of a page.")]
 Before = Annotated[str | None, Query(max_length=60, description="`next` of the page before.")]
 Device = Annotated[str | None, Query(max_length=256, description="Only of this device.")]
 
@@ -25,14 +29,21 @@ EXAMPLE = {
 }
 
 
+class ReadingPage(TypedDict):
+    """A page of readings."""
+
+    readings: Annotated[list[Reading], Unchecked(), Field(description="The newest first.")]
+    next: Next
+
+
 @router.get(
     "",
     summary="The newest readings, in pages",
     description="The buffer keeps what waits, and the newest 200,000 (`ZELADOR_REDIS__KEEP_READINGS`). A page for one "
     "device may be short, or empty, and have a `next` all the same: it looks at 5,000 entries of the stream at most.",
-    responses={200: {"content": {"application/json": {"example": {"readings": [EXAMPLE], "next": None}}}}},
+    responses=answer(200, "A page of the readings.", {"readings": [EXAMPLE], "next": None}),
     **needs("viewer"),
 )
-def list_readings(request: Request, limit: Limit = 50, before: Before = None, device: Device = None) -> dict[str, Any]:
+def list_readings(request: Request, limit: Limit = 50, before: Before = None, device: Device = None) -> ReadingPage:
     found, following = request.app.state.services.recent.readings(limit, before, device)
     return {"readings": found, "next": following}

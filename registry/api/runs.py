@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, cast
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, with_config
+from typing_extensions import TypedDict
 
 from registry.api.access import audit, who
+from registry.api.answers import Next, answer, location
 from registry.api.problems import responses
 from registry.api.roles import needs
 from registry.errors import DuplicateName
+from registry.manifest import ServedBy
 from registry.names import check_name
+from zelador import runs as kept
 from zelador.errors import InvalidInput, NotFound
-from zelador.runs import Run
 from zelador.settings import Metric
 
 if TYPE_CHECKING:
@@ -30,13 +33,82 @@ EXAMPLE = {
     "request": {"metric": "F1"},
     "by": "key 4f2a91c0",
     "created_at": "2026-11-24T11:58:38.000Z",
+    "started_at": "2026-11-24T11:58:38.004Z",
+    "ended_at": None,
     "progress": "compared 6 of 14 classifiers",
+    "error": None,
 }
 
+AT = location("Of the run.", "/v1/runs/20261124_115838-a38d")
 Id = Annotated[str, Path(description="The run's id.", examples=["20261124_115838-a38d"], max_length=64)]
 
 
-class Wanted(BaseModel):
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+class Candidate(TypedDict):
+    """A classifier that was compared."""
+
+    place: Annotated[int | None, Field(description="In the ranking, from 1; null if it failed.")]
+    id: Annotated[str, Field(description="PyCaret's.")]
+    model_type: Annotated[str, Field(description="Its name in full.")]
+    metrics: Annotated[dict[str, float | None], Field(description="By metric, the folds' means; null without.")]
+    seconds: Annotated[float | None, Field(description="What its comparison took; null if not known.")]
+    trouble: Annotated[str | None, Field(description="Why it was passed over; null if nothing spoke against it.")]
+
+
+class Trained(TypedDict):
+    """A candidate that was kept, and registered if that was asked for."""
+
+    name: Annotated[str | None, Field(description="Of the registered model; null if it was not registered.")]
+    rank: Annotated[int, Field(description="Its place among those that were kept, from 1.")]
+    model_type: Annotated[str, Field(description="Its name in full.")]
+    metrics: Annotated[dict[str, float | None], Field(description="By metric, the folds' means; null without.")]
+    holdout: Annotated[dict[str, float | None], Field(description="By metric, on rows kept aside; null without.")]
+    served_by: Annotated[ServedBy, Field(description="What live inference runs.")]
+    agreement: Annotated[dict[str, Any], Field(description="How pipeline and compiled model compare.")]
+    confusion: Annotated[dict[str, Any], Field(description="Labels, and counts on the rows kept aside.")]
+
+
+@with_config(ConfigDict(extra="allow"))
+class RunRequest(TypedDict, total=False):
+    """What was asked for; what is not here was left to the settings."""
+
+    metric: Annotated[str, Field(description="What the candidates are ranked by.")]
+    names: Annotated[list[str], Field(description="Names in the order of rank.")]
+    notes: Annotated[str, Field(description="Kept with the models.")]
+    candidates: Annotated[list[str], Field(description="PyCaret's ids.")]
+
+
+@with_config(ConfigDict(extra="allow"))
+class Run(TypedDict):
+    """A training run. A list shows none of its result; further keys are of its document in the registry."""
+
+    id: Annotated[str, Field(description="Of the run; it begins with when it was asked for.")]
+    state: Annotated[State, Field(description="queued and running go on, the others are the end.")]
+    request: Annotated[RunRequest, Field(description="What was asked for.")]
+    by: Annotated[str, Field(description="Who asked: a key, or a person at the command line.")]
+    created_at: Annotated[str, Field(description="When it was asked for, ISO 8601, UTC.")]
+    started_at: Annotated[str | None, Field(description="When it began, ISO 8601, UTC; null while it waits.")]
+    ended_at: Annotated[str | None, Field(description="When it ended, ISO 8601, UTC; null before.")]
+    progress: Annotated[str | None, Field(description="What it does now; null if nothing was told.")]
+    error: Annotated[str | None, Field(description="Why it failed or was cancelled; null if not.")]
+    run: NotRequired[Annotated[str, Field(description="Its id again, with its result.")]]
+    rows: NotRequired[Annotated[int, Field(description="Labelled readings that it learned from.")]]
+    metric: NotRequired[Annotated[str, Field(description="What the candidates were ranked by.")]]
+    leaderboard: NotRequired[Annotated[list[Candidate], Field(description="All that were compared, the best first.")]]
+    models: NotRequired[Annotated[list[Trained], Field(description="Those that were kept, the best first.")]]
+    seconds: NotRequired[Annotated[dict[str, float], Field(description="What it took, by step.")]]
+
+
+class RunPage(TypedDict):
+    """A page of runs."""
+
+    runs: Annotated[list[Run], Field(description="The newest first.")]
+    next: Next
+
+
+class WantedRun(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"metric": "F1", "notes": "November"}]})
 
     metric: Annotated[Metric | None, Field(description="What the candidates are ranked by.")] = None
@@ -49,10 +121,10 @@ class Wanted(BaseModel):
     "",
     status_code=202,
     summary="Train on the labelled readings of the buffer and register the best",
-    responses={202: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(409)},
+    responses={**answer(202, "The run, which waits for the trainer.", EXAMPLE, AT), **responses(409)},
     **needs("operator"),
 )
-def start_run(wanted: Wanted, request: Request, response: Response) -> dict[str, Any]:
+def start_run(wanted: WantedRun, request: Request, response: Response) -> Run:
     services = request.app.state.services
     taken = services.registry.sync().models
     if len(set(wanted.names)) != len(wanted.names):
@@ -70,14 +142,14 @@ def start_run(wanted: Wanted, request: Request, response: Response) -> dict[str,
 @router.get(
     "",
     summary="The training runs, the newest first, in pages",
-    responses={200: {"content": {"application/json": {"example": {"runs": [EXAMPLE], "next": None}}}}},
+    responses=answer(200, "A page of the runs, without their results.", {"runs": [EXAMPLE], "next": None}),
     **needs("viewer"),
 )
 def list_runs(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=200, description="Of a page.")] = 50,
     before: Annotated[str | None, Query(description="`next` of the page before.", max_length=64)] = None,
-) -> dict[str, Any]:
+) -> RunPage:
     """Those that were asked for here and those of `zelador train` alike."""
     services = request.app.state.services
     asked = {run.id: run for run in services.runs.list()}
@@ -90,10 +162,10 @@ def list_runs(
 @router.get(
     "/{run}",
     summary="One run: its state, its progress, and its result when it is done",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(404)},
+    responses={**answer(200, "The run as it is now.", EXAMPLE), **responses(404)},
     **needs("viewer"),
 )
-def show_run(run: Id, request: Request) -> dict[str, Any]:
+def show_run(run: Id, request: Request) -> Run:
     services = request.app.state.services
     try:
         asked = services.runs.get(run)
@@ -107,28 +179,28 @@ def show_run(run: Id, request: Request) -> dict[str, Any]:
     status_code=202,
     summary="End a run that waits or goes on; nothing of it is registered",
     description="One that waits is cancelled in the answer; one that goes on within seconds, unless it is done first.",
-    responses={202: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(404, 409)},
+    responses={**answer(202, "The run: cancelled, or still running.", EXAMPLE), **responses(404, 409)},
     **needs("operator"),
 )
-def cancel_run(run: Id, request: Request) -> dict[str, Any]:
+def cancel_run(run: Id, request: Request) -> Run:
     found = request.app.state.services.runs.cancel(run, who(request))
     audit(request, "run cancelled", run)
     return describe(found)
 
 
-def _facts(services: Services, run: str, asked: Run | None, whole: bool) -> dict[str, Any]:
+def _facts(services: Services, run: str, asked: kept.Run | None, whole: bool) -> Run:
     """Of a run that Redis has forgotten, or that `zelador train` did, the registry knows. Raises NotFound."""
     if asked is not None:
         return describe(asked, whole)
     document: dict[str, Any] = services.registry.run(run)
     request = {key: document[key] for key in ("metric", "notes") if document.get(key)}
     times = {key: document.get(key) for key in ("started_at", "ended_at", "error")}
-    kept = Run(run, document["state"], request, document["by"], document["started_at"], **times)
-    return {**(document if whole else {}), **describe(kept)}
+    known = kept.Run(run, document["state"], request, document["by"], document["started_at"], **times)
+    return cast(Run, {**(document if whole else {}), **describe(known)})
 
 
-def describe(run: Run, whole: bool = True) -> dict[str, Any]:
+def describe(run: kept.Run, whole: bool = True) -> Run:
     """The run, with its result's parts beside it; without them for a list."""
     found: dict[str, Any] = msgspec.to_builtins(run)
     result = found.pop("result") or {}
-    return {**found, **(result if whole else {}), "id": run.id}
+    return cast(Run, {**found, **(result if whole else {}), "id": run.id})

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Any
+from typing import Annotated
 
 import redis
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from registry.api import operations, rollout
 from registry.api.access import audit, who
+from registry.api.answers import ETAG, answer, location
 from registry.api.models import IfMatch, tagged
 from registry.api.problems import responses
 from registry.api.roles import needs
@@ -30,13 +32,24 @@ EXAMPLE = {
     "rolled_back": False,
     "workers": {"live": 3, "of": 3, "refused": []},
 }
-ACCEPTED: dict[int | str, dict[str, Any]] = {
-    202: {
-        "description": "The selection stands; the workers take it up within seconds. `Location` tells how far they are",
-        "content": {"application/json": {"example": operations.EXAMPLE}},
-        "headers": {"Location": {"schema": {"type": "string"}, "example": "/v1/operations/7"}},
-    }
-}
+ACCEPTED = answer(
+    202,
+    "The selection stands; the workers take it up within seconds. `Location` tells how far they are.",
+    operations.EXAMPLE,
+    {**ETAG, **location("Of the operation, which is this answer as it goes on.", "/v1/operations/7")},
+)
+
+
+class PresentSelection(TypedDict):
+    """The selection that stands; all null but `workers` while no model was ever selected."""
+
+    model: Annotated[str | None, Field(description="The selected model.")]
+    sequence: Annotated[int | None, Field(description="The selection's number in the log; no two share it.")]
+    by: Annotated[str | None, Field(description="Who made it: a key, or a person at the command line.")]
+    at: Annotated[str | None, Field(description="When it was made, ISO 8601, UTC.")]
+    why: Annotated[str | None, Field(description="The reason that was given; may be empty.")]
+    rolled_back: Annotated[bool | None, Field(description="Whether it was made by rolling back.")]
+    workers: Annotated[rollout.Workers | None, Field(description="Counted; null while Redis does not answer.")]
 
 
 class Choice(BaseModel):
@@ -57,16 +70,20 @@ class Reason(BaseModel):
 @router.get(
     "",
     summary="The selected model, and how many workers run it",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}},
+    responses=answer(200, "The selection, or nothing but nulls while no model is selected.", EXAMPLE, ETAG),
     **needs("viewer"),
 )
-def get_selection(request: Request, response: Response) -> dict[str, Any]:
+def get_selection(request: Request, response: Response) -> PresentSelection:
     services = request.app.state.services
     state = services.registry.sync()
     tagged(response, state)
-    nothing = dict.fromkeys(("model", "sequence", "by", "at", "why", "rolled_back"))
-    found = nothing if state.selection is None else selection_facts(state.selection)
-    return {**found, "workers": rollout.counted(services, state.selection)}
+    workers = rollout.counted(services, state.selection)
+    if state.selection is None:
+        return {
+            "model": None, "sequence": None, "by": None, "at": None, "why": None, "rolled_back": None,
+            "workers": workers,
+        }  # fmt: skip
+    return {**selection_facts(state.selection), "workers": workers}
 
 
 @router.put(
@@ -77,7 +94,9 @@ def get_selection(request: Request, response: Response) -> dict[str, Any]:
     responses={**ACCEPTED, **responses(404, 412)},
     **needs("operator"),
 )
-def put_selection(choice: Choice, request: Request, response: Response, if_match: IfMatch = None) -> dict[str, Any]:
+def select_model(
+    choice: Choice, request: Request, response: Response, if_match: IfMatch = None
+) -> operations.Operation:
     registry = request.app.state.services.registry
     before = registry.sync().selection
     selection = registry.select(choice.model, by=who(request), why=choice.why, if_match=if_match)
@@ -94,7 +113,7 @@ def put_selection(choice: Choice, request: Request, response: Response, if_match
 )
 def roll_back(
     request: Request, response: Response, reason: Reason | None = None, if_match: IfMatch = None
-) -> dict[str, Any]:
+) -> operations.Operation:
     registry = request.app.state.services.registry
     before = registry.sync().selection
     why = reason.why if reason else ""
@@ -104,7 +123,7 @@ def roll_back(
 
 def _made(
     request: Request, response: Response, what: str, before: Selection | None, selection: Selection
-) -> dict[str, Any]:
+) -> operations.Operation:
     services = request.app.state.services
     try:  # it only wakes them; they look for themselves every second
         services.redis.publish(Keys(services.settings.redis.prefix).selected, str(selection.sequence))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Body, Header, Query, Request, Response
@@ -10,13 +10,16 @@ from starlette.exceptions import HTTPException
 
 from registry import archive
 from registry.api.access import audit, who
+from registry.api.answers import ETAG, answer, location
 from registry.api.models import EXAMPLE, tagged
 from registry.api.problems import responses
 from registry.api.roles import needs
 from registry.commit import now
-from registry.facts import facts_of
+from registry.facts import Model, facts_of
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
+
+AT = {**ETAG, **location("Of the model.", "/v1/models/RandomForest_20261124_115838")}
 
 
 @router.post(
@@ -27,7 +30,7 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
     "served, golden.json, agreement.json, report/…. Types and operators are audited against the allow-list before "
     "anything is constructed, and the golden rows must be answered as the archive says; a pickle is refused. The "
     "size is limited by `ZELADOR_API__MAX_UPLOAD_BYTES`, packed and unpacked.",
-    responses={201: {"content": {"application/json": {"example": EXAMPLE}}}, **responses(409, 413, 415)},
+    responses={**answer(201, "The model as it is registered.", EXAMPLE, AT), **responses(409, 413, 415)},
     **needs("admin", large_body=True),
 )
 def register_model(
@@ -37,7 +40,7 @@ def register_model(
     name: Annotated[str | None, Query(max_length=64, description="Without it, the name in the manifest.")] = None,
     why: Annotated[str, Query(max_length=2_000, description="Kept in the history.")] = "",
     content_type: Annotated[str, Header(include_in_schema=False)] = "",
-) -> dict[str, Any]:
+) -> Model:
     if content_type.partition(";")[0].strip().lower() != "application/zip":
         raise HTTPException(415, "send the archive as Content-Type: application/zip")
     services = request.app.state.services

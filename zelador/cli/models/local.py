@@ -12,7 +12,7 @@ from zelador.errors import Conflict, InvalidInput
 from zelador.settings import RegistrySettings
 from zelador.user import user
 
-Facts = dict[str, Any]
+Facts = Mapping[str, Any]
 LARGEST = 1 << 30  # bytes of a model, unpacked
 
 

@@ -28,7 +28,7 @@ Key = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
 Why = Annotated[str, typer.Option(help="Kept in the history.")]
 
-Facts = dict[str, Any]
+Facts = Mapping[str, Any]
 
 
 class Place(Protocol):

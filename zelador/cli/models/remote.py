@@ -13,7 +13,7 @@ from zelador.remote import Api
 if TYPE_CHECKING:
     from registry.listing import Query
 
-Facts = dict[str, Any]
+Facts = Mapping[str, Any]
 PAGE = 500
 OWN_FIELDS = ("description", "notes")  # of an annotation; other keys go into its `metadata`
 
@@ -55,7 +55,7 @@ class Remote:
         if both := sorted(set(add) & set(remove)):
             raise InvalidInput(f"the tag {both[0]!r} cannot be added and taken away at once")
         seen = self._api.call("GET", _path(name))
-        changes: Facts = {key: value for key, value in metadata.items() if key in OWN_FIELDS}
+        changes: dict[str, Any] = {key: value for key, value in metadata.items() if key in OWN_FIELDS}
         if further := {key: value for key, value in metadata.items() if key not in OWN_FIELDS}:
             changes["metadata"] = further
         if add or remove:
