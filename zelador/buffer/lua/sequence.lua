@@ -21,9 +21,11 @@ local function sequence_follow(key, device, ledger, missed, pairs, fresh)
     end
     return false
   end
+  local only_next = true                              -- as nearly always: then nothing else has changed
   for i = 1, #pairs, 2 do
     local place, seq = pairs[i], pairs[i + 1]
     if place == 0 or fresh[place] then
+      if last and seq ~= last + 1 then only_next = false end
       if not last or seq == last + 1 then
         last = seq
       elseif seq > last and seq - last <= JUMP then
@@ -36,6 +38,7 @@ local function sequence_follow(key, device, ledger, missed, pairs, fresh)
     end
   end
   if not last then return end
+  if only_next then redis.call('HSET', key, 'seq', string.format('%.0f', last)); return end
   local open = {}
   for i = math.max(1, #gaps - MOST_GAPS + 1), #gaps do
     open[#open + 1] = string.format('%.0f-%.0f', gaps[i][1], gaps[i][2])
