@@ -16,6 +16,9 @@ rm -f .venv/.ready
 [ -x .venv/bin/python ] && [ "$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = 3.11 ] || "$python" -m venv --clear .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 # uv neither asks for an index by name nor records one: it takes the user's own settings.
-VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip sync --quiet --compile-bytecode --require-hashes requirements/dev.txt requirements/build.txt requirements/uv.txt
+VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip sync --quiet --require-hashes requirements/dev.txt requirements/build.txt requirements/uv.txt
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --offline --no-deps --no-build-isolation -e .
+# Compiles what the services load, now and not at the first start; the rest of the 2 GB is never read.
+.venv/bin/python -m zelador.libgomp -m trainer.child </dev/null >/dev/null
+.venv/bin/python -c 'import ingest.service, inference.service, registry.api.service, zelador.cli.demo, zelador.cli.up'
 touch .venv/.ready
