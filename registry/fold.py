@@ -113,6 +113,7 @@ def _register(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
     if (holder := draft.holder(f"{name}/{upload}")) is not None:
         raise Conflict(f"the upload is that of {holder}, which was {name} before; upload the model anew")
     draft.reserved.pop(name, None)
+    draft.earlier = [each for each in draft.earlier if each != name]  # of a deleted one: this was never selected
     tags = tuple(sorted(set(op.get("tags", ()))))
     draft.models[name] = Model(name, upload, op["digest"], op["metadata"], entry.at, entry.by, tags, entry.seq)
 

@@ -45,6 +45,14 @@ def test_rolling_back_passes_over_what_was_deleted(registry: Registry) -> None:
     assert registry.roll_back(by="ana").model == "a"
 
 
+def test_rolling_back_never_goes_to_a_new_model_under_a_deleted_ones_name(registry: Registry) -> None:
+    for name in "abc":
+        registry.select(name, by="ana")
+    registry.delete("b", by="ana")
+    save(registry, "b", "another")
+    assert registry.roll_back(by="ana").model == "a"
+
+
 def test_two_who_roll_back_at_once_go_back_once(registry: Registry, store: Memory) -> None:
     for name in "abc":
         registry.select(name, by="ana")
