@@ -33,8 +33,9 @@ malformed: setup  ## a million payloads that no device should send, each account
 soak: setup  ## random deaths under load, nothing may be lost (ARGS="--seconds 120 --kills 8 --seed 7 --json")
 	@$(BIN)/python -m zelador.libgomp -m tests.faults.soak $(ARGS)
 
+# Two processes, each with servers of its own: most of the time a test waits for one of them.
 test: setup  ## every test, against real servers
-	@$(BIN)/python -m zelador.libgomp -m pytest $(ARGS)
+	@$(BIN)/python -m zelador.libgomp -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-quick: setup  ## the tests that need no server and no training: under a minute
 	@$(BIN)/python -m zelador.libgomp -m pytest tests/unit $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -16,13 +17,33 @@ from zelador.settings import MqttSettings, RedisSettings, Settings, TopicSetting
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
 
+ran_on: set[str] = set()  # what the suite's processes say, where it has several
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long are begun first, so that no process is left alone with one at the end."""
+    long = {item.path for item in items if item.get_closest_marker("long") or item.get_closest_marker("training")}
+    items.sort(key=lambda item: item.path not in long)
+
 
 def pytest_report_header() -> str:
     return servers.describe()
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if (output := getattr(session.config, "workeroutput", None)) is not None:  # we are one of several processes
+        output["servers"] = servers.describe_used()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    ran_on.add(getattr(node, "workeroutput", {}).get("servers", "a process that died"))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.write_line(servers.describe_used())
+    for line in sorted(ran_on) or [servers.describe_used()]:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from benchmarks.servers import NEEDED, ROOT
 from tests.servers import found_or_skip
+
+pytestmark = pytest.mark.long
 
 
 def test_a_small_benchmark_counts_every_reading_once() -> None:

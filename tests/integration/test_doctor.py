@@ -31,6 +31,8 @@ from zelador.embedded.servers import broker_server
 from zelador.last_seen import LastSeen, Seen
 from zelador.settings import MqttSettings, RegistrySettings, Settings
 
+pytestmark = pytest.mark.long
+
 PASSWORD = "not-to-be-shown"
 
 

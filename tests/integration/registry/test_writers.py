@@ -17,7 +17,7 @@ from zelador.settings import RegistrySettings
 TIMES = int(os.environ.get("TEST_REGISTRY_TIMES", "1"))
 WRITERS = 8
 
-pytestmark = pytest.mark.timeout(170 * TIMES)
+pytestmark = [pytest.mark.timeout(170 * TIMES), pytest.mark.long]
 
 
 def bucket(options: dict[str, str], **more) -> RegistrySettings:

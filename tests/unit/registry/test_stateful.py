@@ -37,7 +37,6 @@ class TwoWriters(RuleBasedStateMachine):
         self.settings = RegistrySettings(grace_s=GRACE_S, signing_key="ab" * 32 if signed else "")
         self.writers = [self.open(), self.open()]
         self.models: dict[str, str] = {}  # name: token
-        self.deleted: dict[str, str] = {}  # token: the name that it had
         self.notes: dict[str, set[str]] = {}
         self.selected: str | None = None  # a token, as in `earlier`
         self.earlier: list[str] = []
@@ -58,8 +57,6 @@ class TwoWriters(RuleBasedStateMachine):
         return f"t{self.step}"
 
     def registered(self, name: str, token: str) -> None:
-        """The name of a deleted model leads rolling back to whoever is registered under it."""
-        self.earlier = [token if self.deleted.get(each) == name else each for each in self.earlier]
         self.models[name], self.notes[name] = token, set()
 
     def back(self) -> str | None:
@@ -128,7 +125,7 @@ class TwoWriters(RuleBasedStateMachine):
         else:
             self.writers[who].delete(name, by=str(who), files_at_once=at_once)
             del self.notes[name]
-            self.deleted[self.models.pop(name)] = name
+            del self.models[name]
 
     @rule(who=writers, name=names, to=names, end=st.sampled_from(("told", "lost", "dead")))
     def rename(self, who: int, name: str, to: str, end: str) -> None:
@@ -155,7 +152,6 @@ class TwoWriters(RuleBasedStateMachine):
             self.store.lose_answer = False
         assert self.writers[who].sync().seq == before + (to != name)
         if to != name:
-            self.earlier = [each for each in self.earlier if self.deleted.get(each) != to]
             self.models[to], self.notes[to] = self.models.pop(name), self.notes.pop(name)
 
     @rule(who=writers, after_the_grace=st.booleans())
