@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,10 +19,19 @@ from registry.integrity import load_pipeline
 from registry.manifest import Manifest
 from zelador.errors import InvalidInput
 
+if TYPE_CHECKING:
+    from registry.registry import Registry
+
 MOST_FILES = 200
 MOST_MANIFEST = 1_048_576  # bytes
 SUFFIXES = frozenset({".csv", ".html", ".json", ".md", ".png", ".svg", ".txt"})  # of a report's files
 WHEN = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
+
+
+def of(registry: Registry, name: str) -> bytes:
+    """A registered model, its digests checked. Raises ModelNotFound, ModelRefused."""
+    found = registry.manifest(name)
+    return pack(found, {path: registry.file(name, path) for path in found.files})
 
 
 def pack(saved: Manifest, files: Mapping[str, bytes]) -> bytes:

@@ -137,8 +137,11 @@ class Registry(Changes):
         why: str = "",
         token: str | None = None,
     ) -> Model:
-        """Registers files that are packed already: payload first, then the log. Raises DuplicateName, InvalidInput."""
-        check_name(name)
+        """Registers packed files: payload first, then the log. The manifest gets the name, and the time of now.
+
+        Raises DuplicateName, InvalidInput.
+        """
+        saved = msgspec.structs.replace(saved, name=check_name(name), saved_at=now())
         metadata = dict(saved.metadata)
         tags = list(metadata.pop("tags", None) or [])
         listed = {
@@ -232,7 +235,7 @@ class Registry(Changes):
         """Registers a kept candidate under `name`. Raises NotFound, DuplicateName, ModelRefused."""
         self._check_free(name)
         kept, files = self._runs.candidate(run, rank)
-        return self.add(name, files, msgspec.structs.replace(kept, name=name, saved_at=now()), by=by, why=why)
+        return self.add(name, files, kept, by=by, why=why)
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 

@@ -118,9 +118,8 @@ def show_manifest(name: Name, request: Request) -> Manifest:
     **needs("viewer"),
 )
 def download_archive(name: Name, request: Request) -> Response:
-    registry, found = request.app.state.services.registry, _manifest(request, name)
-    data = archive.pack(found, {path: registry.file(name, path) for path in found.files})
-    return _attached(data, f"{found.name}.zip", "application/zip")
+    data = archive.of(request.app.state.services.registry, name)
+    return _attached(data, f"{name}.zip", "application/zip")
 
 
 @router.get(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 from starlette.exceptions import HTTPException
 
@@ -14,7 +13,6 @@ from registry.api.answers import ETAG, answer, location
 from registry.api.models import EXAMPLE, tagged
 from registry.api.problems import responses
 from registry.api.roles import needs
-from registry.commit import now
 from registry.facts import Model, facts_of
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -45,13 +43,10 @@ def register_model(
         raise HTTPException(415, "send the archive as Content-Type: application/zip")
     services = request.app.state.services
     saved, files = archive.unpack(data, services.settings.api.max_upload_bytes)
-    called = name or saved.name
     registry = services.registry
-    model = registry.add(
-        called, files, msgspec.structs.replace(saved, name=called, saved_at=now()), by=who(request), why=why
-    )
+    model = registry.add(name or saved.name, files, saved, by=who(request), why=why)
     shown = facts_of(model, registry.state)
-    audit(request, "model registered", called, None, shown)
-    response.headers["Location"] = f"/v1/models/{called}"
+    audit(request, "model registered", model.name, None, shown)
+    response.headers["Location"] = f"/v1/models/{model.name}"
     tagged(response, registry.state)
     return shown

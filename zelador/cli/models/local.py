@@ -73,17 +73,10 @@ class Local:
     def archive(self, name: str) -> bytes:
         from registry import archive
 
-        manifest = self.registry.manifest(name)
-        return archive.pack(manifest, {path: self.registry.file(name, path) for path in manifest.files})
+        return archive.of(self.registry, name)
 
     def add(self, data: bytes, name: str | None, why: str) -> Facts:
-        import msgspec
-
         from registry import archive
-        from registry.commit import now
 
         saved, files = archive.unpack(data, LARGEST)
-        called = name or saved.name
-        renamed = msgspec.structs.replace(saved, name=called, saved_at=now())
-        self.registry.add(called, files, renamed, by=user(), why=why or "imported")
-        return self.model(called)
+        return self.model(self.registry.add(name or saved.name, files, saved, by=user(), why=why or "imported").name)
