@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo up bench malformed soak test test-quick test-faults test-compose test-registry check format lock clean
+.PHONY: help setup servers demo up bench malformed soak fuzz test test-quick test-attacks test-faults test-compose test-registry check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -39,6 +39,12 @@ test: setup  ## every test, against real servers
 
 test-quick: setup  ## the tests that need no server and no training: under a minute
 	@$(BIN)/python -m zelador.libgomp -m pytest tests/unit $(ARGS)
+
+test-attacks: setup  ## what a hostile device, file, key holder or stranger tries, the slow attacks too (a few minutes)
+	@TEST_ATTACKS=1 $(BIN)/python -m zelador.libgomp -m pytest tests/attacks $(ARGS)
+
+fuzz: setup  ## a million mutated messages, 400,000 archives, pickles by opcode (ARGS="--seconds 60 --seed 7")
+	@$(BIN)/python -m zelador.libgomp -m tests.fuzz.run $(ARGS)
 
 test-faults: setup  ## everything dies, stands still or is cut off, each in its turn (about four minutes); needs `make servers`
 	@TEST_FAULTS=1 $(BIN)/python -m zelador.libgomp -m pytest tests/faults $(ARGS)
