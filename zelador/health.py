@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 2.0
 EXPIRES_S = 10
+FORGOTTEN_S = 3_600  # by then no clock of ours is so wrong that a process of this age is alive
 
 
 class Heartbeat:
@@ -23,7 +24,9 @@ class Heartbeat:
 
     def __init__(self, client: redis.Redis, prefix: str, service: str, instance: str) -> None:
         self._client = client
+        self._name = f"{service}:{instance}"
         self._key = Keys(prefix).worker(service, instance)
+        self._index = Keys(prefix).workers
         self._fixed = {"service": service, "instance": instance, "pid": os.getpid(), "started_at": _now()}
         self._next = 0.0
         self._said: dict[str, Any] = {}
@@ -34,30 +37,40 @@ class Heartbeat:
         if now < self._next and facts == self._said:
             return
         self._next, self._said = now + EVERY_S, facts
-        values = {**self._fixed, "at": _now(), **{key: _text(value) for key, value in facts.items()}}
+        at = _now()
+        values = {**self._fixed, "at": at, **{key: _text(value) for key, value in facts.items()}}
         try:
             with self._client.pipeline(transaction=False) as pipeline:
                 pipeline.hset(self._key, mapping=values)  # type: ignore[arg-type]
                 pipeline.expire(self._key, EXPIRES_S)
+                pipeline.zadd(self._index, {self._name: at})
+                pipeline.zremrangebyscore(self._index, "-inf", at - FORGOTTEN_S * 1000)
                 pipeline.execute()
         except (redis.RedisError, OSError) as error:
             log.debug("no heartbeat: %s", error)  # the loop's own calls report that Redis is away
 
     def stop(self) -> None:
         try:
-            self._client.delete(self._key)
+            with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.delete(self._key)
+                pipeline.zrem(self._index, self._name)
+                pipeline.execute()
         except (redis.RedisError, OSError) as error:
             log.debug("heartbeat not withdrawn: %s", error)
 
 
 def workers(client: redis.Redis, prefix: str) -> list[dict[str, str]]:
-    """The heartbeats of all processes that are alive. Raises redis.RedisError."""
-    found = []
-    for key in sorted(client.scan_iter(match=Keys(prefix).worker("*", "*"), count=500)):
-        values: Any = client.hgetall(key)
-        if values:
-            found.append({name.decode(): value.decode() for name, value in values.items()})
-    return found
+    """The heartbeats of all processes that are alive, by name. Raises redis.RedisError.
+
+    Two round trips, however many devices Redis knows: the index has the names, and a heartbeat that expired is empty.
+    """
+    keys = Keys(prefix)
+    names: Any = client.zrange(keys.workers, 0, -1)
+    with client.pipeline(transaction=False) as pipeline:
+        for name in sorted(names):
+            pipeline.hgetall(keys.worker(*name.decode().split(":", 1)))
+        found: Any = pipeline.execute()
+    return [{name.decode(): value.decode() for name, value in values.items()} for values in found if values]
 
 
 def broker_dropped(found: Sequence[Mapping[str, str]]) -> int | None:

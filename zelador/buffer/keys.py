@@ -25,6 +25,7 @@ class Keys:
     | device:<id> | hash | append, settle | keep_devices_s after the device was last heard |
     | registry-seen | string (JSON) | services, zelador models accept | for ever: one, replaced |
     | worker:<service>:<instance> | hash | each process | 10 s after its last beat |
+    | workers | sorted set | each process | an hour after each process's last beat |
     """
 
     prefix: str
@@ -71,6 +72,11 @@ class Keys:
 
     def worker(self, service: str, instance: str) -> str:
         return self._key(f"worker:{service}:{instance}")
+
+    @property
+    def workers(self) -> str:
+        """The names of the processes that beat, by the time of their last heartbeat."""
+        return self._key("workers")
 
     @property
     def registry_seen(self) -> str:
