@@ -10,7 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 from benchmarks.servers import Failed
 from registry.manifest import Feature
 from registry.registry import Registry
-from trainer.candidate import Split, rebuild, upload
+from trainer.candidate.rebuild import Split, rebuild, upload
 from zelador.scenarios.by_name import scenario
 
 NAME = "forest-of-100"

@@ -15,8 +15,8 @@ import redis
 from registry.registry import Registry
 from registry.watch import Watch
 from trainer.dataset import from_readings
-from trainer.job import Options, train
-from trainer.process import Cancelled, Child
+from trainer.run.job import Options, train
+from trainer.run.process import Cancelled, Child
 from zelador.buffer.client import Patient, Stopping
 from zelador.buffer.history import labelled_readings
 from zelador.errors import ZeladorError

@@ -16,7 +16,7 @@ KEEP_S = 7 * 86_400  # how long a run is remembered here; the registry has its d
 LEASE_S = 15  # a trainer that has not renewed for so long is dead, and no longer keeps others waiting
 GROUP = "trainer"
 GOING_ON = ("queued", "running")
-RESULT = ("run", "rows", "metric", "leaderboard", "models", "seconds")  # of the run's document (trainer/job.py)
+RESULT = ("run", "rows", "metric", "leaderboard", "models", "seconds")  # of the run's document (trainer/run/job.py)
 
 # KEYS 1 current run  2 this run  3 jobs (stream)   ARGV 1 run id  2 run as JSON  3 keep (s)
 # Gives the id of the run that goes on, or nothing.

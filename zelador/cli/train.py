@@ -35,8 +35,8 @@ def train(
     settings = _with(settings, metric, candidates)
     names = _names(features) or settings.features
     from registry.registry import Registry
-    from trainer.job import Options, new_run_id
-    from trainer.job import train as run
+    from trainer.run.job import Options, new_run_id
+    from trainer.run.job import train as run
 
     registry = Registry.open(settings.registry)
     dataset = _dataset(settings, csv, label, names)

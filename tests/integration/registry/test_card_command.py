@@ -14,7 +14,7 @@ from registry.card import card_of
 from registry.registry import Feature, Registry
 from tests.command import zelador
 from tests.small_models import FEATURES, rows_and_labels
-from trainer.candidate import Split, rebuild, upload
+from trainer.candidate.rebuild import Split, rebuild, upload
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.agreement import TOLERANCE, Comparison, Rows, compare, decide, document
+from trainer.candidate.agreement import TOLERANCE, Comparison, Rows, compare, decide, document
 
 ROWS = np.zeros((100, 2))
 Answers = tuple[list[int], Rows | None]

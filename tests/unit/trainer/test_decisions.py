@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.naive_bayes import GaussianNB
 
-from trainer.agreement import Comparison, decide, probe_rows
-from trainer.leaderboard import METRICS, Scored, ranked
-from trainer.score import scores
+from trainer.candidate.agreement import Comparison, decide, probe_rows
+from trainer.compare.leaderboard import METRICS, Scored, ranked
+from trainer.evaluate.score import scores
 
 
 def scored(name: str, f1: float, accuracy: float = 0.9, auc: float = 0.8, failed: bool = False) -> Scored:

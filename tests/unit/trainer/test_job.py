@@ -10,7 +10,7 @@ import pytest
 
 from registry.registry import Registry
 from trainer.dataset import assemble
-from trainer.job import Options, train
+from trainer.run.job import Options, train
 from zelador.errors import InvalidInput
 from zelador.settings import Settings
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.score import confusion
+from trainer.evaluate.score import confusion
 
 if TYPE_CHECKING:
-    from trainer.candidate import Split
+    from trainer.candidate.rebuild import Split
 
 FORMAT = 1
 FILE = "report.json"

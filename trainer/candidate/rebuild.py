@@ -17,10 +17,10 @@ from sklearn.pipeline import Pipeline
 from registry.artefact import Upload
 from registry.classifier import OnnxEngine, PipelineEngine
 from registry.manifest import Feature
-from trainer import report
-from trainer.agreement import compare, decide, document, probe_rows
-from trainer.compile import compile_pipeline
-from trainer.score import confusion, scores
+from trainer.candidate.agreement import compare, decide, document, probe_rows
+from trainer.candidate.compile import compile_pipeline
+from trainer.evaluate import report
+from trainer.evaluate.score import confusion, scores
 from zelador.errors import ZeladorError
 
 Rows = NDArray[np.float64]

@@ -20,7 +20,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from trainer.leaderboard import BASELINE, METRICS, Scored
+from trainer.compare.leaderboard import BASELINE, METRICS, Scored
 from zelador.errors import InvalidInput
 
 TARGET = "label"

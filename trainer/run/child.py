@@ -1,4 +1,4 @@
-"""The run's child process: `python -m trainer.child`. PyCaret lives and dies here.
+"""The run's child process: `python -m trainer.run.child`. PyCaret lives and dies here.
 
 Standard input: one line, the folder of the request; its end means that the parent is gone. Standard output: one
 JSON event a line. What PyCaret prints goes to standard error.
@@ -22,7 +22,7 @@ def main() -> None:
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     started = time.perf_counter()
-    import trainer.run_in_child as work  # imports PyCaret: seconds
+    import trainer.run.work as work  # imports PyCaret: seconds
 
     _say(events, event="ready", seconds=round(time.perf_counter() - started, 1))
     folder = sys.stdin.readline().strip()

@@ -19,9 +19,9 @@ import numpy as np
 from registry.errors import DuplicateName
 from registry.names import check_name
 from registry.registry import Registry
+from trainer.compare.leaderboard import MODEL_TYPES
 from trainer.dataset import Dataset, check
-from trainer.leaderboard import MODEL_TYPES
-from trainer.process import Cancelled, Child, RunFailed
+from trainer.run.process import Cancelled, Child, RunFailed
 from zelador.errors import InvalidInput, ZeladorError
 from zelador.settings import Settings
 

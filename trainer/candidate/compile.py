@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.agreement import thresholds
+from trainer.candidate.agreement import thresholds
 
 log = logging.getLogger(__name__)
 

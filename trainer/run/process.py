@@ -41,7 +41,7 @@ class Child:
             "PYCARET_CUSTOM_LOGGING_LEVEL": "CRITICAL",
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "trainer.child"],
+            [sys.executable, "-m", "trainer.run.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None,
