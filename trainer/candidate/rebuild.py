@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from trainer.candidate.agreement import compare, decide, document, probe_rows
 from trainer.candidate.compile import compile_pipeline
 from trainer.evaluate import report
 from trainer.evaluate.score import confusion, scores
+from trainer.evaluate.split import Split
 from zelador.errors import ZeladorError
 
 Rows = NDArray[np.float64]
@@ -28,21 +28,6 @@ Rows = NDArray[np.float64]
 
 class NotRebuilt(ZeladorError):
     """The plain pipeline does not answer as PyCaret's own model does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Rows and text labels of both parts of a data set, and the classes in order.
-
-    `train` has the precision that PyCaret's models were fitted in (single): in double, a logistic regression that
-    stops early gives other labels. `holdout` is as devices send it.
-    """
-
-    train: NDArray[np.floating[Any]]
-    train_labels: tuple[str, ...]
-    holdout: Rows
-    holdout_labels: tuple[str, ...]
-    classes: tuple[str, ...]
 
 
 def rebuild(model: Any, split: Split) -> Pipeline:

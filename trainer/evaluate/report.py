@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.evaluate.score import confusion
-
-if TYPE_CHECKING:
-    from trainer.candidate.rebuild import Split
+from trainer.evaluate.split import Split
 
 FORMAT = 1
 FILE = "report.json"

@@ -16,9 +16,10 @@ import numpy as np
 from registry import manifest
 from registry.artefact import manifest_of, pack
 from registry.manifest import Feature
-from trainer.candidate.rebuild import Split, check_rebuilt, rebuild, upload
+from trainer.candidate.rebuild import check_rebuilt, rebuild, upload
 from trainer.compare.leaderboard import METRICS, MODEL_TYPES, Scored, ranked
 from trainer.compare.pycaret_compare import Compared, compare
+from trainer.evaluate.split import Split
 
 PACKAGES = ("pycaret", "scikit-learn", "numpy", "pandas", "lightgbm", "skl2onnx", "onnxmltools", "onnxruntime", "skops")
 
