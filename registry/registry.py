@@ -23,7 +23,7 @@ from registry.listing import Listing, Query
 from registry.manifest import Feature, Manifest
 from registry.names import check_name
 from registry.payload import Payload
-from registry.runs import Runs
+from registry.run_files import Runs
 from registry.signing import Keyring
 from registry.state import Model, Selection, State, etag
 from registry.store import Store, open_store

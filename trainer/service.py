@@ -21,8 +21,8 @@ from zelador.buffer.client import Patient, Stopping
 from zelador.buffer.history import labelled_readings
 from zelador.errors import ZeladorError
 from zelador.health import Heartbeat
-from zelador.runs import LEASE_S, RESULT, Job, Runs
 from zelador.settings import Settings
+from zelador.training_queue.queue import LEASE_S, RESULT, Job, Runs
 
 log = logging.getLogger(__name__)
 

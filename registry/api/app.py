@@ -39,8 +39,8 @@ from zelador.buffer import connect_redis
 from zelador.ledger import LedgerReader
 from zelador.quarantine import Quarantine
 from zelador.recent import Recent
-from zelador.runs import Runs
 from zelador.settings import Settings
+from zelador.training_queue.queue import Runs
 
 DESCRIPTION = """Administers models and watches the stream. Every path below /v1 needs `Authorization: Bearer KEY`.
 

@@ -18,9 +18,9 @@ from registry.api.roles import needs
 from registry.errors import DuplicateName
 from registry.manifest import ServedBy
 from registry.names import check_name
-from zelador import runs as kept
 from zelador.errors import InvalidInput, NotFound
 from zelador.settings import Metric
+from zelador.training_queue import queue as kept
 
 if TYPE_CHECKING:
     from registry.api.app import Services

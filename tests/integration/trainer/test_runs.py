@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from zelador import runs as module
 from zelador.buffer import connect_redis
 from zelador.errors import Conflict, NotFound
-from zelador.runs import Job, Runs
 from zelador.settings import RedisSettings
+from zelador.training_queue import queue as module
+from zelador.training_queue.queue import Job, Runs
 
 FIRST, SECOND = "20261124_115838-aaaa", "20261124_115839-bbbb"
 

@@ -17,8 +17,8 @@ from registry.registry import Registry
 from trainer import service
 from zelador.buffer import connect_redis
 from zelador.health import workers
-from zelador.runs import Runs
 from zelador.settings import Settings
+from zelador.training_queue.queue import Runs
 
 RUN = "20261124_115838-aaaa"
 Eventually = Callable[..., None]
