@@ -22,11 +22,13 @@ from zelador.buffer.history import labelled_readings
 from zelador.errors import ZeladorError
 from zelador.health import Heartbeat
 from zelador.settings import Settings
-from zelador.training_queue.queue import LEASE_S, RESULT, Job, Runs
+from zelador.training_queue import Consumer, Job
+from zelador.training_queue.consumer import LEASE_S
 
 log = logging.getLogger(__name__)
 
 SERVICE = "trainer"
+RESULT = ("run", "rows", "metric", "leaderboard", "models", "seconds")  # of the run's document (trainer/run/job.py)
 WAIT_S = 1.0
 LOOK_S = 1.0
 T = TypeVar("T")
@@ -70,7 +72,7 @@ class Trainer:
         self._watch = watch
         self._heartbeat = heartbeat
         self._stop = stop
-        self._runs = Runs(patient.client, settings.redis.prefix)
+        self._queue = Consumer(patient.client, settings.redis.prefix)
         self._name = settings.training.instance
         self._wait_s = min(WAIT_S, settings.redis.timeout_s / 2)  # a wait as long as the time limit would be an error
         self._begins = True  # first what our earlier life left, then what others leave
@@ -82,21 +84,21 @@ class Trainer:
     def step(self) -> None:
         """Looks for one run and does it. Raises Stopping."""
         self._heartbeat.beat(state="idle", registry_trouble=self._watch.trouble)
-        if abandoned := self._call(lambda: self._runs.abandoned(self._name, own=self._begins)):
+        if abandoned := self._call(lambda: self._queue.abandoned(self._name, own=self._begins)):
             if abandoned.run.state == "running":
                 why = "the trainer was stopped in the middle of it; start it again"
-                self._call(lambda: self._runs.finish(abandoned, "failed", error=why))
+                self._call(lambda: self._queue.finish(abandoned, "failed", error=why))
                 log.error("run %s: %s", abandoned.run.id, why)
             else:
                 self._do(abandoned)
             return
         self._begins = False
-        job = self._call(lambda: self._runs.next(self._name, self._wait_s))
+        job = self._call(lambda: self._queue.next(self._name, self._wait_s))
         if job is not None:
             self._do(job)
 
     def _do(self, queued: Job) -> None:
-        job = self._call(lambda: self._runs.begin(queued))
+        job = self._call(lambda: self._queue.begin(queued))
         log.info("run %s by %s begins", job.run.id, job.run.by)
         done, cancelled = threading.Event(), threading.Event()
         alive = threading.Thread(target=self._stay_alive, args=(job, done, cancelled), name="lease", daemon=True)
@@ -104,16 +106,16 @@ class Trainer:
         try:
             document = self._train(job, cancelled)
         except Cancelled:
-            by = self._call(lambda: self._runs.cancelled_by(job))
-            self._call(lambda: self._runs.finish(job, "cancelled", error=f"cancelled by {by}"))
+            by = self._call(lambda: self._queue.cancelled_by(job))
+            self._call(lambda: self._queue.finish(job, "cancelled", error=f"cancelled by {by}"))
             log.info("run %s was cancelled by %s", job.run.id, by)
         except (ZeladorError, redis.RedisError, OSError) as error:
             reason = str(error)
             log.error("run %s failed: %s", job.run.id, reason)
-            self._call(lambda: self._runs.finish(job, "failed", error=reason))
+            self._call(lambda: self._queue.finish(job, "failed", error=reason))
         else:
             result = {key: document[key] for key in RESULT}
-            self._call(lambda: self._runs.finish(job, "done", result=result))
+            self._call(lambda: self._queue.finish(job, "done", result=result))
             log.info(
                 "run %s is done: %s",
                 job.run.id,
@@ -144,7 +146,7 @@ class Trainer:
 
     def _tell(self, job: Job, message: str) -> None:
         try:
-            self._runs.progress(job, message)
+            self._queue.progress(job, message)
         except (redis.RedisError, OSError) as error:
             log.debug("progress not told: %s", error)  # the run matters, not the telling
 
@@ -153,12 +155,12 @@ class Trainer:
         renewed = time.monotonic()
         while not done.wait(LOOK_S):
             try:
-                if not cancelled.is_set() and self._runs.cancelled_by(job) is not None:
+                if not cancelled.is_set() and self._queue.cancelled_by(job) is not None:
                     cancelled.set()
                 if time.monotonic() - renewed >= LEASE_S / 5:
                     renewed = time.monotonic()
                     self._heartbeat.beat(state="training", run=job.run.id, registry_trouble=self._watch.trouble)
-                    self._runs.renew(self._name, job)
+                    self._queue.renew(self._name, job)
             except (redis.RedisError, OSError) as error:
                 log.warning("the lease of run %s was not renewed: %s", job.run.id, error)
 
