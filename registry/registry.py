@@ -23,7 +23,8 @@ from registry.listing import Listing, Query
 from registry.manifest import Feature, Manifest
 from registry.names import check_name
 from registry.payload import Payload
-from registry.run_files import Runs
+from registry.run_document import RunDocument
+from registry.run_files import RunFiles
 from registry.signing import Keyring
 from registry.state import Model, Selection, State, etag
 from registry.store import Store, open_store
@@ -55,7 +56,7 @@ class Registry(Changes):
         self._keyring = Keyring(self._settings.signing_key)
         self._log = Log(store, self._keyring)
         self._payload = Payload(store, self._keyring)
-        self._runs = Runs(store, self._keyring, self._payload)
+        self._runs = RunFiles(store, self._keyring, self._payload)
         self._index = Index(store)
         self._listing = Listing()
 
@@ -215,12 +216,12 @@ class Registry(Changes):
 
     # ── training runs ────────────────────────────────────────────────────────────────────────
 
-    def put_run(self, run: str, document: Mapping[str, Any]) -> None:
-        """Writes (or writes anew) the run's document."""
+    def put_run(self, run: str, document: RunDocument) -> None:
+        """Writes the run's document, or replaces it."""
         self._runs.put(run, document)
 
-    def run(self, run: str) -> dict[str, Any]:
-        """Raises NotFound."""
+    def run(self, run: str) -> RunDocument:
+        """The run's document. Raises NotFound, Corrupt."""
         return self._runs.get(run)
 
     def runs(self) -> list[str]:

@@ -1,10 +1,10 @@
-"""Training runs in the store: the run's document, and its candidates' files until they are registered or expire."""
+"""The files of a training run in the store: its document, and its candidates until they expire."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 import msgspec
 
@@ -12,29 +12,36 @@ from registry import manifest
 from registry.manifest import Manifest
 from registry.names import check_name
 from registry.payload import Payload
+from registry.run_document import RunDocument, in_order
 from registry.signing import Keyring
 from registry.store import Store
-from zelador.errors import NotFound
+from zelador.errors import Corrupt, NotFound
 
 
-class Runs:
+class RunFiles:
     def __init__(self, store: Store, keyring: Keyring, payload: Payload) -> None:
         self._store = store
         self._keyring = keyring
         self._payload = payload
 
-    def put(self, run: str, document: Mapping[str, Any]) -> None:
-        """Writes (or writes anew) the run's document."""
-        data = json.dumps(document, indent=2, ensure_ascii=False).encode()
-        self._store.put_stream(f"runs/{check_name(run)}/run.json", [data])
+    def put(self, run: str, document: RunDocument) -> None:
+        """Writes the run's document, or replaces it."""
+        data = json.dumps(in_order(document), indent=2, ensure_ascii=False).encode()
+        self._store.put_stream(_document(run), [data])
 
-    def get(self, run: str) -> dict[str, Any]:
-        """Raises NotFound."""
-        data = self._store.read(f"runs/{check_name(run)}/run.json")
+    def get(self, run: str) -> RunDocument:
+        """Raises NotFound, Corrupt. Keys that a later version added are kept."""
+        data = self._store.read(_document(run))
         if data is None:
             raise NotFound(f"there is no run {run!r}")
-        found: dict[str, Any] = json.loads(data)
-        return found
+        try:
+            found = json.loads(data)
+            msgspec.convert(found, RunDocument)
+        except (ValueError, RecursionError, msgspec.ValidationError) as error:
+            raise Corrupt(
+                f"{_document(run)} is not a run's document ({error}); restore it from a backup, or delete it"
+            ) from None
+        return cast(RunDocument, found)
 
     def ids(self) -> list[str]:
         """Of all runs, oldest first."""
@@ -42,7 +49,7 @@ class Runs:
         return sorted({key.split("/")[1] for key in keys if key.endswith("/run.json")})
 
     def put_candidate(self, run: str, rank: int, files: Mapping[str, bytes]) -> None:
-        """Keeps a candidate, to be registered now or weeks later; `files` has its manifest too, which goes last."""
+        """Keeps a candidate, to be registered now or later; `files` include its manifest, which is written last."""
         folder = _folder(run, rank)
         for path, data in files.items():
             if path != manifest.FILE:
@@ -51,7 +58,7 @@ class Runs:
         self._store.put_stream(f"{folder}/{manifest.FILE}", [sealed])
 
     def candidate(self, run: str, rank: int) -> tuple[Manifest, dict[str, bytes]]:
-        """A kept candidate, its files checked. Raises NotFound, ModelRefused."""
+        """A kept candidate with its files, each checked against the manifest. Raises NotFound, ModelRefused."""
         folder, called = _folder(run, rank), f"candidate {rank} of run {run}"
         data = self._store.read(f"{folder}/{manifest.FILE}")
         if data is None:
@@ -66,6 +73,10 @@ class Runs:
             found = self._store.read(f"{folder}/{path}")
             files[path] = manifest.check_file(kept.name, path, found or b"", kept.files)
         return kept, files
+
+
+def _document(run: str) -> str:
+    return f"runs/{check_name(run)}/run.json"
 
 
 def _folder(run: str, rank: int) -> str:

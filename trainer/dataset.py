@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.run_document import DataFacts
 from zelador.errors import InvalidInput
 from zelador.messages import iso
 
@@ -41,8 +41,8 @@ class Dataset:
         """Sorted; of two classes the later one is the positive one."""
         return tuple(sorted(set(self.labels)))
 
-    def facts(self) -> dict[str, Any]:
-        """What a model's metadata says of the data it learned from."""
+    def facts(self) -> DataFacts:
+        """What a model's metadata says of the data that it was trained on."""
         digest = hashlib.sha256(self.rows.tobytes())
         digest.update("\0".join(self.labels).encode())
         return {

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 from threading import Event
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import redis
 
 from registry.registry import Registry
+from registry.run_document import RunDocument, result_of
 from registry.watch import Watch
 from trainer.dataset import from_readings
 from trainer.run.job import Options, train
@@ -28,7 +29,6 @@ from zelador.training_queue.consumer import LEASE_S
 log = logging.getLogger(__name__)
 
 SERVICE = "trainer"
-RESULT = ("run", "rows", "metric", "leaderboard", "models", "seconds")  # of the run's document (trainer/run/job.py)
 WAIT_S = 1.0
 LOOK_S = 1.0
 T = TypeVar("T")
@@ -114,8 +114,7 @@ class Trainer:
             log.error("run %s failed: %s", job.run.id, reason)
             self._call(lambda: self._queue.finish(job, "failed", error=reason))
         else:
-            result = {key: document[key] for key in RESULT}
-            self._call(lambda: self._queue.finish(job, "done", result=result))
+            self._call(lambda: self._queue.finish(job, "done", result=result_of(document)))
             log.info(
                 "run %s is done: %s",
                 job.run.id,
@@ -125,7 +124,7 @@ class Trainer:
             done.set()
             alive.join()
 
-    def _train(self, job: Job, cancelled: Event) -> dict[str, Any]:
+    def _train(self, job: Job, cancelled: Event) -> RunDocument:
         settings, request = self._settings, job.run.request
         training = settings.training
         candidates = request.get("candidates") or training.candidates

@@ -192,11 +192,15 @@ def _facts(services: Services, run: str, asked: training_queue.Run | None, whole
     """Of a run that Redis has forgotten, or that `zelador train` did, the registry knows. Raises NotFound."""
     if asked is not None:
         return describe(asked, whole)
-    document: dict[str, Any] = services.registry.run(run)
-    asked_for = {key: document[key] for key in ("metric", "notes") if document.get(key)}
-    request = cast(training_queue.RunRequest, asked_for)
-    times = {key: document.get(key) for key in ("started_at", "ended_at", "error")}
-    known = training_queue.Run(run, document["state"], request, document["by"], document["started_at"], **times)
+    document = services.registry.run(run)
+    request = training_queue.RunRequest()
+    if metric := document.get("metric"):
+        request["metric"] = metric
+    if notes := document.get("notes"):
+        request["notes"] = notes
+    began, ended, error = document["started_at"], document.get("ended_at"), document.get("error")
+    state, by = document["state"], document["by"]
+    known = training_queue.Run(run, state, request, by, began, began, ended, error=error)
     return cast(Run, {**(document if whole else {}), **describe(known)})
 
 

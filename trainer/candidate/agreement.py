@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from registry.manifest import ServedBy
+from registry.run_document import Agreement
 
 Rows = NDArray[np.float64]
 TOLERANCE = 1e-5  # of a probability
@@ -31,7 +34,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    serves: str  # "onnx" or "pipeline"
+    serves: ServedBy
     reason: str
 
 
@@ -50,14 +53,20 @@ def decide(comparison: Comparison | None, trouble: str | None) -> Verdict:
     return Verdict("onnx", f"it agrees on all {comparison.rows} rows and is the faster")
 
 
-def document(comparison: Comparison | None, verdict: Verdict) -> dict[str, Any]:
-    """What is kept beside the model; JSON has no infinity."""
-    found: dict[str, Any] = {"served_by": verdict.serves, "reason": verdict.reason}
-    if comparison is not None:
-        found |= asdict(comparison)
-        if comparison.largest_difference == math.inf:
-            found["largest_difference"] = None
-    return found
+def document(comparison: Comparison | None, verdict: Verdict) -> Agreement:
+    """The agreement as JSON, which has no infinity."""
+    if comparison is None:
+        return Agreement(served_by=verdict.serves, reason=verdict.reason)
+    largest = comparison.largest_difference
+    return Agreement(
+        served_by=verdict.serves,
+        reason=verdict.reason,
+        rows=comparison.rows,
+        labels_that_differ=comparison.labels_that_differ,
+        largest_difference=None if largest == math.inf else largest,
+        pipeline_us=comparison.pipeline_us,
+        onnx_us=comparison.onnx_us,
+    )
 
 
 def compare(

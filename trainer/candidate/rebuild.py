@@ -54,7 +54,7 @@ def check_rebuilt(pipeline: Pipeline, fitted: Any, transformed: Any, split: Spli
 
 
 def upload(
-    pipeline: Pipeline, split: Split, features: Sequence[Feature], facts: Mapping[str, Any], seed: int
+    pipeline: Pipeline, split: Split, features: Sequence[Feature], facts: Mapping[str, object], seed: int
 ) -> Upload:
     """What is registered: the pipeline, its compiled form if that may serve, and what is known of it."""
     width = split.holdout.shape[1]

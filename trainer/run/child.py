@@ -1,56 +1,54 @@
-"""The run's child process: `python -m trainer.run.child`. PyCaret lives and dies here.
+"""The run's child process: `python -m trainer.run.child`. PyCaret is imported here and nowhere else.
 
-Standard input: one line, the folder of the request; its end means that the parent is gone. Standard output: one
-JSON event a line. What PyCaret prints goes to standard error.
+Standard input has one line, the run's folder; its end means that the parent is gone. Standard output has the events.
+What PyCaret prints goes to standard error.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import BinaryIO
 
+from trainer.run.events import Done, Event, Failed, Progress, Ready, encode
 from zelador.errors import ZeladorError
 
 
 def main() -> None:
-    events = os.fdopen(os.dup(1), "w", buffering=1)
+    events = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     started = time.perf_counter()
-    import trainer.run.work as work  # imports PyCaret: seconds
+    import trainer.run.work as work  # imports PyCaret, which takes seconds
 
-    _say(events, event="ready", seconds=round(time.perf_counter() - started, 1))
+    _report(events, Ready(round(time.perf_counter() - started, 1)))
     folder = sys.stdin.readline().strip()
     if not folder:
         return
-    threading.Thread(target=_leave_with_parent, args=(Path(folder),), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(Path(folder),), daemon=True).start()
     try:
-        result = work.run(Path(folder), lambda message: _say(events, event="progress", message=message))
+        outcome: Event = Done(work.run(Path(folder), lambda message: _report(events, Progress(message))))
     except ZeladorError as error:
-        _say(events, event="failed", message=str(error))
-    except Exception as error:  # noqa: BLE001 - the boundary: the parent raises it again, with our words
+        outcome = Failed(str(error))
+    except Exception as error:  # noqa: BLE001 - the boundary: the parent raises it again as RunFailed
         import traceback
 
         traceback.print_exc()
-        _say(events, event="failed", message=f"{type(error).__name__}: {error}"[:2_000])
-    else:
-        _say(events, event="done", result=result)
-    events.flush()
-    os._exit(0)  # no library's exit hook may keep us
+        outcome = Failed(f"{type(error).__name__}: {error}"[:2_000])
+    _report(events, outcome)
+    os._exit(0)  # no exit hook of a library may delay the end
 
 
-def _say(events: TextIO, **event: Any) -> None:
-    events.write(json.dumps(event) + "\n")
+def _report(events: BinaryIO, event: Event) -> None:
+    events.write(encode(event) + b"\n")
     events.flush()
 
 
-def _leave_with_parent(folder: Path) -> None:
-    """A parent that was killed cannot tidy up: its end of the pipe closes, and we do it."""
+def _exit_with_parent(folder: Path) -> None:
+    """Waits for the end of standard input. A parent that was killed cannot clean up, so the child does."""
     sys.stdin.read()
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)

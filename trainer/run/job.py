@@ -1,27 +1,27 @@
-"""One training run, from a data set to registered models. Selects nothing."""
+"""One training run, from a data set to registered models. It selects no model."""
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import tempfile
 import time
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from threading import Event
-from typing import Any
 
-import numpy as np
-
+from registry.commit import now
 from registry.errors import DuplicateName
 from registry.names import check_name
 from registry.registry import Registry
+from registry.run_document import Candidate, RunDocument, TrainedModel, in_order
 from trainer.compare.leaderboard import MODEL_TYPES
 from trainer.dataset import Dataset, check
+from trainer.run import request
 from trainer.run.process import Cancelled, Child, RunFailed
+from trainer.run.request import Request, RunFacts
 from zelador.errors import InvalidInput, ZeladorError
 from zelador.settings import Settings
 
@@ -30,7 +30,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run is asked for beyond the settings; `names` in the order of rank, the rest get default names."""
+    """What a run is asked for beyond the settings.
+
+    `names` are for the models in the order of rank; models beyond them get default names.
+    """
 
     run: str
     by: str
@@ -39,7 +42,6 @@ class Options:
     names: Sequence[str] = ()
     notes: str = ""
     register: bool = True
-    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 def new_run_id() -> str:
@@ -56,61 +58,58 @@ def train(
     progress: Callable[[str], None] = lambda _: None,
     child: Child | None = None,
     cancelled: Event | None = None,
-) -> dict[str, Any]:
-    """The run's document, with its leaderboard and the models that were registered (docs/contracts.md has one).
+) -> RunDocument:
+    """Trains, and returns the run's document with its leaderboard and its models.
 
-    `child` may have been made ahead; it is ended here. Raises InvalidInput for data that cannot be learned from or
-    an unknown candidate, DuplicateName, RunFailed, Cancelled, Unavailable (told to stop, registry).
+    `child` may have been started before; it is ended here. Raises InvalidInput for data that cannot be learned from or
+    for an unknown candidate, DuplicateName, RunFailed, Cancelled; Unavailable when `stop` is set or the registry fails.
     """
     training = settings.training
     check(dataset, training.folds, training.holdout)
     _check_options(options, registry)
-    document: dict[str, Any] = {
+    document: RunDocument = {
         "run": options.run,
         "by": options.by,
         "metric": options.metric,
         "notes": options.notes,
-        "started_at": _now(),
+        "started_at": now(),
         "rows": len(dataset.labels),
         "data": dataset.facts(),
         "features": list(dataset.features),
+        "state": "running",
     }
-    registry.put_run(options.run, {**document, "state": "running"})  # a folder that cannot be written fails now
+    registry.put_run(options.run, document)  # a registry that cannot be written fails the run now, not at its end
     started = time.perf_counter()
     try:
-        # The child ends before its folder goes.
+        # The child ends before its folder is removed.
         with (
             tempfile.TemporaryDirectory(prefix="zelador-run-", ignore_cleanup_errors=True) as name,
             child or Child() as worker,
         ):
             folder = Path(name)
-            _write_request(folder, dataset, settings, options)
+            request.write(folder, _request(dataset, settings, options), dataset.rows)
             progress("comparing classifiers")
             result = worker.run(folder, stop, cancelled or Event(), training.timeout_s, progress)
-            document["leaderboard"] = result["leaderboard"]
-            if not result["candidates"]:
-                reasons = "; ".join(f"{row['model_type']}: {row['trouble']}" for row in result["leaderboard"])
+            document["leaderboard"] = result.leaderboard
+            if not result.candidates:
+                reasons = "; ".join(f"{row['model_type']}: {row['trouble']}" for row in result.leaderboard)
                 raise RunFailed(f"no candidate could be used ({reasons}); name others, or look at the data")
-            if len(result["candidates"]) < training.keep:
-                progress(f"only {len(result['candidates'])} of {training.keep} candidates could be used")
-            models = _keep(folder, registry, options, result["candidates"])
+            if len(result.candidates) < training.keep:
+                progress(f"only {len(result.candidates)} of {training.keep} candidates could be used")
+            models = [_keep(folder, registry, options, candidate) for candidate in result.candidates]
     except BaseException as error:
-        state = "cancelled" if isinstance(error, Cancelled) else "failed"
-        _note_failure(registry, {**document, "state": state, "error": str(error), "ended_at": _now()})
+        _note_failure(registry, document, error)
         raise
-    finished = {
-        **document,
-        "state": "done",
-        "ended_at": _now(),
-        "seconds": {**result["seconds"], "total": round(time.perf_counter() - started, 1)},
-        "classes": result["classes"],
-        "train_rows": result["train_rows"],
-        "holdout_rows": result["holdout_rows"],
-        "models": models,
-    }
-    registry.put_run(options.run, finished)
+    document["state"] = "done"
+    document["ended_at"] = now()
+    document["seconds"] = {**result.seconds, "total": round(time.perf_counter() - started, 1)}
+    document["classes"] = result.classes
+    document["train_rows"] = result.train_rows
+    document["holdout_rows"] = result.holdout_rows
+    document["models"] = models
+    registry.put_run(options.run, document)
     _collect(registry)
-    return finished
+    return in_order(document)
 
 
 def _check_options(options: Options, registry: Registry) -> None:
@@ -126,71 +125,61 @@ def _check_options(options: Options, registry: Registry) -> None:
 
 
 def _collect(registry: Registry) -> None:
-    """A run is the rarest and the longest of all that happens: what nobody needs any more goes with it."""
+    """Frees the space of what is no longer needed: a run is rare and long, so that the time does not matter."""
     try:
         registry.collect(by="trainer")
     except (ZeladorError, OSError) as error:
-        log.warning("the registry was not collected; the next run does it: %s", error)
+        log.warning("the registry was not collected, the next run will try again: %s", error)
 
 
-def _note_failure(registry: Registry, document: dict[str, Any]) -> None:
-    """Must not hide why the run failed."""
+def _note_failure(registry: Registry, document: RunDocument, error: BaseException) -> None:
+    """Writes the end of a failed run. A registry that cannot be written must not hide why the run failed."""
+    document["state"] = "cancelled" if isinstance(error, Cancelled) else "failed"
+    document["error"] = str(error)
+    document["ended_at"] = now()
     try:
         registry.put_run(document["run"], document)
-    except (ZeladorError, OSError) as error:
-        log.warning("the registry does not know that run %s failed: %s", document["run"], error)
+    except (ZeladorError, OSError) as trouble:
+        log.warning("the failure of run %s could not be written to the registry: %s", document["run"], trouble)
 
 
-def _write_request(folder: Path, dataset: Dataset, settings: Settings, options: Options) -> None:
+def _request(dataset: Dataset, settings: Settings, options: Options) -> Request:
     training = settings.training
-    request = {
-        "features": list(dataset.features),
-        "units": {name: settings.field(name).unit for name in dataset.features},
-        "labels": list(dataset.labels),
-        "metric": options.metric,
-        "folds": training.folds,
-        "keep": training.keep,
-        "holdout": training.holdout,
-        "seed": training.seed,
-        "candidates": list(options.candidates) if options.candidates else None,
-        "metadata": {
-            "metric": options.metric,
-            "run": options.run,
-            "data": dataset.facts(),
-            "description": options.notes,
-            "tags": [],
-            **options.metadata,
-        },
-    }
-    np.save(folder / "rows.npy", dataset.rows, allow_pickle=False)
-    (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
+    return Request(
+        features=dataset.features,
+        units={name: settings.field(name).unit for name in dataset.features},
+        labels=dataset.labels,
+        metric=options.metric,
+        folds=training.folds,
+        keep=training.keep,
+        holdout=training.holdout,
+        seed=training.seed,
+        candidates=options.candidates or None,
+        metadata=RunFacts(
+            metric=options.metric, run=options.run, data=dataset.facts(), description=options.notes, tags=[]
+        ),
+    )
 
 
-def _keep(folder: Path, registry: Registry, options: Options, candidates: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Keeps every candidate with the run, and registers it if asked to, under its name."""
-    models = []
-    for candidate in candidates:
-        rank = candidate["rank"]
-        source = folder / str(rank)
-        files = {path.relative_to(source).as_posix(): path.read_bytes() for path in source.rglob("*") if path.is_file()}
-        registry.put_candidate(options.run, rank, files)
-        if rank <= len(options.names):
-            name = options.names[rank - 1]
-        else:
-            name = _default_name(candidate, options.run, registry.state.models)
-        if options.register:
-            why = f"run {options.run}, rank {rank} by {options.metric}"
-            name = registry.register_candidate(options.run, rank, name, by=options.by, why=why).name
-            log.info("registered %s, served by its %s", name, candidate["served_by"])
-        models.append({"name": name if options.register else None, **{k: v for k, v in candidate.items() if k != "id"}})
-    return models
+def _keep(folder: Path, registry: Registry, options: Options, candidate: Candidate) -> TrainedModel:
+    """Keeps a candidate with its run, and registers it under its name if the run asks for that."""
+    rank = candidate["rank"]
+    source = folder / str(rank)
+    files = {path.relative_to(source).as_posix(): path.read_bytes() for path in source.rglob("*") if path.is_file()}
+    registry.put_candidate(options.run, rank, files)
+    if not options.register:
+        return TrainedModel(name=None, **candidate)
+    if rank <= len(options.names):
+        name = options.names[rank - 1]
+    else:
+        name = _default_name(candidate["model_type"], options.run, registry.state.models)
+    why = f"run {options.run}, rank {rank} by {options.metric}"
+    registered = registry.register_candidate(options.run, rank, name, by=options.by, why=why)
+    log.info("registered %s, served by its %s", registered.name, candidate["served_by"])
+    return TrainedModel(name=registered.name, **candidate)
 
 
-def _default_name(candidate: dict[str, Any], run: str, taken: Container[str]) -> str:
-    """`<ModelType>_<YYYYMMDD>_<HHMMSS>`; the run's own suffix is added only if two runs began in one second."""
-    name = f"{candidate['model_type']}_{run.split('-')[0]}"
-    return f"{candidate['model_type']}_{run}" if name in taken else name
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _default_name(model_type: str, run: str, taken: Container[str]) -> str:
+    """`<ModelType>_<YYYYMMDD>_<HHMMSS>`; with the run's suffix if a run that began in the same second took that."""
+    name = f"{model_type}_{run.split('-')[0]}"
+    return f"{model_type}_{run}" if name in taken else name
