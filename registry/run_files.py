@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import uuid
+from pathlib import Path
 from typing import cast
 
 import msgspec
@@ -11,10 +12,10 @@ import msgspec
 from registry import manifest
 from registry.manifest import Manifest
 from registry.names import check_name
-from registry.payload import Payload
+from registry.payload import FOLDER, Payload, Placed
 from registry.run_document import RunDocument, in_order
 from registry.signing import Keyring
-from registry.store import Store
+from registry.store import FileChunks, Store
 from zelador.errors import Corrupt, NotFound
 
 
@@ -48,17 +49,18 @@ class RunFiles:
         keys = (item.key for item in self._store.list("runs"))
         return sorted({key.split("/")[1] for key in keys if key.endswith("/run.json")})
 
-    def put_candidate(self, run: str, rank: int, files: Mapping[str, bytes]) -> None:
-        """Keeps a candidate, to be registered now or later; `files` include its manifest, which is written last."""
+    def put_candidate(self, run: str, rank: int, source: Path) -> None:
+        """Keeps the candidate whose files are in the local folder `source`. Its manifest is written last."""
         folder = _folder(run, rank)
-        for path, data in files.items():
+        for file in sorted(path for path in source.rglob("*") if path.is_file()):
+            path = file.relative_to(source).as_posix()
             if path != manifest.FILE:
-                self._store.put_stream(f"{folder}/{path}", [data])
-        sealed = self._keyring.seal("manifest", files[manifest.FILE])
+                self._store.put_stream(f"{folder}/{path}", FileChunks(file))
+        sealed = self._keyring.seal("manifest", (source / manifest.FILE).read_bytes())
         self._store.put_stream(f"{folder}/{manifest.FILE}", [sealed])
 
-    def candidate(self, run: str, rank: int) -> tuple[Manifest, dict[str, bytes]]:
-        """A kept candidate with its files, each checked against the manifest. Raises NotFound, ModelRefused."""
+    def candidate(self, run: str, rank: int) -> Manifest:
+        """The manifest of a kept candidate; each of its files is checked. Raises NotFound, ModelRefused."""
         folder, called = _folder(run, rank), f"candidate {rank} of run {run}"
         data = self._store.read(f"{folder}/{manifest.FILE}")
         if data is None:
@@ -68,11 +70,21 @@ class RunFiles:
             kept = msgspec.json.decode(data, type=Manifest)
         except msgspec.DecodeError as error:
             raise manifest.refused(called, f"{manifest.FILE} cannot be read: {error}") from None
-        files = {}
         for path in kept.files:
-            found = self._store.read(f"{folder}/{path}")
-            files[path] = manifest.check_file(kept.name, path, found or b"", kept.files)
-        return kept, files
+            manifest.check_file(kept.name, path, self._store.read(f"{folder}/{path}") or b"", kept.files)
+        return kept
+
+    def copy_candidate(self, run: str, rank: int, saved: Manifest) -> Placed:
+        """Makes the candidate's files those of an upload of `saved`, which is written last; no byte of them is written
+        again. What happens to them between their check and now, every load finds by the digests of `saved`.
+        """
+        source, upload = _folder(run, rank), uuid.uuid4().hex
+        target = f"{FOLDER}/{saved.name}/{upload}"
+        for path in saved.files:
+            self._store.copy(f"{source}/{path}", f"{target}/{path}")
+        sealed = self._keyring.seal("manifest", manifest.encode(saved))
+        self._store.put_stream(f"{target}/{manifest.FILE}", [sealed])
+        return Placed(upload, manifest.describe(sealed).sha256)
 
 
 def _document(run: str) -> str:

@@ -164,9 +164,7 @@ def _request(dataset: Dataset, settings: Settings, options: Options) -> Request:
 def _keep(folder: Path, registry: Registry, options: Options, candidate: Candidate) -> TrainedModel:
     """Keeps a candidate with its run, and registers it under its name if the run asks for that."""
     rank = candidate["rank"]
-    source = folder / str(rank)
-    files = {path.relative_to(source).as_posix(): path.read_bytes() for path in source.rglob("*") if path.is_file()}
-    registry.put_candidate(options.run, rank, files)
+    registry.put_candidate(options.run, rank, folder / str(rank))
     if not options.register:
         return TrainedModel(name=None, **candidate)
     if rank <= len(options.names):
