@@ -17,7 +17,8 @@ from registry.artefact import manifest_of, pack
 from registry.commit import now
 from registry.manifest import Feature
 from registry.run_document import Candidate, LeaderboardRow, Scores, Seconds
-from trainer.candidate.rebuild import check_rebuilt, rebuild, upload
+from trainer.candidate.pack import upload
+from trainer.candidate.rebuild import check_rebuilt, rebuild
 from trainer.compare.leaderboard import METRICS, MODEL_TYPES, Scored, ranked
 from trainer.compare.pycaret_compare import Compared, compare
 from trainer.evaluate.split import Split
