@@ -93,7 +93,7 @@ def train(
             document["leaderboard"] = result.leaderboard
             if not result.candidates:
                 reasons = "; ".join(f"{row['model_type']}: {row['trouble']}" for row in result.leaderboard)
-                raise RunFailed(f"no candidate could be used ({reasons}); name others, or look at the data")
+                raise RunFailed(f"no candidate could be used ({reasons}); name others, or check the data")
             if len(result.candidates) < training.keep:
                 progress(f"only {len(result.candidates)} of {training.keep} candidates could be used")
             models = [_keep(folder, registry, options, candidate) for candidate in result.candidates]
@@ -113,9 +113,9 @@ def train(
 
 
 def _check_options(options: Options, registry: Registry) -> None:
-    """Before seconds are spent. Raises InvalidInput, DuplicateName."""
+    """Checks the options before any time is spent. Raises InvalidInput, DuplicateName."""
     if unknown := [name for name in options.candidates or () if name not in MODEL_TYPES]:
-        raise InvalidInput(f"there is no candidate {unknown[0]!r}; take some of {', '.join(MODEL_TYPES)}")
+        raise InvalidInput(f"there is no candidate {unknown[0]!r}; choose from {', '.join(MODEL_TYPES)}")
     if twice := [name for name in options.names if options.names.count(name) > 1]:
         raise InvalidInput(f"names: {twice[0]!r} is named twice; each model needs a name of its own")
     taken = registry.sync().models
