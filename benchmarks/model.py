@@ -10,7 +10,9 @@ from sklearn.ensemble import RandomForestClassifier
 from benchmarks.servers import Failed
 from registry.manifest import Feature
 from registry.registry import Registry
-from trainer.candidate import Split, rebuild, upload
+from trainer.candidate.pack import upload
+from trainer.candidate.rebuild import rebuild
+from trainer.evaluate.split import Split
 from zelador.scenarios.by_name import scenario
 
 NAME = "forest-of-100"

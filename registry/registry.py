@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from registry.integrity import load_pipeline
 from registry.listing import Listing, Query
 from registry.manifest import Feature, Manifest
 from registry.names import check_name
-from registry.payload import Payload
-from registry.runs import Runs
+from registry.payload import Payload, Placed
+from registry.run_document import RunDocument
+from registry.run_files import RunFiles
 from registry.signing import Keyring
 from registry.state import Model, Selection, State, etag
 from registry.store import Store, open_store
@@ -55,7 +56,7 @@ class Registry(Changes):
         self._keyring = Keyring(self._settings.signing_key)
         self._log = Log(store, self._keyring)
         self._payload = Payload(store, self._keyring)
-        self._runs = Runs(store, self._keyring, self._payload)
+        self._runs = RunFiles(store, self._keyring, self._payload)
         self._index = Index(store)
         self._listing = Listing()
 
@@ -141,6 +142,12 @@ class Registry(Changes):
 
         Raises DuplicateName, InvalidInput.
         """
+        return self._register(name, saved, lambda named: self._payload.put(name, files, named), by, why, token)
+
+    def _register(
+        self, name: str, saved: Manifest, place: Callable[[Manifest], Placed], by: str, why: str, token: str | None
+    ) -> Model:
+        """`place` puts the payload into the store; it is called again if a collection gave its upload up."""
         saved = msgspec.structs.replace(saved, name=check_name(name), saved_at=now())
         metadata = dict(saved.metadata)
         tags = list(metadata.pop("tags", None) or [])
@@ -152,7 +159,7 @@ class Registry(Changes):
             "served_by": saved.served_by,
         }
         for attempt in range(1, SAVES + 1):
-            placed = self._payload.put(name, files, saved)
+            placed = place(saved)
             op = {"op": "register", "name": name, "upload": placed.upload, "digest": placed.digest, "metadata": listed}
             op.update({"tags": tags} if tags else {}, **({"token": token} if token else {}))
             try:
@@ -215,27 +222,29 @@ class Registry(Changes):
 
     # ── training runs ────────────────────────────────────────────────────────────────────────
 
-    def put_run(self, run: str, document: Mapping[str, Any]) -> None:
-        """Writes (or writes anew) the run's document."""
+    def put_run(self, run: str, document: RunDocument) -> None:
+        """Writes the run's document, or replaces it."""
         self._runs.put(run, document)
 
-    def run(self, run: str) -> dict[str, Any]:
-        """Raises NotFound."""
+    def run(self, run: str) -> RunDocument:
+        """The run's document. Raises NotFound, Corrupt."""
         return self._runs.get(run)
 
     def runs(self) -> list[str]:
         """The ids of all runs, oldest first."""
         return self._runs.ids()
 
-    def put_candidate(self, run: str, rank: int, files: Mapping[str, bytes]) -> None:
-        """Keeps a candidate of a run, to be registered now or weeks later; `files` has its manifest too."""
-        self._runs.put_candidate(run, rank, files)
+    def put_candidate(self, run: str, rank: int, source: Path) -> None:
+        """Keeps the candidate whose files (a manifest among them) are in the local folder `source`."""
+        self._runs.put_candidate(run, rank, source)
 
     def register_candidate(self, run: str, rank: int, name: str, *, by: str, why: str = "") -> Model:
         """Registers a kept candidate under `name`. Raises NotFound, DuplicateName, ModelRefused."""
         self._check_free(name)
-        kept, files = self._runs.candidate(run, rank)
-        return self.add(name, files, kept, by=by, why=why)
+        kept = self._runs.candidate(run, rank)
+        return self._register(
+            name, kept, lambda saved: self._runs.copy_candidate(run, rank, saved), by=by, why=why, token=None
+        )
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 

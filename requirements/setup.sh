@@ -19,6 +19,6 @@ rm -f .venv/.ready
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip sync --quiet --require-hashes requirements/dev.txt requirements/build.txt requirements/uv.txt
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --offline --no-deps --no-build-isolation -e .
 # Compiles what the services load, now and not at the first start; the rest of the 2 GB is never read.
-.venv/bin/python -m zelador.libgomp -m trainer.child </dev/null >/dev/null
+.venv/bin/python -m zelador.libgomp -m trainer.run.child </dev/null >/dev/null
 .venv/bin/python -c 'import ingest.service, inference.service, registry.api.service, zelador.cli.demo, zelador.cli.up'
 touch .venv/.ready

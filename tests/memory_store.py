@@ -41,6 +41,9 @@ class Memory:
     def put_stream(self, key: str, pieces: Iterable[bytes]) -> None:
         self.objects[key] = (b"".join(pieces), self.now)
 
+    def copy(self, source: str, key: str) -> None:
+        self.put_stream(key, [self.objects[source][0]])
+
     def replace(self, key: str, data: bytes) -> None:
         self.put_stream(key, [data])
 

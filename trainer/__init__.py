@@ -1,1 +1,1 @@
-"""The batch job: compare every classifier on labelled readings, register the best."""
+"""The trainer: compares classifiers on labelled readings and registers the best of them."""

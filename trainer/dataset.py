@@ -1,4 +1,4 @@
-"""Labelled rows to learn from, from a CSV file or from the buffer."""
+"""A data set: labelled rows to train on, from a CSV file or from the buffer."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.run_document import DataFacts
 from zelador.errors import InvalidInput
 from zelador.messages import iso
 
-WHOLE = re.compile(r"([+-]?\d+)\.0*")  # a whole number, as a table with gaps writes it
+WHOLE = re.compile(r"([+-]?\d+)\.0*")  # a whole number; pandas writes 1.0 for 1 in a column with gaps
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """`rows` (n, features) with NaN where a value is not known; `labels` one text a row.
+    """`rows` is (n, features), with NaN for a missing value; `labels` has one text for each row.
 
-    `first` and `last` are ISO 8601 times of measurement, None where they are not known.
+    `first` and `last` are times of measurement, ISO 8601; None if they are not known.
     """
 
     rows: NDArray[np.float64]
@@ -38,11 +38,11 @@ class Dataset:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Sorted; of two classes the later one is the positive one."""
+        """In sorted order; of two classes, the later is the positive one."""
         return tuple(sorted(set(self.labels)))
 
-    def facts(self) -> dict[str, Any]:
-        """What a model's metadata says of the data it learned from."""
+    def facts(self) -> DataFacts:
+        """What a model's metadata says of the data that it was trained on."""
         digest = hashlib.sha256(self.rows.tobytes())
         digest.update("\0".join(self.labels).encode())
         return {
@@ -58,7 +58,7 @@ class Dataset:
 
 
 def check(dataset: Dataset, folds: int, holdout: float) -> Dataset:
-    """Gives `dataset` back if classifiers can be compared on it. Raises InvalidInput, saying what to do."""
+    """Returns `dataset` if classifiers can be compared on it. Raises InvalidInput, which says what to do."""
     if not dataset.labels:
         raise InvalidInput(
             f"{dataset.source} has no labelled readings; publish readings with a label, "
@@ -74,32 +74,32 @@ def check(dataset: Dataset, folds: int, holdout: float) -> Dataset:
     if fewest < need:
         raise InvalidInput(
             f"{dataset.source} has {fewest} rows of the class {label!r}; {folds} folds and a hold-out need at least "
-            f"{need} of each: label more readings, or take fewer folds (ZELADOR_TRAINING__FOLDS)"
+            f"{need} of each: label more readings, or use fewer folds (ZELADOR_TRAINING__FOLDS)"
         )
     empty = np.isnan(dataset.rows).all(axis=0)
     if empty.any():
         raise InvalidInput(
             f"{dataset.source} has no value of {dataset.features[int(empty.argmax())]!r} in any labelled row; "
-            "leave it out of the features, or mend the column"
+            "leave it out of the features, or fix the column"
         )
     return dataset
 
 
 def fewest_rows(folds: int, holdout: float) -> int:
-    """Rows of a class that put at least one of it into each fold and into the hold-out, after rounding."""
+    """How many rows of a class put at least one into each fold and into the hold-out, after rounding."""
     return max(math.ceil(folds / (1 - holdout)), math.ceil(1 / holdout)) + 1
 
 
 def from_csv(path: Path, features: Sequence[str], label: str, max_rows: int, seed: int) -> Dataset:
-    """Raises InvalidInput: no such file, a column missing, a feature that is no number.
+    """Reads a CSV file. Raises InvalidInput if it cannot be read, lacks a column, or has a feature that is no number.
 
-    A header that lacks the name of the first column (a row number, as pandas writes it) is understood.
+    The header may lack the name of the first column, which is a row number then: some programs write tables like that.
     """
     header, body, shift = _read(path)
     if missing := [name for name in (*features, label) if name not in header]:
         raise InvalidInput(f"{path} has no column {missing[0]!r}; it has {', '.join(header)}")
     if twice := [name for name in features if name == label or features.count(name) > 1]:
-        raise InvalidInput(f"{twice[0]!r} is named twice; a feature is named once, and the label is none of them")
+        raise InvalidInput(f"{twice[0]!r} is named twice; name each feature once, and do not name the label")
     places = [header.index(name) + shift for name in features]
     label_at = header.index(label) + shift
     rows: list[list[float]] = []
@@ -120,7 +120,7 @@ def from_csv(path: Path, features: Sequence[str], label: str, max_rows: int, see
 def from_readings(
     readings: Iterable[tuple[tuple[float, ...], str, int]], features: Sequence[str], max_rows: int, seed: int
 ) -> Dataset:
-    """From (values, label, measured at in ms), as the buffer gives them."""
+    """From tuples of values, label and time of measurement (ms), as the buffer gives them."""
     rows: list[tuple[float, ...]] = []
     labels: list[str] = []
     times: list[int] = []
@@ -146,7 +146,7 @@ def assemble(
     unlabelled: int = 0,
     times: Sequence[int] | None = None,
 ) -> Dataset:
-    """At most `max_rows` of the rows, drawn by `seed`; `times` in ms. What was left out or is missing is noted."""
+    """At most `max_rows` of the rows, drawn at random; `times` in ms. The notes say what was left out or is missing."""
     matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(features))
     matrix[~np.isfinite(matrix)] = np.nan
     notes = [f"{unlabelled} rows without a label were left out"] if unlabelled else []
@@ -163,7 +163,7 @@ def assemble(
 
 
 def label_text(value: str) -> str:
-    """A table's label as text: `1.0` is "1", `True` is "true"; blank and `nan` are "". A code like `007` stays."""
+    """The label of a table's cell: `1.0` is "1", `True` is "true", `nan` and blank are "". A code like `007` stays."""
     text = value.strip()
     if text.lower() in ("true", "false"):
         return text.lower()
@@ -174,7 +174,7 @@ def label_text(value: str) -> str:
 
 
 def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], int]:
-    """Header, lines with their numbers (blank ones left out), and by how much the lines are the longer."""
+    """The header, the lines with their numbers (without blank lines), and how many more cells lines have than it."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
@@ -189,11 +189,11 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], int]:
 
 
 def _value(text: str, path: Path, number: int) -> float:
-    """NaN for a value that is empty or not finite."""
+    """The value as a number; NaN if it is empty or not finite."""
     if not text.strip():
         return math.nan
     try:
         value = float(text)
     except ValueError:
-        raise InvalidInput(f"{path}, line {number}: {text!r} is not a number; a feature must be one") from None
+        raise InvalidInput(f"{path}, line {number}: {text!r} is not a number, but a feature must be one") from None
     return value if math.isfinite(value) else math.nan

@@ -1,4 +1,4 @@
-"""The trainer as a process: takes runs that were asked for over the API, one at a time."""
+"""The trainer as a process: takes runs from the training queue, one at a time."""
 
 from __future__ import annotations
 
@@ -8,32 +8,34 @@ import time
 from collections.abc import Callable
 from functools import partial
 from threading import Event
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import redis
 
 from registry.registry import Registry
+from registry.run_document import RunDocument, result_of
 from registry.watch import Watch
 from trainer.dataset import from_readings
-from trainer.job import Options, train
-from trainer.process import Cancelled, Child
+from trainer.run.job import Options, train
+from trainer.run.process import Cancelled, Child
 from zelador.buffer.client import Patient, Stopping
 from zelador.buffer.history import labelled_readings
 from zelador.errors import ZeladorError
 from zelador.health import Heartbeat
-from zelador.runs import LEASE_S, RESULT, Job, Runs
 from zelador.settings import Settings
+from zelador.training_queue import Consumer, Job
+from zelador.training_queue.consumer import LEASE_S
 
 log = logging.getLogger(__name__)
 
 SERVICE = "trainer"
-WAIT_S = 1.0
-LOOK_S = 1.0
+TAKE_WAIT_S = 1.0  # for a run to be submitted
+POLL_S = 1.0  # for a cancellation
 T = TypeVar("T")
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Runs until `stop`. Raises Unavailable when Redis or the registry cannot be used at the start."""
+    """Runs until `stop` is set. Raises Unavailable if Redis or the registry cannot be used at the start."""
     patient = Patient(settings.redis, stop)
     patient.open(settings.redis.start_patience_s)
     registry = Registry.open(settings.registry)
@@ -70,50 +72,49 @@ class Trainer:
         self._watch = watch
         self._heartbeat = heartbeat
         self._stop = stop
-        self._runs = Runs(patient.client, settings.redis.prefix)
+        self._queue = Consumer(patient.client, settings.redis.prefix)
         self._name = settings.training.instance
-        self._wait_s = min(WAIT_S, settings.redis.timeout_s / 2)  # a wait as long as the time limit would be an error
-        self._begins = True  # first what our earlier life left, then what others leave
+        self._wait_s = min(TAKE_WAIT_S, settings.redis.timeout_s / 2)  # a longer one runs into the time limit
+        self._restarted = True  # until it is known that no job is left from before a restart
 
     def run(self) -> None:
         while not self._stop.is_set():
             self.step()
 
     def step(self) -> None:
-        """Looks for one run and does it. Raises Stopping."""
+        """Takes one run, if there is one, and does it. Raises Stopping."""
         self._heartbeat.beat(state="idle", registry_trouble=self._watch.trouble)
-        if abandoned := self._call(lambda: self._runs.abandoned(self._name, own=self._begins)):
+        if abandoned := self._call(lambda: self._queue.abandoned(self._name, own=self._restarted)):
             if abandoned.run.state == "running":
-                why = "the trainer was stopped in the middle of it; start it again"
-                self._call(lambda: self._runs.finish(abandoned, "failed", error=why))
+                why = "the trainer was stopped in the middle of this run; start the run again"
+                self._call(lambda: self._queue.finish(abandoned, "failed", error=why))
                 log.error("run %s: %s", abandoned.run.id, why)
             else:
                 self._do(abandoned)
             return
-        self._begins = False
-        job = self._call(lambda: self._runs.next(self._name, self._wait_s))
+        self._restarted = False
+        job = self._call(lambda: self._queue.next(self._name, self._wait_s))
         if job is not None:
             self._do(job)
 
     def _do(self, queued: Job) -> None:
-        job = self._call(lambda: self._runs.begin(queued))
-        log.info("run %s by %s begins", job.run.id, job.run.by)
+        job = self._call(lambda: self._queue.begin(queued))
+        log.info("run %s, submitted by %s, begins", job.run.id, job.run.by)
         done, cancelled = threading.Event(), threading.Event()
         alive = threading.Thread(target=self._stay_alive, args=(job, done, cancelled), name="lease", daemon=True)
         alive.start()
         try:
             document = self._train(job, cancelled)
         except Cancelled:
-            by = self._call(lambda: self._runs.cancelled_by(job))
-            self._call(lambda: self._runs.finish(job, "cancelled", error=f"cancelled by {by}"))
+            by = self._call(lambda: self._queue.cancelled_by(job))
+            self._call(lambda: self._queue.finish(job, "cancelled", error=f"cancelled by {by}"))
             log.info("run %s was cancelled by %s", job.run.id, by)
         except (ZeladorError, redis.RedisError, OSError) as error:
             reason = str(error)
             log.error("run %s failed: %s", job.run.id, reason)
-            self._call(lambda: self._runs.finish(job, "failed", error=reason))
+            self._call(lambda: self._queue.finish(job, "failed", error=reason))
         else:
-            result = {key: document[key] for key in RESULT}
-            self._call(lambda: self._runs.finish(job, "done", result=result))
+            self._call(lambda: self._queue.finish(job, "done", result=result_of(document)))
             log.info(
                 "run %s is done: %s",
                 job.run.id,
@@ -123,7 +124,7 @@ class Trainer:
             done.set()
             alive.join()
 
-    def _train(self, job: Job, cancelled: Event) -> dict[str, Any]:
+    def _train(self, job: Job, cancelled: Event) -> RunDocument:
         settings, request = self._settings, job.run.request
         training = settings.training
         candidates = request.get("candidates") or training.candidates
@@ -139,26 +140,26 @@ class Trainer:
         with Child() as child:  # imports PyCaret while the readings are fetched
             readings = labelled_readings(self._patient.client, settings)
             dataset = from_readings(readings, settings.features, training.max_rows, training.seed)
-            tell = partial(self._tell, job)
-            return train(dataset, settings, self._registry, options, self._stop, tell, child, cancelled)
+            progress = partial(self._report, job)
+            return train(dataset, settings, self._registry, options, self._stop, progress, child, cancelled)
 
-    def _tell(self, job: Job, message: str) -> None:
+    def _report(self, job: Job, message: str) -> None:
         try:
-            self._runs.progress(job, message)
+            self._queue.progress(job, message)
         except (redis.RedisError, OSError) as error:
-            log.debug("progress not told: %s", error)  # the run matters, not the telling
+            log.debug("progress was not reported: %s", error)  # the run goes on
 
     def _stay_alive(self, job: Job, done: Event, cancelled: Event) -> None:
-        """Renews the lease, and looks whether somebody wants the run to end."""
+        """Renews the lease, and sets `cancelled` once someone asks for the run to end."""
         renewed = time.monotonic()
-        while not done.wait(LOOK_S):
+        while not done.wait(POLL_S):
             try:
-                if not cancelled.is_set() and self._runs.cancelled_by(job) is not None:
+                if not cancelled.is_set() and self._queue.cancelled_by(job) is not None:
                     cancelled.set()
                 if time.monotonic() - renewed >= LEASE_S / 5:
                     renewed = time.monotonic()
                     self._heartbeat.beat(state="training", run=job.run.id, registry_trouble=self._watch.trouble)
-                    self._runs.renew(self._name, job)
+                    self._queue.renew(self._name, job)
             except (redis.RedisError, OSError) as error:
                 log.warning("the lease of run %s was not renewed: %s", job.run.id, error)
 

@@ -39,8 +39,8 @@ from zelador.buffer import connect_redis
 from zelador.ledger import LedgerReader
 from zelador.quarantine import Quarantine
 from zelador.recent import Recent
-from zelador.runs import Runs
 from zelador.settings import Settings
+from zelador.training_queue import TrainingQueue
 
 DESCRIPTION = """Administers models and watches the stream. Every path below /v1 needs `Authorization: Bearer KEY`.
 
@@ -62,7 +62,7 @@ class Services:
     redis: redis.Redis
     ledger: LedgerReader
     quarantine: Quarantine
-    runs: Runs
+    runs: TrainingQueue
     classifiers: classify.Classifiers
     trail: trail.Trail
     recent: Recent
@@ -80,7 +80,7 @@ def make_app(settings: Settings) -> FastAPI:
         client,
         LedgerReader(client, settings.redis.prefix),
         Quarantine(client, settings),
-        Runs(client, settings.redis.prefix),
+        TrainingQueue(client, settings.redis.prefix),
         classify.Classifiers(registry),
         trail.Trail(trail.where(settings.api.keys_file, settings.api.audit_file), settings.api.audit_bytes),
         Recent(client, settings.redis.prefix),

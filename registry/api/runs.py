@@ -18,7 +18,7 @@ from registry.api.roles import needs
 from registry.errors import DuplicateName
 from registry.manifest import ServedBy
 from registry.names import check_name
-from zelador import runs as kept
+from zelador import training_queue
 from zelador.errors import InvalidInput, NotFound
 from zelador.settings import Metric
 
@@ -188,18 +188,23 @@ def cancel_run(run: Id, request: Request) -> Run:
     return describe(found)
 
 
-def _facts(services: Services, run: str, asked: kept.Run | None, whole: bool) -> Run:
+def _facts(services: Services, run: str, asked: training_queue.Run | None, whole: bool) -> Run:
     """Of a run that Redis has forgotten, or that `zelador train` did, the registry knows. Raises NotFound."""
     if asked is not None:
         return describe(asked, whole)
-    document: dict[str, Any] = services.registry.run(run)
-    request = {key: document[key] for key in ("metric", "notes") if document.get(key)}
-    times = {key: document.get(key) for key in ("started_at", "ended_at", "error")}
-    known = kept.Run(run, document["state"], request, document["by"], document["started_at"], **times)
+    document = services.registry.run(run)
+    request = training_queue.RunRequest()
+    if metric := document.get("metric"):
+        request["metric"] = metric
+    if notes := document.get("notes"):
+        request["notes"] = notes
+    began, ended, error = document["started_at"], document.get("ended_at"), document.get("error")
+    state, by = document["state"], document["by"]
+    known = training_queue.Run(run, state, request, by, began, began, ended, error=error)
     return cast(Run, {**(document if whole else {}), **describe(known)})
 
 
-def describe(run: kept.Run, whole: bool = True) -> Run:
+def describe(run: training_queue.Run, whole: bool = True) -> Run:
     """The run, with its result's parts beside it; without them for a list."""
     found: dict[str, Any] = msgspec.to_builtins(run)
     result = found.pop("result") or {}

@@ -14,7 +14,7 @@ from registry.manifest import Feature
 if TYPE_CHECKING:
     from registry.registry import Registry
 
-REPORT = "report/report.json"  # the trainer writes it (trainer/report.py); a model that came otherwise has none
+REPORT = "report/report.json"  # written by trainer/evaluate/report.py; an imported model has none
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,14 @@ class Bucket:
         # One piece goes in one request, or in parts when it is large; an iterator would go in parts always.
         self._repeat("written", lambda: obstore.put(self._bucket, key, kept[0] if len(kept) == 1 else iter(kept)))
 
+    def copy(self, source: str, key: str) -> None:
+        """Inside the bucket: the bytes do not come here."""
+        import obstore
+
+        parts_of(source)
+        parts_of(key)
+        self._repeat("written", lambda: obstore.copy(self._bucket, source, key))
+
     def replace(self, key: str, data: bytes) -> None:
         self.put_stream(key, [data])
 

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from registry.store.chunks import FileChunks
 from registry.store.store import Item, Uncertain, parts_of
 from zelador.errors import Unavailable
 
@@ -81,11 +82,24 @@ class Folder:
     def put_stream(self, key: str, pieces: Iterable[bytes]) -> None:
         final = self._path(key)
         self._rename(self._write(final, pieces), final)
+        self._sync(final)
+
+    def copy(self, source: str, key: str) -> None:
+        """A hard link: payload is written once and never changed in place."""
+        origin, final = self._path(source), self._path(key)
         try:
-            with contextlib.suppress(FileNotFoundError):  # a collection gave the upload up: the commit will say so
-                _sync_directory(final.parent)
+            self._make(final.parent)
+            try:
+                os.link(origin, final)
+            except FileNotFoundError:  # a collection found the directory empty and removed it
+                self._make(final.parent)
+                os.link(origin, final)
         except OSError as error:
-            raise self._cannot("written", error) from None
+            if error.errno not in NO_LINKS:
+                raise self._cannot("written", error) from None
+            self.put_stream(key, FileChunks(origin))
+            return
+        self._sync(final)
 
     def replace(self, key: str, data: bytes) -> None:
         final = self._path(key)
@@ -152,6 +166,14 @@ class Folder:
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+            raise self._cannot("written", error) from None
+
+    def _sync(self, final: Path) -> None:
+        """Makes the name of a payload file durable."""
+        try:
+            with contextlib.suppress(FileNotFoundError):  # a collection gave the upload up: the commit will say so
+                _sync_directory(final.parent)
+        except OSError as error:
             raise self._cannot("written", error) from None
 
     def _make(self, directory: Path) -> None:

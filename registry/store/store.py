@@ -43,6 +43,11 @@ class Store(Protocol):
         `pieces` are gone through again for another try.
         """
 
+    def copy(self, source: str, key: str) -> None:
+        """Gives the payload `source` a second key that nobody else uses, without writing its bytes again where the
+        store can; durable when it returns. Neither key's deletion takes the other.
+        """
+
     def replace(self, key: str, data: bytes) -> None:
         """Writes a derived file, whole or not at all for a reader; a cut of power may take it."""
 

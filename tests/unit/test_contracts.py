@@ -85,6 +85,10 @@ def test_every_key_is_in_the_table() -> None:
         keys.marks,
         keys.devices,
         keys.selected,
+        keys.training_jobs,
+        keys.run_current,
+        keys.run("<id>"),
+        keys.run_cancel("<id>"),
     ]
     for name in [*named, keys.device("<id>"), keys.worker("<service>", "<instance>")]:
         assert f"`{name.removeprefix('{p}:')}`" in PAGE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from zelador.runs import Run
+from zelador.training_queue import Run
 
 RUN = Run("20261124_115838-a38d", "running", {"metric": "F1"}, "key 4f2a91c0", "2026-11-24T11:58:38.000Z")
 

@@ -26,6 +26,10 @@ class Keys:
     | registry-seen | string (JSON) | services, zelador models accept | for ever: one, replaced |
     | worker:<service>:<instance> | hash | each process | 10 s after its last beat |
     | workers | sorted set | each process | an hour after each process's last beat |
+    | training-jobs | stream | submit, finish (training_queue) | the newest 1,000 |
+    | run:<id> | string (JSON) | API, trainer | 7 days |
+    | run-cancel:<id> | string | cancel (training_queue) | 7 days |
+    | run-current | string | API, trainer | while a run is queued (7 days at most) or running (a lease of 15 s) |
     """
 
     prefix: str
@@ -87,3 +91,21 @@ class Keys:
     def selected(self) -> str:
         """Publish/subscribe channel: a selection was made (it only wakes the workers)."""
         return self._key("selected")
+
+    @property
+    def training_jobs(self) -> str:
+        """The stream of training runs that were submitted."""
+        return self._key("training-jobs")
+
+    @property
+    def run_current(self) -> str:
+        """The id of the training run that is active."""
+        return self._key("run-current")
+
+    def run(self, run: str) -> str:
+        """The record of a training run."""
+        return self._key(f"run:{run}")
+
+    def run_cancel(self, run: str) -> str:
+        """Who asked for a training run to end."""
+        return self._key(f"run-cancel:{run}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -18,6 +18,7 @@ from zelador.settings import Settings
 from zelador.user import user
 
 if TYPE_CHECKING:
+    from registry.run_document import RunDocument
     from trainer.dataset import Dataset
 
 
@@ -35,8 +36,8 @@ def train(
     settings = _with(settings, metric, candidates)
     names = _names(features) or settings.features
     from registry.registry import Registry
-    from trainer.job import Options, new_run_id
-    from trainer.job import train as run
+    from trainer.run.job import Options, new_run_id
+    from trainer.run.job import train as run
 
     registry = Registry.open(settings.registry)
     dataset = _dataset(settings, csv, label, names)
@@ -62,7 +63,7 @@ def train(
         show(document)
 
 
-def show(document: dict[str, Any]) -> None:
+def show(document: RunDocument) -> None:
     console = output()
     table = Table(title=f"Run {document['run']}: {document['rows']} rows, best by {document['metric']}", box=None)
     table.add_column("rank", justify="right")
@@ -71,9 +72,9 @@ def show(document: dict[str, Any]) -> None:
         table.add_column(f"{document['metric']}, {where}", justify="right")
     table.add_column("served by")
     for model in document["models"]:
-        scores = [model[part].get(document["metric"]) for part in ("metrics", "holdout")]
+        scores = [part.get(document["metric"]) for part in (model["metrics"], model["holdout"])]
         shown = ["–" if score is None else f"{score:.4f}" for score in scores]
-        table.add_row(str(model["rank"]), model["name"], *shown, model["served_by"])
+        table.add_row(str(model["rank"]), model["name"] or "", *shown, model["served_by"])
     console.print(table)
     console.print("\nNothing is selected yet: zelador models select NAME")
 

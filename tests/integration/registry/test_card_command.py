@@ -14,7 +14,9 @@ from registry.card import card_of
 from registry.registry import Feature, Registry
 from tests.command import zelador
 from tests.small_models import FEATURES, rows_and_labels
-from trainer.candidate import Split, rebuild, upload
+from trainer.candidate.pack import upload
+from trainer.candidate.rebuild import rebuild
+from trainer.evaluate.split import Split
 
 
 @pytest.fixture

@@ -106,3 +106,6 @@ def test_the_order_of_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     steps.clear()
     store.put_stream("models/a/u/model.skops", [b"payload"])
     assert steps[-2:] == ["fsync .tmp", "fsync u"]
+    steps.clear()
+    store.copy("models/a/u/model.skops", "models/b/v/model.skops")
+    assert steps == ["mkdir b", "fsync models", "mkdir v", "fsync b", "link", "fsync v"]

@@ -15,8 +15,8 @@ import pytest
 
 from registry.registry import Registry
 from trainer.dataset import Dataset, assemble
-from trainer.job import Options, new_run_id, train
-from trainer.process import Child, RunFailed
+from trainer.run.job import Options, new_run_id, train
+from trainer.run.process import Child, RunFailed
 from zelador.settings import Settings
 
 pytestmark = pytest.mark.training
@@ -60,7 +60,7 @@ def test_a_run_that_takes_too_long_is_ended(tmp_path: Path, data: Dataset) -> No
 
 def test_a_child_does_not_outlive_its_parent(tmp_path: Path, eventually: Callable[..., None]) -> None:
     """SIGKILL: the parent has no time for a goodbye."""
-    code = "import time; from trainer.process import Child; print(Child()._process.pid, flush=True); time.sleep(600)"
+    code = "import time; from trainer.run.process import Child; print(Child()._process.pid, flush=True); time.sleep(99)"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     child = int(parent.stdout.readline())

@@ -17,8 +17,8 @@ from registry.registry import Registry
 from trainer import service
 from zelador.buffer import connect_redis
 from zelador.health import workers
-from zelador.runs import Runs
 from zelador.settings import Settings
+from zelador.training_queue import Consumer, TrainingQueue
 
 RUN = "20261124_115838-aaaa"
 Eventually = Callable[..., None]
@@ -30,9 +30,15 @@ def local(settings: Settings, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def runs(local: Settings) -> Iterator[Runs]:
+def runs(local: Settings) -> Iterator[TrainingQueue]:
     with connect_redis(local.redis) as client:
-        yield Runs(client, local.redis.prefix)
+        yield TrainingQueue(client, local.redis.prefix)
+
+
+@pytest.fixture
+def trainer(local: Settings) -> Iterator[Consumer]:
+    with connect_redis(local.redis) as client:
+        yield Consumer(client, local.redis.prefix)
 
 
 @contextmanager
@@ -64,7 +70,7 @@ def test_it_says_that_it_lives_and_withdraws_it(local: Settings, eventually: Eve
 
 @pytest.mark.training
 def test_a_run_without_labelled_readings_fails_clearly_and_frees_the_place(
-    local: Settings, runs: Runs, readings: list[Any], eventually: Eventually
+    local: Settings, runs: TrainingQueue, readings: list[Any], eventually: Eventually
 ) -> None:
     runs.submit(RUN, {}, "test")
     with serving(local):
@@ -75,7 +81,7 @@ def test_a_run_without_labelled_readings_fails_clearly_and_frees_the_place(
 
 @pytest.mark.training
 def test_a_run_trains_and_registers_nothing_if_it_is_asked_so(
-    local: Settings, runs: Runs, readings: list[Any], eventually: Eventually, tmp_path: Path
+    local: Settings, runs: TrainingQueue, readings: list[Any], eventually: Eventually, tmp_path: Path
 ) -> None:
     readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i) for i in range(400)]
     runs.submit(RUN, {"candidates": ["lr", "nb"], "metric": "Accuracy", "register": False}, "test")
@@ -93,7 +99,7 @@ def test_a_run_trains_and_registers_nothing_if_it_is_asked_so(
 
 @pytest.mark.training
 def test_a_run_is_cancelled_while_it_compares(
-    local: Settings, runs: Runs, readings: list[Any], eventually: Eventually, tmp_path: Path
+    local: Settings, runs: TrainingQueue, readings: list[Any], eventually: Eventually, tmp_path: Path
 ) -> None:
     readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i) for i in range(4_000)]
     runs.submit(RUN, {}, "test")
@@ -108,13 +114,13 @@ def test_a_run_is_cancelled_while_it_compares(
 
 
 def test_a_run_that_its_trainer_left_is_failed_when_it_comes_back(
-    local: Settings, runs: Runs, eventually: Eventually
+    local: Settings, runs: TrainingQueue, trainer: Consumer, eventually: Eventually
 ) -> None:
     runs.submit(RUN, {}, "test")
     name = local.training.instance
-    job = runs.next(name, 0.05) or runs.next(name, 0.05)
+    job = trainer.next(name, 0.05) or trainer.next(name, 0.05)
     assert job is not None
-    runs.begin(job)
+    trainer.begin(job)
     with serving(local):
         eventually(lambda: runs.get(RUN).state == "failed", "the run to be failed")
     assert "stopped in the middle" in str(runs.get(RUN).error)

@@ -21,7 +21,7 @@ from registry.card import card_of
 from registry.registry import Registry
 from tests.up import COMMAND, clean_environment
 from trainer.dataset import from_readings
-from trainer.job import Options, new_run_id, train
+from trainer.run.job import Options, new_run_id, train
 from zelador.errors import Unavailable
 from zelador.scenarios.by_name import scenario
 from zelador.settings import Settings
@@ -142,7 +142,7 @@ def test_a_stop_in_the_middle_leaves_no_process_and_says_so(tmp_path: Path) -> N
     assert registry.run(options.run)["state"] == "failed"
     assert registry.state.models == {}
     deadline = time.monotonic() + 10
-    while any("trainer.child" in child.cmdline() for child in psutil.Process().children(recursive=True)):
+    while any("trainer.run.child" in child.cmdline() for child in psutil.Process().children(recursive=True)):
         assert time.monotonic() < deadline, "the training process is left"
         time.sleep(0.1)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.agreement import TOLERANCE, Comparison, Rows, compare, decide, document
+from trainer.candidate.agreement import TOLERANCE, Comparison, Rows, compare, decide, document
 
 ROWS = np.zeros((100, 2))
 Answers = tuple[list[int], Rows | None]
@@ -31,8 +31,8 @@ def test_a_model_without_probabilities_agrees_by_its_labels() -> None:
     [
         (comparison(differ=1), "1 of 100 labels differ"),
         (comparison(largest=2e-5), "differs by 2e-05"),
-        (comparison(largest=math.inf), "not those of the pipeline"),
-        (comparison(onnx=9.0), "not the faster"),
+        (comparison(largest=math.inf), "do not match the pipeline"),
+        (comparison(onnx=9.0), "not faster"),
         (None, "it does not convert"),
     ],
 )

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.naive_bayes import GaussianNB
 
-from trainer.agreement import Comparison, decide, probe_rows
-from trainer.leaderboard import METRICS, Scored, ranked
-from trainer.score import scores
+from trainer.candidate.agreement import Comparison, decide, probe_rows
+from trainer.compare.leaderboard import METRICS, Scored, ranked
+from trainer.evaluate.score import scores
 
 
 def scored(name: str, f1: float, accuracy: float = 0.9, auc: float = 0.8, failed: bool = False) -> Scored:
@@ -61,7 +61,7 @@ GOOD = Comparison(100, 0, 1e-7, 500.0, 50.0)
         (Comparison(100, 1, 1e-7, 500.0, 50.0), "pipeline", "1 of 100 labels differ"),
         (Comparison(100, 0, 1.1e-5, 500.0, 50.0), "pipeline", "a probability differs"),
         (Comparison(100, 0, float("nan"), 500.0, 50.0), "pipeline", "a probability differs"),
-        (Comparison(100, 0, 1e-7, 50.0, 500.0), "pipeline", "not the faster"),
+        (Comparison(100, 0, 1e-7, 50.0, 500.0), "pipeline", "not faster"),
         (Comparison(100, 0, None, 500.0, 50.0), "onnx", "agrees"),
     ],
 )

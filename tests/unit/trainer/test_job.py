@@ -10,7 +10,7 @@ import pytest
 
 from registry.registry import Registry
 from trainer.dataset import assemble
-from trainer.job import Options, train
+from trainer.run.job import Options, train
 from zelador.errors import InvalidInput
 from zelador.settings import Settings
 
@@ -20,7 +20,7 @@ GOOD = assemble([[float(i)] for i in range(60)], ["x", "y"] * 30, ("a",), "a tes
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ({"candidates": ("lr", "magic")}, "no candidate 'magic'; take some of lr, knn"),
+        ({"candidates": ("lr", "magic")}, "no candidate 'magic'; choose from lr, knn"),
         ({"names": ("one", "one")}, "'one' is named twice"),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.leaderboard import METRICS, MODEL_TYPES, Scored, ranked
+from trainer.compare.leaderboard import METRICS, MODEL_TYPES, Scored, ranked
 
 NAN = math.nan
 

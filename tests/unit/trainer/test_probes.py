@@ -10,9 +10,10 @@ from lightgbm import LGBMClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from registry.classifier import OnnxEngine
-from trainer.agreement import probe_rows, thresholds
-from trainer.candidate import Split, rebuild
-from trainer.compile import _lowered, compile_pipeline
+from trainer.candidate.agreement import probe_rows, thresholds
+from trainer.candidate.compile import _lowered, compile_pipeline
+from trainer.candidate.rebuild import rebuild
+from trainer.evaluate.split import Split
 
 
 def noisy(count: int = 600) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -10,8 +10,8 @@ from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import auc, roc_auc_score
 
-from trainer.candidate import Split
-from trainer.report import POINTS, by_threshold, calibration, importance, ranges, report, roc
+from trainer.evaluate.report import POINTS, by_threshold, calibration, importance, ranges, report, roc
+from trainer.evaluate.split import Split
 
 RANDOM = np.random.default_rng(3)
 FEATURES = ("lux", "temperature", "vibration")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.score import confusion, scores
+from trainer.evaluate.score import confusion, scores
 
 
 def test_of_two_classes_the_later_one_is_positive() -> None:

@@ -1,4 +1,4 @@
-"""From the candidates' fold scores to the order in which they are chosen. Pure."""
+"""Ranks the candidates by their scores in the folds. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BASELINE = "dummy"
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A candidate (PyCaret's id) with its score in each fold, by metric; `seconds` is what the comparison took."""
+    """A candidate's score in each fold, by metric. `id` is PyCaret's; `seconds` is how long its comparison took."""
 
     id: str
     folds: Mapping[str, Sequence[float]]
@@ -49,29 +49,29 @@ class Scored:
         """The mean over the folds; None where the metric is not defined for this model."""
         scores = self.folds[metric]
         if metric == "AUC" and not (self.has_probabilities and all(scores)):
-            return None  # PyCaret writes 0 where there is none
+            return None  # PyCaret writes 0 if there is none
         if not scores or not all(math.isfinite(score) for score in scores):
             return None
         return sum(scores) / len(scores)
 
     def trouble(self) -> str | None:
-        """Why it must not be chosen: a fold that failed is scored 0 by PyCaret without a word.
+        """The reason why it must not be chosen, or None. PyCaret silently scores a fold that failed with 0.
 
-        An accuracy of 0 can be earned too, in a small fold: kappa is below 0 then, and 0 in a fold that failed.
+        A small fold can also have a true accuracy of 0: its kappa is below 0, that of a failed fold is 0.
         """
         folds = list(zip(self.folds["Accuracy"], self.folds["Kappa"], strict=True))
         failed = sum(not accuracy > 0 and not kappa < 0 for accuracy, kappa in folds)
         if failed:
             return f"{failed} of {len(folds)} folds failed"
         if self.id == BASELINE:
-            return "the baseline: it looks at no feature"
+            return "the baseline: it ignores all features"
         return None
 
 
 def ranked(scored: Sequence[Scored], metric: str) -> list[Scored]:
-    """Best first by the mean at full precision; equals by accuracy, then by name, so that a run can be repeated.
+    """The best first, by mean at full precision. Ties go by accuracy, then by id, so that a run is reproducible.
 
-    A candidate without the metric comes after those that have it, one that must not be chosen after all others.
+    Candidates without the metric come after those that have it; candidates that must not be chosen come last.
     """
 
     def order(candidate: Scored) -> tuple[bool, float, float, str]:

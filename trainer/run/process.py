@@ -1,8 +1,7 @@
-"""The parent's side of the run's child process: start, feed, listen, and end it, whatever happens."""
+"""The parent's side of the run's child process: start it, hand it the run, read its events, and always end it."""
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
 import signal
@@ -12,25 +11,28 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
-from typing import Any, Self
+from typing import Self
 
+import msgspec
+
+from trainer.run import events
 from zelador.errors import Unavailable, ZeladorError
 from zelador.libgomp import libgomp_environment
 
-GRACE_S = 3.0
-LOOK_S = 0.2
+GRACE_S = 3.0  # after each signal
+POLL_S = 0.2
 
 
 class RunFailed(ZeladorError):
-    """The run came to no result; the message says why."""
+    """The run has no result; the message says why."""
 
 
 class Cancelled(ZeladorError):
-    """The run was ended because somebody wanted it."""
+    """The run was ended because someone asked for it."""
 
 
 class Child:
-    """Imports PyCaret as soon as it is made (seconds), so that it can be made ahead of the run."""
+    """Starts at once to import PyCaret, which takes seconds; so it can be made ahead of the run."""
 
     def __init__(self) -> None:
         # MPLCONFIGDIR and the like are left alone: PyCaret runs as its user does.
@@ -41,14 +43,14 @@ class Child:
             "PYCARET_CUSTOM_LOGGING_LEVEL": "CRITICAL",
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "trainer.child"],
+            [sys.executable, "-m", "trainer.run.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None,
             env=environment,
             process_group=0,
         )
-        self._left = b""
+        self._unread = b""  # the beginning of a line whose end has not arrived
 
     def __enter__(self) -> Self:
         return self
@@ -58,15 +60,15 @@ class Child:
 
     def run(
         self, folder: Path, stop: Event, cancelled: Event, timeout_s: float, progress: Callable[[str], None]
-    ) -> dict[str, Any]:
-        """The result for the request in `folder`. Raises RunFailed, Cancelled; Unavailable when told to stop."""
+    ) -> events.Result:
+        """Does the request in `folder`. Raises RunFailed, Cancelled; Unavailable once `stop` is set."""
         deadline = time.monotonic() + timeout_s
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
         try:
             self._process.stdin.write(f"{folder}\n".encode())
             self._process.stdin.flush()
         except OSError:
-            raise RunFailed("the training process ended before it began; the log above says why") from None
+            raise RunFailed("the training process ended before the run began; the log above says why") from None
         os.set_blocking(self._process.stdout.fileno(), False)
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
@@ -77,26 +79,25 @@ class Child:
                     raise Cancelled("the run was cancelled")
                 if time.monotonic() > deadline:
                     raise RunFailed(f"the run took longer than {timeout_s:g} s (ZELADOR_TRAINING__TIMEOUT_S)")
-                for event in self._events() if selector.select(LOOK_S) else ():
-                    match event["event"]:
-                        case "progress":
-                            progress(event["message"])
-                        case "failed":
-                            raise RunFailed(event["message"])
-                        case "done":
-                            result: dict[str, Any] = event["result"]
+                for event in self._read() if selector.select(POLL_S) else ():
+                    match event:
+                        case events.Progress(message):
+                            progress(message)
+                        case events.Failed(message):
+                            raise RunFailed(message)
+                        case events.Done(result):
                             return result
 
     def close(self) -> None:
-        """Ends the child and everything it started. May be called again."""
+        """Ends the child and every process it started. May be called again."""
         if self._process.poll() is None:
-            for number, wait in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
+            for number in (signal.SIGTERM, signal.SIGKILL):
                 try:
                     os.killpg(self._process.pid, number)
                 except ProcessLookupError:
                     break
                 try:
-                    self._process.wait(wait)
+                    self._process.wait(GRACE_S)
                     break
                 except subprocess.TimeoutExpired:
                     continue
@@ -104,20 +105,24 @@ class Child:
             if stream is not None:
                 stream.close()
 
-    def _events(self) -> list[dict[str, Any]]:
+    def _read(self) -> list[events.Event]:
+        """The events that have arrived. Raises RunFailed at the end of the stream."""
         assert self._process.stdout is not None  # noqa: S101
         data = self._process.stdout.read()
         if data == b"":
             try:
-                how = _how(self._process.wait(GRACE_S))
+                how = _exit_text(self._process.wait(GRACE_S))
             except subprocess.TimeoutExpired:
-                how = "it fell silent"
+                how = "it closed its output"
             raise RunFailed(f"the training process ended without a result ({how}); start the run again")
-        *lines, self._left = (self._left + (data or b"")).split(b"\n")
-        return [json.loads(line) for line in lines if line.strip()]
+        *lines, self._unread = (self._unread + (data or b"")).split(b"\n")
+        try:
+            return [events.decode(line) for line in lines if line.strip()]
+        except msgspec.DecodeError as error:
+            raise RunFailed(f"the training process reported an invalid event ({error}); start the run again") from None
 
 
-def _how(code: int) -> str:
+def _exit_text(code: int) -> str:
     if code == -signal.SIGKILL:
-        return "killed by SIGKILL: often the system, for want of memory"
+        return "killed by SIGKILL: often by the system, when memory runs out"
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -1,4 +1,4 @@
-"""A plain scikit-learn pipeline as ONNX. Never fails a run: what does not convert is served by its pipeline."""
+"""Converts a scikit-learn pipeline to ONNX. Never fails a run: a pipeline that does not convert serves itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.agreement import thresholds
+from trainer.candidate.agreement import thresholds
 
 log = logging.getLogger(__name__)
 
@@ -17,12 +17,12 @@ OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
 def compile_pipeline(pipeline: Any, width: int) -> tuple[bytes | None, str | None]:
-    """(ONNX bytes, None), or (None, why it does not convert)."""
+    """(ONNX bytes, None), or (None, the reason why it does not convert)."""
     import onnx
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 
-    _know_lightgbm()
+    _register_lightgbm()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -43,14 +43,14 @@ def compile_pipeline(pipeline: Any, width: int) -> tuple[bytes | None, str | Non
 
 
 def _options(estimator: Any) -> dict[str, Any]:
-    """`zipmap` off: probabilities as an array, not a dict a row."""
+    """Without `zipmap`, probabilities are one array instead of a dict for each row."""
     return {"zipmap": False} if hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function") else {}
 
 
 def _round_down(model: Any, estimator: Any, width: int) -> None:
-    """LightGBM's thresholds are double, and the converter rounds them to the nearest single.
+    """Corrects the thresholds of LightGBM, which the converter rounds from double to the nearest single precision.
 
-    Rows are single: for them `x <= t` is `x <= the largest single that is not above t`, exactly.
+    For rows in single precision, `x <= t` is exactly `x <= the largest single-precision value that is not above t`.
     """
     if not hasattr(estimator, "booster_"):
         return
@@ -63,13 +63,13 @@ def _round_down(model: Any, estimator: Any, width: int) -> None:
 
 
 def _lowered(exact: NDArray[np.float64]) -> dict[float, float]:
-    """From the nearest single of each threshold to the largest that is not above it."""
+    """Maps the nearest single-precision value of each threshold to the largest one that is not above it."""
     nearest = exact.astype(np.float32)
     below = np.where(nearest > exact, np.nextafter(nearest, np.float32(-np.inf)), nearest)
     return dict(zip(nearest.tolist(), below.tolist(), strict=True))
 
 
-def _know_lightgbm() -> None:
+def _register_lightgbm() -> None:
     from lightgbm import LGBMClassifier
     from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
     from skl2onnx import update_registered_converter

@@ -1,4 +1,4 @@
-"""Scores on the hold-out: the same seven metrics that PyCaret averages over the folds."""
+"""Scores on the hold-out, by the seven metrics that PyCaret averages over the folds."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def scores(
     classes: Sequence[str],
     probabilities: NDArray[np.float64] | None,
 ) -> dict[str, float | None]:
-    """Accuracy, AUC, Recall, Precision, F1, Kappa, MCC; None where a metric is not defined.
+    """Accuracy, AUC, Recall, Precision, F1, Kappa and MCC; None where a metric is not defined.
 
-    Of two classes the later in sorted order is the positive one (PyCaret's encoding); of more,
-    Recall, Precision and F1 are weighted by class, AUC is one against the rest, weighted.
-    `probabilities` is (rows, classes); None for a model without, which has no AUC then.
+    Of two classes, the later in sorted order is the positive one, as PyCaret encodes them. With more classes, Recall,
+    Precision and F1 are weighted by class, and AUC is one against the rest, weighted. `probabilities` is (rows,
+    classes); None for a model without probabilities, which has no AUC.
     """
     from sklearn import metrics
 
@@ -42,7 +42,7 @@ def scores(
 
 
 def confusion(expected: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> list[list[int]]:
-    """Rows are what was so, columns what was said, both in the order of `classes`."""
+    """Counts: a row for each true class, a column for each predicted class, in the order of `classes`."""
     from sklearn.metrics import confusion_matrix
 
     table: list[list[int]] = confusion_matrix(expected, predicted, labels=list(classes)).tolist()
@@ -60,5 +60,5 @@ def _auc(expected: Sequence[str], classes: Sequence[str], probabilities: NDArray
         return float(
             roc_auc_score(expected, probabilities, multi_class="ovr", average="weighted", labels=list(classes))
         )
-    except ValueError:  # a class that the hold-out does not have
+    except ValueError:  # the hold-out lacks a class
         return None

@@ -1,63 +1,72 @@
-"""Whether the compiled model may serve: it must answer as the pipeline does, and be the faster. Decisions are pure."""
+"""Decides whether a compiled model serves: it must give the answers of its pipeline, faster. Decisions are pure."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.manifest import ServedBy
+from registry.run_document import Agreement
+
 Rows = NDArray[np.float64]
 TOLERANCE = 1e-5  # of a probability
 BATCH = 64  # rows of the larger of the two batches that are timed
-ROUNDS = 5  # of which the best counts
-PROBES = 2_000
+ROUNDS = 5  # of timing; the fastest counts
+PROBES = 2_000  # rows
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Pipeline and compiled model on the same rows. Times in microseconds: one row and BATCH rows, summed."""
+    """Pipeline and compiled model on the same rows. Times are in microseconds, for one row and BATCH rows together."""
 
     rows: int
     labels_that_differ: int
-    largest_difference: float | None  # of a probability; None if the model has none, infinite if only one side has
+    largest_difference: float | None  # of a probability; None if neither has any, infinite if only one has
     pipeline_us: float
     onnx_us: float
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    serves: str  # "onnx" or "pipeline"
+    serves: ServedBy
     reason: str
 
 
 def decide(comparison: Comparison | None, trouble: str | None) -> Verdict:
-    """`trouble` says why there is no compiled model to compare."""
+    """`trouble` is the reason why there is no comparison."""
     if comparison is None:
         return Verdict("pipeline", trouble or "it was not compiled")
     if comparison.labels_that_differ:
         return Verdict("pipeline", f"{comparison.labels_that_differ} of {comparison.rows} labels differ")
     if comparison.largest_difference == math.inf:
-        return Verdict("pipeline", "its probabilities are not those of the pipeline")
+        return Verdict("pipeline", "its probabilities do not match the pipeline's")
     if comparison.largest_difference is not None and not comparison.largest_difference <= TOLERANCE:
         return Verdict("pipeline", f"a probability differs by {comparison.largest_difference:.2g}")
     if comparison.onnx_us >= comparison.pipeline_us:
-        return Verdict("pipeline", "it agrees, but is not the faster")
-    return Verdict("onnx", f"it agrees on all {comparison.rows} rows and is the faster")
+        return Verdict("pipeline", "it agrees, but is not faster")
+    return Verdict("onnx", f"it agrees on all {comparison.rows} rows and is faster")
 
 
-def document(comparison: Comparison | None, verdict: Verdict) -> dict[str, Any]:
-    """What is kept beside the model; JSON has no infinity."""
-    found: dict[str, Any] = {"served_by": verdict.serves, "reason": verdict.reason}
-    if comparison is not None:
-        found |= asdict(comparison)
-        if comparison.largest_difference == math.inf:
-            found["largest_difference"] = None
-    return found
+def document(comparison: Comparison | None, verdict: Verdict) -> Agreement:
+    """The agreement as JSON, which has no infinity."""
+    if comparison is None:
+        return Agreement(served_by=verdict.serves, reason=verdict.reason)
+    largest = comparison.largest_difference
+    return Agreement(
+        served_by=verdict.serves,
+        reason=verdict.reason,
+        rows=comparison.rows,
+        labels_that_differ=comparison.labels_that_differ,
+        largest_difference=None if largest == math.inf else largest,
+        pipeline_us=comparison.pipeline_us,
+        onnx_us=comparison.onnx_us,
+    )
 
 
 def compare(
@@ -65,7 +74,7 @@ def compare(
     onnx: Callable[[Rows], tuple[Sequence[int], Rows | None]],
     rows: Rows,
 ) -> Comparison:
-    """Runs both on every row, then times both."""
+    """Compares the answers of both on every row, then times both."""
     expected_labels, expected = pipeline(rows)
     labels, probabilities = onnx(rows)
     differ = int(np.sum(np.asarray(expected_labels) != np.asarray(labels)))
@@ -74,7 +83,7 @@ def compare(
 
 
 def _largest_difference(expected: Rows | None, found: Rows | None) -> float | None:
-    """Of a probability; infinite if the two do not have the same ones, None if neither has any."""
+    """Of a probability; infinite if the shapes differ or a value is not a number, None if neither has any."""
     if expected is None and found is None:
         return None
     if expected is None or found is None or expected.shape != found.shape:
@@ -84,12 +93,12 @@ def _largest_difference(expected: Rows | None, found: Rows | None) -> float | No
 
 
 def probe_rows(estimator: Any, holdout: Rows, seed: int, observed: Rows | None = None) -> Rows:
-    """PROBES rows drawn from the hold-out, each with one feature moved beside a threshold, where rounding shows first.
+    """PROBES rows drawn from the hold-out, each with one feature moved next to a threshold of a tree.
 
-    Without trees: rows near the hold-out's. With `observed`, all rows known, also to the values that devices did send
-    beside a threshold.
+    That is where a difference in rounding shows first. For an estimator without trees: rows near those of the hold-out.
+    `observed` are all known rows; with them, features are also moved to the observed values next to a threshold.
     """
-    kinds = 3 if observed is None else 5  # of rows beside a threshold: see `_beside`
+    kinds = 3 if observed is None else 5  # of `_beside`
     observed = holdout if observed is None else observed
     draw = np.random.default_rng(seed)
     probes = holdout[draw.integers(0, len(holdout), PROBES)].copy()
@@ -108,7 +117,7 @@ def probe_rows(estimator: Any, holdout: Rows, seed: int, observed: Rows | None =
 
 
 def thresholds(estimator: Any, width: int) -> list[NDArray[np.float64]]:
-    """The split values of each feature in all trees of `estimator`; none for what is no tree."""
+    """The split values of each feature in all trees of `estimator`, sorted; empty if it has no trees."""
     found: list[list[float]] = [[] for _ in range(width)]
     for feature, threshold in _splits(estimator):
         found[feature].append(threshold)
@@ -116,7 +125,11 @@ def thresholds(estimator: Any, width: int) -> list[NDArray[np.float64]]:
 
 
 def _beside(threshold: float, known: NDArray[np.float64], kind: int) -> float:
-    """In single precision the threshold itself and its two neighbours; then the two values observed around it."""
+    """A value next to a threshold, or the threshold itself.
+
+    Kinds 0 to 2 are the threshold in single precision, the next value above and the next below; kinds 3 and 4 are the
+    nearest observed values below and above.
+    """
     single = np.float32(threshold)
     match kind:
         case 0:
@@ -132,7 +145,7 @@ def _beside(threshold: float, known: NDArray[np.float64], kind: int) -> float:
 
 
 def _splits(estimator: Any) -> Iterator[tuple[int, float]]:
-    if hasattr(estimator, "booster_"):  # LightGBM: compares in double precision, the compiled form in single
+    if hasattr(estimator, "booster_"):  # LightGBM compares in double precision, its compiled form in single
         for tree in estimator.booster_.dump_model()["tree_info"]:
             yield from _lightgbm(tree["tree_structure"])
         return
@@ -152,7 +165,7 @@ def _lightgbm(node: dict[str, Any]) -> Iterator[tuple[int, float]]:
 
 
 def _single(rows: Rows) -> Rows:
-    """Representable in single precision: what differs below that is no property of the model."""
+    """Rounded to single precision, because a difference below it says nothing about the model."""
     return rows.astype(np.float32).astype(np.float64)
 
 

@@ -1,7 +1,7 @@
-"""PyCaret behind one interface: the only module that imports it. Runs in the run's own child process.
+"""Compares classifiers with PyCaret. The only module that imports it; it runs in the run's child process.
 
-`_master_model_container` is the one private name that we lean on (3.3.2): it has each candidate's score in
-each fold, which the public table shows only as a mean, and its length is how far the comparison is.
+It depends on one private name of PyCaret 3.3.2, `_master_model_container`. This has the score of each candidate in
+each fold, of which the public table shows only the mean, and its length is the progress of the comparison.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from trainer.leaderboard import BASELINE, METRICS, Scored
+from trainer.compare.leaderboard import BASELINE, METRICS, Scored
 from zelador.errors import InvalidInput
 
 TARGET = "label"
-LOOK_S = 0.3
+POLL_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """`train` and `holdout` are row numbers; `models` an unfitted-as-we-need estimator by candidate id.
+    """The outcome. `train` and `holdout` are row numbers; `models` has the estimator to clone, by candidate id.
 
-    `fitted` gives PyCaret's own fitted model of a candidate id; `failed` has the ids without a score.
+    `fitted` returns PyCaret's own fitted model for a candidate id; `failed` has the ids without a score.
     """
 
     scored: list[Scored]
@@ -41,7 +41,7 @@ class Compared:
     train: NDArray[np.int64]
     holdout: NDArray[np.int64]
     holdout_transformed: Any
-    precision: np.dtype[Any]  # of the rows as the models saw them: `setup` makes them single without a word
+    precision: np.dtype[Any]  # of the rows that the models were fitted on: `setup` silently makes them single
 
 
 def compare(
@@ -57,9 +57,9 @@ def compare(
     candidates: Sequence[str] | None,
     progress: Callable[[int, int], None],
 ) -> Compared:
-    """`setup` and `compare_models` on labels given as codes 0 … k-1 (of two, 1 is the positive class).
+    """Runs PyCaret's `setup` and `compare_models`. `codes` are the labels as 0 … k-1; of two classes, 1 is positive.
 
-    Raises InvalidInput for a candidate that is not installed here.
+    Raises InvalidInput for a candidate whose library is not installed.
     """
     frame = pd.DataFrame(rows, columns=list(features))
     frame[TARGET] = codes
@@ -70,7 +70,7 @@ def compare(
         train_size=1 - holdout,
         fold=folds,
         session_id=seed,
-        n_jobs=1,  # worker processes cost more than they bring on data of this size
+        n_jobs=1,  # worker processes cost more than they gain on data of this size
         memory=False,
         system_log=False,
         html=False,
@@ -78,10 +78,10 @@ def compare(
     )
     known = experiment.models()
     if absent := [name for name in candidates or () if name not in known.index]:
-        raise InvalidInput(f"candidate {absent[0]!r} is not installed here; there are {', '.join(known.index)}")
+        raise InvalidInput(f"candidate {absent[0]!r} is not installed; choose from {', '.join(known.index)}")
     wanted = list(candidates) if candidates else [name for name in known.index if bool(known.loc[name, "Turbo"])]
     if BASELINE not in wanted:
-        wanted.append(BASELINE)  # which every candidate has to beat
+        wanted.append(BASELINE)  # for comparison: a useful candidate beats it
     container: list[Any] = experiment._master_model_container
     done = threading.Event()
     watcher = threading.Thread(target=_watch, args=(container, len(wanted), progress, done), daemon=True)
@@ -92,13 +92,13 @@ def compare(
         fold=folds,
         turbo=True,
         sort=metric,
-        round=12,  # ranking must not depend on four decimals
+        round=12,  # the default of four decimals would make ties
         errors="ignore",
         verbose=False,
     )
     done.set()
     watcher.join()
-    took = experiment.pull()["TT (Sec)"]  # of one fold, by candidate id
+    took = experiment.pull()["TT (Sec)"]  # seconds of one fold, by candidate id
     x_train = experiment.get_config("X_train")
     y_train = experiment.get_config("y_train")
     classes = {str(known.loc[name, "Reference"]).rsplit(".", 1)[-1]: name for name in known.index}
@@ -116,14 +116,14 @@ def compare(
         seconds = round(float(took[name]) * folds, 2) if name in took.index else None
         scored.append(Scored(name, scores, has_probabilities, seconds))
         models[name] = item["model"]
-    selected = best if isinstance(best, list) else [best]  # one alone comes without a list
-    at_hand = {classes[type(model).__name__]: model for model in selected if type(model).__name__ in classes}
+    selected = best if isinstance(best, list) else [best]  # a single one is not in a list
+    ready = {classes[type(model).__name__]: model for model in selected if type(model).__name__ in classes}
 
     def fitted(name: str) -> Any:
-        """PyCaret fits only its own best; ours can be others, as the baseline takes a place among them."""
-        if name not in at_hand:
-            at_hand[name] = experiment.create_model(models[name], cross_validation=False, verbose=False)
-        return at_hand[name]
+        """PyCaret fits only its own best; ours can be others, because the baseline may be among its best."""
+        if name not in ready:
+            ready[name] = experiment.create_model(models[name], cross_validation=False, verbose=False)
+        return ready[name]
 
     return Compared(
         scored,
@@ -138,9 +138,9 @@ def compare(
 
 
 def _auc(model: Any, folds: Any, rows: Any, codes: Any) -> list[float]:
-    """The AUC in each of PyCaret's own folds, from probabilities.
+    """The AUC in each of PyCaret's folds, computed from probabilities.
 
-    PyCaret takes decision values where a model has both, and with more than two classes those give it a silent 0.
+    For a model that has both, PyCaret uses decision values, which silently score 0 with more than two classes.
     """
     pipeline = make_pipeline(SimpleImputer(strategy="mean"), clone(model))
     scoring = "roc_auc" if codes.nunique() == 2 else "roc_auc_ovr_weighted"
@@ -149,7 +149,7 @@ def _auc(model: Any, folds: Any, rows: Any, codes: Any) -> list[float]:
 
 def _watch(container: list[Any], total: int, progress: Callable[[int, int], None], done: threading.Event) -> None:
     seen = -1
-    while not done.wait(LOOK_S):
+    while not done.wait(POLL_S):
         if len(container) != seen:
             seen = len(container)
             progress(seen, total)

@@ -1,0 +1,122 @@
+"""The document of a training run: `runs/<id>/run.json`, the output of `zelador train --json`, and the API's answer.
+
+TypedDicts, because all three are this JSON with its keys in this order. A document grows while its run proceeds:
+`leaderboard` comes with the comparison, `ended_at` when the run ends, `error` if it fails, and the rest if it is done.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict, cast
+
+from registry.manifest import ServedBy
+from zelador.training_queue import RunState
+
+Scores = dict[str, float | None]  # by metric; None where the metric is not defined for the model
+
+DataFacts = TypedDict(
+    "DataFacts",
+    {
+        "source": str,
+        "rows": int,
+        "from": str | None,  # times of measurement, ISO 8601; None if not known
+        "to": str | None,
+        "classes": dict[str, int],  # rows by class
+        "missing_values": int,
+        "sha256": str,
+        "notes": list[str],
+    },
+)
+DataFacts.__doc__ = "What is known of the data that a model was trained on."
+
+
+class LeaderboardRow(TypedDict):
+    """A classifier that was compared. `place` and `seconds` are None if it failed."""
+
+    place: int | None
+    id: str  # PyCaret's
+    model_type: str
+    metrics: Scores  # means over the folds; empty if it failed
+    seconds: float | None
+    trouble: str | None  # why it was not chosen; None if it was, or could have been
+
+
+class Agreement(TypedDict, total=False):
+    """How the compiled model compares with its pipeline; without `rows` and what follows if it did not compile."""
+
+    served_by: ServedBy
+    reason: str
+    rows: int
+    labels_that_differ: int
+    largest_difference: float | None  # of a probability; None if there are no probabilities to compare
+    pipeline_us: float
+    onnx_us: float
+
+
+class Confusion(TypedDict):
+    """Counts on the hold-out: a row for each true class, a column for each predicted class."""
+
+    labels: list[str]
+    counts: list[list[int]]
+
+
+class Candidate(TypedDict):
+    """A classifier that was rebuilt and packed: `rank` 1 is the best."""
+
+    rank: int
+    model_type: str
+    metrics: Scores  # means over the folds
+    holdout: Scores
+    served_by: ServedBy
+    agreement: Agreement
+    confusion: Confusion
+
+
+class TrainedModel(Candidate):
+    """A candidate with the name it is registered under; None if it was only kept."""
+
+    name: str | None
+
+
+class Seconds(TypedDict, total=False):
+    """What a run took, by step."""
+
+    compare: float
+    rebuild: float
+    total: float
+
+
+class RunDocument(TypedDict):
+    run: str
+    by: str
+    metric: NotRequired[str]  # what the candidates are ranked by
+    notes: NotRequired[str]
+    started_at: str  # ISO 8601, UTC
+    rows: NotRequired[int]
+    data: NotRequired[DataFacts]
+    features: NotRequired[list[str]]
+    leaderboard: NotRequired[list[LeaderboardRow]]
+    state: RunState
+    error: NotRequired[str]
+    ended_at: NotRequired[str]
+    seconds: NotRequired[Seconds]
+    classes: NotRequired[list[str]]
+    train_rows: NotRequired[int]
+    holdout_rows: NotRequired[int]
+    models: NotRequired[list[TrainedModel]]
+
+
+KEYS = tuple(RunDocument.__annotations__)
+RESULT: tuple[Literal["run", "rows", "metric", "leaderboard", "models", "seconds"], ...] = (
+    "run", "rows", "metric", "leaderboard", "models", "seconds",
+)  # fmt: skip
+
+
+def result_of(document: RunDocument) -> dict[str, object]:
+    """The parts of a finished run's document that the training queue keeps beside the run."""
+    return {key: document[key] for key in RESULT}
+
+
+def in_order(document: RunDocument) -> RunDocument:
+    """The document with its keys in the order above; keys of a later version come last."""
+    known = {key: place for place, key in enumerate(KEYS)}
+    return cast(RunDocument, dict(sorted(document.items(), key=lambda item: known.get(item[0], len(KEYS)))))

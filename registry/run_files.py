@@ -1,0 +1,95 @@
+"""The files of a training run in the store: its document, and its candidates until they expire."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from registry import manifest
+from registry.manifest import Manifest
+from registry.names import check_name
+from registry.payload import FOLDER, Payload, Placed
+from registry.run_document import RunDocument, in_order
+from registry.signing import Keyring
+from registry.store import FileChunks, Store
+from zelador.errors import Corrupt, NotFound
+
+
+class RunFiles:
+    def __init__(self, store: Store, keyring: Keyring, payload: Payload) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._payload = payload
+
+    def put(self, run: str, document: RunDocument) -> None:
+        """Writes the run's document, or replaces it."""
+        data = json.dumps(in_order(document), indent=2, ensure_ascii=False).encode()
+        self._store.put_stream(_document(run), [data])
+
+    def get(self, run: str) -> RunDocument:
+        """Raises NotFound, Corrupt. Keys that a later version added are kept."""
+        data = self._store.read(_document(run))
+        if data is None:
+            raise NotFound(f"there is no run {run!r}")
+        try:
+            found = json.loads(data)
+            msgspec.convert(found, RunDocument)
+        except (ValueError, RecursionError, msgspec.ValidationError) as error:
+            raise Corrupt(
+                f"{_document(run)} is not a run's document ({error}); restore it from a backup, or delete it"
+            ) from None
+        return cast(RunDocument, found)
+
+    def ids(self) -> list[str]:
+        """Of all runs, oldest first."""
+        keys = (item.key for item in self._store.list("runs"))
+        return sorted({key.split("/")[1] for key in keys if key.endswith("/run.json")})
+
+    def put_candidate(self, run: str, rank: int, source: Path) -> None:
+        """Keeps the candidate whose files are in the local folder `source`. Its manifest is written last."""
+        folder = _folder(run, rank)
+        for file in sorted(path for path in source.rglob("*") if path.is_file()):
+            path = file.relative_to(source).as_posix()
+            if path != manifest.FILE:
+                self._store.put_stream(f"{folder}/{path}", FileChunks(file))
+        sealed = self._keyring.seal("manifest", (source / manifest.FILE).read_bytes())
+        self._store.put_stream(f"{folder}/{manifest.FILE}", [sealed])
+
+    def candidate(self, run: str, rank: int) -> Manifest:
+        """The manifest of a kept candidate; each of its files is checked. Raises NotFound, ModelRefused."""
+        folder, called = _folder(run, rank), f"candidate {rank} of run {run}"
+        data = self._store.read(f"{folder}/{manifest.FILE}")
+        if data is None:
+            raise NotFound(f"run {run!r} has no candidate {rank}")
+        self._payload.check_signed(called, data)
+        try:
+            kept = msgspec.json.decode(data, type=Manifest)
+        except msgspec.DecodeError as error:
+            raise manifest.refused(called, f"{manifest.FILE} cannot be read: {error}") from None
+        for path in kept.files:
+            manifest.check_file(kept.name, path, self._store.read(f"{folder}/{path}") or b"", kept.files)
+        return kept
+
+    def copy_candidate(self, run: str, rank: int, saved: Manifest) -> Placed:
+        """Makes the candidate's files those of an upload of `saved`, which is written last; no byte of them is written
+        again. What happens to them between their check and now, every load finds by the digests of `saved`.
+        """
+        source, upload = _folder(run, rank), uuid.uuid4().hex
+        target = f"{FOLDER}/{saved.name}/{upload}"
+        for path in saved.files:
+            self._store.copy(f"{source}/{path}", f"{target}/{path}")
+        sealed = self._keyring.seal("manifest", manifest.encode(saved))
+        self._store.put_stream(f"{target}/{manifest.FILE}", [sealed])
+        return Placed(upload, manifest.describe(sealed).sha256)
+
+
+def _document(run: str) -> str:
+    return f"runs/{check_name(run)}/run.json"
+
+
+def _folder(run: str, rank: int) -> str:
+    return f"runs/{check_name(run)}/candidates/{int(rank)}"

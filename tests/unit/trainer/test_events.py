@@ -1,0 +1,78 @@
+"""What the parent reads is what the child reported and what it was asked, whatever the numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainer.run import request
+from trainer.run.events import Done, Event, Failed, Progress, Ready, Result, decode, encode
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+SCORES = st.dictionaries(st.sampled_from(["F1", "AUC", "Accuracy"]), st.none() | NUMBERS)
+ROWS = st.fixed_dictionaries(
+    {
+        "place": st.none() | st.integers(1, 20),
+        "id": st.text(max_size=9),
+        "model_type": st.text(max_size=9),
+        "metrics": SCORES,
+        "seconds": st.none() | NUMBERS,
+        "trouble": st.none() | st.text(),
+    }
+)
+
+
+@given(rows=st.lists(ROWS, max_size=4), seconds=st.dictionaries(st.sampled_from(["compare", "rebuild"]), NUMBERS))
+def test_a_result_reads_back_as_it_was_reported(rows: list, seconds: dict) -> None:
+    result = Result(rows, [], ["no", "yes"], 70, 30, seconds)
+    line = encode(Done(result))
+    assert b"\n" not in line
+    found = decode(line)
+    assert found == Done(result)
+    assert json.dumps(msgspec.to_builtins(found)) == json.dumps(msgspec.to_builtins(Done(result)))
+
+
+@given(text=st.text())
+def test_a_message_reads_back_as_it_was_reported(text: str) -> None:
+    for event in (Progress(text), Failed(text), Ready(4.6)):
+        assert b"\n" not in encode(event)
+        assert decode(encode(event)) == event
+
+
+def test_each_event_has_a_tag_of_its_own() -> None:
+    tags = [json.loads(encode(event))["event"] for event in (Ready(1.0), Progress(""), Failed(""))]
+    assert [*tags, "done"] == ["ready", "progress", "failed", "done"]
+    assert len(get_args(Event)) == 4
+
+
+@pytest.mark.parametrize("line", [b"{}", b"[]", b'{"event":"dance"}', b'{"event":"done"}', b"warning: something"])
+def test_a_line_that_is_no_event_is_refused(line: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode(line)
+
+
+def test_a_request_reads_back_as_it_was_asked(tmp_path: Path) -> None:
+    facts = {"source": "a test", "rows": 2, "from": None, "to": None, "classes": {"é": 2}, "missing_values": 1}
+    asked = request.Request(
+        ("lux", "Lux (x10³)"),
+        {"lux": "lx", "Lux (x10³)": ""},
+        ("é", "é"),
+        "F1",
+        5,
+        3,
+        0.3,
+        7,
+        None,
+        {"metric": "F1", "run": "r", "data": {**facts, "sha256": "0", "notes": []}, "description": "", "tags": []},
+    )
+    request.write(tmp_path, asked, np.array([[1.0, np.nan], [0.1, -0.0]]))
+    found, rows = request.read(tmp_path)
+    assert found == asked
+    assert np.array_equal(rows, [[1.0, np.nan], [0.1, -0.0]], equal_nan=True)

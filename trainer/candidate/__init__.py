@@ -1,0 +1,1 @@
+"""From a compared classifier to the files of a model."""

@@ -1,0 +1,46 @@
+"""A classifier that PyCaret compared, fitted again as a plain scikit-learn pipeline."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+
+from trainer.evaluate.split import Split
+from zelador.errors import ZeladorError
+
+
+class NotRebuilt(ZeladorError):
+    """The plain pipeline gives different labels than PyCaret's own model."""
+
+
+def rebuild(model: Any, split: Split) -> Pipeline:
+    """An imputer and a copy of the estimator, fitted on the training rows with text labels.
+
+    It loads without PyCaret, and its classes are the labels themselves.
+    """
+    estimator = clone(model)
+    if "n_jobs" in estimator.get_params():
+        estimator.set_params(n_jobs=1)
+    pipeline = Pipeline([("imputer", SimpleImputer(strategy="mean")), ("model", estimator)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # convergence: PyCaret compared it with the same parameters
+        return pipeline.fit(split.train, np.array(split.train_labels))
+
+
+def check_rebuilt(pipeline: Pipeline, fitted: Any, transformed: Any, split: Split) -> None:
+    """Raises NotRebuilt unless `pipeline` and PyCaret's `fitted` model give the same label on every hold-out row.
+
+    `transformed` are the hold-out rows as PyCaret's own model takes them.
+    """
+    expected = [split.classes[int(code)] for code in fitted.predict(transformed)]
+    found = pipeline.predict(split.holdout).tolist()
+    differ = sum(a != b for a, b in zip(expected, found, strict=True))
+    if differ:
+        raise NotRebuilt(
+            f"rebuilt without PyCaret, it gives a different label on {differ} of {len(found)} hold-out rows"
+        )

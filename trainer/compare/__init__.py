@@ -1,0 +1,1 @@
+"""Compare classifiers by cross-validation, and rank them."""

@@ -1,0 +1,1 @@
+"""How a candidate answers on the hold-out."""

@@ -1,0 +1,212 @@
+"""The report of a candidate, report/report.json beside the model: numbers of its answers on the hold-out, for plots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.evaluate.score import confusion
+from trainer.evaluate.split import Split
+
+FORMAT = 1
+FILE = "report.json"
+POINTS = 101  # of a curve, at most
+BINS = 10  # of the calibration
+REPEATS = 5  # shuffles of each feature
+IMPORTANCE_ROWS = 500  # of the hold-out, at most
+THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+
+Rows = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+class Roc(TypedDict):
+    """False positive rate and true positive rate at the same thresholds, and the area under the curve."""
+
+    false_alarms: list[float]
+    found: list[float]
+    area: float
+
+
+class Calibration(TypedDict):
+    """Mean predicted probability, observed rate and number of rows of each bin that has rows.
+
+    `error` is the expected calibration error: the mean distance of the first two, weighted by rows.
+    """
+
+    said: list[float]
+    was: list[float]
+    rows: list[int]
+    error: float
+
+
+class Thresholds(TypedDict):
+    """Scores by threshold. Precision is None where no row reaches the threshold."""
+
+    threshold: list[float]
+    precision: list[float | None]
+    recall: list[float]
+    f1: list[float]
+
+
+class FeatureImportance(TypedDict):
+    """The loss of the metric when the feature is shuffled: mean and standard deviation over the repeats."""
+
+    feature: str
+    mean: float
+    spread: float
+
+
+class Importance(TypedDict):
+    metric: str
+    rows: int
+    repeats: int
+    features: list[FeatureImportance]  # the most important first
+
+
+class Range(TypedDict):
+    """The values of a feature in the training rows; `missing` is the fraction of rows without one."""
+
+    minimum: float
+    p1: float
+    median: float
+    p99: float
+    maximum: float
+    missing: float
+
+
+class Report(TypedDict):
+    """Curves are by class, each against the rest; of two classes, only the positive one (the later) has them."""
+
+    format: int
+    rows: int
+    classes: list[str]
+    confusion: list[list[int]]
+    roc: dict[str, Roc]
+    calibration: dict[str, Calibration]
+    threshold: dict[str, Thresholds]
+    importance: Importance
+    training: dict[str, Range]
+
+
+def report(pipeline: Any, split: Split, features: Sequence[str], seed: int) -> Report:
+    """Evaluates `pipeline`, a fitted scikit-learn estimator. Without probabilities it has no curves."""
+    expected = np.array(split.holdout_labels)
+    predicted = np.asarray(pipeline.predict(split.holdout))
+    probabilities = np.asarray(pipeline.predict_proba(split.holdout)) if hasattr(pipeline, "predict_proba") else None
+    roc_curves: dict[str, Roc] = {}
+    calibrations: dict[str, Calibration] = {}
+    thresholds: dict[str, Thresholds] = {}
+    for index in range(1, 2) if len(split.classes) == 2 else range(len(split.classes)):
+        name = split.classes[index]
+        is_positive = expected == name
+        if probabilities is None or is_positive.all() or not is_positive.any():
+            continue  # a curve needs rows of the class and rows of another
+        probability = probabilities[:, index]
+        roc_curves[name] = roc(is_positive, probability)
+        calibrations[name] = calibration(is_positive, probability)
+        thresholds[name] = by_threshold(is_positive, probability)
+    return Report(
+        format=FORMAT,
+        rows=len(expected),
+        classes=list(split.classes),
+        confusion=confusion(split.holdout_labels, predicted.tolist(), split.classes),
+        roc=roc_curves,
+        calibration=calibrations,
+        threshold=thresholds,
+        importance=importance(pipeline, split, features, seed),
+        training=ranges(split.train, features),
+    )
+
+
+def roc(is_positive: Mask, probability: Rows) -> Roc:
+    """The ROC curve, with at most POINTS points."""
+    from sklearn.metrics import roc_auc_score, roc_curve
+
+    false_positive_rate, true_positive_rate, _ = roc_curve(is_positive, probability)
+    points = len(true_positive_rate)
+    kept = np.unique(np.linspace(0, points - 1, min(POINTS, points)).round().astype(int))
+    area = _round(roc_auc_score(is_positive, probability))
+    return Roc(false_alarms=_rounded(false_positive_rate[kept]), found=_rounded(true_positive_rate[kept]), area=area)
+
+
+def calibration(is_positive: Mask, probability: Rows) -> Calibration:
+    """The calibration in BINS bins of equal width."""
+    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
+    in_bin = [bins == number for number in range(BINS) if (bins == number).any()]
+    mean_predicted = [float(probability[rows].mean()) for rows in in_bin]
+    observed_rate = [float(is_positive[rows].mean()) for rows in in_bin]
+    counts = [int(rows.sum()) for rows in in_bin]
+    distances = sum(abs(a - b) * n for a, b, n in zip(mean_predicted, observed_rate, counts, strict=True))
+    return Calibration(
+        said=_rounded(mean_predicted),
+        was=_rounded(observed_rate),
+        rows=counts,
+        error=_round(distances / len(probability)),
+    )
+
+
+def by_threshold(is_positive: Mask, probability: Rows) -> Thresholds:
+    """Precision, recall and F1 if every row from a threshold on is predicted positive."""
+    table = Thresholds(threshold=list(THRESHOLDS), precision=[], recall=[], f1=[])
+    for threshold in THRESHOLDS:
+        predicted = probability >= threshold
+        hits = int((predicted & is_positive).sum())
+        table["precision"].append(_round(hits / predicted.sum()) if predicted.any() else None)
+        table["recall"].append(_round(hits / is_positive.sum()))
+        table["f1"].append(_round(2 * hits / (predicted.sum() + is_positive.sum())))
+    return table
+
+
+def importance(pipeline: Any, split: Split, features: Sequence[str], seed: int) -> Importance:
+    """Permutation importance: how much F1 is lost when one feature is shuffled among rows of the hold-out.
+
+    Of two classes, F1 is that of the positive one; of more, it is weighted by class.
+    """
+    from sklearn.metrics import f1_score
+
+    random = np.random.default_rng(seed)
+    total = len(split.holdout_labels)
+    chosen = random.permutation(total)[:IMPORTANCE_ROWS]
+    rows, labels = split.holdout[chosen], np.array(split.holdout_labels)[chosen]
+    average: dict[str, Any] = (
+        {"average": "binary", "pos_label": split.classes[-1]} if len(split.classes) == 2 else {"average": "weighted"}
+    )
+
+    def score(values: Rows) -> float:
+        return float(f1_score(labels, pipeline.predict(values), zero_division=0.0, **average))
+
+    unshuffled = score(rows)
+    found: list[FeatureImportance] = []
+    for column, feature in enumerate(features):
+        lost = []
+        for _ in range(REPEATS):
+            shuffled = rows.copy()
+            shuffled[:, column] = random.permutation(shuffled[:, column])
+            lost.append(unshuffled - score(shuffled))
+        found.append(FeatureImportance(feature=feature, mean=_round(np.mean(lost)), spread=_round(np.std(lost))))
+    found.sort(key=lambda each: -each["mean"])
+    return Importance(metric="F1", rows=len(rows), repeats=REPEATS, features=found)
+
+
+def ranges(train: NDArray[np.floating[Any]], features: Sequence[str]) -> dict[str, Range]:
+    """The range of each feature in the training rows; a feature without any value is left out."""
+    found: dict[str, Range] = {}
+    for feature, column in zip(features, np.asarray(train, dtype=np.float64).T, strict=True):
+        present = column[~np.isnan(column)]
+        if len(present):
+            minimum, p1, median, p99, maximum = _rounded(np.quantile(present, [0.0, 0.01, 0.5, 0.99, 1.0]))
+            missing = _round(1 - len(present) / len(column))
+            found[feature] = Range(minimum=minimum, p1=p1, median=median, p99=p99, maximum=maximum, missing=missing)
+    return found
+
+
+def _rounded(values: Any) -> list[float]:
+    return [_round(value) for value in values]
+
+
+def _round(value: Any) -> float:
+    return round(float(value), 6)

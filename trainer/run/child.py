@@ -1,0 +1,58 @@
+"""The run's child process: `python -m trainer.run.child`. PyCaret is imported here and nowhere else.
+
+Standard input has one line, the run's folder; its end means that the parent is gone. Standard output has the events.
+What PyCaret prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from trainer.run.events import Done, Event, Failed, Progress, Ready, encode
+from zelador.errors import ZeladorError
+
+
+def main() -> None:
+    events = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    started = time.perf_counter()
+    import trainer.run.work as work  # imports PyCaret, which takes seconds
+
+    _report(events, Ready(round(time.perf_counter() - started, 1)))
+    folder = sys.stdin.readline().strip()
+    if not folder:
+        return
+    threading.Thread(target=_exit_with_parent, args=(Path(folder),), daemon=True).start()
+    try:
+        outcome: Event = Done(work.run(Path(folder), lambda message: _report(events, Progress(message))))
+    except ZeladorError as error:
+        outcome = Failed(str(error))
+    except Exception as error:  # noqa: BLE001 - the boundary: the parent raises it again as RunFailed
+        import traceback
+
+        traceback.print_exc()
+        outcome = Failed(f"{type(error).__name__}: {error}"[:2_000])
+    _report(events, outcome)
+    os._exit(0)  # no exit hook of a library may delay the end
+
+
+def _report(events: BinaryIO, event: Event) -> None:
+    events.write(encode(event) + b"\n")
+    events.flush()
+
+
+def _exit_with_parent(folder: Path) -> None:
+    """Waits for the end of standard input. A parent that was killed cannot clean up, so the child does."""
+    sys.stdin.read()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

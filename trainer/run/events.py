@@ -1,0 +1,42 @@
+"""What the child reports to its parent: one JSON object a line on standard output."""
+
+from __future__ import annotations
+
+import msgspec
+
+from registry.run_document import Candidate, LeaderboardRow, Seconds
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What a run found. The files of each candidate are in the run's folder, in a folder named by its rank."""
+
+    leaderboard: list[LeaderboardRow]
+    candidates: list[Candidate]
+    classes: list[str]
+    train_rows: int
+    holdout_rows: int
+    seconds: Seconds
+
+
+class Ready(msgspec.Struct, frozen=True, tag_field="event", tag="ready"):
+    """PyCaret is imported, which took `seconds`."""
+
+    seconds: float
+
+
+class Progress(msgspec.Struct, frozen=True, tag_field="event", tag="progress"):
+    message: str
+
+
+class Failed(msgspec.Struct, frozen=True, tag_field="event", tag="failed"):
+    message: str
+
+
+class Done(msgspec.Struct, frozen=True, tag_field="event", tag="done"):
+    result: Result
+
+
+Event = Ready | Progress | Failed | Done
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Event).decode

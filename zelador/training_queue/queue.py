@@ -1,0 +1,69 @@
+"""The API's side of the training queue: submit, show, list and cancel runs. One run is active at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import redis
+
+from zelador.buffer.keys import Keys
+from zelador.errors import Conflict, NotFound
+from zelador.training_queue.run import Run, RunRequest, now
+from zelador.training_queue.scripts import script
+
+KEEP_S = 7 * 86_400  # time to live of a run's record; the registry keeps its document longer
+SCAN_COUNT = 500
+
+
+class TrainingQueue:
+    """Every call may raise redis.RedisError."""
+
+    def __init__(self, client: redis.Redis, prefix: str) -> None:
+        self._client = client
+        self._keys = Keys(prefix)
+        self._submit = script(client, "submit")
+        self._cancel = script(client, "cancel")
+
+    def submit(self, run: str, request: RunRequest, by: str) -> Run:
+        """Queues a run. Raises Conflict, naming the other run, while one is active."""
+        queued = Run(run, "queued", request, by, now())
+        keys = [self._keys.run_current, self._keys.run(run), self._keys.training_jobs]
+        active = self._submit(keys, [run, msgspec.json.encode(queued), KEEP_S])
+        if active:
+            name = active.decode() if isinstance(active, bytes) else active
+            raise Conflict(f"run {name} is active, and only one run can be: wait until it ends (GET /v1/runs/{name})")
+        return queued
+
+    def get(self, run: str) -> Run:
+        """Raises NotFound."""
+        return msgspec.json.decode(self._read(run), type=Run)
+
+    def cancel(self, run: str, by: str) -> Run:
+        """Cancels a queued run at once, and asks the trainer to end a running one, which takes a few seconds.
+
+        Returns the run as it is now: cancelled, or still running. Raises NotFound; Conflict if it has ended.
+        """
+        data = self._read(run)
+        found = msgspec.json.decode(data, type=Run)
+        if not found.is_active:
+            raise Conflict(f"run {run} has ended: {found.state}")
+        cancelled = msgspec.structs.replace(found, state="cancelled", ended_at=now(), error=f"cancelled by {by}")
+        replacement = msgspec.json.encode(cancelled) if found.state == "queued" else ""
+        keys = [self._keys.run(run), self._keys.run_current, self._keys.run_cancel(run)]
+        ended = self._cancel(keys, [run, data, replacement, KEEP_S, by])
+        return cancelled if ended else self.get(run)
+
+    def list(self) -> list[Run]:
+        """All runs whose record has not expired, newest first."""
+        keys = list(self._client.scan_iter(match=self._keys.run("*"), count=SCAN_COUNT))
+        values: Any = self._client.mget(keys) if keys else []
+        runs = [msgspec.json.decode(value, type=Run) for value in values if value]
+        return sorted(runs, key=lambda run: run.created_at, reverse=True)
+
+    def _read(self, run: str) -> bytes:
+        data: Any = self._client.get(self._keys.run(run))
+        if data is None:
+            raise NotFound(f"there is no run {run!r}")
+        record: bytes = data
+        return record

@@ -1,0 +1,54 @@
+"""A training run as the queue stores it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Literal, TypedDict
+
+import msgspec
+
+RunState = Literal["queued", "running", "done", "failed", "cancelled"]
+ACTIVE: tuple[RunState, ...] = ("queued", "running")
+
+
+class RunRequest(TypedDict, total=False):
+    """What was asked for; a key that is absent leaves the choice to the settings."""
+
+    metric: str
+    names: list[str]  # for the models, in the order of rank
+    notes: str
+    candidates: list[str]  # PyCaret's ids
+    register: bool
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A run's record. Times are ISO 8601, UTC; `result` holds parts of the run's document in the registry."""
+
+    id: str
+    state: RunState
+    request: RunRequest
+    by: str
+    created_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+    progress: str | None = None
+    error: str | None = None
+    result: dict[str, object] | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run that was delivered to a trainer; `entry` is its id in the stream of jobs."""
+
+    entry: str
+    run: Run
+
+
+def now() -> str:
+    """The present time as ISO 8601, UTC, with milliseconds."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
