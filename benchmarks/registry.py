@@ -92,7 +92,7 @@ def fill(folder: Path, models: int) -> None:
         (folder / log.key(entry.seq)).write_bytes(data)
         head = log.digest(data)
         pending.append((entry, head))
-        if number < models - 1 and entry.seq - newest > max(checkpoint.LEAST_TAIL, number / 8):
+        if number < models - 1 and entry.seq - newest > max(checkpoint.MIN_TAIL, number / 8):
             state, pending = fold_all(state, pending), []
             checkpoint.write(store, state, Registry(store)._keyring)
             newest = state.seq

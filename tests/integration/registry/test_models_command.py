@@ -197,7 +197,7 @@ def test_verify_looks_for_the_entry_that_services_saw_last(
     lost = zelador("models", "verify", "--json")
     assert (lost.code, lost.json["expected"]) == (1, newest.etag)
     assert [each["what"] for each in lost.json["findings"] if each["where"] == "log"] == [
-        f"no entry is the one last seen ({newest.etag}): the log lost entries, or is another's"
+        f"the entry last seen ({newest.etag}) is missing: the log lost entries, or belongs to another registry"
     ]
     assert zelador("models", "verify", "--expect", "none").code == 0
     assert zelador("models", "verify", "--expect", lost.json["etag"]).code == 0

@@ -13,9 +13,9 @@ import pytest
 import redis
 
 from registry.accept import accept
-from registry.errors import Replaced
+from registry.errors import LogReplaced
 from registry.registry import Registry
-from registry.watch import AWAY, Watch
+from registry.watch import UNREACHABLE, Watch
 from tests.small_models import select_one
 from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
@@ -129,7 +129,7 @@ def test_a_copy_that_was_written_to_until_it_is_longer_is_not_taken_for_the_regi
     for number in range(3):
         other.annotate("small", {"number": number}, by="test")
     assert other.state.seq > registry.state.seq
-    assert "was put back and written to" in str(started(local, client, "new").look().trouble)
+    assert "was restored and written to" in str(started(local, client, "new").look().trouble)
     assert seen(local, client).etag == registry.state.etag
 
 
@@ -224,7 +224,7 @@ def test_a_registry_that_cannot_be_read_is_no_loss(local: Settings, client: redi
     logs = Path(local.registry.url) / "log"
     (logs / "00000003.json").rename(logs / "kept")
     (logs / "00000003.json").mkdir()  # a read of it fails, whoever reads
-    assert ran.look().trouble == AWAY
+    assert ran.look().trouble == UNREACHABLE
     (logs / "00000003.json").rmdir()
     (logs / "kept").rename(logs / "00000003.json")
     assert ran.look().trouble is None
@@ -264,6 +264,6 @@ def test_looking_makes_nothing(local: Settings) -> None:
 def test_beginning_anew_forgets_nothing_when_there_is_nothing(local: Settings) -> None:
     registry = select_one(local.registry.url)
     Path(local.registry.url).rename(Path(local.registry.url).with_name("gone"))
-    with pytest.raises(Replaced):
-        registry.begin_anew()
+    with pytest.raises(LogReplaced):
+        registry.reload()
     assert registry.state.seq == 3

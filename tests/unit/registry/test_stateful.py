@@ -240,7 +240,7 @@ class TwoWriters(RuleBasedStateMachine):
 
 @pytest.fixture(autouse=True)
 def _checkpoints_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "LEAST_TAIL", 4)
+    monkeypatch.setattr(checkpoint, "MIN_TAIL", 4)
 
 
 class TestTwoWriters(TwoWriters.TestCase):

@@ -17,7 +17,7 @@ from zelador.errors import Corrupt, InvalidInput
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Memory:
-    monkeypatch.setattr(checkpoint, "LEAST_TAIL", 4)
+    monkeypatch.setattr(checkpoint, "MIN_TAIL", 4)
     store = Memory()
     registry = Registry.on(store)
     for name in "abcdef":
