@@ -1,4 +1,4 @@
-"""`zelador models card` of a model as the trainer makes it, and of one that a script saved."""
+"""`zelador models card` for a model made by the trainer, and for one saved by a script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry restored, cut short or exchanged under services: each of them tells; a real Redis, real folders."""
+"""Every service reports a registry that was restored, truncated or replaced while in use (real Redis, real folders)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def copy(local: Settings, name: str) -> Path:
 
 
 def exchange(local: Settings, by: Path) -> Path:
-    """Puts the folder `by` where the registry is; gives where that is now."""
+    """Replaces the registry's folder by the folder `by`; returns the new path of the old one."""
     there = Path(local.registry.url)
     aside = there.with_name(f"{by.name}-was-here-before")
     there.rename(aside)
@@ -62,7 +62,7 @@ def seen(local: Settings, client: redis.Redis) -> Seen:
 
 
 def restored(local: Settings) -> tuple[Registry, Path]:
-    """A registry that has been selected from after `copy` was made of it."""
+    """A registry, and a copy of it that was made before its last change."""
     registry = select_one(local.registry.url)
     saved = copy(local, "backup")
     registry.annotate("small", {"notes": "n"}, by="test")
@@ -83,7 +83,7 @@ def test_the_newest_entry_is_noted_forward_only(local: Settings, client: redis.R
 
 
 def test_of_many_that_race_none_takes_it_back(local: Settings, client: redis.Redis) -> None:
-    """Each writes only over what it had read: whoever was slow, with an older entry, is refused."""
+    """A writer replaces only the record that it has read, so a slow one with an older entry is refused."""
     records = LastSeen(client, local.redis.prefix)
     stale = records.read()
 
@@ -182,7 +182,7 @@ def test_who_changed_the_copy_goes_back_to_what_was_there_once_that_is_accepted(
 
 
 def test_an_old_acceptance_excuses_no_new_loss(local: Settings, client: redis.Redis) -> None:
-    """Entries that Redis never heard of are lost, what it has is there: only the process that saw them can tell."""
+    """Entries that Redis never recorded are lost. Only the process that read them can detect this."""
     registry = select_one(local.registry.url)
     accept(local, by="ana", why="the beginning")
     ran_registry = Registry.open(local.registry)

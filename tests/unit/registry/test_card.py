@@ -1,4 +1,4 @@
-"""The model card: all that is known stands on it, and nothing that people wrote is markup."""
+"""The model card shows all known facts, and escapes all text from users."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_one_that_came_without_figures_says_so() -> None:
 
 @pytest.mark.parametrize("junk", [None, 5, "text", [1, "x"], {"a": {"b": []}}, {"yes": 5}, float("nan"), True])
 def test_whatever_people_wrote_into_the_metadata_it_can_be_written(junk: Any) -> None:
-    """Metadata is the user's: only the name and the digest are ours."""
+    """Users can write anything into the metadata, except the name and the digest."""
     keys = ("metrics", "folds", "holdout", "holdout_rows", "data", "confusion", "parameters", "versions", "positive",
             "agreement", "metric", "rank", "run", "description", "tags", "model_type", "has_probabilities",
                 "imported")  # fmt: skip

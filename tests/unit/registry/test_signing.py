@@ -1,4 +1,4 @@
-"""With a key set, what none of its keys signed is refused; without one, digests alone are checked."""
+"""With a signing key, data not signed by a known key is refused; without one, only digests are checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What verify finds, and what a checkpoint is worth."""
+"""The findings of verify, and the checks of checkpoints."""
 
 from __future__ import annotations
 
