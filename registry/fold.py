@@ -27,7 +27,7 @@ The state follows from the entries alone: the same entries give the same state i
     >>> state.seq, state.selection.model
     (2, 'press')
 
-    Rule 3, an entry that does not follow the previous one:
+    Rules 2 and 3, an entry that does not follow the previous one:
 
     >>> decode(encode(first), 3, state.head)
     Traceback (most recent call last):
