@@ -1,1 +1,1 @@
-"""How fast the product is, end to end, beside a relay that does nothing: `make bench`."""
+"""End-to-end performance of the product, compared with a plain relay: `make bench`."""

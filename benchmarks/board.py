@@ -1,6 +1,6 @@
-"""What the processes of a run tell each other: numbers in memory that they share, one writer each, no lock.
+"""Shared memory through which the processes of a run communicate: counters with one writer each, without a lock.
 
-A message for each reading would cost more than what is measured. A number is eight aligned bytes, stored at once.
+A message per reading would cost more than what is measured. A counter is eight aligned bytes, so a write is atomic.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ HEADER = 16
 
 
 class Board:
-    """Counters, and for each reading when it was sent and when it came (monotonic ns, 0: not yet)."""
+    """Counters, and for each reading the times when it was sent and received (monotonic ns, 0: not yet)."""
 
     def __init__(self, path: Path, count: int, make: bool = False) -> None:
         size = 8 * (HEADER + 2 * count)
@@ -38,12 +38,12 @@ class Board:
         self.counters[counter] = value
 
     def mark_sent(self, first: int, last: int) -> None:
-        """Readings `first` to `last` (not included) go out now."""
+        """Records that the readings from `first` up to, but not including, `last` are sent now."""
         self.sent_at[first:last] = memoryview(array("q", [time.monotonic_ns()]) * (last - first))
         self.counters[SENT] = last
 
     def wait_for(self, counter: int, within_s: float) -> bool:
-        """Whether `counter` was set in time, and nobody said stop."""
+        """Waits until `counter` is set. False if it is not set in time, or STOP is."""
         deadline = time.monotonic() + within_s
         while not self.counters[counter]:
             if self.counters[STOP] or time.monotonic() > deadline:

@@ -1,9 +1,9 @@
-"""What a broker's own death costs: Mosquitto is killed, and what it had acknowledged to the device is looked for.
+"""Measures how many acknowledged readings Mosquitto loses when it is killed.
 
     python -m benchmarks.broker_death [--runs 3] [--json]
 
-Only the autosave settings differ; the rest is what `zelador up` gives Mosquitto. The session of an ingester is there
-and the ingester away, but for the last row. What is lost here was lost by the broker: nobody handed it to us.
+Only the autosave settings differ; the others are those that `zelador up` gives Mosquitto. The ingester has a session
+but is not connected, except in the last row. All losses here are the broker's: it never delivered the readings.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from zelador.link import Link, LinkOptions, Outgoing
 from zelador.settings import MqttSettings
 
 READINGS = 3_001
-PER_S = 1_000  # of the second measurement
+PER_S = 1_000  # rate of the second measurement
 STEP_S = 0.01
 TOPIC = "sensors/press-07/reading"
 PAYLOAD = '{{"id":"{:08d}","lux":412.0,"temperature":61.4,"vibration":3.82,"ts":"2026-11-24T10:00:00.000Z","seq":{}}}'
 PATIENCE_S = 60.0
-SILENCE_S = 1.0  # after which the queue is empty
+SILENCE_S = 1.0  # without a message for this long, the queue is taken to be empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """Of READINGS acknowledged to the device: how many were never handed out; at which rate they were taken."""
+    """The result of one crash: how many of the acknowledged READINGS were never delivered, and the publish rate."""
 
     lost: int
     per_s: float
@@ -65,11 +65,11 @@ class Death:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    asked = parser.parse_args()
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    options = parser.parse_args()
     try:
         check_programs()
-        rows = [measure(setting, asked.runs) for setting in SETTINGS]
+        rows = [measure(setting, options.runs) for setting in SETTINGS]
     except ZeladorError as error:
         print(error, file=sys.stderr)
         return 2
@@ -78,7 +78,7 @@ def main() -> int:
     for row in rows:
         lost = (", ".join(map(str, row[key])) for key in ("lost_burst", "lost_paced"))  # type: ignore[call-overload]
         print("{:38}{:>24}{:>26}{:>20}".format(row["setting"], *lost, row["per_s"]))
-    if asked.json:
+    if options.json:
         print(json.dumps({"readings": READINGS, "rows": rows}))
     return 0
 
@@ -95,33 +95,33 @@ def measure(setting: Setting, runs: int) -> dict[str, object]:
 
 
 def die(setting: Setting, per_s: int | None) -> Death:
-    """One life and death of a broker. Raises Failed when it does not come up or does not take what is sent."""
+    """Starts a broker, kills it and counts the losses. Raises Failed if it does not start or acknowledge."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), choose(["mqtt"], {}, {})["mqtt"]
-        url, got = f"mqtt://127.0.0.1:{port}", set[int]()
+        url, received = f"mqtt://127.0.0.1:{port}", set[int]()
         with broker(folder, port, setting) as program:
             ingester = session(url)
             if not setting.connected:
                 ingester.close()
             device = open_link(url, "device")
             began = time.monotonic()
-            _send(device, ingester if setting.connected else None, per_s, got)
+            _send(device, ingester if setting.connected else None, per_s, received)
             seconds = time.monotonic() - began
             program.process.kill()
             program.process.wait(10)
             device.close()
             if setting.connected:
-                take(ingester, got, 0.2)
+                drain(ingester, received, 0.2)
                 ingester.close()
-        with broker(folder, port, STOCK):  # what is taken now need not be saved
+        with broker(folder, port, STOCK):  # nothing needs to be saved any more
             ingester = session(url)
-            take(ingester, got, SILENCE_S)
+            drain(ingester, received, SILENCE_S)
             ingester.close()
-    return Death(READINGS - len(got), READINGS / seconds)
+    return Death(READINGS - len(received), READINGS / seconds)
 
 
-def _send(device: Link, ingester: Link | None, per_s: int | None, got: set[int]) -> None:
-    """All readings, until the last is acknowledged; an ingester that is there takes them meanwhile."""
+def _send(device: Link, ingester: Link | None, per_s: int | None, received: set[int]) -> None:
+    """Publishes all readings and waits for the acknowledgements; a connected ingester receives them meanwhile."""
     began, sent = time.monotonic(), 0
     for turn in itertools.count(1):
         due = READINGS if per_s is None else min(READINGS, turn * int(per_s * STEP_S))
@@ -132,17 +132,17 @@ def _send(device: Link, ingester: Link | None, per_s: int | None, got: set[int])
             if time.monotonic() > deadline:
                 raise Failed(f"the broker did not acknowledge {publication.left} readings within {PATIENCE_S:g} s")
             if ingester:
-                take(ingester, got, 0.001)
+                drain(ingester, received, 0.001)
         if sent == READINGS:
             return
         device.rest(max(0.0, began + turn * STEP_S - time.monotonic()))
 
 
-def take(ingester: Link, got: set[int], silence_s: float) -> None:
-    """Takes and acknowledges until nothing comes for `silence_s`."""
+def drain(ingester: Link, received: set[int], silence_s: float) -> None:
+    """Receives and acknowledges messages until none arrives for `silence_s`."""
     while batch := ingester.receive(500, silence_s):
         ingester.ack(batch)
-        got.update(json.loads(message.payload)["seq"] for message in batch)
+        received.update(json.loads(message.payload)["seq"] for message in batch)
 
 
 def session(url: str) -> Link:
@@ -157,7 +157,7 @@ def open_link(url: str, client_id: str, *filters: str) -> Link:
 
 @contextmanager
 def broker(folder: Path, port: int, setting: Setting) -> Iterator[Program]:
-    """Mosquitto on the data that is in `folder`."""
+    """Runs Mosquitto with its data in `folder`."""
     data = folder / "data"
     data.mkdir(exist_ok=True)
     lines = mosquitto_config(data, (port,)).splitlines(keepends=True)

@@ -1,11 +1,11 @@
-"""`make bench`: load → MQTT QoS 1 → ingest → Redis → inference → MQTT QoS 1 → subscriber, beside a relay in C.
+"""`make bench`: load → MQTT QoS 1 → ingest → Redis → inference → MQTT QoS 1 → subscriber, compared with a relay in C.
 
-    both floors and the product in turn, several times; the figure is the median of the paired ratios, and a pair is
-      made of slices in turn as well, because a shared machine's speed changes within seconds
-    then, in a full run, one minute open loop at 85 % of the result, whose backlog must end where it began
-    then latency at 1,000 readings a second
+    1. Both floors and the product in turn, several times. The result is the median of the paired ratios. Each pair is
+       measured in alternating slices, because a shared machine's speed changes within seconds.
+    2. In a full run, one minute of open loop at 85 % of the result. The backlog must not grow.
+    3. Latency at 1,000 readings a second.
 
-Exit codes: 0 measured; 1 something was lost, repeated, unaccounted or stalled; 2 something has to be installed first.
+Exit codes: 0 measured; 1 something was lost, repeated, unaccounted or stalled; 2 a program must be installed first.
 """
 
 from __future__ import annotations
@@ -39,30 +39,30 @@ PRODUCT = Route(
     '"reading_id":"',
 )
 FLOORS = {qos: Route(f"floor at QoS {qos}", (floor.TOPIC_IN,), floor.TOPIC_OUT, '"id":"', qos) for qos in (0, 1)}
-SHARE_HELD = 0.85  # of the result, for a minute
+SUSTAINED_SHARE = 0.85  # rate of the open loop, as a share of the result
 LATENCY_PER_S = 1_000
-LATENCY_TRIES = 3  # until one is undisturbed
+MAX_LATENCY_RUNS = 3  # until one run is undisturbed
 STARTED = time.monotonic()
-SETTLE_S = 10.0  # for the last readings to be marked done
+SETTLE_S = 10.0  # time limit for the last readings to be settled
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
     pairs: int
     readings: int
-    minute_s: int  # of the open loop; 0: none
+    minute_s: int  # duration of the open loop; 0: no open loop
     latency_s: int
-    budget_s: float  # after which no pair is repeated
+    budget_s: float  # after this time no pair is repeated
 
 
 FULL = Size(pairs=5, readings=100_000, minute_s=60, latency_s=20, budget_s=1_200.0)
 QUICK = Size(pairs=3, readings=80_000, minute_s=0, latency_s=6, budget_s=120.0)
-SLICE = 20_000  # readings of each side before the next has its turn
+SLICE_READINGS = 20_000  # readings of one side before the next side's turn
 
 
 def main() -> None:
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every `finally`, as Ctrl-C does
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # runs every `finally`, like Ctrl-C
     try:
         check_programs()
         with tempfile.TemporaryDirectory(prefix="zelador-bench-") as folder:
@@ -86,9 +86,9 @@ class Benchmark:
         self._folder = folder
         size = QUICK if options.quick or options.profile else FULL
         pairs = options.pairs or (1 if options.profile else size.pairs)
-        budget_s = 0.0 if options.profile else size.budget_s  # a profile is worth no second try
+        budget_s = 0.0 if options.profile else size.budget_s  # a profiled pair is not repeated
         self._size = Size(pairs, options.readings or size.readings, size.minute_s, size.latency_s, budget_s)
-        self._next = 1  # the next reading's number: no id comes twice in a benchmark, or it would be a repeat
+        self._next = 1  # number of the next reading; ids are unique in a benchmark, or they would be repeats
         self._found = report.Measured(measure.machine(), pairs, self._size.readings, options.lane, options.profile)
 
     def run(self) -> report.Measured:
@@ -97,7 +97,7 @@ class Benchmark:
             if self._options.only == "floor":
                 self._pairs(stack)
                 return found
-            from benchmarks.model import register  # imports the trainer: not for a floor alone
+            from benchmarks.model import register  # imports the trainer, which a floor does not need
 
             _say("registering the forest")
             registry = self._folder / "registry"
@@ -115,11 +115,11 @@ class Benchmark:
         return found
 
     def _pairs(self, stack: Stack) -> None:
-        """Floor and product in turn: what the machine does meanwhile meets both."""
+        """Measures floors and product in turn, so that other load on the machine affects both."""
         only, pairs = self._options.only, self._found.pairs
         started = time.monotonic()
         while another_pair(pairs, self._size.pairs, time.monotonic() - started, self._size.budget_s):
-            slices = max(1, self._size.readings // SLICE)
+            slices = max(1, self._size.readings // SLICE_READINGS)
             count = self._size.readings // slices + BACKLOG
             sides: tuple[list[Result], ...] = ([], [], [])
             for _ in range(slices):
@@ -140,10 +140,10 @@ class Benchmark:
             return
         result = middle([pair.product.per_s if pair.product else None for pair in count_pairs(found.pairs).pairs])
         if size.minute_s and result:
-            per_s = round(SHARE_HELD * result)
+            per_s = round(SUSTAINED_SHARE * result)
             _say(f"open loop at {per_s:,}/s for {size.minute_s} s")
             found.sustained = self._product(stack, per_s * size.minute_s, per_s), per_s
-        for _ in range(LATENCY_TRIES):
+        for _ in range(MAX_LATENCY_RUNS):
             _say(f"latency at {LATENCY_PER_S:,}/s for {size.latency_s} s")
             run = self._product(stack, LATENCY_PER_S * size.latency_s, LATENCY_PER_S, latency=True)
             found.paced.append((run, LATENCY_PER_S))
@@ -165,7 +165,7 @@ class Benchmark:
 
 
 def _ledger(stack: Stack, sent: int) -> dict[str, int]:
-    """What the product's own ledger says once the last reading is marked done, or does not come to be."""
+    """The product's ledger when the last reading is settled, or after SETTLE_S."""
     with redis.Redis.from_url(stack.redis_url, socket_timeout=5.0) as client:
         reader = LedgerReader(client, PREFIX)
         deadline = time.monotonic() + SETTLE_S
@@ -178,15 +178,19 @@ def _ledger(stack: Stack, sent: int) -> dict[str, int]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make bench", description="The product end to end, beside a relay in C.")
+    parser = argparse.ArgumentParser(
+        prog="make bench", description="End-to-end performance, compared with a relay in C."
+    )
     number: Callable[[str], int] = _positive
     parser.add_argument("--quick", action="store_true", help="3 smaller pairs, no open loop: under four minutes")
-    parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
-    parser.add_argument("--pairs", type=number, help="how many pairs have to count")
-    parser.add_argument("--readings", type=number, help="readings of a run")
-    parser.add_argument("--only", choices=("product", "floor"), help="measure one side alone")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--pairs", type=number, help="number of undisturbed pairs to measure")
+    parser.add_argument("--readings", type=number, help="readings per run")
+    parser.add_argument("--only", choices=("product", "floor"), help="measure only one side")
     parser.add_argument("--lane", action=argparse.BooleanOptionalAction, default=True, help="the workers' MQTT lane")
-    parser.add_argument("--profile", action="store_true", help="both workers under cProfile; implies --only product")
+    parser.add_argument(
+        "--profile", action="store_true", help="run both workers under cProfile; implies --only product"
+    )
     options = parser.parse_args()
     if options.profile:
         options.only = "product"

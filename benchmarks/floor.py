@@ -1,6 +1,6 @@
-"""The floor: `mosquitto_sub | mosquitto_pub -l`, a relay in C that stores nothing and classifies nothing.
+"""The floor: `mosquitto_sub | mosquitto_pub -l`, a relay in C that neither stores nor classifies.
 
-Between the same load and the same subscriber it says what this machine and this broker give at best.
+With the same load and the same subscriber, it shows the best that this machine and this broker can do.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ PROBE_S = 0.3
 
 @contextlib.contextmanager
 def relay(stack: Stack, qos: int) -> Iterator[list[Program]]:
-    """Both halves of the relay at `qos`, once a probe came through. Raises Failed."""
+    """Runs both halves of the relay at `qos`; yields when a probe has passed through. Raises Failed."""
     common = ["-h", HOST, "-p", str(stack.mqtt_port), "-q", str(qos)]
-    taking = [program_path("mosquitto_sub"), *common, "-t", TOPIC_IN]
-    giving = [program_path("mosquitto_pub"), *common, "-t", TOPIC_OUT, "-l"]
+    sub_command = [program_path("mosquitto_sub"), *common, "-t", TOPIC_IN]
+    pub_command = [program_path("mosquitto_pub"), *common, "-t", TOPIC_OUT, "-l"]
     out, into = os.pipe()
     with contextlib.ExitStack() as ends:
         try:
-            sub = ends.enter_context(started(f"relay-sub-{qos}", taking, stack.folder, stdout=into))
-            pub = ends.enter_context(started(f"relay-pub-{qos}", giving, stack.folder, stdin=out))
+            sub = ends.enter_context(started(f"relay-sub-{qos}", sub_command, stack.folder, stdout=into))
+            pub = ends.enter_context(started(f"relay-pub-{qos}", pub_command, stack.folder, stdin=out))
         finally:
             os.close(out)
             os.close(into)
@@ -38,11 +38,11 @@ def relay(stack: Stack, qos: int) -> Iterator[list[Program]]:
 
 
 def _await_probe(port: int, programs: list[Program]) -> None:
-    """Waits until the latest probe comes back: one path, one order, so none is still on its way then."""
+    """Waits until the latest probe comes back. Messages keep their order, so no probe is in flight afterwards."""
     deadline = time.monotonic() + PATIENCE_S
     with open_session(port, "bench-probe", TOPIC_OUT) as sock:
         sock.settimeout(PROBE_S)
-        number, got = 0, b""
+        number, received = 0, b""
         while time.monotonic() < deadline:
             for program in programs:
                 program.check()
@@ -50,7 +50,7 @@ def _await_probe(port: int, programs: list[Program]) -> None:
             probe = b"<probe %d>" % number
             sock.sendall(publish(TOPIC_IN, probe, number))
             with contextlib.suppress(TimeoutError):
-                while probe not in got:
-                    got += sock.recv(4096)
+                while probe not in received:
+                    received += sock.recv(4096)
                 return
-    raise Failed(f"the relay of mosquitto_sub and mosquitto_pub passes nothing on within {PATIENCE_S:g} s")
+    raise Failed(f"the relay of mosquitto_sub and mosquitto_pub forwarded nothing within {PATIENCE_S:g} s")

@@ -1,7 +1,7 @@
-"""The load: one process, QoS 1, every packet encoded before the start, so that a reading costs about 2 us.
+"""The load: one process, QoS 1. Every packet is encoded before the start, so that a reading costs about 2 us.
 
-A generator that parses each PUBACK and wakes for it costs six times that, on the cores of what it measures. So PUBACKs
-are counted by their bytes, and it sleeps until there is room for STEP more.
+A generator that wakes for each PUBACK and parses it costs six times as much, on the cores that are measured. So this
+one counts PUBACKs by their bytes, and sleeps until there is room for STEP more readings.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from benchmarks.board import ACKED, DUE, GO, LOAD_READY, RECEIVED, STOP, Board
 from benchmarks.mqtt_bytes import PACKET_IDS, open_session, publish
 from zelador.scenarios.machines import simulate
 
-WINDOW = 500  # sent and not acknowledged, at most
-BACKLOG = 5_000  # sent and not received by the subscriber, at most: so the backlog is flat by construction
-STEP = 125  # room that is worth waking for
-NAP_S = 0.002  # until the broker has acknowledged more
-LONG_NAP_S = 0.01  # until the subscriber has received more: of BACKLOG that is little
+WINDOW = 500  # maximum of readings sent and not acknowledged
+BACKLOG = 5_000  # maximum of readings sent and not received by the subscriber, which keeps the backlog constant
+STEP = 125  # minimum of readings to send at once
+NAP_S = 0.002  # wait for acknowledgements
+LONG_NAP_S = 0.01  # wait for the subscriber; short in relation to BACKLOG
 TICK_S = 0.001  # of an open loop
 DEVICES = 50
 PAYLOAD = 115  # bytes
 ID_DIGITS = 8
-PATIENCE_S = 60.0  # for the start signal
+PATIENCE_S = 60.0  # time limit for the start signal
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is sent: readings `first` to `first + count`, to each of `topics` in turn.
+    """The readings to send: `first` to `first + count`, to each of `topics` in turn.
 
-    `per_s` None is the closed loop; else so many a second whatever comes back, with at most WINDOW unacknowledged.
+    With `per_s` None, a closed loop; otherwise that many per second, with at most WINDOW unacknowledged.
     """
 
     port: int
@@ -53,8 +53,8 @@ class Plan:
 
 
 def main() -> None:
-    told = json.loads(sys.argv[1])
-    plan = Plan(**{**told, "topics": tuple(told["topics"])})
+    arguments = json.loads(sys.argv[1])
+    plan = Plan(**{**arguments, "topics": tuple(arguments["topics"])})
     board = Board(Path(plan.board), plan.count)
     packets = encode(plan.first, plan.count, plan.topics, datetime.now(timezone.utc))
     sock = open_session(plan.port, f"bench-load-{plan.first}")
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def encode(first: int, count: int, topics: Sequence[str], now: datetime) -> bytearray:
-    """`count` PUBLISH packets one after the other, all of the same length."""
+    """`count` concatenated PUBLISH packets, all of the same length."""
     rows = [tuple(sample.values.values()) for sample in islice(simulate(7), 10_000)]
     ts = now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
     if len({len(topic) for topic in topics}) > 1:
@@ -80,7 +80,7 @@ def encode(first: int, count: int, topics: Sequence[str], now: datetime) -> byte
 
 
 def reading(number: int, row: Sequence[float], ts: str, seq: int) -> bytes:
-    """A device's message as docs/contracts.md has it; blanks before the brace make it PAYLOAD bytes long."""
+    """A device's message (docs/contracts.md), padded with spaces before the closing brace to PAYLOAD bytes."""
     lux, temperature, vibration = row
     text = (
         f'{{"id":"{number:0{ID_DIGITS}d}","lux":{lux},"temperature":{temperature},"vibration":{vibration},'
@@ -97,14 +97,14 @@ class Load:
         self._board = board
         self._sent = 0
         self._acked = 0
-        self._part = b""  # of a PUBACK that was cut
+        self._part = b""  # start of an incomplete PUBACK
 
     def run(self, per_s: int | None) -> None:
         if per_s is None:
             self._closed_loop()
         else:
             self._open_loop(per_s)
-        while not self._board[STOP]:  # it stays until it is told: its CPU time can be read as long as it is there
+        while not self._board[STOP]:  # the process must exist for its CPU time to be read
             self._count_acks()
             time.sleep(10 * NAP_S)
 
@@ -123,12 +123,12 @@ class Load:
 
     def _open_loop(self, per_s: int) -> None:
         board, count = self._board, self._board.count
-        tick = TICK_S if per_s > 1.0 / TICK_S else 0.0  # above that, several readings a wake
+        tick = TICK_S if per_s > 1.0 / TICK_S else 0.0  # above this rate, several readings per wake-up
         started = time.monotonic()
         while self._sent < count and not board[STOP]:
             now = time.monotonic()
             due = min(count, int((now - started) * per_s) + 1)
-            board[DUE] = due  # what the window holds back is backlog too
+            board[DUE] = due  # readings delayed by the window count as backlog too
             self._count_acks()
             room = min(due - self._sent, self._window())
             if room > 0:
@@ -153,17 +153,17 @@ class Load:
         self._sent = last
 
     def _count_acks(self) -> None:
-        """Four bytes each on 3.1.1, and nothing else comes to a publisher."""
+        """Counts PUBACKs. In MQTT 3.1.1 they have four bytes each, and a publisher receives nothing else."""
         with contextlib.suppress(BlockingIOError):
-            came = self._sock.recv(65_536)
-            if not came:
+            chunk = self._sock.recv(65_536)
+            if not chunk:
                 raise ConnectionError("the broker closed the load's connection")
-            data = self._part + came
-            whole = len(data) // 4
-            if data[: 4 * whole : 4] != b"\x40" * whole:
-                raise ConnectionError("the broker sent the load something that is no PUBACK")
-            self._part = data[4 * whole :]
-            self._acked += whole
+            data = self._part + chunk
+            complete = len(data) // 4
+            if data[: 4 * complete : 4] != b"\x40" * complete:
+                raise ConnectionError("the broker sent the load a packet that is not a PUBACK")
+            self._part = data[4 * complete :]
+            self._acked += complete
             self._board[ACKED] = self._acked
 
 

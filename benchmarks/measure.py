@@ -1,4 +1,4 @@
-"""CPU time by process, what somebody else took of the machine meanwhile, and which machine it is."""
+"""Measures CPU time by process and the share of the machine used by others; describes the machine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import psutil
 
 from benchmarks.servers import Failed, version
 
-# Interrupts are the loopback's, which is ours, and in no process's account; a guest's time is in user's already.
+# Interrupts are caused by our own loopback traffic and are in no process's account. Guest time is part of user time.
 NOT_OTHERS = ("idle", "iowait", "irq", "softirq", "guest", "guest_nice")
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """At one moment: CPU seconds of our processes by name and of this one, and of the whole machine, and readings."""
+    """Counters at one moment: CPU seconds of our processes, of this process and of the machine; readings received."""
 
     at: float
     by_process: Mapping[str, float]
@@ -30,10 +30,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Between two snapshots."""
+    """CPU use between two snapshots."""
 
-    cpu_us: Mapping[str, float]  # a reading
-    others: float  # share of the machine that was taken by what is not ours
+    cpu_us: Mapping[str, float]  # per reading
+    others: float  # share of the machine used by other processes
 
 
 def snapshot(pids: Mapping[str, int], received: int) -> Snapshot:
@@ -42,7 +42,7 @@ def snapshot(pids: Mapping[str, int], received: int) -> Snapshot:
 
 
 def use(before: Snapshot, after: Snapshot, cores: int | None = None) -> Use:
-    """Processes that are in both."""
+    """The CPU use between two snapshots, of the processes in `before`."""
     readings = max(1, after.received - before.received)
     spent = {name: after.by_process[name] - value for name, value in before.by_process.items()}
     ours = sum(spent.values()) + after.own - before.own
@@ -63,7 +63,7 @@ def machine() -> dict[str, str]:
 
 
 def _cpu_s(pid: int, family: bool = False) -> float:
-    """`family`: its children count too, those that ended and those that live (Redis has one rewrite its file)."""
+    """The CPU time of a process. With `family`, includes its children, running or ended (Redis forks to rewrite)."""
     try:
         process = psutil.Process(pid)
         times = process.cpu_times()
@@ -73,13 +73,13 @@ def _cpu_s(pid: int, family: bool = False) -> float:
     if family:
         spent += times.children_user + times.children_system
         for child in process.children():
-            with contextlib.suppress(psutil.Error):  # it may end meanwhile
+            with contextlib.suppress(psutil.Error):  # the child may have ended
                 spent += sum(child.cpu_times()[:2])
     return spent
 
 
 def _busy_s() -> float:
-    """All that was not idle; time that a hypervisor gave to another machine is somebody else's too."""
+    """The machine's CPU time that was not idle, including time that a hypervisor gave to other machines."""
     return float(sum(value for name, value in psutil.cpu_times()._asdict().items() if name not in NOT_OTHERS))
 
 

@@ -1,4 +1,4 @@
-"""The model of the benchmark: a random forest of 100 trees, made into a registered model as the trainer makes one."""
+"""The benchmark's model: a random forest of 100 trees, registered in the same way as by the trainer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SEED = 7
 
 
 def register(folder: Path) -> str:
-    """The model's name, registered and selected in a new registry. Raises Failed unless ONNX serves it."""
+    """Registers and selects the model in a new registry; returns its name. Raises Failed unless ONNX serves it."""
     machines = scenario("machines", SEED)
     rows = np.array([[sample.values[name] for name in machines.features] for sample in machines.history])
     labels = tuple(str(sample.label) for sample in machines.history)
@@ -29,12 +29,12 @@ def register(folder: Path) -> str:
     split = Split(rows[:cut].astype(np.float32), labels[:cut], rows[cut:], labels[cut:], ("no", "yes"))
     pipeline = rebuild(RandomForestClassifier(n_estimators=TREES, random_state=SEED), split)
     features = [Feature(name) for name in machines.features]
-    made = upload(pipeline, split, features, {"model_type": "RandomForest"}, SEED)
+    forest = upload(pipeline, split, features, {"model_type": "RandomForest"}, SEED)
     registry = Registry.open(folder)
-    registry.save(NAME, made, by="benchmark")
+    registry.save(NAME, forest, by="benchmark")
     served_by = registry.manifest(NAME).served_by
     if served_by != "onnx":
-        reason = (made.agreement or {}).get("reason", "no reason given")
+        reason = (forest.agreement or {}).get("reason", "no reason given")
         raise Failed(f"the forest would be served by {served_by}, not by ONNX: {reason}")
     registry.select(NAME, by="benchmark")
     return NAME

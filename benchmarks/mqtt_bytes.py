@@ -1,6 +1,6 @@
-"""The few MQTT 3.1.1 packets that load and subscriber send, written here once more on purpose.
+"""The MQTT 3.1.1 packets that load and subscriber send.
 
-Neither paho's code nor the product's: an error in a codec that both sides shared could hide itself.
+An independent implementation on purpose: an error in a codec shared with the product would not be noticed.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import socket
 import time
 
-PUBACK = b"\x40\x02"  # and the packet id in two bytes
+PUBACK = b"\x40\x02"  # followed by the packet id in two bytes
 PACKET_IDS = 65_535
-PATIENCE_S = 10.0  # for the broker's answer to CONNECT and SUBSCRIBE
+PATIENCE_S = 10.0  # time limit for the broker's reply to CONNECT and SUBSCRIBE
 
 
 def connect(client_id: str) -> bytes:
-    """CONNECT with a clean session and no keepalive: a busy client must not be cut off, and sends no pings."""
+    """CONNECT with a clean session and no keepalive: the clients send no pings and must not be disconnected."""
     return _packet(0x10, _text("MQTT") + b"\x04\x02\x00\x00" + _text(client_id))
 
 
@@ -40,16 +40,16 @@ def open_session(port: int, client_id: str, topic: str | None = None) -> socket.
     return sock
 
 
-def _expect(sock: socket.socket, answer: bytes, to: str) -> None:
+def _expect(sock: socket.socket, expected: bytes, request: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    got = b""
-    while len(got) < len(answer):
-        piece = sock.recv(len(answer) - len(got))
+    reply = b""
+    while len(reply) < len(expected):
+        piece = sock.recv(len(expected) - len(reply))
         if not piece or time.monotonic() > deadline:
             break
-        got += piece
-    if got != answer:
-        raise ConnectionError(f"the broker answered {to} with {got.hex() or 'nothing'}")
+        reply += piece
+    if reply != expected:
+        raise ConnectionError(f"the broker replied to {request} with {reply.hex() or 'nothing'}")
 
 
 def _packet(first: int, body: bytes) -> bytes:

@@ -1,6 +1,6 @@
-"""How fast the registry is with many models, on a folder: `python -m benchmarks.registry [--models N] [--json]`.
+"""Performance of a registry with many models in a folder: `python -m benchmarks.registry [--models N] [--json]`.
 
-The models are made of real entries and real manifests with stand-in files; the limits are the product's own.
+The models have real log entries and manifests, and placeholder files. The limits are requirements of the product.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ print(time.perf_counter() - started, len(found))
 
 
 def metadata(number: int) -> dict[str, Any]:
-    """As the trainer writes it, without what only a model's own page shows."""
+    """Metadata as the trainer writes it, without the parts that only a model card shows."""
     draw = random.Random(number)
     scores, holdout = ({name: round(draw.uniform(0.5, 1.0), 4) for name in METRICS} for _ in range(2))
     return {
@@ -71,8 +71,10 @@ def metadata(number: int) -> dict[str, Any]:
 
 
 def fill(folder: Path, models: int) -> None:
-    """A log of `models` registrations with its checkpoints where writers would have left them; files are written
-    plainly, an fsync each would take minutes and be no part of what is measured."""
+    """Writes a log of `models` registrations, with checkpoints where writers would have made them.
+
+    The files are written without fsync, which would take minutes and is not measured.
+    """
     store = Folder(folder)
     Registry.on(store)
     first = store.read(log.key(1)) or b""
@@ -92,22 +94,22 @@ def fill(folder: Path, models: int) -> None:
         (folder / log.key(entry.seq)).write_bytes(data)
         head = log.digest(data)
         pending.append((entry, head))
-        if number < models - 1 and entry.seq - newest > max(checkpoint.LEAST_TAIL, number / 8):
+        if number < models - 1 and entry.seq - newest > max(checkpoint.MIN_TAIL, number / 8):
             state, pending = fold_all(state, pending), []
             checkpoint.write(store, state, Registry(store)._keyring)
             newest = state.seq
 
 
-def listed(registry: Registry, least: float = 0.75) -> tuple[Model, ...]:
-    """What an operator asks for: those of one kind, well scored, the best first."""
-    return registry.find(Query("-metrics.F1", (("model_type", KINDS[0]),), (("holdout.F1", least),)))
+def listed(registry: Registry, minimum: float = 0.75) -> tuple[Model, ...]:
+    """A typical query: models of one type with a minimum score, best first."""
+    return registry.find(Query("-metrics.F1", (("model_type", KINDS[0]),), (("holdout.F1", minimum),)))
 
 
 def measure(models: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="zelador-registry-") as name:
         folder = Path(name)
         fill(folder, models)
-        Registry.open(folder)  # registry.json, as the last writer would have left it
+        Registry.open(folder)  # writes registry.json, as the last writer would have
         cold = []
         for _ in range(3):
             done = subprocess.run([sys.executable, "-c", COLD, name], capture_output=True, text=True, check=True)
@@ -118,7 +120,7 @@ def measure(models: int) -> dict[str, Any]:
         new = _median(lambda: listed(registry, 0.7 + next(others) / 1000), LISTS)
         changed = statistics.median(_after_change(registry, number) for number in range(LISTS))
         newest = folder / checkpoint.key(checkpoint.numbers(registry._store)[0])
-        whole = len(checkpoint.encode(registry.state, registry._keyring))
+        checkpoint_bytes = len(checkpoint.encode(registry.state, registry._keyring))
         tail = registry.state.seq - int(newest.name[:8])
         save_full = _saves(registry)
     with tempfile.TemporaryDirectory(prefix="zelador-registry-") as name:
@@ -131,14 +133,14 @@ def measure(models: int) -> dict[str, Any]:
         "warm_ms": round(warm * 1e3, 3),
         "warm_new_query_ms": round(new * 1e3, 3),
         "warm_after_change_ms": round(changed * 1e3, 3),
-        "checkpoint_bytes": whole,
+        "checkpoint_bytes": checkpoint_bytes,
         "save_ms": round(save * 1e3, 2),
         "save_among_many_ms": round(save_full * 1e3, 2),
     }
 
 
 def _after_change(registry: Registry, number: int) -> float:
-    """Seconds of a list of a state that none was asked of."""
+    """The time of the first query after a change, in seconds."""
     registry.tag(f"{KINDS[0]}_{number * len(KINDS):06d}", ["seen"], by="benchmark")
     started = time.perf_counter()
     listed(registry)
@@ -160,29 +162,29 @@ def _saves(registry: Registry) -> float:
 
 
 def _median(act: Callable[[], object], times: int) -> float:
-    took = []
+    durations = []
     for _ in range(times):
         started = time.perf_counter()
         act()
-        took.append(time.perf_counter() - started)
-    return statistics.median(took)
+        durations.append(time.perf_counter() - started)
+    return statistics.median(durations)
 
 
 def main() -> int:
-    """0: within the limits; 1: one of them is passed."""
+    """Runs the benchmark. Returns 0 if all limits are met, 1 if one is exceeded."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.registry", description=__doc__)
     parser.add_argument("--models", type=int, default=10_000)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     found = measure(options.models)
-    passed = [name for name, limit in LIMITS.items() if found[name] > limit]
+    exceeded = [name for name, limit in LIMITS.items() if found[name] > limit]
     if options.json:
-        print(json.dumps({**found, "passed_limits": passed}))
+        print(json.dumps({**found, "passed_limits": exceeded}))
     else:
         for name, value in found.items():
             limit = f"   at most {LIMITS[name]:g}" if name in LIMITS else ""
-            print(f"{name:22} {value:>12}{limit}{'   TOO MUCH' if name in passed else ''}")
-    return 1 if passed else 0
+            print(f"{name:22} {value:>12}{limit}{'   EXCEEDED' if name in exceeded else ''}")
+    return 1 if exceeded else 0
 
 
 if __name__ == "__main__":

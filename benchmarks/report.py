@@ -1,4 +1,4 @@
-"""The report for people, and the one JSON object for scripts."""
+"""The report as text for people and as a JSON object for scripts."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ PROCESSES = ("load", "subscriber", "broker", "redis", "ingest", "inference")
 
 @dataclass(slots=True)
 class Measured:
-    """Everything that a benchmark found out, as far as it came."""
+    """The results of a benchmark; incomplete if it was stopped."""
 
     machine: Mapping[str, str]
-    wanted: int  # pairs that have to count
+    wanted: int  # number of undisturbed pairs to measure
     readings: int
     lane: bool
     profiled: bool = False
     pairs: list[Pair] = field(default_factory=list)
-    sustained: tuple[Result, float] | None = None  # the open loop, and its readings a second
-    paced: list[tuple[Result, float]] = field(default_factory=list)  # the runs that latency was measured in
+    sustained: tuple[Result, float] | None = None  # the open loop, and its readings per second
+    paced: list[tuple[Result, float]] = field(default_factory=list)  # the latency runs, and their readings per second
     ledger: dict[str, int] | None = None
     failures: list[str] = field(default_factory=list)
 
     @property
     def product(self) -> list[Result]:
-        """Every run of the product, those of discarded pairs too: what is lost there is lost."""
+        """Every run of the product, including those of discarded pairs: a loss counts there too."""
         longer = [run for run, _ in ([self.sustained] if self.sustained else []) + self.paced]
         return [pair.product for pair in self.pairs if pair.product is not None] + longer
 
     @property
     def latency(self) -> tuple[Result, float] | None:
-        """Of the runs at a fixed rate the one that was disturbed least."""
+        """The least disturbed of the latency runs."""
         return min(self.paced, key=lambda run: run[0].others, default=None)
 
 
 def document(found: Measured, counted: Counted) -> dict[str, Any]:
-    """The JSON object. What was not measured is null."""
+    """The JSON object. Values that were not measured are null."""
     pairs = counted.pairs
     latency = found.latency[0] if found.latency else None
     latencies = latency.latencies_ms if latency else ()
-    said: dict[str, Any] = {
+    values: dict[str, Any] = {
         "end_to_end_per_s": _rounded(_median(pairs, "product"), 0),
         "floor_qos0_per_s": _rounded(_median(pairs, "qos0"), 0),
         "floor_qos1_per_s": _rounded(_median(pairs, "qos1"), 0),
@@ -69,14 +69,14 @@ def document(found: Measured, counted: Counted) -> dict[str, Any]:
     }
     if found.sustained is not None:
         run, per_s = found.sustained
-        said |= {
+        values |= {
             "sustained_per_s": round(per_s),
             "backlog_start": round(run.backlog_start),
             "backlog_end": round(run.backlog_end),
             "backlog_grew": backlog_grew(run, per_s),
             "sustained_others": round(run.others, 3),
         }
-    return said
+    return values
 
 
 def text(found: Measured, counted: Counted) -> str:
@@ -88,7 +88,7 @@ def text(found: Measured, counted: Counted) -> str:
         f"{found.readings:,} readings a run, the first tenth warm-up, and {BACKLOG:,} more untimed",
     ]
     if found.profiled:
-        lines.append("          UNDER A PROFILER: the rates below say nothing")
+        lines.append("          UNDER A PROFILER: the rates below are not meaningful")
     lines += ["", _row("pair", "floor QoS 0/s", "floor QoS 1/s", "product/s", "ratio", "to QoS 1", "others")]
     for number, pair in enumerate(found.pairs, 1):
         lines.append(_pair_row(str(number), pair) + (f"   discarded: {pair.fault}" if pair.fault else ""))
@@ -116,12 +116,12 @@ def _summary(counted: Counted, wanted: int) -> list[str]:
         lines.append(_row(name, *(_number(r) for r in rates), *(_number(r, 3) for r in ratios), ""))
     if counted.discarded:
         lines.append(
-            f"{len(counted.discarded)} pairs discarded (somebody else had more than {DISTURBED:.0%}, or a floor lost)"
+            f"{len(counted.discarded)} pairs discarded (others used more than {DISTURBED:.0%}, or a floor lost)"
         )
     if not counted.disturbed and len(pairs) < wanted:
         lines.append(f"ONLY {len(pairs)} OF {wanted} PAIRS COUNT: measure again on a quiet machine")
     if counted.disturbed:
-        lines.append("NO PAIR WAS UNDISTURBED: the figures stand on disturbed ones; measure again on a quiet machine")
+        lines.append("NO PAIR WAS UNDISTURBED: the figures are from disturbed pairs; measure again on a quiet machine")
     return lines
 
 

@@ -1,7 +1,7 @@
-"""One run: the same load and the same subscriber around whatever lies between them.
+"""One run: the same load and the same subscriber, around the system that is measured.
 
-A closed loop goes on for BACKLOG readings after those that are timed. Without them the last of the timed ones would
-come out of a backlog that nobody fills any more, with the load's and the ingester's share of the machine set free.
+A closed loop sends BACKLOG more readings after the timed ones. Otherwise the last timed readings would come from a
+backlog that is no longer filled, while the CPU time of the load and the ingester is free for the other processes.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from benchmarks.servers import END_S, ROOT, Program, await_that, started
 from benchmarks.subscriber import Watch
 
 WARM_UP = 0.1
-STALL_S = 10.0  # nothing received for so long: it will not come
-SLOWEST_PER_S = 500  # a closed loop slower than that has stalled too: each run has a deadline
-LOOK_S = 0.005
+STALL_S = 10.0  # a run that receives nothing for this long has stalled
+SLOWEST_PER_S = 500  # a slower closed loop has stalled too, so each run has a deadline
+POLL_S = 0.005
 CHECK_S = 0.25
-LINGER_S = 0.5  # after the last reading, for one that comes again
+LINGER_S = 0.5  # wait after the last reading, to detect repeats
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the load publishes and the subscriber listens; `marker` stands before a reading's id in what comes."""
+    """The topics of the load and the subscriber. `marker` is the text before a reading's id in a received message."""
 
     name: str
     topics: tuple[str, ...]
     answers: str
     marker: str
-    qos: int = 1  # at which answers come
+    qos: int = 1  # of the received messages
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one run came to; what was received and repeated is the subscriber's count alone.
+    """The result of one run. `received` and `repeated` are counted by the subscriber.
 
-    `others` is the share of the machine that somebody else had; backlogs are medians at either end of an open loop.
+    `others` is the share of the machine used by other processes. Backlogs are medians at both ends of an open loop.
     """
 
     route: str
@@ -79,10 +79,10 @@ def measured(
     per_s: int | None = None,
     latency: bool = False,
 ) -> Result:
-    """Sends readings `first` to `first + count` along `route`, in a closed loop or at `per_s`, and awaits each.
+    """Sends readings `first` to `first + count` along `route`, in a closed loop or at `per_s`, and waits for each.
 
-    Of a closed loop's readings the last BACKLOG are not timed; `latency` asks for each reading's. Raises Failed when
-    a process dies; a run that stalls gives a result that says so.
+    In a closed loop, the last BACKLOG readings are not timed. With `latency`, the result has the latency of each
+    reading. Raises Failed when a process dies. A run that stalls returns a result with `stalled` set.
     """
     path = folder / f"board-{first}"
     board = Board(path, count, make=True)
@@ -118,7 +118,7 @@ class _Observed:
 
 
 def _observe(board: Board, programs: Mapping[str, Program], timed: int, deadline: float) -> _Observed:
-    """Looks at the board until every reading has come, or none comes any more."""
+    """Polls the board until all readings have been received, or the run stalls."""
     pids = {name: program.pid for name, program in programs.items()}
     warm, end = snapshot(pids, 0), None
     warmed = False
@@ -141,21 +141,21 @@ def _observe(board: Board, programs: Mapping[str, Program], timed: int, deadline
             checked_at = now
             for program in programs.values():
                 program.check()
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
 
 
 def _result(route: str, board: Board, observed: _Observed, timed: int, latency: bool) -> Result:
     spent = use(observed.warm, observed.end)
-    came = [at for at in board.received_at if at]
+    arrivals = [at for at in board.received_at if at]
     both = zip(board.received_at, board.sent_at, strict=True) if latency else ()
     edge = max(1, len(observed.backlogs) // 6)
     return Result(
         route=route,
         sent=board[SENT],
         acknowledged=board[ACKED],
-        received=len(came),
+        received=len(arrivals),
         repeated=board[REPEATED],
-        per_s=0.0 if observed.stalled else rate(sorted(came)[:timed]),
+        per_s=0.0 if observed.stalled else rate(sorted(arrivals)[:timed]),
         cpu_us=spent.cpu_us,
         others=spent.others,
         backlog_start=median(observed.backlogs[:edge] or [0]),
@@ -166,17 +166,17 @@ def _result(route: str, board: Board, observed: _Observed, timed: int, latency: 
 
 
 def merged(slices: Sequence[Result]) -> Result | None:
-    """Slices of the same size as one run: counts are added up, the rate is of all readings in all of the time."""
+    """Slices of equal size as one run: counts are summed, and the rate is all readings divided by the total time."""
     if not slices:
         return None
-    first, whole = slices[0], all(part.per_s for part in slices)
+    first, is_complete = slices[0], all(part.per_s for part in slices)
     return Result(
         route=first.route,
         sent=sum(part.sent for part in slices),
         acknowledged=sum(part.acknowledged for part in slices),
         received=sum(part.received for part in slices),
         repeated=sum(part.repeated for part in slices),
-        per_s=len(slices) / sum(1 / part.per_s for part in slices) if whole else 0.0,
+        per_s=len(slices) / sum(1 / part.per_s for part in slices) if is_complete else 0.0,
         cpu_us={name: fmean(part.cpu_us.get(name, 0.0) for part in slices) for name in first.cpu_us},
         others=max(part.others for part in slices),
         stalled=any(part.stalled for part in slices),
@@ -184,7 +184,7 @@ def merged(slices: Sequence[Result]) -> Result | None:
 
 
 def rate(times: Sequence[int]) -> float:
-    """Readings a second between the first tenth and the last; `times` in ns, in order."""
+    """Readings per second, without the first tenth of the readings. `times` are in ns, ascending."""
     warm = int(WARM_UP * len(times))
     if warm < 1 or times[-1] <= times[warm - 1]:
         return 0.0

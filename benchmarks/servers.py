@@ -1,4 +1,4 @@
-"""Broker, Redis and both workers of the benchmark: real programs, settings that are printed beside the figures."""
+"""Starts the broker, Redis and both workers of the benchmark. Their settings are printed with the results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NEEDED = ("mosquitto", "mosquitto_pub", "mosquitto_sub", "redis-server")
 ROOT = Path(__file__).parent.parent
 PREFIX = "zelador"
 START_S = 60.0
-END_S = 20.0  # zelador's commands promise to end within it after SIGTERM
+END_S = 20.0  # zelador's commands end within this time after SIGTERM
 BROKER_SETTINGS = {
     "persistence": "false",
     "max_inflight_messages": "1000",
@@ -38,12 +38,12 @@ REDIS_SETTINGS = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-pol
 
 
 class Failed(ZeladorError):
-    """The benchmark cannot say anything: something that it started died or did not answer."""
+    """The benchmark cannot continue: a program that it started died or did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A process that we started. `log` has what it said."""
+    """A process of the benchmark. `log` is the file with its output."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -54,19 +54,19 @@ class Program:
         return self.process.pid
 
     def check(self) -> None:
-        """Raises Failed when it has ended, with its last words."""
+        """Raises Failed with the last lines of its output if the process has ended."""
         code = self.process.poll()
         if code is not None:
             raise Failed(f"{self.name} ended with {code}: {self.last_words()}")
 
     def last_words(self) -> str:
         lines = self.log.read_text(errors="replace").strip().splitlines()
-        return " | ".join(lines[-5:]) or "it said nothing"
+        return " | ".join(lines[-5:]) or "no output"
 
 
 @dataclass(slots=True)
 class Stack:
-    """What runs through the whole benchmark. `programs` by the name that the report has for them."""
+    """The servers that run during the whole benchmark. `programs` is by the names used in the report."""
 
     folder: Path
     mqtt_port: int
@@ -83,11 +83,11 @@ class Stack:
 
 
 def check_programs() -> None:
-    """Raises Unavailable, naming what is missing and what to install."""
+    """Raises Unavailable if a program is missing; the message says what to install."""
     missing = [name for name in NEEDED if found_program(name) is None]
     if missing:
         raise Unavailable(
-            f"make bench needs {', '.join(missing)}, not found on the PATH; "
+            f"make bench needs {', '.join(missing)}, which is not on the PATH; "
             "install mosquitto, mosquitto-clients and redis-server (make servers)"
         )
 
@@ -95,19 +95,19 @@ def check_programs() -> None:
 def program_path(name: str) -> str:
     path = found_program(name)
     if path is None:
-        raise Unavailable(f"{name} is not on the PATH; make servers")
+        raise Unavailable(f"{name} is not on the PATH; install it with make servers")
     return path
 
 
 def version(name: str, argument: str) -> str:
-    said = subprocess.run([program_path(name), argument], capture_output=True, text=True, timeout=10, check=False)
-    found = re.search(r"\d+\.\d+\.\d+", said.stdout + said.stderr)
+    done = subprocess.run([program_path(name), argument], capture_output=True, text=True, timeout=10, check=False)
+    found = re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)
     return found.group() if found else "of unknown version"
 
 
 @contextlib.contextmanager
 def servers(folder: Path) -> Iterator[Stack]:
-    """Mosquitto and Redis on free ports of the loopback, answering."""
+    """Runs Mosquitto and Redis on free ports of the loopback; yields when both answer."""
     ports = choose(["mqtt", "redis"], {}, {})
     config = folder / "mosquitto.conf"
     config.write_text(broker_config(ports["mqtt"]))
@@ -128,7 +128,8 @@ def servers(folder: Path) -> Iterator[Stack]:
 
 
 def broker_config(port: int) -> str:
-    """`user` is whoever starts it: root's Mosquitto would change its user and lose the right to its own folder."""
+    """The broker's configuration. `user` is the current user: started by root, Mosquitto would change its user and
+    could not access its folder."""
     settings = "".join(f"{name} {value}\n" for name, value in BROKER_SETTINGS.items())
     return (
         f"listener {port} {HOST}\nallow_anonymous true\nuser {getpass.getuser()}\n{settings}"
@@ -138,9 +139,9 @@ def broker_config(port: int) -> str:
 
 @contextlib.contextmanager
 def product(stack: Stack, registry: Path, model: str, lane: bool, profile: bool = False) -> Iterator[Stack]:
-    """`zelador ingest` and `zelador infer` as they ship, once both are connected and `model` is live.
+    """Runs `zelador ingest` and `zelador infer`; yields when both are connected and `model` is live.
 
-    With `profile` each runs under cProfile and leaves its figures in `<name>.profile`.
+    With `profile`, each runs under cProfile and writes `<name>.profile`.
     """
     environment = worker_environment(os.environ, stack, registry, lane)
     with contextlib.ExitStack() as ends:
@@ -156,9 +157,9 @@ def product(stack: Stack, registry: Path, model: str, lane: bool, profile: bool 
 
 
 def worker_environment(outside: Mapping[str, str], stack: Stack, registry: Path, lane: bool) -> dict[str, str]:
-    """Without any setting of the person who runs it; the folder that they run in has no zelador.toml."""
+    """The workers' environment, without the user's own settings. (Their folder has no zelador.toml.)"""
     clean = {name: value for name, value in outside.items() if not name.startswith("ZELADOR_")}
-    clean |= libgomp_environment()  # else `infer` would start itself again, without a profiler
+    clean |= libgomp_environment()  # otherwise `infer` would restart itself, without the profiler
     clean |= {
         "PYTHONPATH": str(ROOT),
         "ZELADOR_MQTT__URL": stack.mqtt_url,
@@ -186,7 +187,7 @@ def started(
     stdin: int = subprocess.DEVNULL,
     stdout: int | None = None,
 ) -> Iterator[Program]:
-    """A process that ends with this block, with this process's death at the latest, and not by a Ctrl-C of its own."""
+    """Runs a process until the end of the block. It also ends when this process dies, but not on Ctrl-C."""
     path = folder / f"{name}.log"
     with path.open("ab") as log:
         process = subprocess.Popen(
@@ -213,14 +214,14 @@ def started(
 def await_that(
     condition: Callable[[], bool], programs: Sequence[Program], what: str, within_s: float = START_S
 ) -> None:
-    """Raises Failed when `what` does not come, or one of `programs` ends meanwhile."""
+    """Waits for `condition`, described by `what`. Raises Failed after `within_s`, or when one of `programs` ends."""
     deadline = time.monotonic() + within_s
     while not condition():
         for program in programs:
             program.check()
         if time.monotonic() > deadline:
-            said = "; ".join(f"{program.name}: {program.last_words()}" for program in programs)
-            raise Failed(f"waited {within_s:g} s for {what} ({said})")
+            output = "; ".join(f"{program.name}: {program.last_words()}" for program in programs)
+            raise Failed(f"waited {within_s:g} s for {what} ({output})")
         time.sleep(0.05)
 
 

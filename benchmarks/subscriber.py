@@ -1,7 +1,7 @@
-"""The independent subscriber: QoS 1, a process of its own, and it alone says what came, and how often.
+"""The independent subscriber: a separate process at QoS 1, whose counts decide what was received, and how often.
 
-It knows neither paho nor the product's code. Predictions are cut out of large reads, acknowledged in one write, and
-ticked off on the board by their reading's id; one that comes again, or that nobody asked for, is a repeated one.
+It uses neither paho nor the product's code. It parses predictions out of large reads, acknowledges them in one write,
+and marks each on the board by its reading's id. A second or unexpected prediction counts as repeated.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from benchmarks.board import RECEIVED, REPEATED, STOP, SUBSCRIBER_READY, Board
 from benchmarks.load import ID_DIGITS
 from benchmarks.mqtt_bytes import PUBACK, open_session
 
-CHUNK = 262_144
-NAP_S = 0.004  # after a small read, so that the next is a large one; never when latency is measured
-SMALL = 65_536
+READ_BYTES = 262_144
+NAP_S = 0.004  # wait after a small read, so that the next one is larger; not when latency is measured
+SMALL_READ_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What is awaited: readings `first` to `first + count` on `topic` at `qos`, each with its id after `marker`."""
+    """The expected readings: `first` to `first + count` on `topic` at `qos`, each with its id after `marker`."""
 
     port: int
     board: str
@@ -45,27 +45,27 @@ def main() -> None:
     sock.settimeout(0.05)
     board[SUBSCRIBER_READY] = 1
     marker, rest = watch.marker.encode(), b""
-    while not board[STOP]:  # also after the last reading, for one that comes again
+    while not board[STOP]:  # continues after the last reading, to detect repeats
         try:
-            came = sock.recv(CHUNK)
+            chunk = sock.recv(READ_BYTES)
         except TimeoutError:
             continue
-        if not came:
+        if not chunk:
             raise ConnectionError("the broker closed the subscriber's connection")
         now = time.monotonic_ns()
-        numbers, packet_ids, rest = cut(rest + came, marker, watch.qos)
+        numbers, packet_ids, rest = cut(rest + chunk, marker, watch.qos)
         tick_off(board, watch.first, numbers, now)
         if packet_ids:
             sock.sendall(PUBACK + PUBACK.join(packet_ids))
-        if watch.nap and len(came) < SMALL:
+        if watch.nap and len(chunk) < SMALL_READ_BYTES:
             time.sleep(NAP_S)
     sock.close()
 
 
 def cut(data: bytes, marker: bytes, qos: int = 1) -> tuple[list[int], list[bytes], bytes]:
-    """(the readings' numbers, the packet ids to acknowledge, the bytes of a packet that is not yet whole).
+    """Parses `data`: (numbers of the readings, packet ids to acknowledge, bytes of an incomplete packet).
 
-    A number is -1 where a message has none, or came at another QoS than it should.
+    A number is -1 if the message has none, or has the wrong QoS.
     """
     publish = 0x30 | qos << 1
     numbers: list[int] = []
@@ -86,7 +86,7 @@ def cut(data: bytes, marker: bytes, qos: int = 1) -> tuple[list[int], list[bytes
         stop = body + length
         if stop > end:
             break
-        if data[at] & 0xF6 == publish:  # sent again or not, retained or not
+        if data[at] & 0xF6 == publish:  # ignores the flags DUP and RETAIN
             name_end = body + 2 + (data[body] << 8) + data[body + 1]
             if qos:
                 packet_ids.append(data[name_end : name_end + 2])
@@ -102,7 +102,7 @@ def cut(data: bytes, marker: bytes, qos: int = 1) -> tuple[list[int], list[bytes
 
 
 def tick_off(board: Board, first: int, numbers: list[int], now: int) -> None:
-    """Notes when each reading came; what came before, or was never sent, counts as repeated."""
+    """Records when each reading was received. A reading received before, or never sent, counts as repeated."""
     received_at, count = board.received_at, board.count
     fresh = repeated = 0
     for number in numbers:

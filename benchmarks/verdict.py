@@ -1,4 +1,4 @@
-"""What the runs say: which pairs count, the median of their ratios, and whether the benchmark failed. Pure."""
+"""Evaluates the runs: which pairs count, the median of their ratios, and whether the benchmark failed. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from statistics import median
 
 from benchmarks.run import Result
 
-DISTURBED = 0.12  # of the machine: a pair during which somebody else had more does not count
-GROWTH_S = 0.25  # of readings: an open loop whose backlog grew by more in a minute is not held
+DISTURBED = 0.12  # share of the machine; if other processes used more, the pair does not count
+GROWTH_S = 0.25  # seconds of readings; if the backlog of an open loop grew by more, the rate is not sustained
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both floors and the product, one after the other. A part is None where it was not asked for."""
+    """A run of both floors and the product, one after the other. A part is None if it was not requested."""
 
     qos0: Result | None
     qos1: Result | None
@@ -30,7 +30,7 @@ class Pair:
 
     @property
     def void(self) -> str | None:
-        """What a floor did that makes it no floor: its rate says nothing."""
+        """Why a floor is invalid, if it lost or repeated readings; None otherwise."""
         for floor in (self.qos0, self.qos1):
             if floor is not None and not floor.exact:
                 return f"the {floor.route} lost {floor.lost} and repeated {floor.repeated}"
@@ -38,11 +38,11 @@ class Pair:
 
     @property
     def fault(self) -> str | None:
-        """Why it does not count; None if it does."""
+        """Why the pair does not count; None if it does."""
         if self.void:
             return self.void
         if self.others > DISTURBED:
-            return f"somebody else had {self.others:.0%} of the machine"
+            return f"other processes used {self.others:.0%} of the machine"
         return None
 
     @property
@@ -56,7 +56,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The pairs that the figures stand on. `disturbed`: none was undisturbed, so they stand on those."""
+    """The pairs from which the results are computed. `disturbed`: no pair was undisturbed, so these are used."""
 
     pairs: tuple[Pair, ...]
     discarded: tuple[Pair, ...]
@@ -70,9 +70,9 @@ def count_pairs(pairs: Sequence[Pair]) -> Counted:
 
 
 def another_pair(pairs: Sequence[Pair], wanted: int, seconds: float, budget_s: float) -> bool:
-    """Whether to measure one more: until `wanted` count, but never more than twice as many, nor beyond the time."""
+    """True until `wanted` pairs count, but for at most twice as many pairs, and not beyond the time budget."""
     if any(pair.product is not None and not pair.product.exact for pair in pairs):
-        return False  # it has failed already
+        return False  # the benchmark has already failed
     if not pairs:
         return True
     good = sum(pair.fault is None for pair in pairs)
@@ -80,7 +80,7 @@ def another_pair(pairs: Sequence[Pair], wanted: int, seconds: float, budget_s: f
 
 
 def middle(values: Sequence[float | None]) -> float | None:
-    """The median of those that are there."""
+    """The median of the values that are not None; None if there are none."""
     present = [value for value in values if value is not None]
     return median(present) if present else None
 
@@ -100,21 +100,21 @@ def backlog_grew(run: Result, per_s: float) -> bool:
 def failures(
     product: Sequence[Result], ledger: Mapping[str, int] | None, sustained: tuple[Result, float] | None
 ) -> list[str]:
-    """Why the benchmark fails, in sentences; empty when it does not. Speed is no reason."""
+    """Why the benchmark fails, in sentences; empty if it does not. Low speed is not a failure."""
     found = []
     for run in product:
         if run.stalled:
-            said = f"{run.sent:,} sent, {run.acknowledged:,} acknowledged to the load, {run.received:,} received"
-            found.append(f"{run.route} stalled: {said}")
+            counts = f"{run.sent:,} sent, {run.acknowledged:,} acknowledged to the load, {run.received:,} received"
+            found.append(f"{run.route} stalled: {counts}")
         if run.lost:
             found.append(f"{run.route}: {run.lost:,} of {run.sent:,} readings have no prediction")
         if run.repeated:
-            found.append(f"{run.route}: {run.repeated:,} predictions came again, or for no reading of the run")
+            found.append(f"{run.route}: {run.repeated:,} predictions were repeated, or are for no reading of the run")
     sent = sum(run.sent for run in product)
     if ledger is not None and ledger["unaccounted"]:
         found.append(f"the ledger does not close: {ledger['unaccounted']:,} unaccounted")
     if ledger is not None and ledger["classified"] != sent:
-        found.append(f"the ledger has {ledger['classified']:,} classified, {sent:,} readings were sent")
+        found.append(f"the ledger has {ledger['classified']:,} classified, but {sent:,} readings were sent")
     if sustained is not None and sustained[0].others <= DISTURBED and backlog_grew(*sustained):
         start, end = sustained[0].backlog_start, sustained[0].backlog_end
         found.append(f"at {sustained[1]:,.0f} readings a second the backlog grew from {start:,.0f} to {end:,.0f}")

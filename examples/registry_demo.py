@@ -2,8 +2,8 @@
 
     python examples/registry_demo.py
 
-It works in a folder of its own that goes at the end; with ZELADOR_REGISTRY__URL set, in that registry, where two of
-the models stay until you delete them (zelador models delete NAME).
+It uses a temporary folder, or the registry of ZELADOR_REGISTRY__URL if that is set. There, two of the models remain
+until you delete them (zelador models delete NAME).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SCENARIOS = {
 def main() -> None:
     models = demo_models()
 
-    print("1. Save three models, each with what is known of it")
+    print("1. Save three models with their metadata")
     for name, (model, facts) in models.items():
         path = save_model(model, name, facts)
         print(f"   {name:<24} {path}")
@@ -53,9 +53,9 @@ def main() -> None:
     try:
         save_model(models["forest_v1"][0], "forest_v1")
     except ValueError as error:
-        print(f"   a name is never overwritten: {error}")
+        print(f"   a model is never overwritten: {error}")
 
-    print("\n3. Load the best and look at it")
+    print("\n3. Load the best model")
     best = max(models, key=lambda name: list_models()[name]["metadata"]["f1"])
     entry = get_model_metadata(best)
     print(f"   {best}, saved at {entry['saved_at']}: {entry['metadata']['description']}")
@@ -64,17 +64,17 @@ def main() -> None:
     print("\n4. Does this machine need maintenance?")
     for scenario, values in SCENARIOS.items():
         (label,) = model.predict([values])
-        share = dict(zip(model.classes_, model.predict_proba([values])[0], strict=True))
-        shown = ", ".join(f"{name} {value:g}" for name, value in zip(FEATURES, values, strict=True))
-        print(f"   {scenario:<18} {shown:<42} {label:<4} (yes: {share['yes']:.0%})")
+        probabilities = dict(zip(model.classes_, model.predict_proba([values])[0], strict=True))
+        reading = ", ".join(f"{name} {value:g}" for name, value in zip(FEATURES, values, strict=True))
+        print(f"   {scenario:<18} {reading:<42} {label:<4} (yes: {probabilities['yes']:.0%})")
 
-    print("\n5. Delete one")
+    print("\n5. Delete one model")
     delete_model("forest_v1")
     print(f"   left: {', '.join(sorted(name for name in list_models() if name in models))}")
 
 
 def demo_models() -> dict[str, tuple[object, dict[str, object]]]:
-    """Three fitted classifiers by name, with their metadata; machines that shake, or shake and are hot, need care."""
+    """Three fitted classifiers by name, with metadata. Machines that vibrate, or vibrate and are hot, need care."""
     draw = np.random.default_rng(7)
     rows = np.column_stack([draw.gamma(2.0, 200.0, 1500), draw.normal(40.0, 10.0, 1500), draw.gamma(2.0, 0.5, 1500)])
     strain = rows[:, 2] + 0.03 * (rows[:, 1] - 40.0) + draw.normal(0.0, 0.2, 1500)
@@ -82,21 +82,21 @@ def demo_models() -> dict[str, tuple[object, dict[str, object]]]:
     train, test, train_labels, test_labels = train_test_split(rows, labels, test_size=0.3, random_state=7)
     kinds = {
         "forest_v1": (RandomForestClassifier(100, random_state=7), "a hundred trees"),
-        "boosting_v1": (GradientBoostingClassifier(random_state=7), "trees, each mending the last"),
-        "logistic_v1": (make_pipeline(StandardScaler(), LogisticRegression()), "a straight border"),
+        "boosting_v1": (GradientBoostingClassifier(random_state=7), "trees, each correcting the previous ones"),
+        "logistic_v1": (make_pipeline(StandardScaler(), LogisticRegression()), "a linear boundary"),
     }
-    found: dict[str, tuple[object, dict[str, object]]] = {}
+    fitted: dict[str, tuple[object, dict[str, object]]] = {}
     for name, (model, description) in kinds.items():
         model.fit(train, train_labels)
-        said = model.predict(test)
+        predicted = model.predict(test)
         facts = {
-            "accuracy": float(accuracy_score(test_labels, said)),
-            "f1": float(f1_score(test_labels, said, pos_label="yes")),
+            "accuracy": float(accuracy_score(test_labels, predicted)),
+            "f1": float(f1_score(test_labels, predicted, pos_label="yes")),
             "description": description,
             "features": FEATURES,
         }
-        found[name] = (model, facts)
-    return found
+        fitted[name] = (model, facts)
+    return fitted
 
 
 if __name__ == "__main__":

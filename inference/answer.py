@@ -1,6 +1,6 @@
-"""From readings and a model to predictions, or to the reason why not. Pure but for the model's own call.
+"""Classifies a batch of readings: a prediction for each, or the reason why there is none. Pure except for the model.
 
-A reading that makes the model raise is found by halving the batch; the others go on.
+If the model raises, the batch is halved until the failing readings are found; the others are classified.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Answer(Protocol):
 
 
 class Model(Protocol):
-    """What the loop needs of a model; `registry.classifier.Classifier` is one."""
+    """The interface of a model; `registry.classifier.Classifier` implements it."""
 
     @property
     def name(self) -> str: ...
@@ -40,12 +40,12 @@ class Model(Protocol):
 
 
 class Answered(msgspec.Struct):
-    """One message: a prediction for each reading in its order, or the reason why there is none.
+    """The result for one message: a prediction for each reading, in order, or the reason why there is none.
 
     `arrival` is None for an entry of the stream that cannot be decoded.
     """
 
-    delivered: Delivered  # the entry of the stream that it is in
+    delivered: Delivered  # the stream entry that contains the message
     arrival: Arrival | None
     predictions: list[Prediction] = []
     failures: list[tuple[Reading | None, str]] = []
@@ -58,16 +58,16 @@ def answer(
     deliveries: int,
     now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> list[Answered]:
-    """Classifies all readings of `batch` in one call of the model where it can.
+    """Classifies all readings of `batch`, in one call of the model unless it raises.
 
-    An entry that was given more than `deliveries` times is not tried again: it ended its workers each time.
+    An entry delivered more than `deliveries` times is not classified: each worker that tried it died.
     """
     answered: list[Answered] = []
     places: list[tuple[Answered, str, Reading]] = []
-    rows: list[float] = []  # one after the other
+    rows: list[float] = []  # the values of all readings, concatenated
     for delivered in batch:
         if delivered.arrivals is None:
-            answered.append(Answered(delivered, None, [], [(None, "the buffer's entry cannot be decoded")]))
+            answered.append(Answered(delivered, None, [], [(None, "the stream entry cannot be decoded")]))
             continue
         order = _order(delivered.features, model.features)
         for arrival in delivered.arrivals:
@@ -76,7 +76,7 @@ def answer(
             if delivered.deliveries > deliveries:
                 reason = (
                     f"given to a worker {delivered.deliveries - 1} times and never finished: this reading, "
-                    f"or one that came with it, ends the worker that classifies it"
+                    f"or another one in the same entry, kills the worker that classifies it"
                 )
                 item.failures.extend((reading, reason) for reading in arrival.readings)
                 continue
@@ -117,20 +117,20 @@ Result = tuple[str, float | None, dict[str, float] | None]
 
 
 def _classify(model: Model, rows: NDArray[np.float64]) -> list[Result | str]:
-    """A result for each row, or the text of what the model raised for it, found by halving."""
+    """A result for each row, or the text of the error that the model raised for it. Halves `rows` on an error."""
     try:
-        given = model.classify(rows)
-    except Exception as error:  # noqa: BLE001 - whatever a model raises is one reading's trouble, not the stream's
+        results = model.classify(rows)
+    except Exception as error:  # noqa: BLE001 - any error of the model concerns single readings, not the stream
         if len(rows) == 1:
             return [f"the model {model.name} failed: {type(error).__name__}: {str(error)[:300]}"]
         half = len(rows) // 2
         return _classify(model, rows[:half]) + _classify(model, rows[half:])
-    if given.probabilities is None:
-        return [(label, None, None) for label in given.labels]
+    if results.probabilities is None:
+        return [(label, None, None) for label in results.labels]
     classes = model.classes
     return [
         (label, (shares := dict(zip(classes, row, strict=True)))[label], shares)
-        for label, row in zip(given.labels, given.probabilities.tolist(), strict=True)
+        for label, row in zip(results.labels, results.probabilities.tolist(), strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""The inference worker as a process: everything put together, and taken down in order."""
+"""The inference worker as a process: starts its parts, and stops them in order."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ SERVICE = "inference"
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Runs until `stop`. Raises Unavailable when broker, Redis or registry cannot be used at the start."""
+    """Runs until `stop`. Raises Unavailable when the broker, Redis or the registry cannot be used at the start."""
     instance = settings.inference.instance
     options = link_options(settings.topics, SERVICE, f"zelador-{instance}", quiet_s=settings.inference.quiet_s)
     link = Link(settings.mqtt, options, stop)
-    reader = Reader(settings, stop, instance, wait=link.rest)  # Redis away: the session stays alive meanwhile
-    gathered = InferenceMetrics()
+    reader = Reader(settings, stop, instance, wait=link.rest)  # keeps the MQTT session alive while Redis is away
+    metrics = InferenceMetrics()
     reader.patient.open(settings.redis.start_patience_s)
     link.open(settings.mqtt.start_patience_s)
     swap = Swap(settings, stop)
     heartbeat = Heartbeat(reader.patient.client, settings.redis.prefix, SERVICE, instance)
     swap.start()
     if swap.live is None:
-        log.info("no model is live yet: readings wait in the buffer until one is selected")
-    worker = Worker(settings, link, reader, swap, gathered, heartbeat, stop)
-    watchdog = Watchdog(worker.facts, settings.health.stalled_after_s, stop, gathered.stalled.set)
+        log.info("no model is live yet: readings wait in the buffer until a model is selected")
+    worker = Worker(settings, link, reader, swap, metrics, heartbeat, stop)
+    watchdog = Watchdog(worker.facts, settings.health.stalled_after_s, stop, metrics.stalled.set)
     watchdog.start()
-    close_probes = probes.serve(settings.metrics, gathered.registry, watchdog.trouble, lambda: swap.registry_trouble)
+    close_probes = probes.serve(settings.metrics, metrics.registry, watchdog.trouble, lambda: swap.registry_trouble)
     try:
         worker.run()
     finally:

@@ -1,8 +1,8 @@
-"""Hot swap: which model is live, and the thread that takes up a new selection.
+"""Hot swap: holds the live model, and loads a newly selected one in a background thread.
 
-The loop takes one immutable reference a batch; loading happens beside it, so a swap never stalls the
-stream. A model that cannot be loaded is refused, loudly, and the one before goes on. So it does when the registry
-was replaced under us (registry/watch.py): readings do not wait for a person because of that.
+The inference loop reads one immutable reference per batch, so a swap never stalls the stream. A model that cannot be
+loaded is refused with an error in the log, and the previous model stays live. The model also stays live when the
+registry was replaced (registry/watch.py), so that readings do not wait for an operator.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A selection that could not be taken up."""
+    """A selection whose model could not be loaded."""
 
     name: str
     sequence: int
@@ -67,9 +67,10 @@ def take_up(
     features: tuple[str, ...],
     digest: str | None = None,
 ) -> SwapState:
-    """The state after looking at the present selection; `load` may raise a ZeladorError.
+    """The state after loading the selected model, if it is not yet live. `load` may raise a ZeladorError.
 
-    `digest` is that of the selected model: in a registry that was restored, the same number may have selected another.
+    `digest` is the selected model's. It is compared too, because in a restored registry the same selection number may
+    mean another model.
     """
     if selected is None:
         return SwapState()
@@ -81,7 +82,7 @@ def take_up(
     except ZeladorError as error:
         return SwapState(state.live, Refusal(selected.model, selected.sequence, str(error)))
     if missing := [name for name in model.features if name not in features]:
-        reason = f"it needs {', '.join(missing)}, which ZELADOR_FEATURES does not name"
+        reason = f"it needs {', '.join(missing)}, which ZELADOR_FEATURES does not list"
         return SwapState(state.live, Refusal(selected.model, selected.sequence, reason))
     return SwapState(Live(model, selected.sequence))
 
@@ -95,7 +96,7 @@ class Swap:
         self._client = connect_redis(settings.redis)
         by = f"the worker {settings.inference.instance}"
         self._registry_watch = Watch(self._registry, self._client, settings.redis.prefix, by, settings.registry.check_s)
-        self._unread: str | None = None  # why the registry could not be read at the last look
+        self._read_error: str | None = None  # why the last read of the registry failed
         self._state = SwapState()
         self._attempt = 0
         self._next_try = 0.0
@@ -106,7 +107,7 @@ class Swap:
         return self._state.live
 
     def facts(self) -> dict[str, object]:
-        """What the heartbeat says: the API tells "selected" from "live on n of m" by it."""
+        """The worker's model and refusal, for its heartbeat. The API computes a rollout's progress from them."""
         state = self._state
         return {
             "model": state.live.model.name if state.live else None,
@@ -120,11 +121,11 @@ class Swap:
 
     @property
     def registry_trouble(self) -> str | None:
-        """Why the registry is not the one last seen; the present model goes on all the same."""
+        """The problem with the registry, if it is not the one last seen; the live model is kept."""
         return self._registry_watch.trouble
 
     def start(self) -> None:
-        """Takes up the present selection, then goes on watching in a thread of its own."""
+        """Loads the selected model, then watches for new selections in a separate thread."""
         self.look()
         self._registry_watch.start(self._stop)
         self._thread.start()
@@ -135,15 +136,15 @@ class Swap:
         self._client.close()
 
     def look(self) -> None:
-        """One look at the log's next entry; takes up a selection that is not yet live."""
+        """Reads new entries of the log, and loads the selected model if it is not yet live."""
         try:
             self._registry.changed()
         except (ZeladorError, OSError) as error:
-            if str(error) != self._unread:  # once, not at every look
-                log.error("the registry cannot be read, the present model goes on: %s", error)
-            self._unread = str(error)
+            if str(error) != self._read_error:  # log it once, not at every poll
+                log.error("the registry cannot be read, the live model is kept: %s", error)
+            self._read_error = str(error)
             return
-        self._unread = None
+        self._read_error = None
         state = self._registry.state
         selected = state.selection
         before = self._state
@@ -161,8 +162,8 @@ class Swap:
         if after.refusal is not None:
             self._attempt += 1
             self._next_try = time.monotonic() + backoff(self._attempt, first=1.0, cap=RETRY_CAP_S)
-            kept = f"{after.live.model.name} goes on" if after.live else "readings wait"
-            log.error("%s is refused, %s: %s", after.refusal.name, kept, after.refusal.reason)
+            effect = f"{after.live.model.name} stays live" if after.live else "readings wait"
+            log.error("%s is refused, %s: %s", after.refusal.name, effect, after.refusal.reason)
         elif after.live is not before.live:
             if after.live is not None:
                 log.info("classifying with %s (selection %d)", after.live.model.name, after.live.sequence)
@@ -180,12 +181,12 @@ class Swap:
                     channel.subscribe(Keys(self._settings.redis.prefix).selected)
                     subscribed = True
                 channel.get_message(timeout=min(poll, self._settings.redis.timeout_s / 2))
-            except (redis.RedisError, OSError):  # the notification only wakes us; the look does the work
+            except (redis.RedisError, OSError):  # the notification only saves time; polling is enough
                 subscribed = False
                 self._stop.wait(poll)
             try:
                 self.look()
             except Exception:
-                log.exception("looking for a new selection failed; the present model goes on")
+                log.exception("the check for a new selection failed; the live model is kept")
         channel.close()
         client.close()

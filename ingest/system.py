@@ -1,4 +1,4 @@
-"""What the broker says of itself, where it does ($SYS, Mosquitto and its like): what it lost before we had it."""
+"""The broker's statistics from its $SYS topics (Mosquitto and compatible brokers): its version and dropped messages."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ TOPICS = (DROPPED, VERSION)
 
 @dataclass(frozen=True, slots=True)
 class BrokerSays:
-    """`dropped` counts the messages that the broker dropped for any of its clients since it started."""
+    """Statistics that the broker reported. `dropped` counts messages dropped for any client since it started."""
 
     dropped: int | None = None
     version: str | None = None
 
     def after(self, topic: str, payload: bytes) -> BrokerSays:
+        """The statistics after a message on one of `TOPICS`."""
         text = payload[:200].decode("utf-8", "replace").strip()
         if topic == DROPPED and text.isdecimal():
             return replace(self, dropped=int(text))

@@ -1,4 +1,4 @@
-"""An operator's word that what is there now is meant: a registry restored from a backup, or another in its place."""
+"""Confirms that the registry was restored or replaced on purpose."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from zelador.settings import Settings, redact
 
 
 def accept(settings: Settings, *, by: str, why: str) -> tuple[Seen | None, Seen]:
-    """What the services had last seen, and what counts from now on.
+    """Records the current registry as the right one; returns the entry last seen before, and the new one.
 
-    Running services fold anew when they see it. Raises NotFound, Corrupt, Unavailable.
+    Running services reload the log when they read the record. Raises NotFound, Corrupt, Unavailable.
     """
     state = Registry.existing(settings.registry).sync()
     at = now()
@@ -27,7 +27,7 @@ def accept(settings: Settings, *, by: str, why: str) -> tuple[Seen | None, Seen]
             last_seen.accept(after)
     except (redis.RedisError, OSError) as error:
         raise Unavailable(
-            f"nothing was accepted: Redis does not answer at {redact(settings.redis.url)} ({error}); start it first, "
-            "or, where there is none, restart the services"
+            f"nothing was accepted: Redis does not answer at {redact(settings.redis.url)} ({error}); start Redis, "
+            "or, if you run without it, restart the services"
         ) from None
     return before, after

@@ -1,4 +1,4 @@
-"""What can be changed in a registry once a model is in it: each a commit of one entry, all of it or nothing."""
+"""Changes to registered models: select, tag, rename, delete. Each is a commit of one entry, all or nothing."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ log = logging.getLogger(__name__)
 
 
 class Changes:
-    """`registry.registry.Registry` is one; `if_match` is an ETag of the state that the caller decided on."""
+    """Base class of `registry.registry.Registry`. `if_match` is the ETag of the state that the caller read."""
 
     _log: Log
     _payload: Payload
     _index: Index
 
     def select(self, name: str, *, by: str, why: str = "", if_match: str | None = None) -> Selection:
-        """Makes `name` the model that every worker takes up. Raises ModelNotFound, Moved."""
+        """Makes `name` the model that every worker serves. Raises ModelNotFound, Moved."""
         return _selected(self._commit([{"op": "select", "name": name}], by, why, if_match))
 
     def roll_back(self, *, by: str, why: str = "", if_match: str | None = None) -> Selection:
-        """Selects what was selected before, and again what was before that; deleted models are passed over.
+        """Selects the previously selected model again; the next call goes one further back. Skips deleted models.
 
-        Raises Conflict when there is nothing before, Moved when another selection came first: two people who
-        roll back the same model at once go back once.
+        Raises Conflict when there is no previous model, Moved when another selection came first: when two people
+        roll back the same model at once, only one rollback happens.
         """
-        seen = self._log.sync().selection
+        expected = self._log.sync().selection
 
         def back(state: State) -> list[dict[str, Any]]:
-            if state.selection != seen:
-                raise Moved("another model was selected meanwhile; look at the selection and decide anew")
+            if state.selection != expected:
+                raise Moved("another model was selected meanwhile; check the selection, then retry")
             return [{"op": "roll_back", "to": state.previous()}]
 
         return _selected(self._commit(back, by, why, if_match))
@@ -49,7 +49,7 @@ class Changes:
     def annotate(
         self, name: str, metadata: Mapping[str, Any], *, by: str, why: str = "", if_match: str | None = None
     ) -> Model:
-        """Sets or replaces keys of the model's metadata; the model itself never changes."""
+        """Sets or replaces keys of the model's metadata. The model's files never change."""
         op = {"op": "annotate", "name": name, "metadata": plain(metadata)}
         return self._commit([op], by, why, if_match).models[name]
 
@@ -63,15 +63,15 @@ class Changes:
         why: str = "",
         if_match: str | None = None,
     ) -> Model:
-        """Adds and takes away tags; two people who tag at once both have their way."""
+        """Adds and removes tags. Concurrent changes of the same model's tags are merged."""
         added, removed = checked_tags(add), sorted(set(remove))
         op = {"op": "tag", "name": name, "add": added, "remove": removed}
         return self._commit([op], by, why, if_match).models[name]
 
     def rename(self, name: str, to: str, *, by: str, why: str = "", if_match: str | None = None) -> Model:
-        """Gives the model a name that is free; its own is no change. Its files stay where they are.
+        """Renames a model to a free name; its present name changes nothing. Its files are not moved.
 
-        The history keeps the names of then, and rolling back finds the model all the same.
+        The history keeps the old name; rolling back still finds the model.
         Raises ModelSelected, DuplicateName, ModelNotFound, InvalidInput, Moved.
         """
         return self.amend(name, {}, to=to, by=by, why=why, if_match=if_match)
@@ -89,21 +89,23 @@ class Changes:
         why: str = "",
         if_match: str | None = None,
     ) -> Model:
-        """Annotates, tags and renames in one entry; what would change nothing is not written.
+        """Annotates, tags and renames a model in one entry. Writes nothing if nothing would change.
 
-        `tags` (None: as they are) become the model's only ones, `add` and `remove` change them, `to` is its new name.
-        Raises as `annotate`, `tag` and `rename` do.
+        `tags` replaces all tags (None keeps them), then `add` and `remove` apply; `to` is the new name.
+        Raises the same errors as `annotate`, `tag` and `rename`.
         """
-        only, added, removed = None if tags is None else set(checked_tags(tags)), set(checked_tags(add)), set(remove)
+        replacement = None if tags is None else set(checked_tags(tags))
+        added, removed = set(checked_tags(add)), set(remove)
 
         def amend(state: State) -> list[dict[str, Any]]:
-            have = set(state.model(name).tags)
-            wanted = ((have if only is None else only) | added) - removed
+            present = set(state.model(name).tags)
+            wanted = ((present if replacement is None else replacement) | added) - removed
             ops: list[dict[str, Any]] = []
             if metadata:
                 ops.append({"op": "annotate", "name": name, "metadata": plain(metadata)})
-            if wanted != have:
-                ops.append({"op": "tag", "name": name, "add": sorted(wanted - have), "remove": sorted(have - wanted)})
+            if wanted != present:
+                op = {"op": "tag", "name": name, "add": sorted(wanted - present), "remove": sorted(present - wanted)}
+                ops.append(op)
             if to not in (None, name):
                 ops.append({"op": "rename", "name": name, "to": to})
             return ops
@@ -111,7 +113,7 @@ class Changes:
         return self._commit(amend, by, why, if_match).models[name if to is None else to]
 
     def reserve(self, name: str, for_s: float, *, by: str, why: str = "") -> str:
-        """Keeps a name free for whoever has the token that this gives, for `for_s` seconds. Raises DuplicateName."""
+        """Reserves a name for `for_s` seconds; returns the token that registering it needs. Raises DuplicateName."""
         token, until = secrets.token_hex(16), datetime.now(timezone.utc) + timedelta(seconds=for_s)
         text = until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._commit([{"op": "reserve", "name": check_name(name), "token": token, "until": text}], by, why)
@@ -120,10 +122,10 @@ class Changes:
     def delete(
         self, name: str, *, by: str, why: str = "", if_match: str | None = None, files_at_once: bool = False
     ) -> None:
-        """Removes the model; its entries stay in the log. Raises ModelSelected, ModelNotFound, Moved.
+        """Deletes the model; its log entries remain. Raises ModelSelected, ModelNotFound, Moved.
 
-        Its files go with a collection after the grace, so that who loads it or copies the folder now finds them;
-        `files_at_once` removes them here.
+        A collection deletes its files after the grace period, so that a load or copy in progress still finds them.
+        `files_at_once` deletes them now.
         """
         uploads: list[str] = []
 
@@ -152,20 +154,20 @@ class Changes:
         return state
 
     def _derive(self) -> None:
-        """Neither may fail a commit."""
+        """Updates the files derived from the log. Never fails a commit."""
         self._index.write(self._log)
         try:
             self._log.write_checkpoint_if_due()
         except Unavailable as error:
-            log.warning("no checkpoint was written; a later change writes one: %s", error)
+            log.warning("no checkpoint was written; a later change will write one: %s", error)
 
 
 def checked_tags(tags: Iterable[Any]) -> list[str]:
-    """Sorted, each once. Raises InvalidInput."""
-    given = list(tags)
-    if bad := [tag for tag in given if not isinstance(tag, str) or not 0 < len(tag) <= 64 or not tag.isprintable()]:
+    """The tags sorted, without duplicates. Raises InvalidInput."""
+    items = list(tags)
+    if bad := [tag for tag in items if not isinstance(tag, str) or not 0 < len(tag) <= 64 or not tag.isprintable()]:
         raise InvalidInput(f"{str(bad[0])[:80]!r} is not a tag: 1 to 64 printable characters")
-    return sorted(set(given))
+    return sorted(set(items))
 
 
 def _selected(state: State) -> Selection:

@@ -1,7 +1,7 @@
-"""Checkpoints: the folded state at an entry, so that a cold start reads one file and a tail. Derived, never the truth.
+"""Checkpoints: the folded state after an entry, so that a cold start reads one file and a tail. Derived from the log.
 
-Compressed, and checked three times before it is believed: zstd's own checksum, the digest of the log's entry
-that it names, and, where a key is set, its signature.
+A checkpoint is compressed, and used only after three checks: zstd's own checksum, the digest of the log entry
+that it names and, when a signing key is set, its signature.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from zelador.errors import Corrupt
 FOLDER = "checkpoints"
 FILE = re.compile(r"^checkpoints/(\d{8})\.json\.zst$")
 FORMAT = 1
-WITH_RENAMED = 2  # a model's files lie under another name: a Zelador that does not know it would collect them
-KEPT = 2
-LEAST_TAIL = 100  # entries; below it a checkpoint costs more than it saves
-LEVEL = 9  # of zstd: 10,000 models in a quarter of a second
-LARGEST = 1 << 30  # bytes unpacked: a bound against a file that was made to fill the memory
+FORMAT_RENAMED = 2  # has models whose files are under an earlier name; older versions would collect those files
+MAX_CHECKPOINTS = 2
+MIN_TAIL = 100  # entries; with a shorter tail a checkpoint costs more than it saves
+ZSTD_LEVEL = 9  # compresses 10,000 models in a quarter of a second
+MAX_UNPACKED_BYTES = 1 << 30  # so that a hostile file cannot fill the memory
 
 logger = logging.getLogger(__name__)
 
@@ -58,15 +58,15 @@ def key(seq: int) -> str:
 
 
 def due(state: State, newest: int) -> bool:
-    """Whether the tail behind the checkpoint of entry `newest` (0: there is none) has grown long."""
-    return state.seq - newest > max(LEAST_TAIL, len(state.models) / 8)
+    """True if the tail after the checkpoint of entry `newest` (0: no checkpoint) is long enough for a new one."""
+    return state.seq - newest > max(MIN_TAIL, len(state.models) / 8)
 
 
 def encode(state: State, keyring: Keyring) -> bytes:
     import zstandard
 
     document = Checkpoint(
-        WITH_RENAMED if any(model.stored_as for model in state.models.values()) else FORMAT,
+        FORMAT_RENAMED if any(model.stored_as for model in state.models.values()) else FORMAT,
         state.registry,
         state.seq,
         state.head or "",
@@ -79,15 +79,15 @@ def encode(state: State, keyring: Keyring) -> bytes:
         state.trusted,
     )
     sealed = keyring.seal("checkpoint", msgspec.json.encode(document).removesuffix(b"}") + b"\n}\n")
-    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(sealed)
+    return zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True).compress(sealed)
 
 
 def decode(data: bytes, keyring: Keyring) -> State | None:
-    """The state in a checkpoint; None when it is damaged, of another format, or not signed where it must be."""
+    """The state in a checkpoint; None if it is damaged, has an unknown format, or lacks a required signature."""
     import zstandard
 
     try:
-        plain = zstandard.ZstdDecompressor().decompress(data, max_output_size=LARGEST)
+        plain = zstandard.ZstdDecompressor().decompress(data, max_output_size=MAX_UNPACKED_BYTES)
         if keyring and not keyring.proves("checkpoint", plain):
             return None
         found = _decode(plain)
@@ -106,7 +106,7 @@ def decode(data: bytes, keyring: Keyring) -> State | None:
         MemoryError,
     ):
         return None
-    if found.format not in (FORMAT, WITH_RENAMED):
+    if found.format not in (FORMAT, FORMAT_RENAMED):
         return None
     return State(
         found.registry,
@@ -128,34 +128,35 @@ def _row(model: Model) -> dict[str, Any]:
 
 
 def numbers(store: Store) -> list[int]:
-    """Of the checkpoints there are, the newest first."""
+    """The entry numbers of all checkpoints, newest first."""
     return sorted((int(match[1]) for item in store.list(FOLDER) if (match := FILE.match(item.key))), reverse=True)
 
 
 def newest(store: Store, keyring: Keyring) -> State | None:
-    """The newest state that is whole and belongs to this log.
+    """The state of the newest usable checkpoint; None if there is none.
 
-    Raises Corrupt when a whole checkpoint does not: the log lost its newest entries, or is another registry's.
+    Raises Corrupt when an intact checkpoint does not match the log: the log lost its newest entries, or belongs to
+    another registry.
     """
     for seq in numbers(store):
         data = store.read(key(seq))
         state = decode(data, keyring) if data is not None else None
         if state is None or state.seq != seq:
-            logger.warning("%s cannot be used; an older one, or the log alone, says the same", key(seq))
+            logger.warning("%s cannot be used; reading an older checkpoint or the whole log instead", key(seq))
             continue
         entry = store.read(log.key(seq))
         if entry is None or log.digest(entry) != state.head:
             raise Corrupt(
-                f"{key(seq)} was made of a log that reached entry {seq}, and {log.key(seq)} is "
-                f"{'missing' if entry is None else 'another'}: restore the log from a backup, or remove the folder "
-                f"{FOLDER}/ to go on with what is there"
+                f"{key(seq)} was made when the log had entry {seq}, but {log.key(seq)} is now "
+                f"{'missing' if entry is None else 'different'}: restore the log from a backup, or remove the folder "
+                f"{FOLDER}/ to continue with the log as it is"
             )
         return state
     return None
 
 
 def write(store: Store, state: State, keyring: Keyring) -> None:
-    """Writes the state's checkpoint and removes all but the newest two. May raise Unavailable."""
-    store.put_stream(key(state.seq), [encode(state, keyring)])  # who else writes it writes the same
-    for seq in numbers(store)[KEPT:]:
+    """Writes a checkpoint of the state and deletes all but the newest two. May raise Unavailable."""
+    store.put_stream(key(state.seq), [encode(state, keyring)])  # any other process writes the same content
+    for seq in numbers(store)[MAX_CHECKPOINTS:]:
         store.delete(key(seq))

@@ -1,6 +1,6 @@
-"""Collecting what nobody needs: condemned first, in the log, and gone only after a grace.
+"""Collection of unused files in two steps: they are condemned in the log, and deleted after a grace period.
 
-The grace is what lets a save finish, and a copy of the folder taken meanwhile be whole.
+The grace period lets a running save finish, and keeps a copy of the folder complete while it is being made.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ RUNS = "runs"
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    condemned: tuple[str, ...]  # uploads that no entry names, "name/upload"
-    removed: tuple[str, ...]  # uploads whose files went
-    runs: tuple[str, ...]  # training runs that went
+    condemned: tuple[str, ...]  # uploads that no model uses, "name/upload"
+    removed: tuple[str, ...]  # uploads whose files were deleted
+    runs: tuple[str, ...]  # training runs that were deleted
 
 
 def collect(
@@ -36,9 +36,10 @@ def collect(
     by: str,
     clock: Callable[[], float] = time.time,
 ) -> Collected:
-    """Condemns what no entry names and is older than the grace; removes what was condemned so long ago.
+    """Condemns unregistered uploads older than the grace period; deletes those condemned longer ago than that.
 
-    The candidates are listed once and filtered at each try of the commit, or under load none would ever land.
+    The uploads are listed once and filtered at each try of the commit: a new listing at each try could take so long
+    that, under load, another writer always came first.
     """
     present = _newest(store, FOLDER, 3)
     old = [key for key, modified in present.items() if modified < clock() - grace_s]
@@ -49,7 +50,7 @@ def collect(
         chosen[:] = [key for key in old if key not in registered and key not in state.condemned]
         return [{"op": "condemn", "uploads": list(chosen)}] if chosen else []
 
-    state = chain.commit(condemn, by=by, why="uploads that nobody registered")
+    state = chain.commit(condemn, by=by, why="uploads that were never registered")
     due = [key for key in present if key in state.condemned and _seconds(state.condemned[key]) < clock() - grace_s]
     for key in due:
         payload.remove(key)
@@ -61,7 +62,7 @@ def collect(
 
 
 def _newest(store: Store, prefix: str, depth: int) -> dict[str, float]:
-    """By folder, `depth` names deep and named without the first, when its newest file was written."""
+    """The time of the newest file in each folder that is `depth` names deep. Folder names omit the first part."""
     found: dict[str, float] = {}
     for item in store.list(prefix):
         names = item.key.split("/")

@@ -1,4 +1,4 @@
-"""Many alike dicts as columns: half the size once compressed, since like stands beside like."""
+"""Packs dicts with the same keys as columns, which halves their compressed size: similar values are adjacent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Packed = dict[str, Any]
 
 
 def pack(values: list[Any]) -> Packed:
-    """Dicts with the same keys in the same order share their columns, and so on within; anything else stays."""
+    """Packs dicts with the same keys in the same order as columns, recursively. Other values stay as they are."""
     shapes: dict[tuple[str, ...] | None, int] = {}
     members: list[list[Any]] = []
     which = []
@@ -28,7 +28,7 @@ def pack(values: list[Any]) -> Packed:
 
 
 def unpack(packed: Packed) -> list[Any]:
-    """As it was packed. Raises ValueError, KeyError, IndexError, TypeError for what cannot have been."""
+    """The values that were packed. Raises ValueError, KeyError, IndexError or TypeError for invalid data."""
     parts: list[list[Any]] = []
     for shape, columns in zip(packed["shapes"], packed["columns"], strict=True):
         if shape is None:

@@ -1,7 +1,7 @@
-"""The commit: how a change gets into the log, once, whatever is lost on the way, with any number of writers.
+"""Appends a change to the log exactly once, with any number of concurrent writers.
 
-No lock: the next slot of the log is created by whoever is first. "Already exists" is not an answer, only
-a reason to read the slot; an error is not an answer either, and the same bytes are tried again.
+There is no lock: the first writer creates the next slot of the log. After "already exists" the writer reads the slot,
+because the entry in it may be its own. After an error it tries the same bytes again.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailabl
 from zelador.retry import backoff
 
 TRIES = 500
-PATIENCE_S = 120.0  # of one change, whatever its tries cost
+PATIENCE_S = 120.0  # time limit of one commit, all tries together
 FIRST_S, CAP_S = 0.002, 0.25
 
 Decide = Callable[[State], Sequence[dict[str, Any]]]
 
 
 class Log(Follower):
-    """The log of one store, to be read and added to."""
+    """The log of one store, for reading and writing."""
 
     def commit(self, decide: Decide, *, by: str, why: str = "", if_match: str | None = None) -> State:
-        """Appends the operations that `decide` gives for the present state; gives the state just after.
+        """Appends the operations that `decide` returns for the current state; returns the state after them.
 
-        `decide` is called again after each change by another writer; when it gives none, nothing is written. It and
-        the fold raise Conflict, NotFound or InvalidInput for what is not allowed. Raises Moved when `if_match` is not
-        the present ETag, Unavailable when it was not made, Unknown (with the commit id) when that cannot be told.
+        `decide` is called again after each change by another writer. When it returns no operations, nothing is
+        written. `decide` and the fold raise Conflict, NotFound or InvalidInput for a change that is not allowed.
+        Raises Moved when `if_match` is not the current ETag, Unavailable when the change was not made, and Unknown
+        (with the commit id) when the outcome is unknown.
         """
         identity = uuid.uuid4().hex
         deadline = time.monotonic() + PATIENCE_S
@@ -44,7 +45,7 @@ class Log(Follower):
             for attempt in range(1, TRIES + 1):
                 if attempt == 1:
                     self.sync()
-                else:  # what was first has our head as its `previous`, or it is Corrupt: no need to read our own again
+                else:  # decoding the other writer's entry proves that our head is still in the log
                     self.changed()
                 state = self._state
                 if identity in state.commits:
@@ -57,9 +58,7 @@ class Log(Follower):
                 if time.monotonic() > deadline:
                     break
                 self._wait(backoff(attempt, first=FIRST_S, cap=CAP_S))
-            raise Unavailable(
-                f"other writers were first {attempt} times, so the change was not made; try again when they are done"
-            )
+            raise Unavailable(f"the change was not made: other writers were faster {attempt} times; try again later")
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
@@ -69,13 +68,13 @@ class Log(Follower):
         while True:
             try:
                 if if_match is not None and if_match.strip('"') not in (state.etag, "*"):
-                    raise Moved("the registry has changed since you read it; read it again and decide anew")
+                    raise Moved("the registry changed after you read it; read it again, then retry")
                 ops = tuple(decide(state))
                 if not ops:
                     return None
                 entry = log.Entry(state.seq + 1, state.head, identity, now(), by, why, ops)
                 data = self._keyring.seal("entry", log.encode(entry))
-                # As others will read it: what JSON does not keep (a tuple, a key that is a number) differs for nobody.
+                # Fold the decoded entry, as other readers will: JSON turns tuples into lists and keys into strings.
                 return entry, data, fold(state, log.decode(data, entry.seq, state.head), log.digest(data))
             except (Conflict, NotFound, InvalidInput):
                 newer = self.sync()
@@ -83,19 +82,19 @@ class Log(Follower):
                     raise
                 state = newer
             except (Corrupt, TypeError) as error:
-                raise InvalidInput(f"what was given cannot be kept in the log: {error}") from None
+                raise InvalidInput(f"the change cannot be kept in the log: {error}") from None
 
     def _put(self, entry: log.Entry, data: bytes, after: State, deadline: float) -> bool:
-        """True once the slot holds our entry; False when it holds another's. Raises Unknown, Unavailable."""
+        """True when the slot holds our entry; False when it holds another writer's. Raises Unknown, Unavailable."""
         slot = log.key(entry.seq)
-        unknown = f"whether the change was made is not known; look for commit {entry.commit} in {slot} or behind it"
+        unknown = f"it is unknown whether the change was made; look for commit {entry.commit} from {slot} on"
         for attempt in range(1, TRIES + 1):
             try:
                 if self._store.create(slot, data):
                     self._state = after
                     return True
             except Uncertain:
-                pass  # not known: the slot itself tells
+                pass  # outcome unknown: read the slot to find out
             try:
                 found = self._store.read(slot)
             except Unavailable as error:
@@ -109,9 +108,9 @@ class Log(Follower):
             if time.monotonic() > deadline:
                 break
             self._wait(backoff(attempt, first=FIRST_S, cap=CAP_S))
-        raise Unknown(f"{unknown} before you try again: it could be neither written nor read")
+        raise Unknown(f"{unknown} before you try again: the slot could be neither written nor read")
 
 
 def now() -> str:
-    """ISO 8601, UTC, milliseconds: sorts as it passes."""
+    """The current time as ISO 8601 in UTC with milliseconds, so that text order is time order."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

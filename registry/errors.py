@@ -1,4 +1,4 @@
-"""What can go wrong with the registry, by what the caller does about it."""
+"""The registry's errors, grouped by what the caller has to do about them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from zelador import errors
 
 
 class ModelNotFound(errors.NotFound, FileNotFoundError):
-    """No model of that name, or its files are gone."""
+    """No model has that name, or its files are missing."""
 
-    def __str__(self) -> str:  # OSError's own would be empty
+    def __str__(self) -> str:  # OSError's own __str__ would return ""
         return str(self.args[0]) if self.args else ""
 
 
@@ -21,28 +21,28 @@ class ModelSelected(errors.Conflict):
 
 
 class Moved(errors.Conflict):
-    """The registry is not as the caller last saw it (If-Match)."""
+    """The registry changed after the caller read it (If-Match)."""
 
 
-class Condemned(errors.Conflict):
-    """The upload was given up by a collection before it was registered: upload it anew."""
+class UploadCollected(errors.Conflict):
+    """A collection condemned the upload before it was registered: upload it again."""
 
 
 class TypeRefused(errors.InvalidInput):
-    """The object holds a type that is not on our allow-list."""
+    """The object contains a type that is not on the allow-list."""
 
 
 class ArchiveRefused(errors.InvalidInput):
-    """The archive is not a model as it is exported, or holds what would be refused at load."""
+    """The archive is not an exported model, or contains something that loading would refuse."""
 
 
-class Replaced(errors.Corrupt):
-    """The log is not the one that was read before: restored, cut short, or another registry's."""
+class LogReplaced(errors.Corrupt):
+    """The log differs from the one read earlier: it was restored, truncated or replaced by another registry's."""
 
 
 class ModelRefused(errors.Corrupt):
-    """The artefact cannot be trusted, or does not answer its golden rows."""
+    """The artifact cannot be trusted, or does not reproduce its golden rows."""
 
 
 class Unknown(errors.Unavailable):
-    """Whether the change was made cannot be told; the commit id in the message tells it later."""
+    """The outcome of a change is unknown. The commit id in the message can be looked up in the log later."""

@@ -1,6 +1,6 @@
-"""The registry for scripts and notebooks: six functions on the registry of the settings.
+"""The registry for scripts and notebooks: six functions that use the registry of the settings.
 
-Without ZELADOR_REGISTRY__URL it lives in `./.zelador/registry`.
+Without ZELADOR_REGISTRY__URL, it is in `./.zelador/registry`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 def save_model(model: Any, name: str, metadata: Mapping[str, Any] | None = None, rows: Any = None) -> str:
-    """Saves a fitted scikit-learn classifier or PyCaret pipeline with its metadata; gives the path of its artefact.
+    """Saves a fitted scikit-learn classifier or PyCaret pipeline with its metadata; returns its artifact's path.
 
-    `metadata["features"]` (names) is used where the model does not know its feature names. `rows`: some of the data,
-    (n, features); a worker that loads the model sees by the first of them that it answers as it does here.
-    Raises ValueError for a name that is taken or refused, TypeRefused for a type outside the allow-list.
+    `metadata["features"]` (names) is used if the model does not know its feature names. `rows`: some rows of the
+    data, shape (n, features). The first of them become the golden rows, with which a worker checks a loaded model.
+    Raises ValueError for a name that is taken or invalid, TypeRefused for a type outside the allow-list.
     """
     registry = _open()
     return registry.where(registry.save(name, upload_of(model, metadata, rows), by=user(), why="save_model"))
 
 
 def load_model(name: str) -> Any:
-    """The scikit-learn model itself. Raises FileNotFoundError for an unknown name, or when its artefact is gone."""
+    """The scikit-learn model. Raises FileNotFoundError for an unknown name, or when its artifact is missing."""
     return _open().pipeline(name)
 
 
@@ -43,7 +43,7 @@ def list_models() -> dict[str, dict[str, Any]]:
 
 
 def get_models_summary() -> list[dict[str, Any]]:
-    """One flat dict a model: its metadata with name and saved_at, the newest first."""
+    """One flat dict per model: its metadata with name and saved_at, newest first."""
     entries = [
         {**entry["metadata"], "name": name, "saved_at": entry["saved_at"]} for name, entry in list_models().items()
     ]
@@ -51,20 +51,20 @@ def get_models_summary() -> list[dict[str, Any]]:
 
 
 def get_model_metadata(name: str) -> dict[str, Any]:
-    """The model's whole entry (path, metadata, saved_at). Raises KeyError for an unknown name."""
+    """The model's path, metadata and saved_at. Raises KeyError for an unknown name."""
     return list_models()[name]
 
 
 def delete_model(name: str) -> None:
-    """Removes the model and its artefact.
+    """Deletes the model and its artifact.
 
-    Raises FileNotFoundError for an unknown name, Conflict while it is selected.
+    Raises FileNotFoundError for an unknown name, Conflict for the selected model.
     """
     _open().delete(name, by=user(), why="delete_model", files_at_once=True)
 
 
 def upload_of(model: Any, metadata: Mapping[str, Any] | None = None, rows: Any = None) -> Upload:
-    """What is saved of a model that a script has: what it knows of itself, and what it is told."""
+    """The `Upload` of a model in a script: its own features and classes, with the given metadata and rows."""
     from registry.classifier import classes_of
     from registry.registry import Upload
     from registry.unwrap import is_wrapped, unwrap
@@ -82,27 +82,27 @@ def _open() -> Registry:
     return Registry.open(load_settings().registry)
 
 
-def _features(model: Any, given: Any) -> tuple[Any, ...]:
+def _features(model: Any, feature_names: Any) -> tuple[Any, ...]:
     from registry.manifest import Feature
 
-    names = list(given) if given is not None else list(getattr(model, "feature_names_in_", ()))
+    names = list(feature_names) if feature_names is not None else list(getattr(model, "feature_names_in_", ()))
     count = getattr(model, "n_features_in_", len(names))
     if names and len(names) != count:
         raise InvalidInput(f"metadata names {len(names)} features, the model was fitted on {count}")
     return tuple(Feature(str(name)) for name in names or [f"x{i}" for i in range(count)])
 
 
-def _rows(given: Any, features: Sequence[Any]) -> Rows | None:
+def _rows(data: Any, features: Sequence[Any]) -> Rows | None:
     import numpy as np
 
-    if given is None:
+    if data is None:
         return None
     try:
-        rows = np.asarray(given, dtype=np.float64)
+        rows = np.asarray(data, dtype=np.float64)
     except (TypeError, ValueError):
         rows = np.empty(0)
     if rows.ndim != 2 or rows.shape[1] != len(features):
-        raise InvalidInput(f"rows must be numbers, a column for each of the {len(features)} features")
+        raise InvalidInput(f"rows must be numbers, with a column for each of the {len(features)} features")
     return rows
 
 

@@ -1,4 +1,4 @@
-"""registry.json in the shape that old scripts know: {name: {path, metadata, saved_at}}. Derived; never read by us."""
+"""registry.json, for scripts: {name: {path, metadata, saved_at}}. Derived from the log; Zelador never reads it."""
 
 from __future__ import annotations
 
@@ -13,53 +13,54 @@ from registry.store import Store
 from zelador.errors import Unavailable
 
 FILE = "registry.json"
-EACH_CHANGE = 1_000  # models; with more it is written after each hundredth part of them, and at each start: megabytes
-# at every change would cost more than all the rest of it
-ROUNDS = 5  # at most, when others commit while we write
+# Up to this many models, the file is written after each change. Above it, writing megabytes would cost more than the
+# change itself: then the file is written at each start and after every (models / 100) changes.
+MAX_MODELS_PER_CHANGE = 1_000
+MAX_ROUNDS = 5  # of writing again because other processes committed meanwhile
 
 log = logging.getLogger(__name__)
 
 
 class Index:
-    """Keeps each model's text, so that a change among thousands renders one."""
+    """Writer of registry.json. Caches the text of each model, so that a change renders only one."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._texts: dict[str, tuple[Model, bytes]] = {}
-        self._written = 0  # the entry that it was last written at
+        self._written = 0  # number of the entry at which the file was last written
 
     def render(self, state: State) -> bytes:
-        kept = self._texts
+        cached = self._texts
         self._texts = {}
         for name, model in state.models.items():
-            known = kept.get(name)
+            known = cached.get(name)
             self._texts[name] = known if known is not None and known[0] is model else (model, _text(model))
         if not self._texts:
             return b"{}\n"
         return b"{\n  " + b",\n  ".join(text for _, text in self._texts.values()) + b"\n}\n"
 
     def write(self, follow: Log) -> None:
-        """When it is due. It may never fail a commit: the log has the change already."""
+        """Writes the file if it is due. Never fails a commit: the change is already in the log."""
         models = len(follow.state.models)
-        if models > EACH_CHANGE and follow.state.seq - self._written < models / 100:
+        if models > MAX_MODELS_PER_CHANGE and follow.state.seq - self._written < models / 100:
             return
         try:
-            for _ in range(ROUNDS):
+            for _ in range(MAX_ROUNDS):
                 self._store.replace(FILE, self.render(follow.state))
                 self._written = follow.state.seq
-                if not follow.changed():  # else a writer that was faster may have been overwritten by us
+                if not follow.changed():  # otherwise this may have overwritten a newer version
                     return
         except Unavailable as error:
             log.warning("registry.json was not written; the next change writes it: %s", error)
 
-    def mend(self, follow: Log) -> None:
-        """Writes it again when it is damaged, deleted or stale."""
+    def repair(self, follow: Log) -> None:
+        """Writes the file again if it is damaged, missing or stale."""
         try:
-            right = self._store.read(FILE) == self.render(follow.state)
+            is_current = self._store.read(FILE) == self.render(follow.state)
         except Unavailable as error:
             log.warning("registry.json cannot be read: %s", error)
             return
-        if right:
+        if is_current:
             self._written = follow.state.seq
         else:
             self._written = 0
@@ -69,4 +70,4 @@ class Index:
 def _text(model: Model) -> bytes:
     entry = {"path": path_of(model), "metadata": {**model.metadata, "tags": model.tags}, "saved_at": model.saved_at}
     text = msgspec.json.format(msgspec.json.encode({model.name: entry}), indent=2)
-    return text[4:-2]  # without the braces around it, and already as deep as it will stand
+    return text[4:-2]  # without the outer braces, already indented

@@ -1,4 +1,4 @@
-"""The log: one entry a change, each with the digest of the one before. Bytes in, values out; no I/O, no clock."""
+"""Entries of the log: one per change, each with the digest of the previous one. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import msgspec
 from zelador.errors import Corrupt
 
 FOLDER = "log"
-FILE = re.compile(r"^\d{8}\.json$")  # anything else in the folder is a stray
+FILE = re.compile(r"^\d{8}\.json$")  # any other file in the folder is ignored
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One change, or several that belong together (`ops`: all of them or none)."""
+    """One change, or several that are applied together: all of `ops` or none."""
 
     seq: int
-    previous: str | None  # SHA-256 of the bytes of the entry before; None for the first
-    commit: str  # unique: tells our own entry from another's
+    previous: str | None  # SHA-256 of the previous entry's bytes; None for the first entry
+    commit: str  # a unique id, by which a writer recognizes its own entry
     at: str  # ISO 8601, UTC
     by: str
     why: str
-    ops: tuple[dict[str, Any], ...]  # each has "op", one of fold.OPERATIONS
-    signature: str = ""  # signing.py writes and checks it on the bytes
+    ops: tuple[dict[str, Any], ...]  # each has a key "op": one of fold.OPERATIONS
+    signature: str = ""  # signing.py adds and checks it on the encoded bytes
 
 
 _decode = msgspec.json.Decoder(Entry).decode
@@ -36,21 +36,21 @@ def key(seq: int) -> str:
 
 
 def encode(entry: Entry) -> bytes:
-    """Indented, so that a person can read it; the same bytes for the same entry. Without its signature."""
+    """The entry as indented JSON, without its signature. Equal entries give equal bytes."""
     plain = msgspec.to_builtins(entry)
     del plain["signature"]
     return (json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def decode(data: bytes, seq: int, previous: str | None) -> Entry:
-    """The entry in `data`, if it is the one with number `seq` that follows the digest `previous`. Raises Corrupt."""
+    """The entry in `data`. Raises Corrupt unless its number is `seq` and it follows the digest `previous`."""
     try:
         entry = _decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Corrupt(f"{key(seq)} cannot be read ({error}); restore the registry from a backup") from None
     if entry.seq != seq or entry.previous != previous:
         raise Corrupt(
-            f"{key(seq)} does not follow the entry before it: the log was changed, or mixed with another; "
+            f"{key(seq)} does not follow the previous entry: the log was modified or mixed with another one; "
             "restore the registry from a backup"
         )
     return entry

@@ -1,4 +1,4 @@
-"""The registry: models by name, written once, with one log that says which of them are registered and selected."""
+"""The model registry: models by name, written once, and a log that records which are registered and selected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from registry.changes import Changes
 from registry.classifier import Classifier
 from registry.collect import Collected, collect
 from registry.commit import Log, now
-from registry.errors import Condemned, DuplicateName
+from registry.errors import DuplicateName, UploadCollected
 from registry.index import Index
 from registry.integrity import load_pipeline
 from registry.listing import Listing, Query
@@ -36,19 +36,20 @@ __all__ = ["Feature", "Model", "Query", "Registry", "Selection", "State", "Uploa
 log = logging.getLogger(__name__)
 
 ALL = Query()
-SAVES = 3  # of one model, when a collection gave up the upload in between
+MAX_UPLOADS = 3  # tries to save a model when a collection condemns the upload before it is registered
 README = """This folder is a Zelador registry.
 
-log/            the truth: one entry a change, each with the digest of the one before; never edit or remove one
-models/         payload, written once; only the log says which of it is registered
+log/            the source of truth: one entry per change, each with the digest of the previous one; never edit or
+                delete an entry
+models/         model files, written once; only the log says which models are registered
 runs/           training runs with their candidates
-checkpoints/    derived from the log, for a quick start
-registry.json   derived from the log for people and old scripts; never read by Zelador
+checkpoints/    derived from the log, for a fast start
+registry.json   derived from the log, for people and scripts; never read by Zelador
 """
 
 
 class Registry(Changes):
-    """Safe for threads, processes and machines at once; see docs/decisions/0003-registry-log.md."""
+    """The model registry. Safe for concurrent threads, processes and machines (docs/decisions/0003-registry-log.md)."""
 
     def __init__(self, store: Store, settings: RegistrySettings | None = None) -> None:
         self._settings = settings or RegistrySettings()
@@ -62,7 +63,7 @@ class Registry(Changes):
 
     @classmethod
     def open(cls, where: RegistrySettings | str | Path) -> Registry:
-        """The registry of the settings, made if it is not there; a bare path or URL is one without a signing key.
+        """Opens the registry of the settings; creates it if there is none. A bare path or URL has no signing key.
 
         Raises InvalidInput, Corrupt.
         """
@@ -71,16 +72,16 @@ class Registry(Changes):
 
     @classmethod
     def on(cls, store: Store, settings: RegistrySettings | None = None) -> Registry:
-        """The registry in `store`; else as `open`."""
+        """Opens the registry in `store`; otherwise like `open`."""
         registry = cls(store, settings)
         if registry._log.sync().seq == 0:
             registry._begin()
-        registry._index.mend(registry._log)
+        registry._index.repair(registry._log)
         return registry
 
     @classmethod
     def existing(cls, settings: RegistrySettings) -> Registry:
-        """The registry of the settings as it lies there, to be looked at: none is made, nothing is mended.
+        """Opens the registry of the settings for reading: creates and repairs nothing.
 
         Raises NotFound, InvalidInput, Corrupt, Unavailable.
         """
@@ -91,38 +92,38 @@ class Registry(Changes):
 
     @property
     def state(self) -> State:
-        """As last read; `sync` and `changed` read."""
+        """The state as of the last read (`sync` and `changed` read); no I/O."""
         return self._log.state
 
     def sync(self) -> State:
-        """The present state. Raises Replaced (a Corrupt) when the log was replaced under us."""
+        """The current state. Raises LogReplaced (a Corrupt) when the log is not the one read before."""
         return self._log.sync()
 
-    def begin_anew(self) -> State:
-        """Goes on with what is there now, after a Replaced that was meant."""
-        state = self._log.begin_anew()
-        self._index.mend(self._log)
+    def reload(self) -> State:
+        """Reads the log from the start, after a replacement that an operator accepted."""
+        state = self._log.reload()
+        self._index.repair(self._log)
         return state
 
     def etag_at(self, seq: int) -> str | None:
-        """Of the log's entry `seq` as it lies there now; None where there is none. One read."""
+        """The ETag of log entry `seq` in the store; None if there is no such entry. One read."""
         digest = self._log.digest_at(seq)
         return None if digest is None else etag(digest)
 
     def changed(self) -> bool:
-        """Whether something new was in the log: one read when there is not."""
+        """Reads new entries; False if there were none, which takes one read."""
         return self._log.changed()
 
     def find(self, query: Query = ALL) -> tuple[Model, ...]:
-        """The models of the present state that `query` asks for, in its order."""
+        """The registered models that match `query`, in its order."""
         return self._listing.find(self.sync(), query)
 
     # ── saving and loading ───────────────────────────────────────────────────────────────────
 
     def save(self, name: str, upload: Upload, *, by: str, why: str = "", token: str | None = None) -> Model:
-        """Registers a model under a name that is free. Raises DuplicateName, TypeRefused, InvalidInput.
+        """Registers a model under a free name. Raises DuplicateName, TypeRefused, InvalidInput.
 
-        `token`: of `reserve`, when the name is reserved.
+        `token`: from `reserve`, if the name is reserved.
         """
         self._check_free(name)
         files = pack(upload, name)
@@ -138,7 +139,7 @@ class Registry(Changes):
         why: str = "",
         token: str | None = None,
     ) -> Model:
-        """Registers packed files: payload first, then the log. The manifest gets the name, and the time of now.
+        """Registers packed files: writes the payload, then the log entry. Sets the manifest's name and time.
 
         Raises DuplicateName, InvalidInput.
         """
@@ -158,44 +159,44 @@ class Registry(Changes):
             "classes": list(saved.classes),
             "served_by": saved.served_by,
         }
-        for attempt in range(1, SAVES + 1):
+        for attempt in range(1, MAX_UPLOADS + 1):
             placed = place(saved)
             op = {"op": "register", "name": name, "upload": placed.upload, "digest": placed.digest, "metadata": listed}
             op.update({"tags": tags} if tags else {}, **({"token": token} if token else {}))
             try:
                 return self._commit([op], by, why).models[name]
-            except Condemned:
-                if attempt == SAVES:
+            except UploadCollected:
+                if attempt == MAX_UPLOADS:
                     raise
         raise AssertionError("unreachable")
 
     def load(self, name: str) -> Classifier:
-        """Raises ModelNotFound; ModelRefused when a digest, a type or a golden row is not as it was saved."""
+        """Loads the classifier. Raises ModelNotFound; ModelRefused when a digest, a type or a golden row differs."""
         model = self._model(name)
         found = self._manifest(model)
         files = {path: self._payload.file(model, found, path) for path in (serving_file(found), golden.FILE)}
         return open_classifier(found, model.digest, files)
 
     def pipeline(self, name: str) -> Any:
-        """The scikit-learn estimator itself. Raises as `load`."""
+        """The scikit-learn estimator. Raises the same errors as `load`."""
         return load_pipeline(name, self.file(name, PIPELINE))
 
     def manifest(self, name: str) -> Manifest:
         return self._manifest(self._model(name))
 
     def file(self, name: str, path: str) -> bytes:
-        """One of the model's files, as the manifest names it, with its digest checked."""
+        """The content of one of the model's files, by its path in the manifest. Checks its digest."""
         model = self._model(name)
         return self._payload.file(model, self._manifest(model), path)
 
     def where(self, model: Model) -> str:
-        """Path or URL of the model's artefact, for people."""
+        """The path or URL of the model's artifact, for display."""
         return self._payload.where(model)
 
-    # ── the whole of it ─────────────────────────────────────────────────────────────────────────
+    # ── maintenance ──────────────────────────────────────────────────────────────────────────
 
     def collect(self, *, by: str, grace_s: float | None = None) -> Collected:
-        """Frees the space of deleted models, of uploads that came to nothing and of old training runs."""
+        """Frees the space of deleted models, abandoned uploads and old training runs."""
         settings = self._settings
         grace = settings.grace_s if grace_s is None else grace_s
         keep = settings.keep_runs_s
@@ -204,18 +205,18 @@ class Registry(Changes):
         return found
 
     def verify(self, expect: str | None = None) -> verify.Report:
-        """Reads everything there is; `expect` is an ETag that was seen before and must be in the chain."""
+        """Verifies all files of the registry. `expect` is an ETag seen earlier, which must be in the chain."""
         return verify.verify(self._store, self._keyring, self._index, expect)
 
     @staticmethod
     def trust(settings: RegistrySettings, *, by: str, why: str) -> int:
-        """Vouches, with the settings' key, for a log that was written before there was one; gives its last entry.
+        """Vouches for an unsigned log with the settings' signing key; returns the number of its last entry.
 
-        Raises InvalidInput without a key. Look at the log first (`verify` without a key): it is believed from then on.
+        Raises InvalidInput without a key. Run `verify` without a key first: from now on the log is trusted.
         """
         keyring = Keyring(settings.signing_key)
         if not keyring:
-            raise InvalidInput("set ZELADOR_REGISTRY__SIGNING_KEY first: without a key there is nothing to vouch with")
+            raise InvalidInput("set ZELADOR_REGISTRY__SIGNING_KEY first: vouching for a log needs a signing key")
         chain = Log(_store(settings), keyring, from_zero=True, lenient=True)
         chain.commit(lambda state: [{"op": "trust", "seq": state.seq, "head": state.head}], by=by, why=why)
         return chain.state.trusted
@@ -239,7 +240,7 @@ class Registry(Changes):
         self._runs.put_candidate(run, rank, source)
 
     def register_candidate(self, run: str, rank: int, name: str, *, by: str, why: str = "") -> Model:
-        """Registers a kept candidate under `name`. Raises NotFound, DuplicateName, ModelRefused."""
+        """Registers a stored candidate under `name`. Raises NotFound, DuplicateName, ModelRefused."""
         self._check_free(name)
         kept = self._runs.candidate(run, rank)
         return self._register(
@@ -250,9 +251,9 @@ class Registry(Changes):
 
     def _begin(self) -> None:
         def first(state: State) -> list[dict[str, Any]]:
-            return [] if state.seq else [{"op": "create", "registry": uuid.uuid4().hex}]  # else another made it
+            return [] if state.seq else [{"op": "create", "registry": uuid.uuid4().hex}]
 
-        self._log.commit(first, by="zelador", why="the registry was made")
+        self._log.commit(first, by="zelador", why="the registry was created")
         try:
             self._store.replace("README.txt", README.encode())
         except Unavailable as error:

@@ -1,7 +1,7 @@
-"""Signatures of what the registry writes: HMAC-SHA256 under a key that only our services have.
+"""Signatures of the registry's files: HMAC-SHA256 with a key that only Zelador's services have.
 
-A digest says that a file is the one that was registered; a signature, that one of us registered it. It is the last
-key of the JSON object and covers every byte before it, so nothing has to be encoded again to be checked.
+A digest proves that a file is the one that was registered; a signature proves that a holder of the key registered it.
+The signature is the last key of the JSON object and covers every byte before it, so a check needs no re-encoding.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 
 from zelador.errors import Corrupt, InvalidInput
 
-Kind = Literal["entry", "manifest", "checkpoint"]  # part of what is signed: one can never pass for another
+Kind = Literal["entry", "manifest", "checkpoint"]  # signed too, so that one kind cannot pass for another
 
 END = b"\n}\n"
 SIGNATURE = re.compile(rb',\n  "signature": "([A-Za-z0-9_.-]{1,32}):([0-9a-f]{64})"\n}\n\Z')
@@ -22,10 +22,13 @@ KEY = re.compile(r"(?:([A-Za-z0-9_.-]{1,32}):)?([0-9a-fA-F]{64,256})")
 
 
 class Keyring:
-    """`keys` as in ZELADOR_REGISTRY__SIGNING_KEY: the first signs, all verify; none: nothing is signed or checked."""
+    """The signing keys of ZELADOR_REGISTRY__SIGNING_KEY. The first one signs, all of them verify.
+
+    Without keys nothing is signed or checked.
+    """
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
-        """Raises InvalidInput, which never shows a key."""
+        """Raises InvalidInput; its message never contains a key."""
         self._keys: dict[str, bytes] = {}
         for text in keys:
             match = KEY.fullmatch(text)
@@ -41,7 +44,7 @@ class Keyring:
         return bool(self._keys)
 
     def seal(self, kind: Kind, data: bytes) -> bytes:
-        """`data` (a JSON object, indented by two) with our signature; as it is when there is no key."""
+        """`data` (a JSON object, indented by two) with a signature; unchanged when there is no key."""
         if not self._keys:
             return data
         identity = next(iter(self._keys))
@@ -49,16 +52,18 @@ class Keyring:
         return data.removesuffix(END) + seal.encode() + END
 
     def proves(self, kind: Kind, data: bytes) -> bool:
-        """Whether a key of ours signed `data`; False when nobody did, or a key that we do not have.
+        """True if a known key signed `data`; False if it has no signature or one by an unknown key.
 
-        Raises Corrupt when the signature names a key of ours and does not match.
+        Raises Corrupt when the signature names a known key and does not match.
         """
         match = SIGNATURE.search(data[-256:])
         if match is None or (identity := match[1].decode()) not in self._keys:
             return False
         body = data[: len(data) - len(match[0])] + END
         if not hmac.compare_digest(self._sign(identity, kind, body), match[2].decode()):
-            raise Corrupt(f"the signature of key {identity!r} does not match: it was altered, or the key is another")
+            raise Corrupt(
+                f"the signature of key {identity!r} does not match: the data was altered, or the key has changed"
+            )
         return True
 
     def _sign(self, identity: str, kind: Kind, data: bytes) -> str:

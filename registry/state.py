@@ -1,4 +1,4 @@
-"""The state of the registry at an entry of its log. Frozen; new entries make a new state (fold.py)."""
+"""The state of the registry after an entry of its log. Frozen: fold.py makes a new state from new entries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zelador.errors import Conflict
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A registered model. `digest` is the SHA-256 of its manifest, and so of all its files."""
+    """A registered model. `digest` is the SHA-256 of its manifest, which in turn lists the digest of each file."""
 
     name: str
     upload: str
@@ -22,18 +22,18 @@ class Model:
     saved_at: str
     saved_by: str
     tags: tuple[str, ...] = ()
-    seq: int = 0  # the entry that registered it
-    stored_as: str = ""  # the name that it was registered under, where it has another now
+    seq: int = 0  # number of the entry that registered it
+    stored_as: str = ""  # the name it was registered under; empty unless it was renamed
 
     @property
     def payload(self) -> str:
-        """ "name/upload": where its files are. They were written once, and a rename moves none."""
+        """The folder of its files, "name/upload". Files are written once; a rename does not move them."""
         return f"{self.stored_as or self.name}/{self.upload}"
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which model is live since when. `sequence` is the number of the log's entry: no two selections share it."""
+    """The choice of the live model. `sequence` is the number of its log entry, so it is unique."""
 
     model: str
     sequence: int
@@ -45,7 +45,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A name that only the holder of `token` may register, up to `until` (ISO 8601, UTC)."""
+    """A name that only the holder of `token` may register until `until` (ISO 8601, UTC)."""
 
     token: str
     until: str
@@ -55,20 +55,20 @@ class Reservation:
 @dataclass(frozen=True, slots=True)
 class State:
     registry: str = ""  # the registry's own id
-    seq: int = 0  # of the log's newest entry
-    head: str | None = None  # its digest
+    seq: int = 0  # number of the newest log entry
+    head: str | None = None  # digest of the newest log entry
     models: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))
     selection: Selection | None = None
     history: tuple[Selection, ...] = ()  # every selection, oldest first
-    earlier: tuple[str, ...] = ()  # what rolling back goes to, the next one last
+    earlier: tuple[str, ...] = ()  # models that rolling back returns to; the next one is last
     reserved: Mapping[str, Reservation] = field(default_factory=lambda: MappingProxyType({}))
-    condemned: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # "name/upload": since when
-    commits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # the newest, with their entries
-    trusted: int = 0  # entries up to this one need no signature: an operator said so, signed
+    condemned: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # "name/upload": time
+    commits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # the newest ids: entry number
+    trusted: int = 0  # entries up to this one need no signature, because a signed `trust` entry vouches for them
 
     @property
     def etag(self) -> str:
-        """Changes with every change; the number alone would come again after a restore."""
+        """Identifies the state. Made from the digest: the entry number alone would repeat after a restore."""
         return etag(self.head)
 
     def model(self, name: str) -> Model:
@@ -76,13 +76,13 @@ class State:
         try:
             return self.models[name]
         except KeyError:
-            raise ModelNotFound(f"there is no model {name!r}; `zelador models list` shows what there is") from None
+            raise ModelNotFound(f"there is no model {name!r}; `zelador models list` lists all models") from None
 
     def previous(self) -> str:
         """The model that rolling back would select. Raises Conflict when there is none."""
-        now = self.selection.model if self.selection else None
+        selected = self.selection.model if self.selection else None
         for name in reversed(self.earlier):
-            if name != now and name in self.models:
+            if name != selected and name in self.models:
                 return name
         raise Conflict("there is no earlier selection to roll back to; select a model by its name")
 

@@ -1,4 +1,4 @@
-"""Is all that the log says there, and as it was written? Reads everything, believes nothing derived."""
+"""Verification of a registry: checks every log entry and every file of every model. Trusts no derived file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zelador.errors import Corrupt
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`fault`: something must be done; else it is only said, as a stray file is."""
+    """A result of the verification. `fault`: it needs action; otherwise it is only a note, such as a stray file."""
 
     where: str
     what: str
@@ -31,7 +31,7 @@ class Report:
     etag: str
     entries: int
     models: int
-    files: int  # whose digests were checked
+    files: int  # number of files whose digest was checked
     findings: tuple[Finding, ...]
 
     @property
@@ -40,7 +40,11 @@ class Report:
 
 
 def verify(store: Store, keyring: Keyring, derived: index.Index, expect: str | None = None) -> Report:
-    """`expect` is an ETag that was seen before: a log that lost its newest entries is whole, and so is another's."""
+    """Verifies the registry in `store`.
+
+    `expect` is an ETag seen earlier, which must be in the chain. Without it, a log that lost its newest entries
+    verifies, and so does another registry's.
+    """
     findings: list[Finding] = []
     chain = _Chain(store, keyring)
     try:
@@ -51,7 +55,10 @@ def verify(store: Store, keyring: Keyring, derived: index.Index, expect: str | N
     state = chain.state
     if expect is not None and expect.strip('"') not in {etag(digest) for digest in chain.digests}:
         findings.append(
-            Finding(log.FOLDER, f"no entry is the one last seen ({expect}): the log lost entries, or is another's")
+            Finding(
+                log.FOLDER,
+                f"the entry last seen ({expect}) is missing: the log lost entries, or belongs to another registry",
+            )
         )
     findings += _strays(store, state)
     files = 0
@@ -68,14 +75,14 @@ def verify(store: Store, keyring: Keyring, derived: index.Index, expect: str | N
     findings += _checkpoints(store, keyring, chain)
     found = store.read(index.FILE)
     if found is None or _parsed(found) != _parsed(derived.render(state)):
-        said = "is missing" if found is None else "is not what the log says"
-        findings.append(Finding(index.FILE, f"{said}; the next start or change writes it", fault=False))
+        problem = "is missing" if found is None else "does not match the log"
+        findings.append(Finding(index.FILE, f"{problem}; the next start or change writes it", fault=False))
     findings += _uploads(store, state)
     return Report(state.etag, state.seq, len(state.models), files, tuple(findings))
 
 
 class _Chain(Follower):
-    """From the first entry, keeping every digest on the way."""
+    """The log read from its first entry, with the digest of every entry."""
 
     def __init__(self, store: Store, keyring: Keyring) -> None:
         super().__init__(store, keyring, from_zero=True)
@@ -92,9 +99,9 @@ def _strays(store: Store, state: State) -> Iterator[Finding]:
     for item in store.list(log.FOLDER):
         name = item.key.removeprefix(f"{log.FOLDER}/")
         if not log.FILE.match(name):
-            yield Finding(item.key, "is no entry of the log and is not read", fault=False)
+            yield Finding(item.key, "is not a log entry and is not read", fault=False)
         elif int(name[:8]) > state.seq:
-            yield Finding(item.key, f"stands behind a gap: entry {state.seq + 1} is missing")
+            yield Finding(item.key, f"comes after a gap: entry {state.seq + 1} is missing")
 
 
 def _checkpoints(store: Store, keyring: Keyring, chain: _Chain) -> Iterator[Finding]:
@@ -102,9 +109,9 @@ def _checkpoints(store: Store, keyring: Keyring, chain: _Chain) -> Iterator[Find
         data = store.read(checkpoint.key(seq))
         found = checkpoint.decode(data, keyring) if data is not None else None
         if found is None:
-            yield Finding(checkpoint.key(seq), "is damaged, or not signed; it is not read, and can be removed", False)
+            yield Finding(checkpoint.key(seq), "is damaged or not signed; it is not read and can be removed", False)
         elif seq > chain.state.seq or found != chain.state_at(seq):
-            yield Finding(checkpoint.key(seq), "is not what the log says up to there; remove it")
+            yield Finding(checkpoint.key(seq), "does not match the log; remove it")
 
 
 def _uploads(store: Store, state: State) -> Iterator[Finding]:
@@ -114,8 +121,8 @@ def _uploads(store: Store, state: State) -> Iterator[Finding]:
         key = "/".join(item.key.split("/")[1:3])
         if key not in registered and key not in seen:
             seen.add(key)
-            said = "is condemned" if key in state.condemned else "is registered by no entry"
-            yield Finding(f"{FOLDER}/{key}", f"{said}; a collection removes it after the grace", fault=False)
+            status = "is condemned" if key in state.condemned else "is not registered"
+            yield Finding(f"{FOLDER}/{key}", f"{status}; a collection removes it after the grace period", fault=False)
 
 
 def _parsed(data: bytes) -> object:

@@ -1,4 +1,4 @@
-"""The ledger: every reading that we received, and what became of it; and beside it what was lost before us."""
+"""The ledger: counts of all received readings by what happened to them, and of readings that never arrived."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from zelador.buffer.library import Library
 
 
 class Counts(TypedDict):
-    """The ledger as people see it."""
+    """The ledger, as shown by the API."""
 
-    received: Annotated[int, Field(description="Readings that came.")]
-    accepted: Annotated[int, Field(description="Readings that could be used.")]
+    received: Annotated[int, Field(description="Readings received.")]
+    accepted: Annotated[int, Field(description="Readings stored for classification.")]
     quarantined: Annotated[int, Field(description="Readings that could not be used.")]
-    repeated: Annotated[int, Field(description="Readings that had come before.")]
-    classified: Annotated[int, Field(description="Readings that were answered.")]
-    waiting: Annotated[int, Field(description="Readings that wait for an answer.")]
-    set_aside: Annotated[int, Field(description="Readings that could not be answered.")]
-    unaccounted: Annotated[int, Field(description="How far the sums are from closing; 0 unless something is wrong.")]
+    repeated: Annotated[int, Field(description="Readings whose id had been received before.")]
+    classified: Annotated[int, Field(description="Readings with a confirmed prediction.")]
+    waiting: Annotated[int, Field(description="Readings accepted and not settled yet.")]
+    set_aside: Annotated[int, Field(description="Readings that could not be classified.")]
+    unaccounted: Annotated[int, Field(description="Difference between the two sides; 0 unless something is wrong.")]
 
 
 class Ledger(msgspec.Struct, frozen=True):
-    """Readings, counted since the buffer was made.
+    """Counts of readings since the buffer was created.
 
     received = accepted + quarantined + repeated; accepted = classified + waiting + set_aside.
     """
@@ -42,7 +42,7 @@ class Ledger(msgspec.Struct, frozen=True):
 
     @property
     def unaccounted(self) -> int:
-        """How far the two sums are from closing; 0 unless something was lost or counted twice."""
+        """The difference between the sides of the two equations; 0 unless something was lost or counted twice."""
         first = self.received - self.accepted - self.quarantined - self.repeated
         second = self.accepted - self.classified - self.waiting - self.set_aside
         return abs(first) + abs(second)
@@ -60,11 +60,11 @@ class Ledger(msgspec.Struct, frozen=True):
         }
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """The ledger and what belongs to its instant. Moments are in ms since 1970 UTC by Redis's clock, 0: there is none.
+class LedgerSnapshot(msgspec.Struct, frozen=True):
+    """The ledger, with related figures of the same moment. Times are ms since 1970 UTC by Redis's clock; 0 is "none".
 
-    `missing` counts the numbers that devices with sequence numbers used and we never saw. `kept` and `kept_bytes` are
-    the quarantine's present messages, `discarded` how many it lost to its bounds or by hand.
+    `missing` counts sequence numbers that never arrived. `kept` and `kept_bytes` are the number and size of the
+    messages in quarantine; `discarded` is how many were discarded, by hand or because the quarantine was full.
     """
 
     ledger: Ledger
@@ -79,12 +79,12 @@ class Standing(msgspec.Struct, frozen=True):
 
     @property
     def lag_s(self) -> float:
-        """The age of the oldest reading that waits, seconds."""
+        """The age of the oldest waiting reading, in seconds."""
         return max(0, self.now - self.oldest_waiting_at) / 1000 if self.oldest_waiting_at else 0.0
 
     @property
     def idle_s(self) -> float:
-        """For how long something waits and nothing was marked done, seconds."""
+        """How long readings have been waiting without any entry being settled, in seconds."""
         if not self.oldest_waiting_at:
             return 0.0
         return max(0, self.now - max(self.oldest_waiting_at, self.settled_at)) / 1000
@@ -99,20 +99,20 @@ class LedgerReader:
         self._library = Library(client)
 
     def read(self) -> Ledger:
-        """Raises redis.RedisError."""
+        """The ledger. Raises redis.RedisError."""
         return self.standing().ledger
 
-    def standing(self) -> Standing:
-        """Raises redis.RedisError."""
+    def standing(self) -> LedgerSnapshot:
+        """The ledger and related figures. Raises redis.RedisError."""
         keys = [self._keys.readings, self._keys.ledger, self._keys.quarantine]
         answer: Any = self._library.call("ledger", keys, [GROUP])
-        counted = [int(value) for value in answer]
-        received, accepted, quarantined, repeated, classified, set_aside, missing, discarded, waiting = counted[:9]
+        counts = [int(value) for value in answer]
+        received, accepted, quarantined, repeated, classified, set_aside, missing, discarded, waiting = counts[:9]
         ledger = Ledger(received, accepted, quarantined, repeated, classified, waiting, set_aside)
-        return Standing(ledger, missing, discarded, *counted[9:])
+        return LedgerSnapshot(ledger, missing, discarded, *counts[9:])
 
     def missing_devices(self, limit: int = 20) -> dict[str, int]:
-        """Devices that number their readings, and how many of the numbers never came; the most first.
+        """The devices with missing sequence numbers, and how many are missing; the largest number first.
 
         Raises redis.RedisError.
         """

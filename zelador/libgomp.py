@@ -1,7 +1,7 @@
-"""LightGBM needs `libgomp.so.1`; a bare machine has no such library, but scikit-learn's wheel carries a copy.
+"""Provides `libgomp.so.1`, which LightGBM needs, from the copy in scikit-learn's wheel if the system has none.
 
-The loader looks only at start, so a process that may load LightGBM is started with LD_LIBRARY_PATH on a
-folder of ours that has a link of the right name to that copy.
+The dynamic loader reads LD_LIBRARY_PATH only when a process starts. So a process that may load LightGBM is started
+with LD_LIBRARY_PATH set to a folder that contains a link to that copy.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ VARIABLE = "LD_LIBRARY_PATH"
 
 
 def libgomp_environment() -> dict[str, str]:
-    """The variables to add for a child process; empty where the library is found, or not needed (macOS)."""
+    """The variables to add for a child process; empty if the library is found, or not needed (macOS)."""
     if sys.platform != "linux" or _loads():
         return {}
     copy = _copy()
@@ -31,24 +31,24 @@ def libgomp_environment() -> dict[str, str]:
         return {}
     try:
         folder = _linked(copy)
-    except OSError as error:  # no folder to write in: without LightGBM's library, but not without a service
-        log.warning("%s is not on this machine and cannot be linked (%s); install libgomp1", LIBRARY, error)
+    except OSError as error:  # no writable folder: run without LightGBM rather than not at all
+        log.warning("%s is not installed and cannot be linked (%s); install libgomp1", LIBRARY, error)
         return {}
     before = os.environ.get(VARIABLE)
     if folder is None or str(folder) in (before or "").split(":"):
-        return {}  # tried already, in vain: never twice
+        return {}  # a restart with this folder did not help, so do not restart again
     return {VARIABLE: f"{folder}:{before}" if before else str(folder)}
 
 
 def restart_with_libgomp() -> None:
-    """Starts this very command again with the library to be found, if it is not; the process id stays."""
+    """Restarts this command with the library on its path if it cannot be loaded. Keeps the process id."""
     if added := libgomp_environment():
         os.environ.update(added)
         _become(["-m", "zelador", *sys.argv[1:]])
 
 
 def main() -> None:
-    """`python -m zelador.libgomp ARG…` is `python ARG…` with the library to be found; the tests are started so."""
+    """`python -m zelador.libgomp ARG…` runs `python ARG…` with the library on its path. Used for the tests."""
     os.environ.update(libgomp_environment())
     _become(sys.argv[1:])
 
@@ -58,7 +58,7 @@ def _become(arguments: list[str]) -> NoReturn:
 
 
 def _linked(copy: Path) -> Path | None:
-    """Our folder with the link in it; None if somebody else has made it: not to be trusted with a library."""
+    """The folder with the link; None if it belongs to another user, so that no foreign library is loaded."""
     folder = Path(tempfile.gettempdir()) / f"zelador-libgomp-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():

@@ -1,4 +1,4 @@
-"""The shapes that travel: readings in the buffer, predictions to subscribers. docs/contracts.md has examples."""
+"""Message formats: readings in the buffer and predictions for subscribers. docs/contracts.md has examples."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import msgspec
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One sample of one device, as it lies in the buffer.
+    """One sample of one device, as stored in the buffer.
 
-    `values` are in the units of the settings, in the order of its stream entry's features; `measured_at` is in
-    milliseconds since 1970 UTC; `seq` is the device's own count.
+    `values` are in the units of the settings and in the order of the stream entry's features. `measured_at` is in
+    milliseconds since 1970 UTC. `seq` is the device's sequence number.
     """
 
     id: str
@@ -24,9 +24,10 @@ class Reading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The readings of one MQTT message; an entry of the stream holds one or more of these.
+    """The readings of one MQTT message; a stream entry contains one or more of these.
 
-    `array` says that the answer is an array too; `response_topic` and `correlation` (hex) are MQTT 5's for requests.
+    `array`: the predictions are published as an array too. `response_topic` and `correlation` (hex) are the MQTT 5
+    request properties.
     """
 
     device_id: str
@@ -38,12 +39,12 @@ class Arrival(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """The answer to one reading. `probabilities` and `confidence` are None for a model that has none."""
+    """The prediction for one reading. `probabilities` and `confidence` are None if the model has no probabilities."""
 
     id: str
     reading_id: str
     device_id: str
-    ts: str  # when it was measured, ISO 8601, UTC
+    ts: str  # time of measurement, ISO 8601, UTC
     label: str
     confidence: float | None
     probabilities: dict[str, float] | None
@@ -54,13 +55,13 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
 
 
 def prediction_id(reading_id: str, device_id: str, model_digest: str) -> str:
-    """32 hex digits that follow from reading, device and model, so that a repeated prediction is recognisable."""
+    """32 hex digits derived from reading, device and model, so that a repeated prediction can be recognized."""
     digest = _digest_of(model_digest).copy()
     digest.update(f"{device_id}\0{reading_id}".encode())
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=16)  # the models that are live; a copy costs half of a new one
+@lru_cache(maxsize=16)  # one per live model; copying a hash object costs half as much as making one
 def _digest_of(model_digest: str) -> hashlib.blake2b:
     return hashlib.blake2b(model_digest.encode() + b"\0", digest_size=16)
 
@@ -71,7 +72,7 @@ def iso(milliseconds: int) -> str:
     return f"{_iso_second(seconds)}.{rest:03d}Z"
 
 
-@lru_cache(maxsize=1024)  # live readings share their seconds
+@lru_cache(maxsize=1024)  # many live readings have the same second
 def _iso_second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 

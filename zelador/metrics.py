@@ -1,4 +1,4 @@
-"""Every Prometheus metric, with a sentence each. What is not known is absent, not 0."""
+"""Prometheus metrics of the workers. A value that is not known is absent, not 0."""
 
 from __future__ import annotations
 
@@ -14,23 +14,31 @@ class IngestMetrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self._accepted = _counter(self, "zelador_ingest_accepted", "Readings stored in the buffer by this process")
-        self._repeated = _counter(self, "zelador_ingest_repeated", "Readings refused because their id was seen before")
+        self._repeated = _counter(
+            self, "zelador_ingest_repeated", "Readings not stored because their id was seen before"
+        )
         self._refused = _counter(self, "zelador_ingest_quarantined", "Messages and array elements put in quarantine")
-        self._discarded = _counter(self, "zelador_quarantine_discarded", "Quarantined messages lost to the bound")
-        self._backlog = Gauge("zelador_backlog_readings", "Readings that wait, by the counters", registry=self.registry)
+        self._discarded = _counter(
+            self, "zelador_quarantine_discarded", "Messages discarded because quarantine was full"
+        )
+        self._backlog = Gauge("zelador_backlog_readings", "Readings waiting, by the ledger", registry=self.registry)
         self._reconnects = Gauge("zelador_mqtt_reconnects", "Connections lost since the start", registry=self.registry)
         self._stale = Gauge(
-            "zelador_mqtt_stale_acks", "Acknowledgements dropped, their connection gone", registry=self.registry
+            "zelador_mqtt_stale_acks",
+            "Acknowledgements dropped because their connection was lost",
+            registry=self.registry,
         )
         self._sessions = Gauge(
             "zelador_mqtt_sessions_lost",
-            "Connections at which the broker had forgotten our session",
+            "Connections at which the broker no longer had our session",
             registry=self.registry,
         )
         self._full = Gauge(
-            "zelador_quarantine_fill_ratio", "Nearest bound of the quarantine; at 1 it discards", registry=self.registry
+            "zelador_quarantine_fill_ratio",
+            "How full the quarantine is, by its nearest limit; at 1 it discards",
+            registry=self.registry,
         )
-        self._dropped: Gauge | None = None  # made when the broker says it
+        self._dropped: Gauge | None = None  # created when the broker first reports the number
         self.stalled = _stalled(self)
 
     def stored(self, result: Accepted, refused: int, link: Link) -> None:
@@ -43,7 +51,7 @@ class IngestMetrics:
         self._sessions.set(link.sessions_lost)
 
     def quarantine(self, discarded: int, full: int) -> None:
-        """`full` in percent."""
+        """Records the quarantine's state; `full` is in percent."""
         self._discarded.inc(discarded)
         self._full.set(full / 100)
 
@@ -51,7 +59,7 @@ class IngestMetrics:
         if count is None:
             return
         if self._dropped is None:
-            text = "Messages that the broker dropped since its start, for any client"
+            text = "Messages that the broker dropped for any client since it started"
             self._dropped = Gauge("zelador_broker_dropped_messages", text, registry=self.registry)
         self._dropped.set(count)
 
@@ -63,12 +71,15 @@ class InferenceMetrics:
         self._aside = _counter(self, "zelador_inference_set_aside", "Readings set aside by this process")
         self._latency = Histogram(
             "zelador_received_to_confirmed_seconds",
-            "From the reading's receipt to the broker's confirmation of its prediction (newest of each batch)",
+            "Time from receiving a reading to the broker's confirmation of its prediction (newest of each batch)",
             buckets=LATENCY_BUCKETS,
             registry=self.registry,
         )
         self._model_s = Histogram(
-            "zelador_model_seconds", "One batch through the model", buckets=LATENCY_BUCKETS, registry=self.registry
+            "zelador_model_seconds",
+            "Time the model takes for one batch",
+            buckets=LATENCY_BUCKETS,
+            registry=self.registry,
         )
         self.stalled = _stalled(self)
 
@@ -85,4 +96,4 @@ def _counter(metrics: IngestMetrics | InferenceMetrics, name: str, help_text: st
 
 
 def _stalled(metrics: IngestMetrics | InferenceMetrics) -> Gauge:
-    return Gauge("zelador_stalled", "1 while something is held and nothing gets on", registry=metrics.registry)
+    return Gauge("zelador_stalled", "1 while messages are held and none completes", registry=metrics.registry)

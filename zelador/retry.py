@@ -1,4 +1,4 @@
-"""One back-off for every retry: exponential, capped, with full jitter."""
+"""The back-off of all retries: exponential, capped, with full jitter."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def backoff(
 ) -> float:
     """Seconds to wait before try number `attempt` + 1 (`attempt` counts from 1).
 
-    Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015), with a floor of a
-    tenth of the step so that a drawn 0 does not become a busy loop.
+    Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015), with a minimum of a
+    tenth of the step, which prevents a busy loop.
     """
     step = min(cap, first * 2.0 ** min(attempt - 1, 30))
     return step * (0.1 + 0.9 * draw())

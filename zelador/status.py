@@ -1,4 +1,4 @@
-"""Birth and will: what a service's retained status topic says (`zelador/status/{service}/{instance}`)."""
+"""MQTT birth and will messages: a service's retained status (`zelador/status/{service}/{instance}`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def link_options(
     quiet_s: float = 0.0,
     optional: tuple[str, ...] = (),
 ) -> LinkOptions:
-    """`instance` is the MQTT client id too: stable, because the broker's queue hangs on it."""
+    """The MQTT options of a service. `instance` is also the client id; it is stable, so the broker keeps its queue."""
     return LinkOptions(
         client_id=instance,
         filters=filters,

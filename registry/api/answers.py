@@ -1,4 +1,4 @@
-"""For the OpenAPI document: what a route answers when all went well. Of which shape, its return type says."""
+"""OpenAPI descriptions of successful responses. Their schemas come from the routes' return types."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Headers = dict[str, dict[str, Any]]
 
 ETAG: Headers = {
     "ETag": {
-        "description": "Of the registry's state that this shows; `If-Match` takes it.",
+        "description": "ETag of the registry state shown here. Send it in `If-Match` with a change.",
         "required": True,
         "schema": {"type": "string"},
         "example": '"seq-5f0e6c0d0a2f4b0f"',
@@ -21,16 +21,16 @@ ETAG: Headers = {
 
 BINARY: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
-Next = Annotated[str | None, Field(description="`before` of the page behind this one; null at the end.")]
-NextNumber = Annotated[int | None, Field(description="`before` of the page behind this one; null at the end.")]
-NextOffset = Annotated[int | None, Field(description="`offset` of the page behind this one; null at the end.")]
+Next = Annotated[str | None, Field(description="`before` for the next page; null on the last page.")]
+NextNumber = Annotated[int | None, Field(description="`before` for the next page; null on the last page.")]
+NextOffset = Annotated[int | None, Field(description="`offset` for the next page; null on the last page.")]
 
 
 class Unchecked:
-    """`Annotated[T, Unchecked()]` is T in the document and for mypy; it goes out without a check or a copy.
+    """Marks a field to be serialized without validation: `Annotated[T, Unchecked()]` is T in OpenAPI and for mypy.
 
-    For long lists: checking a page of 1,000 models took a third of the answer's time. What does not fit is a warning
-    then, which fails a test and no answer.
+    For long lists: validating a page of 1,000 models takes a third of the response time. A value of the wrong type
+    causes a warning, which fails the tests but not a response.
     """
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -42,7 +42,7 @@ def location(of: str, example: str, header: str = "Location") -> Headers:
 
 
 def answer(status: int, description: str, example: Any = None, headers: Headers | None = None) -> Responses:
-    """`example` is of a JSON answer; a test holds it against the schema."""
+    """Describes a response. `example` is a JSON body; a test validates it against the schema."""
     found: dict[str, Any] = {"description": description}
     if example is not None:
         found["content"] = {"application/json": {"example": example}}

@@ -1,4 +1,4 @@
-"""/v1/models/{name}/card: the model on one page."""
+"""/v1/models/{name}/card: the model card, one page."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ TEXT: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}, "text/markd
 
 @router.get(
     "/{name}/card",
-    summary="The model on one page: data, features, metrics, limits, how to use it",
-    description="The page has its plots in it and asks nothing of any host; it runs no script.",
+    summary="Get a model's card: data, features, metrics, limits and usage on one page",
+    description="The page is self-contained: its plots are inline, and it runs no scripts and loads nothing from any "
+    "host.",
     response_class=Response,
-    responses={200: {"description": "The page, in the format that was asked for.", "content": TEXT}, **responses(404)},
+    responses={200: {"description": "The page, in the requested format.", "content": TEXT}, **responses(404)},
     **needs("viewer"),
 )
 def show_card(
     name: Name,
     request: Request,
-    form: Annotated[Literal["html", "markdown"], Query(alias="format", description="Of the page.")] = "html",
+    form: Annotated[Literal["html", "markdown"], Query(alias="format", description="Format of the page.")] = "html",
 ) -> Response:
     card = card_of(request.app.state.services.registry, name)
     if form == "markdown":

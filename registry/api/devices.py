@@ -1,4 +1,4 @@
-"""/v1/devices: who was heard when, what was answered last, and which numbers never came."""
+"""/v1/devices: the devices, with their last reading, last prediction and missing sequence numbers."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ EXAMPLE = {
 class DevicePage(TypedDict):
     """A page of devices."""
 
-    devices: Annotated[list[Device], Field(description="Those heard last first.")]
-    total: Annotated[int, Field(description="Devices in all pages.")]
+    devices: Annotated[list[Device], Field(description="Most recently heard first.")]
+    total: Annotated[int, Field(description="Number of devices on all pages.")]
     next: NextOffset
 
 
 @router.get(
     "",
-    summary="The devices, those heard last first",
-    responses=answer(200, "A page of the devices.", {"devices": [EXAMPLE], "total": 1, "next": None}),
+    summary="List devices, most recently heard first",
+    responses=answer(200, "A page of devices.", {"devices": [EXAMPLE], "total": 1, "next": None}),
     **needs("viewer"),
 )
 def list_devices(
     request: Request,
     limit: Limit = 50,
-    offset: Annotated[int, Query(ge=0, le=10_000_000, description="`next` of the page before.")] = 0,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="`next` of the previous page.")] = 0,
 ) -> DevicePage:
     found, total = request.app.state.services.recent.devices(limit, offset)
     end = offset + limit
@@ -58,14 +58,16 @@ def list_devices(
 
 @router.get(
     "/{device}",
-    summary="One device",
-    description="`seq` is the last number of its own count, `gaps` the newest ranges that never came, `missing` how "
-    "many numbers; null and 0 for a device that does not count. `heard_at` is true to a second.",
+    summary="Get a device",
+    description="`seq` is the last sequence number that the device sent, `gaps` the newest ranges of numbers that "
+    "never arrived, and `missing` how many numbers never arrived. For a device that does not number its readings, "
+    "`seq` is null and `missing` is 0. `heard_at` is accurate to one second.",
     responses={**answer(200, "The device.", EXAMPLE), **responses(404)},
     **needs("viewer"),
 )
 def show_device(
-    device: Annotated[str, InPath(description="As in the topic.", examples=["press-07"])], request: Request
+    device: Annotated[str, InPath(description="The device's id, as in the topic.", examples=["press-07"])],
+    request: Request,
 ) -> Device:
     found: Device = request.app.state.services.recent.device(device)
     return found

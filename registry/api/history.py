@@ -1,4 +1,4 @@
-"""/v1/selection/history and /rollout: what was live when, and which worker runs what now."""
+"""/v1/selection/history and /rollout: past selections, and the model that each worker runs now."""
 
 from __future__ import annotations
 
@@ -30,45 +30,45 @@ ROLLOUT = {"model": "RandomForest_20261124_115838", "sequence": 7, "workers": op
 class SelectionPage(TypedDict):
     """A page of the history."""
 
-    selections: Annotated[list[Selection], Field(description="The newest first.")]
+    selections: Annotated[list[Selection], Field(description="Newest first.")]
     next: NextNumber
 
 
 class Rollout(TypedDict):
-    """The selection, and every worker that is alive."""
+    """The selection, and every running worker."""
 
-    model: Annotated[str | None, Field(description="The selected model; null while none is.")]
-    sequence: Annotated[int | None, Field(description="The selection's number in the log; null while there is none.")]
-    workers: Annotated[list[rollout.Worker], Field(description="Those that are alive.")]
+    model: Annotated[str | None, Field(description="The selected model; null if there is none.")]
+    sequence: Annotated[int | None, Field(description="The selection's number in the log; null if there is none.")]
+    workers: Annotated[list[rollout.Worker], Field(description="The workers that are running.")]
 
 
 @router.get(
     "/history",
-    summary="Every selection: which model, since when, by whom, why; the newest first",
-    responses=answer(200, "A page of the selections.", {"selections": [SELECTION], "next": None}),
+    summary="List all selections, newest first: model, time, author and reason",
+    responses=answer(200, "A page of selections.", {"selections": [SELECTION], "next": None}),
     **needs("viewer"),
 )
 def list_selections(
     request: Request,
-    limit: Annotated[int, Query(ge=1, le=500, description="Of a page.")] = 50,
-    before: Annotated[int | None, Query(ge=1, le=10**9, description="`next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500, description="Maximum number of selections on the page.")] = 50,
+    before: Annotated[int | None, Query(ge=1, le=10**9, description="`next` of the previous page.")] = None,
 ) -> SelectionPage:
     history = request.app.state.services.registry.sync().history
     older = (each for each in reversed(history) if before is None or each.sequence < before)
     page = list(islice(older, limit))
-    more = next(older, None) is not None
+    has_more = next(older, None) is not None
     return {
         "selections": [selection_facts(each) for each in page],
-        "next": page[-1].sequence if page and more else None,
+        "next": page[-1].sequence if page and has_more else None,
     }
 
 
 @router.get(
     "/rollout",
-    summary="Which worker runs what",
-    description="`state` of a worker: live (it runs the selection), refused (it cannot, `reason` says why, and goes on "
-    "with what it has), pending.",
-    responses=answer(200, "The selection, and every worker that is alive.", ROLLOUT),
+    summary="Get the model that each worker runs",
+    description="`state` of a worker: live (it runs the selection), refused (it cannot run it, `reason` says why, and "
+    "it keeps its previous model) or pending (it has not loaded it yet).",
+    responses=answer(200, "The selection, and every running worker.", ROLLOUT),
     **needs("viewer"),
 )
 def show_rollout(request: Request) -> Rollout:

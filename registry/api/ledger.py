@@ -1,4 +1,4 @@
-"""/v1/ledger: every reading that was received, and what became of it; beside it what was lost before us."""
+"""/v1/ledger: what happened to each received reading, and what was lost before Zelador received it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from registry.api.answers import answer
 from registry.api.roles import needs
 from zelador import health
-from zelador.ledger import Counts, Standing
+from zelador.ledger import Counts, LedgerSnapshot
 
 router = APIRouter(prefix="/v1/ledger", tags=["ledger"])
 
@@ -31,56 +31,59 @@ EXAMPLE = {
 
 
 class Outside(TypedDict):
-    """What was lost before us."""
+    """Losses before Zelador received the readings."""
 
-    missing: Annotated[int, Field(description="Numbers that devices used and that never came.")]
-    devices: Annotated[dict[str, int], Field(description="How many of a device, by its id; the 20 with the most.")]
+    missing: Annotated[int, Field(description="Sequence numbers that never arrived, of all devices.")]
+    devices: Annotated[dict[str, int], Field(description="Missing numbers by device id; the 20 devices with the most.")]
     broker_dropped: Annotated[
-        int | None, Field(description="Messages that the broker dropped since its start; null where it does not say.")
+        int | None,
+        Field(description="Messages that the broker dropped since it started; null if it does not report this."),
     ]
 
 
 class Fill(TypedDict):
-    """How much is in quarantine."""
+    """The size of the quarantine."""
 
-    kept: Annotated[int, Field(description="Entries now.")]
-    kept_bytes: Annotated[int, Field(description="Their payloads' bytes.")]
-    discarded: Annotated[int, Field(description="Entries that it lost so far, to its bounds or by hand.")]
+    kept: Annotated[int, Field(description="Messages in quarantine now.")]
+    kept_bytes: Annotated[int, Field(description="Total size of their payloads, in bytes.")]
+    discarded: Annotated[
+        int, Field(description="Messages discarded so far, by hand or because the quarantine was full.")
+    ]
 
 
 class Ledger(Counts):
-    """Every reading that was received, and what became of it."""
+    """The counts of all received readings, by what happened to them."""
 
-    lag_s: Annotated[float, Field(description="Age of the oldest reading that waits, seconds; 0 if none does.")]
-    outside: Annotated[Outside, Field(description="No part of the ledger: what was lost before us.")]
-    quarantine: Annotated[Fill, Field(description="What it holds now, and what it lost.")]
+    lag_s: Annotated[float, Field(description="Age of the oldest waiting reading, in seconds; 0 if none waits.")]
+    outside: Annotated[Outside, Field(description="Losses before Zelador received the readings; not in the ledger.")]
+    quarantine: Annotated[Fill, Field(description="The size of the quarantine, and how much was discarded.")]
 
 
 @router.get(
     "",
-    summary="The ledger at this instant, in readings, and what was lost before us",
+    summary="Get the ledger: counts of readings now, and losses before Zelador received them",
     description="received = accepted + quarantined + repeated; accepted = classified + waiting + set_aside. "
-    "`unaccounted` is how far these are from closing: 0 unless something was lost or counted twice. "
-    "`lag_s` is the age of the oldest reading that waits. `outside` is no part of it: numbers that devices with a "
-    "`seq` used and that never came, and what the broker says that it dropped since its start, for any of its "
-    "clients (null where it does not say).",
+    "`unaccounted` is the difference between the two sides: 0 unless something was lost or counted twice. "
+    "`lag_s` is the age of the oldest waiting reading. `outside` is not part of the ledger. It counts the sequence "
+    "numbers (`seq`) that devices used but that never arrived, and the messages that the broker says it dropped for "
+    "any client since it started (null if the broker does not report this).",
     responses=answer(200, "The ledger.", EXAMPLE),
     **needs("viewer"),
 )
 def get_ledger(request: Request) -> Ledger:
     services = request.app.state.services
-    standing: Standing = services.ledger.standing()
+    snapshot: LedgerSnapshot = services.ledger.standing()
     return {
-        **standing.ledger.flat(),
-        "lag_s": standing.lag_s,
+        **snapshot.ledger.flat(),
+        "lag_s": snapshot.lag_s,
         "outside": {
-            "missing": standing.missing,
-            "devices": services.ledger.missing_devices() if standing.missing else {},
+            "missing": snapshot.missing,
+            "devices": services.ledger.missing_devices() if snapshot.missing else {},
             "broker_dropped": health.broker_dropped(health.workers(services.redis, services.settings.redis.prefix)),
         },
         "quarantine": {
-            "kept": standing.kept,
-            "kept_bytes": standing.kept_bytes,
-            "discarded": standing.discarded,
+            "kept": snapshot.kept,
+            "kept_bytes": snapshot.kept_bytes,
+            "discarded": snapshot.discarded,
         },
     }

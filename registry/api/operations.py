@@ -1,7 +1,7 @@
-"""/v1/operations: a selection on its way to the workers.
+"""/v1/operations: the progress of a selection on the workers.
 
-An operation is no record of its own: its id is the selection's number in the log, and the workers' heartbeats say how
-far it is. So it outlives every process of ours, and cannot say what is not so.
+An operation is not stored. Its id is the selection's number in the log, and its state is computed from the workers'
+heartbeats. So it survives restarts and cannot be stale.
 """
 
 from __future__ import annotations
@@ -48,29 +48,36 @@ EXAMPLE = {
 
 
 class Operation(facts.Selection):
-    """A selection on its way to the workers."""
+    """The progress of a selection on the workers."""
 
-    id: Annotated[str, Field(description="Its `sequence`, as text.")]
+    id: Annotated[str, Field(description="The selection's `sequence`, as text.")]
     state: Annotated[
         Literal["pending", "done", "refused", "superseded"],
-        Field(description="done: every worker runs it; refused: one cannot; superseded: another came after."),
+        Field(
+            description="done: every worker runs it; refused: a worker cannot; superseded: a later selection exists; "
+            "pending: otherwise."
+        ),
     ]
-    workers: Annotated[rollout.Workers | None, Field(description="Counted; null while Redis does not answer.")]
-    each: Annotated[list[rollout.Worker] | None, Field(description="One by one; null while Redis does not answer.")]
+    workers: Annotated[
+        rollout.Workers | None, Field(description="Counts of workers; null while Redis does not answer.")
+    ]
+    each: Annotated[
+        list[rollout.Worker] | None, Field(description="The state of each worker; null while Redis does not answer.")
+    ]
 
 
 @router.get(
     "/{operation}",
-    summary="How far a selection is: pending, done, refused, superseded; and which worker is where",
-    description="done: every worker that is alive runs it. refused: at least one cannot, and its reason is there; it "
-    "keeps its model and tries again. superseded: another selection came after. pending: else, and while no worker is "
-    "alive.",
-    responses={**answer(200, "How far the selection is now.", EXAMPLE), **responses(404)},
+    summary="Get the progress of a selection: pending, done, refused or superseded, and the state of each worker",
+    description="done: every running worker runs it. refused: at least one worker cannot, and gives its reason; it "
+    "keeps its previous model and tries again. superseded: a later selection exists. pending: otherwise, and while no "
+    "worker is running.",
+    responses={**answer(200, "The selection's progress.", EXAMPLE), **responses(404)},
     **needs("viewer"),
 )
 def show_operation(
     operation: Annotated[
-        str, InPath(description="Of the Location that a change of the selection gave.", max_length=20)
+        str, InPath(description="The id in the `Location` of the response to a selection.", max_length=20)
     ],
     request: Request,
 ) -> Operation:
@@ -97,7 +104,7 @@ def describe(
 
 
 def begun(services: Any, selection: Selection, response: Response) -> Operation:
-    """What a change of the selection answers. Without Redis the selection stands, and nothing is known of workers."""
+    """The response to a new selection. If Redis does not answer, the selection is made, and the workers are unknown."""
     response.headers["Location"] = f"/v1/operations/{selection.sequence}"
     try:
         each = [rollout.describe(worker, selection) for worker in rollout.workers(services)]

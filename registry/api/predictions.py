@@ -1,4 +1,4 @@
-"""/v1/predictions: what was answered lately."""
+"""/v1/predictions: recent predictions."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ EXAMPLE = {
 class PredictionPage(TypedDict):
     """A page of predictions."""
 
-    predictions: Annotated[list[Prediction], Unchecked(), Field(description="The newest first.")]
+    predictions: Annotated[list[Prediction], Unchecked(), Field(description="Newest first.")]
     next: Next
 
 
 @router.get(
     "",
-    summary="The newest predictions, in pages",
-    description="A sample for people to look at: at most 20 of a batch, the newest 5,000. All of them go out by MQTT.",
-    responses=answer(200, "A page of the predictions.", {"predictions": [EXAMPLE], "next": None}),
+    summary="List recent predictions",
+    description="A sample for people: at most 20 predictions of a batch, and the newest 5,000 in all. Every prediction "
+    "is published over MQTT.",
+    responses=answer(200, "A page of predictions.", {"predictions": [EXAMPLE], "next": None}),
     **needs("viewer"),
 )
 def list_predictions(

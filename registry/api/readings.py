@@ -1,4 +1,4 @@
-"""/v1/readings: what devices sent lately, as it lies in the buffer."""
+"""/v1/readings: recent readings, from the buffer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from zelador.recent import Reading
 
 router = APIRouter(prefix="/v1/readings", tags=["stream"])
 
-Limit = Annotated[int, Query(ge=1, le=500, description="Of a page.")]
-Before = Annotated[str | None, Query(max_length=60, description="`next` of the page before.")]
-Device = Annotated[str | None, Query(max_length=256, description="Only of this device.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="Maximum number of items on the page.")]
+Before = Annotated[str | None, Query(max_length=60, description="`next` of the previous page.")]
+Device = Annotated[str | None, Query(max_length=256, description="Only items of this device.")]
 
 EXAMPLE = {
     "id": "press-07-000017",
@@ -32,16 +32,17 @@ EXAMPLE = {
 class ReadingPage(TypedDict):
     """A page of readings."""
 
-    readings: Annotated[list[Reading], Unchecked(), Field(description="The newest first.")]
+    readings: Annotated[list[Reading], Unchecked(), Field(description="Newest first.")]
     next: Next
 
 
 @router.get(
     "",
-    summary="The newest readings, in pages",
-    description="The buffer keeps what waits, and the newest 200,000 (`ZELADOR_REDIS__KEEP_READINGS`). A page for one "
-    "device may be short, or empty, and have a `next` all the same: it looks at 5,000 entries of the stream at most.",
-    responses=answer(200, "A page of the readings.", {"readings": [EXAMPLE], "next": None}),
+    summary="List recent readings",
+    description="The buffer keeps all waiting readings and the newest 200,000 (`ZELADOR_REDIS__KEEP_READINGS`). With "
+    "`device`, a page examines at most 5,000 entries of the stream: it may be short or even empty and still have a "
+    "`next`.",
+    responses=answer(200, "A page of readings.", {"readings": [EXAMPLE], "next": None}),
     **needs("viewer"),
 )
 def list_readings(request: Request, limit: Limit = 50, before: Before = None, device: Device = None) -> ReadingPage:

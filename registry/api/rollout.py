@@ -1,4 +1,4 @@
-"""Which worker runs what: the heartbeats beside the selection. Pure but for reading them."""
+"""The rollout of a selection: compares the workers' heartbeats with it. Pure, except for reading the heartbeats."""
 
 from __future__ import annotations
 
@@ -18,40 +18,42 @@ Outcome = Literal["done", "refused", "pending"]
 
 
 class Worker(TypedDict):
-    """An inference worker that is alive, and how far it is with a selection."""
+    """A running inference worker, and its state in the rollout of a selection."""
 
-    worker: Annotated[str | None, Field(description="The name of its process; null if it told none.")]
-    state: Annotated[Stage, Field(description="live: it runs the selection; refused: it cannot; pending: not yet.")]
-    model: Annotated[str | None, Field(description="What it runs now; null for nothing.")]
-    selection: Annotated[int | None, Field(description="The sequence of the selection that it runs; null for none.")]
-    reason: Annotated[str | None, Field(description="Why it refused; null unless it did.")]
-    heard_at: Annotated[str | None, Field(description="Its last sign of life, ISO 8601, UTC.")]
-    started_at: Annotated[str | None, Field(description="Since when it runs, ISO 8601, UTC.")]
+    worker: Annotated[str | None, Field(description="The worker's name; null if it reported none.")]
+    state: Annotated[
+        Stage, Field(description="live: it runs the selection; refused: it cannot; pending: it has not loaded it yet.")
+    ]
+    model: Annotated[str | None, Field(description="The model it runs now; null if none.")]
+    selection: Annotated[int | None, Field(description="The `sequence` of the selection it runs; null if none.")]
+    reason: Annotated[str | None, Field(description="Why it refused the selection; null unless it did.")]
+    heard_at: Annotated[str | None, Field(description="Time of its last heartbeat, ISO 8601, UTC.")]
+    started_at: Annotated[str | None, Field(description="Time when it started, ISO 8601, UTC.")]
 
 
 class Refusal(TypedDict):
     """A worker that cannot run the selection."""
 
-    worker: Annotated[str | None, Field(description="The name of its process.")]
-    reason: Annotated[str | None, Field(description="Why it cannot.")]
+    worker: Annotated[str | None, Field(description="The worker's name.")]
+    reason: Annotated[str | None, Field(description="Why it cannot run it.")]
 
 
 class Workers(TypedDict):
-    """How many of the workers that are alive run the selection."""
+    """How many of the running workers run the selection."""
 
-    live: Annotated[int, Field(description="Workers that run it.")]
-    of: Annotated[int, Field(description="Workers that are alive.")]
-    refused: Annotated[list[Refusal], Field(description="Those that cannot.")]
+    live: Annotated[int, Field(description="Number of workers that run the selection.")]
+    of: Annotated[int, Field(description="Number of running workers.")]
+    refused: Annotated[list[Refusal], Field(description="Workers that cannot run it.")]
 
 
 def workers(services: Any) -> list[dict[str, str]]:
-    """The inference workers that are alive. Raises redis.RedisError."""
+    """The heartbeats of the running inference workers. Raises redis.RedisError."""
     found = health.workers(services.redis, services.settings.redis.prefix)
     return [worker for worker in found if worker.get("service") == "inference"]
 
 
 def counted(services: Any, selection: Selection | None) -> Workers | None:
-    """How many workers run the selection, and who refused it; None while Redis does not answer."""
+    """The counts of workers for a selection; None while Redis does not answer."""
     try:
         found = workers(services)
     except (redis.RedisError, OSError):
@@ -70,25 +72,25 @@ def summed(each: Sequence[Worker]) -> Workers:
 
 
 def describe(worker: Mapping[str, str], selection: Selection | None) -> Worker:
-    """`state` is live (it runs the selection), refused (it cannot, and says why), or pending."""
+    """The state of a worker, from its heartbeat: live (it runs the selection), refused (it cannot) or pending."""
     wanted = "" if selection is None else str(selection.sequence)
-    refused = bool(wanted) and worker.get("refused_selection") == wanted
-    live = bool(wanted) and worker.get("selection") == wanted
+    is_refused = bool(wanted) and worker.get("refused_selection") == wanted
+    is_live = bool(wanted) and worker.get("selection") == wanted
     return {
         "worker": worker.get("instance"),
-        "state": "live" if live else "refused" if refused else "pending",
+        "state": "live" if is_live else "refused" if is_refused else "pending",
         "model": worker.get("model") or None,
         "selection": _number(worker.get("selection")),
-        "reason": (worker.get("refused_reason") or None) if refused and not live else None,
+        "reason": (worker.get("refused_reason") or None) if is_refused and not is_live else None,
         "heard_at": _moment(worker.get("at")),
         "started_at": _moment(worker.get("started_at")),
     }
 
 
 def outcome(each: Iterable[Worker]) -> Outcome:
-    """Of a selection: done once every live worker runs it, refused as soon as one cannot, else pending.
+    """The outcome of a rollout: done when every running worker runs the selection, refused when one cannot.
 
-    No worker at all has confirmed nothing: pending.
+    Otherwise, and when no worker is running, pending.
     """
     states = [worker["state"] for worker in each]
     if "refused" in states:

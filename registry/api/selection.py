@@ -1,4 +1,4 @@
-"""/v1/selection: which model is live; select another, or roll back."""
+"""/v1/selection: the selected model; select another one, or roll back."""
 
 from __future__ import annotations
 
@@ -34,22 +34,24 @@ EXAMPLE = {
 }
 ACCEPTED = answer(
     202,
-    "The selection stands; the workers take it up within seconds. `Location` tells how far they are.",
+    "The model is selected; the workers load it within seconds. `Location` is the operation that shows their progress.",
     operations.EXAMPLE,
-    {**ETAG, **location("Of the operation, which is this answer as it goes on.", "/v1/operations/7")},
+    {**ETAG, **location("URL of the operation, which shows the progress of this selection.", "/v1/operations/7")},
 )
 
 
 class PresentSelection(TypedDict):
-    """The selection that stands; all null but `workers` while no model was ever selected."""
+    """The current selection. All fields but `workers` are null while no model has been selected."""
 
     model: Annotated[str | None, Field(description="The selected model.")]
-    sequence: Annotated[int | None, Field(description="The selection's number in the log; no two share it.")]
-    by: Annotated[str | None, Field(description="Who made it: a key, or a person at the command line.")]
-    at: Annotated[str | None, Field(description="When it was made, ISO 8601, UTC.")]
-    why: Annotated[str | None, Field(description="The reason that was given; may be empty.")]
-    rolled_back: Annotated[bool | None, Field(description="Whether it was made by rolling back.")]
-    workers: Annotated[rollout.Workers | None, Field(description="Counted; null while Redis does not answer.")]
+    sequence: Annotated[int | None, Field(description="The selection's number in the log; unique.")]
+    by: Annotated[str | None, Field(description="Who selected it: a key, or a person at the command line.")]
+    at: Annotated[str | None, Field(description="When it was selected, ISO 8601, UTC.")]
+    why: Annotated[str | None, Field(description="The reason given; may be empty.")]
+    rolled_back: Annotated[bool | None, Field(description="True if it was selected by rolling back.")]
+    workers: Annotated[
+        rollout.Workers | None, Field(description="Counts of workers; null while Redis does not answer.")
+    ]
 
 
 class Choice(BaseModel):
@@ -58,19 +60,19 @@ class Choice(BaseModel):
     )
 
     model: Annotated[str, Field(max_length=64, description="The name of a registered model.")]
-    why: Annotated[str, Field(max_length=2_000, description="Kept in the history.")] = ""
+    why: Annotated[str, Field(max_length=2_000, description="The reason, stored in the history.")] = ""
 
 
 class Reason(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"why": "more false alarms"}]})
 
-    why: Annotated[str, Field(max_length=2_000, description="Kept in the history.")] = ""
+    why: Annotated[str, Field(max_length=2_000, description="The reason, stored in the history.")] = ""
 
 
 @router.get(
     "",
-    summary="The selected model, and how many workers run it",
-    responses=answer(200, "The selection, or nothing but nulls while no model is selected.", EXAMPLE, ETAG),
+    summary="Get the selected model, and how many workers run it",
+    responses=answer(200, "The selection; its fields are null if no model is selected.", EXAMPLE, ETAG),
     **needs("viewer"),
 )
 def get_selection(request: Request, response: Response) -> PresentSelection:
@@ -90,7 +92,7 @@ def get_selection(request: Request, response: Response) -> PresentSelection:
     "",
     status_code=202,
     summary="Select a model",
-    description="`If-Match` is taken and not needed: with it the selection is made only if nothing changed meanwhile.",
+    description="`If-Match` is optional. With it, the model is selected only if the registry has not changed since.",
     responses={**ACCEPTED, **responses(404, 412)},
     **needs("operator"),
 )
@@ -106,8 +108,9 @@ def select_model(
 @router.post(
     "/rollback",
     status_code=202,
-    summary="Select what was selected before; again, and what was before that",
-    description="Models that were deleted are passed over. With `If-Match` only if nothing changed meanwhile.",
+    summary="Roll back: select the previously selected model",
+    description="Each call goes one selection further back. Deleted models are skipped. `If-Match` is optional. With "
+    "it, the rollback is made only if the registry has not changed since.",
     responses={**ACCEPTED, **responses(409, 412)},
     **needs("operator"),
 )
@@ -125,10 +128,10 @@ def _made(
     request: Request, response: Response, what: str, before: Selection | None, selection: Selection
 ) -> operations.Operation:
     services = request.app.state.services
-    try:  # it only wakes them; they look for themselves every second
+    try:  # only saves time: the workers check for a new selection every second
         services.redis.publish(Keys(services.settings.redis.prefix).selected, str(selection.sequence))
     except (redis.RedisError, OSError) as error:
-        log.warning("the workers were not woken: %s", error)
+        log.warning("the workers were not notified and will notice the selection themselves: %s", error)
     old = None if before is None else selection_facts(before)
     audit(request, what, selection.model, old, selection_facts(selection))
     tagged(response, services.registry.state)

@@ -1,6 +1,6 @@
-"""A registered model on one page: what it learned from, how good it is, where it ends, how to use it.
+"""Model cards: a registered model's training data, metrics, limits and usage on one page.
 
-`card_of` reads; the rest is pure: the same card gives the same text.
+`card_of` reads the registry. The rest is pure: equal cards give equal text.
 """
 
 from registry.card.card import Card, card_of

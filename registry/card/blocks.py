@@ -1,4 +1,4 @@
-"""What a page is made of, whichever way it is written: sections of words, facts, tables, lists, plots and code."""
+"""The elements of a page, for both HTML and Markdown: sections of text, facts, tables, lists, plots and code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`numbers`: the columns that are right-aligned. `pictures`: SVG instead of a column's text, in HTML."""
+    """A table. `numbers`: the right-aligned columns. `pictures`: a column number and the SVG of its cells, for HTML."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -33,7 +33,7 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """`svg` is drawn by us; `table` says the same for who cannot see it, and in Markdown."""
+    """A plot. `svg` is trusted markup; `table` has the same data, for screen readers and Markdown."""
 
     title: str
     note: str
@@ -43,7 +43,7 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """Rows are what was so, columns what was said."""
+    """A confusion matrix: a row per actual label, a column per predicted label."""
 
     labels: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
@@ -61,7 +61,7 @@ Block = Words | Facts | Table | Points | Plot | Confusion | Code
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """`span`: of twelve columns, where there is room."""
+    """A section of the page. `span` is its width in twelfths of a wide page."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -71,7 +71,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`lines` stand beneath the title: state, type, rank, tags; `verdict` is what the figures say, in a sentence."""
+    """A page. `lines` are below the title: state, type, rank, tags. `verdict` is the accuracy in one sentence."""
 
     title: str
     lines: tuple[str, ...]

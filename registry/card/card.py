@@ -1,4 +1,4 @@
-"""What a card is made of."""
+"""The data of a model card."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from registry.manifest import Feature
 if TYPE_CHECKING:
     from registry.registry import Registry
 
-REPORT = "report/report.json"  # written by trainer/evaluate/report.py; an imported model has none
+REPORT = "report/report.json"  # written by the trainer (trainer/evaluate/report.py); other models have none
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """`facts` as registry/facts.py gives them; `sizes` in bytes, by file; `report` is empty where there is none."""
+    """The data of a card. `facts` are from registry/facts.py, `sizes` are bytes by file, `report` may be empty."""
 
     facts: Mapping[str, Any]
     features: tuple[Feature, ...]
@@ -36,39 +36,37 @@ class Card:
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """What the trainer noted of the data; empty for a model that came otherwise."""
+        """The trainer's description of the training data; empty for a model that it did not train."""
         return mapping(self.facts.get("data"))
 
     @property
     def confusion(self) -> tuple[tuple[str, ...], list[list[int]]] | None:
-        """Labels, and how often each (row) was answered by each (column) on the hold-out."""
-        kept = mapping(self.facts.get("confusion"))
-        labels, counts = (
-            tuple(map(str, listed(kept.get("labels")))),
-            [listed(row) for row in listed(kept.get("counts"))],
-        )
-        square = len(counts) == len(labels) and all(len(row) == len(labels) for row in counts)
-        whole = all(isinstance(n, int) and n >= 0 for row in counts for n in row)
-        return (labels, counts) if labels and square and whole else None
+        """The labels and the confusion matrix on the hold-out: a row per actual label, a column per predicted one."""
+        confusion = mapping(self.facts.get("confusion"))
+        labels = tuple(map(str, listed(confusion.get("labels"))))
+        counts = [listed(row) for row in listed(confusion.get("counts"))]
+        is_square = len(counts) == len(labels) and all(len(row) == len(labels) for row in counts)
+        is_counted = all(isinstance(n, int) and n >= 0 for row in counts for n in row)
+        return (labels, counts) if labels and is_square and is_counted else None
 
 
 def card_of(registry: Registry, name: str) -> Card:
-    """Raises ModelNotFound, ModelRefused."""
+    """The card of a registered model. Raises ModelNotFound, ModelRefused."""
     manifest = registry.manifest(name)
     state = registry.state
     try:
         report = json.loads(registry.file(name, REPORT)) if REPORT in manifest.files else {}
     except ModelNotFound:
-        report = {}  # that it is gone is verify's to say
+        report = {}  # `zelador models verify` reports the missing file
     sizes = {path: file.size for path, file in manifest.files.items()}
     return Card(facts_of(state.model(name), state), manifest.features, sizes, mapping(report))
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """`value` if it is a mapping: metadata that people wrote may be anything."""
+    """`value` if it is a mapping, else {}: metadata comes from users and may be anything."""
     return value if isinstance(value, Mapping) else {}
 
 
 def listed(value: object) -> list[Any]:
-    """`value` if it is a list."""
+    """`value` if it is a list, else []."""
     return value if isinstance(value, list) else []

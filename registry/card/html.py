@@ -1,4 +1,4 @@
-"""A card as one HTML page: no script, nothing from elsewhere, all that people wrote escaped."""
+"""A card as one HTML page, without scripts or external resources. All text from users is escaped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from registry.card.page import page_of
 
 STYLE = Path(__file__).with_name("card.css").read_text(encoding="utf-8")
 _digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-POLICY = f"default-src 'none'; style-src 'sha256-{_digest}'; base-uri 'none'; form-action 'none'"  # for a header, too
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_digest}'; base-uri 'none'; form-action 'none'"  # also sent as a header
+)
 
 
 def card_html(card: Card) -> str:
@@ -44,9 +46,9 @@ def _head(page: Page) -> str:
 
 def _section(section: Section) -> str:
     blocks = section.blocks
-    drawn = any(isinstance(block, Plot | Confusion) for block in blocks)
+    has_plots = any(isinstance(block, Plot | Confusion) for block in blocks)
     inner = "".join(map(_block, blocks))
-    if drawn:
+    if has_plots:
         inner = f'<div class="plots">{inner}</div>'
     note = f'<p class="note">{escape(section.note)}</p>' if section.note else ""
     return (
@@ -66,8 +68,8 @@ def _block(block: Block) -> str:
         case Points(items):
             return f'<ul class="points">{"".join(f"<li>{escape(item)}</li>" for item in items)}</ul>'
         case Plot(title, note, svg, table):
-            told = f"<details><summary>as a table</summary>{_table(table)}</details>" if table else ""
-            return f'<figure><h3>{escape(title)}</h3><p class="note">{escape(note)}</p>{svg}{told}</figure>'
+            details = f"<details><summary>as a table</summary>{_table(table)}</details>" if table else ""
+            return f'<figure><h3>{escape(title)}</h3><p class="note">{escape(note)}</p>{svg}{details}</figure>'
         case Confusion():
             return _confusion(block)
         case Code(title, text, _):
@@ -92,18 +94,18 @@ def _table(table: Table) -> str:
 
 
 def _confusion(block: Confusion) -> str:
-    """Each field says how many, and which share of what was so; a wash marks what most were answered rightly."""
-    head = "".join(f'<th scope="col" class="num">said {escape(label)}</th>' for label in block.labels)
+    """Each cell has a count and its share of the row. Correct predictions of at least half of a row are highlighted."""
+    head = "".join(f'<th scope="col" class="num">predicted {escape(label)}</th>' for label in block.labels)
     body = ""
-    for place, (label, row) in enumerate(zip(block.labels, block.counts, strict=True)):
+    for index, (label, row) in enumerate(zip(block.labels, block.counts, strict=True)):
         cells = ""
-        for column, found in enumerate(row):
-            part = found / sum(row) if sum(row) else 0.0
-            kind = "right" if column == place and part >= 0.5 else "other"
-            cells += f'<td class="{kind}"><b>{found:,}</b><span>{100 * part:.1f} %</span></td>'
-        body += f'<tr><th scope="row">was {escape(label)}</th>{cells}</tr>'
+        for column, count in enumerate(row):
+            share = count / sum(row) if sum(row) else 0.0
+            kind = "right" if column == index and share >= 0.5 else "other"
+            cells += f'<td class="{kind}"><b>{count:,}</b><span>{100 * share:.1f} %</span></td>'
+        body += f'<tr><th scope="row">actual {escape(label)}</th>{cells}</tr>'
     return (
-        '<figure><h3>Confusion</h3><p class="note">readings, and their share of what was so</p>'
+        '<figure><h3>Confusion</h3><p class="note">readings, and their share of the actual label</p>'
         f'<div class="scroll" tabindex="0"><table class="cm"><thead><tr><td></td>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div></figure>"
     )

@@ -1,4 +1,4 @@
-"""Where a model ends, in sentences: what it has seen, what it has not, and how sure its figures are."""
+"""The limits of a model, in sentences: what its training data covered, and how reliable its metrics are."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from registry.card.card import Card, listed, mapping
 from registry.card.numbers import count, counted, number, quoted, share, span
 
-FEW = 50  # hold-out rows of a class below which its figures say little
-POOR = 0.1  # expected calibration error above which a probability is not to be taken at its word
+MIN_CLASS_ROWS = 50  # with fewer hold-out rows of a class, its metrics are unreliable
+MAX_CALIBRATION_ERROR = 0.1  # with a larger expected calibration error, a probability is unreliable
 
 
 def limits(card: Card) -> Iterator[str]:
@@ -22,18 +22,18 @@ def limits(card: Card) -> Iterator[str]:
 def _ranges(card: Card) -> Iterator[str]:
     known = [feature for feature in card.features if number(feature.minimum) is not None]
     if known:
-        told = ", ".join(f"{f.name} {span(f.minimum, f.maximum)} {f.unit}".strip() for f in known)
-        yield f"It has seen {told}. Beyond that it answers all the same, and nobody knows how well."
+        ranges = ", ".join(f"{f.name} {span(f.minimum, f.maximum)} {f.unit}".strip() for f in known)
+        yield f"Range of the training data: {ranges}. Predictions outside this range are untested."
     else:
-        yield "The range of the values that it learned from is not known."
+        yield "The range of the training data is not known."
 
 
 def _labels(card: Card) -> Iterator[str]:
     if card.classes:
         known = ", ".join(card.classes)
-        yield f"It knows the labels {known} and no other: whatever else happens comes out as one of them."
+        yield f"It predicts only the labels {known}. Any other condition is predicted as one of them."
     else:
-        yield "It has no classes, so live readings cannot be classified by it."
+        yield "It has no classes, so it cannot classify live readings."
     classes = counted(mapping(card.data.get("classes")))
     if classes:
         label, fewest = min(classes.items(), key=lambda item: item[1])
@@ -41,37 +41,40 @@ def _labels(card: Card) -> Iterator[str]:
         yield f"Of {count(total)} rows {count(fewest)} ({share(fewest, total)}) were {quoted(label)}, the rarest label."
     if card.confusion:
         labels, counts = card.confusion
-        few = [label for label, row in zip(labels, counts, strict=True) if sum(row) < FEW]
-        if few:
-            yield f"The hold-out has fewer than {FEW} rows of {', '.join(few)}: figures of that class say little."
+        rare = [label for label, row in zip(labels, counts, strict=True) if sum(row) < MIN_CLASS_ROWS]
+        if rare:
+            yield (
+                f"The hold-out has fewer than {MIN_CLASS_ROWS} rows of {', '.join(rare)}, so the metrics of "
+                f"{'this label' if len(rare) == 1 else 'these labels'} are unreliable."
+            )
 
 
 def _data(card: Card) -> Iterator[str]:
     if not card.data:
-        yield "What it learned from is not known: it was not trained here."
+        yield "Its training data is not known: it was not trained here."
         return
     if card.data.get("from") and card.data.get("to"):
         yield (
-            f"Its readings are from {str(card.data['from'])[:10]} to {str(card.data['to'])[:10]}: of other seasons, "
-            "machines and mountings it knows nothing."
+            f"Its training data is from {str(card.data['from'])[:10]} to {str(card.data['to'])[:10]}. It does not "
+            "cover other seasons, machines or sensor positions."
         )
     missing = number(card.data.get("missing_values"))
     if missing:
-        yield f"{count(missing)} values were missing in its data, and were filled with the mean."
+        yield f"{count(missing)} values were missing in its training data, and were replaced by the mean."
     yield from (str(note) for note in listed(card.data.get("notes")))
 
 
 def _figures(card: Card) -> Iterator[str]:
     if not mapping(card.facts.get("holdout")):
-        yield "It has no hold-out figures: nothing says how it does on readings that it has not seen."
+        yield "It has no hold-out metrics, so its performance on new readings is not known."
     errors = {label: number(mapping(c).get("error")) for label, c in mapping(card.report.get("calibration")).items()}
     for label, error in errors.items():
-        if error is not None and error > POOR:
-            yield f"Its probability of {quoted(label)} is off by {error:.2f} on average: do not take it at its word."
+        if error is not None and error > MAX_CALIBRATION_ERROR:
+            yield f"Its probability of {quoted(label)} is off by {error:.2f} on average. Do not rely on it."
 
 
 def _serving(card: Card) -> Iterator[str]:
     if card.facts.get("has_probabilities") is False:
-        yield "It gives a label and no probability: confidence is null, and no threshold can be set."
+        yield "It predicts a label without a probability: confidence is null, and no threshold can be set."
     if card.facts.get("served_by") == "pipeline":
         yield "Live inference runs the scikit-learn pipeline, which is slower than a compiled model."

@@ -33,17 +33,17 @@ def _block(block: Block) -> str:
         case Facts(pairs):
             return _table(("", ""), pairs, frozenset())
         case Table(head, rows, numbers, pictures):
-            kept = [i for i in range(len(head)) if pictures is None or i != pictures[0]]
-            numbers = frozenset(place for place, i in enumerate(kept) if i in numbers)
-            return _table([head[i] for i in kept], [[row[i] for i in kept] for row in rows], numbers)
+            columns = [i for i in range(len(head)) if pictures is None or i != pictures[0]]
+            numbers = frozenset(column for column, i in enumerate(columns) if i in numbers)
+            return _table([head[i] for i in columns], [[row[i] for i in columns] for row in rows], numbers)
         case Points(items):
             return "\n".join(f"- {_escape(item)}" for item in items)
         case Plot(title, note, _, table):
             return f"### {_escape(title)}\n\n{_escape(note)}" + (f"\n\n{_block(table)}" if table else "")
         case Confusion(labels, counts):
-            answered = [(f"was {label}", *map(str, row)) for label, row in zip(labels, counts, strict=True)]
-            said = ("", *(f"said {label}" for label in labels))
-            return f"### Confusion\n\n{_table(said, answered, frozenset(range(1, len(said))))}"
+            actual = [(f"actual {label}", *map(str, row)) for label, row in zip(labels, counts, strict=True)]
+            head = ("", *(f"predicted {label}" for label in labels))
+            return f"### Confusion\n\n{_table(head, actual, frozenset(range(1, len(head))))}"
         case Code(title, text, language):
             fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
             return f"### {_escape(title)}\n\n{fence}{language}\n{text}\n{fence}"
@@ -59,5 +59,5 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _escape(text: str) -> str:
-    """One line, nothing of it is markup: what people wrote stays what they wrote."""
+    """The text on one line, with all Markdown characters escaped."""
     return SPECIAL.sub(r"\\\1", " ".join(text.split()))

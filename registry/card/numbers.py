@@ -1,4 +1,4 @@
-"""How numbers are written: never alone, never more of them than is known."""
+"""Formats of numbers, times and labels on a card. Unknown values are "unknown" or "–"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Z = 1.959964  # of a 95 % interval
 
 
 def number(value: object) -> float | None:
-    """`value` if it is a finite number: metadata that people wrote may be anything."""
+    """`value` if it is a finite number, else None: metadata comes from users and may be anything."""
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     return None
@@ -50,16 +50,16 @@ def size(count_of_bytes: int) -> str:
     return f"{count_of_bytes} bytes"
 
 
-def interval(hits: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share. After E. B. Wilson, J. Am. Stat. Assoc. 22 (1927), 209–212."""
-    share, square = hits / of, Z * Z
-    centre = (share + square / (2 * of)) / (1 + square / of)
-    half = Z * math.sqrt(share * (1 - share) / of + square / (4 * of * of)) / (1 + square / of)
-    return max(0.0, centre - half), min(1.0, centre + half)
+def interval(hits: int, total: int) -> tuple[float, float]:
+    """The 95 % interval of a proportion. E. B. Wilson, J. Am. Stat. Assoc. 22 (1927), 209–212."""
+    rate, square = hits / total, Z * Z
+    center = (rate + square / (2 * total)) / (1 + square / total)
+    half = Z * math.sqrt(rate * (1 - rate) / total + square / (4 * total * total)) / (1 + square / total)
+    return max(0.0, center - half), min(1.0, center + half)
 
 
 def digest(text: object) -> str:
-    """The first sixteen digits, in fours, as people compare them."""
+    """The first sixteen digits in groups of four, for comparison by eye."""
     shown = str(text)[:16]
     return " ".join(shown[i : i + 4] for i in range(0, len(shown), 4))
 
@@ -68,7 +68,7 @@ def quoted(text: object) -> str:
     return f"“{text}”"
 
 
-def when(at: object) -> str:
+def utc_minute(at: object) -> str:
     return f"{str(at)[:16].replace('T', ' ')} UTC" if at else "unknown"
 
 

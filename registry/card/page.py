@@ -1,4 +1,4 @@
-"""From a card to its page: which sections it has, and what they say."""
+"""Makes the page of a card: its sections and their content."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from registry.card import plots
 from registry.card.blocks import Block, Confusion, Facts, Page, Points, Section, Table
 from registry.card.card import Card, listed, mapping
 from registry.card.limits import limits
-from registry.card.numbers import count, counted, digest, interval, number, quoted, score, share, size, span, when
+from registry.card.numbers import count, counted, digest, interval, number, quoted, score, share, size, span, utc_minute
 from registry.card.usage import usage
 
 METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC")
@@ -37,20 +37,20 @@ def _lines(card: Card) -> Iterator[str]:
 
 
 def _verdict(card: Card) -> str:
-    """What the figures say, and how sure that is."""
+    """The model's accuracy, with its confidence interval, in one sentence."""
     if card.confusion:
         labels, counts = card.confusion
-        right, total = sum(counts[i][i] for i in range(len(labels))), sum(map(sum, counts))
+        correct, total = sum(counts[i][i] for i in range(len(labels))), sum(map(sum, counts))
         if total:
-            low, high = interval(right, total)
+            low, high = interval(correct, total)
             return (
-                f"On {count(total)} readings that it never saw it gave {share(right, total)} of the labels as they "
-                f"were (95 % interval {100 * low:.1f} – {100 * high:.1f} %)."
+                f"It predicted {share(correct, total)} of {count(total)} hold-out readings correctly "
+                f"(95 % interval {100 * low:.1f} – {100 * high:.1f} %)."
             )
     metric = str(card.facts.get("metric") or "")
     if (found := number(mapping(card.facts.get("metrics")).get(metric))) is not None:
-        return f"{metric} {found:.4f} over the folds; no hold-out is known."
-    return "How good it is is not known: it came without figures."
+        return f"{metric} {found:.4f} in cross-validation; it has no hold-out metrics."
+    return "Its performance is not known: it has no metrics."
 
 
 def _metrics(card: Card) -> Iterator[Section]:
@@ -63,22 +63,22 @@ def _metrics(card: Card) -> Iterator[Section]:
     rows, pictures = [], []
     for metric in order:
         folds = _listed(parts["folds"].get(metric))
-        mean, held = parts["metrics"].get(metric), parts["holdout"].get(metric)
+        mean, holdout = parts["metrics"].get(metric), parts["holdout"].get(metric)
         spread = f"{min(folds):.4f} – {max(folds):.4f}" if folds else "–"
-        rows.append((f"{metric} (ranked by)" if metric == ranked else metric, score(held), "", score(mean), spread))
-        pictures.append(plots.whisker(folds, number(held)))
-    how = []
+        rows.append((f"{metric} (ranked by)" if metric == ranked else metric, score(holdout), "", score(mean), spread))
+        pictures.append(plots.whisker(folds, number(holdout)))
+    notes = []
     if number(card.facts.get("holdout_rows")) is not None:
-        how.append(f"hold-out: {count(card.facts['holdout_rows'])} readings that it never saw")
+        notes.append(f"hold-out: {count(card.facts['holdout_rows'])} readings not used in training")
     if fold_count := max((len(_listed(folds)) for folds in parts["folds"].values()), default=0):
-        how.append(f"cross-validation: {fold_count} folds")
+        notes.append(f"cross-validation: {fold_count} folds")
     if card.facts.get("positive"):
-        how.append(f"recall, precision and F1 of {quoted(card.facts['positive'])}")
+        notes.append(f"recall, precision and F1 of {quoted(card.facts['positive'])}")
     head = ("Metric", "Hold-out", "0 to 1", "Folds, mean", "Lowest – highest")
     table = Table(head, tuple(rows), frozenset({1, 3, 4}), (2, pictures) if any(pictures) else None)
     if not any(pictures):
         table = Table(head[:2] + head[3:], tuple(row[:2] + row[3:] for row in rows), frozenset({1, 2, 3}))
-    yield Section("Metrics", (table,), "; ".join(how), 8)
+    yield Section("Metrics", (table,), "; ".join(notes), 8)
 
 
 def _facts(card: Card) -> Section:
@@ -99,10 +99,10 @@ def _facts(card: Card) -> Section:
     if card.sizes:
         pairs.append(("Size", f"{size(sum(card.sizes.values()))} in {len(card.sizes)} files"))
     pairs.append(("Served by", _served(card)))
-    pairs.append(("Saved", f"{when(facts.get('saved_at'))} by {facts.get('saved_by') or 'unknown'}"))
+    pairs.append(("Saved", f"{utc_minute(facts.get('saved_at'))} by {facts.get('saved_by') or 'unknown'}"))
     imported = mapping(facts.get("imported"))
     if imported.get("file"):
-        pairs.append(("Imported from", f"{imported['file']}, saved {when(imported.get('saved_at'))[:10]}"))
+        pairs.append(("Imported from", f"{imported['file']}, saved {utc_minute(imported.get('saved_at'))[:10]}"))
     versions = mapping(facts.get("versions"))
     if versions:
         shown = [f"{name} {versions[name]}" for name in ("pycaret", "scikit-learn", "onnxruntime") if name in versions]
@@ -114,21 +114,21 @@ def _served(card: Card) -> str:
     if card.facts.get("served_by") != "onnx":
         return "the scikit-learn pipeline"
     rows = mapping(card.facts.get("agreement")).get("rows")
-    return "ONNX" + (f", which agreed on {count(rows)} rows" if number(rows) is not None else "")
+    return "ONNX" + (f", which agrees with the pipeline on {count(rows)} rows" if number(rows) is not None else "")
 
 
 def _features(card: Card) -> Section:
-    seen = mapping(card.report.get("training"))
+    training = mapping(card.report.get("training"))
     rows = []
     for feature in card.features:
-        told = mapping(seen.get(feature.name))
-        missing = number(told.get("missing"))
+        stats = mapping(training.get(feature.name))
+        missing = number(stats.get("missing"))
         rows.append(
             (feature.name, feature.unit or "–", span(feature.minimum, feature.maximum),
-             span(told.get("p1"), told.get("p99")), "unknown" if missing is None else f"{100 * missing:.1f} %")
+             span(stats.get("p1"), stats.get("p99")), "unknown" if missing is None else f"{100 * missing:.1f} %")
         )  # fmt: skip
-    head = ("Feature", "Unit", "Seen in training", "Middle 98 %", "Missing")
-    return Section("Features", (Table(head, tuple(rows), frozenset({2, 3, 4})),), "in this order", 8)
+    head = ("Feature", "Unit", "Training range", "Middle 98 %", "Missing")
+    return Section("Features", (Table(head, tuple(rows), frozenset({2, 3, 4})),), "in the model's order", 8)
 
 
 def _limits(card: Card) -> Section:
@@ -136,14 +136,14 @@ def _limits(card: Card) -> Section:
 
 
 def _answers(card: Card) -> Iterator[Section]:
-    """Plots, from what there is: a model that came otherwise than from the trainer may have none."""
+    """The plots of the hold-out. A model that was not made by the trainer may have none."""
     blocks: list[Block] = []
     if card.confusion:
         labels, counts = card.confusion
         blocks.append(Confusion(labels, tuple(tuple(row) for row in counts)))
     blocks += plots.all_of(card.report)
     if blocks:
-        yield Section("How it answers on the hold-out", tuple(blocks))
+        yield Section("Predictions on the hold-out", tuple(blocks))
 
 
 def _usage(card: Card) -> Section:
@@ -163,7 +163,7 @@ def _pairs(found: Mapping[str, Any]) -> Facts:
 
 
 def _listed(values: object) -> Sequence[float]:
-    """A metric's score in each fold; empty when it is not known."""
+    """A metric's score in each fold; empty if it is not known."""
     if not isinstance(values, list):
         return ()
     return [found for value in values if (found := number(value)) is not None]

@@ -1,4 +1,4 @@
-"""Plots as SVG, made of numbers alone: no script, no style attribute, nothing from elsewhere."""
+"""Plots as inline SVG, without scripts, style attributes or external resources."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from registry.card.blocks import Plot, Table
 from registry.card.card import listed, mapping
 from registry.card.numbers import count, number, quoted, score, signed
 
-SIDE, LEFT, TOP = 220, 40, 12  # of the square that curves are drawn in
-MOST_CURVES = 4
-STROKES = ("c1", "c2", "c3", "c4")  # told apart by dashes and by words, not by colour alone
+SIDE, LEFT, TOP = 220, 40, 12  # size and position of the square in which curves are drawn
+MAX_CURVES = 4
+STROKES = ("c1", "c2", "c3", "c4")  # CSS classes; they differ in dashes as well as in color
 
 
 def all_of(report: Mapping[str, Any]) -> Iterator[Plot]:
@@ -22,50 +22,51 @@ def all_of(report: Mapping[str, Any]) -> Iterator[Plot]:
         yield _roc(roc)
     if calibration:
         yield _calibration(calibration)
-    if len(threshold) == 1:  # of more than two classes nobody sets a threshold
+    if len(threshold) == 1:  # a threshold makes sense only with two classes
         yield from _threshold(threshold)
     if listed(importance.get("features")):
         yield _importance(importance)
 
 
-def whisker(folds: Sequence[float], held: float | None) -> str:
-    """A score between 0 and 1: the folds as a line, the hold-out as a dot. Empty when there is nothing to draw."""
-    inside = [value for value in (*folds, held) if value is not None]
-    if not inside or min(inside) < 0 or max(inside) > 1:
+def whisker(folds: Sequence[float], holdout: float | None) -> str:
+    """A score between 0 and 1: the folds as a line, the hold-out as a dot. Empty if there is nothing to draw."""
+    values = [value for value in (*folds, holdout) if value is not None]
+    if not values or min(values) < 0 or max(values) > 1:
         return ""
     line = _line(min(folds) * 150 + 5, 9, max(folds) * 150 + 5, 9, "thick") if folds else ""
-    dot = f'<circle class="dot" cx="{held * 150 + 5:.1f}" cy="9" r="4"/>' if held is not None else ""
+    dot = f'<circle class="dot" cx="{holdout * 150 + 5:.1f}" cy="9" r="4"/>' if holdout is not None else ""
     return f'<svg class="mini" viewBox="0 0 160 18" aria-hidden="true">{_line(5, 9, 155, 9, "grid")}{line}{dot}</svg>'
 
 
 def _roc(roc: Mapping[str, Any]) -> Plot:
-    drawn = [(str(label), mapping(curve)) for label, curve in roc.items()][:MOST_CURVES]
+    drawn = [(str(label), mapping(curve)) for label, curve in roc.items()][:MAX_CURVES]
     inner = _diagonal()
     for (_, curve), stroke in zip(drawn, STROKES, strict=False):
         inner += _path(_points(curve.get("false_alarms"), curve.get("found")), stroke)
     rows = tuple((str(label), score(mapping(curve).get("area"))) for label, curve in roc.items())
-    note = "; ".join(f"area {area} for {quoted(label)}" for label, area in rows[:MOST_CURVES])
-    svg = _square(inner, "false alarms", "found", f"ROC curve: {note}", [label for label, _ in drawn])
+    note = "; ".join(f"area {area} for {quoted(label)}" for label, area in rows[:MAX_CURVES])
+    legend = [label for label, _ in drawn]
+    svg = _square(inner, "false positive rate", "true positive rate", f"ROC curve: {note}", legend)
     return Plot("ROC", note, svg, Table(("Class", "Area under the curve"), rows, frozenset({1})))
 
 
 def _calibration(calibration: Mapping[str, Any]) -> Plot:
-    drawn = [(str(label), mapping(curve)) for label, curve in calibration.items()][:MOST_CURVES]
+    drawn = [(str(label), mapping(curve)) for label, curve in calibration.items()][:MAX_CURVES]
     inner, rows = _diagonal(), []
     for (label, curve), stroke in zip(drawn, STROKES, strict=False):
         points = _points(curve.get("said"), curve.get("was"))
         inner += _path(points, stroke)
         counts = [int(n) for n in listed(curve.get("rows")) if number(n) is not None]
-        most = max(counts, default=1)
-        for (x, y), held in zip(points, counts, strict=False):
-            inner += (
-                f'<circle class="dot" cx="{_x(x):.1f}" cy="{_y(y):.1f}" r="{2.5 + 3.5 * (held / most) ** 0.5:.1f}"/>'
-            )
-            rows.append((label, f"{x:.3f}", f"{y:.3f}", count(held)))
+        largest = max(counts, default=1)
+        for (x, y), in_bin in zip(points, counts, strict=False):
+            radius = 2.5 + 3.5 * (in_bin / largest) ** 0.5
+            inner += f'<circle class="dot" cx="{_x(x):.1f}" cy="{_y(y):.1f}" r="{radius:.1f}"/>'
+            rows.append((label, f"{x:.3f}", f"{y:.3f}", count(in_bin)))
     errors = [f"expected error {score(curve.get('error'))} for {quoted(label)}" for label, curve in drawn]
-    note = "; ".join(errors) + "; the larger a dot, the more readings"
-    svg = _square(inner, "probability said", "share that was so", f"Calibration: {note}", [label for label, _ in drawn])
-    head = ("Class", "Said", "Was so", "Readings")
+    note = "; ".join(errors) + "; larger dots have more readings"
+    legend = [label for label, _ in drawn]
+    svg = _square(inner, "mean predicted probability", "observed rate", f"Calibration: {note}", legend)
+    head = ("Class", "Predicted", "Observed", "Readings")
     return Plot("Calibration", note, svg, Table(head, tuple(rows), frozenset({1, 2, 3})))
 
 
@@ -83,7 +84,7 @@ def _threshold(threshold: Mapping[str, Any]) -> Iterator[Plot]:
     scored = [(number(f1) or 0.0, x) for x, f1 in zip(at, found["f1"], strict=True)]
     highest, best = max(scored)
     inner += _line(_x(best), _y(0), _x(best), _y(1), "mark")
-    note = f"F1 of {quoted(label)} is highest, {highest:.4f}, from {best:g} on"
+    note = f"F1 of {quoted(label)} is highest, {highest:.4f}, at threshold {best:g}"
     svg = _square(inner, "threshold", "score", f"Scores by threshold: {note}", ["F1", "recall", "precision"])
     rows = tuple((f"{x:g}", *(score(found[name][i]) for name in names)) for i, x in enumerate(at) if i % 2 == 1)
     yield Plot("Threshold", note, svg, Table(("Threshold", "Recall", "Precision", "F1"), rows, frozenset({0, 1, 2, 3})))
@@ -91,30 +92,30 @@ def _threshold(threshold: Mapping[str, Any]) -> Iterator[Plot]:
 
 def _importance(importance: Mapping[str, Any]) -> Plot:
     features = [mapping(each) for each in listed(importance["features"])][:12]
-    told = [(str(f.get("feature")), number(f.get("mean")) or 0.0, number(f.get("spread")) or 0.0) for f in features]
-    longest = max((mean + spread for _, mean, spread in told), default=0.0) or 1.0
+    scores = [(str(f.get("feature")), number(f.get("mean")) or 0.0, number(f.get("spread")) or 0.0) for f in features]
+    longest = max((mean + spread for _, mean, spread in scores), default=0.0) or 1.0
     inner = ""
-    for place, (name, mean, spread) in enumerate(told):
-        y, width = 34 * place + 14, max(0.0, mean) / longest * 200
+    for index, (name, mean, spread) in enumerate(scores):
+        y, width = 34 * index + 14, max(0.0, mean) / longest * 200
         low, high = max(0.0, mean - spread) / longest * 200, max(0.0, mean + spread) / longest * 200
         inner += f'<text class="ink" x="0" y="{y}">{escape(name)}</text>'
         inner += f'<text class="ink strong end" x="260" y="{y}">{signed(mean, 3)}</text>'
         inner += f'<rect class="bar" x="0" y="{y + 5}" width="{width:.1f}" height="10"/>'
         inner += _line(low, y + 10, high, y + 10, "ink-line")
     metric = str(importance.get("metric"))
-    note = f"{metric} lost on the hold-out when a feature is shuffled"
-    rows = tuple((name, signed(mean, 4), f"{spread:.4f}") for name, mean, spread in told)
-    said = escape(f"Importance: {note}: " + ", ".join(f"{name} {mean:.3f}" for name, mean, _ in told), quote=True)
-    height = 34 * len(told) + 4
-    svg = f'<svg class="plot" viewBox="0 0 260 {height}" role="img" aria-label="{said}">{inner}</svg>'
-    return Plot("Importance", note, svg, Table(("Feature", f"{metric} lost", "±"), rows, frozenset({1, 2})))
+    note = f"decrease of {metric} on the hold-out when a feature is shuffled"
+    rows = tuple((name, signed(mean, 4), f"{spread:.4f}") for name, mean, spread in scores)
+    text = escape(f"Importance: {note}: " + ", ".join(f"{name} {mean:.3f}" for name, mean, _ in scores), quote=True)
+    height = 34 * len(scores) + 4
+    svg = f'<svg class="plot" viewBox="0 0 260 {height}" role="img" aria-label="{text}">{inner}</svg>'
+    return Plot("Importance", note, svg, Table(("Feature", f"Decrease of {metric}", "±"), rows, frozenset({1, 2})))
 
 
 # ── drawing ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _square(inner: str, across: str, up: str, said: str, legend: Sequence[str]) -> str:
-    """A plane from 0 to 1 both ways, with what it says in words for who cannot see it."""
+def _square(inner: str, x_title: str, y_title: str, description: str, legend: Sequence[str]) -> str:
+    """A plot whose axes run from 0 to 1. `description` is read out by screen readers."""
     grid = "".join(
         _line(_x(v), _y(0), _x(v), _y(1), "grid") + _line(_x(0), _y(v), _x(1), _y(v), "grid") for v in (0, 0.5, 1)
     )
@@ -125,27 +126,27 @@ def _square(inner: str, across: str, up: str, said: str, legend: Sequence[str]) 
     )
     middle = TOP + SIDE / 2
     names = (
-        f'<text class="middle" x="{LEFT + SIDE / 2}" y="{TOP + SIDE + 32}">{escape(across)}</text>'
-        f'<text class="middle" x="10" y="{middle}" transform="rotate(-90 10 {middle})">{escape(up)}</text>'
+        f'<text class="middle" x="{LEFT + SIDE / 2}" y="{TOP + SIDE + 32}">{escape(x_title)}</text>'
+        f'<text class="middle" x="10" y="{middle}" transform="rotate(-90 10 {middle})">{escape(y_title)}</text>'
     )
     keys, height = "", TOP + SIDE + 40
     if len(legend) > 1:
-        for place, (label, stroke) in enumerate(zip(legend, STROKES, strict=False)):
-            y = height + 10 + 16 * place
+        for index, (label, stroke) in enumerate(zip(legend, STROKES, strict=False)):
+            y = height + 10 + 16 * index
             keys += _line(LEFT, y - 4, LEFT + 28, y - 4, stroke)
             keys += f'<text x="{LEFT + 36}" y="{y}">{escape(label[:40])}</text>'
         height += 16 * len(legend) + 4
     view = f"0 0 {LEFT + SIDE + 12} {height}"
     return (
-        f'<svg class="plot" viewBox="{view}" role="img" aria-label="{escape(said, quote=True)}">'
+        f'<svg class="plot" viewBox="{view}" role="img" aria-label="{escape(description, quote=True)}">'
         f"{grid}{inner}{ticks}{names}{keys}</svg>"
     )
 
 
-def _points(across: object, up: object) -> list[tuple[float, float]]:
-    if not isinstance(across, list) or not isinstance(up, list):
+def _points(xs: object, ys: object) -> list[tuple[float, float]]:
+    if not isinstance(xs, list) or not isinstance(ys, list):
         return []
-    pairs = ((number(x), number(y)) for x, y in zip(across, up, strict=False))
+    pairs = ((number(x), number(y)) for x, y in zip(xs, ys, strict=False))
     return [(x, y) for x, y in pairs if x is not None and y is not None]
 
 

@@ -1,4 +1,4 @@
-"""How a model is used: over MQTT, the API, the command line and Python, with a reading that it has seen the like of."""
+"""How to use a model: examples for MQTT, the API, the command line and Python, with a typical reading."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def usage(card: Card) -> Iterator[Words | Code]:
     reading = {feature.name: _typical(card, feature) for feature in card.features}
     body = json.dumps(reading, ensure_ascii=False)
     if card.facts.get("selected"):
-        yield Words("It is selected: every reading that a device publishes is answered by it.")
+        yield Words("It is selected: it classifies every reading that a device publishes.")
     else:
-        yield Words("Once it is selected, every reading that a device publishes is answered by it.")
+        yield Words("Once it is selected, it classifies every reading that a device publishes.")
     select = "" if card.facts.get("selected") else f"zelador models select {card.name}\n"
     values = " ".join(shlex.quote(f"{name}={value}") for name, value in reading.items())
     yield Code("Command line", f"{select}zelador classify --model {card.name} {values}", "sh")
@@ -28,24 +28,24 @@ def usage(card: Card) -> Iterator[Words | Code]:
         f"mosquitto_pub -q 1 -t sensors/press-07/reading -m {shlex.quote(body)}",
         "sh",
     )
-    question = json.dumps({"model": card.name, "readings": [reading]}, ensure_ascii=False)
+    request = json.dumps({"model": card.name, "readings": [reading]}, ensure_ascii=False)
     yield Code(
         "API",
         'curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\\n'
-        f"  -d {shlex.quote(question)} \\\n  http://127.0.0.1:8000/v1/classify",
+        f"  -d {shlex.quote(request)} \\\n  http://127.0.0.1:8000/v1/classify",
         "sh",
     )
     row = ", ".join(str(value) for value in reading.values())
-    ask = f"\nmodel.predict_proba([[{row}]])" if card.facts.get("has_probabilities", True) else ""
+    proba = f"\nmodel.predict_proba([[{row}]])" if card.facts.get("has_probabilities", True) else ""
     yield Code(
         "Python",
-        f'from registry import load_model\n\nmodel = load_model("{card.name}")\nmodel.predict([[{row}]]){ask}',
+        f'from registry import load_model\n\nmodel = load_model("{card.name}")\nmodel.predict([[{row}]]){proba}',
         "python",
     )
 
 
 def _typical(card: Card, feature: Feature) -> float:
-    """The median of the training data where it is known, else the middle of the range, else 1."""
+    """A typical value: the median of the training data, or the middle of its range, or 1 if neither is known."""
     median = number(mapping(mapping(card.report.get("training")).get(feature.name)).get("median"))
     low, high = number(feature.minimum), number(feature.maximum)
     if median is None:

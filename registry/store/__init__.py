@@ -1,4 +1,4 @@
-"""Where the registry's files lie: a folder or a bucket, behind the same few calls."""
+"""Storage of the registry's files: a folder or a bucket, with the same interface."""
 
 from registry.store.bucket import Bucket
 from registry.store.by_url import open_store

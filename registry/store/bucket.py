@@ -1,7 +1,7 @@
-"""A bucket as a store, through obstore: S3 and what speaks like it, Google Cloud Storage, Azure.
+"""A bucket as a store, through obstore: S3 and compatible servers, Google Cloud Storage, Azure.
 
-obstore's own retries are off: one back-off, ours, for what may be repeated. `create` is one request and is never
-repeated here; whoever calls it reads the key to learn how it went.
+obstore's own retries are off. This module retries requests that may be repeated, with one back-off. It never repeats
+`create`: the caller reads the key to learn the outcome.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from zelador.errors import InvalidInput, Unavailable
 from zelador.retry import backoff
 
 SCHEMES = ("s3", "gs", "az", "abfs", "abfss")
-TRIES = 8  # of what may be repeated: some five seconds of back-off
+TRIES = 8  # of a repeatable request: about five seconds of back-off
 FIRST_S, CAP_S = 0.05, 2.0
-CHUNK = 1_000  # keys a request of a listing
+PAGE_KEYS = 1_000  # keys per request of a listing
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class Bucket:
     def __init__(
         self, url: str, options: Mapping[str, str], timeout_s: float, wait: Callable[[float], None] = time.sleep
     ) -> None:
-        """`options` as obstore knows them (region, endpoint, …). Raises InvalidInput; nothing is asked of a server."""
+        """`options` are obstore's (region, endpoint, …). Raises InvalidInput. Makes no request."""
         from obstore.store import from_url
 
         self.url = url.rstrip("/")
@@ -40,9 +40,9 @@ class Bucket:
             "allow_http": plain,
         }
         try:
-            make: Any = from_url  # typed for each kind of bucket, which the URL tells only at run time
+            make: Any = from_url  # its overloads need the kind of bucket, which is known only at run time
             self._bucket: Any = make(url, config=dict(options), client_options=client, retry_config={"max_retries": 0})
-        except Exception as error:  # noqa: BLE001 - obstore's own classes, all of them "not a bucket"
+        except Exception as error:  # noqa: BLE001 - obstore raises many classes, and all of them mean "not a bucket"
             raise InvalidInput(f"ZELADOR_REGISTRY__URL={url!r} cannot be used as a bucket ({_short(error)})") from None
 
     def __repr__(self) -> str:
@@ -50,17 +50,17 @@ class Bucket:
 
     def create(self, key: str, data: bytes) -> bool:
         import obstore
-        from obstore import exceptions as said
+        from obstore import exceptions as ex
 
         parts_of(key)
         try:
             obstore.put(self._bucket, key, data, mode="create")
-        except said.AlreadyExistsError:
+        except ex.AlreadyExistsError:
             return False
-        except (said.PermissionDeniedError, said.UnauthenticatedError, said.NotFoundError, FileNotFoundError) as error:
+        except (ex.PermissionDeniedError, ex.UnauthenticatedError, ex.NotFoundError, FileNotFoundError) as error:
             raise self._cannot("written", error) from None
-        except (said.BaseError, OSError, ValueError) as error:
-            raise Uncertain(f"{self.url}/{key}: whether it was written is not known ({_short(error)})") from None
+        except (ex.BaseError, OSError, ValueError) as error:
+            raise Uncertain(f"{self.url}/{key}: it is unknown whether it was written ({_short(error)})") from None
         return True
 
     def read(self, key: str) -> bytes | None:
@@ -77,14 +77,14 @@ class Bucket:
         return self._repeat("read", get)
 
     def list(self, prefix: str, after: str = "") -> Iterator[Item]:
-        """A page that fails is asked for again from the last key that came."""
+        """Lists page by page. A page that fails is requested again, from the last key received."""
         import obstore
 
         parts_of(prefix)
         while True:
 
             def page(offset: str = after) -> builtins.list[Item]:
-                pages = obstore.list(self._bucket, f"{prefix}/", offset=offset or None, chunk_size=CHUNK)
+                pages = obstore.list(self._bucket, f"{prefix}/", offset=offset or None, chunk_size=PAGE_KEYS)
                 return [Item(meta["path"], meta["last_modified"].timestamp()) for meta in next(iter(pages), [])]
 
             items = self._repeat("read", page)
@@ -94,13 +94,13 @@ class Bucket:
             after = items[-1].key
 
     def put_stream(self, key: str, pieces: Iterable[bytes]) -> None:
-        """Without `mode="create"`, which would hold the whole object in memory: nobody else uses this key."""
+        """Writes without `mode="create"`, which would hold the whole object in memory: no other writer uses the key."""
         import obstore
 
         parts_of(key)
-        kept = pieces if isinstance(pieces, builtins.list | tuple) else builtins.list(pieces)
-        # One piece goes in one request, or in parts when it is large; an iterator would go in parts always.
-        self._repeat("written", lambda: obstore.put(self._bucket, key, kept[0] if len(kept) == 1 else iter(kept)))
+        parts = pieces if isinstance(pieces, builtins.list | tuple) else builtins.list(pieces)
+        # A single piece is sent in one request unless it is large; an iterator always as a multipart upload.
+        self._repeat("written", lambda: obstore.put(self._bucket, key, parts[0] if len(parts) == 1 else iter(parts)))
 
     def copy(self, source: str, key: str) -> None:
         """Inside the bucket: the bytes do not come here."""
@@ -148,11 +148,11 @@ class Bucket:
 
     def _cannot(self, what: str, error: Exception) -> Unavailable:
         return Unavailable(
-            f"the registry's bucket {self.url} cannot be {what} ({_short(error)}); mend its address, its rights or "
-            "the way to it, or name another with ZELADOR_REGISTRY__URL"
+            f"the registry's bucket {self.url} cannot be {what} ({_short(error)}); check its address, its permissions "
+            "and the network, or set another one with ZELADOR_REGISTRY__URL"
         )
 
 
 def _short(error: Exception) -> str:
-    """The first line: obstore adds its whole Rust structure to a message."""
+    """The first line of the message: obstore appends its internal Rust structure."""
     return str(error).split("\n", 1)[0][:300]

@@ -1,4 +1,4 @@
-"""How a store is found by its URL."""
+"""Opens a store by its URL."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from zelador.errors import InvalidInput
 def open_store(
     url: str | Path, options: Mapping[str, str] | None = None, timeout_s: float = 30.0, make: bool = True
 ) -> Store:
-    """The store behind `url`: a path, a file:// URL, or a bucket's. Raises InvalidInput for what we do not have.
+    """The store at `url`: a path, a file:// URL or a bucket's URL. Raises InvalidInput for any other URL.
 
-    Without `make` a folder is left as it is, to be read only.
+    Without `make`, no folder is created: for reading only.
     """
     text = str(url)
     parts = urlsplit(text)
@@ -29,8 +29,7 @@ def open_store(
     if parts.scheme in SCHEMES:
         if not parts.netloc or parts.username or parts.password or parts.query:
             raise InvalidInput(
-                f"ZELADOR_REGISTRY__URL must look like {parts.scheme}://bucket/prefix; credentials and options do not "
-                "belong in it"
+                f"ZELADOR_REGISTRY__URL must look like {parts.scheme}://bucket/prefix, without credentials or options"
             )
         return Bucket(text, options or {}, timeout_s)
     raise InvalidInput(f"ZELADOR_REGISTRY__URL={text!r} is neither a folder nor a bucket ({', '.join(SCHEMES)})")

@@ -1,4 +1,4 @@
-"""What a store can do."""
+"""The interface of a store."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ from zelador.errors import InvalidInput, Unavailable
 
 
 class Uncertain(Unavailable):
-    """A write whose outcome is not known: the same key with the same bytes may be tried again."""
+    """The outcome of a write is unknown. The same key with the same bytes may be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A key that there is; `modified` in seconds since 1970, by the store's own clock."""
+    """An existing key. `modified` is in seconds since 1970, by the store's clock."""
 
     key: str
     modified: float
 
 
 class Store(Protocol):
-    """Keys are relative paths with `/`. Every call may raise Unavailable."""
+    """Storage of objects by key. Keys are relative paths with `/`. Every call may raise Unavailable."""
 
     def create(self, key: str, data: bytes) -> bool:
-        """Writes `data` if nothing has that key; False if something has. Durable when it returns.
+        """Writes `data` if the key does not exist; returns False if it does. Durable when it returns.
 
-        Raises Uncertain when it cannot be told which. False may also be a lost answer to our own write.
+        Raises Uncertain when the outcome is unknown. False may also mean that an earlier try of the same write
+        succeeded and its answer was lost.
         """
 
     def read(self, key: str) -> bytes | None:
-        """The whole object; None if there is none."""
+        """The whole object; None if the key does not exist."""
 
     def list(self, prefix: str, after: str = "") -> Iterator[Item]:
-        """What lies below the folder `prefix` and sorts behind `after`, in order."""
+        """The items below the folder `prefix` whose keys sort after `after`, in order."""
 
     def put_stream(self, key: str, pieces: Iterable[bytes]) -> None:
-        """Writes a payload under a key that nobody else uses; durable when it returns.
+        """Writes a payload under a key that no other writer uses. Durable when it returns.
 
-        `pieces` are gone through again for another try.
+        `pieces` is iterated again for each try.
         """
 
     def copy(self, source: str, key: str) -> None:
@@ -49,18 +50,18 @@ class Store(Protocol):
         """
 
     def replace(self, key: str, data: bytes) -> None:
-        """Writes a derived file, whole or not at all for a reader; a cut of power may take it."""
+        """Writes a derived file. Readers see all of it or none; a power cut may lose it."""
 
     def delete(self, key: str) -> None:
-        """Removes it; nothing happens when it is not there."""
+        """Deletes the key; does nothing if it does not exist."""
 
     def where(self, key: str) -> str:
-        """The path or URL of a key, for people."""
+        """The path or URL of a key, for display."""
 
 
 def parts_of(key: str) -> tuple[str, ...]:
-    """No key leads out of the store: ids and checked names are all that keys are made of. Raises InvalidInput."""
+    """The parts of a key. Raises InvalidInput for a key that would lead out of the store."""
     parts = PurePosixPath(key).parts
     if not parts or key.startswith("/") or any(part in ("..", ".") or "\0" in part for part in parts):
-        raise InvalidInput(f"{key!r} is not a key")
+        raise InvalidInput(f"{key!r} is not a valid key")
     return parts

@@ -1,4 +1,4 @@
-"""Each promise of the link, with and without the fast lane, on Mosquitto and on the wheel's iotcore."""
+"""Fixtures: every guarantee of the link is tested with and without the fast lane, on Mosquitto and on iotcore."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def iotcore_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def mosquitto_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The suite's own broker where that is a Mosquitto (a container, or from the PATH)."""
+    """The URL of the suite's broker if it is a Mosquitto (a container, or from the PATH)."""
     if servers.kind_for("mosquitto") != "embedded":
         yield request.getfixturevalue("mqtt_url")
         return

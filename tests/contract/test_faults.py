@@ -1,4 +1,4 @@
-"""What a wire and a hostile broker can do to a link: stall, cut, encrypt, lie. Nothing is lost, nothing hangs."""
+"""A link with a faulty network or a hostile broker: stalled, cut, lying. No message is lost, no call hangs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def port_of(url: str) -> int:
 
 
 def deliver(sender: Link, receiver: Link, payloads: list[bytes], topic: str, within_s: float = 20.0) -> list[bytes]:
-    """Publishes all and takes them in turn, as one thread has to; gives what came, in its order."""
+    """Publishes all payloads while receiving in the same thread; returns the received ones in order."""
     publication, got = sender.publish([Outgoing(topic, payload) for payload in payloads]), list[bytes]()
     deadline = time.monotonic() + within_s
     while (len(got) < len(payloads) or publication.left) and time.monotonic() < deadline:
@@ -39,7 +39,7 @@ def deliver(sender: Link, receiver: Link, payloads: list[bytes], topic: str, wit
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path, Path]:
-    """A server's side of TLS, the authority that signed it, and another authority."""
+    """A TLS server context, the CA that signed its certificate, and another CA."""
     folder, ours, another = tmp_path_factory.mktemp("tls"), trustme.CA(), trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     ours.issue_cert("127.0.0.1").configure_cert(context)
@@ -71,7 +71,7 @@ def test_a_certificate_that_we_do_not_know_is_refused(make_to: Make, broker_url:
 
 
 def test_while_the_kernel_takes_no_more_we_go_on_reading(make_to: Make, broker_url: str, mark: str) -> None:
-    """A broker that does not read us as long as we do not read it: one of both has to begin."""
+    """The broker does not read from the link until the link reads from it: without reading, both would wait forever."""
     with Wire(port_of(broker_url)) as wire:
         both = make_to(wire.url, f"b-{mark}", f"{mark}/in")
         other = make_to(broker_url, f"o-{mark}", f"{mark}/out")
@@ -125,7 +125,7 @@ def test_a_reset_in_mid_stream_loses_nothing(make_to: Make, broker_url: str, mar
 
 @pytest.mark.parametrize("busy", [True, False], ids=["busy", "idle"])
 def test_a_session_outlives_its_keepalive(make: Make, mark: str, busy: bool) -> None:
-    """What the lane takes out of the stream, paho never sees: it must not think that the broker is gone."""
+    """paho does not see packets that the lane takes out of the stream, but must not take the broker for dead."""
     quick = {"keepalive_s": 1}
     receiver, sender = make(f"r-{mark}", f"{mark}/+", mqtt=quick), make(f"s-{mark}", mqtt=quick)
     until, got, sent = time.monotonic() + 3.0, 0, 0
@@ -171,7 +171,7 @@ def test_a_broker_that_lies_is_left_and_tried_again(make_to: Make, lie: bytes | 
 
 
 def test_a_packet_that_never_ends_is_given_up(make_to: Make) -> None:
-    """200 MB are promised and do not come: the keepalive ends it, not our patience."""
+    """A header announces 200 MB that never arrive: the keepalive closes the connection."""
     promise = b"\x32\xff\xff\xff\x5f" + b"\x00\x01a\x00\x01\x00" + b"x" * 10_000
     with ScriptedBroker((promise, None), (GOOD, None)) as broker:
         receiver = make_to(broker.url, "one", "a", mqtt={"keepalive_s": 1})
@@ -205,7 +205,7 @@ def test_one_byte_at_a_time_is_read_as_well(make_to: Make) -> None:
 
 
 def test_without_our_socket_paho_goes_on_alone(make: Make, mark: str, monkeypatch, caplog) -> None:
-    """A paho that makes its socket in another way: slower, said in the log, and right."""
+    """If paho creates its socket in another way, the link is slower, logs this, and works correctly."""
     import paho.mqtt.client as mqtt
 
     from zelador.link.client import Client
@@ -231,7 +231,7 @@ def test_without_our_socket_paho_goes_on_alone(make: Make, mark: str, monkeypatc
     "granted", [b"\x05\x11\x00\x00\x00\x00", b"\x05\x12\x00\x02ab"], ids=["expires at once", "another client id"]
 )
 def test_a_broker_that_keeps_no_session_for_us_is_refused(make_to: Make, granted: bytes) -> None:
-    """Session Expiry Interval 0, or an Assigned Client Identifier: what it held while we are away would be lost."""
+    """With Session Expiry Interval 0 or an Assigned Client Identifier, messages queued while we are away are lost."""
     connack = bytes((0x20, 2 + len(granted), 0, 0)) + granted
     with ScriptedBroker((b"", None), connack=connack) as broker:
         with pytest.raises(Unavailable, match="keeps no session for one"):

@@ -1,4 +1,4 @@
-"""The link's promises, on real brokers: nothing acknowledged for another connection, nothing published forgotten."""
+"""The link's guarantees on real brokers: no acknowledgement on a wrong connection, no publication lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def collect(link: Link, count: int, within_s: float = 10.0) -> list[Message]:
 
 
 def cut(link: Link) -> None:
-    """The connection goes without a goodbye, as when a cable is pulled."""
+    """Loses the connection without a DISCONNECT, as when a cable is pulled."""
     connection = link._connection
     assert connection is not None
     connection._lose("cut by the test")
@@ -56,7 +56,7 @@ def test_what_was_not_acknowledged_comes_again_after_a_reconnect(make: Make, mar
 
 
 def test_a_late_acknowledgement_of_an_old_connection_goes_nowhere(make: Make, mark: str) -> None:
-    """Packet ids start again on a new connection: a late acknowledgement would hit another message there."""
+    """Packet ids start over on a new connection: a late acknowledgement there would be for another message."""
     receiver, sender = make(f"r-{mark}", f"{mark}/+", persistent=True), make(f"s-{mark}")
     sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"old")]), 5.0)
     (old,) = collect(receiver, 1)
@@ -123,7 +123,7 @@ def test_a_password_never_shows(mark: str) -> None:
 def test_what_the_broker_says_of_itself_is_heard_or_done_without(
     make: Make, broker_url: str, mosquitto_url: str, mark: str, eventually: Callable[..., None]
 ) -> None:
-    """Mosquitto says it; iotcore hangs up when asked, once, and the link goes on without."""
+    """Mosquitto publishes its version; iotcore disconnects once on the subscription, and the link works without it."""
     link = make(f"i-{mark}", f"{mark}/+", persistent=True, optional=("$SYS/broker/version",))
     device, got = make(f"d-{mark}"), list[Message]()
 

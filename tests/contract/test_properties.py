@@ -1,4 +1,4 @@
-"""Every MQTT 5 property that we use, against an independent client: plain paho, none of our code."""
+"""Every MQTT 5 property that the link uses, checked with an independent client: plain paho."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_the_connect_packet_asks_for_a_session_and_a_window(make_to: Make) -> No
 
 
 def test_the_brokers_window_is_kept(make_to: Make) -> None:
-    """paho does not: what is published and not confirmed never exceeds the Receive Maximum of the CONNACK."""
+    """Unconfirmed publications never exceed the CONNACK's Receive Maximum (paho does not ensure this)."""
     window = b"\x20\x06\x00\x00\x03\x21\x00\x05"
     with ScriptedBroker((b"", lambda packet: b""), connack=window, subscribes=False) as broker:
         sender = make_to(broker.url, "one")
@@ -111,7 +111,7 @@ def test_the_brokers_window_is_kept(make_to: Make) -> None:
 
 
 def test_what_a_puback_says_is_heard(make_to: Make) -> None:
-    """The broker's refusal of one message is told to whoever published it; "no subscriber" is none."""
+    """The publisher learns that the broker refused a message. "No matching subscribers" is not a refusal."""
     codes = iter([b"\x00", b"\x10", b"\x87", b"\x99", b"\x97"])
 
     def answer(packet: bytes) -> bytes:

@@ -183,7 +183,7 @@ def test_those_that_start_on_it_say_so_and_work(
         assert device.asks() == "small"
         said = client.get("/readyz")
         assert (said.status_code, said.json()["model"]) == (503, "small")
-        assert "lost entries, or an older copy was put back: its log ends before entry 5" in said.json()["detail"]
+        assert "lost entries, or an older copy was restored: its log ends before entry 5" in said.json()["detail"]
         assert [model["name"] for model in client.get("/v1/models").json()["models"]] == ["small"]
         for service in ("inference", "trainer"):
             eventually(

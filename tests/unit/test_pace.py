@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zelador.pace import FULL_RATE, REST_S, SMALL, Pace
+from zelador.pace import MIN_RATE, REST_S, SMALL_BATCH, Pace
 
 
 def paced(count: int, every_s: float, batches: int = 400) -> list[float]:
@@ -19,7 +19,7 @@ def test_at_a_thousand_a_second_no_reading_waits() -> None:
 
 def test_at_a_high_rate_a_small_batch_rests_and_a_large_one_does_not() -> None:
     assert paced(20, 0.001)[-1] == REST_S
-    assert set(paced(SMALL, 0.001)) == {0.0}
+    assert set(paced(SMALL_BATCH, 0.001)) == {0.0}
     assert paced(0, 0.001)[-1] == 0.0
 
 
@@ -39,4 +39,4 @@ def test_whatever_comes_a_rest_is_short_and_needs_a_high_rate(turns: list[tuple[
         total += count
         rest = pace.after(count, now)
         assert rest in (0.0, REST_S)
-        assert not rest or (0 < count < SMALL and total > FULL_RATE * 0.25)
+        assert not rest or (0 < count < SMALL_BATCH and total > MIN_RATE * 0.25)

@@ -1,29 +1,30 @@
-"""How many entries to ask the stream for, when what a worker wants is a number of readings. Pure."""
+"""Computes how many stream entries to request to get a given number of readings. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-GROWTH = 4  # an answer may be so many times as long as the one before
+MAX_GROWTH = 4  # a reply may have this many times the entries of the previous one
 
 
 @dataclass(frozen=True, slots=True)
 class Appetite:
-    """An entry holds one reading or many; XREADGROUP counts entries and can give no part of one.
+    """The size of the next read. XREADGROUP counts entries, and an entry contains from one to many readings.
 
-    At a low rate entries come singly, after a pause in packs: so a worker asks by the last answer's readings an
-    entry, and for not much more than the last answer had, or a burst of packs would be a batch of many seconds.
+    At a low rate entries have one reading each; after a pause they are packed. So the estimate uses the readings per
+    entry of the last reply. It grows only by `MAX_GROWTH` per read: otherwise, a burst of packed entries would become
+    a batch that takes many seconds.
     """
 
-    pack: int  # readings that an entry holds when many came together
+    pack: int  # readings in a full entry
     entries_before: int = 0
     readings_before: int = 0
 
     def entries(self, limit: int) -> int:
-        """How many entries to ask for, to get about `limit` readings; at least 1."""
-        each = self.readings_before / self.entries_before if self.entries_before else self.pack
-        return max(1, min(int(limit / max(1.0, each)), GROWTH * self.entries_before + limit // self.pack))
+        """How many entries to request to get about `limit` readings; at least 1."""
+        per_entry = self.readings_before / self.entries_before if self.entries_before else self.pack
+        return max(1, min(int(limit / max(1.0, per_entry)), MAX_GROWTH * self.entries_before + limit // self.pack))
 
     def after(self, entries: int, readings: int) -> Appetite:
-        """After an answer of so many."""
+        """The size after a reply with `entries` entries and `readings` readings."""
         return Appetite(self.pack, entries, readings)

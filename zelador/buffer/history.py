@@ -1,4 +1,4 @@
-"""Labelled readings that the buffer still keeps: what training learns from until there is an archive."""
+"""Labeled readings in the buffer, for training."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from zelador.buffer.keys import Keys
 from zelador.messages import Arrival
 from zelador.settings import Settings
 
-PAGE = 1_000
+PAGE_ENTRIES = 1_000
 _decode = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 
 
 def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple[tuple[float, ...], str, int]]:
-    """(values in the order of `settings.features`, label, measured at in ms) of each labelled reading, oldest first.
+    """Yields (values in the order of `settings.features`, label, time in ms) of each labeled reading, oldest first.
 
-    Readings that lack a feature asked for are passed over. Raises redis.RedisError.
+    Skips readings that lack one of the features. Raises redis.RedisError.
     """
     key, start = Keys(settings.redis.prefix).readings, "-"
     wanted = settings.features
     while True:
-        page: Any = client.xrange(key, min=start, count=PAGE)
+        page: Any = client.xrange(key, min=start, count=PAGE_ENTRIES)
         for _, fields in page:
             features, data = next(iter(fields.items()))
             names = tuple(features.decode(errors="replace").split(","))
@@ -38,6 +38,6 @@ def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple
             for reading in (reading for arrival in arrivals for reading in arrival.readings):
                 if reading.label is not None:
                     yield tuple(reading.values[i] for i in order), reading.label, reading.measured_at
-        if len(page) < PAGE:
+        if len(page) < PAGE_ENTRIES:
             return
         start = f"({page[-1][0].decode()}"

@@ -1,4 +1,4 @@
-"""`zelador demo`: the whole product at work on this machine, in a minute."""
+"""`zelador demo`: runs the whole product on this machine, in a minute."""
 
 from __future__ import annotations
 
@@ -27,26 +27,28 @@ Port = Annotated[int | None, typer.Option(min=1, max=65535)]
 
 def demo(
     scenario: Annotated[str, typer.Option(help="machines (simulated) or rooms (real).")] = "machines",
-    csv: Annotated[Path | None, typer.Option(help="Your own labelled readings instead of a scenario.")] = None,
-    label: Annotated[str | None, typer.Option(help="With --csv: the column that holds the label.")] = None,
-    features: Annotated[str | None, typer.Option(help="With --csv: the feature columns, with commas.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0, help="End so long after the first prediction.")] = None,
-    rate: Annotated[float, typer.Option(min=0.1, max=5000, help="Live readings a second.")] = 100.0,
-    home: Annotated[Path | None, typer.Option(help="Where it keeps its data; without it, a fresh folder.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="A CSV file of labeled readings, instead of a scenario.")] = None,
+    label: Annotated[str | None, typer.Option(help="With --csv: the column of the label.")] = None,
+    features: Annotated[str | None, typer.Option(help="With --csv: the feature columns, separated by commas.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="Stop this many seconds after the first prediction.")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.1, max=5000, help="Live readings per second.")] = 100.0,
+    home: Annotated[Path | None, typer.Option(help="The folder for the demo's data. Default: a new folder.")] = None,
     mqtt_port: Port = None,
     redis_port: Port = None,
     api_port: Port = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Plain lines, then one JSON summary.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print plain lines, then one JSON summary.")] = False,
 ) -> None:
-    """Replay labelled readings as devices: ingest, train, register five, select the best, classify live."""
+    """Replay labeled readings as devices: ingest, train, register five models, select the best, classify live."""
     started = time.monotonic()
     stop = stop_event()
-    told = _scenario(scenario, csv, label, features)
+    replayed = _scenario(scenario, csv, label, features)
     folder = home or Path(tempfile.mkdtemp(prefix="zelador-demo-"))
-    settings = _settings(told)
+    settings = _settings(replayed)
     on_terminal = sys.stdout.isatty() and not as_json
     folder.mkdir(parents=True, exist_ok=True)
-    logs = (folder / "zelador.log").open("ab")  # the screen belongs to the story
+    logs = (folder / "zelador.log").open("ab")  # the terminal shows the live view
     set_up_logs(settings.log, "demo", logs)
     from registry.api.key_file import new_key
     from zelador.demo.client import Client
@@ -65,17 +67,17 @@ def demo(
             update={"mqtt": running.settings.mqtt.model_copy(update={"url": running.mqtt_url})}
         )
         say = _quiet if on_terminal else _say
-        story = Story(told, devices, Client(running.api_url, key), stop, started, seconds, rate, say)
-        teller = threading.Thread(target=_tell, args=(story, failure), name="story", daemon=True)
-        teller.start()
+        story = Story(replayed, devices, Client(running.api_url, key), stop, started, seconds, rate, say)
+        story_thread = threading.Thread(target=_run_story, args=(story, failure), name="story", daemon=True)
+        story_thread.start()
         addresses = running.describe()
         if on_terminal:
-            _watch_live(running, story, teller, View(story, addresses))
+            _watch_live(running, story, story_thread, View(story, addresses))
         else:
-            running.run(teller.is_alive)
-        teller.join(timeout=15.0)
+            running.run(story_thread.is_alive)
+        story_thread.join(timeout=15.0)
         if not failure:
-            _last_ledger(running, story)
+            _wait_for_ledger(story)
             _print_summary(summary(story, addresses), on_terminal)
     finally:
         if story is not None:
@@ -84,7 +86,7 @@ def demo(
     if failure:
         raise failure[0]
     if on_terminal:
-        Console(highlight=False).print(f"Kept in {folder}: zelador up --home {folder} goes on from here.")
+        Console(highlight=False).print(f"The data is in {folder}; to continue with it: zelador up --home {folder}")
 
 
 def _scenario(name: str, csv: Path | None, label: str | None, features: str | None) -> Any:
@@ -98,9 +100,9 @@ def _scenario(name: str, csv: Path | None, label: str | None, features: str | No
     return scenario_from(csv, [part.strip() for part in features.split(",") if part.strip()], label)
 
 
-def _settings(told: Any) -> Settings:
-    """The user's settings with the scenario's features; the rest of the product does not know of scenarios."""
-    return load_settings(features=told.features)
+def _settings(scenario: Any) -> Settings:
+    """The user's settings, with the scenario's features."""
+    return load_settings(features=scenario.features)
 
 
 def _say(line: str) -> None:
@@ -108,10 +110,10 @@ def _say(line: str) -> None:
 
 
 def _quiet(_line: str) -> None:
-    """The live view shows it."""
+    """Prints nothing, because the live view shows the line."""
 
 
-def _tell(story: Any, failure: list[BaseException]) -> None:
+def _run_story(story: Any, failure: list[BaseException]) -> None:
     try:
         story.run()
     except ZeladorError as error:
@@ -121,26 +123,26 @@ def _tell(story: Any, failure: list[BaseException]) -> None:
         failure.append(error)
 
 
-def _watch_live(running: Any, story: Any, teller: threading.Thread, view: Any) -> None:
-    next_look = 0.0
+def _watch_live(running: Any, story: Any, story_thread: threading.Thread, view: Any) -> None:
+    next_poll = 0.0
     with Live(view.render(), refresh_per_second=8, console=Console(), transient=False) as live:
 
-        def look() -> bool:
-            nonlocal next_look
-            if time.monotonic() >= next_look:
-                next_look = time.monotonic() + 0.5
+        def poll() -> bool:
+            nonlocal next_poll
+            if time.monotonic() >= next_poll:
+                next_poll = time.monotonic() + 0.5
                 try:
                     story.ledger()
                 except Unavailable as error:
                     log.warning("%s", error)
                 live.update(view.render())
-            return teller.is_alive()
+            return story_thread.is_alive()
 
-        running.run(look)
+        running.run(poll)
 
 
-def _last_ledger(running: Any, story: Any) -> None:
-    """The ledger once more, when all that was published has been settled."""
+def _wait_for_ledger(story: Any) -> None:
+    """Reads the ledger until everything published has been settled, for at most five seconds."""
     deadline = time.monotonic() + 5.0
     while time.monotonic() < deadline:
         if story.ledger()["waiting"] == 0:

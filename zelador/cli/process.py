@@ -1,4 +1,4 @@
-"""What every long-running command does first: settings, logs, and one event that SIGTERM and Ctrl-C set."""
+"""Setup of a long-running command: settings, logs, and a stop event that SIGTERM and Ctrl-C set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zelador.settings import Settings, load_settings
 
 
 def stop_event() -> Event:
-    """Set by SIGTERM and SIGINT: the one path to the end."""
+    """An event that SIGTERM and SIGINT set; every orderly stop uses it."""
     stop = Event()
 
     def ask(_number: int, _frame: FrameType | None) -> None:
@@ -23,10 +23,10 @@ def stop_event() -> Event:
     return stop
 
 
-def calm_collector() -> None:
-    """After everything is imported: a worker's readings hold no cycles, so looking for some at each batch is waste.
+def relax_garbage_collector() -> None:
+    """Makes the cyclic garbage collector run a hundred times less often, and skip all objects loaded so far.
 
-    What is loaded is never looked at again; what comes later, a hundred times less often.
+    Readings contain no reference cycles, so frequent collections waste CPU time. Call this after all imports.
     """
     gc.collect()
     gc.freeze()
@@ -34,7 +34,7 @@ def calm_collector() -> None:
 
 
 def prepare(service: str) -> tuple[Settings, Event]:
-    """Raises InvalidInput when a setting is wrong."""
+    """The settings and the stop event of `service`, with logs set up. Raises InvalidInput for a wrong setting."""
     stop = stop_event()
     settings = load_settings()
     set_up_logs(settings.log, service)

@@ -1,4 +1,4 @@
-"""`zelador simulate`: replay a CSV as devices."""
+"""`zelador simulate`: replays a CSV file as devices."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ from zelador.cli.process import prepare
 
 
 def simulate(
-    csv: Annotated[Path, typer.Option(help="The readings to replay.")],
-    features: Annotated[str | None, typer.Option(help="The columns, with commas; without it, the settings'.")] = None,
-    label: Annotated[str | None, typer.Option(help="A column to send as the label; without it, none is sent.")] = None,
-    rate: Annotated[float, typer.Option(min=0.1, help="Readings a second.")] = 10.0,
-    devices: Annotated[int, typer.Option(min=1, max=10_000, help="Rows are dealt out to so many devices.")] = 5,
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many readings.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0, help="End after so many seconds.")] = None,
-    loop: Annotated[bool, typer.Option(help="Begin again at the end of the file.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
+    csv: Annotated[Path, typer.Option(help="The CSV file to replay.")],
+    features: Annotated[
+        str | None, typer.Option(help="The feature columns, separated by commas. Default: ZELADOR_FEATURES.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="The column to send as the label. Default: no label.")] = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="Readings per second.")] = 10.0,
+    devices: Annotated[
+        int, typer.Option(min=1, max=10_000, help="The number of devices to distribute the rows over.")
+    ] = 5,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after this many readings.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Stop after this many seconds.")] = None,
+    loop: Annotated[bool, typer.Option(help="Start over at the end of the file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Replay a CSV as devices, at QoS 1, to the broker of the settings (ZELADOR_MQTT__URL)."""
+    """Replay a CSV file as devices: publish its rows at QoS 1 to the broker of the settings (ZELADOR_MQTT__URL)."""
     settings, stop = prepare("simulate")
     from zelador.demo.devices import Devices
     from zelador.scenarios import Sample, read_table
@@ -52,8 +56,12 @@ def simulate(
         publisher.finish(30.0)
     finally:
         publisher.close()
-    took = time.monotonic() - started
+    elapsed_s = time.monotonic() - started
     if as_json:
-        print(json.dumps({"published": published, "acknowledged": publisher.acknowledged, "seconds": round(took, 2)}))
+        print(
+            json.dumps({"published": published, "acknowledged": publisher.acknowledged, "seconds": round(elapsed_s, 2)})
+        )
     else:
-        print(f"published {published} readings in {took:.1f} s, {publisher.acknowledged} acknowledged by the broker")
+        print(
+            f"published {published} readings in {elapsed_s:.1f} s, {publisher.acknowledged} acknowledged by the broker"
+        )

@@ -1,1 +1,1 @@
-"""The demo: devices that replay labelled readings, and an independent subscriber that checks what comes back."""
+"""The demo: devices that replay labeled readings, and an independent subscriber that checks the predictions."""

@@ -1,4 +1,4 @@
-"""The few calls of the admin API that the demo makes, as any operator's script would."""
+"""A minimal client of the admin API, for the demo."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Client:
         return self._call(method, path, body)
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        """Raises Unavailable with the API's own words."""
-        request = urllib.request.Request(  # noqa: S310 - http on the loopback, by ourselves
+        """Sends a request; returns the JSON body. Raises Unavailable with the API's error message."""
+        request = urllib.request.Request(  # noqa: S310 - our own API on the loopback
             self._url + path,
             None if body is None else json.dumps(body).encode(),
             {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},

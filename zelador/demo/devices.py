@@ -1,4 +1,4 @@
-"""Devices: publish readings over MQTT at QoS 1, at a given rate, and know which the broker has acknowledged."""
+"""Simulated devices: publish readings over MQTT at QoS 1, at a given rate, and track the broker's acknowledgements."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from zelador.link import Link, LinkOptions, Outgoing, Publication
 from zelador.scenarios import Sample
 from zelador.settings import Settings
 
-WINDOW = 500  # messages published and not yet acknowledged
-SLICE_S = 0.02  # readings that are due within this time go out together
+MAX_UNACKNOWLEDGED = 500  # messages published and not yet acknowledged
+SLICE_S = 0.02  # readings due within this time are published together
 
 
 class Devices:
-    """One MQTT connection that speaks for all devices (their names are in the topics, as with a gateway)."""
+    """One MQTT connection that publishes for all devices, like a gateway. The device ids are in the topics."""
 
     def __init__(self, settings: Settings, stop: Event, client_id: str) -> None:
         """Raises Unavailable when the broker does not answer."""
@@ -28,12 +28,12 @@ class Devices:
         self._stop = stop
         self._link = Link(settings.mqtt, LinkOptions(client_id), stop)
         self._link.open(settings.mqtt.start_patience_s)
-        self._on_the_way: deque[tuple[Publication, int]] = deque()
-        self._held = 0
+        self._in_flight: deque[tuple[Publication, int]] = deque()
+        self._unacknowledged = 0
         self.acknowledged = 0
 
     def message(self, sample: Sample, reading_id: str, with_label: bool) -> Outgoing:
-        """The device's message: our features under the names and scales that the field map reads."""
+        """The MQTT message of a reading, with field names and scales as in ZELADOR_FIELDS."""
         body: dict[str, Any] = {"id": reading_id}
         if sample.measured_at:
             body["ts"] = sample.measured_at
@@ -52,15 +52,15 @@ class Devices:
         sent: Callable[[int], None] = lambda _: None,
         until: Callable[[], bool] = lambda: False,
     ) -> int:
-        """Publishes at `rate` a second (None: as fast as it is acknowledged) until they end or `until()`.
+        """Publishes `messages` at `rate` per second (None: as fast as they are acknowledged) until `until()` is true.
 
-        `sent(n)` is called right before the n-th message goes out. Gives how many were published; waits for
-        the acknowledgements with `finish`.
+        Calls `sent(n)` right before publishing the n-th message. Returns how many were published. Does not wait for
+        the last acknowledgements: call `finish` for that.
         """
         source: Iterator[Outgoing] = iter(messages)
         started, count = time.monotonic(), 0
         while not self._stop.is_set() and not until():
-            due = WINDOW - self._held
+            due = MAX_UNACKNOWLEDGED - self._unacknowledged
             if rate is not None:
                 due = min(due, int((time.monotonic() - started) * rate) + 1 - count)
             if due <= 0:
@@ -71,8 +71,8 @@ class Devices:
                 break
             for offset in range(len(batch)):
                 sent(count + offset)
-            self._on_the_way.append((self._link.publish(batch), len(batch)))
-            self._held += len(batch)
+            self._in_flight.append((self._link.publish(batch), len(batch)))
+            self._unacknowledged += len(batch)
             count += len(batch)
             self._settle(0.0)
             if rate is not None:
@@ -82,20 +82,20 @@ class Devices:
     def finish(self, within_s: float) -> bool:
         """Waits until everything published is acknowledged; False if that takes longer."""
         deadline = time.monotonic() + within_s
-        while self._on_the_way and time.monotonic() < deadline and not self._stop.is_set():
+        while self._in_flight and time.monotonic() < deadline and not self._stop.is_set():
             self._settle(0.1)
-        return not self._on_the_way
+        return not self._in_flight
 
     def close(self) -> None:
         self._link.close()
 
     def _settle(self, wait: float) -> None:
-        while self._on_the_way:
-            publication, size = self._on_the_way[0]
+        while self._in_flight:
+            publication, size = self._in_flight[0]
             if not self._link.confirmed(publication, wait):
                 return
-            self._on_the_way.popleft()
-            self._held -= size
+            self._in_flight.popleft()
+            self._unacknowledged -= size
             self.acknowledged += size
             wait = 0.0
         if wait:

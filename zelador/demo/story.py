@@ -1,4 +1,4 @@
-"""The demo's story: history, training, selection, live readings. Runs in a thread beside the supervisor."""
+"""The steps of the demo: history, training, selection, live readings. Runs in a thread beside the supervisor."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from zelador.settings import Settings
 log = logging.getLogger(__name__)
 
 LIVE_RATE = 100.0  # readings a second
-LOOK_S = 0.25
-TRAINING_S = 600.0
-CATCH_UP_S = 60.0
+POLL_S = 0.25
+MAX_TRAINING_S = 600.0
+MAX_WAIT_S = 60.0
 
 
 @dataclass(slots=True)
 class Progress:
-    """What the view shows; written by the story, read by the view."""
+    """The demo's progress: written by the story, shown by the view."""
 
     phase: str = "starting"
     detail: str = ""
@@ -51,7 +51,7 @@ class Story:
         rate: float = LIVE_RATE,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`settings.mqtt.url` is the devices' door; `started` is time.monotonic() at the command's start."""
+        """`settings.mqtt.url` is the broker's address for devices; `started` is time.monotonic() at the start."""
         self.scenario = scenario
         self.progress = Progress()
         self.subscriber = Subscriber(settings, "zelador-demo-subscriber")
@@ -65,7 +65,7 @@ class Story:
         self.live_published = 0
 
     def run(self) -> None:
-        """From the first reading to the last prediction. Raises ZeladorError."""
+        """Runs all steps, from the first reading to the last prediction. Raises ZeladorError."""
         try:
             self._publish_history()
             self._train()
@@ -77,15 +77,15 @@ class Story:
     def close(self) -> None:
         self.subscriber.close()
 
-    # ── chapters ─────────────────────────────────────────────────────────────────────────────
+    # ── steps ────────────────────────────────────────────────────────────────────────────────
 
     def _publish_history(self) -> None:
         history = self.scenario.history
         devices = len({sample.device_id for sample in history})
-        self._say("history", f"{devices} devices publish {len(history)} labelled readings")
+        self._say("history", f"{devices} devices publish {len(history)} labeled readings")
         messages = (self._devices.message(s, f"history-{i}", with_label=True) for i, s in enumerate(history))
         self.progress.published = self._devices.publish(messages, rate=None)
-        if not self._devices.finish(CATCH_UP_S) and not self._stop.is_set():
+        if not self._devices.finish(MAX_WAIT_S) and not self._stop.is_set():
             raise Unavailable("the broker did not acknowledge the history in time; the log says why")
         self._until(lambda: self.ledger()["accepted"] >= len(history), "the ingester to store the history")
         self.progress.waited = self.ledger()["waiting"]
@@ -95,7 +95,7 @@ class Story:
         self._say("training", "comparing classifiers with PyCaret")
         run = self._api.send("POST", "/v1/runs", {"notes": f"demo, scenario {self.scenario.name}"})
         identity = run.get("id") or run["run"]
-        deadline = time.monotonic() + TRAINING_S
+        deadline = time.monotonic() + MAX_TRAINING_S
         while not self._stop.is_set():
             run = self._api.get(f"/v1/runs/{identity}")
             if run["state"] == "done":
@@ -103,10 +103,10 @@ class Story:
             if run["state"] in ("failed", "cancelled"):
                 raise Unavailable(f"the training run {identity} {run['state']}: {run.get('error')}")
             if time.monotonic() > deadline:
-                raise Unavailable(f"the training run {identity} took longer than {TRAINING_S:g} s")
+                raise Unavailable(f"the training run {identity} took longer than {MAX_TRAINING_S:g} s")
             progress = run.get("progress") or ""
             self.progress.detail = progress if isinstance(progress, str) else str(progress.get("message", ""))
-            self._stop.wait(LOOK_S)
+            self._stop.wait(POLL_S)
         models = [
             m for m in self._api.get("/v1/models?limit=1000")["models"] if m.get("run") == identity or not m.get("run")
         ]
@@ -121,18 +121,18 @@ class Story:
         best = self.progress.models[0]["name"]
         self._api.send("PUT", "/v1/selection", {"model": best, "why": "best of the demo's run"})
         self.progress.selected = best
-        self._say("selecting", f"{best}; the worker takes it up by itself")
+        self._say("selecting", f"{best}; the worker loads it")
         waiting = len(self.scenario.history)
         self._until(lambda: self.subscriber.answered > 0, "the first prediction")
         if self.subscriber.first is not None:
             self.progress.first_prediction_s = round(self.subscriber.first - self._started, 2)
             self._say("catching up", f"first prediction {self.progress.first_prediction_s} s after the start")
-        self._until(lambda: self.subscriber.answered >= waiting, "the predictions of what waited")
+        self._until(lambda: self.subscriber.answered >= waiting, "the predictions of the waiting readings")
 
     def _go_live(self) -> None:
         if self._stop.is_set():
             return
-        self._say("live", f"{self._rate:g} readings a second, labels held back")
+        self._say("live", f"{self._rate:g} readings a second, without labels")
         published = self.progress.published
         live = self.scenario.live()
         labels: list[str] = []
@@ -165,10 +165,10 @@ class Story:
         return self._seconds is not None and first is not None and time.monotonic() - first >= self._seconds
 
     def _until(self, condition: Any, what: str) -> None:
-        deadline = time.monotonic() + CATCH_UP_S
+        deadline = time.monotonic() + MAX_WAIT_S
         while not self._stop.is_set() and not condition():
             if time.monotonic() > deadline:
-                raise Unavailable(f"waited {CATCH_UP_S:g} s for {what}; the log says why")
+                raise Unavailable(f"waited {MAX_WAIT_S:g} s for {what}; the log says why")
             self._stop.wait(0.05)
 
     def _say(self, phase: str, detail: str) -> None:
@@ -178,7 +178,7 @@ class Story:
 
 
 def summary(story: Story, addresses: dict[str, Any]) -> dict[str, Any]:
-    """The demo's one JSON object (docs/reference/cli.md describes each key)."""
+    """The demo's JSON summary (docs/reference/cli.md describes each key)."""
     subscriber, progress = story.subscriber, story.progress
     measured = subscriber.measured()
     return {

@@ -1,4 +1,4 @@
-"""An independent subscriber: its own MQTT connection and thread; counts predictions and how long each took."""
+"""An independent subscriber with its own MQTT connection and thread. Counts predictions and measures their latency."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from zelador.link import Link, LinkOptions
 from zelador.messages import Prediction
 from zelador.settings import Settings
 
-NEWEST = 12  # predictions kept to show
-KEPT_LATENCIES = 200_000  # bounds on memory, for a demo that runs for days
-REMEMBERED = 500_000  # readings, to see a repeat
+PREDICTIONS_SHOWN = 12
+MAX_LATENCIES = 200_000  # bounds the memory of a demo that runs for days
+MAX_SEEN_IDS = 500_000  # reading ids to remember, to detect repeats
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Milliseconds from a device's publish to the prediction's receipt here, over live readings."""
+    """Latency of live readings, in milliseconds from a device's publish to the receipt of the prediction."""
 
     p50_ms: float | None
     p99_ms: float | None
@@ -39,20 +39,20 @@ class Subscriber:
         self._link = Link(settings.mqtt, LinkOptions(client_id, (topic,)), self._stop)
         self._link.open(settings.mqtt.start_patience_s)
         self._lock = threading.Lock()
-        self._expected: dict[str, tuple[float, str]] = {}  # live reading → published at, held-back label
-        self._seen: dict[str, None] = {}  # readings answered, in the order of their answers
+        self._expected: dict[str, tuple[float, str]] = {}  # live reading id → time of publishing, true label
+        self._seen: dict[str, None] = {}  # ids of readings with a prediction, oldest first
         self.answered = 0  # readings with at least one prediction
         self.repeated = 0  # predictions beyond the first of a reading
-        self._latencies: deque[float] = deque(maxlen=KEPT_LATENCIES)
+        self._latencies: deque[float] = deque(maxlen=MAX_LATENCIES)
         self.right = 0
         self.live = 0
         self.first: float | None = None  # time.monotonic() of the first prediction
-        self.newest: deque[Prediction] = deque(maxlen=NEWEST)
+        self.newest: deque[Prediction] = deque(maxlen=PREDICTIONS_SHOWN)
         self._thread = threading.Thread(target=self._run, name="subscriber", daemon=True)
         self._thread.start()
 
     def expect(self, reading_id: str, label: str) -> None:
-        """Called right before a live reading is published; its label is held back from the message."""
+        """Registers a live reading right before it is published. Its message does not contain the label."""
         with self._lock:
             self._expected[reading_id] = (time.perf_counter(), label)
 
@@ -93,7 +93,7 @@ class Subscriber:
                 return
             self.answered += 1
             self._seen[prediction.reading_id] = None
-            if len(self._seen) > REMEMBERED:
+            if len(self._seen) > MAX_SEEN_IDS:
                 del self._seen[next(iter(self._seen))]
             self.newest.append(prediction)
             expected = self._expected.pop(prediction.reading_id, None)

@@ -15,7 +15,7 @@ from zelador.demo.story import Story
 
 METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC")
 RATE_WINDOW_S = 5.0
-RECENT = 1_000  # latest predictions that the latency shown is taken from
+LATENCY_SAMPLES = 1_000  # newest predictions from which the displayed latency is computed
 
 
 class View:
@@ -32,7 +32,7 @@ class View:
             parts.append(self._models())
         if story.subscriber.newest:
             parts.append(self._predictions())
-        parts.append(Text("Ctrl-C ends it and prints a summary", style="dim"))
+        parts.append(Text("Ctrl-C stops the demo and prints a summary", style="dim"))
         return Panel(Group(*parts), title="Zelador demo", subtitle=story.scenario.about, border_style="cyan")
 
     def _head(self) -> Text:
@@ -46,7 +46,7 @@ class View:
 
     def _flow(self) -> Table:
         subscriber, ledger = self._story.subscriber, self._story.progress.ledger
-        measured = subscriber.measured(RECENT)
+        measured = subscriber.measured(LATENCY_SAMPLES)
         grid = Table.grid(padding=(0, 3))
         grid.add_row(
             _figure("predictions a second", f"{self._rate():.0f}"),
@@ -55,17 +55,17 @@ class View:
             _figure("live accuracy", _share(subscriber.right, subscriber.live)),
         )
         names = ("received", "accepted", "quarantined", "repeated", "classified", "waiting", "set_aside")
-        account = Text("\nledger  ", style="bold")
+        counts = Text("\nledger  ", style="bold")
         for name in names:
-            account.append(f"{name.replace('_', ' ')} ", style="dim")
-            account.append(f"{ledger.get(name, 0):,}  ")
+            counts.append(f"{name.replace('_', ' ')} ", style="dim")
+            counts.append(f"{ledger.get(name, 0):,}  ")
         unaccounted = ledger.get("unaccounted", 0)
-        account.append("unaccounted ", style="dim")
-        account.append(f"{unaccounted}", style="bold red" if unaccounted else "bold green")
-        whole = Table.grid()
-        whole.add_row(grid)
-        whole.add_row(account)
-        return whole
+        counts.append("unaccounted ", style="dim")
+        counts.append(f"{unaccounted}", style="bold red" if unaccounted else "bold green")
+        table = Table.grid()
+        table.add_row(grid)
+        table.add_row(counts)
+        return table
 
     def _models(self) -> Table:
         table = Table(title="Best five, scored on the hold-out", title_justify="left", expand=False, box=None)
@@ -75,10 +75,10 @@ class View:
             table.add_column(metric, justify="right")
         table.add_column("served by")
         for model in self._story.progress.models:
-            chosen = model["name"] == self._story.progress.selected
+            is_selected = model["name"] == self._story.progress.selected
             scores = [_score(model["holdout"].get(metric)) for metric in METRICS]
-            mark = "●" if chosen else str(model["rank"])
-            table.add_row(mark, model["name"], *scores, model["served_by"], style="bold" if chosen else "")
+            mark = "●" if is_selected else str(model["rank"])
+            table.add_row(mark, model["name"], *scores, model["served_by"], style="bold" if is_selected else "")
         return table
 
     def _predictions(self) -> Table:

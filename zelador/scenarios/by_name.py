@@ -1,4 +1,4 @@
-"""The scenarios that ship with us."""
+"""The built-in scenarios."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from zelador.scenarios.scenario import Scenario
 
 
 def scenario(name: str, seed: int = 7) -> Scenario:
-    """`machines` or `rooms`. Raises InvalidInput for another name."""
+    """The scenario `machines` or `rooms`. Raises InvalidInput for any other name."""
     if name == "machines":
         return machines.scenario(seed)
     if name == "rooms":
         return rooms.scenario()
-    raise InvalidInput(f"there is no scenario {name!r}; take machines or rooms, or give your own readings with --csv")
+    raise InvalidInput(f"there is no scenario {name!r}; use machines or rooms, or your own readings with --csv")

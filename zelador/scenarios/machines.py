@@ -1,16 +1,16 @@
-"""Simulated machines that wear. Not measured anywhere: a generative model with known causes.
+"""Simulated machines that wear out. Not measured data, but a generative model with known causes.
 
-Each machine has a hidden wear w that creeps from 0 to 1 over its life and falls to 0 when it is
+Each machine has a hidden wear w that rises from 0 to 1 and returns to 0 when the machine is
 maintained (at w = 1). At each sample, with load u ~ Beta(4, 2), time of day t in hours:
 
     vibration   = 0.25 + 0.35 u + 1.9 w^3  times a log-normal factor (sigma 0.16)      [g RMS]
     temperature = 19 + 4 sin(2 pi (t - 9) / 24) + 22 u + 14 w^2  plus normal noise (sigma 1.8)   [°C]
-    lux         = 420 in the shift (06 to 22 h), 35 at night, times a log-normal factor (sigma 0.25);
-                  2.2 times brighter when the housing stands open, which happens more often as w grows  [lx]
+    lux         = 420 during the shift (06 to 22 h), 35 at night, times a log-normal factor (sigma 0.25);
+                  2.2 times brighter when the housing is open, which happens more often as w grows  [lx]
     label       = "yes" (needs maintenance) with probability logistic(26 (w - 0.72)), else "no"
 
-The label is drawn, not cut, and w itself is not seen: no classifier can be right every time. Repairs
-keep the share of "yes" near a quarter.
+The label is drawn at random and w is not a feature, so no classifier can be right every time.
+About a quarter of the labels are "yes".
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ MACHINES = ("press-01", "press-02", "mill-01", "mill-02", "conveyor-01", "convey
 HISTORY = 2_400
 LIVE = 20_000
 STEP_MIN = 15  # minutes between two samples of a machine
-LIFE = 220  # samples from maintenance to w = 1, on average
+LIFE_SAMPLES = 220  # samples from maintenance to w = 1, on average
 
 
 def scenario(seed: int = 7) -> Scenario:
     samples = simulate(seed)
     history = list(islice(samples, HISTORY))
     live = [Sample(s.device_id, s.values, s.label) for s in islice(samples, LIVE)]
-    about = "simulated machines that wear (no real plant): does it need maintenance?"
+    about = "simulated machines that wear out (not a real plant): does the machine need maintenance?"
     units = {"lux": "lx", "temperature": "°C", "vibration": "g"}
     return Scenario("machines", about, tuple(units), history, live, units)
 
 
 def simulate(seed: int) -> Iterator[Sample]:
-    """Samples of all machines in turn, for ever, the same for the same seed."""
+    """Yields samples of all machines in turn, without end. Equal seeds give equal samples."""
     draw = random.Random(seed)
     wear = {machine: draw.random() for machine in MACHINES}
     now = datetime(2026, 1, 5, tzinfo=timezone.utc)
     while True:
         for machine in MACHINES:
             yield _sample(machine, wear[machine], now, draw)
-            wear[machine] += draw.uniform(0.4, 1.6) / LIFE
+            wear[machine] += draw.uniform(0.4, 1.6) / LIFE_SAMPLES
             if wear[machine] >= 1.0:
                 wear[machine] = 0.0
         now += timedelta(minutes=STEP_MIN)
@@ -61,6 +61,6 @@ def _sample(machine: str, wear: float, now: datetime, draw: random.Random) -> Sa
     lux = (420 if 6 <= hour < 22 else 35) * draw.lognormvariate(0, 0.25)
     if draw.random() < 0.02 + 0.25 * wear**2:
         lux *= 2.2
-    needs = draw.random() < 1 / (1 + math.exp(-26 * (wear - 0.72)))
+    needs_maintenance = draw.random() < 1 / (1 + math.exp(-26 * (wear - 0.72)))
     values = {"lux": round(lux, 1), "temperature": round(temperature, 2), "vibration": round(vibration, 3)}
-    return Sample(machine, values, "yes" if needs else "no", now.isoformat())
+    return Sample(machine, values, "yes" if needs_maintenance else "no", now.isoformat())

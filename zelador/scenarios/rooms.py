@@ -1,7 +1,7 @@
 """Real readings: light and temperature of an office room, with its occupancy (rooms/ATTRIBUTION.md).
 
-One room's stream is dealt out to four device names, so that it arrives as from several devices. The
-history is every third row of `datatraining.txt`; live comes `datatest.txt`, days that training never saw.
+The rows of one room are distributed over four device names, as if from several devices. The history is
+every third row of `datatraining.txt`; the live readings are `datatest.txt`, from other days.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from zelador.scenarios.scenario import Sample, Scenario
 from zelador.scenarios.table import read_table
 
 COLUMNS = {"lux": "Light", "temperature": "Temperature"}
-EVERY = 3  # 2,715 of 8,143 rows: neighbouring minutes hardly differ, and training takes a third
+ROW_STEP = 3  # uses 2,715 of 8,143 rows: adjacent minutes hardly differ, and training takes a third of the time
 
 
 def scenario() -> Scenario:
     about = "real readings of an office room (UCI Occupancy Detection, Candanedo and Feldheim 2016): is it occupied?"
-    history = _rows("datatraining.txt")[::EVERY]
+    history = _rows("datatraining.txt")[::ROW_STEP]
     live = [replace(sample, measured_at=None) for sample in _rows("datatest.txt")]
     return Scenario("rooms", about, tuple(COLUMNS), history, live, {"lux": "lx", "temperature": "°C"})
 
@@ -30,7 +30,10 @@ def _rows(name: str) -> list[Sample]:
         rows = read_table(Path(path), tuple(COLUMNS.values()), "Occupancy", devices, "date")
     return [
         Sample(
-            row.device_id, {ours: row.values[theirs] for ours, theirs in COLUMNS.items()}, row.label, row.measured_at
+            row.device_id,
+            {feature: row.values[column] for feature, column in COLUMNS.items()},
+            row.label,
+            row.measured_at,
         )
         for row in rows
     ]

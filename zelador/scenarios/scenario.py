@@ -1,4 +1,4 @@
-"""What a replay needs: the history with labels, and the live readings whose labels are held back."""
+"""The data of a replay: labeled history, and live readings whose labels are not published."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One labelled reading of a device. `values` in the units of the settings; `measured_at` ISO 8601 or None (now)."""
+    """One labeled reading of a device. `values` in the units of the settings; `measured_at` ISO 8601 or None (now)."""
 
     device_id: str
     values: Mapping[str, float]
@@ -19,10 +19,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`live_rows` are replayed again from their beginning when they are used up."""
+    """A set of readings to replay. After the last of `live_rows`, the replay starts over with the first."""
 
     name: str
-    about: str  # one line, said at the start; says whether it is real
+    about: str  # one line, shown at the start; says whether the data is real
     features: tuple[str, ...]
     history: Sequence[Sample]
     live_rows: Sequence[Sample]

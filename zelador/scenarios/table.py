@@ -1,4 +1,4 @@
-"""Readings from a CSV file, for replay (the trainer has a reader of its own, with pandas)."""
+"""Reads readings from a CSV file, for replay. (The trainer reads CSV files with pandas.)"""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from zelador.errors import InvalidInput
 from zelador.scenarios.scenario import Sample, Scenario
 
 HISTORY_SHARE = 0.7
-MAX_HISTORY = 3_000  # enough for a demo's training; more only makes it wait
+MAX_HISTORY = 3_000  # rows; more would only make the demo's training slower
 
 
 def read_table(
     path: Path, features: Sequence[str], label: str | None, devices: Sequence[str], time: str | None = None
 ) -> list[Sample]:
-    """The rows of `path`, dealt out to `devices` in turn. A row that lacks a value is passed over.
+    """The rows of `path`, assigned to `devices` in turn. Skips rows with a missing value.
 
-    A header that lacks the name of the first column (a row number, as pandas writes it) is understood.
-    Raises InvalidInput: no such file, a column missing, a value that is no number.
+    The header may lack a name for the first column, as in files that pandas writes with row numbers.
+    Raises InvalidInput for a missing file, a missing column, or a value that is not a number.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -48,19 +48,19 @@ def read_table(
         text = row[columns[label]].strip() if label else ""
         if len(values) < len(features) or not all(map(math.isfinite, values.values())) or (label and not text):
             continue
-        when = row[columns[time]] if time else None
-        samples.append(Sample(devices[len(samples) % len(devices)], values, text, when))
+        measured_at = row[columns[time]] if time else None
+        samples.append(Sample(devices[len(samples) % len(devices)], values, text, measured_at))
     if not samples:
         raise InvalidInput(f"{path} has no complete row for {', '.join(wanted)}")
     return samples
 
 
 def scenario_from(path: Path, features: Sequence[str], label: str, seed: int = 7) -> Scenario:
-    """A user's own file as a scenario: a random 70 % is the history, the rest comes live without its labels."""
+    """A scenario from a user's file: a random 70 % of the rows is the history; the rest is live, without labels."""
     samples = read_table(path, features, label, [f"device-{i}" for i in range(1, 6)])
     if len({sample.label for sample in samples}) < 2:
         raise InvalidInput(f"{path}: column {label!r} has only one class; a classifier needs at least two")
     random.Random(seed).shuffle(samples)
     cut = int(len(samples) * HISTORY_SHARE)
-    about = f"readings of {path.name}, {len(samples)} rows, dealt out to five devices"
+    about = f"readings of {path.name}, {len(samples)} rows, distributed over five devices"
     return Scenario("csv", about, tuple(features), samples[: min(cut, MAX_HISTORY)], samples[cut:])

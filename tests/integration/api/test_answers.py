@@ -136,7 +136,7 @@ def test_every_answer_is_described_and_has_a_named_schema_and_an_example_of_it(d
             assert value.get("type") != "object" or "additionalProperties" in value, f"{name}.{key}: a bare object"
         if "next" in schema["properties"]:
             assert "next" in schema["required"], name
-            assert "page behind this one; null at the end." in schema["properties"]["next"]["description"], name
+            assert "for the next page; null on the last page." in schema["properties"]["next"]["description"], name
 
 
 def test_operations_have_plain_names_and_tags_that_are_described(document: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""`zelador models card` of a model as the trainer makes it, and of one that a script saved."""
+"""`zelador models card` for a model made by the trainer, and for one saved by a script."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ def test_a_model_without_a_report_has_a_card_too(registry: Registry) -> None:
         LogisticRegression(max_iter=1000).fit(rows, labels), "mine", {"accuracy": 0.92, "features": list(FEATURES)}
     )
     shown = zelador("models", "card", "mine").out
-    assert "came without figures" in shown
+    assert "it has no metrics" in shown
     assert "vibration=1.0" in shown
     assert zelador("models", "card", "nobody").code == 2

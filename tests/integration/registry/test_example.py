@@ -1,4 +1,4 @@
-"""examples/registry_demo.py as its user runs it."""
+"""Runs examples/registry_demo.py as a user does."""
 
 from __future__ import annotations
 

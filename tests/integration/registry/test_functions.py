@@ -1,4 +1,4 @@
-"""What the seed's own tests pin about its store, so that its users lose nothing."""
+"""The six functions of the `registry` package keep their behavior for existing scripts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ X = np.array([[15.0, 14.0, 0.5], [10.0, 24.0, 0.1], [35.0, 44.0, 1.5], [9.0, 80.
 
 
 class Mine(ClassifierMixin, BaseEstimator):
-    """A type that nobody put on the allow-list."""
+    """A type that is not on the allow-list."""
 
     def fit(self, x, y):
         self.classes_ = np.unique(y)

@@ -1,4 +1,4 @@
-"""`zelador models import` and `export`: old folders, one file from one registry to another, and what is refused."""
+"""`zelador models import` and `export`: folders of pickles, bundles between registries, and refused files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Y = ["no", "no", "yes", "yes"]
 
 
 class Trap:
-    """What a stranger's pickle may hold: loading it makes a file."""
+    """A malicious pickle: loading it creates a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -41,7 +41,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """As the seed left it, with a stranger's file in it."""
+    """A folder of pickles with a registry.json, and a malicious file in it."""
     folder = tmp_path / "modelos_salvos"
     folder.mkdir()
     with (folder / "rf_v1.pkl").open("wb") as file:

@@ -1,4 +1,4 @@
-"""Old pickles: looked at without running them, loaded only when trusted, kept as skops from then on."""
+"""Old pickles: inspected without running them, loaded only when trusted, then stored as skops."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Y = ["no", "no", "yes", "yes"]
 
 
 class Trap:
-    """What a stranger's pickle may hold: loading it makes a file."""
+    """A malicious pickle: loading it creates a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,7 +40,7 @@ def registry(tmp_path: Path) -> Registry:
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """As the seed left it: two models in its registry.json, one beside it, and a model whose file is gone."""
+    """A folder of pickles: two models in registry.json, one that is not in it, and one whose file is missing."""
     folder = tmp_path / "modelos_salvos"
     folder.mkdir()
     with (folder / "rf_v1.pkl").open("wb") as file:
@@ -128,7 +128,7 @@ def test_a_file_of_a_stranger_never_breaks_the_look() -> None:
 
 @pytest.mark.training
 def test_a_pycaret_pipeline_is_saved_without_pycaret(tmp_path: Path, registry: Registry) -> None:
-    """In a process of its own: PyCaret's import changes much of the one that it is in."""
+    """Runs in a separate process, because importing PyCaret changes global state."""
     import subprocess
     import sys
 

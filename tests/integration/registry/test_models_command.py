@@ -1,4 +1,4 @@
-"""`zelador models` and `zelador classify` on a registry here, as their user types them."""
+"""`zelador models` and `zelador classify` with a local registry, as a user types them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zelador.cli.models.place import model_names
 READING = ("lux=412", "temperature=61.4", "vibration=3.82")
 
 
-def told(f1: float, rank: int, **more: object) -> dict[str, object]:
+def metadata(f1: float, rank: int, **more: object) -> dict[str, object]:
     scores = {"F1": f1, "AUC": 0.9, "Cost": 1.0}
     folds = {"F1": [f1 - 0.01, f1 + 0.01]}
     return {"metric": "F1", "metrics": scores, "holdout": {"F1": f1 - 0.02, "AUC": None}, "folds": folds,
@@ -29,8 +29,8 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     monkeypatch.chdir(tmp_path)  # without a setting it lives in ./.zelador/registry
     found = Registry.open(tmp_path / ".zelador" / "registry")
     for name, with_probabilities, facts in (
-        ("first", True, told(0.80, 2, description="[red]before[/red] the \x1b[31moverhaul")),
-        ("ridge", False, told(0.85, 1)),
+        ("first", True, metadata(0.80, 2, description="[red]before[/red] the \x1b[31moverhaul")),
+        ("ridge", False, metadata(0.85, 1)),
     ):
         model = upload(with_probabilities)
         found.save(name, type(model)(**{**slots(model), "metadata": {**model.metadata, **facts}}), by="test")
@@ -197,7 +197,7 @@ def test_verify_looks_for_the_entry_that_services_saw_last(
     lost = zelador("models", "verify", "--json")
     assert (lost.code, lost.json["expected"]) == (1, newest.etag)
     assert [each["what"] for each in lost.json["findings"] if each["where"] == "log"] == [
-        f"no entry is the one last seen ({newest.etag}): the log lost entries, or is another's"
+        f"the entry last seen ({newest.etag}) is missing: the log lost entries, or belongs to another registry"
     ]
     assert zelador("models", "verify", "--expect", "none").code == 0
     assert zelador("models", "verify", "--expect", lost.json["etag"]).code == 0

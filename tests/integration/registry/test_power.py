@@ -1,4 +1,4 @@
-"""A cut of power: what was acknowledged is on the disk, with all its bytes."""
+"""A power cut: acknowledged entries are on the disk, complete."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def run(*command: object) -> bool:
 
 
 def test_nothing_acknowledged_is_lost_by_a_cut_of_power(tmp_path: Path) -> None:
-    """A file system of its own on a loop device; the cut is a copy of the device, without what the kernel still holds.
+    """Uses a file system on a loop device. A copy of the device, without unwritten pages, stands for the power cut.
 
-    A disk that lies about its cache is beyond this test.
+    The test does not cover a disk that acknowledges a flush before it is done.
     """
     device, folder = tmp_path / "device", tmp_path / "mounted"
     folder.mkdir()
     with device.open("wb") as file:
         file.truncate(48 << 20)
     if not (run("mkfs.ext4", "-q", "-F", device) and run("mount", "-o", "loop", device, folder)):
-        pytest.skip("no loop device to be had: the order of the steps is tested alone")
+        pytest.skip("there is no loop device: only the order of the steps is tested")
     acknowledged, cuts = 0, 0
     try:
         outs = [tmp_path / f"out-{me}" for me in "ab"]
@@ -87,7 +87,7 @@ def _check_cut(device: Path, folder: Path, names: list[str]) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="names of open files are read from /proc")
 @pytest.mark.parametrize("taken", [False, True])
 def test_the_order_of_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool) -> None:
-    """The bytes before the name, the name before the answer, the directory's own name before either."""
+    """The bytes are durable before the name, the name before `create` returns, the folder's own name before both."""
     store, steps = Folder(tmp_path / "store"), []
     if taken:
         store.create("log/00000001.json", b"another's")

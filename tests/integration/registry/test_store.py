@@ -1,4 +1,4 @@
-"""The registry on a real folder: whole or absent, once, whoever writes and whatever dies."""
+"""The registry in a real folder: a model is registered completely and once, or not at all, even if a writer dies."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_log_that_was_replaced_under_us_is_noticed(registry: Registry) -> None
 
 
 class Lossy(Folder):
-    """Every second creation happens, but its answer is lost."""
+    """Every second `create` succeeds, but its reply is lost."""
 
     calls = 0
 

@@ -1,4 +1,4 @@
-"""The registry restored, cut short or exchanged under services: each of them tells; a real Redis, real folders."""
+"""Every service reports a registry that was restored, truncated or replaced while in use (real Redis, real folders)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 import redis
 
 from registry.accept import accept
-from registry.errors import Replaced
+from registry.errors import LogReplaced
 from registry.registry import Registry
-from registry.watch import AWAY, Watch
+from registry.watch import UNREACHABLE, Watch
 from tests.small_models import select_one
 from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
@@ -47,7 +47,7 @@ def copy(local: Settings, name: str) -> Path:
 
 
 def exchange(local: Settings, by: Path) -> Path:
-    """Puts the folder `by` where the registry is; gives where that is now."""
+    """Replaces the registry's folder by the folder `by`; returns the new path of the old one."""
     there = Path(local.registry.url)
     aside = there.with_name(f"{by.name}-was-here-before")
     there.rename(aside)
@@ -62,7 +62,7 @@ def seen(local: Settings, client: redis.Redis) -> Seen:
 
 
 def restored(local: Settings) -> tuple[Registry, Path]:
-    """A registry that has been selected from after `copy` was made of it."""
+    """A registry, and a copy of it that was made before its last change."""
     registry = select_one(local.registry.url)
     saved = copy(local, "backup")
     registry.annotate("small", {"notes": "n"}, by="test")
@@ -83,7 +83,7 @@ def test_the_newest_entry_is_noted_forward_only(local: Settings, client: redis.R
 
 
 def test_of_many_that_race_none_takes_it_back(local: Settings, client: redis.Redis) -> None:
-    """Each writes only over what it had read: whoever was slow, with an older entry, is refused."""
+    """A writer replaces only the record that it has read, so a slow one with an older entry is refused."""
     records = LastSeen(client, local.redis.prefix)
     stale = records.read()
 
@@ -129,7 +129,7 @@ def test_a_copy_that_was_written_to_until_it_is_longer_is_not_taken_for_the_regi
     for number in range(3):
         other.annotate("small", {"number": number}, by="test")
     assert other.state.seq > registry.state.seq
-    assert "was put back and written to" in str(started(local, client, "new").look().trouble)
+    assert "was restored and written to" in str(started(local, client, "new").look().trouble)
     assert seen(local, client).etag == registry.state.etag
 
 
@@ -182,7 +182,7 @@ def test_who_changed_the_copy_goes_back_to_what_was_there_once_that_is_accepted(
 
 
 def test_an_old_acceptance_excuses_no_new_loss(local: Settings, client: redis.Redis) -> None:
-    """Entries that Redis never heard of are lost, what it has is there: only the process that saw them can tell."""
+    """Entries that Redis never recorded are lost. Only the process that read them can detect this."""
     registry = select_one(local.registry.url)
     accept(local, by="ana", why="the beginning")
     ran_registry = Registry.open(local.registry)
@@ -224,7 +224,7 @@ def test_a_registry_that_cannot_be_read_is_no_loss(local: Settings, client: redi
     logs = Path(local.registry.url) / "log"
     (logs / "00000003.json").rename(logs / "kept")
     (logs / "00000003.json").mkdir()  # a read of it fails, whoever reads
-    assert ran.look().trouble == AWAY
+    assert ran.look().trouble == UNREACHABLE
     (logs / "00000003.json").rmdir()
     (logs / "kept").rename(logs / "00000003.json")
     assert ran.look().trouble is None
@@ -264,6 +264,6 @@ def test_looking_makes_nothing(local: Settings) -> None:
 def test_beginning_anew_forgets_nothing_when_there_is_nothing(local: Settings) -> None:
     registry = select_one(local.registry.url)
     Path(local.registry.url).rename(Path(local.registry.url).with_name("gone"))
-    with pytest.raises(Replaced):
-        registry.begin_anew()
+    with pytest.raises(LogReplaced):
+        registry.reload()
     assert registry.state.seq == 3

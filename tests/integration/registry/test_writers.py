@@ -1,4 +1,4 @@
-"""Eight processes write one registry while they are killed, and while a bucket answers wrongly or not at all.
+"""Eight processes write to one registry while they are killed, and while a bucket replies wrongly or not at all.
 
 Small enough for every run; `make test-registry` takes four times as much, and a thousand operations on the bucket too.
 """

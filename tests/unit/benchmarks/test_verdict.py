@@ -74,7 +74,7 @@ def test_a_run_without_fault_passes() -> None:
     ("fault", "said"),
     [
         ({"received": 999}, "1 of 1,000 readings have no prediction"),
-        ({"repeated": 2}, "2 predictions came again"),
+        ({"repeated": 2}, "2 predictions were repeated"),
         ({"stalled": True}, "stalled: 1,000 sent"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The model card: all that is known stands on it, and nothing that people wrote is markup."""
+"""The model card shows all known facts, and escapes all text from users."""
 
 from __future__ import annotations
 
@@ -158,27 +158,27 @@ def limits_of(card: Card) -> str:
 
 def test_limits_say_where_it_ends() -> None:
     said = limits_of(FULL)
-    for word in ("lux 19.2 – 2004 lx", "no, yes and no other", "627 (26.1 %)", "fewer than 50 rows of yes",
+    for word in ("lux 19.2 – 2004 lx", "only the labels no, yes.", "627 (26.1 %)", "fewer than 50 rows of yes",
                  "2026-09-01 to 2026-11-23", "4 values were missing", "off by 0.12"):  # fmt: skip
         assert word in said, word
     assert "compiled" not in said
     bare = limits_of(BARE)
-    for word in ("is not known", "was not trained here", "no hold-out figures"):
+    for word in ("is not known", "was not trained here", "no hold-out metrics"):
         assert word in bare, word
-    assert "no probability" in limits_of(Card({**FACTS, "has_probabilities": False}, FEATURES))
+    assert "without a probability" in limits_of(Card({**FACTS, "has_probabilities": False}, FEATURES))
 
 
 def test_one_that_came_without_figures_says_so() -> None:
     for write in (card_html, card_markdown):
         text = write(BARE)
-        assert "it came without figures" in text
+        assert "it has no metrics" in text
         assert "ROC" not in text
         assert "None" not in text
 
 
 @pytest.mark.parametrize("junk", [None, 5, "text", [1, "x"], {"a": {"b": []}}, {"yes": 5}, float("nan"), True])
 def test_whatever_people_wrote_into_the_metadata_it_can_be_written(junk: Any) -> None:
-    """Metadata is the user's: only the name and the digest are ours."""
+    """Users can write anything into the metadata, except the name and the digest."""
     keys = ("metrics", "folds", "holdout", "holdout_rows", "data", "confusion", "parameters", "versions", "positive",
             "agreement", "metric", "rank", "run", "description", "tags", "model_type", "has_probabilities",
                 "imported")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Select, roll back, tag, reserve: what the fold allows and what it remembers."""
+"""Select, roll back, tag, reserve: which changes the fold allows, and the state after them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a log that is not the one last seen."""
+"""The messages for a log that is not the one last seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of models, and the columns that checkpoints keep them in."""
+"""Queries of models, and the columns in which checkpoints store them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log and its fold: bytes in, values out, and nothing changed goes unnoticed."""
+"""The log and its fold: encoding, decoding, and the detection of every modification."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def register(name: str) -> dict:
 
 
 def entries(ops: list[dict]) -> list[bytes]:
-    """A chain of one entry an operation, those that the state allows."""
+    """A chain with one entry per operation, of the operations that are allowed."""
     state, chain = State(), []
     for op in [{"op": "create", "registry": "r"}, *ops]:
         entry = log.Entry(state.seq + 1, state.head, f"c{len(chain)}", "now", "me", "", (op,))

@@ -1,4 +1,4 @@
-"""A model under another name: what follows it, what stays, and who may have the name that became free."""
+"""Renaming a model: what uses the new name, what keeps the old one, and reuse of the old name."""
 
 from __future__ import annotations
 

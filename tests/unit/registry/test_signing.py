@@ -1,4 +1,4 @@
-"""With a key set, what none of its keys signed is refused; without one, digests alone are checked."""
+"""With a signing key, data not signed by a known key is refused; without one, only digests are checked."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_key_is_never_shown_and_reaches_a_child(monkeypatch: pytest.MonkeyPatc
 
 
 def test_entries_manifests_and_checkpoints_are_signed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "LEAST_TAIL", 1)
+    monkeypatch.setattr(checkpoint, "MIN_TAIL", 1)
     store = filled(OLD)
     keys = Keyring([OLD])
     assert all(keys.proves("entry", store.read(key)) for key in store.objects if key.startswith("log/"))

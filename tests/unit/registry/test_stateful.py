@@ -1,4 +1,4 @@
-"""Two writers, whatever they do, whichever of them dies: what the registry promises holds after every step."""
+"""A state machine of two writers that change a registry and crash. The registry's guarantees hold after every step."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ writers = st.sampled_from((0, 1))
 
 
 class TwoWriters(RuleBasedStateMachine):
-    """What must be there, by what a model is (the token that its files hold), whatever it is called."""
+    """The expected state. A model is identified by the token in its files, because its name can change."""
 
-    uploads = Bundle("uploads")  # payload that is written and whose entry is not
+    uploads = Bundle("uploads")  # payloads that are written but not registered
 
     @initialize(signed=st.booleans())
     def begin(self, signed: bool) -> None:
@@ -42,7 +42,7 @@ class TwoWriters(RuleBasedStateMachine):
         self.earlier: list[str] = []
         self.sequences: list[int] = []
         self.step = 0
-        for name in NAMES[:3]:  # else most steps are about models that are not there
+        for name in NAMES[:3]:  # otherwise most steps would be about models that do not exist
             self.register(0, name)
 
     def open(self) -> Registry:
@@ -60,7 +60,7 @@ class TwoWriters(RuleBasedStateMachine):
         self.models[name], self.notes[name] = token, set()
 
     def back(self) -> str | None:
-        """The present name of what rolling back must select."""
+        """The current name of the model that rolling back must select."""
         called = {token: name for name, token in self.models.items() if token != self.selected}
         return next((called[token] for token in reversed(self.earlier) if token in called), None)
 
@@ -170,7 +170,7 @@ class TwoWriters(RuleBasedStateMachine):
 
     @rule(who=writers, name=names)
     def die_after_the_entry(self, who: int, name: str) -> None:
-        """Nobody was told; it holds all the same."""
+        """The writer crashes before it gets the result; the entry counts."""
         token = self.token()
         self.store.crash_after_entry = True
         with contextlib.suppress(Crash, DuplicateName):
@@ -188,7 +188,7 @@ class TwoWriters(RuleBasedStateMachine):
 
     @rule(upload=consumes(uploads))
     def register_an_old_upload(self, upload) -> None:
-        """As a save that slept: it must not land when its files were given up."""
+        """A delayed save: it must fail if its files were condemned meanwhile."""
         who, name, token, placed = upload
         op = {"op": "register", "name": name, "upload": placed.upload, "digest": placed.digest, "metadata": {}}
         try:
@@ -240,7 +240,7 @@ class TwoWriters(RuleBasedStateMachine):
 
 @pytest.fixture(autouse=True)
 def _checkpoints_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "LEAST_TAIL", 4)
+    monkeypatch.setattr(checkpoint, "MIN_TAIL", 4)
 
 
 class TestTwoWriters(TwoWriters.TestCase):

@@ -1,4 +1,4 @@
-"""What verify finds, and what a checkpoint is worth."""
+"""The findings of verify, and the checks of checkpoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zelador.errors import Corrupt, InvalidInput
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Memory:
-    monkeypatch.setattr(checkpoint, "LEAST_TAIL", 4)
+    monkeypatch.setattr(checkpoint, "MIN_TAIL", 4)
     store = Memory()
     registry = Registry.on(store)
     for name in "abcdef":
