@@ -12,6 +12,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from zelador.buffer.durability import NotSynced, require_synced
+from zelador.buffer.written import NotWritten, persistence
 from zelador.errors import Unavailable, ZeladorError
 from zelador.retry import backoff
 from zelador.settings import RedisSettings, redact
@@ -20,7 +22,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Redis answers, but cannot do it now: full, read-only, failing over, saving failed, busy with a script. redis-py
+# Redis answers, but cannot do it now: full, read-only, failing over, saving failed, busy, not written yet. redis-py
 # has a class for some (and takes the code off their text), the rest begin with their code.
 NOT_NOW = (
     redis.exceptions.OutOfMemoryError,
@@ -28,6 +30,8 @@ NOT_NOW = (
     redis.exceptions.MasterDownError,
     redis.exceptions.TryAgainError,
     redis.exceptions.ClusterDownError,
+    NotWritten,
+    NotSynced,
 )
 NOT_NOW_CODES = ("MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE", "LOADING", "OOM")
 
@@ -37,7 +41,10 @@ class Stopping(ZeladorError):
 
 
 def connect_redis(settings: RedisSettings) -> redis.Redis:
-    """A client that never repeats a command by itself: a repeated append would be a second entry."""
+    """A client that never repeats a command by itself: a repeated append would be a second entry.
+
+    Where the settings want everything synced, each connection raises NotSynced unless Redis syncs each change.
+    """
     try:
         return redis.Redis.from_url(
             settings.url,
@@ -46,6 +53,7 @@ def connect_redis(settings: RedisSettings) -> redis.Redis:
             socket_connect_timeout=settings.timeout_s,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
+            redis_connect_func=require_synced if settings.durability == "synced" else None,
         )
     except (ValueError, redis.RedisError) as error:
         raise Unavailable(f"ZELADOR_REDIS__URL cannot be used: {error}") from None
@@ -71,11 +79,17 @@ class Patient:
         self.away_since = 0.0  # by the monotonic clock
 
     def open(self, patience_s: float) -> None:
-        """Raises Unavailable when Redis has not answered within `patience_s`: at the start a wrong address is said."""
+        """Raises Unavailable when Redis has not answered within `patience_s`: at the start a wrong address is said.
+
+        And at once when it does not sync as the settings want. What else endangers readings there is logged.
+        """
         waited, attempt = 0.0, 0
         while not self._stop.is_set():
             try:
                 self.client.ping()
+                held, remark = persistence(self.client)
+            except NotSynced as error:
+                raise Unavailable(str(error)) from None
             except (redis.RedisError, OSError) as error:
                 attempt += 1
                 delay = backoff(attempt)
@@ -87,6 +101,8 @@ class Patient:
                 self._stop.wait(delay)
                 waited += delay
             else:
+                if held or remark:
+                    log.warning(held or remark)
                 return
 
     def call(self, what: str, function: Callable[[], T]) -> T:

@@ -13,6 +13,7 @@ from zelador.buffer.batch import Refused, append_arguments, quarantine_bounds
 from zelador.buffer.client import Patient
 from zelador.buffer.keys import Keys
 from zelador.buffer.library import Library
+from zelador.buffer.written import Confirmer
 from zelador.messages import Arrival
 from zelador.settings import Settings
 
@@ -45,17 +46,28 @@ class Writer:
         self._keys = Keys(settings.redis.prefix)
         self._noted: dict[str, int] = {}  # when each device was last noted as heard
         self._library = Library(self._patient.client)
+        self._confirmer = Confirmer(self._patient.client, lambda seconds: self._patient.wait(seconds))
 
     @property
     def patient(self) -> Patient:
         return self._patient
 
+    @property
+    def confirmer(self) -> Confirmer:
+        return self._confirmer
+
     def append(self, arrivals: Sequence[Arrival], refused: Sequence[Refused]) -> Accepted:
-        """Stores the batch. When it returns, Redis has confirmed it. Raises Stopping if told to stop before that."""
+        """Stores the batch. When it returns, Redis has written it. Raises Stopping if told to stop before that."""
         now, token = time.time_ns() // 1_000_000, uuid.uuid4().hex
         keys, arguments = append_arguments(self._settings, self._name, token, now, arrivals, refused, self._anew)
-        result = self._patient.call("store readings", lambda: self._library.call("append", keys, arguments))
-        return Accepted(*(int(value) for value in result))
+
+        def attempt() -> list[Any]:
+            counted: list[Any]
+            *counted, written = self._library.call("append", keys, arguments)
+            self._confirmer.confirm(written)
+            return counted
+
+        return Accepted(*map(int, self._patient.call("store readings", attempt)))
 
     def backlog(self) -> int:
         """Readings that wait, by the counters."""

@@ -9,12 +9,13 @@
 --         topic, reason, payload, length, digest, received_at, features
 --       then the number of predictions to show, and each as JSON
 --       then the number of devices, and for each: label, confidence, predicted_at (ms), model
--- Returns classified, set aside, discarded from quarantine.
+-- Returns classified, set aside, discarded from quarantine, and where something was set aside whether it is written
+-- (written.lua). A settlement that is lost alone costs a repeat.
 local at = 0
 local function take() at = at + 1; return ARGV[at] end
 local group, keep, keep_devices, keep_readings = take(), take(), tonumber(take()), tonumber(take())
 local keep_q, keep_q_bytes, keep_q_s = tonumber(take()), tonumber(take()), tonumber(take())
-local classified, aside, discarded = 0, 0, 0
+local classified, aside, discarded, kept = 0, 0, 0, false
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for _ = 1, tonumber(take()) do
@@ -27,6 +28,7 @@ for _ = 1, tonumber(take()) do
   local counts = redis.call('XACK', KEYS[1], group, id) == 1
   if counts then classified = classified + good end
   for _ = 1, tonumber(take()) do
+    kept = true   -- also at a second try: the first may not be written
     local topic, reason, payload, length, digest, received_at, features = take(), take(), take(), take(), take(), take(), take()
     if counts then
       aside = aside + 1
@@ -49,4 +51,4 @@ if classified + aside > 0 then
   redis.call('HSET', KEYS[3], 'settled_at', string.format('%.0f', now))
 end
 trim(KEYS[1], KEYS[5], tonumber(redis.call('HGET', KEYS[3], 'accepted') or 0), keep_readings)   -- a full Redis gets room again
-return {classified, aside, discarded}
+return {classified, aside, discarded, kept and written() or ''}
