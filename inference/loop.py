@@ -204,8 +204,9 @@ class Worker:
         topic = self._settings.topics.reading.format(device_id=item.arrival.device_id)
         received_at = item.arrival.received_at
         features, kept = ",".join(item.delivered.features), list[Refused]()
+        bare = msgspec.structs.replace(item.arrival, response_topic=None, correlation=None)  # who asked waits no longer
         for reading, why in failures:  # each as a message of its own, so that it can be put back among those that wait
-            payload = encode_json(msgspec.structs.replace(item.arrival, readings=(reading,)))
+            payload = encode_json(msgspec.structs.replace(bare, readings=(reading,)))
             kept.append(Refused.of(topic, why, payload, received_at, most=KEPT, features=features))
         return good, kept
 

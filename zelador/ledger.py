@@ -64,7 +64,8 @@ class Standing(msgspec.Struct, frozen=True):
     """The ledger and what belongs to its instant. Moments are in ms since 1970 UTC by Redis's clock, 0: there is none.
 
     `missing` counts the numbers that devices with sequence numbers used and we never saw. `kept` and `kept_bytes` are
-    the quarantine's present messages, `discarded` how many it lost to its bounds or by hand.
+    the quarantine's present messages, `discarded` how many it lost to its bounds or by hand. `waiting_bytes` is the
+    size of what waits, by the counters; `devices_forgotten` how many devices were forgotten to keep within their bound.
     """
 
     ledger: Ledger
@@ -76,6 +77,9 @@ class Standing(msgspec.Struct, frozen=True):
     settled_at: int
     oldest_kept_at: int
     now: int
+    waiting_bytes: int = 0
+    devices: int = 0
+    devices_forgotten: int = 0
 
     @property
     def lag_s(self) -> float:
@@ -104,7 +108,7 @@ class LedgerReader:
 
     def standing(self) -> Standing:
         """Raises redis.RedisError."""
-        keys = [self._keys.readings, self._keys.ledger, self._keys.quarantine]
+        keys = [self._keys.readings, self._keys.ledger, self._keys.quarantine, self._keys.devices]
         answer: Any = self._library.call("ledger", keys, [GROUP])
         counted = [int(value) for value in answer]
         received, accepted, quarantined, repeated, classified, set_aside, missing, discarded, waiting = counted[:9]

@@ -14,15 +14,17 @@ GROUP = "inference"  # the consumer group of the workers
 class Keys:
     """| key | type | written by | lives |
     |---|---|---|---|
-    | readings | stream | append, readmit | trimmed below what every group finished, above keep_readings |
+    | readings | stream | append, readmit | trimmed below what every group finished, above keep_readings, keep_bytes |
+    | requests | hash | append, settle | response topic and correlation data, until their entry is settled |
     | quarantine | stream | append, settle, readmit, discard, tidy | keep_quarantine entries, bytes and seconds |
+    | quarantine-index, -order, -entries, -bytes | hash, sorted sets | as quarantine | with its entries: their devices |
     | predictions | stream | settle | keep_predictions entries, the newest |
-    | ledger | hash | append, settle, readmit, discard | for ever: ten integers, and each writer's last batch |
+    | ledger | hash | append, settle, readmit, discard, measure | for ever: integers, and each writer's last batch |
     | seen:0, seen:1 | set | append | repeat_window ids each, in turn |
-    | marks | list | append, settle | one for each 1/200 of keep_readings that the stream holds |
+    | marks | list | append, settle, measure | one for each 1/200 of keep_readings, of keep_bytes, in the stream |
     | missing | sorted set | append | the 1,000 devices that miss most |
-    | devices | sorted set | append | keep_devices_s after the device was last heard |
-    | device:<id> | hash | append, settle | keep_devices_s after the device was last heard |
+    | devices | sorted set | append | keep_devices of them, keep_devices_s after the device was last heard |
+    | device:<id> | hash | append, settle | as its entry in devices |
     | registry-seen | string (JSON) | services, zelador models accept | for ever: one, replaced |
     | worker:<service>:<instance> | hash | each process | 10 s after its last beat |
     """
@@ -35,6 +37,11 @@ class Keys:
     @property
     def readings(self) -> str:
         return self._key("readings")
+
+    @property
+    def requests(self) -> str:
+        """What readings that were published with a response topic are answered to, by the entry of `readings`."""
+        return self._key("requests")
 
     @property
     def quarantine(self) -> str:
@@ -54,7 +61,7 @@ class Keys:
 
     @property
     def marks(self) -> str:
-        """How many readings came before an entry, so that trimming has nothing to count."""
+        """How many readings and bytes came before an entry, so that trimming has nothing to count."""
         return self._key("marks")
 
     @property
