@@ -229,3 +229,60 @@ def test_the_longest_silent_devices_are_forgotten(settings: Settings, client: re
     writer.append([entry("y", device="d000")], [])  # within the second in which it was heard before
     assert client.zscore(keys.devices, "d000") is not None
     assert client.ttl(keys.device("d000")) > 0
+
+
+def as_the_previous_version_left_it(client: redis.Redis, settings: Settings) -> None:
+    """No sums, marks without bytes, requests within the entries, and nothing that says whose a quarantined message is."""
+    keys, prefix = Keys(settings.redis.prefix), settings.redis.prefix
+    for name in ("index", "order", "entries", "bytes"):
+        client.delete(f"{keys.quarantine}-{name}")
+    client.hdel(keys.ledger, "appended_bytes", "waiting_bytes", "measured", "devices_forgotten")
+    client.hset(keys.ledger, "quarantine_bytes", sum(len(f[b"payload"]) for _, f in client.xrange(keys.quarantine)))
+    marks = [b" ".join(mark.split()[:2]) for mark in client.lrange(keys.marks, 0, -1)]
+    client.delete(keys.marks)
+    client.rpush(keys.marks, *marks)
+    assert recount.waiting_bytes(client, prefix) > 0
+
+
+def test_a_redis_of_the_previous_version_is_measured_while_it_works(settings: Settings, client: redis.Redis) -> None:
+    """In short steps: others append and settle between them, and at the end every sum is right."""
+    old = with_redis(settings, keep_readings=20_000, pack=2)
+    old = old.model_copy(update={"topics": Settings().topics})
+    writer, reader = Writer(old, Event(), "test"), Reader(old, Event(), "worker")
+    for i in range(0, 6_000, 100):
+        writer.append([entry(f"r{i + j}") for j in range(100)], [refused(f"d{i % 300}", i)])
+    finished = [item for _ in range(4) for item in reader.read(400, 0)]
+    settle(reader, finished)
+    pending = reader.read(500, 0)
+    as_the_previous_version_left_it(client, old)
+    assert client.hget(Keys(old.redis.prefix).ledger, "measured") is None
+    steps = 1
+    while writer._measure():
+        steps += 1
+        writer.append([entry(f"new{steps}"), asking(f"asked{steps}")], [refused("late", steps)])
+        settle(reader, pending[steps * 5 : steps * 5 + 5])
+    assert steps > 1
+    recount.check_sums(client, old.redis.prefix)
+    assert writer.backlog()[1] == recount.waiting_bytes(client, old.redis.prefix)
+    shares = client.zrange(f"{Keys(old.redis.prefix).quarantine}-entries", 0, -1)
+    assert set(shares) == {b"d0", b"d100", b"d200", b"late"}
+    tight = with_redis(old, keep_bytes=10_000)  # and its readings are trimmed by bytes from now on
+    settle(Reader(tight, Event(), "worker"), drain(Reader(tight, Event(), "worker")))
+    assert recount.stream_bytes(client, old.redis.prefix) < 10_000 + 20_000
+
+
+def test_an_append_measures_where_nobody_did(settings: Settings, client: redis.Redis) -> None:
+    writer = Writer(settings, Event(), "test")
+    writer.append([entry("a"), asking("b")], [refused("x")])
+    as_the_previous_version_left_it(client, settings)
+    writer.append([entry("c")], [])
+    recount.check_sums(client, settings.redis.prefix)
+
+
+def test_a_request_within_an_entry_is_still_answered(settings: Settings, client: redis.Redis) -> None:
+    """As the previous version wrote it."""
+    from zelador.messages import encode_json
+
+    client.xadd(Keys(settings.redis.prefix).readings, {"lux,temperature,vibration": encode_json([asking("a")])})
+    (got,) = drain(Reader(settings, Event(), "worker"))
+    assert got.arrivals == (asking("a"),)
