@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 from zelador.buffer.batch import append_arguments, refusals
 from zelador.buffer.keys import Keys
 from zelador.buffer.library import Library
+from zelador.buffer.written import Confirmer
 from zelador.decode import Decoder
 from zelador.errors import InvalidInput, NotFound
 from zelador.messages import iso
@@ -106,6 +107,7 @@ class Quarantine:
         self._settings = settings
         self._keys = Keys(settings.redis.prefix)
         self._library = Library(client)
+        self._confirmer = Confirmer(client)
         self._decoder = Decoder(settings)
 
     def page(self, limit: int = 50, before: str | None = None, kind: Kind | None = None) -> list[Kept]:
@@ -166,7 +168,8 @@ class Quarantine:
             keys = [self._keys.readings, self._keys.quarantine, self._keys.ledger, self._keys.requests]
             if not kept.features:
                 return Replay(kept.id, "still_refused", 0, "it is no reading that could be classified")
-            moved = int(self._library.call("readmit", keys, [kept.id]))
+            moved, written = self._library.call("readmit", keys, [kept.id])
+            self._confirmer.confirm(written)
             return Replay(kept.id, "waiting", 1) if moved else Replay(kept.id, "gone")
         arrival, bad = self._decoder.decode(kept.topic, kept.payload, kept.received_at)
         if arrival is None:
@@ -177,7 +180,8 @@ class Quarantine:
         keys, arguments = append_arguments(
             self._settings, WRITER, kept.id, now, [arrival], refused, lambda _device, _now: 1, replaces=kept.id
         )
-        accepted, repeated = (int(value) for value in self._library.call("append", keys, arguments)[:2])
+        accepted, repeated, *_, written = self._library.call("append", keys, arguments)
+        self._confirmer.confirm(written)
         if accepted < 0:
             return Replay(kept.id, "gone")
         return Replay(kept.id, "accepted", accepted) if accepted else Replay(kept.id, "repeated", repeated)

@@ -232,7 +232,7 @@ def test_the_longest_silent_devices_are_forgotten(settings: Settings, client: re
 
 
 def as_the_previous_version_left_it(client: redis.Redis, settings: Settings) -> None:
-    """No sums, marks without bytes, requests within the entries, and nothing that says whose a quarantined message is."""
+    """No sums, marks without bytes, and nothing that says whose a quarantined message is."""
     keys, prefix = Keys(settings.redis.prefix), settings.redis.prefix
     for name in ("index", "order", "entries", "bytes"):
         client.delete(f"{keys.quarantine}-{name}")

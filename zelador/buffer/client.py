@@ -12,6 +12,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from zelador.buffer.written import NotWritten
 from zelador.errors import Unavailable, ZeladorError
 from zelador.retry import backoff
 from zelador.settings import RedisSettings, redact
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Redis answers, but cannot do it now: full, read-only, failing over, saving failed, busy with a script. redis-py
+# Redis answers, but cannot do it now: full, read-only, failing over, saving failed, busy, not written yet. redis-py
 # has a class for some (and takes the code off their text), the rest begin with their code.
 NOT_NOW = (
     redis.exceptions.OutOfMemoryError,
@@ -28,6 +29,7 @@ NOT_NOW = (
     redis.exceptions.MasterDownError,
     redis.exceptions.TryAgainError,
     redis.exceptions.ClusterDownError,
+    NotWritten,
 )
 NOT_NOW_CODES = ("MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE", "LOADING", "OOM")
 

@@ -18,6 +18,7 @@ from zelador.buffer.batch import Refused, around_device, quarantine_bounds, with
 from zelador.buffer.client import Patient
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
+from zelador.buffer.written import Confirmer
 from zelador.messages import Arrival, Prediction, encode_json
 from zelador.settings import Settings
 
@@ -71,6 +72,7 @@ class Reader:
         self._keys = Keys(settings.redis.prefix)
         self._consumer = consumer
         self._library = Library(self._patient.client)
+        self._confirmer = Confirmer(self._patient.client, lambda seconds: self._patient.wait(seconds))
         # A stream's answer as it came, [[name, [[id, [field, value, …]], …]]]: half the cost of redis-py's shape.
         self._patient.client.set_response_callback("XREADGROUP", lambda response, **_: response)
         # redis-py leaves the place to go on from out of an answer with JUSTID.
@@ -101,12 +103,17 @@ class Reader:
     def settle(self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction]) -> tuple[int, int]:
         """Marks entries done, after the broker confirmed their predictions. Gives readings classified and set aside.
 
-        An entry that another worker settled meanwhile is not counted twice.
+        What was set aside is written when it returns. An entry that another worker settled is not counted twice.
         """
         keys, arguments = self._arguments(outcomes, predictions)
-        classified, aside, discarded = self._patient.call(
-            "mark readings done", lambda: self._library.call("settle", keys, arguments)
-        )
+
+        def attempt() -> list[Any]:
+            counted: list[Any]
+            *counted, written = self._library.call("settle", keys, arguments)
+            self._confirmer.confirm(written)
+            return counted
+
+        classified, aside, discarded = self._patient.call("mark readings done", attempt)
         if discarded:
             log.error("the quarantine is full: %d of its oldest messages were discarded", discarded)
         self._held.difference_update([outcome.stream_id for outcome in outcomes])

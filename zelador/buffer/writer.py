@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 import uuid
@@ -11,9 +12,10 @@ from threading import Event
 from typing import Any
 
 from zelador.buffer.batch import Refused, append_arguments, around_device, quarantine_bounds
-from zelador.buffer.client import Patient
+from zelador.buffer.client import Patient, Stopping
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
+from zelador.buffer.written import Confirmer
 from zelador.messages import Arrival
 from zelador.settings import Settings
 
@@ -52,20 +54,33 @@ class Writer:
         self._keys = Keys(settings.redis.prefix)
         self._noted: dict[str, int] = {}  # when each device was last noted as heard
         self._library = Library(self._patient.client)
+        self._confirmer = Confirmer(self._patient.client, lambda seconds: self._patient.wait(seconds))
 
     @property
     def patient(self) -> Patient:
         return self._patient
 
+    @property
+    def remark(self) -> str | None:
+        """What Redis does not keep, or does not say, for people; None: all is well."""
+        return self._confirmer.remark
+
     def append(self, arrivals: Sequence[Arrival], refused: Sequence[Refused]) -> Accepted:
-        """Stores the batch. When it returns, Redis has confirmed it. Raises Stopping if told to stop before that."""
+        """Stores the batch. When it returns, Redis has written it. Raises Stopping if told to stop before that."""
         now, token = time.time_ns() // 1_000_000, uuid.uuid4().hex
         keys, arguments = append_arguments(self._settings, self._name, token, now, arrivals, refused, self._anew)
-        result = self._patient.call("store readings", lambda: self._library.call("append", keys, arguments))
-        stored, unmeasured = Accepted(*(int(value) for value in result[:7])), int(result[7])
+
+        def attempt() -> list[Any]:
+            counted: list[Any]
+            *counted, written = self._library.call("append", keys, arguments)
+            self._confirmer.confirm(written)
+            return counted
+
+        *counted, unmeasured = map(int, self._patient.call("store readings", attempt))
         if unmeasured:
-            self._measure()
-        return stored
+            with contextlib.suppress(Stopping):  # the batch is stored
+                self._measure()
+        return Accepted(*counted)
 
     def measure(self, again: bool = False) -> None:
         """Counts the bytes of what the buffer holds, in short steps: after an upgrade, or `again` on a doubt."""

@@ -16,8 +16,8 @@
 -- An entry of the stream holds messages that came together, up to `pack` readings and the rest of its last message: a JSON
 -- array in a field named by the features, and '#' with the number of its readings if these are more than one.
 -- Returns accepted, repeated, backlog (by the counters: for back-pressure, never for the ledger), discarded from quarantine,
--- how full the quarantine is (percent), the bytes that wait, devices forgotten, 1 if measure.lua has to count; accepted is -1
--- where the quarantined message is gone, and nothing was done.
+-- how full the quarantine is (percent), the bytes that wait, devices forgotten, 1 if measure.lua has to count, whether it is
+-- written (written.lua); accepted is -1 where the quarantined message is gone, and nothing was done.
 local at = 0
 local function take() at = at + 1; return ARGV[at] end
 local group, window, keep, keep_q, keep_q_bytes, keep_q_s, keep_devices, now, features, writer, token, pack, replaces =
@@ -31,7 +31,7 @@ local CHUNK = 1000                                   -- Lua hands a call no more
 local function answer(accepted, repeated, discarded, full, forgotten)
   local sums = redis.call('HMGET', ledger, 'accepted', 'classified', 'set_aside', 'waiting_bytes', 'measured')
   for i = 1, 4 do sums[i] = tonumber(sums[i] or 0) end
-  return {accepted, repeated, sums[1] - sums[2] - sums[3], discarded, full, sums[4], forgotten, sums[5] and 0 or 1}
+  return {accepted, repeated, sums[1] - sums[2] - sums[3], discarded, full, sums[4], forgotten, sums[5] and 0 or 1, written()}
 end
 
 local last = redis.call('HGET', ledger, 'batch:' .. writer)

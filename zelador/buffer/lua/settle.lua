@@ -10,14 +10,16 @@
 --         topic, reason, payload, length, digest, received_at, features
 --       then the number of predictions to show, and each as JSON
 --       then the number of devices, and for each: label, confidence, predicted_at (ms), model
--- Returns classified, set aside, discarded from quarantine.
+-- Returns classified, set aside, discarded from quarantine, and where something was set aside whether it is written
+-- (written.lua). A settlement that is lost alone costs a repeat.
 local at = 0
 local function take() at = at + 1; return ARGV[at] end
 local group, keep, keep_devices, keep_readings = take(), take(), tonumber(take()), tonumber(take())
 local keep_q, keep_q_bytes, keep_q_s = tonumber(take()), tonumber(take()), tonumber(take())
 local keep_bytes, readings, ledger, requests = tonumber(take()), KEYS[1], KEYS[3], KEYS[6]
 local quarantine = quarantine_open(KEYS[2], ledger, take(), take())
-local classified, aside, discarded, freed, scan = 0, 0, 0, 0, redis.call('HGET', ledger, 'scan')
+local classified, aside, discarded, freed, kept = 0, 0, 0, 0, false
+local scan = redis.call('HGET', ledger, 'scan')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function done()                                -- whether it was still pending: only then it counts
@@ -30,6 +32,7 @@ for _ = 1, tonumber(take()) do done() end
 for _ = 1, tonumber(take()) do
   local counts = done()
   for _ = 1, tonumber(take()) do
+    kept = true   -- also at a second try: the first may not be written
     local topic, reason, payload, length, digest, received_at, features = take(), take(), take(), take(), take(), take(), take()
     if counts then
       aside = aside + 1
@@ -55,4 +58,4 @@ if classified + aside > 0 then
 end
 local totals = redis.call('HMGET', ledger, 'accepted', 'appended_bytes')
 trim(readings, KEYS[5], tonumber(totals[1] or 0), keep_readings, tonumber(totals[2] or 0), keep_bytes)  -- a full Redis gets room again
-return {classified, aside, discarded}
+return {classified, aside, discarded, kept and written() or ''}

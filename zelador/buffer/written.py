@@ -1,0 +1,107 @@
+"""Confirms that Redis has written a step to its append-only file: before that, nothing is acknowledged.
+
+With `appendfsync everysec` Redis postpones the write while an fsync runs in the background, for up to 2 s, and answers
+meanwhile; SIGKILL in that time loses what was answered. Each step that stores readings says whether it is written
+(lua/written.lua). Only where it is not, Redis is asked again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import redis
+
+LIMIT_S = 3.0  # Redis postpones a write for 2 s at most
+FIRST_S, LONGEST_S = 0.001, 0.05  # between two looks
+
+NO_FILE = (
+    "Redis keeps no append-only file: what was acknowledged is lost when it dies or restarts; "
+    "redis-cli CONFIG SET appendonly yes, and in redis.conf: appendonly yes"
+)
+NO_RIGHT = (
+    "Redis does not say whether it has written what it stored, so nothing is acknowledged: "
+    "its access list lacks the right +info for our user (ACL SETUSER USER +info), or its service hides INFO persistence"
+)
+
+
+class NotWritten(redis.RedisError):
+    """Redis has done the step, and has not yet written it to disk or does not say: hold, and call again."""
+
+
+class Confirmer:
+    """Holds until Redis has written a step. `remark`, for people, is why that cannot be relied on; None: it can."""
+
+    def __init__(self, client: redis.Redis, wait: Callable[[float], object] = time.sleep) -> None:
+        """`wait` keeps a session alive meanwhile; it may return early."""
+        self._client = client
+        self.wait = wait
+        self.remark: str | None = None
+
+    def confirm(self, said: bytes) -> None:
+        """Returns once the step is written; `said` is what lua/written.lua returned with it, on the same connection.
+
+        Raises NotWritten after LIMIT_S, redis.RedisError where Redis does not answer.
+        """
+        if not said:
+            self.remark = None
+        elif said == b"off":
+            self.remark = NO_FILE
+        else:
+            self._hold(said.partition(b" ")[2].decode())
+
+    def _hold(self, run: str) -> None:
+        deadline, delay = time.monotonic() + LIMIT_S, FIRST_S
+        while True:
+            try:
+                info: Any = self._client.info()
+            except redis.ResponseError as error:
+                self.remark = NO_RIGHT
+                raise NotWritten(f"{NO_RIGHT} ({error})") from None
+            why = unwritten(info, run)
+            if why is None:
+                self.remark = NO_FILE if without_file(info) else None
+                return
+            if time.monotonic() >= deadline or not says(info) or restarted(info, run):
+                self.remark = why
+                raise NotWritten(why)
+            until = time.monotonic() + delay
+            self.wait(delay)
+            time.sleep(max(0.0, until - time.monotonic()))  # told to stop, `wait` returns at once
+            delay = min(2 * delay, LONGEST_S)
+
+
+def unwritten(info: Mapping[str, Any], run: str = "") -> str | None:
+    """Why what Redis answered before it gave this INFO may not be in its append-only file; None if it is. Pure.
+
+    `run` is the run of Redis that answered, "" where it is not known. Without a file there is nothing to wait for.
+    """
+    if restarted(info, run):
+        return "Redis was restarted, or replaced by another, before it had written what it stored"
+    if without_file(info):
+        return None
+    if not says(info):
+        return NO_RIGHT
+    if info["aof_last_write_status"] != "ok":
+        return "Redis cannot write its append-only file: make room on its disk, or repair it; its log says which"
+    if int(info["aof_pending_bio_fsync"]) and int(info["aof_buffer_length"]):
+        return (
+            f"Redis has {info['aof_buffer_length']} bytes not yet written to its append-only file: "
+            "an fsync takes long, its disk is slow or busy"
+        )
+    return None
+
+
+def without_file(info: Mapping[str, Any]) -> bool:
+    return str(info.get("aof_enabled")) == "0"
+
+
+def says(info: Mapping[str, Any]) -> bool:
+    """Whether INFO has what is needed to know what is written."""
+    needed = ("aof_last_write_status", "aof_pending_bio_fsync", "aof_buffer_length")
+    return without_file(info) or all(name in info for name in needed)
+
+
+def restarted(info: Mapping[str, Any], run: str) -> bool:
+    return bool(run) and info.get("run_id") != run
