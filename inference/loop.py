@@ -112,6 +112,7 @@ class Worker:
             redis_away_since=patient.away_since,
             disconnected_since=self._link.disconnected_since,
             why="their predictions are not confirmed by the broker",
+            refusal=patient.refusal or self._heartbeat.refusal,
         )
 
     def _begin(self, live: Live, wait: float) -> int:

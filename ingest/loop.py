@@ -107,6 +107,7 @@ class Ingester:
             redis_away_since=patient.away_since,
             disconnected_since=link.disconnected_since,
             why=self._pressure.why if self._pressure.holding else None,
+            refusal=patient.refusal or self._heartbeat.refusal,
         )
 
     def _beat(self) -> None:

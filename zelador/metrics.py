@@ -18,6 +18,8 @@ class IngestMetrics:
         self._refused = _counter(self, "zelador_ingest_quarantined", "Messages and array elements put in quarantine")
         self._discarded = _counter(self, "zelador_quarantine_discarded", "Quarantined messages lost to the bound")
         self._backlog = Gauge("zelador_backlog_readings", "Readings that wait, by the counters", registry=self.registry)
+        self._waiting = Gauge("zelador_waiting_bytes", "Bytes of what waits, by the counters", registry=self.registry)
+        self._forgotten = _counter(self, "zelador_ingest_devices_forgotten", "Devices forgotten to keep their bound")
         self._reconnects = Gauge("zelador_mqtt_reconnects", "Connections lost since the start", registry=self.registry)
         self._stale = Gauge(
             "zelador_mqtt_stale_acks", "Acknowledgements dropped, their connection gone", registry=self.registry
@@ -38,6 +40,8 @@ class IngestMetrics:
         self._repeated.inc(result.repeated)
         self._refused.inc(refused)
         self._backlog.set(result.backlog)
+        self._waiting.set(result.waiting_bytes)
+        self._forgotten.inc(result.forgotten)
         self._reconnects.set(link.reconnects)
         self._stale.set(link.stale_acks)
         self._sessions.set(link.sessions_lost)

@@ -27,6 +27,7 @@ EXAMPLE = {
     "lag_s": 0.012,
     "outside": {"missing": 2, "devices": {"press-07": 2}, "broker_dropped": 0},
     "quarantine": {"kept": 4, "kept_bytes": 812, "discarded": 0},
+    "buffer": {"waiting_bytes": 1_410, "devices": 12, "devices_forgotten": 0},
 }
 
 
@@ -44,8 +45,18 @@ class Fill(TypedDict):
     """How much is in quarantine."""
 
     kept: Annotated[int, Field(description="Entries now.")]
-    kept_bytes: Annotated[int, Field(description="Their payloads' bytes.")]
+    kept_bytes: Annotated[int, Field(description="Their bytes: topic, reason and payload.")]
     discarded: Annotated[int, Field(description="Entries that it lost so far, to its bounds or by hand.")]
+
+
+class Held(TypedDict):
+    """What the buffer holds beside."""
+
+    waiting_bytes: Annotated[int, Field(description="Of the readings that wait, with what their requests carry.")]
+    devices: Annotated[int, Field(description="Devices that are remembered.")]
+    devices_forgotten: Annotated[
+        int, Field(description="Devices that were forgotten, the longest silent first, to keep within the bound.")
+    ]
 
 
 class Ledger(Counts):
@@ -54,6 +65,7 @@ class Ledger(Counts):
     lag_s: Annotated[float, Field(description="Age of the oldest reading that waits, seconds; 0 if none does.")]
     outside: Annotated[Outside, Field(description="No part of the ledger: what was lost before us.")]
     quarantine: Annotated[Fill, Field(description="What it holds now, and what it lost.")]
+    buffer: Annotated[Held, Field(description="What is bounded beside: bytes that wait, devices.")]
 
 
 @router.get(
@@ -82,5 +94,10 @@ def get_ledger(request: Request) -> Ledger:
             "kept": standing.kept,
             "kept_bytes": standing.kept_bytes,
             "discarded": standing.discarded,
+        },
+        "buffer": {
+            "waiting_bytes": standing.waiting_bytes,
+            "devices": standing.devices,
+            "devices_forgotten": standing.devices_forgotten,
         },
     }

@@ -26,6 +26,7 @@ class Keys:
     | devices | sorted set | append | keep_devices of them, keep_devices_s after the device was last heard |
     | device:<id> | hash | append, settle | as its entry in devices |
     | registry-seen | string (JSON) | services, zelador models accept | for ever: one, replaced |
+    | doctor | string | API, zelador doctor | 10 s at most: to see whether writes are taken |
     | worker:<service>:<instance> | hash | each process | 10 s after its last beat |
     """
 
@@ -83,6 +84,11 @@ class Keys:
     def registry_seen(self) -> str:
         """The newest entry of the registry's log that a service saw."""
         return self._key("registry-seen")
+
+    @property
+    def probe(self) -> str:
+        """Written to see whether writes are taken."""
+        return self._key("doctor")
 
     @property
     def selected(self) -> str:

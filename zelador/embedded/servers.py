@@ -30,10 +30,11 @@ class Server:
     remembers: bool = True
 
 
-def redis_server(folder: Path, port: int, kind: str = "auto") -> Server:
+def redis_server(folder: Path, port: int, kind: str = "auto", maxmemory: int = 0) -> Server:
     """`kind`: "redis-server" (7 or newer, from the PATH), "valkey" (the wheel's), or "auto", the first that is there.
 
-    Every second on disk, nothing evicted. Raises Unavailable when the one asked for is not there.
+    Every second on disk, nothing evicted; `maxmemory` in bytes, 0: no limit. Raises Unavailable when the one asked for
+    is not there.
     """
     found = found_program("redis-server") if kind != "valkey" else None
     version = _version([found, "--version"], r"\bv=(\d+)\.(\d+)\.(\d+)") if found else None
@@ -54,6 +55,7 @@ def redis_server(folder: Path, port: int, kind: str = "auto") -> Server:
         # From 64 MB on, the default, a high rate has the file rewritten every few seconds, each for a second of a core.
         "auto-aof-rewrite-min-size": "256mb",
         "save": "",
+        "maxmemory": str(maxmemory),
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
         "loglevel": "warning",

@@ -18,6 +18,7 @@ import redis
 
 from zelador import health
 from zelador.buffer import connect_redis
+from zelador.buffer.budget import maxmemory
 from zelador.embedded.gate import Gate
 from zelador.embedded.home import DRAIN_S, Home, home_settings
 from zelador.embedded.ports import HOST, choose
@@ -64,7 +65,9 @@ class Up:
             self.broker = broker_server(
                 self.home.path, self.ports["broker5"], self.ports["broker4"], settings.embedded.broker
             )
-            self.redis = redis_server(self.home.redis, self.ports["redis"], settings.embedded.redis)
+            self.redis = redis_server(
+                self.home.redis, self.ports["redis"], settings.embedded.redis, maxmemory(settings)
+            )
         except Unavailable:
             self.home.release()
             raise
