@@ -48,6 +48,7 @@ class Ingester:
         self._quarantine_full = 0  # percent
         self._discarded = 0  # by the quarantine, not yet said
         self._next_complaint = 0.0
+        self._left: list[Message] = []  # of the last batch, received and not yet stored while we hold
         self._forgotten = 0  # devices, not yet logged
         self._next_forgotten = 0.0
         self._next_measure = 0.0
@@ -72,14 +73,20 @@ class Ingester:
         self._turned_at = time.monotonic()
         self._beat()
         self._tidy()
-        if self._pressure.holding:
+        if self._holds():
             self._link.rest(HOLD_S)
             self._weigh(*self._writer.backlog())
             return 0
-        batch = self._link.receive(self._limit, IDLE_S)
+        batch = self._link.current(self._left) or self._link.receive(self._limit, IDLE_S)
+        self._left = []
         if not batch:
             return 0
-        moved = sum([self._store(*lot) for lot in self._lots(batch)])
+        moved = done = 0
+        for lot in self._lots(batch):
+            moved, done = moved + self._store(*lot), done + len(lot[0])
+            if self._holds():
+                self._left = batch[done:]
+                break
         time.sleep(self._pace.after(moved, time.monotonic()))
         return moved
 
@@ -95,6 +102,9 @@ class Ingester:
         self._forget(stored.forgotten)
         self._weigh(stored.backlog, stored.waiting_bytes)
         return len(lot)
+
+    def _holds(self) -> bool:
+        return self._pressure.holding
 
     def facts(self) -> Facts:
         """For the watchdog, on its thread: a look at a few numbers."""

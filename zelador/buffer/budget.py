@@ -26,8 +26,7 @@ def parts(settings: Settings) -> dict[str, int]:
     """Bytes of memory, by what they are for, with everything at its bound."""
     redis, ingest = settings.redis, settings.ingest
     return {
-        # the window of messages that were taken before the mark was seen comes on top
-        "waiting": int(STREAM * (ingest.high_water_bytes + settings.mqtt.held_bytes)) + REQUEST * ingest.high_water,
+        "waiting": int(STREAM * (ingest.high_water_bytes + APPEND)) + REQUEST * ingest.high_water,
         "finished": int(STREAM * (redis.keep_bytes + APPEND)),
         "quarantine": int(STREAM * (redis.keep_quarantine_bytes + APPEND)) + QUARANTINED * redis.keep_quarantine,
         "repeats": 2 * KNOWN_ID * (redis.repeat_window + ingest.max_array),
