@@ -71,6 +71,7 @@ class Stack:
     folder: Path
     mqtt_port: int
     redis_url: str
+    durability: str = "written"
     programs: dict[str, Program] = field(default_factory=dict)
 
     @property
@@ -106,15 +107,15 @@ def version(name: str, argument: str) -> str:
 
 
 @contextlib.contextmanager
-def servers(folder: Path) -> Iterator[Stack]:
+def servers(folder: Path, durability: str = "written") -> Iterator[Stack]:
     """Mosquitto and Redis on free ports of the loopback, answering."""
     ports = choose(["mqtt", "redis"], {}, {})
     config = folder / "mosquitto.conf"
     config.write_text(broker_config(ports["mqtt"]))
     data = folder / "redis"
     data.mkdir()
-    stack = Stack(folder, ports["mqtt"], f"redis://{HOST}:{ports['redis']}/0")
-    database = redis_server(data, ports["redis"], "redis-server")
+    stack = Stack(folder, ports["mqtt"], f"redis://{HOST}:{ports['redis']}/0", durability)
+    database = redis_server(data, ports["redis"], "redis-server", durability)
     with contextlib.ExitStack() as ends:
 
         def start(name: str, command: Sequence[str], answers: Callable[[], bool]) -> None:
@@ -164,6 +165,7 @@ def worker_environment(outside: Mapping[str, str], stack: Stack, registry: Path,
         "ZELADOR_MQTT__URL": stack.mqtt_url,
         "ZELADOR_REDIS__URL": stack.redis_url,
         "ZELADOR_REDIS__PREFIX": PREFIX,
+        "ZELADOR_REDIS__DURABILITY": stack.durability,
         "ZELADOR_REGISTRY__URL": str(registry),
     }
     if not lane:

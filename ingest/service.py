@@ -41,7 +41,14 @@ def run(settings: Settings, stop: Event) -> None:
     ingester = Ingester(settings, link, writer, gathered, heartbeat)
     watchdog = Watchdog(ingester.facts, settings.health.stalled_after_s, stop, gathered.stalled.set)
     watchdog.start()
-    close_probes = probes.serve(settings.metrics, gathered.registry, watchdog.trouble)
+    confirmer = writer.confirmer
+    confirmer.look()
+    close_probes = probes.serve(
+        settings.metrics,
+        gathered.registry,
+        lambda: confirmer.refused or watchdog.trouble(),
+        lambda: confirmer.remark,
+    )
     log.info("taking readings from %s", options.filters[0])
     try:
         ingester.run(stop)

@@ -97,6 +97,9 @@ class RedisSettings(Section):
     prefix: str = "zelador"  # all keys are {prefix}:…, one slot of a cluster
     timeout_s: PositiveFloat = 5.0  # of one call; our own back-off goes around it
     start_patience_s: PositiveFloat = 10.0  # how long a service tries at its start before it gives up
+    # when a reading is stored, so that it may be acknowledged. written: it is in Redis's append-only file; the death of
+    # Redis costs nothing, a power cut up to 2 s. synced: it is on the disk (Redis needs appendfsync always), and slower
+    durability: Literal["written", "synced"] = "written"
     repeat_window: PositiveInt = 200_000  # reading ids remembered, so that a redelivery is seen
     keep_readings: PositiveInt = 200_000  # finished readings kept for training; never trims what waits
     keep_bytes: PositiveInt = 268_435_456  # and their bytes, as JSON: what is reached first counts

@@ -18,6 +18,8 @@ from typing_extensions import TypedDict
 from registry.api import rollout
 from registry.api.answers import answer
 from zelador import health
+from zelador.buffer.durability import NotSynced
+from zelador.buffer.written import persistence
 from zelador.errors import ZeladorError
 
 router = APIRouter(tags=["health"])
@@ -63,11 +65,17 @@ def readyz(request: Request) -> JSONResponse:
     services = request.app.state.services
     look = services.watch.look()
     troubles = [look.trouble] if look.trouble is not None else []
+    remark = None
     model = look.state.selection.model if look.state is not None and look.state.selection is not None else None
     try:
         services.redis.ping()
         if (refusal := services.writes.refusal()) is not None:
             troubles.append(f"Redis refuses writes: {refusal}")
+        held, remark = persistence(services.redis)
+        if held:
+            troubles.append(held)
+    except NotSynced as error:
+        troubles.append(str(error))
     except (redis.RedisError, OSError):
         troubles.append("Redis does not answer")
     if troubles:
@@ -75,7 +83,7 @@ def readyz(request: Request) -> JSONResponse:
     if model and (stalled := _stalled(services)):
         return JSONResponse(Readiness(ready=False, model=model, detail=stalled), 503)
     detail = f"{model} is selected" if model else "no model is selected yet: readings wait in the buffer"
-    return JSONResponse(Readiness(ready=True, model=model, detail=detail))
+    return JSONResponse(Readiness(ready=True, model=model, detail=f"{detail}; but: {remark}" if remark else detail))
 
 
 def _stalled(services: Any) -> str | None:

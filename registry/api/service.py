@@ -9,11 +9,14 @@ import threading
 from pathlib import Path
 from threading import Event
 
+import redis
 import uvicorn
 
 from registry.api.app import make_app
 from registry.api.key_file import first_key
 from registry.watch import Watch
+from zelador.buffer.durability import NotSynced
+from zelador.buffer.written import persistence
 from zelador.errors import Unavailable
 from zelador.settings import Settings
 
@@ -28,8 +31,12 @@ class _Server(uvicorn.Server):
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Serves until `stop`. Raises Unavailable when the port is taken or the registry cannot be used."""
+    """Serves until `stop`.
+
+    Raises Unavailable when the port is taken, the registry cannot be used, or Redis does not sync as the settings want.
+    """
     app = make_app(settings)
+    _check_redis(app.state.services.redis)
     sock = _listen(settings.api.host, settings.api.port)
     _show_first_key(settings.api.keys_file)
     config = uvicorn.Config(
@@ -54,6 +61,19 @@ def run(settings: Settings, stop: Event) -> None:
     thread.join(timeout=GRACE_S + 2)
     watch.join()
     log.info("stopped")
+
+
+def _check_redis(client: redis.Redis) -> None:
+    """It may be away; one that does not keep what is acknowledged is said at the start."""
+    try:
+        held, remark = persistence(client)
+    except NotSynced as error:
+        raise Unavailable(str(error)) from None
+    except (redis.RedisError, OSError) as error:
+        log.warning("Redis does not answer: %s", error)
+    else:
+        if held or remark:
+            log.warning(held or remark)
 
 
 def _show_first_key(path: Path) -> None:

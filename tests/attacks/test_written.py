@@ -3,86 +3,25 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from threading import Event
 
 import pytest
 import redis
 
+from tests.attacks.own_redis import OwnRedis, entry, refused, settings_of
 from tests.integration.test_buffer import drain
 from tests.slow_fsync import slow_fsync
-from zelador.buffer import Outcome, Reader, Refused, Stopping, Writer, connect_redis
+from zelador.buffer import Outcome, Reader, Stopping, Writer, connect_redis
 from zelador.buffer import written as module
 from zelador.buffer.keys import Keys
-from zelador.buffer.written import NO_FILE, NO_RIGHT, Confirmer, NotWritten, unwritten
-from zelador.embedded.ports import HOST, choose
-from zelador.embedded.servers import redis_server
-from zelador.ledger import LedgerReader
-from zelador.messages import Arrival, Reading
+from zelador.buffer.written import NO_RIGHT, Confirmer, NotWritten, unwritten
 from zelador.quarantine import Quarantine
-from zelador.settings import RedisSettings, Settings
 
 ENTRIES = 6_000
 KILLS_WITHIN_S = 20.0  # how long a test waits for a moment with answered and unwritten bytes
-
-
-class OwnRedis:
-    """A server that a test may kill and start again on the same data."""
-
-    def __init__(self, folder: Path, kind: str, *options: str) -> None:
-        self.port = choose(["redis"], {}, {})["redis"]
-        self.url = f"redis://{HOST}:{self.port}/0"
-        self._command = (*redis_server(folder, self.port, kind).command, *options)
-        self.client = redis.Redis.from_url(self.url, socket_timeout=2)
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                self.client.ping()
-            except (redis.RedisError, OSError):
-                assert time.monotonic() < deadline, "Redis did not start"
-                time.sleep(0.02)
-            else:
-                return
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
-
-
-@pytest.fixture(params=["redis-server", "valkey"])
-def own(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[OwnRedis]:
-    server = OwnRedis(tmp_path, request.param)
-    yield server
-    server.client.close()
-    server.kill()
-
-
-@pytest.fixture
-def one(tmp_path: Path) -> Iterator[OwnRedis]:
-    server = OwnRedis(tmp_path, "auto")
-    yield server
-    server.client.close()
-    server.kill()
-
-
-def settings_of(server: OwnRedis, url: str = "") -> Settings:
-    return Settings(redis=RedisSettings(url=url or server.url, prefix="t", timeout_s=2.0, keep_quarantine=1_000_000))
-
-
-def refused(payload: bytes, features: str = "") -> Refused:
-    return Refused("sensors/d/reading", "no", payload, len(payload), "digest", 1_000, features=features)
-
-
-def entry(name: str) -> Arrival:
-    return Arrival("d", (Reading(name, (1.0, 2.0, 3.0), 1_000),), 1_000)
 
 
 def answers_before_it_writes(server: OwnRedis) -> bool:
@@ -199,58 +138,6 @@ def test_what_was_put_back_and_confirmed_outlives_a_kill(one: OwnRedis) -> None:
     confirmed = killed_while_unwritten(one, step)
     left = {name.decode() for name, _ in one.client.xrange(Keys("t").quarantine)}
     assert [name for name in confirmed if name in left] == []
-
-
-def user(server: OwnRedis, *commands: str) -> Settings:
-    server.client.acl_setuser("poor", enabled=True, passwords="+secret", keys="*", channels="*", commands=commands)
-    return settings_of(server, server.url.replace("redis://", "redis://poor:secret@"))
-
-
-def test_without_the_right_info_a_batch_is_held_and_the_right_named(one: OwnRedis, eventually: Callable) -> None:
-    """Redis did the step: it must not be said, nor done twice once the right is there."""
-    writer = Writer(user(one, "+@all", "-info"), Event(), "test")
-    done: list[object] = []
-    thread = threading.Thread(target=lambda: done.append(writer.append([entry("a")], [])), daemon=True)
-    thread.start()
-    eventually(lambda: writer.patient.error, "the batch to be held")
-    assert "+info" in writer.patient.error
-    assert writer.remark == NO_RIGHT
-    assert LedgerReader(one.client, "t").read().accepted == 1
-    assert done == []
-    one.client.acl_setuser("poor", commands=["+info"], enabled=True)
-    thread.join(10)
-    assert done[0].accepted == 1
-    assert writer.remark is None
-    assert (LedgerReader(one.client, "t").read().accepted, LedgerReader(one.client, "t").read().repeated) == (1, 0)
-
-
-def test_a_stop_ends_the_holding(one: OwnRedis) -> None:
-    stop = Event()
-    writer = Writer(user(one, "+@all", "-info"), stop, "test")
-    writer.patient.wait = lambda _seconds: stop.set()
-    with pytest.raises(Stopping):
-        writer.append([entry("a")], [])
-
-
-def test_a_replay_without_the_right_info_is_not_confirmed(one: OwnRedis) -> None:
-    settings = user(one, "+@all", "-info")
-    Writer(settings_of(one), Event(), "test").append([], [refused(b"raw")])
-    quarantine = Quarantine(connect_redis(settings.redis), settings)
-    (kept,) = quarantine.page()
-    one.client.xadd(Keys("t").quarantine, {"kind": "set_aside", "features": "a", "payload": "{}", "length": 2})
-    (moved, _) = quarantine.page()
-    with pytest.raises(NotWritten, match=r"\+info"):
-        quarantine.replay(moved.id)
-    assert quarantine.replay(kept.id).outcome == "still_refused"
-
-
-def test_without_an_append_only_file_it_goes_on_and_is_said(one: OwnRedis) -> None:
-    writer = Writer(settings_of(one), Event(), "test")
-    assert (writer.append([entry("a")], []).accepted, writer.remark) == (1, None)
-    one.client.config_set("appendonly", "no")
-    assert (writer.append([entry("b")], []).accepted, writer.remark) == (1, NO_FILE)
-    one.client.config_set("appendonly", "yes")
-    assert (writer.append([entry("c")], []).accepted, writer.remark) == (1, None)
 
 
 def test_what_is_written_costs_no_second_round_trip(one: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> None:

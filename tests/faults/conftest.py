@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.faults.disk import data_folder, filesystem, kept_busy
 from tests.faults.site import Shape
 from tests.faults.trial import Outcome, Trial
 from tests.servers import found_or_skip
@@ -21,6 +23,7 @@ whole_matrix = pytest.mark.skipif(
 
 Note = Callable[..., None]
 noted: list[tuple[str, Outcome, dict[str, float]]] = []
+ran_on: list[str] = []
 
 
 @pytest.fixture
@@ -37,6 +40,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not noted:
         return
     heads = ("readings", "lost", "by broker", "repeated", "unaccounted")
+    terminalreporter.write_line(f"data on {', '.join(ran_on)}")
     terminalreporter.write_line(f"{'fault':58}" + "".join(f"{head:>12}" for head in heads) + "  seconds")
     for name, outcome, seconds in sorted(noted, key=lambda entry: entry[0]):
         verdict = outcome.verdict
@@ -61,9 +65,26 @@ def servers() -> None:
 
 
 @pytest.fixture(scope="session")
-def shared(servers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    with Trial(tmp_path_factory.mktemp("site")) as trial:
+def data(servers: None) -> Iterator[Path]:
+    """Where the sites have their data: on a disk, which the whole matrix keeps busy with syncing."""
+    folder = data_folder("zelador-faults-")
+    whole = bool(os.environ.get("TEST_FAULTS"))
+    ran_on.append(filesystem(folder) + (", kept busy with syncing" if whole else ""))
+    with kept_busy(folder) if whole else contextlib.nullcontext():
+        yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shared(data: Path) -> Iterator[Trial]:
+    with Trial(_folder(data, "site")) as trial:
         yield trial
+
+
+def _folder(data: Path, name: str) -> Path:
+    folder = data / name
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture
@@ -94,12 +115,12 @@ def case(trial: Trial) -> Iterator[Trial]:
 
 
 @pytest.fixture
-def make_trial(servers: None, tmp_path: Path) -> Iterator[Callable[..., Trial]]:
+def make_trial(data: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Trial]]:
     """A site of a shape of its own."""
     made: list[Trial] = []
 
     def make(**shape: object) -> Trial:
-        new = Trial(tmp_path, Shape(**shape))  # type: ignore[arg-type]
+        new = Trial(_folder(data, f"{request.node.name[:60]}-{len(made)}"), Shape(**shape))  # type: ignore[arg-type]
         new.__enter__()
         made.append(new)
         return new

@@ -20,6 +20,8 @@ class Report:
     outcome: Outcome
     kills: dict[str, int]
     kills_held: int  # of these, with work of the process on a wire that was cut when it was dead
+    kills_unwritten: int  # of Redis, with bytes that it had answered and not written
+    filesystem: str  # of the data
     others: dict[str, int]
     ended_by_itself: dict[str, int]
     recoveries: list[tuple[str, float | None]]
@@ -47,6 +49,8 @@ class Report:
             "kills": self.kills,
             "kills_total": sum(self.kills.values()),
             "kills_with_work_held": self.kills_held,
+            "kills_with_bytes_unwritten": self.kills_unwritten,
+            "filesystem": self.filesystem,
             "lost": len(verdict.lost),
             "lost_by_broker": verdict.lost_by_broker,
             "repeated": verdict.repeated,
@@ -81,7 +85,7 @@ class Report:
         slowest = ", ".join(f"{name} {self.recovery(1.0, name)}" for name in self.kills)
         lines = [
             f"{self.seconds:g} s at {self.rate:g} readings a second, seed {self.seed}, "
-            f"{self.servers['broker']} and {self.servers['redis']}",
+            f"{self.servers['broker']} and {self.servers['redis']}, data on {self.filesystem}, kept busy with syncing",
             f"  readings acknowledged to the devices   {verdict.readings:12,}",
             f"  lost by us                             {len(verdict.lost):12,}",
             f"  lost by the broker                     {verdict.lost_by_broker:12,}   readings not handed on "
@@ -89,7 +93,8 @@ class Report:
             f"  predictions repeated                   {verdict.repeated:12,}",
             f"  the ledger's unaccounted               {ledger.unaccounted:12,}",
             f"  SIGKILLs                               {sum(self.kills.values()):12,}   {kills}; "
-            f"{self.kills_held} with work on a stalled wire",
+            f"{self.kills_held} with work on a stalled wire, "
+            f"{self.kills_unwritten} of Redis with bytes answered and not written",
             f"  other faults                           {sum(self.others.values()):12,}   {others}",
             f"  recovery, p50 and p99                  {self.recovery(0.50)} s, {self.recovery(0.99)} s",
             f"  slowest recovery, s                    {slowest}",

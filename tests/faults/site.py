@@ -99,6 +99,16 @@ class Site:
     def kill(self, name: str) -> None:
         self.processes[name].kill()
 
+    def kill_unwritten(self, within_s: float) -> bool:
+        """SIGKILL of Redis while it has answered what it has not written; after `within_s` at any moment: False."""
+        deadline, met = time.monotonic() + within_s, False
+        while not met and time.monotonic() < deadline:
+            with contextlib.suppress(redis.RedisError, OSError):
+                info = self.client.info("persistence")
+                met = bool(info["aof_pending_bio_fsync"] and info["aof_buffer_length"])
+        self.kill("redis")
+        return met
+
     def start(self, name: str) -> None:
         self.processes[name].start()
 

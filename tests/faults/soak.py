@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
+from tests.faults.disk import data_folder, filesystem, kept_busy
 from tests.faults.memory import Memory
 from tests.faults.outside import Awaited
 from tests.faults.plan import PROCESSES, Plan, Wrong, arguments, servers
@@ -25,6 +25,7 @@ from zelador.errors import Unavailable
 
 TICK_S = 0.02
 SAMPLE_S = 1.0
+UNWRITTEN_S = 3.0  # how long a kill of Redis waits for bytes that it has answered and not written
 HELD_S = 0.3  # a killed process's work, on its wire, before it dies
 REVIVE_S = 0.5  # what ended by itself is started again, as a supervisor does
 REST_S = 120.0  # after the last fault, until nothing moves any more
@@ -37,9 +38,10 @@ def main() -> None:
     except (Wrong, Unavailable) as error:
         print(f"soak: {error}", file=sys.stderr)
         sys.exit(2)
-    folder = Path(tempfile.mkdtemp(prefix="zelador-soak-"))
+    folder = data_folder("zelador-soak-")
     try:
-        report = Soak(plan, folder, shape).run()
+        with kept_busy(folder):
+            report = Soak(plan, folder, shape).run()
     except Unavailable as error:
         print(f"soak: {error}", file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
@@ -67,7 +69,7 @@ class Soak:
         self._recoveries: list[tuple[str, Awaited]] = []
         self._memory = Memory()
         self._held: list[tuple[float, Fault]] = []  # when what is about to die does so
-        self._kills_held = 0
+        self._kills_held = self._kills_unwritten = 0
         self._undo: list[tuple[float, Fault]] = []  # when a fault ends
         self._next_sample = 0.0
 
@@ -119,7 +121,11 @@ class Soak:
         self._undo.append((now + fault.lasts_s, fault))
 
     def _kill(self, name: str) -> None:
-        self._recoveries.append((component(name), self._trial.kill(name)))
+        if name == "redis":
+            self._kills_unwritten += self._trial.site.kill_unwritten(UNWRITTEN_S)
+            self._recoveries.append((component(name), self._trial.await_the_next()))
+        else:
+            self._recoveries.append((component(name), self._trial.kill(name)))
         self._kills[component(name)] += 1
 
     def _kill_what_is_held(self, now: float) -> None:
@@ -181,6 +187,8 @@ class Soak:
             outcome=outcome,
             kills={component(name): self._kills[component(name)] for name in PROCESSES},
             kills_held=self._kills_held,
+            kills_unwritten=self._kills_unwritten,
+            filesystem=filesystem(self._trial.site.folder),
             others=dict(self._others),
             ended_by_itself=dict(self._ended),
             recoveries=[(name, awaited.seconds) for name, awaited in self._recoveries],

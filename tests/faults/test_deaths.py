@@ -11,6 +11,8 @@ from tests.faults.conftest import Note, is_whole, whole_matrix
 from tests.faults.trial import Trial
 
 COMPONENTS = ["ingest-1", "inference-1", "redis", "broker"]
+UNWRITTEN_KILLS = 6
+UNWRITTEN_S = 15.0  # how long a kill waits for its moment: an fsync begins each second
 STANDSTILL_S = 4.0  # twice what a call of Redis may take, and twice the takeover
 
 
@@ -81,6 +83,25 @@ def test_redis_dies_before_its_answers_have_come(trial: Trial, note: Note) -> No
         trial.site.start("redis")
         recovery = trial.answered(awaited)
     is_whole(trial, note, recovery=recovery)
+
+
+@whole_matrix
+@pytest.mark.parametrize("kind", ["redis-server", "valkey"])
+def test_redis_dies_with_bytes_answered_and_not_written(
+    make_trial: Callable[..., Trial], note: Note, kind: str
+) -> None:
+    """While an fsync runs, it answers first and writes later: an acknowledgement waits for the second."""
+    trial = make_trial(redis=kind)
+    met = 0
+    with trial.load():
+        for _ in range(UNWRITTEN_KILLS):
+            met += trial.site.kill_unwritten(UNWRITTEN_S)
+            awaited = trial.await_the_next()
+            trial.site.start("redis")
+            trial.site.ready("redis")
+            recovery = trial.answered(awaited)
+    is_whole(trial, note, kills_unwritten=met, recovery=recovery)
+    assert met
 
 
 @whole_matrix

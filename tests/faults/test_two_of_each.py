@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,8 +21,9 @@ STUCK_MS = 500
 
 
 @pytest.fixture(scope="module")
-def shared_two(servers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    with Trial(tmp_path_factory.mktemp("two"), Shape(ingesters=2, workers=2)) as trial:
+def shared_two(data: Path) -> Iterator[Trial]:
+    (data / "two").mkdir()
+    with Trial(data / "two", Shape(ingesters=2, workers=2)) as trial:
         yield trial
 
 

@@ -12,7 +12,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from zelador.buffer.written import NotWritten
+from zelador.buffer.durability import NotSynced, require_synced
+from zelador.buffer.written import NotWritten, persistence
 from zelador.errors import Unavailable, ZeladorError
 from zelador.retry import backoff
 from zelador.settings import RedisSettings, redact
@@ -30,6 +31,7 @@ NOT_NOW = (
     redis.exceptions.TryAgainError,
     redis.exceptions.ClusterDownError,
     NotWritten,
+    NotSynced,
 )
 NOT_NOW_CODES = ("MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE", "LOADING", "OOM")
 
@@ -39,7 +41,10 @@ class Stopping(ZeladorError):
 
 
 def connect_redis(settings: RedisSettings) -> redis.Redis:
-    """A client that never repeats a command by itself: a repeated append would be a second entry."""
+    """A client that never repeats a command by itself: a repeated append would be a second entry.
+
+    Where the settings want everything synced, each connection raises NotSynced unless Redis syncs each change.
+    """
     try:
         return redis.Redis.from_url(
             settings.url,
@@ -48,6 +53,7 @@ def connect_redis(settings: RedisSettings) -> redis.Redis:
             socket_connect_timeout=settings.timeout_s,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
+            redis_connect_func=require_synced if settings.durability == "synced" else None,
         )
     except (ValueError, redis.RedisError) as error:
         raise Unavailable(f"ZELADOR_REDIS__URL cannot be used: {error}") from None
@@ -74,11 +80,17 @@ class Patient:
         self.refusal: str | None = None  # what Redis says, where it answers and refuses
 
     def open(self, patience_s: float) -> None:
-        """Raises Unavailable when Redis has not answered within `patience_s`: at the start a wrong address is said."""
+        """Raises Unavailable when Redis has not answered within `patience_s`: at the start a wrong address is said.
+
+        And at once when it does not sync as the settings want. What else endangers readings there is logged.
+        """
         waited, attempt = 0.0, 0
         while not self._stop.is_set():
             try:
                 self.client.ping()
+                held, remark = persistence(self.client)
+            except NotSynced as error:
+                raise Unavailable(str(error)) from None
             except (redis.RedisError, OSError) as error:
                 attempt += 1
                 delay = backoff(attempt)
@@ -90,6 +102,8 @@ class Patient:
                 self._stop.wait(delay)
                 waited += delay
             else:
+                if held or remark:
+                    log.warning(held or remark)
                 return
 
     def call(self, what: str, function: Callable[[], T]) -> T:

@@ -61,9 +61,8 @@ class Writer:
         return self._patient
 
     @property
-    def remark(self) -> str | None:
-        """What Redis does not keep, or does not say, for people; None: all is well."""
-        return self._confirmer.remark
+    def confirmer(self) -> Confirmer:
+        return self._confirmer
 
     def append(self, arrivals: Sequence[Arrival], refused: Sequence[Refused]) -> Accepted:
         """Stores the batch. When it returns, Redis has written it. Raises Stopping if told to stop before that."""

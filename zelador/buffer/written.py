@@ -25,31 +25,37 @@ NO_RIGHT = (
     "its access list lacks the right +info for our user (ACL SETUSER USER +info), or its service hides INFO persistence"
 )
 
+CANNOT_WRITE = "Redis cannot write its append-only file: make room on its disk, or repair it; its log says which"
+
 
 class NotWritten(redis.RedisError):
     """Redis has done the step, and has not yet written it to disk or does not say: hold, and call again."""
 
 
 class Confirmer:
-    """Holds until Redis has written a step. `remark`, for people, is why that cannot be relied on; None: it can."""
+    """Holds until Redis has written a step. For people: `refused`, if it does not say; `remark`, if it has no file."""
 
     def __init__(self, client: redis.Redis, wait: Callable[[float], object] = time.sleep) -> None:
         """`wait` keeps a session alive meanwhile; it may return early."""
         self._client = client
         self.wait = wait
+        self.refused: str | None = None
         self.remark: str | None = None
+
+    def look(self) -> None:
+        """What Redis says now; for a service that has not stored anything yet. Raises redis.RedisError."""
+        held, self.remark = persistence(self._client)
+        self.refused = held if held == NO_RIGHT else None
 
     def confirm(self, said: bytes) -> None:
         """Returns once the step is written; `said` is what lua/written.lua returned with it, on the same connection.
 
         Raises NotWritten after LIMIT_S, redis.RedisError where Redis does not answer.
         """
-        if not said:
-            self.remark = None
-        elif said == b"off":
-            self.remark = NO_FILE
-        else:
+        if said and said != b"off":
             self._hold(said.partition(b" ")[2].decode())
+        else:
+            self.refused, self.remark = None, NO_FILE if said else None
 
     def _hold(self, run: str) -> None:
         deadline, delay = time.monotonic() + LIMIT_S, FIRST_S
@@ -57,19 +63,35 @@ class Confirmer:
             try:
                 info: Any = self._client.info()
             except redis.ResponseError as error:
-                self.remark = NO_RIGHT
+                self.refused = NO_RIGHT
                 raise NotWritten(f"{NO_RIGHT} ({error})") from None
+            self.refused = None if says(info) else NO_RIGHT
             why = unwritten(info, run)
             if why is None:
                 self.remark = NO_FILE if without_file(info) else None
                 return
             if time.monotonic() >= deadline or not says(info) or restarted(info, run):
-                self.remark = why
                 raise NotWritten(why)
             until = time.monotonic() + delay
             self.wait(delay)
             time.sleep(max(0.0, until - time.monotonic()))  # told to stop, `wait` returns at once
             delay = min(2 * delay, LONGEST_S)
+
+
+def persistence(client: redis.Redis) -> tuple[str | None, str | None]:
+    """Why nothing can be acknowledged now, and what people must know although it can; None: nothing.
+
+    Raises redis.RedisError where Redis does not answer.
+    """
+    try:
+        info: Any = client.info("persistence")
+    except redis.ResponseError:
+        return NO_RIGHT, None
+    if without_file(info):
+        return None, NO_FILE
+    if not says(info):
+        return NO_RIGHT, None
+    return (None if info["aof_last_write_status"] == "ok" else CANNOT_WRITE), None
 
 
 def unwritten(info: Mapping[str, Any], run: str = "") -> str | None:
@@ -84,7 +106,7 @@ def unwritten(info: Mapping[str, Any], run: str = "") -> str | None:
     if not says(info):
         return NO_RIGHT
     if info["aof_last_write_status"] != "ok":
-        return "Redis cannot write its append-only file: make room on its disk, or repair it; its log says which"
+        return CANNOT_WRITE
     if int(info["aof_pending_bio_fsync"]) and int(info["aof_buffer_length"]):
         return (
             f"Redis has {info['aof_buffer_length']} bytes not yet written to its append-only file: "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from zelador.buffer.durability import unsynced
+from zelador.buffer.written import says
 from zelador.doctor.finding import Finding, broken, fine, risky
 from zelador.settings import RedisSettings, redact
 
@@ -32,19 +34,26 @@ class RedisFacts:
 def judge(settings: RedisSettings, facts: RedisFacts, who: str = "zelador") -> Iterator[Finding]:
     where = redact(settings.url)
     if facts.trouble is not None:
-        yield unreachable(where, facts.trouble)
+        yield unreachable(where, facts.trouble, who)
         return
     yield version(where, facts)
     yield aof(facts)
-    yield fsync(facts, who)
+    yield synced(facts, who) if settings.durability == "synced" else fsync(facts, who)
     yield eviction(facts)
     yield memory(facts)
     yield writes(facts)
 
 
-def unreachable(where: str, trouble: str) -> Finding:
+def unreachable(where: str, trouble: str, who: str) -> Finding:
     if any(word in trouble for word in ("NOAUTH", "WRONGPASS", "Authentication", "invalid username")):
         mend = "set ZELADOR_REDIS__URL=redis://USER:PASSWORD@HOST:PORT/0 with the password that Redis wants"
+    elif ("NOPERM" in trouble or "no permissions" in trouble) and "'info'" in trouble:
+        return broken(
+            "redis",
+            f"{where}: our user has no right +info, so that Redis does not say what it has written",
+            "nothing: nothing is acknowledged, readings wait at the broker, as long as its queue lasts",
+            f"ACL SETUSER {who} +info",
+        )
     elif "NOPERM" in trouble or "no permissions" in trouble:
         mend = "let our user in: ACL SETUSER USER on +@all -@dangerous +info ~* &*"
     else:
@@ -81,10 +90,18 @@ def aof(facts: RedisFacts) -> Finding:
         return broken(
             "redis.appendonly",
             "appendonly no: the buffer is in memory only, but for a snapshot now and then",
-            "every reading that waits, and the ledger's count since the last snapshot, when Redis dies or restarts",
+            "every reading that was acknowledged and waits, and the ledger's count since the last snapshot, "
+            "when Redis dies or restarts",
             "redis-cli CONFIG SET appendonly yes, and in redis.conf: appendonly yes",
         )
-    if facts.info.get("aof_last_write_status", "ok") != "ok":
+    if not says(facts.info):
+        return broken(
+            "redis.appendonly",
+            "INFO persistence does not say what is written: this service hides it",
+            "nothing: nothing is acknowledged, readings wait at the broker, as long as its queue lasts",
+            "use a Redis whose INFO has aof_pending_bio_fsync and aof_buffer_length (7 or newer, Valkey)",
+        )
+    if facts.info["aof_last_write_status"] != "ok":
         return broken(
             "redis.appendonly",
             "the last write to the append-only file failed",
@@ -106,7 +123,7 @@ def fsync(facts: RedisFacts, who: str) -> Finding:
     if said == "always":
         return fine(check, "always: a power cut costs nothing")
     if said == "everysec":
-        return fine(check, "everysec: a kill costs nothing, a power cut the last second")
+        return fine(check, "everysec: a kill costs nothing (we acknowledge what is written), a power cut up to 2 s")
     if said is None:
         return risky(
             check,
@@ -120,6 +137,16 @@ def fsync(facts: RedisFacts, who: str) -> Finding:
         "some 30 s of what was taken, at a power cut",
         "redis-cli CONFIG SET appendfsync everysec, and in redis.conf: appendfsync everysec",
     )
+
+
+def synced(facts: RedisFacts, who: str) -> Finding:
+    """Where the settings want each change on the disk: services do not start with a Redis that does otherwise."""
+    check, lost = "redis.appendfsync", "nothing: no service of ours starts, readings wait at the broker"
+    if not facts.config:
+        return broken(check, "Redis does not let us see whether it syncs", lost, UNSEEN.format("appendfsync", who))
+    if why := unsynced(facts.config):
+        return broken(check, why.partition(": ")[0], lost, why.partition(": ")[2])
+    return fine(check, "always: neither a kill nor a power cut costs anything")
 
 
 def eviction(facts: RedisFacts) -> Finding:
@@ -154,7 +181,7 @@ def memory(facts: RedisFacts) -> Finding:
         return risky(
             check,
             said,
-            "the last second, and minutes of service, when the kernel kills it for its memory",
+            "minutes of service, when the kernel kills it for its memory; nothing that was acknowledged",
             f"redis-cli CONFIG SET maxmemory {int(machine * MOST_OF_MACHINE)}, and the same in redis.conf",
         )
     return fine(check, said)

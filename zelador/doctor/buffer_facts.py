@@ -22,7 +22,10 @@ RATE_S = 2.0  # between two looks at the ledger
 
 
 def connect(settings: RedisSettings) -> redis.Redis:
-    return connect_redis(settings.model_copy(update={"timeout_s": min(LIMIT_S, settings.timeout_s)}))
+    """Also to a Redis that does not sync as the settings want: that is a finding."""
+    return connect_redis(
+        settings.model_copy(update={"timeout_s": min(LIMIT_S, settings.timeout_s), "durability": "written"})
+    )
 
 
 def look(settings: RedisSettings) -> RedisFacts:
@@ -73,10 +76,10 @@ def rate(settings: RedisSettings, over_s: float = RATE_S) -> float | None:
 
 def _config(client: redis.Redis) -> dict[str, str]:
     try:
-        found: Any = client.config_get("append*", "maxmemory*", "dir")
+        found: Any = client.config_get("*append*", "maxmemory*", "dir")
     except redis.ResponseError:  # the access list, or a service that hides it, or Redis 6.2: one pattern a call
         try:
-            found = {**client.config_get("append*"), **client.config_get("maxmemory*"), **client.config_get("dir")}
+            found = {**client.config_get("*append*"), **client.config_get("maxmemory*"), **client.config_get("dir")}
         except redis.ResponseError:
             return {}
     return {_text(name): _text(value) for name, value in found.items()}

@@ -30,11 +30,13 @@ class Server:
     remembers: bool = True
 
 
-def redis_server(folder: Path, port: int, kind: str = "auto", maxmemory: int = 0) -> Server:
+def redis_server(
+    folder: Path, port: int, kind: str = "auto", durability: str = "written", maxmemory: int = 0
+) -> Server:
     """`kind`: "redis-server" (7 or newer, from the PATH), "valkey" (the wheel's), or "auto", the first that is there.
 
-    Every second on disk, nothing evicted; `maxmemory` in bytes, 0: no limit. Raises Unavailable when the one asked for
-    is not there.
+    Nothing is evicted; `maxmemory` in bytes, 0: no limit. Its file is synced to the disk each second, at each
+    change where `durability` is "synced". Raises Unavailable when the one asked for is not there.
     """
     found = found_program("redis-server") if kind != "valkey" else None
     version = _version([found, "--version"], r"\bv=(\d+)\.(\d+)\.(\d+)") if found else None
@@ -51,7 +53,7 @@ def redis_server(folder: Path, port: int, kind: str = "auto", maxmemory: int = 0
         "bind": HOST,
         "dir": str(folder),
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        "appendfsync": "always" if durability == "synced" else "everysec",
         # From 64 MB on, the default, a high rate has the file rewritten every few seconds, each for a second of a core.
         "auto-aof-rewrite-min-size": "256mb",
         "save": "",
@@ -62,7 +64,11 @@ def redis_server(folder: Path, port: int, kind: str = "auto", maxmemory: int = 0
         "stop-writes-on-bgsave-error": "no",
     }
     arguments = [part for key, value in options.items() for part in (f"--{key}", value)]
-    promise = "keeps what it was given on disk; a power cut may cost the last second"
+    promise = (
+        "syncs each change to the disk before it is acknowledged: neither its death nor a power cut costs any"
+        if durability == "synced"
+        else "what is acknowledged is in its file: its death costs nothing, a power cut up to 2 s"
+    )
     return Server(name, said, (binary, *arguments), promise)
 
 

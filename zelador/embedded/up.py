@@ -66,7 +66,11 @@ class Up:
                 self.home.path, self.ports["broker5"], self.ports["broker4"], settings.embedded.broker
             )
             self.redis = redis_server(
-                self.home.redis, self.ports["redis"], settings.embedded.redis, maxmemory(settings)
+                self.home.redis,
+                self.ports["redis"],
+                settings.embedded.redis,
+                settings.redis.durability,
+                maxmemory(settings),
             )
         except Unavailable:
             self.home.release()

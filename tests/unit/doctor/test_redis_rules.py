@@ -11,7 +11,7 @@ from zelador.settings import RedisSettings
 GOOD_INFO = {
     "redis_version": "7.0.15", "aof_enabled": "1", "aof_last_write_status": "ok", "aof_last_bgrewrite_status": "ok",
     "maxmemory_policy": "noeviction", "maxmemory": "0", "used_memory": "1000000", "total_system_memory": "8000000000",
-    "role": "master", "loading": "0",
+    "role": "master", "loading": "0", "aof_pending_bio_fsync": "0", "aof_buffer_length": "0",
 }  # fmt: skip
 GOOD_CONFIG = {"appendonly": "yes", "appendfsync": "everysec"}
 

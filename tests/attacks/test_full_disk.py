@@ -1,0 +1,115 @@
+"""Redis on a full file system: nothing more is acknowledged, and what was is written as soon as there is room."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+import redis
+
+from tests.attacks.own_redis import OwnRedis, entry, settings_of
+from tests.integration.test_buffer import drain
+from zelador.buffer import Reader, Stopping, Writer
+from zelador.buffer.written import persistence
+
+STEP = 200  # readings
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    try:
+        _mount("-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder))
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"a file system cannot be mounted here: {error}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True, timeout=10)
+
+
+def make_room(folder: Path) -> None:
+    _mount("-o", "remount,size=64m", str(folder))
+
+
+def _mount(*arguments: str) -> None:
+    subprocess.run(["mount", *arguments], check=True, timeout=10, capture_output=True)
+
+
+def fill(writer: Writer, stop: Event) -> list[str]:
+    """Appends until it is held; gives what was confirmed."""
+    confirmed: list[str] = []
+    writer.patient.wait = lambda _seconds: stop.set()
+    with contextlib.suppress(Stopping):
+        for step in itertools.count():
+            names = [f"r{step}-{number}" for number in range(STEP)]
+            writer.append([entry(name) for name in names], [])
+            confirmed += names
+    return confirmed
+
+
+def stored(server: OwnRedis) -> set[str]:
+    reader = Reader(settings_of(server), Event(), "worker")
+    return {arrival.readings[0].id for item in drain(reader) for arrival in item.arrivals or ()}
+
+
+def test_a_kill_of_a_redis_whose_disk_is_full_costs_one_step_at_most(small: Path) -> None:
+    """The step whose write failed was answered before the write: docs/reliability.md says so."""
+    server = OwnRedis(small)
+    try:
+        stop = Event()
+        confirmed = fill(Writer(settings_of(server), stop, "test"), stop)
+        assert "make room" in (persistence(server.client)[0] or "")
+        server.kill()
+        make_room(small)
+        server.start()
+        found = stored(server)
+        assert [name for name in confirmed[:-STEP] if name not in found] == []
+        assert len(confirmed) > 10 * STEP
+    finally:
+        server.client.close()
+        server.kill()
+
+
+def test_once_there_is_room_all_that_was_acknowledged_is_written(small: Path, eventually: Callable[..., None]) -> None:
+    server = OwnRedis(small)
+    try:
+        stop = Event()
+        writer = Writer(settings_of(server), stop, "test")
+        confirmed = fill(writer, stop)
+        stop.clear()
+        writer.patient.wait = lambda seconds: Event().wait(seconds)
+        held: list[object] = []
+        thread = threading.Thread(target=lambda: held.append(writer.append([entry("held")], [])), daemon=True)
+        thread.start()
+        eventually(lambda: writer.patient.error, "the batch to be held")
+        assert held == []
+        make_room(small)
+        thread.join(15)
+        server.kill()
+        server.start()
+        assert {*confirmed, "held"} <= stored(server)
+    finally:
+        server.client.close()
+        server.kill()
+
+
+def test_a_synced_redis_ends_instead_of_answering(small: Path) -> None:
+    server = OwnRedis(small, durability="synced")
+    try:
+        stop = Event()
+        confirmed = fill(Writer(settings_of(server, durability="synced"), stop, "test"), stop)
+        server.process.wait(10)
+        make_room(small)
+        server.start()
+        assert set(confirmed) <= stored(server)
+    finally:
+        with contextlib.suppress(redis.RedisError, OSError):
+            server.client.close()
+        server.kill()
