@@ -230,6 +230,19 @@ def test_a_flood_of_junk_leaves_the_evidence_against_others(
     site.closes()
 
 
+def test_junk_of_invented_devices_without_end_pushes_out_its_own_kind(site: Site) -> None:
+    """Each of 5,000 messages under another name: those whose evidence was there, or who come in between, keep it."""
+    site.take(refused=junk(site, "broken", b'{"lux": "dark"}', 25))
+    for lot in range(0, 5_000, 100):
+        site.take(refused=tuple(item for i in range(lot, lot + 100) for item in junk(site, f"d{i}", b"junk")))
+        if lot < 1_000:
+            site.take(refused=junk(site, "broken", b'{"lux": "dim"}'))
+    topics = [each.topic for each in Quarantine(site.client, site.settings).page(500)]
+    assert sum("/broken/" in topic for topic in topics) == 35
+    assert len(topics) == 400
+    site.closes()
+
+
 def test_a_full_redis_shows_at_once_on_the_ingesters_readiness(
     small: Settings, eventually: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

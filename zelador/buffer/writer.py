@@ -95,7 +95,7 @@ class Writer:
         """One step; gives whether there is more to do."""
         keys = self._keys
         names = [keys.readings, keys.ledger, keys.marks, keys.quarantine, keys.requests]
-        arguments = [GROUP, again, *around_device(self._settings)]
+        arguments = [GROUP, again, *around_device(self._settings), self._settings.redis.keep_quarantine]
         more = self._patient.call("measure the buffer", lambda: self._library.call("measure", names, arguments))
         return bool(more)
 

@@ -25,7 +25,7 @@ local group, window, keep, keep_q, keep_q_bytes, keep_q_s, keep_devices, now, fe
   tonumber(take()), take(), take(), take(), tonumber(take()), take()
 local keep_bytes, most_devices = tonumber(take()), tonumber(take())
 local readings, ledger, marks, requests = KEYS[1], KEYS[3], KEYS[7], KEYS[9]
-local quarantine = quarantine_open(KEYS[2], ledger, take(), take())
+local quarantine = quarantine_open(KEYS[2], ledger, take(), take(), keep_q)
 local CHUNK = 1000                                   -- Lua hands a call no more than some 8,000 arguments
 
 local function answer(accepted, repeated, discarded, full, forgotten)

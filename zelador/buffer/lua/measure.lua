@@ -2,10 +2,10 @@
 -- marks without bytes), and again when the sums are doubted. From the newest entry of the stream to the oldest; what is
 -- appended meanwhile counts by itself, and what is settled counts if it was counted here already (waiting.lua).
 -- KEYS  1 readings  2 ledger  3 marks  4 quarantine  5 requests
--- ARGV  1 group  2 '1' to begin again, else ''  3, 4 what stands before and after the device in a topic
+-- ARGV  1 group  2 '1' to begin again, else ''  3, 4 what stands before and after the device in a topic  5 keep_quarantine
 -- Returns 1 while there is more to count, else 0.
 local readings, ledger, marks, requests, group = KEYS[1], KEYS[2], KEYS[3], KEYS[5], ARGV[1]
-local quarantine = quarantine_open(KEYS[4], ledger, ARGV[3], ARGV[4])
+local quarantine = quarantine_open(KEYS[4], ledger, ARGV[3], ARGV[4], tonumber(ARGV[5]))
 local ENTRIES, BYTES, READ = 1000, 4194304, 50       -- of one step; of one read
 
 local state = redis.call('HMGET', ledger, 'measured', 'scan', 'scan_quarantine', 'appended_bytes')

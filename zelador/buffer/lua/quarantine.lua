@@ -1,12 +1,15 @@
 -- What cannot be used is kept: entries of the quarantine, their bytes in the ledger, and the bounds of both.
 -- A share is all that is kept of one device; what names no device is one share, ''. Beyond a bound the largest share loses
--- its oldest, so that a device that floods the quarantine loses its own and not the evidence of others. Beside the stream:
+-- its oldest, so that a device that floods the quarantine loses its own and not the evidence of others. There are as many
+-- shares as are worth having (MOST_SHARES); what comes from yet another device goes to the share '' too, so that invented
+-- devices without end push out each other only. Beside the stream:
 --   -index    hash, id → "bytes share"                 -order    sorted set of "share \31 id", by text: a share's oldest
 --   -entries  sorted set, share → its entries          -bytes    sorted set, share → its bytes
 
--- `before` and `after` stand around the device's name in a topic.
-local function quarantine_open(stream, ledger, before, after)
-  return {stream = stream, ledger = ledger, before = before, after = after, index = stream .. '-index',
+-- `before` and `after` stand around the device's name in a topic; `most` is the number of entries that are kept.
+local function quarantine_open(stream, ledger, before, after, most)
+  local MOST_SHARES = math.max(10, math.floor((most or 0) / 20))
+  return {stream = stream, ledger = ledger, before = before, after = after, most_shares = MOST_SHARES, index = stream .. '-index',
     order = stream .. '-order', entries = stream .. '-entries', bytes = stream .. '-bytes'}
 end
 
@@ -17,6 +20,7 @@ local function quarantine_share(q, topic)
   if not fits or #name > 512 or string.find(name, '%c') or select(2, string.gsub(name, '[^\128-\191]', '')) > 128 then
     return ''
   end
+  if redis.call('ZCARD', q.entries) >= q.most_shares and not redis.call('ZSCORE', q.entries, name) then return '' end
   return name                                        -- up to 128 characters of UTF-8
 end
 
@@ -88,24 +92,28 @@ end
 
 -- Discards beyond the bounds. Gives how many, and how full it is now: percent of the nearest bound.
 local function quarantine_bound(q, most, most_bytes, most_ms, now)
-  local discarded = 0
+  local discarded, oldest = 0, nil
   while true do
     local length = redis.call('XLEN', q.stream)
     local bytes = tonumber(redis.call('HGET', q.ledger, 'quarantine_bytes') or 0)
-    local oldest = redis.call('XRANGE', q.stream, '-', '+', 'COUNT', 1)[1]
+    if not oldest then                               -- asked for once: it may be large
+      local first = redis.call('XRANGE', q.stream, '-', '+', 'COUNT', 1)[1]
+      oldest = first and first[1]
+    end
     if not oldest then
       redis.call('HSET', q.ledger, 'quarantine_bytes', 0)
       redis.call('UNLINK', q.index, q.order, q.entries, q.bytes)
       return discarded, 0
     end
-    local age, victim = now - tonumber(string.match(oldest[1], '^%d+')), nil
-    if age > most_ms then victim = oldest[1]
-    elseif length > most then victim = quarantine_largest(q, q.entries, oldest[1])
-    elseif bytes > most_bytes then victim = quarantine_largest(q, q.bytes, oldest[1])
+    local age, victim = now - tonumber(string.match(oldest, '^%d+')), nil
+    if age > most_ms then victim = oldest
+    elseif length > most then victim = quarantine_largest(q, q.entries, oldest)
+    elseif bytes > most_bytes then victim = quarantine_largest(q, q.bytes, oldest)
     else
       if discarded > 0 then redis.call('HINCRBY', q.ledger, 'discarded', discarded) end
       return discarded, math.floor(100 * math.max(length / most, bytes / most_bytes, age / most_ms))
     end
+    if victim == oldest then oldest = nil end
     if quarantine_take(q, victim) then discarded = discarded + 1 end
   end
 end
