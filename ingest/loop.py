@@ -62,6 +62,7 @@ class Ingester:
         repeats a batch and loses none.
         """
         try:
+            self._writer.measure()
             while not stop.is_set():
                 self.step()
             self._drain()
@@ -181,11 +182,14 @@ class Ingester:
         self._metrics.quarantine(discarded, full)
         self._discarded += discarded
         if self._discarded and time.monotonic() >= self._next_complaint:
-            log.error("the quarantine is full: %d of its oldest messages were discarded", self._discarded)
+            log.error(
+                "the quarantine is full: %d messages were discarded, the oldest of the devices with the most",
+                self._discarded,
+            )
             self._discarded, self._next_complaint = 0, time.monotonic() + COMPLAIN_S
         elif full >= NEARLY_FULL > before:
             log.warning(
-                "the quarantine is at %d %% of its bounds: replay or discard, or its oldest go by themselves", full
+                "the quarantine is at %d %% of its bounds: replay or discard, or messages go by themselves", full
             )
 
     def _forget(self, devices: int) -> None:

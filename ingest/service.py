@@ -35,7 +35,6 @@ def run(settings: Settings, stop: Event) -> None:
     writer = Writer(settings, stop, client_id, wait=link.rest)  # Redis away: the session stays alive meanwhile
     gathered = IngestMetrics()
     writer.patient.open(settings.redis.start_patience_s)
-    writer.measure()
     link.open(settings.mqtt.start_patience_s)
     heartbeat = Heartbeat(writer.patient.client, settings.redis.prefix, SERVICE, client_id)
     ingester = Ingester(settings, link, writer, gathered, heartbeat)

@@ -353,3 +353,13 @@ def test_a_batch_that_reaches_the_mark_is_stored_no_further(stack: Stack) -> Non
         if stack.ledger.read().classified == 14_000:
             break
     assert stack.ledger.read().flat()["received"] == stack.ledger.read().classified == 14_000
+
+
+def test_a_sum_that_is_too_high_does_not_hold_for_ever(stack: Stack) -> None:
+    """A worker of the previous version settles, and knows nothing of bytes: they are counted again before it holds."""
+    stack.client.hincrby(Keys(stack.settings.redis.prefix).ledger, "waiting_bytes", 2**40)
+    stack.send("press", {**READING, "id": "a"})
+    stack.ingest(1)
+    assert not stack.ingester._pressure.holding
+    stack.classify(1)
+    assert stack.ledger.standing().waiting_bytes == 0

@@ -115,7 +115,7 @@ class Reader:
 
         classified, aside, discarded = self._patient.call("mark readings done", attempt)
         if discarded:
-            log.error("the quarantine is full: %d of its oldest messages were discarded", discarded)
+            log.error("the quarantine is full: %d messages of the devices with the most were discarded", discarded)
         self._held.difference_update([outcome.stream_id for outcome in outcomes])
         for outcome in outcomes:
             self._sizes.pop(outcome.stream_id, None)
