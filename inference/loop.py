@@ -112,6 +112,7 @@ class Worker:
             redis_away_since=patient.away_since,
             disconnected_since=self._link.disconnected_since,
             why="their predictions are not confirmed by the broker",
+            refusal=patient.refusal or self._heartbeat.refusal,
         )
 
     def _begin(self, live: Live, wait: float) -> int:
@@ -204,8 +205,9 @@ class Worker:
         topic = self._settings.topics.reading.format(device_id=item.arrival.device_id)
         received_at = item.arrival.received_at
         features, kept = ",".join(item.delivered.features), list[Refused]()
+        bare = msgspec.structs.replace(item.arrival, response_topic=None, correlation=None)  # who asked waits no longer
         for reading, why in failures:  # each as a message of its own, so that it can be put back among those that wait
-            payload = encode_json(msgspec.structs.replace(item.arrival, readings=(reading,)))
+            payload = encode_json(msgspec.structs.replace(bare, readings=(reading,)))
             kept.append(Refused.of(topic, why, payload, received_at, most=KEPT, features=features))
         return good, kept
 

@@ -40,7 +40,7 @@ class Ingester:
         self._limit = settings.ingest.batch
         self._largest = settings.ingest.max_payload_bytes
         self._drain_s = settings.ingest.drain_s
-        self._pressure = Pressure(settings.ingest.high_water)
+        self._pressure = Pressure(settings.ingest.high_water, high_bytes=settings.ingest.high_water_bytes)
         self._pace = Pace(time.monotonic())
         self._metrics = metrics
         self._heartbeat = heartbeat
@@ -48,6 +48,10 @@ class Ingester:
         self._quarantine_full = 0  # percent
         self._discarded = 0  # by the quarantine, not yet said
         self._next_complaint = 0.0
+        self._left: list[Message] = []  # of the last batch, received and not yet stored while we hold
+        self._forgotten = 0  # devices, not yet logged
+        self._next_forgotten = 0.0
+        self._next_measure = 0.0
         self._next_tidy = time.monotonic() + TIDY_S
         self._turned_at = time.monotonic()
 
@@ -58,6 +62,7 @@ class Ingester:
         repeats a batch and loses none.
         """
         try:
+            self._writer.measure()
             while not stop.is_set():
                 self.step()
             self._drain()
@@ -69,14 +74,20 @@ class Ingester:
         self._turned_at = time.monotonic()
         self._beat()
         self._tidy()
-        if self._pressure.holding:
+        if self._holds():
             self._link.rest(HOLD_S)
-            self._weigh(self._writer.backlog())
+            self._weigh(*self._writer.backlog())
             return 0
-        batch = self._link.receive(self._limit, IDLE_S)
+        batch = self._link.current(self._left) or self._link.receive(self._limit, IDLE_S)
+        self._left = []
         if not batch:
             return 0
-        moved = sum([self._store(*lot) for lot in self._lots(batch)])
+        moved = done = 0
+        for lot in self._lots(batch):
+            moved, done = moved + self._store(*lot), done + len(lot[0])
+            if self._holds():
+                self._left = batch[done:]
+                break
         time.sleep(self._pace.after(moved, time.monotonic()))
         return moved
 
@@ -89,8 +100,12 @@ class Ingester:
         self._metrics.stored(stored, sum([item.count for item in refused]), self._link)
         if refused:
             self._quarantined(stored.discarded, stored.quarantine_full)
-        self._weigh(stored.backlog)
+        self._forget(stored.forgotten)
+        self._weigh(stored.backlog, stored.waiting_bytes)
         return len(lot)
+
+    def _holds(self) -> bool:
+        return self._pressure.holding
 
     def facts(self) -> Facts:
         """For the watchdog, on its thread: a look at a few numbers."""
@@ -102,7 +117,8 @@ class Ingester:
             redis_error=patient.error,
             redis_away_since=patient.away_since,
             disconnected_since=link.disconnected_since,
-            why=f"more than {self._pressure.high} readings wait to be classified" if self._pressure.holding else None,
+            why=self._pressure.why if self._pressure.holding else None,
+            refusal=patient.refusal or self._heartbeat.refusal,
         )
 
     def _beat(self) -> None:
@@ -139,7 +155,7 @@ class Ingester:
             if bad:
                 refused += refusals(topic, bad, message.received_at, self._largest, self._decoder.heard)
                 readings += len(bad)
-            size += len(message.payload)
+            size += len(message.payload) + len(topic) + len(message.correlation or b"")
             if readings >= LOT_READINGS or size >= LOT_BYTES:
                 yield batch[begun : index + 1], arrivals, refused
                 begun, readings, size, arrivals, refused = index + 1, 0, 0, [], []
@@ -166,16 +182,38 @@ class Ingester:
         self._metrics.quarantine(discarded, full)
         self._discarded += discarded
         if self._discarded and time.monotonic() >= self._next_complaint:
-            log.error("the quarantine is full: %d of its oldest messages were discarded", self._discarded)
+            log.error(
+                "the quarantine is full: %d messages were discarded, the oldest of the devices with the most",
+                self._discarded,
+            )
             self._discarded, self._next_complaint = 0, time.monotonic() + COMPLAIN_S
         elif full >= NEARLY_FULL > before:
             log.warning(
-                "the quarantine is at %d %% of its bounds: replay or discard, or its oldest go by themselves", full
+                "the quarantine is at %d %% of its bounds: replay or discard, or messages go by themselves", full
             )
 
-    def _weigh(self, backlog: int) -> None:
-        before, self._pressure = self._pressure, self._pressure.after(backlog)
+    def _forget(self, devices: int) -> None:
+        """Logs at a bounded rate that devices were forgotten: ids without end, or a bound that is too low."""
+        self._forgotten += devices
+        if self._forgotten and time.monotonic() >= self._next_forgotten:
+            log.warning(
+                "%d devices were forgotten, those silent for the longest: there are more than "
+                "ZELADOR_REDIS__KEEP_DEVICES", self._forgotten
+            )  # fmt: skip
+            self._forgotten, self._next_forgotten = 0, time.monotonic() + COMPLAIN_S
+
+    def _weigh(self, backlog: int, waiting_bytes: int) -> None:
+        before, self._pressure = self._pressure, self._pressure.after(backlog, waiting_bytes)
+        if self._pressure.holding and waiting_bytes > before.high_bytes and time.monotonic() >= self._next_measure:
+            # Sums that are too high, after a worker of the previous version settled, would hold everything for ever.
+            self._next_measure = time.monotonic() + COMPLAIN_S
+            self._writer.measure(again=True)
+            backlog, waiting_bytes = self._writer.backlog()
+            self._pressure = before.after(backlog, waiting_bytes)
         if self._pressure.holding and not before.holding:
-            log.warning("%d readings wait, more than %d: taking no more from the broker", backlog, before.high)
+            log.warning(
+                "%d readings of %d bytes wait: taking no more from the broker (%s)",
+                backlog, waiting_bytes, self._pressure.why,
+            )  # fmt: skip
         elif before.holding and not self._pressure.holding:
-            log.info("%d readings wait: taking from the broker again", backlog)
+            log.info("%d readings of %d bytes wait: taking from the broker again", backlog, waiting_bytes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 RESUME_AT = 0.8  # of the high-water mark
@@ -9,11 +10,18 @@ RESUME_AT = 0.8  # of the high-water mark
 
 @dataclass(frozen=True, slots=True)
 class Pressure:
-    """`holding` begins above `high` waiting readings and ends below RESUME_AT of it, so that it does not flutter."""
+    """`holding` begins above `high` waiting readings or `high_bytes` and ends below RESUME_AT of both: no flutter."""
 
     high: int
     holding: bool = False
+    high_bytes: int = sys.maxsize
 
-    def after(self, backlog: int) -> Pressure:
-        limit = self.high * RESUME_AT if self.holding else self.high
-        return Pressure(self.high, backlog > limit)
+    def after(self, backlog: int, waiting_bytes: int = 0) -> Pressure:
+        share = RESUME_AT if self.holding else 1.0
+        over = backlog > self.high * share or waiting_bytes > self.high_bytes * share
+        return Pressure(self.high, over, self.high_bytes)
+
+    @property
+    def why(self) -> str:
+        """Why it holds, for people."""
+        return f"more than {self.high} readings or {self.high_bytes} bytes wait to be classified"

@@ -30,6 +30,7 @@ class Heartbeat:
         self._fixed = {"service": service, "instance": instance, "pid": os.getpid(), "started_at": _now()}
         self._next = 0.0
         self._said: dict[str, Any] = {}
+        self.refusal: str | None = None  # what Redis said to the last one, where it refused to write it
 
     def beat(self, **facts: object) -> None:
         """Says `facts`, at most every EVERY_S seconds, and at once when one of them changed."""
@@ -46,6 +47,9 @@ class Heartbeat:
                 pipeline.zadd(self._index, {self._name: at})
                 pipeline.zremrangebyscore(self._index, "-inf", at - FORGOTTEN_S * 1000)
                 pipeline.execute()
+            self.refusal = None
+        except redis.ResponseError as error:
+            self.refusal = str(error)
         except (redis.RedisError, OSError) as error:
             log.debug("no heartbeat: %s", error)  # the loop's own calls report that Redis is away
 

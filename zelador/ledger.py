@@ -65,6 +65,8 @@ class LedgerSnapshot(msgspec.Struct, frozen=True):
 
     `missing` counts sequence numbers that never arrived. `kept` and `kept_bytes` are the number and size of the
     messages in quarantine; `discarded` is how many were discarded, by hand or because the quarantine was full.
+    `waiting_bytes` is the size of what is waiting, by the counters; `devices_forgotten` is how many devices were
+    forgotten because there were too many.
     """
 
     ledger: Ledger
@@ -76,6 +78,9 @@ class LedgerSnapshot(msgspec.Struct, frozen=True):
     settled_at: int
     oldest_kept_at: int
     now: int
+    waiting_bytes: int = 0
+    devices: int = 0
+    devices_forgotten: int = 0
 
     @property
     def lag_s(self) -> float:
@@ -104,7 +109,7 @@ class LedgerReader:
 
     def standing(self) -> LedgerSnapshot:
         """The ledger and related figures. Raises redis.RedisError."""
-        keys = [self._keys.readings, self._keys.ledger, self._keys.quarantine]
+        keys = [self._keys.readings, self._keys.ledger, self._keys.quarantine, self._keys.devices]
         answer: Any = self._library.call("ledger", keys, [GROUP])
         counts = [int(value) for value in answer]
         received, accepted, quarantined, repeated, classified, set_aside, missing, discarded, waiting = counts[:9]

@@ -22,6 +22,10 @@ class IngestMetrics:
             self, "zelador_quarantine_discarded", "Messages discarded because quarantine was full"
         )
         self._backlog = Gauge("zelador_backlog_readings", "Readings waiting, by the ledger", registry=self.registry)
+        self._waiting = Gauge("zelador_waiting_bytes", "Size of the waiting readings", registry=self.registry)
+        self._forgotten = _counter(
+            self, "zelador_ingest_devices_forgotten", "Devices forgotten because there were too many"
+        )
         self._reconnects = Gauge("zelador_mqtt_reconnects", "Connections lost since the start", registry=self.registry)
         self._stale = Gauge(
             "zelador_mqtt_stale_acks",
@@ -46,6 +50,8 @@ class IngestMetrics:
         self._repeated.inc(result.repeated)
         self._refused.inc(refused)
         self._backlog.set(result.backlog)
+        self._waiting.set(result.waiting_bytes)
+        self._forgotten.inc(result.forgotten)
         self._reconnects.set(link.reconnects)
         self._stale.set(link.stale_acks)
         self._sessions.set(link.sessions_lost)

@@ -31,6 +31,7 @@ class Facts:
     redis_away_since: float = 0.0
     disconnected_since: float | None = None  # from the broker; None: connected
     why: str | None = None  # why it holds on purpose
+    refusal: str | None = None  # what Redis says to writes that it refuses
 
 
 def trouble(facts: Facts, now: float, limit_s: float) -> str | None:
@@ -39,6 +40,8 @@ def trouble(facts: Facts, now: float, limit_s: float) -> str | None:
     def too_long(since: float) -> bool:
         return now - since > limit_s
 
+    if facts.refusal is not None:  # at once: it does not pass by waiting, and idle workers would look well
+        return f"Redis refuses writes: {facts.refusal}"
     if facts.redis_error is not None and too_long(facts.redis_away_since):
         return f"for {now - facts.redis_away_since:.0f} s it {facts.redis_error}"
     if facts.disconnected_since is not None and too_long(facts.disconnected_since):

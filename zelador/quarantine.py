@@ -165,7 +165,7 @@ class Quarantine:
         if len(kept.payload) < kept.length:
             return Replay(kept.id, "not_whole", 0, f"only its first {len(kept.payload)} bytes were kept")
         if kept.kind == "set_aside":
-            keys = [self._keys.readings, self._keys.quarantine, self._keys.ledger]
+            keys = [self._keys.readings, self._keys.quarantine, self._keys.ledger, self._keys.requests]
             if not kept.features:
                 return Replay(kept.id, "still_refused", 0, "it is no reading that could be classified")
             moved, written = self._library.call("readmit", keys, [kept.id])

@@ -102,12 +102,16 @@ class RedisSettings(Section):
     durability: Literal["written", "synced"] = "written"
     repeat_window: PositiveInt = 200_000  # reading ids remembered, so that a redelivery is seen
     keep_readings: PositiveInt = 200_000  # finished readings kept for training; never trims what waits
+    keep_bytes: PositiveInt = 268_435_456  # and their bytes, as JSON: what is reached first counts
     pack: PositiveInt = 50  # readings that came together and share an entry of the stream, which a worker takes whole
     keep_predictions: PositiveInt = 5_000  # newest predictions kept for the console
-    keep_quarantine: PositiveInt = 10_000  # newest quarantined messages kept
-    keep_quarantine_bytes: PositiveInt = 67_108_864  # and their bytes
+    # quarantined messages kept; beyond, the device with the most loses its oldest
+    keep_quarantine: PositiveInt = 10_000
+    keep_quarantine_bytes: PositiveInt = 67_108_864  # and their bytes: topic, reason and payload
     keep_quarantine_s: PositiveInt = 30 * 86_400  # and no longer than this: discarding is counted, and announced before
     keep_devices_s: PositiveInt = 30 * 86_400  # a device not heard of for so long is forgotten
+    # devices remembered, at up to 4.3 KB each: beyond, the longest silent are forgotten, counted and logged
+    keep_devices: PositiveInt = 100_000
 
     @field_validator("url")
     @classmethod
@@ -142,6 +146,8 @@ class IngestSettings(Section):
     oldest_year: int = 2000  # a clock before this year is wrong
     drain_s: NonNegativeFloat = 0.0  # after SIGTERM, how long to take what the broker still has (embedded broker only)
     high_water: PositiveInt = 200_000  # waiting readings above which nothing is taken from the broker
+    # and their bytes, with what requests carry: back-pressure has to come before Redis' maxmemory does
+    high_water_bytes: PositiveInt = 268_435_456
 
 
 class InferenceSettings(Section):

@@ -41,6 +41,7 @@ from zelador.quarantine import Quarantine
 from zelador.recent import Recent
 from zelador.settings import Settings
 from zelador.training_queue import TrainingQueue
+from zelador.writable import WriteProbe
 
 DESCRIPTION = """Administers models and watches the stream. Every path below /v1 needs `Authorization: Bearer KEY`.
 
@@ -66,6 +67,7 @@ class Services:
     classifiers: classify.Classifiers
     trail: trail.Trail
     recent: Recent
+    writes: WriteProbe
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -84,6 +86,7 @@ def make_app(settings: Settings) -> FastAPI:
         classify.Classifiers(registry),
         trail.Trail(trail.where(settings.api.keys_file, settings.api.audit_file), settings.api.audit_bytes),
         Recent(client, settings.redis.prefix),
+        WriteProbe(client, settings.redis.prefix),
     )
     for part in PARTS:  # not include_router, which hides the routes: the guard and the tests go through all of them
         app.router.routes.extend(part.router.routes)

@@ -55,7 +55,7 @@ def healthz() -> Alive:
 
 @router.get(
     "/readyz",
-    summary="Whether Redis and the registry answer, and it is the one last seen; ready without a model, and says so",
+    summary="Whether Redis takes writes and the registry is the one last seen; ready without a model, and says so",
     responses={
         200: {"model": Readiness, **answer(200, "Ready.", READY)[200]},
         503: {"model": Readiness, **answer(503, "Not ready, and why.", NOT_READY)[503]},
@@ -69,6 +69,8 @@ def readyz(request: Request) -> JSONResponse:
     model = look.state.selection.model if look.state is not None and look.state.selection is not None else None
     try:
         services.redis.ping()
+        if (refusal := services.writes.refusal()) is not None:
+            troubles.append(f"Redis refuses writes: {refusal}")
         held, remark = persistence(services.redis)
         if held:
             troubles.append(held)
@@ -157,9 +159,16 @@ class _Collector:
         for name, text, value in (
             ("zelador_lag_seconds", "Age of the oldest reading that waits", standing.lag_s),
             ("zelador_pipeline_stalled", f"1 while readings wait and none was marked done for {limit:g} s", stalled),
+            ("zelador_waiting_bytes", "Bytes of the readings that wait, by the counters", standing.waiting_bytes),
+            ("zelador_devices", "Devices that are remembered", standing.devices),
+            (
+                "zelador_devices_forgotten",
+                "Devices forgotten to keep within ZELADOR_REDIS__KEEP_DEVICES",
+                standing.devices_forgotten,
+            ),
             ("zelador_sequence_missing", "Numbers that devices used and that never came", standing.missing),
             ("zelador_quarantine_entries", "Messages in quarantine", standing.kept),
-            ("zelador_quarantine_bytes", "Their payloads' bytes", standing.kept_bytes),
+            ("zelador_quarantine_bytes", "Their bytes: topic, reason and payload", standing.kept_bytes),
             ("zelador_quarantine_fill_ratio", "Nearest bound of the quarantine; at 1 it discards", full),
             (
                 "zelador_quarantine_discarded",

@@ -27,6 +27,7 @@ EXAMPLE = {
     "lag_s": 0.012,
     "outside": {"missing": 2, "devices": {"press-07": 2}, "broker_dropped": 0},
     "quarantine": {"kept": 4, "kept_bytes": 812, "discarded": 0},
+    "buffer": {"waiting_bytes": 1_410, "devices": 12, "devices_forgotten": 0},
 }
 
 
@@ -45,9 +46,19 @@ class Fill(TypedDict):
     """The size of the quarantine."""
 
     kept: Annotated[int, Field(description="Messages in quarantine now.")]
-    kept_bytes: Annotated[int, Field(description="Total size of their payloads, in bytes.")]
+    kept_bytes: Annotated[int, Field(description="Total size of their topics, reasons and payloads, in bytes.")]
     discarded: Annotated[
         int, Field(description="Messages discarded so far, by hand or because the quarantine was full.")
+    ]
+
+
+class BufferSize(TypedDict):
+    """The size of the buffer."""
+
+    waiting_bytes: Annotated[int, Field(description="Size of the waiting readings and their requests, in bytes.")]
+    devices: Annotated[int, Field(description="Devices that are remembered.")]
+    devices_forgotten: Annotated[
+        int, Field(description="Devices forgotten so far because there were too many, the longest silent first.")
     ]
 
 
@@ -57,6 +68,7 @@ class Ledger(Counts):
     lag_s: Annotated[float, Field(description="Age of the oldest waiting reading, in seconds; 0 if none waits.")]
     outside: Annotated[Outside, Field(description="Losses before Zelador received the readings; not in the ledger.")]
     quarantine: Annotated[Fill, Field(description="The size of the quarantine, and how much was discarded.")]
+    buffer: Annotated[BufferSize, Field(description="The size of the waiting readings, and the number of devices.")]
 
 
 @router.get(
@@ -85,5 +97,10 @@ def get_ledger(request: Request) -> Ledger:
             "kept": snapshot.kept,
             "kept_bytes": snapshot.kept_bytes,
             "discarded": snapshot.discarded,
+        },
+        "buffer": {
+            "waiting_bytes": snapshot.waiting_bytes,
+            "devices": snapshot.devices,
+            "devices_forgotten": snapshot.devices_forgotten,
         },
     }

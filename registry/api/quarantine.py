@@ -37,7 +37,7 @@ EXAMPLE = {
     "received_at": "2026-11-24T10:00:00.004Z",
     "kept_at": "2026-11-24T10:00:00.006Z",
 }
-PAGE = {"entries": [EXAMPLE], "next": None, "kept": 1, "kept_bytes": 49, "discarded": 0}
+PAGE = {"entries": [EXAMPLE], "next": None, "kept": 1, "kept_bytes": 182, "discarded": 0}
 REPLAYED = {"replayed": {"accepted": 3, "still_refused": 1}, "left": [{"id": "1795514400004-0", "reason": "not JSON"}]}
 
 
@@ -47,7 +47,7 @@ class QuarantinePage(TypedDict):
     entries: Annotated[list[QuarantineEntry], Field(description="The newest first.")]
     next: Next
     kept: Annotated[int, Field(description="Entries in quarantine now.")]
-    kept_bytes: Annotated[int, Field(description="Their payloads' bytes.")]
+    kept_bytes: Annotated[int, Field(description="Their bytes: topic, reason and payload.")]
     discarded: Annotated[int, Field(description="Entries that it lost so far, to its bounds or by hand.")]
 
 

@@ -8,7 +8,9 @@ from threading import Event
 
 import pytest
 import redis
+from msgspec.structs import replace
 
+from tests.integration import recount
 from tests.integration.test_buffer import drain, entry, refused
 from tests.servers import run_process
 from zelador.buffer import Outcome, Reader, Writer, connect_redis
@@ -23,11 +25,16 @@ def the_whole_way(settings: Settings) -> LedgerReader:
     """Every step once: append with a repeat and a refusal, settle, ledger, replay, discard, tidy."""
     writer, reader = Writer(settings, Event(), "test"), Reader(settings, Event(), "worker")
     assert writer.append([entry("a"), entry("b", "c")], [refused()]).accepted == 3
-    assert writer.append([entry("a"), entry("d")], []).repeated == 1
+    assert writer.append([entry("a"), replace(entry("d"), response_topic="r", correlation="ff")], []).repeated == 1
+    writer.measure(again=True)
+    recount.check_sums(writer.patient.client, settings.redis.prefix)
     quick = settings.model_copy(update={"inference": settings.inference.model_copy(update={"takeover_after_s": 0.001})})
     drain(reader)
     taken = drain(Reader(quick, Event(), "other"))  # by XAUTOCLAIM and XCLAIM
     assert sum(item.count for item in taken) == 4
+    assert [arrival.correlation for item in taken for arrival in item.arrivals or () if arrival.response_topic] == [
+        "ff"
+    ]
     reader.settle([Outcome(taken[0].stream_id, taken[0].count)], [])
     client = connect_redis(settings.redis)
     ledger = LedgerReader(client, settings.redis.prefix)
@@ -38,6 +45,7 @@ def the_whole_way(settings: Settings) -> LedgerReader:
     assert quarantine.discard(kept.id) == 1
     assert writer.tidy() == (0, 0)
     assert ledger.read().unaccounted == 0
+    recount.check_sums(client, settings.redis.prefix)
     return ledger
 
 

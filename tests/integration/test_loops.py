@@ -332,3 +332,34 @@ def test_at_a_stop_what_is_on_its_way_is_finished(stack: Stack) -> None:
     stack.worker._stop.set()
     stack.worker.run()
     assert stack.ledger.read().flat()["classified"] == 5
+
+
+def test_a_batch_that_reaches_the_mark_is_stored_no_further(stack: Stack) -> None:
+    """Gateways send large arrays: what was received beside them waits in the window, and goes on when there is room."""
+    from ingest.pressure import Pressure
+
+    stack.ingester._pressure = Pressure(high=100_000, high_bytes=100_000)
+    arrays = [[{**READING, "id": f"{array}-{i}"} for i in range(2_000)] for array in range(7)]
+    stack.send("gateway", *arrays)
+    while not stack.ingester._pressure.holding:
+        stack.ingester.step()
+    assert [stack.ingester.step() for _ in range(3)] == [0, 0, 0]
+    held = stack.ledger.standing()
+    assert 0 < held.ledger.waiting <= 6_000  # one lot: it is cut after the array that reaches 5,000
+    assert stack.ingest_link.held == 7 - held.ledger.waiting // 2_000
+    for _ in range(60):
+        stack.worker.step()
+        stack.ingester.step()
+        if stack.ledger.read().classified == 14_000:
+            break
+    assert stack.ledger.read().flat()["received"] == stack.ledger.read().classified == 14_000
+
+
+def test_a_sum_that_is_too_high_does_not_hold_for_ever(stack: Stack) -> None:
+    """A worker of the previous version settles, and knows nothing of bytes: they are counted again before it holds."""
+    stack.client.hincrby(Keys(stack.settings.redis.prefix).ledger, "waiting_bytes", 2**40)
+    stack.send("press", {**READING, "id": "a"})
+    stack.ingest(1)
+    assert not stack.ingester._pressure.holding
+    stack.classify(1)
+    assert stack.ledger.standing().waiting_bytes == 0

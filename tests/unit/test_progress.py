@@ -29,6 +29,7 @@ WELL = Facts(turned_at=100.0, held=5, progressed_at=99.0)
         ),
         (Facts(100.0, redis_error="cannot store readings: OOM", redis_away_since=90.0), None),
         (Facts(100.0, disconnected_since=50.0), "for 50 s there is no connection to the broker"),
+        (Facts(100.0, refusal="OOM command not allowed"), "Redis refuses writes: OOM command not allowed"),
         (Facts(50.0), "its loop has not turned for 50 s"),
     ],
 )

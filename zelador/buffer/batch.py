@@ -16,8 +16,10 @@ from zelador.settings import Settings
 LARGEST_SEQ = 2**53 - 1  # a number that Lua still counts one by one
 TOGETHER = 100  # bad elements of one array that are kept each alone
 BEGINNING = 65_536  # bytes kept of a payload that is larger than any that can be taken
+MAX_KNOWN = 96  # bytes of a device and id by which a repeat is known; of longer ones a digest is kept
 
 _packed = msgspec.msgpack.Encoder().encode
+_unpacked: Callable[[bytes], list[Any]] = msgspec.msgpack.Decoder(list[Any]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,12 @@ def quarantine_bounds(settings: Settings) -> tuple[int, int, int]:
     return redis.keep_quarantine, redis.keep_quarantine_bytes, redis.keep_quarantine_s
 
 
+def around_device(settings: Settings) -> tuple[str, str]:
+    """What stands before and after the device's name in the topic of a reading."""
+    before, _, after = settings.topics.reading.partition("{device_id}")
+    return before, after
+
+
 def append_arguments(
     settings: Settings,
     writer: str,
@@ -105,16 +113,21 @@ def append_arguments(
     messages: list[str | int] = []  # texts: Redis's MessagePack knows no bytes
     heard: dict[str, int] = {}
     numbers: dict[str, list[int]] = {}
+    requests: list[int | bytes] = []
     place = 0
-    for arrival in arrivals:
+    for number, asked in enumerate(arrivals, 1):
+        arrival = asked
+        if asked.response_topic is not None:
+            arrival = msgspec.structs.replace(asked, response_topic=None, correlation=None)
+            requests += (number, _request(asked))
         device, readings = arrival.device_id, arrival.readings
         heard[device] = heard.get(device, 0) + len(readings)
         if len(readings) == 1:
-            messages += (f"{device}\x1f{readings[0].id}", encode_json(arrival).decode())
+            messages += (_known(device, readings[0].id), encode_json(arrival).decode())
         else:
             messages += ("", len(readings), *_frame(arrival))
             for reading in readings:
-                messages += (f"{device}\x1f{reading.id}", encode_json(reading).decode())
+                messages += (_known(device, reading.id), encode_json(reading).decode())
         for reading in readings:
             place += 1
             if reading.seq is not None and 0 <= reading.seq <= LARGEST_SEQ:
@@ -129,7 +142,8 @@ def append_arguments(
     bounds = quarantine_bounds(settings)
     arguments: list[Any] = [GROUP, redis.repeat_window, redis.keep_readings, *bounds, redis.keep_devices_s, now]
     arguments += (",".join(settings.features), writer, token, redis.pack, replaces)
-    arguments.append(_packed(messages))
+    arguments += (redis.keep_bytes, redis.keep_devices, *around_device(settings), _packed(messages))
+    arguments += (len(requests) // 2, *requests)
     arguments.append(len(refused))
     for item in refused:
         arguments += (item.count, item.topic, item.reason, item.payload, item.length, item.digest, item.received_at)
@@ -138,7 +152,31 @@ def append_arguments(
         told = numbers.get(device)
         arguments += (device, count, anew(device, now), _packed(told) if told else "")
     names = [keys.readings, keys.quarantine, keys.ledger, *keys.seen, keys.devices, keys.marks, keys.missing]
+    names.append(keys.requests)
     return names + [keys.device(device) for device in heard], arguments
+
+
+def _known(device: str, reading: str) -> str:
+    """By which a repeat is known. The longest ids would take ten times the memory of usual ones."""
+    known = f"{device}\x1f{reading}"
+    if len(known) * (1 if known.isascii() else 4) <= MAX_KNOWN:
+        return known
+    return "\x1f" + hashlib.blake2b(known.encode(), digest_size=16).hexdigest()  # no device's name is empty
+
+
+def _request(arrival: Arrival) -> bytes:
+    """What an answer needs of its request, kept until the answer is settled."""
+    correlation = bytes.fromhex(arrival.correlation) if arrival.correlation else None
+    return _packed((arrival.response_topic, correlation))
+
+
+def with_requests(arrivals: tuple[Arrival, ...], requests: bytes) -> tuple[Arrival, ...]:
+    """The messages of an entry, with the requests that `append` kept for it: place, request, place, request …"""
+    found, answered = _unpacked(requests), list(arrivals)
+    for place, (topic, correlation) in zip(found[::2], found[1::2], strict=True):
+        as_hex = None if correlation is None else correlation.hex()
+        answered[place] = msgspec.structs.replace(answered[place], response_topic=topic, correlation=as_hex)
+    return tuple(answered)
 
 
 def _frame(arrival: Arrival) -> tuple[str, str]:

@@ -77,6 +77,7 @@ class Patient:
         self.failures = 0
         self.error: str | None = None  # what it waits for now, and why
         self.away_since = 0.0  # by the monotonic clock
+        self.refusal: str | None = None  # what Redis says, where it answers and refuses
 
     def open(self, patience_s: float) -> None:
         """Raises Unavailable when Redis has not answered within `patience_s`: at the start a wrong address is said.
@@ -120,12 +121,13 @@ class Patient:
                 if self.error is None:
                     self.away_since = time.monotonic()
                 self.error = f"cannot {what}: {error}"
+                self.refusal = str(error) if isinstance(error, redis.ResponseError) else None
                 log.warning("%s; next try in %.1f s", self.error, delay)
                 self.wait(delay)
                 if self._stop.is_set():
                     raise Stopping(f"told to stop while waiting to {what}") from error
             else:
                 if attempt:
-                    self.error = None
+                    self.error = self.refusal = None
                     log.info("Redis answers again after %d tries", attempt)
                 return result

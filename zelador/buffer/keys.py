@@ -14,16 +14,19 @@ GROUP = "inference"  # the consumer group of the workers
 class Keys:
     """| key | type | written by | lives |
     |---|---|---|---|
-    | readings | stream | append, readmit | trimmed below what every group finished, above keep_readings |
+    | readings | stream | append, readmit | trimmed below what every group finished, above keep_readings, keep_bytes |
+    | requests | hash | append, settle | response topic and correlation data, until their entry is settled |
     | quarantine | stream | append, settle, readmit, discard, tidy | keep_quarantine entries, bytes and seconds |
+    | quarantine-index, -order, -entries, -bytes | hash, sorted sets | as quarantine | with its entries: their devices |
     | predictions | stream | settle | keep_predictions entries, the newest |
-    | ledger | hash | append, settle, readmit, discard | for ever: ten integers, and each writer's last batch |
+    | ledger | hash | append, settle, readmit, discard, measure | for ever: integers, and each writer's last batch |
     | seen:0, seen:1 | set | append | repeat_window ids each, in turn |
-    | marks | list | append, settle | one for each 1/200 of keep_readings that the stream holds |
+    | marks | list | append, settle, measure | one for each 1/200 of keep_readings, of keep_bytes, in the stream |
     | missing | sorted set | append | the 1,000 devices that miss most |
-    | devices | sorted set | append | keep_devices_s after the device was last heard |
-    | device:<id> | hash | append, settle | keep_devices_s after the device was last heard |
+    | devices | sorted set | append | keep_devices of them, keep_devices_s after the device was last heard |
+    | device:<id> | hash | append, settle | as its entry in devices |
     | registry-seen | string (JSON) | services, zelador models accept | for ever: one, replaced |
+    | doctor | string | API, zelador doctor | 10 s at most: to see whether writes are taken |
     | worker:<service>:<instance> | hash | each process | 10 s after its last beat |
     | workers | sorted set | each process | an hour after each process's last beat |
     | training-jobs | stream | submit, finish (training_queue) | the newest 1,000 |
@@ -40,6 +43,11 @@ class Keys:
     @property
     def readings(self) -> str:
         return self._key("readings")
+
+    @property
+    def requests(self) -> str:
+        """What readings that were published with a response topic are answered to, by the entry of `readings`."""
+        return self._key("requests")
 
     @property
     def quarantine(self) -> str:
@@ -59,7 +67,7 @@ class Keys:
 
     @property
     def marks(self) -> str:
-        """How many readings came before an entry, so that trimming has nothing to count."""
+        """How many readings and bytes came before an entry, so that trimming has nothing to count."""
         return self._key("marks")
 
     @property
@@ -86,6 +94,11 @@ class Keys:
     def registry_seen(self) -> str:
         """The newest entry of the registry's log that a service saw."""
         return self._key("registry-seen")
+
+    @property
+    def probe(self) -> str:
+        """Written to see whether writes are taken."""
+        return self._key("doctor")
 
     @property
     def selected(self) -> str:

@@ -16,10 +16,11 @@ import redis
 
 log = logging.getLogger(__name__)
 
-SHARED = ("quarantine", "trim", "sequence", "written")  # what the functions have in common
+SHARED = ("quarantine", "trim", "waiting", "devices", "sequence", "written")  # what the functions have in common
 FUNCTIONS = {  # name → the flags of Redis: what it may do when memory is full, or on a replica
     "append": (),
     "settle": ("allow-oom",),  # what is finished must be able to go, or a full Redis stays full
+    "measure": ("allow-oom",),  # it may be full of what is to be measured
     "ledger": ("no-writes",),
     "readmit": (),
     "discard": ("allow-oom",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from threading import Event
 from typing import Any
@@ -14,7 +14,7 @@ import msgspec
 import redis
 
 from zelador.buffer.appetite import Appetite
-from zelador.buffer.batch import Refused, quarantine_bounds
+from zelador.buffer.batch import Refused, around_device, quarantine_bounds, with_requests
 from zelador.buffer.client import Patient
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
@@ -25,10 +25,10 @@ from zelador.settings import Settings
 log = logging.getLogger(__name__)
 
 _Raw = tuple[bytes, list[bytes]]  # an entry as Redis gives it: its id, and field, value, field, value …
-LOT = 1_000  # ids in one XACK
-
 SHOWN = 20  # of one batch, how many predictions go to the console's stream at most
+MAX_SHOWN = 4_096  # bytes of one of these; of a longer one only the label's own probability is shown
 SUSPECT = 2  # an entry given so often and never finished is given alone from then on: it may be what ends its worker
+UNKNOWN = (-1, 0)  # the size of an entry that we did not read
 PENDING = 100  # looked at in one call
 
 
@@ -45,6 +45,7 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
     raw: bytes
     count: int
     deliveries: int = 1
+    asked: bool = False  # messages of it are requests
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -78,6 +79,7 @@ class Reader:
         self._patient.client.set_response_callback("XAUTOCLAIM", lambda response, **_: response)
         self._appetite = Appetite(settings.redis.pack)
         self._held: set[str] = set()  # read and not yet settled
+        self._sizes: dict[str, tuple[int, int]] = {}  # of these: bytes, and 1 if they carry requests
         self._mine_from: str | None = "-"  # where we are in our own pending list; None: through with it
         self._claim_from = "0-0"
         self._next_claim = 0.0
@@ -113,8 +115,10 @@ class Reader:
 
         classified, aside, discarded = self._patient.call("mark readings done", attempt)
         if discarded:
-            log.error("the quarantine is full: %d of its oldest messages were discarded", discarded)
+            log.error("the quarantine is full: %d messages of the devices with the most were discarded", discarded)
         self._held.difference_update([outcome.stream_id for outcome in outcomes])
+        for outcome in outcomes:
+            self._sizes.pop(outcome.stream_id, None)
         return int(classified), int(aside)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
@@ -150,9 +154,24 @@ class Reader:
             delivered = [
                 msgspec.structs.replace(item, deliveries=deliveries.get(item.stream_id, 1)) for item in delivered
             ]
+        if any(item.asked for item in delivered):
+            delivered = self._with_requests(delivered)
         held.update([item.stream_id for item in delivered])
+        self._sizes.update({item.stream_id: (len(item.raw), int(item.asked)) for item in delivered})
         self._appetite = self._appetite.after(len(delivered), sum([item.count for item in delivered]))
         return delivered
+
+    def _with_requests(self, delivered: list[Delivered]) -> list[Delivered]:
+        """One more round trip, for entries whose messages are to be answered to a response topic as well."""
+        asked = [item.stream_id for item in delivered if item.asked]
+        answer: Any = self._patient.client.hmget(self._keys.requests, asked)
+        found = dict(zip(asked, answer, strict=True))
+        return [
+            msgspec.structs.replace(item, arrivals=with_requests(item.arrivals, requests))
+            if item.arrivals is not None and (requests := found.get(item.stream_id)) is not None
+            else item
+            for item in delivered
+        ]
 
     def _mine(self, count: int) -> tuple[list[Delivered], bool]:
         """Entries that are ours and not held (of an earlier life, of a dead worker), and whether there are more."""
@@ -213,26 +232,28 @@ class Reader:
         settings, keys = self._settings.redis, self._keys
         arguments: list[Any] = [GROUP, settings.keep_predictions, settings.keep_devices_s, settings.keep_readings]
         arguments += quarantine_bounds(self._settings)
-        lots = list(_lots([outcome for outcome in outcomes if not outcome.set_aside]))
-        arguments.append(len(lots))
-        for classified, ids in lots:
-            arguments += (classified, len(ids), *ids)
+        arguments += (settings.keep_bytes, *around_device(self._settings))
+        whole = [outcome for outcome in outcomes if not outcome.set_aside]
+        arguments.append(len(whole))
+        for outcome in whole:
+            arguments += (outcome.stream_id, outcome.classified, *self._sizes.get(outcome.stream_id, UNKNOWN))
         others = [outcome for outcome in outcomes if outcome.set_aside]
         arguments.append(len(others))
         for outcome in others:
-            arguments += (outcome.stream_id, outcome.classified, len(outcome.set_aside))
+            arguments += (outcome.stream_id, outcome.classified, *self._sizes.get(outcome.stream_id, UNKNOWN))
+            arguments.append(len(outcome.set_aside))
             for item in outcome.set_aside:
                 arguments += (item.topic, item.reason, item.payload, item.length, item.digest, item.received_at)
                 arguments.append(item.features)
         shown = predictions[-SHOWN:]
         arguments.append(len(shown))
-        arguments += [encode_json(prediction) for prediction in shown]
+        arguments += [_shown(prediction) for prediction in shown]
         newest = {prediction.device_id: prediction for prediction in predictions}
         arguments.append(len(newest))
         for prediction in newest.values():
             confidence = "" if prediction.confidence is None else prediction.confidence
             arguments += (prediction.label, confidence, prediction.predicted_at, prediction.model)
-        names = [keys.readings, keys.quarantine, keys.ledger, keys.predictions, keys.marks]
+        names = [keys.readings, keys.quarantine, keys.ledger, keys.predictions, keys.marks, keys.requests]
         return names + [keys.device(device) for device in newest], arguments
 
 
@@ -247,14 +268,13 @@ def next_given(pending: Sequence[tuple[str, int]], count: int, busy: bool) -> li
     return [] if busy else list(pending[:1])
 
 
-def _lots(outcomes: Sequence[Outcome]) -> Iterator[tuple[int, list[str]]]:
-    """Entries by their number of readings: XACK says how many of many it marked, not which."""
-    by_size: dict[int, list[str]] = {}
-    for outcome in outcomes:
-        by_size.setdefault(outcome.classified, []).append(outcome.stream_id)
-    for classified, ids in by_size.items():
-        for start in range(0, len(ids), LOT):
-            yield classified, ids[start : start + LOT]
+def _shown(prediction: Prediction) -> bytes:
+    """As the console's stream keeps it: a model of many long labels must not fill Redis."""
+    encoded = encode_json(prediction)
+    if len(encoded) <= MAX_SHOWN or prediction.probabilities is None:
+        return encoded
+    likeliest = {prediction.label: prediction.probabilities.get(prediction.label, 0.0)}
+    return encode_json(msgspec.structs.replace(prediction, probabilities=likeliest))
 
 
 _decode = msgspec.json.Decoder(tuple[Arrival, ...]).decode
@@ -271,7 +291,7 @@ def _delivered(raw: _Raw) -> Delivered | None:
     except (msgspec.DecodeError, RecursionError):
         arrivals = None
     count = int(flat[3]) if len(flat) > 2 else 1
-    return Delivered(stream_id.decode(), _names(features), arrivals, data, count)
+    return Delivered(stream_id.decode(), _names(features), arrivals, data, count, 1, len(flat) > 4)
 
 
 @lru_cache(maxsize=64)

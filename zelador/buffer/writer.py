@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -9,23 +11,27 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
-from zelador.buffer.batch import Refused, append_arguments, quarantine_bounds
-from zelador.buffer.client import Patient
-from zelador.buffer.keys import Keys
+from zelador.buffer.batch import Refused, append_arguments, around_device, quarantine_bounds
+from zelador.buffer.client import Patient, Stopping
+from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
 from zelador.buffer.written import Confirmer
 from zelador.messages import Arrival
 from zelador.settings import Settings
 
+log = logging.getLogger(__name__)
+
 NOTED_FOR_MS = 1_000
 MOST_NOTED = 65_536  # devices
+PAUSE_S = 0.001  # between two steps of a measurement
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What one append did, in readings; `backlog` is what waits now, by the counters.
+    """What one append did, in readings; `backlog` is what waits now, by the counters, and `waiting_bytes` its size.
 
-    `discarded` is what the quarantine lost to its bounds, `quarantine_full` how near it is to the nearest (percent).
+    `discarded` is what the quarantine lost to its bounds, `quarantine_full` how near it is to the nearest (percent),
+    `forgotten` how many devices were forgotten to keep within theirs.
     """
 
     accepted: int
@@ -33,6 +39,8 @@ class Accepted:
     backlog: int
     discarded: int
     quarantine_full: int
+    waiting_bytes: int = 0
+    forgotten: int = 0
 
 
 class Writer:
@@ -67,17 +75,42 @@ class Writer:
             self._confirmer.confirm(written)
             return counted
 
-        return Accepted(*map(int, self._patient.call("store readings", attempt)))
+        *counted, unmeasured = map(int, self._patient.call("store readings", attempt))
+        if unmeasured:
+            with contextlib.suppress(Stopping):  # the batch is stored
+                self._measure()
+        return Accepted(*counted)
 
-    def backlog(self) -> int:
-        """Readings that wait, by the counters."""
-        fields = ("accepted", "classified", "set_aside")
+    def measure(self, again: bool = False) -> None:
+        """Counts the bytes of what the buffer holds, in short steps: after an upgrade, or `again` on a doubt."""
+        begun, steps = time.monotonic(), 1
+        if not again and self._patient.call("read the ledger", self._is_measured):
+            return
+        while self._measure("1" if again and steps == 1 else ""):
+            steps += 1
+            self._patient.wait(PAUSE_S)  # others have their turn; a session stays alive
+        log.info("measured what the buffer holds, in %d steps and %.1f s", steps, time.monotonic() - begun)
+
+    def _measure(self, again: str = "") -> bool:
+        """One step; gives whether there is more to do."""
+        keys = self._keys
+        names = [keys.readings, keys.ledger, keys.marks, keys.quarantine, keys.requests]
+        arguments = [GROUP, again, *around_device(self._settings), self._settings.redis.keep_quarantine]
+        more = self._patient.call("measure the buffer", lambda: self._library.call("measure", names, arguments))
+        return bool(more)
+
+    def _is_measured(self) -> bool:
+        return bool(self._patient.client.hexists(self._keys.ledger, "measured"))
+
+    def backlog(self) -> tuple[int, int]:
+        """Readings that wait, by the counters, and their bytes."""
+        fields = ("accepted", "classified", "set_aside", "waiting_bytes")
         counted: list[Any] = self._patient.call(
             "read the backlog",
             lambda: self._patient.client.hmget(self._keys.ledger, fields),
         )
-        accepted, classified, aside = (int(value or 0) for value in counted)
-        return accepted - classified - aside
+        accepted, classified, aside, waiting_bytes = (int(value or 0) for value in counted)
+        return accepted - classified - aside, waiting_bytes
 
     def tidy(self) -> tuple[int, int]:
         """Holds the quarantine's bounds while nothing is added to it; gives how many went, and how full it is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from zelador.buffer.budget import ROOM
 from zelador.buffer.durability import unsynced
 from zelador.buffer.written import says
 from zelador.doctor.finding import Finding, broken, fine, risky
@@ -186,6 +187,19 @@ def memory(facts: RedisFacts) -> Finding:
             f"redis-cli CONFIG SET maxmemory {int(machine * MOST_OF_MACHINE)}, and the same in redis.conf",
         )
     return fine(check, said)
+
+
+def bounds(facts: RedisFacts, needed: int) -> Iterator[Finding]:
+    """Whether back-pressure comes before `maxmemory`; `needed` is what Redis takes with every bound reached."""
+    most = facts.number("maxmemory")
+    if facts.trouble is None and 0 < most < needed:
+        yield risky(
+            "redis.bounds",
+            f"maxmemory {_mib(most)} is less than the {_mib(needed)} that our bounds let it hold",
+            "nothing: Redis may be full before the ingester holds, and everything waits until somebody looks",
+            f"redis-cli CONFIG SET maxmemory {int(ROOM * needed)}, and the same in redis.conf; or lower "
+            "ZELADOR_REDIS__KEEP_BYTES, ZELADOR_INGEST__HIGH_WATER_BYTES or ZELADOR_REDIS__KEEP_DEVICES",
+        )
 
 
 def writes(facts: RedisFacts) -> Finding:

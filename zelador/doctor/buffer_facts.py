@@ -86,7 +86,7 @@ def _config(client: redis.Redis) -> dict[str, str]:
 
 
 def _refused(client: redis.Redis, prefix: str) -> str | None:
-    key = f"{{{prefix}}}:doctor"  # in the same slot as all our keys
+    key = Keys(prefix).probe
     try:
         client.set(key, "1", ex=10)
         client.delete(key)

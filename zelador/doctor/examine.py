@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import redis
 
 from zelador import last_seen
+from zelador.buffer.budget import parts
 from zelador.doctor import broker, broker_facts, buffer, buffer_facts, disk, home, outage, processes
 from zelador.doctor.broker import BrokerFacts
 from zelador.doctor.buffer import RedisFacts
@@ -167,6 +168,7 @@ def _servers(
         findings.append(_late("redis", "Redis"))
     else:
         findings += buffer.judge(settings.redis, seen.redis)
+        findings += buffer.bounds(seen.redis, sum(parts(settings).values()))
     return queue
 
 

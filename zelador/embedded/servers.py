@@ -30,11 +30,13 @@ class Server:
     remembers: bool = True
 
 
-def redis_server(folder: Path, port: int, kind: str = "auto", durability: str = "written") -> Server:
+def redis_server(
+    folder: Path, port: int, kind: str = "auto", durability: str = "written", maxmemory: int = 0
+) -> Server:
     """`kind`: "redis-server" (7 or newer, from the PATH), "valkey" (the wheel's), or "auto", the first that is there.
 
-    Nothing is evicted. Its file is synced to the disk each second, at each change where `durability` is "synced".
-    Raises Unavailable when the one asked for is not there.
+    Nothing is evicted; `maxmemory` in bytes, 0: no limit. Its file is synced to the disk each second, at each
+    change where `durability` is "synced". Raises Unavailable when the one asked for is not there.
     """
     found = found_program("redis-server") if kind != "valkey" else None
     version = _version([found, "--version"], r"\bv=(\d+)\.(\d+)\.(\d+)") if found else None
@@ -55,6 +57,7 @@ def redis_server(folder: Path, port: int, kind: str = "auto", durability: str = 
         # From 64 MB on, the default, a high rate has the file rewritten every few seconds, each for a second of a core.
         "auto-aof-rewrite-min-size": "256mb",
         "save": "",
+        "maxmemory": str(maxmemory),
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
         "loglevel": "warning",

@@ -18,6 +18,7 @@ import redis
 
 from zelador import health
 from zelador.buffer import connect_redis
+from zelador.buffer.budget import maxmemory
 from zelador.embedded.gate import Gate
 from zelador.embedded.home import DRAIN_S, Home, home_settings
 from zelador.embedded.ports import HOST, choose
@@ -65,7 +66,11 @@ class Up:
                 self.home.path, self.ports["broker5"], self.ports["broker4"], settings.embedded.broker
             )
             self.redis = redis_server(
-                self.home.redis, self.ports["redis"], settings.embedded.redis, settings.redis.durability
+                self.home.redis,
+                self.ports["redis"],
+                settings.embedded.redis,
+                settings.redis.durability,
+                maxmemory(settings),
             )
         except Unavailable:
             self.home.release()

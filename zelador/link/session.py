@@ -117,6 +117,11 @@ class Link:
                 return [connection.inbox.popleft() for _ in range(min(limit, len(connection.inbox)))]
         return []
 
+    def current(self, messages: Sequence[Message]) -> list[Message]:
+        """Those that came on the present connection; the broker sends the others again."""
+        connection = self._connection
+        return [] if connection is None else [each for each in messages if each.epoch == connection.epoch]
+
     def ack(self, messages: Sequence[Message]) -> None:
         """Tells the broker "stored", in the order of receipt; those of an earlier connection are dropped."""
         connection = self._connection

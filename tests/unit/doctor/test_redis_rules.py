@@ -85,3 +85,12 @@ def test_every_finding_that_is_not_fine_says_what_is_lost_and_how_to_mend_it() -
     found = list(buffer.judge(RedisSettings(), RedisFacts(info={**GOOD_INFO, **worst}, config={})))
     assert {one.state for one in found} == {"broken", "risky"}
     assert all(one.lost and one.mend for one in found)
+
+
+def test_a_maxmemory_below_what_the_bounds_allow_is_named_with_what_to_set() -> None:
+    facts = RedisFacts(info={"maxmemory": "1000000000"})
+    assert list(buffer.bounds(facts, 900_000_000)) == []
+    assert list(buffer.bounds(RedisFacts(info={"maxmemory": "0"}), 2**40)) == []
+    (found,) = buffer.bounds(facts, 2_000_000_000)
+    assert (found.check, found.state) == ("redis.bounds", "risky")
+    assert "CONFIG SET maxmemory 2600000000" in found.mend

@@ -1,9 +1,10 @@
 -- The ledger at one instant. `waiting` is counted by walking what no worker has finished (not yet delivered, and
 -- pending), so that an entry that vanished shows as unaccounted instead of vanishing from the sum as well.
--- KEYS  1 readings  2 ledger  3 quarantine      ARGV  1 group
+-- KEYS  1 readings  2 ledger  3 quarantine  4 devices      ARGV  1 group
 -- Returns received, accepted, quarantined, repeated, classified, set_aside, missing (numbers that devices never sent, or
 -- brokers never handed on), discarded, waiting, quarantined messages kept, their bytes, and in ms since 1970, 0 where there is
--- none: the oldest that waits, the last settlement, the oldest in quarantine, now.
+-- none: the oldest that waits, the last settlement, the oldest in quarantine, now; then the bytes that wait, devices known,
+-- devices forgotten to keep within the bound.
 local oldest
 local function count(entries)
   local n = 0
@@ -41,11 +42,12 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
   end
 end
 local counted = redis.call('HMGET', KEYS[2], 'received', 'accepted', 'quarantined', 'repeated', 'classified', 'set_aside',
-  'missing', 'discarded', 'quarantine_bytes', 'settled_at')
-for i = 1, 10 do counted[i] = tonumber(counted[i] or 0) end
+  'missing', 'discarded', 'quarantine_bytes', 'settled_at', 'waiting_bytes', 'devices_forgotten')
+for i = 1, 12 do counted[i] = tonumber(counted[i] or 0) end
 local function ms(id) return id and tonumber(string.match(id, '^%d+')) or 0 end
 local first = redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', 1)[1]
 local time = redis.call('TIME')
 return {counted[1], counted[2], counted[3], counted[4], counted[5], counted[6], counted[7], counted[8], waiting,
   redis.call('XLEN', KEYS[3]), counted[9], ms(oldest), counted[10], ms(first and first[1]),
-  time[1] * 1000 + math.floor(time[2] / 1000)}
+  time[1] * 1000 + math.floor(time[2] / 1000),
+  counted[11], redis.call('ZCARD', KEYS[4]), counted[12]}

@@ -3,5 +3,6 @@
 -- Returns how many were discarded, and how full it is (percent).
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local discarded, full = quarantine_bound(KEYS[1], KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]) * 1000, now)
+local quarantine = quarantine_open(KEYS[1], KEYS[2], '', '')
+local discarded, full = quarantine_bound(quarantine, tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]) * 1000, now)
 return {discarded, full}

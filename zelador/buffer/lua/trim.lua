@@ -1,14 +1,24 @@
--- Trims what every group has finished, beyond the readings that are kept. An entry that any group still needs is never touched.
--- A mark is "before this entry there were so many readings": what lies before one is trimmed by one call, without counting.
+-- Trims what every group has finished, beyond the readings and the bytes that are kept. An entry that any group still needs
+-- is never touched. A mark is "before this entry there were so many readings and bytes": what lies before one is trimmed by
+-- one call, without counting. The previous version's marks have no bytes: until measure.lua has given them some, their
+-- readings alone decide.
 
 local function mark_parts(mark)
-  local ms, seq, before_it = string.match(mark, '^(%d+)-(%d+) (%d+)$')
-  return tonumber(ms), tonumber(seq), tonumber(before_it)
+  local ms, seq, before_it, bytes = string.match(mark, '^(%d+)-(%d+) (%d+) ?(-?%d*)$')
+  return tonumber(ms), tonumber(seq), tonumber(before_it), tonumber(bytes)
 end
 
-local function trim(readings, marks, total, keep)
+local function mark_text(id, before_it, bytes) return string.format('%s %.0f %.0f', id, before_it, bytes) end
+
+-- Whether what lies before the mark is no longer kept, of `total` readings and `bytes` in all.
+local function mark_is_past(mark, total, keep, bytes, keep_bytes)
+  local _, _, before_it, bytes_before = mark_parts(mark)
+  return total - before_it >= keep or bytes_before ~= nil and bytes - bytes_before >= keep_bytes
+end
+
+local function trim(readings, marks, total, keep, bytes, keep_bytes)
   local second = redis.call('LINDEX', marks, 1)
-  if not second or total - select(3, mark_parts(second)) < keep then return end
+  if not second or not mark_is_past(second, total, keep, bytes, keep_bytes) then return end
   local floor_ms, floor_seq
   local function lower(id)
     local ms, seq = string.match(id, '(%d+)-(%d+)')
@@ -23,9 +33,9 @@ local function trim(readings, marks, total, keep)
   end
   local cut
   while floor_ms and second do                       -- no group at all: nobody has finished anything
-    local ms, seq, before_it = mark_parts(second)
+    local ms, seq = mark_parts(second)
     local finished = ms < floor_ms or (ms == floor_ms and seq <= floor_seq)
-    if not finished or total - before_it < keep then break end
+    if not finished or not mark_is_past(second, total, keep, bytes, keep_bytes) then break end
     cut = string.match(second, '^%S+')
     redis.call('LPOP', marks)
     second = redis.call('LINDEX', marks, 1)

@@ -1,0 +1,22 @@
+-- The devices that are remembered: an entry in `devices` by when each was last heard, a hash, and perhaps an entry in `missing`.
+
+local function devices_drop(devices, missing, names)
+  if #names == 0 then return end
+  local prefix, keys = string.sub(devices, 1, -2) .. ':', {}      -- {prefix}:devices → {prefix}:device:
+  for i, name in ipairs(names) do keys[i] = prefix .. name end
+  redis.call('UNLINK', unpack(keys))
+  redis.call('ZREM', devices, unpack(names))
+  redis.call('ZREM', missing, unpack(names))
+end
+
+-- Forgets what was silent since `silent_since`, and the longest silent beyond `most`, a bounded number at a time.
+-- Gives how many the second were.
+local function devices_bound(devices, missing, ledger, most, silent_since)
+  local AT_ONCE = 1000                                -- more than an append can bring
+  devices_drop(devices, missing, redis.call('ZRANGEBYSCORE', devices, '-inf', silent_since, 'LIMIT', 0, AT_ONCE))
+  local over = math.min(redis.call('ZCARD', devices) - most, AT_ONCE)
+  if over <= 0 then return 0 end
+  devices_drop(devices, missing, redis.call('ZRANGE', devices, 0, over - 1))
+  redis.call('HINCRBY', ledger, 'devices_forgotten', over)
+  return over
+end
