@@ -14,6 +14,7 @@ from zelador.buffer.batch import refusals
 from zelador.decode import Decoder
 from zelador.health import Heartbeat
 from zelador.link import Link, Message
+from zelador.log_limit import LogLimit
 from zelador.messages import Arrival
 from zelador.metrics import IngestMetrics
 from zelador.pace import Pace
@@ -47,6 +48,8 @@ class Ingester:
         self._broker = BrokerSays()
         self._quarantine_full = 0  # percent
         self._discarded = 0  # by the quarantine, not yet said
+        self._unanswered = 0  # requests without an answer, as far as they are counted
+        self._unanswered_log = LogLimit(COMPLAIN_S)
         self._next_complaint = 0.0
         self._next_tidy = time.monotonic() + TIDY_S
         self._turned_at = time.monotonic()
@@ -77,6 +80,8 @@ class Ingester:
         if not batch:
             return 0
         moved = sum([self._store(*lot) for lot in self._lots(batch)])
+        if self._decoder.unanswered != self._unanswered:
+            self._count_unanswered()
         time.sleep(self._pace.after(moved, time.monotonic()))
         return moved
 
@@ -154,6 +159,14 @@ class Ingester:
                 "the broker has dropped %d messages since its start, for this or another client of its: "
                 "its queues are too short (zelador doctor says how to mend it)", dropped
             )  # fmt: skip
+
+    def _count_unanswered(self) -> None:
+        self._metrics.unanswered(self._decoder.unanswered - self._unanswered)
+        self._unanswered = self._decoder.unanswered
+        if self._unanswered_log.due():
+            log.warning(
+                "%d requests so far get no answer; the last: %s", self._unanswered, self._decoder.last_unanswered
+            )
 
     def _tidy(self) -> None:
         if time.monotonic() >= self._next_tidy:

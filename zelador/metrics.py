@@ -17,6 +17,11 @@ class IngestMetrics:
         self._repeated = _counter(self, "zelador_ingest_repeated", "Readings refused because their id was seen before")
         self._refused = _counter(self, "zelador_ingest_quarantined", "Messages and array elements put in quarantine")
         self._discarded = _counter(self, "zelador_quarantine_discarded", "Quarantined messages lost to the bound")
+        self._unanswered = _counter(
+            self,
+            "zelador_ingest_unanswered_requests",
+            "Readings taken without their response topic, which is not allowed",
+        )
         self._backlog = Gauge("zelador_backlog_readings", "Readings that wait, by the counters", registry=self.registry)
         self._reconnects = Gauge("zelador_mqtt_reconnects", "Connections lost since the start", registry=self.registry)
         self._stale = Gauge(
@@ -41,6 +46,9 @@ class IngestMetrics:
         self._reconnects.set(link.reconnects)
         self._stale.set(link.stale_acks)
         self._sessions.set(link.sessions_lost)
+
+    def unanswered(self, count: int) -> None:
+        self._unanswered.inc(count)
 
     def quarantine(self, discarded: int, full: int) -> None:
         """`full` in percent."""
