@@ -75,8 +75,8 @@ def answer(
             answered.append(item)
             if delivered.deliveries > deliveries:
                 reason = (
-                    f"given to a worker {delivered.deliveries - 1} times and never finished: this reading, "
-                    f"or one that came with it, ends the worker that classifies it"
+                    f"given to a worker {delivered.deliveries - 1} times and never finished: each time the worker "
+                    f"ended first, by this reading, by one that came with it, or for a reason of its own"
                 )
                 item.failures.extend((reading, reason) for reading in arrival.readings)
                 continue

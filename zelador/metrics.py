@@ -69,6 +69,9 @@ class InferenceMetrics:
         self.registry = registry or CollectorRegistry()
         self._classified = _counter(self, "zelador_inference_classified", "Readings classified by this process")
         self._aside = _counter(self, "zelador_inference_set_aside", "Readings set aside by this process")
+        self._unanswered = _counter(
+            self, "zelador_inference_unanswered_requests", "Requests whose response topic was not published to"
+        )
         self._latency = Histogram(
             "zelador_received_to_confirmed_seconds",
             "From the reading's receipt to the broker's confirmation of its prediction (newest of each batch)",
@@ -79,6 +82,9 @@ class InferenceMetrics:
             "zelador_model_seconds", "One batch through the model", buckets=LATENCY_BUCKETS, registry=self.registry
         )
         self.stalled = _stalled(self)
+
+    def unanswered(self) -> None:
+        self._unanswered.inc()
 
     def settled(self, classified: int, set_aside: int, seconds: float | None, model_seconds: float) -> None:
         self._classified.inc(classified)

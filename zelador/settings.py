@@ -79,6 +79,9 @@ class MqttSettings(Section):
     session_expiry_s: PositiveInt = 7 * 86_400  # how long the broker queues for an ingester that is away
     receive_maximum: Annotated[int, Field(ge=1, le=65_535)] = 1_000  # messages held, not yet stored
     held_bytes: PositiveInt = 67_108_864  # of these messages' payloads: while Redis is away no more is read than this
+    # the largest message with predictions, unless the broker announces a lower Maximum Packet Size: a larger answer to
+    # an array goes out in parts, a larger prediction is set aside; brokers hang up at what is too large for them
+    packet_bytes: Annotated[int, Field(ge=1_024, le=268_435_455)] = 1_048_576
     lane: bool = True  # PUBLISH and PUBACK go past paho, on its socket; false: through paho, several times slower
     system_topics: bool = True  # the ingester hears what the broker says of itself ($SYS): what it dropped, its version
     shared_group: str | None = None  # several ingesters: $share/<group>/…; never on the embedded broker

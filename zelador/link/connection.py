@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
-from paho.mqtt import properties as mqtt_properties
+from paho.mqtt import MQTTException
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -35,9 +35,9 @@ log = logging.getLogger(__name__)
 PACKET_IDS = 65_535
 LARGEST_PACKET = 268_435_460  # bytes that MQTT can carry at all
 # Reasons of a DISCONNECT that say nothing of what we published (MQTT 5, 3.14.2.1): the server is busy (0x89) or shuts
-# down (0x8B), keep alive timeout (0x8D), session taken over (0x8E), rate or quota (0x96, 0x97), administrative action
+# down (0x8B), session taken over (0x8E), rate or quota (0x96, 0x97), administrative action
 # (0x98), another server (0x9C, 0x9D), connection rate (0x9F), maximum connect time (0xA0).
-INNOCENT = frozenset((0x89, 0x8B, 0x8D, 0x8E, 0x96, 0x97, 0x98, 0x9C, 0x9D, 0x9F, 0xA0))
+INNOCENT = frozenset((0x89, 0x8B, 0x8E, 0x96, 0x97, 0x98, 0x9C, 0x9D, 0x9F, 0xA0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Connection:
                 self._next_misc = now + self._misc_every
                 self._check(self._client.loop_misc())
             self._write()
-        except (OSError, ValueError, LookupError, struct.error, mqtt_properties.MQTTException) as error:
+        except (OSError, ValueError, LookupError, struct.error, MQTTException) as error:
             self._lose(str(error) or type(error).__name__)
 
     def ack(self, messages: Sequence[Message]) -> None:

@@ -13,7 +13,7 @@ from struct import pack, unpack
 
 import msgspec
 
-from zelador.link.message import Message
+from zelador.link.message import Message, Outgoing
 
 FAILURE = 0x80  # reason codes from here on are failures
 LARGEST = 268_435_455  # bytes after the fixed header that four length bytes can say
@@ -86,6 +86,12 @@ def publish_packet(
     length = len(named) + 2 + len(properties) + len(payload)
     head = (b"\x33" if retain else b"\x32") + length_bytes(length)
     return b"".join((head, named, packet_id.to_bytes(2, "big"), properties, payload))
+
+
+def publish_bytes(outgoing: Outgoing) -> int:
+    """How large its PUBLISH is, or a few bytes more."""
+    named = len(outgoing.topic.encode(errors="replace")) + len(outgoing.correlation or b"")
+    return 32 + named + len(outgoing.content_type or "") + len(outgoing.payload)
 
 
 def puback_packets(packet_ids: Sequence[int]) -> bytes:
