@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from threading import Event
 
 from ingest.pressure import Pressure
+from ingest.sessions import SessionRecord
 from ingest.system import BrokerSays, is_system
 from zelador.buffer import Refused, Stopping, Writer
 from zelador.buffer.batch import refusals
@@ -33,8 +34,15 @@ NEARLY_FULL = 80  # percent: the quarantine will soon discard
 
 class Ingester:
     def __init__(
-        self, settings: Settings, link: Link, writer: Writer, metrics: IngestMetrics, heartbeat: Heartbeat
+        self,
+        settings: Settings,
+        link: Link,
+        writer: Writer,
+        metrics: IngestMetrics,
+        heartbeat: Heartbeat,
+        sessions: SessionRecord | None = None,
     ) -> None:
+        self._sessions = sessions
         self._link = link
         self._writer = writer
         self._decoder = Decoder(settings)
@@ -111,6 +119,8 @@ class Ingester:
         )
 
     def _beat(self) -> None:
+        if self._sessions is not None:
+            self._sessions.note(self._link.sessions_lost, self._link.session_present)
         self._heartbeat.beat(
             connected_at=self._link.connected_at,
             holding=self._pressure.holding,

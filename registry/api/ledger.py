@@ -25,7 +25,7 @@ EXAMPLE = {
     "set_aside": 0,
     "unaccounted": 0,
     "lag_s": 0.012,
-    "outside": {"missing": 2, "devices": {"press-07": 2}, "broker_dropped": 0},
+    "outside": {"missing": 2, "devices": {"press-07": 2}, "broker_dropped": 0, "sessions_lost": 0},
     "quarantine": {"kept": 4, "kept_bytes": 812, "discarded": 0},
 }
 
@@ -37,6 +37,13 @@ class Outside(TypedDict):
     devices: Annotated[dict[str, int], Field(description="How many of a device, by its id; the 20 with the most.")]
     broker_dropped: Annotated[
         int | None, Field(description="Messages that the broker dropped since its start; null where it does not say.")
+    ]
+    sessions_lost: Annotated[
+        int,
+        Field(
+            description="Sessions of an ingester that the broker forgot, or that somebody took over; each may have "
+            "held readings that were acknowledged to devices: how many, nobody can say."
+        ),
     ]
 
 
@@ -63,7 +70,7 @@ class Ledger(Counts):
     "`unaccounted` is how far these are from closing: 0 unless something was lost or counted twice. "
     "`lag_s` is the age of the oldest reading that waits. `outside` is no part of it: numbers that devices with a "
     "`seq` used and that never came, and what the broker says that it dropped since its start, for any of its "
-    "clients (null where it does not say).",
+    "clients (null where it does not say), and how many sessions of an ingester the broker lost.",
     responses=answer(200, "The ledger.", EXAMPLE),
     **needs("viewer"),
 )
@@ -77,6 +84,7 @@ def get_ledger(request: Request) -> Ledger:
             "missing": standing.missing,
             "devices": services.ledger.missing_devices() if standing.missing else {},
             "broker_dropped": health.broker_dropped(health.workers(services.redis, services.settings.redis.prefix)),
+            "sessions_lost": services.ledger.lost_sessions().count,
         },
         "quarantine": {
             "kept": standing.kept,

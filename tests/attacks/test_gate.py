@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
@@ -117,3 +119,25 @@ def test_the_wheels_broker_survives_every_device(iotcore: tuple[int, str], event
     assert [message.topic for message in service.receive(10, 3.0)] == ["sensors/é/reading"]
     assert service.reconnects == 0
     service.close()
+
+
+def test_a_device_that_leaves_before_it_is_answered_ends_nobody(iotcore: tuple[int, str]) -> None:
+    """rumqttd that could not write a CONNACK ended its listener when the same client id came again."""
+    port, url = iotcore
+    for attempt in range(60):
+        with socket.create_connection((HOST, port), timeout=5.0) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.sendall(connect(b"flaky"))
+            time.sleep(attempt % 3 * 0.0005)
+    assert alive(url)
+
+
+@pytest.mark.parametrize("client_id", [b"+/#", b"a/b", b"$a"])
+def test_a_client_id_that_the_wheels_broker_refuses_is_refused_before(
+    iotcore: tuple[int, str], client_id: bytes
+) -> None:
+    port, url = iotcore
+    for _ in range(3):
+        assert said(port, connect(client_id)) == b"\x20\x03\x00\x85\x00"
+        assert said(port, connect(client_id, 4)) == b"\x20\x02\x00\x02"
+    assert alive(url)

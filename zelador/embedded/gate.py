@@ -27,8 +27,12 @@ log = logging.getLogger(__name__)
 
 ADMIT_S = 30.0  # how long a device is kept waiting for the ingester before it is sent away
 HELLO_S = 10.0  # a connection that has not said CONNECT by then is closed
+CONNACK_S = 5.0  # how long a broker whose device is gone is given to answer its CONNECT
 FLUSH_S = 0.05
 LOG_S, LOG_LINES = 60.0, 10  # of devices that were sent away
+# rumqttd refuses these ids and more than 10,010 connections, and ends when one that it refused comes again.
+FORBIDDEN_IN_IDS = frozenset("+#$/")
+MAX_DEVICES = 10_000
 INVALID_ID_5 = b"\x20\x03\x00\x85\x00"  # CONNACK: client identifier not valid
 INVALID_ID_3 = b"\x20\x02\x00\x02"  # CONNACK: identifier rejected
 
@@ -59,9 +63,38 @@ class _Side(asyncio.Protocol):
             self.peer.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.peer is not None and self.peer.transport is not None:
-            self.peer.transport.close()
+        if self.peer is not None:
+            self.peer.leave()
         self.peer = None
+
+    def leave(self) -> None:
+        """The peer is gone."""
+        if self.transport is not None:
+            self.transport.close()
+
+
+class _Broker(_Side):
+    """The broker's end. It is not left before it has answered the CONNECT.
+
+    When rumqttd cannot write its CONNACK, the next connection with the same client id ends its listener.
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(gate)
+        self._answered = False
+
+    def data_received(self, data: bytes) -> None:
+        self._answered = True
+        if self.peer is None:
+            super().leave()
+        super().data_received(data)
+
+    def leave(self) -> None:
+        self.peer = None
+        if self._answered:
+            super().leave()
+        else:
+            asyncio.get_running_loop().call_later(CONNACK_S, super().leave)
 
 
 class _Device(_Side):
@@ -98,9 +131,9 @@ class _Device(_Side):
             return
         if self._timer is not None:
             self._timer.cancel()
-        if found.client_id in self._gate.reserved:
+        if why := self._gate.objection(found.client_id):
             self.transport.write(INVALID_ID_5 if found.level >= MQTT_5 else INVALID_ID_3)
-            self._send_away(f"{found.client_id[:80]!r} is the client id of a service")
+            self._send_away(why)
             return
         self.transport.pause_reading()
         self._task = asyncio.get_running_loop().create_task(self._open(found))
@@ -114,7 +147,7 @@ class _Device(_Side):
         port = self._gate.v5_port if connect.level >= MQTT_5 else self._gate.v4_port
         loop = asyncio.get_running_loop()
         try:
-            _, broker = await loop.create_connection(lambda: _Side(self._gate), HOST, port)
+            _, broker = await loop.create_connection(lambda: _Broker(self._gate), HOST, port)
         except OSError:  # the broker is away: the device tries again, as it does with any broker
             self._close()
             return
@@ -173,6 +206,16 @@ class Gate:
         """Raises OSError when the port is taken."""
         self._thread.start()
         self._call(self._listen())
+
+    def objection(self, client_id: str) -> str | None:
+        """Why no device may connect with this id."""
+        if client_id in self.reserved:
+            return f"{client_id[:80]!r} is the client id of a service"
+        if self.fragile and set(client_id) & FORBIDDEN_IN_IDS:
+            return f"rumqttd takes no client id like {client_id[:80]!r}, with one of + # $ /"
+        if self.fragile and len(self.devices) > MAX_DEVICES:
+            return f"more than {MAX_DEVICES} devices are connected"
+        return None
 
     def complain(self, why: str) -> None:
         """Logs why a device was sent away."""
