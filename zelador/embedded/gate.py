@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 ADMIT_S = 30.0  # how long a device is kept waiting for the ingester before it is sent away
 HELLO_S = 10.0  # a connection that has not said CONNECT by then is closed
-CONNACK_S = 5.0  # how long a broker whose device is gone is given to answer its CONNECT
 FLUSH_S = 0.05
 LOG_S, LOG_LINES = 60.0, 10  # of devices that were sent away
 # rumqttd refuses these ids and more than 10,010 connections, and ends when one that it refused comes again.
@@ -63,38 +62,10 @@ class _Side(asyncio.Protocol):
             self.peer.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.peer is not None:
-            self.peer.leave()
+        # Closed, never reset: rumqttd that cannot write a CONNACK ends when the same client id comes again.
+        if self.peer is not None and self.peer.transport is not None:
+            self.peer.transport.close()
         self.peer = None
-
-    def leave(self) -> None:
-        """The peer is gone."""
-        if self.transport is not None:
-            self.transport.close()
-
-
-class _Broker(_Side):
-    """The broker's end. It is not left before it has answered the CONNECT.
-
-    When rumqttd cannot write its CONNACK, the next connection with the same client id ends its listener.
-    """
-
-    def __init__(self, gate: Gate) -> None:
-        super().__init__(gate)
-        self._answered = False
-
-    def data_received(self, data: bytes) -> None:
-        self._answered = True
-        if self.peer is None:
-            super().leave()
-        super().data_received(data)
-
-    def leave(self) -> None:
-        self.peer = None
-        if self._answered:
-            super().leave()
-        else:
-            asyncio.get_running_loop().call_later(CONNACK_S, super().leave)
 
 
 class _Device(_Side):
@@ -147,7 +118,7 @@ class _Device(_Side):
         port = self._gate.v5_port if connect.level >= MQTT_5 else self._gate.v4_port
         loop = asyncio.get_running_loop()
         try:
-            _, broker = await loop.create_connection(lambda: _Broker(self._gate), HOST, port)
+            _, broker = await loop.create_connection(lambda: _Side(self._gate), HOST, port)
         except OSError:  # the broker is away: the device tries again, as it does with any broker
             self._close()
             return
