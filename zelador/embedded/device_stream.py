@@ -42,6 +42,16 @@ class DeviceStream:
         at, end = self._passing, len(data)
         self._passing = 0
         while at < end:
+            first, body = data[at], at + 2
+            if first & 0xF0 == PUBLISH << 4 and first & 6 != 6 and at + 6 < end:  # nearly all, so without a call
+                length = data[at + 1]
+                if length > 0x7F:  # of two bytes; of more is left to the check
+                    length, body = (length & 0x7F | data[body] << 7, body + 1) if data[body] < 0x80 else (0, body)
+                named = body + 2 + (data[body] << 8 | data[body + 1])
+                stop = body + length
+                if body + 2 < named <= stop and named <= end and data[body + 2] < 0x80:
+                    at = stop
+                    continue
             stop = self._check(data, at, end)
             if stop == 0:  # its head is not whole
                 self._held += data[at:]
