@@ -170,10 +170,15 @@ class Worker:
             arrival, predictions = item.arrival, item.predictions
             if arrival is None or not predictions:
                 continue
-            topic = self._topic(arrival.device_id)
-            payloads = [encode_json(predictions if arrival.array else predictions[0])]
-            if len(payloads[0]) > limit - HEAD_BYTES:
-                payloads = in_parts(item, topic, limit)
+            payload, topic = (
+                encode_json(predictions if arrival.array else predictions[0]),
+                self._topic(arrival.device_id),
+            )
+            if len(payload) <= limit - HEAD_BYTES and not arrival.response_topic:  # nearly all
+                messages.append(Outgoing(topic, payload))
+                owner.append(index)
+                continue
+            payloads = [payload] if len(payload) <= limit - HEAD_BYTES else in_parts(item, topic, limit)
             messages += [Outgoing(topic, payload) for payload in payloads]
             if arrival.response_topic:
                 messages += self._responses(arrival, payloads, limit)
