@@ -35,6 +35,7 @@ GRACE_S = 5.0  # after SIGTERM, how long the batches on their way may take
 DEVICES = 16_384  # topics that are remembered
 KEPT = 1_048_576  # bytes of one reading, whole
 COMPLAIN_S = 60.0  # between two lines on requests without an answer
+ASIDE_LINES = 60  # in that time, on what was set aside
 ON_THE_WAY = 3  # batches published and not yet confirmed: the broker's round trip costs no time of ours
 
 
@@ -63,6 +64,7 @@ class Worker:
         self._topic = lru_cache(maxsize=DEVICES)(lambda device: settings.topics.prediction.format(device_id=device))
         self._objection = ResponseRule(settings.topics).objection  # of readings that an earlier version stored, too
         self._unanswered_log = LogLimit(COMPLAIN_S)
+        self._aside_log = LogLimit(COMPLAIN_S, ASIDE_LINES)
         self._link = link
         self._reader = reader
         self._swap = swap
@@ -218,8 +220,8 @@ class Worker:
                 classified += len(good)
                 predictions += good
             outcomes.append(Outcome(stream_id, classified, tuple(aside)))
-            if aside:
-                log.error("%d readings set aside: %s", len(aside), aside[0].reason)
+            if aside and self._aside_log.due():
+                log.error("%d readings set aside: %s%s", len(aside), aside[0].reason, self._aside_log.take_skipped())
         return outcomes, predictions
 
     def _parted(self, item: Answered, refusal: str | None) -> tuple[list[Prediction], list[Refused]]:

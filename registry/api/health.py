@@ -66,6 +66,7 @@ def readyz(request: Request) -> JSONResponse:
     model = look.state.selection.model if look.state is not None and look.state.selection is not None else None
     try:
         services.redis.ping()
+        lost = services.ledger.lost_sessions().remark()
     except (redis.RedisError, OSError):
         troubles.append("Redis does not answer")
     if troubles:
@@ -73,7 +74,7 @@ def readyz(request: Request) -> JSONResponse:
     if model and (stalled := _stalled(services)):
         return JSONResponse(Readiness(ready=False, model=model, detail=stalled), 503)
     detail = f"{model} is selected" if model else "no model is selected yet: readings wait in the buffer"
-    if lost := services.ledger.lost_sessions().remark():
+    if lost:
         detail = f"{detail}, but: {lost}"
     return JSONResponse(Readiness(ready=True, model=model, detail=detail))
 

@@ -215,3 +215,15 @@ def test_a_stalled_broker_that_dies_costs_nothing(quick: None) -> None:
         with ScriptedBroker((b"", stall), subscribes=False) as broker, link_to(broker.url) as link:
             assert publish(link, [b"1"]).refused == {}
     assert deaths == 4
+
+
+def test_a_message_that_a_broker_swallows_is_given_up_too(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It never confirms one message, and nothing is sent past a full window: nobody would get on."""
+    monkeypatch.setattr(session, "SILENT_S", 0.05)
+    with (
+        ScriptedBroker((b"", lambda packet: b"" if b"bad" in packet else confirm(packet)), subscribes=False) as broker,
+        link_to(broker.url) as link,
+    ):
+        publication = publish(link, [b"1", b"bad", b"3"])
+    assert list(publication.refused) == [1]
+    assert "confirmed none" in publication.refused[1]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 CONNECT = 0x10
 MQTT_5 = 5
-MAX_CONNECT_BYTES = 524_288  # five fields of at most 65,535 bytes each, and properties
+MAX_CONNECT_BYTES = 131_072  # a will of the largest size, and what no device needs for the rest
 MAX_NAME_BYTES = 8  # of the protocol, MQTT or MQIsdp
 BRIDGE = 0x80  # Mosquitto takes a level with this bit as a bridge
 

@@ -132,6 +132,11 @@ class Connection:
             return self._lane.publish(messages)
         return [self._publish_by_paho(message) for message in messages]
 
+    def give_up(self, why: str) -> None:
+        """Leaves a broker that does not do its part."""
+        if self.lost is None:
+            self._lose(why)
+
     def close(self) -> None:
         """Says goodbye, so that the broker does not send the will."""
         if self.lost is None:

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 WINDOW = 32_000  # messages published and not confirmed, whatever the broker would take: half of the packet ids
 PROVEN_S = 5.0  # a connection that lived so long, or confirmed something, ends the back-off between connections
+SILENT_S = 30.0  # a broker that confirms nothing for so long is left: it may have swallowed a message
 LOG_S, LOG_LINES = 60.0, 20  # of one kind: a broker that hangs up again and again
 ROOM = 4_096  # a payload that is smaller than the limit by this fits with topic and properties, and is not measured
 
@@ -58,6 +59,7 @@ class Link:
         self._group_at = 0.0  # when they were sent
         self._group_evident = False  # whether that connection worked by then
         self._next_group = 1
+        self._sent_at = self._confirmed_at = 0.0  # when a message last was
         self._epoch = 0
         self._attempt = 0
         self._proven = False  # whether the present connection confirmed something
@@ -182,8 +184,12 @@ class Link:
     def _turn(self, wait: float) -> None:
         if self._queued:
             wait = min(wait, max(0.0, self._quiet_until - time.monotonic()) or wait)
+        if self._sent:
+            wait = min(wait, SILENT_S)
         if connection := self._ready(wait):
             connection.turn(wait)
+            if self._sent and time.monotonic() - max(self._confirmed_at, self._sent_at) > SILENT_S:
+                connection.give_up(f"it confirmed none of {len(self._sent)} messages for {SILENT_S:g} s")
             self._settle(connection)
 
     def _ready(self, wait: float) -> Connection | None:
@@ -266,7 +272,7 @@ class Link:
         return self._group
 
     def _publish(self, connection: Connection, batch: list[Waiting]) -> None:
-        limit = self._packet_bytes
+        limit, self._sent_at = self._packet_bytes, time.monotonic()
         if max([len(waiting.outgoing.payload) for waiting in batch]) > limit - ROOM:
             batch = [waiting for waiting in batch if self._fits(waiting, limit)]
         try:
@@ -306,8 +312,10 @@ class Link:
                     waiting.publication.left -= 1
             elif packet_id == self._birth_id:
                 self._birth_id = None
-        connection.confirmed.clear()
-        connection.refused.clear()
+        if connection.confirmed:
+            self._confirmed_at = time.monotonic()
+            connection.confirmed.clear()
+            connection.refused.clear()
         if connection.lost is not None:
             self._lose(connection, connection.lost)
         elif self._queued:
