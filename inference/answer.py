@@ -75,8 +75,8 @@ def answer(
             answered.append(item)
             if delivered.deliveries > deliveries:
                 reason = (
-                    f"given to a worker {delivered.deliveries - 1} times and never finished: this reading, "
-                    f"or another one in the same entry, kills the worker that classifies it"
+                    f"given to a worker {delivered.deliveries - 1} times and never finished: each time the worker died "
+                    f"first, because of this reading, of another one in the same entry, or for another reason"
                 )
                 item.failures.extend((reading, reason) for reading in arrival.readings)
                 continue

@@ -13,14 +13,17 @@ from threading import Event
 import msgspec
 
 from inference.answer import Answered, answer
+from inference.parts import HEAD_BYTES, in_parts
 from inference.swap import Live, Swap
 from zelador.buffer import Outcome, Reader, Refused, Stopping
 from zelador.health import Heartbeat
-from zelador.link import Link, Outgoing, Publication
-from zelador.messages import Prediction, encode_json
+from zelador.link import Link, Outgoing, Publication, publish_bytes
+from zelador.log_limit import LogLimit
+from zelador.messages import Arrival, Prediction, encode_json
 from zelador.metrics import InferenceMetrics
 from zelador.pace import Pace
 from zelador.progress import Facts
+from zelador.response_topic import ResponseRule
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -31,6 +34,8 @@ LOOK_S = 0.005  # how long a turn waits for confirmations before it looks for ne
 GRACE_S = 5.0  # after SIGTERM, how long the batches on their way may take
 DEVICES = 16_384  # topics that are remembered
 KEPT = 1_048_576  # bytes of one reading, whole
+COMPLAIN_S = 60.0  # between two lines on requests without an answer
+ASIDE_LINES = 60  # in that time, on what was set aside
 ON_THE_WAY = 3  # batches published and not yet confirmed: the broker's round trip costs no time of ours
 
 
@@ -57,6 +62,9 @@ class Worker:
         self._settings = settings
         self._limit = settings.inference.batch
         self._topic = lru_cache(maxsize=DEVICES)(lambda device: settings.topics.prediction.format(device_id=device))
+        self._objection = ResponseRule(settings.topics).objection  # of readings that an earlier version stored, too
+        self._unanswered_log = LogLimit(COMPLAIN_S)
+        self._aside_log = LogLimit(COMPLAIN_S, ASIDE_LINES)
         self._link = link
         self._reader = reader
         self._swap = swap
@@ -154,21 +162,47 @@ class Worker:
             raise Stopping("told to stop while waiting for the broker")
 
     def _messages(self, answered: Sequence[Answered]) -> tuple[list[Outgoing], list[int]]:
-        """One reading, one prediction; a gateway's array is answered by one array. And whose each message is."""
+        """One reading, one prediction; an array is answered by an array, in parts where it is too large for the broker.
+
+        And whose each message is, an index into `answered`.
+        """
         messages: list[Outgoing] = []
         owner: list[int] = []
+        limit = min(self._link.packet_bytes, self._settings.mqtt.packet_bytes)
         for index, item in enumerate(answered):
             arrival, predictions = item.arrival, item.predictions
             if arrival is None or not predictions:
                 continue
-            payload = encode_json(predictions if arrival.array else predictions[0])
-            messages.append(Outgoing(self._topic(arrival.device_id), payload))
-            owner.append(index)
-            if arrival.response_topic:
-                correlation = bytes.fromhex(arrival.correlation) if arrival.correlation else None
-                messages.append(Outgoing(arrival.response_topic, payload, False, "application/json", correlation))
+            payload, topic = (
+                encode_json(predictions if arrival.array else predictions[0]),
+                self._topic(arrival.device_id),
+            )
+            if len(payload) <= limit - HEAD_BYTES and not arrival.response_topic:  # nearly all
+                messages.append(Outgoing(topic, payload))
                 owner.append(index)
+                continue
+            payloads = [payload] if len(payload) <= limit - HEAD_BYTES else in_parts(item, topic, limit)
+            messages += [Outgoing(topic, payload) for payload in payloads]
+            if arrival.response_topic:
+                messages += self._responses(arrival, payloads, limit)
+            owner += [index] * (len(messages) - len(owner))
         return messages, owner
+
+    def _responses(self, arrival: Arrival, payloads: Sequence[bytes], limit: int) -> list[Outgoing]:
+        """The answer to an MQTT 5 request; none where its response topic is not allowed, or leaves no room."""
+        topic = arrival.response_topic or ""
+        correlation = bytes.fromhex(arrival.correlation) if arrival.correlation else None
+        why = self._objection(arrival.device_id, topic)
+        found = [Outgoing(topic, payload, False, "application/json", correlation) for payload in payloads]
+        if why is None and any(publish_bytes(outgoing) > limit for outgoing in found):
+            why = f"the answer would have more than {limit} bytes"
+        if why is None:
+            return found
+        self._metrics.unanswered()
+        if self._unanswered_log.due():
+            skipped = self._unanswered_log.take_skipped()
+            log.warning("no answer for %s on %r: %s%s", arrival.device_id, topic[:200], why, skipped)
+        return []
 
     def _outcomes(
         self, answered: Sequence[Answered], refusals: dict[int, str]
@@ -187,8 +221,8 @@ class Worker:
                 classified += len(good)
                 predictions += good
             outcomes.append(Outcome(stream_id, classified, tuple(aside)))
-            if aside:
-                log.error("%d readings set aside: %s", len(aside), aside[0].reason)
+            if aside and self._aside_log.due():
+                log.error("%d readings set aside: %s%s", len(aside), aside[0].reason, self._aside_log.take_skipped())
         return outcomes, predictions
 
     def _parted(self, item: Answered, refusal: str | None) -> tuple[list[Prediction], list[Refused]]:

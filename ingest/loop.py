@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from threading import Event
 
 from ingest.pressure import Pressure
+from ingest.sessions import SessionRecord
 from ingest.system import BrokerSays, is_system
 from zelador.buffer import Refused, Stopping, Writer
 from zelador.buffer.batch import refusals
 from zelador.decode import Decoder
 from zelador.health import Heartbeat
 from zelador.link import Link, Message
+from zelador.log_limit import LogLimit
 from zelador.messages import Arrival
 from zelador.metrics import IngestMetrics
 from zelador.pace import Pace
@@ -32,8 +34,15 @@ NEARLY_FULL = 80  # percent: the quarantine will soon discard
 
 class Ingester:
     def __init__(
-        self, settings: Settings, link: Link, writer: Writer, metrics: IngestMetrics, heartbeat: Heartbeat
+        self,
+        settings: Settings,
+        link: Link,
+        writer: Writer,
+        metrics: IngestMetrics,
+        heartbeat: Heartbeat,
+        sessions: SessionRecord | None = None,
     ) -> None:
+        self._sessions = sessions
         self._link = link
         self._writer = writer
         self._decoder = Decoder(settings)
@@ -47,6 +56,8 @@ class Ingester:
         self._broker = BrokerSays()
         self._quarantine_full = 0  # percent
         self._discarded = 0  # by the quarantine, not yet said
+        self._unanswered = 0  # requests without an answer, as far as they are counted
+        self._unanswered_log = LogLimit(COMPLAIN_S)
         self._next_complaint = 0.0
         self._left: list[Message] = []  # of the last batch, received and not yet stored while we hold
         self._forgotten = 0  # devices, not yet logged
@@ -88,6 +99,8 @@ class Ingester:
             if self._holds():
                 self._left = batch[done:]
                 break
+        if self._decoder.unanswered != self._unanswered:
+            self._count_unanswered()
         time.sleep(self._pace.after(moved, time.monotonic()))
         return moved
 
@@ -122,6 +135,8 @@ class Ingester:
         )
 
     def _beat(self) -> None:
+        if self._sessions is not None:
+            self._sessions.note(self._link.sessions_lost, self._link.session_present)
         self._heartbeat.beat(
             connected_at=self._link.connected_at,
             holding=self._pressure.holding,
@@ -170,6 +185,14 @@ class Ingester:
                 "the broker has dropped %d messages since its start, for this or another client of its: "
                 "its queues are too short (zelador doctor says how to mend it)", dropped
             )  # fmt: skip
+
+    def _count_unanswered(self) -> None:
+        self._metrics.unanswered(self._decoder.unanswered - self._unanswered)
+        self._unanswered = self._decoder.unanswered
+        if self._unanswered_log.due():
+            log.warning(
+                "%d requests so far get no answer; the last: %s", self._unanswered, self._decoder.last_unanswered
+            )
 
     def _tidy(self) -> None:
         if time.monotonic() >= self._next_tidy:

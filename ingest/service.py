@@ -6,6 +6,7 @@ import logging
 from threading import Event
 
 from ingest.loop import Ingester
+from ingest.sessions import SessionRecord
 from ingest.system import TOPICS
 from zelador import probes
 from zelador.buffer import Writer
@@ -37,7 +38,10 @@ def run(settings: Settings, stop: Event) -> None:
     writer.patient.open(settings.redis.start_patience_s)
     link.open(settings.mqtt.start_patience_s)
     heartbeat = Heartbeat(writer.patient.client, settings.redis.prefix, SERVICE, client_id)
-    ingester = Ingester(settings, link, writer, gathered, heartbeat)
+    # A broker that forgets at its own end (drain_s is for it) has no session for us after each start.
+    forgets = settings.ingest.drain_s > 0 and not settings.mqtt.system_topics
+    sessions = SessionRecord(writer.patient.client, settings.redis.prefix, client_id, known=not forgets)
+    ingester = Ingester(settings, link, writer, gathered, heartbeat, sessions)
     watchdog = Watchdog(ingester.facts, settings.health.stalled_after_s, stop, gathered.stalled.set)
     watchdog.start()
     confirmer = writer.confirmer
@@ -46,7 +50,7 @@ def run(settings: Settings, stop: Event) -> None:
         settings.metrics,
         gathered.registry,
         lambda: confirmer.refused or watchdog.trouble(),
-        lambda: confirmer.remark,
+        lambda: confirmer.remark or sessions.remark(),
     )
     log.info("taking readings from %s", options.filters[0])
     try:

@@ -20,9 +20,17 @@ class ScriptedBroker:
     answers each later packet; `got` has all packets of each connection.
     """
 
-    def __init__(self, *scripts: tuple[bytes, Answer | None], connack: bytes = CONNACK, subscribes: bool = True):
+    def __init__(
+        self,
+        *scripts: tuple[bytes, Answer | None],
+        connack: bytes = CONNACK,
+        subscribes: bool = True,
+        goodbye: bytes = b"",
+    ):
+        """`goodbye` is said before it hangs up."""
         self._scripts = scripts
         self._connack = connack
+        self._goodbye = goodbye
         self._subscribes = subscribes
         self._listener = socket.create_server((HOST, 0))
         self.got: list[list[bytes]] = []
@@ -75,6 +83,7 @@ class ScriptedBroker:
                         sock.sendall(b"\x90\x04" + packet[2:4] + b"\x00\x01")
                     elif answer is not None:
                         if (said := answer(packet)) is None:
+                            sock.sendall(self._goodbye)
                             return
                         sock.sendall(said)
                     if not opened and kind == (0x80 if self._subscribes else 0x10):

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from zelador.messages import Arrival, Reading
+from zelador.response_topic import MAX_CORRELATION_BYTES, ResponseRule, unpublishable
 from zelador.settings import Settings
 
 LARGEST = sys.float_info.max
@@ -52,8 +53,12 @@ class Decoder:
         self._limits = settings.ingest
         self._oldest = int(datetime(settings.ingest.oldest_year, 1, 1, tzinfo=timezone.utc).timestamp() * 1000)
         self._new_id = new_id
+        self._objection = ResponseRule(settings.topics).objection
+        self.unanswered = 0  # requests whose response topic or correlation data was dropped
+        self.last_unanswered = ""  # why, of the newest
         before, _, after = settings.topics.reading.partition("{device_id}")
         self._before, self._after = before, after
+        self._prediction = settings.topics.prediction
         names = {
             f"value_{i}": field.source or feature
             for i, (feature, field) in enumerate(zip(settings.features, fields, strict=True))
@@ -83,6 +88,8 @@ class Decoder:
             raise Unusable(f"the topic {topic[:200]!r} does not name a device")
         if len(device) > MAX_NAME or not device.isprintable():
             raise Unusable(f"the device's name is longer than {MAX_NAME} characters, or not printable")
+        if why := unpublishable(self._prediction.replace("{device_id}", device)):
+            raise Unusable(f"no prediction can be published for the device {device!r}: of the topic, {why}")
         return device
 
     def decode(
@@ -111,10 +118,21 @@ class Decoder:
             return None, [(str(reason), payload)]
         if not readings:
             return None, refused
-        if response_topic is None or not _publishable(response_topic):
+        if response_topic is None or not self._answered(device, response_topic, correlation):
             return Arrival(device, readings, received_at, is_array), refused
         asked_under = correlation.hex() if correlation else None
         return Arrival(device, readings, received_at, is_array, response_topic, asked_under), refused
+
+    def _answered(self, device: str, response_topic: str, correlation: bytes | None) -> bool:
+        """Whether a request gets an answer. If not the reading is taken all the same, and the request counted."""
+        why = self._objection(device, response_topic)
+        if why is None and correlation is not None and len(correlation) > MAX_CORRELATION_BYTES:
+            why = f"its correlation data is longer than {MAX_CORRELATION_BYTES} bytes"
+        if why is None:
+            return True
+        self.unanswered += 1
+        self.last_unanswered = f"{device} asked for an answer on {response_topic[:200]!r}: {why}"
+        return False
 
     def heard(self, topic: str, refused: bytes) -> tuple[str, int] | None:
         """The device and sequence number of what was refused, where they can be read: it came, unusable as it is."""
@@ -215,10 +233,6 @@ def _label(value: str | float | bool) -> str:
     if not 0 < len(text) <= MAX_NAME or not text.isprintable():
         raise Unusable(f"label must have 1 to {MAX_NAME} printable characters")
     return text
-
-
-def _publishable(topic: str) -> bool:
-    return 0 < len(topic) <= 1024 and not topic.startswith("$") and not set(topic) & set("+#\0")
 
 
 def _span(low: float | None, high: float | None) -> str:

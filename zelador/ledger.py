@@ -11,6 +11,10 @@ from typing_extensions import TypedDict
 
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
+from zelador.messages import iso
+
+LOST_SESSIONS, LOST_AT = "sessions_lost", "session_lost_at"  # fields of the ledger's hash
+REMARK_S = 3_600.0  # how long readiness says that a session was lost
 
 
 class Counts(TypedDict):
@@ -95,6 +99,23 @@ class LedgerSnapshot(msgspec.Struct, frozen=True):
         return max(0, self.now - max(self.oldest_waiting_at, self.settled_at)) / 1000
 
 
+class LostSessions(msgspec.Struct, frozen=True):
+    """Sessions of an ingester that the broker forgot, or somebody took over. Moments are in ms since 1970 UTC."""
+
+    count: int
+    at: int  # the last one; 0: none was lost
+    now: int
+
+    def remark(self) -> str | None:
+        """What readiness says about it, for an hour."""
+        if not self.at or self.now - self.at > REMARK_S * 1000:
+            return None
+        return (
+            f"the broker lost an ingester's session at {iso(self.at)}: readings that it held, "
+            f"acknowledged to devices, may be lost (outside.sessions_lost in /v1/ledger)"
+        )
+
+
 class LedgerReader:
     """Reads the ledger in one atomic call."""
 
@@ -115,6 +136,14 @@ class LedgerReader:
         received, accepted, quarantined, repeated, classified, set_aside, missing, discarded, waiting = counts[:9]
         ledger = Ledger(received, accepted, quarantined, repeated, classified, waiting, set_aside)
         return LedgerSnapshot(ledger, missing, discarded, *counts[9:])
+
+    def lost_sessions(self) -> LostSessions:
+        """Raises redis.RedisError."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.hmget(self._keys.ledger, [LOST_SESSIONS, LOST_AT])
+        pipeline.time()
+        (count, at), (seconds, micros) = pipeline.execute()
+        return LostSessions(int(count or 0), int(at or 0), seconds * 1000 + micros // 1000)
 
     def missing_devices(self, limit: int = 20) -> dict[str, int]:
         """The devices with missing sequence numbers, and how many are missing; the largest number first.

@@ -21,6 +21,11 @@ class IngestMetrics:
         self._discarded = _counter(
             self, "zelador_quarantine_discarded", "Messages discarded because quarantine was full"
         )
+        self._unanswered = _counter(
+            self,
+            "zelador_ingest_unanswered_requests",
+            "Readings taken without their response topic, which is not allowed",
+        )
         self._backlog = Gauge("zelador_backlog_readings", "Readings waiting, by the ledger", registry=self.registry)
         self._waiting = Gauge("zelador_waiting_bytes", "Size of the waiting readings", registry=self.registry)
         self._forgotten = _counter(
@@ -56,6 +61,9 @@ class IngestMetrics:
         self._stale.set(link.stale_acks)
         self._sessions.set(link.sessions_lost)
 
+    def unanswered(self, count: int) -> None:
+        self._unanswered.inc(count)
+
     def quarantine(self, discarded: int, full: int) -> None:
         """Records the quarantine's state; `full` is in percent."""
         self._discarded.inc(discarded)
@@ -75,6 +83,9 @@ class InferenceMetrics:
         self.registry = registry or CollectorRegistry()
         self._classified = _counter(self, "zelador_inference_classified", "Readings classified by this process")
         self._aside = _counter(self, "zelador_inference_set_aside", "Readings set aside by this process")
+        self._unanswered = _counter(
+            self, "zelador_inference_unanswered_requests", "Requests whose response topic was not published to"
+        )
         self._latency = Histogram(
             "zelador_received_to_confirmed_seconds",
             "Time from receiving a reading to the broker's confirmation of its prediction (newest of each batch)",
@@ -88,6 +99,9 @@ class InferenceMetrics:
             registry=self.registry,
         )
         self.stalled = _stalled(self)
+
+    def unanswered(self) -> None:
+        self._unanswered.inc()
 
     def settled(self, classified: int, set_aside: int, seconds: float | None, model_seconds: float) -> None:
         self._classified.inc(classified)

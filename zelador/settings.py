@@ -79,6 +79,9 @@ class MqttSettings(Section):
     session_expiry_s: PositiveInt = 7 * 86_400  # how long the broker queues for an ingester that is away
     receive_maximum: Annotated[int, Field(ge=1, le=65_535)] = 1_000  # messages held, not yet stored
     held_bytes: PositiveInt = 67_108_864  # of these messages' payloads: while Redis is away no more is read than this
+    # the largest message with predictions, unless the broker announces a lower Maximum Packet Size: a larger answer to
+    # an array goes out in parts, a larger prediction is set aside; brokers hang up at what is too large for them
+    packet_bytes: Annotated[int, Field(ge=1_024, le=268_435_455)] = 1_048_576
     lane: bool = True  # PUBLISH and PUBACK go past paho, on its socket; false: through paho, several times slower
     system_topics: bool = True  # the ingester hears what the broker says of itself ($SYS): what it dropped, its version
     shared_group: str | None = None  # several ingesters: $share/<group>/…; never on the embedded broker
@@ -127,6 +130,34 @@ class TopicSettings(Section):
     reading: str = "sensors/{device_id}/reading"  # where devices publish
     prediction: str = "sensors/{device_id}/prediction"  # where predictions are published
     status: str = "zelador/status/{service}/{instance}"  # birth and will of each service, retained
+    # With commas: how response topics of MQTT 5 requests may begin; {device_id} is the sender's. Others are not
+    # answered: a device must not write with our rights where it may not by itself. None: the reading topic up to
+    # the device (sensors/{device_id}/); empty: no request is answered.
+    response_prefixes: Annotated[tuple[str, ...] | None, NoDecode] = None
+
+    @property
+    def answered_prefixes(self) -> tuple[str, ...]:
+        """How a response topic may begin."""
+        if self.response_prefixes is not None:
+            return self.response_prefixes
+        return (self.reading.partition("{device_id}")[0] + "{device_id}/",)
+
+    @field_validator("response_prefixes", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _names(value)
+
+    @field_validator("response_prefixes")
+    @classmethod
+    def _whole_levels(cls, prefixes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for prefix in prefixes or ():
+            named = prefix.replace("{device_id}", "")
+            if set(named) & set("+#{}\0") or prefix.startswith("$"):
+                raise ValueError(f"{prefix!r} must hold no wildcard, no leading $ and no name but {{device_id}}")
+            *levels, last = prefix.split("/")
+            if "{device_id}" in last or any("{device_id}" in level and level != "{device_id}" for level in levels):
+                raise ValueError(f"{prefix!r} must hold {{device_id}} as a whole level with a / after it")
+        return prefixes
 
     @field_validator("reading", "prediction")
     @classmethod

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the password file from the environment, and becomes Mosquitto.
+# Makes the password file from the environment and the devices of add-device.sh, and becomes Mosquitto.
 # /tmp is in memory; the passwords are hashed in place, so that no command line ever holds one.
 set -eu
 umask 077
@@ -8,5 +8,8 @@ case "$MQTT_SERVICE_PASSWORD $MQTT_DEVICE_PASSWORD" in
 esac
 printf '%s:%s\n' zelador "$MQTT_SERVICE_PASSWORD" device "$MQTT_DEVICE_PASSWORD" >/tmp/passwords
 mosquitto_passwd -U /tmp/passwords
+if [ -f /mosquitto/data/devices ]; then
+    cat /mosquitto/data/devices >>/tmp/passwords # hashed already
+fi
 unset MQTT_SERVICE_PASSWORD MQTT_DEVICE_PASSWORD
 exec mosquitto -c /zelador/mosquitto.conf

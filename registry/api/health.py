@@ -74,6 +74,7 @@ def readyz(request: Request) -> JSONResponse:
         held, remark = persistence(services.redis)
         if held:
             troubles.append(held)
+        lost = services.ledger.lost_sessions().remark()
     except NotSynced as error:
         troubles.append(str(error))
     except (redis.RedisError, OSError):
@@ -83,7 +84,8 @@ def readyz(request: Request) -> JSONResponse:
     if model and (stalled := _stalled(services)):
         return JSONResponse(Readiness(ready=False, model=model, detail=stalled), 503)
     detail = f"{model} is selected" if model else "no model is selected yet: readings wait in the buffer"
-    return JSONResponse(Readiness(ready=True, model=model, detail=f"{detail}; but: {remark}" if remark else detail))
+    remarks = "; ".join(each for each in (remark, lost) if each)
+    return JSONResponse(Readiness(ready=True, model=model, detail=f"{detail}; but: {remarks}" if remarks else detail))
 
 
 def _stalled(services: Any) -> str | None:

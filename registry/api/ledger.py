@@ -25,7 +25,7 @@ EXAMPLE = {
     "set_aside": 0,
     "unaccounted": 0,
     "lag_s": 0.012,
-    "outside": {"missing": 2, "devices": {"press-07": 2}, "broker_dropped": 0},
+    "outside": {"missing": 2, "devices": {"press-07": 2}, "broker_dropped": 0, "sessions_lost": 0},
     "quarantine": {"kept": 4, "kept_bytes": 812, "discarded": 0},
     "buffer": {"waiting_bytes": 1_410, "devices": 12, "devices_forgotten": 0},
 }
@@ -39,6 +39,13 @@ class Outside(TypedDict):
     broker_dropped: Annotated[
         int | None,
         Field(description="Messages that the broker dropped since it started; null if it does not report this."),
+    ]
+    sessions_lost: Annotated[
+        int,
+        Field(
+            description="Sessions of an ingester that the broker forgot, or that another client took over. Each may "
+            "have held readings that were acknowledged to devices; their number is not known."
+        ),
     ]
 
 
@@ -77,8 +84,9 @@ class Ledger(Counts):
     description="received = accepted + quarantined + repeated; accepted = classified + waiting + set_aside. "
     "`unaccounted` is the difference between the two sides: 0 unless something was lost or counted twice. "
     "`lag_s` is the age of the oldest waiting reading. `outside` is not part of the ledger. It counts the sequence "
-    "numbers (`seq`) that devices used but that never arrived, and the messages that the broker says it dropped for "
-    "any client since it started (null if the broker does not report this).",
+    "numbers (`seq`) that devices used but that never arrived, the messages that the broker says it dropped for "
+    "any client since it started (null if the broker does not report this), and the sessions of an ingester that "
+    "the broker lost.",
     responses=answer(200, "The ledger.", EXAMPLE),
     **needs("viewer"),
 )
@@ -92,6 +100,7 @@ def get_ledger(request: Request) -> Ledger:
             "missing": snapshot.missing,
             "devices": services.ledger.missing_devices() if snapshot.missing else {},
             "broker_dropped": health.broker_dropped(health.workers(services.redis, services.settings.redis.prefix)),
+            "sessions_lost": services.ledger.lost_sessions().count,
         },
         "quarantine": {
             "kept": snapshot.kept,

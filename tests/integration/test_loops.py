@@ -85,7 +85,7 @@ def stack(settings: Settings, tmp_path: Path, mark: str) -> Iterator[Stack]:
 
     ingest_link = link("ingest", subscription(settings), persistent=True)
     worker_link, device = link("worker"), link("device")
-    subscriber = link("subscriber", settings.topics.prediction.format(device_id="+"), f"{mark}/answers")
+    subscriber = link("subscriber", settings.topics.prediction.format(device_id="+"), f"{mark}/press/answers")
     writer, reader = Writer(settings, stop, mark), Reader(settings, stop, mark)
     client = writer.patient.client
     beats = [Heartbeat(client, mark, service, mark) for service in ("ingest", "inference")]
@@ -191,7 +191,7 @@ def test_a_device_that_asks_for_a_response_gets_one(stack: Stack, mark: str) -> 
     asking.connect(host, int(port))
     asking.loop_start()
     properties = Properties(PacketTypes.PUBLISH)
-    properties.ResponseTopic = f"{mark}/answers"
+    properties.ResponseTopic = f"{mark}/press/answers"
     properties.CorrelationData = b"\x2a"
     topic = stack.settings.topics.reading.format(device_id="press")
     asking.publish(topic, json.dumps({**READING, "id": "q"}), 1, properties=properties).wait_for_publish(5)
@@ -204,7 +204,7 @@ def test_a_device_that_asks_for_a_response_gets_one(stack: Stack, mark: str) -> 
         got += stack.subscriber.receive(10, 0.1)
         if len(got) == 2:
             break
-    answer = next(message for message in got if message.topic == f"{mark}/answers")
+    answer = next(message for message in got if message.topic == f"{mark}/press/answers")
     assert answer.correlation == b"\x2a"
     assert json.loads(answer.payload)["reading_id"] == "q"
 

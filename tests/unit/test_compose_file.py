@@ -108,6 +108,7 @@ def test_the_servers_are_set_as_the_embedded_ones(tmp_path: Path) -> None:
         embedded.pop(own)
     assert {key: ours.get(key) for key in embedded} == embedded
     assert ours["allow_anonymous"] == "false"
+    assert (ROOT / "deploy/mosquitto" / Path(ours["acl_file"]).name).is_file()
 
     ours = options((ROOT / "deploy/redis/redis.conf").read_text(encoding="utf-8"))
     flags = redis_server(tmp_path, 6379).command[1:]

@@ -158,14 +158,29 @@ def test_a_topic_that_names_no_device_is_refused(decoder: Decoder, topic: str) -
         decoder.device(topic)
 
 
-def test_a_response_topic_that_cannot_be_published_to_is_left_out(decoder: Decoder) -> None:
+def test_a_response_topic_that_is_not_answered_is_dropped_and_the_reading_taken(decoder: Decoder) -> None:
     payload = json.dumps(GOOD).encode()
-    entry, _ = decoder.decode(TOPIC, payload, NOW, "answers/1", b"\x01\x02")
+    mine = TOPIC.replace("/reading", "/answers")
+    entry, _ = decoder.decode(TOPIC, payload, NOW, mine, b"\x01\x02")
     assert entry is not None
-    assert (entry.response_topic, entry.correlation) == ("answers/1", "0102")
-    entry, _ = decoder.decode(TOPIC, payload, NOW, "answers/#", b"\x01\x02")
-    assert entry is not None
-    assert (entry.response_topic, entry.correlation) == (None, None)
+    assert (entry.response_topic, entry.correlation) == (mine, "0102")
+    assert decoder.unanswered == 0
+    for topic, correlation in ((f"{mine}/#", b"\x01"), ("answers/1", b"\x01"), (mine, b"x" * 1_025)):
+        entry, refused = decoder.decode(TOPIC, payload, NOW, topic, correlation)
+        assert entry is not None
+        assert not refused
+        assert (entry.response_topic, entry.correlation) == (None, None)
+    assert decoder.unanswered == 3
+    assert "longer than 1024 bytes" in decoder.last_unanswered
+
+
+def test_a_device_whose_predictions_no_broker_takes_is_refused() -> None:
+    """The name of a device becomes part of a topic that we publish to."""
+    decoder = Decoder(Settings(topics={"reading": "{device_id}/r", "prediction": "{device_id}/p"}))
+    assert decoder.device("press/r") == "press"
+    for name in ("\N{GRINNING FACE}", "$SYS", "é"):
+        with pytest.raises(Unusable, match="no prediction can be published"):
+            decoder.device(f"{name}/r")
 
 
 @given(st.binary(max_size=300) | st.text(max_size=200).map(lambda text: json.dumps(text).encode()))

@@ -6,7 +6,8 @@ still has, and only then does the broker go. And after a start it admits devices
 has subscribed: a broker without a subscriber acknowledges a reading and drops it.
 
 The door also tells MQTT 5 from 3.1.1 by the first packet, so that one port serves both (rumqttd needs a
-listener for each).
+listener for each), and keeps out what a device must not do: connect with the client id of a service, which
+connects behind the door, and send rumqttd what ends it.
 """
 
 from __future__ import annotations
@@ -14,43 +15,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Container
 from typing import Any
 
+from zelador.embedded.connect_packet import MQTT_5, Connect, read_connect
+from zelador.embedded.device_stream import DeviceStream, Refused, check_topic
 from zelador.embedded.ports import HOST
+from zelador.log_limit import LogLimit
 
 log = logging.getLogger(__name__)
 
 ADMIT_S = 30.0  # how long a device is kept waiting for the ingester before it is sent away
 HELLO_S = 10.0  # a connection that has not said CONNECT by then is closed
 FLUSH_S = 0.05
-CONNECT_PACKET = 0x10
-MQTT_5 = 5
-
-
-def protocol_level(start: bytes) -> int | None:
-    """The protocol level of the CONNECT packet that begins with `start`; None while more bytes are needed.
-
-    Raises ValueError when it is no CONNECT packet.
-    """
-    if not start:
-        return None
-    if start[0] != CONNECT_PACKET:
-        raise ValueError("not a CONNECT packet")
-    at = 1
-    while True:  # the remaining length: one to four bytes
-        if at > 4:
-            raise ValueError("malformed remaining length")
-        if at >= len(start):
-            return None
-        at += 1
-        if start[at - 1] < 0x80:
-            break
-    if len(start) < at + 2:
-        return None
-    name_ends = at + 2 + int.from_bytes(start[at : at + 2], "big")
-    if name_ends - at > 8:
-        raise ValueError("not MQTT")
-    return start[name_ends] if len(start) > name_ends else None
+LOG_S, LOG_LINES = 60.0, 10  # of devices that were sent away
+# rumqttd refuses these ids, and more than 10,010 connections, and ends when one that it refused comes again.
+FORBIDDEN_IN_IDS = frozenset("+#$/")
+MAX_DEVICES = 10_000
+INVALID_ID_5 = b"\x20\x03\x00\x85\x00"  # CONNACK: client identifier not valid
+INVALID_ID_3 = b"\x20\x02\x00\x02"  # CONNACK: identifier rejected
 
 
 class _Side(asyncio.Protocol):
@@ -79,6 +62,7 @@ class _Side(asyncio.Protocol):
             self.peer.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        # Closed, never reset: rumqttd that cannot write a CONNACK ends when the same client id comes again.
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.close()
         self.peer = None
@@ -89,7 +73,8 @@ class _Device(_Side):
 
     def __init__(self, gate: Gate) -> None:
         super().__init__(gate)
-        self._start = b""
+        self._start = bytearray()
+        self._stream: DeviceStream | None = None  # where the broker does not survive everything
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -100,27 +85,37 @@ class _Device(_Side):
 
     def data_received(self, data: bytes) -> None:
         if self.peer is not None:
-            super().data_received(data)
+            try:
+                super().data_received(data if self._stream is None else self._stream.feed(data))
+            except Refused as error:
+                self._send_away(str(error))
             return
         self._start += data
-        try:
-            level = protocol_level(self._start)
-        except ValueError:
-            self._close()
+        if self._task is not None or self.transport is None:
             return
-        if level is not None and self._task is None and self.transport is not None:
-            if self._timer is not None:
-                self._timer.cancel()
-            self.transport.pause_reading()
-            self._task = asyncio.get_running_loop().create_task(self._open(level))
+        try:
+            found = read_connect(self._start)
+        except ValueError as error:
+            self._send_away(str(error))
+            return
+        if found is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        if why := self._gate.objection(found.client_id):
+            self.transport.write(INVALID_ID_5 if found.level >= MQTT_5 else INVALID_ID_3)
+            self._send_away(why)
+            return
+        self.transport.pause_reading()
+        self._task = asyncio.get_running_loop().create_task(self._open(found))
 
-    async def _open(self, level: int) -> None:
+    async def _open(self, connect: Connect) -> None:
         try:
             await asyncio.wait_for(self._gate.admitted.wait(), ADMIT_S)
         except TimeoutError:
             self._close()
             return
-        port = self._gate.v5_port if level >= MQTT_5 else self._gate.v4_port
+        port = self._gate.v5_port if connect.level >= MQTT_5 else self._gate.v4_port
         loop = asyncio.get_running_loop()
         try:
             _, broker = await loop.create_connection(lambda: _Side(self._gate), HOST, port)
@@ -131,11 +126,24 @@ class _Device(_Side):
             if broker.transport is not None:
                 broker.transport.close()
             return
+        start, self._start = bytes(self._start), bytearray()
+        if self._gate.fragile:
+            self._stream = DeviceStream(connect.level)
+            try:
+                check_topic(connect.will_topic or b"")
+                start = start[: connect.size] + self._stream.feed(start[connect.size :])
+            except Refused as error:
+                broker.transport.close()
+                self._send_away(str(error))
+                return
         self.peer, broker.peer = broker, self
-        broker.transport.write(self._start)
-        self._start = b""
+        broker.transport.write(start)
         if not self._gate.holding:
             self.transport.resume_reading()
+
+    def _send_away(self, why: str) -> None:
+        self._gate.complain(why)
+        self._close()
 
     def _close(self) -> None:
         if self.transport is not None:
@@ -151,7 +159,12 @@ class _Device(_Side):
 class Gate:
     """Listens on `port`; an event loop in a thread of its own."""
 
-    def __init__(self, port: int, v5_port: int, v4_port: int) -> None:
+    def __init__(
+        self, port: int, v5_port: int, v4_port: int, reserved: Container[str] = (), fragile: bool = False
+    ) -> None:
+        """`reserved` has the client ids that no device may use; `fragile`: the broker is rumqttd."""
+        self.reserved, self.fragile = reserved, fragile
+        self._log_limit = LogLimit(LOG_S, LOG_LINES)
         self.port, self.v5_port, self.v4_port = port, v5_port, v4_port
         self.holding = False
         self.admitted = asyncio.Event()
@@ -164,6 +177,21 @@ class Gate:
         """Raises OSError when the port is taken."""
         self._thread.start()
         self._call(self._listen())
+
+    def objection(self, client_id: str) -> str | None:
+        """Why no device may connect with this id."""
+        if client_id in self.reserved:
+            return f"{client_id[:80]!r} is the client id of a service"
+        if self.fragile and set(client_id) & FORBIDDEN_IN_IDS:
+            return f"rumqttd takes no client id like {client_id[:80]!r}, with one of + # $ /"
+        if len(self.devices) > MAX_DEVICES:
+            return f"more than {MAX_DEVICES} devices are connected"
+        return None
+
+    def complain(self, why: str) -> None:
+        """Logs why a device was sent away."""
+        if self._log_limit.due():
+            log.warning("sent a device away: %s%s", why, self._log_limit.take_skipped())
 
     def admit(self, yes: bool) -> None:
         """Whether devices are let through to the broker; those that come meanwhile wait."""

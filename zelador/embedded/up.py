@@ -19,6 +19,7 @@ import redis
 from zelador import health
 from zelador.buffer import connect_redis
 from zelador.buffer.budget import maxmemory
+from zelador.embedded.client_ids import ReservedIds
 from zelador.embedded.gate import Gate
 from zelador.embedded.home import DRAIN_S, Home, home_settings
 from zelador.embedded.ports import HOST, choose
@@ -76,7 +77,13 @@ class Up:
             self.home.release()
             raise
         self.settings = home_settings(settings, self.home.path, self.ports, self.broker.remembers)
-        self._gate = Gate(self.ports["mqtt"], self.ports["broker5"], self.ports["broker4"])
+        self._gate = Gate(
+            self.ports["mqtt"],
+            self.ports["broker5"],
+            self.ports["broker4"],
+            reserved=ReservedIds(self.settings),
+            fragile=self.broker.name == "iotcore",
+        )
         self._supervisor = Supervisor(output, self._write_pids)
         self._broker_begun: int | None = None
         self._admitting = False

@@ -1,6 +1,8 @@
 """The MQTT session behind five verbs: receive, ack, publish, confirmed, close."""
 
 from zelador.link.message import Message, Outgoing
-from zelador.link.session import Link, LinkOptions, Publication
+from zelador.link.packets import publish_bytes
+from zelador.link.session import Link, LinkOptions
+from zelador.link.waiting import Publication
 
-__all__ = ["Link", "LinkOptions", "Message", "Outgoing", "Publication"]
+__all__ = ["Link", "LinkOptions", "Message", "Outgoing", "Publication", "publish_bytes"]

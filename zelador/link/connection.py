@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import select
+import struct
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
+from paho.mqtt import MQTTException
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -31,6 +33,11 @@ from zelador.settings import MqttSettings, redact
 log = logging.getLogger(__name__)
 
 PACKET_IDS = 65_535
+LARGEST_PACKET = 268_435_460  # bytes that MQTT can carry at all
+# Reasons of a DISCONNECT that say nothing of what we published (MQTT 5, 3.14.2.1): the server is busy (0x89) or shuts
+# down (0x8B), session taken over (0x8E), rate or quota (0x96, 0x97), administrative action
+# (0x98), another server (0x9C, 0x9D), connection rate (0x9F), maximum connect time (0xA0).
+INNOCENT = frozenset((0x89, 0x8B, 0x8E, 0x96, 0x97, 0x98, 0x9C, 0x9D, 0x9F, 0xA0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,7 @@ class ConnectionOptions:
 class _Handshake:
     connected: Any = None  # the CONNACK's reason code
     maximum: int = PACKET_IDS  # the broker's Receive Maximum
+    packet_bytes: int = LARGEST_PACKET  # its Maximum Packet Size
     session_present: bool = False
     answered: bool = False  # the SUBACK has come
     denied: str | None = None  # a filter that the broker refused, and why
@@ -65,6 +73,7 @@ class Connection:
         self.confirmed: list[int] = []  # packet ids that the broker has answered for
         self.refused: dict[int, str] = {}  # of these, its refusals
         self.lost: str | None = None  # why, once it is
+        self.lost_by_message = True  # False: the broker named a reason that no message of ours can be
         self.held = 0  # messages received and not acknowledged
         self.held_bytes = 0  # of their payloads
         self.optional_open: int | None = None  # the packet id of the optional subscription while it is unanswered
@@ -85,6 +94,7 @@ class Connection:
             self._drop()
             raise
         self.receive_maximum = self._handshake.maximum
+        self.packet_bytes = self._handshake.packet_bytes
         self.session_present = self._handshake.session_present
         self.made_at = time.time_ns() // 1_000_000
 
@@ -102,7 +112,7 @@ class Connection:
                 self._next_misc = now + self._misc_every
                 self._check(self._client.loop_misc())
             self._write()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, LookupError, struct.error, MQTTException) as error:
             self._lose(str(error) or type(error).__name__)
 
     def ack(self, messages: Sequence[Message]) -> None:
@@ -121,6 +131,11 @@ class Connection:
         if self._lane is not None:
             return self._lane.publish(messages)
         return [self._publish_by_paho(message) for message in messages]
+
+    def give_up(self, why: str) -> None:
+        """Leaves a broker that does not do its part."""
+        if self.lost is None:
+            self._lose(why)
 
     def close(self) -> None:
         """Says goodbye, so that the broker does not send the will."""
@@ -285,6 +300,7 @@ class Connection:
         self._handshake.connected = reason
         self._handshake.session_present = flags.session_present
         self._handshake.maximum = getattr(properties, "ReceiveMaximum", PACKET_IDS)
+        self._handshake.packet_bytes = getattr(properties, "MaximumPacketSize", LARGEST_PACKET)
         self._handshake.expiry_s = getattr(properties, "SessionExpiryInterval", None)
         self._handshake.given_id = getattr(properties, "AssignedClientIdentifier", None)
 
@@ -301,6 +317,7 @@ class Connection:
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if self.lost is None:
             self.lost = str(reason)
+            self.lost_by_message = getattr(reason, "value", 0) not in INNOCENT
 
     def _on_publish(self, _client: Any, _data: Any, packet_id: int, reason: Any, _properties: Any) -> None:
         self.confirmed.append(packet_id)

@@ -35,11 +35,13 @@ class LaneSocket(BufferedSocket):
         self._last_id = LAST_ID
 
     def publish(self, messages: Sequence[Outgoing]) -> list[int]:
-        """Queues a PUBLISH at QoS 1 for each; gives their packet ids. Raises ValueError for one too large for MQTT.
+        """Queues a PUBLISH at QoS 1 for each; gives their packet ids. Raises ValueError for one that MQTT
+        cannot carry, and then has queued none.
 
         No more than half of the ids may be open (the link's window is smaller).
         """
         packet_ids: list[int] = []
+        packets: list[bytes] = []
         packet_id, still_open = self._last_id, self._open
         for message in messages:
             packet_id = packet_id + 1 if packet_id < LAST_ID else FIRST_ID
@@ -48,9 +50,10 @@ class LaneSocket(BufferedSocket):
             properties = b"\x00"
             if message.content_type or message.correlation:
                 properties = publish_properties(message.content_type, message.correlation)
-            self._outgoing.append(publish_packet(message.topic, message.payload, packet_id, message.retain, properties))
-            still_open.add(packet_id)
+            packets.append(publish_packet(message.topic, message.payload, packet_id, message.retain, properties))
             packet_ids.append(packet_id)
+        self._outgoing += packets
+        still_open.update(packet_ids)
         self._last_id = packet_id
         return packet_ids
 

@@ -13,7 +13,7 @@ from struct import pack, unpack
 
 import msgspec
 
-from zelador.link.message import Message
+from zelador.link.message import Message, Outgoing
 
 FAILURE = 0x80  # reason codes from here on are failures
 LARGEST = 268_435_455  # bytes after the fixed header that four length bytes can say
@@ -88,6 +88,12 @@ def publish_packet(
     return b"".join((head, named, packet_id.to_bytes(2, "big"), properties, payload))
 
 
+def publish_bytes(outgoing: Outgoing) -> int:
+    """How large its PUBLISH is, or a few bytes more."""
+    named = len(outgoing.topic.encode(errors="replace")) + len(outgoing.correlation or b"")
+    return 32 + named + len(outgoing.content_type or "") + len(outgoing.payload)
+
+
 def puback_packets(packet_ids: Sequence[int]) -> bytes:
     """A PUBACK that says success for each, one behind the other."""
     return pack(f">{2 * len(packet_ids)}H", *chain.from_iterable(zip(repeat(0x4002), packet_ids, strict=False)))
@@ -128,7 +134,11 @@ def _plain_confirmations(data: bytes) -> list[int]:
 
 
 def _publish(data: bytes, first: int, body: int, stop: int, received_at: int, epoch: int) -> Message:
-    """The PUBLISH whose variable header begins at `body`; every length in it is checked against `stop`."""
+    """The PUBLISH whose variable header begins at `body`; every length in it is checked against `stop`.
+
+    A packet whose acknowledgement is possible is taken, whatever its properties are: a broker would send it again
+    for ever. Properties that cannot be read are left out; without their length, all that follows is the payload.
+    """
     qos = first >> 1 & 1
     if body + 2 > stop:
         raise Malformed("a PUBLISH without a topic")
@@ -140,13 +150,15 @@ def _publish(data: bytes, first: int, body: int, stop: int, received_at: int, ep
     packet_id = data[at] << 8 | data[at + 1] if qos else 0
     if qos and not packet_id:
         raise Malformed("a PUBLISH at QoS 1 with the packet id 0")
+    properties: tuple[str | None, bytes | None] = (None, None)
+    size, start = 0, after
     try:
-        size, start = _varint(data, after, stop)
-    except IndexError:
-        raise Malformed("a PUBLISH whose properties have no length") from None
-    if start + size > stop:
-        raise Malformed("a PUBLISH whose properties reach beyond its end")
-    properties = _properties(data[start : start + size])
+        length, begun = _varint(data, after, stop)
+        if begun + length <= stop:
+            size, start = length, begun
+            properties = _properties(data[start : start + size])
+    except (IndexError, Malformed):
+        pass
     return Message(topic, data[start + size : stop], received_at, epoch, packet_id, qos, first & 1 == 1, *properties)
 
 

@@ -1,7 +1,7 @@
 """The link: one MQTT session that outlives its connections.
 
-What was published and not confirmed belongs to the link and goes out again on the next connection; what
-was received and not acknowledged belongs to the broker, which sends it again.
+What was published and not confirmed belongs to the link and goes out again on the next connection, unless it is
+what ends connections; what was received and not acknowledged belongs to the broker, which sends it again.
 """
 
 from __future__ import annotations
@@ -10,20 +10,25 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Event
 
-import msgspec
-
 from zelador.errors import Unavailable
-from zelador.link.connection import Connection, ConnectionOptions
+from zelador.link.connection import LARGEST_PACKET, Connection, ConnectionOptions
 from zelador.link.message import Message, Outgoing
+from zelador.link.packets import publish_bytes
+from zelador.link.waiting import PROMPT_S, STEADY_S, Publication, Waiting
+from zelador.log_limit import LogLimit
 from zelador.retry import backoff
 from zelador.settings import MqttSettings
 
 log = logging.getLogger(__name__)
 
 WINDOW = 32_000  # messages published and not confirmed, whatever the broker would take: half of the packet ids
+PROVEN_S = 5.0  # a connection that lived so long, or confirmed something, ends the back-off between connections
+SILENT_S = 30.0  # a broker that confirms nothing for so long is left: it may have swallowed a message
+LOG_S, LOG_LINES = 60.0, 20  # of one kind: a broker that hangs up again and again
+ROOM = 4_096  # a payload that is smaller than the limit by this fits with topic and properties, and is not measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +44,6 @@ class LinkOptions:
     optional: tuple[str, ...] = ()  # at QoS 0, and no harm done if the broker refuses them
 
 
-@dataclass(slots=True, eq=False)
-class Publication:
-    """Messages published together. `refused` has the index of each that the broker said no to, and its reason."""
-
-    left: int
-    refused: dict[int, str] = field(default_factory=dict)
-
-
-class _Waiting(msgspec.Struct, frozen=True, gc=False):
-    outgoing: Outgoing
-    publication: Publication
-    index: int
-
-
 class Link:
     """Single-threaded: every verb drives the socket on the caller's thread, and reconnects by itself."""
 
@@ -62,10 +53,22 @@ class Link:
         self._stop = stop
         self._connection: Connection | None = None
         self._optional = options.optional
-        self._queued: deque[_Waiting] = deque()  # not yet sent on this connection
-        self._sent: dict[int, _Waiting] = {}  # packet id → sent, not yet confirmed
+        self._queued: deque[Waiting] = deque()  # not yet sent on this connection
+        self._sent: dict[int, Waiting] = {}  # packet id → sent, not yet confirmed
+        self._group = 0  # of suspects on their way, how many were sent together; 0: none are
+        self._group_at = 0.0  # when they were sent
+        self._group_evident = False  # whether that connection worked by then
+        self._next_group = 1
+        self._sent_at = self._confirmed_at = 0.0  # when a message last was
         self._epoch = 0
         self._attempt = 0
+        self._proven = False  # whether the present connection confirmed something
+        self._established_at = 0.0
+        self._birth_id: int | None = None  # while it is not confirmed
+        self._packet_bytes = LARGEST_PACKET
+        self._connected_log = LogLimit(LOG_S, LOG_LINES)
+        self._lost_log = LogLimit(LOG_S, LOG_LINES)
+        self._refused_log = LogLimit(LOG_S, LOG_LINES)
         self._next_try = 0.0
         self._quiet_until = 0.0
         self._free_at = time.monotonic()  # when nothing was held
@@ -73,6 +76,7 @@ class Link:
         self.disconnected_since: float | None = time.monotonic()  # None: connected
         self.reconnects = 0
         self.stale_acks = 0
+        self.session_present = False  # whether the broker knew our session when the last connection was made
         self.sessions_lost = 0  # connections at which the broker had forgotten what it held for us
 
     @property
@@ -93,6 +97,11 @@ class Link:
     def connected_at(self) -> int | None:
         """When the present connection was made (ms since 1970 UTC), its subscriptions with it; None without one."""
         return None if self._connection is None else self._connection.made_at
+
+    @property
+    def packet_bytes(self) -> int:
+        """The largest packet that the broker takes, as it last said; MQTT's own limit where it says nothing."""
+        return self._packet_bytes
 
     def open(self, patience: float) -> None:
         """Connects, trying for `patience` seconds. Raises Unavailable: at the start a wrong address must be said."""
@@ -132,13 +141,14 @@ class Link:
         self.stale_acks += len(messages) - len(ours)
         connection.ack(ours)
         self._last_ack = time.monotonic()
+        self._proven = True
         connection.turn(0.0)
         self._settle(connection)
 
     def publish(self, messages: Sequence[Outgoing]) -> Publication:
         """Queues the messages and sends what the broker's window takes; `confirmed` tells when all arrived."""
         publication = Publication(len(messages))
-        self._queued.extend(_Waiting(message, publication, index) for index, message in enumerate(messages))
+        self._queued.extend(Waiting(message, publication, index) for index, message in enumerate(messages))
         if self._connection is not None:
             self._send(self._connection)
             self._connection.turn(0.0)
@@ -179,8 +189,12 @@ class Link:
     def _turn(self, wait: float) -> None:
         if self._queued:
             wait = min(wait, max(0.0, self._quiet_until - time.monotonic()) or wait)
+        if self._sent:
+            wait = min(wait, SILENT_S)
         if connection := self._ready(wait):
             connection.turn(wait)
+            if self._sent and time.monotonic() - max(self._confirmed_at, self._sent_at) > SILENT_S:
+                connection.give_up(f"it confirmed none of {len(self._sent)} messages for {SILENT_S:g} s")
             self._settle(connection)
 
     def _ready(self, wait: float) -> Connection | None:
@@ -209,53 +223,139 @@ class Link:
             ConnectionOptions(options.client_id, options.filters, options.persistent, options.will, self._optional),
             self._epoch,
         )
+        self.session_present = connection.session_present
         if options.persistent and self.reconnects and not connection.session_present:
             self.sessions_lost += 1
             log.error("the broker has forgotten our session: what it held for %s is lost", options.client_id)
         self._connection = connection
         self.disconnected_since = None
-        self._free_at = time.monotonic()
-        self._attempt = 0
+        now = time.monotonic()
+        self._established_at = self._free_at = now
+        self._proven = False
         self._next_try = 0.0
+        self._packet_bytes = connection.packet_bytes
+        self._birth_id = None
         if options.birth is not None:
-            connection.publish([options.birth])
-        # What the last connection did not confirm goes first, in its old order.
-        self._queued.extendleft(reversed(self._sent.values()))
-        self._sent = {}
-        self._quiet_until = time.monotonic() + options.quiet_s
+            (self._birth_id,) = connection.publish([options.birth])
+        self._quiet_until = now + options.quiet_s
+        if self._queued and self._queued[0].alone:  # the connection has to show first that it works without it
+            self._quiet_until = max(self._quiet_until, now + STEADY_S)
         self._send(connection)
-        log.info("connected to the broker as %s", options.client_id)
+        if self._connected_log.due():
+            log.info("connected to the broker as %s%s", options.client_id, self._connected_log.take_skipped())
         return connection
 
     def _send(self, connection: Connection) -> None:
         """As much of the queue as the broker's Receive Maximum allows (paho does not honour it)."""
-        if time.monotonic() < self._quiet_until:
+        if not self._queued or time.monotonic() < self._quiet_until:
             return
-        room = min(connection.receive_maximum, WINDOW) - 1 - len(self._sent)
-        if self._queued and room > 0:
-            batch = [self._queued.popleft() for _ in range(min(room, len(self._queued)))]
-            self._sent.update(zip(connection.publish([waiting.outgoing for waiting in batch]), batch, strict=True))
+        room = min(connection.receive_maximum, WINDOW) - len(self._sent) - (self._birth_id is not None)
+        if self._group or self._queued[0].suspect:
+            room = self._group_room(room)
+        if room > 0:
+            self._publish(connection, [self._queued.popleft() for _ in range(min(room, len(self._queued)))])
+
+    def _group_room(self, room: int) -> int:
+        """How many messages may be sent while suspects are: none until the group before them is confirmed."""
+        if self._sent:
+            return 0
+        if self._group:
+            self._next_group, self._group = self._next_group * 2, 0
+        suspects = 0
+        for waiting in self._queued:
+            if not waiting.suspect or suspects >= self._next_group:
+                break
+            suspects += 1
+        if not suspects:
+            self._next_group = 1
+            return room
+        now = time.monotonic()
+        steady = self._birth_id is None and now - self._established_at >= STEADY_S
+        if self._queued[0].alone and not steady:
+            return 0  # the answer to our birth message comes here again
+        self._group, self._group_at, self._group_evident = min(suspects, max(1, room)), now, steady
+        return self._group
+
+    def _publish(self, connection: Connection, batch: list[Waiting]) -> None:
+        limit, self._sent_at = self._packet_bytes, time.monotonic()
+        if max([len(waiting.outgoing.payload) for waiting in batch]) > limit - ROOM:
+            batch = [waiting for waiting in batch if self._fits(waiting, limit)]
+        try:
+            packet_ids = connection.publish([waiting.outgoing for waiting in batch])
+        except ValueError:  # one of them can be no MQTT packet: the others are sent by themselves
+            for waiting in batch:
+                try:
+                    (packet_id,) = connection.publish([waiting.outgoing])
+                    self._sent[packet_id] = waiting
+                except ValueError as error:
+                    self._refuse(waiting, str(error))
+        else:
+            self._sent.update(zip(packet_ids, batch, strict=True))
+
+    def _fits(self, waiting: Waiting, limit: int) -> bool:
+        size = publish_bytes(waiting.outgoing)
+        if size > limit:
+            self._refuse(waiting, f"the message has {size} bytes, and the broker takes at most {limit}")
+        return size <= limit
+
+    def _refuse(self, waiting: Waiting, reason: str) -> None:
+        waiting.publication.refuse(waiting.index, reason)
+        if self._refused_log.due():
+            topic, skipped = waiting.outgoing.topic[:200], self._refused_log.take_skipped()
+            log.error("gave up publishing to %r: %s%s", topic, reason, skipped)
 
     def _settle(self, connection: Connection) -> None:
         if not connection.held:
             self._free_at = time.monotonic()
         for packet_id in connection.confirmed:
             waiting = self._sent.pop(packet_id, None)
-            if waiting is not None:  # else our birth message
-                waiting.publication.left -= 1
+            if waiting is not None:
+                self._proven = True
                 if connection.refused and packet_id in connection.refused:
-                    waiting.publication.refused[waiting.index] = connection.refused[packet_id]
-        connection.confirmed.clear()
-        connection.refused.clear()
+                    waiting.publication.refuse(waiting.index, connection.refused[packet_id])
+                else:
+                    waiting.publication.left -= 1
+            elif packet_id == self._birth_id:
+                self._birth_id = None
+        if connection.confirmed:
+            self._confirmed_at = time.monotonic()
+            connection.confirmed.clear()
+            connection.refused.clear()
         if connection.lost is not None:
-            log.warning("lost the broker: %s", connection.lost)
-            if connection.optional_open is not None and self._optional:
-                log.info("it hung up before it answered for %s: going on without", ", ".join(self._optional))
-                self._optional = ()
-            self._connection = None
-            self.disconnected_since = time.monotonic()
-            self._attempt = 1
-            self._next_try = time.monotonic() + backoff(1)
-            self.reconnects += 1
+            self._lose(connection, connection.lost)
         elif self._queued:
             self._send(connection)
+
+    def _lose(self, connection: Connection, why: str) -> None:
+        now = time.monotonic()
+        if self._lost_log.due():
+            log.warning("lost the broker: %s%s", why, self._lost_log.take_skipped())
+        if connection.optional_open is not None and self._optional:
+            log.info("it hung up before it answered for %s: going on without", ", ".join(self._optional))
+            self._optional = ()
+        if self._proven or now - self._established_at >= PROVEN_S:
+            self._attempt = 0
+        self._suspect(connection, why, now)
+        self._connection = None
+        self.disconnected_since = now
+        self._attempt += 1
+        self._next_try = now + backoff(self._attempt)
+        self.reconnects += 1
+
+    def _suspect(self, connection: Connection, why: str, now: float) -> None:
+        """What was on its way goes first in the queue, in its old order, but for what is found to end connections."""
+        again = list(self._sent.values())
+        if connection.lost_by_message:
+            alone = self._group == 1
+            evident = self._group_evident and now - self._group_at <= PROMPT_S
+            counted = [waiting.after_loss(alone, evident) for waiting in again]
+            again = []
+            for waiting in counted:
+                if (verdict := waiting.verdict(why)) is None:
+                    again.append(waiting)
+                else:
+                    self._refuse(waiting, verdict)
+                    self._attempt = 0
+        self._queued.extendleft(reversed(again))
+        self._sent = {}
+        self._group, self._next_group = 0, 1

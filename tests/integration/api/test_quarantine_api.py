@@ -80,12 +80,12 @@ def test_many_are_replayed_or_discarded_and_the_ledger_closes(client: httpx.Clie
 def test_what_was_lost_before_us_stands_beside_the_ledger(client: httpx.Client, site: Site) -> None:
     site.writer.append([], [])
     before = client.get("/v1/ledger").json()
-    assert before["outside"] == {"missing": 0, "devices": {}, "broker_dropped": None}
+    assert before["outside"] == {"missing": 0, "devices": {}, "broker_dropped": None, "sessions_lost": 0}
     from tests.integration.test_sequence import Site as Numbered
 
     Numbered(site.settings).say(1, 2, 5)
     after = client.get("/v1/ledger").json()
-    assert after["outside"] == {"missing": 2, "devices": {"d": 2}, "broker_dropped": None}
+    assert after["outside"] == {"missing": 2, "devices": {"d": 2}, "broker_dropped": None, "sessions_lost": 0}
     assert after["unaccounted"] == 0
     metrics = client.get("/metrics").text
     assert "zelador_sequence_missing 2.0" in metrics

@@ -1,0 +1,52 @@
+#!/bin/sh
+# Gives a device a password of its own, and prints it once; a second time, a new one. --remove takes it away.
+#   docker-compose exec broker sh /zelador/add-device.sh press-07
+# Only hashes are kept, in the broker's volume; no command line holds a password.
+set -eu
+umask 077
+devices=${MOSQUITTO_DEVICES:-/mosquitto/data/devices}
+passwords=${MOSQUITTO_PASSWORDS:-/tmp/passwords}
+broker=${MOSQUITTO_PID:-1}
+
+remove=no
+if [ "${1:-}" = --remove ]; then
+    remove=yes
+    shift
+fi
+name=${1:-}
+case "$name" in
+    "" | *[!A-Za-z0-9_.-]* | -*)
+        echo "usage: add-device.sh [--remove] NAME; a name has letters, digits, _ . and - only" >&2
+        exit 2
+        ;;
+    zelador | device)
+        echo "$name is a user of its own (.env); name the device otherwise" >&2
+        exit 2
+        ;;
+esac
+if [ "${#name}" -gt 64 ]; then
+    echo "a name has at most 64 characters" >&2
+    exit 2
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+touch "$devices"
+awk -F: -v name="$name" '$1 != name' "$devices" >"$work/devices"
+awk -F: -v name="$name" '$1 != name' "$passwords" >"$work/passwords"
+if [ "$remove" = no ]; then
+    password=$(head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n')
+    printf '%s:%s\n' "$name" "$password" >"$work/new"
+    mosquitto_passwd -U "$work/new"
+    cat "$work/new" >>"$work/devices"
+    cat "$work/new" >>"$work/passwords"
+fi
+# First the one that a restart reads. Both are replaced in place: the broker must be able to read them.
+cat "$work/devices" >"$devices"
+cat "$work/passwords" >"$passwords"
+kill -HUP "$broker"
+if [ "$remove" = no ]; then
+    echo "user $name, password $password (shown once)"
+else
+    echo "$name can no longer connect"
+fi

@@ -1,0 +1,68 @@
+"""Counts the broker sessions that the ingester lost, in the ledger's hash: a restart forgets nothing of it.
+
+What such a session held (acknowledged to devices, not yet handed to us) is gone, and nobody can say how much that was.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import redis
+
+from zelador.buffer.keys import Keys
+from zelador.ledger import LOST_AT, LOST_SESSIONS, LostSessions
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+
+
+class SessionRecord:
+    """`known`: the broker's sessions outlive its process; where they do not, each start finds none, as it should."""
+
+    def __init__(self, client: redis.Redis, prefix: str, client_id: str, known: bool) -> None:
+        self._client = client
+        self._ledger = Keys(prefix).ledger
+        self._field = f"session:{client_id}"
+        self._known = known
+        self._counted = 0  # of this process's losses, how many are in the ledger
+        self._next_try = 0.0
+        self._begun = False
+        self._last_at = 0
+
+    def note(self, lost: int, present: bool) -> None:
+        """`lost` sessions so far in this process; `present`: the last connection found its session. Never raises."""
+        if (self._begun and lost == self._counted) or time.monotonic() < self._next_try:
+            return
+        try:
+            if not self._begun:
+                self._begin(present)
+            if lost > self._counted:
+                self._count(lost - self._counted)
+                self._counted = lost
+        except (redis.RedisError, OSError) as error:
+            self._next_try = time.monotonic() + RETRY_S
+            log.debug("a lost session is not counted yet: %s", error)
+
+    def remark(self) -> str | None:
+        """For /readyz: what was lost lately."""
+        return LostSessions(1, self._last_at, time.time_ns() // 1_000_000).remark() if self._last_at else None
+
+    def _begin(self, present: bool) -> None:
+        """Compares with what an earlier process left: a session that it had and we do not find was lost meanwhile."""
+        had, at = self._client.hmget(self._ledger, [self._field, LOST_AT])
+        self._last_at = int(at or 0)
+        if had and not present and self._known:
+            log.error("the broker has lost our session since the ingester's last run: what it held is lost")
+            self._count(1)
+        self._client.hset(self._ledger, self._field, 1)
+        self._begun = True
+
+    def _count(self, losses: int) -> None:
+        now = time.time_ns() // 1_000_000
+        with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.hincrby(self._ledger, LOST_SESSIONS, losses)
+            pipeline.hset(self._ledger, LOST_AT, now)
+            pipeline.execute()
+        self._last_at = now

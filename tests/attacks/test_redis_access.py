@@ -1,0 +1,45 @@
+"""The Redis user of docs/how-to/secure-the-broker.md may do what the loops do, and reaches no other key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.integration.test_loops import READING, Stack, stack
+from zelador.settings import Settings
+
+__all__ = ["stack"]  # a fixture
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/secure-the-broker.md"
+
+
+@pytest.fixture
+def settings(settings: Settings, redis_url: str, mark: str) -> Iterator[Settings]:
+    (line,) = re.findall(r"^user zelador (on >PASSWORD .*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    rules = line.replace("{zelador}", f"{{{mark}}}").replace("PASSWORD", "secret").split()
+    admin = redis.Redis.from_url(redis_url)
+    admin.execute_command("ACL", "SETUSER", mark, "reset", *rules)
+    url = redis_url.replace("redis://", f"redis://{mark}:secret@")
+    yield settings.model_copy(update={"redis": settings.redis.model_copy(update={"url": url})})
+    admin.execute_command("ACL", "DELUSER", mark)
+    admin.close()
+
+
+def test_the_documented_rights_are_enough_and_no_more(stack: Stack, mark: str) -> None:
+    stack.send("press", {**READING, "id": "a", "seq": 1}, b"junk", [{**READING, "id": "b", "seq": 5}])
+    stack.ingest(3)
+    stack.classify(2)
+    ledger = stack.ledger.read()
+    assert (ledger.classified, ledger.quarantined, ledger.unaccounted) == (2, 1, 0)
+    assert stack.ledger.lost_sessions().count == 0
+    assert stack.client.info("persistence")
+    for command in (("SET", "other", "1"), ("GET", "{other}:ledger"), ("FLUSHALL",), ("CONFIG", "SET", "save", "")):
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            stack.client.execute_command(*command)
+    for command in (("KEYS", "*"), ("SHUTDOWN",), ("CLIENT", "KILL", "TYPE", "normal")):
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            stack.client.execute_command(*command)
