@@ -10,14 +10,6 @@ import pytest
 from tests.attacks.own_redis import OwnRedis
 
 
-@pytest.fixture(params=["redis-server", "valkey"])
-def own(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[OwnRedis]:
-    server = OwnRedis(tmp_path, request.param)
-    yield server
-    server.client.close()
-    server.kill()
-
-
 @pytest.fixture
 def one(tmp_path: Path) -> Iterator[OwnRedis]:
     server = OwnRedis(tmp_path, "auto")

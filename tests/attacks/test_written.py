@@ -2,142 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import threading
 import time
-from collections.abc import Callable
 from threading import Event
 
 import pytest
-import redis
 
-from tests.attacks.own_redis import OwnRedis, entry, refused, settings_of
-from tests.integration.test_buffer import drain
-from tests.slow_fsync import slow_fsync
-from zelador.buffer import Outcome, Reader, Stopping, Writer, connect_redis
+from tests.attacks.kills import appended_and_killed
+from tests.attacks.own_redis import OwnRedis, entry, settings_of
+from zelador.buffer import Writer
 from zelador.buffer import written as module
-from zelador.buffer.keys import Keys
 from zelador.buffer.written import NO_RIGHT, Confirmer, NotWritten, unwritten
-from zelador.quarantine import Quarantine
-
-ENTRIES = 6_000
-KILLS_WITHIN_S = 20.0  # how long a test waits for a moment with answered and unwritten bytes
 
 
-def answers_before_it_writes(server: OwnRedis) -> bool:
-    info = server.client.info("persistence")
-    return bool(info["aof_pending_bio_fsync"] and info["aof_buffer_length"])
-
-
-def killed_while_unwritten(server: OwnRedis, step: Callable[[], str]) -> list[str]:
-    """Repeats `step`, kills Redis while it has answered and not written, starts it; gives what `step` confirmed."""
-    confirmed: list[str] = []
-    ends: list[Exception] = []
-
-    def work() -> None:
-        try:
-            while True:
-                confirmed.append(step())
-                time.sleep(0.001)  # so that the entries last until the kill
-        except Exception as error:  # noqa: BLE001 - shown by the test
-            ends.append(error)
-
-    worker = threading.Thread(target=work, daemon=True)
-    with slow_fsync(server.process.pid):
-        worker.start()
-        deadline = time.monotonic() + KILLS_WITHIN_S
-        while not (confirmed and answers_before_it_writes(server)):
-            assert not ends, f"the steps ended before the kill: {ends[0]!r}"
-            assert time.monotonic() < deadline, "Redis never answered before it wrote"
-        server.kill()
-    worker.join(10)
-    assert isinstance(ends[0], (redis.RedisError, OSError, Stopping)), repr(ends[0])
-    server.start()
-    return confirmed
-
-
-def until_dead(server: OwnRedis, stop: Event) -> Callable[[float], object]:
-    """Waits, and ends the waiting once Redis is dead."""
-
-    def wait(seconds: float) -> None:
-        time.sleep(seconds)
-        if server.process.poll() is not None:
-            stop.set()
-
-    return wait
-
-
-def test_an_append_that_was_confirmed_outlives_a_kill(own: OwnRedis) -> None:
-    stop = Event()
-    writer, numbers = Writer(settings_of(own), stop, "test"), itertools.count()
-
-    def step() -> str:
-        name = f"r{next(numbers)}"
-        writer.append([entry(name)], [])
-        return name
-
-    writer.patient.wait = until_dead(own, stop)
-    confirmed = killed_while_unwritten(own, step)
-    reader = Reader(settings_of(own), Event(), "worker")
-    found = {a.readings[0].id for d in drain(reader) for a in d.arrivals or ()}
-    assert [name for name in confirmed if name not in found] == []
-
-
-def test_a_replay_that_was_confirmed_outlives_a_kill(one: OwnRedis) -> None:
-    """Both ways: a refused message that is read again, and a reading that was set aside and waits again."""
-    settings = settings_of(one)
-    writer = Writer(settings, Event(), "test")
-    bad = refused(b'{"lux": 1, "temperature": 2, "vibration": 0.5}')
-    writer.append([], [bad] * ENTRIES)
-    quarantine = Quarantine(connect_redis(settings.redis), settings)
-    entries = iter(list(one.client.xrange(Keys("t").quarantine)))
-
-    def step() -> str:
-        name = next(entries)[0].decode()
-        assert quarantine.replay(name).outcome == "accepted"
-        return name
-
-    confirmed = killed_while_unwritten(one, step)
-    left = {name.decode() for name, _ in one.client.xrange(Keys("t").quarantine)}
-    assert [name for name in confirmed if name in left] == []
-
-
-def test_what_was_set_aside_and_confirmed_outlives_a_kill(one: OwnRedis) -> None:
-    settings, stop = settings_of(one), Event()
-    settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"pack": 1})})
-    Writer(settings, Event(), "test").append([entry(f"r{number}") for number in range(ENTRIES)], [])
-    reader = Reader(settings, stop, "worker")
-    reader.patient.wait = until_dead(one, stop)
-    delivered = iter(drain(reader))
-
-    def step() -> str:
-        name = next(delivered).stream_id
-        reader.settle([Outcome(name, 0, (refused(name.encode(), "a"),))], [])
-        return name
-
-    confirmed = killed_while_unwritten(one, step)
-    kept = {fields[b"payload"].decode() for _, fields in one.client.xrange(Keys("t").quarantine)}
-    assert [name for name in confirmed if name not in kept] == []
-
-
-def test_what_was_put_back_and_confirmed_outlives_a_kill(one: OwnRedis) -> None:
-    settings = settings_of(one)
-    settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"pack": 1})})
-    Writer(settings, Event(), "test").append([entry(f"r{number}") for number in range(ENTRIES)], [])
-    reader = Reader(settings, Event(), "worker")
-    item = refused(b"{}", "a")
-    reader.settle([Outcome(delivered.stream_id, 0, (item,)) for delivered in drain(reader)], [])
-    quarantine = Quarantine(connect_redis(settings.redis), settings)
-    entries = iter(list(one.client.xrange(Keys("t").quarantine)))
-
-    def step() -> str:
-        name = next(entries)[0].decode()
-        assert quarantine.replay(name).outcome == "waiting"
-        return name
-
-    confirmed = killed_while_unwritten(one, step)
-    left = {name.decode() for name, _ in one.client.xrange(Keys("t").quarantine)}
-    assert [name for name in confirmed if name in left] == []
+def test_an_append_that_was_confirmed_outlives_a_kill(one: OwnRedis) -> None:
+    appended_and_killed(one)
 
 
 def test_what_is_written_costs_no_second_round_trip(one: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,8 @@ def aof(facts: RedisFacts) -> Finding:
             "appendonly no: the buffer is in memory only, but for a snapshot now and then",
             "every reading that was acknowledged and waits, and the ledger's count since the last snapshot, "
             "when Redis dies or restarts",
-            "redis-cli CONFIG SET appendonly yes, and in redis.conf: appendonly yes",
+            "redis-cli CONFIG SET appendonly yes, and in redis.conf: appendonly yes; "
+            "nothing is safe before INFO has aof_rewrite_in_progress:0",
         )
     if not says(facts.info):
         return broken(
