@@ -15,24 +15,27 @@ from tests.integration.test_buffer import drain
 from tests.slow_fsync import slow_fsync
 from zelador.buffer import Reader, Stopping, Writer
 
+KILLS = 2
 KILLS_WITHIN_S = 20.0  # how long a test waits for a moment with answered and unwritten bytes
 
 
 def appended_and_killed(server: OwnRedis) -> None:
-    """Whatever an append confirmed is there after a kill between an answer and its write."""
-    stop, numbers = Event(), itertools.count()
-    writer = Writer(settings_of(server), stop, "test")
-    writer.patient.wait = until_dead(server, stop)
+    """Whatever an append confirmed is there after each of KILLS between an answer and its write."""
+    numbers = itertools.count()
+    for _ in range(KILLS):
+        stop = Event()
+        writer = Writer(settings_of(server), stop, "test")
+        writer.patient.wait = until_dead(server, stop)
 
-    def step() -> str:
-        name = f"r{next(numbers)}"
-        writer.append([entry(name)], [])
-        return name
+        def step(writer: Writer = writer) -> str:
+            name = f"r{next(numbers)}"
+            writer.append([entry(name)], [])
+            return name
 
-    confirmed = killed_while_unwritten(server, step)
-    reader = Reader(settings_of(server), Event(), "worker")
-    found = {arrival.readings[0].id for item in drain(reader) for arrival in item.arrivals or ()}
-    assert [name for name in confirmed if name not in found] == []
+        confirmed = killed_while_unwritten(server, step)
+        reader = Reader(settings_of(server), Event(), "worker")
+        found = {arrival.readings[0].id for item in drain(reader) for arrival in item.arrivals or ()}
+        assert [name for name in confirmed if name not in found] == []
 
 
 def answers_before_it_writes(server: OwnRedis) -> bool:

@@ -341,6 +341,8 @@ def test_a_batch_that_reaches_the_mark_is_stored_no_further(stack: Stack) -> Non
     stack.ingester._pressure = Pressure(high=100_000, high_bytes=100_000)
     arrays = [[{**READING, "id": f"{array}-{i}"} for i in range(2_000)] for array in range(7)]
     stack.send("gateway", *arrays)
+    while stack.ingest_link.held < 7:  # all of them in one batch
+        stack.ingest_link.rest(0.01)
     while not stack.ingester._pressure.holding:
         stack.ingester.step()
     assert [stack.ingester.step() for _ in range(3)] == [0, 0, 0]
