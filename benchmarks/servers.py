@@ -166,9 +166,10 @@ def worker_environment(outside: Mapping[str, str], stack: Stack, registry: Path,
         "ZELADOR_MQTT__URL": stack.mqtt_url,
         "ZELADOR_REDIS__URL": stack.redis_url,
         "ZELADOR_REDIS__PREFIX": PREFIX,
-        "ZELADOR_REDIS__DURABILITY": stack.durability,
         "ZELADOR_REGISTRY__URL": str(registry),
     }
+    if stack.durability != "written":
+        clean["ZELADOR_REDIS__DURABILITY"] = stack.durability
     if not lane:
         clean["ZELADOR_MQTT__LANE"] = "false"
     return clean
