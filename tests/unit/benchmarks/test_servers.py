@@ -19,7 +19,6 @@ def test_no_setting_of_the_person_who_runs_it_reaches_the_workers(tmp_path: Path
         "ZELADOR_MQTT__URL",
         "ZELADOR_REDIS__URL",
         "ZELADOR_REDIS__PREFIX",
-        "ZELADOR_REDIS__DURABILITY",
         "ZELADOR_REGISTRY__URL",
     }
 
