@@ -148,10 +148,7 @@ def _rename(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
     """What rolling back goes to is a model, so it follows; the history is what happened, so it does not."""
     model, to = draft.model(op["name"]), check_name(op["to"])
     if draft.selection is not None and draft.selection.model == model.name:
-        raise ModelSelected(
-            f"{model.name} is the selected model, and predictions go out under its name; select another one "
-            "(zelador models select) before you rename it"
-        )
+        raise ModelSelected(selected_is_not_renamed(model.name))
     _check_free(draft, to, None, entry)
     draft.reserved.pop(to, None)
     del draft.models[model.name]
@@ -160,6 +157,13 @@ def _rename(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
     draft.moved[renamed.payload] = to
     # What was called `to` and is deleted goes: the renamed model was never selected in its place.
     draft.earlier = [to if name == model.name else name for name in draft.earlier if name != to]
+
+
+def selected_is_not_renamed(name: str) -> str:
+    return (
+        f"{name} is the selected model, and predictions go out under its name; select another one "
+        "(zelador models select) before you rename it"
+    )
 
 
 def _select(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:

@@ -7,6 +7,7 @@ import logging
 import msgspec
 
 from registry.commit import Log
+from registry.manifest_shape import shown
 from registry.payload import path_of
 from registry.state import Model, State
 from registry.store import Store
@@ -67,6 +68,7 @@ class Index:
 
 
 def _text(model: Model) -> bytes:
-    entry = {"path": path_of(model), "metadata": {**model.metadata, "tags": model.tags}, "saved_at": model.saved_at}
+    metadata = {**shown(model.metadata)[0], "tags": model.tags}
+    entry = {"path": path_of(model), "metadata": metadata, "saved_at": model.saved_at}
     text = msgspec.json.format(msgspec.json.encode({model.name: entry}), indent=2)
     return text[4:-2]  # without the braces around it, and already as deep as it will stand

@@ -32,7 +32,7 @@ class Store(Protocol):
         """
 
     def read(self, key: str) -> bytes | None:
-        """The whole object; None if there is none."""
+        """The whole object; None if there is none. Raises Corrupt for what is no regular file, or too large."""
 
     def list(self, prefix: str, after: str = "") -> Iterator[Item]:
         """What lies below the folder `prefix` and sorts behind `after`, in order."""
