@@ -10,11 +10,11 @@ import msgspec
 
 from registry import manifest
 from registry.manifest import Manifest
-from registry.names import check_name
+from registry.names import NAME, check_name
 from registry.payload import Payload
 from registry.signing import Keyring
 from registry.store import Store
-from zelador.errors import NotFound
+from zelador.errors import Corrupt, NotFound
 
 
 class Runs:
@@ -33,13 +33,17 @@ class Runs:
         data = self._store.read(f"runs/{check_name(run)}/run.json")
         if data is None:
             raise NotFound(f"there is no run {run!r}")
-        found: dict[str, Any] = json.loads(data)
+        try:
+            found = msgspec.json.decode(data, type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise Corrupt(f"run.json of {run} cannot be read ({error}); remove runs/{run}, or restore it") from None
         return found
 
     def ids(self) -> list[str]:
         """Of all runs, oldest first."""
         keys = (item.key for item in self._store.list("runs"))
-        return sorted({key.split("/")[1] for key in keys if key.endswith("/run.json")})
+        found = {key.split("/")[1] for key in keys if key.endswith("/run.json") and key.count("/") == 2}
+        return sorted(run for run in found if NAME.fullmatch(run))  # what else lies there is none of ours
 
     def put_candidate(self, run: str, rank: int, files: Mapping[str, bytes]) -> None:
         """Keeps a candidate, to be registered now or weeks later; `files` has its manifest too, which goes last."""
@@ -59,7 +63,7 @@ class Runs:
         self._payload.check_signed(called, data)
         try:
             kept = msgspec.json.decode(data, type=Manifest)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise manifest.refused(called, f"{manifest.FILE} cannot be read: {error}") from None
         files = {}
         for path in kept.files:

@@ -17,7 +17,8 @@ MAX_INITIALIZERS = 10_000
 MAX_COLUMNS = 10_000
 MAX_RANK = 8
 MAX_TEXTS = 100_000  # of an initializer
-MAX_SUM = 1 << 30  # elements that all nodes make
+MAX_SUM = 1 << 28  # elements that all nodes make: a gigabyte, if none could be freed in between
+MAX_FIXED = 1 << 24  # of them, those whose number does not grow with the rows: they may be computed at load, and stay
 MAX_WORK = 1 << 35  # multiplications or comparisons for ROWS rows: half a minute of one core
 ATTRIBUTE_TYPES = {1: "f", 2: "i", 3: "s", 4: "t", 5: "g", 6: "floats", 7: "ints", 8: "strings"}
 
@@ -71,7 +72,7 @@ class _Walk:
     """Through a graph and the one that may be in it, adding up."""
 
     def __init__(self) -> None:
-        self._nodes = self._inputs = self._sum = self._work = 0
+        self._nodes = self._inputs = self._sum = self._fixed = self._work = 0
 
     def graph(self, graph: Parsed, inputs: list[Value], nested: bool) -> list[Value]:
         """The values of its outputs. Raises Refused."""
@@ -114,10 +115,14 @@ class _Walk:
             self._body(node, nested)
         made = operator.rule(node)
         self._work += node.work
-        for value in (*made[: len(outputs)], Value((Dim(node.scratch),))):
+        for value in (*made[: len(outputs)], Value((Dim(node.scratch, exact=False),))):
             self._sum += checked(value, op).elements
-        if self._sum > MAX_SUM or self._work > MAX_WORK:
-            raise Refused(f"would compute too much: {self._sum:,} elements, {self._work:,} steps for {ROWS:,} rows")
+            self._fixed += value.elements if value.exact else 0
+        if self._sum > MAX_SUM or self._fixed > MAX_FIXED or self._work > MAX_WORK:
+            raise Refused(
+                f"would compute too much for {ROWS:,} rows: {self._sum:,} elements, {self._fixed:,} of them before any "
+                f"row, in {self._work:,} steps"
+            )
         for name, value in zip(outputs, made, strict=False):
             self._define(known, name, value)
 

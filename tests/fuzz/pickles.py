@@ -33,11 +33,12 @@ ANSWER_S = 60.0
 
 def run(seed: int, count: int) -> Iterator[tuple[bytes, Callable[[bytes], str]]]:
     chance = random.Random(seed)
-    sources = [_split(data) for data in _sources()]
+    honest = [_split(data) for data in _honest()]
+    forged = [_split(data) for data in hostile().values() if len(data) < 5_000]
     pieces = _pieces()
     with Oracle() as oracle:
         for number in range(count):
-            yield _mutant(chance, sources, pieces), partial(judge, oracle, number % 10 == 0)
+            yield _mutant(chance, honest, forged, pieces), partial(judge, oracle, number % 10 == 0)
 
 
 def judge(oracle: Oracle, ask_always: bool, data: bytes) -> str:
@@ -97,7 +98,7 @@ class Oracle:
             self._child = None
 
 
-def _sources() -> Iterator[bytes]:
+def _honest() -> Iterator[bytes]:
     rows, labels = np.random.default_rng(0).normal(size=(30, 2)), ["a", "b"] * 15
     for model in (LogisticRegression(), RandomForestClassifier(2, max_depth=2), KNeighborsClassifier()):
         model.fit(rows, labels)
@@ -106,7 +107,6 @@ def _sources() -> Iterator[bytes]:
         file = io.BytesIO()
         joblib.dump(model, file)
         yield file.getvalue()
-    yield from (data for data in hostile().values() if len(data) < 5_000)
 
 
 def _split(data: bytes) -> list[bytes]:
@@ -135,9 +135,9 @@ def _pieces() -> list[bytes]:
     ]  # fmt: skip
 
 
-def _mutant(chance: random.Random, sources: list[list[bytes]], pieces: list[bytes]) -> bytes:
-    found = list(chance.choice(sources))
-    for _ in range(chance.randint(1, 4)):
+def _mutant(chance: random.Random, honest: list[list[bytes]], forged: list[list[bytes]], pieces: list[bytes]) -> bytes:
+    found = list(chance.choice(honest if chance.random() < 0.7 else forged))
+    for _ in range(chance.choice((1, 1, 1, 2, 3, 4))):
         at = chance.randrange(len(found) + 1)
         match chance.randrange(6):
             case 0:
@@ -149,7 +149,7 @@ def _mutant(chance: random.Random, sources: list[list[bytes]], pieces: list[byte
             case 3:
                 found[at:at] = found[chance.randrange(len(found) + 1) :][: chance.randint(1, 12)]
             case 4:
-                other = chance.choice(sources)
+                other = chance.choice(chance.choice((honest, forged)))
                 found[at:at] = other[chance.randrange(len(other)) :][: chance.randint(1, 20)]
             case _:
                 whole = bytearray(b"".join(found) or b".")
