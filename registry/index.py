@@ -11,7 +11,7 @@ from registry.manifest_shape import shown
 from registry.payload import path_of
 from registry.state import Model, State
 from registry.store import Store
-from zelador.errors import Unavailable
+from zelador.errors import Corrupt, Unavailable
 
 FILE = "registry.json"
 EACH_CHANGE = 1_000  # models; with more it is written after each hundredth part of them, and at each start: megabytes
@@ -60,6 +60,9 @@ class Index:
         except Unavailable as error:
             log.warning("registry.json cannot be read: %s", error)
             return
+        except Corrupt as error:  # no file of ours is in its place
+            log.warning("registry.json is written again: %s", error)
+            right = False
         if right:
             self._written = follow.state.seq
         else:

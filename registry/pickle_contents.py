@@ -36,9 +36,10 @@ def contents(data: bytes) -> Contents:
     findings = Findings()
     trouble = None
     try:
-        file = io.BytesIO(unpacked(data))
+        plain = unpacked(data)
+        file = io.BytesIO(plain)
         follow(file, findings)
-        if left := len(file.getbuffer()) - file.tell():
+        if left := len(plain) - file.tell():
             trouble = f"{left:,} bytes stand behind its end"
     except Untraceable as error:
         trouble = f"it has {error}, so what it does cannot be followed"

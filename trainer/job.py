@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from registry.errors import DuplicateName
-from registry.names import check_name
+from registry.names import check_new_name
 from registry.registry import Registry
 from trainer.dataset import Dataset, check
 from trainer.leaderboard import MODEL_TYPES
@@ -121,8 +120,7 @@ def _check_options(options: Options, registry: Registry) -> None:
         raise InvalidInput(f"names: {twice[0]!r} is named twice; each model needs a name of its own")
     taken = registry.sync().models
     for name in options.names:
-        if check_name(name) in taken:
-            raise DuplicateName(f"there is a model {name!r} already; choose another name")
+        check_new_name(name, (*taken, *(other for other in options.names if other != name)))
 
 
 def _collect(registry: Registry) -> None:

@@ -22,7 +22,7 @@ def check_dtype(arguments: tuple[Any, ...]) -> re.Match[str]:
     kind, *rest = arguments or (None,)
     match = PLAIN.fullmatch(kind) if isinstance(kind, str) else None
     if match is None or [int(flag) if isinstance(flag, int) else None for flag in rest] != [0, 1]:
-        raise Untraceable(f"a dtype made of {str(kind)[:40]!r}")
+        raise Untraceable(f"a dtype made of {kind[:40]!r}" if isinstance(kind, str) else "a dtype made of no text")
     return match
 
 

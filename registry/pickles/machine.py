@@ -159,7 +159,7 @@ class Machine:
         if not self.source.at_frame_end:
             raise Untraceable("an array behind a frame that goes on")
         file = self.source.file
-        size = bytes_of(wrapper, len(file.getbuffer()) - file.tell())
+        size = bytes_of(wrapper, self.source.left)
         if size is None:
             self.findings.nested += 1
             if self.findings.nested > MAX_NESTED:
@@ -167,7 +167,7 @@ class Machine:
             self._follow(file, self.findings)
         else:
             padding = (file.read(1) or b"\0")[0] if is_aligned(wrapper) else 0
-            if padding + size > len(file.getbuffer()) - file.tell():
+            if padding + size > self.source.left:
                 raise Untraceable("an array beyond the end of the file")
             file.seek(padding + size, io.SEEK_CUR)
         self.stack[-1] = Opaque()

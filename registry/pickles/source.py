@@ -14,7 +14,11 @@ class Source:
 
     def __init__(self, file: io.BytesIO) -> None:
         self.file = file
+        here = file.tell()
+        self._end = file.seek(0, io.SEEK_END)
+        file.seek(here)
         self._frame: io.BytesIO | None = None
+        self._frame_end = 0
 
     def read(self, count: int) -> bytes:
         if self._frame is not None:
@@ -36,13 +40,18 @@ class Source:
     def begin_frame(self, size: int) -> None:
         if not self.at_frame_end:
             raise Untraceable("a frame in a frame")
-        if size > len(self.file.getbuffer()) - self.file.tell():
+        if size > self.left:
             raise Untraceable("a frame beyond the end of the file")
-        self._frame = io.BytesIO(self._whole(self.file.read(size), size))
+        self._frame, self._frame_end = io.BytesIO(self._whole(self.file.read(size), size)), size
 
     @property
     def at_frame_end(self) -> bool:
-        return self._frame is None or self._frame.tell() == len(self._frame.getbuffer())
+        return self._frame is None or self._frame.tell() == self._frame_end
+
+    @property
+    def left(self) -> int:
+        """Bytes of the file behind what was read of it."""
+        return self._end - self.file.tell()
 
     def _whole(self, data: bytes, count: int) -> bytes:
         if len(data) != count:

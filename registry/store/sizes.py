@@ -11,7 +11,7 @@ LIMITS = (
     ("", "/manifest.json", 16 * MIB),
     ("checkpoints/", "", 256 * MIB),
     ("", "/run.json", 64 * MIB),
-    ("", "registry.json", 1024 * MIB),
+    ("", "registry.json", 256 * MIB),
     ("", "", 1024 * MIB),  # a model's own files
 )
 

@@ -147,7 +147,7 @@ def in_time(act: Any, within_s: float = 10.0) -> BaseException | None:
 
 
 @pytest.mark.parametrize("put", [pipe, sparse, link, endless, a_socket])
-@pytest.mark.parametrize("which", ["log", "manifest", "model", "checkpoint"])
+@pytest.mark.parametrize("which", ["log", "manifest", "model"])
 def test_what_is_no_file_of_ours_is_said_and_not_waited_for(folder: Path, put: Any, which: str) -> None:
     """A named pipe as the log's next entry hung every route; a sparse file of 3 GB was read whole."""
     registry = Registry.open(folder)
@@ -156,7 +156,6 @@ def test_what_is_no_file_of_ours_is_said_and_not_waited_for(folder: Path, put: A
         "log": folder / log.key(seq + 1),
         "manifest": next(folder.rglob("manifest.json")),
         "model": next(folder.rglob("model.skops")),
-        "checkpoint": folder / f"checkpoints/{seq:08d}.json.zst",
     }
     places[which].unlink(missing_ok=True)
     places[which].parent.mkdir(exist_ok=True)
@@ -165,7 +164,6 @@ def test_what_is_no_file_of_ours_is_said_and_not_waited_for(folder: Path, put: A
         "log": registry.changed,
         "manifest": lambda: registry.manifest("good"),
         "model": lambda: registry.pipeline("good"),
-        "checkpoint": lambda: Registry.open(folder),
     }
     tracemalloc.start()
     error = in_time(acts[which])
@@ -175,6 +173,19 @@ def test_what_is_no_file_of_ours_is_said_and_not_waited_for(folder: Path, put: A
     assert places[which].name in str(error)
     assert peak < 64 * MIB
     assert in_time(lambda: registry.find()) is None or which == "log"
+
+
+@pytest.mark.parametrize("put", [pipe, sparse, endless])
+def test_what_is_derived_is_done_without(folder: Path, put: Any) -> None:
+    (folder / "registry.json").unlink()
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    put(folder / "registry.json")
+    put(folder / "checkpoints" / "00000002.json.zst")
+    opened: list[Registry] = []
+    assert in_time(lambda: opened.append(Registry.open(folder))) is None
+    assert list(opened[0].state.models) == ["good"]
+    assert "good" in (folder / "registry.json").read_text()
+    assert in_time(opened[0].verify) is None
 
 
 def test_a_commit_on_a_slot_that_is_no_file_ends(folder: Path) -> None:

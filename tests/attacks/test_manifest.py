@@ -27,7 +27,7 @@ from registry.registry import Feature, Query, Registry
 from tests import small_models
 from tests.memory_store import Memory
 from zelador.cli.main import app
-from zelador.errors import InvalidInput
+from zelador.errors import Corrupt, InvalidInput
 
 LIMIT = 64 << 20
 
@@ -314,3 +314,19 @@ def test_names_that_differ_in_letters_alone_are_refused_and_old_pairs_stay(
         registry.reserve("oDD", 60, by="me")
     registry.rename("odd", "Odd", by="me")
     assert Registry.on(registry._store).load("Odd").name == "Odd"
+
+
+def test_a_damaged_run_is_said_and_hides_no_other() -> None:
+    registry = registry_with({})
+    registry.put_run("20260101_000000-aaaa", {"run": "20260101_000000-aaaa"})
+    store = registry._store
+    for run, data in {
+        "20260101_000000-bbbb": b"[" * 100_000,
+        "20260101_000000-cccc": b"[]",
+        "..odd name": b"{}",
+    }.items():
+        store.put_stream(f"runs/{run}/run.json", [data])
+    assert registry.runs() == ["20260101_000000-aaaa", "20260101_000000-bbbb", "20260101_000000-cccc"]
+    for run in registry.runs()[1:]:
+        with pytest.raises(Corrupt, match=r"run\.json of .* cannot be read"):
+            registry.run(run)

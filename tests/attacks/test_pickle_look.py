@@ -92,6 +92,7 @@ def test_the_look_cries_no_wolf() -> None:
 
 
 @pytest.mark.training
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not LONG, reason="takes minutes; TEST_ATTACKS=1")
 def test_the_look_cries_no_wolf_at_pycaret() -> None:
     """Every candidate of PyCaret with its preprocessing, in a process of its own."""
@@ -173,6 +174,17 @@ def test_deep_nesting_is_followed_without_recursion() -> None:
     for _ in range(200):
         dtype = pickle_files.fields(b"K\x00", dtype)
     assert contents(b"\x80\x04" + dtype + b".").trouble is None
+
+
+def test_what_grows_when_it_is_written_out_is_not_written_out() -> None:
+    """A tuple of itself twice, sixty times over, in each place where a message might print it."""
+    doubled = b"\x80\x04N" + b"2\x86" * 60
+    for rest in (b"\x85R.", b"."):
+        contents(doubled + rest)
+    kind = pickle_files.glob("numpy", "dtype") + doubled[2:] + b"\x89\x88\x87R."
+    assert contents(b"\x80\x04" + kind).trouble
+    chain = b"\x80\x04N" + b"\x85" * 300_000 + b"."
+    assert contents(chain).trouble is None
 
 
 def test_damage_anywhere_ends_in_a_verdict() -> None:

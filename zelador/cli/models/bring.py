@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from registry.legacy import Found
 
 DRAWN_NAME = re.compile(r"x\d+")  # of a column whose model knows no name
+MAX_ARCHIVE = 1 << 30  # bytes
 SHOWN = 6  # names of a pickle's contents in the table; --json has them all
 
 
@@ -57,7 +58,7 @@ def import_(
     if not path.exists():
         raise NotFound(f"there is nothing at {path}")
     place = open_place(home, url, key)
-    if path.is_file() and zipfile.is_zipfile(path):
+    if path.is_file() and path.stat().st_size <= MAX_ARCHIVE and zipfile.is_zipfile(path):
         facts = place.add(path.read_bytes(), name, why)
         if as_json:
             print_json({"imported": [facts["name"]], "left": {}})
