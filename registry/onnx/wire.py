@@ -17,6 +17,10 @@ MAX_DEPTH = 12  # messages in messages; a distance's loop body needs 9
 MAX_MESSAGES = 50_000
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 WIRE_TYPES = {"int": VARINT, "float": FIXED32}  # all other kinds are written as bytes with a length
+# The texts that a forest has a million of, as Attribute.strings writes them.
+MODE_TAG = 9 << 3 | BYTES
+KNOWN_MODES = {b"BRANCH_LEQ": "BRANCH_LEQ", b"LEAF": "LEAF"}
+MODES, MODE = re.compile(rb"(?:J\x0aBRANCH_LEQ|J\x04LEAF)++"), re.compile(rb"BRANCH_LEQ|LEAF")
 NUMBERS = re.compile(rb"(?:[\x80-\xff]{0,9}+[\x00-\x7f])*+")
 NUMBER = re.compile(rb"[\x80-\xff]{0,9}+[\x00-\x7f]")
 
@@ -52,7 +56,10 @@ class _Reader:
                 raise Malformed(f"{message}.{field.name} has the wire type {wire_type}")
             if not field.repeated and field.name in found:
                 raise Malformed(f"{message}.{field.name} is there twice")
-            if field.repeated and field.kind in WIRE_TYPES:
+            if field.repeated and field.kind == "text" and (run := MODES.match(data, at - 1)) and tag == MODE_TAG:
+                found.setdefault(field.name, []).extend(map(KNOWN_MODES.__getitem__, MODE.findall(run[0])))
+                at = run.end()
+            elif field.repeated and field.kind in WIRE_TYPES:
                 values, at = self._run(data, at, tag, field)
                 found.setdefault(field.name, []).append(values)
             else:
