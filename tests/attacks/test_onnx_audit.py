@@ -50,14 +50,15 @@ def test_the_list_is_what_our_converters_write() -> None:
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_what_no_converter_of_ours_writes_is_refused(name: str) -> None:
     """Files outside, bombs by shape, loops, and arrays whose indices ONNX Runtime would follow out of its memory."""
-    tracemalloc.start()
+    if LONG:  # it takes three times as long when memory is traced
+        tracemalloc.start()
     began = time.monotonic()
-    assert audit(HOSTILE[name])
-    taken = time.monotonic() - began
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert taken < 60  # a busy machine; unbounded it would take for ever
-    assert peak < 50_000_000 + 20 * len(HOSTILE[name])
+    try:
+        assert audit(HOSTILE[name])
+        assert time.monotonic() - began < 60  # a busy machine; unbounded it would take for ever
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000 + 20 * len(HOSTILE[name])
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_base_of_the_hostile_files_passes() -> None:
@@ -147,7 +148,7 @@ def check_mutant(data: bytes) -> bool:
 def test_a_changed_file_is_refused_or_read_alike() -> None:
     chance = random.Random(1)
     originals = [compiled(name) for name in NAMES]
-    passed = sum(check_mutant(mutant(chance.choice(originals), chance)) for _ in range(6_000 if LONG else 600))
+    passed = sum(check_mutant(mutant(chance.choice(originals), chance)) for _ in range(6_000 if LONG else 300))
     assert passed > 0
 
 
