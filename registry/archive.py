@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -17,13 +19,31 @@ from registry.changes import checked_tags
 from registry.errors import ArchiveRefused, ModelRefused
 from registry.integrity import load_pipeline
 from registry.manifest import Manifest
+from registry.manifest_shape import check_manifest
+from registry.zip_layout import check_layout
 from zelador.errors import InvalidInput
 
 if TYPE_CHECKING:
     from registry.registry import Registry
 
 MOST_FILES = 200
-MOST_MANIFEST = 1_048_576  # bytes
+MIB = 1_048_576
+# Bytes of what is read whole as JSON.
+MOST = {manifest.FILE: 2 * MIB, golden.FILE: 8 * MIB, AGREEMENT: MIB, "report/report.json": 8 * MIB}
+DAMAGED = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OSError,
+)
 SUFFIXES = frozenset({".csv", ".html", ".json", ".md", ".png", ".svg", ".txt"})  # of a report's files
 WHEN = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
 
@@ -48,27 +68,32 @@ def unpack(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
     Nothing is unpickled: types are audited before anything is constructed, and golden rows must be answered as the
     archive says. Raises ArchiveRefused.
     """
+    saved, files = read(data, most_bytes)
+    _check(saved, files)
+    return saved, files
+
+
+def read(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest and the files in `data`, bounded and of the right shape; none of them is opened. As `unpack`."""
     try:
+        check_layout(data, MOST_FILES)
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             raw, files = _read(packed, most_bytes)
     except ArchiveRefused:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+    except DAMAGED as error:
         raise ArchiveRefused(f"it is no archive of a model (a zip with manifest.json): {error}") from None
     try:
         saved = msgspec.json.decode(raw, type=Manifest)
-    except (msgspec.DecodeError, RecursionError) as error:
+        check_manifest(saved)
+    except (msgspec.DecodeError, RecursionError, UnicodeError, InvalidInput) as error:
         raise ArchiveRefused(f"{manifest.FILE} cannot be read: {error}") from None
-    _check(saved, files)
     return saved, files
 
 
 def _read(packed: zipfile.ZipFile, most_bytes: int) -> tuple[bytes, dict[str, bytes]]:
     infos = packed.infolist()
-    names = [info.filename for info in infos]
-    if len(infos) > MOST_FILES or len(set(names)) != len(names):
-        raise ArchiveRefused(f"it holds more than {MOST_FILES} files, or one twice")
-    if manifest.FILE not in names:
+    if manifest.FILE not in [info.filename for info in infos]:
         raise ArchiveRefused("it holds no manifest.json")
     files: dict[str, bytes] = {}
     left = most_bytes
@@ -78,12 +103,14 @@ def _read(packed: zipfile.ZipFile, most_bytes: int) -> tuple[bytes, dict[str, by
                 f"it holds {info.filename[:80]!r}, which is no file of a model; pickles and joblib files come in by "
                 "`zelador models import`, which shows what they contain"
             )
-        limit = min(left, MOST_MANIFEST) if info.filename == manifest.FILE else left
+        limit = min(left, MOST.get(info.filename, left))
         with packed.open(info) as file:
             files[info.filename] = file.read(limit + 1)  # the size that the zip states may be a lie
         left -= len(files[info.filename])
         if len(files[info.filename]) > limit:
-            raise ArchiveRefused(f"unpacked it has more than {most_bytes} bytes, or its manifest more than 1 MiB")
+            raise ArchiveRefused(
+                f"unpacked it has more than {most_bytes} bytes, or its {info.filename[:80]} more than {limit}"
+            )
     return files.pop(manifest.FILE), files
 
 

@@ -9,10 +9,12 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from registry.commit import Log
-from registry.errors import Moved
+from registry.errors import ModelSelected, Moved
+from registry.fold import selected_is_not_renamed
 from registry.index import Index
 from registry.manifest import plain
-from registry.names import check_name
+from registry.manifest_shape import check_annotation, shown
+from registry.names import check_new_name
 from registry.payload import Payload
 from registry.state import Model, Selection, State
 from zelador.errors import InvalidInput, Unavailable
@@ -50,8 +52,13 @@ class Changes:
         self, name: str, metadata: Mapping[str, Any], *, by: str, why: str = "", if_match: str | None = None
     ) -> Model:
         """Sets or replaces keys of the model's metadata. The model's files never change."""
-        op = {"op": "annotate", "name": name, "metadata": plain(metadata)}
-        return self._commit([op], by, why, if_match).models[name]
+        given = plain(metadata)
+
+        def annotate(state: State) -> list[dict[str, Any]]:
+            check_annotation({**shown(state.model(name).metadata)[0], **given})
+            return [{"op": "annotate", "name": name, "metadata": given}]
+
+        return self._commit(annotate, by, why, if_match).models[name]
 
     def tag(
         self,
@@ -98,15 +105,21 @@ class Changes:
         added, removed = set(checked_tags(add)), set(remove)
 
         def amend(state: State) -> list[dict[str, Any]]:
-            present = set(state.model(name).tags)
+            model = state.model(name)
+            present = set(model.tags)
             wanted = ((present if replacement is None else replacement) | added) - removed
             ops: list[dict[str, Any]] = []
             if metadata:
-                ops.append({"op": "annotate", "name": name, "metadata": plain(metadata)})
+                given = plain(metadata)
+                check_annotation({**shown(model.metadata)[0], **given})
+                ops.append({"op": "annotate", "name": name, "metadata": given})
             if wanted != present:
                 op = {"op": "tag", "name": name, "add": sorted(wanted - present), "remove": sorted(present - wanted)}
                 ops.append(op)
-            if to not in (None, name):
+            if to is not None and to != name:
+                if state.selection is not None and state.selection.model == name:
+                    raise ModelSelected(selected_is_not_renamed(name))
+                check_new_name(to, (other for other in state.models if other != name))
                 ops.append({"op": "rename", "name": name, "to": to})
             return ops
 
@@ -116,7 +129,12 @@ class Changes:
         """Reserves a name for `for_s` seconds; returns the token that registering it needs. Raises DuplicateName."""
         token, until = secrets.token_hex(16), datetime.now(timezone.utc) + timedelta(seconds=for_s)
         text = until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._commit([{"op": "reserve", "name": check_name(name), "token": token, "until": text}], by, why)
+
+        def reserve(state: State) -> list[dict[str, Any]]:
+            check_new_name(name, state.models)
+            return [{"op": "reserve", "name": name, "token": token, "until": text}]
+
+        self._commit(reserve, by, why)
         return token
 
     def delete(

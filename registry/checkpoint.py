@@ -139,7 +139,7 @@ def newest(store: Store, keyring: Keyring) -> State | None:
     another registry.
     """
     for seq in numbers(store):
-        data = store.read(key(seq))
+        data = whole(store, seq)
         state = decode(data, keyring) if data is not None else None
         if state is None or state.seq != seq:
             logger.warning("%s cannot be used; reading an older checkpoint or the whole log instead", key(seq))
@@ -153,6 +153,15 @@ def newest(store: Store, keyring: Keyring) -> State | None:
             )
         return state
     return None
+
+
+def whole(store: Store, seq: int) -> bytes | None:
+    """The checkpoint's bytes; None where there is none, or something else in its place."""
+    try:
+        return store.read(key(seq))
+    except Corrupt as error:
+        logger.warning("%s", error)
+        return None
 
 
 def write(store: Store, state: State, keyring: Keyring) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NotRequired, cast
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from registry.manifest_shape import shown
 from registry.state import Model as Registered
 from registry.state import Selection as Selected
 from registry.state import State
@@ -46,6 +47,9 @@ class Model(Logged):
     units: NotRequired[Annotated[Any, Field(description="Any JSON: the unit of each input that has one, by name.")]]
     classes: NotRequired[Annotated[Any, Field(description="Any JSON: the labels that it can give.")]]
     served_by: NotRequired[Annotated[Any, Field(description="Any JSON: what live inference runs, onnx or pipeline.")]]
+    damaged: NotRequired[
+        Annotated[list[str], Field(description="Keys that the log has and that cannot be shown; absent without any.")]
+    ]
 
 
 class Selection(TypedDict):
@@ -60,7 +64,10 @@ class Selection(TypedDict):
 
 
 def facts_of(model: Registered, state: State) -> Model:
-    """Its metadata, flat, with what the log knows of it; no key of the metadata hides one of the log's."""
+    """Its metadata, flat, with what the log knows of it; no key of the metadata hides one of the log's.
+
+    Never raises: what cannot be shown is left out and named under `damaged`.
+    """
     logged: Logged = {
         "name": model.name,
         "tags": [str(tag) for tag in model.tags],  # save_model took whatever was given
@@ -69,6 +76,7 @@ def facts_of(model: Registered, state: State) -> Model:
         "saved_by": model.saved_by,
         "selected": state.selection is not None and state.selection.model == model.name,
     }
+    metadata, damaged = shown(model.metadata)
     found = {
         "model_type": None,
         "metric": None,
@@ -78,9 +86,11 @@ def facts_of(model: Registered, state: State) -> Model:
         "run": None,
         "description": "",
         "notes": "",
-        **model.metadata,
+        **metadata,
         **logged,
     }
+    if damaged:
+        found["damaged"] = damaged
     return cast(Model, found)
 
 

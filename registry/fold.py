@@ -192,10 +192,7 @@ def _rename(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
     """Renames a model. The list for rolling back gets the new name; the history keeps the old one."""
     model, to = draft.model(op["name"]), check_name(op["to"])
     if draft.selection is not None and draft.selection.model == model.name:
-        raise ModelSelected(
-            f"{model.name} is the selected model, and predictions are published under its name; select another one "
-            "(zelador models select) before you rename it"
-        )
+        raise ModelSelected(selected_is_not_renamed(model.name))
     _check_free(draft, to, None, entry)
     draft.reserved.pop(to, None)
     del draft.models[model.name]
@@ -204,6 +201,13 @@ def _rename(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
     draft.moved[renamed.payload] = to
     # Selections of a deleted model named `to` do not count: the renamed model was not selected by that name.
     draft.earlier = [to if name == model.name else name for name in draft.earlier if name != to]
+
+
+def selected_is_not_renamed(name: str) -> str:
+    return (
+        f"{name} is the selected model, and predictions go out under its name; select another one "
+        "(zelador models select) before you rename it"
+    )
 
 
 def _select(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:

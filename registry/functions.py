@@ -35,9 +35,15 @@ def load_model(name: str) -> Any:
 
 def list_models() -> dict[str, dict[str, Any]]:
     """Every registered model by name: path, metadata, saved_at."""
+    from registry.manifest_shape import shown
+
     registry = _open()
     return {
-        model.name: {"path": registry.where(model), "metadata": dict(model.metadata), "saved_at": model.saved_at}
+        model.name: {
+            "path": registry.where(model),
+            "metadata": dict(shown(model.metadata)[0]),
+            "saved_at": model.saved_at,
+        }
         for model in registry.state.models.values()
     }
 

@@ -7,10 +7,11 @@ import logging
 import msgspec
 
 from registry.commit import Log
+from registry.manifest_shape import shown
 from registry.payload import path_of
 from registry.state import Model, State
 from registry.store import Store
-from zelador.errors import Unavailable
+from zelador.errors import Corrupt, Unavailable
 
 FILE = "registry.json"
 # Up to this many models, the file is written after each change. Above it, writing megabytes would cost more than the
@@ -60,6 +61,9 @@ class Index:
         except Unavailable as error:
             log.warning("registry.json cannot be read: %s", error)
             return
+        except Corrupt as error:  # something other than our file is in its place
+            log.warning("registry.json is written again: %s", error)
+            is_current = False
         if is_current:
             self._written = follow.state.seq
         else:
@@ -68,6 +72,7 @@ class Index:
 
 
 def _text(model: Model) -> bytes:
-    entry = {"path": path_of(model), "metadata": {**model.metadata, "tags": model.tags}, "saved_at": model.saved_at}
+    metadata = {**shown(model.metadata)[0], "tags": model.tags}
+    entry = {"path": path_of(model), "metadata": metadata, "saved_at": model.saved_at}
     text = msgspec.json.format(msgspec.json.encode({model.name: entry}), indent=2)
     return text[4:-2]  # without the outer braces, already indented

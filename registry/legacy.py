@@ -1,8 +1,9 @@
 """Old models: folders of .pkl and .joblib files, with or without the seed's registry.json.
 
 The only place that loads a pickle, which can run any code that its writer liked. So: `look` shows what each file
-would call, without running it; `bring_in` loads only when told to trust, only the very bytes that were looked at, and
-saves the model anew as skops, so that nobody has to trust it again.
+would call, without running it; `bring_in` loads only a file that is trusted, only the bytes that were looked at, and
+saves the model as skops, so that nobody has to trust it again. A file that could not be followed to its end needs
+more than trust: it must be named.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from registry.errors import TypeRefused
 from registry.names import NAME
-from registry.pickle_contents import Contents, contents
+from registry.pickle_contents import A_HELP, MAX_UNPACKED, Contents, contents, unpacked
 from zelador.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -68,21 +69,28 @@ def bring_in(
     registry: Registry,
     *,
     trust: bool,
+    anyway: bool = False,
     by: str,
     name: str | None = None,
     features: Sequence[str] = (),
 ) -> Model:
-    """Loads a file that was looked at and registers it; `features` names its columns, in their order, anew.
+    """Loads a file that was looked at and registers it; `features` names its columns, in their order.
 
-    Raises InvalidInput unless `trust`, when it has changed, cannot be loaded, or has other columns; TypeRefused,
-    DuplicateName as `save`.
+    `anyway`: also one that could not be followed to its end. Raises InvalidInput unless `trust`, when it has changed,
+    cannot be loaded, or has other columns; TypeRefused, DuplicateName as `save`.
     """
     if found.trouble:
         raise InvalidInput(f"{found.name}: {found.trouble}")
     if not trust:
         raise InvalidInput(
             f"{found.path.name} is a pickle: loading it runs whatever its writer put in. Look at what it would call "
-            f"({', '.join(found.contents.unusual) or 'nothing unusual'}), and say so if you trust where it comes from"
+            f"({', '.join(found.contents.unusual) or 'nothing unusual'}), and say so if you trust where it comes from. "
+            f"{A_HELP}"
+        )
+    if found.contents.trouble and not anyway:
+        raise InvalidInput(
+            f"{found.path.name} cannot be followed to its end ({found.contents.trouble}), so nobody knows what it "
+            f"would call; if you trust it all the same, name it: --trust-anyway {found.path}"
         )
     data = found.path.read_bytes()
     if hashlib.sha256(data).hexdigest() != found.sha256:
@@ -98,12 +106,20 @@ def _load(path: Path, data: bytes) -> tuple[Any, list[str]]:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            return joblib.load(io.BytesIO(data)), sorted({str(warning.message)[:300] for warning in said})[:5]
+            plain = io.BytesIO(_plain(data))  # as it was looked at: nothing else is decompressed
+            return joblib.load(plain), sorted({str(warning.message)[:300] for warning in said})[:5]
         except Exception as error:  # noqa: BLE001 - a pickle can raise anything
             raise InvalidInput(
                 f"{path.name} cannot be loaded ({type(error).__name__}: {str(error)[:300]}); it needs the packages "
                 "that it was saved with, for PyCaret's the trainer's"
             ) from None
+
+
+def _plain(data: bytes) -> bytes:
+    try:
+        return unpacked(data)
+    except Exception:  # noqa: BLE001 - what cannot be decompressed here was named with --trust-anyway
+        return data
 
 
 def _register(
@@ -123,6 +139,8 @@ def _register(
 
 
 def _look_at(path: Path, name: str, entry: dict[str, Any]) -> Found:
+    if path.stat().st_size > MAX_UNPACKED:
+        return Found(_safe(name), path, "", Contents((), ()), trouble="it has more than a gigabyte")
     data = path.read_bytes()
     metadata = entry.get("metadata") if isinstance(entry.get("metadata"), dict) else {}
     safe = _safe(name)

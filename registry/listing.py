@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from registry.manifest_shape import LARGEST_INTEGER
 from registry.state import Model, State
 from zelador.errors import InvalidInput
 
@@ -68,7 +69,8 @@ class Columns:
         self._kept: dict[str, list[Any]] = {}
 
     def of(self, key: str) -> list[Any]:
-        """Of a field of the model, or of what its metadata holds under a dotted key; None where there is none."""
+        """Of a field of the model, or of what its metadata holds under a dotted key; None where there is none, or no
+        text or number."""
         found = self._kept.get(key)
         if found is None:
             if len(self._kept) >= KEPT:
@@ -82,7 +84,16 @@ class Columns:
         values: list[Any] = [model.metadata for model in self.models]
         for part in key.split("."):
             values = [value.get(part) if isinstance(value, dict) else None for value in values]
-        return values
+        return [value if _is_plain(value) else None for value in values]
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it can be compared and written: old entries may hold anything."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return -LARGEST_INTEGER <= value < LARGEST_INTEGER
+    return isinstance(value, str)
 
 
 def search(columns: Columns, query: Query) -> tuple[Model, ...]:

@@ -17,6 +17,7 @@ from zelador.errors import InvalidInput
 
 FILE = "manifest.json"
 FORMAT = 1
+MAX_DEPTH = 32  # of metadata
 ServedBy = Literal["onnx", "pipeline"]
 
 
@@ -48,15 +49,17 @@ class Manifest(msgspec.Struct, frozen=True):
     signature: str = ""  # signing.py writes and checks it on the bytes
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, depth: int = MAX_DEPTH) -> Any:
     """`value` as JSON keeps it: NumPy's numbers and arrays as Python's, what is not finite as null, times as text.
 
-    Raises InvalidInput, naming the type, for what has no such form.
+    Raises InvalidInput, naming the type, for what has no such form, and for what is nested more than MAX_DEPTH deep.
     """
+    if depth < 0:
+        raise InvalidInput(f"metadata is nested more than {MAX_DEPTH} deep, or holds itself")
     if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner, depth - 1) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(inner) for inner in value]
+        return [plain(inner, depth - 1) for inner in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if value is None or isinstance(value, str | int):
@@ -66,7 +69,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, PurePath):
         return str(value)
     if callable(getattr(value, "tolist", None)):
-        return plain(value.tolist())
+        return plain(value.tolist(), depth - 1)
     raise InvalidInput(f"metadata holds a {type(value).__module__}.{type(value).__qualname__}, which JSON cannot keep")
 
 
@@ -87,7 +90,7 @@ def decode(data: bytes, name: str, digest: str) -> Manifest:
         raise refused(name, f"{FILE} does not match its digest")
     try:
         return msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise refused(name, f"{FILE} cannot be read: {error}") from None
 
 

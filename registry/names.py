@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
+from registry.errors import DuplicateName
 from zelador.errors import InvalidInput
 
+DEVICES = re.compile(
+    r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE
+)  # of Windows, whatever the ending
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -16,4 +21,25 @@ def check_name(name: str) -> str:
             f"{str(name)[:80]!r} is not a name: 1 to 64 letters, digits, '_', '-' or '.', "
             "that do not start with '-' or '.', do not end with '.', and have no two dots in a row"
         )
+    return name
+
+
+def check_new_name(name: str, taken: Iterable[str]) -> str:
+    """Gives back a name that no model has yet, and that every file system keeps apart from those `taken`.
+
+    Raises InvalidInput, DuplicateName.
+    """
+    if DEVICES.fullmatch(check_name(name)):
+        raise InvalidInput(f"{name!r} is the name of a device on Windows, where no folder can have it; choose another")
+    folded = name.casefold()
+    for other in taken:
+        if other == name:
+            raise DuplicateName(
+                f"there is a model {name!r} already; choose another name (a model is never overwritten)"
+            )
+        if other.casefold() == folded:
+            raise DuplicateName(
+                f"there is a model {other!r} already, and Windows and macOS keep {name!r} in the same folder; choose "
+                "another name"
+            )
     return name

@@ -12,6 +12,7 @@ from registry import manifest
 from registry.artefact import PIPELINE
 from registry.errors import ModelNotFound
 from registry.manifest import Manifest
+from registry.manifest_shape import shown
 from registry.signing import Keyring
 from registry.state import Model
 from registry.store import Store
@@ -55,7 +56,10 @@ class Payload:
         found = manifest.decode(data, model.name, model.digest)
         if model.seq > trusted:
             self.check_signed(model.name, data)
-        return found if found.name == model.name else msgspec.structs.replace(found, name=model.name)
+        metadata, damaged = shown(found.metadata)  # it may be from before metadata was checked
+        if found.name == model.name and not damaged:
+            return found
+        return msgspec.structs.replace(found, name=model.name, metadata=dict(metadata))
 
     def check_signed(self, name: str, data: bytes) -> None:
         """Raises ModelRefused unless one of our keys signed the manifest, or there is no key."""

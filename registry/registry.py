@@ -16,12 +16,13 @@ from registry.changes import Changes
 from registry.classifier import Classifier
 from registry.collect import Collected, collect
 from registry.commit import Log, now
-from registry.errors import DuplicateName, UploadCollected
+from registry.errors import UploadCollected
 from registry.index import Index
 from registry.integrity import load_pipeline
 from registry.listing import Listing, Query
 from registry.manifest import Feature, Manifest
-from registry.names import check_name
+from registry.manifest_shape import check_manifest
+from registry.names import check_name, check_new_name
 from registry.payload import Payload, Placed
 from registry.run_document import RunDocument
 from registry.run_files import RunFiles
@@ -150,6 +151,7 @@ class Registry(Changes):
     ) -> Model:
         """`place` puts the payload into the store; it is called again if a collection gave its upload up."""
         saved = msgspec.structs.replace(saved, name=check_name(name), saved_at=now())
+        check_manifest(saved)
         metadata = dict(saved.metadata)
         tags = list(metadata.pop("tags", None) or [])
         listed = {
@@ -163,8 +165,13 @@ class Registry(Changes):
             placed = place(saved)
             op = {"op": "register", "name": name, "upload": placed.upload, "digest": placed.digest, "metadata": listed}
             op.update({"tags": tags} if tags else {}, **({"token": token} if token else {}))
+
+            def register(state: State, op: dict[str, Any] = op) -> list[dict[str, Any]]:
+                check_new_name(name, state.models)  # of now: another writer may have been first
+                return [op]
+
             try:
-                return self._commit([op], by, why).models[name]
+                return self._commit(register, by, why).models[name]
             except UploadCollected:
                 if attempt == MAX_UPLOADS:
                     raise
@@ -260,10 +267,7 @@ class Registry(Changes):
             log.warning("README.txt was not written: %s", error)
 
     def _check_free(self, name: str) -> None:
-        if check_name(name) in self._log.sync().models:
-            raise DuplicateName(
-                f"there is a model {name!r} already; choose another name (a model is never overwritten)"
-            )
+        check_new_name(name, self._log.sync().models)
 
     def _model(self, name: str) -> Model:
         self._log.changed()

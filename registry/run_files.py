@@ -11,7 +11,7 @@ import msgspec
 
 from registry import manifest
 from registry.manifest import Manifest
-from registry.names import check_name
+from registry.names import NAME, check_name
 from registry.payload import FOLDER, Payload, Placed
 from registry.run_document import RunDocument, in_order
 from registry.signing import Keyring
@@ -47,7 +47,8 @@ class RunFiles:
     def ids(self) -> list[str]:
         """Of all runs, oldest first."""
         keys = (item.key for item in self._store.list("runs"))
-        return sorted({key.split("/")[1] for key in keys if key.endswith("/run.json")})
+        found = {key.split("/")[1] for key in keys if key.endswith("/run.json") and key.count("/") == 2}
+        return sorted(run for run in found if NAME.fullmatch(run))  # anything else there is not ours
 
     def put_candidate(self, run: str, rank: int, source: Path) -> None:
         """Keeps the candidate whose files are in the local folder `source`. Its manifest is written last."""
@@ -68,7 +69,7 @@ class RunFiles:
         self._payload.check_signed(called, data)
         try:
             kept = msgspec.json.decode(data, type=Manifest)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise manifest.refused(called, f"{manifest.FILE} cannot be read: {error}") from None
         for path in kept.files:
             manifest.check_file(kept.name, path, self._store.read(f"{folder}/{path}") or b"", kept.files)

@@ -73,7 +73,10 @@ def verify(store: Store, keyring: Keyring, derived: index.Index, expect: str | N
         except (Corrupt, ModelNotFound) as error:
             findings.append(Finding(where, str(error)))
     findings += _checkpoints(store, keyring, chain)
-    found = store.read(index.FILE)
+    try:
+        found = store.read(index.FILE)
+    except Corrupt:
+        found = b""
     if found is None or _parsed(found) != _parsed(derived.render(state)):
         problem = "is missing" if found is None else "does not match the log"
         findings.append(Finding(index.FILE, f"{problem}; the next start or change writes it", fault=False))
@@ -106,7 +109,7 @@ def _strays(store: Store, state: State) -> Iterator[Finding]:
 
 def _checkpoints(store: Store, keyring: Keyring, chain: _Chain) -> Iterator[Finding]:
     for seq in checkpoint.numbers(store):
-        data = store.read(checkpoint.key(seq))
+        data = checkpoint.whole(store, seq)
         found = checkpoint.decode(data, keyring) if data is not None else None
         if found is None:
             yield Finding(checkpoint.key(seq), "is damaged or not signed; it is not read and can be removed", False)

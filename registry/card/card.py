@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from registry.errors import ModelNotFound
 from registry.facts import facts_of
 from registry.manifest import Feature
+from registry.manifest_shape import shown_document
 
 if TYPE_CHECKING:
     from registry.registry import Registry
@@ -55,11 +55,11 @@ def card_of(registry: Registry, name: str) -> Card:
     manifest = registry.manifest(name)
     state = registry.state
     try:
-        report = json.loads(registry.file(name, REPORT)) if REPORT in manifest.files else {}
+        report = shown_document(registry.file(name, REPORT)) if REPORT in manifest.files else {}
     except ModelNotFound:
         report = {}  # `zelador models verify` reports the missing file
     sizes = {path: file.size for path, file in manifest.files.items()}
-    return Card(facts_of(state.model(name), state), manifest.features, sizes, mapping(report))
+    return Card(facts_of(state.model(name), state), manifest.features, sizes, report)
 
 
 def mapping(value: object) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from registry.card.blocks import Plot, Table
+from registry.card.blocks import Plot, Table, Words
 from registry.card.card import listed, mapping
 from registry.card.numbers import count, number, quoted, score, signed
 
@@ -15,17 +15,21 @@ MAX_CURVES = 4
 STROKES = ("c1", "c2", "c3", "c4")  # CSS classes; they differ in dashes as well as in color
 
 
-def all_of(report: Mapping[str, Any]) -> Iterator[Plot]:
-    roc, calibration = mapping(report.get("roc")), mapping(report.get("calibration"))
-    threshold, importance = mapping(report.get("threshold")), mapping(report.get("importance"))
-    if roc:
-        yield _roc(roc)
-    if calibration:
-        yield _calibration(calibration)
-    if len(threshold) == 1:  # a threshold makes sense only with two classes
-        yield from _threshold(threshold)
-    if listed(importance.get("features")):
-        yield _importance(importance)
+def all_of(report: Mapping[str, Any]) -> Iterator[Plot | Words]:
+    """The plots of a report. A damaged part is named and does not affect the others."""
+    for name, draw in (
+        ("roc", _roc),
+        ("calibration", _calibration),
+        ("threshold", _threshold),
+        ("importance", _importance),
+    ):
+        part = mapping(report.get(name))
+        if not part:
+            continue
+        try:
+            yield from draw(part)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            yield Words(f"The report's {name} is damaged and cannot be drawn.")
 
 
 def whisker(folds: Sequence[float], holdout: float | None) -> str:
@@ -38,7 +42,7 @@ def whisker(folds: Sequence[float], holdout: float | None) -> str:
     return f'<svg class="mini" viewBox="0 0 160 18" aria-hidden="true">{_line(5, 9, 155, 9, "grid")}{line}{dot}</svg>'
 
 
-def _roc(roc: Mapping[str, Any]) -> Plot:
+def _roc(roc: Mapping[str, Any]) -> Iterator[Plot]:
     drawn = [(str(label), mapping(curve)) for label, curve in roc.items()][:MAX_CURVES]
     inner = _diagonal()
     for (_, curve), stroke in zip(drawn, STROKES, strict=False):
@@ -47,17 +51,17 @@ def _roc(roc: Mapping[str, Any]) -> Plot:
     note = "; ".join(f"area {area} for {quoted(label)}" for label, area in rows[:MAX_CURVES])
     legend = [label for label, _ in drawn]
     svg = _square(inner, "false positive rate", "true positive rate", f"ROC curve: {note}", legend)
-    return Plot("ROC", note, svg, Table(("Class", "Area under the curve"), rows, frozenset({1})))
+    yield Plot("ROC", note, svg, Table(("Class", "Area under the curve"), rows, frozenset({1})))
 
 
-def _calibration(calibration: Mapping[str, Any]) -> Plot:
+def _calibration(calibration: Mapping[str, Any]) -> Iterator[Plot]:
     drawn = [(str(label), mapping(curve)) for label, curve in calibration.items()][:MAX_CURVES]
     inner, rows = _diagonal(), []
     for (label, curve), stroke in zip(drawn, STROKES, strict=False):
         points = _points(curve.get("said"), curve.get("was"))
         inner += _path(points, stroke)
-        counts = [int(n) for n in listed(curve.get("rows")) if number(n) is not None]
-        largest = max(counts, default=1)
+        counts = [max(0, int(n)) for n in listed(curve.get("rows")) if number(n) is not None]
+        largest = max(counts, default=1) or 1
         for (x, y), in_bin in zip(points, counts, strict=False):
             radius = 2.5 + 3.5 * (in_bin / largest) ** 0.5
             inner += f'<circle class="dot" cx="{_x(x):.1f}" cy="{_y(y):.1f}" r="{radius:.1f}"/>'
@@ -67,10 +71,12 @@ def _calibration(calibration: Mapping[str, Any]) -> Plot:
     legend = [label for label, _ in drawn]
     svg = _square(inner, "mean predicted probability", "observed rate", f"Calibration: {note}", legend)
     head = ("Class", "Predicted", "Observed", "Readings")
-    return Plot("Calibration", note, svg, Table(head, tuple(rows), frozenset({1, 2, 3})))
+    yield Plot("Calibration", note, svg, Table(head, tuple(rows), frozenset({1, 2, 3})))
 
 
 def _threshold(threshold: Mapping[str, Any]) -> Iterator[Plot]:
+    if len(threshold) != 1:  # of more than two classes nobody sets a threshold
+        return
     ((label, table),) = threshold.items()
     at = [value for each in listed(mapping(table).get("threshold")) if (value := number(each)) is not None]
     names = ("recall", "precision", "f1")
@@ -90,8 +96,10 @@ def _threshold(threshold: Mapping[str, Any]) -> Iterator[Plot]:
     yield Plot("Threshold", note, svg, Table(("Threshold", "Recall", "Precision", "F1"), rows, frozenset({0, 1, 2, 3})))
 
 
-def _importance(importance: Mapping[str, Any]) -> Plot:
-    features = [mapping(each) for each in listed(importance["features"])][:12]
+def _importance(importance: Mapping[str, Any]) -> Iterator[Plot]:
+    features = [mapping(each) for each in listed(importance.get("features"))][:12]
+    if not features:
+        return
     scores = [(str(f.get("feature")), number(f.get("mean")) or 0.0, number(f.get("spread")) or 0.0) for f in features]
     longest = max((mean + spread for _, mean, spread in scores), default=0.0) or 1.0
     inner = ""
@@ -108,7 +116,7 @@ def _importance(importance: Mapping[str, Any]) -> Plot:
     text = escape(f"Importance: {note}: " + ", ".join(f"{name} {mean:.3f}" for name, mean, _ in scores), quote=True)
     height = 34 * len(scores) + 4
     svg = f'<svg class="plot" viewBox="0 0 260 {height}" role="img" aria-label="{text}">{inner}</svg>'
-    return Plot("Importance", note, svg, Table(("Feature", f"Decrease of {metric}", "±"), rows, frozenset({1, 2})))
+    yield Plot("Importance", note, svg, Table(("Feature", f"Decrease of {metric}", "±"), rows, frozenset({1, 2})))
 
 
 # ── drawing ──────────────────────────────────────────────────────────────────────────────────

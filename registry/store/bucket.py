@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from registry.store.sizes import check_size
 from registry.store.store import Item, Uncertain, parts_of
 from zelador.errors import InvalidInput, Unavailable
 from zelador.retry import backoff
@@ -69,7 +70,9 @@ class Bucket:
 
         def get() -> bytes | None:
             try:
-                return bytes(obstore.get(self._bucket, key).bytes())
+                found = obstore.get(self._bucket, key)
+                check_size(key, found.meta["size"])  # before a byte of it is read
+                return bytes(found.bytes())
             except (NotFoundError, FileNotFoundError):
                 return None
 

@@ -10,20 +10,30 @@ import contextlib
 import ctypes
 import errno
 import os
+import stat
 import time
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from registry.store.chunks import FileChunks
+from registry.store.sizes import check_size, limit_of
 from registry.store.store import Item, Uncertain, parts_of
-from zelador.errors import Unavailable
+from zelador.errors import Corrupt, Unavailable
 
 TEMPORARY = ".tmp"
 STALE_S = 86_400.0  # a temporary file so old belongs to a process that died
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 RENAME_NOREPLACE = 1
 AT_FDCWD = -100
+MAX_DEPTH = 16  # folders in folders that are listed; ours are 5 deep
+KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 class Folder:
@@ -64,7 +74,7 @@ class Folder:
 
     def read(self, key: str) -> bytes | None:
         try:
-            return self._path(key).read_bytes()
+            return _contents(self._path(key), key)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -77,7 +87,7 @@ class Folder:
             raise self._cannot("read", error) from None
         for key, path in found:
             with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-                yield Item(key, os.stat(path).st_mtime)  # noqa: PTH116 - ten thousands of them
+                yield Item(key, os.lstat(path).st_mtime)
 
     def put_stream(self, key: str, pieces: Iterable[bytes]) -> None:
         final = self._path(key)
@@ -133,7 +143,7 @@ class Folder:
         for entry in entries:
             key = f"{prefix}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
-                if not after or f"{key}/" >= after[: len(key) + 1]:
+                if key.count("/") < MAX_DEPTH and (not after or f"{key}/" >= after[: len(key) + 1]):
                     yield from self._walk(entry.path, key, after)
             elif key > after:
                 yield key, entry.path
@@ -227,6 +237,31 @@ def _rename_noreplace(temporary: Path, final: Path) -> bool:
     if code == errno.EEXIST:
         return False
     raise OSError(code, os.strerror(code))
+
+
+def _contents(path: Path, key: str) -> bytes:
+    """Of a regular file within the limit of its kind: to open a pipe, or to read a device, could wait for ever.
+
+    Raises Corrupt, OSError.
+    """
+    _check_regular(path.lstat(), key)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY)
+    with os.fdopen(descriptor, "rb") as file:
+        _check_regular(os.fstat(descriptor), key)  # it may have been replaced in between
+        data = file.read(limit_of(key) + 1)
+    check_size(key, len(data))
+    return data
+
+
+def _check_regular(found: os.stat_result, key: str) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), key)
+    if not stat.S_ISREG(found.st_mode):
+        raise Corrupt(
+            f"{key} is {KINDS.get(stat.S_IFMT(found.st_mode), 'no regular file')}, and no regular file: it was not "
+            "written by Zelador; remove it, or restore the registry from a backup"
+        )
+    check_size(key, found.st_size)
 
 
 def _sync_directory(directory: Path) -> None:

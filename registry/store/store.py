@@ -33,7 +33,7 @@ class Store(Protocol):
         """
 
     def read(self, key: str) -> bytes | None:
-        """The whole object; None if the key does not exist."""
+        """The whole object; None if the key does not exist. Raises Corrupt if it is no regular file, or too large."""
 
     def list(self, prefix: str, after: str = "") -> Iterator[Item]:
         """The items below the folder `prefix` whose keys sort after `after`, in order."""

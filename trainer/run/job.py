@@ -13,8 +13,7 @@ from pathlib import Path
 from threading import Event
 
 from registry.commit import now
-from registry.errors import DuplicateName
-from registry.names import check_name
+from registry.names import check_new_name
 from registry.registry import Registry
 from registry.run_document import Candidate, RunDocument, TrainedModel, in_order
 from trainer.compare.leaderboard import MODEL_TYPES
@@ -120,8 +119,7 @@ def _check_options(options: Options, registry: Registry) -> None:
         raise InvalidInput(f"names: {twice[0]!r} is named twice; each model needs a name of its own")
     taken = registry.sync().models
     for name in options.names:
-        if check_name(name) in taken:
-            raise DuplicateName(f"there is a model {name!r} already; choose another name")
+        check_new_name(name, (*taken, *(other for other in options.names if other != name)))
 
 
 def _collect(registry: Registry) -> None:

@@ -155,3 +155,19 @@ def test_what_is_nothing_to_import_is_one_line(tmp_path: Path) -> None:
     for path in ("nowhere", "empty"):
         refused = zelador("models", "import", path, "--trust")
         assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+
+
+def test_what_the_look_cannot_follow_must_be_named(old: Path, registry: Registry) -> None:
+    """`--trust` is said of a whole folder; one file in it may be made so that nobody can see what it calls."""
+    with (old / "loose.pkl").open("wb") as file:
+        file.write(pickle.dumps(LogisticRegression().fit(X, Y)) + b"behind the end")
+    (old / "trap.pkl").unlink()
+    shown = zelador("models", "import", "modelos_salvos")
+    assert "a help, not a proof" in shown.out
+    told = zelador("models", "import", "modelos_salvos/loose.pkl", "--trust")
+    assert told.code == 2
+    assert "--trust-anyway modelos_salvos/loose.pkl" in told.err
+    assert zelador("models", "import", "modelos_salvos", "--trust-anyway", "other.pkl").code == 2
+    assert registry.sync().models == {}
+    assert zelador("models", "import", "modelos_salvos", "--trust-anyway", "modelos_salvos/loose.pkl").code == 0
+    assert list(registry.sync().models) == ["loose"]

@@ -114,8 +114,10 @@ def test_what_is_no_model_or_no_pickle_is_said(tmp_path: Path, registry: Registr
     (tmp_path / "text.pkl").write_text("nothing of the kind")
     (found,) = look(tmp_path / "text.pkl")
     assert found.contents.trouble is not None
-    with pytest.raises(InvalidInput, match="cannot be loaded"):
+    with pytest.raises(InvalidInput, match="--trust-anyway"):
         bring_in(found, registry, trust=True, by="me")
+    with pytest.raises(InvalidInput, match="cannot be loaded"):
+        bring_in(found, registry, trust=True, anyway=True, by="me")
 
 
 def test_a_file_of_a_stranger_never_breaks_the_look() -> None:

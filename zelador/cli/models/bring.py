@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,12 +26,17 @@ if TYPE_CHECKING:
     from registry.legacy import Found
 
 DRAWN_NAME = re.compile(r"x\d+")  # of a column whose model knows no name
+MAX_ARCHIVE = 1 << 30  # bytes
 SHOWN = 6  # names of a pickle's contents in the table; --json has them all
 
 
 def import_(
     path: Annotated[Path, typer.Argument(help="An exported file, a .pkl or .joblib file, or a folder of those.")],
     trust: Annotated[bool, typer.Option("--trust", help="Load the pickles: I know who wrote them.")] = False,
+    trust_anyway: Annotated[
+        list[Path] | None,
+        typer.Option(help="Load this file although the look could not follow it to its end; again for more of them."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="For one file: another name than its own.")] = None,
     features: Annotated[
         str | None, typer.Option(help="Names for the columns of pickles, in their order, such as lux,temperature.")
@@ -45,6 +50,7 @@ def import_(
     """Bring models in: a file of `export`, or old pickles, with or without the seed's registry.json.
 
     What a pickle would call is shown without running it, and it is loaded only with --trust; it is then kept as skops.
+    That look is a help, not a proof. What it cannot follow to the end is loaded only with --trust-anyway FILE.
     Exit code 2 when something was not brought in.
     """
     restart_with_libgomp()  # a model may be LightGBM's
@@ -52,7 +58,7 @@ def import_(
     if not path.exists():
         raise NotFound(f"there is nothing at {path}")
     place = open_place(home, url, key)
-    if path.is_file() and zipfile.is_zipfile(path):
+    if path.is_file() and path.stat().st_size <= MAX_ARCHIVE and zipfile.is_zipfile(path):
         facts = place.add(path.read_bytes(), name, why)
         if as_json:
             print_json({"imported": [facts["name"]], "left": {}})
@@ -66,13 +72,17 @@ def import_(
         raise InvalidInput(f"{path} has no .pkl, .pickle or .joblib file, and is no exported model")
     if name is not None and len(found) != 1:
         raise InvalidInput(f"--name is for one file; {path} has {len(found)}")
-    if not trust:
+    named = {each.resolve() for each in trust_anyway or ()}
+    if unknown := named - {each.path.resolve() for each in found}:
+        raise InvalidInput(f"--trust-anyway names {min(unknown)}, which is not among the files at {path}")
+    if not trust and not named:
         _show(found, as_json)
         raise InvalidInput(
             "nothing was imported: a pickle runs what its writer put in. Say --trust if you know who wrote these"
         )
     columns = tuple(each.strip() for each in (features or "").split(",") if each.strip())
-    _bring(place, found, name, columns, why, as_json)
+    trusted = found if trust else [each for each in found if each.path.resolve() in named]
+    _bring(place, trusted, named, name, columns, why, as_json)
 
 
 def export(
@@ -102,6 +112,8 @@ def export(
 
 
 def _show(found: Sequence[Found], as_json: bool) -> None:
+    from registry.pickle_contents import A_HELP
+
     if as_json:
         print_json([_described(each) for each in found])
         return
@@ -113,6 +125,7 @@ def _show(found: Sequence[Found], as_json: bool) -> None:
         rows.append((each.name, each.path.name, each.sha256[:16], kinds, unusual, trouble))
     columns = ("name", "file", "SHA-256", "it would call", "of that unusual", "trouble")
     output().print(table(columns, rows, whole=("name",)))
+    print(f"\n{A_HELP}")
 
 
 def _few(names: Sequence[str]) -> str:
@@ -133,7 +146,13 @@ def _described(found: Found) -> Facts:
 
 
 def _bring(
-    place: Place, found: Sequence[Found], name: str | None, features: Sequence[str], why: str, as_json: bool
+    place: Place,
+    found: Sequence[Found],
+    anyway: Collection[Path],
+    name: str | None,
+    features: Sequence[str],
+    why: str,
+    as_json: bool,
 ) -> None:
     """Each in its turn, through a registry of its own: what is refused keeps none of the others out."""
     imported: list[Facts] = []
@@ -141,7 +160,13 @@ def _bring(
     for each in found:
         called = name or each.name
         try:
-            imported.append(place.add(_converted(each, name, features), called, why or f"from {each.path.name}"))
+            imported.append(
+                place.add(
+                    _converted(each, each.path.resolve() in anyway, name, features),
+                    called,
+                    why or f"from {each.path.name}",
+                )
+            )
         except ZeladorError as error:
             left[called] = " ".join(str(error).split())
     names = [facts["name"] for facts in imported]
@@ -158,7 +183,7 @@ def _bring(
         raise InvalidInput("not imported: " + "; ".join(f"{called}: {reason}" for called, reason in left.items()))
 
 
-def _converted(found: Found, name: str | None, features: Sequence[str]) -> bytes:
+def _converted(found: Found, anyway: bool, name: str | None, features: Sequence[str]) -> bytes:
     """The pickle as an exported file: loaded once, here, and never again."""
     from registry.legacy import bring_in
     from zelador.cli.models.local import Local
@@ -167,5 +192,5 @@ def _converted(found: Found, name: str | None, features: Sequence[str]) -> bytes
 
     with tempfile.TemporaryDirectory(prefix="zelador-import-") as folder:
         here = Local(RegistrySettings(url=folder))
-        model = bring_in(found, here.registry, trust=True, by=user(), name=name, features=features)
+        model = bring_in(found, here.registry, trust=True, anyway=anyway, by=user(), name=name, features=features)
         return here.archive(model.name)

@@ -72,24 +72,25 @@ def show(name: Name, home: Home = None, url: Url = None, key: Key = None, as_jso
     console = output()
     told = [("name", facts["name"] + ("   ● selected" if facts.get("selected") else ""))]
     told += [(part, _text(facts.get(part))) for part in ("description", "tags", "model_type") if facts.get(part)]
-    units = facts.get("units") or {}
-    features = [f"{feature} ({units[feature]})" if units.get(feature) else feature for feature in facts["features"]]
+    units = _part(facts, "units")
+    features = [f"{each} ({units[each]})" if units.get(each) else str(each) for each in _listed(facts.get("features"))]
     told.append(("features", ", ".join(features)))
     told += [(part, _text(value)) for part, value in facts.items() if part not in SHOWN and value not in (None, "")]
     console.print(table(("", ""), [(Text(part.replace("_", " "), "bold"), value) for part, value in told]))
     if scored := _metrics([facts]):
-        folds = facts.get("folds") or {}
+        folds = _part(facts, "folds")
         rows = [
             (metric, _score(facts, "metrics", metric), _spread(folds.get(metric)), _score(facts, "holdout", metric))
             for metric in scored
         ]
         console.print()
         console.print(table(("metric", ">folds, mean", ">lowest to highest", ">hold-out"), rows))
-    if confusion := facts.get("confusion"):
-        labels = confusion["labels"]
+    confusion = _part(facts, "confusion")
+    labels, counted = _listed(confusion.get("labels")), [_listed(row) for row in _listed(confusion.get("counts"))]
+    if labels and [len(row) for row in counted] == [len(labels)] * len(labels):
         console.print()
         head = ("on the hold-out", *(f">said {clean(label)}" for label in labels))
-        rows_ = [(f"was {label}", *counts) for label, counts in zip(labels, confusion["counts"], strict=True)]
+        rows_ = [(f"was {label}", *counts) for label, counts in zip(labels, counted, strict=True)]
         console.print(table(head, rows_))
 
 
@@ -111,7 +112,7 @@ def compare(names: Names = None, home: Home = None, url: Url = None, key: Key = 
         ("selected", *("●" if facts.get("selected") else "" for facts in models)),
         ("rank in its run", *(facts.get("rank") or "–" for facts in models)),
         ("served by", *(facts.get("served_by") for facts in models)),
-        ("rows", *((facts.get("data") or {}).get("rows", "–") for facts in models)),
+        ("rows", *(_part(facts, "data").get("rows", "–") for facts in models)),
         ("saved", *(when(facts.get("saved_at"))[:10] for facts in models)),
     ]
     for part, called in (("holdout", "hold-out"), ("metrics", "folds")):
@@ -126,7 +127,7 @@ def compare(names: Names = None, home: Home = None, url: Url = None, key: Key = 
         console.print()
         told = [(head, facts["name"], facts.get("model_type")) for head, facts in zip(heads, models, strict=True)]
         console.print(table(("", "name", "type"), told))
-    if len({json.dumps((facts.get("data") or {}).get("sha256")) for facts in models}) > 1:
+    if len({json.dumps(_part(facts, "data").get("sha256")) for facts in models}) > 1:
         print("\nThey learned from different data: their figures are not of the same rows.")
 
 
@@ -155,7 +156,7 @@ def history(
 
 
 def _row(facts: Facts, columns: Sequence[str]) -> Sequence[object]:
-    metric = facts.get("metric") or ""
+    metric = str(facts.get("metric") or "")
     saved = when(facts.get("saved_at"))
     cells = {
         "": "●" if facts.get("selected") else "",
@@ -166,7 +167,7 @@ def _row(facts: Facts, columns: Sequence[str]) -> Sequence[object]:
         ">hold-out": _score(facts, "holdout", metric),
         "served by": facts.get("served_by"),
         "saved": saved if columns is COLUMNS else saved[:10],
-        "tags": ", ".join(facts.get("tags", ())),
+        "tags": ", ".join(map(str, _listed(facts.get("tags")))),
     }
     return [cells[column] for column in columns]
 
@@ -187,13 +188,13 @@ def _newest_run(place: Place) -> list[Facts]:
 
 def _metrics(models: Sequence[Facts]) -> list[str]:
     """Every metric that any of them has, the known ones first."""
-    found = {m for facts in models for part in ("metrics", "holdout") for m in facts.get(part) or {}}
+    found = {m for facts in models for part in ("metrics", "holdout") for m in _part(facts, part)}
     return [metric for metric in METRICS if metric in found] + sorted(found - set(METRICS))
 
 
 def _value(facts: Mapping[str, Any], part: str, metric: str) -> float | None:
-    found = (facts.get(part) or {}).get(metric)
-    return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+    found = _part(facts, part).get(metric)
+    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
 def _best(models: Sequence[Facts], part: str, metric: str) -> list[str]:
@@ -211,8 +212,19 @@ def _marked(text: str, best: bool) -> Text:
     return Text(f"* {text}", "bold") if best else Text(text)
 
 
-def _spread(scores: Sequence[float] | None) -> str:
-    return f"{min(scores):.4f} to {max(scores):.4f}" if scores else "–"
+def _spread(scores: object) -> str:
+    known = [each for each in _listed(scores) if isinstance(each, int | float)]
+    return f"{min(known):.4f} to {max(known):.4f}" if known else "–"
+
+
+def _part(facts: Mapping[str, Any], part: str) -> Mapping[str, Any]:
+    """A part of the facts that is a mapping: another version's API, or an old entry, may have something else there."""
+    found = facts.get(part)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _text(value: object) -> str:

@@ -1,0 +1,1 @@
+"""The look at a pickle: `opcodes` follows it without running any of it, `names` says what is usual."""

@@ -1,0 +1,19 @@
+"""Device messages that no device should send, through the decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from tests.malformed.generate import samples
+from tests.malformed.test_decoder import judge
+
+
+def run(seed: int, count: int) -> Iterator[tuple[bytes, Callable[[bytes], str]]]:
+    """Each message and what judges it; that raises what the decoder lets through."""
+    for sample in samples(seed, count):
+        yield sample.payload, _judged
+
+
+def _judged(payload: bytes) -> str:
+    taken, _ = judge(payload)
+    return "taken" if taken else "refused"
