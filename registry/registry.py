@@ -12,16 +12,19 @@ import msgspec
 
 from registry import golden, verify
 from registry.artefact import PIPELINE, Upload, manifest_of, open_classifier, pack, serving_file
+from registry.cage.check import check_model
 from registry.changes import Changes
 from registry.classifier import Classifier
 from registry.collect import Collected, collect
 from registry.commit import Log, now
 from registry.errors import Condemned, DuplicateName
+from registry.incoming import Incoming, admit
 from registry.index import Index
 from registry.integrity import load_pipeline
 from registry.listing import Listing, Query
 from registry.manifest import Feature, Manifest
 from registry.names import check_name
+from registry.passed import PassedModels
 from registry.payload import Payload
 from registry.runs import Runs
 from registry.signing import Keyring
@@ -56,6 +59,7 @@ class Registry(Changes):
         self._log = Log(store, self._keyring)
         self._payload = Payload(store, self._keyring)
         self._runs = Runs(store, self._keyring, self._payload)
+        self._passed = PassedModels(store, self._keyring)
         self._index = Index(store)
         self._listing = Listing()
 
@@ -136,9 +140,11 @@ class Registry(Changes):
         by: str,
         why: str = "",
         token: str | None = None,
+        passed: bool = True,
     ) -> Model:
         """Registers packed files: payload first, then the log. The manifest gets the name, and the time of now.
 
+        `passed`: they were made in this process, or passed the cage; else the first load goes through it.
         Raises DuplicateName, InvalidInput.
         """
         saved = msgspec.structs.replace(saved, name=check_name(name), saved_at=now())
@@ -156,22 +162,55 @@ class Registry(Changes):
             op = {"op": "register", "name": name, "upload": placed.upload, "digest": placed.digest, "metadata": listed}
             op.update({"tags": tags} if tags else {}, **({"token": token} if token else {}))
             try:
-                return self._commit([op], by, why).models[name]
+                model = self._commit([op], by, why).models[name]
             except Condemned:
                 if attempt == SAVES:
                     raise
+            else:
+                if passed:
+                    self._passed.note(model, "serving")
+                    self._passed.note(model, "pipeline")
+                return model
         raise AssertionError("unreachable")
 
     def load(self, name: str) -> Classifier:
-        """Raises ModelNotFound; ModelRefused when a digest, a type or a golden row is not as it was saved."""
+        """Raises ModelNotFound; ModelRefused when a digest, a type or a golden row is not as it was saved.
+
+        A model that did not pass here before is first loaded in the cage, which takes seconds.
+        """
         model = self._model(name)
-        found = self._manifest(model)
-        files = {path: self._payload.file(model, found, path) for path in (serving_file(found), golden.FILE)}
+        found, files = self._serving(model)
+        if found.classes and not self._passed.known(model, "serving"):
+            check_model(found, model.digest, files)
+            self._passed.note(model, "serving")
         return open_classifier(found, model.digest, files)
+
+    def serving(self, name: str) -> tuple[Manifest, str, dict[str, bytes]]:
+        """Manifest, digest, and the files that classify, digests checked: for a cage. Raises as `load`."""
+        model = self._model(name)
+        found, files = self._serving(model)
+        return found, model.digest, files
 
     def pipeline(self, name: str) -> Any:
         """The scikit-learn estimator itself. Raises as `load`."""
-        return load_pipeline(name, self.file(name, PIPELINE))
+        model = self._model(name)
+        found = self._manifest(model)
+        data = self._payload.file(model, found, PIPELINE)
+        if not self._passed.known(model, "pipeline"):
+            check_model(found, model.digest, {PIPELINE: data}, serving=False)
+            self._passed.note(model, "pipeline")
+        return load_pipeline(name, data)
+
+    def admit(self, data: bytes, most_bytes: int, trust: bool = False) -> Incoming:
+        """The model in an exported file, checked in the cage, to be given to `add`.
+
+        `trust`: bytes for a library's own parser are taken, whoever made them. Raises ArchiveRefused, Unavailable.
+        """
+        return admit(data, most_bytes, self._keyring, trust)
+
+    def signed_manifest(self, name: str) -> bytes | None:
+        """The manifest's bytes, if a key of ours signed them."""
+        return self._payload.signed_manifest(self._model(name))
 
     def manifest(self, name: str) -> Manifest:
         return self._manifest(self._model(name))
@@ -235,7 +274,8 @@ class Registry(Changes):
         """Registers a kept candidate under `name`. Raises NotFound, DuplicateName, ModelRefused."""
         self._check_free(name)
         kept, files = self._runs.candidate(run, rank)
-        return self.add(name, files, kept, by=by, why=why)
+        # Without a key, whoever can write to the store may have written the candidate.
+        return self.add(name, files, kept, by=by, why=why, passed=bool(self._keyring))
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
@@ -258,6 +298,10 @@ class Registry(Changes):
     def _model(self, name: str) -> Model:
         self._log.changed()
         return self.state.model(name)
+
+    def _serving(self, model: Model) -> tuple[Manifest, dict[str, bytes]]:
+        found = self._manifest(model)
+        return found, {path: self._payload.file(model, found, path) for path in (serving_file(found), golden.FILE)}
 
     def _manifest(self, model: Model) -> Manifest:
         return self._payload.manifest(model, self.state.trusted)

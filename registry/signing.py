@@ -14,7 +14,7 @@ from typing import Literal
 
 from zelador.errors import Corrupt, InvalidInput
 
-Kind = Literal["entry", "manifest", "checkpoint"]  # part of what is signed: one can never pass for another
+Kind = Literal["entry", "manifest", "checkpoint", "passed"]  # part of what is signed: one can never pass for another
 
 END = b"\n}\n"
 SIGNATURE = re.compile(rb',\n  "signature": "([A-Za-z0-9_.-]{1,32}):([0-9a-f]{64})"\n}\n\Z')

@@ -31,7 +31,10 @@ SHOWN = 6  # names of a pickle's contents in the table; --json has them all
 
 def import_(
     path: Annotated[Path, typer.Argument(help="An exported file, a .pkl or .joblib file, or a folder of those.")],
-    trust: Annotated[bool, typer.Option("--trust", help="Load the pickles: I know who wrote them.")] = False,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Load pickles, or LightGBM's own format: I know who made it."),
+    ] = False,
     name: Annotated[str | None, typer.Option(help="For one file: another name than its own.")] = None,
     features: Annotated[
         str | None, typer.Option(help="Names for the columns of pickles, in their order, such as lux,temperature.")
@@ -53,10 +56,12 @@ def import_(
         raise NotFound(f"there is nothing at {path}")
     place = open_place(home, url, key)
     if path.is_file() and zipfile.is_zipfile(path):
-        facts = place.add(path.read_bytes(), name, why)
+        facts = place.add(path.read_bytes(), name, why, trust)
         if as_json:
             print_json({"imported": [facts["name"]], "left": {}})
         else:
+            if trust:
+                print("taken on trust: a pipeline in the format of a library such as LightGBM is accepted")
             print(f"{facts['name']} is registered; nothing is selected by that")
         return
     from registry.legacy import look
@@ -135,13 +140,16 @@ def _described(found: Found) -> Facts:
 def _bring(
     place: Place, found: Sequence[Found], name: str | None, features: Sequence[str], why: str, as_json: bool
 ) -> None:
-    """Each in its turn, through a registry of its own: what is refused keeps none of the others out."""
+    """Each in its turn, loaded in a process with limits: what is refused keeps none of the others out."""
+    from registry.legacy import converted
+
     imported: list[Facts] = []
     left: dict[str, str] = {}
     for each in found:
         called = name or each.name
         try:
-            imported.append(place.add(_converted(each, name, features), called, why or f"from {each.path.name}"))
+            archive = converted(each, trust=True, name=name, features=features)
+            imported.append(place.add(archive, called, why or f"from {each.path.name}", trust=True))
         except ZeladorError as error:
             left[called] = " ".join(str(error).split())
     names = [facts["name"] for facts in imported]
@@ -156,16 +164,3 @@ def _bring(
             )
     if left:
         raise InvalidInput("not imported: " + "; ".join(f"{called}: {reason}" for called, reason in left.items()))
-
-
-def _converted(found: Found, name: str | None, features: Sequence[str]) -> bytes:
-    """The pickle as an exported file: loaded once, here, and never again."""
-    from registry.legacy import bring_in
-    from zelador.cli.models.local import Local
-    from zelador.settings import RegistrySettings
-    from zelador.user import user
-
-    with tempfile.TemporaryDirectory(prefix="zelador-import-") as folder:
-        here = Local(RegistrySettings(url=folder))
-        model = bring_in(found, here.registry, trust=True, by=user(), name=name, features=features)
-        return here.archive(model.name)
