@@ -6,14 +6,11 @@ The child may be under a stranger's control from its first request on: its repli
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import selectors
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -23,10 +20,11 @@ from typing import IO, Self
 import msgspec
 
 from registry.cage import wire
+from registry.cage.forks import NONE, STATUS
+from registry.cage.template import TEMPLATE
 from registry.cage.wire import LENGTH, Ready, Reply, Request
 from registry.errors import ModelRefused
 from zelador.errors import Unavailable
-from zelador.libgomp import libgomp_environment
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +34,6 @@ GRACE_S = 5.0
 MAX_REPLY = 65_536  # bytes, where a request does not need more
 WRITE_CHUNK = 65_536
 MAX_SAID = 2_000  # characters kept of what the child printed
-BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from registry.cage.child import main; main()"
-KEPT_VARIABLES = ("LANG", "LC_ALL", "PATH", "TZ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ class Limits:
     memory: int = 512 * MIB
     cpu_s: int = 20
     wall_s: float = 30.0
-    libraries: tuple[str, ...] = ("skops.io", "onnxruntime")
+    libraries: tuple[str, ...] = ("onnxruntime",)
 
 
 DEFAULT = Limits()
@@ -69,34 +65,30 @@ class Cage:
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by _tidy
         self._folder = Path(tempfile.mkdtemp(prefix="zelador-cage-"))
         self._ready: Ready | None = None
+        self._received = bytearray()
+        self._closed = False
+        self._process: int | None = None
+        self._code: int | None = None
+        self._started_at = time.monotonic()
         settings = {
-            "parent": os.getpid(),
             "folder": str(self._folder),
             "memory": limits.memory,
             "cpu_s": limits.cpu_s,
             "libraries": limits.libraries,
         }
-        path = [str(Path(entry).absolute()) for entry in sys.path]
+        requests, self._requests = os.pipe()
+        self._replies, replies = os.pipe()
+        self._status, status = os.pipe()
+        for file in (self._requests, self._replies, self._status):
+            os.set_blocking(file, False)
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-B", "-c", BOOT, json.dumps(path), json.dumps(settings)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._said,
-                cwd=self._folder,
-                env=_environment(self._folder),
-                bufsize=0,
-                start_new_session=True,
-            )
-        except OSError as error:
+            TEMPLATE.fork(settings, (requests, replies, self._said.fileno(), status))
+        except Unavailable:
             self._tidy()
-            raise Unavailable(f"the process that checks models cannot be started: {error}") from None
-        self._started_at = time.monotonic()
-        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
-        self._stdin, self._stdout = self._process.stdin, self._process.stdout
-        os.set_blocking(self._stdin.fileno(), False)
-        os.set_blocking(self._stdout.fileno(), False)
-        self._received = bytearray()
+            raise
+        finally:
+            for file in (requests, replies, status):
+                os.close(file)
 
     def __enter__(self) -> Self:
         return self
@@ -106,7 +98,7 @@ class Cage:
 
     @property
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return not self._closed and self._exit_code(0.0) is None
 
     def ready(self, wait_s: float = START_S) -> Ready | None:
         """What holds in the child, once its libraries are loaded; None when that is not yet so.
@@ -145,25 +137,23 @@ class Cage:
         return found
 
     def close(self) -> None:
-        """Ends the child and all that it started. May be called again."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(GRACE_S)
-        for stream in (self._stdin, self._stdout):
-            with contextlib.suppress(OSError):
-                stream.close()
+        """Ends the child. May be called again."""
+        if self._closed:
+            return
+        if self._exit_code(0.0) is None and self._process is not None:
+            for end in (os.killpg, os.kill):  # on macOS it may have started others
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    end(self._process, signal.SIGKILL)
+            self._exit_code(GRACE_S)
         self._tidy()
 
     def _exchange(self, data: bytes, deadline: float, max_reply: int) -> Reply | None:
         """Sends `data` and takes one reply; None at the deadline. Raises _Ended."""
         view = memoryview(data)
         with selectors.DefaultSelector() as selector:
-            selector.register(self._stdout, selectors.EVENT_READ)
+            selector.register(self._replies, selectors.EVENT_READ)
             if view:
-                selector.register(self._stdin, selectors.EVENT_WRITE)
+                selector.register(self._requests, selectors.EVENT_WRITE)
             while True:
                 if (found := self._taken(max_reply)) is not None:
                     return found
@@ -171,16 +161,16 @@ class Cage:
                 if left <= 0:
                     return None
                 for key, _ in selector.select(left):
-                    if key.fileobj is self._stdin:
+                    if key.fd == self._requests:
                         view = self._write(view)
                         if not view:
-                            selector.unregister(self._stdin)
+                            selector.unregister(self._requests)
                     else:
                         self._read()
 
     def _write(self, view: memoryview) -> memoryview:
         try:
-            return view[os.write(self._stdin.fileno(), view[:WRITE_CHUNK]) :]
+            return view[os.write(self._requests, view[:WRITE_CHUNK]) :]
         except BlockingIOError:
             return view
         except OSError:
@@ -188,7 +178,7 @@ class Cage:
 
     def _read(self) -> None:
         try:
-            piece = os.read(self._stdout.fileno(), WRITE_CHUNK)
+            piece = os.read(self._replies, WRITE_CHUNK)
         except BlockingIOError:
             return
         if not piece:
@@ -212,9 +202,8 @@ class Cage:
 
     def _how(self) -> str:
         """How the child ended, as a reason for people."""
-        try:
-            code = self._process.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
+        code = self._exit_code(GRACE_S)
+        if code is None:
             return "it makes the process that loads it fall silent"
         said = self._last_words()
         if said:
@@ -228,6 +217,26 @@ class Cage:
         last = said.splitlines()[-1][:300] if said else f"exit code {code}"
         return f"it ends the process that loads it ({last})"
 
+    def _exit_code(self, wait_s: float) -> int | None:
+        """As of subprocess; None while the child runs."""
+        deadline = time.monotonic() + wait_s
+        with selectors.DefaultSelector() as selector:
+            if not self._closed and self._code is None:
+                selector.register(self._status, selectors.EVENT_READ)
+            while not self._closed and self._code is None:
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    break
+                try:
+                    data = os.read(self._status, STATUS.size)
+                except BlockingIOError:
+                    continue
+                if not data:  # the template is gone, and its children with it
+                    self._code = -signal.SIGKILL
+                    break
+                self._process, code = STATUS.unpack(data)
+                self._code = None if code == NONE else code
+        return self._code
+
     def _last_words(self) -> str:
         with contextlib.suppress(OSError, ValueError):
             self._said.seek(0, os.SEEK_END)
@@ -237,6 +246,9 @@ class Cage:
         return ""
 
     def _tidy(self) -> None:
+        self._closed = True
+        for file in (self._requests, self._replies, self._status):
+            os.close(file)
         self._said.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -245,12 +257,3 @@ class _Ended(Exception):
     def __init__(self, how: str) -> None:
         super().__init__(how)
         self.how = how
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """Nothing of ours but what finds libraries: no setting, no password, no key."""
-    environment = {name: os.environ[name] for name in (*KEPT_VARIABLES, "LD_LIBRARY_PATH") if name in os.environ}
-    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), "1")
-    home = dict.fromkeys(("HOME", "TMPDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME"), str(folder))
-    # One arena: each further thread would reserve address space for one of its own.
-    return {**environment, **libgomp_environment(), **one, **home, "MALLOC_ARENA_MAX": "1", "PYTHONWARNINGS": "ignore"}

@@ -1,19 +1,18 @@
 """The cage's child: confines itself, imports what loads models, then does what it is asked.
 
-Started by cage.py, isolated from the environment (`python -I`). Replies go to what was standard output.
+Forked from the template (forks.py), which has imported what takes long.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import json
+import io
 import os
-import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from registry.cage import confine
 from registry.cage.wire import (
@@ -40,35 +39,30 @@ KEPT = 8  # models kept to be asked
 MAX_REASON = 1_000  # characters
 
 
-def main() -> None:
-    settings = json.loads(sys.argv[2])
-    replies = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # what a library prints is no reply
+def main(settings: dict[str, Any], parent: int) -> None:
+    """Requests come from file 0, replies go to file 3; what a library prints goes to the file for errors."""
     import registry
     import zelador
 
     ours = tuple(Path(module.__path__[0]) for module in (registry, zelador))
-    found = confine.confine(settings["parent"], Path(settings["folder"]), ours)
+    found = confine.confine(parent, Path(settings["folder"]), ours)
     for library in settings["libraries"]:
         with contextlib.suppress(ImportError, OSError):
             importlib.import_module(library)
-    importlib.import_module("registry.archive")  # and what it needs
-
     if settings["cpu_s"]:
         confine.limit_processor(settings["cpu_s"])
-    _write(replies, Ready(found.network, found.files, found.memory))
-    requests = os.fdopen(0, "rb")
-    memory: int = settings["memory"]
-    work = _Work(memory)
-    while (request := read_request(requests)) is not None:
-        _write(replies, work.reply(request))
+    with open(0, "rb", closefd=False) as requests, open(3, "wb", buffering=0, closefd=False) as replies:
+        _write(replies, Ready(found.network, found.files, found.memory))
+        work = _Work(settings["memory"])
+        while (request := read_request(requests)) is not None:
+            _write(replies, work.reply(request))
     os._exit(0)  # no library's exit hook
 
 
-def _write(stream: BinaryIO, reply: Reply) -> None:
+def _write(stream: io.FileIO, reply: Reply) -> None:
     view = memoryview(pack(reply))
     while view:
-        view = view[stream.write(view) :]
+        view = view[stream.write(view) or 0 :]
 
 
 class _Work:
