@@ -165,9 +165,20 @@ def _check_neighbors(found: Any, bases: set[str]) -> None:
     if method in ("kd_tree", "ball_tree"):
         build = _tree_types()[method, points.dtype.name]
         metric, parameters = found.effective_metric_, found.effective_metric_params_
-        found._tree = build(points, found.leaf_size, metric=metric, **parameters)
+        own = build(points, found.leaf_size, metric=metric, **parameters)
+        _require(type(tree) is build and _same(own, tree), "its tree is not that of its points")
+        found._tree = own
     else:
         _require(method == "brute" and tree is None, "it has a tree that it does not use")
+
+
+def _same(own: Any, given: Any) -> bool:
+    """Whether two trees of points hold the same indices."""
+    (_, indices, nodes, *_), (_, given_indices, given_nodes, *_) = own.__getstate__(), given.__getstate__()
+    names = ("idx_start", "idx_end", "is_leaf")
+    return np.array_equal(indices, given_indices) and all(
+        np.array_equal(np.asarray(nodes)[name], np.asarray(given_nodes)[name]) for name in names
+    )
 
 
 def _tree_types() -> dict[tuple[str, str], Any]:
