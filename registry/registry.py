@@ -173,16 +173,18 @@ class Registry(Changes):
                 return model
         raise AssertionError("unreachable")
 
-    def load(self, name: str) -> Classifier:
+    def load(self, name: str, remember: bool = True) -> Classifier:
         """Raises ModelNotFound; ModelRefused when a digest, a type or a golden row is not as it was saved.
 
-        A model that did not pass here before is first loaded in the cage, which takes seconds.
+        A model that did not pass here before is first loaded in the cage, which takes seconds; that it passed is
+        written down with `remember`.
         """
         model = self._model(name)
         found, files = self._serving(model)
         if found.classes and not self._passed.known(model, "serving"):
             check_model(found, model.digest, files)
-            self._passed.note(model, "serving")
+            if remember:
+                self._passed.note(model, "serving")
         return open_classifier(found, model.digest, files)
 
     def serving(self, name: str) -> tuple[Manifest, str, dict[str, bytes]]:

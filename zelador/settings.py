@@ -148,6 +148,8 @@ class InferenceSettings(Section):
     takeover_after_s: PositiveFloat = 15.0  # entries held so long by another worker are taken over
     # An entry given to a worker so often and never finished is set aside: it ends whoever classifies it.
     deliveries: Annotated[int, Field(ge=3)] = 5
+    # A model that has not answered for so long is stuck: the worker ends, and its supervisor starts it again.
+    model_timeout_s: PositiveFloat = 60.0
     # After each connection, how long to publish nothing: subscribers of a broker that forgets its sessions
     # (the embedded one) need the time to come back, or they miss predictions. Readings wait meanwhile.
     quiet_s: NonNegativeFloat = 0.0

@@ -90,7 +90,10 @@ def _fork(settings: dict[str, Any], files: list[int], running: dict[int, int]) -
         finally:
             os._exit(1)
     running[child] = status
-    os.write(status, STATUS.pack(child, NONE))
+    try:
+        os.write(status, STATUS.pack(child, NONE))
+    except OSError:  # it was given up before it began
+        os.kill(child, signal.SIGKILL)
     for file in (requests, replies, errors):
         os.close(file)
 

@@ -24,6 +24,7 @@ class Keys:
     | devices | sorted set | append | keep_devices_s after the device was last heard |
     | device:<id> | hash | append, settle | keep_devices_s after the device was last heard |
     | registry-seen | string (JSON) | services, zelador models accept | for ever: one, replaced |
+    | hung:<digest> | string (integer) | inference | one hour after the model last hung a worker |
     | worker:<service>:<instance> | hash | each process | 10 s after its last beat |
     """
 
@@ -71,6 +72,10 @@ class Keys:
 
     def worker(self, service: str, instance: str) -> str:
         return self._key(f"worker:{service}:{instance}")
+
+    def hung(self, digest: str) -> str:
+        """How often the model of that digest hung its worker."""
+        return self._key(f"hung:{digest}")
 
     @property
     def registry_seen(self) -> str:
