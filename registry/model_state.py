@@ -14,6 +14,16 @@ import numpy as np
 MAX_OBJECTS = 2_000_000
 PLAIN = (str, bytes, bytearray, int, float, bool, type(None), np.generic, type, slice)
 OUTLIERS = ("IsolationForest", "OneClassSVM", "LocalOutlierFactor", "SVR", "NuSVR")  # no classifiers
+POINTS = ("_tree", "NeighborsBase")
+PLACES = {  # by type: the attribute, and the class of its owner
+    "Tree": ("tree_", "BaseDecisionTree"),
+    "KDTree": POINTS,
+    "KDTree64": POINTS,
+    "KDTree32": POINTS,
+    "BallTree": POINTS,
+    "BallTree64": POINTS,
+    "BallTree32": POINTS,
+}
 
 
 class BadState(ValueError):
@@ -24,6 +34,7 @@ def check_state(estimator: Any) -> None:
     """Raises BadState. Trees of neighbors are built again from their points, not taken from the file."""
     for found in _objects(estimator):
         kind = type(found)
+        _check_places(found)
         if kind.__module__.startswith("sklearn."):
             _check_shadows(found, kind)
             _check_one(found, {base.__name__ for base in kind.__mro__})
@@ -61,6 +72,16 @@ def _parts(found: Any) -> list[Any]:
     if (owner := getattr(found, "__self__", None)) is not None and callable(found):
         return [owner]
     return list(getattr(found, "__dict__", {}).values())
+
+
+def _check_places(found: Any) -> None:
+    """A tree stands where the checks below find it, and nowhere else."""
+    own = getattr(found, "__dict__", {})
+    for part in _parts(found):
+        if (place := PLACES.get(type(part).__name__)) is not None:
+            name, owner = place
+            bases = {base.__name__ for base in type(found).__mro__}
+            _require(own.get(name) is part and owner in bases, f"it holds a {type(part).__name__} out of place")
 
 
 def _check_shadows(found: Any, kind: type) -> None:

@@ -42,7 +42,8 @@ class Classifiers:
         self._places = threading.BoundedSemaphore(at_once)
         self._lock = threading.Lock()
         self._cage: Cage | None = None
-        self._known: OrderedDict[str, Classifier] = OrderedDict()  # by digest: a name may be another model's by now
+        # By digest: a name may be another model's by now.
+        self._known: OrderedDict[str, tuple[Classifier, _Remote]] = OrderedDict()
         self._barred: OrderedDict[str, float] = OrderedDict()  # by digest: until when
 
     def classify(self, name: str, readings: list[dict[str, Any]]) -> list[Answer]:
@@ -103,13 +104,14 @@ class Classifiers:
             self._load(cage, name, CheckModel(manifest.encode(saved), digest, files, keep=True), deadline)
             features = tuple(feature.name for feature in saved.features)
             engine = _Remote(cage, digest, len(saved.classes))
-            found = self._known[digest] = Classifier(name, digest, features, saved.classes, saved.served_by, engine)
+            found = Classifier(name, digest, features, saved.classes, saved.served_by, engine), engine
+            self._known[digest] = found
             while len(self._known) > KNOWN:
                 self._known.popitem(last=False)
         self._known.move_to_end(digest)
-        assert isinstance(found._engine, _Remote)  # noqa: S101
-        found._engine.deadline = deadline
-        return found
+        classifier, engine = found
+        engine.deadline = deadline
+        return classifier
 
     def _load(self, cage: Cage, name: str, request: CheckModel, deadline: float) -> None:
         reply = _ask(cage, name, request, deadline)

@@ -40,13 +40,14 @@ MAX_SAID = 2_000  # characters kept of what the child printed
 class Limits:
     """`memory`: bytes beside what the libraries take, or four times the model, whichever is more; `cpu_s` 0: none.
 
-    `libraries` are imported before memory is limited.
+    `libraries` are imported before memory is limited. `writable`: its folder can be written.
     """
 
     memory: int = 512 * MIB
     cpu_s: int = 20
     wall_s: float = 30.0
     libraries: tuple[str, ...] = ("onnxruntime",)
+    writable: bool = False
 
 
 DEFAULT = Limits()
@@ -75,6 +76,7 @@ class Cage:
             "memory": limits.memory,
             "cpu_s": limits.cpu_s,
             "libraries": limits.libraries,
+            "writable": limits.writable,
         }
         requests, self._requests = os.pipe()
         self._replies, replies = os.pipe()
@@ -147,7 +149,7 @@ class Cage:
             self._exit_code(GRACE_S)
         self._tidy()
 
-    def _exchange(self, data: bytes, deadline: float, max_reply: int) -> Reply | None:
+    def _exchange(self, data: bytes | bytearray, deadline: float, max_reply: int) -> Reply | None:
         """Sends `data` and takes one reply; None at the deadline. Raises _Ended."""
         view = memoryview(data)
         with selectors.DefaultSelector() as selector:

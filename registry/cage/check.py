@@ -14,7 +14,7 @@ from registry.manifest import Manifest
 from zelador.errors import InvalidInput
 
 # PyCaret, which a pickle may need, takes a minute and more than a GiB on a small machine.
-TRUSTED = Limits(memory=4096 * MIB, cpu_s=120, wall_s=180.0, libraries=("onnxruntime", "joblib"))
+TRUSTED = Limits(memory=4096 * MIB, cpu_s=120, wall_s=180.0, libraries=("onnxruntime", "joblib"), writable=True)
 MAX_CONVERTED = 1 << 30  # bytes
 
 

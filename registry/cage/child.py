@@ -45,7 +45,7 @@ def main(settings: dict[str, Any], parent: int) -> None:
     import zelador
 
     ours = tuple(Path(module.__path__[0]) for module in (registry, zelador))
-    found = confine.confine(parent, Path(settings["folder"]), ours)
+    found = confine.confine(parent, Path(settings["folder"]), ours, settings["writable"])
     for library in settings["libraries"]:
         with contextlib.suppress(ImportError, OSError):
             importlib.import_module(library)

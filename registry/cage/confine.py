@@ -29,7 +29,7 @@ class Confinement(msgspec.Struct, frozen=True):
     memory: bool
 
 
-def confine(parent: int, folder: Path, packages: tuple[Path, ...]) -> Confinement:
+def confine(parent: int, folder: Path, packages: tuple[Path, ...], writable: bool) -> Confinement:
     """Confines this process, which must have one thread. Exits when its parent is gone."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -41,7 +41,7 @@ def confine(parent: int, folder: Path, packages: tuple[Path, ...]) -> Confinemen
         (resource.RLIMIT_FSIZE, MAX_FILE_BYTES),
     ):
         _limit(limit, value, value)
-    files = landlock.install(folder, packages)
+    files = landlock.install(folder if writable else None, packages)
     network = "seccomp" if seccomp.install() else "namespace" if _no_network() else "none"
     return Confinement(network, "landlock" if files else "none", sys.platform == "linux")
 

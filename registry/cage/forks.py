@@ -20,7 +20,7 @@ from typing import Any
 
 STATUS = struct.Struct("=qq")  # process id, exit status as of subprocess; NONE while it runs
 NONE = 1 << 40
-IDLE_S = 300.0
+IDLE_S = 60.0
 MAX_MESSAGE = 65_536
 FILES = 4
 HIGHEST_FILE = 4_096

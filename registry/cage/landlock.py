@@ -27,7 +27,7 @@ SYSTEM = (
 )  # fmt: skip
 
 
-def install(folder: Path, packages: Iterable[Path]) -> bool:
+def install(folder: Path | None, packages: Iterable[Path]) -> bool:
     """Whether the rules are in force from now on. `folder` may be written; `packages` are read besides what is known.
 
     To be called while the process has one thread.
@@ -53,7 +53,8 @@ def install(folder: Path, packages: Iterable[Path]) -> bool:
         for root in map(Path, sys.path):
             _allow(libc, ruleset, root, READ_DIR)  # to be searched for our packages
         _allow(libc, ruleset, Path("/dev/null"), READ_FILE | WRITE_FILE)
-        _allow(libc, ruleset, folder, handled & ~EXECUTE)
+        if folder is not None:
+            _allow(libc, ruleset, folder, handled & ~EXECUTE)
         if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
             return False
         return bool(libc.syscall(RESTRICT_SELF, ruleset, 0) == 0)

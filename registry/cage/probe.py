@@ -30,5 +30,5 @@ def walls() -> Confinement:
 
 
 def main() -> None:
-    found = confine(int(sys.argv[2]), Path.cwd(), ())
+    found = confine(int(sys.argv[2]), Path.cwd(), (), False)
     os.write(1, msgspec.json.encode(found))

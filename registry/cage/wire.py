@@ -84,13 +84,17 @@ class Converted(msgspec.Struct, tag=True):
 Request = CheckArchive | CheckModel | Ask | Convert
 Reply = Ready | Passed | Refused | Answered | Converted
 
+encoder = msgspec.msgpack.Encoder()
 requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
 
 
-def pack(message: Request | Reply) -> bytes:
-    data = msgspec.msgpack.encode(message)
-    return LENGTH.pack(len(data)) + data
+def pack(message: Request | Reply) -> bytearray:
+    """Length and message in one buffer: a model is copied once."""
+    data = bytearray(LENGTH.size)
+    encoder.encode_into(message, data, LENGTH.size)
+    LENGTH.pack_into(data, 0, len(data) - LENGTH.size)
+    return data
 
 
 def read_request(stream: BinaryIO) -> Request | None:

@@ -19,7 +19,7 @@ from sklearn.cluster import KMeans
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KDTree, KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
@@ -203,6 +203,8 @@ ALTERED: dict[str, tuple[Callable[[], BaseEstimator], Callable[[Any], object]]] 
         lambda: KNeighborsClassifier(3, algorithm="brute"),
         attribute("_y", lambda it: it._y[:2]),
     ),
+    "points: a tree out of place": (LogisticRegression, attribute("extra", lambda it: [KDTree(ROWS)])),
+    "a tree out of place": (LogisticRegression, attribute("extra", lambda it: tree().fit(ROWS, LABELS).tree_)),
     "vectors: fewer coefficients": (SVC, attribute("_dual_coef_", lambda it: it._dual_coef_[:, :1].copy())),
     "vectors: fewer columns": (SVC, attribute("support_vectors_", lambda it: it.support_vectors_[:, :1].copy())),
     "vectors: more than there are": (SVC, attribute("_n_support", lambda it: np.array([2**30, 1], np.int32))),
