@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from registry import manifest
 from registry.cage.cage import MIB, Cage, CageDied, Limits
+from registry.cage.child import KEPT
 from registry.cage.wire import Answered, Ask, CheckModel, Passed, Refused
 from registry.classifier import Classifier, Rows
 from registry.errors import ModelRefused
@@ -27,7 +28,7 @@ from zelador.errors import Unavailable
 log = logging.getLogger(__name__)
 
 LIMITS = Limits(memory=1024 * MIB, cpu_s=0)  # it lives for long; each question has its deadline
-KNOWN = 8  # models that the process keeps loaded, as registry.cage.child
+KNOWN = KEPT  # models that the process keeps loaded: the last that came, here and there
 BARRED_S = 60.0  # a model that missed the deadline is not asked again for so long
 MAX_ANSWER = 64 * MIB
 RETRY_S = 2
@@ -108,7 +109,6 @@ class Classifiers:
             self._known[digest] = found
             while len(self._known) > KNOWN:
                 self._known.popitem(last=False)
-        self._known.move_to_end(digest)
         classifier, engine = found
         engine.deadline = deadline
         return classifier

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from registry.api.classifiers import Classifiers
 from registry.api.health import healthz
+from registry.cage.child import KEPT
 from registry.registry import Registry
 from tests.small_models import select_one, upload
 
@@ -65,5 +66,17 @@ def test_a_model_that_hangs_is_ended_and_the_others_go_on(registry: Registry, mo
             found.classify("slow", [READING])  # not asked again for a while
         assert found.classify("small", [READING]) == before
         assert found._cage is not first
+    finally:
+        found.close()
+
+
+def test_more_models_than_are_kept_are_loaded_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here and in the process the same ones are given up."""
+    for index in range(KEPT):
+        registry.save(f"m{index}", upload(with_probabilities=index % 2 == 0), by="test")
+    found = Classifiers(registry, timeout_s=60.0, at_once=2)
+    try:
+        for name in ("small", *(f"m{index}" for index in range(KEPT)), "small", "m0", "small", "m1"):
+            assert found.classify(name, [READING])[0]["label"] in ("no", "yes")
     finally:
         found.close()
