@@ -32,6 +32,7 @@ KNOWN = KEPT  # models that the process keeps loaded: the last that came, here a
 BARRED_S = 60.0  # a model that missed the deadline is not asked again for so long
 MAX_ANSWER = 64 * MIB
 RETRY_S = 2
+START_WAIT_S = 20.0  # that a question waits for the process; it starts on after that
 
 
 class Classifiers:
@@ -52,11 +53,10 @@ class Classifiers:
         if not self._places.acquire(blocking=False):
             raise _busy("as many classifications as ZELADOR_API__CLASSIFICATIONS_AT_ONCE allows are running")
         try:
-            deadline = time.monotonic() + self._timeout_s
             if not self._lock.acquire(timeout=self._timeout_s):
                 raise _busy(f"other classifications took {self._timeout_s:g} s (ZELADOR_API__CLASSIFY_TIMEOUT_S)")
             try:
-                return self._classify(name, readings, deadline)
+                return self._classify(name, readings)
             finally:
                 self._lock.release()
         finally:
@@ -68,11 +68,12 @@ class Classifiers:
         if cage is not None:
             cage.close()
 
-    def _classify(self, name: str, readings: list[dict[str, Any]], deadline: float) -> list[Answer]:
+    def _classify(self, name: str, readings: list[dict[str, Any]]) -> list[Answer]:
         model = self._registry.sync().model(name)
         if (until := self._barred.get(model.digest, 0.0)) > time.monotonic():
             raise _busy(f"{name} did not answer in {self._timeout_s:g} s a moment ago", until - time.monotonic())
-        cage = self._ready(deadline)
+        cage = self._ready()
+        deadline = time.monotonic() + self._timeout_s
         try:
             return answers_of(self._get(cage, name, deadline), readings)
         except _TooLate as late:
@@ -83,13 +84,13 @@ class Classifiers:
                 self._forget()
             raise
 
-    def _ready(self, deadline: float) -> Cage:
-        """The process, started; on a small machine its first start takes longer than a question may."""
+    def _ready(self) -> Cage:
+        """The process, started: its libraries take seconds, on a small machine more than a question may."""
         if self._cage is None or not self._cage.alive:
             self._forget()
             self._cage = Cage(LIMITS)
         try:
-            ready = self._cage.ready(max(0.0, deadline - time.monotonic()))
+            ready = self._cage.ready(START_WAIT_S)
         except Unavailable:
             self._forget()
             raise
