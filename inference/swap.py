@@ -17,6 +17,7 @@ from typing import Protocol
 import redis
 
 from inference.answer import Model
+from inference.hang import HangGuard
 from registry.registry import Registry
 from registry.watch import Watch
 from zelador.buffer import connect_redis
@@ -97,6 +98,7 @@ class Swap:
         by = f"the worker {settings.inference.instance}"
         self._registry_watch = Watch(self._registry, self._client, settings.redis.prefix, by, settings.registry.check_s)
         self._read_error: str | None = None  # why the last read of the registry failed
+        self._guard = HangGuard(settings, stop)
         self._state = SwapState()
         self._attempt = 0
         self._next_try = 0.0
@@ -127,6 +129,7 @@ class Swap:
     def start(self) -> None:
         """Loads the selected model, then watches for new selections in a separate thread."""
         self.look()
+        self._guard.start()
         self._registry_watch.start(self._stop)
         self._thread.start()
 
@@ -154,9 +157,12 @@ class Swap:
         else:
             self._attempt = 0
         digest = state.models[selected.model].digest if selected is not None else None
-        after = take_up(before, selected, self._registry.load, self._settings.features, digest)
+        after = take_up(before, selected, self._load, self._settings.features, digest)
         self._state = after
         self._report(before, after)
+
+    def _load(self, name: str) -> Model:
+        return self._guard.guarded(self._registry.load(name))
 
     def _report(self, before: SwapState, after: SwapState) -> None:
         if after.refusal is not None:

@@ -17,7 +17,7 @@ from registry import golden, manifest
 from registry.artefact import AGREEMENT, ONNX, PIPELINE, REPORT, open_classifier
 from registry.changes import checked_tags
 from registry.errors import ArchiveRefused, ModelRefused
-from registry.integrity import load_pipeline
+from registry.integrity import load_pipeline, native_types
 from registry.manifest import Manifest
 from registry.manifest_shape import check_manifest
 from registry.zip_layout import check_layout
@@ -26,10 +26,11 @@ from zelador.errors import InvalidInput
 if TYPE_CHECKING:
     from registry.registry import Registry
 
+SIGNED = "signed.json"  # the manifest as the registry that gave the archive signed it
 MOST_FILES = 200
 MIB = 1_048_576
 # Bytes of what is read whole as JSON.
-MOST = {manifest.FILE: 2 * MIB, golden.FILE: 8 * MIB, AGREEMENT: MIB, "report/report.json": 8 * MIB}
+MOST = {manifest.FILE: 2 * MIB, SIGNED: 2 * MIB, golden.FILE: 8 * MIB, AGREEMENT: MIB, "report/report.json": 8 * MIB}
 DAMAGED = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
@@ -51,7 +52,9 @@ WHEN = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
 def of(registry: Registry, name: str) -> bytes:
     """A registered model, its digests checked. Raises ModelNotFound, ModelRefused."""
     found = registry.manifest(name)
-    return pack(found, {path: registry.file(name, path) for path in found.files})
+    files = {path: registry.file(name, path) for path in found.files}
+    signed = registry.signed_manifest(name)
+    return pack(found, files if signed is None else {**files, SIGNED: signed})
 
 
 def pack(saved: Manifest, files: Mapping[str, bytes]) -> bytes:
@@ -62,19 +65,27 @@ def pack(saved: Manifest, files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def unpack(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
-    """The model in `data`, which unpacked has at most `most_bytes`, once nothing speaks against loading it.
+def opened(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
+    """Manifest and files in `data`, which unpacked has at most `most_bytes`; nothing is loaded. Raises ArchiveRefused.
 
-    Nothing is unpickled: types are audited before anything is constructed, and golden rows must be answered as the
-    archive says. Raises ArchiveRefused.
+    Whether the model may be loaded is asked in the cage (registry/incoming.py), which calls `check`.
     """
     saved, files = read(data, most_bytes)
-    _check(saved, files)
+    if saved.format != manifest.FORMAT:
+        raise ArchiveRefused(f"its format is {saved.format}; this version knows {manifest.FORMAT}")
+    files.pop(SIGNED, None)  # its signature was checked before, or is not needed
+    if set(files) != set(saved.files) or (PIPELINE not in files and ONNX not in files):
+        raise ArchiveRefused(f"its files are not those of its manifest, or {PIPELINE} is not among them")
+    for path, content in files.items():
+        try:
+            manifest.check_file(saved.name, path, content, saved.files)
+        except ModelRefused as error:
+            raise ArchiveRefused(str(error).partition("; restore it")[0]) from None
     return saved, files
 
 
 def read(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest and the files in `data`, bounded and of the right shape; none of them is opened. As `unpack`."""
+    """Manifest and files in `data`, bounded and of the right shape; no file is opened. Raises ArchiveRefused."""
     try:
         check_layout(data, MOST_FILES)
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
@@ -89,6 +100,24 @@ def read(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
     except (msgspec.DecodeError, RecursionError, UnicodeError, InvalidInput) as error:
         raise ArchiveRefused(f"{manifest.FILE} cannot be read: {error}") from None
     return saved, files
+
+
+def without_native(saved: Manifest, files: dict[str, bytes], native: bool) -> list[str]:
+    """Takes a pipeline out of `files` that only a library's own parser in C++ can read, unless `native` allows it.
+
+    Gives what was taken out. Raises ArchiveRefused when the model cannot be served without it.
+    """
+    if native or PIPELINE not in files or not (types := native_types(files[PIPELINE])):
+        return []
+    if saved.served_by != "onnx":
+        library = types[0].partition(".")[0]
+        raise ArchiveRefused(
+            f"{PIPELINE} holds a model in the format of {library} ({types[0]}), whose own parser would read it, and no "
+            "signing key of this registry signed the archive; if you know who made it: zelador models import FILE "
+            "--trust on the registry's machine"
+        )
+    del files[PIPELINE]
+    return [PIPELINE]
 
 
 def _read(packed: zipfile.ZipFile, most_bytes: int) -> tuple[bytes, dict[str, bytes]]:
@@ -115,7 +144,7 @@ def _read(packed: zipfile.ZipFile, most_bytes: int) -> tuple[bytes, dict[str, by
 
 
 def _known(path: str) -> bool:
-    if path in (PIPELINE, ONNX, golden.FILE, AGREEMENT):
+    if path in (PIPELINE, ONNX, golden.FILE, AGREEMENT, SIGNED):
         return True
     pure = PurePosixPath(path)
     parts = pure.parts
@@ -123,11 +152,8 @@ def _known(path: str) -> bool:
     return plain and 2 <= len(parts) <= 4 and parts[0] == REPORT and pure.suffix in SUFFIXES and path.isprintable()
 
 
-def _check(saved: Manifest, files: Mapping[str, bytes]) -> None:
-    if saved.format != manifest.FORMAT:
-        raise ArchiveRefused(f"its format is {saved.format}; this version knows {manifest.FORMAT}")
-    if set(files) != set(saved.files) or PIPELINE not in files:
-        raise ArchiveRefused(f"its files are not those of its manifest, or {PIPELINE} is not among them")
+def check(saved: Manifest, files: Mapping[str, bytes]) -> None:
+    """Loads the model and asks its golden rows: to be called in the cage. Raises ArchiveRefused."""
     if (saved.served_by == "onnx") != (ONNX in files) or (saved.classes and golden.FILE not in files):
         raise ArchiveRefused(f"{ONNX} is there without being served, the other way round, or {golden.FILE} is not")
     features = [feature.name for feature in saved.features]
@@ -135,12 +161,13 @@ def _check(saved: Manifest, files: Mapping[str, bytes]) -> None:
         raise ArchiveRefused("its features or its classes are not each named once")
     try:
         checked_tags(saved.metadata.get("tags") or [])
-        for path, data in files.items():
-            manifest.check_file(saved.name, path, data, saved.files)
-        load_pipeline(saved.name, files[PIPELINE])
+        if PIPELINE in files:
+            load_pipeline(saved.name, files[PIPELINE])
         if saved.classes:
-            open_classifier(saved, "", files)
+            open_classifier(saved, "", files, from_elsewhere=True)
     except (ModelRefused, InvalidInput, TypeError) as error:
         raise ArchiveRefused(str(error).partition("; restore it")[0]) from None
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - a stranger's model may raise anything at its golden rows
         raise ArchiveRefused(f"it cannot be loaded ({type(error).__name__}: {error})") from None

@@ -89,8 +89,13 @@ def manifest_of(upload: Upload, name: str, files: Mapping[str, bytes], saved_at:
     )
 
 
-def open_classifier(manifest: Manifest, digest: str, files: Mapping[str, bytes]) -> Classifier:
-    """A classifier from files whose digests were checked. Raises ModelRefused."""
+def open_classifier(
+    manifest: Manifest, digest: str, files: Mapping[str, bytes], from_elsewhere: bool = False
+) -> Classifier:
+    """A classifier from files whose digests were checked; one from elsewhere must have golden rows.
+
+    Raises ModelRefused.
+    """
     engine: Engine
     if not manifest.classes:
         raise ModelRefused(f"{manifest.name}: it has no classes, so it cannot classify readings")
@@ -101,7 +106,7 @@ def open_classifier(manifest: Manifest, digest: str, files: Mapping[str, bytes])
         engine = PipelineEngine(load_pipeline(manifest.name, files[PIPELINE]), manifest.classes)
     names = tuple(feature.name for feature in manifest.features)
     classifier = Classifier(manifest.name, digest, names, manifest.classes, manifest.served_by, engine)
-    golden.check(classifier, files[golden.FILE])
+    golden.check(classifier, files[golden.FILE], required=from_elsewhere)
     return classifier
 
 

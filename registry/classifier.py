@@ -52,9 +52,13 @@ class Classifier:
 
     def classify(self, rows: Rows) -> Answer:
         """Classifies (n, features) values, in the order of `features`; what the model raises passes through."""
-        indices, probabilities = self._engine.run(rows)
+        indices, probabilities = self.run(rows)
         classes = self.classes
         return Answer([classes[index] for index in indices], probabilities)
+
+    def run(self, rows: Rows) -> tuple[Sequence[int], Rows | None]:
+        """As `classify`, with an index into the classes in place of each label."""
+        return self._engine.run(rows)
 
 
 class OnnxEngine:

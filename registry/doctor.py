@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from registry.cage.probe import walls
 from registry.follow import GO_ON
 from registry.registry import Registry
 from registry.state import State
 from registry.watch import difference
 from zelador.doctor.finding import Finding, broken, fine, risky
 from zelador.doctor.processes import Chosen
-from zelador.errors import NotFound, ZeladorError
+from zelador.errors import NotFound, Unavailable, ZeladorError
 from zelador.last_seen import Seen
 from zelador.settings import RegistrySettings
 
@@ -40,6 +41,7 @@ def check(settings: RegistrySettings, seen: Seen | None = None) -> tuple[list[Fi
         findings.append(unselected(len(state.models)))
         return findings, None
     findings.append(_loads(registry, state.selection.model))
+    findings += _cage()
     return findings, Chosen(state.selection.model, state.selection.sequence)
 
 
@@ -105,9 +107,33 @@ def _whole(url: str, state: State, bad: dict[str, str]) -> Finding:
     return risky("registry", f"{said}; damaged: {'; '.join(bad.values())}", lost, mend)
 
 
+def _cage() -> list[Finding]:
+    """What the process in which models from elsewhere are checked lacks on this machine, if anything."""
+    check, still = "registry.cage", "models from elsewhere are checked in a process with limits"
+    try:
+        ready = walls()
+    except Unavailable as error:
+        lost = "no upload is taken, and no model that was not made here is loaded"
+        return [broken(check, str(error), lost, "free memory and processes, then look again")]
+    missing = [
+        what
+        for what, there in (
+            ("a limit on memory", ready.memory),
+            ("no network", ready.network != "none"),
+            ("no files", ready.files != "none"),
+        )
+        if not there
+    ]
+    if not missing:
+        return []
+    lost = "a model that takes over that process could use what it is not kept from"
+    how = "run Linux 5.13 or later with seccomp and Landlock; else take models from people you know only"
+    return [risky(check, f"{still}, but here without: {', '.join(missing)}", lost, how)]
+
+
 def _loads(registry: Registry, name: str) -> Finding:
     try:
-        registry.load(name)
+        registry.load(name, remember=False)
     except ImportError as error:
         return risky(
             "selection",

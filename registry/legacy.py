@@ -1,23 +1,22 @@
 """Old models: folders of .pkl and .joblib files, with or without the seed's registry.json.
 
-The only place that loads a pickle, which can run any code that its writer liked. So: `look` shows what each file
-would call, without running it; `bring_in` loads only a file that is trusted, only the bytes that were looked at, and
-saves the model as skops, so that nobody has to trust it again. A file that could not be followed to its end needs
-more than trust: it must be named.
+A pickle can run any code that its writer liked. So: `look` shows what each file would call, without running it;
+`bring_in` loads only a file that is trusted, only the bytes that were looked at, in the cage (registry/cage), and saves
+the model as skops, so that nobody has to trust it again. A file that could not be followed to its end needs more than
+trust: it must be named.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from registry.cage.check import convert_pickle
 from registry.errors import TypeRefused
 from registry.names import NAME
 from registry.pickle_contents import A_HELP, MAX_UNPACKED, Contents, contents, unpacked
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".pkl", ".pickle", ".joblib")
 INDEX = "registry.json"
+LARGEST = 1 << 30  # bytes of a model, unpacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,16 @@ def bring_in(
     `anyway`: also one that could not be followed to its end. Raises InvalidInput unless `trust`, when it has changed,
     cannot be loaded, or has other columns; TypeRefused, DuplicateName as `save`.
     """
+    archive = converted(found, trust=trust, anyway=anyway, name=name, features=features)
+    incoming = registry.admit(archive, LARGEST, trust=True)  # by another process than the one that loaded the pickle
+    why = f"imported from {found.path.name}"
+    return registry.add(name or found.name, incoming.files, incoming.manifest, by=by, why=why)
+
+
+def converted(
+    found: Found, *, trust: bool, anyway: bool = False, name: str | None = None, features: Sequence[str] = ()
+) -> bytes:
+    """Loads a file that was looked at, in the cage, and gives it as an exported file. Raises as `bring_in`."""
     if found.trouble:
         raise InvalidInput(f"{found.name}: {found.trouble}")
     if not trust:
@@ -95,47 +105,19 @@ def bring_in(
     data = found.path.read_bytes()
     if hashlib.sha256(data).hexdigest() != found.sha256:
         raise InvalidInput(f"{found.path} has changed since it was looked at; look again")
-    model, said = _load(found.path, data)
-    return _register(found, registry, model, said, by, name or found.name, features)
-
-
-def _load(path: Path, data: bytes) -> tuple[Any, list[str]]:
-    """The one load of a pickle in Zelador; what the libraries warned of (another version, mostly)."""
-    import joblib
-
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        try:
-            plain = io.BytesIO(_plain(data))  # as it was looked at: nothing else is decompressed
-            return joblib.load(plain), sorted({str(warning.message)[:300] for warning in said})[:5]
-        except Exception as error:  # noqa: BLE001 - a pickle can raise anything
-            raise InvalidInput(
-                f"{path.name} cannot be loaded ({type(error).__name__}: {str(error)[:300]}); it needs the packages "
-                "that it was saved with, for PyCaret's the trainer's"
-            ) from None
+    imported = {"file": found.path.name, "sha256": found.sha256, "saved_at": found.saved_at}
+    try:
+        return convert_pickle(_plain(data), name or found.name, {**found.metadata, "imported": imported}, features)
+    except TypeRefused as error:
+        raise TypeRefused(f"{found.path.name}: {error}") from None
 
 
 def _plain(data: bytes) -> bytes:
+    """The bytes that were looked at, so that nothing else is decompressed when they are loaded."""
     try:
         return unpacked(data)
     except Exception:  # noqa: BLE001 - what cannot be decompressed here was named with --trust-anyway
         return data
-
-
-def _register(
-    found: Found, registry: Registry, model: Any, said: list[str], by: str, name: str, features: Sequence[str]
-) -> Model:
-    from registry.functions import upload_of
-
-    if isinstance(model, list | tuple) and model and hasattr(model[0], "predict"):
-        model = model[0]  # PyCaret 2 kept its pipeline in a list
-    imported = {"file": found.path.name, "sha256": found.sha256, "saved_at": found.saved_at, "warnings": said}
-    named = {"features": list(features)} if features else {}
-    try:
-        upload = upload_of(model, {**found.metadata, **named, "imported": imported})
-        return registry.save(name, upload, by=by, why=f"imported from {found.path.name}")
-    except TypeRefused as error:
-        raise TypeRefused(f"{found.path.name}: {error}") from None
 
 
 def _look_at(path: Path, name: str, entry: dict[str, Any]) -> Found:

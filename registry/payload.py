@@ -61,6 +61,14 @@ class Payload:
             return found
         return msgspec.structs.replace(found, name=model.name, metadata=dict(metadata))
 
+    def signed_manifest(self, model: Model) -> bytes | None:
+        """The manifest's bytes, if a key of ours signed them."""
+        data = self._store.read(f"{folder(model)}/{manifest.FILE}")
+        try:
+            return data if data is not None and self._keyring.proves("manifest", data) else None
+        except Corrupt:
+            return None
+
     def check_signed(self, name: str, data: bytes) -> None:
         """Raises ModelRefused unless one of our keys signed the manifest, or there is no key."""
         if not self._keyring:

@@ -12,17 +12,20 @@ import msgspec
 
 from registry import golden, verify
 from registry.artefact import PIPELINE, Upload, manifest_of, open_classifier, pack, serving_file
+from registry.cage.check import check_model
 from registry.changes import Changes
 from registry.classifier import Classifier
 from registry.collect import Collected, collect
 from registry.commit import Log, now
 from registry.errors import UploadCollected
+from registry.incoming import Incoming, admit
 from registry.index import Index
 from registry.integrity import load_pipeline
 from registry.listing import Listing, Query
 from registry.manifest import Feature, Manifest
 from registry.manifest_shape import check_manifest
 from registry.names import check_name, check_new_name
+from registry.passed import PassedModels
 from registry.payload import Payload, Placed
 from registry.run_document import RunDocument
 from registry.run_files import RunFiles
@@ -59,6 +62,7 @@ class Registry(Changes):
         self._log = Log(store, self._keyring)
         self._payload = Payload(store, self._keyring)
         self._runs = RunFiles(store, self._keyring, self._payload)
+        self._passed = PassedModels(store, self._keyring)
         self._index = Index(store)
         self._listing = Listing()
 
@@ -139,15 +143,24 @@ class Registry(Changes):
         by: str,
         why: str = "",
         token: str | None = None,
+        passed: bool = True,
     ) -> Model:
         """Registers packed files: writes the payload, then the log entry. Sets the manifest's name and time.
 
+        `passed`: they were made in this process, or passed the cage; else the first load goes through it.
         Raises DuplicateName, InvalidInput.
         """
-        return self._register(name, saved, lambda named: self._payload.put(name, files, named), by, why, token)
+        return self._register(name, saved, lambda named: self._payload.put(name, files, named), by, why, token, passed)
 
     def _register(
-        self, name: str, saved: Manifest, place: Callable[[Manifest], Placed], by: str, why: str, token: str | None
+        self,
+        name: str,
+        saved: Manifest,
+        place: Callable[[Manifest], Placed],
+        by: str,
+        why: str,
+        token: str | None,
+        passed: bool,
     ) -> Model:
         """`place` puts the payload into the store; it is called again if a collection gave its upload up."""
         saved = msgspec.structs.replace(saved, name=check_name(name), saved_at=now())
@@ -171,22 +184,57 @@ class Registry(Changes):
                 return [op]
 
             try:
-                return self._commit(register, by, why).models[name]
+                model = self._commit(register, by, why).models[name]
             except UploadCollected:
                 if attempt == MAX_UPLOADS:
                     raise
+            else:
+                if passed:
+                    self._passed.note(model, "serving")
+                    self._passed.note(model, "pipeline")
+                return model
         raise AssertionError("unreachable")
 
-    def load(self, name: str) -> Classifier:
-        """Loads the classifier. Raises ModelNotFound; ModelRefused when a digest, a type or a golden row differs."""
+    def load(self, name: str, remember: bool = True) -> Classifier:
+        """Loads the classifier. Raises ModelNotFound; ModelRefused when a digest, a type or a golden row differs.
+
+        A model that never passed the cage here is first loaded in it, which takes seconds. With `remember`, the
+        result is stored.
+        """
         model = self._model(name)
-        found = self._manifest(model)
-        files = {path: self._payload.file(model, found, path) for path in (serving_file(found), golden.FILE)}
+        found, files = self._serving(model)
+        if found.classes and not self._passed.known(model, "serving"):
+            check_model(found, model.digest, files)
+            if remember:
+                self._passed.note(model, "serving")
         return open_classifier(found, model.digest, files)
+
+    def serving(self, name: str) -> tuple[Manifest, str, dict[str, bytes]]:
+        """Manifest, digest, and the files that classify, digests checked: for a cage. Raises as `load`."""
+        model = self._model(name)
+        found, files = self._serving(model)
+        return found, model.digest, files
 
     def pipeline(self, name: str) -> Any:
         """The scikit-learn estimator. Raises the same errors as `load`."""
-        return load_pipeline(name, self.file(name, PIPELINE))
+        model = self._model(name)
+        found = self._manifest(model)
+        data = self._payload.file(model, found, PIPELINE)
+        if not self._passed.known(model, "pipeline"):
+            check_model(found, model.digest, {PIPELINE: data}, serving=False)
+            self._passed.note(model, "pipeline")
+        return load_pipeline(name, data)
+
+    def admit(self, data: bytes, most_bytes: int, trust: bool = False) -> Incoming:
+        """The model in an exported file, checked in the cage, to be given to `add`.
+
+        `trust`: bytes for a library's own parser are taken, whoever made them. Raises ArchiveRefused, Unavailable.
+        """
+        return admit(data, most_bytes, self._keyring, trust)
+
+    def signed_manifest(self, name: str) -> bytes | None:
+        """The manifest's bytes, if a key of ours signed them."""
+        return self._payload.signed_manifest(self._model(name))
 
     def manifest(self, name: str) -> Manifest:
         return self._manifest(self._model(name))
@@ -250,8 +298,15 @@ class Registry(Changes):
         """Registers a stored candidate under `name`. Raises NotFound, DuplicateName, ModelRefused."""
         self._check_free(name)
         kept = self._runs.candidate(run, rank)
+        # Without a key, anyone who can write to the store may have written the candidate.
         return self._register(
-            name, kept, lambda saved: self._runs.copy_candidate(run, rank, saved), by=by, why=why, token=None
+            name,
+            kept,
+            lambda saved: self._runs.copy_candidate(run, rank, saved),
+            by=by,
+            why=why,
+            token=None,
+            passed=bool(self._keyring),
         )
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
@@ -272,6 +327,10 @@ class Registry(Changes):
     def _model(self, name: str) -> Model:
         self._log.changed()
         return self.state.model(name)
+
+    def _serving(self, model: Model) -> tuple[Manifest, dict[str, bytes]]:
+        found = self._manifest(model)
+        return found, {path: self._payload.file(model, found, path) for path in (serving_file(found), golden.FILE)}
 
     def _manifest(self, model: Model) -> Manifest:
         return self._payload.manifest(model, self.state.trusted)

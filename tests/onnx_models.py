@@ -29,7 +29,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, RobustScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
-from trainer.compile import compile_pipeline
+
+from trainer.candidate.compile import compile_pipeline
 
 WIDTH = 4
 LINEAR, FOREST = LogisticRegression(max_iter=300), RandomForestClassifier(8, max_depth=4, random_state=0)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from zelador.errors import Conflict, InvalidInput, NotFound, Unavailable, ZeladorError
 
 TIMEOUT_S = 30.0
+UPLOAD_TIMEOUT_S = 180.0  # it is sent, and checked for up to 30 s by a process that may have to start
 LARGEST = 1 << 30  # bytes of an answer: a bound against a server that never ends
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -76,7 +77,7 @@ class Api:
             given["Content-Type"] = "application/json"
         request = urllib.request.Request(self._url + path, sent, given, method=method)  # noqa: S310 - http(s), as checked
         try:
-            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
+            with self._opener.open(request, timeout=TIMEOUT_S if data is None else UPLOAD_TIMEOUT_S) as answer:
                 told = {name.lower(): value for name, value in answer.headers.items()}
                 return Answer(answer.read(LARGEST), told)
         except urllib.error.HTTPError as error:

@@ -188,6 +188,8 @@ class InferenceSettings(Section):
     takeover_after_s: PositiveFloat = 15.0  # entries held so long by another worker are taken over
     # An entry given to a worker so often and never finished is set aside: it ends whoever classifies it.
     deliveries: Annotated[int, Field(ge=3)] = 5
+    # A model that has not answered for so long is stuck: the worker ends, and its supervisor starts it again.
+    model_timeout_s: PositiveFloat = 60.0
     # After each connection, how long to publish nothing: subscribers of a broker that forgets its sessions
     # (the embedded one) need the time to come back, or they miss predictions. Readings wait meanwhile.
     quiet_s: NonNegativeFloat = 0.0
@@ -251,6 +253,9 @@ class ApiSettings(Section):
     max_body_bytes: PositiveInt = 1_048_576  # a larger request is refused
     max_upload_bytes: PositiveInt = 268_435_456  # a larger model is refused (POST /v1/models), packed or unpacked
     uploads_at_once: PositiveInt = 2  # each is held in memory, packed and unpacked
+    # of one request to /v1/classify; the process that runs the model is ended then, and the answer is 503
+    classify_timeout_s: PositiveFloat = 10.0
+    classifications_at_once: PositiveInt = 4  # running or waiting for the one that runs; more are answered with 503
     # every change: who, what, before, after; a line of JSON each. None: audit.jsonl beside the keys
     audit_file: Path | None = None
     audit_bytes: PositiveInt = 67_108_864  # then it begins anew, and the one before it is kept as audit.jsonl.1

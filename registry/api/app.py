@@ -33,6 +33,7 @@ from registry.api import (
     trail,
     uploads,
 )
+from registry.api.classifiers import Classifiers
 from registry.registry import Registry
 from registry.watch import Watch
 from zelador.buffer import connect_redis
@@ -64,7 +65,7 @@ class Services:
     ledger: LedgerReader
     quarantine: Quarantine
     runs: TrainingQueue
-    classifiers: classify.Classifiers
+    classifiers: Classifiers
     trail: trail.Trail
     recent: Recent
     writes: WriteProbe
@@ -83,7 +84,7 @@ def make_app(settings: Settings) -> FastAPI:
         LedgerReader(client, settings.redis.prefix),
         Quarantine(client, settings),
         TrainingQueue(client, settings.redis.prefix),
-        classify.Classifiers(registry),
+        Classifiers(registry, settings.api.classify_timeout_s, settings.api.classifications_at_once),
         trail.Trail(trail.where(settings.api.keys_file, settings.api.audit_file), settings.api.audit_bytes),
         Recent(client, settings.redis.prefix),
         WriteProbe(client, settings.redis.prefix),

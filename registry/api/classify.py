@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -13,14 +11,11 @@ from typing_extensions import TypedDict
 from registry.api.answers import Unchecked, answer
 from registry.api.problems import responses
 from registry.api.roles import needs
-from registry.classifier import Classifier
-from registry.matrix import Answer, answers_of
-from registry.registry import Registry
+from registry.matrix import Answer
 from zelador.errors import Conflict
 
 router = APIRouter(prefix="/v1/classify", tags=["classify"])
 
-KEPT = 8  # models kept in memory
 ROWS = 1_000
 
 EXAMPLE = {
@@ -49,35 +44,13 @@ class Question(BaseModel):
     model: Annotated[str | None, Field(description="Without it, the selected model.")] = None
 
 
-class Classifiers:
-    """The models last used, loaded once. A classifier is used by one thread at a time."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Classifier] = OrderedDict()  # by digest: a name may be another model's by now
-
-    def classify(self, name: str, readings: list[dict[str, Any]]) -> list[Answer]:
-        """Raises ModelNotFound, ModelRefused, InvalidInput."""
-        with self._lock:
-            return answers_of(self._get(name), readings)
-
-    def _get(self, name: str) -> Classifier:
-        digest = self._registry.sync().model(name).digest
-        found = self._kept.get(digest)
-        if found is None:
-            found = self._registry.load(name)
-            self._kept[found.digest] = found  # not `digest`: the name may have changed hands since
-        self._kept.move_to_end(found.digest)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return found
-
-
 @router.post(
     "",
     summary="Classify readings by hand",
-    responses={**answer(200, "What the model says of each reading.", EXAMPLE), **responses(404, 409)},
+    description="The model runs in a process of its own. A model that does not answer within "
+    "`ZELADOR_API__CLASSIFY_TIMEOUT_S` is ended, and not asked again for a minute: 503 with Retry-After, as when "
+    "`ZELADOR_API__CLASSIFICATIONS_AT_ONCE` requests are running already.",
+    responses={**answer(200, "What the model says of each reading.", EXAMPLE), **responses(404, 409, 503)},
     **needs("viewer"),
 )
 def classify(question: Question, request: Request) -> Classification:

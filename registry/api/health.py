@@ -49,7 +49,8 @@ NOT_READY = {"ready": False, "model": None, "detail": "Redis does not answer"}
     summary="Whether the process answers",
     responses=answer(200, "The process answers.", {"status": "ok"}),
 )
-def healthz() -> Alive:
+async def healthz() -> Alive:
+    # A coroutine: it answers while all threads of the pool are taken.
     return {"status": "ok"}
 
 

@@ -60,6 +60,7 @@ def run(settings: Settings, stop: Event) -> None:
     server.should_exit = True
     thread.join(timeout=GRACE_S + 2)
     watch.join()
+    app.state.services.classifiers.close()
     log.info("stopped")
 
 

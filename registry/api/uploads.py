@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from registry import archive
 from registry.api.access import audit, who
 from registry.api.answers import ETAG, answer, location
 from registry.api.models import EXAMPLE, tagged
@@ -25,9 +24,11 @@ AT = {**ETAG, **location("Of the model.", "/v1/models/RandomForest_20261124_1158
     status_code=201,
     summary="Register a model by upload",
     description="The body is a zip of manifest.json and the files that it names: model.skops, model.onnx where it is "
-    "served, golden.json, agreement.json, report/…. Types and operators are audited against the allow-list before "
-    "anything is constructed, and the golden rows must be answered as the archive says; a pickle is refused. The "
-    "size is limited by `ZELADOR_API__MAX_UPLOAD_BYTES`, packed and unpacked.",
+    "served, golden.json, agreement.json, report/…. It is audited against the allow-list, loaded, and asked its golden "
+    "rows, of which there must be some, in a process of its own with limits on memory and time; an archive that "
+    "exceeds them is refused within 30 seconds. A pickle is refused. So is a pipeline in LightGBM's own format, unless "
+    "a signing key of this registry signed the archive; a model that is served by its ONNX file is then registered "
+    "without its pipeline. The size is limited by `ZELADOR_API__MAX_UPLOAD_BYTES`, packed and unpacked.",
     responses={**answer(201, "The model as it is registered.", EXAMPLE, AT), **responses(409, 413, 415)},
     **needs("admin", large_body=True),
 )
@@ -42,9 +43,9 @@ def register_model(
     if content_type.partition(";")[0].strip().lower() != "application/zip":
         raise HTTPException(415, "send the archive as Content-Type: application/zip")
     services = request.app.state.services
-    saved, files = archive.unpack(data, services.settings.api.max_upload_bytes)
     registry = services.registry
-    model = registry.add(name or saved.name, files, saved, by=who(request), why=why)
+    found = registry.admit(data, services.settings.api.max_upload_bytes)
+    model = registry.add(name or found.manifest.name, found.files, found.manifest, by=who(request), why=why)
     shown = facts_of(model, registry.state)
     audit(request, "model registered", model.name, None, shown)
     response.headers["Location"] = f"/v1/models/{model.name}"

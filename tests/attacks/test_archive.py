@@ -40,7 +40,7 @@ def test_an_archive_that_is_laid_out_otherwise_is_refused(name: str) -> None:
         tracemalloc.start()
     try:
         with pytest.raises(ArchiveRefused):
-            archive.unpack(data, LIMIT)
+            archive.opened(data, LIMIT)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -52,7 +52,7 @@ def test_a_directory_is_counted_before_it_is_read(count: int) -> None:
     data = zip_files.zip64(count)
     tracemalloc.start()
     with pytest.raises(ArchiveRefused):
-        archive.unpack(data, LIMIT)
+        archive.opened(data, LIMIT)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < MIB
@@ -66,7 +66,7 @@ def test_archives_of_other_tools_are_taken() -> None:
         zip_files.repacked(data, zipfile.ZIP_STORED),
         zip_files.streamed(data),
     ):
-        saved, files = archive.unpack(packed, LIMIT)
+        saved, files = archive.opened(packed, LIMIT)
         assert saved.name == "good"
         assert "model.skops" in files
 
@@ -82,7 +82,7 @@ def test_a_mutated_archive_ends_in_a_verdict() -> None:
             )
             found[max(0, at)] = chance.randrange(256)
         with contextlib.suppress(ArchiveRefused):
-            archive.unpack(bytes(found), LIMIT)
+            archive.opened(bytes(found), LIMIT)
 
 
 # ── a copied folder ──────────────────────────────────────────────────────────────────────────
@@ -217,7 +217,7 @@ def test_a_deep_folder_is_listed_to_a_bound(tmp_path: Path) -> None:
 
 def test_the_archive_of_a_model_is_taken_again(folder: Path) -> None:
     data = archive.of(Registry.open(folder), "good")
-    saved, files = archive.unpack(data, LIMIT)
+    saved, files = archive.opened(data, LIMIT)
     with zipfile.ZipFile(io.BytesIO(data)) as packed:
         assert set(packed.namelist()) == {*files, "manifest.json"}
     assert saved.name == "good"

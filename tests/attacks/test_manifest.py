@@ -106,7 +106,7 @@ def test_odd_metadata_in_an_archive_is_refused(name: str, packed: tuple[Any, dic
     saved, files = packed
     bad = msgspec.structs.replace(saved, metadata={**saved.metadata, **ODD[name]})
     with pytest.raises(ArchiveRefused):
-        archive.unpack(archive.pack(bad, files), LIMIT)
+        archive.opened(archive.pack(bad, files), LIMIT)
 
 
 STRUCTURES: dict[str, Callable[[Any], Any]] = {
@@ -136,7 +136,7 @@ def test_an_odd_manifest_is_refused(name: str, packed: tuple[Any, dict[str, byte
         Registry.on(Memory()).add("bad", files, bad, by="me")
     if name != "an infinite range":  # JSON cannot even say it
         with pytest.raises(ArchiveRefused):
-            archive.unpack(archive.pack(bad, files), LIMIT)
+            archive.opened(archive.pack(bad, files), LIMIT)
 
 
 def test_a_manifest_of_nothing_but_brackets_is_refused(packed: tuple[Any, dict[str, bytes]]) -> None:
@@ -150,7 +150,7 @@ def test_a_manifest_of_nothing_but_brackets_is_refused(packed: tuple[Any, dict[s
             for path, data in {**files, "manifest.json": text}.items():
                 zipped.writestr(path, data)
         with pytest.raises(ArchiveRefused):
-            archive.unpack(buffer.getvalue(), LIMIT)
+            archive.opened(buffer.getvalue(), LIMIT)
 
 
 def test_our_own_metadata_is_checked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,5 +325,5 @@ def test_a_damaged_run_is_said_and_hides_no_other() -> None:
         store.put_stream(f"runs/{run}/run.json", [data])
     assert registry.runs() == ["20260101_000000-aaaa", "20260101_000000-bbbb", "20260101_000000-cccc"]
     for run in registry.runs()[1:]:
-        with pytest.raises(Corrupt, match=r"run\.json of .* cannot be read"):
+        with pytest.raises(Corrupt, match=r"run\.json is not a run's document"):
             registry.run(run)

@@ -27,6 +27,7 @@ class Keys:
     | device:<id> | hash | append, settle | as its entry in devices |
     | registry-seen | string (JSON) | services, zelador models accept | for ever: one, replaced |
     | doctor | string | API, zelador doctor | 10 s at most: to see whether writes are taken |
+    | hung:<digest> | string (integer) | inference | one hour after the model last hung a worker |
     | worker:<service>:<instance> | hash | each process | 10 s after its last beat |
     | workers | sorted set | each process | an hour after each process's last beat |
     | training-jobs | stream | submit, finish (training_queue) | the newest 1,000 |
@@ -84,6 +85,10 @@ class Keys:
 
     def worker(self, service: str, instance: str) -> str:
         return self._key(f"worker:{service}:{instance}")
+
+    def hung(self, digest: str) -> str:
+        """How often the model of that digest hung its worker."""
+        return self._key(f"hung:{digest}")
 
     @property
     def workers(self) -> str:

@@ -45,7 +45,7 @@ def serving(settings: Settings) -> Iterator[httpx.Client]:
     thread.start()
     url = f"http://{settings.api.host}:{settings.api.port}"
     try:
-        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=10.0) as client:
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60.0) as client:
             deadline = time.monotonic() + 10
             while True:
                 with contextlib.suppress(httpx.TransportError):

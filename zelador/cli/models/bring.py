@@ -32,7 +32,9 @@ SHOWN = 6  # names of a pickle's contents in the table; --json has them all
 
 def import_(
     path: Annotated[Path, typer.Argument(help="An exported file, a .pkl or .joblib file, or a folder of those.")],
-    trust: Annotated[bool, typer.Option("--trust", help="Load the pickles: I know who wrote them.")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Load pickles, or LightGBM's own format: I know who made it.")
+    ] = False,
     trust_anyway: Annotated[
         list[Path] | None,
         typer.Option(help="Load this file although the look could not follow it to its end; again for more of them."),
@@ -59,10 +61,12 @@ def import_(
         raise NotFound(f"there is nothing at {path}")
     place = open_place(home, url, key)
     if path.is_file() and path.stat().st_size <= MAX_ARCHIVE and zipfile.is_zipfile(path):
-        facts = place.add(path.read_bytes(), name, why)
+        facts = place.add(path.read_bytes(), name, why, trust)
         if as_json:
             print_json({"imported": [facts["name"]], "left": {}})
         else:
+            if trust:
+                print("taken on trust: a pipeline in the format of a library such as LightGBM is accepted")
             print(f"{facts['name']} is registered; nothing is selected by that")
         return
     from registry.legacy import look
@@ -154,19 +158,16 @@ def _bring(
     why: str,
     as_json: bool,
 ) -> None:
-    """Each in its turn, through a registry of its own: what is refused keeps none of the others out."""
+    """Each in its turn, loaded in a process with limits: what is refused keeps none of the others out."""
+    from registry.legacy import converted
+
     imported: list[Facts] = []
     left: dict[str, str] = {}
     for each in found:
         called = name or each.name
         try:
-            imported.append(
-                place.add(
-                    _converted(each, each.path.resolve() in anyway, name, features),
-                    called,
-                    why or f"from {each.path.name}",
-                )
-            )
+            archive = converted(each, trust=True, anyway=each.path.resolve() in anyway, name=name, features=features)
+            imported.append(place.add(archive, called, why or f"from {each.path.name}", trust=True))
         except ZeladorError as error:
             left[called] = " ".join(str(error).split())
     names = [facts["name"] for facts in imported]
@@ -181,16 +182,3 @@ def _bring(
             )
     if left:
         raise InvalidInput("not imported: " + "; ".join(f"{called}: {reason}" for called, reason in left.items()))
-
-
-def _converted(found: Found, anyway: bool, name: str | None, features: Sequence[str]) -> bytes:
-    """The pickle as an exported file: loaded once, here, and never again."""
-    from registry.legacy import bring_in
-    from zelador.cli.models.local import Local
-    from zelador.settings import RegistrySettings
-    from zelador.user import user
-
-    with tempfile.TemporaryDirectory(prefix="zelador-import-") as folder:
-        here = Local(RegistrySettings(url=folder))
-        model = bring_in(found, here.registry, trust=True, anyway=anyway, by=user(), name=name, features=features)
-        return here.archive(model.name)

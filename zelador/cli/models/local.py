@@ -75,8 +75,8 @@ class Local:
 
         return archive.of(self.registry, name)
 
-    def add(self, data: bytes, name: str | None, why: str) -> Facts:
-        from registry import archive
-
-        saved, files = archive.unpack(data, LARGEST)
-        return self.model(self.registry.add(name or saved.name, files, saved, by=user(), why=why or "imported").name)
+    def add(self, data: bytes, name: str | None, why: str, trust: bool = False) -> Facts:
+        found = self.registry.admit(data, LARGEST, trust)
+        saved = found.manifest
+        added = self.registry.add(name or saved.name, found.files, saved, by=user(), why=why or "imported")
+        return self.model(added.name)

@@ -65,8 +65,11 @@ class Place(Protocol):
     def archive(self, name: str) -> bytes:
         """The whole model as one file."""
 
-    def add(self, data: bytes, name: str | None, why: str) -> Facts:
-        """Registers what `archive` gave, here or elsewhere."""
+    def add(self, data: bytes, name: str | None, why: str, trust: bool = False) -> Facts:
+        """Registers what `archive` gave, here or elsewhere.
+
+        `trust`: bytes for a library's own parser (LightGBM's) are taken, whoever made them.
+        """
 
 
 def open_place(home: Path | None, url: str | None, key: str | None) -> Place:

@@ -81,7 +81,8 @@ class Remote:
     def archive(self, name: str) -> bytes:
         return self._api.call("GET", _path(name, "/archive")).body
 
-    def add(self, data: bytes, name: str | None, why: str) -> Facts:
+    def add(self, data: bytes, name: str | None, why: str, trust: bool = False) -> Facts:
+        del trust  # its API decides what it takes
         query = urlencode({key: value for key, value in (("name", name), ("why", why)) if value})
         path = f"/v1/models?{query}" if query else "/v1/models"
         return self._api.call("POST", path, data=data, headers={"Content-Type": "application/zip"}).document

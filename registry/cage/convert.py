@@ -1,0 +1,49 @@
+"""A pickle that its owner trusts becomes a model of ours: it is loaded here, in the cage's child, and nowhere else.
+
+What comes out of this process is judged again, by another: loading a pickle runs whatever its writer put in.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from typing import Any
+
+from registry import archive
+from registry.artefact import manifest_of, pack
+from registry.cage.wire import Convert, Converted
+from registry.commit import now
+from registry.functions import upload_of
+from zelador.errors import InvalidInput
+
+
+def convert(request: Convert) -> Converted:
+    """The pickle as an archive. Raises InvalidInput; TypeRefused for what cannot be kept."""
+    model, warned = _load(request.data, request.name)
+    if isinstance(model, list | tuple) and model and hasattr(model[0], "predict"):
+        model = model[0]  # PyCaret 2 kept its pipeline in a list
+    metadata: dict[str, Any] = json.loads(request.metadata)
+    metadata["imported"] = {**metadata.get("imported", {}), "warnings": warned}
+    if request.features:
+        metadata["features"] = request.features
+    upload = upload_of(model, metadata)
+    files = pack(upload, request.name)
+    return Converted(archive.pack(manifest_of(upload, request.name, files, now()), files))
+
+
+def _load(data: bytes, name: str) -> tuple[Any, list[str]]:
+    """The one load of a pickle in Zelador, and what the libraries warned of (another version, mostly)."""
+    import joblib
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            return joblib.load(io.BytesIO(data)), sorted({str(warning.message)[:300] for warning in warned})[:5]
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a pickle can raise anything
+            raise InvalidInput(
+                f"{name} cannot be loaded ({type(error).__name__}: {str(error)[:300]}); it needs the packages "
+                "that it was saved with, for PyCaret's the trainer's"
+            ) from None

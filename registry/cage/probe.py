@@ -1,0 +1,34 @@
+"""Which of the cage's walls this machine has: asked of a bare child, which needs no library."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from registry.cage.confine import Confinement, confine
+from zelador.errors import Unavailable
+
+LIMIT_S = 10.0
+BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from registry.cage.probe import main; main()"
+
+
+def walls() -> Confinement:
+    """Raises Unavailable."""
+    path = msgspec.json.encode([str(Path(entry).absolute()) for entry in sys.path])
+    with tempfile.TemporaryDirectory(prefix="zelador-cage-") as folder:
+        command = [sys.executable, "-I", "-B", "-c", BOOT, path.decode(), str(os.getpid())]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=LIMIT_S, cwd=folder, env={}, check=True)
+            return msgspec.json.decode(done.stdout, type=Confinement)
+        except (OSError, subprocess.SubprocessError, msgspec.MsgspecError) as error:
+            raise Unavailable(f"the process in which models are checked cannot be started ({error})") from None
+
+
+def main() -> None:
+    found = confine(int(sys.argv[2]), Path.cwd(), (), False)
+    os.write(1, msgspec.json.encode(found))

@@ -1,0 +1,260 @@
+"""Checks the state of a loaded estimator before it predicts.
+
+scikit-learn's compiled code follows child, feature and sample indices without looking whether they exist: it expects
+state that `fit` made. A file can hold any state, so what such code would follow is checked here, once, at load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+MAX_OBJECTS = 2_000_000
+PLAIN = (str, bytes, bytearray, int, float, bool, type(None), np.generic, type, slice)
+OUTLIERS = ("IsolationForest", "OneClassSVM", "LocalOutlierFactor", "SVR", "NuSVR")  # no classifiers
+POINTS = ("_tree", "NeighborsBase")
+PLACES = {  # by type: the attribute, and the class of its owner
+    "Tree": ("tree_", "BaseDecisionTree"),
+    "KDTree": POINTS,
+    "KDTree64": POINTS,
+    "KDTree32": POINTS,
+    "BallTree": POINTS,
+    "BallTree64": POINTS,
+    "BallTree32": POINTS,
+}
+
+
+class BadState(ValueError):
+    """The state is one that no training makes."""
+
+
+def check_state(estimator: Any) -> None:
+    """Raises BadState. Trees of neighbors are built again from their points, not taken from the file."""
+    for found in _objects(estimator):
+        kind = type(found)
+        _check_places(found)
+        if kind.__module__.startswith("sklearn."):
+            _check_shadows(found, kind)
+            _check_one(found, {base.__name__ for base in kind.__mro__})
+        elif isinstance(found, np.random.RandomState | np.random.Generator):
+            _check_random(found)
+        elif kind.__module__.startswith("scipy.sparse"):
+            _check_sparse(found)
+
+
+def _objects(root: Any) -> Iterable[Any]:
+    """Every object that the estimator reaches, each once, the inner ones first."""
+    seen: dict[int, Any] = {}
+    order: list[Any] = []
+    waiting: list[Any] = [root]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, PLAIN) or id(found) in seen:
+            continue
+        seen[id(found)] = found
+        _require(len(seen) <= MAX_OBJECTS, "it holds too many objects")
+        order.append(found)
+        waiting += _parts(found)
+    return order[::-1]
+
+
+def _parts(found: Any) -> list[Any]:
+    if isinstance(found, dict):
+        return [*found.keys(), *found.values()]
+    if isinstance(found, list | tuple | set | frozenset):
+        return list(found)
+    if isinstance(found, np.ndarray):
+        return found.ravel().tolist() if found.dtype == object else []
+    if type(found).__name__ == "partial":
+        return [found.func, *found.args, *found.keywords.values()]
+    if (owner := getattr(found, "__self__", None)) is not None and callable(found):
+        return [owner]
+    return list(getattr(found, "__dict__", {}).values())
+
+
+def _check_places(found: Any) -> None:
+    """A tree stands where the checks below find it, and nowhere else."""
+    own = getattr(found, "__dict__", {})
+    for part in _parts(found):
+        if (place := PLACES.get(type(part).__name__)) is not None:
+            name, owner = place
+            bases = {base.__name__ for base in type(found).__mro__}
+            _require(own.get(name) is part and owner in bases, f"it holds a {type(part).__name__} out of place")
+
+
+def _check_shadows(found: Any, kind: type) -> None:
+    """An attribute in place of a method or a constant of the class would go around what is checked here."""
+    for name in getattr(found, "__dict__", {}):
+        _require(not hasattr(kind, name), f"its {kind.__name__} has a {name} of its own")
+
+
+def _check_one(found: Any, bases: set[str]) -> None:
+    _require(not bases.intersection(OUTLIERS), f"it holds a {type(found).__name__}, which classifies nothing")
+    if "BaseDecisionTree" in bases and hasattr(found, "tree_"):
+        _check_tree(found.tree_, _features(found))
+    elif bases & {"BaseForest", "BaseGradientBoosting"} and hasattr(found, "estimators_"):
+        _check_trees(found, bases)
+    elif "BaseHistGradientBoosting" in bases and hasattr(found, "_predictors"):
+        _check_histogram(found)
+    elif "NeighborsBase" in bases and hasattr(found, "_fit_X"):
+        _check_neighbors(found, bases)
+    elif "BaseLibSVM" in bases and hasattr(found, "support_"):
+        _check_support(found)
+    elif hasattr(found, "cluster_centers_"):
+        _check_shape(found.cluster_centers_, (None, _features(found)), "cluster_centers_")
+
+
+def _features(found: Any) -> int:
+    """How many columns it takes. Without this number scikit-learn takes rows of any width."""
+    count = vars(found).get("n_features_in_")
+    _require(type(count) is int and count > 0, f"its {type(found).__name__} does not say how many features it takes")
+    return int(count)
+
+
+def _check_tree(tree: Any, features: int) -> None:
+    _require(type(tree).__name__ == "Tree", "it has something else in place of a tree")
+    count = tree.node_count
+    _require(count == tree.capacity >= 1, "a tree has another number of nodes than it says")
+    _require(tree.n_features == features, "a tree takes another number of features than its estimator")
+    _require(tree.n_outputs == 1 and tree.max_n_classes >= 1, "a tree has more than one output")
+    left, right, feature = tree.children_left, tree.children_right, tree.feature
+    leaf = left == -1
+    _check_nodes(left, right, feature, leaf, features)
+    _require(bool((right[leaf] == -1).all()), "a tree has a leaf with a child")
+
+
+def _check_nodes(left: Any, right: Any, feature: Any, leaf: Any, features: int) -> None:
+    """Children come behind their parent, so that every way down ends."""
+    own, count, inner = np.arange(len(left)), len(left), ~leaf
+    for child in (left[inner].astype(np.int64), right[inner].astype(np.int64)):
+        _require(bool(((child > own[inner]) & (child < count)).all()), "a tree has a child that is not in it")
+    split = feature[inner]
+    _require(bool(((split >= 0) & (split < features)).all()), "a tree splits by a feature that does not exist")
+
+
+def _check_trees(ensemble: Any, bases: set[str]) -> None:
+    """Such an ensemble checks the rows once and hands them to its trees unchecked."""
+    features, trees = _features(ensemble), ensemble.estimators_
+    members = trees.ravel().tolist() if isinstance(trees, np.ndarray) else list(trees)
+    _require(bool(members), "an ensemble has no trees")
+    for tree in members:
+        names = {base.__name__ for base in type(tree).__mro__}
+        _require("BaseDecisionTree" in names and hasattr(tree, "tree_"), "an ensemble of trees holds something else")
+        _check_tree(tree.tree_, features)
+    if "BaseGradientBoosting" in bases:
+        columns = ensemble.n_trees_per_iteration_
+        _require(isinstance(trees, np.ndarray) and trees.ndim == 2, "its trees are not in rows and columns")
+        _require(type(columns) is int and trees.shape[1] == columns, "it has another number of trees than it says")
+        first = ensemble.init_
+        plain = (isinstance(first, str) and first == "zero") or type(first).__name__ == "DummyClassifier"
+        _require(plain, "it begins with an estimator of its own")
+        begun = ensemble._raw_predict_init(np.zeros((2, features), dtype=np.float32))
+        _require(begun.shape == (2, columns), "it begins with another number of classes")
+
+
+def _check_histogram(found: Any) -> None:
+    features = _features(found)
+    _require(vars(found).get("_n_features") == features, "it takes another number of features than it says")
+    categorical = found._bin_mapper.is_categorical_
+    _check_shape(categorical, (features,), "is_categorical_")
+    for row in found._predictors:
+        for predictor in row:
+            nodes, sets = predictor.nodes, predictor.raw_left_cat_bitsets
+            _require(isinstance(nodes, np.ndarray) and nodes.ndim == 1 and len(nodes) > 0, "a tree has no nodes")
+            _check_shape(sets, (None, 8), "raw_left_cat_bitsets")
+            leaf = nodes["is_leaf"] != 0
+            _check_nodes(nodes["left"], nodes["right"], nodes["feature_idx"], leaf, features)
+            by_set = nodes[(~leaf) & (nodes["is_categorical"] != 0)]["bitset_idx"]
+            _require(bool((by_set < len(sets)).all()), "a tree splits by a set that does not exist")
+
+
+def _check_neighbors(found: Any, bases: set[str]) -> None:
+    features, points = _features(found), found._fit_X
+    _check_shape(points, (None, features), "_fit_X")
+    _require(points.dtype in (np.float64, np.float32), "its points are no numbers")
+    _require(vars(found).get("n_samples_fit_") == len(points), "it has another number of points than it says")
+    metrics = (found.metric, found.effective_metric_)
+    _require(all(isinstance(metric, str) for metric in metrics), "its metric is no name")
+    neighbors = vars(found).get("n_neighbors")
+    _require(neighbors is None or 0 < int(neighbors) <= len(points), "it looks for more neighbors than it has points")
+    if "ClassifierMixin" in bases:
+        _check_shape(found._y, (len(points),), "_y")
+        _require(bool(((found._y >= 0) & (found._y < len(found.classes_))).all()), "a point is of no class")
+    method, tree = found._fit_method, vars(found).get("_tree")
+    if method in ("kd_tree", "ball_tree"):
+        build = _tree_types()[method, points.dtype.name]
+        metric, parameters = found.effective_metric_, found.effective_metric_params_
+        own = build(points, found.leaf_size, metric=metric, **parameters)
+        _require(type(tree) is build and _same(own, tree), "its tree is not that of its points")
+        found._tree = own
+    else:
+        _require(method == "brute" and tree is None, "it has a tree that it does not use")
+
+
+def _same(own: Any, given: Any) -> bool:
+    """Whether two trees of points hold the same indices."""
+    (_, indices, nodes, *_), (_, given_indices, given_nodes, *_) = own.__getstate__(), given.__getstate__()
+    names = ("idx_start", "idx_end", "is_leaf")
+    return np.array_equal(indices, given_indices) and all(
+        np.array_equal(np.asarray(nodes)[name], np.asarray(given_nodes)[name]) for name in names
+    )
+
+
+def _tree_types() -> dict[tuple[str, str], Any]:
+    from sklearn.neighbors._ball_tree import BallTree, BallTree32
+    from sklearn.neighbors._kd_tree import KDTree, KDTree32
+
+    return {
+        ("kd_tree", "float64"): KDTree,
+        ("kd_tree", "float32"): KDTree32,
+        ("ball_tree", "float64"): BallTree,
+        ("ball_tree", "float32"): BallTree32,
+    }
+
+
+def _check_support(found: Any) -> None:
+    """A support vector machine: libsvm is given bare pointers to these arrays."""
+    features, classes = _features(found), len(found.classes_)
+    pairs = classes * (classes - 1) // 2
+    vectors = len(found.support_)
+    _require(vars(found).get("_sparse") is False and found.kernel != "precomputed", "its vectors are no dense rows")
+    _require(isinstance(found.kernel, str) and classes >= 2, "its kernel is no name, or it has no classes")
+    _check_shape(found.support_, (vectors,), "support_")
+    _check_shape(found.support_vectors_, (vectors, features), "support_vectors_")
+    _check_shape(found._n_support, (classes,), "_n_support")
+    _check_shape(found._dual_coef_, (classes - 1, vectors), "_dual_coef_")
+    _check_shape(found._intercept_, (pairs,), "_intercept_")
+    counts = found._n_support
+    _require(bool((counts >= 0).all()) and int(counts.sum()) == vectors, "it has other vectors than it says")
+    for name in ("_probA", "_probB"):
+        _require(np.shape(getattr(found, name)) in ((0,), (pairs,)), f"{name} has another shape than it must")
+
+
+def _check_random(found: np.random.RandomState | np.random.Generator) -> None:
+    generator = getattr(found, "bit_generator", None) or found._bit_generator  # type: ignore[union-attr]
+    state = generator.state
+    kind = state["bit_generator"]
+    _require(kind in ("MT19937", "PCG64", "PCG64DXSM"), f"it holds a {kind}, which training does not make")
+    if kind == "MT19937":
+        _require(0 <= state["state"]["pos"] <= 624, "its random numbers begin behind their end")
+
+
+def _check_sparse(found: Any) -> None:
+    _require(type(found).__name__ in ("csr_matrix", "csc_matrix", "csr_array", "csc_array"), "it holds a sparse matrix")
+    try:
+        found.check_format(full_check=True)
+    except Exception:  # noqa: BLE001 - scipy raises several kinds
+        raise BadState("a sparse matrix has indices that are not in it") from None
+
+
+def _check_shape(array: Any, shape: tuple[int | None, ...], name: str) -> None:
+    fits = isinstance(array, np.ndarray) and array.dtype != object and array.ndim == len(shape)
+    fits = fits and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
+    _require(fits, f"{name} has another shape than it must")
+
+
+def _require(condition: bool, why: str) -> None:
+    if not condition:
+        raise BadState(why)

@@ -1,0 +1,59 @@
+"""A skops file is a zip inside the model's zip. Its sizes are bounded as they are read, before skops opens it."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+
+from registry.errors import ModelRefused
+
+MAX_UNPACKED = 1 << 30  # bytes of all members
+MAX_SCHEMA = 1 << 26  # bytes of schema.json; a forest of 500 trees has 5 MiB
+MAX_MEMBERS = 50_000  # each array is one
+SCHEMA = "schema.json"
+CHUNK = 1 << 20
+ENTRY = b"PK\x01\x02"  # begins each entry of a zip's central directory
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+ENCRYPTED = 1
+
+
+def unpacked_size(data: bytes, most: int = MAX_UNPACKED) -> int:
+    """Bytes of all members, as they were read and not as the zip states them. Raises ModelRefused above a bound."""
+    if data.count(ENTRY) > MAX_MEMBERS:  # before zipfile makes an object of each
+        raise ModelRefused(f"model.skops holds more than {MAX_MEMBERS} files")
+    total = 0
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            infos = packed.infolist()
+            if len({info.filename for info in infos}) != len(infos):
+                raise ModelRefused("model.skops holds a file twice")
+            for info in infos:
+                if info.compress_type not in METHODS or info.flag_bits & ENCRYPTED:
+                    raise ModelRefused("model.skops is packed by a method that a model never uses")
+                bound = min(most - total, MAX_SCHEMA if info.filename == SCHEMA else most)
+                total += _size(packed, info, bound)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+        raise ModelRefused(f"model.skops is no zip, or a damaged one ({error})") from None
+    return total
+
+
+def _size(packed: zipfile.ZipFile, info: zipfile.ZipInfo, bound: int) -> int:
+    size = 0
+    with packed.open(info) as member:
+        while piece := member.read(CHUNK):
+            size += len(piece)
+            if size > bound:
+                raise ModelRefused(
+                    f"model.skops unpacks to too much: its {info.filename[:60]!r} has more than {bound} bytes"
+                )
+    return size
+
+
+def mentions(data: bytes, word: bytes) -> bool:
+    """Whether schema.json holds `word`, of a file whose sizes were bounded."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            return word in packed.read(SCHEMA)
+    except (zipfile.BadZipFile, zlib.error, KeyError, OSError):
+        return False

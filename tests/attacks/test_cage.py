@@ -1,0 +1,260 @@
+"""Archives from strangers, against a real API process: each is refused, in time, and the process does not grow.
+
+Before there was a cage, a few kilobytes took gigabytes, hung the API until it was killed, or crashed it: compiled code
+of scikit-learn follows indices that a file made up, ONNX Runtime runs any graph, and nothing bounded model.skops.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+import skops.io
+from lightgbm import LGBMClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from registry import archive, golden
+from registry.api.key_file import new_key
+from registry.artefact import Upload
+from registry.cage.cage import MIB, Cage, Limits
+from registry.cage.check import check_archive
+from registry.errors import ArchiveRefused, ModelRefused
+from registry.manifest import Feature
+from registry.registry import Registry
+from tests.attacks import strangers
+from tests.small_models import select_one
+from zelador.embedded.ports import choose
+from zelador.settings import RegistrySettings
+
+LONG = pytest.mark.skipif(not os.environ.get("TEST_ATTACKS"), reason="set TEST_ATTACKS=1")
+ZIP = {"Content-Type": "application/zip"}
+MAX_GROWTH = 100 * MIB
+KEY = "ab" * 32
+
+
+@pytest.fixture(scope="module")
+def api(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, psutil.Process]]:
+    """The API as a process of its own, with a selected model."""
+    home = tmp_path_factory.mktemp("home")
+    select_one(home / "registry")
+    _, key = new_key(home / "keys.json")
+    port = choose(["api"], {}, {})["api"]
+    given = {
+        "REDIS__URL": redis_url,
+        "REDIS__PREFIX": home.name,
+        "REGISTRY__URL": str(home / "registry"),
+        "API__PORT": str(port),
+        "API__KEYS_FILE": str(home / "keys.json"),
+        "API__MAX_UPLOAD_BYTES": str(64 * MIB),
+    }
+    environment = {**os.environ, **{f"ZELADOR_{name}": value for name, value in given.items()}}
+    with subprocess.Popen([sys.executable, "-m", "zelador", "api"], env=environment, cwd=home) as process:
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60.0) as client:
+            deadline = time.monotonic() + 30
+            while process.poll() is None and time.monotonic() < deadline:
+                with contextlib.suppress(httpx.TransportError):
+                    client.get("/healthz")
+                    break
+                time.sleep(0.05)
+            yield client, psutil.Process(process.pid)
+        process.terminate()
+        process.wait(20)
+
+
+def refused(api: tuple[httpx.Client, psutil.Process], data: bytes) -> str:
+    """The reason why the upload is refused: within 30 s, by a process that stays, and stays as it was."""
+    client, process = api
+    before, started = process.memory_info().rss, time.monotonic()
+    answer = client.post("/v1/models?name=stranger", content=data, headers=ZIP)
+    assert answer.status_code in (400, 413, 422), answer.text
+    assert time.monotonic() - started < 45  # 30, and what a busy machine adds
+    assert process.is_running()
+    assert process.memory_info().rss - before < MAX_GROWTH
+    return str(answer.json()["detail"])
+
+
+def archived(upload: Upload, name: str = "m", **facts: object) -> bytes:
+    from registry.artefact import manifest_of, pack
+
+    files = pack(upload, name)
+    return archive.pack(manifest_of(upload, name, files, "2026-01-01T00:00:00.000Z"), files)
+
+
+@pytest.mark.parametrize("what", strangers.ALTERED)
+def test_state_that_no_training_makes_is_refused(what: str) -> None:
+    """By its reason: golden rows that differ, or a crash of the child, would be luck."""
+    make, alter = strangers.ALTERED[what]
+    with pytest.raises(ArchiveRefused, match=r"no training makes|allow-list|more than 512 MiB of memory"):
+        check_archive(strangers.altered(make(), alter), 64 * MIB, False)
+
+
+def test_the_api_refuses_it_and_stays(api: tuple[httpx.Client, psutil.Process]) -> None:
+    for what in ("left child far away", "arrays without numbers"):
+        make, alter = strangers.ALTERED[what]
+        refused(api, strangers.altered(make(), alter))
+
+
+def test_a_skops_file_that_is_a_bomb_is_refused_before_skops_opens_it(
+    api: tuple[httpx.Client, psutil.Process],
+) -> None:
+    assert "unpacks to too much" in refused(api, strangers.packed(strangers.schema(65)))
+    assert "unpacks to too much" in refused(api, strangers.packed(strangers.attribute_of_zeros(70)))
+    assert "nested too deep" in refused(api, strangers.packed(strangers.nested(100_000)))
+    for method in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        assert "a method that a model never uses" in refused(api, strangers.packed(strangers.packed_by(method)))
+
+
+def test_graphs_that_take_memory_or_never_end_are_refused(api: tuple[httpx.Client, psutil.Process]) -> None:
+    refused(api, strangers.packed(onnx_bytes=strangers.constant(500_000_000)))
+    refused(api, strangers.packed(onnx_bytes=strangers.leak("keys.json", 16), classes=tuple(map(str, range(16)))))
+    client, _ = api
+    assert client.get("/healthz").status_code == 200
+
+
+def test_golden_rows_must_be_there_and_nan_is_no_answer(api: tuple[httpx.Client, psutil.Process]) -> None:
+    assert "has no rows" in refused(api, strangers.packed(rows=golden.NONE))
+    assert "has no rows" in refused(api, strangers.packed(onnx_bytes=strangers.plain(), rows=golden.NONE))
+    nan = json.dumps({"rows": [[1, 1, 1]], "labels": ["0"], "probabilities": [[0, 0, 0]]}).encode()
+    assert "does not fit the model" in refused(api, strangers.packed(rows=nan))
+    from sklearn.dummy import DummyClassifier
+
+    estimator = DummyClassifier(strategy="prior").fit(strangers.ROWS, strangers.LABELS)
+    rows = strangers.honest_rows(estimator)
+    estimator.class_prior_ = np.array([np.nan, np.nan])
+    assert "does not answer its golden rows" in refused(api, strangers.packed(skops.io.dumps(estimator), rows=rows))
+
+
+def test_a_child_that_is_used_up_says_why() -> None:
+    """Each limit by itself, with small figures."""
+    data = strangers.packed(onnx_bytes=strangers.loop())
+    with contextlib.suppress(ArchiveRefused):
+        check_archive(strangers.packed(), MIB, False)  # the template is warm
+    with pytest.raises(ArchiveRefused, match=r"processor time|refused|operator|Loop"):
+        check_archive(data, 64 * MIB, False, Limits(cpu_s=1))
+    with pytest.raises(ArchiveRefused, match=r"longer than 0.5 s|refused|operator|Loop"):
+        check_archive(data, 64 * MIB, False, Limits(wall_s=0.5))
+
+
+def test_the_cage_has_no_files_no_network_and_nothing_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs in there reads no file of ours, reaches nobody, and does not outlive the question."""
+    monkeypatch.setenv("ZELADOR_REGISTRY__SIGNING_KEY", KEY)
+    with Cage() as cage:
+        ready = cage.ready()
+        assert ready is not None
+        if sys.platform == "linux":
+            assert ready.memory
+            assert ready.network in ("seccomp", "namespace")
+        assert cage.alive
+        child = psutil.Process(cage._process)
+        assert not [name for name in child.environ() if name.startswith("ZELADOR_")]
+        assert list(Path(child.cwd()).glob("*.json")) == []
+        folder = Path(child.cwd())
+    assert not child.is_running()
+    assert not folder.exists()
+
+
+def test_bytes_for_a_librarys_own_parser_are_taken_from_ourselves_only(tmp_path: Path) -> None:
+    """LightGBM's model is a text for a parser in C++: from strangers it is left out, or refused."""
+    rows, labels = strangers.ROWS, strangers.LABELS.astype(str)
+    model = LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1).fit(rows, labels)
+    features = tuple(Feature(name) for name in strangers.FEATURES)
+    signed = Registry.open(RegistrySettings(url=str(tmp_path / "ours"), signing_key=(KEY,)))
+    signed.save("lgbm", Upload(model, features, ("0", "1"), probe=rows[:5]), by="test")
+    exported = archive.of(signed, "lgbm")
+    stranger = Registry.open(RegistrySettings(url=str(tmp_path / "other")))
+    with pytest.raises(ArchiveRefused, match="--trust"):
+        stranger.admit(exported, 64 * MIB)
+    assert "model.skops" in stranger.admit(exported, 64 * MIB, trust=True).files
+    assert "model.skops" in signed.admit(exported, 64 * MIB).files  # its own signature comes back
+
+    taken = stranger.admit(strangers.packed(skops.io.dumps(model), onnx_bytes=strangers.plain()), 64 * MIB)
+    assert taken.left_out == ("model.skops",)
+    assert "model.skops" not in taken.files
+    registered = stranger.add("onnx-only", taken.files, taken.manifest, by="test")
+    assert stranger.load("onnx-only").classify(rows[:2]).labels == ["0", "0"]
+    assert archive.of(stranger, registered.name)
+    with pytest.raises(Exception, match=r"model\.skops"):
+        stranger.pipeline("onnx-only")
+
+
+def test_a_copied_registry_goes_through_the_cage_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copied folder holds what nobody here has checked; without a key, marks in it prove nothing."""
+    registry = select_one(tmp_path / "registry")
+    asked: list[str] = []
+    from registry import registry as module
+    from registry.cage.check import check_model as check
+
+    def counted(*arguments: object, **named: object) -> None:
+        asked.append("")
+        check(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "check_model", counted)
+    registry.load("small")
+    assert asked == []  # made here
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+    for _ in range(2):
+        Registry.open(tmp_path / "registry").load("small")
+    assert len(asked) == 1
+    signed = RegistrySettings(url=str(tmp_path / "signed"), signing_key=(KEY,))
+    other = Registry.open(signed)
+    from tests.small_models import upload
+
+    other.save("small", upload(), by="test")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a third"))
+    Registry.open(signed).load("small")
+    assert len(asked) == 1  # a signed mark counts everywhere
+    (mark,) = (tmp_path / "signed" / "models").rglob("passed-serving.json")
+    mark.write_bytes(mark.read_bytes().replace(b"serving", b"pipeline"))
+    Registry.open(signed).load("small")
+    assert len(asked) == 2
+
+
+def test_a_tree_that_crashes_what_loads_it_in_a_copied_registry(tmp_path: Path) -> None:
+    """The worker's load of what nobody checked: refused, with a reason, by a process that is still there."""
+    tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(strangers.ROWS, strangers.LABELS.astype(str))
+    registry = Registry.open(tmp_path)
+    features = tuple(Feature(name) for name in strangers.FEATURES)
+    saved = Upload(tree, features, ("0", "1"), probe=strangers.ROWS[:5])
+    files_of = archived(saved)
+    found, files = archive.opened(files_of, 64 * MIB)
+    files["model.skops"] = strangers.node("left_child", 2**40)(tree)
+    from registry import manifest
+
+    described = {path: manifest.describe(data) for path, data in files.items()}
+    import msgspec
+
+    registry.add("bad", files, msgspec.structs.replace(found, files=described), by="copy", passed=False)
+    with pytest.raises(ModelRefused, match="no training makes"):
+        registry.load("bad")
+
+
+@pytest.mark.attack_long
+@LONG
+@pytest.mark.parametrize("what", strangers.ALTERED)
+def test_the_api_refuses_each_and_stays(api: tuple[httpx.Client, psutil.Process], what: str) -> None:
+    make, alter = strangers.ALTERED[what]
+    refused(api, strangers.altered(make(), alter))
+
+
+@pytest.mark.attack_long
+@LONG
+def test_the_large_ones(api: tuple[httpx.Client, psutil.Process]) -> None:
+    assert "unpacks to too much" in refused(api, strangers.packed(strangers.schema(1_500)))
+    assert "unpacks to too much" in refused(api, strangers.packed(strangers.attribute_of_zeros(1_500)))
+    assert "more than 50000 files" in refused(api, strangers.packed(strangers.many_members(60_000)))
+    refused(api, strangers.packed(onnx_bytes=strangers.loop()))
+    refused(api, strangers.packed(onnx_bytes=strangers.constant(5_000_000_000)))
+    huge = json.dumps({"rows": [[1, 1, 1]] * 300_000, "labels": ["0"] * 300_000, "probabilities": None}).encode()
+    refused(api, strangers.packed(rows=huge))
