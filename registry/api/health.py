@@ -73,6 +73,8 @@ def readyz(request: Request) -> JSONResponse:
     if model and (stalled := _stalled(services)):
         return JSONResponse(Readiness(ready=False, model=model, detail=stalled), 503)
     detail = f"{model} is selected" if model else "no model is selected yet: readings wait in the buffer"
+    if remark := services.trail.remark():
+        detail = f"{detail}; {remark}"
     return JSONResponse(Readiness(ready=True, model=model, detail=detail))
 
 

@@ -61,10 +61,12 @@ def accept(
     (ZELADOR_REGISTRY__CHECK_S).
     """
     from registry.accept import accept as accepted
-    from registry.api.trail import Trail, where
+    from registry.api.trail import open_trail
+    from registry.registry import Registry
 
     settings = settings_of(home)
-    trail = Trail(where(settings.api.keys_file, settings.api.audit_file), settings.api.audit_bytes)
+    Registry.existing(settings.registry)  # a mistyped path is refused before anything is written
+    trail = open_trail(settings.api)
     trail.check()
     before, after = accepted(settings, by=f"{user()} (command line)", why=why)
     was, now = before and to_builtins(before), to_builtins(after)
