@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from registry.card.blocks import Block, Code, Confusion, Facts, Plot, Points, Table, Words
 from registry.card.card import Card
 from registry.card.page import page_of
+from zelador.printable import clean
 
+LINES = "\n\t"
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&])")
 
 
@@ -46,7 +48,7 @@ def _block(block: Block) -> str:
             return f"### Confusion\n\n{_table(said, answered, frozenset(range(1, len(said))))}"
         case Code(title, text, language):
             fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-            return f"### {_escape(title)}\n\n{fence}{language}\n{text}\n{fence}"
+            return f"### {_escape(title)}\n\n{fence}{language}\n{clean(text, LINES)}\n{fence}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: frozenset[int]) -> str:
@@ -60,4 +62,4 @@ def _row(cells: Sequence[str]) -> str:
 
 def _escape(text: str) -> str:
     """One line, nothing of it is markup: what people wrote stays what they wrote."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return SPECIAL.sub(r"\\\1", clean(" ".join(text.split())))

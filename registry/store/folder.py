@@ -17,6 +17,7 @@ from pathlib import Path
 
 from registry.store.store import Item, Uncertain, parts_of
 from zelador.errors import Unavailable
+from zelador.user import expanded
 
 TEMPORARY = ".tmp"
 STALE_S = 86_400.0  # a temporary file so old belongs to a process that died
@@ -31,7 +32,7 @@ class Folder:
 
         Without `make` nothing is written, and a folder that is not there is an empty one.
         """
-        self.path = path.expanduser().absolute()
+        self.path = expanded(path)
         if not make:
             return
         try:

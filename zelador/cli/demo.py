@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 import sys
 import tempfile
 import threading
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.live import Live
 
 from zelador.cli.process import stop_event
+from zelador.cli.terminal import Terminal, print_json, say
 from zelador.errors import InvalidInput, Unavailable, ZeladorError
 from zelador.logs import set_up_logs
 from zelador.settings import Settings, load_settings
@@ -40,6 +40,7 @@ def demo(
 ) -> None:
     """Replay labelled readings as devices: ingest, train, register five, select the best, classify live."""
     started = time.monotonic()
+    os.umask(0o077)  # as `up` does
     stop = stop_event()
     told = _scenario(scenario, csv, label, features)
     folder = home or Path(tempfile.mkdtemp(prefix="zelador-demo-"))
@@ -59,13 +60,13 @@ def demo(
     story: Story | None = None
     failure: list[BaseException] = []
     try:
-        print(f"starting broker, Redis and services in {folder} (log: {folder / 'zelador.log'})", flush=True)
+        say(f"starting broker, Redis and services in {folder} (log: {folder / 'zelador.log'})")
         running.start()
         devices = running.settings.model_copy(
             update={"mqtt": running.settings.mqtt.model_copy(update={"url": running.mqtt_url})}
         )
-        say = _quiet if on_terminal else _say
-        story = Story(told, devices, Client(running.api_url, key), stop, started, seconds, rate, say)
+        tell = _quiet if on_terminal else _say
+        story = Story(told, devices, Client(running.api_url, key), stop, started, seconds, rate, tell)
         teller = threading.Thread(target=_tell, args=(story, failure), name="story", daemon=True)
         teller.start()
         addresses = running.describe()
@@ -84,7 +85,7 @@ def demo(
     if failure:
         raise failure[0]
     if on_terminal:
-        Console(highlight=False).print(f"Kept in {folder}: zelador up --home {folder} goes on from here.")
+        say(f"Kept in {folder}: zelador up --home {folder} goes on from here.")
 
 
 def _scenario(name: str, csv: Path | None, label: str | None, features: str | None) -> Any:
@@ -104,7 +105,7 @@ def _settings(told: Any) -> Settings:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    say(line)
 
 
 def _quiet(_line: str) -> None:
@@ -123,7 +124,7 @@ def _tell(story: Any, failure: list[BaseException]) -> None:
 
 def _watch_live(running: Any, story: Any, teller: threading.Thread, view: Any) -> None:
     next_look = 0.0
-    with Live(view.render(), refresh_per_second=8, console=Console(), transient=False) as live:
+    with Live(view.render(), refresh_per_second=8, console=Terminal(), transient=False) as live:
 
         def look() -> bool:
             nonlocal next_look
@@ -150,9 +151,8 @@ def _last_ledger(running: Any, story: Any) -> None:
 
 def _print_summary(document: dict[str, Any], on_terminal: bool) -> None:
     if not on_terminal:
-        print(json.dumps(document, ensure_ascii=False), flush=True)
+        print_json(document)
         return
-    console = Console(highlight=False)
     for name, value in document.items():
         if name != "holdout":
-            console.print(f"  {name.replace('_', ' '):<22}{value}")
+            say(f"  {name.replace('_', ' '):<22}{value}")

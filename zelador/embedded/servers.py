@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import os
 import re
 import shutil
 import subprocess
@@ -30,10 +30,11 @@ class Server:
     remembers: bool = True
 
 
-def redis_server(folder: Path, port: int, kind: str = "auto") -> Server:
+def redis_server(folder: Path, port: int, kind: str = "auto", config: Path | None = None) -> Server:
     """`kind`: "redis-server" (7 or newer, from the PATH), "valkey" (the wheel's), or "auto", the first that is there.
 
-    Every second on disk, nothing evicted. Raises Unavailable when the one asked for is not there.
+    Every second on disk, nothing evicted. `config` has the password, which a list of processes must not show.
+    Raises Unavailable when the one asked for is not there.
     """
     found = found_program("redis-server") if kind != "valkey" else None
     version = _version([found, "--version"], r"\bv=(\d+)\.(\d+)\.(\d+)") if found else None
@@ -61,7 +62,7 @@ def redis_server(folder: Path, port: int, kind: str = "auto") -> Server:
     }
     arguments = [part for key, value in options.items() for part in (f"--{key}", value)]
     promise = "keeps what it was given on disk; a power cut may cost the last second"
-    return Server(name, said, (binary, *arguments), promise)
+    return Server(name, said, (binary, *([str(config)] if config else []), *arguments), promise)
 
 
 def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto") -> Server:
@@ -92,11 +93,11 @@ def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto") 
 def mosquitto_config(data: Path, ports: tuple[int, ...]) -> str:
     """Settings chosen by what its death costs (docs/decisions/0005): a snapshot after every hundred changes.
 
-    `user` is whoever starts it, or it could not write its database when that is root.
+    Started by root it would become another user, who could not write its database.
     """
     listeners = "".join(f"listener {port} {HOST}\n" for port in ports)
     return f"""{listeners}allow_anonymous true
-user {getpass.getuser()}
+{"user root" if os.geteuid() == 0 else ""}
 persistence true
 persistence_location {data}/
 autosave_on_changes true

@@ -64,7 +64,9 @@ class Up:
             self.broker = broker_server(
                 self.home.path, self.ports["broker5"], self.ports["broker4"], settings.embedded.broker
             )
-            self.redis = redis_server(self.home.redis, self.ports["redis"], settings.embedded.redis)
+            self.redis = redis_server(
+                self.home.redis, self.ports["redis"], settings.embedded.redis, self.home.redis_config()
+            )
         except Unavailable:
             self.home.release()
             raise

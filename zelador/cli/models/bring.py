@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zelador.cli.models.place import Facts, Home, Json, Key, Name, Place, Url, Why, open_place
-from zelador.cli.tables import output, print_json, table
+from zelador.cli.tables import output, table
+from zelador.cli.terminal import print_json, say
 from zelador.errors import InvalidInput, NotFound, ZeladorError
 from zelador.libgomp import restart_with_libgomp
 
@@ -51,13 +52,12 @@ def import_(
     logging.basicConfig(level=logging.ERROR)  # what a pickle's libraries say of themselves is no news here
     if not path.exists():
         raise NotFound(f"there is nothing at {path}")
-    place = open_place(home, url, key)
     if path.is_file() and zipfile.is_zipfile(path):
-        facts = place.add(path.read_bytes(), name, why)
+        facts = open_place(home, url, key, "make").add(path.read_bytes(), name, why)
         if as_json:
             print_json({"imported": [facts["name"]], "left": {}})
         else:
-            print(f"{facts['name']} is registered; nothing is selected by that")
+            say(f"{facts['name']} is registered; nothing is selected by that")
         return
     from registry.legacy import look
 
@@ -72,7 +72,7 @@ def import_(
             "nothing was imported: a pickle runs what its writer put in. Say --trust if you know who wrote these"
         )
     columns = tuple(each.strip() for each in (features or "").split(",") if each.strip())
-    _bring(place, found, name, columns, why, as_json)
+    _bring(open_place(home, url, key, "make"), found, name, columns, why, as_json)
 
 
 def export(
@@ -98,7 +98,7 @@ def export(
     if as_json:
         print_json({"name": name, "file": str(file), "bytes": len(data)})
     else:
-        print(f"{name} is in {file} ({len(data):,} bytes)")
+        say(f"{name} is in {file} ({len(data):,} bytes)")
 
 
 def _show(found: Sequence[Found], as_json: bool) -> None:
@@ -148,9 +148,9 @@ def _bring(
     if as_json:
         print_json({"imported": names, "left": left})
     elif imported:
-        print(f"registered: {', '.join(names)}; nothing is selected by that")
+        say(f"registered: {', '.join(names)}; nothing is selected by that")
         if unnamed := [facts["name"] for facts in imported if all(map(DRAWN_NAME.fullmatch, facts["features"]))]:
-            print(
+            say(
                 f"{', '.join(unnamed)}: made without names for its columns, so no worker can give it readings; "
                 "delete it, and import it with --features lux,temperature,…"
             )
@@ -166,6 +166,6 @@ def _converted(found: Found, name: str | None, features: Sequence[str]) -> bytes
     from zelador.user import user
 
     with tempfile.TemporaryDirectory(prefix="zelador-import-") as folder:
-        here = Local(RegistrySettings(url=folder))
+        here = Local(RegistrySettings(url=folder), "make")
         model = bring_in(found, here.registry, trust=True, by=user(), name=name, features=features)
         return here.archive(model.name)

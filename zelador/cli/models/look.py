@@ -10,7 +10,8 @@ import typer
 from rich.text import Text
 
 from zelador.cli.models.place import Facts, Home, Json, Key, Name, Names, Place, Url, open_place
-from zelador.cli.tables import clean, output, print_json, table, when
+from zelador.cli.tables import output, table, when
+from zelador.cli.terminal import print_json, say, say_text
 from zelador.errors import InvalidInput, NotFound
 
 COLUMNS = ("", "name", "type", "metric", ">folds", ">hold-out", "served by", "saved", "tags")
@@ -52,10 +53,8 @@ def list_(
         print_json(models)
         return
     if not models:
-        print(
-            "no model is like that"
-            if query != Query(sort)
-            else "no model is registered yet: zelador train, or zelador demo"
+        say(
+            "no model matches" if query != Query(sort) else "no model is registered yet: zelador train, or zelador demo"
         )
         return
     console = output()
@@ -88,7 +87,7 @@ def show(name: Name, home: Home = None, url: Url = None, key: Key = None, as_jso
     if confusion := facts.get("confusion"):
         labels = confusion["labels"]
         console.print()
-        head = ("on the hold-out", *(f">said {clean(label)}" for label in labels))
+        head = ("on the hold-out", *(f">said {label}" for label in labels))
         rows_ = [(f"was {label}", *counts) for label, counts in zip(labels, confusion["counts"], strict=True)]
         console.print(table(head, rows_))
 
@@ -127,7 +126,7 @@ def compare(names: Names = None, home: Home = None, url: Url = None, key: Key = 
         told = [(head, facts["name"], facts.get("model_type")) for head, facts in zip(heads, models, strict=True)]
         console.print(table(("", "name", "type"), told))
     if len({json.dumps((facts.get("data") or {}).get("sha256")) for facts in models}) > 1:
-        print("\nThey learned from different data: their figures are not of the same rows.")
+        say_text("\nThey learned from different data: their figures are not of the same rows.")
 
 
 def history(
