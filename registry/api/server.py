@@ -25,6 +25,7 @@ class Server(uvicorn.Server):
             proxy_headers=False,  # the guard knows which proxies are believed
             backlog=BACKLOG,
             log_config=None,
+            log_level="error",  # a warning for each request that is no HTTP would fill the log
             access_log=False,
             server_header=False,
             lifespan="off",
