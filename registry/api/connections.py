@@ -89,7 +89,7 @@ class Connections:
             if victim is None:
                 return False
             self.remove(victim)
-            victim.drop()
+            victim.evict()
         self._open[connection] = None
         self._by_share[share] += 1
         return True
@@ -133,13 +133,16 @@ def is_within(address: str, networks: Iterable[Network]) -> bool:
 
 
 def _longest_waiting(connections: Iterator[Connection]) -> Connection | None:
-    """The oldest without a whole header; else the oldest whose body is not whole; None when all wait for us."""
+    """The oldest without a whole header; else the oldest whose body is not whole, or who does not read its answer.
+
+    None when all wait for us.
+    """
     second: Connection | None = None
     for connection in connections:
         phase = connection.phase
         if phase in ("headers", "lingering"):
             return connection
-        if second is None and phase == "body":
+        if second is None and (phase == "body" or connection.is_behind):
             second = connection
     return second
 
@@ -237,6 +240,16 @@ class Connection(H11Protocol):
         """Ends it from our side; what was written goes out first, as long as the client reads."""
         self._unset_keepalive_if_required()
         self.transport.close()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the client has not read all that was written."""
+        return self.transport.get_write_buffer_size() > 0
+
+    def evict(self) -> None:
+        """Ends it at once: nobody looks after it any more."""
+        self._unset_keepalive_if_required()
+        self.transport.abort()
 
     def _note(self, phase: Phase, now: float) -> None:
         self._seen, self._since, self._before = (phase, self.cycle), now, self._received

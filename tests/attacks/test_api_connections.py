@@ -28,7 +28,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Ap
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connections, "HEADERS_S", 0.5)
         patch.setattr(connections, "BODY_GRACE_S", 0.3)
-        patch.setattr(connections, "READ_STALL_S", 0.5)
+        patch.setattr(connections, "READ_STALL_S", 1.0)
         patch.setattr(bodies, "STALLED_S", 0.1)
         with api_in(
             tmp_path_factory.mktemp("api"), redis_url, connections=40, max_upload_bytes=1_000_000, uploads_at_once=2
@@ -84,6 +84,19 @@ def test_many_idle_connections_keep_nobody_out(api: Api) -> None:
         with api.client("viewer") as client:
             assert client.get("/v1/models").status_code == 200
         assert len(held) == 120
+
+
+def test_clients_that_read_nothing_keep_nobody_out(api: Api, monkeypatch: pytest.MonkeyPatch, eventually) -> None:
+    """More than there may be, each with answers that it does not read: no key is needed for those."""
+    monkeypatch.setattr(connections, "READ_STALL_S", 60.0)  # it is not by their deadline that they go
+    with contextlib.ExitStack() as stack:
+        for _ in range(60):
+            greedy = stack.enter_context(socket.socket())
+            greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            greedy.connect(("127.0.0.1", api.settings.api.port))
+            with contextlib.suppress(OSError):
+                greedy.sendall(request(None, "GET /openapi.json HTTP/1.1") * 30)
+        eventually(api.answers, "an answer to somebody else")
 
 
 def test_slow_uploads_keep_no_other_upload_out(api: Api) -> None:

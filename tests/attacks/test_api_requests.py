@@ -12,6 +12,7 @@ import redis
 from registry.api import stored_answers
 from registry.api.key_file import new_key
 from registry.api.proxies import client_address
+from registry.api.trail import Trail
 from tests.attacks.api import Api, api_in, request
 from zelador.errors import InvalidInput
 from zelador.settings import load_settings
@@ -116,6 +117,17 @@ def test_changes_have_a_rate_far_below_that_of_reads_and_long_ones_cost_more(api
         assert 100_000 <= written < 400_000
         assert client.get("/v1/models").status_code == 200  # reads go on
         assert client.post("/v1/classify", json={"readings": [READING]}).status_code == 200
+
+
+def test_a_full_audit_stops_operators_and_not_administrators(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is removed to make room, and the key that filled it can still be revoked."""
+    monkeypatch.setattr(Trail, "total", lambda _: 1 << 40)
+    with api.client("operator") as client:
+        assert "AUDIT_TOTAL_BYTES" in is_problem(client.post("/v1/runs", json={}), 503, "unavailable")
+        assert client.post("/v1/classify", json={"readings": [READING]}).status_code == 200
+    with api.client("admin") as client:
+        assert client.post("/v1/keys", json={"role": "viewer"}).status_code == 201
+        assert "move old ones away" in client.get("/readyz").json()["detail"]
 
 
 def test_a_forwarded_address_is_believed_from_nobody_that_is_not_named(api: Api) -> None:
