@@ -54,7 +54,9 @@ def list_(
         return
     if not models:
         say(
-            "no model matches" if query != Query(sort) else "no model is registered yet: zelador train, or zelador demo"
+            "no model is like that"
+            if query != Query(sort)
+            else "no model is registered yet: zelador train, or zelador demo"
         )
         return
     console = output()
