@@ -9,7 +9,10 @@ from typing import IO
 
 import structlog
 
+from zelador.printable import clean
 from zelador.settings import LogSettings
+
+MANY_LINES = ("exception", "stack")  # tracebacks
 
 
 def set_up_logs(settings: LogSettings, service: str, into: IO[bytes] | None = None) -> None:
@@ -21,6 +24,7 @@ def set_up_logs(settings: LogSettings, service: str, into: IO[bytes] | None = No
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
+    cleaning: list[structlog.typing.Processor] = [_clean] if console else []  # JSON escapes by itself
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0)
         if console
@@ -34,10 +38,23 @@ def set_up_logs(settings: LogSettings, service: str, into: IO[bytes] | None = No
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, name_service, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                name_service,
+                *cleaning,
+                renderer,
+            ],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
     logging.getLogger("paho").setLevel(logging.WARNING)
+
+
+def _clean(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A topic or a payload in a message neither steers the terminal nor begins a line of its own."""
+    return {
+        name: clean(value, "\n\t" if name in MANY_LINES else "") if isinstance(value, str) else value
+        for name, value in event.items()
+    }

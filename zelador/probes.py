@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import logging
+import socket
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
@@ -14,7 +19,11 @@ from zelador.settings import MetricsSettings
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_S = 5.0  # of one request
+TIMEOUT_S = 5.0  # of one request, whole: a byte now and then does not extend it
+MAX_CONNECTIONS = 16  # each has a thread; one more ends the oldest
+NO_FILES_S = 0.5  # until the next try when no file descriptor is left
+NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+LOG_EVERY_S = 60.0
 
 
 def serve(
@@ -59,8 +68,7 @@ def serve(
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
             log.debug(format, *args)
 
-    server = ThreadingHTTPServer((settings.host, settings.port), Handler)
-    server.daemon_threads = True
+    server = _Server((settings.host, settings.port), Handler)
     threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()
 
     def close() -> None:
@@ -68,3 +76,63 @@ def serve(
         server.server_close()
 
     return close
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection, but no more than MAX_CONNECTIONS, and none for longer than TIMEOUT_S."""
+
+    request_queue_size = 64
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, *arguments: Any) -> None:
+        self._open: dict[socket.socket, float] = {}  # and since when, the oldest first
+        self._lock = threading.Lock()
+        self._said_at = -LOG_EVERY_S
+        super().__init__(*arguments)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in NO_FILES:  # the socket stays ready: without a pause this would be a busy loop
+                self._say("no probe can be answered: %s", error)
+                time.sleep(NO_FILES_S)
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open[request] = time.monotonic()
+            surplus = list(self._open)[:-MAX_CONNECTIONS]
+        if surplus:
+            self._say("more than %d connections for probes: the oldest are closed", MAX_CONNECTIONS)
+        self._end(surplus)
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """Twice a second, from `serve_forever`."""
+        latest = time.monotonic() - TIMEOUT_S
+        with self._lock:
+            late = [request for request, since in self._open.items() if since < latest]
+        self._end(late)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        log.debug("a probe broke off", exc_info=True)
+
+    def _end(self, requests: list[socket.socket]) -> None:
+        """Wakes their threads, which close them."""
+        for request in requests:
+            with self._lock:
+                self._open.pop(request, None)
+            with contextlib.suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
+
+    def _say(self, message: str, *arguments: object) -> None:
+        if time.monotonic() - self._said_at >= LOG_EVERY_S:
+            self._said_at = time.monotonic()
+            log.warning(message, *arguments)

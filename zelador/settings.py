@@ -10,6 +10,7 @@ import difflib
 import json
 import os
 import socket
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -258,11 +259,37 @@ class ApiSettings(Section):
     classifications_at_once: PositiveInt = 4  # running or waiting for the one that runs; more are answered with 503
     # every change: who, what, before, after; a line of JSON each. None: audit.jsonl beside the keys
     audit_file: Path | None = None
-    audit_bytes: PositiveInt = 67_108_864  # then it begins anew, and the one before it is kept as audit.jsonl.1
+    audit_bytes: PositiveInt = 67_108_864  # of one audit file; a full one is renamed by its time, and a new one begun
+    audit_keep_s: PositiveInt = 400 * 86_400  # a renamed audit file is removed after so long, and never before
+    # of all audit files: from 80 % on it is said; when it is reached, operators change nothing until files are moved
+    audit_total_bytes: PositiveInt = 1_073_741_824
     rate_per_s: PositiveFloat = 100.0  # requests a second that one key may make in the long run
     rate_burst: PositiveInt = 200  # and at once
+    changes_per_s: PositiveFloat = 5.0  # changes a second of one key in the long run; each 4 KiB count as one more
+    changes_burst: PositiveInt = 50  # and at once
+    connections: Annotated[int, Field(ge=16)] = 512  # open at once, half of them from one address at most
+    # addresses and networks with commas whose X-Forwarded-For is believed; without it, nobody's is
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     failure_delay_s: NonNegativeFloat = 5.0  # the longest that the answer to a wrong key is held back; it grows to this
     keep_answers_s: PositiveInt = 86_400  # how long an Idempotency-Key is remembered
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _names(value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise ValueError(f"must be addresses and networks, such as 10.0.0.7,fd00::/8 ({error})") from None
+        return proxies
+
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return tuple(map(ip_network, self.trusted_proxies))
 
 
 class RemoteSettings(Section):

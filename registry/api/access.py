@@ -14,9 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from registry.api import roles
 from registry.api.attempts import Attempts
+from registry.api.bodies import Bodies, Body
+from registry.api.connections import share_of
 from registry.api.key_file import Key, KeyFile
 from registry.api.last_use import LastUse
 from registry.api.problems import problem
+from registry.api.proxies import client_address
 from registry.api.rate import Rate
 from zelador.errors import Corrupt, Unavailable
 from zelador.settings import ApiSettings
@@ -24,6 +27,10 @@ from zelador.settings import ApiSettings
 log = logging.getLogger(__name__)
 
 OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
+MAX_DRAINED = 65_536  # bytes of an unwanted body that are read, so that the connection can be used again
+MAX_OPEN_BODY = 1_024  # bytes of a body that comes without a key
+BODIES_AT_ONCE = 64  # of the largest size, all clients together; uploads are counted apart
+CHARGED_BYTES = 4_096  # of a change's body: each time so many count as one more change
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -44,13 +51,19 @@ class Guard:
         self._uses = LastUse(settings.keys_file)
         self._attempts = Attempts(settings.failure_delay_s)
         self._rate = Rate(settings.rate_per_s, settings.rate_burst)
+        self._changes = Rate(settings.changes_per_s, settings.changes_burst)
+        self._bodies = Bodies(BODIES_AT_ONCE * settings.max_body_bytes)
+        self._upload_bodies = Bodies(settings.uploads_at_once * settings.max_upload_bytes)
         self._uploads = asyncio.Semaphore(settings.uploads_at_once)
+        self._proxies = settings.proxies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = False
+        request = Request(scope)
+        request.state.unread = _is_long(request)
 
         async def with_headers(message: Message) -> None:
             nonlocal started
@@ -59,20 +72,19 @@ class Guard:
                 own = message.get("headers", [])
                 named = {name.lower() for name, _ in own}  # a page may have a policy of its own
                 message["headers"] = [*own, *(header for header in HEADERS if header[0] not in named)]
+                if request.state.unread and b"connection" not in named:
+                    message["headers"].append((b"connection", b"close"))  # nobody reads the rest of the body
             await send(message)
 
-        request = Request(scope)
+        if self._proxies and scope.get("client"):
+            forwarded = request.headers.getlist("x-forwarded-for")
+            scope["client"] = (client_address(scope["client"][0], forwarded, self._proxies), 0)
         try:
             refusal = await self._refusal(request)
             if refusal is not None:
                 await refusal(scope, receive, with_headers)
                 return
-            route = roles.route_for(self._api.routes, scope)
-            if route is not None and roles.is_large(route):
-                async with self._uploads:
-                    await self._go_on(request, self._settings.max_upload_bytes, receive, with_headers)
-            else:
-                await self._go_on(request, self._settings.max_body_bytes, receive, with_headers)
+            await self._go_on(request, receive, with_headers)
         except Exception:
             log.exception("%s %s failed", request.method, request.url.path)
             if started:
@@ -80,15 +92,38 @@ class Guard:
             answer = problem(request, 500, "internal", "Something went wrong here", "the log has the details")
             await answer(scope, receive, with_headers)
 
-    async def _go_on(self, request: Request, limit: int, receive: Receive, send: Send) -> None:
+    async def _go_on(self, request: Request, receive: Receive, send: Send) -> None:
         """The whole body is here before anything is done: a request that broke off half way changes nothing."""
-        body = _Body(receive, limit)
-        if await body.read():
-            await self._app(request.scope, body.replay, send)
-            return
-        detail = f"the body may have {limit} bytes at most"
-        answer = problem(request, 413, "too-large", "The request is too large", detail, {"Connection": "close"})
-        await answer(request.scope, receive, send)
+        route = roles.route_for(self._api.routes, request.scope)
+        large = route is not None and roles.is_large(route)
+        if large:
+            bodies, limit = self._upload_bodies, self._settings.max_upload_bytes
+        elif request.url.path in OPEN:
+            bodies, limit = self._bodies, min(MAX_OPEN_BODY, self._settings.max_body_bytes)
+        else:
+            bodies, limit = self._bodies, self._settings.max_body_bytes
+        body = Body(bodies, receive, limit)
+        try:
+            outcome = await body.read()
+            request.state.unread = outcome != "whole"
+            if outcome == "too large":
+                detail = f"the body may have {limit} bytes at most"
+                await problem(request, 413, "too-large", "The request is too large", detail)(
+                    request.scope, receive, send
+                )
+            elif outcome == "crowded":
+                detail = "too many bodies are on their way to be held; send the request again"
+                answer = problem(request, 503, "unavailable", "Not available now", detail, {"Retry-After": "5"})
+                await answer(request.scope, receive, send)
+            elif outcome == "whole" and large:
+                async with self._uploads:
+                    await self._app(request.scope, body.replay, send)
+            elif outcome == "whole":
+                if "zelador.change" in request.scope:
+                    self._changes.charge(request.scope["zelador.change"], body.size // CHARGED_BYTES)
+                await self._app(request.scope, body.replay, send)
+        finally:
+            body.close()
 
     async def _refusal(self, request: Request) -> Response | None:
         if request.url.path in OPEN:
@@ -116,15 +151,23 @@ class Guard:
             detail = f"this needs a key of the role {role}; key {key.id} is of the role {key.role}"
             return problem(request, 403, "forbidden", "The key's role does not allow this", detail)
         if role not in (None, "viewer") and request.method != "GET":
-            try:
-                await run_in_threadpool(self._api.state.services.trail.check)
-            except Unavailable as error:
-                log.error("%s", error)
-                return problem(request, 503, "unavailable", "Not available now", str(error))
+            return await self._change(request, key)
+        return None
+
+    async def _change(self, request: Request, key: Key) -> Response | None:
+        """Whoever may change something may do so at a rate of its own, and only while it can be noted."""
+        if wait := self._changes.wait(key.id):
+            return too_many(request, wait, f"this key may make {self._settings.changes_per_s:g} changes a second")
+        request.scope["zelador.change"] = key.id
+        try:
+            await run_in_threadpool(self._api.state.services.trail.check, is_admin=key.may("admin"))
+        except Unavailable as error:
+            log.error("%s", error)
+            return problem(request, 503, "unavailable", "Not available now", str(error))
         return None
 
     async def _wrong(self, request: Request, why: str) -> Response:
-        delay = self._attempts.failed(address_of(request) or "")
+        delay = self._attempts.failed(share_of(address_of(request) or ""))
         if delay and self._attempts.crowded:
             return too_many(request, self._settings.failure_delay_s, "too many keys that are none")
         if delay:
@@ -136,27 +179,10 @@ class Guard:
         return _no_key(request, f"the key {why}")
 
 
-class _Body:
-    """The request's body, read up to a limit before the app sees it, also when no length was announced."""
-
-    def __init__(self, receive: Receive, limit: int) -> None:
-        self._receive = receive
-        self._limit = limit
-        self._messages: list[Message] = []
-
-    async def read(self) -> bool:
-        size = 0
-        while True:
-            message = await self._receive()
-            self._messages.append(message)
-            size += len(message.get("body", b""))
-            if size > self._limit:
-                return False
-            if message["type"] != "http.request" or not message.get("more_body", False):
-                return True
-
-    async def replay(self) -> Message:
-        return self._messages.pop(0) if self._messages else await self._receive()
+def _is_long(request: Request) -> bool:
+    """Whether a body comes that is too long to be read only to be thrown away."""
+    length = request.headers.get("content-length", "0")
+    return "transfer-encoding" in request.headers or not length.isdigit() or int(length[:20]) > MAX_DRAINED
 
 
 def who(request: Request) -> str:
@@ -166,7 +192,7 @@ def who(request: Request) -> str:
 
 
 def address_of(request: Request) -> str | None:
-    """Of the caller, or of the proxy in front of us."""
+    """Client address; behind a proxy that ZELADOR_API__TRUSTED_PROXIES does not name, the proxy's."""
     return request.client.host if request.client else None
 
 

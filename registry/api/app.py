@@ -75,7 +75,15 @@ def make_app(settings: Settings) -> FastAPI:
     """Raises Unavailable or Corrupt when the registry cannot be opened; Redis may be away."""
     client = connect_redis(settings.redis)
     registry = Registry.open(settings.registry)
-    app = FastAPI(title="Zelador", version=version("zelador"), description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Zelador",
+        version=version("zelador"),
+        description=DESCRIPTION,
+        openapi_url=None,  # page.py serves both documents
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would name whatever host the request named
+    )
     app.state.services = Services(
         settings,
         registry,
@@ -85,7 +93,7 @@ def make_app(settings: Settings) -> FastAPI:
         Quarantine(client, settings),
         TrainingQueue(client, settings.redis.prefix),
         Classifiers(registry, settings.api.classify_timeout_s, settings.api.classifications_at_once),
-        trail.Trail(trail.where(settings.api.keys_file, settings.api.audit_file), settings.api.audit_bytes),
+        trail.open_trail(settings.api),
         Recent(client, settings.redis.prefix),
         WriteProbe(client, settings.redis.prefix),
     )

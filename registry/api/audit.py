@@ -36,9 +36,16 @@ class Change(TypedDict):
     who: Annotated[str, Field(description="A key, or a person at the command line.")]
     what: Annotated[str, Field(description="What was done.")]
     target: Annotated[str, Field(description="To what it was done.")]
-    before: Annotated[Any, Field(description="Any JSON: what changed, as it was; null where there was nothing.")]
-    after: Annotated[Any, Field(description="Any JSON: what changed, as it is now; null where there is nothing.")]
-    address: Annotated[str | None, Field(description="Whence, the nearest proxy's perhaps; null if not over HTTP.")]
+    before: Annotated[
+        Any, Field(description="Any JSON: what changed, as it was; null where there was nothing; cut where it is long.")
+    ]
+    after: Annotated[
+        Any, Field(description="Any JSON: what changed, as it is now; null where there is nothing; cut likewise.")
+    ]
+    address: Annotated[
+        str | None,
+        Field(description="Client address; behind a proxy that is not trusted, the proxy's; null if not over HTTP."),
+    ]
 
 
 class ChangePage(TypedDict):

@@ -32,7 +32,8 @@ IDEMPOTENCY = {
     "in": "header",
     "required": False,
     "description": "Any text of your own, 1 to 200 printable characters without spaces. The same key with the same "
-    "request is answered as before, for a day, and not done again; with another request it is refused.",
+    "request is answered as before, for a day, and not done again; with another request it is refused. A POST that "
+    "changes nothing takes it and keeps no answer.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
     "example": "5f0e6c0d-retrain-november",
 }

@@ -85,7 +85,7 @@ def readyz(request: Request) -> JSONResponse:
     if model and (stalled := _stalled(services)):
         return JSONResponse(Readiness(ready=False, model=model, detail=stalled), 503)
     detail = f"{model} is selected" if model else "no model is selected yet: readings wait in the buffer"
-    remarks = "; ".join(each for each in (remark, lost) if each)
+    remarks = "; ".join(each for each in (remark, lost, services.trail.remark()) if each)
     return JSONResponse(Readiness(ready=True, model=model, detail=f"{detail}; but: {remarks}" if remarks else detail))
 
 

@@ -2,6 +2,7 @@
 
 Answers are kept in Redis with a lifetime. One that was never finished (the process died) blocks its key for a while,
 then the request is done anew: what it had done by then shows in the answer (a name that is taken, a run that goes on).
+A POST that changes nothing (classify) is simply done: to ask again costs no more than to look the answer up.
 """
 
 from __future__ import annotations
@@ -12,31 +13,23 @@ import logging
 import re
 from typing import Any
 
-import msgspec
 import redis
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from registry.api.access import who
+from registry.api import roles
+from registry.api.access import too_many, who
+from registry.api.key_file import Key
 from registry.api.problems import problem
+from registry.api.stored_answers import MAX_ANSWER, Full, Kept, StoredAnswers
 
 log = logging.getLogger(__name__)
 
 KEY = re.compile(r"[!-~]{1,200}")
-PENDING_S = 120  # a request that takes longer than this is lost
-MOST = 1_048_576  # bytes of an answer that is kept
 SHOWN_ONCE = "/v1/keys"  # its answer has a key, which is stored nowhere
 KEPT_HEADERS = (b"content-type", b"location", b"etag")
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """`status` 0: the request is being done."""
-
-    request: str  # its digest
-    status: int = 0
-    headers: list[tuple[bytes, bytes]] = []
-    body: bytes = b""
+TOO_LARGE = "this was done before; its answer was too large to be kept for a repeat"
 
 
 class Idempotent:
@@ -50,7 +43,8 @@ class Idempotent:
             return
         request = Request(scope)
         given = request.headers.get("idempotency-key")
-        if given is None:
+        route = roles.route_for(self._api.routes, scope)
+        if given is None or (route is not None and roles.role_of(route) == "viewer"):
             await self._app(scope, receive, send)
             return
         if not KEY.fullmatch(given):
@@ -59,8 +53,13 @@ class Idempotent:
             return
         messages, digest = await _whole(request, receive)
         name = hashlib.sha256(f"{who(request)}\0{request.url.path}\0{given}".encode()).hexdigest()
+        key: Key = scope["zelador.key"]
         try:
-            kept = await run_in_threadpool(self._claim, name, digest)
+            kept = await run_in_threadpool(self._answers().claim, name, digest, key.id)
+        except Full as full:
+            log.warning("an Idempotency-Key of key %s is refused: %s", key.id, full)
+            await _refused(request, full)(scope, receive, send)
+            return
         except (redis.RedisError, OSError) as error:
             log.error("an Idempotency-Key cannot be kept: %s", error)
             detail = "an Idempotency-Key cannot be kept now, so nothing was done; send the request again later"
@@ -82,7 +81,7 @@ class Idempotent:
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer.update(status=message["status"], headers=message.get("headers", []))
-            elif len(answer["body"]) <= MOST:
+            elif len(answer["body"]) <= MAX_ANSWER:
                 answer["body"] += message.get("body", b"")
             await send(message)
 
@@ -93,36 +92,27 @@ class Idempotent:
             if scope["path"] == SHOWN_ONCE and answer["status"] < 300:
                 body = json.dumps({**json.loads(body), "key": None}, ensure_ascii=False).encode()
             headers = [(key, value) for key, value in answer["headers"] if key.lower() in KEPT_HEADERS]
-            await run_in_threadpool(self._keep, name, Kept(digest, answer["status"], headers, body))
+            kept = Kept(digest, answer["status"], headers, body)
+            if len(body) > MAX_ANSWER - 4_096:
+                kept = _too_large(Request(scope), digest)
+            owner: Key = scope["zelador.key"]
+            await run_in_threadpool(self._answers().keep, name, kept, owner.id)
 
-    def _claim(self, name: str, digest: str) -> Kept | None:
-        """None when the request is ours to do; else what is known of it. Raises redis.RedisError."""
-        client, key = self._client(), self._key(name)
-        for _ in range(3):
-            if client.set(key, msgspec.msgpack.encode(Kept(digest)), nx=True, ex=PENDING_S):
-                return None
-            found: Any = client.get(key)
-            if found is not None:  # else it expired in between
-                return msgspec.msgpack.decode(found, type=Kept)
-        raise redis.ConnectionError("the key comes and goes")
+    def _answers(self) -> StoredAnswers:
+        services = self._api.state.services
+        settings = services.settings
+        return StoredAnswers(services.redis, settings.redis.prefix, settings.api.keep_answers_s)
 
-    def _keep(self, name: str, kept: Kept) -> None:
-        """A failure of ours is not kept: the next try may succeed."""
-        try:
-            if kept.status >= 500 or len(kept.body) > MOST:
-                self._client().delete(self._key(name))
-            else:
-                lifetime = self._api.state.services.settings.api.keep_answers_s
-                self._client().set(self._key(name), msgspec.msgpack.encode(kept), ex=lifetime)
-        except (redis.RedisError, OSError) as error:
-            log.warning("the answer to an Idempotency-Key was not kept: %s", error)
 
-    def _client(self) -> redis.Redis:
-        client: redis.Redis = self._api.state.services.redis
-        return client
+def _refused(request: Request, full: Full) -> ASGIApp:
+    if full.retry_s is not None:
+        return too_many(request, full.retry_s, str(full))
+    return problem(request, 503, "unavailable", "Not available now", str(full), {"Retry-After": "60"})
 
-    def _key(self, name: str) -> str:
-        return f"{{{self._api.state.services.settings.redis.prefix}}}:answer:{name}"
+
+def _too_large(request: Request, digest: str) -> Kept:
+    answer = problem(request, 409, "conflict", "Not possible now", TOO_LARGE)
+    return Kept(digest, 409, [(b"content-type", b"application/problem+json")], bytes(answer.body))
 
 
 async def _whole(request: Request, receive: Receive) -> tuple[list[Message], str]:

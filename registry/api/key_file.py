@@ -77,6 +77,8 @@ def new_key(path: Path, role: Role = "admin", note: str = "", lasts_s: float | N
 
 def revoke(path: Path, identity: str) -> Key:
     """Ends the key for good; its record stays. Raises NotFound, Conflict, Unavailable, Corrupt."""
+    if not path.exists():  # a mistyped path is not made by it
+        raise NotFound(f"there is no key file at {path}; zelador keys new makes one")
     with _locked(path):
         records = _read(path).keys
         found = next((record for record in records if record.id == identity), None)
@@ -90,6 +92,12 @@ def revoke(path: Path, identity: str) -> Key:
         ended = msgspec.structs.replace(found, revoked_at=now())
         _write(path, _File(tuple(ended if record.id == identity else record for record in records)))
         return ended
+
+
+def forget(path: Path, identity: str) -> None:
+    """Undoes the making of a key that nobody has seen. Raises Unavailable, Corrupt."""
+    with _locked(path):
+        _write(path, _File(tuple(record for record in _read(path).keys if record.id != identity)))
 
 
 def list_keys(path: Path) -> tuple[Key, ...]:
@@ -182,7 +190,8 @@ def _locked(path: Path) -> Iterator[None]:
     """Two who make a key at once must both get one that is kept."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_name(f".{path.name}.lock").open("a")
+        lock_path = path.with_name(f".{path.name}.lock")
+        lock = os.fdopen(os.open(lock_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb")
     except OSError as error:
         raise Unavailable(f"{path} cannot be written ({error.strerror}); set ZELADOR_API__KEYS_FILE") from None
     with lock:

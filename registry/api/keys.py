@@ -15,6 +15,7 @@ from registry.api.answers import answer
 from registry.api.key_file import Role, State
 from registry.api.problems import responses
 from registry.api.roles import needs
+from zelador.errors import Unavailable
 
 router = APIRouter(prefix="/v1/keys", tags=["access"])
 
@@ -105,7 +106,11 @@ def make_key(wanted: WantedKey, request: Request) -> NewKey:
     path = request.app.state.services.settings.api.keys_file
     record, key = key_file.new_key(path, wanted.role, wanted.note, wanted.lasts_s)
     shown = describe(record, {})
-    audit(request, "key made", record.id, None, shown)
+    try:
+        audit(request, "key made", record.id, None, shown)
+    except Unavailable:
+        key_file.forget(path, record.id)  # nobody has seen it
+        raise
     return {**shown, "key": key}
 
 

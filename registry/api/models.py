@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi import Path as InPath
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
 from registry.api.access import audit, who
@@ -27,6 +27,7 @@ IfMatch = Annotated[
 ]
 Scalar = bool | int | float | Annotated[str, Field(max_length=4_000)] | None
 
+MAX_AMENDMENT = 32_768  # bytes of an annotation as JSON
 OWN_FIELDS = FIXED | {"description", "notes"}  # not among the further keys: set once, or by a field of their own
 EXAMPLE = {
     "name": "RandomForest_20261124_115838",
@@ -80,6 +81,13 @@ class Amendment(BaseModel):
         Field(max_length=50, description="Further keys; what training found cannot be set."),
     ] = {}
     why: Annotated[str, Field(max_length=2_000, description="Kept in the history.")] = ""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Amendment:
+        """Each stays in the registry's log for good; characters alone bound it by four times as much."""
+        if len(self.model_dump_json().encode("utf-8", "surrogatepass")) > MAX_AMENDMENT:
+            raise ValueError(f"an annotation may have {MAX_AMENDMENT:,} bytes in all; shorten what is noted")
+        return self
 
 
 def tagged(response: Response, state: State) -> None:

@@ -12,8 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, FastAPI, Request, Response
 
 from registry.api.roles import FIELD
 
@@ -30,15 +29,40 @@ ANY = "Any JSON"  # so begins the description of what has no type
 Document = Mapping[str, Any]
 
 
+@router.get("/openapi.json", include_in_schema=False)
+def document(request: Request) -> Response:
+    return _answer(request, _document(request.app), "application/json", {})
+
+
 @router.get("/docs", include_in_schema=False)
-def docs(request: Request) -> HTMLResponse:
-    app = request.app
-    return HTMLResponse(_whole(json.dumps(app.openapi())), headers={"Content-Security-Policy": POLICY})
+def docs(request: Request) -> Response:
+    data = _docs(_document(request.app))
+    return _answer(request, data, "text/html; charset=utf-8", {"Content-Security-Policy": POLICY})
 
 
-@lru_cache(maxsize=1)
-def _whole(document: str) -> str:
-    return page(json.loads(document))
+def _answer(request: Request, data: bytes, kind: str, headers: dict[str, str]) -> Response:
+    """Made once for the process's life; whoever has it already is told so, not sent it again."""
+    tag = _tag(data)
+    headers = {**headers, "ETag": tag, "Cache-Control": "no-cache"}
+    known = request.headers.get("if-none-match", "")
+    if known.strip() == "*" or tag in [each.strip().removeprefix("W/") for each in known.split(",")]:
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type=kind, headers=headers)
+
+
+@lru_cache(maxsize=4)
+def _document(app: FastAPI) -> bytes:
+    return json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@lru_cache(maxsize=4)
+def _docs(document: bytes) -> bytes:
+    return page(json.loads(document)).encode()
+
+
+@lru_cache(maxsize=8)
+def _tag(data: bytes) -> str:
+    return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
 
 
 def page(document: Document) -> str:

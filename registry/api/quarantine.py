@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.exceptions import HTTPException
 from typing_extensions import TypedDict
 
 from registry.api.access import audit
@@ -135,6 +136,7 @@ def list_quarantine(
     **needs("viewer"),
 )
 def show_entry(entry: Id, request: Request) -> QuarantineEntry:
+    _refuse_action(entry)
     return described(_quarantine(request).get(entry))
 
 
@@ -193,6 +195,7 @@ def replay_entries(chosen: Chosen, request: Request) -> Replays:
     **needs("operator"),
 )
 def discard_entry(entry: Id, request: Request) -> Response:
+    _refuse_action(entry)
     before = described(_quarantine(request).get(entry))
     if not _quarantine(request).discard(entry):
         raise NotFound(f"there is nothing with the id {entry} in quarantine")
@@ -211,6 +214,12 @@ def discard_entries(chosen: Chosen, request: Request) -> Discarded:
     discarded = quarantine.discard_all(chosen.kind) if chosen.all else quarantine.discard(*chosen.ids)
     audit(request, "quarantine discarded", "all" if chosen.all else ", ".join(chosen.ids), None, {"entries": discarded})
     return {"discarded": discarded}
+
+
+def _refuse_action(entry: str) -> None:
+    """`/replay` and `/discard` look like entries to the router, and are actions that are only posted."""
+    if entry in ("replay", "discard"):
+        raise HTTPException(405, "Method Not Allowed", {"Allow": "POST"})
 
 
 def _quarantine(request: Request) -> Quarantine:

@@ -1,4 +1,4 @@
-"""How often one key may ask: a bucket of tokens each, in this process's memory."""
+"""How often one key may ask: a token bucket for each, in this process's memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-MOST = 10_000  # buckets; the longest unused goes first, and would be full anyway
+MAX_BUCKETS = 10_000  # the longest unused goes first, and would be full anyway
 
 
 class Rate:
@@ -20,11 +20,22 @@ class Rate:
 
     def wait(self, who: str) -> float:
         """0 when the request may go on; else the seconds after which the next one may."""
+        tokens, now = self._tokens(who)
+        allowed = tokens >= 1.0
+        self._keep(who, tokens - 1.0 if allowed else tokens, now)
+        return 0.0 if allowed else (1.0 - tokens) / self._per_s
+
+    def charge(self, who: str, cost: float) -> None:
+        """Takes `cost` tokens more for a request that went on: the next ones wait for them."""
+        tokens, now = self._tokens(who)
+        self._keep(who, max(-self._burst, tokens - cost), now)
+
+    def _tokens(self, who: str) -> tuple[float, float]:
         now = self._clock()
         tokens, at = self._buckets.pop(who, (self._burst, now))
-        tokens = min(self._burst, tokens + (now - at) * self._per_s)
-        allowed = tokens >= 1.0
-        self._buckets[who] = (tokens - 1.0 if allowed else tokens, now)
-        if len(self._buckets) > MOST:
+        return min(self._burst, tokens + (now - at) * self._per_s), now
+
+    def _keep(self, who: str, tokens: float, now: float) -> None:
+        self._buckets[who] = (tokens, now)
+        if len(self._buckets) > MAX_BUCKETS:
             self._buckets.popitem(last=False)
-        return 0.0 if allowed else (1.0 - tokens) / self._per_s

@@ -10,10 +10,11 @@ from pathlib import Path
 from threading import Event
 
 import redis
-import uvicorn
 
 from registry.api.app import make_app
+from registry.api.connections import BACKLOG
 from registry.api.key_file import first_key
+from registry.api.server import GRACE_S, Server
 from registry.watch import Watch
 from zelador.buffer.durability import NotSynced
 from zelador.buffer.written import persistence
@@ -21,13 +22,6 @@ from zelador.errors import Unavailable
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
-
-GRACE_S = 3
-
-
-class _Server(uvicorn.Server):
-    def install_signal_handlers(self) -> None:
-        """The command has its own: one path to the end."""
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -39,16 +33,7 @@ def run(settings: Settings, stop: Event) -> None:
     _check_redis(app.state.services.redis)
     sock = _listen(settings.api.host, settings.api.port)
     _show_first_key(settings.api.keys_file)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        timeout_graceful_shutdown=GRACE_S,
-    )
-    server = _Server(config)
-    server.config.load()
+    server = Server(app, settings.api.connections, settings.api.proxies())
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="http", daemon=True)
     thread.start()
     watch: Watch = app.state.services.watch
@@ -95,5 +80,5 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         raise Unavailable(f"{host}:{port} cannot be had ({error.strerror}); set ZELADOR_API__PORT to another") from None
-    sock.listen(1024)
+    sock.listen(BACKLOG)
     return sock

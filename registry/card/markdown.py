@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from registry.card.blocks import Block, Code, Confusion, Facts, Plot, Points, Table, Words
 from registry.card.card import Card
 from registry.card.page import page_of
+from zelador.printable import clean
 
+LINES = "\n\t"
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&])")
 
 
@@ -46,7 +48,7 @@ def _block(block: Block) -> str:
             return f"### Confusion\n\n{_table(head, actual, frozenset(range(1, len(head))))}"
         case Code(title, text, language):
             fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-            return f"### {_escape(title)}\n\n{fence}{language}\n{text}\n{fence}"
+            return f"### {_escape(title)}\n\n{fence}{language}\n{clean(text, LINES)}\n{fence}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: frozenset[int]) -> str:
@@ -59,5 +61,5 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _escape(text: str) -> str:
-    """The text on one line, with all Markdown characters escaped."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """The text on one line, without control characters, with all Markdown characters escaped."""
+    return SPECIAL.sub(r"\\\1", clean(" ".join(text.split())))

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator
 
 from registry.card.blocks import Code, Words
 from registry.card.card import Card, mapping
 from registry.card.numbers import number
 from registry.manifest import Feature
+from zelador.printable import clean_json, shell_word
 
 
 def usage(card: Card) -> Iterator[Words | Code]:
     reading = {feature.name: _typical(card, feature) for feature in card.features}
-    body = json.dumps(reading, ensure_ascii=False)
+    body = clean_json(json.dumps(reading, ensure_ascii=False))
     if card.facts.get("selected"):
         yield Words("It is selected: it classifies every reading that a device publishes.")
     else:
         yield Words("Once it is selected, it classifies every reading that a device publishes.")
-    select = "" if card.facts.get("selected") else f"zelador models select {card.name}\n"
-    values = " ".join(shlex.quote(f"{name}={value}") for name, value in reading.items())
-    yield Code("Command line", f"{select}zelador classify --model {card.name} {values}", "sh")
+    select = "" if card.facts.get("selected") else f"zelador models select {shell_word(card.name)}\n"
+    values = " ".join(shell_word(f"{name}={value}") for name, value in reading.items())
+    yield Code("Command line", f"{select}zelador classify --model {shell_word(card.name)} {values}", "sh")
     yield Code(
         "MQTT",
         f"mosquitto_sub -q 1 -t sensors/press-07/prediction &\n"
-        f"mosquitto_pub -q 1 -t sensors/press-07/reading -m {shlex.quote(body)}",
+        f"mosquitto_pub -q 1 -t sensors/press-07/reading -m {shell_word(body)}",
         "sh",
     )
-    request = json.dumps({"model": card.name, "readings": [reading]}, ensure_ascii=False)
+    request = clean_json(json.dumps({"model": card.name, "readings": [reading]}, ensure_ascii=False))
     yield Code(
         "API",
         'curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\\n'
-        f"  -d {shlex.quote(request)} \\\n  http://127.0.0.1:8000/v1/classify",
+        f"  -d {shell_word(request)} \\\n  http://127.0.0.1:8000/v1/classify",
         "sh",
     )
     row = ", ".join(str(value) for value in reading.values())

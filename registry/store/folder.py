@@ -20,6 +20,7 @@ from registry.store.chunks import FileChunks
 from registry.store.sizes import check_size, limit_of
 from registry.store.store import Item, Uncertain, parts_of
 from zelador.errors import Corrupt, Unavailable
+from zelador.user import expanded
 
 TEMPORARY = ".tmp"
 STALE_S = 86_400.0  # a temporary file so old belongs to a process that died
@@ -42,7 +43,7 @@ class Folder:
 
         Without `make` nothing is written, and a folder that is not there is an empty one.
         """
-        self.path = path.expanduser().absolute()
+        self.path = expanded(path)
         if not make:
             return
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from zelador.cli.models.place import Facts, Home, Json, Key, Place, Url, model_names, open_place
-from zelador.cli.tables import output, print_json, table
+from zelador.cli.tables import output, table
+from zelador.cli.terminal import print_json, say
 from zelador.errors import Conflict, InvalidInput
 from zelador.libgomp import restart_with_libgomp
 
@@ -65,7 +65,7 @@ def _show(found: Facts, readings: Sequence[Mapping[str, Any]]) -> None:
     ]
     columns = (*(f">{feature}" for feature in features), "label", *(f">p({label})" for label in labels))
     output().print(table(columns, rows))
-    print(f"by {found['model']}", file=sys.stderr)
+    say(f"by {found['model']}", error=True)
 
 
 def _shares(prediction: Facts, labels: Sequence[str]) -> Iterator[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 import sys
 import tempfile
 import threading
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.live import Live
 
 from zelador.cli.process import stop_event
+from zelador.cli.terminal import Terminal, print_json, say
 from zelador.errors import InvalidInput, Unavailable, ZeladorError
 from zelador.logs import set_up_logs
 from zelador.settings import Settings, load_settings
@@ -42,6 +42,7 @@ def demo(
 ) -> None:
     """Replay labeled readings as devices: ingest, train, register five models, select the best, classify live."""
     started = time.monotonic()
+    os.umask(0o077)  # as `up` does
     stop = stop_event()
     replayed = _scenario(scenario, csv, label, features)
     folder = home or Path(tempfile.mkdtemp(prefix="zelador-demo-"))
@@ -61,13 +62,13 @@ def demo(
     story: Story | None = None
     failure: list[BaseException] = []
     try:
-        print(f"starting broker, Redis and services in {folder} (log: {folder / 'zelador.log'})", flush=True)
+        say(f"starting broker, Redis and services in {folder} (log: {folder / 'zelador.log'})")
         running.start()
         devices = running.settings.model_copy(
             update={"mqtt": running.settings.mqtt.model_copy(update={"url": running.mqtt_url})}
         )
-        say = _quiet if on_terminal else _say
-        story = Story(replayed, devices, Client(running.api_url, key), stop, started, seconds, rate, say)
+        show = _quiet if on_terminal else _say
+        story = Story(replayed, devices, Client(running.api_url, key), stop, started, seconds, rate, show)
         story_thread = threading.Thread(target=_run_story, args=(story, failure), name="story", daemon=True)
         story_thread.start()
         addresses = running.describe()
@@ -86,7 +87,7 @@ def demo(
     if failure:
         raise failure[0]
     if on_terminal:
-        Console(highlight=False).print(f"The data is in {folder}; to continue with it: zelador up --home {folder}")
+        say(f"The data is in {folder}; to continue with it: zelador up --home {folder}")
 
 
 def _scenario(name: str, csv: Path | None, label: str | None, features: str | None) -> Any:
@@ -106,7 +107,7 @@ def _settings(scenario: Any) -> Settings:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    say(line)
 
 
 def _quiet(_line: str) -> None:
@@ -125,7 +126,7 @@ def _run_story(story: Any, failure: list[BaseException]) -> None:
 
 def _watch_live(running: Any, story: Any, story_thread: threading.Thread, view: Any) -> None:
     next_poll = 0.0
-    with Live(view.render(), refresh_per_second=8, console=Console(), transient=False) as live:
+    with Live(view.render(), refresh_per_second=8, console=Terminal(), transient=False) as live:
 
         def poll() -> bool:
             nonlocal next_poll
@@ -152,9 +153,8 @@ def _wait_for_ledger(story: Any) -> None:
 
 def _print_summary(document: dict[str, Any], on_terminal: bool) -> None:
     if not on_terminal:
-        print(json.dumps(document, ensure_ascii=False), flush=True)
+        print_json(document)
         return
-    console = Console(highlight=False)
     for name, value in document.items():
         if name != "holdout":
-            console.print(f"  {name.replace('_', ' '):<22}{value}")
+            say(f"  {name.replace('_', ' '):<22}{value}")

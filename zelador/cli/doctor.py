@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
-from zelador.cli.tables import WIDE
+from zelador.cli.tables import output
+from zelador.cli.terminal import print_json
+from zelador.printable import clean
 from zelador.settings import load_settings
 
 if TYPE_CHECKING:
     from zelador.doctor.examine import Report
     from zelador.doctor.finding import Finding
+    from zelador.doctor.processes import Chosen
+    from zelador.last_seen import Seen
+    from zelador.settings import RegistrySettings
 
 MARKS = {"fine": ("✓", "green"), "risky": ("!", "yellow"), "broken": ("✗", "red")}
 CHECK_WIDTH = 24
@@ -48,11 +51,18 @@ def doctor(
     seen = see(home, settings) if home is not None else None
     restart_with_libgomp()  # the selected model may be LightGBM's
     logging.basicConfig(level=logging.CRITICAL)  # a finding says it, once
+    from registry.api.audit_size import finding
     from registry.doctor import check
 
-    report = examine(seen.settings if seen else settings, check, seen, mosquitto_conf, probe)
+    looked_at = seen.settings if seen else settings
+
+    def check_files(registry: RegistrySettings, last: Seen | None) -> tuple[list[Finding], Chosen | None]:
+        findings, chosen = check(registry, last)
+        return [*findings, *finding(looked_at.api)], chosen
+
+    report = examine(looked_at, check_files, seen, mosquitto_conf, probe)
     if as_json:
-        print(json.dumps(report.flat(), ensure_ascii=False), flush=True)
+        print_json(report.flat())
     else:
         show(report)
     if any(found.state == "broken" for found in report.findings):
@@ -60,10 +70,8 @@ def doctor(
 
 
 def show(report: Report) -> None:
-    console = Console(highlight=False)
+    console = output()
     plain = not console.is_terminal
-    if plain:
-        console = Console(highlight=False, width=WIDE, soft_wrap=True)
     for found in report.findings:
         for line in lines(found, plain):
             console.print(line, soft_wrap=plain)
@@ -74,12 +82,12 @@ def lines(found: Finding, plain: bool) -> list[Text]:
     """One line; beneath what is not fine, what is lost and the mend."""
     mark, colour = MARKS[found.state]
     head = f"{found.state:<7}" if plain else f"{mark} "
-    said = [Text.assemble((head, colour), (f"{found.check:<{CHECK_WIDTH}}", "bold"), found.what)]
+    said = [Text.assemble((head, colour), (f"{found.check:<{CHECK_WIDTH}}", "bold"), clean(found.what))]
     indent = " " * (len(head) + CHECK_WIDTH)
     if found.lost:
-        said.append(Text(f"{indent}lost: {found.lost}"))
+        said.append(Text(f"{indent}lost: {clean(found.lost)}"))
     if found.mend:
-        said.append(Text(f"{indent}mend: {found.mend}"))
+        said.append(Text(f"{indent}mend: {clean(found.mend)}"))
     return said
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from zelador.cli.terminal import say
 from zelador.errors import InvalidInput
 from zelador.settings import load_settings
 
@@ -33,12 +34,12 @@ def health(
     url = url.replace("//0.0.0.0:", "//127.0.0.1:")  # listening on all addresses, it is asked on the loopback
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - http, as checked
-            print(_said(answer.read()))
+            say(_said(answer.read()))
     except urllib.error.HTTPError as error:
-        print(_said(error.read()))
+        say(_said(error.read()))
         raise typer.Exit(1) from None
     except (urllib.error.URLError, OSError) as error:
-        print(f"{url} does not answer: {error}")
+        say(f"{url} does not answer: {error}")
         raise typer.Exit(1) from None
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import getpass
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from zelador.cli.tables import output
-from zelador.errors import InvalidInput
+from zelador.cli.tables import output, table
+from zelador.cli.terminal import print_json, say
+from zelador.errors import InvalidInput, NotFound
+from zelador.printable import clean
 from zelador.settings import Settings, load_settings
+from zelador.user import user
 
 app = typer.Typer(no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
@@ -38,16 +37,25 @@ def new(
     as_json: Json = False,
 ) -> None:
     """Make another key; it is shown once, only its digest is kept."""
-    from registry.api.key_file import ROLES, new_key
+    from registry.api.key_file import ROLES, forget, new_key
 
     known = next((each for each in ROLES if each == role), None)
     if known is None:
         raise InvalidInput(f"--role {role}: take {', '.join(ROLES)}")
+    lasts_s = None if expires is None else _seconds(expires)
     settings = _settings(home)
-    record, key = new_key(settings.api.keys_file, known, note, None if expires is None else _seconds(expires))
+    path = settings.api.keys_file
+    record, key = new_key(path, known, note, lasts_s)
     shown = {"id": record.id, "role": record.role, "note": record.note, "expires_at": record.expires_at}
-    _audit(settings, "key made", record.id, None, shown)
-    print(json.dumps({"key": key, **shown}, ensure_ascii=False) if as_json else key)
+    try:
+        _audit(settings, "key made", record.id, None, shown)
+        if as_json:
+            print_json({"key": key, **shown})
+        else:
+            say(key)
+    except BaseException:
+        forget(path, record.id)  # nobody has seen it: it must not work
+        raise
 
 
 @app.command("list")
@@ -57,6 +65,8 @@ def list_(home: Home = None, as_json: Json = False) -> None:
     from registry.api.last_use import read, where
 
     path = _settings(home).api.keys_file
+    if not path.exists():
+        raise NotFound(f"there is no key file at {path}; zelador keys new makes one")
     used = read(where(path))
     found = [
         {
@@ -72,15 +82,15 @@ def list_(home: Home = None, as_json: Json = False) -> None:
         for key in list_keys(path)
     ]
     if as_json:
-        print(json.dumps(found, ensure_ascii=False))
+        print_json(found)
         return
-    table = Table(box=None)
-    for column in ("id", "role", "state", "created", "expires", "last used", "note"):
-        table.add_column(column, no_wrap=column != "note")
-    for key in found:
-        times = (_short(key["created_at"]), _short(key["expires_at"]), _short(key["last_used_at"]))
-        table.add_row(str(key["id"]), str(key["role"]), str(key["state"]), *times, escape(str(key["note"])))
-    output().print(table if found else "there is no key; zelador keys new makes one")
+    times = ("created_at", "expires_at", "last_used_at")
+    rows = [
+        (key["id"], key["role"], key["state"], *(_short(key[part]) for part in times), clean(key["note"]))
+        for key in found
+    ]
+    columns = ("id", "role", "state", "created", "expires", "last used", "note")
+    output().print(table(columns, rows, whole=columns[:-1]))
 
 
 @app.command()
@@ -92,7 +102,7 @@ def revoke(identity: Annotated[str, typer.Argument(metavar="ID")], home: Home = 
     ended = end(settings.api.keys_file, identity)
     before = {"role": ended.role, "note": ended.note}
     _audit(settings, "key revoked", ended.id, before, {"revoked_at": ended.revoked_at})
-    print(f"{ended.id} is revoked")
+    say(f"{ended.id} is revoked")
 
 
 def _settings(home: Path | None) -> Settings:
@@ -104,10 +114,9 @@ def _settings(home: Path | None) -> Settings:
 
 
 def _audit(settings: Settings, what: str, target: str, before: Any, after: Any) -> None:
-    from registry.api.trail import Trail, where
+    from registry.api.trail import open_trail
 
-    path = where(settings.api.keys_file, settings.api.audit_file)
-    Trail(path, settings.api.audit_bytes).add(f"{getpass.getuser()} (command line)", what, target, before, after)
+    open_trail(settings.api).add(f"{user()} (command line)", what, target, before, after)
 
 
 def _seconds(text: str) -> float:

@@ -7,12 +7,15 @@ Exit codes: 0 done; 1 a fault of ours (a traceback follows), or something that a
 from __future__ import annotations
 
 import sys
+import traceback
 
 import redis
 import typer
 
 from zelador.cli import classify, demo, doctor, health, keys, models, quarantine, services, simulate, train, up, watch
+from zelador.cli.terminal import LINES, say
 from zelador.errors import ZeladorError
+from zelador.printable import clean
 
 app = typer.Typer(
     name="zelador",
@@ -39,9 +42,10 @@ app.add_typer(keys.app, name="keys", help="Keys of the admin API.")
 
 
 def main() -> None:
-    """Runs the command; every error that a person can mend is one line on standard error and exit code 2."""
+    """Runs the command; every error that a person can fix is one line on standard error and exit code 2."""
     try:
-        app()
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except ZeladorError as error:
         fail(str(error))
     except OSError as error:
@@ -49,11 +53,21 @@ def main() -> None:
         fail(f"{error.strerror or error}{where}")
     except redis.RedisError as error:
         fail(f"Redis does not answer as it should: {error}; check ZELADOR_REDIS__URL")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
+    except Exception as error:  # noqa: BLE001 - the last one that sees it
+        if hasattr(error, "format_message"):  # click's own, of a wrong option or argument
+            fail(f"{error.format_message()} (see {_command(error)} --help)")
+        sys.stderr.write(clean(traceback.format_exc(), LINES))
+        sys.exit(1)
 
 
 def fail(message: str) -> None:
     one_line = " ".join(message.split())
-    print(f"zelador: {one_line}", file=sys.stderr)
+    say(f"zelador: {one_line}", error=True)
     sys.exit(2)
+
+
+def _command(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    return str(getattr(context, "command_path", "zelador"))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from zelador.buffer import connect_redis
-from zelador.cli.tables import output
+from zelador.cli.tables import output, table, when
+from zelador.cli.terminal import print_json, say
 from zelador.embedded.home import read_memory
 from zelador.errors import InvalidInput, Unavailable
 from zelador.messages import iso
+from zelador.printable import clean
 from zelador.quarantine import Kind, Quarantine, described
 from zelador.settings import RedisSettings, load_settings
 
@@ -39,19 +38,26 @@ def list_(
     """The newest first, each with the beginning of its payload."""
     page = _quarantine(home).page(limit, before, _kind(kind))
     if as_json:
-        print(json.dumps([described(kept) for kept in page], ensure_ascii=False))
+        print_json([described(kept) for kept in page])
         return
-    table = Table(box=None)
-    for column in ("id", "received", "kind", "topic", "reason", "payload"):
-        table.add_column(column, no_wrap=column in ("id", "received", "kind"), overflow="fold")
-    for kept in page:
-        shown = kept.payload[:60].decode("utf-8", "backslashreplace")
-        received = iso(kept.received_at)[:19].replace("T", " ")
-        printable = "".join(each if each.isprintable() else repr(each)[1:-1] for each in shown)
-        table.add_row(kept.id, received, kept.kind, escape(kept.topic), escape(kept.reason), escape(printable))
-    output().print(table if page else "nothing is in quarantine")
+    if not page:
+        say("nothing is in quarantine")
+        return
+    rows = [
+        (
+            kept.id,
+            when(iso(kept.received_at)),
+            kept.kind,
+            clean(kept.topic),
+            clean(kept.reason),
+            clean(kept.payload[:60].decode("utf-8", "backslashreplace")),
+        )
+        for kept in page
+    ]
+    columns = ("id", "received", "kind", "topic", "reason", "payload")
+    output().print(table(columns, rows, whole=("id", "received", "kind")))
     if len(page) == limit:
-        print(f"more: --before {page[-1].id}")
+        say(f"more: --before {page[-1].id}")
 
 
 @app.command()
@@ -64,11 +70,13 @@ def show(
 ) -> None:
     """All that is known of one, as JSON; or its bytes."""
     kept = _quarantine(home).get(entry)
+    if raw and sys.stdout.isatty():
+        raise InvalidInput("the raw bytes could steer this terminal; write them to a file: --raw > FILE")
     if raw:
         sys.stdout.buffer.write(kept.payload)
         sys.stdout.buffer.flush()
     else:
-        print(json.dumps(described(kept), ensure_ascii=False, indent=2))
+        print_json(described(kept), indent=2)
 
 
 @app.command()
@@ -83,15 +91,15 @@ def replay(
     done = list(quarantine.replay_all(_kind(kind)) if everything else map(quarantine.replay, chosen))
     outcomes = Counter(each.outcome for each in done)
     if as_json:
-        print(json.dumps({"replayed": outcomes, "left": {each.id: each.reason for each in done if each.reason}}))
+        print_json({"replayed": outcomes, "left": {each.id: each.reason for each in done if each.reason}})
     else:
-        print(
+        say(
             ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in outcomes.items())
             or "nothing to replay"
         )
         for each in done:
             if each.reason:
-                print(f"{each.id}  {each.reason}")
+                say(f"{each.id}  {each.reason}")
     if any(each.reason for each in done):
         raise typer.Exit(1)
 
@@ -101,7 +109,7 @@ def discard(ids: Ids = None, everything: All = False, kind: OnlyKind = None, hom
     """Remove entries for good; the ledger's counts stay as they are."""
     quarantine, chosen = _quarantine(home), _chosen(ids, everything)
     discarded = quarantine.discard_all(_kind(kind)) if everything else quarantine.discard(*chosen)
-    print(f"{discarded} discarded")
+    say(f"{discarded} discarded")
 
 
 def _quarantine(home: Path | None) -> Quarantine:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import secrets
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated
 import typer
 
 from zelador.cli.process import prepare
+from zelador.cli.terminal import print_json, say
 
 
 def simulate(
@@ -58,10 +58,6 @@ def simulate(
         publisher.close()
     elapsed_s = time.monotonic() - started
     if as_json:
-        print(
-            json.dumps({"published": published, "acknowledged": publisher.acknowledged, "seconds": round(elapsed_s, 2)})
-        )
+        print_json({"published": published, "acknowledged": publisher.acknowledged, "seconds": round(elapsed_s, 2)})
     else:
-        print(
-            f"published {published} readings in {elapsed_s:.1f} s, {publisher.acknowledged} acknowledged by the broker"
-        )
+        say(f"published {published} readings in {elapsed_s:.1f} s, {publisher.acknowledged} acknowledged by the broker")

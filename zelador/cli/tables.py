@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from zelador.cli.terminal import Terminal
+from zelador.printable import clean
 
 WIDE = 180
 
 
-def output() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDE)
+def output() -> Terminal:
+    console = Terminal()
+    return console if console.is_terminal else Terminal(width=WIDE)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Sequence[str] = ("name",)) -> Table:
@@ -23,16 +23,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Se
     found = Table(box=None)
     for column in columns:
         name = column.removeprefix(">")
-        found.add_column(name, justify="right" if name != column else "left", no_wrap=name in whole, overflow="fold")
+        head = Text(clean(name))
+        found.add_column(head, justify="right" if name != column else "left", no_wrap=name in whole, overflow="fold")
     for row in rows:
-        found.add_row(*(cell if isinstance(cell, Text) else Text(clean(cell)) for cell in row))
+        found.add_row(*map(_cell, row))
     return found
-
-
-def clean(value: object) -> str:
-    """What others wrote, without what a terminal would obey."""
-    text = "" if value is None else str(value)
-    return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
 
 
 def when(at: object) -> str:
@@ -40,5 +35,9 @@ def when(at: object) -> str:
     return str(at or "")[:19].replace("T", " ")
 
 
-def print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+def _cell(value: object) -> Text:
+    """Cleaned here already, so that its width is known when the table is laid out."""
+    if isinstance(value, Text):
+        plain = clean(value.plain, "\n")
+        return value if plain == value.plain else Text(plain, value.style)
+    return Text(clean(value, "\n"))

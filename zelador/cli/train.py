@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from zelador.cli.process import prepare
 from zelador.cli.tables import output
+from zelador.cli.terminal import Terminal, print_json, say
 from zelador.errors import InvalidInput
+from zelador.printable import clean
 from zelador.settings import Settings
 from zelador.user import user
 
@@ -48,17 +48,17 @@ def train(
         candidates=settings.training.candidates,
         notes=notes,
     )
-    console = Console(file=sys.stderr, highlight=False)
-    with console.status(f"{len(dataset.labels)} rows: starting") as status:
+    console = Terminal(error=True)
+    with console.status(Text(f"{len(dataset.labels)} rows: starting")) as status:
 
         def progress(message: str) -> None:
-            status.update(message)
+            status.update(Text(clean(message)))
             if not console.is_terminal:
-                console.print(message)
+                say(message, error=True)
 
         document = run(dataset, settings, registry, options, stop, progress)
     if as_json:
-        print(json.dumps(document, ensure_ascii=False), flush=True)
+        print_json(document)
     else:
         show(document)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from typing import Annotated
 
 import msgspec
 import typer
 
 from zelador.cli.process import prepare
+from zelador.cli.terminal import print_json_text, say
 from zelador.messages import Prediction
 
 
@@ -33,11 +33,14 @@ def watch(
             for message in batch:
                 try:
                     answer = decode(message.payload)
-                except msgspec.DecodeError as error:
-                    print(f"zelador: not a prediction on {message.topic}: {error}", file=sys.stderr)
+                except (msgspec.DecodeError, RecursionError) as error:
+                    say(f"zelador: not a prediction on {message.topic}: {error}", error=True)
                     continue
                 for prediction in answer if isinstance(answer, list) else [answer]:
-                    print(msgspec.json.encode(prediction).decode() if as_json else _line(prediction), flush=True)
+                    if as_json:
+                        print_json_text(msgspec.json.encode(prediction).decode())
+                    else:
+                        say(_line(prediction))
                     shown += 1
                     if count is not None and shown >= count:
                         link.ack(batch)

@@ -79,7 +79,10 @@ class Subscriber:
             now = time.perf_counter()
             for message in batch:
                 payload = message.payload
-                predictions = _decode_many(payload) if payload[:1] == b"[" else [_decode_one(payload)]
+                try:
+                    predictions = _decode_many(payload) if payload[:1] == b"[" else [_decode_one(payload)]
+                except (msgspec.DecodeError, RecursionError):  # anybody may publish there
+                    continue
                 for prediction in predictions:
                     self._note(prediction, now)
             self._link.ack(batch)

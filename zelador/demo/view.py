@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zelador.demo.story import Story
+from zelador.printable import clean
 
 METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC")
 RATE_WINDOW_S = 5.0
@@ -33,13 +34,15 @@ class View:
         if story.subscriber.newest:
             parts.append(self._predictions())
         parts.append(Text("Ctrl-C stops the demo and prints a summary", style="dim"))
-        return Panel(Group(*parts), title="Zelador demo", subtitle=story.scenario.about, border_style="cyan")
+        return Panel(
+            Group(*parts), title=Text("Zelador demo"), subtitle=Text(clean(story.scenario.about)), border_style="cyan"
+        )
 
     def _head(self) -> Text:
         progress = self._story.progress
         text = Text()
         text.append(f"{progress.phase}", style="bold cyan")
-        text.append(f"  {progress.detail}\n")
+        text.append(f"  {clean(progress.detail)}\n")
         text.append(f"devices {self._addresses['mqtt']}   API {self._addresses['api']}/docs", style="dim")
         text.append(f"   {time.monotonic() - self._started:.0f} s\n", style="dim")
         return text
@@ -78,7 +81,8 @@ class View:
             is_selected = model["name"] == self._story.progress.selected
             scores = [_score(model["holdout"].get(metric)) for metric in METRICS]
             mark = "●" if is_selected else str(model["rank"])
-            table.add_row(mark, model["name"], *scores, model["served_by"], style="bold" if is_selected else "")
+            style = "bold" if is_selected else ""
+            table.add_row(mark, clean(model["name"]), *scores, clean(model["served_by"]), style=style)
         return table
 
     def _predictions(self) -> Table:
@@ -90,7 +94,8 @@ class View:
         for prediction in list(self._story.subscriber.newest)[::-1][:8]:
             confidence = "–" if prediction.confidence is None else f"{prediction.confidence:.3f}"
             moment = prediction.ts[:19].replace("T", " ")
-            table.add_row(moment, prediction.device_id, prediction.label, confidence, prediction.reading_id)
+            shown = (moment, prediction.device_id, prediction.label, confidence, prediction.reading_id)
+            table.add_row(*(Text(clean(part)) for part in shown))
         return table
 
     def _rate(self) -> float:

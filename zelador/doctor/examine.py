@@ -25,6 +25,7 @@ from zelador.doctor.processes import Beat, Chosen
 from zelador.errors import Unavailable
 from zelador.last_seen import Seen
 from zelador.settings import RegistrySettings, Settings
+from zelador.user import expanded
 
 LIMIT_S = 18.0  # of everything that waits for others
 
@@ -75,6 +76,8 @@ def examine(
     findings: list[Finding] = list(seen.doors)
     if seen_home is not None and not seen_home.running:
         findings.append(home.not_running(seen_home))
+    if seen_home is not None:
+        findings.append(home.privacy(seen_home))
     queue = None
     if serve:
         queue = _servers(settings, seen_home, config, seen, findings)
@@ -178,7 +181,7 @@ def _folders(
     """Those of this machine: a server's own words count only when it is here."""
     folders: dict[str, Path] = {}
     if "://" not in settings.registry.url:
-        folders["registry"] = Path(settings.registry.url).expanduser().absolute()
+        folders["registry"] = expanded(Path(settings.registry.url))
     redis_url, mqtt_url = urlsplit(settings.redis.url), urlsplit(settings.mqtt.url)
     said = facts.config.get("dir") if facts else None
     if seen_home is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,10 +12,11 @@ from pathlib import Path
 
 from zelador.doctor.finding import Finding, broken, fine, risky
 from zelador.doctor.mqtt import Session
-from zelador.embedded.home import home_settings, read_memory
+from zelador.embedded.home import OTHERS, home_settings, read_memory
 from zelador.embedded.ports import HOST
 from zelador.errors import InvalidInput, Unavailable
 from zelador.settings import MqttSettings, Settings
+from zelador.user import expanded
 
 PORTS = ("mqtt", "redis", "api", "broker5")
 LIMIT_S = 3.0
@@ -37,7 +39,7 @@ class SeenHome:
 
 def see(folder: Path, settings: Settings) -> SeenHome:
     """Raises InvalidInput when the folder is no home."""
-    path = folder.expanduser().absolute()
+    path = expanded(folder)
     ports = read_memory(path, "home.json")
     if not all(isinstance(ports.get(name), int) for name in PORTS):
         raise InvalidInput(f"{path} is not a home of `zelador up` (it has no home.json); name another with --home")
@@ -46,6 +48,22 @@ def see(folder: Path, settings: Settings) -> SeenHome:
     broker = now.get("broker") if running else None
     given = home_settings(settings, path, ports, broker != "iotcore")
     return SeenHome(path, given, running, broker, f"mqtt://{HOST}:{ports['mqtt']}")
+
+
+def privacy(home: SeenHome) -> Finding:
+    """Whether other users of this machine are kept out of it."""
+    try:
+        mode = home.folder.stat().st_mode & 0o777
+    except OSError as error:
+        return risky("home.private", f"{home.folder} cannot be looked at: {error.strerror}", "nothing", "look yourself")
+    if mode & OTHERS == 0:
+        return fine("home.private", f"{home.folder} is for its owner alone")
+    return risky(
+        "home.private",
+        f"{home.folder} is open to other users of this machine ({mode:03o})",
+        "nothing by itself; they can read readings, models and addresses, and with the right to write replace them",
+        f"chmod 700 {shlex.quote(str(home.folder))}",
+    )
 
 
 def not_running(home: SeenHome) -> Finding:
@@ -61,7 +79,9 @@ def doors(home: SeenHome) -> Iterator[Finding]:
     """Devices' way in, and the API. A door that is shut keeps devices waiting until the ingester has subscribed."""
     try:
         Session(MqttSettings(url=home.door), f"zelador-doctor-door-{os.getpid()}", LIMIT_S).close()
-        yield fine("home", f"zelador up runs in {home.folder}; devices come in at {home.door}")
+        yield fine(
+            "home", f"zelador up runs in {home.folder}; devices come in at {home.door} (every user of this machine may)"
+        )
     except Unavailable as error:
         yield broken(
             "home",

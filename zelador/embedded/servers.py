@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import os
 import re
 import shutil
 import subprocess
@@ -31,12 +31,18 @@ class Server:
 
 
 def redis_server(
-    folder: Path, port: int, kind: str = "auto", durability: str = "written", maxmemory: int = 0
+    folder: Path,
+    port: int,
+    kind: str = "auto",
+    durability: str = "written",
+    maxmemory: int = 0,
+    config: Path | None = None,
 ) -> Server:
     """`kind`: "redis-server" (7 or newer, from the PATH), "valkey" (the wheel's), or "auto", the first that is there.
 
     Nothing is evicted; `maxmemory` in bytes, 0: no limit. Its file is synced to the disk each second, at each
-    change where `durability` is "synced". Raises Unavailable when the one asked for is not there.
+    change where `durability` is "synced". `config` has the password, which a list of processes must not show.
+    Raises Unavailable when the one asked for is not there.
     """
     found = found_program("redis-server") if kind != "valkey" else None
     version = _version([found, "--version"], r"\bv=(\d+)\.(\d+)\.(\d+)") if found else None
@@ -69,7 +75,7 @@ def redis_server(
         if durability == "synced"
         else "what is acknowledged is in its file: its death costs nothing, a power cut up to 2 s"
     )
-    return Server(name, said, (binary, *arguments), promise)
+    return Server(name, said, (binary, *([str(config)] if config else []), *arguments), promise)
 
 
 def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto") -> Server:
@@ -100,11 +106,11 @@ def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto") 
 def mosquitto_config(data: Path, ports: tuple[int, ...]) -> str:
     """Settings chosen by what its death costs (docs/decisions/0005): a snapshot after every hundred changes.
 
-    `user` is whoever starts it, or it could not write its database when that is root.
+    Started by root it would become another user, who could not write its database.
     """
     listeners = "".join(f"listener {port} {HOST}\n" for port in ports)
     return f"""{listeners}allow_anonymous true
-user {getpass.getuser()}
+{"user root" if os.geteuid() == 0 else ""}
 persistence true
 persistence_location {data}/
 autosave_on_changes true

@@ -72,6 +72,7 @@ class Up:
                 settings.embedded.redis,
                 settings.redis.durability,
                 maxmemory(settings),
+                self.home.redis_config(),
             )
         except Unavailable:
             self.home.release()

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zelador.cli.models.place import Facts, Home, Json, Key, Name, Place, Url, Why, open_place
-from zelador.cli.tables import output, print_json, table
+from zelador.cli.tables import output, table
+from zelador.cli.terminal import print_json, say
 from zelador.errors import InvalidInput, NotFound, ZeladorError
 from zelador.libgomp import restart_with_libgomp
 
@@ -59,15 +60,14 @@ def import_(
     logging.basicConfig(level=logging.ERROR)  # what a pickle's libraries say of themselves is no news here
     if not path.exists():
         raise NotFound(f"there is nothing at {path}")
-    place = open_place(home, url, key)
     if path.is_file() and path.stat().st_size <= MAX_ARCHIVE and zipfile.is_zipfile(path):
-        facts = place.add(path.read_bytes(), name, why, trust)
+        facts = open_place(home, url, key, "make").add(path.read_bytes(), name, why, trust)
         if as_json:
             print_json({"imported": [facts["name"]], "left": {}})
         else:
             if trust:
-                print("taken on trust: a pipeline in the format of a library such as LightGBM is accepted")
-            print(f"{facts['name']} is registered; nothing is selected by that")
+                say("taken on trust: a pipeline in the format of a library such as LightGBM is accepted")
+            say(f"{facts['name']} is registered; nothing is selected by that")
         return
     from registry.legacy import look
 
@@ -86,7 +86,7 @@ def import_(
         )
     columns = tuple(each.strip() for each in (features or "").split(",") if each.strip())
     trusted = found if trust else [each for each in found if each.path.resolve() in named]
-    _bring(place, trusted, named, name, columns, why, as_json)
+    _bring(open_place(home, url, key, "make"), trusted, named, name, columns, why, as_json)
 
 
 def export(
@@ -112,7 +112,7 @@ def export(
     if as_json:
         print_json({"name": name, "file": str(file), "bytes": len(data)})
     else:
-        print(f"{name} is in {file} ({len(data):,} bytes)")
+        say(f"{name} is in {file} ({len(data):,} bytes)")
 
 
 def _show(found: Sequence[Found], as_json: bool) -> None:
@@ -174,9 +174,9 @@ def _bring(
     if as_json:
         print_json({"imported": names, "left": left})
     elif imported:
-        print(f"registered: {', '.join(names)}; nothing is selected by that")
+        say(f"registered: {', '.join(names)}; nothing is selected by that")
         if unnamed := [facts["name"] for facts in imported if all(map(DRAWN_NAME.fullmatch, facts["features"]))]:
-            print(
+            say(
                 f"{', '.join(unnamed)}: made without names for its columns, so no worker can give it readings; "
                 "delete it, and import it with --features lux,temperature,…"
             )

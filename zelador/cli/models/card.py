@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zelador.cli.models.place import Home, Key, Name, Url, open_place
+from zelador.cli.terminal import say, say_text
 
 
 def card(
@@ -20,7 +21,7 @@ def card(
     """Data, features, metrics, plots, limits and how to use it: Markdown, or an HTML page that needs nothing else."""
     text = open_place(home, url, key).card(name, html is not None)
     if html is None:
-        print(text)
+        say_text(text)
         return
     html.write_text(text, encoding="utf-8")
-    print(html)
+    say(html)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from zelador.cli.models.place import Facts, Home, Json, Key, Name, Url, Why, open_place
-from zelador.cli.tables import print_json
+from zelador.cli.terminal import print_json, say
 from zelador.errors import InvalidInput
 
 
@@ -16,12 +16,12 @@ def select(
     name: Name, why: Why = "", home: Home = None, url: Url = None, key: Key = None, as_json: Json = False
 ) -> None:
     """Make a model the live one; workers take it up within seconds."""
-    _say(open_place(home, url, key).select(name, why), as_json)
+    _say(open_place(home, url, key, "change").select(name, why), as_json)
 
 
 def rollback(why: Why = "", home: Home = None, url: Url = None, key: Key = None, as_json: Json = False) -> None:
     """Select again what was selected before; models that were deleted are passed over."""
-    _say(open_place(home, url, key).roll_back(why), as_json)
+    _say(open_place(home, url, key, "change").roll_back(why), as_json)
 
 
 def annotate(
@@ -48,12 +48,12 @@ def annotate(
         raise InvalidInput(f"--set {fixed[0]}: that is what training found, or is the file's; choose another key")
     if not metadata and not tag and not untag:
         raise InvalidInput("say what to note: --description or --notes TEXT, --set KEY=VALUE, --tag TAG or --untag TAG")
-    facts = open_place(home, url, key).annotate(name, metadata, tag or (), untag or (), why)
+    facts = open_place(home, url, key, "change").annotate(name, metadata, tag or (), untag or (), why)
     if as_json:
         print_json(facts)
         return
     tags = ", ".join(facts.get("tags", ())) or "none"
-    print(f"{name} is annotated; tags: {tags}")
+    say(f"{name} is annotated; tags: {tags}")
 
 
 def rename(
@@ -66,29 +66,29 @@ def rename(
     as_json: Json = False,
 ) -> None:
     """Call a model otherwise; the selected one is refused. The history keeps the names of then; roll back finds it."""
-    facts = open_place(home, url, key).rename(name, to, why)
+    facts = open_place(home, url, key, "change").rename(name, to, why)
     if as_json:
         print_json(facts)
     else:
-        print(f"{name} is called {facts['name']} now; what was written under the old name stays as it is")
+        say(f"{name} is called {facts['name']} now; what was written under the old name stays as it is")
 
 
 def delete(
     name: Name, why: Why = "", home: Home = None, url: Url = None, key: Key = None, as_json: Json = False
 ) -> None:
     """Delete a model; the selected one is refused. Its files go with `collect`, after the grace."""
-    open_place(home, url, key).delete(name, why)
+    open_place(home, url, key, "change").delete(name, why)
     if as_json:
         print_json({"deleted": name})
     else:
-        print(f"{name} is deleted; the log keeps that it was, and a collection after the grace removes its files")
+        say(f"{name} is deleted; the log keeps that it was, and a collection after the grace removes its files")
 
 
 def _say(selection: Facts, as_json: bool) -> None:
     if as_json:
         print_json(selection)
         return
-    print(f"{selection['model']} is selected (selection {selection['sequence']}); workers take it up by themselves")
+    say(f"{selection['model']} is selected (selection {selection['sequence']}); workers take it up by themselves")
 
 
 def _pair(text: str) -> tuple[str, Any]:

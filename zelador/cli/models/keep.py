@@ -9,7 +9,8 @@ import typer
 from msgspec import to_builtins
 
 from zelador.cli.models.place import Home, Json, open_local, registry_settings, settings_of
-from zelador.cli.tables import output, print_json, table
+from zelador.cli.tables import output, table
+from zelador.cli.terminal import print_json, say
 from zelador.settings import RedisSettings
 from zelador.user import user
 
@@ -41,11 +42,11 @@ def verify(
             rows = [("fault" if found.fault else "note", found.where, found.what) for found in report.findings]
             output().print(table(("", "where", "what"), rows, whole=("",)))
         state = "whole" if report.whole else "NOT whole"
-        print(
+        say(
             f"{state}: {report.entries} entries, {report.models} models, {report.files} files with their digests; "
             f"ETag {report.etag}"
         )
-        print(f"looked for {etag}, {known}" if etag else f"looked for no earlier ETag: {known}")
+        say(f"looked for {etag}, {known}" if etag else f"looked for no earlier ETag: {known}")
     if not report.whole:
         raise typer.Exit(1)
 
@@ -61,10 +62,12 @@ def accept(
     (ZELADOR_REGISTRY__CHECK_S).
     """
     from registry.accept import accept as accepted
-    from registry.api.trail import Trail, where
+    from registry.api.trail import open_trail
+    from registry.registry import Registry
 
     settings = settings_of(home)
-    trail = Trail(where(settings.api.keys_file, settings.api.audit_file), settings.api.audit_bytes)
+    Registry.existing(settings.registry)  # a mistyped path is refused before anything is written
+    trail = open_trail(settings.api)
     trail.check()
     before, after = accepted(settings, by=f"{user()} (command line)", why=why)
     was, now = before and to_builtins(before), to_builtins(after)
@@ -73,7 +76,7 @@ def accept(
         print_json({"before": was, "after": now})
         return
     earlier = f"entry {before.seq} ({before.etag})" if before is not None else "nothing that is known"
-    print(f"accepted: entry {after.seq} ({after.etag}); what the services had seen last: {earlier}")
+    say(f"accepted: entry {after.seq} ({after.etag}); what the services had seen last: {earlier}")
 
 
 def collect(
@@ -85,11 +88,11 @@ def collect(
 
     A grace shorter than a copy of the folder takes, or a save, can break that copy or that save.
     """
-    found = open_local(home).registry.collect(by=user(), grace_s=grace)
+    found = open_local(home, "change").registry.collect(by=user(), grace_s=grace)
     if as_json:
         print_json(asdict(found))
         return
-    print(
+    say(
         f"removed: {len(found.removed)} (uploads), {len(found.runs)} (training runs); "
         f"condemned, to go after the grace: {len(found.condemned)}"
     )
@@ -110,7 +113,7 @@ def trust(
     if as_json:
         print_json({"trusted": entry})
     else:
-        print(f"entries 1 to {entry} are vouched for")
+        say(f"entries 1 to {entry} are vouched for")
 
 
 def _expected(expect: str | None, redis: RedisSettings) -> tuple[str | None, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from registry.facts import facts_of, selection_facts
 from registry.matrix import answers_of
 from registry.registry import Query, Registry
+from zelador.cli.models.place import Use
 from zelador.errors import Conflict, InvalidInput
 from zelador.settings import RegistrySettings
 from zelador.user import user
@@ -17,8 +18,14 @@ LARGEST = 1 << 30  # bytes of a model, unpacked
 
 
 class Local:
-    def __init__(self, settings: RegistrySettings) -> None:
-        self.registry = Registry.open(settings)
+    def __init__(self, settings: RegistrySettings, use: Use = "look") -> None:
+        """Raises NotFound where there is no registry, except to "make" one."""
+        if use == "make":
+            self.registry = Registry.open(settings)
+            return
+        self.registry = Registry.existing(settings)
+        if use == "change":
+            self.registry = Registry.open(settings)
 
     def models(self, query: Query, limit: int | None = None) -> list[Facts]:
         found = self.registry.find(query)[:limit]

@@ -10,7 +10,8 @@ import typer
 from rich.text import Text
 
 from zelador.cli.models.place import Facts, Home, Json, Key, Name, Names, Place, Url, open_place
-from zelador.cli.tables import clean, output, print_json, table, when
+from zelador.cli.tables import output, table, when
+from zelador.cli.terminal import print_json, say, say_text
 from zelador.errors import InvalidInput, NotFound
 
 COLUMNS = ("", "name", "type", "metric", ">folds", ">hold-out", "served by", "saved", "tags")
@@ -52,7 +53,7 @@ def list_(
         print_json(models)
         return
     if not models:
-        print(
+        say(
             "no model is like that"
             if query != Query(sort)
             else "no model is registered yet: zelador train, or zelador demo"
@@ -89,8 +90,8 @@ def show(name: Name, home: Home = None, url: Url = None, key: Key = None, as_jso
     labels, counted = _listed(confusion.get("labels")), [_listed(row) for row in _listed(confusion.get("counts"))]
     if labels and [len(row) for row in counted] == [len(labels)] * len(labels):
         console.print()
-        head = ("on the hold-out", *(f">said {clean(label)}" for label in labels))
-        rows_ = [(f"was {label}", *counts) for label, counts in zip(labels, counted, strict=True)]
+        head = ("on the hold-out", *(f">predicted {label}" for label in labels))
+        rows_ = [(f"actual {label}", *counts) for label, counts in zip(labels, counted, strict=True)]
         console.print(table(head, rows_))
 
 
@@ -128,7 +129,7 @@ def compare(names: Names = None, home: Home = None, url: Url = None, key: Key = 
         told = [(head, facts["name"], facts.get("model_type")) for head, facts in zip(heads, models, strict=True)]
         console.print(table(("", "name", "type"), told))
     if len({json.dumps(_part(facts, "data").get("sha256")) for facts in models}) > 1:
-        print("\nThey learned from different data: their figures are not of the same rows.")
+        say_text("\nThey learned from different data: their figures are not of the same rows.")
 
 
 def history(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 
@@ -72,8 +72,11 @@ class Place(Protocol):
         """
 
 
-def open_place(home: Path | None, url: str | None, key: str | None) -> Place:
-    """Raises InvalidInput, Corrupt, Unavailable."""
+Use = Literal["look", "change", "make"]  # looking writes nothing; only importing makes a registry where there is none
+
+
+def open_place(home: Path | None, url: str | None, key: str | None, use: Use = "look") -> Place:
+    """Raises NotFound, InvalidInput, Corrupt, Unavailable."""
     settings = load_settings()
     if home is not None and url is not None:
         raise InvalidInput("--home is a folder of this machine, --url another machine's API: take one of them")
@@ -81,17 +84,17 @@ def open_place(home: Path | None, url: str | None, key: str | None) -> Place:
     if address is None:
         if key is not None:
             raise InvalidInput("--key is for an API: name it with --url")
-        return open_local(home)
+        return open_local(home, use)
     from zelador.cli.models.remote import Remote
 
     return Remote(address, key or settings.remote.key)
 
 
-def open_local(home: Path | None) -> Local:
+def open_local(home: Path | None, use: Use = "look") -> Local:
     """For what only the registry's own files can answer."""
     from zelador.cli.models.local import Local
 
-    return Local(registry_settings(home))
+    return Local(registry_settings(home), use)
 
 
 def registry_settings(home: Path | None) -> RegistrySettings:
@@ -112,13 +115,12 @@ def settings_of(home: Path | None) -> Settings:
 def model_names(incomplete: str) -> list[str]:
     """For completion in a shell: quick, silent, and never making a registry."""
     try:
-        from registry import log
         from registry.registry import Registry
 
         settings = load_settings().registry
-        if not (Path(settings.url) / log.key(1)).is_file():
+        if "://" in settings.url:  # a bucket is not quick
             return []
-        names = Registry.open(settings).state.models
+        names = Registry.existing(settings).state.models
     except Exception:  # noqa: BLE001 - a shell that completes shows no error
         return []
     return sorted(name for name in names if name.startswith(incomplete))

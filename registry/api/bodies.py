@@ -1,0 +1,100 @@
+"""Request bodies: read whole before anything is done, and bounded in bytes together.
+
+Whoever sends slowly holds what was sent so far, and nothing else: a slot for uploads is taken when the body is here.
+When the bodies of all clients together reach their bound, the one that has stalled longest makes room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from starlette.types import Message, Receive
+
+PROGRESS = 65_536  # bytes after which a body counts as moving
+STALLED_S = 2.0  # a body that did not move for so long may be given up for another
+
+Outcome = Literal["whole", "too large", "crowded", "gone"]
+
+
+class Bodies:
+    """Used from the event loop only."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._held = 0
+        self._arriving: dict[Body, None] = {}
+
+    @property
+    def held(self) -> int:
+        return self._held
+
+    def _take(self, body: Body, size: int) -> bool:
+        """Whether `size` more bytes may be held for `body`."""
+        while self._held + size > self._most:
+            now = asyncio.get_running_loop().time()
+            others = (each for each in self._arriving if each is not body and each.size)
+            slowest = min(others, key=lambda each: each.moved_at, default=None)
+            if slowest is None or now - slowest.moved_at < STALLED_S:
+                return False
+            slowest.give_up()
+        self._held += size
+        return True
+
+
+class Body:
+    """One request's; `close` it when the request is answered."""
+
+    def __init__(self, bodies: Bodies, receive: Receive, limit: int) -> None:
+        self._bodies = bodies
+        self._receive = receive
+        self._limit = limit
+        self._data = bytearray()
+        self._counted = 0  # bytes of the common bound
+        self._replayed = False
+        self._given_up = False
+        self.size = 0
+        self.moved_at = 0.0
+
+    async def read(self) -> Outcome:
+        loop = asyncio.get_running_loop()
+        self.moved_at = loop.time()
+        moved = 0
+        self._bodies._arriving[self] = None
+        try:
+            while True:
+                message = await self._receive()
+                if message["type"] != "http.request":
+                    return "gone"
+                data: bytes = message.get("body", b"")
+                if self.size + len(data) > self._limit:
+                    return "too large"
+                if self._given_up or not self._bodies._take(self, len(data)):
+                    return "crowded"
+                self._counted += len(data)
+                self.size += len(data)
+                self._data += data
+                if self.size - moved >= PROGRESS:
+                    moved, self.moved_at = self.size, loop.time()
+                if not message.get("more_body", False):
+                    return "whole"
+        finally:
+            self._bodies._arriving.pop(self, None)
+
+    async def replay(self) -> Message:
+        if self._replayed:
+            return await self._receive()
+        self._replayed = True
+        data, self._data = bytes(self._data), bytearray()
+        return {"type": "http.request", "body": data, "more_body": False}
+
+    def give_up(self) -> None:
+        """Another one needs the room: what came is dropped now, and its sender learns it with the next bytes."""
+        self._given_up = True
+        self._bodies._arriving.pop(self, None)
+        self.close()
+
+    def close(self) -> None:
+        self._bodies._held -= self._counted
+        self._counted = 0
+        self._data = bytearray()

@@ -1,0 +1,307 @@
+"""HTTP connections with limits: how many there are, how many one address has, and how long a client may take.
+
+uvicorn limits only the time between two requests. A client that never finishes a header, sends a body by the byte, or
+does not read its answer would keep a connection for ever; a thousand of them take every file descriptor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import resource
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, cast
+
+import h11
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 128  # connections that the kernel holds until they are accepted, and that are accepted at once
+SPARE_FILES = 2 * BACKLOG  # file descriptors left for everything that is not a connection
+MIN_CONNECTIONS = 16
+HEADERS_S = 10.0  # from the connection, or the answer before, to the end of the headers
+BODY_GRACE_S = 10.0  # then a body must come at the minimum rate
+MIN_BYTES_PER_S = 1_024
+MAX_BODY_S = 900.0  # of a whole body, however large: 256 MiB at 2.4 Mbit/s
+READ_STALL_S = 30.0  # an answer of which the client reads nothing for so long
+LINGER_S = 1.0  # how long a body that is not wanted is thrown away, so that the answer arrives before the reset
+LINGER_BYTES = 262_144  # and how much of it
+LOG_EVERY_S = 60.0
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Phase = Literal["headers", "body", "answer", "lingering", "closing"]
+
+SLOW = b"the request did not come in time"
+BUSY = b"too many connections; try again later"
+
+
+def connection_limit(wanted: int) -> int:
+    """`wanted`, or what the limit on open files leaves room for."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files == resource.RLIM_INFINITY:
+        return wanted
+    return min(wanted, max(MIN_CONNECTIONS, files - SPARE_FILES))
+
+
+def share_of(address: str) -> str:
+    """What counts as one client: an IPv4 address, or an IPv6 network of 64 bits, which one host may have whole."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
+
+
+class Connections:
+    """The open connections of one server. When one too many comes, the one that has waited longest makes room.
+
+    A client that has sent its headers is never cut off for one that has not. Used from the event loop only.
+    """
+
+    def __init__(self, most: int, proxies: tuple[Network, ...] = ()) -> None:
+        self.most = most
+        self._share = max(1, most // 2)
+        self._proxies = proxies
+        self._open: dict[Connection, None] = {}  # the oldest first
+        self._by_share: Counter[str] = Counter()
+        self._said_at = -LOG_EVERY_S
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, connection: Connection, now: float) -> bool:
+        """Whether there is room for it."""
+        share = connection.share
+        if len(self._open) >= self.most or (self._by_share[share] >= self._share and not self._is_proxy(share)):
+            self._say(now, share)
+            own = self._by_share[share] >= self._share and not self._is_proxy(share)
+            victim = _longest_waiting(each for each in self._open if not own or each.share == share)
+            if victim is None:
+                return False
+            self.remove(victim)
+            victim.evict()
+        self._open[connection] = None
+        self._by_share[share] += 1
+        return True
+
+    def remove(self, connection: Connection) -> None:
+        if connection in self._open:
+            del self._open[connection]
+            self._by_share[connection.share] -= 1
+            if not self._by_share[connection.share]:
+                del self._by_share[connection.share]
+
+    def sweep(self, now: float) -> None:
+        """Once a second: ends what takes too long."""
+        for connection in list(self._open):
+            connection.check(now)
+
+    def _is_proxy(self, share: str) -> bool:
+        return any(is_within(share, (network,)) for network in self._proxies)
+
+    def _say(self, now: float, share: str) -> None:
+        if now - self._said_at >= LOG_EVERY_S:
+            self._said_at = now
+            log.warning(
+                "%d connections are open, %d of them from %s (the limit is %d, %d from one address): "
+                "the longest waiting are closed",
+                len(self._open),
+                self._by_share[share],
+                share,
+                self.most,
+                self._share,
+            )
+
+
+def is_within(address: str, networks: Iterable[Network]) -> bool:
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return any((mapped or found) in network or found in network for network in networks)
+
+
+def _longest_waiting(connections: Iterator[Connection]) -> Connection | None:
+    """The oldest without a whole header; else the oldest whose body is not whole, or who does not read its answer.
+
+    None when all wait for us.
+    """
+    second: Connection | None = None
+    for connection in connections:
+        phase = connection.phase
+        if phase in ("headers", "lingering"):
+            return connection
+        if second is None and (phase == "body" or connection.is_behind):
+            second = connection
+    return second
+
+
+class Connection(H11Protocol):
+    """uvicorn's connection, with deadlines. `limits` is the server's, set by `protocol`."""
+
+    limits: Connections
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.share = ""
+        self._received = 0
+        self.lingering = False
+        self._seen: tuple[Phase, object] | None = None  # at the last check: the phase, and of which request
+        self._since = 0.0
+        self._before = 0  # bytes received up to then
+        self._unsent = 0
+        self._sent_at = 0.0  # when the client last read something
+
+    @property
+    def phase(self) -> Phase:
+        if self.lingering:
+            return "lingering"
+        if self.transport.is_closing():
+            return "closing"
+        if self.cycle is None or self.cycle.response_complete:
+            return "headers"
+        if self.conn.their_state is h11.SEND_BODY and not self.flow.read_paused:
+            return "body"
+        return "answer"
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast(asyncio.Transport, _Transport(transport, self)))
+        self.share = share_of(self.client[0]) if self.client else ""
+        self._since = self._sent_at = self.loop.time()
+        if not self.limits.add(self, self._since):
+            transport.write(_plain(503, b"Service Unavailable", BUSY))
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.limits.remove(self)
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        if self.lingering:
+            if self._received - self._before > LINGER_BYTES:
+                self.transport.abort()
+        elif not self.transport.is_closing():
+            super().data_received(data)
+
+    def on_response_complete(self) -> None:
+        if not self.lingering:
+            self._note("headers", self.loop.time())
+        super().on_response_complete()
+
+    def end(self, transport: asyncio.Transport) -> None:
+        """Closes `transport`; first only our half of it, when the client is still sending what nobody wants.
+
+        Closing at once would reset the connection, and could take the answer away before the client has read it.
+        """
+        answered = self.cycle is not None and self.cycle.response_complete
+        if answered and self.conn.their_state is h11.SEND_BODY and not self.lingering and transport.can_write_eof():
+            self.lingering = True
+            self._note("lingering", self.loop.time())
+            self.flow.resume_reading()
+            transport.write_eof()
+        else:
+            transport.close()
+
+    def check(self, now: float) -> None:
+        phase = self.phase
+        if self._seen != (phase, self.cycle):
+            self._note(phase, now)
+        waited = now - self._since
+        if self._is_unread(now) or (phase == "lingering" and waited > LINGER_S):
+            self.transport.abort()
+        elif phase == "headers" and waited > HEADERS_S:
+            self.drop()
+        elif phase == "body":
+            wanted = (waited - BODY_GRACE_S) * MIN_BYTES_PER_S
+            if self._received - self._before < wanted or waited > MAX_BODY_S:
+                self.transport.write(_plain(408, b"Request Timeout", SLOW))
+                self.drop()
+
+    def drop(self) -> None:
+        """Ends it from our side; what was written goes out first, as long as the client reads."""
+        self._unset_keepalive_if_required()
+        self.transport.close()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the client has not read all that was written."""
+        return self.transport.get_write_buffer_size() > 0
+
+    def evict(self) -> None:
+        """Ends it at once: nobody looks after it any more."""
+        self._unset_keepalive_if_required()
+        self.transport.abort()
+
+    def _note(self, phase: Phase, now: float) -> None:
+        self._seen, self._since, self._before = (phase, self.cycle), now, self._received
+
+    def _is_unread(self, now: float) -> bool:
+        """Whether an answer waits of which the client has read nothing for long."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent == 0 or unsent < self._unsent:
+            self._sent_at = now
+        self._unsent = unsent
+        return unsent > 0 and now - self._sent_at > READ_STALL_S
+
+
+class _Transport:
+    """A connection's transport, whose end is the connection's to decide."""
+
+    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+        self._transport = transport
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self._connection.lingering or self._transport.is_closing()
+
+    def close(self) -> None:
+        self._connection.end(self._transport)
+
+
+def protocol(limits: Connections) -> type[asyncio.Protocol]:
+    """The class that uvicorn makes a connection of."""
+    return type("Connection", (Connection,), {"limits": limits})
+
+
+def quiet_accept(loop: asyncio.AbstractEventLoop) -> None:
+    """asyncio pauses a second when there is no file descriptor left, and logs each try: here one line a minute."""
+    said_at = -LOG_EVERY_S
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal said_at
+        if "out of system resource" not in str(context.get("message")):
+            loop.default_exception_handler(context)
+        elif time.monotonic() - said_at >= LOG_EVERY_S:
+            said_at = time.monotonic()
+            log.error("no connection can be accepted: %s; trying again each second", context.get("exception"))
+
+    loop.set_exception_handler(handle)
+
+
+def _plain(status: int, reason: bytes, text: bytes) -> bytes:
+    return (
+        b"HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nRetry-After: 5\r\n"
+        b"Connection: close\r\n\r\n%s" % (status, reason, len(text), text)
+    )

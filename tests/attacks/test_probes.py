@@ -1,0 +1,53 @@
+"""Strangers at a worker's probes: many sockets, and requests that never end."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from zelador import probes
+from zelador.embedded.ports import choose
+from zelador.settings import MetricsSettings
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(probes, "TIMEOUT_S", 0.5)
+    port = choose(["probes"], {}, {})["probes"]
+    close = probes.serve(MetricsSettings(port=port), CollectorRegistry(), lambda: None)
+    yield port
+    close()
+
+
+def test_many_connections_take_few_threads_and_keep_no_probe_out(port: int, eventually) -> None:
+    before = threading.active_count()
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                sock.connect(("127.0.0.1", port))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5.0) as answer:
+            assert answer.status == 200
+        eventually(lambda: threading.active_count() <= before + probes.MAX_CONNECTIONS + 1, "the threads' end")
+
+
+def test_a_request_that_comes_by_the_byte_is_ended(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=0.1) as sock:
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nX-A: ")
+        for _ in range(60):
+            with contextlib.suppress(TimeoutError):
+                try:
+                    sock.sendall(b"a")
+                    ended = sock.recv(1_000) == b""
+                except ConnectionError:
+                    ended = True
+                if ended:
+                    return
+        pytest.fail("it was never ended")

@@ -1,0 +1,71 @@
+"""What others wrote, made safe to show: nothing that a terminal obeys, and nothing that hides or reorders text.
+
+Device ids, topics, labels, notes, reasons, names of keys, messages of servers: whatever is not ours goes through here
+before it reaches a terminal. Pure functions; `zelador/cli/terminal.py` is where they are applied.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+# str.isprintable is false for controls, format characters (bidi, zero width, tags), surrogates and odd spaces. These
+# it calls printable although they show nothing: fillers, variation selectors, the braille blank.
+INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def is_safe(character: str) -> bool:
+    return character.isprintable() and INVISIBLE.match(character) is None
+
+
+def clean(value: object, keep: str = "") -> str:
+    r"""The text with everything unsafe as an escape (`\x1b`), but the characters in `keep`. None is empty."""
+    text = "" if value is None else str(value)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(each if is_safe(each) or each in keep else _escaped(each) for each in text)
+
+
+def clean_json(text: str) -> str:
+    r"""A JSON document with everything unsafe in its strings as `\uXXXX`: the same document."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(each if is_safe(each) or each == "\n" else _json_escaped(each) for each in text)
+
+
+def without_surrogates(text: str) -> str:
+    r"""A JSON document that can be written as UTF-8: half a surrogate pair becomes `\uXXXX`."""
+    return SURROGATE.sub(lambda found: _json_escaped(found[0]), text)
+
+
+def shell_word(text: str) -> str:
+    r"""One word for a shell, to be copied from a terminal; with `$'\u202e'` (bash, zsh) where it must be."""
+    if all(map(is_safe, text)):
+        return shlex.quote(text)
+    return "$'" + "".join("\\" + each if each in "'\\" else _shell(each) for each in text) + "'"
+
+
+def _shell(character: str) -> str:
+    if is_safe(character):
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _escaped(character: str) -> str:
+    if not character.isprintable():
+        return repr(character)[1:-1]
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _json_escaped(character: str) -> str:
+    code = ord(character)
+    if code <= 0xFFFF:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
