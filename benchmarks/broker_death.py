@@ -22,8 +22,8 @@ from statistics import median
 from threading import Event
 
 from benchmarks.servers import Failed, Program, accepts, await_that, check_programs, program_path, started, version
-from zelador.embedded.ports import choose
-from zelador.embedded.servers import mosquitto_config
+from command.up.ports import choose
+from command.up.servers import mosquitto_config
 from zelador.errors import ZeladorError
 from zelador.link import Link, LinkOptions, Outgoing
 from zelador.settings import MqttSettings

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from benchmarks.mqtt_bytes import open_session, publish
 from benchmarks.servers import Failed, Program, Stack, program_path, started
-from zelador.embedded.ports import HOST
+from command.up.ports import HOST
 
 TOPIC_IN, TOPIC_OUT = "floor/in", "floor/out"
 PATIENCE_S = 15.0

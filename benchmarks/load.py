@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.board import ACKED, DUE, GO, LOAD_READY, RECEIVED, STOP, Board
 from benchmarks.mqtt_bytes import PACKET_IDS, open_session, publish
-from zelador.scenarios.machines import simulate
+from command.demo.scenarios.machines import simulate
 
 WINDOW = 500  # maximum of readings sent and not acknowledged
 BACKLOG = 5_000  # maximum of readings sent and not received by the subscriber, which keeps the backlog constant

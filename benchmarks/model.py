@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from benchmarks.servers import Failed
-from registry.manifest import Feature
+from command.demo.scenarios.by_name import scenario
+from registry.model.manifest import Feature
 from registry.registry import Registry
 from trainer.candidate.pack import upload
 from trainer.candidate.rebuild import rebuild
 from trainer.evaluate.split import Split
-from zelador.scenarios.by_name import scenario
 
 NAME = "forest-of-100"
 TREES = 100

@@ -20,11 +20,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from registry import checkpoint, log
-from registry.fold import fold_all
-from registry.manifest import Feature, Manifest, describe
+from registry.log import checkpoint
+from registry.log import entry as log_entry
+from registry.log.fold import fold_all
+from registry.log.state import State
+from registry.model.manifest import Feature, Manifest, describe
 from registry.registry import Model, Query, Registry
-from registry.state import State
 from registry.store import Folder
 
 WARM_MS = 5.0
@@ -77,8 +78,8 @@ def fill(folder: Path, models: int) -> None:
     """
     store = Folder(folder)
     Registry.on(store)
-    first = store.read(log.key(1)) or b""
-    state = fold_all(State(), [(log.decode(first, 1, None), log.digest(first))])
+    first = store.read(log_entry.key(1)) or b""
+    state = fold_all(State(), [(log_entry.decode(first, 1, None), log_entry.digest(first))])
     head, newest, pending = state.head, 0, []
     for number in range(models):
         op = {
@@ -89,10 +90,10 @@ def fill(folder: Path, models: int) -> None:
             "metadata": metadata(number),
         }
         at = f"2026-11-{number % 28 + 1:02d}T12:00:{number % 60:02d}.000Z"
-        entry = log.Entry(number + 2, head, uuid.uuid4().hex, at, "benchmark", "", (op,))
-        data = log.encode(entry)
-        (folder / log.key(entry.seq)).write_bytes(data)
-        head = log.digest(data)
+        entry = log_entry.Entry(number + 2, head, uuid.uuid4().hex, at, "benchmark", "", (op,))
+        data = log_entry.encode(entry)
+        (folder / log_entry.key(entry.seq)).write_bytes(data)
+        head = log_entry.digest(data)
         pending.append((entry, head))
         if number < models - 1 and entry.seq - newest > max(checkpoint.MIN_TAIL, number / 8):
             state, pending = fold_all(state, pending), []

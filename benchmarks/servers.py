@@ -16,11 +16,11 @@ from pathlib import Path
 
 import redis
 
-from zelador.embedded import tether
-from zelador.embedded.ports import HOST, choose
-from zelador.embedded.servers import found_program, redis_server
+from command.up import tether
+from command.up.ports import HOST, choose
+from command.up.servers import found_program, redis_server
 from zelador.errors import Unavailable, ZeladorError
-from zelador.health import workers
+from zelador.heartbeat import workers
 from zelador.libgomp import libgomp_environment
 
 NEEDED = ("mosquitto", "mosquitto_pub", "mosquitto_sub", "redis-server")

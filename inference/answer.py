@@ -26,7 +26,7 @@ class Answer(Protocol):
 
 
 class Model(Protocol):
-    """The interface of a model; `registry.classifier.Classifier` implements it."""
+    """The interface of a model; `registry.model.classifier.Classifier` implements it."""
 
     @property
     def name(self) -> str: ...

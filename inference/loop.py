@@ -16,15 +16,15 @@ from inference.answer import Answered, answer
 from inference.parts import HEAD_BYTES, in_parts
 from inference.swap import Live, Swap
 from zelador.buffer import Outcome, Reader, Refused, Stopping
-from zelador.health import Heartbeat
+from zelador.heartbeat import Heartbeat
 from zelador.link import Link, Outgoing, Publication, publish_bytes
 from zelador.log_limit import LogLimit
 from zelador.messages import Arrival, Prediction, encode_json
 from zelador.metrics import InferenceMetrics
 from zelador.pace import Pace
-from zelador.progress import Facts
 from zelador.response_topic import ResponseRule
 from zelador.settings import Settings
+from zelador.watchdog import Facts
 
 log = logging.getLogger(__name__)
 

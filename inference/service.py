@@ -7,14 +7,14 @@ from threading import Event
 
 from inference.loop import Worker
 from inference.swap import Swap
-from zelador import probes
+from zelador import endpoints
 from zelador.buffer import Reader
-from zelador.health import Heartbeat
+from zelador.heartbeat import Heartbeat
 from zelador.link import Link
 from zelador.metrics import InferenceMetrics
-from zelador.progress import Watchdog
 from zelador.settings import Settings
 from zelador.status import link_options, status_message
+from zelador.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def run(settings: Settings, stop: Event) -> None:
     worker = Worker(settings, link, reader, swap, metrics, heartbeat, stop)
     watchdog = Watchdog(worker.facts, settings.health.stalled_after_s, stop, metrics.stalled.set)
     watchdog.start()
-    close_probes = probes.serve(settings.metrics, metrics.registry, watchdog.trouble, lambda: swap.registry_trouble)
+    close_probes = endpoints.serve(settings.metrics, metrics.registry, watchdog.trouble, lambda: swap.registry_trouble)
     try:
         worker.run()
     finally:

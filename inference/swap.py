@@ -2,7 +2,7 @@
 
 The inference loop reads one immutable reference per batch, so a swap never stalls the stream. A model that cannot be
 loaded is refused with an error in the log, and the previous model stays live. The model also stays live when the
-registry was replaced (registry/watch.py), so that readings do not wait for an operator.
+registry was replaced (registry/restored/watch.py), so that readings do not wait for an operator.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import redis
 from inference.answer import Model
 from inference.hang import HangGuard
 from registry.registry import Registry
-from registry.watch import Watch
+from registry.restored.watch import Watch
 from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
 from zelador.errors import ZeladorError

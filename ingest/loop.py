@@ -7,20 +7,20 @@ import time
 from collections.abc import Iterator, Sequence
 from threading import Event
 
+from ingest.broker_stats import BrokerSays, is_system
 from ingest.pressure import Pressure
 from ingest.sessions import SessionRecord
-from ingest.system import BrokerSays, is_system
 from zelador.buffer import Refused, Stopping, Writer
 from zelador.buffer.batch import refusals
 from zelador.decode import Decoder
-from zelador.health import Heartbeat
+from zelador.heartbeat import Heartbeat
 from zelador.link import Link, Message
 from zelador.log_limit import LogLimit
 from zelador.messages import Arrival
 from zelador.metrics import IngestMetrics
 from zelador.pace import Pace
-from zelador.progress import Facts
 from zelador.settings import Settings
+from zelador.watchdog import Facts
 
 log = logging.getLogger(__name__)
 

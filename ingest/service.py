@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 from threading import Event
 
+from ingest.broker_stats import TOPICS
 from ingest.loop import Ingester
 from ingest.sessions import SessionRecord
-from ingest.system import TOPICS
-from zelador import probes
+from zelador import endpoints
 from zelador.buffer import Writer
 from zelador.errors import InvalidInput
-from zelador.health import Heartbeat
+from zelador.heartbeat import Heartbeat
 from zelador.link import Link
 from zelador.metrics import IngestMetrics
-from zelador.progress import Watchdog
 from zelador.settings import Settings
 from zelador.status import link_options, status_message
+from zelador.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def run(settings: Settings, stop: Event) -> None:
     watchdog.start()
     confirmer = writer.confirmer
     confirmer.look()
-    close_probes = probes.serve(
+    close_probes = endpoints.serve(
         settings.metrics,
         gathered.registry,
         lambda: confirmer.refused or watchdog.trouble(),

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from registry.commit import Log
 from registry.errors import ModelSelected, Moved
-from registry.fold import selected_is_not_renamed
 from registry.index import Index
-from registry.manifest import plain
-from registry.manifest_shape import check_annotation, shown
+from registry.log.commit import Log
+from registry.log.fold import selected_is_not_renamed
+from registry.log.state import Model, Selection, State
+from registry.model.manifest import plain
+from registry.model.manifest_shape import check_annotation, shown
+from registry.model.payload import Payload
 from registry.names import check_new_name
-from registry.payload import Payload
-from registry.state import Model, Selection, State
 from zelador.errors import InvalidInput, Unavailable
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from registry.commit import Log
-from registry.payload import FOLDER, Payload
-from registry.state import State
+from registry.log.commit import Log
+from registry.log.state import State
+from registry.model.payload import FOLDER, Payload
 from registry.store import Store
 
 RUNS = "runs"

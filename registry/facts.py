@@ -7,10 +7,10 @@ from typing import Annotated, Any, NotRequired, cast
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from registry.manifest_shape import shown
-from registry.state import Model as Registered
-from registry.state import Selection as Selected
-from registry.state import State
+from registry.log.state import Model as Registered
+from registry.log.state import Selection as Selected
+from registry.log.state import State
+from registry.model.manifest_shape import shown
 
 # What training found and what the files are: set once, never by hand.
 FIXED = frozenset(

@@ -13,7 +13,7 @@ from zelador.settings import load_settings
 from zelador.user import user
 
 if TYPE_CHECKING:
-    from registry.classifier import Rows
+    from registry.model.classifier import Rows
     from registry.registry import Registry, Upload
 
 
@@ -35,7 +35,7 @@ def load_model(name: str) -> Any:
 
 def list_models() -> dict[str, dict[str, Any]]:
     """Every registered model by name: path, metadata, saved_at."""
-    from registry.manifest_shape import shown
+    from registry.model.manifest_shape import shown
 
     registry = _open()
     return {
@@ -71,9 +71,9 @@ def delete_model(name: str) -> None:
 
 def upload_of(model: Any, metadata: Mapping[str, Any] | None = None, rows: Any = None) -> Upload:
     """The `Upload` of a model in a script: its own features and classes, with the given metadata and rows."""
-    from registry.classifier import classes_of
+    from registry.legacy.unwrap import is_wrapped, unwrap
+    from registry.model.classifier import classes_of
     from registry.registry import Upload
-    from registry.unwrap import is_wrapped, unwrap
 
     facts = dict(metadata or {})
     if is_wrapped(model):
@@ -89,7 +89,7 @@ def _open() -> Registry:
 
 
 def _features(model: Any, feature_names: Any) -> tuple[Any, ...]:
-    from registry.manifest import Feature
+    from registry.model.manifest import Feature
 
     names = list(feature_names) if feature_names is not None else list(getattr(model, "feature_names_in_", ()))
     count = getattr(model, "n_features_in_", len(names))

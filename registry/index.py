@@ -6,10 +6,10 @@ import logging
 
 import msgspec
 
-from registry.commit import Log
-from registry.manifest_shape import shown
-from registry.payload import path_of
-from registry.state import Model, State
+from registry.log.commit import Log
+from registry.log.state import Model, State
+from registry.model.manifest_shape import shown
+from registry.model.payload import path_of
 from registry.store import Store
 from zelador.errors import Corrupt, Unavailable
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from registry.manifest_shape import LARGEST_INTEGER
-from registry.state import Model, State
+from registry.log.state import Model, State
+from registry.model.manifest_shape import LARGEST_INTEGER
 from zelador.errors import InvalidInput
 
 KEPT = 64  # queries, and columns

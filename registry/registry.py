@@ -10,27 +10,28 @@ from typing import Any
 
 import msgspec
 
-from registry import golden, verify
-from registry.artefact import PIPELINE, Upload, manifest_of, open_classifier, pack, serving_file
+from registry import verify
+from registry.bundle.incoming import Incoming, admit
 from registry.cage.check import check_model
+from registry.cage.passed import PassedModels
 from registry.changes import Changes
-from registry.classifier import Classifier
 from registry.collect import Collected, collect
-from registry.commit import Log, now
 from registry.errors import UploadCollected
-from registry.incoming import Incoming, admit
 from registry.index import Index
-from registry.integrity import load_pipeline
 from registry.listing import Listing, Query
-from registry.manifest import Feature, Manifest
-from registry.manifest_shape import check_manifest
+from registry.log.commit import Log, now
+from registry.log.state import Model, Selection, State, etag
+from registry.model import golden
+from registry.model.artefact import PIPELINE, Upload, manifest_of, open_classifier, pack, serving_file
+from registry.model.classifier import Classifier
+from registry.model.integrity import load_pipeline
+from registry.model.manifest import Feature, Manifest
+from registry.model.manifest_shape import check_manifest
+from registry.model.payload import Payload, Placed
 from registry.names import check_name, check_new_name
-from registry.passed import PassedModels
-from registry.payload import Payload, Placed
 from registry.run_document import RunDocument
 from registry.run_files import RunFiles
 from registry.signing import Keyring
-from registry.state import Model, Selection, State, etag
 from registry.store import Store, open_store
 from zelador.errors import InvalidInput, NotFound, Unavailable
 from zelador.settings import RegistrySettings

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict, cast
 
-from registry.manifest import ServedBy
+from registry.model.manifest import ServedBy
 from zelador.training_queue import RunState
 
 Scores = dict[str, float | None]  # by metric; None where the metric is not defined for the model

@@ -9,10 +9,10 @@ from typing import cast
 
 import msgspec
 
-from registry import manifest
-from registry.manifest import Manifest
+from registry.model import manifest
+from registry.model.manifest import Manifest
+from registry.model.payload import FOLDER, Payload, Placed
 from registry.names import NAME, check_name
-from registry.payload import FOLDER, Payload, Placed
 from registry.run_document import RunDocument, in_order
 from registry.signing import Keyring
 from registry.store import FileChunks, Store

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from registry import checkpoint, index, log
+from registry import index
 from registry.errors import ModelNotFound
-from registry.follow import Follower
-from registry.payload import FOLDER, Payload, folder
+from registry.log import checkpoint
+from registry.log import entry as log_entry
+from registry.log.follow import Follower
+from registry.log.state import State, etag
+from registry.model.payload import FOLDER, Payload, folder
 from registry.signing import Keyring
-from registry.state import State, etag
 from registry.store import Store
 from zelador.errors import Corrupt
 
@@ -50,13 +52,13 @@ def verify(store: Store, keyring: Keyring, derived: index.Index, expect: str | N
     try:
         chain.sync()
     except Corrupt as error:
-        findings.append(Finding(log.FOLDER, str(error)))
+        findings.append(Finding(log_entry.FOLDER, str(error)))
         return Report(etag(chain.state.head), chain.state.seq, len(chain.state.models), 0, tuple(findings))
     state = chain.state
     if expect is not None and expect.strip('"') not in {etag(digest) for digest in chain.digests}:
         findings.append(
             Finding(
-                log.FOLDER,
+                log_entry.FOLDER,
                 f"the entry last seen ({expect}) is missing: the log lost entries, or belongs to another registry",
             )
         )
@@ -91,7 +93,7 @@ class _Chain(Follower):
         super().__init__(store, keyring, from_zero=True)
         self.digests: list[str] = []
 
-    def _passed(self, entries: Sequence[tuple[log.Entry, str]]) -> None:
+    def _passed(self, entries: Sequence[tuple[log_entry.Entry, str]]) -> None:
         self.digests += [digest for _, digest in entries]
 
     def state_at(self, seq: int) -> State:
@@ -99,9 +101,9 @@ class _Chain(Follower):
 
 
 def _strays(store: Store, state: State) -> Iterator[Finding]:
-    for item in store.list(log.FOLDER):
-        name = item.key.removeprefix(f"{log.FOLDER}/")
-        if not log.FILE.match(name):
+    for item in store.list(log_entry.FOLDER):
+        name = item.key.removeprefix(f"{log_entry.FOLDER}/")
+        if not log_entry.FILE.match(name):
             yield Finding(item.key, "is not a log entry and is not read", fault=False)
         elif int(name[:8]) > state.seq:
             yield Finding(item.key, f"comes after a gap: entry {state.seq + 1} is missing")

@@ -20,5 +20,5 @@ VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip sync --quiet --require-hashes requirem
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --offline --no-deps --no-build-isolation -e .
 # Compiles what the services load, now and not at the first start; the rest of the 2 GB is never read.
 .venv/bin/python -m zelador.libgomp -m trainer.run.child </dev/null >/dev/null
-.venv/bin/python -c 'import ingest.service, inference.service, registry.api.service, zelador.cli.demo, zelador.cli.up'
+.venv/bin/python -c 'import ingest.service, inference.service, admin.service, command.demo.command, command.up.command'
 touch .venv/.ready

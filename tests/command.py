@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from zelador.cli.main import main
+from command.main import main
 
 
 @dataclass(frozen=True)

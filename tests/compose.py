@@ -14,8 +14,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from command.up.ports import HOST, choose
 from tests.outside import Outside
-from zelador.embedded.ports import HOST, choose
 
 ROOT = Path(__file__).parents[1]
 OURS = ("ingest", "inference", "trainer", "api")

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from registry import log
-from registry.manifest import Feature, Manifest, describe
+from registry.log import entry as log_entry
+from registry.model.manifest import Feature, Manifest, describe
 from registry.registry import Registry
 from zelador.errors import Conflict, NotFound, Unavailable
 from zelador.settings import RegistrySettings
@@ -151,7 +151,7 @@ def check(settings: RegistrySettings, outcome: Outcome, least: int, say: Callabl
     """No acknowledged change lost, none twice, no name twice, no half model, the chain whole, checkpoint = fold."""
     registry = Registry.open(settings)
     store = registry._store
-    entries = [json.loads(store.read(item.key)) for item in store.list(log.FOLDER)]
+    entries = [json.loads(store.read(item.key)) for item in store.list(log_entry.FOLDER)]
     times = Counter(entry["why"] for entry in entries)
     lost = [token for token in outcome.done if times[token] == 0]
     twice = [token for token in times if times[token] > 1 and token.startswith("w")]

@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from zelador.embedded.ports import HOST, choose
-from zelador.embedded.servers import broker_server, found_program, redis_server
+from command.up.ports import HOST, choose
+from command.up.servers import broker_server, found_program, redis_server
 
 KINDS = ("containers", "local", "embedded")
 REDIS_IMAGE = "redis:7.4"

@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from command.demo.scenarios.by_name import scenario
 from registry.registry import Feature, Registry, Upload
-from zelador.scenarios.by_name import scenario
 
 FEATURES = ("lux", "temperature", "vibration")
 

@@ -13,15 +13,15 @@ from typing import TypeVar
 import redis
 
 from registry.registry import Registry
+from registry.restored.watch import Watch
 from registry.run_document import RunDocument, result_of
-from registry.watch import Watch
 from trainer.dataset import from_readings
 from trainer.run.job import Options, train
 from trainer.run.process import Cancelled, Child
-from zelador.buffer.client import Patient, Stopping
+from zelador.buffer.connection import Patient, Stopping
 from zelador.buffer.history import labelled_readings
 from zelador.errors import ZeladorError
-from zelador.health import Heartbeat
+from zelador.heartbeat import Heartbeat
 from zelador.settings import Settings
 from zelador.training_queue import Consumer, Job
 from zelador.training_queue.consumer import LEASE_S

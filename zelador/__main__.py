@@ -1,5 +1,5 @@
 """`python -m zelador` is the command `zelador`."""
 
-from zelador.cli.main import main
+from command.main import main
 
 main()

@@ -1,7 +1,7 @@
 """What others wrote, made safe to show: nothing that a terminal obeys, and nothing that hides or reorders text.
 
 Device ids, topics, labels, notes, reasons, names of keys, messages of servers: whatever is not ours goes through here
-before it reaches a terminal. Pure functions; `zelador/cli/terminal.py` is where they are applied.
+before it reaches a terminal. Pure functions; `command/terminal.py` is where they are applied.
 """
 
 from __future__ import annotations

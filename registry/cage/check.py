@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from registry import manifest
 from registry.cage.cage import DEFAULT, MIB, Cage, CageDied, Limits
 from registry.cage.wire import CheckArchive, CheckModel, Convert, Converted, Passed, Refused
 from registry.errors import ArchiveRefused, ModelRefused, TypeRefused
-from registry.manifest import Manifest
+from registry.model import manifest
+from registry.model.manifest import Manifest
 from zelador.errors import InvalidInput
 
 # PyCaret, which a pickle may need, takes a minute and more than a GiB on a small machine.

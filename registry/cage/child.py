@@ -29,12 +29,12 @@ from registry.cage.wire import (
     pack,
     read_request,
 )
-from registry.skops_file import MAX_UNPACKED, mentions, unpacked_size
+from registry.model.skops_file import MAX_UNPACKED, mentions, unpacked_size
 
 if TYPE_CHECKING:
-    from registry.classifier import Classifier
+    from registry.model.classifier import Classifier
 
-PIPELINE = "model.skops"  # as registry.artefact, which imports NumPy: the limits come first
+PIPELINE = "model.skops"  # as registry.model.artefact, which imports NumPy: the limits come first
 KEPT = 8  # models kept to be asked, the last that came; the API counts in the same way
 MAX_REASON = 1_000  # characters
 
@@ -103,22 +103,22 @@ class _Work:
             self._limited = True
 
     def _archive(self, request: CheckArchive) -> Reply:
-        from registry import archive
+        from registry.bundle import bundle
 
         confine.limit_memory(self._memory + request.most_bytes + len(request.data), final=False)
-        saved, files = archive.opened(request.data, request.most_bytes)
+        saved, files = bundle.opened(request.data, request.most_bytes)
         most = min(request.most_bytes, MAX_UNPACKED)
         self._limit(files, unpacked_size(files[PIPELINE], most) if PIPELINE in files else 0)
-        left_out = archive.without_native(saved, files, request.native)
-        archive.check(saved, files)
+        left_out = bundle.without_native(saved, files, request.native)
+        bundle.check(saved, files)
         return Passed(left_out)
 
     def _model(self, request: CheckModel) -> Reply:
         import msgspec
 
-        from registry.artefact import open_classifier
-        from registry.integrity import load_pipeline
-        from registry.manifest import Manifest
+        from registry.model.artefact import open_classifier
+        from registry.model.integrity import load_pipeline
+        from registry.model.manifest import Manifest
 
         saved = msgspec.json.decode(request.manifest, type=Manifest)
         files = request.files

@@ -10,11 +10,11 @@ import json
 import warnings
 from typing import Any
 
-from registry import archive
-from registry.artefact import manifest_of, pack
+from registry.bundle import bundle
 from registry.cage.wire import Convert, Converted
-from registry.commit import now
 from registry.functions import upload_of
+from registry.log.commit import now
+from registry.model.artefact import manifest_of, pack
 from zelador.errors import InvalidInput
 
 
@@ -29,7 +29,7 @@ def convert(request: Convert) -> Converted:
         metadata["features"] = request.features
     upload = upload_of(model, metadata)
     files = pack(upload, request.name)
-    return Converted(archive.pack(manifest_of(upload, request.name, files, now()), files))
+    return Converted(bundle.pack(manifest_of(upload, request.name, files, now()), files))
 
 
 def _load(data: bytes, name: str) -> tuple[Any, list[str]]:

@@ -30,7 +30,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[2]))
     import skops.io  # noqa: F401 - what takes long; onnxruntime starts a thread, and comes after the fork
 
-    import registry.archive  # noqa: F401
+    import registry.bundle.bundle  # noqa: F401
 
     gc.freeze()
     woken, wakes = os.pipe()

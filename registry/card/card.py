@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from registry.errors import ModelNotFound
 from registry.facts import facts_of
-from registry.manifest import Feature
-from registry.manifest_shape import shown_document
+from registry.model.manifest import Feature
+from registry.model.manifest_shape import shown_document
 
 if TYPE_CHECKING:
     from registry.registry import Registry

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from registry.card.blocks import Code, Words
 from registry.card.card import Card, mapping
 from registry.card.numbers import number
-from registry.manifest import Feature
+from registry.model.manifest import Feature
 from zelador.printable import clean_json, shell_word
 
 

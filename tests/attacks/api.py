@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx
 
-from registry.api.key_file import ROLES, new_key
-from registry.api.service import run
+from admin.service import run
+from command.up.ports import choose
+from operations.key_file import ROLES, new_key
 from tests.small_models import select_one
-from zelador.embedded.ports import choose
 from zelador.settings import ApiSettings, RedisSettings, RegistrySettings, Settings
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import redis
 
+from command.up.ports import HOST, choose
+from command.up.servers import redis_server
 from zelador.buffer import Refused
-from zelador.embedded.ports import HOST, choose
-from zelador.embedded.servers import redis_server
 from zelador.messages import Arrival, Reading
 from zelador.settings import RedisSettings, Settings
 

@@ -24,8 +24,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from registry import archive, golden, manifest
-from registry.manifest import Feature, Manifest
+from registry.bundle import bundle
+from registry.model import golden, manifest
+from registry.model.manifest import Feature, Manifest
 
 MIB = 1_048_576
 FEATURES = ("lux", "temperature", "vibration")
@@ -51,7 +52,7 @@ def packed(
     features = tuple(Feature(name) for name in FEATURES)
     facts: dict[str, Any] = {"has_probabilities": True}
     saved = Manifest(1, "m", features, classes, served_by, "2026-01-01T00:00:00.000Z", facts, described)
-    return archive.pack(saved, files)
+    return bundle.pack(saved, files)
 
 
 def honest_rows(estimator: Any) -> bytes:

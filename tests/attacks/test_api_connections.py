@@ -14,8 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from registry.api import bodies, connections
-from registry.api.connections import Connections, connection_limit, share_of
+from admin import connections
+from admin.access import bodies
+from admin.connections import Connections, connection_limit, share_of
 from tests.attacks.api import Api, api_in, read_all, request
 
 UPLOAD = "POST /v1/models?name=x HTTP/1.1"
@@ -171,7 +172,7 @@ def test_one_network_counts_as_one_client() -> None:
 
 SMALL_SERVER = """
 import logging, socket, sys
-from registry.api.server import Server
+from admin.server import Server
 
 async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
@@ -191,7 +192,7 @@ def test_more_sockets_than_file_descriptors_do_not_stop_it(tmp_path: Path, limit
     """1,200 idle sockets to a process that may open 400 files: it answers, and its log stays short."""
     source = SMALL_SERVER
     if limit == 5_000:
-        source = f"import registry.api.server\nregistry.api.server.connection_limit = int\n{source}"
+        source = f"import admin.server\nadmin.server.connection_limit = int\n{source}"
     log = tmp_path / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(

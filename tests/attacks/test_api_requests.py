@@ -9,10 +9,10 @@ import httpx
 import pytest
 import redis
 
-from registry.api import stored_answers
-from registry.api.key_file import new_key
-from registry.api.proxies import client_address
-from registry.api.trail import Trail
+from admin.access import stored_answers
+from admin.access.proxies import client_address
+from operations.audit_log import Trail
+from operations.key_file import new_key
 from tests.attacks.api import Api, api_in, request
 from zelador.errors import InvalidInput
 from zelador.settings import load_settings
@@ -86,7 +86,7 @@ def test_no_answer_is_stored_in_a_redis_that_is_nearly_full(api: Api, monkeypatc
 
 
 def test_an_answer_that_is_too_large_to_keep_is_not_done_twice(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("registry.api.idempotency.MAX_ANSWER", 4_096 + 10)
+    monkeypatch.setattr("admin.access.idempotency.MAX_ANSWER", 4_096 + 10)
     with api.client("admin") as client:
         headers = {"Idempotency-Key": "large"}
         assert client.post("/v1/keys", json={"role": "viewer"}, headers=headers).status_code == 201

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from registry import archive, log
+from registry.bundle import bundle
 from registry.errors import ArchiveRefused
+from registry.log import entry as log_entry
 from registry.registry import Registry
 from registry.store import Folder
 from registry.store.sizes import LIMITS, check_size
@@ -40,7 +41,7 @@ def test_an_archive_that_is_laid_out_otherwise_is_refused(name: str) -> None:
         tracemalloc.start()
     try:
         with pytest.raises(ArchiveRefused):
-            archive.opened(data, LIMIT)
+            bundle.opened(data, LIMIT)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -52,7 +53,7 @@ def test_a_directory_is_counted_before_it_is_read(count: int) -> None:
     data = zip_files.zip64(count)
     tracemalloc.start()
     with pytest.raises(ArchiveRefused):
-        archive.opened(data, LIMIT)
+        bundle.opened(data, LIMIT)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < MIB
@@ -66,7 +67,7 @@ def test_archives_of_other_tools_are_taken() -> None:
         zip_files.repacked(data, zipfile.ZIP_STORED),
         zip_files.streamed(data),
     ):
-        saved, files = archive.opened(packed, LIMIT)
+        saved, files = bundle.opened(packed, LIMIT)
         assert saved.name == "good"
         assert "model.skops" in files
 
@@ -82,7 +83,7 @@ def test_a_mutated_archive_ends_in_a_verdict() -> None:
             )
             found[max(0, at)] = chance.randrange(256)
         with contextlib.suppress(ArchiveRefused):
-            archive.opened(bytes(found), LIMIT)
+            bundle.opened(bytes(found), LIMIT)
 
 
 # ── a copied folder ──────────────────────────────────────────────────────────────────────────
@@ -154,7 +155,7 @@ def test_what_is_no_file_of_ours_is_said_and_not_waited_for(folder: Path, put: A
     registry = Registry.open(folder)
     seq = registry.state.seq
     places = {
-        "log": folder / log.key(seq + 1),
+        "log": folder / log_entry.key(seq + 1),
         "manifest": next(folder.rglob("manifest.json")),
         "model": next(folder.rglob("model.skops")),
     }
@@ -191,7 +192,7 @@ def test_what_is_derived_is_done_without(folder: Path, put: Any) -> None:
 
 def test_a_commit_on_a_slot_that_is_no_file_ends(folder: Path) -> None:
     registry = Registry.open(folder)
-    pipe(folder / log.key(registry.state.seq + 1))
+    pipe(folder / log_entry.key(registry.state.seq + 1))
     assert isinstance(in_time(lambda: registry.select("good", by="me"), 20), ZeladorError)
 
 
@@ -216,8 +217,8 @@ def test_a_deep_folder_is_listed_to_a_bound(tmp_path: Path) -> None:
 
 
 def test_the_archive_of_a_model_is_taken_again(folder: Path) -> None:
-    data = archive.of(Registry.open(folder), "good")
-    saved, files = archive.opened(data, LIMIT)
+    data = bundle.of(Registry.open(folder), "good")
+    saved, files = bundle.opened(data, LIMIT)
     with zipfile.ZipFile(io.BytesIO(data)) as packed:
         assert set(packed.namelist()) == {*files, "manifest.json"}
     assert saved.name == "good"

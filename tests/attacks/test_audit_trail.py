@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from registry.api import trail as trail_module
-from registry.api.generations import FORMAT
-from registry.api.trail import Trail
-from registry.api.trail_entry import MAX_ENTRY, MAX_LINE, Change, decode, encode
+from operations import audit_log as trail_module
+from operations.audit_entry import MAX_ENTRY, MAX_LINE, Change, decode, encode
+from operations.audit_files import FORMAT
+from operations.audit_log import Trail
 from zelador.errors import Unavailable
 
 

@@ -14,24 +14,24 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from command.up.ports import HOST, choose
+from command.up.servers import redis_server
 from ingest.pressure import Pressure
 from tests.integration import recount
 from tests.integration.api.test_api import serving
 from tests.integration.test_buffer import entry
 from tests.servers import run_process
-from zelador import probes
+from zelador import endpoints
 from zelador.buffer import Outcome, Reader, Refused, Writer, connect_redis
 from zelador.buffer.batch import refusals
 from zelador.buffer.keys import Keys
 from zelador.decode import Decoder
-from zelador.embedded.ports import HOST, choose
-from zelador.embedded.servers import redis_server
-from zelador.health import Heartbeat
+from zelador.heartbeat import Heartbeat
 from zelador.ledger import LedgerReader
 from zelador.messages import Arrival, Prediction, Reading
-from zelador.progress import Facts, Watchdog
 from zelador.quarantine import Quarantine
 from zelador.settings import RedisSettings, Settings, TopicSettings
+from zelador.watchdog import Facts, Watchdog
 
 MIB = 1_048_576
 ROOM = 24 * MIB  # of the small Redis: itself takes a tenth of it
@@ -247,7 +247,7 @@ def test_a_full_redis_shows_at_once_on_the_ingesters_readiness(
     small: Settings, eventually: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing waits, nothing comes: all the same it is said that Redis refuses writes, and that it takes them again."""
-    monkeypatch.setattr("zelador.health.EVERY_S", 0.05)
+    monkeypatch.setattr("zelador.heartbeat.EVERY_S", 0.05)
     client = connect_redis(small.redis)
     heartbeat = Heartbeat(client, small.redis.prefix, "ingest", "i")
 
@@ -257,7 +257,7 @@ def test_a_full_redis_shows_at_once_on_the_ingesters_readiness(
 
     watchdog = Watchdog(facts, 30.0, Event())
     metrics = small.metrics.model_copy(update={"port": choose(["m"], {}, {})["m"]})
-    close = probes.serve(metrics, CollectorRegistry(), watchdog.trouble)
+    close = endpoints.serve(metrics, CollectorRegistry(), watchdog.trouble)
     try:
         url = f"http://{HOST}:{metrics.port}/readyz"
         assert httpx.get(url).status_code == 200

@@ -24,17 +24,18 @@ import skops.io
 from lightgbm import LGBMClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from registry import archive, golden
-from registry.api.key_file import new_key
-from registry.artefact import Upload
+from command.up.ports import choose
+from operations.key_file import new_key
+from registry.bundle import bundle
 from registry.cage.cage import MIB, Cage, Limits
 from registry.cage.check import check_archive
 from registry.errors import ArchiveRefused, ModelRefused
-from registry.manifest import Feature
+from registry.model import golden
+from registry.model.artefact import Upload
+from registry.model.manifest import Feature
 from registry.registry import Registry
 from tests.attacks import strangers
 from tests.small_models import select_one
-from zelador.embedded.ports import choose
 from zelador.settings import RegistrySettings
 
 LONG = pytest.mark.skipif(not os.environ.get("TEST_ATTACKS"), reason="set TEST_ATTACKS=1")
@@ -86,10 +87,10 @@ def refused(api: tuple[httpx.Client, psutil.Process], data: bytes) -> str:
 
 
 def archived(upload: Upload, name: str = "m", **facts: object) -> bytes:
-    from registry.artefact import manifest_of, pack
+    from registry.model.artefact import manifest_of, pack
 
     files = pack(upload, name)
-    return archive.pack(manifest_of(upload, name, files, "2026-01-01T00:00:00.000Z"), files)
+    return bundle.pack(manifest_of(upload, name, files, "2026-01-01T00:00:00.000Z"), files)
 
 
 @pytest.mark.parametrize("what", strangers.ALTERED)
@@ -172,7 +173,7 @@ def test_bytes_for_a_librarys_own_parser_are_taken_from_ourselves_only(tmp_path:
     features = tuple(Feature(name) for name in strangers.FEATURES)
     signed = Registry.open(RegistrySettings(url=str(tmp_path / "ours"), signing_key=(KEY,)))
     signed.save("lgbm", Upload(model, features, ("0", "1"), probe=rows[:5]), by="test")
-    exported = archive.of(signed, "lgbm")
+    exported = bundle.of(signed, "lgbm")
     stranger = Registry.open(RegistrySettings(url=str(tmp_path / "other")))
     with pytest.raises(ArchiveRefused, match="--trust"):
         stranger.admit(exported, 64 * MIB)
@@ -184,7 +185,7 @@ def test_bytes_for_a_librarys_own_parser_are_taken_from_ourselves_only(tmp_path:
     assert "model.skops" not in taken.files
     registered = stranger.add("onnx-only", taken.files, taken.manifest, by="test")
     assert stranger.load("onnx-only").classify(rows[:2]).labels == ["0", "0"]
-    assert archive.of(stranger, registered.name)
+    assert bundle.of(stranger, registered.name)
     with pytest.raises(Exception, match=r"model\.skops"):
         stranger.pipeline("onnx-only")
 
@@ -228,9 +229,9 @@ def test_a_tree_that_crashes_what_loads_it_in_a_copied_registry(tmp_path: Path) 
     features = tuple(Feature(name) for name in strangers.FEATURES)
     saved = Upload(tree, features, ("0", "1"), probe=strangers.ROWS[:5])
     files_of = archived(saved)
-    found, files = archive.opened(files_of, 64 * MIB)
+    found, files = bundle.opened(files_of, 64 * MIB)
     files["model.skops"] = strangers.node("left_child", 2**40)(tree)
-    from registry import manifest
+    from registry.model import manifest
 
     described = {path: manifest.describe(data) for path, data in files.items()}
     import msgspec

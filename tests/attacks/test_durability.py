@@ -12,16 +12,16 @@ from threading import Event
 import httpx
 import pytest
 
+from admin import service as api_service
+from command.doctor import buffer, buffer_facts
+from command.up.ports import HOST, choose
 from ingest import service as ingest_service
-from registry.api import service as api_service
 from tests.attacks.own_redis import OwnRedis, entry, refused, settings_of
 from tests.servers import found_or_skip
 from zelador.buffer import Stopping, Writer, connect_redis
 from zelador.buffer.durability import NotSynced, unsynced
 from zelador.buffer.keys import Keys
 from zelador.buffer.written import NO_FILE, NO_RIGHT, NotWritten
-from zelador.doctor import buffer, buffer_facts
-from zelador.embedded.ports import HOST, choose
 from zelador.errors import Unavailable
 from zelador.ledger import LedgerReader
 from zelador.quarantine import Quarantine

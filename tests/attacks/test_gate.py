@@ -12,12 +12,12 @@ from threading import Event
 
 import pytest
 
+from command.up.client_ids import ReservedIds
+from command.up.gate import Gate
+from command.up.ports import HOST, choose
+from command.up.servers import broker_server
 from tests.servers import found_or_skip, run_process
 from tests.unit.test_gate import EMOJI, KILLERS, packet, text
-from zelador.embedded.client_ids import ReservedIds
-from zelador.embedded.gate import Gate
-from zelador.embedded.ports import HOST, choose
-from zelador.embedded.servers import broker_server
 from zelador.link import Link, LinkOptions, Outgoing
 from zelador.settings import MqttSettings, Settings
 

@@ -11,9 +11,9 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from command.up.ports import HOST, choose
 from tests.integration.test_loops import READING, Stack, stack
 from tests.servers import found_or_skip, run_process
-from zelador.embedded.ports import HOST, choose
 from zelador.quarantine import Quarantine
 
 __all__ = ["stack"]  # a fixture

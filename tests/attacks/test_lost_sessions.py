@@ -12,7 +12,7 @@ from ingest.loop import Ingester
 from ingest.service import subscription
 from ingest.sessions import SessionRecord
 from zelador.buffer import Writer
-from zelador.health import Heartbeat
+from zelador.heartbeat import Heartbeat
 from zelador.ledger import LedgerReader
 from zelador.link import Link, LinkOptions
 from zelador.metrics import IngestMetrics

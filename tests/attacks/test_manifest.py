@@ -14,19 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from registry import archive
-from registry.artefact import manifest_of, pack
+from command.main import app
+from registry.bundle import bundle
 from registry.card import card_html, card_markdown, card_of
 from registry.errors import ArchiveRefused, DuplicateName
 from registry.facts import facts_of
 from registry.functions import save_model
-from registry.manifest import File
-from registry.manifest_shape import MAX_METADATA, SHAPES, check_metadata, shown, shown_document
+from registry.model.artefact import manifest_of, pack
+from registry.model.manifest import File
+from registry.model.manifest_shape import MAX_METADATA, SHAPES, check_metadata, shown, shown_document
 from registry.names import check_name, check_new_name
 from registry.registry import Feature, Query, Registry
 from tests import small_models
 from tests.memory_store import Memory
-from zelador.cli.main import app
 from zelador.errors import Corrupt, InvalidInput
 
 LIMIT = 64 << 20
@@ -106,7 +106,7 @@ def test_odd_metadata_in_an_archive_is_refused(name: str, packed: tuple[Any, dic
     saved, files = packed
     bad = msgspec.structs.replace(saved, metadata={**saved.metadata, **ODD[name]})
     with pytest.raises(ArchiveRefused):
-        archive.opened(archive.pack(bad, files), LIMIT)
+        bundle.opened(bundle.pack(bad, files), LIMIT)
 
 
 STRUCTURES: dict[str, Callable[[Any], Any]] = {
@@ -136,7 +136,7 @@ def test_an_odd_manifest_is_refused(name: str, packed: tuple[Any, dict[str, byte
         Registry.on(Memory()).add("bad", files, bad, by="me")
     if name != "an infinite range":  # JSON cannot even say it
         with pytest.raises(ArchiveRefused):
-            archive.opened(archive.pack(bad, files), LIMIT)
+            bundle.opened(bundle.pack(bad, files), LIMIT)
 
 
 def test_a_manifest_of_nothing_but_brackets_is_refused(packed: tuple[Any, dict[str, bytes]]) -> None:
@@ -150,7 +150,7 @@ def test_a_manifest_of_nothing_but_brackets_is_refused(packed: tuple[Any, dict[s
             for path, data in {**files, "manifest.json": text}.items():
                 zipped.writestr(path, data)
         with pytest.raises(ArchiveRefused):
-            archive.opened(buffer.getvalue(), LIMIT)
+            bundle.opened(buffer.getvalue(), LIMIT)
 
 
 def test_our_own_metadata_is_checked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +223,7 @@ def test_the_command_line_shows_every_model_whatever_one_holds(tmp_path: Path, m
 
 
 def test_a_damaged_report_is_said_on_the_card(packed: tuple[Any, dict[str, bytes]]) -> None:
-    from registry.manifest import describe
+    from registry.model.manifest import describe
 
     saved, files = packed
     odd = (

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.onnx.operators import OPERATORS
-from registry.onnx.wire import Malformed, parse
-from registry.onnx_audit import audit
+from registry.model.onnx.audit import audit
+from registry.model.onnx.operators import OPERATORS
+from registry.model.onnx.wire import Malformed, parse
 from tests.attacks import onnx_files
 from tests.onnx_models import compiled, every_kind
 

@@ -24,9 +24,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from registry.legacy import bring_in, look
-from registry.pickle_contents import contents
-from registry.pickles.names import CHECKS, LISTED, USUAL
+from registry.legacy.files import bring_in, look
+from registry.legacy.pickles.contents import contents
+from registry.legacy.pickles.names import CHECKS, LISTED, USUAL
 from registry.registry import Registry
 from tests.attacks import pickle_files
 from tests.attacks.pickle_files import REGION
@@ -100,7 +100,7 @@ def test_the_look_cries_no_wolf_at_pycaret() -> None:
 import io, pickle, warnings; warnings.simplefilter("ignore")
 import joblib, numpy as np, pandas as pd
 from pycaret.classification import ClassificationExperiment
-from registry.pickle_contents import contents
+from registry.legacy.pickles.contents import contents
 draw = np.random.default_rng(0)
 data = pd.DataFrame({"lux": draw.normal(400, 50, 150), "temperature": draw.normal(50, 10, 150)})
 data.loc[::17, "lux"] = np.nan

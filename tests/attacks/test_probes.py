@@ -11,16 +11,16 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from zelador import probes
-from zelador.embedded.ports import choose
+from command.up.ports import choose
+from zelador import endpoints
 from zelador.settings import MetricsSettings
 
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(probes, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(endpoints, "TIMEOUT_S", 0.5)
     port = choose(["probes"], {}, {})["probes"]
-    close = probes.serve(MetricsSettings(port=port), CollectorRegistry(), lambda: None)
+    close = endpoints.serve(MetricsSettings(port=port), CollectorRegistry(), lambda: None)
     yield port
     close()
 
@@ -35,7 +35,7 @@ def test_many_connections_take_few_threads_and_keep_no_probe_out(port: int, even
                 sock.connect(("127.0.0.1", port))
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5.0) as answer:
             assert answer.status == 200
-        eventually(lambda: threading.active_count() <= before + probes.MAX_CONNECTIONS + 1, "the threads' end")
+        eventually(lambda: threading.active_count() <= before + endpoints.MAX_CONNECTIONS + 1, "the threads' end")
 
 
 def test_a_request_that_comes_by_the_byte_is_ended(port: int) -> None:

@@ -14,8 +14,8 @@ import psutil
 import pytest
 from starlette.exceptions import HTTPException
 
-from registry.api.classifiers import Classifiers
-from registry.api.health import healthz
+from admin.api.health import healthz
+from admin.classifiers import Classifiers
 from registry.cage.child import KEPT
 from registry.registry import Registry
 from tests.small_models import select_one, upload

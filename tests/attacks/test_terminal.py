@@ -18,18 +18,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import zelador
-from registry.api.key_file import Key
+from command import train as train_command
+from command import watch as watch_command
+from command.demo.view import View
+from command.doctor import command as doctor_command
+from command.doctor.finding import broken
+from command.terminal import Terminal, print_json, say
+from command.up import command as up_command
+from operations.key_file import Key
 from registry.card.usage import shell_word
 from registry.registry import Registry
 from tests.command import zelador as command
 from tests.small_models import upload
-from zelador.cli import doctor as doctor_command
-from zelador.cli import train as train_command
-from zelador.cli import up as up_command
-from zelador.cli import watch as watch_command
-from zelador.cli.terminal import Terminal, print_json, say
-from zelador.demo.view import View
-from zelador.doctor.finding import broken
 from zelador.logs import set_up_logs
 from zelador.messages import Prediction
 from zelador.printable import clean, clean_json, is_safe
@@ -207,7 +207,7 @@ def test_quarantine_by_topic_reason_and_payload(
 def command_inside(*arguments: str) -> None:
     from unittest import mock
 
-    from zelador.cli.main import main
+    from command.main import main
 
     with mock.patch.object(sys, "argv", ["zelador", *arguments]), pytest.raises(SystemExit):
         main()
@@ -283,7 +283,7 @@ def test_a_fault_of_ours_is_shown_as_text(monkeypatch: pytest.MonkeyPatch) -> No
     def fail(*_: object) -> None:
         raise RuntimeError(ALL)
 
-    monkeypatch.setattr("zelador.cli.health.load_settings", fail)
+    monkeypatch.setattr("command.health.load_settings", fail)
     done = command("health")
     assert done.code == 1
     assert "Traceback" in done.err

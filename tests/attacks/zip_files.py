@@ -9,8 +9,8 @@ import zipfile
 from collections.abc import Callable
 from functools import cache
 
-from registry import archive
-from registry.artefact import manifest_of, pack
+from registry.bundle import bundle
+from registry.model.artefact import manifest_of, pack
 from tests import small_models
 
 END = 22
@@ -20,7 +20,7 @@ END = 22
 def good() -> bytes:
     upload = small_models.upload()
     files = pack(upload, "good")
-    return archive.pack(manifest_of(upload, "good", files, "2026-01-01T00:00:00.000Z"), files)
+    return bundle.pack(manifest_of(upload, "good", files, "2026-01-01T00:00:00.000Z"), files)
 
 
 def repacked(data: bytes, method: int = zipfile.ZIP_DEFLATED, more: dict[str, bytes] | None = None) -> bytes:

@@ -14,10 +14,10 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from command.up.ports import HOST
 from tests.compose import OURS, Stack, command
 from tests.outside import Outside
 from tests.servers import containers_missing
-from zelador.embedded.ports import HOST
 
 if not os.environ.get("TEST_COMPOSE"):
     pytest.skip("builds every image: TEST_COMPOSE=1 (make test-compose)", allow_module_level=True)

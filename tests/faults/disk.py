@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from zelador.embedded import tether
+from command.up import tether
 
 IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
 ROOT = Path(__file__).parent.parent.parent

@@ -6,10 +6,10 @@ import argparse
 from dataclasses import dataclass
 from typing import NoReturn
 
+from command.up.servers import found_program
 from tests.faults.schedule import WHOLE_S, Fault, schedule
 from tests.faults.site import Shape
 from tests.servers import asked
-from zelador.embedded.servers import found_program
 
 PROCESSES = ("ingest-1", "inference-1", "redis", "broker")
 WIRES = (

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from zelador.embedded import tether
+from command.up import tether
 
 AT_WORK = (b"taking readings from", b"classifying with")  # what our workers say once they have loaded everything
 WORDS = 4_000  # characters of a log that a failure shows

@@ -20,14 +20,14 @@ from types import TracebackType
 
 import redis
 
+from command.up.ports import choose
+from command.up.servers import broker_server, found_program, redis_server
 from tests.faults.book import Book
 from tests.faults.process import Process
 from tests.faults.witness import IngestTap, WorkerTap
 from tests.small_models import select_one
 from tests.wire import HOST, Wire
-from zelador.embedded.ports import choose
-from zelador.embedded.servers import broker_server, found_program, redis_server
-from zelador.health import workers
+from zelador.heartbeat import workers
 from zelador.ledger import Ledger, LedgerReader
 from zelador.libgomp import libgomp_environment
 from zelador.settings import Settings, environment

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 import msgspec
 import onnx
 
-from registry import archive
+from registry.bundle import bundle
 from registry.errors import ArchiveRefused
 from registry.facts import facts_of
-from registry.manifest import describe
-from registry.onnx_audit import audit
-from registry.state import Model, State
+from registry.log.state import Model, State
+from registry.model.manifest import describe
+from registry.model.onnx.audit import audit
 from tests.attacks import zip_files
 from tests.attacks.test_onnx_audit import mutant, same
 from tests.malformed.generate import random_json
@@ -29,7 +29,7 @@ NAMES = ("LogisticRegression", "KNeighbors", "RandomForest", "GaussianNB", "SVC"
 def run(seed: int, count: int) -> Iterator[tuple[bytes, Callable[[bytes], str]]]:
     chance = random.Random(seed)
     good = zip_files.good()
-    saved, files = archive.read(good, LIMIT)
+    saved, files = bundle.read(good, LIMIT)
     text = json.loads(msgspec.json.encode(saved))
     models = [compiled(name) for name in NAMES]
     for number in range(count):
@@ -83,7 +83,7 @@ def _zipped(files: dict[str, bytes]) -> bytes:
 
 def _read(data: bytes) -> str:
     try:
-        saved, files = archive.read(data, LIMIT)
+        saved, files = bundle.read(data, LIMIT)
     except ArchiveRefused:
         return "refused"
     for path, content in files.items():

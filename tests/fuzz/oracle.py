@@ -17,7 +17,7 @@ import tempfile
 import types
 import warnings
 
-from registry.pickles.names import USUAL
+from registry.legacy.pickles.names import USUAL
 
 MEMORY = 3 << 30
 CPU_S = 600

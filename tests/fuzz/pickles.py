@@ -25,7 +25,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from registry.pickle_contents import contents, unpacked
+from registry.legacy.pickles.contents import contents, unpacked
 from tests.attacks.pickle_files import F8, O8, REGION, SYSTEM, call, fields, glob, hostile, short, wrapper
 
 ANSWER_S = 60.0

@@ -8,12 +8,12 @@ from threading import Event
 import pytest
 import redis
 
+from command.up.ports import HOST, choose
+from command.up.servers import redis_server
 from tests.integration.test_buffer import entry
 from tests.integration.test_bytes import asking, refused
 from tests.servers import run_process
 from zelador.buffer import Outcome, Reader, Writer, budget, connect_redis
-from zelador.embedded.ports import HOST, choose
-from zelador.embedded.servers import redis_server
 from zelador.messages import Arrival, Prediction, Reading
 from zelador.settings import RedisSettings, Settings
 

@@ -14,21 +14,21 @@ from pathlib import Path
 import pytest
 import redis
 
-from registry.doctor import check
+from command.doctor.broker_facts import TRIED, try_queue
+from command.doctor.examine import examine
+from command.doctor.mqtt import Session
+from command.doctor.outage import Queue
+from command.doctor.processes import Chosen
+from command.doctor.registry import check
+from command.up.ports import HOST, choose
+from command.up.servers import broker_server
 from registry.registry import Registry
+from registry.restored.last_seen import LastSeen, Seen
 from registry.store import open_store
 from tests.s3_server import BUCKET, run_s3
 from tests.servers import found_or_skip, run_broker, run_process
 from tests.small_models import select_one
 from tests.up import COMMAND, clean_environment
-from zelador.doctor.broker_facts import TRIED, try_queue
-from zelador.doctor.examine import examine
-from zelador.doctor.mqtt import Session
-from zelador.doctor.outage import Queue
-from zelador.doctor.processes import Chosen
-from zelador.embedded.ports import HOST, choose
-from zelador.embedded.servers import broker_server
-from zelador.last_seen import LastSeen, Seen
 from zelador.settings import MqttSettings, RegistrySettings, Settings
 
 pytestmark = pytest.mark.long

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from zelador.buffer.keys import Keys
-from zelador.health import Heartbeat, workers
+from zelador.heartbeat import Heartbeat, workers
 from zelador.settings import Settings
 
 

@@ -10,12 +10,12 @@ import pytest
 import redis
 from msgspec.structs import replace
 
+from command.up.ports import HOST, choose
 from tests.integration import recount
 from tests.integration.test_buffer import drain, entry, refused
 from tests.servers import run_process
 from zelador.buffer import Outcome, Reader, Writer, connect_redis
 from zelador.buffer.library import FUNCTIONS, Library, library_text
-from zelador.embedded.ports import HOST, choose
 from zelador.ledger import LedgerReader
 from zelador.quarantine import Quarantine
 from zelador.settings import RedisSettings, Settings
@@ -101,7 +101,7 @@ def test_on_a_redis_that_has_no_functions(settings: Settings, old_redis: str, ma
 def test_a_full_redis_lets_what_is_finished_go(tmp_path: Path, settings: Settings, mark: str) -> None:
     """Or it would stay full: settling is allowed there, and trims."""
     port = choose(["redis"], {}, {})["redis"]
-    from zelador.embedded.servers import redis_server
+    from command.up.servers import redis_server
 
     with run_process(redis_server(tmp_path, port).command, port):
         url = f"redis://{HOST}:{port}/0"

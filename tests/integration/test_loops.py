@@ -19,7 +19,7 @@ from tests.small_models import select_one, upload
 from tests.wire import Wire
 from zelador.buffer import Reader, Writer
 from zelador.buffer.keys import Keys
-from zelador.health import Heartbeat, workers
+from zelador.heartbeat import Heartbeat, workers
 from zelador.ledger import LedgerReader
 from zelador.link import Link, LinkOptions, Outgoing
 from zelador.metrics import InferenceMetrics, IngestMetrics

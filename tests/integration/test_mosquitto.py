@@ -11,9 +11,9 @@ from threading import Event
 
 import pytest
 
+from command.up.ports import choose
+from command.up.servers import broker_server
 from tests.servers import found_or_skip, run_process
-from zelador.embedded.ports import choose
-from zelador.embedded.servers import broker_server
 from zelador.link import Link, LinkOptions, Outgoing
 from zelador.settings import MqttSettings
 

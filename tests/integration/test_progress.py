@@ -10,11 +10,11 @@ from threading import Event
 import httpx
 import pytest
 
+from command.health import health
+from command.up.ports import HOST, choose
 from ingest.service import run
 from tests.integration.test_redis_away import OwnRedis
 from tests.integration.test_redis_away import own as own
-from zelador.cli.health import health
-from zelador.embedded.ports import HOST, choose
 from zelador.errors import InvalidInput
 from zelador.link import Link, LinkOptions, Outgoing
 from zelador.settings import HealthSettings, IngestSettings, MetricsSettings, Settings

@@ -12,9 +12,9 @@ from threading import Event
 import pytest
 import redis
 
+from command.up.ports import HOST, choose
+from command.up.servers import redis_server
 from zelador.buffer import Reader, Stopping, Writer
-from zelador.embedded.ports import HOST, choose
-from zelador.embedded.servers import redis_server
 from zelador.errors import Unavailable
 from zelador.messages import Arrival, Reading
 from zelador.settings import RedisSettings, Settings

@@ -14,18 +14,18 @@ from threading import Event
 import httpx
 import pytest
 
+from command.up.ports import HOST, choose
 from inference import service as inference
 from ingest import service as ingest
-from registry.accept import accept
 from registry.registry import Registry
+from registry.restored.accept import accept
+from registry.restored.last_seen import LastSeen, Seen
 from tests.command import zelador
 from tests.integration.api.test_api import serving
 from tests.small_models import select_one, upload
 from trainer import service as trainer
 from zelador.buffer import connect_redis
-from zelador.embedded.ports import HOST, choose
-from zelador.health import workers
-from zelador.last_seen import LastSeen, Seen
+from zelador.heartbeat import workers
 from zelador.link import Link, LinkOptions, Outgoing
 from zelador.settings import MetricsSettings, Settings, environment
 
@@ -155,7 +155,7 @@ def test_both_say_so_and_the_worker_goes_on_until_it_is_accepted(
         verified = zelador("models", "verify")
         assert verified.code == 1
         assert "lost entries" in verified.out
-        said_by = [record.levelname for record in caplog.records if record.name == "registry.watch"]
+        said_by = [record.levelname for record in caplog.records if record.name == "registry.restored.watch"]
         assert said_by == ["ERROR", "ERROR"]  # the API's and the worker's, once each
         accepted = zelador("models", "accept", "--why", "the disk died")
         assert accepted.code == 0

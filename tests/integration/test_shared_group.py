@@ -19,11 +19,11 @@ from threading import Event
 import pytest
 import redis
 
+from command.up.ports import HOST, choose
+from command.up.servers import broker_server
 from tests.servers import found_or_skip, run_broker, run_process
 from zelador.buffer.keys import Keys
-from zelador.embedded.ports import HOST, choose
-from zelador.embedded.servers import broker_server
-from zelador.health import workers
+from zelador.heartbeat import workers
 from zelador.ledger import LedgerReader
 from zelador.link import Link, LinkOptions, Outgoing
 from zelador.settings import MqttSettings, Settings, environment

@@ -23,7 +23,7 @@ from tests.session_broker import Cut, SessionBroker
 from zelador.buffer import Writer
 from zelador.buffer.keys import Keys
 from zelador.decode import Decoder
-from zelador.health import Heartbeat
+from zelador.heartbeat import Heartbeat
 from zelador.ledger import LedgerReader
 from zelador.link import Link, LinkOptions
 from zelador.link.buffered import CHUNK
@@ -144,7 +144,7 @@ def peak() -> Iterator[Callable[[], int]]:
         patch.setattr(Connection, "turn", watched)
         patch.setattr("ingest.loop.IDLE_S", 0.01)
         patch.setattr("zelador.link.session.backoff", lambda attempt: 0.001)
-        patch.setattr("zelador.buffer.client.backoff", lambda attempt: 0.01)
+        patch.setattr("zelador.buffer.connection.backoff", lambda attempt: 0.01)
         yield ask
 
 

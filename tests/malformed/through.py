@@ -19,7 +19,7 @@ from tests.malformed.corpus import Sample
 from tests.malformed.generate import topic
 from zelador.buffer.keys import Keys
 from zelador.decode import Decoder
-from zelador.health import workers
+from zelador.heartbeat import workers
 from zelador.ledger import LedgerReader
 from zelador.link import Link, LinkOptions, Outgoing
 from zelador.settings import Settings, environment

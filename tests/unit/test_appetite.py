@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zelador.buffer.appetite import Appetite
+from zelador.buffer.read_size import Appetite
 
 
 def test_after_a_pause_it_expects_packs() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from zelador.embedded.servers import mosquitto_config, redis_server
+from command.up.servers import mosquitto_config, redis_server
 from zelador.settings import MqttSettings, load_settings
 
 ROOT = Path(__file__).parents[2]

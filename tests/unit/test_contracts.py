@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from registry import log
+from registry.log import entry as log_entry
 from zelador.buffer.keys import Keys
 from zelador.decode import Decoder
 from zelador.ledger import Ledger
@@ -70,7 +70,7 @@ def test_an_entry_of_the_stream() -> None:
 
 def test_an_entry_of_the_log() -> None:
     (text,) = of("log-entry")
-    entry = log.decode(text.encode(), 7, json.loads(text)["previous"])
+    entry = log_entry.decode(text.encode(), 7, json.loads(text)["previous"])
     assert entry.ops[0]["op"] == "select"
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from inference.swap import Live, SwapState, take_up
 from ingest.pressure import RESUME_AT, Pressure
 from registry.errors import ModelRefused
-from registry.state import Selection
+from registry.log.state import Selection
 from zelador.ledger import Ledger
 from zelador.retry import backoff
 

@@ -12,9 +12,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from zelador.embedded.client_ids import ReservedIds
-from zelador.embedded.connect_packet import MAX_CONNECT_BYTES, read_connect
-from zelador.embedded.device_stream import MAX_FILTER_PACKET, DeviceStream, Refused
+from command.up.client_ids import ReservedIds
+from command.up.connect_packet import MAX_CONNECT_BYTES, read_connect
+from command.up.device_stream import MAX_FILTER_PACKET, DeviceStream, Refused
 from zelador.settings import Settings
 
 NO_SURROGATES = st.characters(exclude_categories=["Cs"], exclude_characters="\0")

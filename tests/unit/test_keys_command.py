@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from registry.api.key_file import KeyFile
-from zelador.cli.keys import app
+from command.keys import app
+from operations.key_file import KeyFile
 from zelador.errors import Conflict, InvalidInput, NotFound
 
 

@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from zelador.progress import Facts, Watchdog, trouble
+from zelador.watchdog import Facts, Watchdog, trouble
 
 LIMIT = 30.0
 WELL = Facts(turned_at=100.0, held=5, progressed_at=99.0)
@@ -43,7 +43,7 @@ def test_the_nearest_cause_is_said_first() -> None:
 
 
 def test_the_watchdog_says_it_once_and_says_when_it_is_over(eventually, caplog, monkeypatch) -> None:
-    monkeypatch.setattr("zelador.progress.LOOK_S", 0.01)
+    monkeypatch.setattr("zelador.watchdog.LOOK_S", 0.01)
     caplog.set_level("INFO")
     stop, heard, now_well = Event(), list[bool](), Event()
     dead, well = Facts(float("-inf")), Facts(float("inf"))

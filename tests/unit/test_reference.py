@@ -17,7 +17,7 @@ def test_the_settings_page_is_fresh_and_every_setting_has_its_why() -> None:
 
 
 def test_every_command_is_in_the_page() -> None:
-    from zelador.cli.main import app
+    from command.main import app
 
     page = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
     for command in app.registered_commands:

@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 from threading import Event
 
+from command.up.home import home_settings
+from command.up.servers import redis_server
 from tests.outside import Outside
 from tests.up import Up
 from zelador.buffer import Writer
-from zelador.embedded.home import home_settings
-from zelador.embedded.servers import redis_server
 from zelador.ledger import LedgerReader
 from zelador.messages import Arrival, Reading
 from zelador.settings import load_settings

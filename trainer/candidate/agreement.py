@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.manifest import ServedBy
+from registry.model.manifest import ServedBy
 from registry.run_document import Agreement
 
 Rows = NDArray[np.float64]

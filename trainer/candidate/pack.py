@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from registry.artefact import Upload
-from registry.classifier import OnnxEngine, PipelineEngine
-from registry.manifest import Feature
+from registry.model.artefact import Upload
+from registry.model.classifier import OnnxEngine, PipelineEngine
+from registry.model.manifest import Feature
 from trainer.candidate.agreement import compare, decide, document, probe_rows
 from trainer.candidate.compile import compile_pipeline
 from trainer.evaluate import report

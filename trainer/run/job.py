@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from threading import Event
 
-from registry.commit import now
+from registry.log.commit import now
 from registry.names import check_new_name
 from registry.registry import Registry
 from registry.run_document import Candidate, RunDocument, TrainedModel, in_order

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from registry import manifest
-from registry.artefact import manifest_of, pack
-from registry.commit import now
-from registry.manifest import Feature
+from registry.log.commit import now
+from registry.model import manifest
+from registry.model.artefact import manifest_of, pack
+from registry.model.manifest import Feature
 from registry.run_document import Candidate, LeaderboardRow, Scores, Seconds
 from trainer.candidate.pack import upload
 from trainer.candidate.rebuild import check_rebuilt, rebuild

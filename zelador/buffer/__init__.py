@@ -1,7 +1,7 @@
 """The durable buffer between the two workers: Redis Streams, and the functions that change them in one step each."""
 
 from zelador.buffer.batch import Refused
-from zelador.buffer.client import Stopping, connect_redis
+from zelador.buffer.connection import Stopping, connect_redis
 from zelador.buffer.reader import Delivered, Outcome, Reader
 from zelador.buffer.writer import Accepted, Writer
 

@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 import redis
 
-from zelador.buffer.appetite import Appetite
 from zelador.buffer.batch import Refused, around_device, quarantine_bounds, with_requests
-from zelador.buffer.client import Patient
+from zelador.buffer.connection import Patient
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
+from zelador.buffer.read_size import Appetite
 from zelador.buffer.written import Confirmer
 from zelador.messages import Arrival, Prediction, encode_json
 from zelador.settings import Settings

@@ -12,7 +12,7 @@ from threading import Event
 from typing import Any
 
 from zelador.buffer.batch import Refused, append_arguments, around_device, quarantine_bounds
-from zelador.buffer.client import Patient, Stopping
+from zelador.buffer.connection import Patient, Stopping
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
 from zelador.buffer.written import Confirmer

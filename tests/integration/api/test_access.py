@@ -11,11 +11,12 @@ import httpx
 import pytest
 import redis
 
-from registry.api import key_file, last_use
-from registry.api.attempts import FORGOTTEN_S, FREE, MOST, Attempts
-from registry.api.key_file import KeyFile, new_key
-from registry.api.rate import Rate
-from registry.api.trail import Trail
+from admin.access import last_use
+from admin.access.attempts import FORGOTTEN_S, FREE, MOST, Attempts
+from admin.access.rate import Rate
+from operations import key_file
+from operations.audit_log import Trail
+from operations.key_file import KeyFile, new_key
 from tests.integration.api.test_api import READING, is_problem, serving
 from tests.integration.api.test_api import api_settings as api_settings
 from tests.integration.api.test_api import client as client
@@ -265,7 +266,7 @@ def test_a_fault_of_ours_shows_nothing_of_itself(
     def fail(*_: object) -> None:
         raise RuntimeError("a secret of ours")
 
-    monkeypatch.setattr("zelador.recent.Recent.devices", fail)
+    monkeypatch.setattr("operations.views.stream.Recent.devices", fail)
     answer = client.get("/v1/devices")
     is_problem(answer, 500, "internal")
     assert "secret" not in answer.text

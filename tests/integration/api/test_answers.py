@@ -12,17 +12,19 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from registry import manifest
-from registry.api import audit, files, trail
+from admin.api import audit, files
+from operations import audit_log
+from operations.views import stream
 from registry.functions import save_model
+from registry.model import manifest
 from registry.registry import Registry
 from tests.integration.api.test_api import READING, serving
 from tests.integration.api.test_api import api_settings as api_settings
 from tests.integration.test_quarantine import HOT, Site
 from tests.small_models import fitted, select_one, upload
-from zelador import messages, recent
+from zelador import messages
 from zelador.buffer.keys import Keys
-from zelador.health import Heartbeat
+from zelador.heartbeat import Heartbeat
 from zelador.messages import encode_json, iso
 from zelador.settings import Settings
 
@@ -234,8 +236,8 @@ def test_one_real_answer_of_every_operation_is_as_the_document_says(
         (manifest.Manifest, files.Manifest),
         (manifest.Feature, files.Feature),
         (manifest.File, files.File),
-        (trail.Change, audit.Change),
-        (messages.Prediction, recent.Prediction),
+        (audit_log.Change, audit.Change),
+        (messages.Prediction, stream.Prediction),
     ],
 )
 def test_no_field_of_a_record_is_left_out_of_its_answer(struct: type[msgspec.Struct], shape: type) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from registry.api.key_file import KeyFile, first_key, new_key
-from registry.api.service import run
+from admin.service import run
+from command.up.ports import choose
+from operations.key_file import KeyFile, first_key, new_key
 from registry.registry import Registry
 from tests.small_models import select_one, upload
-from zelador.embedded.ports import choose
 from zelador.errors import Corrupt
 from zelador.settings import Settings
 

@@ -22,8 +22,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from registry.api.problems import KINDS, TITLES
-from registry.api.roles import FIELD
+from admin.access.roles import FIELD
+from admin.document.problems import KINDS, TITLES
 from tests.integration.api.test_api import api_settings as api_settings
 from tests.integration.api.test_api import serving
 from tests.integration.test_quarantine import HOT, Site

@@ -12,8 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from registry import archive, manifest
-from registry.api.key_file import new_key
+from operations.key_file import new_key
+from registry.bundle import bundle
+from registry.model import manifest
 from registry.registry import Registry
 from tests.integration.api.test_api import READING, is_problem, serving
 from tests.integration.api.test_api import api_settings as api_settings
@@ -253,7 +254,7 @@ def test_an_upload_has_a_limit_of_its_own_packed_and_unpacked(api_settings: Sett
     registry = Registry.open(api_settings.registry.url)
     registry.save("small", upload(), by="test")
     found = registry.manifest("small")
-    good = archive.pack(found, {path: registry.file("small", path) for path in found.files})
+    good = bundle.pack(found, {path: registry.file("small", path) for path in found.files})
     limits = api_settings.api.model_copy(update={"max_body_bytes": 100, "max_upload_bytes": len(good) + 10})
     with serving(api_settings.model_copy(update={"api": limits})) as client:
         unpacked = client.post("/v1/models?name=x", content=good, headers=ZIP)

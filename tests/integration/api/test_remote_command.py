@@ -11,13 +11,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from registry.api.key_file import new_key
+from command.api_client import Api
+from operations.key_file import new_key
 from registry.registry import Registry
 from tests.command import Done, zelador
 from tests.integration.api.test_api import api_settings, serving
 from tests.small_models import select_one, upload
 from zelador.errors import Conflict, InvalidInput
-from zelador.remote import Api
 from zelador.settings import Settings
 
 __all__ = ["api_settings"]
@@ -108,7 +108,7 @@ def test_a_model_goes_there_and_comes_back_as_one_file(client: httpx.Client, reg
 def test_every_page_of_a_long_list_is_read(
     client: httpx.Client, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zelador.cli.models.remote.PAGE", 1)
+    monkeypatch.setattr("command.models.remote.PAGE", 1)
     for name in ("other", "small", "other"):
         registry.select(name, by="test")
     assert len(zelador("models", "list", "--json").json) == 2

@@ -10,10 +10,10 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from registry.api import roles
-from registry.api.access import OPEN
-from registry.api.app import PARTS, make_app
-from registry.api.key_file import ROLES, new_key, revoke
+from admin.access import roles
+from admin.access.guard import OPEN
+from admin.app import PARTS, make_app
+from operations.key_file import ROLES, new_key, revoke
 from tests.integration.api.test_api import api_settings as api_settings
 from tests.integration.api.test_api import is_problem, serving
 from tests.small_models import select_one

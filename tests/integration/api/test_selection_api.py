@@ -14,7 +14,7 @@ from tests.integration.api.test_api import is_problem
 from tests.integration.test_quarantine import Site
 from tests.small_models import upload
 from zelador.buffer.keys import Keys
-from zelador.health import Heartbeat
+from zelador.heartbeat import Heartbeat
 from zelador.messages import Arrival, Reading
 from zelador.settings import Settings
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from registry import manifest
-from registry.artefact import manifest_of, pack
-from registry.commit import now
 from registry.errors import DuplicateName, ModelRefused
+from registry.log.commit import now
+from registry.model import manifest
+from registry.model.artefact import manifest_of, pack
 from registry.registry import Registry
 from registry.store import Folder
 from tests.memory_store import Memory

@@ -12,16 +12,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from registry import (
-    delete_model,
-    get_model_metadata,
-    get_models_summary,
-    golden,
-    list_models,
-    load_model,
-    save_model,
-)
+from registry import delete_model, get_model_metadata, get_models_summary, list_models, load_model, save_model
 from registry.errors import ModelRefused
+from registry.model import golden
 from registry.registry import Registry
 
 X = np.array([[15.0, 14.0, 0.5], [10.0, 24.0, 0.1], [35.0, 44.0, 1.5], [9.0, 80.0, 2.5]])

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import redis
 
+from command.models.target import model_names
 from registry.registry import Registry
-from registry.watch import Watch
+from registry.restored.watch import Watch
 from tests.command import zelador
 from tests.small_models import fitted, rows_and_labels, upload
-from zelador.cli.models.place import model_names
 
 READING = ("lux=412", "temperature=61.4", "vibration=3.82")
 
@@ -94,7 +94,7 @@ def test_compare_stands_side_by_side_and_marks_the_best(registry: Registry) -> N
 
 
 def test_names_too_wide_for_the_terminal_stand_below(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zelador.cli.tables.WIDE", 30)
+    monkeypatch.setattr("command.output.WIDE", 30)
     lines = zelador("models", "compare", "first", "ridge").out.splitlines()
     assert lines[0].split() == ["1", "2"]
     assert max(map(len, lines)) <= 40, lines

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from registry import log
-from registry.commit import Log
 from registry.errors import DuplicateName, ModelNotFound, ModelRefused, ModelSelected, Moved
+from registry.log import entry as log_entry
+from registry.log.commit import Log
 from registry.registry import Registry
 from registry.store import Folder, Uncertain
 from tests.small_models import rows_and_labels, upload
@@ -69,7 +69,7 @@ def test_if_match(registry: Registry) -> None:
     registry.save("two", upload(), by="me")
     with pytest.raises(Moved):
         registry.select("one", by="me", if_match=old)
-    registry.select("one", by="me", if_match=f'"{registry.state.etag}"')
+    registry.select("one", by="me", if_match=f'"{registry.log.state.etag}"')
 
 
 @pytest.mark.parametrize("path", ["model.skops", "golden.json", "manifest.json"])
@@ -82,7 +82,7 @@ def test_an_altered_file_is_refused(registry: Registry, path: str) -> None:
 
 
 def test_a_model_that_answers_otherwise_than_when_it_was_saved_is_refused(registry: Registry) -> None:
-    from registry import golden
+    from registry.model import golden
 
     registry.save("one", upload(), by="me")
     classifier = registry.load("one")
@@ -107,7 +107,7 @@ def test_registry_json_is_derived_and_never_read(registry: Registry) -> None:
 
 def test_a_log_that_was_replaced_under_us_is_noticed(registry: Registry) -> None:
     registry.save("one", upload(), by="me")
-    newest = registry._store.path / log.key(registry.state.seq)
+    newest = registry._store.path / log_entry.key(registry.state.seq)
     newest.write_bytes(newest.read_bytes().replace(b'"by": "me"', b'"by": "you"'))
     with pytest.raises(Corrupt, match="restored or replaced while in use"):
         registry.sync()

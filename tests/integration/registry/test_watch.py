@@ -12,15 +12,15 @@ import msgspec
 import pytest
 import redis
 
-from registry.accept import accept
 from registry.errors import LogReplaced
 from registry.registry import Registry
-from registry.watch import UNREACHABLE, Watch
+from registry.restored.accept import accept
+from registry.restored.last_seen import LastSeen, Record, Seen, ask
+from registry.restored.watch import UNREACHABLE, Watch
 from tests.small_models import select_one
 from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
 from zelador.errors import NotFound, Unavailable
-from zelador.last_seen import LastSeen, Record, Seen, ask
 from zelador.settings import RedisSettings, Settings
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from registry.api.runs import Run, describe
+from admin.api.runs import Run, describe
 from registry.registry import Registry
 from trainer import service
 from zelador.buffer import connect_redis
-from zelador.health import workers
+from zelador.heartbeat import workers
 from zelador.settings import Settings
 from zelador.training_queue import Consumer, TrainingQueue
 

@@ -17,13 +17,13 @@ import numpy as np
 import psutil
 import pytest
 
+from command.demo.scenarios.by_name import scenario
 from registry.card import card_of
 from registry.registry import Registry
 from tests.up import COMMAND, clean_environment
 from trainer.dataset import from_readings
 from trainer.run.job import Options, new_run_id, train
 from zelador.errors import Unavailable
-from zelador.scenarios.by_name import scenario
 from zelador.settings import Settings
 
 pytestmark = pytest.mark.training

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from zelador.doctor import broker
-from zelador.doctor.broker import BrokerFacts
-from zelador.doctor.mosquitto import BrokerConfig, parse, persistence, read_config
-from zelador.doctor.outage import Probe, Queue, covered_s, outage, queue_of, rate_between
-from zelador.embedded.servers import broker_server, mosquitto_config
+from command.doctor import broker
+from command.doctor.broker import BrokerFacts
+from command.doctor.mosquitto import BrokerConfig, parse, persistence, read_config
+from command.doctor.outage import Probe, Queue, covered_s, outage, queue_of, rate_between
+from command.up.servers import broker_server, mosquitto_config
 from zelador.errors import InvalidInput
 from zelador.settings import MqttSettings, Settings
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from zelador.cli.doctor import lines, summary
-from zelador.doctor import Finding, disk, processes, worst
-from zelador.doctor.configured import configured, overlap
-from zelador.doctor.examine import Report
-from zelador.doctor.outage import Queue
-from zelador.doctor.processes import Beat, Chosen
+from command.doctor import Finding, disk, processes, worst
+from command.doctor.command import lines, summary
+from command.doctor.configured import configured, overlap
+from command.doctor.examine import Report
+from command.doctor.outage import Queue
+from command.doctor.processes import Beat, Chosen
 from zelador.settings import MqttSettings, RedisSettings, Settings
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zelador.doctor import buffer
-from zelador.doctor.buffer import RedisFacts
+from command.doctor import buffer
+from command.doctor.buffer import RedisFacts
 from zelador.settings import RedisSettings
 
 GOOD_INFO = {

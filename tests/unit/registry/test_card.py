@@ -15,7 +15,7 @@ import pytest
 from registry.card import POLICY, Card, card_html, card_markdown
 from registry.card.numbers import interval
 from registry.card.page import METRICS, page_of
-from registry.manifest import Feature
+from registry.model.manifest import Feature
 
 EVIL = (
     '</style><script src="http://evil.example/x.js">alert(1)</script> | `x` <img onerror=a src=//evil.example>'

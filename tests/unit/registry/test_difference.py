@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from registry.watch import difference
-from zelador.last_seen import Seen
+from registry.restored.last_seen import Seen
+from registry.restored.watch import difference
 
 SEEN = Seen("r1", 7, "seq-00112233445566aa", "2026-11-24T10:00:00.000Z", "the API")
 

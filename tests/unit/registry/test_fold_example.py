@@ -1,8 +1,8 @@
-"""The example in the docstring of registry.fold runs as written."""
+"""The example in the docstring of registry.log.fold runs as written."""
 
 import doctest
 
-from registry import fold
+from registry.log import fold
 
 
 def test_the_example_of_the_chain() -> None:

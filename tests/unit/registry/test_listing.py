@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.columns import pack, unpack
+from registry.model.columns import pack, unpack
 from registry.registry import Query, Registry
 from tests.memory_store import Memory
 from tests.registry_writers import save

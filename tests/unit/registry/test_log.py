@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry import log
 from registry.errors import DuplicateName, ModelNotFound, ModelSelected
-from registry.fold import fold
+from registry.log import entry as log_entry
+from registry.log.fold import fold
+from registry.log.state import State
 from registry.names import check_name
-from registry.state import State
 from zelador.errors import Corrupt, InvalidInput, ZeladorError
 
 NAMES = ("a", "b", "c")
@@ -27,10 +27,10 @@ def entries(ops: list[dict]) -> list[bytes]:
     """A chain with one entry per operation, of the operations that are allowed."""
     state, chain = State(), []
     for op in [{"op": "create", "registry": "r"}, *ops]:
-        entry = log.Entry(state.seq + 1, state.head, f"c{len(chain)}", "now", "me", "", (op,))
-        data = log.encode(entry)
+        entry = log_entry.Entry(state.seq + 1, state.head, f"c{len(chain)}", "now", "me", "", (op,))
+        data = log_entry.encode(entry)
         try:
-            state = fold(state, entry, log.digest(data))
+            state = fold(state, entry, log_entry.digest(data))
         except ZeladorError:
             continue
         chain.append(data)
@@ -40,8 +40,8 @@ def entries(ops: list[dict]) -> list[bytes]:
 def read(chain: list[bytes], state: State | None = None) -> State:
     state = state or State()
     for data in chain:
-        entry = log.decode(data, state.seq + 1, state.head)
-        state = fold(state, entry, log.digest(data))
+        entry = log_entry.decode(data, state.seq + 1, state.head)
+        state = fold(state, entry, log_entry.digest(data))
     return state
 
 
@@ -69,7 +69,7 @@ def test_a_fold_that_was_interrupted_equals_the_whole(ops: list[dict], cut: int)
 def test_the_selected_model_is_always_there_and_the_history_only_grows(ops: list[dict]) -> None:
     state, sequences = State(), []
     for data in entries(ops):
-        state = fold(state, log.decode(data, state.seq + 1, state.head), log.digest(data))
+        state = fold(state, log_entry.decode(data, state.seq + 1, state.head), log_entry.digest(data))
         if state.selection is not None:
             assert state.selection.model in state.models
         sequences.append([selection.sequence for selection in state.history])
@@ -98,7 +98,7 @@ def test_what_is_not_allowed() -> None:
     state = read(entries([register("a"), register("b"), {"op": "select", "name": "a"}]))
 
     def apply(op: dict) -> State:
-        return fold(state, log.Entry(state.seq + 1, state.head, "c", "now", "me", "", (op,)), "digest")
+        return fold(state, log_entry.Entry(state.seq + 1, state.head, "c", "now", "me", "", (op,)), "digest")
 
     with pytest.raises(DuplicateName):
         apply(register("a"))

@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from registry import checkpoint, log
-from registry.columns import pack, unpack
 from registry.errors import DuplicateName, ModelNotFound, ModelSelected, Moved
-from registry.follow import Follower
+from registry.log import checkpoint
+from registry.log import entry as log_entry
+from registry.log.follow import Follower
+from registry.model.columns import pack, unpack
 from registry.registry import Registry
 from registry.signing import Keyring
 from tests.memory_store import Memory
@@ -46,7 +47,7 @@ def test_the_files_stay_and_all_that_is_said_of_the_model_goes_with_it(registry:
     assert registry.manifest("line-2").name == "line-2"
     with pytest.raises(ModelNotFound):
         registry.load("a")
-    entry = json.loads(store.read(log.key(registry.state.seq)))
+    entry = json.loads(store.read(log_entry.key(registry.state.seq)))
     assert (entry["by"], entry["why"]) == ("ana", "asked for")
     assert entry["ops"] == [{"op": "rename", "name": "a", "to": "line-2"}]
     derived = json.loads(store.read("registry.json"))

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry import checkpoint, log
 from registry.errors import ModelRefused
+from registry.log import checkpoint
+from registry.log import entry as log_entry
 from registry.registry import Registry
 from registry.signing import Keyring
 from tests.memory_store import Memory
@@ -112,7 +113,7 @@ def test_an_entry_that_nobody_signed_is_refused_and_the_state_stays() -> None:
 
 def test_an_entry_that_was_altered_is_refused() -> None:
     store = filled(OLD)
-    rewrite(store, log.key(3), b'"by": "me"', b'"by": "you"')
+    rewrite(store, log_entry.key(3), b'"by": "me"', b'"by": "you"')
     with pytest.raises(Corrupt, match=r"log/00000003.json: the signature of key '2025' does not match"):
         Registry.on(store, settings(OLD))
 

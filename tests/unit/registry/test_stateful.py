@@ -10,9 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from registry import checkpoint
 from registry.errors import DuplicateName, ModelNotFound, ModelSelected
-from registry.follow import Follower
+from registry.log import checkpoint
+from registry.log.follow import Follower
 from registry.registry import Registry
 from tests.memory_store import Crash, Memory
 from tests.registry_writers import files_of, manifest_of

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from registry import checkpoint, log
-from registry.follow import Follower
+from registry.log import checkpoint
+from registry.log import entry as log_entry
+from registry.log.follow import Follower
 from registry.registry import Registry
 from tests.memory_store import Memory
 from tests.registry_writers import save
@@ -56,9 +57,9 @@ def test_a_broken_chain_a_gap_and_strays(store: Memory) -> None:
     store.put_stream("log/notes.txt", [b"not ours"])
     store.put_stream("models/z/u/model.skops", [b"half"])
     assert found(store) == [("log/notes.txt", False), ("models/z/u", False)]
-    store.put_stream(log.key(10), [store.read(log.key(8))])
-    assert (log.key(10), True) in found(store)
-    store.put_stream(log.key(3), [store.read(log.key(3)).replace(b"writer", b"sombody")])
+    store.put_stream(log_entry.key(10), [store.read(log_entry.key(8))])
+    assert (log_entry.key(10), True) in found(store)
+    store.put_stream(log_entry.key(3), [store.read(log_entry.key(3)).replace(b"writer", b"sombody")])
     assert found(store) == [("log", True)]
 
 
@@ -68,7 +69,7 @@ def test_an_etag_seen_before_must_be_in_the_chain(store: Memory) -> None:
     older.annotate("a", {"note": "x"}, by="me")
     assert found(store, seen) == []
     assert found(store, f'"{older.state.etag}"') == []
-    store.delete(log.key(9))  # restored from a copy that was made before
+    store.delete(log_entry.key(9))  # restored from a copy that was made before
     store.delete("registry.json")
     assert [where for where, fault in found(store, older.state.etag) if fault] == ["log"]
     assert [where for where, fault in found(store) if fault] == []
@@ -89,7 +90,7 @@ def test_registry_json_comes_back(store: Memory) -> None:
 def test_a_cold_start_reads_the_checkpoint_and_the_tail_alone(store: Memory) -> None:
     (newest, *_) = checkpoint.numbers(store)
     for seq in range(1, newest):
-        store.delete(log.key(seq))
+        store.delete(log_entry.key(seq))
     state = Follower(store).sync()
     assert set(state.models) == set("abcdef")
     assert state.seq == 8
@@ -113,7 +114,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_one_that_lies_is_found(store: M
 def test_a_log_that_ends_before_its_checkpoint_is_corrupt(store: Memory) -> None:
     (newest, *_) = checkpoint.numbers(store)
     for seq in range(newest, 9):
-        store.delete(log.key(seq))
+        store.delete(log_entry.key(seq))
     with pytest.raises(Corrupt, match="restore the log from a backup"):
         Registry.on(store)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lightgbm import LGBMClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from registry.classifier import OnnxEngine
+from registry.model.classifier import OnnxEngine
 from trainer.candidate.agreement import probe_rows, thresholds
 from trainer.candidate.compile import _lowered, compile_pipeline
 from trainer.candidate.rebuild import rebuild

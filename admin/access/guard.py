@@ -1,0 +1,216 @@
+"""Who may: every path but health, readiness, metrics and the documents needs a key whose role the route takes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from admin.access import roles
+from admin.access.attempts import Attempts
+from admin.access.bodies import Bodies, Body
+from admin.access.last_use import LastUse
+from admin.access.proxies import client_address
+from admin.access.rate import Rate
+from admin.connections import share_of
+from admin.document.problems import problem
+from operations.key_file import Key, KeyFile
+from zelador.errors import Corrupt, Unavailable
+from zelador.settings import ApiSettings
+
+log = logging.getLogger(__name__)
+
+OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
+MAX_DRAINED = 65_536  # bytes of an unwanted body that are read, so that the connection can be used again
+MAX_OPEN_BODY = 1_024  # bytes of a body that comes without a key
+BODIES_AT_ONCE = 64  # of the largest size, all clients together; uploads are counted apart
+CHARGED_BYTES = 4_096  # of a change's body: each time so many count as one more change
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; style-src 'self'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
+
+
+class Guard:
+    """Around the whole app, so that no route can be forgotten: key, role, rate, size of the body, headers."""
+
+    def __init__(self, app: ASGIApp, api: FastAPI, settings: ApiSettings) -> None:
+        self._app = app
+        self._api = api
+        self._settings = settings
+        self._keys = KeyFile(settings.keys_file)
+        self._uses = LastUse(settings.keys_file)
+        self._attempts = Attempts(settings.failure_delay_s)
+        self._rate = Rate(settings.rate_per_s, settings.rate_burst)
+        self._changes = Rate(settings.changes_per_s, settings.changes_burst)
+        self._bodies = Bodies(BODIES_AT_ONCE * settings.max_body_bytes)
+        self._upload_bodies = Bodies(settings.uploads_at_once * settings.max_upload_bytes)
+        self._uploads = asyncio.Semaphore(settings.uploads_at_once)
+        self._proxies = settings.proxies()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+        request = Request(scope)
+        request.state.unread = _is_long(request)
+
+        async def with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                own = message.get("headers", [])
+                named = {name.lower() for name, _ in own}  # a page may have a policy of its own
+                message["headers"] = [*own, *(header for header in HEADERS if header[0] not in named)]
+                if request.state.unread and b"connection" not in named:
+                    message["headers"].append((b"connection", b"close"))  # nobody reads the rest of the body
+            await send(message)
+
+        if self._proxies and scope.get("client"):
+            forwarded = request.headers.getlist("x-forwarded-for")
+            scope["client"] = (client_address(scope["client"][0], forwarded, self._proxies), 0)
+        try:
+            refusal = await self._refusal(request)
+            if refusal is not None:
+                await refusal(scope, receive, with_headers)
+                return
+            await self._go_on(request, receive, with_headers)
+        except Exception:
+            log.exception("%s %s failed", request.method, request.url.path)
+            if started:
+                raise
+            answer = problem(request, 500, "internal", "Something went wrong here", "the log has the details")
+            await answer(scope, receive, with_headers)
+
+    async def _go_on(self, request: Request, receive: Receive, send: Send) -> None:
+        """The whole body is here before anything is done: a request that broke off half way changes nothing."""
+        route = roles.route_for(self._api.routes, request.scope)
+        large = route is not None and roles.is_large(route)
+        if large:
+            bodies, limit = self._upload_bodies, self._settings.max_upload_bytes
+        elif request.url.path in OPEN:
+            bodies, limit = self._bodies, min(MAX_OPEN_BODY, self._settings.max_body_bytes)
+        else:
+            bodies, limit = self._bodies, self._settings.max_body_bytes
+        body = Body(bodies, receive, limit)
+        try:
+            outcome = await body.read()
+            request.state.unread = outcome != "whole"
+            if outcome == "too large":
+                detail = f"the body may have {limit} bytes at most"
+                await problem(request, 413, "too-large", "The request is too large", detail)(
+                    request.scope, receive, send
+                )
+            elif outcome == "crowded":
+                detail = "too many bodies are on their way to be held; send the request again"
+                answer = problem(request, 503, "unavailable", "Not available now", detail, {"Retry-After": "5"})
+                await answer(request.scope, receive, send)
+            elif outcome == "whole" and large:
+                async with self._uploads:
+                    await self._app(request.scope, body.replay, send)
+            elif outcome == "whole":
+                if "zelador.change" in request.scope:
+                    self._changes.charge(request.scope["zelador.change"], body.size // CHARGED_BYTES)
+                await self._app(request.scope, body.replay, send)
+        finally:
+            body.close()
+
+    async def _refusal(self, request: Request) -> Response | None:
+        if request.url.path in OPEN:
+            return None
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not given.strip():
+            return _no_key(request, "send a key: Authorization: Bearer KEY (zelador keys new makes one)")
+        try:
+            key = self._keys.known(given.strip())
+        except Corrupt as error:
+            log.error("%s", error)
+            return problem(
+                request, 503, "unavailable", "Not available now", "the keys cannot be read; the log says why"
+            )
+        if key is None or key.state != "valid":
+            return await self._wrong(request, "is not known here" if key is None else f"is {key.state}")
+        if wait := self._rate.wait(key.id):
+            return too_many(request, wait, f"this key may make {self._settings.rate_per_s:g} requests a second")
+        if self._uses.note(key.id):
+            await run_in_threadpool(self._uses.write, key.id)
+        request.scope["zelador.key"] = key
+        route = roles.route_for(self._api.routes, request.scope)
+        role = None if route is None else roles.role_of(route)
+        if role is not None and not key.may(role):
+            detail = f"this needs a key of the role {role}; key {key.id} is of the role {key.role}"
+            return problem(request, 403, "forbidden", "The key's role does not allow this", detail)
+        if role not in (None, "viewer") and request.method != "GET":
+            return await self._change(request, key)
+        return None
+
+    async def _change(self, request: Request, key: Key) -> Response | None:
+        """Whoever may change something may do so at a rate of its own, and only while it can be noted."""
+        if wait := self._changes.wait(key.id):
+            return too_many(request, wait, f"this key may make {self._settings.changes_per_s:g} changes a second")
+        request.scope["zelador.change"] = key.id
+        try:
+            await run_in_threadpool(self._api.state.services.trail.check, is_admin=key.may("admin"))
+        except Unavailable as error:
+            log.error("%s", error)
+            return problem(request, 503, "unavailable", "Not available now", str(error))
+        return None
+
+    async def _wrong(self, request: Request, why: str) -> Response:
+        delay = self._attempts.failed(share_of(address_of(request) or ""))
+        if delay and self._attempts.crowded:
+            return too_many(request, self._settings.failure_delay_s, "too many keys that are none")
+        if delay:
+            self._attempts.held += 1
+            try:
+                await asyncio.sleep(delay)
+            finally:
+                self._attempts.held -= 1
+        return _no_key(request, f"the key {why}")
+
+
+def _is_long(request: Request) -> bool:
+    """Whether a body comes that is too long to be read only to be thrown away."""
+    length = request.headers.get("content-length", "0")
+    return "transfer-encoding" in request.headers or not length.isdigit() or int(length[:20]) > MAX_DRAINED
+
+
+def who(request: Request) -> str:
+    """The name of the caller's key, for history and audit."""
+    key: Key = request.scope["zelador.key"]
+    return f"key {key.id}"
+
+
+def address_of(request: Request) -> str | None:
+    """Client address; behind a proxy that ZELADOR_API__TRUSTED_PROXIES does not name, the proxy's."""
+    return request.client.host if request.client else None
+
+
+def audit(request: Request, what: str, target: object, before: Any = None, after: Any = None) -> None:
+    """Keeps who did what. Raises Unavailable when it cannot be kept."""
+    trail = request.app.state.services.trail
+    trail.add(who(request), what, str(target), before, after, address_of(request))
+
+
+def too_many(request: Request, wait_s: float, detail: str) -> Response:
+    headers = {"Retry-After": str(max(1, math.ceil(wait_s)))}
+    return problem(request, 429, "too-many-requests", "Too many requests", detail, headers)
+
+
+def _no_key(request: Request, detail: str) -> Response:
+    return problem(request, 401, "unauthorized", "A key is needed", detail, {"WWW-Authenticate": "Bearer"})
+
+
+def install(app: FastAPI, settings: ApiSettings) -> None:
+    roles.check(app.routes)
+    app.add_middleware(Guard, api=app, settings=settings)

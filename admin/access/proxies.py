@@ -1,0 +1,37 @@
+"""Who a request is from, where a proxy of ours passes it on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_network
+
+from admin.connections import Network, is_within
+
+WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.%]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+")
+MAX_ADDRESS = 45  # characters of the longest IPv6 address
+ALL = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+
+
+def client_address(peer: str, forwarded: Iterable[str], trusted: Sequence[Network]) -> str:
+    """The address of the client: the right-most of X-Forwarded-For that is none of `trusted`.
+
+    `peer` is the other end of the connection, `forwarded` the values of the header in their order. What a stranger
+    wrote stands to the left of what our proxies added, and is never looked at.
+    """
+    if not trusted or not is_within(peer, trusted):
+        return peer
+    found = peer
+    for part in reversed([part.strip() for value in forwarded for part in value.split(",")]):
+        match = WITH_PORT.fullmatch(part)
+        address = (match[1] or match[2]) if match else part
+        if not is_address(address):
+            return found  # "unknown", or not an address: the last that a proxy vouches for
+        found = address
+        if not is_within(address, trusted):
+            return found
+    return found
+
+
+def is_address(text: str) -> bool:
+    return len(text) <= MAX_ADDRESS and is_within(text, ALL)

@@ -1,0 +1,73 @@
+"""/v1/audit: every change, who made it, what was before and after."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from admin.access.roles import needs
+from admin.api.readings import Limit
+from admin.document.answers import Next, answer
+
+router = APIRouter(prefix="/v1/audit", tags=["access"])
+
+EXAMPLE = {
+    "id": "01795514400004000000",
+    "at": "2026-11-24T12:00:01.250Z",
+    "who": "key 4f2a91c0",
+    "what": "model selected",
+    "target": "RandomForest_20261124_115838",
+    "before": {"model": "LightGBM_20261124_115838"},
+    "after": {"model": "RandomForest_20261124_115838"},
+    "address": "127.0.0.1",
+}
+
+
+class Change(TypedDict):
+    """Who changed what."""
+
+    id: Annotated[str, Field(description="Of the change; it grows with time.")]
+    at: Annotated[str, Field(description="When, ISO 8601, UTC.")]
+    who: Annotated[str, Field(description="A key, or a person at the command line.")]
+    what: Annotated[str, Field(description="What was done.")]
+    target: Annotated[str, Field(description="To what it was done.")]
+    before: Annotated[
+        Any, Field(description="Any JSON: what changed, as it was; null where there was nothing; cut where it is long.")
+    ]
+    after: Annotated[
+        Any, Field(description="Any JSON: what changed, as it is now; null where there is nothing; cut likewise.")
+    ]
+    address: Annotated[
+        str | None,
+        Field(description="Client address; behind a proxy that is not trusted, the proxy's; null if not over HTTP."),
+    ]
+
+
+class ChangePage(TypedDict):
+    """A page of the audit."""
+
+    changes: Annotated[list[Change], Field(description="The newest first.")]
+    next: Next
+
+
+@router.get(
+    "",
+    summary="The changes, the newest first",
+    responses=answer(200, "A page of the changes.", {"changes": [EXAMPLE], "next": None}),
+    **needs("admin"),
+)
+def list_changes(
+    request: Request,
+    limit: Limit = 50,
+    before: Annotated[
+        str | None, Query(max_length=20, pattern="^[0-9]{1,20}$", description="`next` of the page before.")
+    ] = None,
+) -> ChangePage:
+    newest = request.app.state.services.trail.newest(None if before is None else before.zfill(20))
+    page: list[Change] = [msgspec.to_builtins(change) for change in islice(newest, limit)]
+    return {"changes": page, "next": page[-1]["id"] if len(page) == limit else None}

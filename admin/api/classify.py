@@ -1,0 +1,64 @@
+"""/v1/classify: one or many readings by hand, by the selected model or a named one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from admin.access.roles import needs
+from admin.document.answers import Unchecked, answer
+from admin.document.problems import responses
+from registry.model.rows import Answer
+from zelador.errors import Conflict
+
+router = APIRouter(prefix="/v1/classify", tags=["classify"])
+
+ROWS = 1_000
+
+EXAMPLE = {
+    "model": "RandomForest_20261124_115838",
+    "predictions": [{"label": "yes", "confidence": 0.97, "probabilities": {"no": 0.03, "yes": 0.97}}],
+}
+
+
+class Classification(TypedDict):
+    """What a model says of readings."""
+
+    model: Annotated[str, Field(description="The name of the model that answered.")]
+    predictions: Annotated[list[Answer], Unchecked(), Field(description="One for each reading, in their order.")]
+
+
+class Question(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"readings": [{"lux": 412.0, "temperature": 61.4, "vibration": 3.82}]}]},
+    )
+
+    readings: Annotated[
+        list[dict[str, Any]],
+        Field(min_length=1, max_length=ROWS, description="Each has a number for every feature of the model."),
+    ]
+    model: Annotated[str | None, Field(description="Without it, the selected model.")] = None
+
+
+@router.post(
+    "",
+    summary="Classify readings by hand",
+    description="The model runs in a process of its own. A model that does not answer within "
+    "`ZELADOR_API__CLASSIFY_TIMEOUT_S` is ended, and not asked again for a minute: 503 with Retry-After, as when "
+    "`ZELADOR_API__CLASSIFICATIONS_AT_ONCE` requests are running already.",
+    responses={**answer(200, "What the model says of each reading.", EXAMPLE), **responses(404, 409, 503)},
+    **needs("viewer"),
+)
+def classify(question: Question, request: Request) -> Classification:
+    services = request.app.state.services
+    name = question.model
+    if name is None:
+        selection = services.registry.sync().selection
+        if selection is None:
+            raise Conflict("no model is selected; select one (PUT /v1/selection), or name one in the request")
+        name = selection.model
+    return {"model": name, "predictions": services.classifiers.classify(name, question.readings)}

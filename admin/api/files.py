@@ -1,0 +1,150 @@
+"""/v1/models/{name}/files: artefacts and report, by the names that the manifest gives them, never by a path."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from fastapi import Path as InPath
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from admin.access.roles import needs
+from admin.api.models import Name
+from admin.document.answers import BINARY, answer
+from admin.document.problems import responses
+from registry.bundle import bundle
+from registry.model import manifest
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+ZIP: dict[str, Any] = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
+EXAMPLE = {
+    "files": [
+        {
+            "file": "model.onnx",
+            "size": 48_211,
+            "sha256": "5f0e6c0d0a2f4b0f8e0c5c6f1f7c2b7f0c9f6c0d0a2f4b0f8e0c5c6f1f7c2b7f",
+        }
+    ]
+}
+
+
+MANIFEST = {
+    "format": 1,
+    "name": "RandomForest_20261124_115838",
+    "features": [{"name": "temperature", "unit": "°C", "minimum": 18.2, "maximum": 84.0}],
+    "classes": ["no", "yes"],
+    "served_by": "onnx",
+    "saved_at": "2026-11-24T12:04:32.004Z",
+    "metadata": {"model_type": "RandomForest", "metrics": {"F1": 0.8535}},
+    "files": {"model.onnx": {"sha256": EXAMPLE["files"][0]["sha256"], "size": 48_211}},
+    "signature": "",
+}
+
+
+class File(TypedDict):
+    """Digest and size of a file."""
+
+    sha256: Annotated[str, Field(description="Of its bytes, in hexadecimal digits.")]
+    size: Annotated[int, Field(description="Bytes.")]
+
+
+class ModelFile(File):
+    """One of a model's files."""
+
+    file: Annotated[str, Field(description="Its name in the manifest.")]
+
+
+class ModelFiles(TypedDict):
+    """A model's files."""
+
+    files: Annotated[list[ModelFile], Field(description="All that the manifest names.")]
+
+
+class Feature(TypedDict):
+    """One input of a model."""
+
+    name: Annotated[str, Field(description="As readings name it.")]
+    unit: Annotated[str, Field(description="Empty where it has none, or none is known.")]
+    minimum: Annotated[float | None, Field(description="The least that training saw, in `unit`; null if not known.")]
+    maximum: Annotated[float | None, Field(description="The most that training saw, in `unit`; null if not known.")]
+
+
+class Manifest(TypedDict):
+    """What a model is, and the digest and size of every file beside it; written once."""
+
+    format: Annotated[int, Field(description="Of the manifest itself: 1.")]
+    name: Annotated[str, Field(description="What the model was called when it was saved.")]
+    features: Annotated[list[Feature], Field(description="The inputs, in their order.")]
+    classes: Annotated[list[str], Field(description="The labels that it can give.")]
+    served_by: Annotated[manifest.ServedBy, Field(description="What live inference runs.")]
+    saved_at: Annotated[str, Field(description="When it was packed, ISO 8601, UTC.")]
+    metadata: Annotated[dict[str, Any], Field(description="Any JSON by any key, as it was when it was saved.")]
+    files: Annotated[dict[str, File], Field(description="Digest and size of each file, by its name.")]
+    signature: Annotated[str, Field(description="By the registry's signing key; empty if it has none.")]
+
+
+@router.get(
+    "/{name}/files",
+    summary="The model's files, with size and SHA-256",
+    responses={**answer(200, "The names that downloads take.", EXAMPLE), **responses(404)},
+    **needs("viewer"),
+)
+def list_files(name: Name, request: Request) -> ModelFiles:
+    files = _manifest(request, name).files
+    return {"files": [{"file": path, "sha256": file.sha256, "size": file.size} for path, file in files.items()]}
+
+
+@router.get(
+    "/{name}/manifest",
+    summary="The model's manifest: features with units, classes, metadata, digests",
+    responses={**answer(200, "The manifest as it was written.", MANIFEST), **responses(404)},
+    **needs("viewer"),
+)
+def show_manifest(name: Name, request: Request) -> Manifest:
+    found: Manifest = msgspec.to_builtins(_manifest(request, name))
+    return found
+
+
+@router.get(
+    "/{name}/archive",
+    summary="The whole model as one file, which POST /v1/models takes",
+    response_class=Response,
+    responses={
+        200: {"description": "A zip of manifest.json and the files that it names.", "content": ZIP},
+        **responses(404),
+    },
+    **needs("viewer"),
+)
+def download_archive(name: Name, request: Request) -> Response:
+    data = bundle.of(request.app.state.services.registry, name)
+    return _attached(data, f"{name}.zip", "application/zip")
+
+
+@router.get(
+    "/{name}/files/{file:path}",
+    summary="One of the model's files, its digest checked",
+    response_class=Response,
+    responses={200: {"description": "The file, byte for byte.", "content": BINARY}, **responses(404)},
+    **needs("viewer"),
+)
+def download_file(
+    name: Name,
+    file: Annotated[str, InPath(description="As the manifest names it.", examples=["model.onnx"])],
+    request: Request,
+) -> Response:
+    data = request.app.state.services.registry.file(name, file)
+    return _attached(data, file.rpartition("/")[2], "application/octet-stream")
+
+
+def _manifest(request: Request, name: str) -> manifest.Manifest:
+    found: manifest.Manifest = request.app.state.services.registry.manifest(name)
+    return found
+
+
+def _attached(data: bytes, name: str, kind: str) -> Response:
+    """To be saved, whatever it is: a browser shows nothing of it in our name."""
+    safe = "".join(each if each.isascii() and (each.isalnum() or each in "._-") else "_" for each in name)
+    return Response(data, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{safe}"'})

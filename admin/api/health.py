@@ -1,0 +1,191 @@
+"""/healthz, /readyz, /metrics: for those who run it; no key needed, and nothing secret in them."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import redis
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from admin.document.answers import answer
+from operations.views import rollout
+from zelador import heartbeat
+from zelador.buffer.durability import NotSynced
+from zelador.buffer.written import persistence
+from zelador.errors import ZeladorError
+
+router = APIRouter(tags=["health"])
+log = logging.getLogger(__name__)
+
+
+class Alive(TypedDict):
+    """That the process answers."""
+
+    status: Annotated[str, Field(description="ok.")]
+
+
+class Readiness(TypedDict):
+    """Whether it can do its work."""
+
+    ready: Annotated[bool, Field(description="Whether registry and Redis answer, and readings get on.")]
+    model: Annotated[str | None, Field(description="The selected model; null while none is, or none is known.")]
+    detail: Annotated[str, Field(description="Why, for people.")]
+
+
+READY = {"ready": True, "model": "RandomForest_20261124_115838", "detail": "RandomForest_20261124_115838 is selected"}
+NOT_READY = {"ready": False, "model": None, "detail": "Redis does not answer"}
+
+
+@router.get(
+    "/healthz",
+    summary="Whether the process answers",
+    responses=answer(200, "The process answers.", {"status": "ok"}),
+)
+async def healthz() -> Alive:
+    # A coroutine: it answers while all threads of the pool are taken.
+    return {"status": "ok"}
+
+
+@router.get(
+    "/readyz",
+    summary="Whether Redis takes writes and the registry is the one last seen; ready without a model, and says so",
+    responses={
+        200: {"model": Readiness, **answer(200, "Ready.", READY)[200]},
+        503: {"model": Readiness, **answer(503, "Not ready, and why.", NOT_READY)[503]},
+    },
+)
+def readyz(request: Request) -> JSONResponse:
+    services = request.app.state.services
+    look = services.watch.look()
+    troubles = [look.trouble] if look.trouble is not None else []
+    remark = None
+    model = look.state.selection.model if look.state is not None and look.state.selection is not None else None
+    try:
+        services.redis.ping()
+        if (refusal := services.writes.refusal()) is not None:
+            troubles.append(f"Redis refuses writes: {refusal}")
+        held, remark = persistence(services.redis)
+        if held:
+            troubles.append(held)
+        lost = services.ledger.lost_sessions().remark()
+    except NotSynced as error:
+        troubles.append(str(error))
+    except (redis.RedisError, OSError):
+        troubles.append("Redis does not answer")
+    if troubles:
+        return JSONResponse(Readiness(ready=False, model=model, detail="; ".join(troubles)), 503)
+    if model and (stalled := _stalled(services)):
+        return JSONResponse(Readiness(ready=False, model=model, detail=stalled), 503)
+    detail = f"{model} is selected" if model else "no model is selected yet: readings wait in the buffer"
+    remarks = "; ".join(each for each in (remark, lost, services.trail.remark()) if each)
+    return JSONResponse(Readiness(ready=True, model=model, detail=f"{detail}; but: {remarks}" if remarks else detail))
+
+
+def _stalled(services: Any) -> str | None:
+    """Why nothing gets on although a model is selected: by the stream itself, whatever the workers say."""
+    try:
+        standing = services.ledger.standing()
+    except (redis.RedisError, OSError):
+        return "Redis does not answer"
+    if standing.idle_s <= services.settings.health.stalled_after_s:
+        return None
+    waiting = standing.ledger.waiting
+    return (
+        f"{waiting} readings wait and none was marked done for {standing.idle_s:.0f} s: look at the inference workers"
+    )
+
+
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={
+        200: {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    },
+)
+def metrics(request: Request) -> Response:
+    registry = CollectorRegistry()
+    registry.register(_Collector(request.app.state.services))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Collector:
+    """What is not known is absent, not 0."""
+
+    def __init__(self, services: Any) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[Metric]:
+        services = self._services
+        state = None
+        try:
+            state = services.registry.sync()
+        except (ZeladorError, OSError) as error:
+            log.warning("metrics without the registry: %s", error)
+        else:
+            yield GaugeMetricFamily("zelador_models", "Registered models", value=len(state.models))
+            if state.selection is not None:
+                selected = GaugeMetricFamily("zelador_selected", "The selected model", labels=("model", "sequence"))
+                selected.add_metric([state.selection.model, str(state.selection.sequence)], 1)
+                yield selected
+                found = rollout.counted(services, state.selection)
+                if found is not None:
+                    text = "Inference workers that run the selected model"
+                    yield GaugeMetricFamily("zelador_workers_on_selection", text, value=found["live"])
+        text = "1 while the registry is not the one that was last seen, or cannot be read"
+        yield GaugeMetricFamily("zelador_registry_trouble", text, value=services.watch.trouble is not None)
+        try:
+            standing = services.ledger.standing()
+            found_workers = heartbeat.workers(services.redis, services.settings.redis.prefix)
+        except (redis.RedisError, OSError) as error:
+            log.warning("metrics without the ledger: %s", error)
+            return
+        for name, value in standing.ledger.flat().items():
+            yield GaugeMetricFamily(f"zelador_ledger_{name}", f"Readings {name.replace('_', ' ')}", value=value)
+        limit = services.settings.health.stalled_after_s
+        redis_settings = services.settings.redis
+        age = (standing.now - standing.oldest_kept_at) / 1000 if standing.oldest_kept_at else 0.0
+        full = max(
+            standing.kept / redis_settings.keep_quarantine,
+            standing.kept_bytes / redis_settings.keep_quarantine_bytes,
+            age / redis_settings.keep_quarantine_s,
+        )
+        stalled = float(standing.idle_s > limit and state is not None and state.selection is not None)
+        for name, text, value in (
+            ("zelador_lag_seconds", "Age of the oldest reading that waits", standing.lag_s),
+            ("zelador_pipeline_stalled", f"1 while readings wait and none was marked done for {limit:g} s", stalled),
+            ("zelador_waiting_bytes", "Bytes of the readings that wait, by the counters", standing.waiting_bytes),
+            ("zelador_devices", "Devices that are remembered", standing.devices),
+            (
+                "zelador_devices_forgotten",
+                "Devices forgotten to keep within ZELADOR_REDIS__KEEP_DEVICES",
+                standing.devices_forgotten,
+            ),
+            ("zelador_sequence_missing", "Numbers that devices used and that never came", standing.missing),
+            ("zelador_quarantine_entries", "Messages in quarantine", standing.kept),
+            ("zelador_quarantine_bytes", "Their bytes: topic, reason and payload", standing.kept_bytes),
+            ("zelador_quarantine_fill_ratio", "Nearest bound of the quarantine; at 1 it discards", full),
+            (
+                "zelador_quarantine_discarded",
+                "Messages that the quarantine lost, to its bounds or by hand",
+                standing.discarded,
+            ),
+        ):
+            yield GaugeMetricFamily(name, text, value=value)
+        dropped = heartbeat.broker_dropped(found_workers)
+        if dropped is not None:
+            text = "Messages that the broker dropped since its start, for any client"
+            yield GaugeMetricFamily("zelador_broker_dropped_messages", text, value=dropped)
+        workers = GaugeMetricFamily("zelador_workers", "Processes with a heartbeat", labels=("service",))
+        alive = Counter(worker.get("service", "") for worker in found_workers)
+        for service, count in sorted(alive.items()):
+            workers.add_metric([service], count)
+        yield workers

@@ -1,0 +1,139 @@
+"""/v1/selection: the selected model; select another one, or roll back."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+import redis
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from admin.access.guard import audit, who
+from admin.access.roles import needs
+from admin.api import operations
+from admin.api.models import IfMatch, tagged
+from admin.document.answers import ETAG, answer, location
+from admin.document.problems import responses
+from operations.views import rollout
+from registry.facts import selection_facts
+from registry.log.state import Selection
+from zelador.buffer.keys import Keys
+
+router = APIRouter(prefix="/v1/selection", tags=["selection"])
+log = logging.getLogger(__name__)
+
+EXAMPLE = {
+    "model": "RandomForest_20261124_115838",
+    "sequence": 7,
+    "by": "key 4f2a91c0",
+    "at": "2026-11-24T12:00:01.250Z",
+    "why": "best of the run",
+    "rolled_back": False,
+    "workers": {"live": 3, "of": 3, "refused": []},
+}
+ACCEPTED = answer(
+    202,
+    "The model is selected; the workers load it within seconds. `Location` is the operation that shows their progress.",
+    operations.EXAMPLE,
+    {**ETAG, **location("URL of the operation, which shows the progress of this selection.", "/v1/operations/7")},
+)
+
+
+class PresentSelection(TypedDict):
+    """The current selection. All fields but `workers` are null while no model has been selected."""
+
+    model: Annotated[str | None, Field(description="The selected model.")]
+    sequence: Annotated[int | None, Field(description="The selection's number in the log; unique.")]
+    by: Annotated[str | None, Field(description="Who selected it: a key, or a person at the command line.")]
+    at: Annotated[str | None, Field(description="When it was selected, ISO 8601, UTC.")]
+    why: Annotated[str | None, Field(description="The reason given; may be empty.")]
+    rolled_back: Annotated[bool | None, Field(description="True if it was selected by rolling back.")]
+    workers: Annotated[
+        rollout.Workers | None, Field(description="Counts of workers; null while Redis does not answer.")
+    ]
+
+
+class Choice(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"model": "RandomForest_20261124_115838"}]}
+    )
+
+    model: Annotated[str, Field(max_length=64, description="The name of a registered model.")]
+    why: Annotated[str, Field(max_length=2_000, description="The reason, stored in the history.")] = ""
+
+
+class Reason(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"why": "more false alarms"}]})
+
+    why: Annotated[str, Field(max_length=2_000, description="The reason, stored in the history.")] = ""
+
+
+@router.get(
+    "",
+    summary="Get the selected model, and how many workers run it",
+    responses=answer(200, "The selection; its fields are null if no model is selected.", EXAMPLE, ETAG),
+    **needs("viewer"),
+)
+def get_selection(request: Request, response: Response) -> PresentSelection:
+    services = request.app.state.services
+    state = services.registry.sync()
+    tagged(response, state)
+    workers = rollout.counted(services, state.selection)
+    if state.selection is None:
+        return {
+            "model": None, "sequence": None, "by": None, "at": None, "why": None, "rolled_back": None,
+            "workers": workers,
+        }  # fmt: skip
+    return {**selection_facts(state.selection), "workers": workers}
+
+
+@router.put(
+    "",
+    status_code=202,
+    summary="Select a model",
+    description="`If-Match` is optional. With it, the model is selected only if the registry has not changed since.",
+    responses={**ACCEPTED, **responses(404, 412)},
+    **needs("operator"),
+)
+def select_model(
+    choice: Choice, request: Request, response: Response, if_match: IfMatch = None
+) -> operations.Operation:
+    registry = request.app.state.services.registry
+    before = registry.sync().selection
+    selection = registry.select(choice.model, by=who(request), why=choice.why, if_match=if_match)
+    return _made(request, response, "model selected", before, selection)
+
+
+@router.post(
+    "/rollback",
+    status_code=202,
+    summary="Roll back: select the previously selected model",
+    description="Each call goes one selection further back. Deleted models are skipped. `If-Match` is optional. With "
+    "it, the rollback is made only if the registry has not changed since.",
+    responses={**ACCEPTED, **responses(409, 412)},
+    **needs("operator"),
+)
+def roll_back(
+    request: Request, response: Response, reason: Reason | None = None, if_match: IfMatch = None
+) -> operations.Operation:
+    registry = request.app.state.services.registry
+    before = registry.sync().selection
+    why = reason.why if reason else ""
+    selection = registry.roll_back(by=who(request), why=why, if_match=if_match)
+    return _made(request, response, "selection rolled back", before, selection)
+
+
+def _made(
+    request: Request, response: Response, what: str, before: Selection | None, selection: Selection
+) -> operations.Operation:
+    services = request.app.state.services
+    try:  # only saves time: the workers check for a new selection every second
+        services.redis.publish(Keys(services.settings.redis.prefix).selected, str(selection.sequence))
+    except (redis.RedisError, OSError) as error:
+        log.warning("the workers were not notified and will notice the selection themselves: %s", error)
+    old = None if before is None else selection_facts(before)
+    audit(request, what, selection.model, old, selection_facts(selection))
+    tagged(response, services.registry.state)
+    return operations.begun(services, selection, response)

@@ -1,0 +1,223 @@
+"""/docs: every operation on one page, drawn from the OpenAPI document. No script, and nothing from another host."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+
+from admin.access.roles import FIELD
+
+router = APIRouter()
+
+STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+_digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+ANY = "Any JSON"  # so begins the description of what has no type
+
+Document = Mapping[str, Any]
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def document(request: Request) -> Response:
+    return _answer(request, _document(request.app), "application/json", {})
+
+
+@router.get("/docs", include_in_schema=False)
+def docs(request: Request) -> Response:
+    data = _docs(_document(request.app))
+    return _answer(request, data, "text/html; charset=utf-8", {"Content-Security-Policy": POLICY})
+
+
+def _answer(request: Request, data: bytes, kind: str, headers: dict[str, str]) -> Response:
+    """Made once for the process's life; whoever has it already is told so, not sent it again."""
+    tag = _tag(data)
+    headers = {**headers, "ETag": tag, "Cache-Control": "no-cache"}
+    known = request.headers.get("if-none-match", "")
+    if known.strip() == "*" or tag in [each.strip().removeprefix("W/") for each in known.split(",")]:
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type=kind, headers=headers)
+
+
+@lru_cache(maxsize=4)
+def _document(app: FastAPI) -> bytes:
+    return json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@lru_cache(maxsize=4)
+def _docs(document: bytes) -> bytes:
+    return page(json.loads(document)).encode()
+
+
+@lru_cache(maxsize=8)
+def _tag(data: bytes) -> str:
+    return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+
+
+def page(document: Document) -> str:
+    """The document as one HTML page, its operations in groups, each to be opened."""
+    groups: dict[str, list[str]] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            (group,) = operation["tags"]
+            groups.setdefault(group, []).append(_operation(document, method.upper(), path, operation))
+    links = "".join(f'<li><a href="#{escape(group)}">{escape(group)}</a></li>' for group in groups)
+    sections = "".join(
+        f'<section id="{escape(group)}"><h2>{escape(group)}</h2>{"".join(found)}</section>\n'
+        for group, found in groups.items()
+    )
+    info = document["info"]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(info['title'])} API</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<header><h1>{escape(info['title'])} API</h1>"
+        f"<p>Version {escape(info['version'])}. {_text(info['description'])}</p>"
+        '<p>The whole document, for tools: <a href="/openapi.json">/openapi.json</a></p>'
+        f"<nav><ul>{links}</ul></nav></header>\n<main>\n{sections}</main>\n</body>\n</html>\n"
+    )
+
+
+# ── inside ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _operation(document: Document, method: str, path: str, operation: Document) -> str:
+    role = operation.get(FIELD, "no key")
+    told = operation.get("description", "").removesuffix(f"Role: {role}.").strip()
+    parts = [f"<p>{_text(told)}</p>" if told else "", _parameters(operation)]
+    body = operation.get("requestBody", {}).get("content", {})
+    for kind, content in body.items():
+        parts.append(f"<h3>Body <span>{escape(kind)}</span></h3>{_json(_example(document, content))}")
+    parts.append(_answers(document, operation))
+    return (
+        f'<details><summary><b class="{method.lower()}">{method}</b><code>{escape(path)}</code>'
+        f"<span>{escape(operation.get('summary', ''))}</span><i>{escape(role)}</i></summary>"
+        f"<div>{''.join(parts)}</div></details>\n"
+    )
+
+
+def _parameters(operation: Document) -> str:
+    rows = [
+        f'<tr><th scope="row"><code>{escape(each["name"])}</code></th><td>{escape(each["in"])}'
+        f"{', needed' if each.get('required') else ''}</td><td>{_text(each.get('description', ''))}"
+        f"{_limits(each['schema'])}</td></tr>"
+        for each in operation.get("parameters", ())
+    ]
+    return _table(("Parameter", "In", ""), rows) if rows else ""
+
+
+def _limits(schema: Document) -> str:
+    """What it may be, and what it is without being sent."""
+    found = next((each for each in schema.get("anyOf", ()) if each.get("type") != "null"), schema)
+    said = []
+    if "enum" in found:
+        said.append(" or ".join(map(str, found["enum"])))
+    if "minimum" in found or "maximum" in found:
+        said.append(f"{found.get('minimum', '…')} to {found.get('maximum', '…')}")
+    if schema.get("default") not in (None, "", []):
+        said.append(f"{schema['default']} if not sent")
+    return f' <span class="limits">{escape("; ".join(said))}</span>' if said else ""
+
+
+def _answers(document: Document, operation: Document) -> str:
+    rows = []
+    for status, answer in operation["responses"].items():
+        kinds = answer.get("content", {})
+        shown = "".join(
+            f"<details><summary>{escape(kind)}</summary>{_json(content['example'])}"
+            f"{_fields(document, content['schema']) if int(status) < 300 else ''}</details>"
+            if "example" in content
+            else f"<p>{escape(kind)}</p>"
+            for kind, content in kinds.items()
+        )
+        rows.append(f'<tr><th scope="row">{escape(status)}</th><td>{_text(answer["description"])}{shown}</td></tr>')
+    return _table(("Answer", ""), rows)
+
+
+def _fields(document: Document, schema: Document) -> str:
+    """Of an answer, and of what is in it: each schema once."""
+    found: list[str] = []
+    for name in _schemas(document, schema, {}):
+        shape = document["components"]["schemas"][name]
+        needed = shape.get("required", ())
+        rows = []
+        for key, each in shape["properties"].items():
+            kind = _kind(each) + ("" if key in needed else ", may be absent")
+            told = each["description"].removeprefix(f"{ANY}: ")
+            rows.append(
+                f'<tr><th scope="row"><code>{escape(key)}</code></th><td>{escape(kind)}</td>'
+                f"<td>{_text(told[0].upper() + told[1:])}</td></tr>"
+            )
+        found.append(f"<h3>{escape(name)}</h3>{_table(('Field', 'Type', ''), rows)}")
+    return "".join(found)
+
+
+def _schemas(document: Document, part: Any, found: dict[str, None]) -> Iterable[str]:
+    """The names of the schemas that `part` needs, the outer ones first."""
+    if isinstance(part, Mapping):
+        name = str(part.get("$ref", "")).rpartition("/")[2]
+        if name and name not in found:
+            found[name] = None
+            _schemas(document, document["components"]["schemas"][name]["properties"], found)
+        for each in part.values():
+            _schemas(document, each, found)
+    elif isinstance(part, list):
+        for each in part:
+            _schemas(document, each, found)
+    return found
+
+
+def _kind(schema: Document) -> str:
+    """A type in words: `integer or null`, `array of Model`."""
+    if "$ref" in schema:
+        return str(schema["$ref"].rpartition("/")[2])
+    if "anyOf" in schema:
+        return " or ".join(map(_kind, schema["anyOf"]))
+    if "enum" in schema:
+        return " or ".join(map(str, schema["enum"]))
+    if "items" in schema:
+        return f"array of {_kind(schema['items'])}"
+    if isinstance(inner := schema.get("additionalProperties"), Mapping):
+        return f"object of {_kind(inner)}"
+    return str(schema.get("type", ANY))
+
+
+def _table(head: tuple[str, ...], rows: list[str]) -> str:
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _example(document: Document, content: Document) -> Any:
+    schema = content["schema"]
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return next(iter(schema.get("examples", ())), None)
+
+
+def _json(example: Any) -> str:
+    return (
+        ""
+        if example is None
+        else f'<pre tabindex="0">{escape(json.dumps(example, indent=2, ensure_ascii=False))}</pre>'
+    )
+
+
+def _text(text: str) -> str:
+    """Paragraphs, and `code`."""
+    return "</p><p>".join("".join(_words(part)) for part in text.split("\n\n"))
+
+
+def _words(text: str) -> Iterator[str]:
+    for number, part in enumerate(re.split("`([^`]+)`", text)):
+        yield f"<code>{escape(part)}</code>" if number % 2 else escape(part)

@@ -1,0 +1,112 @@
+"""The OpenAPI document, completed: what every route may answer, whoever asks; the keys; how problems look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from admin.access.roles import FIELD
+from admin.document.problems import responses
+
+TAGS = {
+    "models": "What is registered: list, look at, annotate, take out and bring in.",
+    "selection": "Which model is live, and how far the workers are with it.",
+    "classify": "Readings by hand, past the stream.",
+    "runs": "Training runs.",
+    "stream": "What came and what was answered lately, for people to look at.",
+    "ledger": "Every reading, and what became of it.",
+    "quarantine": "What was refused or set aside.",
+    "access": "Keys, and who changed what.",
+    "health": "For those who run it; no key needed.",
+}
+ALWAYS = (401, 403, 429, 500, 503)
+WITH_INPUT = (400, 422)
+WITH_BODY = (400, 413, 422)
+IDEMPOTENCY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Any text of your own, 1 to 200 printable characters without spaces. The same key with the same "
+    "request is answered as before, for a day, and not done again; with another request it is refused. A POST that "
+    "changes nothing takes it and keeps no answer.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+    "example": "5f0e6c0d-retrain-november",
+}
+WRITING = ("post", "put", "patch")
+
+
+def install(app: FastAPI) -> None:
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            route.operation_id = route.name  # a generated client's methods are named by it
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            tags = [{"name": name, "description": told} for name, told in TAGS.items()]
+            found = get_openapi(
+                title=app.title, version=app.version, description=app.description, routes=app.routes, tags=tags
+            )
+            _keep_nulls(found, app.routes)
+            complete(found)
+            app.openapi_schema = found
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _keep_nulls(document: dict[str, Any], routes: Iterable[BaseRoute]) -> None:
+    """FastAPI drops what is null from examples, `next` at the end of the last page among it."""
+    for route in routes:
+        if not isinstance(route, APIRoute) or not route.include_in_schema:
+            continue
+        for method in route.methods or ():
+            answers = document["paths"][route.path_format][method.lower()]["responses"]
+            for status, answer in route.responses.items():
+                for kind, content in answer.get("content", {}).items():
+                    if "example" in content:
+                        answers[str(status)]["content"][kind]["example"] = content["example"]
+
+
+def complete(document: dict[str, Any]) -> None:
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    document["components"]["securitySchemes"] = {
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key of `zelador keys new`. viewer: GET and classify; operator: also select, roll back, "
+            "annotate, rename, runs and quarantine; admin: also upload, delete, keys and audit.",
+        }
+    }
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _complete(path, method, operation)
+
+
+def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+    answers = operation["responses"]
+    for status, answer in list(answers.items()):
+        if "HTTPValidationError" in str(answer):
+            del answers[status]
+    if not path.startswith("/v1"):
+        return
+    role = operation[FIELD]
+    operation["security"] = [{"key": []}]
+    operation["description"] = f"{operation.get('description', '')}\n\nRole: {role}.".strip()
+    statuses = set(ALWAYS)
+    if operation.get("parameters"):
+        statuses.update(WITH_INPUT)
+    if method in WRITING:
+        statuses.update(WITH_BODY)
+    if method == "post":
+        statuses.add(409)
+        operation.setdefault("parameters", []).append(IDEMPOTENCY)
+    for status, answer in responses(*sorted(statuses)).items():
+        answers.setdefault(str(status), answer)
+    operation["responses"] = dict(sorted(answers.items()))

@@ -1,0 +1,84 @@
+"""The API as a process."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+from pathlib import Path
+from threading import Event
+
+import redis
+
+from admin.app import make_app
+from admin.connections import BACKLOG
+from admin.server import GRACE_S, Server
+from operations.key_file import first_key
+from registry.restored.watch import Watch
+from zelador.buffer.durability import NotSynced
+from zelador.buffer.written import persistence
+from zelador.errors import Unavailable
+from zelador.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, stop: Event) -> None:
+    """Serves until `stop`.
+
+    Raises Unavailable when the port is taken, the registry cannot be used, or Redis does not sync as the settings want.
+    """
+    app = make_app(settings)
+    _check_redis(app.state.services.redis)
+    sock = _listen(settings.api.host, settings.api.port)
+    _show_first_key(settings.api.keys_file)
+    server = Server(app, settings.api.connections, settings.api.proxies())
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="http", daemon=True)
+    thread.start()
+    watch: Watch = app.state.services.watch
+    watch.start(stop)
+    host, port = sock.getsockname()[:2]
+    log.info("serving on http://%s:%d", host, port)
+    while not stop.wait(0.5) and thread.is_alive():
+        pass
+    server.should_exit = True
+    thread.join(timeout=GRACE_S + 2)
+    watch.join()
+    app.state.services.classifiers.close()
+    log.info("stopped")
+
+
+def _check_redis(client: redis.Redis) -> None:
+    """It may be away; one that does not keep what is acknowledged is said at the start."""
+    try:
+        held, remark = persistence(client)
+    except NotSynced as error:
+        raise Unavailable(str(error)) from None
+    except (redis.RedisError, OSError) as error:
+        log.warning("Redis does not answer: %s", error)
+    else:
+        if held or remark:
+            log.warning(held or remark)
+
+
+def _show_first_key(path: Path) -> None:
+    """Only to a person: what a service says elsewhere is kept in logs, where a key has no business."""
+    if not sys.stderr.isatty():
+        if not path.exists():
+            log.warning("there is no admin key yet: zelador keys new makes one")
+    elif (key := first_key(path)) is not None:
+        print(f"zelador: admin key {key} (shown once; zelador keys new makes another)", file=sys.stderr)  # noqa: T201
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise Unavailable(f"{host}:{port} cannot be had ({error.strerror}); set ZELADOR_API__PORT to another") from None
+    sock.listen(BACKLOG)
+    return sock

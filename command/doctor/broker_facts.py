@@ -1,0 +1,116 @@
+"""The facts about the broker, over MQTT. Every wait has a limit; what is made there is taken away again."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from command.doctor.broker import DROPPED, VERSION, BrokerFacts
+from command.doctor.mqtt import Session
+from command.doctor.outage import Probe
+from zelador.errors import Unavailable
+from zelador.settings import MqttSettings, Settings
+from zelador.status import status_message
+
+TRIED = 1_100  # enough to show a stock queue (1,000), small enough for any broker
+LIMIT_S = 3.0  # of one answer
+PROBE_LIFE_S = 60  # of the probe's session, should we die before we can end it
+QUIET_S = 0.7  # without another message: the queue is empty
+TOPIC = "zelador/doctor"
+DEVICE = "zelador-doctor"  # stands for a device where publishing is tried
+
+
+def look(settings: Settings, probe: bool) -> BrokerFacts:
+    """Never raises for what a broker may do: it is a fact."""
+    mqtt, name = settings.mqtt, f"zelador-doctor-{secrets.token_hex(4)}"
+    limit_s = min(LIMIT_S, mqtt.connect_timeout_s)
+    try:
+        session = Session(mqtt, name, limit_s, expiry_s=mqtt.session_expiry_s)
+    except Unavailable as error:
+        return BrokerFacts(trouble=str(error))
+    try:
+        cannot_subscribe = _subscribing(session, settings)
+        cannot_publish = _publishing(session, settings) if probe else {}
+        granted = session.granted
+    finally:
+        session.close()
+    shown, hangs_up = _system(mqtt, name, limit_s)
+    return BrokerFacts(
+        granted=granted,
+        asked_expiry_s=mqtt.session_expiry_s,
+        version=shown.get(VERSION),
+        dropped=int(shown[DROPPED]) if shown.get(DROPPED, "").isdigit() else None,
+        hangs_up_on_sys=hangs_up,
+        cannot_subscribe=cannot_subscribe,
+        cannot_publish=cannot_publish,
+        published_tried=probe,
+        probe=try_queue(mqtt, name, limit_s) if probe else None,
+    )
+
+
+def try_queue(mqtt: MqttSettings, name: str, limit_s: float, count: int = TRIED) -> Probe:
+    """A session goes offline, `count` messages are published for it, it comes back and counts them."""
+    topic = f"{TOPIC}/{name}"
+    try:
+        # As the ingester does, without a clean start: for rumqttd that alone makes a session that is kept.
+        away = Session(mqtt, f"{name}-queue", limit_s, expiry_s=PROBE_LIFE_S, clean=False)
+        denied = away.subscribe(topic)
+        away.close(forget=denied is not None)
+        if denied is not None:
+            return Probe(0, 0, False, f"the subscription to {topic} was refused: {denied}")
+        try:
+            device = Session(mqtt, f"{name}-device", limit_s)
+            taken = device.publish_many(topic, count)
+            device.close()
+            return _count(mqtt, name, topic, limit_s, taken, count)
+        finally:
+            # A clean start without an expiry ends the session, also where DISCONNECT's expiry is not heard.
+            Session(mqtt, f"{name}-queue", limit_s).close()
+    except Unavailable as error:
+        return Probe(0, 0, False, f"the probe ended early: {error}")
+
+
+def _count(mqtt: MqttSettings, name: str, topic: str, limit_s: float, taken: int, count: int) -> Probe:
+    if taken < count:
+        return Probe(taken, 0, False, f"the broker took {taken} of {count} messages on {topic}")
+    back = Session(mqtt, f"{name}-queue", limit_s, expiry_s=PROBE_LIFE_S, clean=False)
+    deadline, seen = time.monotonic() + limit_s, -1
+    while len(back.inbox) != seen and time.monotonic() < deadline:
+        seen = len(back.inbox)
+        if back.until(lambda: len(back.inbox) >= count, QUIET_S):
+            break
+    kept = len({payload for at, payload in back.inbox if at == topic})
+    back.unsubscribe(topic)
+    back.close()
+    return Probe(count, kept, back.session_present or kept > 0)
+
+
+def _subscribing(session: Session, settings: Settings) -> dict[str, str]:
+    """Never in the shared group: there we would take readings away from an ingester."""
+    topic = settings.topics.reading.replace("{device_id}", "+")
+    denied = session.subscribe(topic, qos=1)
+    session.unsubscribe(topic)
+    return {} if denied is None else {topic: denied}
+
+
+def _publishing(session: Session, settings: Settings) -> dict[str, str]:
+    """A prediction topic of a device that does not exist gets an array without a prediction in it: the contract
+    allows it, and who follows the contract does nothing (an empty message ended a subscriber of our own tests).
+    Nothing is retained, and nothing goes to a topic of readings: it would be ingested.
+    """
+    gone = status_message(settings.topics, "doctor", DEVICE, online=False)
+    messages = {settings.topics.prediction.replace("{device_id}", DEVICE): b"[]", gone.topic: gone.payload}
+    answers = {topic: session.publish(topic, payload) for topic, payload in messages.items()}
+    return {topic: why for topic, why in answers.items() if why is not None}
+
+
+def _system(mqtt: MqttSettings, name: str, limit_s: float) -> tuple[dict[str, str], bool]:
+    """Mosquitto's own counters, on a connection of their own: rumqttd hangs up when asked for them."""
+    try:
+        session = Session(mqtt, f"{name}-sys", limit_s)
+    except Unavailable:
+        return {}, False
+    shown = session.read_retained([VERSION, DROPPED], 1.0)
+    hangs_up = session.lost is not None
+    session.close()
+    return shown, hangs_up

@@ -1,0 +1,99 @@
+"""The facts about Redis and about who beats in it. Nothing is changed but one key, that goes at once."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import redis
+
+from command.doctor.buffer import RedisFacts
+from command.doctor.outage import rate_between
+from command.doctor.processes import Beat
+from zelador.buffer import connect_redis
+from zelador.buffer.keys import Keys
+from zelador.errors import Unavailable
+from zelador.heartbeat import EXPIRES_S
+from zelador.ledger import LedgerReader
+from zelador.settings import RedisSettings
+
+LIMIT_S = 3.0  # of one answer
+RATE_S = 2.0  # between two looks at the ledger
+
+
+def connect(settings: RedisSettings) -> redis.Redis:
+    """Also to a Redis that does not sync as the settings want: that is a finding."""
+    return connect_redis(
+        settings.model_copy(update={"timeout_s": min(LIMIT_S, settings.timeout_s), "durability": "written"})
+    )
+
+
+def look(settings: RedisSettings) -> RedisFacts:
+    """Never raises for what Redis may do: it is a fact."""
+    try:
+        with connect(settings) as client:
+            info: Any = client.info()
+            before = time.time()
+            seconds, micros = client.time()
+            now = (before + time.time()) / 2
+            return RedisFacts(
+                info={str(name): str(value) for name, value in info.items()},
+                config=_config(client),
+                refused_write=_refused(client, settings.prefix),
+                seconds_ahead=seconds + micros / 1e6 - now,
+            )
+    except (redis.RedisError, OSError, Unavailable) as error:
+        return RedisFacts(trouble=str(error) or type(error).__name__)
+
+
+def beats(settings: RedisSettings) -> list[Beat]:
+    """The processes that are alive, with the age of their last word by Redis's own clock. Raises redis.RedisError."""
+    found = []
+    with connect(settings) as client:
+        for key in sorted(client.scan_iter(match=Keys(settings.prefix).worker("*", "*"), count=500)):
+            with client.pipeline() as pipeline:
+                pipeline.hgetall(key)
+                pipeline.pttl(key)
+                pipeline.time()
+                said, left, (seconds, micros) = pipeline.execute()
+            if said and left > 0:
+                facts = {name.decode(): value.decode() for name, value in said.items()}
+                found.append(Beat(facts, EXPIRES_S - left / 1000, seconds + micros / 1e6))
+    return found
+
+
+def rate(settings: RedisSettings, over_s: float = RATE_S) -> float | None:
+    """Readings a second, from two looks at the ledger; None where it cannot be read."""
+    try:
+        with connect(settings) as client:
+            ledger = LedgerReader(client, settings.prefix)
+            first, began = ledger.read().received, time.monotonic()
+            time.sleep(over_s)
+            return rate_between(first, ledger.read().received, time.monotonic() - began)
+    except (redis.RedisError, OSError, Unavailable):
+        return None
+
+
+def _config(client: redis.Redis) -> dict[str, str]:
+    try:
+        found: Any = client.config_get("*append*", "maxmemory*", "dir")
+    except redis.ResponseError:  # the access list, or a service that hides it, or Redis 6.2: one pattern a call
+        try:
+            found = {**client.config_get("*append*"), **client.config_get("maxmemory*"), **client.config_get("dir")}
+        except redis.ResponseError:
+            return {}
+    return {_text(name): _text(value) for name, value in found.items()}
+
+
+def _refused(client: redis.Redis, prefix: str) -> str | None:
+    key = Keys(prefix).probe
+    try:
+        client.set(key, "1", ex=10)
+        client.delete(key)
+    except redis.ResponseError as error:
+        return str(error)
+    return None
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

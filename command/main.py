@@ -1,0 +1,76 @@
+"""`zelador`: the commands put together, and the one place where an error becomes a line and an exit code.
+
+Exit codes: 0 done; 1 a fault of ours (a traceback follows), or something that a check (doctor, models verify) found;
+2 something outside has to be mended, the line says what.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import redis
+import typer
+
+from command import classify, health, keys, models, quarantine, services, simulate, train, watch
+from command.demo import command as demo
+from command.doctor import command as doctor
+from command.terminal import LINES, say
+from command.up import command as up
+from zelador.errors import ZeladorError
+from zelador.printable import clean
+
+app = typer.Typer(
+    name="zelador",
+    help="IoT streaming inference: MQTT readings in, classified predictions out, nothing lost.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+app.command("demo")(demo.demo)
+app.command("up")(up.up)
+app.command("ingest")(services.ingest)
+app.command("infer")(services.infer)
+app.command("trainer")(services.trainer)
+app.command("api")(services.api)
+app.command("health")(health.health)
+app.command("train")(train.train)
+app.command("simulate")(simulate.simulate)
+app.command("watch")(watch.watch)
+app.command("doctor")(doctor.doctor)
+app.command("classify")(classify.classify)
+app.add_typer(models.app, name="models", help="The registry's models: compare, select, keep.")
+app.add_typer(quarantine.app, name="quarantine", help="What was refused or set aside: list, show, replay, discard.")
+app.add_typer(keys.app, name="keys", help="Keys of the admin API.")
+
+
+def main() -> None:
+    """Runs the command; every error that a person can fix is one line on standard error and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except ZeladorError as error:
+        fail(str(error))
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        fail(f"{error.strerror or error}{where}")
+    except redis.RedisError as error:
+        fail(f"Redis does not answer as it should: {error}; check ZELADOR_REDIS__URL")
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001 - the last one that sees it
+        if hasattr(error, "format_message"):  # click's own, of a wrong option or argument
+            fail(f"{error.format_message()} (see {_command(error)} --help)")
+        sys.stderr.write(clean(traceback.format_exc(), LINES))
+        sys.exit(1)
+
+
+def fail(message: str) -> None:
+    one_line = " ".join(message.split())
+    say(f"zelador: {one_line}", error=True)
+    sys.exit(2)
+
+
+def _command(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    return str(getattr(context, "command_path", "zelador"))

@@ -1,0 +1,89 @@
+"""The registry of the settings or of a home, opened here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from command.models.target import Use
+from registry.facts import facts_of, selection_facts
+from registry.model.rows import answers_of
+from registry.registry import Query, Registry
+from zelador.errors import Conflict, InvalidInput
+from zelador.settings import RegistrySettings
+from zelador.user import user
+
+Facts = Mapping[str, Any]
+LARGEST = 1 << 30  # bytes of a model, unpacked
+
+
+class Local:
+    def __init__(self, settings: RegistrySettings, use: Use = "look") -> None:
+        """Raises NotFound where there is no registry, except to "make" one."""
+        if use == "make":
+            self.registry = Registry.open(settings)
+            return
+        self.registry = Registry.existing(settings)
+        if use == "change":
+            self.registry = Registry.open(settings)
+
+    def models(self, query: Query, limit: int | None = None) -> list[Facts]:
+        found = self.registry.find(query)[:limit]
+        state = self.registry.state
+        return [facts_of(model, state) for model in found]
+
+    def selected(self) -> str | None:
+        selection = self.registry.state.selection
+        return selection.model if selection else None
+
+    def model(self, name: str) -> Facts:
+        state = self.registry.state
+        model = state.model(name)
+        return {**facts_of(model, state), "path": self.registry.where(model)}
+
+    def history(self) -> list[Facts]:
+        return [selection_facts(selection) for selection in reversed(self.registry.state.history)]
+
+    def select(self, name: str, why: str) -> Facts:
+        return selection_facts(self.registry.select(name, by=user(), why=why))
+
+    def roll_back(self, why: str) -> Facts:
+        return selection_facts(self.registry.roll_back(by=user(), why=why))
+
+    def annotate(
+        self, name: str, metadata: Mapping[str, Any], add: Sequence[str], remove: Sequence[str], why: str
+    ) -> Facts:
+        if both := sorted(set(add) & set(remove)):
+            raise InvalidInput(f"the tag {both[0]!r} cannot be added and taken away at once")
+        self.registry.amend(name, metadata, add=add, remove=remove, by=user(), why=why)
+        return self.model(name)
+
+    def rename(self, name: str, to: str, why: str) -> Facts:
+        self.registry.rename(name, to, by=user(), why=why)
+        return self.model(to)
+
+    def delete(self, name: str, why: str) -> None:
+        self.registry.delete(name, by=user(), why=why)
+
+    def classify(self, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
+        model = model or self.selected()
+        if model is None:
+            raise Conflict("no model is selected; name one with --model, or zelador models select NAME")
+        return {"model": model, "predictions": answers_of(self.registry.load(model), readings)}
+
+    def card(self, name: str, html: bool) -> str:
+        from registry.card import card_html, card_markdown, card_of
+
+        found = card_of(self.registry, name)
+        return card_html(found) if html else card_markdown(found)
+
+    def archive(self, name: str) -> bytes:
+        from registry.bundle import bundle
+
+        return bundle.of(self.registry, name)
+
+    def add(self, data: bytes, name: str | None, why: str, trust: bool = False) -> Facts:
+        found = self.registry.admit(data, LARGEST, trust)
+        saved = found.manifest
+        added = self.registry.add(name or saved.name, found.files, saved, by=user(), why=why or "imported")
+        return self.model(added.name)

@@ -1,0 +1,43 @@
+"""Commands that run one service each, with the broker and Redis of the settings (docs/reference/settings.md)."""
+
+from __future__ import annotations
+
+from command.process import prepare, relax_garbage_collector
+from zelador.libgomp import restart_with_libgomp
+
+
+def ingest() -> None:
+    """Receive readings from the broker and store them in Redis."""
+    settings, stop = prepare("ingest")
+    from ingest.service import run
+
+    relax_garbage_collector()
+    run(settings, stop)
+
+
+def infer() -> None:
+    """Classify the readings in Redis with the selected model, and publish the predictions."""
+    restart_with_libgomp()
+    settings, stop = prepare("inference")
+    from inference.service import run
+
+    relax_garbage_collector()
+    run(settings, stop)
+
+
+def trainer() -> None:
+    """Run the training runs requested through the API, one at a time."""
+    restart_with_libgomp()
+    settings, stop = prepare("trainer")
+    from trainer.service import run
+
+    run(settings, stop)
+
+
+def api() -> None:
+    """Serve the admin API."""
+    restart_with_libgomp()
+    settings, stop = prepare("api")
+    from admin.service import run
+
+    run(settings, stop)

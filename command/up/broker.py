@@ -1,0 +1,19 @@
+"""The embedded broker's process: `python -m command.up.broker CONFIG`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from iotcore import IotCoreBroker
+
+
+def main() -> None:
+    logging.basicConfig(level="ERROR")
+    # rumqttd wraps its routing in error spans: its own log would be a line a packet.
+    logging.getLogger("rumqttd").setLevel(logging.CRITICAL)
+    IotCoreBroker(config_path=sys.argv[1]).run_forever()
+
+
+if __name__ == "__main__":
+    main()

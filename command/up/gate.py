@@ -1,0 +1,242 @@
+"""The door through which devices reach the embedded broker.
+
+The embedded broker forgets everything at its death, also what it has acknowledged and not yet handed on.
+So at a stop this door is held first: no device is heard any more, the ingester takes what the broker
+still has, and only then does the broker go. And after a start it admits devices only once the ingester
+has subscribed: a broker without a subscriber acknowledges a reading and drops it.
+
+The door also tells MQTT 5 from 3.1.1 by the first packet, so that one port serves both (rumqttd needs a
+listener for each), and keeps out what a device must not do: connect with the client id of a service, which
+connects behind the door, and send rumqttd what ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Container
+from typing import Any
+
+from command.up.connect_packet import MQTT_5, Connect, read_connect
+from command.up.device_stream import DeviceStream, Refused, check_topic
+from command.up.ports import HOST
+from zelador.log_limit import LogLimit
+
+log = logging.getLogger(__name__)
+
+ADMIT_S = 30.0  # how long a device is kept waiting for the ingester before it is sent away
+HELLO_S = 10.0  # a connection that has not said CONNECT by then is closed
+FLUSH_S = 0.05
+LOG_S, LOG_LINES = 60.0, 10  # of devices that were sent away
+# rumqttd refuses these ids, and more than 10,010 connections, and ends when one that it refused comes again.
+FORBIDDEN_IN_IDS = frozenset("+#$/")
+MAX_DEVICES = 10_000
+INVALID_ID_5 = b"\x20\x03\x00\x85\x00"  # CONNACK: client identifier not valid
+INVALID_ID_3 = b"\x20\x02\x00\x02"  # CONNACK: identifier rejected
+
+
+class _Side(asyncio.Protocol):
+    """One end of a pair; whatever it reads is written to its peer, and it rests while the peer cannot take more."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self.transport: asyncio.Transport | None = None
+        self.peer: _Side | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self.peer is not None and self.peer.transport is not None:
+            self.peer.transport.write(data)
+
+    def pause_writing(self) -> None:
+        if self.peer is not None and self.peer.transport is not None:
+            self.peer.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        held = self._gate.holding and isinstance(self.peer, _Device)
+        if self.peer is not None and self.peer.transport is not None and not held:
+            self.peer.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # Closed, never reset: rumqttd that cannot write a CONNACK ends when the same client id comes again.
+        if self.peer is not None and self.peer.transport is not None:
+            self.peer.transport.close()
+        self.peer = None
+
+
+class _Device(_Side):
+    """The device's end: the first packet tells which listener it needs."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(gate)
+        self._start = bytearray()
+        self._stream: DeviceStream | None = None  # where the broker does not survive everything
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._gate.devices.add(self)
+        self._timer = asyncio.get_running_loop().call_later(HELLO_S, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        if self.peer is not None:
+            try:
+                super().data_received(data if self._stream is None else self._stream.feed(data))
+            except Refused as error:
+                self._send_away(str(error))
+            return
+        self._start += data
+        if self._task is not None or self.transport is None:
+            return
+        try:
+            found = read_connect(self._start)
+        except ValueError as error:
+            self._send_away(str(error))
+            return
+        if found is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        if why := self._gate.objection(found.client_id):
+            self.transport.write(INVALID_ID_5 if found.level >= MQTT_5 else INVALID_ID_3)
+            self._send_away(why)
+            return
+        self.transport.pause_reading()
+        self._task = asyncio.get_running_loop().create_task(self._open(found))
+
+    async def _open(self, connect: Connect) -> None:
+        try:
+            await asyncio.wait_for(self._gate.admitted.wait(), ADMIT_S)
+        except TimeoutError:
+            self._close()
+            return
+        port = self._gate.v5_port if connect.level >= MQTT_5 else self._gate.v4_port
+        loop = asyncio.get_running_loop()
+        try:
+            _, broker = await loop.create_connection(lambda: _Side(self._gate), HOST, port)
+        except OSError:  # the broker is away: the device tries again, as it does with any broker
+            self._close()
+            return
+        if self.transport is None or self.transport.is_closing() or broker.transport is None:
+            if broker.transport is not None:
+                broker.transport.close()
+            return
+        start, self._start = bytes(self._start), bytearray()
+        if self._gate.fragile:
+            self._stream = DeviceStream(connect.level)
+            try:
+                check_topic(connect.will_topic or b"")
+                start = start[: connect.size] + self._stream.feed(start[connect.size :])
+            except Refused as error:
+                broker.transport.close()
+                self._send_away(str(error))
+                return
+        self.peer, broker.peer = broker, self
+        broker.transport.write(start)
+        if not self._gate.holding:
+            self.transport.resume_reading()
+
+    def _send_away(self, why: str) -> None:
+        self._gate.complain(why)
+        self._close()
+
+    def _close(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._gate.devices.discard(self)
+        super().connection_lost(exc)
+
+
+class Gate:
+    """Listens on `port`; an event loop in a thread of its own."""
+
+    def __init__(
+        self, port: int, v5_port: int, v4_port: int, reserved: Container[str] = (), fragile: bool = False
+    ) -> None:
+        """`reserved` has the client ids that no device may use; `fragile`: the broker is rumqttd."""
+        self.reserved, self.fragile = reserved, fragile
+        self._log_limit = LogLimit(LOG_S, LOG_LINES)
+        self.port, self.v5_port, self.v4_port = port, v5_port, v4_port
+        self.holding = False
+        self.admitted = asyncio.Event()
+        self.devices: set[_Device] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="gate", daemon=True)
+        self._server: asyncio.Server | None = None
+
+    def open(self) -> None:
+        """Raises OSError when the port is taken."""
+        self._thread.start()
+        self._call(self._listen())
+
+    def objection(self, client_id: str) -> str | None:
+        """Why no device may connect with this id."""
+        if client_id in self.reserved:
+            return f"{client_id[:80]!r} is the client id of a service"
+        if self.fragile and set(client_id) & FORBIDDEN_IN_IDS:
+            return f"rumqttd takes no client id like {client_id[:80]!r}, with one of + # $ /"
+        if len(self.devices) > MAX_DEVICES:
+            return f"more than {MAX_DEVICES} devices are connected"
+        return None
+
+    def complain(self, why: str) -> None:
+        """Logs why a device was sent away."""
+        if self._log_limit.due():
+            log.warning("sent a device away: %s%s", why, self._log_limit.take_skipped())
+
+    def admit(self, yes: bool) -> None:
+        """Whether devices are let through to the broker; those that come meanwhile wait."""
+        self._loop.call_soon_threadsafe(self.admitted.set if yes else self.admitted.clear)
+
+    def hold(self) -> None:
+        """Hears no device any more; what the broker has to say to them still goes out."""
+        self._call(self._hold())
+
+    def flush(self, within_s: float) -> None:
+        """Waits until the devices have been given what the broker sent them."""
+        self._call(self._flush(within_s))
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            self._call(self._close())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(timeout=5.0)
+        self._loop.close()
+
+    def _call(self, coroutine: Any) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=5.0)
+
+    async def _listen(self) -> None:
+        self._server = await self._loop.create_server(lambda: _Device(self), HOST, self.port, backlog=1024)
+
+    async def _hold(self) -> None:
+        self.holding = True
+        if self._server is not None:
+            self._server.close()
+        for device in self.devices:
+            if device.transport is not None:
+                device.transport.pause_reading()
+
+    async def _flush(self, within_s: float) -> None:
+        deadline = self._loop.time() + within_s
+        await asyncio.sleep(FLUSH_S)  # what the broker is just sending
+        while any(d.transport and d.transport.get_write_buffer_size() for d in self.devices):
+            if self._loop.time() > deadline:
+                return
+            await asyncio.sleep(FLUSH_S)
+
+    async def _close(self) -> None:
+        await self._hold()
+        for device in list(self.devices):
+            if device.transport is not None:
+                device.transport.close()
+        await asyncio.sleep(0)

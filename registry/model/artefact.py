@@ -1,0 +1,123 @@
+"""From a fitted model to the files that are kept, and back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from registry.errors import ModelRefused
+from registry.model import golden
+from registry.model.classifier import Classifier, Engine, OnnxEngine, PipelineEngine, Rows
+from registry.model.integrity import dump_pipeline, load_pipeline
+from registry.model.manifest import FORMAT, Feature, Manifest, ServedBy, describe, plain
+
+PACKAGES = ("scikit-learn", "numpy", "lightgbm", "onnxruntime", "skops")
+PIPELINE, ONNX, AGREEMENT, REPORT = "model.skops", "model.onnx", "agreement.json", "report"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What is saved. `pipeline` is a fitted scikit-learn estimator; live inference uses `onnx` where it is given.
+
+    `probe` are rows (n, features) of which the first become golden rows; without any, drawn ones do.
+    """
+
+    pipeline: Any
+    features: tuple[Feature, ...]
+    classes: tuple[str, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    onnx: bytes | None = None
+    probe: Rows | None = None
+    agreement: Mapping[str, Any] | None = None
+    report: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def served_by(self) -> ServedBy:
+        return "onnx" if self.onnx is not None else "pipeline"
+
+
+def pack(upload: Upload, name: str = "model") -> dict[str, bytes]:
+    """The payload's files by path. Raises TypeRefused for a type that could not be loaded again, ModelRefused
+    for an ONNX file that would be refused at load."""
+    files = {PIPELINE: dump_pipeline(upload.pipeline)}
+    if upload.onnx is not None:
+        files[ONNX] = upload.onnx
+    if upload.agreement is not None:
+        files[AGREEMENT] = json.dumps(upload.agreement, indent=2).encode()
+    files.update({f"{REPORT}/{path}": data for path, data in upload.report.items()})
+    engine: Engine
+    if upload.onnx is not None:
+        engine = OnnxEngine(name, upload.onnx, upload.classes, hasattr(upload.pipeline, "predict_proba"))
+    else:
+        engine = PipelineEngine(upload.pipeline, upload.classes)
+    names = tuple(feature.name for feature in upload.features)
+    classifier = Classifier(name, "", names, upload.classes, upload.served_by, engine)
+    if upload.classes:
+        files[golden.FILE] = _golden(classifier, upload.probe)
+    return files
+
+
+def _golden(classifier: Classifier, probe: Rows | None) -> bytes:
+    if probe is not None and len(probe):
+        return golden.make(classifier, probe)
+    try:
+        return golden.make(classifier, golden.drawn(len(classifier.features)))
+    except Exception:  # noqa: BLE001 - whatever it raises, these rows say nothing of readings it was made for
+        return golden.NONE
+
+
+def manifest_of(upload: Upload, name: str, files: Mapping[str, bytes], saved_at: str) -> Manifest:
+    metadata = {
+        "versions": versions(),
+        **plain(upload.metadata),
+        "has_probabilities": hasattr(upload.pipeline, "predict_proba"),
+    }
+    return Manifest(
+        FORMAT,
+        name,
+        upload.features,
+        upload.classes,
+        upload.served_by,
+        saved_at,
+        metadata,
+        {path: describe(data) for path, data in sorted(files.items())},
+    )
+
+
+def open_classifier(
+    manifest: Manifest, digest: str, files: Mapping[str, bytes], from_elsewhere: bool = False
+) -> Classifier:
+    """A classifier from files whose digests were checked; one from elsewhere must have golden rows.
+
+    Raises ModelRefused.
+    """
+    engine: Engine
+    if not manifest.classes:
+        raise ModelRefused(f"{manifest.name}: it has no classes, so it cannot classify readings")
+    if manifest.served_by == "onnx":
+        has_probabilities = bool(manifest.metadata.get("has_probabilities", True))
+        engine = OnnxEngine(manifest.name, files[ONNX], manifest.classes, has_probabilities)
+    else:
+        engine = PipelineEngine(load_pipeline(manifest.name, files[PIPELINE]), manifest.classes)
+    names = tuple(feature.name for feature in manifest.features)
+    classifier = Classifier(manifest.name, digest, names, manifest.classes, manifest.served_by, engine)
+    golden.check(classifier, files[golden.FILE], required=from_elsewhere)
+    return classifier
+
+
+def serving_file(manifest: Manifest) -> str:
+    return ONNX if manifest.served_by == "onnx" else PIPELINE
+
+
+def versions() -> dict[str, str]:
+    """The versions that a model was saved with: the first thing to look at when it is refused at load."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found

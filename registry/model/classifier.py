@@ -1,0 +1,141 @@
+"""The one classifier that worker, API and trainer share: rows in, labels and probabilities out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.errors import ModelRefused
+from registry.model.manifest import ServedBy
+from registry.model.onnx.audit import audit
+
+Rows = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`labels` one text a row; `probabilities` (rows, classes) in the order of the classes, None if there are none."""
+
+    labels: list[str]
+    probabilities: Rows | None
+
+
+class Engine(Protocol):
+    """What runs a model: an index into the classes for each row, and probabilities if the model has them."""
+
+    def run(self, rows: Rows) -> tuple[Sequence[int], Rows | None]: ...
+
+
+class Classifier:
+    """A loaded model. Made by `Registry.load`; not safe to call from several threads at once with `pipeline`."""
+
+    def __init__(
+        self,
+        name: str,
+        digest: str,
+        features: tuple[str, ...],
+        classes: tuple[str, ...],
+        served_by: ServedBy,
+        engine: Engine,
+    ) -> None:
+        self.name = name
+        self.digest = digest
+        self.features = features
+        self.classes = classes
+        self.served_by: ServedBy = served_by
+        self._engine = engine
+
+    def classify(self, rows: Rows) -> Answer:
+        """Classifies (n, features) values, in the order of `features`; what the model raises passes through."""
+        indices, probabilities = self.run(rows)
+        classes = self.classes
+        return Answer([classes[index] for index in indices], probabilities)
+
+    def run(self, rows: Rows) -> tuple[Sequence[int], Rows | None]:
+        """As `classify`, with an index into the classes in place of each label."""
+        return self._engine.run(rows)
+
+
+class OnnxEngine:
+    """ONNX Runtime, one thread, no spinning: a worker must not burn the core that broker and Redis need."""
+
+    def __init__(self, name: str, data: bytes, classes: tuple[str, ...], has_probabilities: bool) -> None:
+        """Raises ModelRefused."""
+        import onnxruntime
+
+        if why := audit(data):
+            raise ModelRefused(f"{name}: model.onnx is refused: {why}")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 - onnxruntime's own classes, all of them "cannot be loaded"
+            raise ModelRefused(f"{name}: model.onnx cannot be loaded ({error})") from None
+        self._input = self._session.get_inputs()[0].name
+        outputs = [output.name for output in self._session.get_outputs()]
+        # Ridge's "probabilities" are raw scores: the manifest says whether there are any, not the graph.
+        self._outputs = outputs[:2] if has_probabilities else outputs[:1]
+        self._known = _Known(classes)
+
+    def run(self, rows: Rows) -> tuple[Sequence[int], Rows | None]:
+        found = self._session.run(self._outputs, {self._input: rows.astype(np.float32)})
+        labels = [self._known[label] for label in found[0].ravel().tolist()]
+        if len(found) == 1:
+            return labels, None
+        return labels, np.asarray(found[1], dtype=np.float64)
+
+
+class PipelineEngine:
+    """A plain scikit-learn estimator."""
+
+    def __init__(self, estimator: Any, classes: tuple[str, ...]) -> None:
+        self._estimator = estimator
+        self._names = getattr(estimator, "feature_names_in_", None)
+        self._has_probabilities = hasattr(estimator, "predict_proba")
+        self._index = {label: index for index, label in enumerate(classes)}
+
+    def run(self, rows: Rows) -> tuple[Sequence[int], Rows | None]:
+        with warnings.catch_warnings():
+            if self._names is not None:
+                warnings.simplefilter("ignore", UserWarning)  # values come in the order of the feature names
+            labels = [self._index[text_of(label)] for label in self._estimator.predict(rows).tolist()]
+            if not self._has_probabilities:
+                return labels, None
+            return labels, np.asarray(self._estimator.predict_proba(rows), dtype=np.float64)
+
+
+class _Known(dict[object, int]):
+    """From a label as a model gives it to the index of its class; each kind of label is made a text only once."""
+
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        super().__init__({label: index for index, label in enumerate(classes)})
+        self._index = dict(self.items())
+
+    def __missing__(self, label: object) -> int:
+        self[label] = found = self._index[text_of(label)]
+        return found
+
+
+def text_of(label: object) -> str:
+    """Labels are text everywhere: 1 is "1", True is "true", and 1.0 (as a table has it) is "1"."""
+    if isinstance(label, str):
+        return label
+    if isinstance(label, bool | np.bool_):
+        return "true" if label else "false"
+    if isinstance(label, float | np.floating) and float(label).is_integer():
+        return str(int(label))
+    return str(label)
+
+
+def classes_of(estimator: Any) -> tuple[str, ...]:
+    """The text of the estimator's classes, in its own order; empty if it has none (it is no fitted classifier)."""
+    return tuple(text_of(label) for label in np.asarray(getattr(estimator, "classes_", ())).tolist())

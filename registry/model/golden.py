@@ -1,0 +1,106 @@
+"""Golden rows: a few inputs with the answers that the model gave when it was saved.
+
+A model that does not repeat them at load (another library version, a damaged machine) is refused.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.errors import ModelRefused
+from registry.model.classifier import Answer, Classifier, Rows
+
+FILE = "golden.json"
+NONE = b'{"rows":[],"labels":[],"probabilities":null}'
+MAX_KEPT = 32  # rows
+MAX_CHECKED = 1_000  # rows of a file from elsewhere
+MAX_BYTES = 16_777_216
+TOLERANCE = 1e-4  # of a probability
+
+
+class Golden(msgspec.Struct, frozen=True):
+    rows: list[list[float | None]]  # None: not known (NaN)
+    labels: list[str]
+    probabilities: list[list[float]] | None
+
+
+def make(classifier: Classifier, rows: Rows) -> bytes:
+    """The golden file for at most MAX_KEPT of `rows`, as `classifier` answers them.
+
+    Raises ModelRefused when an answer is not finite.
+    """
+    few = rows[:MAX_KEPT]
+    answer = classifier.classify(few)
+    values = [[None if np.isnan(value) else value for value in row] for row in few.tolist()]
+    if answer.probabilities is not None and not np.isfinite(answer.probabilities).all():
+        raise ModelRefused(f"{classifier.name}: its probabilities are not finite numbers for some of its golden rows")
+    probabilities = None if answer.probabilities is None else answer.probabilities.tolist()
+    return msgspec.json.encode(Golden(values, answer.labels, probabilities))
+
+
+def drawn(features: int) -> Rows:
+    """Rows for a model that came without any: of every magnitude, and the same each time."""
+    draw = np.random.default_rng(0)
+    return draw.normal(size=(MAX_KEPT, features)) * 10 ** draw.uniform(-1, 3, size=(MAX_KEPT, features))
+
+
+def check(classifier: Classifier, data: bytes, required: bool = False) -> None:
+    """Raises ModelRefused unless `classifier` answers as recorded; `required`: an empty file is refused too."""
+    golden = _decode(classifier, data)
+    if not golden.rows:
+        if required:
+            raise ModelRefused(
+                f"{classifier.name}: {FILE} has no rows, so nothing shows that the model answers here as where it was "
+                "made; save it again with rows of its data"
+            )
+        return
+    rows = np.array([[np.nan if v is None else v for v in row] for row in golden.rows], dtype=np.float64)
+    try:
+        answer = classifier.classify(rows)
+    except Exception as error:  # noqa: BLE001 - whatever the model raises, it does not answer
+        raise ModelRefused(
+            f"{classifier.name}: it fails on its golden rows ({type(error).__name__}: {error})"
+        ) from None
+    wrong, far = _difference(answer, golden)
+    if wrong or not far <= TOLERANCE:  # a NaN is no agreement
+        raise ModelRefused(
+            f"{classifier.name}: it does not answer its golden rows as it did when it was saved "
+            f"({wrong} of {len(golden.labels)} labels differ, probabilities by up to {far:.2g}); select another model"
+        )
+
+
+def _decode(classifier: Classifier, data: bytes) -> Golden:
+    """The file, in the shape of the model. Raises ModelRefused."""
+    if len(data) > MAX_BYTES:
+        raise ModelRefused(f"{classifier.name}: {FILE} has more than {MAX_BYTES} bytes")
+    try:
+        golden = msgspec.json.decode(data, type=Golden)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ModelRefused(f"{classifier.name}: {FILE} cannot be read ({error})") from None
+    count, shares = len(golden.rows), golden.probabilities
+    shaped = len(golden.labels) == count <= MAX_CHECKED and all(
+        len(row) == len(classifier.features) for row in golden.rows
+    )
+    if shares is not None:
+        shaped = shaped and len(shares) == count and all(len(row) == len(classifier.classes) for row in shares)
+    if not shaped:
+        raise ModelRefused(
+            f"{classifier.name}: {FILE} does not fit the model: a label for each row, a value for each feature, "
+            f"a probability for each class, and at most {MAX_CHECKED} rows"
+        )
+    return golden
+
+
+def _difference(answer: Answer, golden: Golden) -> tuple[int, float]:
+    """Labels that differ, and the largest difference of a probability; NaN where one of them is NaN."""
+    if len(answer.labels) != len(golden.labels) or (answer.probabilities is None) != (golden.probabilities is None):
+        return len(golden.labels), 0.0
+    wrong = sum(a != b for a, b in zip(answer.labels, golden.labels, strict=True))
+    if answer.probabilities is None:
+        return wrong, 0.0
+    recorded: NDArray[np.float64] = np.array(golden.probabilities, dtype=np.float64)
+    if answer.probabilities.shape != recorded.shape:
+        return len(golden.labels), 0.0
+    return wrong, float(np.abs(answer.probabilities - recorded).max())

@@ -1,0 +1,107 @@
+"""A model's files in the store: written once under an id that nobody else uses, checked at every read."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from registry.errors import ModelNotFound
+from registry.log.state import Model
+from registry.model import manifest
+from registry.model.artefact import PIPELINE
+from registry.model.manifest import Manifest
+from registry.model.manifest_shape import shown
+from registry.signing import Keyring
+from registry.store import Store
+from zelador.errors import Corrupt
+
+FOLDER = "models"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Files that are in the store and that no entry names yet."""
+
+    upload: str
+    digest: str
+
+
+class Payload:
+    def __init__(self, store: Store, keyring: Keyring) -> None:
+        self._store = store
+        self._keyring = keyring
+
+    def put(self, name: str, files: Mapping[str, bytes], saved: Manifest) -> Placed:
+        """The manifest last: where it is, the others are."""
+        upload = uuid.uuid4().hex
+        for path, data in files.items():
+            self._store.put_stream(f"{FOLDER}/{name}/{upload}/{path}", [data])
+        sealed = self._keyring.seal("manifest", manifest.encode(saved))
+        self._store.put_stream(f"{FOLDER}/{name}/{upload}/{manifest.FILE}", [sealed])
+        return Placed(upload, manifest.describe(sealed).sha256)
+
+    def manifest(self, model: Model, trusted: int) -> Manifest:
+        """Of a registered model, under its present name (the file keeps the first one: its digest is the model's).
+
+        `trusted`: one that was registered up to that entry needs no signature.
+
+        Raises ModelNotFound, ModelRefused.
+        """
+        data = self._store.read(f"{folder(model)}/{manifest.FILE}")
+        if data is None:
+            raise ModelNotFound(f"the files of {model.name} are gone; restore the registry from a backup")
+        found = manifest.decode(data, model.name, model.digest)
+        if model.seq > trusted:
+            self.check_signed(model.name, data)
+        metadata, damaged = shown(found.metadata)  # it may be from before metadata was checked
+        if found.name == model.name and not damaged:
+            return found
+        return msgspec.structs.replace(found, name=model.name, metadata=dict(metadata))
+
+    def signed_manifest(self, model: Model) -> bytes | None:
+        """The manifest's bytes, if a key of ours signed them."""
+        data = self._store.read(f"{folder(model)}/{manifest.FILE}")
+        try:
+            return data if data is not None and self._keyring.proves("manifest", data) else None
+        except Corrupt:
+            return None
+
+    def check_signed(self, name: str, data: bytes) -> None:
+        """Raises ModelRefused unless one of our keys signed the manifest, or there is no key."""
+        if not self._keyring:
+            return
+        try:
+            if self._keyring.proves("manifest", data):
+                return
+        except Corrupt as error:
+            raise manifest.refused(name, f"{manifest.FILE}: {error}") from None
+        raise manifest.refused(name, f"{manifest.FILE} is not signed by a key of ZELADOR_REGISTRY__SIGNING_KEY")
+
+    def file(self, model: Model, found: Manifest, path: str) -> bytes:
+        """Raises ModelNotFound, ModelRefused."""
+        if path not in found.files:
+            raise ModelNotFound(f"{model.name} has no file {path!r}")
+        data = self._store.read(f"{folder(model)}/{path}")
+        if data is None:
+            raise ModelNotFound(f"{path} of {model.name} is gone; restore the registry from a backup")
+        return manifest.check_file(model.name, path, data, found.files)
+
+    def remove(self, key: str) -> None:
+        """The files of an upload (`name/upload`) that was condemned."""
+        for item in list(self._store.list(f"{FOLDER}/{key}")):
+            self._store.delete(item.key)
+
+    def where(self, model: Model) -> str:
+        return self._store.where(path_of(model))
+
+
+def folder(model: Model) -> str:
+    return f"{FOLDER}/{model.payload}"
+
+
+def path_of(model: Model) -> str:
+    """Of the model's artefact, from the store's root."""
+    return f"{folder(model)}/{PIPELINE}"

@@ -1,5 +1,0 @@
-"""`zelador models`: a registry here (the settings', or a home's), or one behind the admin API of another machine."""
-
-from zelador.cli.models.app import app
-
-__all__ = ["app"]
