@@ -14,8 +14,9 @@ import redis
 from admin.app import make_app
 from admin.connections import BACKLOG
 from admin.server import GRACE_S, Server
+from admin.services import Services
+from operations.audit_stream import AuditMover
 from operations.key_file import first_key
-from registry.restored.watch import Watch
 from zelador.buffer.durability import NotSynced
 from zelador.buffer.written import persistence
 from zelador.errors import Unavailable
@@ -30,22 +31,25 @@ def run(settings: Settings, stop: Event) -> None:
     Raises Unavailable when the port is taken, the registry cannot be used, or Redis does not sync as the settings want.
     """
     app = make_app(settings)
-    _check_redis(app.state.services.redis)
+    services: Services = app.state.services
+    _check_redis(services.redis)
     sock = _listen(settings.api.host, settings.api.port)
     _show_first_key(settings.api.keys_file)
     server = Server(app, settings.api.connections, settings.api.proxies())
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="http", daemon=True)
     thread.start()
-    watch: Watch = app.state.services.watch
-    watch.start(stop)
+    services.watch.start(stop)
+    mover = AuditMover(services.redis, services.prefix, services.audit)
+    mover.start(stop)
     host, port = sock.getsockname()[:2]
     log.info("serving on http://%s:%d", host, port)
     while not stop.wait(0.5) and thread.is_alive():
         pass
     server.should_exit = True
     thread.join(timeout=GRACE_S + 2)
-    watch.join()
-    app.state.services.classifiers.close()
+    services.watch.join()
+    mover.join()
+    services.classifiers.close()
     log.info("stopped")
 
 

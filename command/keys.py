@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,7 +13,6 @@ from command.terminal import print_json, say
 from zelador.errors import InvalidInput, NotFound
 from zelador.printable import clean
 from zelador.settings import Settings, load_settings
-from zelador.user import user
 
 app = typer.Typer(no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
@@ -37,7 +36,9 @@ def new(
     as_json: Json = False,
 ) -> None:
     """Make another key; it is shown once, only its digest is kept."""
-    from operations.key_file import ROLES, forget, new_key
+    from operations.acts.keys import make
+    from operations.key_file import ROLES, forget
+    from operations.local import file_actor
 
     known = next((each for each in ROLES if each == role), None)
     if known is None:
@@ -45,10 +46,9 @@ def new(
     lasts_s = None if expires is None else _seconds(expires)
     settings = _settings(home)
     path = settings.api.keys_file
-    record, key = new_key(path, known, note, lasts_s)
+    record, key = make(file_actor(settings), path, known, note, lasts_s)
     shown = {"id": record.id, "role": record.role, "note": record.note, "expires_at": record.expires_at}
     try:
-        _audit(settings, "key made", record.id, None, shown)
         if as_json:
             print_json({"key": key, **shown})
         else:
@@ -61,32 +61,23 @@ def new(
 @app.command("list")
 def list_(home: Home = None, as_json: Json = False) -> None:
     """Every key that was made: role, note, whether it is valid, when it was last used; never the key itself."""
-    from admin.access.last_use import read, where
-    from operations.key_file import list_keys
+    from operations.views.keys import key_views
 
     path = _settings(home).api.keys_file
     if not path.exists():
         raise NotFound(f"there is no key file at {path}; zelador keys new makes one")
-    used = read(where(path))
-    found = [
-        {
-            "id": key.id,
-            "role": key.role,
-            "state": key.state,
-            "note": key.note,
-            "created_at": key.created_at,
-            "expires_at": key.expires_at,
-            "revoked_at": key.revoked_at,
-            "last_used_at": used.get(key.id),
-        }
-        for key in list_keys(path)
-    ]
+    found = key_views(path)
     if as_json:
         print_json(found)
         return
-    times = ("created_at", "expires_at", "last_used_at")
     rows = [
-        (key["id"], key["role"], key["state"], *(_short(key[part]) for part in times), clean(key["note"]))
+        (
+            key["id"],
+            key["role"],
+            key["state"],
+            *map(_short, (key["created_at"], key["expires_at"], key["last_used_at"])),
+            clean(key["note"]),
+        )
         for key in found
     ]
     columns = ("id", "role", "state", "created", "expires", "last used", "note")
@@ -96,12 +87,11 @@ def list_(home: Home = None, as_json: Json = False) -> None:
 @app.command()
 def revoke(identity: Annotated[str, typer.Argument(metavar="ID")], home: Home = None) -> None:
     """End a key for good, by its id as `list` shows it. The last admin key is refused."""
-    from operations.key_file import revoke as end
+    from operations.acts.keys import revoke as end
+    from operations.local import file_actor
 
     settings = _settings(home)
-    ended = end(settings.api.keys_file, identity)
-    before = {"role": ended.role, "note": ended.note}
-    _audit(settings, "key revoked", ended.id, before, {"revoked_at": ended.revoked_at})
+    ended = end(file_actor(settings), settings.api.keys_file, identity)
     say(f"{ended.id} is revoked")
 
 
@@ -111,12 +101,6 @@ def _settings(home: Path | None) -> Settings:
         return settings
     api = settings.api.model_copy(update={"keys_file": home / "keys.json", "audit_file": None})
     return settings.model_copy(update={"api": api})
-
-
-def _audit(settings: Settings, what: str, target: str, before: Any, after: Any) -> None:
-    from operations.audit_log import open_trail
-
-    open_trail(settings.api).add(f"{user()} (command line)", what, target, before, after)
 
 
 def _seconds(text: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +15,8 @@ from zelador.buffer import connect_redis
 from zelador.errors import InvalidInput, Unavailable
 from zelador.messages import iso
 from zelador.printable import clean
-from zelador.quarantine import Kind, Quarantine, described
-from zelador.settings import RedisSettings, load_settings
+from zelador.quarantine import Kind, Quarantine, Replay, described
+from zelador.settings import RedisSettings, Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
@@ -36,7 +35,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """The newest first, each with the beginning of its payload."""
-    page = _quarantine(home).page(limit, before, _kind(kind))
+    page = _quarantine(_settings(home)).page(limit, before, _kind(kind))
     if as_json:
         print_json([described(kept) for kept in page])
         return
@@ -69,7 +68,7 @@ def show(
     home: Home = None,
 ) -> None:
     """All that is known of one, as JSON; or its bytes."""
-    kept = _quarantine(home).get(entry)
+    kept = _quarantine(_settings(home)).get(entry)
     if raw and sys.stdout.isatty():
         raise InvalidInput("the raw bytes could steer this terminal; write them to a file: --raw > FILE")
     if raw:
@@ -87,9 +86,12 @@ def replay(
 
     Exit code 1 if one was left.
     """
-    quarantine, chosen = _quarantine(home), _chosen(ids, everything)
-    done = list(quarantine.replay_all(_kind(kind)) if everything else map(quarantine.replay, chosen))
-    outcomes = Counter(each.outcome for each in done)
+    from operations.acts.quarantine import replay_many
+    from operations.local import local_actor
+
+    settings, chosen = _settings(home), _chosen(ids, everything)
+    done: list[Replay] = []
+    outcomes = replay_many(local_actor(settings), _quarantine(settings), chosen, _kind(kind), done.append)
     if as_json:
         print_json({"replayed": outcomes, "left": {each.id: each.reason for each in done if each.reason}})
     else:
@@ -107,25 +109,33 @@ def replay(
 @app.command()
 def discard(ids: Ids = None, everything: All = False, kind: OnlyKind = None, home: Home = None) -> None:
     """Remove entries for good; the ledger's counts stay as they are."""
-    quarantine, chosen = _quarantine(home), _chosen(ids, everything)
-    discarded = quarantine.discard_all(_kind(kind)) if everything else quarantine.discard(*chosen)
+    from operations.acts.quarantine import discard_many
+    from operations.local import local_actor
+
+    settings, chosen = _settings(home), _chosen(ids, everything)
+    discarded = discard_many(local_actor(settings), _quarantine(settings), chosen, _kind(kind))
     say(f"{discarded} discarded")
 
 
-def _quarantine(home: Path | None) -> Quarantine:
-    settings = load_settings()
+def _settings(home: Path | None) -> Settings:
+    settings: Settings = load_settings()
     if home is not None:
         url = read_memory(home, "up.json").get("redis")
         if url is None:
             raise Unavailable(f"no `zelador up` runs in {home}; start it, or leave --home out")
         settings = settings.model_copy(update={"redis": RedisSettings(**{**settings.redis.model_dump(), "url": url})})
+    return settings
+
+
+def _quarantine(settings: Settings) -> Quarantine:
     return Quarantine(connect_redis(settings.redis), settings)
 
 
-def _chosen(ids: list[str] | None, everything: bool) -> list[str]:
+def _chosen(ids: list[str] | None, everything: bool) -> list[str] | None:
+    """None for all."""
     if bool(ids) == everything:
         raise InvalidInput("name the ids of entries (zelador quarantine list shows them), or say --all")
-    return ids or []
+    return None if everything else ids
 
 
 def _kind(given: str | None) -> Kind | None:

@@ -36,7 +36,8 @@ def train(
     settings = _with(settings, metric, candidates)
     names = _names(features) or settings.features
     from registry.registry import Registry
-    from trainer.run.job import Options, new_run_id
+    from registry.run_document import new_run_id
+    from trainer.run.job import Options
     from trainer.run.job import train as run
 
     registry = Registry.open(settings.registry)

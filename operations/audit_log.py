@@ -34,7 +34,7 @@ KEEP_S = 400 * 86_400.0
 log = logging.getLogger("zelador.audit")
 
 
-class Trail:
+class AuditFile:
     def __init__(self, path: Path, file_bytes: int, keep_s: float = KEEP_S, total_bytes: int = GIB) -> None:
         self._path = path
         self._file_bytes = file_bytes
@@ -141,9 +141,9 @@ class Trail:
             log.warning("%s", said)
 
 
-def open_trail(settings: ApiSettings) -> Trail:
+def open_audit_file(settings: ApiSettings) -> AuditFile:
     path = where(settings.keys_file, settings.audit_file)
-    return Trail(path, settings.audit_bytes, settings.audit_keep_s, settings.audit_total_bytes)
+    return AuditFile(path, settings.audit_bytes, settings.audit_keep_s, settings.audit_total_bytes)
 
 
 def where(keys_file: Path, audit_file: Path | None) -> Path:

@@ -6,6 +6,8 @@ TypedDicts, because all three are this JSON with its keys in this order. A docum
 
 from __future__ import annotations
 
+import secrets
+from datetime import datetime, timezone
 from typing import Literal, NotRequired, TypedDict, cast
 
 from registry.model.manifest import ServedBy
@@ -120,3 +122,8 @@ def in_order(document: RunDocument) -> RunDocument:
     """The document with its keys in the order above; keys of a later version come last."""
     known = {key: place for place, key in enumerate(KEYS)}
     return cast(RunDocument, dict(sorted(document.items(), key=lambda item: known.get(item[0], len(KEYS)))))
+
+
+def new_run_id() -> str:
+    """`<YYYYMMDD>_<HHMMSS>-<4 hex>`, UTC."""
+    return f"{datetime.now(timezone.utc):%Y%m%d_%H%M%S}-{secrets.token_hex(2)}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
@@ -15,18 +14,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from admin.access import roles
 from admin.access.attempts import Attempts
 from admin.access.bodies import Bodies, Body
-from admin.access.last_use import LastUse
+from admin.access.identity import KEY, address_of
 from admin.access.proxies import client_address
 from admin.access.rate import Rate
 from admin.connections import share_of
 from admin.document.problems import problem
+from admin.services import Services
 from operations.key_file import Key, KeyFile
+from operations.last_use import LastUse
 from zelador.errors import Corrupt, Unavailable
-from zelador.settings import ApiSettings
 
 log = logging.getLogger(__name__)
 
-OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
 MAX_DRAINED = 65_536  # bytes of an unwanted body that are read, so that the connection can be used again
 MAX_OPEN_BODY = 1_024  # bytes of a body that comes without a key
 BODIES_AT_ONCE = 64  # of the largest size, all clients together; uploads are counted apart
@@ -43,10 +42,12 @@ HEADERS = (
 class Guard:
     """Around the whole app, so that no route can be forgotten: key, role, rate, size of the body, headers."""
 
-    def __init__(self, app: ASGIApp, api: FastAPI, settings: ApiSettings) -> None:
+    def __init__(self, app: ASGIApp, api: FastAPI, services: Services) -> None:
         self._app = app
         self._api = api
-        self._settings = settings
+        self._services = services
+        self._settings = settings = services.settings.api
+        self._open = roles.open_paths(api.routes)
         self._keys = KeyFile(settings.keys_file)
         self._uses = LastUse(settings.keys_file)
         self._attempts = Attempts(settings.failure_delay_s)
@@ -79,6 +80,8 @@ class Guard:
         if self._proxies and scope.get("client"):
             forwarded = request.headers.getlist("x-forwarded-for")
             scope["client"] = (client_address(scope["client"][0], forwarded, self._proxies), 0)
+        if (found := roles.find(self._api.routes, scope)) is not None:
+            scope[roles.FOUND] = found
         try:
             refusal = await self._refusal(request)
             if refusal is not None:
@@ -94,11 +97,11 @@ class Guard:
 
     async def _go_on(self, request: Request, receive: Receive, send: Send) -> None:
         """The whole body is here before anything is done: a request that broke off half way changes nothing."""
-        route = roles.route_for(self._api.routes, request.scope)
-        large = route is not None and roles.is_large(route)
+        found: roles.Found | None = request.scope.get(roles.FOUND)
+        large = found is not None and roles.is_large(found.route)
         if large:
             bodies, limit = self._upload_bodies, self._settings.max_upload_bytes
-        elif request.url.path in OPEN:
+        elif request.url.path in self._open:
             bodies, limit = self._bodies, min(MAX_OPEN_BODY, self._settings.max_body_bytes)
         else:
             bodies, limit = self._bodies, self._settings.max_body_bytes
@@ -126,7 +129,7 @@ class Guard:
             body.close()
 
     async def _refusal(self, request: Request) -> Response | None:
-        if request.url.path in OPEN:
+        if request.url.path in self._open:
             return None
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given.strip():
@@ -144,9 +147,9 @@ class Guard:
             return too_many(request, wait, f"this key may make {self._settings.rate_per_s:g} requests a second")
         if self._uses.note(key.id):
             await run_in_threadpool(self._uses.write, key.id)
-        request.scope["zelador.key"] = key
-        route = roles.route_for(self._api.routes, request.scope)
-        role = None if route is None else roles.role_of(route)
+        request.scope[KEY] = key
+        found: roles.Found | None = request.scope.get(roles.FOUND)
+        role = None if found is None else roles.role_of(found.route)
         if role is not None and not key.may(role):
             detail = f"this needs a key of the role {role}; key {key.id} is of the role {key.role}"
             return problem(request, 403, "forbidden", "The key's role does not allow this", detail)
@@ -160,7 +163,7 @@ class Guard:
             return too_many(request, wait, f"this key may make {self._settings.changes_per_s:g} changes a second")
         request.scope["zelador.change"] = key.id
         try:
-            await run_in_threadpool(self._api.state.services.trail.check, is_admin=key.may("admin"))
+            await run_in_threadpool(self._services.audit.check, is_admin=key.may("admin"))
         except Unavailable as error:
             log.error("%s", error)
             return problem(request, 503, "unavailable", "Not available now", str(error))
@@ -185,23 +188,6 @@ def _is_long(request: Request) -> bool:
     return "transfer-encoding" in request.headers or not length.isdigit() or int(length[:20]) > MAX_DRAINED
 
 
-def who(request: Request) -> str:
-    """The name of the caller's key, for history and audit."""
-    key: Key = request.scope["zelador.key"]
-    return f"key {key.id}"
-
-
-def address_of(request: Request) -> str | None:
-    """Client address; behind a proxy that ZELADOR_API__TRUSTED_PROXIES does not name, the proxy's."""
-    return request.client.host if request.client else None
-
-
-def audit(request: Request, what: str, target: object, before: Any = None, after: Any = None) -> None:
-    """Keeps who did what. Raises Unavailable when it cannot be kept."""
-    trail = request.app.state.services.trail
-    trail.add(who(request), what, str(target), before, after, address_of(request))
-
-
 def too_many(request: Request, wait_s: float, detail: str) -> Response:
     headers = {"Retry-After": str(max(1, math.ceil(wait_s)))}
     return problem(request, 429, "too-many-requests", "Too many requests", detail, headers)
@@ -211,6 +197,6 @@ def _no_key(request: Request, detail: str) -> Response:
     return problem(request, 401, "unauthorized", "A key is needed", detail, {"WWW-Authenticate": "Bearer"})
 
 
-def install(app: FastAPI, settings: ApiSettings) -> None:
+def install(app: FastAPI, services: Services) -> None:
     roles.check(app.routes)
-    app.add_middleware(Guard, api=app, settings=settings)
+    app.add_middleware(Guard, api=app, services=services)

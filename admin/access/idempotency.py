@@ -19,9 +19,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from admin.access import roles
-from admin.access.guard import too_many, who
+from admin.access.guard import too_many
+from admin.access.identity import who
 from admin.access.stored_answers import MAX_ANSWER, Full, Kept, StoredAnswers
 from admin.document.problems import problem
+from admin.services import Services
 from operations.key_file import Key
 
 log = logging.getLogger(__name__)
@@ -33,9 +35,9 @@ TOO_LARGE = "this was done before; its answer was too large to be kept for a rep
 
 
 class Idempotent:
-    def __init__(self, app: ASGIApp, api: FastAPI) -> None:
+    def __init__(self, app: ASGIApp, services: Services) -> None:
         self._app = app
-        self._api = api
+        self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST" or "zelador.key" not in scope:
@@ -43,8 +45,8 @@ class Idempotent:
             return
         request = Request(scope)
         given = request.headers.get("idempotency-key")
-        route = roles.route_for(self._api.routes, scope)
-        if given is None or (route is not None and roles.role_of(route) == "viewer"):
+        found: roles.Found | None = scope.get(roles.FOUND)
+        if given is None or (found is not None and roles.role_of(found.route) == "viewer"):
             await self._app(scope, receive, send)
             return
         if not KEY.fullmatch(given):
@@ -99,9 +101,8 @@ class Idempotent:
             await run_in_threadpool(self._answers().keep, name, kept, owner.id)
 
     def _answers(self) -> StoredAnswers:
-        services = self._api.state.services
-        settings = services.settings
-        return StoredAnswers(services.redis, settings.redis.prefix, settings.api.keep_answers_s)
+        services = self._services
+        return StoredAnswers(services.redis, services.prefix, services.settings.api.keep_answers_s)
 
 
 def _refused(request: Request, full: Full) -> ASGIApp:
@@ -146,6 +147,6 @@ def _again(request: Request, kept: Kept, digest: str) -> ASGIApp:
     return answer
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, services: Services) -> None:
     """Inside the guard: nobody is answered whom it would refuse."""
-    app.add_middleware(Idempotent, api=app)
+    app.add_middleware(Idempotent, services=services)

@@ -1,8 +1,9 @@
-"""Who may do what: each route names the least role that may use it; a route that names none does not start."""
+"""Roles: every route names the least role that may use it, or the app does not start."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi.routing import APIRoute
@@ -12,6 +13,8 @@ from starlette.types import Scope
 from operations.key_file import ROLES, Role
 
 FIELD, LARGE = "x-role", "x-large-body"  # both are in the OpenAPI document
+ANYONE = "anyone"  # needs no key
+FOUND = "zelador.found"  # where the guard puts the route in the request's scope
 
 
 def needs(role: Role, *, large_body: bool = False, **schema: Any) -> dict[str, Any]:
@@ -19,23 +22,60 @@ def needs(role: Role, *, large_body: bool = False, **schema: Any) -> dict[str, A
     return {"openapi_extra": {FIELD: role, **({LARGE: True} if large_body else {}), **schema}}
 
 
+def open_to_anyone() -> dict[str, Any]:
+    """For the decorator of a route that needs no key."""
+    return {"openapi_extra": {FIELD: ANYONE}}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The route that answers a request, and what its path says."""
+
+    route: BaseRoute
+    child_scope: Scope
+
+
+class Route(APIRoute):
+    """A route that is not matched again once the guard has found the one that answers."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        found: Found | None = scope.get(FOUND)
+        if found is None:
+            return super().matches(scope)
+        return (Match.FULL, found.child_scope) if found.route is self else (Match.NONE, {})
+
+
+def find(routes: Iterable[BaseRoute], scope: Scope) -> Found | None:
+    """The route that will answer; None where none does (404, 405)."""
+    for route in routes:
+        match, child_scope = route.matches(scope)
+        if match is Match.FULL:
+            return Found(route, child_scope)
+    return None
+
+
 def role_of(route: BaseRoute) -> Role | None:
-    """None for one that is open to all."""
-    found: Role | None = (getattr(route, "openapi_extra", None) or {}).get(FIELD)
-    return found
+    """None for a route that is open to anyone."""
+    field = _field(route)
+    return next((role for role in ROLES if role == field), None)
 
 
 def is_large(route: BaseRoute) -> bool:
     return bool((getattr(route, "openapi_extra", None) or {}).get(LARGE))
 
 
+def open_paths(routes: Iterable[BaseRoute]) -> frozenset[str]:
+    """The paths that need no key."""
+    return frozenset(route.path for route in routes if isinstance(route, APIRoute) and _field(route) == ANYONE)
+
+
 def check(routes: Iterable[BaseRoute]) -> None:
-    """Raises AssertionError for a route below /v1 that names no role."""
+    """Raises AssertionError for a route, on whatever path, that names no role."""
     for route in routes:
-        if isinstance(route, APIRoute) and route.path.startswith("/v1") and role_of(route) not in ROLES:
-            raise AssertionError(f"{sorted(route.methods or ())} {route.path} names no role: add **needs(…)")
+        if not isinstance(route, Route) or _field(route) not in (*ROLES, ANYONE):
+            raise AssertionError(f"{route} names no role: make it by a router of admin.access.roles, with **needs(…)")
 
 
-def route_for(routes: Iterable[BaseRoute], scope: Scope) -> BaseRoute | None:
-    """The route that will answer; None where none does (404, 405)."""
-    return next((route for route in routes if route.matches(scope)[0] is Match.FULL), None)
+def _field(route: BaseRoute) -> str | None:
+    found: str | None = (getattr(route, "openapi_extra", None) or {}).get(FIELD)
+    return found

@@ -6,15 +6,16 @@ from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from admin.access.roles import needs
+from admin.access.roles import Route, needs
 from admin.api.readings import Limit
 from admin.document.answers import Next, answer
+from admin.services import Held
 
-router = APIRouter(prefix="/v1/audit", tags=["access"])
+router = APIRouter(route_class=Route, prefix="/v1/audit", tags=["access"])
 
 EXAMPLE = {
     "id": "01795514400004000000",
@@ -62,12 +63,12 @@ class ChangePage(TypedDict):
     **needs("admin"),
 )
 def list_changes(
-    request: Request,
+    services: Held,
     limit: Limit = 50,
     before: Annotated[
         str | None, Query(max_length=20, pattern="^[0-9]{1,20}$", description="`next` of the page before.")
     ] = None,
 ) -> ChangePage:
-    newest = request.app.state.services.trail.newest(None if before is None else before.zfill(20))
+    newest = services.audit.newest(None if before is None else before.zfill(20))
     page: list[Change] = [msgspec.to_builtins(change) for change in islice(newest, limit)]
     return {"changes": page, "next": page[-1]["id"] if len(page) == limit else None}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
-from admin.access.roles import needs
+from admin.access.roles import Route, needs
 from admin.api.models import Name
 from admin.document.problems import responses
+from admin.services import Held
 from registry.card import POLICY, card_html, card_markdown, card_of
 
-router = APIRouter(prefix="/v1/models", tags=["models"])
+router = APIRouter(route_class=Route, prefix="/v1/models", tags=["models"])
 
 TEXT: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}, "text/markdown": {"schema": {"type": "string"}}}
 
@@ -27,10 +28,10 @@ TEXT: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}, "text/markd
 )
 def show_card(
     name: Name,
-    request: Request,
+    services: Held,
     form: Annotated[Literal["html", "markdown"], Query(alias="format", description="Format of the page.")] = "html",
 ) -> Response:
-    card = card_of(request.app.state.services.registry, name)
+    card = card_of(services.registry, name)
     if form == "markdown":
         return Response(card_markdown(card), media_type="text/markdown; charset=utf-8")
     policy = f"{POLICY}; frame-ancestors 'none'"

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from admin.access.roles import needs
+from admin.access.roles import Route, needs
 from admin.document.answers import Unchecked, answer
 from admin.document.problems import responses
+from admin.services import Held
 from registry.model.rows import Answer
 from zelador.errors import Conflict
 
-router = APIRouter(prefix="/v1/classify", tags=["classify"])
+router = APIRouter(route_class=Route, prefix="/v1/classify", tags=["classify"])
 
 ROWS = 1_000
 
@@ -53,8 +54,7 @@ class Question(BaseModel):
     responses={**answer(200, "What the model says of each reading.", EXAMPLE), **responses(404, 409, 503)},
     **needs("viewer"),
 )
-def classify(question: Question, request: Request) -> Classification:
-    services = request.app.state.services
+def classify(question: Question, services: Held, request: Request) -> Classification:
     name = question.model
     if name is None:
         selection = services.registry.sync().selection

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from fastapi import Path as InPath
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from admin.access.roles import needs
+from admin.access.roles import Route, needs
 from admin.api.readings import Limit
 from admin.document.answers import NextOffset, answer
 from admin.document.problems import responses
+from admin.services import Held
 from operations.views.stream import Device
 
-router = APIRouter(prefix="/v1/devices", tags=["stream"])
+router = APIRouter(route_class=Route, prefix="/v1/devices", tags=["stream"])
 
 EXAMPLE = {
     "device_id": "press-07",
@@ -47,11 +48,11 @@ class DevicePage(TypedDict):
     **needs("viewer"),
 )
 def list_devices(
-    request: Request,
+    services: Held,
     limit: Limit = 50,
     offset: Annotated[int, Query(ge=0, le=10_000_000, description="`next` of the previous page.")] = 0,
 ) -> DevicePage:
-    found, total = request.app.state.services.recent.devices(limit, offset)
+    found, total = services.recent.devices(limit, offset)
     end = offset + limit
     return {"devices": found, "total": total, "next": end if end < total else None}
 
@@ -67,7 +68,7 @@ def list_devices(
 )
 def show_device(
     device: Annotated[str, InPath(description="The device's id, as in the topic.", examples=["press-07"])],
-    request: Request,
+    services: Held,
 ) -> Device:
-    found: Device = request.app.state.services.recent.device(device)
+    found: Device = services.recent.device(device)
     return found

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi import Path as InPath
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from admin.access.roles import needs
+from admin.access.roles import Route, needs
 from admin.api.models import Name
 from admin.document.answers import BINARY, answer
 from admin.document.problems import responses
+from admin.services import Held
 from registry.bundle import bundle
 from registry.model import manifest
 
-router = APIRouter(prefix="/v1/models", tags=["models"])
+router = APIRouter(route_class=Route, prefix="/v1/models", tags=["models"])
 
 ZIP: dict[str, Any] = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
 EXAMPLE = {
@@ -92,8 +93,8 @@ class Manifest(TypedDict):
     responses={**answer(200, "The names that downloads take.", EXAMPLE), **responses(404)},
     **needs("viewer"),
 )
-def list_files(name: Name, request: Request) -> ModelFiles:
-    files = _manifest(request, name).files
+def list_files(name: Name, services: Held) -> ModelFiles:
+    files = services.registry.manifest(name).files
     return {"files": [{"file": path, "sha256": file.sha256, "size": file.size} for path, file in files.items()]}
 
 
@@ -103,8 +104,8 @@ def list_files(name: Name, request: Request) -> ModelFiles:
     responses={**answer(200, "The manifest as it was written.", MANIFEST), **responses(404)},
     **needs("viewer"),
 )
-def show_manifest(name: Name, request: Request) -> Manifest:
-    found: Manifest = msgspec.to_builtins(_manifest(request, name))
+def show_manifest(name: Name, services: Held) -> Manifest:
+    found: Manifest = msgspec.to_builtins(services.registry.manifest(name))
     return found
 
 
@@ -118,8 +119,8 @@ def show_manifest(name: Name, request: Request) -> Manifest:
     },
     **needs("viewer"),
 )
-def download_archive(name: Name, request: Request) -> Response:
-    data = bundle.of(request.app.state.services.registry, name)
+def download_archive(name: Name, services: Held) -> Response:
+    data = bundle.of(services.registry, name)
     return _attached(data, f"{name}.zip", "application/zip")
 
 
@@ -133,15 +134,10 @@ def download_archive(name: Name, request: Request) -> Response:
 def download_file(
     name: Name,
     file: Annotated[str, InPath(description="As the manifest names it.", examples=["model.onnx"])],
-    request: Request,
+    services: Held,
 ) -> Response:
-    data = request.app.state.services.registry.file(name, file)
+    data = services.registry.file(name, file)
     return _attached(data, file.rpartition("/")[2], "application/octet-stream")
-
-
-def _manifest(request: Request, name: str) -> manifest.Manifest:
-    found: manifest.Manifest = request.app.state.services.registry.manifest(name)
-    return found
 
 
 def _attached(data: bytes, name: str, kind: str) -> Response:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, cast
 
 import redis
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from admin.access.roles import Route, open_to_anyone
 from admin.document.answers import answer
+from admin.services import Held, Services
 from operations.views import rollout
 from zelador import heartbeat
 from zelador.buffer.durability import NotSynced
 from zelador.buffer.written import persistence
 from zelador.errors import ZeladorError
 
-router = APIRouter(tags=["health"])
+router = APIRouter(route_class=Route, tags=["health"])
 log = logging.getLogger(__name__)
 
 
@@ -48,6 +50,7 @@ NOT_READY = {"ready": False, "model": None, "detail": "Redis does not answer"}
     "/healthz",
     summary="Whether the process answers",
     responses=answer(200, "The process answers.", {"status": "ok"}),
+    **open_to_anyone(),
 )
 async def healthz() -> Alive:
     # A coroutine: it answers while all threads of the pool are taken.
@@ -61,9 +64,9 @@ async def healthz() -> Alive:
         200: {"model": Readiness, **answer(200, "Ready.", READY)[200]},
         503: {"model": Readiness, **answer(503, "Not ready, and why.", NOT_READY)[503]},
     },
+    **open_to_anyone(),
 )
-def readyz(request: Request) -> JSONResponse:
-    services = request.app.state.services
+def readyz(services: Held) -> JSONResponse:
     look = services.watch.look()
     troubles = [look.trouble] if look.trouble is not None else []
     remark = None
@@ -85,11 +88,11 @@ def readyz(request: Request) -> JSONResponse:
     if model and (stalled := _stalled(services)):
         return JSONResponse(Readiness(ready=False, model=model, detail=stalled), 503)
     detail = f"{model} is selected" if model else "no model is selected yet: readings wait in the buffer"
-    remarks = "; ".join(each for each in (remark, lost, services.trail.remark()) if each)
+    remarks = "; ".join(each for each in (remark, lost, services.audit.remark()) if each)
     return JSONResponse(Readiness(ready=True, model=model, detail=f"{detail}; but: {remarks}" if remarks else detail))
 
 
-def _stalled(services: Any) -> str | None:
+def _stalled(services: Services) -> str | None:
     """Why nothing gets on although a model is selected: by the stream itself, whatever the workers say."""
     try:
         standing = services.ledger.standing()
@@ -110,17 +113,18 @@ def _stalled(services: Any) -> str | None:
     responses={
         200: {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
     },
+    **open_to_anyone(),
 )
-def metrics(request: Request) -> Response:
+def metrics(services: Held) -> Response:
     registry = CollectorRegistry()
-    registry.register(_Collector(request.app.state.services))
+    registry.register(_Collector(services))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class _Collector:
     """What is not known is absent, not 0."""
 
-    def __init__(self, services: Any) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
 
     def collect(self) -> Iterator[Metric]:
@@ -136,7 +140,7 @@ class _Collector:
                 selected = GaugeMetricFamily("zelador_selected", "The selected model", labels=("model", "sequence"))
                 selected.add_metric([state.selection.model, str(state.selection.sequence)], 1)
                 yield selected
-                found = rollout.counted(services, state.selection)
+                found = rollout.counted(services.redis, services.prefix, state.selection)
                 if found is not None:
                     text = "Inference workers that run the selected model"
                     yield GaugeMetricFamily("zelador_workers_on_selection", text, value=found["live"])
@@ -144,12 +148,13 @@ class _Collector:
         yield GaugeMetricFamily("zelador_registry_trouble", text, value=services.watch.trouble is not None)
         try:
             standing = services.ledger.standing()
-            found_workers = heartbeat.workers(services.redis, services.settings.redis.prefix)
+            found_workers = heartbeat.workers(services.redis, services.prefix)
         except (redis.RedisError, OSError) as error:
             log.warning("metrics without the ledger: %s", error)
             return
-        for name, value in standing.ledger.flat().items():
-            yield GaugeMetricFamily(f"zelador_ledger_{name}", f"Readings {name.replace('_', ' ')}", value=value)
+        counts = cast("Mapping[str, int]", standing.ledger.flat())
+        for name, count in counts.items():
+            yield GaugeMetricFamily(f"zelador_ledger_{name}", f"Readings {name.replace('_', ' ')}", value=count)
         limit = services.settings.health.stalled_after_s
         redis_settings = services.settings.redis
         age = (standing.now - standing.oldest_kept_at) / 1000 if standing.oldest_kept_at else 0.0

@@ -5,17 +5,18 @@ from __future__ import annotations
 from itertools import islice
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from admin.access.roles import needs
+from admin.access.roles import Route, needs
 from admin.api import operations
 from admin.document.answers import NextNumber, answer
+from admin.services import Held
 from operations.views import rollout
 from registry.facts import Selection, selection_facts
 
-router = APIRouter(prefix="/v1/selection", tags=["selection"])
+router = APIRouter(route_class=Route, prefix="/v1/selection", tags=["selection"])
 
 SELECTION = {
     "model": "RandomForest_20261124_115838",
@@ -50,11 +51,11 @@ class Rollout(TypedDict):
     **needs("viewer"),
 )
 def list_selections(
-    request: Request,
+    services: Held,
     limit: Annotated[int, Query(ge=1, le=500, description="Maximum number of selections on the page.")] = 50,
     before: Annotated[int | None, Query(ge=1, le=10**9, description="`next` of the previous page.")] = None,
 ) -> SelectionPage:
-    history = request.app.state.services.registry.sync().history
+    history = services.registry.sync().history
     older = (each for each in reversed(history) if before is None or each.sequence < before)
     page = list(islice(older, limit))
     has_more = next(older, None) is not None
@@ -72,11 +73,13 @@ def list_selections(
     responses=answer(200, "The selection, and every running worker.", ROLLOUT),
     **needs("viewer"),
 )
-def show_rollout(request: Request) -> Rollout:
-    services = request.app.state.services
+def show_rollout(services: Held) -> Rollout:
     selection = services.registry.sync().selection
     return {
         "model": selection.model if selection else None,
         "sequence": selection.sequence if selection else None,
-        "workers": [rollout.describe(worker, selection) for worker in rollout.workers(services)],
+        "workers": [
+            rollout.describe(worker, selection)
+            for worker in rollout.workers(services.redis, services.settings.redis.prefix)
+        ],
     }

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from admin.access import last_use
-from admin.access.guard import audit
-from admin.access.roles import needs
+from admin.access.identity import Acting
+from admin.access.roles import Route, needs
 from admin.document.answers import answer
 from admin.document.problems import responses
+from admin.services import Held
 from operations import key_file
-from operations.key_file import Role, State
-from zelador.errors import Unavailable
+from operations.acts import keys as acts
+from operations.key_file import Role
+from operations.views.keys import KeyView, describe, key_views
 
-router = APIRouter(prefix="/v1/keys", tags=["access"])
+router = APIRouter(route_class=Route, prefix="/v1/keys", tags=["access"])
 
 EXAMPLE = {
     "id": "4f2a91c0",
@@ -32,26 +33,13 @@ EXAMPLE = {
 }
 
 
-class Key(TypedDict):
-    """What is known of a key; never the key itself."""
-
-    id: Annotated[str, Field(description="Its name in logs and history.")]
-    role: Annotated[Role, Field(description="What it may do.")]
-    note: Annotated[str, Field(description="What it is for; may be empty.")]
-    state: Annotated[State, Field(description="Only a valid one is let in.")]
-    created_at: Annotated[str, Field(description="When it was made, ISO 8601, UTC.")]
-    expires_at: Annotated[str | None, Field(description="When it expires or did, ISO 8601, UTC; null for never.")]
-    revoked_at: Annotated[str | None, Field(description="When it was revoked, ISO 8601, UTC; null if it was not.")]
-    last_used_at: Annotated[str | None, Field(description="To the minute, ISO 8601, UTC; null if it never was.")]
-
-
 class KeyList(TypedDict):
     """Every key that was made."""
 
-    keys: Annotated[list[Key], Field(description="The oldest first.")]
+    keys: Annotated[list[KeyView], Field(description="The oldest first.")]
 
 
-class NewKey(Key):
+class NewKey(KeyView):
     """A key that was just made."""
 
     key: Annotated[str | None, Field(description="The key itself, shown this once; null in a repeated answer.")]
@@ -69,30 +57,14 @@ class WantedKey(BaseModel):
     ] = None
 
 
-def describe(key: key_file.Key, used: dict[str, str]) -> Key:
-    """All but its digest."""
-    return {
-        "id": key.id,
-        "role": key.role,
-        "note": key.note,
-        "state": key.state,
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
-        "last_used_at": used.get(key.id),
-    }
-
-
 @router.get(
     "",
     summary="Every key: role, note, whether it is valid, when it was last used (to the minute); never the key itself",
     responses=answer(200, "Every key that was made.", {"keys": [EXAMPLE]}),
     **needs("admin"),
 )
-def list_keys(request: Request) -> KeyList:
-    path = request.app.state.services.settings.api.keys_file
-    used = last_use.read(last_use.where(path))
-    return {"keys": [describe(key, used) for key in key_file.list_keys(path)]}
+def list_keys(services: Held) -> KeyList:
+    return {"keys": key_views(services.settings.api.keys_file)}
 
 
 @router.post(
@@ -103,16 +75,9 @@ def list_keys(request: Request) -> KeyList:
     responses=answer(201, "What is known of the key, and the key itself.", {**EXAMPLE, "key": "zlk_…"}),
     **needs("admin"),
 )
-def make_key(wanted: WantedKey, request: Request) -> NewKey:
-    path = request.app.state.services.settings.api.keys_file
-    record, key = key_file.new_key(path, wanted.role, wanted.note, wanted.lasts_s)
-    shown = describe(record, {})
-    try:
-        audit(request, "key made", record.id, None, shown)
-    except Unavailable:
-        key_file.forget(path, record.id)  # nobody has seen it
-        raise
-    return {**shown, "key": key}
+def make_key(wanted: WantedKey, services: Held, actor: Acting) -> NewKey:
+    record, key = acts.make(actor, services.settings.api.keys_file, wanted.role, wanted.note, wanted.lasts_s)
+    return {**describe(record, {}), "key": key}
 
 
 @router.delete(
@@ -123,8 +88,7 @@ def make_key(wanted: WantedKey, request: Request) -> NewKey:
     **needs("admin"),
 )
 def revoke_key(
-    key: Annotated[str, InPath(description="The key's id.", examples=["4f2a91c0"])], request: Request
+    key: Annotated[str, InPath(description="The key's id.", examples=["4f2a91c0"])], services: Held, actor: Acting
 ) -> Response:
-    ended = key_file.revoke(request.app.state.services.settings.api.keys_file, key)
-    audit(request, "key revoked", ended.id, {"role": ended.role, "note": ended.note}, {"revoked_at": ended.revoked_at})
+    acts.revoke(actor, services.settings.api.keys_file, key)
     return Response(status_code=204)

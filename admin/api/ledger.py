@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from admin.access.roles import needs
+from admin.access.roles import Route, needs
 from admin.document.answers import answer
+from admin.services import Held
 from zelador import heartbeat
 from zelador.ledger import Counts, LedgerSnapshot
 
-router = APIRouter(prefix="/v1/ledger", tags=["ledger"])
+router = APIRouter(route_class=Route, prefix="/v1/ledger", tags=["ledger"])
 
 EXAMPLE = {
     "received": 10_007,
@@ -90,8 +91,7 @@ class Ledger(Counts):
     responses=answer(200, "The ledger.", EXAMPLE),
     **needs("viewer"),
 )
-def get_ledger(request: Request) -> Ledger:
-    services = request.app.state.services
+def get_ledger(services: Held) -> Ledger:
     snapshot: LedgerSnapshot = services.ledger.standing()
     return {
         **snapshot.ledger.flat(),
@@ -99,9 +99,7 @@ def get_ledger(request: Request) -> Ledger:
         "outside": {
             "missing": snapshot.missing,
             "devices": services.ledger.missing_devices() if snapshot.missing else {},
-            "broker_dropped": heartbeat.broker_dropped(
-                heartbeat.workers(services.redis, services.settings.redis.prefix)
-            ),
+            "broker_dropped": heartbeat.broker_dropped(heartbeat.workers(services.redis, services.prefix)),
             "sessions_lost": services.ledger.lost_sessions().count,
         },
         "quarantine": {

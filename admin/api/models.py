@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
-from admin.access.guard import audit, who
-from admin.access.roles import needs
+from admin.access.identity import Acting
+from admin.access.roles import Route, needs
 from admin.document.answers import ETAG, NextOffset, Unchecked, answer, location
 from admin.document.problems import PreconditionRequired, responses
+from admin.services import Held
+from operations.acts import models as acts
 from registry.facts import FIXED, Model, facts_of
 from registry.listing import Query as Listed
 from registry.listing import least as least_of
 from registry.log.state import State
 from zelador.errors import InvalidInput
 
-router = APIRouter(prefix="/v1/models", tags=["models"])
+router = APIRouter(route_class=Route, prefix="/v1/models", tags=["models"])
 
 Name = Annotated[str, InPath(description="The model's name.", examples=["RandomForest_20261124_115838"])]
 IfMatch = Annotated[
@@ -103,7 +105,7 @@ def tagged(response: Response, state: State) -> None:
     **needs("viewer"),
 )
 def list_models(
-    request: Request,
+    services: Held,
     response: Response,
     q: Annotated[str, Query(description="Text in the name or the description.", max_length=64)] = "",
     model_type: Annotated[
@@ -120,7 +122,7 @@ def list_models(
     limit: Annotated[int, Query(ge=1, le=1_000, description="Models in a page.")] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000, description="`next` of the page before.")] = 0,
 ) -> ModelPage:
-    registry = request.app.state.services.registry
+    registry = services.registry
     asked = (("model_type", model_type), ("run", run), ("served_by", served_by))
     equal = tuple((key, value) for key, value in asked if value is not None)
     state = registry.sync()  # before the list: an ETag that is older than what is shown is refused, never the reverse
@@ -141,8 +143,8 @@ def list_models(
     responses={**answer(200, "The model.", EXAMPLE, ETAG), **responses(404)},
     **needs("viewer"),
 )
-def show_model(name: Name, request: Request, response: Response) -> Model:
-    state = request.app.state.services.registry.sync()
+def show_model(name: Name, services: Held, response: Response) -> Model:
+    state = services.registry.sync()
     shown = facts_of(state.model(name), state)
     tagged(response, state)
     return shown
@@ -158,32 +160,26 @@ def show_model(name: Name, request: Request, response: Response) -> Model:
     **needs("operator"),
 )
 def amend_model(
-    name: Name, amendment: Amendment, request: Request, response: Response, if_match: IfMatch = None
+    name: Name, amendment: Amendment, services: Held, actor: Acting, response: Response, if_match: IfMatch = None
 ) -> Model:
     if not if_match:
         raise PreconditionRequired("send If-Match with the ETag of what you read (GET of the model shows it)")
     if bad := sorted(OWN_FIELDS & set(amendment.metadata)):
         raise InvalidInput(f"metadata.{bad[0]}: it is not set by hand, or has a field of its own")
-    registry = request.app.state.services.registry
-    before = registry.sync()
-    model = before.model(name)
-    given = {
-        key: value
-        for key, value in (("description", amendment.description), ("notes", amendment.notes))
-        if value is not None
-    }
-    changed = {**amendment.metadata, **given}
-    after = registry.amend(
-        name, changed, amendment.tags, to=amendment.name, by=who(request), why=amendment.why, if_match=if_match
+    texts = {"description": amendment.description, "notes": amendment.notes}
+    metadata = {**amendment.metadata, **{key: text for key, text in texts.items() if text is not None}}
+    shown = acts.amend(
+        actor,
+        services.registry,
+        name,
+        metadata,
+        amendment.tags,
+        to=amendment.name,
+        why=amendment.why,
+        if_match=if_match,
     )
-    state = registry.state
-    shown = facts_of(after, state)
-    old, new = dict(facts_of(model, before)), dict(shown)
-    differing = [key for key in new if new[key] != old.get(key)]
-    what = "model annotated" if after.name == name else "model renamed"
-    audit(request, what, name, {k: old.get(k) for k in differing}, {k: new[k] for k in differing})
-    response.headers["Content-Location"] = f"/v1/models/{after.name}"
-    tagged(response, state)
+    response.headers["Content-Location"] = f"/v1/models/{shown['name']}"
+    tagged(response, services.registry.state)
     return shown
 
 
@@ -196,13 +192,10 @@ def amend_model(
 )
 def delete_model(
     name: Name,
-    request: Request,
+    services: Held,
+    actor: Acting,
     why: Annotated[str, Query(max_length=2_000, description="Kept in the history.")] = "",
     if_match: IfMatch = None,
 ) -> Response:
-    registry = request.app.state.services.registry
-    state = registry.sync()
-    before = facts_of(state.model(name), state)
-    registry.delete(name, by=who(request), why=why, if_match=if_match)
-    audit(request, "model deleted", name, before)
+    acts.delete(actor, services.registry, name, why=why, if_match=if_match)
     return Response(status_code=204)

@@ -6,22 +6,23 @@ heartbeats. So it survives restarts and cannot be stale.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import redis
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi import Path as InPath
 from pydantic import Field
 
-from admin.access.roles import needs
+from admin.access.roles import Route, needs
 from admin.document.answers import answer
 from admin.document.problems import responses
+from admin.services import Held, Services
 from operations.views import rollout
 from registry import facts
 from registry.log.state import Selection
 from zelador.errors import NotFound
 
-router = APIRouter(prefix="/v1/operations", tags=["selection"])
+router = APIRouter(route_class=Route, prefix="/v1/operations", tags=["selection"])
 
 EXAMPLE = {
     "id": "7",
@@ -79,14 +80,15 @@ def show_operation(
     operation: Annotated[
         str, InPath(description="The id in the `Location` of the response to a selection.", max_length=20)
     ],
-    request: Request,
+    services: Held,
 ) -> Operation:
-    services = request.app.state.services
     state = services.registry.sync()
     found = next((each for each in reversed(state.history) if str(each.sequence) == operation), None)
     if found is None:
         raise NotFound(f"there is no operation {operation!r}")
-    each = [rollout.describe(worker, found) for worker in rollout.workers(services)]
+    each = [
+        rollout.describe(worker, found) for worker in rollout.workers(services.redis, services.settings.redis.prefix)
+    ]
     superseded = state.selection is not None and state.selection.sequence != found.sequence
     return describe(found, "superseded" if superseded else rollout.outcome(each), each)
 
@@ -103,11 +105,14 @@ def describe(
     }
 
 
-def begun(services: Any, selection: Selection, response: Response) -> Operation:
+def begun(services: Services, selection: Selection, response: Response) -> Operation:
     """The response to a new selection. If Redis does not answer, the selection is made, and the workers are unknown."""
     response.headers["Location"] = f"/v1/operations/{selection.sequence}"
     try:
-        each = [rollout.describe(worker, selection) for worker in rollout.workers(services)]
+        each = [
+            rollout.describe(worker, selection)
+            for worker in rollout.workers(services.redis, services.settings.redis.prefix)
+        ]
     except (redis.RedisError, OSError):
         return describe(selection, "pending", None)
     return describe(selection, rollout.outcome(each), each)

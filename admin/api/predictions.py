@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from admin.access.roles import needs
+from admin.access.roles import Route, needs
 from admin.api.readings import Before, Device, Limit
 from admin.document.answers import Next, Unchecked, answer
+from admin.services import Held
 from operations.views.stream import Prediction
 
-router = APIRouter(prefix="/v1/predictions", tags=["stream"])
+router = APIRouter(route_class=Route, prefix="/v1/predictions", tags=["stream"])
 
 EXAMPLE = {
     "id": "0f9d0c5a6b7f41f2a3c7e1d2b3a49586",
@@ -45,8 +46,6 @@ class PredictionPage(TypedDict):
     responses=answer(200, "A page of predictions.", {"predictions": [EXAMPLE], "next": None}),
     **needs("viewer"),
 )
-def list_predictions(
-    request: Request, limit: Limit = 50, before: Before = None, device: Device = None
-) -> PredictionPage:
-    found, following = request.app.state.services.recent.predictions(limit, before, device)
+def list_predictions(services: Held, limit: Limit = 50, before: Before = None, device: Device = None) -> PredictionPage:
+    found, following = services.recent.predictions(limit, before, device)
     return {"predictions": found, "next": following}

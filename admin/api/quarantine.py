@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 from typing_extensions import TypedDict
 
-from admin.access.guard import audit
-from admin.access.roles import needs
+from admin.access.identity import Acting
+from admin.access.roles import Route, needs
 from admin.document.answers import BINARY, Next, answer
 from admin.document.problems import responses
+from admin.services import Held
+from operations.acts import quarantine as acts
 from zelador import quarantine as kept
-from zelador.errors import NotFound
-from zelador.quarantine import Kind, Outcome, Quarantine, QuarantineEntry, described
+from zelador.quarantine import Kind, Outcome, QuarantineEntry, described
 
-router = APIRouter(prefix="/v1/quarantine", tags=["quarantine"])
+router = APIRouter(route_class=Route, prefix="/v1/quarantine", tags=["quarantine"])
 
 SHOWN = 100  # replays that are told one by one
 Id = Annotated[str, Path(description="The entry's id.", examples=["1795514400004-0"])]
@@ -112,12 +112,11 @@ class Chosen(BaseModel):
     **needs("viewer"),
 )
 def list_quarantine(
-    request: Request,
+    services: Held,
     limit: Annotated[int, Query(ge=1, le=500, description="Of a page.")] = 50,
     before: Annotated[str | None, Query(description="`next` of the page before.", max_length=60)] = None,
     kind: Annotated[Kind | None, Query(description="Only those refused, or only those set aside.")] = None,
 ) -> QuarantinePage:
-    services = request.app.state.services
     page = services.quarantine.page(limit, before, kind)
     standing = services.ledger.standing()
     return {
@@ -135,9 +134,9 @@ def list_quarantine(
     responses={**answer(200, "The entry.", EXAMPLE), **responses(404)},
     **needs("viewer"),
 )
-def show_entry(entry: Id, request: Request) -> QuarantineEntry:
+def show_entry(entry: Id, services: Held) -> QuarantineEntry:
     _refuse_action(entry)
-    return described(_quarantine(request).get(entry))
+    return described(services.quarantine.get(entry))
 
 
 @router.get(
@@ -150,8 +149,8 @@ def show_entry(entry: Id, request: Request) -> QuarantineEntry:
     },
     **needs("viewer"),
 )
-def download_payload(entry: Id, request: Request) -> Response:
-    found = _quarantine(request).get(entry)
+def download_payload(entry: Id, services: Held) -> Response:
+    found = services.quarantine.get(entry)
     name = f'attachment; filename="{found.id}.bin"'
     return Response(found.payload, media_type="application/octet-stream", headers={"Content-Disposition": name})
 
@@ -162,9 +161,8 @@ def download_payload(entry: Id, request: Request) -> Response:
     responses={**answer(200, "What became of it.", REPLAY), **responses(404)},
     **needs("operator"),
 )
-def replay_entry(entry: Id, request: Request) -> Replay:
-    done = _quarantine(request).replay(entry)
-    audit(request, "quarantine replayed", entry, None, {"outcome": done.outcome, "readings": done.readings})
+def replay_entry(entry: Id, services: Held, actor: Acting) -> Replay:
+    done = acts.replay(actor, services.quarantine, entry)
     return {"id": done.id, "outcome": done.outcome, "readings": done.readings, "reason": done.reason}
 
 
@@ -174,16 +172,15 @@ def replay_entry(entry: Id, request: Request) -> Replay:
     responses={**answer(200, "What became of them.", REPLAYED), **responses(404)},
     **needs("operator"),
 )
-def replay_entries(chosen: Chosen, request: Request) -> Replays:
-    quarantine = _quarantine(request)
-    each = quarantine.replay_all(chosen.kind) if chosen.all else (_replay(quarantine, entry) for entry in chosen.ids)
-    outcomes: Counter[Outcome] = Counter()
+def replay_entries(chosen: Chosen, services: Held, actor: Acting) -> Replays:
     left: list[Left] = []
-    for done in each:
-        outcomes[done.outcome] += 1
+
+    def note(done: kept.Replay) -> None:
         if done.reason is not None and len(left) < SHOWN:
             left.append({"id": done.id, "reason": done.reason})
-    audit(request, "quarantine replayed", "all" if chosen.all else ", ".join(chosen.ids), None, dict(outcomes))
+
+    entries = None if chosen.all else chosen.ids
+    outcomes = acts.replay_many(actor, services.quarantine, entries, chosen.kind, note)
     return {"replayed": dict(outcomes), "left": left}
 
 
@@ -194,12 +191,9 @@ def replay_entries(chosen: Chosen, request: Request) -> Replays:
     responses={**answer(204, "It is gone."), **responses(404)},
     **needs("operator"),
 )
-def discard_entry(entry: Id, request: Request) -> Response:
+def discard_entry(entry: Id, services: Held, actor: Acting) -> Response:
     _refuse_action(entry)
-    before = described(_quarantine(request).get(entry))
-    if not _quarantine(request).discard(entry):
-        raise NotFound(f"there is nothing with the id {entry} in quarantine")
-    audit(request, "quarantine discarded", entry, before)
+    acts.discard(actor, services.quarantine, entry)
     return Response(status_code=204)
 
 
@@ -209,26 +203,12 @@ def discard_entry(entry: Id, request: Request) -> Response:
     responses=answer(200, "How many there were.", {"discarded": 3}),
     **needs("operator"),
 )
-def discard_entries(chosen: Chosen, request: Request) -> Discarded:
-    quarantine = _quarantine(request)
-    discarded = quarantine.discard_all(chosen.kind) if chosen.all else quarantine.discard(*chosen.ids)
-    audit(request, "quarantine discarded", "all" if chosen.all else ", ".join(chosen.ids), None, {"entries": discarded})
-    return {"discarded": discarded}
+def discard_entries(chosen: Chosen, services: Held, actor: Acting) -> Discarded:
+    entries = None if chosen.all else chosen.ids
+    return {"discarded": acts.discard_many(actor, services.quarantine, entries, chosen.kind)}
 
 
 def _refuse_action(entry: str) -> None:
     """`/replay` and `/discard` look like entries to the router, and are actions that are only posted."""
     if entry in ("replay", "discard"):
         raise HTTPException(405, "Method Not Allowed", {"Allow": "POST"})
-
-
-def _quarantine(request: Request) -> Quarantine:
-    found: Quarantine = request.app.state.services.quarantine
-    return found
-
-
-def _replay(quarantine: Quarantine, entry: str) -> kept.Replay:
-    try:
-        return quarantine.replay(entry)
-    except NotFound:
-        return kept.Replay(entry, "gone")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from admin.access.roles import needs
+from admin.access.roles import Route, needs
 from admin.document.answers import Next, Unchecked, answer
+from admin.services import Held
 from operations.views.stream import Reading
 
-router = APIRouter(prefix="/v1/readings", tags=["stream"])
+router = APIRouter(route_class=Route, prefix="/v1/readings", tags=["stream"])
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Maximum number of items on the page.")]
 Before = Annotated[str | None, Query(max_length=60, description="`next` of the previous page.")]
@@ -45,6 +46,6 @@ class ReadingPage(TypedDict):
     responses=answer(200, "A page of readings.", {"readings": [EXAMPLE], "next": None}),
     **needs("viewer"),
 )
-def list_readings(request: Request, limit: Limit = 50, before: Before = None, device: Device = None) -> ReadingPage:
-    found, following = request.app.state.services.recent.readings(limit, before, device)
+def list_readings(services: Held, limit: Limit = 50, before: Before = None, device: Device = None) -> ReadingPage:
+    found, following = services.recent.readings(limit, before, device)
     return {"readings": found, "next": following}

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import secrets
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, cast
+from typing import Annotated, Any, Literal, NotRequired, cast
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from admin.access.guard import audit, who
-from admin.access.roles import needs
+from admin.access.identity import Acting
+from admin.access.roles import Route, needs
 from admin.document.answers import Next, answer, location
 from admin.document.problems import responses
-from registry.errors import DuplicateName
+from admin.services import Held, Services
+from operations.acts import runs as acts
 from registry.model.manifest import ServedBy
-from registry.names import check_name
 from zelador import training_queue
-from zelador.errors import InvalidInput, NotFound
+from zelador.errors import NotFound
 from zelador.settings import Metric
 
-if TYPE_CHECKING:
-    from admin.app import Services
-
-router = APIRouter(prefix="/v1/runs", tags=["runs"])
+router = APIRouter(route_class=Route, prefix="/v1/runs", tags=["runs"])
 
 EXAMPLE = {
     "id": "20261124_115838-a38d",
@@ -124,18 +119,10 @@ class WantedRun(BaseModel):
     responses={**answer(202, "The run, which waits for the trainer.", EXAMPLE, AT), **responses(409)},
     **needs("operator"),
 )
-def start_run(wanted: WantedRun, request: Request, response: Response) -> Run:
-    services = request.app.state.services
-    taken = services.registry.sync().models
-    if len(set(wanted.names)) != len(wanted.names):
-        raise InvalidInput("names: each model needs a name of its own")
-    for name in wanted.names:
-        if check_name(name) in taken:
-            raise DuplicateName(f"there is a model {name!r} already; choose another name")
-    run_id = f"{datetime.now(timezone.utc):%Y%m%d_%H%M%S}-{secrets.token_hex(2)}"
-    asked = services.runs.submit(run_id, wanted.model_dump(exclude_none=True), who(request))
-    audit(request, "run asked for", run_id, None, wanted.model_dump(exclude_none=True))
-    response.headers["Location"] = f"/v1/runs/{run_id}"
+def start_run(wanted: WantedRun, services: Held, actor: Acting, response: Response) -> Run:
+    request = cast(training_queue.RunRequest, wanted.model_dump(exclude_none=True))
+    asked = acts.request(actor, services.registry, services.runs, request)
+    response.headers["Location"] = f"/v1/runs/{asked.id}"
     return describe(asked)
 
 
@@ -146,12 +133,11 @@ def start_run(wanted: WantedRun, request: Request, response: Response) -> Run:
     **needs("viewer"),
 )
 def list_runs(
-    request: Request,
+    services: Held,
     limit: Annotated[int, Query(ge=1, le=200, description="Of a page.")] = 50,
     before: Annotated[str | None, Query(description="`next` of the page before.", max_length=64)] = None,
 ) -> RunPage:
     """Those that were asked for here and those of `zelador train` alike."""
-    services = request.app.state.services
     asked = {run.id: run for run in services.runs.list()}
     ids = sorted({*asked, *services.registry.runs()}, reverse=True)  # an id begins with when it was
     left = [run for run in ids if before is None or run < before]
@@ -165,8 +151,7 @@ def list_runs(
     responses={**answer(200, "The run as it is now.", EXAMPLE), **responses(404)},
     **needs("viewer"),
 )
-def show_run(run: Id, request: Request) -> Run:
-    services = request.app.state.services
+def show_run(run: Id, services: Held) -> Run:
     try:
         asked = services.runs.get(run)
     except NotFound:
@@ -182,10 +167,8 @@ def show_run(run: Id, request: Request) -> Run:
     responses={**answer(202, "The run: cancelled, or still running.", EXAMPLE), **responses(404, 409)},
     **needs("operator"),
 )
-def cancel_run(run: Id, request: Request) -> Run:
-    found = request.app.state.services.runs.cancel(run, who(request))
-    audit(request, "run cancelled", run)
-    return describe(found)
+def cancel_run(run: Id, services: Held, actor: Acting) -> Run:
+    return describe(acts.cancel(actor, services.runs, run))
 
 
 def _facts(services: Services, run: str, asked: training_queue.Run | None, whole: bool) -> Run:

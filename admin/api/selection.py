@@ -5,23 +5,22 @@ from __future__ import annotations
 import logging
 from typing import Annotated
 
-import redis
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from admin.access.guard import audit, who
-from admin.access.roles import needs
+from admin.access.identity import Acting
+from admin.access.roles import Route, needs
 from admin.api import operations
 from admin.api.models import IfMatch, tagged
 from admin.document.answers import ETAG, answer, location
 from admin.document.problems import responses
+from admin.services import Held
+from operations.acts import selection as acts
 from operations.views import rollout
 from registry.facts import selection_facts
-from registry.log.state import Selection
-from zelador.buffer.keys import Keys
 
-router = APIRouter(prefix="/v1/selection", tags=["selection"])
+router = APIRouter(route_class=Route, prefix="/v1/selection", tags=["selection"])
 log = logging.getLogger(__name__)
 
 EXAMPLE = {
@@ -76,11 +75,10 @@ class Reason(BaseModel):
     responses=answer(200, "The selection; its fields are null if no model is selected.", EXAMPLE, ETAG),
     **needs("viewer"),
 )
-def get_selection(request: Request, response: Response) -> PresentSelection:
-    services = request.app.state.services
+def get_selection(services: Held, response: Response) -> PresentSelection:
     state = services.registry.sync()
     tagged(response, state)
-    workers = rollout.counted(services, state.selection)
+    workers = rollout.counted(services.redis, services.prefix, state.selection)
     if state.selection is None:
         return {
             "model": None, "sequence": None, "by": None, "at": None, "why": None, "rolled_back": None,
@@ -98,12 +96,11 @@ def get_selection(request: Request, response: Response) -> PresentSelection:
     **needs("operator"),
 )
 def select_model(
-    choice: Choice, request: Request, response: Response, if_match: IfMatch = None
+    choice: Choice, services: Held, actor: Acting, response: Response, if_match: IfMatch = None
 ) -> operations.Operation:
-    registry = request.app.state.services.registry
-    before = registry.sync().selection
-    selection = registry.select(choice.model, by=who(request), why=choice.why, if_match=if_match)
-    return _made(request, response, "model selected", before, selection)
+    selection = acts.select(actor, services.registry, choice.model, why=choice.why, if_match=if_match)
+    tagged(response, services.registry.state)
+    return operations.begun(services, selection, response)
 
 
 @router.post(
@@ -116,24 +113,9 @@ def select_model(
     **needs("operator"),
 )
 def roll_back(
-    request: Request, response: Response, reason: Reason | None = None, if_match: IfMatch = None
+    services: Held, actor: Acting, response: Response, reason: Reason | None = None, if_match: IfMatch = None
 ) -> operations.Operation:
-    registry = request.app.state.services.registry
-    before = registry.sync().selection
     why = reason.why if reason else ""
-    selection = registry.roll_back(by=who(request), why=why, if_match=if_match)
-    return _made(request, response, "selection rolled back", before, selection)
-
-
-def _made(
-    request: Request, response: Response, what: str, before: Selection | None, selection: Selection
-) -> operations.Operation:
-    services = request.app.state.services
-    try:  # only saves time: the workers check for a new selection every second
-        services.redis.publish(Keys(services.settings.redis.prefix).selected, str(selection.sequence))
-    except (redis.RedisError, OSError) as error:
-        log.warning("the workers were not notified and will notice the selection themselves: %s", error)
-    old = None if before is None else selection_facts(before)
-    audit(request, what, selection.model, old, selection_facts(selection))
+    selection = acts.roll_back(actor, services.registry, why=why, if_match=if_match)
     tagged(response, services.registry.state)
     return operations.begun(services, selection, response)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Header, Query, Response
 from starlette.exceptions import HTTPException
 
-from admin.access.guard import audit, who
-from admin.access.roles import needs
+from admin.access.identity import Acting
+from admin.access.roles import Route, needs
 from admin.api.models import EXAMPLE, tagged
 from admin.document.answers import ETAG, answer, location
 from admin.document.problems import responses
-from registry.facts import Model, facts_of
+from admin.services import Held
+from operations.acts import models as acts
+from registry.facts import Model
 
-router = APIRouter(prefix="/v1/models", tags=["models"])
+router = APIRouter(route_class=Route, prefix="/v1/models", tags=["models"])
 
 AT = {**ETAG, **location("Of the model.", "/v1/models/RandomForest_20261124_115838")}
 
@@ -33,7 +35,8 @@ AT = {**ETAG, **location("Of the model.", "/v1/models/RandomForest_20261124_1158
     **needs("admin", large_body=True),
 )
 def register_model(
-    request: Request,
+    services: Held,
+    actor: Acting,
     response: Response,
     data: Annotated[bytes, Body(media_type="application/zip")],
     name: Annotated[str | None, Query(max_length=64, description="Without it, the name in the manifest.")] = None,
@@ -42,12 +45,8 @@ def register_model(
 ) -> Model:
     if content_type.partition(";")[0].strip().lower() != "application/zip":
         raise HTTPException(415, "send the archive as Content-Type: application/zip")
-    services = request.app.state.services
-    registry = services.registry
-    found = registry.admit(data, services.settings.api.max_upload_bytes)
-    model = registry.add(name or found.manifest.name, found.files, found.manifest, by=who(request), why=why)
-    shown = facts_of(model, registry.state)
-    audit(request, "model registered", model.name, None, shown)
-    response.headers["Location"] = f"/v1/models/{model.name}"
-    tagged(response, registry.state)
+    limit = services.settings.api.max_upload_bytes
+    shown = acts.register(actor, services.registry, data, limit, name=name, why=why)
+    response.headers["Location"] = f"/v1/models/{shown['name']}"
+    tagged(response, services.registry.state)
     return shown

@@ -14,11 +14,11 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from admin.access.roles import FIELD
+from admin.access.roles import FIELD, Route, open_to_anyone
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
-STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+STYLE = Path(__file__).with_name("docs_page.css").read_text(encoding="utf-8")
 _digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = (
     f"default-src 'none'; style-src 'sha256-{_digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -29,12 +29,12 @@ ANY = "Any JSON"  # so begins the description of what has no type
 Document = Mapping[str, Any]
 
 
-@router.get("/openapi.json", include_in_schema=False)
+@router.get("/openapi.json", include_in_schema=False, **open_to_anyone())
 def document(request: Request) -> Response:
     return _answer(request, _document(request.app), "application/json", {})
 
 
-@router.get("/docs", include_in_schema=False)
+@router.get("/docs", include_in_schema=False, **open_to_anyone())
 def docs(request: Request) -> Response:
     data = _docs(_document(request.app))
     return _answer(request, data, "text/html; charset=utf-8", {"Content-Security-Policy": POLICY})

@@ -6,26 +6,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from command.models.target import Use
+from operations.actor import Actor
+from operations.acts import models, selection
+from operations.local import local_actor
 from registry.facts import facts_of, selection_facts
 from registry.model.rows import answers_of
 from registry.registry import Query, Registry
 from zelador.errors import Conflict, InvalidInput
-from zelador.settings import RegistrySettings
-from zelador.user import user
+from zelador.settings import Settings
 
 Facts = Mapping[str, Any]
 LARGEST = 1 << 30  # bytes of a model, unpacked
 
 
 class Local:
-    def __init__(self, settings: RegistrySettings, use: Use = "look") -> None:
-        """Raises NotFound where there is no registry, except to "make" one."""
-        if use == "make":
-            self.registry = Registry.open(settings)
-            return
-        self.registry = Registry.existing(settings)
+    def __init__(self, settings: Settings, use: Use = "look") -> None:
+        """Raises NotFound if there is no registry, except to "make" one; Unavailable if no act can be recorded."""
+        where = settings.registry
+        self.registry = Registry.open(where) if use == "make" else Registry.existing(where)
         if use == "change":
-            self.registry = Registry.open(settings)
+            self.registry = Registry.open(where)
+        self._actor = local_actor(settings) if use != "look" else None
+
+    @property
+    def actor(self) -> Actor:
+        """Who changes something here."""
+        assert self._actor is not None, "a registry that is only looked at"  # noqa: S101
+        return self._actor
 
     def models(self, query: Query, limit: int | None = None) -> list[Facts]:
         found = self.registry.find(query)[:limit]
@@ -33,8 +40,8 @@ class Local:
         return [facts_of(model, state) for model in found]
 
     def selected(self) -> str | None:
-        selection = self.registry.state.selection
-        return selection.model if selection else None
+        found = self.registry.state.selection
+        return found.model if found else None
 
     def model(self, name: str) -> Facts:
         state = self.registry.state
@@ -42,28 +49,28 @@ class Local:
         return {**facts_of(model, state), "path": self.registry.where(model)}
 
     def history(self) -> list[Facts]:
-        return [selection_facts(selection) for selection in reversed(self.registry.state.history)]
+        return [selection_facts(each) for each in reversed(self.registry.state.history)]
 
     def select(self, name: str, why: str) -> Facts:
-        return selection_facts(self.registry.select(name, by=user(), why=why))
+        return selection_facts(selection.select(self.actor, self.registry, name, why=why))
 
     def roll_back(self, why: str) -> Facts:
-        return selection_facts(self.registry.roll_back(by=user(), why=why))
+        return selection_facts(selection.roll_back(self.actor, self.registry, why=why))
 
     def annotate(
         self, name: str, metadata: Mapping[str, Any], add: Sequence[str], remove: Sequence[str], why: str
     ) -> Facts:
         if both := sorted(set(add) & set(remove)):
             raise InvalidInput(f"the tag {both[0]!r} cannot be added and taken away at once")
-        self.registry.amend(name, metadata, add=add, remove=remove, by=user(), why=why)
+        models.amend(self.actor, self.registry, name, metadata, add=add, remove=remove, why=why)
         return self.model(name)
 
     def rename(self, name: str, to: str, why: str) -> Facts:
-        self.registry.rename(name, to, by=user(), why=why)
+        models.amend(self.actor, self.registry, name, {}, to=to, why=why)
         return self.model(to)
 
     def delete(self, name: str, why: str) -> None:
-        self.registry.delete(name, by=user(), why=why)
+        models.delete(self.actor, self.registry, name, why=why)
 
     def classify(self, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
         model = model or self.selected()
@@ -83,7 +90,6 @@ class Local:
         return bundle.of(self.registry, name)
 
     def add(self, data: bytes, name: str | None, why: str, trust: bool = False) -> Facts:
-        found = self.registry.admit(data, LARGEST, trust)
-        saved = found.manifest
-        added = self.registry.add(name or saved.name, found.files, saved, by=user(), why=why or "imported")
-        return self.model(added.name)
+        why = why or "imported"
+        added = models.register(self.actor, self.registry, data, LARGEST, name=name, why=why, trust=trust)
+        return self.model(added["name"])

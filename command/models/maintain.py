@@ -8,11 +8,10 @@ from typing import Annotated
 import typer
 from msgspec import to_builtins
 
-from command.models.target import Home, Json, open_local, registry_settings, settings_of
+from command.models.target import Home, Json, open_local, settings_of
 from command.output import output, table
 from command.terminal import print_json, say
 from zelador.settings import RedisSettings
-from zelador.user import user
 
 NONE = "none"
 
@@ -61,19 +60,15 @@ def accept(
     Look at it first: `zelador models verify --expect none`. Services that run take it up within half a minute
     (ZELADOR_REGISTRY__CHECK_S).
     """
-    from operations.audit_log import open_trail
+    from operations.acts.registry import accept as accepted
+    from operations.local import local_actor
     from registry.registry import Registry
-    from registry.restored.accept import accept as accepted
 
     settings = settings_of(home)
     Registry.existing(settings.registry)  # a mistyped path is refused before anything is written
-    trail = open_trail(settings.api)
-    trail.check()
-    before, after = accepted(settings, by=f"{user()} (command line)", why=why)
-    was, now = before and to_builtins(before), to_builtins(after)
-    trail.add(after.by, "registry accepted", after.registry, was, {**now, "why": why})
+    before, after = accepted(local_actor(settings), settings, why)
     if as_json:
-        print_json({"before": was, "after": now})
+        print_json({"before": before and to_builtins(before), "after": to_builtins(after)})
         return
     earlier = f"entry {before.seq} ({before.etag})" if before is not None else "nothing that is known"
     say(f"accepted: entry {after.seq} ({after.etag}); what the services had seen last: {earlier}")
@@ -88,7 +83,10 @@ def collect(
 
     A grace shorter than a copy of the folder takes, or a save, can break that copy or that save.
     """
-    found = open_local(home, "change").registry.collect(by=user(), grace_s=grace)
+    from operations.acts.registry import collect as collected
+
+    local = open_local(home, "change")
+    found = collected(local.actor, local.registry, grace)
     if as_json:
         print_json(asdict(found))
         return
@@ -107,9 +105,11 @@ def trust(
 
     Look at it first: `zelador models verify` without the key. It is believed from then on.
     """
-    from registry.registry import Registry
+    from operations.acts.registry import trust as vouch
+    from operations.local import local_actor
 
-    entry = Registry.trust(registry_settings(home), by=user(), why=why)
+    settings = settings_of(home)
+    entry = vouch(local_actor(settings), settings.registry, why)
     if as_json:
         print_json({"trusted": entry})
     else:

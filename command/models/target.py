@@ -94,7 +94,7 @@ def open_local(home: Path | None, use: Use = "look") -> Local:
     """For what only the registry's own files can answer."""
     from command.models.local import Local
 
-    return Local(registry_settings(home), use)
+    return Local(settings_of(home), use)
 
 
 def registry_settings(home: Path | None) -> RegistrySettings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import redis
 from pydantic import Field
@@ -46,19 +46,23 @@ class Workers(TypedDict):
     refused: Annotated[list[Refusal], Field(description="Workers that cannot run it.")]
 
 
-def workers(services: Any) -> list[dict[str, str]]:
+def workers(client: redis.Redis, prefix: str) -> list[dict[str, str]]:
     """The heartbeats of the running inference workers. Raises redis.RedisError."""
-    found = heartbeat.workers(services.redis, services.settings.redis.prefix)
+    found = heartbeat.workers(client, prefix)
     return [worker for worker in found if worker.get("service") == "inference"]
 
 
-def counted(services: Any, selection: Selection | None) -> Workers | None:
+def states(client: redis.Redis, prefix: str, selection: Selection | None) -> list[Worker]:
+    """The state of each running worker for a selection. Raises redis.RedisError."""
+    return [describe(worker, selection) for worker in workers(client, prefix)]
+
+
+def counted(client: redis.Redis, prefix: str, selection: Selection | None) -> Workers | None:
     """The counts of workers for a selection; None while Redis does not answer."""
     try:
-        found = workers(services)
+        return summed(states(client, prefix, selection))
     except (redis.RedisError, OSError):
         return None
-    return summed([describe(worker, selection) for worker in found])
 
 
 def summed(each: Sequence[Worker]) -> Workers:

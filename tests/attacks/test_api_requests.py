@@ -11,7 +11,7 @@ import redis
 
 from admin.access import stored_answers
 from admin.access.proxies import client_address
-from operations.audit_log import Trail
+from operations.audit_log import AuditFile
 from operations.key_file import new_key
 from tests.attacks.api import Api, api_in, request
 from zelador.errors import InvalidInput
@@ -121,7 +121,7 @@ def test_changes_have_a_rate_far_below_that_of_reads_and_long_ones_cost_more(api
 
 def test_a_full_audit_stops_operators_and_not_administrators(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is removed to make room, and the key that filled it can still be revoked."""
-    monkeypatch.setattr(Trail, "total", lambda _: 1 << 40)
+    monkeypatch.setattr(AuditFile, "total", lambda _: 1 << 40)
     with api.client("operator") as client:
         assert "AUDIT_TOTAL_BYTES" in is_problem(client.post("/v1/runs", json={}), 503, "unavailable")
         assert client.post("/v1/classify", json={"readings": [READING]}).status_code == 200

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from operations import audit_log as trail_module
 from operations.audit_entry import MAX_ENTRY, MAX_LINE, Change, decode, encode
 from operations.audit_files import FORMAT
-from operations.audit_log import Trail
+from operations.audit_log import AuditFile
 from zelador.errors import Unavailable
 
 
@@ -24,7 +24,7 @@ def test_no_number_of_changes_pushes_out_what_was_noted_before(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An operator annotated for 50 seconds, and the trail held nothing else any more."""
-    trail = Trail(tmp_path / "audit.jsonl", 20_000)
+    trail = AuditFile(tmp_path / "audit.jsonl", 20_000)
     trail.add("key a", "quarantine discarded", "all", None, {"entries": 10_000})
     for number in range(300):
         trail.add("key b", "model annotated", "m", {"notes": "😀" * 20_000}, {"notes": f"{number}" * 20_000})
@@ -39,7 +39,7 @@ def test_no_number_of_changes_pushes_out_what_was_noted_before(
 
 
 def test_files_go_by_age_alone(tmp_path: Path) -> None:
-    trail = Trail(tmp_path / "audit.jsonl", 200, keep_s=400 * 86_400)
+    trail = AuditFile(tmp_path / "audit.jsonl", 200, keep_s=400 * 86_400)
     now = datetime.now(timezone.utc)
     old, young = (f"audit-{(now - timedelta(days=days)).strftime(FORMAT)}.jsonl" for days in (401, 399))
     foreign = ("audit-notes.jsonl", "audit-99999999T999999.999999Z.jsonl", "audit.jsonl.1")
@@ -52,7 +52,7 @@ def test_files_go_by_age_alone(tmp_path: Path) -> None:
 
 
 def test_at_its_bound_it_warns_removes_nothing_and_lets_administrators_go_on(tmp_path: Path) -> None:
-    trail = Trail(tmp_path / "audit.jsonl", 10_000, total_bytes=40_000)
+    trail = AuditFile(tmp_path / "audit.jsonl", 10_000, total_bytes=40_000)
     assert trail.remark() is None
     for _ in range(120):
         trail.add("key a", "x", "y", None, "z" * 300)
@@ -65,7 +65,7 @@ def test_at_its_bound_it_warns_removes_nothing_and_lets_administrators_go_on(tmp
 
 
 def test_the_clock_that_goes_back_overwrites_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trail = Trail(tmp_path / "audit.jsonl", 200)
+    trail = AuditFile(tmp_path / "audit.jsonl", 200)
     monkeypatch.setattr(trail_module.time, "time", lambda: 1e9)
     for moment in (2_000_000_000, 1_000_000_000, 1_000_000_000, 1_000_000_000):
         monkeypatch.setattr(trail_module.time, "time_ns", lambda moment=moment: moment * 10**9)
@@ -74,7 +74,7 @@ def test_the_clock_that_goes_back_overwrites_no_file(tmp_path: Path, monkeypatch
 
 
 def test_the_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    trail = Trail(tmp_path / "audit.jsonl", 20_000)
+    trail = AuditFile(tmp_path / "audit.jsonl", 20_000)
     trail.add("key a", "new", "y")
     (tmp_path / "audit.jsonl.1").write_bytes(encode(Change("00000000000000000001", "then", "key o", "old", "z")))
     assert [change.what for change in trail.newest()] == ["new", "old"]
@@ -102,7 +102,7 @@ def hostile_lines() -> list[bytes]:
 
 
 def test_no_entry_stops_the_reader(tmp_path: Path) -> None:
-    trail = Trail(tmp_path / "audit.jsonl", 64 * 1_048_576)
+    trail = AuditFile(tmp_path / "audit.jsonl", 64 * 1_048_576)
     for line in hostile_lines():
         trail.add("key a", "good", "y")
         with (tmp_path / "audit.jsonl").open("ab") as file:
@@ -119,14 +119,14 @@ def test_no_entry_stops_the_reader(tmp_path: Path) -> None:
 def test_a_pipe_in_place_of_a_file_hangs_nobody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "audit.jsonl.1")
     os.mkfifo(tmp_path / "audit-20260101T000000.000000Z.jsonl")
-    trail = Trail(tmp_path / "audit.jsonl", 20_000)
+    trail = AuditFile(tmp_path / "audit.jsonl", 20_000)
     trail.add("key a", "x", "y")
     assert len(list(trail.newest())) == 1
 
 
 def test_a_page_far_back_is_quick(tmp_path: Path) -> None:
     """Files that hold only what is newer are not opened."""
-    trail = Trail(tmp_path / "audit.jsonl", 5_000)
+    trail = AuditFile(tmp_path / "audit.jsonl", 5_000)
     ids = [trail.add("key a", "x", str(number), None, "z" * 500).id for number in range(100)]
     newest = list(tmp_path.glob("audit-*.jsonl"))
     assert len(newest) > 5
@@ -157,7 +157,7 @@ def test_an_entry_is_a_short_line_and_is_read_again(who, what, target, before, a
 
 def test_what_is_no_text_is_noted_all_the_same(tmp_path: Path) -> None:
     """The command line has half a surrogate pair for a byte that is no text; deep values come from old models."""
-    trail = Trail(tmp_path / "audit.jsonl", 1_000_000)
+    trail = AuditFile(tmp_path / "audit.jsonl", 1_000_000)
     trail.add("user \udcff", "x", "\udcff", {"why": "\udcff"}, None)
     deep: object = 1
     for _ in range(5_000):

@@ -111,7 +111,7 @@ def test_a_user_without_a_name_gets_a_key_that_works(tmp_path: Path) -> None:
     made = run("keys", "new", "--home", str(home), "--role", "viewer")
     assert (made.returncode, made.stderr) == (0, "")
     assert KeyFile(home / "keys.json").known(made.stdout.strip()).role == "viewer"
-    (entry,) = audit_log.Trail(home / "audit.jsonl", 10**6).newest()
+    (entry,) = audit_log.AuditFile(home / "audit.jsonl", 10**6).newest()
     assert entry.who == "user 12345 (command line)"
     wrong = run("models", "list", "--home", "~/x")
     assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)

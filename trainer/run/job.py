@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import tempfile
 import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from threading import Event
 
@@ -41,11 +39,6 @@ class Options:
     names: Sequence[str] = ()
     notes: str = ""
     register: bool = True
-
-
-def new_run_id() -> str:
-    """`<YYYYMMDD>_<HHMMSS>-<4 hex>`, UTC."""
-    return f"{datetime.now(timezone.utc):%Y%m%d_%H%M%S}-{secrets.token_hex(2)}"
 
 
 def train(

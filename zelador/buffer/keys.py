@@ -29,6 +29,7 @@ class Keys:
     | doctor | string | API, zelador doctor | 10 s at most: to see whether writes are taken |
     | hung:<digest> | string (integer) | inference | one hour after the model last hung a worker |
     | worker:<service>:<instance> | hash | each process | 10 s after its last beat |
+    | audit | stream, group admin | command line | until the admin server has them in its file; the newest 2,000 |
     | workers | sorted set | each process | an hour after each process's last beat |
     | training-jobs | stream | submit, finish (training_queue) | the newest 1,000 |
     | run:<id> | string (JSON) | API, trainer | 7 days |
@@ -104,6 +105,11 @@ class Keys:
     def probe(self) -> str:
         """Written to see whether writes are taken."""
         return self._key("doctor")
+
+    @property
+    def audit(self) -> str:
+        """Acts of the command line on their way to the admin server's audit file."""
+        return self._key("audit")
 
     @property
     def selected(self) -> str:

@@ -11,11 +11,10 @@ import httpx
 import pytest
 import redis
 
-from admin.access import last_use
 from admin.access.attempts import FORGOTTEN_S, FREE, MOST, Attempts
 from admin.access.rate import Rate
-from operations import key_file
-from operations.audit_log import Trail
+from operations import key_file, last_use
+from operations.audit_log import AuditFile
 from operations.key_file import KeyFile, new_key
 from tests.integration.api.test_api import READING, is_problem, serving
 from tests.integration.api.test_api import api_settings as api_settings
@@ -166,7 +165,7 @@ def test_nothing_is_changed_while_it_cannot_be_noted(api_settings: Settings, tmp
 
 def test_the_trail_is_read_backwards_through_all_of_its_files(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
-    trail = Trail(path, 20_000)
+    trail = AuditFile(path, 20_000)
     for number in range(200):
         trail.add("key a", "test", f"é{number}", None, "x" * (number % 50))
     with path.open("ab") as file:
@@ -184,7 +183,7 @@ def test_the_trail_is_read_backwards_through_all_of_its_files(tmp_path: Path) ->
     assert next(trail.newest()).after["bytes"] == 1_000_002
     (tmp_path / "f").write_text("")
     with pytest.raises(Unavailable):
-        Trail(tmp_path / "f" / "audit.jsonl", 100).check()
+        AuditFile(tmp_path / "f" / "audit.jsonl", 100).check()
 
 
 def test_a_repeated_post_is_answered_as_before(client: httpx.Client, api_settings: Settings) -> None:

@@ -13,6 +13,7 @@ from registry.registry import Registry
 from registry.restored.watch import Watch
 from tests.command import zelador
 from tests.small_models import fitted, rows_and_labels, upload
+from zelador.buffer.keys import Keys
 
 READING = ("lux=412", "temperature=61.4", "vibration=3.82")
 
@@ -205,8 +206,9 @@ def test_verify_looks_for_the_entry_that_services_saw_last(
     accepted = zelador("models", "accept", "--why", "known", "--json").json
     assert (accepted["before"]["etag"], accepted["after"]["etag"]) == (newest.etag, lost.json["etag"])
     assert zelador("models", "verify").code == 0
-    audit = (Path.cwd() / ".zelador" / "audit.jsonl").read_text()
-    assert '"what":"registry accepted"' in audit
+    with redis.Redis.from_url(redis_url) as client:  # the admin server moves it to its audit file
+        ((_, act),) = client.xrange(Keys(mark).audit)
+    assert b'"what":"registry accepted"' in act[b"act"]
 
 
 def test_verify_and_accept_make_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,70 @@
+"""What the routes work on: made once for the app's life, typed, and injected where it is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import redis
+from fastapi import Depends, Request
+
+from admin.classifiers import Classifiers
+from operations.audit_log import AuditFile, open_audit_file
+from operations.views.stream import Recent
+from registry.registry import Registry
+from registry.restored.watch import Watch
+from zelador.buffer import connect_redis
+from zelador.ledger import LedgerReader
+from zelador.quarantine import Quarantine
+from zelador.settings import Settings
+from zelador.training_queue import TrainingQueue
+from zelador.writable import WriteProbe
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    settings: Settings
+    registry: Registry
+    watch: Watch
+    redis: redis.Redis
+    ledger: LedgerReader
+    quarantine: Quarantine
+    runs: TrainingQueue
+    classifiers: Classifiers
+    audit: AuditFile
+    recent: Recent
+    writes: WriteProbe
+
+    @property
+    def prefix(self) -> str:
+        """Of our keys in Redis."""
+        return self.settings.redis.prefix
+
+
+def make_services(settings: Settings) -> Services:
+    """Raises Unavailable or Corrupt when the registry cannot be opened; Redis may be away."""
+    client = connect_redis(settings.redis)
+    prefix = settings.redis.prefix
+    registry = Registry.open(settings.registry)
+    return Services(
+        settings,
+        registry,
+        Watch(registry, client, prefix, "the API", settings.registry.check_s),
+        client,
+        LedgerReader(client, prefix),
+        Quarantine(client, settings),
+        TrainingQueue(client, prefix),
+        Classifiers(registry, settings.api.classify_timeout_s, settings.api.classifications_at_once),
+        open_audit_file(settings.api),
+        Recent(client, prefix),
+        WriteProbe(client, prefix),
+    )
+
+
+async def held(request: Request) -> Services:
+    """A coroutine, so that FastAPI calls it in place and not on a thread."""
+    services: Services = request.app.state.services
+    return services
+
+
+Held = Annotated[Services, Depends(held)]

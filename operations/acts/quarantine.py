@@ -1,0 +1,67 @@
+"""Replay what is in quarantine, or discard it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from operations.actor import Actor
+from operations.audit import Act
+from zelador.errors import NotFound
+from zelador.quarantine import Kind, Outcome, Quarantine, Replay, described
+
+ALL = "all"
+
+
+def replay(actor: Actor, quarantine: Quarantine, entry: str) -> Replay:
+    """Processes one message again, by the present settings. Raises NotFound, InvalidInput, Unavailable."""
+    done = quarantine.replay(entry)
+    actor.record(Act.QUARANTINE_REPLAYED, entry, None, {"outcome": done.outcome, "readings": done.readings})
+    return done
+
+
+def replay_many(
+    actor: Actor,
+    quarantine: Quarantine,
+    entries: Sequence[str] | None,
+    kind: Kind | None = None,
+    heard: Callable[[Replay], None] = lambda _: None,
+) -> Counter[Outcome]:
+    """Replays `entries`, or all of `kind` (None: all); gives how many came to which outcome.
+
+    `heard` is called with each result. Raises InvalidInput, Unavailable.
+    """
+    each: Iterable[Replay]
+    each = quarantine.replay_all(kind) if entries is None else (_replay(quarantine, entry) for entry in entries)
+    outcomes: Counter[Outcome] = Counter()
+    for done in each:
+        outcomes[done.outcome] += 1
+        heard(done)
+    actor.record(Act.QUARANTINE_REPLAYED, _target(entries), None, dict(outcomes))
+    return outcomes
+
+
+def discard(actor: Actor, quarantine: Quarantine, entry: str) -> None:
+    """Deletes one message for good; the audit log keeps what it was. Raises NotFound, InvalidInput, Unavailable."""
+    before = described(quarantine.get(entry))
+    if not quarantine.discard(entry):
+        raise NotFound(f"there is nothing with the id {entry} in quarantine")
+    actor.record(Act.QUARANTINE_DISCARDED, entry, before)
+
+
+def discard_many(actor: Actor, quarantine: Quarantine, entries: Sequence[str] | None, kind: Kind | None = None) -> int:
+    """Discards `entries`, or all of `kind` (None: all); gives how many there were. Raises InvalidInput, Unavailable."""
+    discarded = quarantine.discard_all(kind) if entries is None else quarantine.discard(*entries)
+    actor.record(Act.QUARANTINE_DISCARDED, _target(entries), None, {"entries": discarded})
+    return discarded
+
+
+def _replay(quarantine: Quarantine, entry: str) -> Replay:
+    try:
+        return quarantine.replay(entry)
+    except NotFound:
+        return Replay(entry, "gone")
+
+
+def _target(entries: Sequence[str] | None) -> str:
+    return ALL if entries is None else ", ".join(entries)

@@ -1,0 +1,23 @@
+"""What an operator can do, as the audit log names it. Values are part of the API: they never change."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Act(StrEnum):
+    MODEL_REGISTERED = "model registered"
+    MODEL_ANNOTATED = "model annotated"
+    MODEL_RENAMED = "model renamed"
+    MODEL_DELETED = "model deleted"
+    MODEL_SELECTED = "model selected"
+    SELECTION_ROLLED_BACK = "selection rolled back"
+    RUN_REQUESTED = "run asked for"
+    RUN_CANCELLED = "run cancelled"
+    QUARANTINE_REPLAYED = "quarantine replayed"
+    QUARANTINE_DISCARDED = "quarantine discarded"
+    KEY_MADE = "key made"
+    KEY_REVOKED = "key revoked"
+    REGISTRY_ACCEPTED = "registry accepted"
+    REGISTRY_COLLECTED = "registry collected"
+    REGISTRY_TRUSTED = "registry trusted"

@@ -1,0 +1,128 @@
+"""Acts of the command line on their way to the admin server's audit file: a bounded Redis stream.
+
+An act is moved at least once: a crash between the file and Redis writes it twice, and never loses it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from threading import Event
+from typing import Any
+
+import msgspec
+import redis
+
+from operations.audit_log import AuditFile
+from zelador.buffer.keys import Keys
+from zelador.errors import Unavailable
+from zelador.retry import backoff
+
+log = logging.getLogger(__name__)
+
+GROUP = "admin"
+MAX_ACTS = 2_000  # in the stream; without an admin server the oldest go
+MAX_ACT_BYTES = 16_384
+READ_CHUNK = 100  # acts moved at once
+POLL_S = 1.0
+
+
+class SentAct(msgspec.Struct, frozen=True):
+    """An act as it lies in the stream."""
+
+    who: str
+    what: str
+    target: str
+    before: Any = None
+    after: Any = None
+    address: str | None = None
+
+
+class AuditStream:
+    """Sends acts to the admin server. Every call raises Unavailable when Redis does not take them."""
+
+    def __init__(self, client: redis.Redis, prefix: str) -> None:
+        self._client = client
+        self._key = Keys(prefix).audit
+
+    def check(self) -> None:
+        try:
+            self._client.ping()
+        except (redis.RedisError, OSError) as error:
+            raise Unavailable(f"nothing can be changed now: Redis does not answer ({error})") from None
+
+    def add(
+        self, who: str, what: str, target: str, before: Any = None, after: Any = None, address: str | None = None
+    ) -> None:
+        act = SentAct(who, what, target, before, after, address)
+        data = msgspec.json.encode(act)
+        if len(data) > MAX_ACT_BYTES:
+            data = msgspec.json.encode(msgspec.structs.replace(act, target=target[:256], before=None, after=None))
+        try:
+            self._client.xadd(self._key, {"act": data}, maxlen=MAX_ACTS, approximate=False)
+        except (redis.RedisError, OSError) as error:
+            raise Unavailable(
+                f"{what} of {target[:200]} was done, and could not be recorded in the audit log ({error})"
+            ) from None
+
+
+class AuditMover:
+    """Moves acts from the stream to the audit file, on a thread of the admin server."""
+
+    def __init__(self, client: redis.Redis, prefix: str, file: AuditFile) -> None:
+        self._client = client
+        self._key = Keys(prefix).audit
+        self._file = file
+        self._thread: threading.Thread | None = None
+
+    def start(self, stop: Event) -> None:
+        self._thread = threading.Thread(target=self._run, args=(stop,), name="audit-mover", daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        if self._thread is not None:
+            self._thread.join(timeout=5.0)
+
+    def move(self) -> int:
+        """Moves what is there now; gives how many acts. Raises redis.RedisError, Unavailable (the file)."""
+        try:
+            self._client.xgroup_create(self._key, GROUP, id="0", mkstream=True)
+        except redis.ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+        return sum(self._moved(start) for start in ("0", ">"))
+
+    def _moved(self, start: str) -> int:
+        """`start` is "0" for what an earlier life of this process left half done, ">" for what is new."""
+        moved = 0
+        while True:
+            answer: Any = self._client.xreadgroup(GROUP, GROUP, {self._key: start}, count=READ_CHUNK)
+            entries: list[Any] = answer[0][1] if answer else []
+            for entry, fields in entries:
+                self._write(fields or {})
+                with self._client.pipeline(transaction=True) as pipeline:
+                    pipeline.xack(self._key, GROUP, entry)
+                    pipeline.xdel(self._key, entry)
+                    pipeline.execute()
+            moved += len(entries)
+            if len(entries) < READ_CHUNK:
+                return moved
+
+    def _write(self, fields: dict[bytes, bytes]) -> None:
+        try:
+            act = msgspec.json.decode(fields.get(b"act", b""), type=SentAct)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            log.error("an act in Redis cannot be read and is not in the audit file: %s", error)
+            return
+        self._file.add(act.who, act.what, act.target, act.before, act.after, act.address)
+
+    def _run(self, stop: Event) -> None:
+        attempt = 0
+        while not stop.wait(backoff(attempt) if attempt else POLL_S):
+            try:
+                self.move()
+                attempt = 0
+            except (redis.RedisError, OSError, Unavailable) as error:
+                attempt += 1
+                if attempt == 1:
+                    log.warning("acts of the command line wait in Redis: %s", error)

@@ -1,0 +1,38 @@
+"""Acts of somebody at this machine's command line: who they are, and where their acts are recorded."""
+
+from __future__ import annotations
+
+import redis
+
+from operations.actor import Actor, waker
+from operations.audit_log import open_audit_file
+from operations.audit_stream import AuditStream
+from zelador.buffer import connect_redis
+from zelador.settings import Settings
+from zelador.user import user
+
+CONNECT_S = 1.0  # a Redis that is not there must not delay a command
+VIA = "command line"
+
+
+def local_actor(settings: Settings) -> Actor:
+    """The user of this process. Acts go to the admin server by Redis; without a Redis, to the file beside the keys.
+
+    Raises Unavailable when neither can be written.
+    """
+    quick = settings.redis.model_copy(update={"timeout_s": min(CONNECT_S, settings.redis.timeout_s)})
+    client = connect_redis(quick)
+    try:
+        client.ping()
+    except (redis.RedisError, OSError):
+        client.close()
+        return file_actor(settings)
+    prefix = settings.redis.prefix
+    return Actor(user(), AuditStream(client, prefix), via=VIA, wake=waker(client, prefix))
+
+
+def file_actor(settings: Settings) -> Actor:
+    """The user of this process, whose acts go to the audit file beside the keys. Raises Unavailable."""
+    audit = open_audit_file(settings.api)
+    audit.check()
+    return Actor(user(), audit, via=VIA)

@@ -1,0 +1,117 @@
+"""An act does what it says, is recorded, and wakes the workers, whoever calls it and wherever they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+import redis
+
+from operations.acts import models, selection
+from operations.audit_log import AuditFile
+from operations.audit_stream import MAX_ACTS, AuditMover, AuditStream
+from operations.local import local_actor
+from registry.registry import Registry
+from tests.small_models import select_one
+from zelador.buffer.keys import Keys
+from zelador.errors import Unavailable
+from zelador.settings import ApiSettings, RedisSettings, RegistrySettings, Settings
+
+
+@pytest.fixture
+def here(settings: Settings, tmp_path: Path) -> Settings:
+    """A registry with one selected model, keys and audit file in a folder of their own."""
+    select_one(tmp_path / "registry")
+    api = ApiSettings(keys_file=tmp_path / "keys.json")
+    registry = RegistrySettings(url=str(tmp_path / "registry"))
+    return settings.model_copy(update={"api": api, "registry": registry})
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[redis.Redis]:
+    found = redis.Redis.from_url(settings.redis.url)
+    yield found
+    found.close()
+
+
+def recorded(path: Path) -> list[dict]:
+    return [json.loads(line) for line in (path / "audit.jsonl").read_text().splitlines()]
+
+
+def test_a_command_with_a_redis_wakes_the_workers_and_sends_its_act(
+    here: Settings, client: redis.Redis, tmp_path: Path
+) -> None:
+    keys = Keys(here.redis.prefix)
+    channel = client.pubsub(ignore_subscribe_messages=True)
+    channel.subscribe(keys.selected)
+    channel.get_message(timeout=1.0)
+    registry = Registry.open(here.registry)
+    made = selection.select(local_actor(here), registry, "small", why="typed")
+    message = channel.get_message(timeout=5.0)
+    assert message is not None
+    assert message["data"] == str(made.sequence).encode()
+    channel.close()
+    assert not (tmp_path / "audit.jsonl").exists()
+    mover = AuditMover(client, here.redis.prefix, AuditFile(tmp_path / "audit.jsonl", 1 << 20))
+    assert (mover.move(), mover.move()) == (1, 0)
+    (act,) = recorded(tmp_path)
+    assert (act["what"], act["target"]) == ("model selected", "small")
+    assert act["who"].endswith("(command line)")
+    assert act["after"]["sequence"] == made.sequence
+    assert client.xlen(keys.audit) == 0
+
+
+def test_a_command_without_a_redis_writes_the_file_beside_the_keys(here: Settings, tmp_path: Path) -> None:
+    away = here.model_copy(update={"redis": RedisSettings(url="redis://127.0.0.1:1/0")})
+    registry = Registry.open(away.registry)
+    models.amend(local_actor(away), registry, "small", {"notes": "new bearings"}, add=["line-2"])
+    (act,) = recorded(tmp_path)
+    assert (act["what"], act["after"]) == ("model annotated", {"notes": "new bearings", "tags": ["line-2"]})
+
+
+def test_nothing_is_done_where_it_cannot_be_recorded(here: Settings, tmp_path: Path) -> None:
+    away = here.model_copy(update={"redis": RedisSettings(url="redis://127.0.0.1:1/0")})
+    (tmp_path / "audit.jsonl").mkdir()
+    with pytest.raises(Unavailable, match="nothing can be changed now"):
+        local_actor(away)
+
+
+def test_an_act_is_moved_by_the_next_life_of_a_server_that_died_in_between(
+    here: Settings, client: redis.Redis, tmp_path: Path
+) -> None:
+    stream, keys = AuditStream(client, here.redis.prefix), Keys(here.redis.prefix)
+    stream.add("root (command line)", "model deleted", "old")
+    file = AuditFile(tmp_path / "audit.jsonl", 1 << 20)
+    AuditMover(client, here.redis.prefix, file).move()
+    stream.add("root (command line)", "model deleted", "older")
+    client.xreadgroup("admin", "admin", {keys.audit: ">"})  # read, and dead before it was written
+    assert AuditMover(client, here.redis.prefix, file).move() == 1
+    assert [act["target"] for act in recorded(tmp_path)] == ["old", "older"]
+
+
+def test_the_stream_is_bounded_and_an_unreadable_act_stops_no_other(
+    here: Settings, client: redis.Redis, tmp_path: Path
+) -> None:
+    stream, keys = AuditStream(client, here.redis.prefix), Keys(here.redis.prefix)
+    with client.pipeline() as pipeline:
+        for _ in range(MAX_ACTS):
+            pipeline.xadd(keys.audit, {"act": b"{"})
+        pipeline.execute()
+    stream.add("root (command line)", "model deleted", "x" * 100_000, {"notes": "y" * 100_000})
+    assert client.xlen(keys.audit) == MAX_ACTS
+    mover = AuditMover(client, here.redis.prefix, AuditFile(tmp_path / "audit.jsonl", 1 << 20))
+    assert mover.move() == MAX_ACTS
+    assert [act["what"] for act in recorded(tmp_path)] == ["model deleted"]
+
+
+def test_the_mover_goes_on_by_itself(here: Settings, client: redis.Redis, tmp_path: Path, eventually) -> None:
+    stop = Event()
+    mover = AuditMover(client, here.redis.prefix, AuditFile(tmp_path / "audit.jsonl", 1 << 20))
+    mover.start(stop)
+    AuditStream(client, here.redis.prefix).add("root (command line)", "model deleted", "m")
+    eventually(lambda: (tmp_path / "audit.jsonl").exists() and recorded(tmp_path), "the act in the file")
+    stop.set()
+    mover.join()
