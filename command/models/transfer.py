@@ -19,7 +19,7 @@ import typer
 
 from command.models.target import Facts, Home, Json, Key, Name, Place, Url, Why, open_place
 from command.output import output, table
-from command.terminal import print_json, say
+from command.terminal import print_json, say, say_text
 from zelador.errors import InvalidInput, NotFound, ZeladorError
 from zelador.libgomp import restart_with_libgomp
 
@@ -129,7 +129,7 @@ def _show(found: Sequence[Found], as_json: bool) -> None:
         rows.append((each.name, each.path.name, each.sha256[:16], kinds, unusual, trouble))
     columns = ("name", "file", "SHA-256", "it would call", "of that unusual", "trouble")
     output().print(table(columns, rows, whole=("name",)))
-    print(f"\n{A_HELP}")
+    say_text(f"\n{A_HELP}")
 
 
 def _few(names: Sequence[str]) -> str:

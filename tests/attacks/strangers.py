@@ -20,13 +20,14 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KDTree, KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from registry.bundle import bundle
 from registry.model import golden, manifest
 from registry.model.manifest import Feature, Manifest
+from trainer.candidate.compile import compile_pipeline
 
 MIB = 1_048_576
 FEATURES = ("lux", "temperature", "vibration")
@@ -321,9 +322,12 @@ def loop(rounds: int = 2**62) -> bytes:
     return _graph(ROW + nodes, [*BASE, A(np.array(rounds, np.int64), "M"), A(np.array(True), "tr")])
 
 
-def plain() -> bytes:
-    """A harmless graph: zeros."""
-    return _graph([*ROW, N("Identity", ["p"], ["probabilities"])], BASE)
+def plain() -> tuple[bytes, bytes]:
+    """A harmless tree as our converters write it, and its golden rows."""
+    tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(ROWS, LABELS.astype(str))
+    compiled, trouble = compile_pipeline(Pipeline([("model", tree)]), ROWS.shape[1])
+    assert compiled is not None, trouble
+    return compiled, honest_rows(tree)
 
 
 def leak(path: str, count: int) -> bytes:

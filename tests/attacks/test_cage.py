@@ -126,7 +126,7 @@ def test_graphs_that_take_memory_or_never_end_are_refused(api: tuple[httpx.Clien
 
 def test_golden_rows_must_be_there_and_nan_is_no_answer(api: tuple[httpx.Client, psutil.Process]) -> None:
     assert "has no rows" in refused(api, strangers.packed(rows=golden.NONE))
-    assert "has no rows" in refused(api, strangers.packed(onnx_bytes=strangers.plain(), rows=golden.NONE))
+    assert "has no rows" in refused(api, strangers.packed(onnx_bytes=strangers.plain()[0], rows=golden.NONE))
     nan = json.dumps({"rows": [[1, 1, 1]], "labels": ["0"], "probabilities": [[0, 0, 0]]}).encode()
     assert "does not fit the model" in refused(api, strangers.packed(rows=nan))
     from sklearn.dummy import DummyClassifier
@@ -180,11 +180,13 @@ def test_bytes_for_a_librarys_own_parser_are_taken_from_ourselves_only(tmp_path:
     assert "model.skops" in stranger.admit(exported, 64 * MIB, trust=True).files
     assert "model.skops" in signed.admit(exported, 64 * MIB).files  # its own signature comes back
 
-    taken = stranger.admit(strangers.packed(skops.io.dumps(model), onnx_bytes=strangers.plain()), 64 * MIB)
+    compiled, rows_of_it = strangers.plain()
+    packed = strangers.packed(skops.io.dumps(model), onnx_bytes=compiled, rows=rows_of_it)
+    taken = stranger.admit(packed, 64 * MIB)
     assert taken.left_out == ("model.skops",)
     assert "model.skops" not in taken.files
     registered = stranger.add("onnx-only", taken.files, taken.manifest, by="test")
-    assert stranger.load("onnx-only").classify(rows[:2]).labels == ["0", "0"]
+    assert stranger.load("onnx-only").classify(rows[:2]).labels == labels[:2].tolist()
     assert bundle.of(stranger, registered.name)
     with pytest.raises(Exception, match=r"model\.skops"):
         stranger.pipeline("onnx-only")
