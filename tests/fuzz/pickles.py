@@ -94,6 +94,10 @@ class Oracle:
     def _end(self) -> None:
         if self._child is not None:
             self._child.kill()
+            for pipe in (self._child.stdin, self._child.stdout):
+                with contextlib.suppress(OSError):  # what was not yet flushed is of no use to a dead child
+                    assert pipe is not None
+                    pipe.close()
             self._child.wait()
             self._child = None
 
