@@ -31,10 +31,14 @@ RUN python -m venv tools \
 FROM tools AS project
 COPY pyproject.toml README.md LICENSE ./
 COPY zelador zelador
+COPY registry registry
+COPY archive archive
+COPY operations operations
+COPY admin admin
 COPY ingest ingest
 COPY inference inference
 COPY trainer trainer
-COPY registry registry
+COPY command command
 RUN python -m hatchling build --target wheel --directory dist \
     && uv pip install --quiet --offline --no-deps dist/*.whl
 

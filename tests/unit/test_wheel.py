@@ -65,3 +65,11 @@ def test_the_wheel_has_every_data_file(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in inside if ".dist-info/" not in name}
     missing = [path for path in tracked if path.split("/")[0] in tops and path not in inside]
     assert missing == []
+
+
+def test_the_images_are_given_every_package(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        tops = {name.split("/")[0] for name in file.namelist() if ".dist-info/" not in name}
+    copied = {line.split()[1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("COPY ")}
+    let_in = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+    assert tops <= copied & let_in
