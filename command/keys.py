@@ -63,9 +63,7 @@ def list_(home: Home = None, as_json: Json = False) -> None:
     """Every key that was made: role, note, whether it is valid, when it was last used; never the key itself."""
     from operations.views.keys import key_views
 
-    path = _settings(home).api.keys_file
-    if not path.exists():
-        raise NotFound(f"there is no key file at {path}; zelador keys new makes one")
+    path = _existing(_settings(home))
     found = key_views(path)
     if as_json:
         print_json(found)
@@ -91,8 +89,17 @@ def revoke(identity: Annotated[str, typer.Argument(metavar="ID")], home: Home = 
     from operations.local import file_actor
 
     settings = _settings(home)
-    ended = end(file_actor(settings), settings.api.keys_file, identity)
+    path = _existing(settings)
+    ended = end(file_actor(settings), path, identity)
     say(f"{ended.id} is revoked")
+
+
+def _existing(settings: Settings) -> Path:
+    """The key file. Raises NotFound: only `new` makes one."""
+    path = settings.api.keys_file
+    if not path.exists():
+        raise NotFound(f"there is no key file at {path}; zelador keys new makes one")
+    return path
 
 
 def _settings(home: Path | None) -> Settings:

@@ -17,7 +17,8 @@ HEAD = """# Settings
 Made from `zelador/settings/` by `python docs/reference/make.py`; a test fails when it is stale.
 
 From environment variables, else from the TOML file that `ZELADOR_CONFIG` names or `./zelador.toml`
-(`ZELADOR_MQTT__URL` is `url` in its table `[mqtt]`). A wrong or unknown setting is an error of one line, with exit code 2.
+(`ZELADOR_MQTT__URL` is `url` in its table `[mqtt]`). A wrong or unknown setting
+is an error of one line, with exit code 2.
 """
 
 
