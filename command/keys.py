@@ -13,6 +13,7 @@ from command.output import output, table
 from command.terminal import print_json, say
 from zelador.errors import InvalidInput, NotFound
 from zelador.printable import clean
+from zelador.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -67,9 +68,7 @@ def list_(home: Home = None, as_json: Json = False) -> None:
     """List all keys with role, state, last use and note. Never shows a key itself."""
     from operations.views.keys import key_views
 
-    path = settings_of(home, "keys").api.keys_file
-    if not path.exists():
-        raise NotFound(f"no key file at {path}; create one with zelador keys new")
+    path = _existing(settings_of(home, "keys"))
     found = key_views(path)
     if as_json:
         print_json(found)
@@ -95,8 +94,17 @@ def revoke(identity: Annotated[str, typer.Argument(metavar="ID", help="The id of
     from operations.local import file_actor
 
     settings = settings_of(home, "keys")
-    ended = end(file_actor(settings), settings.api.keys_file, identity)
+    path = _existing(settings)  # before the actor creates an audit file
+    ended = end(file_actor(settings), path, identity)
     say(f"revoked {ended.id}")
+
+
+def _existing(settings: Settings) -> Path:
+    """The key file. Raises NotFound, because only `new` creates one."""
+    path = settings.api.keys_file
+    if not path.exists():
+        raise NotFound(f"no key file at {path}; create one with zelador keys new")
+    return path
 
 
 def _seconds(text: str) -> float:

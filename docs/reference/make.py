@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,27 +14,12 @@ from zelador.settings import Section, Settings
 PAGE = Path(__file__).with_name("settings.md")
 HEAD = """# Settings
 
-Made from `zelador/settings.py` by `python docs/reference/make.py`; a test fails when it is stale.
+Made from `zelador/settings/` by `python docs/reference/make.py`; a test fails when it is stale.
 
 From environment variables, else from the TOML file that `ZELADOR_CONFIG` names or `./zelador.toml`
-(`ZELADOR_MQTT__URL` is `url` in its table `[mqtt]`). A wrong or unknown setting is one line and exit code 2.
+(`ZELADOR_MQTT__URL` is `url` in its table `[mqtt]`). A wrong or unknown setting
+is an error of one line, with exit code 2.
 """
-
-
-def reasons(kind: type) -> dict[str, str]:
-    """The comment behind (or above) each field: the setting's why stands in the code, once."""
-    found: dict[str, str] = {}
-    above: list[str] = []
-    for line in inspect.getsource(kind).splitlines():
-        stripped = line.strip()
-        if stripped.startswith("#"):
-            above.append(stripped.lstrip("# "))
-            continue
-        match = re.match(r"    (\w+): [^#]*?(?:#\s*(.*))?$", line)
-        if match:
-            found[match.group(1)] = match.group(2) or " ".join(above)
-        above = []
-    return found
 
 
 def row(name: str, default: Any, why: str) -> str:
@@ -51,16 +35,19 @@ def row(name: str, default: Any, why: str) -> str:
 def page() -> str:
     lines = [HEAD, "| variable | default | |", "|---|---|---|"]
     lines.append(
-        row("ZELADOR_FEATURES", Settings.model_fields["features"].default, "the features, with commas, in order")
+        row(
+            "ZELADOR_FEATURES",
+            Settings.model_fields["features"].default,
+            "The features, separated by commas, in order.",
+        )
     )
-    lines.append(row("ZELADOR_FIELDS", "{}", "the field map, as JSON: [contracts](../contracts.md#the-field-map)"))
+    lines.append(row("ZELADOR_FIELDS", "{}", "The field map, as JSON: [contracts](../contracts.md#the-field-map)."))
     for section, field in Settings.model_fields.items():
         kind = field.annotation
         if not (inspect.isclass(kind) and issubclass(kind, Section)):
             continue
-        why = reasons(kind)
         for key, inner in kind.model_fields.items():
-            lines.append(row(f"ZELADOR_{section}__{key}".upper(), inner.default, why.get(key, "")))
+            lines.append(row(f"ZELADOR_{section}__{key}".upper(), inner.default, inner.description or ""))
     return "\n".join(lines) + "\n"
 
 

@@ -134,7 +134,7 @@ def test_a_device_writes_its_own_readings_and_nothing_else(broker: Broker, pair:
     assert device.publish("sensors/dev-a/reading") in (0, 0x10)
     for topic in (
         *("sensors/dev-b/reading", "sensors/dev-a/prediction", "sensors/dev-b/prediction", "sensors/dev-a/state"),
-        *("sensors/dev-a/answers", "zelador/status/ingest/zelador-ingest", "command/doctor/x", "factory/plc/7/set"),
+        *("sensors/dev-a/answers", "zelador/status/ingest/zelador-ingest", "zelador/doctor/x", "factory/plc/7/set"),
         *("sensors/dev-a/reading/x", "sensors//reading", "sensors/dev-A/reading", "$SYS/broker/version"),
     ):
         assert device.publish(topic) in (NOT_AUTHORIZED, 0x10 if topic.startswith("$") else NOT_AUTHORIZED), topic
@@ -222,7 +222,7 @@ def test_our_own_user_may_do_what_zelador_does(broker: Broker) -> None:
         wrong = MqttSettings(url=f"mqtt://{HOST}:{broker.port}", username="zelador", password="wrong")
         Link(wrong, LinkOptions("x"), Event()).open(0.0)
     ours = service(broker.port, "zelador-all", "sensors/+/reading", "sensors/+/prediction")
-    topics = ["sensors/x/prediction", "sensors/x/answers/1", "zelador/status/inference/a", "command/doctor/1"]
+    topics = ["sensors/x/prediction", "sensors/x/answers/1", "zelador/status/inference/a", "zelador/doctor/1"]
     published = ours.publish([Outgoing(topic, b"[]") for topic in topics])
     assert ours.confirmed(published, 5.0)
     assert not published.refused

@@ -141,7 +141,7 @@ def test_a_key_that_was_not_shown_does_not_work(tmp_path: Path, monkeypatch: pyt
         return record, key
 
     monkeypatch.setattr("operations.key_file.new_key", noted)
-    monkeypatch.setattr("command.keys.say" if trouble == "output" else "operations.audit_log.Trail.add", fail)
+    monkeypatch.setattr("command.keys.say" if trouble == "output" else "operations.audit_log.AuditFile.add", fail)
     assert zelador("keys", "new", "--home", str(tmp_path)).code == 2
     assert KeyFile(tmp_path / "keys.json").known(made[0]) is None
 

@@ -1,0 +1,42 @@
+"""How a feature is read from a device's message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import (
+    Field,
+)
+
+from zelador.settings.section import Section
+
+
+class FieldSettings(Section):
+    """How one feature is read from a device's message: value = message[from] * scale."""
+
+    source: str | None = Field(
+        default=None,
+        alias="from",
+        description="Key in the message. None: the feature's name.",
+    )
+    scale: float = Field(default=1.0, description="Multiplies the value: 1000 for a device that sends kilolux.")
+    unit: str = Field(default="", description="Shown to people; converts nothing.")
+    minimum: float | None = Field(
+        default=None,
+        description="Least physical value, after scaling. A reading below it is quarantined.",
+    )
+    maximum: float | None = Field(
+        default=None, description="Largest physical value, after scaling. A reading above it is quarantined."
+    )
+
+
+# The physical range refuses a broken sensor, not an alarm: wider than anything a machine may do.
+KNOWN_FIELDS: dict[str, dict[str, Any]] = {
+    "lux": {"unit": "lx", "minimum": 0.0, "maximum": 200_000.0},
+    "temperature": {"unit": "°C", "minimum": -100.0, "maximum": 1_000.0},
+    "vibration": {"unit": "g", "minimum": 0.0, "maximum": 1_000.0},
+    "humidity": {"unit": "%", "minimum": 0.0, "maximum": 100.0},
+}
+
+
+RESERVED = ("ts", "seq", "id", "label")  # what a message says beside its values

@@ -1,0 +1,139 @@
+"""The broker, and the topics on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+)
+from pydantic_settings import (
+    NoDecode,
+)
+
+from zelador.settings.section import Section, names
+
+
+class MqttSettings(Section):
+    url: str = Field(
+        default="mqtt://127.0.0.1:1883",
+        description="Broker: mqtt://[user:password@]host[:port], or mqtts:// for TLS.",
+    )
+    username: str | None = Field(default=None, description="User name, instead of user:password@ in the URL.")
+    password: str | None = Field(default=None, description="Password of that user. Never logged.")
+    ca_file: Path | None = Field(default=None, description="CA certificates. None: the system's.")
+    certificate_file: Path | None = Field(default=None, description="Client certificate, for mutual TLS.")
+    key_file: Path | None = Field(default=None, description="Private key of the client certificate.")
+    keepalive_s: PositiveInt = Field(
+        default=30,
+        description="Seconds without traffic after which the connection is tested by a ping.",
+    )
+    connect_timeout_s: PositiveFloat = Field(
+        default=5.0,
+        description="Limit of one attempt to connect, including the broker's answer.",
+    )
+    start_patience_s: PositiveFloat = Field(
+        default=10.0,
+        description="How long a service tries to reach the broker at its start before it exits.",
+    )
+    session_expiry_s: PositiveInt = Field(
+        default=7 * 86_400,
+        description="How long the broker queues messages for an ingester that is disconnected.",
+    )
+    receive_maximum: Annotated[int, Field(ge=1, le=65_535)] = Field(
+        default=1_000,
+        description="Messages received and not yet stored.",
+    )
+    held_bytes: PositiveInt = Field(
+        default=67_108_864,
+        description="Bytes of their payloads. While Redis is away, the ingester reads no more than this.",
+    )
+    packet_bytes: Annotated[int, Field(ge=1_024, le=268_435_455)] = Field(
+        default=1_048_576,
+        description=(
+            "Largest message with predictions, unless the broker announces a lower Maximum Packet Size. A "
+            "larger answer to an array is sent in parts; a larger single prediction is set aside. Brokers "
+            "close the connection at a message that is too large for them."
+        ),
+    )
+    lane: bool = Field(
+        default=True,
+        description=(
+            "Process PUBLISH and PUBACK on paho's socket without paho. false: through paho, several times slower."
+        ),
+    )
+    system_topics: bool = Field(
+        default=True,
+        description="Subscribe to the broker's own counters ($SYS): messages that it dropped, its version.",
+    )
+    shared_group: str | None = Field(
+        default=None,
+        description="For several ingesters: subscribe as $share/<group>/…. Never on the embedded broker.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+            raise ValueError("must look like mqtt://host:1883 or mqtts://host:8883")
+        return url
+
+
+class TopicSettings(Section):
+    """Topic templates; {device_id} stands for one level."""
+
+    reading: str = Field(default="sensors/{device_id}/reading", description="Topic on which devices publish.")
+    prediction: str = Field(
+        default="sensors/{device_id}/prediction", description="Topic on which predictions are published."
+    )
+    status: str = Field(
+        default="zelador/status/{service}/{instance}",
+        description="Topic of each service's birth and will messages, retained.",
+    )
+    response_prefixes: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        default=None,
+        description=(
+            "Allowed beginnings of MQTT 5 response topics, separated by commas; {device_id} is the "
+            "sender. Requests with other response topics are not answered, because a device must not "
+            "write to topics through Zelador that it may not write to itself. None: the reading topic up "
+            "to the device (sensors/{device_id}/). Empty: no request is answered."
+        ),
+    )
+
+    @property
+    def answered_prefixes(self) -> tuple[str, ...]:
+        """How a response topic may begin."""
+        if self.response_prefixes is not None:
+            return self.response_prefixes
+        return (self.reading.partition("{device_id}")[0] + "{device_id}/",)
+
+    @field_validator("response_prefixes", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return names(value)
+
+    @field_validator("response_prefixes")
+    @classmethod
+    def _whole_levels(cls, prefixes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for prefix in prefixes or ():
+            named = prefix.replace("{device_id}", "")
+            if set(named) & set("+#{}\0") or prefix.startswith("$"):
+                raise ValueError(f"{prefix!r} must hold no wildcard, no leading $ and no name but {{device_id}}")
+            *levels, last = prefix.split("/")
+            if "{device_id}" in last or any("{device_id}" in level and level != "{device_id}" for level in levels):
+                raise ValueError(f"{prefix!r} must hold {{device_id}} as a whole level with a / after it")
+        return prefixes
+
+    @field_validator("reading", "prediction")
+    @classmethod
+    def _has_device(cls, template: str) -> str:
+        levels = template.split("/")
+        if levels.count("{device_id}") != 1 or template.count("{device_id}") != 1 or "+" in template or "#" in template:
+            raise ValueError("must hold {device_id} as exactly one whole level, and no wildcard")
+        return template

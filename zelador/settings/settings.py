@@ -1,0 +1,100 @@
+"""All settings, as one tree."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    Field,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from zelador.errors import InvalidInput
+from zelador.settings.api import ApiSettings
+from zelador.settings.fields import KNOWN_FIELDS, RESERVED, FieldSettings
+from zelador.settings.mqtt import MqttSettings, TopicSettings
+from zelador.settings.process import EmbeddedSettings, HealthSettings, LogSettings, MetricsSettings
+from zelador.settings.redis import RedisSettings
+from zelador.settings.registry import RegistrySettings, RemoteSettings
+from zelador.settings.section import names
+from zelador.settings.training import TrainingSettings
+from zelador.settings.workers import InferenceSettings, IngestSettings
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="ZELADOR_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    features: Annotated[tuple[str, ...], NoDecode] = ("lux", "temperature", "vibration")
+    fields: dict[str, FieldSettings] = Field(default_factory=dict, validate_default=True)
+    mqtt: MqttSettings = MqttSettings()
+    redis: RedisSettings = RedisSettings()
+    topics: TopicSettings = TopicSettings()
+    ingest: IngestSettings = IngestSettings()
+    inference: InferenceSettings = InferenceSettings()
+    training: TrainingSettings = TrainingSettings()
+    registry: RegistrySettings = RegistrySettings()
+    api: ApiSettings = ApiSettings()
+    remote: RemoteSettings = RemoteSettings()
+    health: HealthSettings = HealthSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    embedded: EmbeddedSettings = EmbeddedSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return names(value)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_units(cls, data: Any) -> Any:
+        """A field map adds to what is known of a feature (unit, range); it does not have to repeat it."""
+        if isinstance(data, dict) and isinstance(data.get("fields"), dict):
+            given = data["fields"]
+            data["fields"] = {
+                k: {**KNOWN_FIELDS.get(k, {}), **v} if isinstance(v, dict) else v for k, v in given.items()
+            }
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if not self.features or len(set(self.features)) != len(self.features):
+            raise ValueError("features: name at least one feature, each once")
+        if bad := [f for f in self.features if not f.replace("_", "").isalnum() or len(f) > 64]:
+            raise ValueError(f"features: {bad[0]!r} is not a name (letters, digits and _, at most 64)")
+        if unknown := sorted(set(self.fields) - set(self.features)):
+            raise ValueError(f"fields: {unknown[0]!r} is not among the features ({', '.join(self.features)})")
+        sources = [self.field(feature).source or feature for feature in self.features]
+        if taken := [s for s in sources if s in RESERVED or sources.count(s) > 1]:
+            raise ValueError(
+                f"fields: {taken[0]!r} is read twice or is a name of the message itself ({', '.join(RESERVED)})"
+            )
+        return self
+
+    def field(self, feature: str) -> FieldSettings:
+        """How `feature` is read: what was set, else what is known of it, else its plain name."""
+        return self.fields.get(feature) or FieldSettings(**KNOWN_FIELDS.get(feature, {}))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        named = os.environ.get("ZELADOR_CONFIG")
+        if named and not Path(named).is_file():
+            raise InvalidInput(f"ZELADOR_CONFIG names {named}, which is not a file")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(named or "zelador.toml"))
