@@ -1,4 +1,4 @@
-"""The admin API of another machine, as the command line asks it: one call, the API's own words when it refuses."""
+"""A client of the admin API of another machine. Errors have the API's own message."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from urllib.parse import urlsplit
 from zelador.errors import Conflict, InvalidInput, NotFound, Unavailable, ZeladorError
 
 TIMEOUT_S = 30.0
-UPLOAD_TIMEOUT_S = 180.0  # it is sent, and checked for up to 30 s by a process that may have to start
-LARGEST = 1 << 30  # bytes of an answer: a bound against a server that never ends
+UPLOAD_TIMEOUT_S = 180.0  # the transfer, and up to 30 s of checks in a process that may have to start first
+MAX_ANSWER = 1 << 30  # bytes: a bound against a server that sends without end
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     body: bytes
-    headers: Mapping[str, str]  # by their names in small letters
+    headers: Mapping[str, str]  # by lower-case name
 
     @property
     def document(self) -> dict[str, Any]:
@@ -30,28 +30,30 @@ class Answer:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise Unavailable("the answer is no JSON object: is that address a Zelador API?")
+            raise Unavailable("the answer is not a JSON object: is that address a Zelador API?")
         return found
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The key goes to the address that was named, and to no other."""
+    """Refuses redirects: the key is sent only to the address in the settings or --url."""
 
     def redirect_request(self, *_: object, **__: object) -> None:
         return None
 
 
 class Api:
-    """Raises InvalidInput for an address or a key that cannot be used; neither the key nor a password is shown."""
+    """A client. Raises InvalidInput for an invalid address or key, without showing the key or a password."""
 
     def __init__(self, url: str, key: str | None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-            raise InvalidInput("--url must look like https://host:port; a key goes into ZELADOR_REMOTE__KEY")
+            raise InvalidInput("--url must look like https://host:port; put the key in ZELADOR_REMOTE__KEY")
         if not key:
-            raise InvalidInput("that API wants a key: set ZELADOR_REMOTE__KEY, or --key (zelador keys new makes one)")
+            raise InvalidInput(
+                "the API requires a key: set ZELADOR_REMOTE__KEY or --key (create a key with zelador keys new)"
+            )
         if not key.isascii() or not key.isprintable() or " " in key:
-            raise InvalidInput("the key has characters that no key has; copy it anew")
+            raise InvalidInput("the key has invalid characters; copy it again")
         self.where = f"{parts.scheme}://{parts.netloc}"
         self._url = f"{self.where}{parts.path.rstrip('/')}"
         self._key = key
@@ -67,19 +69,19 @@ class Api:
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """`body` goes as JSON, `data` as it is.
+        """Sends `body` as JSON, or `data` unchanged.
 
-        Raises NotFound, Conflict, InvalidInput or Unavailable with the API's own words.
+        Raises NotFound, Conflict, InvalidInput or Unavailable with the API's message.
         """
-        sent = data if body is None else json.dumps(body).encode()
-        given = {"Authorization": f"Bearer {self._key}", "Accept": "application/json", **(headers or {})}
+        payload = data if body is None else json.dumps(body).encode()
+        all_headers = {"Authorization": f"Bearer {self._key}", "Accept": "application/json", **(headers or {})}
         if body is not None:
-            given["Content-Type"] = "application/json"
-        request = urllib.request.Request(self._url + path, sent, given, method=method)  # noqa: S310 - http(s), as checked
+            all_headers["Content-Type"] = "application/json"
+        request = urllib.request.Request(self._url + path, payload, all_headers, method=method)  # noqa: S310 - http(s), as checked
         try:
             with self._opener.open(request, timeout=TIMEOUT_S if data is None else UPLOAD_TIMEOUT_S) as answer:
-                told = {name.lower(): value for name, value in answer.headers.items()}
-                return Answer(answer.read(LARGEST), told)
+                received = {name.lower(): value for name, value in answer.headers.items()}
+                return Answer(answer.read(MAX_ANSWER), received)
         except urllib.error.HTTPError as error:
             raise self._refusal(error.code, error.read(65_536), error.reason) from None
         except (OSError, ValueError) as error:
@@ -94,7 +96,9 @@ class Api:
         if status in (401, 403):
             return InvalidInput(f"{self.where} refuses the key: {detail}")
         if 300 <= status < 400:
-            return InvalidInput(f"{self.where} sends to another address, which is not followed with a key; name that")
+            return InvalidInput(
+                f"{self.where} redirects to another address; redirects are not followed with a key, so use that address"
+            )
         kinds = {404: NotFound, 409: Conflict, 412: Conflict, 428: Conflict, 429: Unavailable}
         kind = kinds.get(status, InvalidInput if status < 500 else Unavailable)
         return kind(f"{self.where}: {detail}")

@@ -1,4 +1,4 @@
-"""`zelador health`: whether a service on this machine is well, for who runs containers."""
+"""`zelador health`: check the health of a service on this machine, for container health checks."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ TIMEOUT_S = 5.0
 
 def health(
     url: Annotated[
-        str | None, typer.Option(help="Another address to ask, such as http://127.0.0.1:9464/readyz.")
+        str | None, typer.Option(help="Check this address instead, such as http://127.0.0.1:9464/readyz.")
     ] = None,
 ) -> None:
-    """Ask the service of these settings whether it gets on: a worker's /readyz, without its port the API's /healthz.
+    """Check the health of the service with these settings.
 
-    Exit code 1 if it does not, or does not answer.
+    Asks a worker's /readyz if ZELADOR_METRICS__PORT is set, otherwise the API's /healthz. Exit code 1 if the service is
+    unhealthy or does not answer.
     """
     settings = load_settings()
     if url is None and settings.metrics.port is not None:
         url = f"http://{settings.metrics.host}:{settings.metrics.port}/readyz"
     url = url or f"http://{settings.api.host}:{settings.api.port}/healthz"
     if not url.startswith("http://"):
-        raise InvalidInput(f"--url {url}: take one that begins with http://")
-    url = url.replace("//0.0.0.0:", "//127.0.0.1:")  # listening on all addresses, it is asked on the loopback
+        raise InvalidInput(f"--url {url}: the address has to start with http://")
+    url = url.replace("//0.0.0.0:", "//127.0.0.1:")  # a service that listens on all addresses is asked on the loopback
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - http, as checked
-            say(_said(answer.read()))
+            say(_status(answer.read()))
     except urllib.error.HTTPError as error:
-        say(_said(error.read()))
+        say(_status(error.read()))
         raise typer.Exit(1) from None
     except (urllib.error.URLError, OSError) as error:
         say(f"{url} does not answer: {error}")
         raise typer.Exit(1) from None
 
 
-def _said(body: bytes) -> str:
+def _status(body: bytes) -> str:
     try:
         found = json.loads(body)
         return str(found.get("detail") or found.get("status"))

@@ -1,4 +1,4 @@
-"""`zelador keys`: who may use the admin API. It works on the keys' file; a running API sees a change at once."""
+"""`zelador keys`: manage the keys of the admin API. It edits the key file; a running API uses a change at once."""
 
 from __future__ import annotations
 
@@ -8,43 +8,48 @@ from typing import Annotated
 
 import typer
 
+from command.home import settings_of
 from command.output import output, table
 from command.terminal import print_json, say
 from zelador.errors import InvalidInput, NotFound
 from zelador.printable import clean
-from zelador.settings import Settings, load_settings
+from zelador.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
-Home = Annotated[Path | None, typer.Option(help="The home whose keys they are; without it, the settings' file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Home = Annotated[
+    Path | None, typer.Option(help="Use the key file of this home of `zelador up` instead of the one in the settings.")
+]
 UNITS = {"m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 7 * 86_400.0, "y": 365 * 86_400.0}
 
 
 @app.callback()
 def keys() -> None:
-    """Keys of the admin API."""
+    """Manage the keys of the admin API."""
 
 
 @app.command("new")
 def new(
     role: Annotated[
-        str, typer.Option(help="viewer looks and classifies, operator also acts, admin may all.")
+        str, typer.Option(help="viewer: read and classify; operator: also make changes; admin: everything.")
     ] = "admin",
-    expires: Annotated[str | None, typer.Option(help="After 30m, 12h, 90d, 4w or 1y; without it, never.")] = None,
-    note: Annotated[str, typer.Option(help="What it is for; shown by `list`.")] = "",
+    expires: Annotated[
+        str | None, typer.Option(help="How long the key is valid, such as 30m, 12h, 90d, 4w or 1y. Default: no expiry.")
+    ] = None,
+    note: Annotated[str, typer.Option(help="A note, shown by `list`.")] = "",
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Make another key; it is shown once, only its digest is kept."""
+    """Create a key. It is shown once; only its digest is stored."""
     from operations.acts.keys import make
     from operations.key_file import ROLES, forget
     from operations.local import file_actor
 
     known = next((each for each in ROLES if each == role), None)
     if known is None:
-        raise InvalidInput(f"--role {role}: take {', '.join(ROLES)}")
+        raise InvalidInput(f"--role {role}: use one of {', '.join(ROLES)}")
     lasts_s = None if expires is None else _seconds(expires)
-    settings = _settings(home)
+    settings = settings_of(home, "keys")
     path = settings.api.keys_file
     record, key = make(file_actor(settings), path, known, note, lasts_s)
     shown = {"id": record.id, "role": record.role, "note": record.note, "expires_at": record.expires_at}
@@ -54,16 +59,16 @@ def new(
         else:
             say(key)
     except BaseException:
-        forget(path, record.id)  # nobody has seen it: it must not work
+        forget(path, record.id)  # the key was not shown, so it must not work
         raise
 
 
 @app.command("list")
 def list_(home: Home = None, as_json: Json = False) -> None:
-    """Every key that was made: role, note, whether it is valid, when it was last used; never the key itself."""
+    """List all keys with role, state, last use and note. Never shows a key itself."""
     from operations.views.keys import key_views
 
-    path = _existing(_settings(home))
+    path = _existing(settings_of(home, "keys"))
     found = key_views(path)
     if as_json:
         print_json(found)
@@ -83,37 +88,29 @@ def list_(home: Home = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def revoke(identity: Annotated[str, typer.Argument(metavar="ID")], home: Home = None) -> None:
-    """End a key for good, by its id as `list` shows it. The last admin key is refused."""
+def revoke(identity: Annotated[str, typer.Argument(metavar="ID", help="The id of a key.")], home: Home = None) -> None:
+    """Revoke a key for good, by the id that `list` shows. The last admin key cannot be revoked."""
     from operations.acts.keys import revoke as end
     from operations.local import file_actor
 
-    settings = _settings(home)
-    path = _existing(settings)
+    settings = settings_of(home, "keys")
+    path = _existing(settings)  # before the actor creates an audit file
     ended = end(file_actor(settings), path, identity)
-    say(f"{ended.id} is revoked")
+    say(f"revoked {ended.id}")
 
 
 def _existing(settings: Settings) -> Path:
-    """The key file. Raises NotFound: only `new` makes one."""
+    """The key file. Raises NotFound, because only `new` creates one."""
     path = settings.api.keys_file
     if not path.exists():
-        raise NotFound(f"there is no key file at {path}; zelador keys new makes one")
+        raise NotFound(f"no key file at {path}; create one with zelador keys new")
     return path
-
-
-def _settings(home: Path | None) -> Settings:
-    settings = load_settings()
-    if home is None:
-        return settings
-    api = settings.api.model_copy(update={"keys_file": home / "keys.json", "audit_file": None})
-    return settings.model_copy(update={"api": api})
 
 
 def _seconds(text: str) -> float:
     match = re.fullmatch(r"(\d{1,6})([mhdwy])", text)
     if match is None:
-        raise InvalidInput(f"--expires {text}: take 30m, 12h, 90d, 4w or 1y")
+        raise InvalidInput(f"--expires {text}: write it like 30m, 12h, 90d, 4w or 1y")
     return int(match[1]) * UNITS[match[2]]
 
 

@@ -1,7 +1,7 @@
-"""`zelador`: the commands put together, and the one place where an error becomes a line and an exit code.
+"""The `zelador` command: registers the subcommands, and turns errors into one line and an exit code.
 
-Exit codes: 0 done; 1 a fault of ours (a traceback follows), or something that a check (doctor, models verify) found;
-2 something outside has to be mended, the line says what.
+Exit codes: 0 success; 1 a bug in Zelador (with a traceback), or a problem found by a check (doctor, models verify);
+2 a problem that the user can fix, explained in one line.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ app.command("simulate")(simulate.simulate)
 app.command("watch")(watch.watch)
 app.command("doctor")(doctor.doctor)
 app.command("classify")(classify.classify)
-app.add_typer(models.app, name="models", help="The registry's models: compare, select, keep.")
-app.add_typer(quarantine.app, name="quarantine", help="What was refused or set aside: list, show, replay, discard.")
-app.add_typer(keys.app, name="keys", help="Keys of the admin API.")
+app.add_typer(models.app, name="models", help="List, compare, select and manage the models in the registry.")
+app.add_typer(quarantine.app, name="quarantine", help="List, show, replay and discard messages in quarantine.")
+app.add_typer(keys.app, name="keys", help="Manage the keys of the admin API.")
 
 
 def main() -> None:
-    """Runs the command; every error that a person can fix is one line on standard error and exit code 2."""
+    """Runs the command. An error that the user can fix becomes one line on standard error and exit code 2."""
     try:
         code = app(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -55,11 +55,11 @@ def main() -> None:
         where = f": {error.filename}" if error.filename else ""
         fail(f"{error.strerror or error}{where}")
     except redis.RedisError as error:
-        fail(f"Redis does not answer as it should: {error}; check ZELADOR_REDIS__URL")
+        fail(f"unexpected answer from Redis: {error}; check ZELADOR_REDIS__URL")
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
-    except Exception as error:  # noqa: BLE001 - the last one that sees it
-        if hasattr(error, "format_message"):  # click's own, of a wrong option or argument
+    except Exception as error:  # noqa: BLE001 - the last handler
+        if hasattr(error, "format_message"):  # an error of click: a wrong option or argument
             fail(f"{error.format_message()} (see {_command(error)} --help)")
         sys.stderr.write(clean(traceback.format_exc(), LINES))
         sys.exit(1)

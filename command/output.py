@@ -1,4 +1,4 @@
-"""Tables on standard output: as wide as the terminal; wide enough for a whole row where there is none."""
+"""Tables on standard output: as wide as the terminal, or wide enough for whole rows in a file or pipe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def output() -> Terminal:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Sequence[str] = ("name",)) -> Table:
-    """Without a box. A column whose name begins with `>` is right-aligned; those in `whole` are never broken."""
+    """A table without a box. A column name with a leading `>` is right-aligned; columns in `whole` never wrap."""
     found = Table(box=None)
     for column in columns:
         name = column.removeprefix(">")
@@ -31,12 +31,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Se
 
 
 def when(at: object) -> str:
-    """An ISO time as people read it, to the second, in UTC as it is kept."""
+    """An ISO time in readable form, to the second, in UTC."""
     return str(at or "")[:19].replace("T", " ")
 
 
 def _cell(value: object) -> Text:
-    """Cleaned here already, so that its width is known when the table is laid out."""
+    """Cleaned before the table is laid out, so that the width is right."""
     if isinstance(value, Text):
         plain = clean(value.plain, "\n")
         return value if plain == value.plain else Text(plain, value.style)

@@ -1,4 +1,4 @@
-"""`zelador quarantine`: what was refused or set aside, in the Redis of the settings (ZELADOR_REDIS__URL)."""
+"""`zelador quarantine`: list, show, replay and discard messages that were refused or set aside."""
 
 from __future__ import annotations
 
@@ -8,50 +8,53 @@ from typing import Annotated
 
 import typer
 
+from command.home import settings_of
 from command.output import output, table, when
 from command.terminal import print_json, say
-from command.up.home import read_memory
 from zelador.buffer import connect_redis
-from zelador.errors import InvalidInput, Unavailable
+from zelador.errors import InvalidInput
 from zelador.messages import iso
 from zelador.printable import clean
 from zelador.quarantine import Kind, Quarantine, Replay, described
-from zelador.settings import RedisSettings, Settings, load_settings
+from zelador.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
-Home = Annotated[Path | None, typer.Option(help="The home of a running `zelador up`, instead of the settings' Redis.")]
-OnlyKind = Annotated[str | None, typer.Option("--kind", help="refused or set_aside; without it, both.")]
-All = Annotated[bool, typer.Option("--all", help="All that are there now.")]
-Ids = Annotated[list[str] | None, typer.Argument(help="Ids of entries, as `list` shows them.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Home = Annotated[
+    Path | None,
+    typer.Option(help="Use the Redis of this running home of `zelador up` instead of the one in the settings."),
+]
+OnlyKind = Annotated[str | None, typer.Option("--kind", help="Only this kind: refused or set_aside.")]
+All = Annotated[bool, typer.Option("--all", help="All messages now in quarantine.")]
+Ids = Annotated[list[str] | None, typer.Argument(help="Ids of messages, as `list` shows them.")]
 
 
 @app.command("list")
 def list_(
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
-    before: Annotated[str | None, typer.Option(help="Go on below this id.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="The maximum number of messages.")] = 50,
+    before: Annotated[str | None, typer.Option(help="Only messages older than this id.")] = None,
     kind: OnlyKind = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """The newest first, each with the beginning of its payload."""
-    page = _quarantine(_settings(home)).page(limit, before, _kind(kind))
+    """List the messages in quarantine, newest first, each with the start of its payload."""
+    page = _quarantine(settings_of(home, "running")).page(limit, before, _kind(kind))
     if as_json:
-        print_json([described(kept) for kept in page])
+        print_json([described(message) for message in page])
         return
     if not page:
-        say("nothing is in quarantine")
+        say("quarantine is empty")
         return
     rows = [
         (
-            kept.id,
-            when(iso(kept.received_at)),
-            kept.kind,
-            clean(kept.topic),
-            clean(kept.reason),
-            clean(kept.payload[:60].decode("utf-8", "backslashreplace")),
+            message.id,
+            when(iso(message.received_at)),
+            message.kind,
+            clean(message.topic),
+            clean(message.reason),
+            clean(message.payload[:60].decode("utf-8", "backslashreplace")),
         )
-        for kept in page
+        for message in page
     ]
     columns = ("id", "received", "kind", "topic", "reason", "payload")
     output().print(table(columns, rows, whole=("id", "received", "kind")))
@@ -61,35 +64,33 @@ def list_(
 
 @app.command()
 def show(
-    entry: str,
-    raw: Annotated[
-        bool, typer.Option("--raw", help="The payload's bytes to standard output, and nothing else.")
-    ] = False,
+    entry: Annotated[str, typer.Argument(metavar="ID", help="The id of a message, as `list` shows it.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Write only the bytes of the payload.")] = False,
     home: Home = None,
 ) -> None:
-    """All that is known of one, as JSON; or its bytes."""
-    kept = _quarantine(_settings(home)).get(entry)
+    """Show one message as JSON, or the bytes of its payload."""
+    message = _quarantine(settings_of(home, "running")).get(entry)
     if raw and sys.stdout.isatty():
-        raise InvalidInput("the raw bytes could steer this terminal; write them to a file: --raw > FILE")
+        raise InvalidInput("raw bytes could control this terminal; write them to a file: --raw > FILE")
     if raw:
-        sys.stdout.buffer.write(kept.payload)
+        sys.stdout.buffer.write(message.payload)
         sys.stdout.buffer.flush()
     else:
-        print_json(described(kept), indent=2)
+        print_json(described(message), indent=2)
 
 
 @app.command()
 def replay(
     ids: Ids = None, everything: All = False, kind: OnlyKind = None, home: Home = None, as_json: Json = False
 ) -> None:
-    """Take entries in again by the present settings; what still cannot be used stays where it is.
+    """Process messages again with the current settings. Those that still cannot be used stay in quarantine.
 
     Exit code 1 if one was left.
     """
     from operations.acts.quarantine import replay_many
     from operations.local import local_actor
 
-    settings, chosen = _settings(home), _chosen(ids, everything)
+    settings, chosen = settings_of(home, "running"), _chosen(ids, everything)
     done: list[Replay] = []
     outcomes = replay_many(local_actor(settings), _quarantine(settings), chosen, _kind(kind), done.append)
     if as_json:
@@ -108,23 +109,13 @@ def replay(
 
 @app.command()
 def discard(ids: Ids = None, everything: All = False, kind: OnlyKind = None, home: Home = None) -> None:
-    """Remove entries for good; the ledger's counts stay as they are."""
+    """Delete messages for good. The counts in the ledger do not change."""
     from operations.acts.quarantine import discard_many
     from operations.local import local_actor
 
-    settings, chosen = _settings(home), _chosen(ids, everything)
+    settings, chosen = settings_of(home, "running"), _chosen(ids, everything)
     discarded = discard_many(local_actor(settings), _quarantine(settings), chosen, _kind(kind))
     say(f"{discarded} discarded")
-
-
-def _settings(home: Path | None) -> Settings:
-    settings: Settings = load_settings()
-    if home is not None:
-        url = read_memory(home, "up.json").get("redis")
-        if url is None:
-            raise Unavailable(f"no `zelador up` runs in {home}; start it, or leave --home out")
-        settings = settings.model_copy(update={"redis": RedisSettings(**{**settings.redis.model_dump(), "url": url})})
-    return settings
 
 
 def _quarantine(settings: Settings) -> Quarantine:
@@ -132,13 +123,13 @@ def _quarantine(settings: Settings) -> Quarantine:
 
 
 def _chosen(ids: list[str] | None, everything: bool) -> list[str] | None:
-    """None for all."""
+    """The ids, or None for all."""
     if bool(ids) == everything:
-        raise InvalidInput("name the ids of entries (zelador quarantine list shows them), or say --all")
+        raise InvalidInput("name the ids of messages (see zelador quarantine list), or use --all")
     return None if everything else ids
 
 
 def _kind(given: str | None) -> Kind | None:
     if given is None or given in ("refused", "set_aside"):
         return given  # type: ignore[return-value]
-    raise InvalidInput(f"--kind {given}: take refused or set_aside")
+    raise InvalidInput(f"--kind {given}: use refused or set_aside")

@@ -1,4 +1,4 @@
-"""Commands that run one service each, with the broker and Redis of the settings (docs/reference/settings.md)."""
+"""Commands that run one service each, with the broker and Redis in the settings (docs/reference/settings.md)."""
 
 from __future__ import annotations
 

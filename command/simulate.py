@@ -1,4 +1,4 @@
-"""`zelador simulate`: replays a CSV file as devices."""
+"""`zelador simulate`: replay a CSV file as devices."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def simulate(
     loop: Annotated[bool, typer.Option(help="Start over at the end of the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Replay a CSV file as devices: publish its rows at QoS 1 to the broker of the settings (ZELADOR_MQTT__URL)."""
+    """Replay a CSV file as devices: publish its rows at QoS 1 to the broker in the settings (ZELADOR_MQTT__URL)."""
     settings, stop = prepare("simulate")
     from command.demo.devices import Devices
     from command.demo.scenarios import Sample, read_table

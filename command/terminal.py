@@ -1,6 +1,6 @@
-"""The one way to a terminal: every line, table and live view of the command line goes through here, cleaned.
+"""Output to the terminal. Every line, table and live view passes through here and is cleaned of control characters.
 
-Nothing else in `command` calls `print` or makes a `Console`; a test looks for it.
+Nothing else in `command` calls `print` or creates a `Console`; a test checks it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from rich.segment import Segment
 
 from zelador.printable import clean, clean_json, without_surrogates
 
-LINES = "\n\t"  # what text of several lines may have
+LINES = "\n\t"  # the control characters allowed in multi-line text
 
 
 class Terminal(Console):
-    """A Rich console without markup: brackets in a name are brackets. What is not ours cannot steer the terminal."""
+    """A Rich console without markup, so that brackets in a name stay. Foreign text cannot control the terminal."""
 
     def __init__(self, *, error: bool = False, **options: Any) -> None:
         super().__init__(stderr=error, highlight=False, markup=False, emoji=False, **options)
@@ -33,22 +33,22 @@ class Terminal(Console):
 
 
 def say(text: object, *, error: bool = False) -> None:
-    """One line; a line break within it is shown as an escape."""
+    """Prints one line. A line break in `text` is shown as an escape."""
     _write(clean(text), error)
 
 
 def say_text(text: str) -> None:
-    """Text of several lines."""
+    """Prints multi-line text."""
     _write(clean(text, LINES), False)
 
 
 def print_json(value: Any, indent: int | None = None) -> None:
-    """JSON for scripts, as it is; on a terminal with escapes for what a terminal would obey."""
+    """Prints JSON. On a terminal, characters that could control it are escaped."""
     print_json_text(json.dumps(value, ensure_ascii=False, indent=indent))
 
 
 def print_json_text(text: str) -> None:
-    """`text` is JSON already."""
+    """Prints `text`, which is already JSON."""
     _write(clean_json(text) if sys.stdout.isatty() else without_surrogates(text), False)
 
 

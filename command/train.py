@@ -1,4 +1,4 @@
-"""`zelador train`: the batch job, once."""
+"""`zelador train`: run one training job."""
 
 from __future__ import annotations
 
@@ -23,15 +23,24 @@ if TYPE_CHECKING:
 
 
 def train(
-    csv: Annotated[Path | None, typer.Option(help="Labelled rows; without it, the buffer's labelled readings.")] = None,
-    label: Annotated[str, typer.Option(help="With --csv: the column that holds the label.")] = "label",
-    features: Annotated[str | None, typer.Option(help="The columns, with commas; without it, the settings'.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Accuracy, AUC, Recall, Precision, F1, Kappa or MCC.")] = None,
-    candidates: Annotated[str | None, typer.Option(help="PyCaret's ids with commas; without it, all.")] = None,
-    notes: Annotated[str, typer.Option(help="Kept with the models.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
+    csv: Annotated[
+        Path | None, typer.Option(help="A CSV file of labeled rows. Default: the labeled readings in the buffer.")
+    ] = None,
+    label: Annotated[str, typer.Option(help="With --csv: the column with the label.")] = "label",
+    features: Annotated[
+        str | None, typer.Option(help="The feature columns, separated by commas. Default: ZELADOR_FEATURES.")
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="The metric that ranks models: Accuracy, AUC, Recall, Precision, F1, Kappa or MCC."),
+    ] = None,
+    candidates: Annotated[
+        str | None, typer.Option(help="The classifiers to compare: PyCaret ids, separated by commas. Default: all.")
+    ] = None,
+    notes: Annotated[str, typer.Option(help="Notes to store with the models.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Compare every classifier on labelled readings and register the best five. Selects nothing."""
+    """Compare classifiers on labeled readings and register the best five. Selects no model."""
     settings, stop = prepare("train")
     settings = _with(settings, metric, candidates)
     names = _names(features) or settings.features
@@ -77,7 +86,7 @@ def show(document: RunDocument) -> None:
         shown = ["–" if score is None else f"{score:.4f}" for score in scores]
         table.add_row(str(model["rank"]), model["name"] or "", *shown, model["served_by"])
     console.print(table)
-    console.print("\nNothing is selected yet: zelador models select NAME")
+    console.print("\nTo use a model: zelador models select NAME")
 
 
 def _with(settings: Settings, metric: str | None, candidates: str | None) -> Settings:
@@ -92,7 +101,7 @@ def _with(settings: Settings, metric: str | None, candidates: str | None) -> Set
 
 
 def _names(features: str | None) -> tuple[str, ...]:
-    """A table's columns may have any name: `Lux (x10³)` is one."""
+    """The column names in `features`. A column may have any name, such as `Lux (x10³)`."""
     return tuple(name.strip() for name in (features or "").split(",") if name.strip())
 
 
@@ -113,6 +122,6 @@ def _dataset(settings: Settings, csv: Path | None, label: str, features: tuple[s
             return from_readings(labelled_readings(client, wanted), features, *limits)
     except redis.RedisError as error:
         raise InvalidInput(
-            f"the buffer's readings cannot be read ({error}); "
+            f"cannot read the readings in the buffer ({error}); "
             "set ZELADOR_REDIS__URL, or train with --csv FILE --label COLUMN"
         ) from None

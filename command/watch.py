@@ -1,4 +1,4 @@
-"""`zelador watch`: predictions as they come."""
+"""`zelador watch`: show predictions as they arrive."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from zelador.messages import Prediction
 
 
 def watch(
-    device: Annotated[str, typer.Option(help="One device; without it, all.")] = "+",
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many predictions.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One prediction a line, as it was published.")] = False,
+    device: Annotated[str, typer.Option(help="Show only this device. Default: all devices.")] = "+",
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after this many predictions.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one prediction per line, as published.")] = False,
 ) -> None:
-    """Show predictions from the broker of the settings (ZELADOR_MQTT__URL) until Ctrl-C."""
+    """Show predictions as they arrive from the broker in the settings (ZELADOR_MQTT__URL), until Ctrl-C."""
     settings, stop = prepare("watch")
     from zelador.link import Link, LinkOptions
 

@@ -1,4 +1,4 @@
-"""`zelador demo`: runs the whole product on this machine, in a minute."""
+"""`zelador demo`: run the whole product on this machine, in a minute."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from rich.live import Live
 
 from command.process import stop_event
 from command.terminal import Terminal, print_json, say
+from command.up.ports import PORT_HELP
 from zelador.errors import InvalidInput, Unavailable, ZeladorError
 from zelador.logs import set_up_logs
 from zelador.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
-Port = Annotated[int | None, typer.Option(min=1, max=65535)]
-
 
 def demo(
-    scenario: Annotated[str, typer.Option(help="machines (simulated) or rooms (real).")] = "machines",
+    scenario: Annotated[
+        str, typer.Option(help="The readings to replay: machines (simulated) or rooms (real).")
+    ] = "machines",
     csv: Annotated[Path | None, typer.Option(help="A CSV file of labeled readings, instead of a scenario.")] = None,
     label: Annotated[str | None, typer.Option(help="With --csv: the column of the label.")] = None,
     features: Annotated[str | None, typer.Option(help="With --csv: the feature columns, separated by commas.")] = None,
@@ -35,14 +36,14 @@ def demo(
     ] = None,
     rate: Annotated[float, typer.Option(min=0.1, max=5000, help="Live readings per second.")] = 100.0,
     home: Annotated[Path | None, typer.Option(help="The folder for the demo's data. Default: a new folder.")] = None,
-    mqtt_port: Port = None,
-    redis_port: Port = None,
-    api_port: Port = None,
+    mqtt_port: Annotated[int | None, typer.Option(min=1, max=65535, help=PORT_HELP.format("devices"))] = None,
+    redis_port: Annotated[int | None, typer.Option(min=1, max=65535, help=PORT_HELP.format("Redis"))] = None,
+    api_port: Annotated[int | None, typer.Option(min=1, max=65535, help=PORT_HELP.format("the API"))] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print plain lines, then one JSON summary.")] = False,
 ) -> None:
     """Replay labeled readings as devices: ingest, train, register five models, select the best, classify live."""
     started = time.monotonic()
-    os.umask(0o077)  # as `up` does
+    os.umask(0o077)  # readings, models and logs are private, as in `up`
     stop = stop_event()
     replayed = _scenario(scenario, csv, label, features)
     folder = home or Path(tempfile.mkdtemp(prefix="zelador-demo-"))

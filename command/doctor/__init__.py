@@ -1,4 +1,4 @@
-"""`zelador doctor`: what would lose data, when, and how to mend it. Facts are gathered at the edge; rules are pure."""
+"""`zelador doctor`: report what would lose data, when, and how to fix it. Facts come from the edge; rules are pure."""
 
 from command.doctor.finding import BROKEN, FINE, RISKY, Finding, worst
 

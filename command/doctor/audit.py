@@ -1,4 +1,4 @@
-"""What `zelador doctor` says of the audit trail's size."""
+"""The check of the audit log's size."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from command.doctor.finding import Finding, broken, fine, risky
 from operations.audit_log import MIB, open_audit_file, where
 from zelador.settings import ApiSettings
 
-MEND = "move audit-*.jsonl to another disk, or raise ZELADOR_API__AUDIT_TOTAL_BYTES"
+FIX = "move audit-*.jsonl to another disk, or raise ZELADOR_API__AUDIT_TOTAL_BYTES"
 
 
 def finding(settings: ApiSettings) -> Iterator[Finding]:
-    """Nothing where there is no audit file yet. Writes nothing."""
+    """Yields nothing if there is no audit file yet. Writes nothing."""
     if not where(settings.keys_file, settings.audit_file).exists():
         return
-    trail = open_audit_file(settings)
-    total, said = trail.total(), trail.remark()
-    if said is None:
-        yield fine("audit", f"{total / MIB:,.1f} MiB of at most {settings.audit_total_bytes // MIB:,}")
+    audit_log = open_audit_file(settings)
+    total, remark = audit_log.total(), audit_log.remark()
+    if remark is None:
+        yield fine("audit", f"{total / MIB:,.1f} of at most {settings.audit_total_bytes // MIB:,} MiB used")
     elif total < settings.audit_total_bytes:
-        yield risky("audit", said, "nothing; at the bound only keys of the role admin may change something", MEND)
+        yield risky("audit", remark, "nothing; at the limit, only keys with the admin role can change anything", FIX)
     else:
-        yield broken("audit", said, "no reading; operators can change nothing until then", MEND)
+        yield broken("audit", remark, "no readings; operators cannot change anything until this is fixed", FIX)

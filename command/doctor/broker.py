@@ -1,4 +1,4 @@
-"""The broker: what it grants, and what is wrong with that. Facts at the edge, the rules pure."""
+"""The checks of the broker: what it grants, permits and dropped. Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from zelador.settings import Settings, redact
 
 DROPPED = "$SYS/broker/publish/messages/dropped"
 VERSION = "$SYS/broker/version"
-SLOW_WINDOW = 100  # messages on their way to the broker, below which predictions wait for one another
+SLOW_WINDOW = 100  # unacknowledged messages; with fewer, predictions wait for one another
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerFacts:
-    """`refused`: topics (or filters) that our user may not use, with the broker's reason."""
+    """`cannot_subscribe` and `cannot_publish`: topics that are not permitted, with the broker's reason."""
 
-    trouble: str | None = None  # why there was no session at all
+    trouble: str | None = None  # why there was no session
     granted: dict[str, Any] = field(default_factory=dict)
     asked_expiry_s: int = 0
     version: str | None = None
@@ -28,12 +28,12 @@ class BrokerFacts:
     hangs_up_on_sys: bool = False  # rumqttd (iotcore) does
     cannot_subscribe: dict[str, str] = field(default_factory=dict)
     cannot_publish: dict[str, str] = field(default_factory=dict)
-    published_tried: bool = True
+    publish_tested: bool = True
     probe: Probe | None = None
 
 
 def judge(settings: Settings, facts: BrokerFacts, kind: str | None = None) -> Iterator[Finding]:
-    """`kind` is the embedded broker's name where it is known."""
+    """`kind` is the name of the embedded broker, if known."""
     where = redact(settings.mqtt.url)
     if facts.trouble is not None:
         yield unreachable(where, facts.trouble)
@@ -45,92 +45,95 @@ def judge(settings: Settings, facts: BrokerFacts, kind: str | None = None) -> It
         yield broken(
             "broker.shared",
             f"shared group {settings.mqtt.shared_group} on an iotcore broker",
-            "acknowledged readings, when one of the group dies (5 of 1,500 seen, and a broker that fell)",
-            "unset ZELADOR_MQTT__SHARED_GROUP, or take Mosquitto 2",
+            "acknowledged readings, when a member of the group dies (in tests 5 of 1,500, and the broker crashed)",
+            "unset ZELADOR_MQTT__SHARED_GROUP, or use Mosquitto 2",
         )
     elif settings.mqtt.shared_group:
         yield risky(
             "broker.shared",
-            f"shared group {settings.mqtt.shared_group}: the share of a member that is away waits for it",
-            "that share, when the member's session expires; and when Mosquitto 2.0 restarts, which forgets the group, "
-            "what comes before an ingester is back",
-            "one ingester, unless one is too slow (some 30,000 readings/s); docs/reliability.md has the rest",
+            f"shared group {settings.mqtt.shared_group}: the messages of an offline member wait until it returns",
+            "those messages, if the member's session expires; and when Mosquitto 2.0 restarts, which loses the group, "
+            "messages that arrive before an ingester is back",
+            "run one ingester, unless it is too slow (about 30,000 readings/s); see docs/reliability.md",
         )
     if facts.dropped:
         yield risky(
             "broker.dropped",
-            f"has dropped {facts.dropped:,} messages since it started",
-            "they were acknowledged to whoever sent them: a queue was full (a probe of this command that finds a queue "
-            "too small counts too)",
-            "the mend of broker.queue; the count starts again with the broker",
+            f"dropped {facts.dropped:,} messages since it started",
+            "those messages, although their senders got an acknowledgment: a queue was full (messages dropped in this "
+            "command's test of the queue count too)",
+            "apply the fix of broker.queue; a restart of the broker resets the count",
         )
     elif facts.dropped == 0:
-        yield fine("broker.dropped", "has dropped nothing since it started")
+        yield fine("broker.dropped", "dropped no messages since it started")
     elif not facts.hangs_up_on_sys:
-        yield fine("broker.dropped", "whether it dropped messages is not shown to us ($SYS/broker/#)")
+        yield fine("broker.dropped", "the number of dropped messages is not available ($SYS/broker/#)")
 
 
 def unreachable(where: str, trouble: str) -> Finding:
     if "version" in trouble.lower():
-        mend = "let the broker speak MQTT 5 (Mosquitto 2: no accept_protocol_versions without 5)"
+        fix = "enable MQTT 5 on the broker (Mosquitto 2: accept_protocol_versions has to include 5)"
     elif "refused the connection" in trouble:
-        mend = "set ZELADOR_MQTT__USERNAME and ZELADOR_MQTT__PASSWORD, or let that user in (mosquitto_passwd, acl_file)"
+        fix = "set ZELADOR_MQTT__USERNAME and ZELADOR_MQTT__PASSWORD, or grant that user access (acl_file)"
     else:
-        mend = "start it (zelador up, or systemctl start mosquitto), or set ZELADOR_MQTT__URL"
-    lost = "nothing that was acknowledged; no reading comes in and no prediction goes out"
-    return broken("broker", f"{where}: {trouble}", lost, mend)
+        fix = "start it (zelador up, or systemctl start mosquitto), or set ZELADOR_MQTT__URL"
+    lost = "nothing that was acknowledged; no readings arrive and no predictions are published"
+    return broken("broker", f"{where}: {trouble}", lost, fix)
 
 
 def version(where: str, facts: BrokerFacts, kind: str | None) -> Finding:
-    said = facts.version or (f"{kind}" if kind else "its version is not shown to us")
+    name = facts.version or kind or "broker of an unknown version"
     numbers = re.search(r"mosquitto version (\d+)\.(\d+)", facts.version or "")
     if numbers and int(numbers[1]) < 2:
         return risky(
-            "broker", f"{said} at {where}", "what its faults, mended in 2.0, take", "upgrade to mosquitto 2.0 or newer"
+            "broker",
+            f"{name} at {where}",
+            "messages affected by bugs that 2.0 fixed",
+            "upgrade to mosquitto 2.0 or newer",
         )
-    return fine("broker", f"{said} at {where}, MQTT 5")
+    return fine("broker", f"{name} at {where}, MQTT 5")
 
 
 def grants(settings: Settings, facts: BrokerFacts) -> Finding:
-    """What CONNACK says; what it does not say is the standard's default, the most."""
+    """Checks the limits in CONNACK. A limit that is absent has the standard's default, its maximum."""
     granted, check = facts.granted, "broker.grants"
     if int(granted.get("MaximumQoS", 2)) < 1:
-        return broken(check, "takes QoS 0 only", "any message, at any moment", "take a broker with QoS 1")
+        return broken(check, "supports QoS 0 only", "any message, at any time", "use a broker with QoS 1")
     if int(granted.get("RetainAvailable", 1)) == 0:
         return broken(
             check,
-            "keeps no retained messages, so it refuses our services' will",
+            "does not support retained messages, so it refuses the services' will",
             "nothing; no service can connect",
-            "switch retained messages on (mosquitto: retain_available true)",
+            "enable retained messages (mosquitto: retain_available true)",
         )
     if settings.mqtt.shared_group and int(granted.get("SharedSubscriptionAvailable", 1)) == 0:
         return broken(
             check,
-            f"has no shared subscriptions, and ZELADOR_MQTT__SHARED_GROUP is {settings.mqtt.shared_group}",
+            f"does not support shared subscriptions, and ZELADOR_MQTT__SHARED_GROUP is {settings.mqtt.shared_group}",
             "nothing; no ingester can subscribe",
-            "unset ZELADOR_MQTT__SHARED_GROUP, and run one ingester",
+            "unset ZELADOR_MQTT__SHARED_GROUP and run one ingester",
         )
     expiry = int(granted.get("SessionExpiryInterval", facts.asked_expiry_s))
     if expiry < facts.asked_expiry_s:
         return risky(
             check,
-            f"keeps a session for {expiry} s only; {facts.asked_expiry_s} were asked for",
-            f"all that waits there, when the ingester is away for more than {expiry} s",
-            "raise the broker's limit of a session's life, or ask for less: ZELADOR_MQTT__SESSION_EXPIRY_S",
+            f"keeps a session for only {expiry} s instead of {facts.asked_expiry_s}",
+            f"all messages queued there, if the ingester is away for more than {expiry} s",
+            "raise the broker's limit on session expiry, or lower ZELADOR_MQTT__SESSION_EXPIRY_S",
         )
     packet = granted.get("MaximumPacketSize")
     if packet is not None and int(packet) < settings.ingest.max_payload_bytes:
         return risky(
             check,
-            f"takes packets of at most {int(packet):,} bytes",
-            f"messages between that and the {settings.ingest.max_payload_bytes:,} bytes that we would take: the device "
-            "is cut off, and may send for ever",
+            f"accepts packets of at most {int(packet):,} bytes",
+            f"messages between that and the {settings.ingest.max_payload_bytes:,} bytes that the ingester accepts: the "
+            "broker disconnects the device, which may resend without end",
             "mosquitto.conf: max_packet_size 16777216",
         )
     window = int(granted.get("ReceiveMaximum", 65_535))
-    slow = ": slow at a high rate, max_inflight_messages 1000 mends it" if window < SLOW_WINDOW else ""
+    slow = ": slow at a high rate, max_inflight_messages 1000 fixes it" if window < SLOW_WINDOW else ""
     size = f"{int(packet):,} bytes" if packet is not None else "any size"
-    return fine(check, f"sessions of {expiry} s, QoS 1, retained, packets of {size}, {window:,} on their way{slow}")
+    return fine(check, f"sessions of {expiry} s, QoS 1, retained, packets of {size}, {window:,} in flight{slow}")
 
 
 def permissions(settings: Settings, facts: BrokerFacts) -> Finding:
@@ -142,13 +145,13 @@ def permissions(settings: Settings, facts: BrokerFacts) -> Finding:
         lines += [f"topic write {topic}" for topic in _written(settings)] * bool(facts.cannot_publish)
         return broken(
             check,
-            f"our user may not {', '.join(denied)}",
-            "nothing that was acknowledged: readings do not come in, or wait unanswered",
-            f"in the broker's access list, for our user: {' · '.join(lines)}",
+            f"the user of Zelador may not {', '.join(denied)}",
+            "nothing that was acknowledged: readings do not arrive, or wait unclassified",
+            f"in the broker's ACL file, for this user: {' · '.join(lines)}",
         )
-    if not facts.published_tried:
-        return fine(check, "the subscription to readings is granted; publishing was not tried (--no-probe)")
-    return fine(check, "the subscription to readings, and publishing of predictions and status, are granted")
+    if not facts.publish_tested:
+        return fine(check, "may subscribe to readings; publishing was not tested (--no-probe)")
+    return fine(check, "may subscribe to readings, and publish predictions and status")
 
 
 def _written(settings: Settings) -> list[str]:

@@ -1,4 +1,4 @@
-"""The facts about the broker, over MQTT. Every wait has a limit; what is made there is taken away again."""
+"""Gathers the facts about the broker over MQTT. Every wait has a limit, and it leaves nothing on the broker."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from zelador.errors import Unavailable
 from zelador.settings import MqttSettings, Settings
 from zelador.status import status_message
 
-TRIED = 1_100  # enough to show a stock queue (1,000), small enough for any broker
+PROBE_MESSAGES = 1_100  # more than the default queue of 1,000, and few enough for any broker
 LIMIT_S = 3.0  # of one answer
-PROBE_LIFE_S = 60  # of the probe's session, should we die before we can end it
-QUIET_S = 0.7  # without another message: the queue is empty
+PROBE_LIFE_S = 60  # of the probe's session, if this process dies before it ends the session
+QUIET_S = 0.7  # without a message, after which the queue counts as empty
 TOPIC = "zelador/doctor"
-DEVICE = "zelador-doctor"  # stands for a device where publishing is tried
+DEVICE = "zelador-doctor"  # the device id in the test of publishing
 
 
 def look(settings: Settings, probe: bool) -> BrokerFacts:
-    """Never raises for what a broker may do: it is a fact."""
+    """Gathers the facts. Does not raise for an error of the broker: it is one of the facts."""
     mqtt, name = settings.mqtt, f"zelador-doctor-{secrets.token_hex(4)}"
     limit_s = min(LIMIT_S, mqtt.connect_timeout_s)
     try:
@@ -43,16 +43,16 @@ def look(settings: Settings, probe: bool) -> BrokerFacts:
         hangs_up_on_sys=hangs_up,
         cannot_subscribe=cannot_subscribe,
         cannot_publish=cannot_publish,
-        published_tried=probe,
+        publish_tested=probe,
         probe=try_queue(mqtt, name, limit_s) if probe else None,
     )
 
 
-def try_queue(mqtt: MqttSettings, name: str, limit_s: float, count: int = TRIED) -> Probe:
-    """A session goes offline, `count` messages are published for it, it comes back and counts them."""
+def try_queue(mqtt: MqttSettings, name: str, limit_s: float, count: int = PROBE_MESSAGES) -> Probe:
+    """Tests the queue: disconnects a session, publishes `count` messages for it, reconnects and counts them."""
     topic = f"{TOPIC}/{name}"
     try:
-        # As the ingester does, without a clean start: for rumqttd that alone makes a session that is kept.
+        # Without a clean start, like the ingester: rumqttd keeps only such a session.
         away = Session(mqtt, f"{name}-queue", limit_s, expiry_s=PROBE_LIFE_S, clean=False)
         denied = away.subscribe(topic)
         away.close(forget=denied is not None)
@@ -64,7 +64,7 @@ def try_queue(mqtt: MqttSettings, name: str, limit_s: float, count: int = TRIED)
             device.close()
             return _count(mqtt, name, topic, limit_s, taken, count)
         finally:
-            # A clean start without an expiry ends the session, also where DISCONNECT's expiry is not heard.
+            # A clean start without expiry ends the session, even on a broker that ignores the expiry in DISCONNECT.
             Session(mqtt, f"{name}-queue", limit_s).close()
     except Unavailable as error:
         return Probe(0, 0, False, f"the probe ended early: {error}")
@@ -72,7 +72,7 @@ def try_queue(mqtt: MqttSettings, name: str, limit_s: float, count: int = TRIED)
 
 def _count(mqtt: MqttSettings, name: str, topic: str, limit_s: float, taken: int, count: int) -> Probe:
     if taken < count:
-        return Probe(taken, 0, False, f"the broker took {taken} of {count} messages on {topic}")
+        return Probe(taken, 0, False, f"the broker accepted {taken} of {count} messages on {topic}")
     back = Session(mqtt, f"{name}-queue", limit_s, expiry_s=PROBE_LIFE_S, clean=False)
     deadline, seen = time.monotonic() + limit_s, -1
     while len(back.inbox) != seen and time.monotonic() < deadline:
@@ -86,7 +86,7 @@ def _count(mqtt: MqttSettings, name: str, topic: str, limit_s: float, taken: int
 
 
 def _subscribing(session: Session, settings: Settings) -> dict[str, str]:
-    """Never in the shared group: there we would take readings away from an ingester."""
+    """Does not join the shared group: it would take readings from an ingester."""
     topic = settings.topics.reading.replace("{device_id}", "+")
     denied = session.subscribe(topic, qos=1)
     session.unsubscribe(topic)
@@ -94,9 +94,10 @@ def _subscribing(session: Session, settings: Settings) -> dict[str, str]:
 
 
 def _publishing(session: Session, settings: Settings) -> dict[str, str]:
-    """A prediction topic of a device that does not exist gets an array without a prediction in it: the contract
-    allows it, and who follows the contract does nothing (an empty message ended a subscriber of our own tests).
-    Nothing is retained, and nothing goes to a topic of readings: it would be ingested.
+    """Publishes an empty array as the predictions of a device that does not exist, and a status.
+
+    The contract allows an empty array, so a subscriber ignores it; an empty message might crash one. Nothing is
+    retained, and nothing is published on a topic of readings, where it would be ingested.
     """
     gone = status_message(settings.topics, "doctor", DEVICE, online=False)
     messages = {settings.topics.prediction.replace("{device_id}", DEVICE): b"[]", gone.topic: gone.payload}
@@ -105,7 +106,7 @@ def _publishing(session: Session, settings: Settings) -> dict[str, str]:
 
 
 def _system(mqtt: MqttSettings, name: str, limit_s: float) -> tuple[dict[str, str], bool]:
-    """Mosquitto's own counters, on a connection of their own: rumqttd hangs up when asked for them."""
+    """Reads Mosquitto's counters on a separate connection: rumqttd disconnects a client that subscribes to them."""
     try:
         session = Session(mqtt, f"{name}-sys", limit_s)
     except Unavailable:

@@ -1,4 +1,4 @@
-"""The facts about Redis and about who beats in it. Nothing is changed but one key, that goes at once."""
+"""Gathers the facts about Redis and the heartbeats in it. It sets one key and deletes it at once."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from zelador.ledger import LedgerReader
 from zelador.settings import RedisSettings
 
 LIMIT_S = 3.0  # of one answer
-RATE_S = 2.0  # between two looks at the ledger
+RATE_S = 2.0  # between two reads of the ledger
 
 
 def connect(settings: RedisSettings) -> redis.Redis:
-    """Also to a Redis that does not sync as the settings want: that is a finding."""
+    """Connects also to a Redis whose sync policy differs from the settings: that is a finding."""
     return connect_redis(
         settings.model_copy(update={"timeout_s": min(LIMIT_S, settings.timeout_s), "durability": "written"})
     )
 
 
 def look(settings: RedisSettings) -> RedisFacts:
-    """Never raises for what Redis may do: it is a fact."""
+    """Gathers the facts. Does not raise for an error of Redis: it is one of the facts."""
     try:
         with connect(settings) as client:
             info: Any = client.info()
@@ -47,7 +47,10 @@ def look(settings: RedisSettings) -> RedisFacts:
 
 
 def beats(settings: RedisSettings) -> list[Beat]:
-    """The processes that are alive, with the age of their last word by Redis's own clock. Raises redis.RedisError."""
+    """The heartbeats of running processes, with their age by Redis's clock. Raises redis.RedisError.
+
+    It scans: the index is trimmed by the processes' own clocks, so it may miss a process whose clock is hours off.
+    """
     found = []
     with connect(settings) as client:
         for key in sorted(client.scan_iter(match=Keys(settings.prefix).worker("*", "*"), count=500)):
@@ -55,15 +58,15 @@ def beats(settings: RedisSettings) -> list[Beat]:
                 pipeline.hgetall(key)
                 pipeline.pttl(key)
                 pipeline.time()
-                said, left, (seconds, micros) = pipeline.execute()
-            if said and left > 0:
-                facts = {name.decode(): value.decode() for name, value in said.items()}
-                found.append(Beat(facts, EXPIRES_S - left / 1000, seconds + micros / 1e6))
+                values, left_ms, (seconds, micros) = pipeline.execute()
+            if values and left_ms > 0:
+                facts = {name.decode(): value.decode() for name, value in values.items()}
+                found.append(Beat(facts, EXPIRES_S - left_ms / 1000, seconds + micros / 1e6))
     return found
 
 
 def rate(settings: RedisSettings, over_s: float = RATE_S) -> float | None:
-    """Readings a second, from two looks at the ledger; None where it cannot be read."""
+    """Readings a second, from two reads of the ledger; None if it cannot be read."""
     try:
         with connect(settings) as client:
             ledger = LedgerReader(client, settings.prefix)
@@ -77,7 +80,7 @@ def rate(settings: RedisSettings, over_s: float = RATE_S) -> float | None:
 def _config(client: redis.Redis) -> dict[str, str]:
     try:
         found: Any = client.config_get("*append*", "maxmemory*", "dir")
-    except redis.ResponseError:  # the access list, or a service that hides it, or Redis 6.2: one pattern a call
+    except redis.ResponseError:  # the ACL, or a service that hides it, or Redis 6.2, which takes one pattern a call
         try:
             found = {**client.config_get("*append*"), **client.config_get("maxmemory*"), **client.config_get("dir")}
         except redis.ResponseError:

@@ -1,4 +1,4 @@
-"""`zelador doctor`: what would lose data, when, and the exact mend."""
+"""`zelador doctor`: report what would lose data, when, and the exact fix."""
 
 from __future__ import annotations
 
@@ -28,39 +28,43 @@ CHECK_WIDTH = 24
 
 def doctor(
     home: Annotated[
-        Path | None, typer.Option(help="A home of zelador up; without it, the servers of the settings.")
+        Path | None, typer.Option(help="Check this home of `zelador up` instead of the servers in the settings.")
     ] = None,
     mosquitto_conf: Annotated[
-        Path | None, typer.Option(help="The broker's configuration: its queue and persistence cannot be asked.")
+        Path | None,
+        typer.Option(help="The broker's configuration file. MQTT cannot report the queue limit or persistence."),
     ] = None,
     probe: Annotated[
         bool,
-        typer.Option(help="Publish: 1,100 small messages on a private topic, to try the queue, and two harmless ones."),
+        typer.Option(
+            help="Test the queue with 1,100 small messages on a private topic, and publish two harmless ones."
+        ),
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what would lose data, when, and how to mend it: broker, Redis, clocks, disks, topics, registry, selection.
+    """Report what would lose data, when, and how to fix it.
 
-    Exit code 1 when something is broken.
+    Checks the broker, Redis, clocks, disks, topics, the registry and the selected model. Exit code 1 if anything is
+    broken.
     """
     from command.doctor.examine import examine
-    from command.doctor.home import see
+    from command.doctor.home import read_home
     from zelador.libgomp import restart_with_libgomp
 
     settings = load_settings()
-    seen = see(home, settings) if home is not None else None
+    home_facts = read_home(home, settings) if home is not None else None
     restart_with_libgomp()  # the selected model may be LightGBM's
-    logging.basicConfig(level=logging.CRITICAL)  # a finding says it, once
+    logging.basicConfig(level=logging.CRITICAL)  # the findings report it
     from command.doctor.audit import finding
     from command.doctor.registry import check
 
-    looked_at = seen.settings if seen else settings
+    checked = home_facts.settings if home_facts else settings
 
     def check_files(registry: RegistrySettings, last: Seen | None) -> tuple[list[Finding], Chosen | None]:
         findings, chosen = check(registry, last)
-        return [*findings, *finding(looked_at.api)], chosen
+        return [*findings, *finding(checked.api)], chosen
 
-    report = examine(looked_at, check_files, seen, mosquitto_conf, probe)
+    report = examine(checked, check_files, home_facts, mosquitto_conf, probe)
     if as_json:
         print_json(report.flat())
     else:
@@ -79,25 +83,25 @@ def show(report: Report) -> None:
 
 
 def lines(found: Finding, plain: bool) -> list[Text]:
-    """One line; beneath what is not fine, what is lost and the mend."""
-    mark, colour = MARKS[found.state]
+    """One line for each finding; below one that is not fine, what is lost and the fix."""
+    mark, color = MARKS[found.state]
     head = f"{found.state:<7}" if plain else f"{mark} "
-    said = [Text.assemble((head, colour), (f"{found.check:<{CHECK_WIDTH}}", "bold"), clean(found.what))]
+    texts = [Text.assemble((head, color), (f"{found.check:<{CHECK_WIDTH}}", "bold"), clean(found.what))]
     indent = " " * (len(head) + CHECK_WIDTH)
     if found.lost:
-        said.append(Text(f"{indent}lost: {clean(found.lost)}"))
-    if found.mend:
-        said.append(Text(f"{indent}mend: {clean(found.mend)}"))
-    return said
+        texts.append(Text(f"{indent}lost: {clean(found.lost)}"))
+    if found.fix:
+        texts.append(Text(f"{indent}fix: {clean(found.fix)}"))
+    return texts
 
 
 def summary(report: Report) -> str:
     counts = Counter(found.state for found in report.findings)
-    said = ", ".join(f"{counts[state]} {state}" for state in ("broken", "risky", "fine") if counts[state])
+    states = ", ".join(f"{counts[state]} {state}" for state in ("broken", "risky", "fine") if counts[state])
     if report.outage_s is None or report.rate is None:
-        return said
+        return states
     at_least = "at least " if report.queue and report.queue.at_least else ""
     return (
-        f"{said}; the broker's queue covers {at_least}{report.outage_s:,.0f} s of outage at the present "
+        f"{states}; the broker's queue covers {at_least}{report.outage_s:,.0f} s of outage at the current "
         f"{report.rate:,.3g} readings/s"
     )

@@ -1,4 +1,4 @@
-"""Room on the disks that hold what must not be lost. The rule is pure."""
+"""Free space on the disks that hold data. The rule is pure."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from pathlib import Path
 
 from command.doctor.finding import Finding, broken, fine, risky
 
-LEAST, LITTLE = 256 * 1_048_576, 2 * 1_073_741_824
+BROKEN_BYTES, RISKY_BYTES = 256 * 1_048_576, 2 * 1_073_741_824
 LOST = {
-    "registry": "no reading; a trained model cannot be saved, nothing can be selected",
-    "redis": "nothing that was acknowledged: Redis refuses writes, readings wait at the broker",
-    "broker": "what waits at the broker, when it dies: its snapshot is not written any more",
+    "registry": "no readings; trained models cannot be saved and no model can be selected",
+    "redis": "nothing that was acknowledged; Redis refuses writes and readings wait at the broker",
+    "broker": "messages queued at the broker, if it dies: it can no longer write its snapshot",
 }
 
 
 def judge(what: str, folder: Path, free: int | None) -> Finding:
-    check, mend = f"disk.{what}", f"make room on the disk of {folder}"
+    check, fix = f"disk.{what}", f"free space on the disk that holds {folder}"
     if free is None:
-        return risky(check, f"{folder} cannot be looked at", LOST[what], "run zelador doctor as a user who may read it")
-    said = f"{free / 1_073_741_824:,.1f} GiB free for {folder}"
-    if free < LEAST:
-        return broken(check, said, LOST[what], mend)
-    if free < LITTLE:
-        return risky(check, said, f"soon: {LOST[what]}", mend)
-    return fine(check, said)
+        return risky(check, f"cannot read {folder}", LOST[what], "run zelador doctor as a user with access to it")
+    free_text = f"{free / 1_073_741_824:,.1f} GiB free for {folder}"
+    if free < BROKEN_BYTES:
+        return broken(check, free_text, LOST[what], fix)
+    if free < RISKY_BYTES:
+        return risky(check, free_text, f"soon: {LOST[what]}", fix)
+    return fine(check, free_text)
 
 
 def look(folders: Mapping[str, Path]) -> Iterator[Finding]:
@@ -34,7 +34,7 @@ def look(folders: Mapping[str, Path]) -> Iterator[Finding]:
 
 
 def free_bytes(folder: Path) -> int | None:
-    """Where the folder is not yet made, of the one that it will be made in."""
+    """The free space for a folder; if it does not exist yet, on the disk of its nearest existing parent."""
     try:
         near = next(path for path in (folder, *folder.parents) if path.exists())
         return shutil.disk_usage(near).free

@@ -1,4 +1,4 @@
-"""All checks, put together: those that wait for a server run beside each other, and none may hang the command."""
+"""Runs all checks. Those that wait for a server run in parallel, under one time limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from command.doctor.broker import BrokerFacts
 from command.doctor.buffer import RedisFacts
 from command.doctor.configured import configured, is_local
 from command.doctor.finding import Finding, broken, worst
-from command.doctor.home import SeenHome
+from command.doctor.home import HomeFacts
 from command.doctor.mosquitto import BrokerConfig, persistence, read_config
 from command.doctor.outage import Queue
 from command.doctor.processes import Beat, Chosen
@@ -27,14 +27,14 @@ from zelador.errors import Unavailable
 from zelador.settings import RegistrySettings, Settings
 from zelador.user import expanded
 
-LIMIT_S = 18.0  # of everything that waits for others
+LIMIT_S = 18.0  # of all checks that wait for a server
 
 RegistryCheck = Callable[[RegistrySettings, Seen | None], tuple[list[Finding], Chosen | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`rate` in readings a second; None where it is not known, and so with `outage_s`."""
+    """`rate` is in readings a second. It and `outage_s` are None if unknown."""
 
     findings: list[Finding]
     rate: float | None = None
@@ -53,46 +53,46 @@ class Report:
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What the threads bring home; None while it has not come."""
+class _Facts:
+    """What the threads found; None until then."""
 
     broker: BrokerFacts | None = None
     redis: RedisFacts | None = None
     beats: list[Beat] | None = None
     rate: float | None = None
     registry: tuple[list[Finding], Chosen | None] | None = None
-    doors: list[Finding] = field(default_factory=list)
+    endpoints: list[Finding] = field(default_factory=list)
 
 
 def examine(
-    settings: Settings, registry: RegistryCheck, seen_home: SeenHome | None, conf: Path | None, probe: bool
+    settings: Settings, registry: RegistryCheck, home_facts: HomeFacts | None, conf: Path | None, probe: bool
 ) -> Report:
-    """Raises InvalidInput when `conf` cannot be read."""
-    config_path = conf or (seen_home.broker_config if seen_home else None)
+    """Raises InvalidInput if `conf` cannot be read."""
+    config_path = conf or (home_facts.broker_config if home_facts else None)
     config = read_config(config_path) if config_path else None
-    seen = _Seen()
-    serve = seen_home is None or seen_home.running
-    _gather(settings, registry, seen_home, probe, seen, serve)
-    findings: list[Finding] = list(seen.doors)
-    if seen_home is not None and not seen_home.running:
-        findings.append(home.not_running(seen_home))
-    if seen_home is not None:
-        findings.append(home.privacy(seen_home))
+    facts = _Facts()
+    serve = home_facts is None or home_facts.running
+    _gather(settings, registry, home_facts, probe, facts, serve)
+    findings: list[Finding] = list(facts.endpoints)
+    if home_facts is not None and not home_facts.running:
+        findings.append(home.not_running(home_facts))
+    if home_facts is not None:
+        findings.append(home.privacy(home_facts))
     queue = None
     if serve:
-        queue = _servers(settings, seen_home, config, seen, findings)
+        queue = _servers(settings, home_facts, config, facts, findings)
     findings += configured(settings)
     chosen = None
-    if seen.registry is None:
+    if facts.registry is None:
         findings.append(_late("registry", settings.registry.url))
     else:
-        found, chosen = seen.registry
+        found, chosen = facts.registry
         findings += found
-    if seen.beats is not None:
-        findings += processes.judge(seen.beats, chosen)
-        findings += processes.clocks(seen.redis.seconds_ahead if seen.redis else None, seen.beats)
-    findings += disk.look(_folders(settings, seen_home, config, seen.redis))
-    rate = seen.rate
+    if facts.beats is not None:
+        findings += processes.judge(facts.beats, chosen)
+        findings += processes.clocks(facts.redis.seconds_ahead if facts.redis else None, facts.beats)
+    findings += disk.look(_folders(settings, home_facts, config, facts.redis))
+    rate = facts.rate
     covers = outage.covered_s(queue, rate, settings.mqtt.session_expiry_s) if rate else None
     return Report(findings, rate, covers, queue)
 
@@ -101,36 +101,36 @@ def examine(
 
 
 def _gather(
-    settings: Settings, registry: RegistryCheck, seen_home: SeenHome | None, probe: bool, seen: _Seen, serve: bool
+    settings: Settings, registry: RegistryCheck, home_facts: HomeFacts | None, probe: bool, facts: _Facts, serve: bool
 ) -> None:
-    def look_at_broker() -> None:
-        seen.broker = broker_facts.look(settings, probe)
+    def check_broker() -> None:
+        facts.broker = broker_facts.look(settings, probe)
 
-    def look_at_redis() -> None:
-        seen.redis = buffer_facts.look(settings.redis)
-        if seen.redis.trouble is None:
+    def check_redis() -> None:
+        facts.redis = buffer_facts.look(settings.redis)
+        if facts.redis.trouble is None:
             try:
-                seen.beats = buffer_facts.beats(settings.redis)
+                facts.beats = buffer_facts.beats(settings.redis)
             except (redis.RedisError, OSError, Unavailable) as error:
-                seen.redis = RedisFacts(trouble=str(error))
+                facts.redis = RedisFacts(trouble=str(error))
                 return
-            seen.rate = buffer_facts.rate(settings.redis)
+            facts.rate = buffer_facts.rate(settings.redis)
 
-    def look_at_registry() -> None:
-        seen.registry = registry(settings.registry, last_seen.ask(settings.redis)[0])
+    def check_registry() -> None:
+        facts.registry = registry(settings.registry, last_seen.ask(settings.redis)[0])
 
-    def look_at_doors() -> None:
-        if seen_home is not None:
-            seen.doors = list(home.doors(seen_home))
+    def check_endpoints() -> None:
+        if home_facts is not None:
+            facts.endpoints = list(home.endpoints(home_facts))
 
-    work: list[Callable[[], None]] = [look_at_registry]
+    work: list[Callable[[], None]] = [check_registry]
     if serve:
-        work += [look_at_broker, look_at_redis, look_at_doors]
-    _beside_each_other(work)
+        work += [check_broker, check_redis, check_endpoints]
+    _in_parallel(work)
 
 
-def _beside_each_other(work: Sequence[Callable[[], None]]) -> None:
-    """Returns when all is done or the limit is reached; raises what one of them raised."""
+def _in_parallel(work: Sequence[Callable[[], None]]) -> None:
+    """Runs all in parallel. Returns when they are done or the limit is reached; raises the first error."""
     failures: list[BaseException] = []
 
     def run(one: Callable[[], None]) -> None:
@@ -155,39 +155,43 @@ def _beside_each_other(work: Sequence[Callable[[], None]]) -> None:
 
 
 def _servers(
-    settings: Settings, seen_home: SeenHome | None, config: BrokerConfig | None, seen: _Seen, findings: list[Finding]
+    settings: Settings,
+    home_facts: HomeFacts | None,
+    config: BrokerConfig | None,
+    facts: _Facts,
+    findings: list[Finding],
 ) -> Queue | None:
     queue = None
-    if seen.broker is None:
+    if facts.broker is None:
         findings.append(_late("broker", "the MQTT broker"))
     else:
-        findings += broker.judge(settings, seen.broker, seen_home.broker if seen_home else None)
-        if seen.broker.trouble is None or config is not None:
-            queue = outage.queue_of(config, seen.broker.probe)
+        findings += broker.judge(settings, facts.broker, home_facts.broker if home_facts else None)
+        if facts.broker.trouble is None or config is not None:
+            queue = outage.queue_of(config, facts.broker.probe)
             expiry = settings.mqtt.session_expiry_s
-            findings.append(outage.outage(queue, config, seen.broker.probe, seen.rate, expiry))
+            findings.append(outage.outage(queue, config, facts.broker.probe, facts.rate, expiry))
             findings.append(persistence(config))
-    if seen.redis is None:
+    if facts.redis is None:
         findings.append(_late("redis", "Redis"))
     else:
-        findings += buffer.judge(settings.redis, seen.redis)
-        findings += buffer.bounds(seen.redis, sum(parts(settings).values()))
+        findings += buffer.judge(settings.redis, facts.redis)
+        findings += buffer.bounds(facts.redis, sum(parts(settings).values()))
     return queue
 
 
 def _folders(
-    settings: Settings, seen_home: SeenHome | None, config: BrokerConfig | None, facts: RedisFacts | None
+    settings: Settings, home_facts: HomeFacts | None, config: BrokerConfig | None, facts: RedisFacts | None
 ) -> dict[str, Path]:
-    """Those of this machine: a server's own words count only when it is here."""
+    """The data folders on this machine. A folder that a server reports counts only if the server is here."""
     folders: dict[str, Path] = {}
     if "://" not in settings.registry.url:
         folders["registry"] = expanded(Path(settings.registry.url))
     redis_url, mqtt_url = urlsplit(settings.redis.url), urlsplit(settings.mqtt.url)
-    said = facts.config.get("dir") if facts else None
-    if seen_home is not None:
-        folders["redis"] = seen_home.folder / "redis"
-    elif said and is_local(redis_url.scheme, redis_url.hostname) and Path(said).exists():
-        folders["redis"] = Path(said)
+    redis_dir = facts.config.get("dir") if facts else None
+    if home_facts is not None:
+        folders["redis"] = home_facts.folder / "redis"
+    elif redis_dir and is_local(redis_url.scheme, redis_url.hostname) and Path(redis_dir).exists():
+        folders["redis"] = Path(redis_dir)
     if config and config.location and is_local(mqtt_url.scheme, mqtt_url.hostname) and config.location.exists():
         folders["broker"] = config.location
     return folders
@@ -196,7 +200,7 @@ def _folders(
 def _late(check: str, what: str) -> Finding:
     return broken(
         check,
-        f"{what} has not answered within {LIMIT_S:g} s",
-        "nothing that was acknowledged; nobody can use it now",
-        "look whether its machine, its disk or the name service answers",
+        f"{what} did not answer within {LIMIT_S:g} s",
+        "nothing that was acknowledged; it cannot be used now",
+        "check its machine, its disk and the name service",
     )

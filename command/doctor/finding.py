@@ -1,4 +1,4 @@
-"""A finding: one line of the doctor's, with what is lost when, and the exact mend."""
+"""A finding: the result of one check, with what is lost and when, and the exact fix."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Literal
 
 State = Literal["fine", "risky", "broken"]
 FINE: State = "fine"
-RISKY: State = "risky"  # works, until what `lost` names happens
-BROKEN: State = "broken"  # does not work, or loses readings in ordinary operation
+RISKY: State = "risky"  # works until the event in `lost` happens
+BROKEN: State = "broken"  # does not work, or loses readings in normal operation
 ORDER: tuple[State, ...] = (FINE, RISKY, BROKEN)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    check: str  # what was looked at: `broker.queue`
+    check: str  # the name of the check, such as `broker.queue`
     state: State
     what: str
     lost: str | None = None  # what is lost, and when
-    mend: str | None = None  # a command, a setting or a line of a configuration
+    fix: str | None = None  # a command, a setting or a configuration line
 
     def flat(self) -> dict[str, str | None]:
         return asdict(self)
@@ -29,12 +29,12 @@ def fine(check: str, what: str) -> Finding:
     return Finding(check, FINE, what)
 
 
-def risky(check: str, what: str, lost: str, mend: str) -> Finding:
-    return Finding(check, RISKY, what, lost, mend)
+def risky(check: str, what: str, lost: str, fix: str) -> Finding:
+    return Finding(check, RISKY, what, lost, fix)
 
 
-def broken(check: str, what: str, lost: str, mend: str) -> Finding:
-    return Finding(check, BROKEN, what, lost, mend)
+def broken(check: str, what: str, lost: str, fix: str) -> Finding:
+    return Finding(check, BROKEN, what, lost, fix)
 
 
 def worst(findings: Iterable[Finding]) -> State:

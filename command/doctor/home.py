@@ -1,4 +1,4 @@
-"""A home of `zelador up`, looked at from outside: without its lock, and without writing into it."""
+"""The checks of a home of `zelador up`. They take no lock and write nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from command.doctor.finding import Finding, broken, fine, risky
 from command.doctor.mqtt import Session
-from command.up.home import OTHERS, home_settings, read_memory
+from command.up.home import OTHERS_MODE, home_settings, read_memory
 from command.up.ports import HOST
 from zelador.errors import InvalidInput, Unavailable
 from zelador.settings import MqttSettings, Settings
@@ -23,22 +23,22 @@ LIMIT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class SeenHome:
+class HomeFacts:
     folder: Path
     settings: Settings
     running: bool
     broker: str | None  # mosquitto or iotcore, while it runs
-    door: str  # where devices come in
+    mqtt_url: str  # the address that devices connect to
 
     @property
     def broker_config(self) -> Path | None:
-        """The configuration that the broker was started with."""
+        """The configuration file that the broker was started with."""
         name = {"mosquitto": "mosquitto.conf", "iotcore": "broker.toml"}.get(self.broker or "")
         return self.folder / name if name else None
 
 
-def see(folder: Path, settings: Settings) -> SeenHome:
-    """Raises InvalidInput when the folder is no home."""
+def read_home(folder: Path, settings: Settings) -> HomeFacts:
+    """Raises InvalidInput if the folder is not a home."""
     path = expanded(folder)
     ports = read_memory(path, "home.json")
     if not all(isinstance(ports.get(name), int) for name in PORTS):
@@ -47,47 +47,50 @@ def see(folder: Path, settings: Settings) -> SeenHome:
     running = alive(now.get("pids", {}).get("up"))
     broker = now.get("broker") if running else None
     given = home_settings(settings, path, ports, broker != "iotcore")
-    return SeenHome(path, given, running, broker, f"mqtt://{HOST}:{ports['mqtt']}")
+    return HomeFacts(path, given, running, broker, f"mqtt://{HOST}:{ports['mqtt']}")
 
 
-def privacy(home: SeenHome) -> Finding:
-    """Whether other users of this machine are kept out of it."""
+def privacy(home: HomeFacts) -> Finding:
+    """Checks that other users of this machine have no access to the home."""
     try:
         mode = home.folder.stat().st_mode & 0o777
     except OSError as error:
-        return risky("home.private", f"{home.folder} cannot be looked at: {error.strerror}", "nothing", "look yourself")
-    if mode & OTHERS == 0:
-        return fine("home.private", f"{home.folder} is for its owner alone")
+        return risky(
+            "home.private", f"cannot read {home.folder}: {error.strerror}", "nothing", "check its permissions: ls -ld"
+        )
+    if mode & OTHERS_MODE == 0:
+        return fine("home.private", f"only its owner has access to {home.folder}")
     return risky(
         "home.private",
-        f"{home.folder} is open to other users of this machine ({mode:03o})",
-        "nothing by itself; they can read readings, models and addresses, and with the right to write replace them",
+        f"other users of this machine have access to {home.folder} ({mode:03o})",
+        "nothing by itself; they can read readings, models and addresses, and with write permission replace them",
         f"chmod 700 {shlex.quote(str(home.folder))}",
     )
 
 
-def not_running(home: SeenHome) -> Finding:
+def not_running(home: HomeFacts) -> Finding:
     return broken(
         "home",
-        f"no zelador up runs in {home.folder}",
-        "nothing that was acknowledged; devices find no broker",
+        f"no zelador up is running in {home.folder}",
+        "nothing that was acknowledged; devices cannot connect",
         f"zelador up --home {home.folder}",
     )
 
 
-def doors(home: SeenHome) -> Iterator[Finding]:
-    """Devices' way in, and the API. A door that is shut keeps devices waiting until the ingester has subscribed."""
+def endpoints(home: HomeFacts) -> Iterator[Finding]:
+    """Checks the address that devices connect to, and the API. The gate is closed until the ingester has subscribed."""
     try:
-        Session(MqttSettings(url=home.door), f"zelador-doctor-door-{os.getpid()}", LIMIT_S).close()
+        Session(MqttSettings(url=home.mqtt_url), f"zelador-doctor-door-{os.getpid()}", LIMIT_S).close()
         yield fine(
-            "home", f"zelador up runs in {home.folder}; devices come in at {home.door} (every user of this machine may)"
+            "home",
+            f"zelador up runs in {home.folder}; devices connect to {home.mqtt_url} (any user of this machine can)",
         )
     except Unavailable as error:
         yield broken(
             "home",
-            f"devices are not let in at {home.door}: {error}",
-            "nothing that was acknowledged; devices keep what they have",
-            "wait until the ingester is back (process.ingest), or stop and start zelador up",
+            f"devices cannot connect to {home.mqtt_url}: {error}",
+            "nothing that was acknowledged; devices have to keep their readings",
+            "wait until the ingester is back (process.ingest), or restart zelador up",
         )
     url = f"http://{HOST}:{home.settings.api.port}/healthz"
     try:
@@ -97,8 +100,8 @@ def doors(home: SeenHome) -> Iterator[Finding]:
         yield risky(
             "process.api",
             f"does not answer at {url}: {error}",
-            "nothing; no console and no API meanwhile",
-            "zelador up starts it again by itself; its log says why it died",
+            "nothing; the console and the API are down",
+            "zelador up restarts it; its log says why it stopped",
         )
 
 

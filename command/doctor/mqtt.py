@@ -1,4 +1,4 @@
-"""A plain MQTT 5 connection that keeps what the broker granted: the link itself need not know."""
+"""A plain MQTT 5 connection that exposes what the broker granted; the services' own link does not need to."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from zelador.settings import MqttSettings
 
 TURN_S = 0.05
 KEEPALIVE_S = 30
-HELD = 1_000  # our Receive Maximum: of a probe's messages, how many may be on their way
+MAX_IN_FLIGHT = 1_000  # our Receive Maximum, and the limit for the probe's own messages
 
 
 class Session:
-    """One connection, made by the constructor. Raises Unavailable with the broker's reason."""
+    """One connection. The constructor connects, and raises Unavailable with the broker's reason."""
 
     def __init__(
         self, settings: MqttSettings, client_id: str, limit_s: float, expiry_s: int = 0, clean: bool = True
     ) -> None:
-        self.granted: dict[str, Any] = {}  # of CONNACK's properties, by their names
+        self.granted: dict[str, Any] = {}  # the properties in CONNACK, by name
         self.session_present = False
         self.lost: str | None = None
         self.inbox: list[tuple[str, bytes]] = []
@@ -42,11 +42,11 @@ class Session:
         give_credentials(self._client, settings)
         self._client.max_inflight_messages_set(0)
         self._client.connect_timeout = limit_s
-        self._hear()
+        self._register_callbacks()
         self._connect(settings, client_id, expiry_s, clean)
 
     def until(self, condition: Callable[[], object], limit_s: float | None = None) -> bool:
-        """Whether it came true within the limit, while the connection lives."""
+        """Waits for `condition`. Returns False at the limit, or when the connection is lost."""
         deadline = time.monotonic() + (self._limit_s if limit_s is None else limit_s)
         while not condition():
             if self.lost is not None or time.monotonic() > deadline:
@@ -56,11 +56,11 @@ class Session:
         return True
 
     def subscribe(self, topic: str, qos: int = 1) -> str | None:
-        """None when it was granted, else why not. Retained messages are not asked for."""
+        """Returns None if the broker granted it, else its reason. Retained messages are not requested."""
         return self._ask(topic, SubscribeOptions(qos=qos, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND))
 
     def read_retained(self, topics: list[str], limit_s: float) -> dict[str, str]:
-        """What is retained on these topics, as far as the broker shows it."""
+        """The retained messages of these topics, as far as the broker delivers them."""
         for topic in topics:
             self._ask(topic, SubscribeOptions(qos=0))
         self.until(lambda: {topic for topic, _ in self.inbox} >= set(topics), limit_s)
@@ -72,7 +72,7 @@ class Session:
             self.until(lambda: False, TURN_S)
 
     def publish(self, topic: str, payload: bytes) -> str | None:
-        """None when the broker took it, else why not."""
+        """Returns None if the broker accepted it, else its reason."""
         packet_id = self._client.publish(topic, payload, 1).mid
         if not self.until(lambda: packet_id in self._published):
             return self.lost or "no answer"
@@ -80,16 +80,16 @@ class Session:
         return str(reason) if reason.is_failure else None
 
     def publish_many(self, topic: str, count: int) -> int:
-        """How many of `count` small messages the broker acknowledged as taken."""
+        """Publishes `count` small messages; returns how many the broker accepted."""
         for number in range(count):
             self._client.publish(topic, b"%d" % number, 1)
             if number % 100 == 99:
-                self.until(lambda sent=number + 1: sent - len(self._published) < HELD // 2)  # type: ignore[misc]
+                self.until(lambda sent=number + 1: sent - len(self._published) < MAX_IN_FLIGHT // 2)  # type: ignore[misc]
         self.until(lambda: len(self._published) >= count)
         return sum(not reason.is_failure for reason in self._published.values())
 
     def close(self, forget: bool = True) -> None:
-        """Says goodbye; `forget` ends the session, whatever was granted."""
+        """Disconnects. `forget` also ends the session."""
         if self.lost is not None:
             return
         properties = None
@@ -105,14 +105,14 @@ class Session:
         url = urlsplit(settings.url)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = expiry_s
-        properties.ReceiveMaximum = HELD
+        properties.ReceiveMaximum = MAX_IN_FLIGHT
         port = url.port or (8883 if url.scheme == "mqtts" else 1883)
         try:
             self._client.connect(url.hostname or "", port, KEEPALIVE_S, clean_start=clean, properties=properties)
         except (OSError, ValueError) as error:
             raise Unavailable(f"no answer ({error})") from None
         if not self.until(lambda: self._connected is not None):
-            raise Unavailable(f"it takes the connection and does not answer ({self.lost or 'no CONNACK in time'})")
+            raise Unavailable(f"it accepts the connection but does not answer ({self.lost or 'no CONNACK in time'})")
         if self._connected.is_failure:
             raise Unavailable(f"it refused the connection: {self._connected}")
 
@@ -123,7 +123,7 @@ class Session:
         code = self._subscribed[packet_id][0]
         return str(code) if code.is_failure else None
 
-    def _hear(self) -> None:
+    def _register_callbacks(self) -> None:
         client = self._client
 
         def connected(_client: Any, _data: Any, flags: Any, reason: Any, properties: Any) -> None:

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from command.doctor.finding import Finding, broken, fine, risky
 from command.doctor.mosquitto import QUEUE_LINES, BrokerConfig
 
-READING_BYTES = 120  # of a reading in JSON, more or less
-TYPICAL_RATE = 100.0  # readings a second, to speak of where none come
-SHORT_S, SAFE_S = 60.0, 600.0  # a restart of a service; a restart of a machine
+READING_BYTES = 120  # the approximate size of a reading in JSON
+TYPICAL_RATE = 100.0  # readings a second, assumed when none are arriving
+BROKEN_S, RISKY_S = 60.0, 600.0  # a service takes less to restart; a machine takes less to restart
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Messages published for a session that was away, and how many of them were there when it came back."""
+    """A test of the queue: messages published for an offline session, and how many it received when it returned."""
 
     published: int
     kept: int
     session_present: bool
-    trouble: str | None = None  # why it could not be tried to the end
+    trouble: str | None = None  # why the test could not be completed
 
     @property
     def whole(self) -> bool:
@@ -28,14 +28,14 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What the broker keeps for one that is away. A limit of None: there is none; `at_least`: only proven so far."""
+    """The limits of the broker's queue for an offline client. None: no limit. `at_least`: the test found no limit."""
 
     messages: int | None
     bytes: int | None
     at_least: bool = False
 
     def covers_s(self, rate: float) -> float | None:
-        """Seconds at `rate` messages a second; None when nothing limits it."""
+        """How many seconds of messages at `rate` a second it holds; None if it has no limit."""
         limits = [self.messages, self.bytes and self.bytes // READING_BYTES]
         return min((limit / rate for limit in limits if limit is not None), default=None)
 
@@ -46,19 +46,19 @@ class Queue:
 
 
 def queue_of(config: BrokerConfig | None, probe: Probe | None) -> Queue | None:
-    """From the configuration, corrected by what was seen; None when neither tells."""
-    tried = probe is not None and probe.trouble is None and probe.session_present
-    if tried and probe is not None and not probe.whole:
+    """The queue from the configuration, corrected by the test; None if neither is available."""
+    is_tested = probe is not None and probe.trouble is None and probe.session_present
+    if is_tested and probe is not None and not probe.whole:
         return Queue(probe.kept, config.queue_bytes if config else None)
     if config is not None:
         return Queue(config.queue_messages, config.queue_bytes)
-    if tried and probe is not None:
+    if is_tested and probe is not None:
         return Queue(probe.kept, None, at_least=True)
     return None
 
 
 def covered_s(queue: Queue | None, rate: float, expiry_s: float) -> float | None:
-    """Seconds of outage that are covered: the queue's or the session's life, whichever ends first."""
+    """Seconds of outage covered: until the queue is full or the session expires, whichever is first."""
     if queue is None or rate <= 0:
         return None
     covers = queue.covers_s(rate)
@@ -68,49 +68,49 @@ def covered_s(queue: Queue | None, rate: float, expiry_s: float) -> float | None
 def outage(
     queue: Queue | None, config: BrokerConfig | None, probe: Probe | None, rate: float | None, expiry_s: float
 ) -> Finding:
-    """The finding about the queue, with the seconds of outage that it covers."""
+    """The finding about the queue, with the seconds of outage it covers."""
     check = "broker.queue"
     where = f"in {config.path}" if config else "in mosquitto.conf"
-    mend = f"{where}: {QUEUE_LINES}, then restart it (another broker: its own limit of a session's queue)"
+    fix = f"{where}: {QUEUE_LINES}, then restart it (other brokers: raise their queue limit per session)"
     if probe is not None and probe.trouble is None and not probe.session_present:
         return broken(
             check,
-            "it forgot a session that was away for a moment",
-            "every reading that devices send while the ingester is away",
-            "let the broker keep sessions (mosquitto: no `persistent_client_expiration`, a plain client id)",
+            "the broker lost a session that was offline for a moment",
+            "every reading sent while the ingester is away",
+            "configure the broker to keep sessions (mosquitto: no `persistent_client_expiration`, a plain client id)",
         )
     if queue is None:
         why = f" ({probe.trouble})" if probe and probe.trouble else ""
         return risky(
             check,
-            f"what it keeps for an ingester that is away is not known{why}",
-            f"what comes beyond its limit while the ingester is away; stock is 1,000: {1_000 / TYPICAL_RATE:.0f} s "
-            f"at {TYPICAL_RATE:g} readings/s",
+            f"the size of its queue for an ingester that is away is unknown{why}",
+            f"messages beyond its limit while the ingester is away; the default of 1,000 lasts "
+            f"{1_000 / TYPICAL_RATE:.0f} s at {TYPICAL_RATE:g} readings/s",
             "run without --no-probe, or with --mosquitto-conf FILE",
         )
     at = rate if rate else TYPICAL_RATE
     seconds = covered_s(queue, at, expiry_s) or 0.0
-    tried = f", {probe.kept:,} of {probe.published:,} tried were kept" if probe and probe.trouble is None else ""
-    span = f"{'at least ' if queue.at_least else ''}{seconds:,.0f} s of outage at {at:,.3g} readings/s"
-    said = f"keeps {queue}{tried}: covers {span}"
+    tested = f", {probe.kept:,} of {probe.published:,} test messages kept" if probe and probe.trouble is None else ""
+    covered = f"{'at least ' if queue.at_least else ''}{seconds:,.0f} s of outage at {at:,.3g} readings/s"
+    text = f"keeps {queue}{tested}: covers {covered}"
     if not rate:
-        said += " (nothing comes now)" if rate is not None else " (the present rate is not known)"
-    lost = f'what devices send after {seconds:,.0f} s without an ingester: told "received", then dropped'
-    dropped = probe is not None and not probe.whole and probe.trouble is None
-    if seconds < SHORT_S and not queue.at_least:
-        return broken(check, said, lost, mend)
+        text += " (no readings now)" if rate is not None else " (the current rate is unknown)"
+    lost = f"readings sent after {seconds:,.0f} s without an ingester: acknowledged, then dropped"
+    has_dropped = probe is not None and not probe.whole and probe.trouble is None
+    if seconds < BROKEN_S and not queue.at_least:
+        return broken(check, text, lost, fix)
     if queue.at_least:
         return risky(
             check,
-            said,
-            "what comes beyond its limit, which cannot be asked over MQTT",
-            "zelador doctor --mosquitto-conf FILE reads the limit",
+            text,
+            "messages beyond its limit, which MQTT cannot report",
+            "zelador doctor --mosquitto-conf FILE shows the limit",
         )
-    if seconds < SAFE_S or dropped:
-        return risky(check, said, lost, mend)
-    return fine(check, said)
+    if seconds < RISKY_S or has_dropped:
+        return risky(check, text, lost, fix)
+    return fine(check, text)
 
 
 def rate_between(first: int, second: int, seconds: float) -> float | None:
-    """Readings a second between two looks at the ledger; None when it was made anew in between."""
+    """Readings a second between two reads of the ledger; None if the ledger was reset in between."""
     return (second - first) / seconds if seconds > 0 and second >= first else None

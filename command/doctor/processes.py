@@ -1,4 +1,4 @@
-"""Our own processes by their heartbeats: who is there, connected, on the selected model, with a right clock. Pure."""
+"""The checks of the services by their heartbeats: running, connected, on the selected model, clock right. Pure."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ COMMANDS = {"ingest": "ingest", "inference": "infer", "trainer": "trainer"}
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """One process's last word: what it said, how many seconds ago, and Redis's time when we read it."""
+    """The last heartbeat of one process, its age, and the time in Redis when it was read."""
 
-    said: Mapping[str, str]
+    facts: Mapping[str, str]
     age_s: float
     redis_now: float
 
     @property
     def service(self) -> str:
-        return self.said.get("service", "")
+        return self.facts.get("service", "")
 
     @property
     def name(self) -> str:
-        return f"{self.service} {self.said.get('instance', '')}"
+        return f"{self.service} {self.facts.get('instance', '')}"
 
     @property
     def seconds_ahead(self) -> float:
-        """Its clock less Redis's, at the moment of its word."""
-        return int(self.said.get("at") or 0) / 1000 - (self.redis_now - self.age_s)
+        """Its clock minus Redis's, when the heartbeat was written."""
+        return int(self.facts.get("at") or 0) / 1000 - (self.redis_now - self.age_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The registry's selection, as far as the workers have to know it."""
+    """The registry's current selection: the model, and its number in the log."""
 
     model: str
     sequence: int
@@ -52,7 +52,7 @@ def judge(beats: Sequence[Beat], chosen: Chosen | None) -> Iterator[Finding]:
             yield from _present(service, found)
         else:
             yield missing(
-                f"process.{service}", "no heartbeat: none runs", _lost(service), f"zelador {COMMANDS[service]}"
+                f"process.{service}", "not running: no heartbeat", _lost(service), f"zelador {COMMANDS[service]}"
             )
     if chosen is not None:
         yield from rollout([beat for beat in beats if beat.service == "inference"], chosen)
@@ -60,76 +60,76 @@ def judge(beats: Sequence[Beat], chosen: Chosen | None) -> Iterator[Finding]:
 
 def rollout(workers: Sequence[Beat], chosen: Chosen) -> Iterator[Finding]:
     check = "selection.rollout"
-    refusals = [w for w in workers if w.said.get("refused_selection") == str(chosen.sequence)]
+    refusals = [w for w in workers if w.facts.get("refused_selection") == str(chosen.sequence)]
     if refusals:
-        why = refusals[0].said.get("refused_reason", "")
+        why = refusals[0].facts.get("refused_reason", "")
         yield broken(
             check,
             f"{len(refusals)} of {len(workers)} workers refuse {chosen.model}: {why}",
-            "nothing: the model before goes on, or readings wait",
-            "zelador models select another one, or mend what the reason says and select it again",
+            "nothing: the previous model stays live, or readings wait",
+            "select another model with zelador models select, or fix the cause and select it again",
         )
         return
-    live = [w for w in workers if w.said.get("selection") == str(chosen.sequence)]
+    live = [w for w in workers if w.facts.get("selection") == str(chosen.sequence)]
     if workers and len(live) < len(workers):
         yield risky(
             check,
             f"{chosen.model} is live on {len(live)} of {len(workers)} workers",
-            "nothing: the others answer with the model before",
-            "wait a second and look again; if it stays so, their ZELADOR_REGISTRY__URL names another registry",
+            "nothing: the other workers still use the previous model",
+            "run zelador doctor again in a second; if it stays, check their ZELADOR_REGISTRY__URL",
         )
     elif workers:
         yield fine(check, f"{chosen.model} is live on {len(live)} of {len(workers)} workers")
 
 
 def clocks(redis_ahead_s: float | None, beats: Sequence[Beat]) -> Iterator[Finding]:
-    """Redis's clock against ours, and each process's against Redis's."""
+    """Compares Redis's clock with this machine's, and each process's with Redis's."""
     if redis_ahead_s is not None:
-        yield clock("clock.redis", "Redis's clock", "ours", redis_ahead_s)
+        yield clock("clock.redis", "Redis's clock", "this machine's", redis_ahead_s)
     if beats:
         worst = max(beats, key=lambda beat: abs(beat.seconds_ahead))
         yield clock("clock.processes", f"the clock of {worst.name}", "Redis's", worst.seconds_ahead)
 
 
-def clock(check: str, whose: str, than: str, ahead_s: float) -> Finding:
+def clock(check: str, subject: str, reference: str, ahead_s: float) -> Finding:
     off = abs(ahead_s)
     if off <= CLOCK_OFF_S:
-        return fine(check, f"{whose} is within {CLOCK_OFF_S:g} s of {than}")
-    said = f"{whose} is {off:,.1f} s {'ahead of' if ahead_s > 0 else 'behind'} {than}"
-    lost = "no reading; the order of events, latencies and times of receipt are wrong by as much"
-    mend = "on the machine that is wrong: timedatectl set-ntp true (or chronyc makestep)"
+        return fine(check, f"{subject} is within {CLOCK_OFF_S:g} s of {reference}")
+    text = f"{subject} is {off:,.1f} s {'ahead of' if ahead_s > 0 else 'behind'} {reference}"
+    lost = "no readings; the order of events, latencies and times of receipt are wrong by that much"
+    fix = "on the machine with the wrong clock: timedatectl set-ntp true (or chronyc makestep)"
     if off <= CLOCK_WRONG_S:
-        return risky(check, said, lost, mend)
-    return broken(check, said, f"{lost}; a day off, and every reading with a time is quarantined", mend)
+        return risky(check, text, lost, fix)
+    return broken(check, text, f"{lost}; if it is off by a day, every reading with a time is quarantined", fix)
 
 
 def _present(service: str, found: Sequence[Beat]) -> Iterator[Finding]:
     check = f"process.{service}"
-    names = ", ".join(f"{beat.said.get('instance', '')} ({max(0.0, beat.age_s):.0f} s ago)" for beat in found)
-    apart = [beat for beat in found if "connected_at" in beat.said and not beat.said["connected_at"]]
-    doubting = [beat for beat in found if beat.said.get("registry_trouble")]
-    holding = [beat for beat in found if beat.said.get("holding") == "true"]
-    if apart:
-        state = broken if len(apart) == len(found) else risky
+    names = ", ".join(f"{beat.facts.get('instance', '')} ({max(0.0, beat.age_s):.0f} s ago)" for beat in found)
+    disconnected = [beat for beat in found if "connected_at" in beat.facts and not beat.facts["connected_at"]]
+    in_doubt = [beat for beat in found if beat.facts.get("registry_trouble")]
+    holding = [beat for beat in found if beat.facts.get("holding") == "true"]
+    if disconnected:
+        state = broken if len(disconnected) == len(found) else risky
         yield state(
             check,
-            f"{', '.join(beat.name for beat in apart)}: alive, without a connection to the broker",
+            f"{', '.join(beat.name for beat in disconnected)}: alive, not connected to the broker",
             _lost(service),
-            "see broker above, and the log of that process",
+            "see the broker check above, and the log of that process",
         )
     elif holding:
         yield risky(
             check,
-            f"{', '.join(beat.name for beat in holding)}: takes nothing, too much waits in Redis",
+            f"{', '.join(beat.name for beat in holding)}: paused, because too much is waiting in Redis",
             "nothing, as long as the broker's queue lasts",
-            "start more workers (zelador infer with another ZELADOR_INFERENCE__INSTANCE), or see why none answers",
+            "start more workers (zelador infer with another ZELADOR_INFERENCE__INSTANCE), or check why they are slow",
         )
-    elif doubting:
+    elif in_doubt:
         yield risky(
             check,
-            f"{', '.join(beat.name for beat in doubting)}: {doubting[0].said['registry_trouble']}",
-            "nothing by this: the model that it has goes on",
-            "see registry.last_seen above; where that is fine, start the process again",
+            f"{', '.join(beat.name for beat in in_doubt)}: {in_doubt[0].facts['registry_trouble']}",
+            "nothing by this: its current model stays live",
+            "see registry.last_seen above; if that is fine, restart the process",
         )
     else:
         yield fine(check, f"{len(found)} alive: {names}")
@@ -137,7 +137,7 @@ def _present(service: str, found: Sequence[Beat]) -> Iterator[Finding]:
 
 def _lost(service: str) -> str:
     return {
-        "ingest": "nothing, as long as the broker's queue lasts (broker.queue); nothing at all is taken meanwhile",
+        "ingest": "nothing, as long as the broker's queue lasts (broker.queue); no readings are accepted meanwhile",
         "inference": "nothing: readings wait in Redis, unanswered",
         "trainer": "nothing: training runs wait",
     }[service]

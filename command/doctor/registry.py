@@ -1,4 +1,4 @@
-"""What `zelador doctor` says of the registry: it opens, its files are as saved, the selected model answers."""
+"""The checks of the registry: it opens, its files are intact, and the selected model loads."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ RESTORE = "restore the registry's folder from a backup, or select another model:
 
 
 def check(settings: RegistrySettings, seen: Seen | None = None) -> tuple[list[Finding], Chosen | None]:
-    """Writes nothing, and never makes a registry where there is none. Raises nothing that it can say.
+    """Checks the registry without writing to it or creating it. An error becomes a finding.
 
-    `seen` is what the services saw last, None where that is not known.
+    `seen` is the last entry that the services saw, None if unknown.
     """
     url = settings.url
     try:
@@ -30,9 +30,7 @@ def check(settings: RegistrySettings, seen: Seen | None = None) -> tuple[list[Fi
     except NotFound:
         return [_gone(url, seen) if seen is not None else _none(url)], None
     except ZeladorError as error:
-        return [
-            broken("registry", str(error), "nothing that was read; no model can be loaded or selected", RESTORE)
-        ], None
+        return [broken("registry", str(error), "no readings; no model can be loaded or selected", RESTORE)], None
     state = registry.state
     findings = [_whole(url, state, dict(damaged(registry)))]
     if seen is not None:
@@ -46,7 +44,7 @@ def check(settings: RegistrySettings, seen: Seen | None = None) -> tuple[list[Fi
 
 
 def damaged(registry: Registry) -> Iterator[tuple[str, str]]:
-    """Each model with a file that is gone or not what the manifest says, and why."""
+    """Each model with a file that is missing or differs from the manifest, and why."""
     for name in sorted(registry.state.models):
         try:
             for path in registry.manifest(name).files:
@@ -60,7 +58,7 @@ def unselected(models: int) -> Finding:
     return risky(
         "selection",
         f"no model is selected ({models} registered)",
-        "nothing: readings wait in Redis, unanswered, until one is; above ZELADOR_INGEST__HIGH_WATER at the broker",
+        "nothing: readings wait unclassified in Redis, and above ZELADOR_INGEST__HIGH_WATER at the broker",
         how,
     )
 
@@ -68,53 +66,53 @@ def unselected(models: int) -> Finding:
 def last_seen(seen: Seen, why: str | None) -> Finding:
     check = "registry.last_seen"
     if why is None:
-        return fine(check, f"the log holds entry {seen.seq}, the last that {seen.by} saw")
+        return fine(check, f"the log has entry {seen.seq}, the last that {seen.by} saw")
     return broken(
         check,
         why.removesuffix(f"; {GO_ON}"),
-        "what was registered and selected after the copy was made; workers that run keep the model that they have",
-        "put back what was there; or, if this is meant: zelador models accept --why TEXT",
+        "models and selections newer than this copy; running workers keep their current model",
+        "restore the previous registry; or, if the change was on purpose: zelador models accept --why TEXT",
     )
 
 
 def _gone(url: str, seen: Seen) -> Finding:
     return broken(
         "registry",
-        f"there is none at {url}, and {seen.by} saw its entry {seen.seq} at {seen.at}",
-        "all models; workers that run keep the one that they have, one that starts has none, and readings wait",
-        f"mount or restore what belongs at {url}, or set ZELADOR_REGISTRY__URL to where it is",
+        f"no registry at {url}, but {seen.by} saw its entry {seen.seq} at {seen.at}",
+        "all models; running workers keep their current model, a new worker has none, and readings wait",
+        f"mount or restore the registry at {url}, or set ZELADOR_REGISTRY__URL to its location",
     )
 
 
 def _none(url: str) -> Finding:
     return risky(
         "registry",
-        f"there is none at {url} yet",
-        "nothing: readings wait in Redis, unanswered, until a model is selected",
-        "set ZELADOR_REGISTRY__URL if it is elsewhere; zelador train makes one",
+        f"no registry at {url} yet",
+        "nothing: readings wait unclassified in Redis until a model is selected",
+        "set ZELADOR_REGISTRY__URL if it is elsewhere; zelador train creates one",
     )
 
 
 def _whole(url: str, state: State, bad: dict[str, str]) -> Finding:
-    said = f"{state.seq} entries in a whole chain, {len(state.models)} models at {url}"
+    summary = f"{state.seq} entries in an intact chain, {len(state.models)} models at {url}"
     if not bad:
-        return fine("registry", f"{said}, every file as it was saved")
+        return fine("registry", f"{summary}, every file intact")
     if state.selection is not None and state.selection.model in bad:
-        lost = "the selected model: a worker that starts now has none, and readings wait"
-        return broken("registry", f"{said}; damaged: {'; '.join(bad.values())}", lost, RESTORE)
-    lost = f"{', '.join(bad)}: cannot be selected any more"
-    mend = f"restore it from a backup, or give it up: zelador models delete {next(iter(bad))}"
-    return risky("registry", f"{said}; damaged: {'; '.join(bad.values())}", lost, mend)
+        lost = "the selected model: a worker that starts now has no model, and readings wait"
+        return broken("registry", f"{summary}; damaged: {'; '.join(bad.values())}", lost, RESTORE)
+    lost = f"{', '.join(bad)}: can no longer be selected"
+    fix = f"restore it from a backup, or delete it: zelador models delete {next(iter(bad))}"
+    return risky("registry", f"{summary}; damaged: {'; '.join(bad.values())}", lost, fix)
 
 
 def _cage() -> list[Finding]:
-    """What the process in which models from elsewhere are checked lacks on this machine, if anything."""
-    check, still = "registry.cage", "models from elsewhere are checked in a process with limits"
+    """Reports limits of the cage, the process that checks models from elsewhere, that this machine does not support."""
+    check = "registry.cage"
     try:
         ready = walls()
     except Unavailable as error:
-        lost = "no upload is taken, and no model that was not made here is loaded"
-        return [broken(check, str(error), lost, "free memory and processes, then look again")]
+        lost = "nothing; uploads are refused, and models from elsewhere are not loaded"
+        return [broken(check, str(error), lost, "free memory and processes, then run zelador doctor again")]
     missing = [
         what
         for what, there in (
@@ -126,9 +124,9 @@ def _cage() -> list[Finding]:
     ]
     if not missing:
         return []
-    lost = "a model that takes over that process could use what it is not kept from"
-    how = "run Linux 5.13 or later with seccomp and Landlock; else take models from people you know only"
-    return [risky(check, f"{still}, but here without: {', '.join(missing)}", lost, how)]
+    lost = "nothing by itself; a malicious model could use what is not limited"
+    how = "use Linux 5.13 or later with seccomp and Landlock; otherwise accept models only from people you trust"
+    return [risky(check, f"models from elsewhere are checked in a process that lacks: {', '.join(missing)}", lost, how)]
 
 
 def _loads(registry: Registry, name: str) -> Finding:
@@ -137,11 +135,11 @@ def _loads(registry: Registry, name: str) -> Finding:
     except ImportError as error:
         return risky(
             "selection",
-            f"{name} is selected; whether it loads cannot be tried here ({error})",
-            "nothing by this; a worker may refuse it",
+            f"{name} is selected; whether it loads cannot be checked here ({error})",
+            "nothing by itself; a worker may refuse it",
             "run zelador doctor where the workers run, or pip install 'zelador[inference]'",
         )
     except ZeladorError as error:
-        lost = "nothing: a worker that has the model before goes on; one that starts now has none, and readings wait"
+        lost = "nothing: running workers keep the previous model; one that starts now has no model, and readings wait"
         return broken("selection", f"{name} is selected and does not load: {error}", lost, RESTORE)
-    return fine("selection", f"{name} is selected, loads, and answers its golden rows as it did when it was saved")
+    return fine("selection", f"{name} is selected, loads, and reproduces its golden rows")

@@ -1,4 +1,4 @@
-"""`zelador models`: a registry here (the settings', or a home's), or one behind the admin API of another machine."""
+"""`zelador models`: commands for a registry on this machine, or behind the admin API of another machine."""
 
 from command.models.app import app
 

@@ -1,4 +1,4 @@
-"""The commands of `zelador models`, put together."""
+"""Registers the commands of `zelador models`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`zelador models card`: a model on one page."""
+"""`zelador models card`: show the model card."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from typing import Annotated
 
 import typer
 
-from command.models.target import Home, Key, Name, Url, open_place
+from command.models.target import Home, Key, Name, Url, open_target
 from command.terminal import say, say_text
 
 
 def card(
     name: Name,
-    html: Annotated[Path | None, typer.Option(help="Write it as a page, with plots, to this file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the card to this file as an HTML page with plots.")] = None,
     home: Home = None,
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Data, features, metrics, plots, limits and how to use it: Markdown, or an HTML page that needs nothing else."""
-    text = open_place(home, url, key).card(name, html is not None)
+    """Show the card of a model: data, features, metrics, limits and how to use it.
+
+    It is printed as Markdown, or written with --html as a self-contained page with plots.
+    """
+    text = open_target(home, url, key).card(name, html is not None)
     if html is None:
         say_text(text)
         return

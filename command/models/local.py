@@ -1,4 +1,4 @@
-"""The registry of the settings or of a home, opened here."""
+"""A registry on this machine: the one in the settings or in a home."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from zelador.errors import Conflict, InvalidInput
 from zelador.settings import Settings
 
 Facts = Mapping[str, Any]
-LARGEST = 1 << 30  # bytes of a model, unpacked
+MAX_UNPACKED = 1 << 30  # bytes of an unpacked model
 
 
 class Local:
     def __init__(self, settings: Settings, use: Use = "look") -> None:
-        """Raises NotFound if there is no registry, except to "make" one; Unavailable if no act can be recorded."""
+        """Raises NotFound if there is no registry and `use` is not "make", Unavailable if changes cannot be audited."""
         where = settings.registry
         self.registry = Registry.open(where) if use == "make" else Registry.existing(where)
         if use == "change":
@@ -30,8 +30,8 @@ class Local:
 
     @property
     def actor(self) -> Actor:
-        """Who changes something here."""
-        assert self._actor is not None, "a registry that is only looked at"  # noqa: S101
+        """The person who makes the change."""
+        assert self._actor is not None, "this registry is opened read-only"  # noqa: S101
         return self._actor
 
     def models(self, query: Query, limit: int | None = None) -> list[Facts]:
@@ -61,7 +61,7 @@ class Local:
         self, name: str, metadata: Mapping[str, Any], add: Sequence[str], remove: Sequence[str], why: str
     ) -> Facts:
         if both := sorted(set(add) & set(remove)):
-            raise InvalidInput(f"the tag {both[0]!r} cannot be added and taken away at once")
+            raise InvalidInput(f"the tag {both[0]!r} cannot be both added and removed")
         models.amend(self.actor, self.registry, name, metadata, add=add, remove=remove, why=why)
         return self.model(name)
 
@@ -75,7 +75,7 @@ class Local:
     def classify(self, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
         model = model or self.selected()
         if model is None:
-            raise Conflict("no model is selected; name one with --model, or zelador models select NAME")
+            raise Conflict("no model is selected; name one with --model, or run zelador models select NAME")
         return {"model": model, "predictions": answers_of(self.registry.load(model), readings)}
 
     def card(self, name: str, html: bool) -> str:
@@ -91,5 +91,5 @@ class Local:
 
     def add(self, data: bytes, name: str | None, why: str, trust: bool = False) -> Facts:
         why = why or "imported"
-        added = models.register(self.actor, self.registry, data, LARGEST, name=name, why=why, trust=trust)
+        added = models.register(self.actor, self.registry, data, MAX_UNPACKED, name=name, why=why, trust=trust)
         return self.model(added["name"])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Facts = Mapping[str, Any]
 PAGE = 500
-OWN_FIELDS = ("description", "notes")  # of an annotation; other keys go into its `metadata`
+OWN_FIELDS = ("description", "notes")  # fields of an annotation; other keys go into `metadata`
 
 
 class Remote:
@@ -23,14 +23,14 @@ class Remote:
         self._api = Api(url, key)
 
     def models(self, query: Query, limit: int | None = None) -> list[Facts]:
-        asked = [
+        parameters = [
             ("sort", query.sort),
             ("q", query.text),
             *query.equal,
             *(("tag", tag) for tag in query.tags),
             *(("least", f"{key}:{number}") for key, number in query.least),
         ]
-        return list(islice(self._pages("/v1/models", "models", "offset", asked), limit))
+        return list(islice(self._pages("/v1/models", "models", "offset", parameters), limit))
 
     def selected(self) -> str | None:
         found: str | None = self._api.call("GET", "/v1/selection").document["model"]
@@ -51,28 +51,28 @@ class Remote:
     def annotate(
         self, name: str, metadata: Mapping[str, Any], add: Sequence[str], remove: Sequence[str], why: str
     ) -> Facts:
-        """On the state that was just read (If-Match): tags are sent whole, and another's must not be lost."""
+        """Uses If-Match with the version just read: all tags are sent, and must not overwrite a concurrent change."""
         if both := sorted(set(add) & set(remove)):
-            raise InvalidInput(f"the tag {both[0]!r} cannot be added and taken away at once")
-        seen = self._api.call("GET", _path(name))
+            raise InvalidInput(f"the tag {both[0]!r} cannot be both added and removed")
+        current = self._api.call("GET", _path(name))
         changes: dict[str, Any] = {key: value for key, value in metadata.items() if key in OWN_FIELDS}
         if further := {key: value for key, value in metadata.items() if key not in OWN_FIELDS}:
             changes["metadata"] = further
         if add or remove:
-            changes["tags"] = sorted((set(seen.document.get("tags", ())) | set(add)) - set(remove))
-        headers = {"If-Match": seen.headers.get("etag", "*")}
+            changes["tags"] = sorted((set(current.document.get("tags", ())) | set(add)) - set(remove))
+        headers = {"If-Match": current.headers.get("etag", "*")}
         return self._api.call("PATCH", _path(name), {**changes, "why": why}, headers=headers).document
 
     def rename(self, name: str, to: str, why: str) -> Facts:
-        """On whatever state there is, as here: it overwrites nothing."""
+        """Applies to any version of the model, because a new name overwrites nothing."""
         return self._api.call("PATCH", _path(name), {"name": to, "why": why}, headers={"If-Match": "*"}).document
 
     def delete(self, name: str, why: str) -> None:
         self._api.call("DELETE", _path(name, f"?{urlencode({'why': why})}" if why else ""))
 
     def classify(self, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
-        question = {"readings": [dict(reading) for reading in readings], **({"model": model} if model else {})}
-        return self._api.call("POST", "/v1/classify", question).document
+        request = {"readings": [dict(reading) for reading in readings], **({"model": model} if model else {})}
+        return self._api.call("POST", "/v1/classify", request).document
 
     def card(self, name: str, html: bool) -> str:
         form = "html" if html else "markdown"
@@ -82,20 +82,20 @@ class Remote:
         return self._api.call("GET", _path(name, "/archive")).body
 
     def add(self, data: bytes, name: str | None, why: str, trust: bool = False) -> Facts:
-        del trust  # its API decides what it takes
+        del trust  # the API decides what it accepts
         query = urlencode({key: value for key, value in (("name", name), ("why", why)) if value})
         path = f"/v1/models?{query}" if query else "/v1/models"
         return self._api.call("POST", path, data=data, headers={"Content-Type": "application/zip"}).document
 
-    def _pages(self, path: str, part: str, cursor: str, asked: Sequence[tuple[str, Any]] = ()) -> Iterator[Facts]:
-        """All of a list: `next` of a page is the next one's `cursor`."""
-        place: list[tuple[str, Any]] = []
+    def _pages(self, path: str, part: str, cursor: str, parameters: Sequence[tuple[str, Any]] = ()) -> Iterator[Facts]:
+        """All items of a list. The `next` of one page is the `cursor` of the following page."""
+        position: list[tuple[str, Any]] = []
         while True:
-            page = self._api.call("GET", f"{path}?{urlencode([*asked, ('limit', PAGE), *place])}").document
+            page = self._api.call("GET", f"{path}?{urlencode([*parameters, ('limit', PAGE), *position])}").document
             yield from page[part]
             if page.get("next") is None:
                 return
-            place = [(cursor, page["next"])]
+            position = [(cursor, page["next"])]
 
 
 def _path(name: str, below: str = "") -> str:

@@ -1,4 +1,4 @@
-"""`zelador models list`, `show`, `compare`, `history`: what is there, and which is better."""
+"""`zelador models list`, `show`, `compare`, `history`: inspect the models in the registry."""
 
 from __future__ import annotations
 
@@ -9,75 +9,89 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from command.models.target import Facts, Home, Json, Key, Name, Names, Place, Url, open_place
+from command.models.target import Facts, Home, Json, Key, Name, Names, Target, Url, open_target
 from command.output import output, table, when
 from command.terminal import print_json, say, say_text
 from zelador.errors import InvalidInput, NotFound
 
 COLUMNS = ("", "name", "type", "metric", ">folds", ">hold-out", "served by", "saved", "tags")
-FEWER = ("", "name", "metric", ">hold-out", "saved")
-WIDE_ENOUGH = 130  # characters of a terminal that has room for all columns
-HEAD = 24  # characters of the first column of a comparison
+NARROW_COLUMNS = ("", "name", "metric", ">hold-out", "saved")
+WIDE_TERMINAL = 130  # characters; a narrower terminal gets fewer columns
+HEAD_WIDTH = 24  # characters in the first column of a comparison
 METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC")
-SHOWN = ("name", "description", "tags", "model_type", "metrics", "holdout", "folds", "features", "units", "confusion")
+TOP_FIELDS = (
+    "name",
+    "description",
+    "tags",
+    "model_type",
+    "metrics",
+    "holdout",
+    "folds",
+    "features",
+    "units",
+    "confusion",
+)
 
 
 def list_(
-    text: Annotated[str, typer.Option("--text", "-q", help="Only those with this in their name or description.")] = "",
-    tag: Annotated[
-        list[str] | None, typer.Option(help="Only those that have this tag; again for more of them.")
-    ] = None,
-    run: Annotated[str | None, typer.Option(help="Only those of this training run.")] = None,
-    model_type: Annotated[str | None, typer.Option("--type", help="Only those of this type, such as LGBM.")] = None,
+    text: Annotated[
+        str, typer.Option("--text", "-q", help="Only models with this text in their name or description.")
+    ] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="Only models with this tag. May be repeated.")] = None,
+    run: Annotated[str | None, typer.Option(help="Only models of this training run.")] = None,
+    model_type: Annotated[str | None, typer.Option("--type", help="Only models of this type, such as LGBM.")] = None,
     least: Annotated[
-        list[str] | None, typer.Option(help="KEY:NUMBER: only those that reach it, such as holdout.F1:0.9.")
+        list[str] | None,
+        typer.Option(help="Only models that reach KEY:NUMBER, such as holdout.F1:0.9. May be repeated."),
     ] = None,
     sort: Annotated[
-        str, typer.Option(help="name, saved_at, rank, holdout.F1, …; with - before it the largest first.")
+        str, typer.Option(help="Sort by name, saved_at, rank, holdout.F1, …; a leading - reverses the order.")
     ] = "-saved_at",
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The maximum number of models.")] = None,
     home: Home = None,
     url: Url = None,
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """The registered models, the newest first; ● is the selected one."""
+    """List the registered models, newest first. ● marks the selected model."""
     from registry.listing import Query
     from registry.listing import least as least_of
 
     equal = tuple((part, value) for part, value in (("run", run), ("model_type", model_type)) if value is not None)
     reached = tuple(map(least_of, least or ()))
     query = Query(sort, equal, reached, tuple(tag or ()), text)
-    models = open_place(home, url, key).models(query, limit)
+    models = open_target(home, url, key).models(query, limit)
     if as_json:
         print_json(models)
         return
     if not models:
         say(
-            "no model is like that"
+            "no model matches"
             if query != Query(sort)
-            else "no model is registered yet: zelador train, or zelador demo"
+            else "no model is registered yet; run zelador train or zelador demo"
         )
         return
     console = output()
-    columns = COLUMNS if console.width >= WIDE_ENOUGH else FEWER
+    columns = COLUMNS if console.width >= WIDE_TERMINAL else NARROW_COLUMNS
     console.print(table(columns, [_row(facts, columns) for facts in models], whole=("name", "saved")))
 
 
 def show(name: Name, home: Home = None, url: Url = None, key: Key = None, as_json: Json = False) -> None:
-    """All that is known of one model."""
-    facts = open_place(home, url, key).model(name)
+    """Show one model with all its metadata and metrics."""
+    facts = open_target(home, url, key).model(name)
     if as_json:
         print_json(facts)
         return
     console = output()
-    told = [("name", facts["name"] + ("   ● selected" if facts.get("selected") else ""))]
-    told += [(part, _text(facts.get(part))) for part in ("description", "tags", "model_type") if facts.get(part)]
+    fields = [("name", facts["name"] + ("   ● selected" if facts.get("selected") else ""))]
+    fields += [(part, _text(facts.get(part))) for part in ("description", "tags", "model_type") if facts.get(part)]
     units = _part(facts, "units")
     features = [f"{each} ({units[each]})" if units.get(each) else str(each) for each in _listed(facts.get("features"))]
-    told.append(("features", ", ".join(features)))
-    told += [(part, _text(value)) for part, value in facts.items() if part not in SHOWN and value not in (None, "")]
-    console.print(table(("", ""), [(Text(part.replace("_", " "), "bold"), value) for part, value in told]))
+    fields.append(("features", ", ".join(features)))
+    fields += [
+        (part, _text(value)) for part, value in facts.items() if part not in TOP_FIELDS and value not in (None, "")
+    ]
+    console.print(table(("", ""), [(Text(part.replace("_", " "), "bold"), value) for part, value in fields]))
     if scored := _metrics([facts]):
         folds = _part(facts, "folds")
         rows = [
@@ -96,14 +110,14 @@ def show(name: Name, home: Home = None, url: Url = None, key: Key = None, as_jso
 
 
 def compare(names: Names = None, home: Home = None, url: Url = None, key: Key = None, as_json: Json = False) -> None:
-    """Models side by side, with every metric; without names, those of the newest training run and the selected one.
+    """Compare models side by side. Default: the models of the newest training run and the selected model.
 
-    The best of each row is marked with *.
+    * marks the best model of each metric.
     """
-    place = open_place(home, url, key)
-    models = [place.model(name) for name in dict.fromkeys(names)] if names else _newest_run(place)
+    target = open_target(home, url, key)
+    models = [target.model(name) for name in dict.fromkeys(names)] if names else _newest_run(target)
     if len(models) < 2:
-        raise InvalidInput("name at least two models to compare (zelador models list shows what there is)")
+        raise InvalidInput("name at least two models to compare (see zelador models list)")
     if as_json:
         highest = {part: {m: _best(models, part, m) for m in _metrics(models)} for part in ("metrics", "holdout")}
         print_json({"models": models, "best": highest})
@@ -121,26 +135,26 @@ def compare(names: Names = None, home: Home = None, url: Url = None, key: Key = 
             best = _best(models, part, metric)
             cells = [_marked(_score(facts, part, metric), facts["name"] in best) for facts in models]
             rows.append((f"{metric}, {called}", *cells))
-    names_fit = HEAD + sum(len(facts["name"]) + 2 for facts in models) <= console.width
+    names_fit = HEAD_WIDTH + sum(len(facts["name"]) + 2 for facts in models) <= console.width
     heads = [facts["name"] for facts in models] if names_fit else [str(i + 1) for i in range(len(models))]
     console.print(table(("", *(f">{head}" for head in heads)), rows, whole=("", *heads)))
     if not names_fit:
         console.print()
-        told = [(head, facts["name"], facts.get("model_type")) for head, facts in zip(heads, models, strict=True)]
-        console.print(table(("", "name", "type"), told))
+        legend = [(head, facts["name"], facts.get("model_type")) for head, facts in zip(heads, models, strict=True)]
+        console.print(table(("", "name", "type"), legend))
     if len({json.dumps(_part(facts, "data").get("sha256")) for facts in models}) > 1:
-        say_text("\nThey learned from different data: their figures are not of the same rows.")
+        say_text("\nThe models were trained on different data, so their metrics are not directly comparable.")
 
 
 def history(
-    name: Annotated[str | None, typer.Argument(help="Only this model's.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Only selections of this model.")] = None,
     home: Home = None,
     url: Url = None,
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Every selection, the newest first: which model, since when, by whom, why."""
-    found = [each for each in open_place(home, url, key).history() if name is None or each["model"] == name]
+    """Show all selections, newest first: the model, when, by whom and why."""
+    found = [each for each in open_target(home, url, key).history() if name is None or each["model"] == name]
     if as_json:
         print_json(found)
         return
@@ -150,7 +164,7 @@ def history(
         for e in found
     ]  # fmt: skip
     columns = ("at (UTC)", "model", "", "by", "why", ">entry")
-    output().print(table(columns, rows, whole=("at (UTC)", "model", "")) if found else "nothing was selected yet")
+    output().print(table(columns, rows, whole=("at (UTC)", "model", "")) if found else "no model was selected yet")
 
 
 # ── inside ───────────────────────────────────────────────────────────────────────────────────
@@ -173,22 +187,22 @@ def _row(facts: Facts, columns: Sequence[str]) -> Sequence[object]:
     return [cells[column] for column in columns]
 
 
-def _newest_run(place: Place) -> list[Facts]:
-    """The models of the newest run, by rank, and the selected one; a run's id begins with when it was."""
+def _newest_run(target: Target) -> list[Facts]:
+    """The models of the newest run, by rank, and the selected one. A run's id begins with its time."""
     from registry.listing import Query
 
-    run = next((facts.get("run") for facts in place.models(Query("-run"), 1)), None)
+    run = next((facts.get("run") for facts in target.models(Query("-run"), 1)), None)
     if run is None:
-        raise NotFound("no model is of a training run; name the models to compare")
-    chosen = place.models(Query("rank", (("run", run),)))
-    selected = place.selected()
+        raise NotFound("no model comes from a training run; name the models to compare")
+    chosen = target.models(Query("rank", (("run", run),)))
+    selected = target.selected()
     if selected is not None and all(facts["name"] != selected for facts in chosen):
-        chosen.append(place.model(selected))
+        chosen.append(target.model(selected))
     return chosen
 
 
 def _metrics(models: Sequence[Facts]) -> list[str]:
-    """Every metric that any of them has, the known ones first."""
+    """All metrics of the models, the known ones first."""
     found = {m for facts in models for part in ("metrics", "holdout") for m in _part(facts, part)}
     return [metric for metric in METRICS if metric in found] + sorted(found - set(METRICS))
 
@@ -219,7 +233,7 @@ def _spread(scores: object) -> str:
 
 
 def _part(facts: Mapping[str, Any], part: str) -> Mapping[str, Any]:
-    """A part of the facts that is a mapping: another version's API, or an old entry, may have something else there."""
+    """The mapping at `part`, or an empty one: an API of another version, or an old entry, may have another type."""
     found = facts.get(part)
     return found if isinstance(found, Mapping) else {}
 

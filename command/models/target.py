@@ -1,4 +1,4 @@
-"""Which registry a command is about: the settings', a home's, or one behind an admin API."""
+"""The registry that a command works on: the one in the settings, in a home, or behind an admin API."""
 
 from __future__ import annotations
 
@@ -8,41 +8,45 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 
+from command.home import settings_of
 from zelador.errors import InvalidInput
-from zelador.settings import RegistrySettings, Settings, load_settings
+from zelador.settings import load_settings
 
 if TYPE_CHECKING:
     from command.models.local import Local
     from registry.listing import Query
 
 Home = Annotated[
-    Path | None, typer.Option(help="A home of `zelador up`, running or not, instead of the settings' registry.")
+    Path | None,
+    typer.Option(
+        help="Use the registry of this home of `zelador up`, running or not, instead of the one in the settings."
+    ),
 ]
 Url = Annotated[
-    str | None, typer.Option(help="The admin API of another machine, such as https://zelador.example:8000.")
+    str | None, typer.Option(help="Use the admin API of another machine, such as https://zelador.example:8000.")
 ]
 Key = Annotated[
     str | None,
-    typer.Option(help="A key of that API; better in ZELADOR_REMOTE__KEY, which no list of processes shows."),
+    typer.Option(help="A key of that API. ZELADOR_REMOTE__KEY is safer: it does not appear in process lists."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
-Why = Annotated[str, typer.Option(help="Kept in the history.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Why = Annotated[str, typer.Option(help="The reason, kept in the history.")]
 
 Facts = Mapping[str, Any]
 
 
-class Place(Protocol):
-    """What can be done here and over the API alike; a model is its facts (registry/facts.py), flat."""
+class Target(Protocol):
+    """The operations available both locally and over the API. A model is one flat object (registry/facts.py)."""
 
     def models(self, query: Query, limit: int | None = None) -> list[Facts]:
-        """Those that `query` asks for, in its order; at most `limit` of them."""
+        """The models that match `query`, in its order; at most `limit` of them."""
 
     def selected(self) -> str | None: ...
 
     def model(self, name: str) -> Facts: ...
 
     def history(self) -> list[Facts]:
-        """Every selection, the newest first."""
+        """All selections, newest first."""
 
     def select(self, name: str, why: str) -> Facts: ...
 
@@ -57,33 +61,33 @@ class Place(Protocol):
     def delete(self, name: str, why: str) -> None: ...
 
     def classify(self, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
-        """`model` (None: the selected one) and `predictions`."""
+        """Returns the `model` used (by default the selected one) and the `predictions`."""
 
     def card(self, name: str, html: bool) -> str:
-        """The model on one page, as HTML or Markdown."""
+        """The model card, as HTML or Markdown."""
 
     def archive(self, name: str) -> bytes:
-        """The whole model as one file."""
+        """The whole model as one zip file."""
 
     def add(self, data: bytes, name: str | None, why: str, trust: bool = False) -> Facts:
-        """Registers what `archive` gave, here or elsewhere.
+        """Registers a file made by `archive`.
 
-        `trust`: bytes for a library's own parser (LightGBM's) are taken, whoever made them.
+        With `trust`, a pipeline in a library's own format (LightGBM's) is accepted from anyone.
         """
 
 
-Use = Literal["look", "change", "make"]  # looking writes nothing; only importing makes a registry where there is none
+Use = Literal["look", "change", "make"]  # "look" writes nothing; only "make" creates a registry
 
 
-def open_place(home: Path | None, url: str | None, key: str | None, use: Use = "look") -> Place:
-    """Raises NotFound, InvalidInput, Corrupt, Unavailable."""
+def open_target(home: Path | None, url: str | None, key: str | None, use: Use = "look") -> Target:
+    """Opens the registry that the options name. Raises NotFound, InvalidInput, Corrupt, Unavailable."""
     settings = load_settings()
     if home is not None and url is not None:
-        raise InvalidInput("--home is a folder of this machine, --url another machine's API: take one of them")
+        raise InvalidInput("use either --home (a folder on this machine) or --url (the API of another machine)")
     address = url or (settings.remote.url if home is None else None)
     if address is None:
         if key is not None:
-            raise InvalidInput("--key is for an API: name it with --url")
+            raise InvalidInput("--key requires --url, the address of the API")
         return open_local(home, use)
     from command.models.remote import Remote
 
@@ -91,40 +95,25 @@ def open_place(home: Path | None, url: str | None, key: str | None, use: Use = "
 
 
 def open_local(home: Path | None, use: Use = "look") -> Local:
-    """For what only the registry's own files can answer."""
+    """Opens the registry on this machine, for operations that need its files."""
     from command.models.local import Local
 
     return Local(settings_of(home), use)
 
 
-def registry_settings(home: Path | None) -> RegistrySettings:
-    """Of the settings, or of a home. Raises InvalidInput when the folder is no home."""
-    return settings_of(home).registry
-
-
-def settings_of(home: Path | None) -> Settings:
-    """All of them, with a home's own servers. Raises InvalidInput when the folder is no home."""
-    settings: Settings = load_settings()
-    if home is not None:
-        from command.doctor.home import see
-
-        settings = see(home, settings).settings
-    return settings
-
-
 def model_names(incomplete: str) -> list[str]:
-    """For completion in a shell: quick, silent, and never making a registry."""
+    """The names for shell completion. Quick and silent, and creates no registry."""
     try:
         from registry.registry import Registry
 
         settings = load_settings().registry
-        if "://" in settings.url:  # a bucket is not quick
+        if "://" in settings.url:  # reading a bucket is too slow
             return []
         names = Registry.existing(settings).state.models
-    except Exception:  # noqa: BLE001 - a shell that completes shows no error
+    except Exception:  # noqa: BLE001 - shell completion shows no errors
         return []
     return sorted(name for name in names if name.startswith(incomplete))
 
 
-Name = Annotated[str, typer.Argument(help="The model's name.", autocompletion=model_names)]
+Name = Annotated[str, typer.Argument(help="The name of a model.", autocompletion=model_names)]
 Names = Annotated[list[str] | None, typer.Argument(help="Names of models.", autocompletion=model_names)]

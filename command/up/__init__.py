@@ -1,1 +1,1 @@
-"""Broker, Redis and all services on one machine, from wheels: what `zelador up` and `zelador demo` run."""
+"""Runs the broker, Redis and all services on one machine, for `zelador up` and `zelador demo`."""

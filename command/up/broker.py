@@ -10,7 +10,7 @@ from iotcore import IotCoreBroker
 
 def main() -> None:
     logging.basicConfig(level="ERROR")
-    # rumqttd wraps its routing in error spans: its own log would be a line a packet.
+    # rumqttd wraps its routing in error spans, so its log would have one line per packet.
     logging.getLogger("rumqttd").setLevel(logging.CRITICAL)
     IotCoreBroker(config_path=sys.argv[1]).run_forever()
 

@@ -1,17 +1,17 @@
-"""Client ids that no device may use: a broker hands a session, and what it holds, to whoever connects with its id."""
+"""Client ids that devices may not use: a broker gives a session and its queue to any client with its id."""
 
 from __future__ import annotations
 
 from zelador.settings import Settings
 
 SERVICES = ("zelador-ingest", "zelador-inference", "zelador-trainer", "zelador-api", "zelador-probe")
-# Of the commands that people run; each run has an id of its own.
-PEOPLE = ("zelador-watch-", "zelador-simulate-", "zelador-demo-", "zelador-doctor-")
+# The commands that people run. Each run has its own id.
+COMMANDS = ("zelador-watch-", "zelador-simulate-", "zelador-demo-", "zelador-doctor-")
 SEPARATORS = "-_.:/#@ "
 
 
 class ReservedIds:
-    """The ids of our own services, as configured and by default, and these with a suffix."""
+    """The ids of the services, as configured and by default, alone or with a suffix."""
 
     def __init__(self, settings: Settings) -> None:
         self._configured = (settings.ingest.client_id, f"zelador-{settings.inference.instance}")
@@ -19,7 +19,7 @@ class ReservedIds:
     def __contains__(self, client_id: object) -> bool:
         if not isinstance(client_id, str) or client_id in self._configured:
             return True
-        if client_id.startswith(PEOPLE):
+        if client_id.startswith(COMMANDS):
             return False
         return client_id.startswith(SERVICES) or any(
             client_id.startswith(own) and client_id[len(own)] in SEPARATORS for own in self._configured

@@ -1,4 +1,4 @@
-"""The CONNECT packet (MQTT 3.1.1 and 5, 3.1) of a device, as far as the gate needs it. Pure: no socket."""
+"""Parses the parts of a CONNECT packet (MQTT 3.1, 3.1.1 and 5) that the gate needs. Pure: no socket."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 CONNECT = 0x10
 MQTT_5 = 5
-MAX_CONNECT_BYTES = 131_072  # a will of the largest size, and what no device needs for the rest
+MAX_CONNECT_BYTES = 131_072  # a will of the maximum size, and ample room for the rest
 MAX_NAME_BYTES = 8  # of the protocol, MQTT or MQIsdp
-BRIDGE = 0x80  # Mosquitto takes a level with this bit as a bridge
+BRIDGE = 0x80  # Mosquitto treats a client with this bit in the level as a bridge
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class Connect:
 
 
 def read_connect(start: bytes | bytearray) -> Connect | None:
-    """The CONNECT packet that `start` begins with; None while more bytes are needed.
+    """Parses the CONNECT packet at the start of the bytes; None while more bytes are needed.
 
-    Raises ValueError when it is no CONNECT packet, or is larger than any device needs.
+    Raises ValueError if it is not a CONNECT packet, or is too large.
     """
     if not start:
         return None
@@ -42,7 +42,7 @@ def read_connect(start: bytes | bytearray) -> Connect | None:
 
 
 def read_varint(data: bytes | bytearray, at: int) -> tuple[int, int]:
-    """A variable byte integer (MQTT 5, 1.5.5) and where it ends; (0, 0) while it is not whole. Raises ValueError."""
+    """A variable byte integer (MQTT 5, 1.5.5) and its end; (0, 0) if it is incomplete. Raises ValueError."""
     value = 0
     for shift in (0, 7, 14, 21):
         if at >= len(data):
@@ -55,7 +55,7 @@ def read_varint(data: bytes | bytearray, at: int) -> tuple[int, int]:
 
 
 def read_text(data: bytes | bytearray, at: int) -> tuple[bytes, int]:
-    """A field with two bytes of length in front, and where it ends. Raises ValueError when it is not whole."""
+    """A field with a two-byte length, and its end. Raises ValueError if it is incomplete."""
     end = at + 2 + int.from_bytes(data[at : at + 2], "big")
     if at + 2 > len(data) or end > len(data):
         raise ValueError("a field reaches beyond its packet")

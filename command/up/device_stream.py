@@ -1,7 +1,7 @@
-"""What a device sends to a broker that does not survive all of it: rumqttd, the wheel's.
+"""Checks what a device sends to rumqttd, the broker from the wheel, which some packets crash.
 
-rumqttd's router ends, and with it every connection, at a topic whose first character has several bytes, and at
-packets that only a server may send. Each packet is looked at before the broker sees it; payloads pass as they come.
+A topic whose first character has several bytes, or a packet that only a server may send, ends rumqttd's router and
+every connection with it. Each packet is checked before the broker receives it; payloads pass unchecked.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from command.up.connect_packet import MQTT_5, read_text, read_varint
 PUBLISH, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT = 3, 8, 10, 14
 ACKNOWLEDGEMENTS = frozenset((4, 5, 6, 7))  # PUBACK, PUBREC, PUBREL, PUBCOMP
 PINGREQ = 12
-MAX_FILTER_PACKET = 262_144  # bytes of a SUBSCRIBE or UNSUBSCRIBE, which is held until it is whole
+MAX_FILTER_PACKET = 262_144  # bytes of a SUBSCRIBE or UNSUBSCRIBE, which is buffered until it is complete
 MAX_SMALL_PACKET = 65_536  # bytes of an acknowledgement or a DISCONNECT
 
 
 class Refused(ValueError):
-    """The broker must not see this: the device's connection is closed."""
+    """The packet must not reach the broker, so the device's connection is closed."""
 
 
 class DeviceStream:
-    """Fed with what the device sends after its CONNECT, in pieces of any size. Holds one packet's head at most."""
+    """Checks what a device sends after its CONNECT, in chunks of any size. Buffers at most the head of one packet."""
 
     def __init__(self, level: int) -> None:
         self._v5 = level >= MQTT_5
         self._held = bytearray()
-        self._needed = 0  # bytes of it, before another look is worth it
-        self._passing = 0  # bytes of the present packet that are still to come, and may pass
+        self._needed = 0  # bytes that the buffer needs before the next check
+        self._passing = 0  # remaining bytes of the current packet, which may pass
 
     def feed(self, data: bytes) -> bytes:
-        """What may be passed on to the broker now. Raises Refused."""
+        """Returns what may be sent to the broker now. Raises Refused."""
         if self._passing >= len(data):
             self._passing -= len(data)
             return data
@@ -43,9 +43,11 @@ class DeviceStream:
         self._passing = 0
         while at < end:
             first, body = data[at], at + 2
-            if first & 0xF0 == PUBLISH << 4 and first & 6 != 6 and at + 6 < end:  # nearly all, so without a call
+            if (
+                first & 0xF0 == PUBLISH << 4 and first & 6 != 6 and at + 6 < end
+            ):  # nearly every packet, so without a call
                 length = data[at + 1]
-                if length > 0x7F:  # of two bytes; of more is left to the check
+                if length > 0x7F:  # a two-byte length; longer ones are left to _check
                     length, body = (length & 0x7F | data[body] << 7, body + 1) if data[body] < 0x80 else (0, body)
                 named = body + 2 + (data[body] << 8 | data[body + 1])
                 stop = body + length
@@ -53,7 +55,7 @@ class DeviceStream:
                     at = stop
                     continue
             stop = self._check(data, at, end)
-            if stop == 0:  # its head is not whole
+            if stop == 0:  # its head is incomplete
                 self._held += data[at:]
                 return data[:at]
             at = stop
@@ -61,7 +63,7 @@ class DeviceStream:
         return data
 
     def _check(self, data: bytes, at: int, end: int) -> int:
-        """Where the packet that begins at `at` ends, once it may pass; 0 while more of it is needed."""
+        """Checks the packet that begins at `at`. Returns its end if it may pass, or 0 while more bytes are needed."""
         first, self._needed = data[at], 0
         if at + 1 < end and data[at + 1] < 0x80:
             length, body = data[at + 1], at + 2
@@ -99,7 +101,7 @@ class DeviceStream:
             return stop
         if kind == PINGREQ and length == 0:
             return stop
-        raise Refused(f"a packet of the kind {kind}, which no client sends here")
+        raise Refused(f"a packet of type {kind}, which a client may not send here")
 
     def _check_filters(self, body: bytes, options: int) -> None:
         try:
@@ -125,6 +127,6 @@ class DeviceStream:
 
 
 def check_topic(topic: bytes) -> None:
-    """Raises Refused for a topic or filter that ends rumqttd's router."""
+    """Raises Refused for a topic or filter that crashes rumqttd's router."""
     if topic[:1] >= b"\x80":
-        raise Refused(f"the topic {topic[:80].decode(errors='replace')!r} does not begin with an ASCII character")
+        raise Refused(f"the topic {topic[:80].decode(errors='replace')!r} does not start with an ASCII character")

@@ -1,13 +1,13 @@
-"""The door through which devices reach the embedded broker.
+"""The gate: a proxy through which devices reach the embedded broker.
 
-The embedded broker forgets everything at its death, also what it has acknowledged and not yet handed on.
-So at a stop this door is held first: no device is heard any more, the ingester takes what the broker
-still has, and only then does the broker go. And after a start it admits devices only once the ingester
-has subscribed: a broker without a subscriber acknowledges a reading and drops it.
+When the embedded broker stops, it loses everything, including acknowledged messages that it has not delivered. So
+a stop begins at the gate: it stops reading from devices, the ingester takes what the broker still has, and only then
+the broker is stopped. After a start, the gate admits devices only when the ingester has subscribed, because a broker
+without a subscriber acknowledges a reading and drops it.
 
-The door also tells MQTT 5 from 3.1.1 by the first packet, so that one port serves both (rumqttd needs a
-listener for each), and keeps out what a device must not do: connect with the client id of a service, which
-connects behind the door, and send rumqttd what ends it.
+The gate also detects MQTT 5 or 3.1.1 from the first packet, so that one port serves both (rumqttd needs a listener
+for each). It refuses devices that use the client id of a service (services do not connect through the gate), and
+packets that would crash rumqttd.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from zelador.log_limit import LogLimit
 
 log = logging.getLogger(__name__)
 
-ADMIT_S = 30.0  # how long a device is kept waiting for the ingester before it is sent away
-HELLO_S = 10.0  # a connection that has not said CONNECT by then is closed
+ADMIT_S = 30.0  # how long a device waits for the ingester before it is disconnected
+HELLO_S = 10.0  # a connection without a CONNECT packet by then is closed
 FLUSH_S = 0.05
-LOG_S, LOG_LINES = 60.0, 10  # of devices that were sent away
-# rumqttd refuses these ids, and more than 10,010 connections, and ends when one that it refused comes again.
+LOG_S, LOG_LINES = 60.0, 10  # for refused devices
+# rumqttd refuses these ids and more than 10,010 connections, and crashes when a refused client reconnects.
 FORBIDDEN_IN_IDS = frozenset("+#$/")
 MAX_DEVICES = 10_000
 INVALID_ID_5 = b"\x20\x03\x00\x85\x00"  # CONNACK: client identifier not valid
@@ -37,7 +37,7 @@ INVALID_ID_3 = b"\x20\x02\x00\x02"  # CONNACK: identifier rejected
 
 
 class _Side(asyncio.Protocol):
-    """One end of a pair; whatever it reads is written to its peer, and it rests while the peer cannot take more."""
+    """One end of a proxied connection. It writes what it reads to its peer, and pauses while the peer is full."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
@@ -57,24 +57,24 @@ class _Side(asyncio.Protocol):
             self.peer.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        held = self._gate.holding and isinstance(self.peer, _Device)
-        if self.peer is not None and self.peer.transport is not None and not held:
+        is_held = self._gate.holding and isinstance(self.peer, _Device)
+        if self.peer is not None and self.peer.transport is not None and not is_held:
             self.peer.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        # Closed, never reset: rumqttd that cannot write a CONNACK ends when the same client id comes again.
+        # Close, never reset: if rumqttd cannot write a CONNACK, it crashes when the same client id reconnects.
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.close()
         self.peer = None
 
 
 class _Device(_Side):
-    """The device's end: the first packet tells which listener it needs."""
+    """The device's end. The first packet decides which listener it needs."""
 
     def __init__(self, gate: Gate) -> None:
         super().__init__(gate)
         self._start = bytearray()
-        self._stream: DeviceStream | None = None  # where the broker does not survive everything
+        self._stream: DeviceStream | None = None  # set if the broker needs protection from some packets
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -88,7 +88,7 @@ class _Device(_Side):
             try:
                 super().data_received(data if self._stream is None else self._stream.feed(data))
             except Refused as error:
-                self._send_away(str(error))
+                self._refuse(str(error))
             return
         self._start += data
         if self._task is not None or self.transport is None:
@@ -96,7 +96,7 @@ class _Device(_Side):
         try:
             found = read_connect(self._start)
         except ValueError as error:
-            self._send_away(str(error))
+            self._refuse(str(error))
             return
         if found is None:
             return
@@ -104,7 +104,7 @@ class _Device(_Side):
             self._timer.cancel()
         if why := self._gate.objection(found.client_id):
             self.transport.write(INVALID_ID_5 if found.level >= MQTT_5 else INVALID_ID_3)
-            self._send_away(why)
+            self._refuse(why)
             return
         self.transport.pause_reading()
         self._task = asyncio.get_running_loop().create_task(self._open(found))
@@ -119,7 +119,7 @@ class _Device(_Side):
         loop = asyncio.get_running_loop()
         try:
             _, broker = await loop.create_connection(lambda: _Side(self._gate), HOST, port)
-        except OSError:  # the broker is away: the device tries again, as it does with any broker
+        except OSError:  # the broker is down: the device reconnects, as with any broker
             self._close()
             return
         if self.transport is None or self.transport.is_closing() or broker.transport is None:
@@ -134,14 +134,14 @@ class _Device(_Side):
                 start = start[: connect.size] + self._stream.feed(start[connect.size :])
             except Refused as error:
                 broker.transport.close()
-                self._send_away(str(error))
+                self._refuse(str(error))
                 return
         self.peer, broker.peer = broker, self
         broker.transport.write(start)
         if not self._gate.holding:
             self.transport.resume_reading()
 
-    def _send_away(self, why: str) -> None:
+    def _refuse(self, why: str) -> None:
         self._gate.complain(why)
         self._close()
 
@@ -157,12 +157,12 @@ class _Device(_Side):
 
 
 class Gate:
-    """Listens on `port`; an event loop in a thread of its own."""
+    """The proxy. It listens on `port`, with an event loop in its own thread."""
 
     def __init__(
         self, port: int, v5_port: int, v4_port: int, reserved: Container[str] = (), fragile: bool = False
     ) -> None:
-        """`reserved` has the client ids that no device may use; `fragile`: the broker is rumqttd."""
+        """`reserved` contains the client ids that devices may not use. `fragile`: the broker is rumqttd."""
         self.reserved, self.fragile = reserved, fragile
         self._log_limit = LogLimit(LOG_S, LOG_LINES)
         self.port, self.v5_port, self.v4_port = port, v5_port, v4_port
@@ -174,35 +174,35 @@ class Gate:
         self._server: asyncio.Server | None = None
 
     def open(self) -> None:
-        """Raises OSError when the port is taken."""
+        """Starts listening. Raises OSError if the port is in use."""
         self._thread.start()
         self._call(self._listen())
 
     def objection(self, client_id: str) -> str | None:
-        """Why no device may connect with this id."""
+        """Why a device may not connect with this id, or None."""
         if client_id in self.reserved:
             return f"{client_id[:80]!r} is the client id of a service"
         if self.fragile and set(client_id) & FORBIDDEN_IN_IDS:
-            return f"rumqttd takes no client id like {client_id[:80]!r}, with one of + # $ /"
+            return f"rumqttd does not accept {client_id[:80]!r}: a client id must not contain + # $ /"
         if len(self.devices) > MAX_DEVICES:
             return f"more than {MAX_DEVICES} devices are connected"
         return None
 
     def complain(self, why: str) -> None:
-        """Logs why a device was sent away."""
+        """Logs why a device was refused."""
         if self._log_limit.due():
-            log.warning("sent a device away: %s%s", why, self._log_limit.take_skipped())
+            log.warning("refused a device: %s%s", why, self._log_limit.take_skipped())
 
     def admit(self, yes: bool) -> None:
-        """Whether devices are let through to the broker; those that come meanwhile wait."""
+        """Lets devices connect to the broker, or makes new ones wait."""
         self._loop.call_soon_threadsafe(self.admitted.set if yes else self.admitted.clear)
 
     def hold(self) -> None:
-        """Hears no device any more; what the broker has to say to them still goes out."""
+        """Stops reading from devices. What the broker sends to them is still delivered."""
         self._call(self._hold())
 
     def flush(self, within_s: float) -> None:
-        """Waits until the devices have been given what the broker sent them."""
+        """Waits until everything that the broker sent has been written to the devices."""
         self._call(self._flush(within_s))
 
     def close(self) -> None:
@@ -228,7 +228,7 @@ class Gate:
 
     async def _flush(self, within_s: float) -> None:
         deadline = self._loop.time() + within_s
-        await asyncio.sleep(FLUSH_S)  # what the broker is just sending
+        await asyncio.sleep(FLUSH_S)  # for what the broker is sending now
         while any(d.transport and d.transport.get_write_buffer_size() for d in self.devices):
             if self._loop.time() > deadline:
                 return

@@ -1,4 +1,4 @@
-"""A home: the folder in which `zelador up` keeps everything, and the lock that only one may hold."""
+"""A home: the folder in which `zelador up` keeps its data, with a lock that one process can hold."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from zelador.user import expanded
 
 log = logging.getLogger(__name__)
 
-OTHERS = 0o077  # the rights of everybody but the owner
+OTHERS_MODE = 0o077  # the permissions of everyone but the owner
 REDIS_CONFIG = "redis.conf"
-DRAIN_S = 2.0  # at a stop, how long the ingester takes what the broker still has, and the worker what waits
-QUIET_S = 3.0  # after a start of the broker, how long its subscribers have to come back
+DRAIN_S = 2.0  # at a stop, the time for the ingester to drain the broker and for the worker to drain the buffer
+QUIET_S = 3.0  # after a restart of the broker, the time for its subscribers to reconnect
 
 README = """This folder is a home of Zelador (made by `zelador up`).
 
 home.json   the ports of this home
-up.json     what runs now: addresses and process ids (only while it runs)
+up.json     addresses and process ids (only while `zelador up` is running)
 keys.json   SHA-256 digests of the API keys, never the keys; keys-used.json: when each was last used
-audit.jsonl every change that was made over the API: who, what, before, after; audit-….jsonl: those before it
-registry/   the models (registry/README.txt says more)
-redis/      the buffer: readings, ledger, quarantine; redis.conf: the password of its server
-admin.key   the first admin key, where there was no terminal to show it on: read it, keep it elsewhere, remove it
+audit.jsonl the audit log of all changes: who, what, before, after; audit-….jsonl: its older parts
+registry/   the models (see registry/README.txt)
+redis/      the buffer: readings, ledger, quarantine; redis.conf: the password of Redis
+admin.key   the first admin key, if there was no terminal to show it: store it elsewhere, then delete the file
 """
 
 
 class Home:
-    """Takes the lock. Raises Conflict while another `up` has it, Unavailable when the folder cannot be written."""
+    """Takes the lock. Raises Conflict if another `up` has it, Unavailable if the folder cannot be written."""
 
     def __init__(self, path: Path) -> None:
         self.path = expanded(path)
@@ -48,7 +48,7 @@ class Home:
             (self.path / "README.txt").write_text(README, encoding="utf-8")
         except OSError as error:
             raise Unavailable(
-                f"{self.path} cannot be written ({error.strerror}); name another folder with --home"
+                f"cannot write to {self.path} ({error.strerror}); choose another folder with --home"
             ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,7 +56,7 @@ class Home:
             running = self.read("up.json").get("pids", {}).get("up", "unknown")
             self._lock.close()
             raise Conflict(
-                f"{self.path} is in use by another zelador (process {running}); stop it, or name another --home"
+                f"{self.path} is in use by another zelador (process {running}); stop it, or choose another --home"
             ) from None
 
     @property
@@ -73,11 +73,11 @@ class Home:
 
     @property
     def admin_key(self) -> Path:
-        """Where the first admin key goes when there is no terminal to show it on."""
+        """The file for the first admin key, used if there is no terminal to show it."""
         return self.path / "admin.key"
 
     def redis_config(self) -> Path:
-        """The configuration of this home's Redis: its password, made once, for our eyes only."""
+        """The Redis configuration with the password of this home, created once and readable only by the owner."""
         path = self.path / REDIS_CONFIG
         if redis_password(self.path) is None:
             write_private(path, f"requirepass {secrets.token_hex(32)}\n")
@@ -103,7 +103,7 @@ class Home:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Whole or not at all, and for the owner's eyes only."""
+    """Writes a file atomically, readable only by the owner."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -113,23 +113,23 @@ def write_private(path: Path, text: str) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Shuts a home out of other users' sight: also one that an earlier version left open, but no folder of others' use.
+    """Removes other users' access to a home, or to an empty folder that will become one.
 
-    `zelador up --home .` must not take away what is shared in the present folder.
+    A folder with other contents keeps its permissions: `zelador up --home .` must not close a shared folder.
     """
     found = path.stat()
-    if found.st_uid != os.geteuid() or not found.st_mode & OTHERS:
+    if found.st_uid != os.geteuid() or not found.st_mode & OTHERS_MODE:
         return
-    ours = any((path / name).exists() for name in ("home.json", "keys.json", "registry/log"))
-    if ours or not any(path.iterdir()):
+    is_home = any((path / name).exists() for name in ("home.json", "keys.json", "registry/log"))
+    if is_home or not any(path.iterdir()):
         path.chmod(0o700)
-        log.info("%s is for its owner alone from now on (0700)", path)
+        log.info("removed other users' access to %s (0700)", path)
     else:
-        log.warning("%s is open to other users of this machine (chmod 700 it, or choose a folder of its own)", path)
+        log.warning("other users of this machine have access to %s (chmod 700 it, or choose an empty folder)", path)
 
 
 def redis_password(folder: Path) -> str | None:
-    """Of a home's Redis; None for one that was not started since it has a password."""
+    """The password of a home's Redis, or None if the home was never started."""
     try:
         words = (folder / REDIS_CONFIG).read_text(encoding="utf-8").split()
     except OSError:
@@ -138,7 +138,7 @@ def redis_password(folder: Path) -> str | None:
 
 
 def read_memory(folder: Path, name: str) -> dict[str, Any]:
-    """A JSON object of the home; empty when it is not there or damaged (only a memory of ports). Takes no lock."""
+    """A JSON file of the home; empty if it is missing or damaged, because it holds only addresses. Takes no lock."""
     try:
         found = json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -147,11 +147,11 @@ def read_memory(folder: Path, name: str) -> dict[str, Any]:
 
 
 def home_settings(settings: Settings, folder: Path, ports: Mapping[str, int], remembers: bool) -> Settings:
-    """The given settings, with a home's addresses and folders. `remembers`: its broker's sessions outlive it."""
+    """The settings with a home's addresses and folders. `remembers`: sessions survive a restart of its broker."""
     given = settings.model_dump(by_alias=True, exclude_defaults=True)
     password = redis_password(folder)
     secret = f":{password}@" if password else ""
-    ours: dict[str, dict[str, Any]] = {
+    overrides: dict[str, dict[str, Any]] = {
         "mqtt": {"url": f"mqtt://{HOST}:{ports['broker5']}", "shared_group": None},
         "redis": {"url": f"redis://{secret}{HOST}:{ports['redis']}/0"},
         "registry": {"url": str(folder / "registry")},
@@ -160,5 +160,5 @@ def home_settings(settings: Settings, folder: Path, ports: Mapping[str, int], re
         "inference": {"quiet_s": 0.0 if remembers else QUIET_S},
     }
     if not remembers:
-        ours["mqtt"]["system_topics"] = False  # iotcore hangs up at $SYS
-    return load_settings(**{**given, **{name: {**given.get(name, {}), **values} for name, values in ours.items()}})
+        overrides["mqtt"]["system_topics"] = False  # iotcore disconnects a client that subscribes to $SYS
+    return load_settings(**{**given, **{name: {**given.get(name, {}), **values} for name, values in overrides.items()}})

@@ -1,4 +1,4 @@
-"""Ports on the loopback: which are free, and the ones that a home had before."""
+"""Chooses ports on the loopback: those that a home had before, or free ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from zelador.errors import Unavailable
 
 HOST = "127.0.0.1"
+PORT_HELP = "The port for {}. Default: the one that the home had before, or a free one."
 
 
 def is_free(port: int) -> bool:
@@ -21,19 +22,19 @@ def is_free(port: int) -> bool:
 
 
 def choose(names: Sequence[str], asked: Mapping[str, int | None], before: Mapping[str, int]) -> dict[str, int]:
-    """A port for each name: the one asked for, else the one it had before if free, else any.
+    """A port for each name: the requested one, else the earlier one if it is free, else any free port.
 
-    Raises Unavailable when a port that was asked for is taken.
+    Raises Unavailable if a requested port is in use.
     """
     chosen: dict[str, int] = {}
-    held: list[socket.socket] = []
+    open_sockets: list[socket.socket] = []
     try:
         for name in names:
             port = asked.get(name)
             if port is not None:
                 if port in chosen.values() or not is_free(port):
                     raise Unavailable(
-                        f"port {port} ({name}) is taken; name another with --{name}-port, or leave it out"
+                        f"port {port} ({name}) is in use; choose another with --{name}-port, or omit the option"
                     )
                 chosen[name] = port
             elif (old := before.get(name)) and old not in chosen.values() and is_free(old):
@@ -41,10 +42,10 @@ def choose(names: Sequence[str], asked: Mapping[str, int | None], before: Mappin
         for name in names:
             if name not in chosen:
                 probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-                held.append(probe)  # held until all are chosen, so that no two get the same
+                open_sockets.append(probe)  # open until all are chosen, so that no two are equal
                 probe.bind((HOST, 0))
                 chosen[name] = probe.getsockname()[1]
     finally:
-        for probe in held:
+        for probe in open_sockets:
             probe.close()
     return chosen

@@ -1,4 +1,4 @@
-"""Whether the embedded broker answers. A process that lives is not enough: its router can die alone."""
+"""Checks that the embedded broker answers. Its router can die while the process keeps running."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 3.0
 ANSWER_S = 5.0
-PATIENCE = 3  # probes in a row without an answer before the broker is given up
+MAX_UNANSWERED = 3  # probes in a row, before the broker counts as dead
 
 
 class BrokerProbe:
-    """A small message at QoS 1 that the broker has to confirm."""
+    """Publishes a small message at QoS 1, which the broker has to confirm."""
 
     def __init__(self, settings: MqttSettings, stop: Event) -> None:
         self._settings = settings
@@ -29,7 +29,7 @@ class BrokerProbe:
         self._thread: threading.Thread | None = None
 
     def answers(self) -> bool:
-        """Asks once; connects anew if need be."""
+        """Sends one probe; reconnects if needed."""
         try:
             if not self._link.connected:
                 self._link.close()
@@ -44,7 +44,7 @@ class BrokerProbe:
         return False
 
     def start(self, give_up: Callable[[], None]) -> None:
-        """Asks every few seconds; calls `give_up` when the broker has not answered PATIENCE times in a row."""
+        """Probes every few seconds. Calls `give_up` when the broker has not answered MAX_UNANSWERED times in a row."""
         self._thread = threading.Thread(target=self._watch, args=(give_up,), name="probe", daemon=True)
         self._thread.start()
 
@@ -58,10 +58,10 @@ class BrokerProbe:
         return Link(self._settings, LinkOptions(f"zelador-probe-{os.getpid()}"), self._stop)
 
     def _watch(self, give_up: Callable[[], None]) -> None:
-        silent = 0
+        unanswered = 0
         while not self._stop.wait(EVERY_S):
-            silent = 0 if self.answers() else silent + 1
-            if silent >= PATIENCE and not self._stop.is_set():
-                log.error("the broker has not answered %d probes in a row", silent)
+            unanswered = 0 if self.answers() else unanswered + 1
+            if unanswered >= MAX_UNANSWERED and not self._stop.is_set():
+                log.error("the broker has not answered %d probes in a row", unanswered)
                 give_up()
-                silent = 0
+                unanswered = 0

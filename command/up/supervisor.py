@@ -1,4 +1,4 @@
-"""Keeps programs running: whatever dies is started again, however often, with a back-off."""
+"""Keeps programs running: restarts a program that dies, with a back-off."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from zelador.retry import backoff
 
 log = logging.getLogger(__name__)
 
-SETTLED_S = 30.0  # a program that ran so long starts again at once
+SETTLED_S = 30.0  # a program that ran this long restarts without a longer back-off
 CAP_S = 10.0  # the longest back-off
 TETHER = Path(__file__).with_name("tether.py")
 
 
 @dataclass(slots=True)
 class Program:
-    """A command to keep running; `environment` is added to our own."""
+    """A command to keep running. `environment` is added to that of this process."""
 
     name: str
     command: Sequence[str]
@@ -45,7 +45,7 @@ class Supervisor:
 
     def __init__(self, output: IO[bytes] | None = None, changed: Callable[[], None] = lambda: None) -> None:
         self._programs: dict[str, Program] = {}
-        self._output = output  # where the programs' own output goes; None: our standard error
+        self._output = output  # where the programs write their output; None: standard error
         self._changed = changed
 
     def add(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
@@ -56,12 +56,12 @@ class Supervisor:
         return {name: program.pid for name, program in self._programs.items()}
 
     def begun_at(self, name: str) -> int | None:
-        """When the program's present process was started (ms since 1970 UTC); None while there is none."""
+        """When the program's current process was started (ms since 1970 UTC); None if it is not running."""
         program = self._programs[name]
         return program.begun_at if program.pid is not None else None
 
     def step(self) -> None:
-        """Looks at every program once; starts those that are due."""
+        """Checks each program once, and starts those that are due."""
         now = time.monotonic()
         for program in self._programs.values():
             if program.process is not None and (code := program.process.poll()) is not None:
@@ -70,19 +70,19 @@ class Supervisor:
                 program.deaths += 1
                 delay = backoff(program.deaths, first=0.2, cap=CAP_S)
                 program.process, program.starts_at = None, now + delay
-                log.warning("%s ended (%s); it starts again in %.1f s", program.name, _how(code), delay)
+                log.warning("%s ended (%s); restarting it in %.1f s", program.name, _how(code), delay)
             if program.process is None and now >= program.starts_at:
                 self._start(program)
                 self._changed()
 
     def kill(self, name: str) -> None:
-        """For a program that lives and does not answer."""
+        """Kills a program that runs but does not answer."""
         if (pid := self._programs[name].pid) is not None:
             log.error("%s does not answer; killing it", name)
             os.kill(pid, signal.SIGKILL)
 
     def stop(self, names: Sequence[str], within_s: float) -> None:
-        """SIGTERM to all of `names`; SIGKILL to what is left after `within_s`."""
+        """Sends SIGTERM to `names`, and SIGKILL to those still running after `within_s`."""
         programs = [self._programs.pop(name) for name in names if name in self._programs]
         running = [program.process for program in programs if program.process is not None and program.pid is not None]
         for process in running:
@@ -105,14 +105,14 @@ class Supervisor:
             stdout=output,
             stderr=output,
             env={**_inherited(), **program.environment},
-            process_group=0,  # Ctrl-C reaches us alone, so that we stop them in order
+            process_group=0,  # Ctrl-C reaches only this process, which stops the programs in order
         )
         program.started_at = time.monotonic()
         program.begun_at = time.time_ns() // 1_000_000
 
 
 def _inherited() -> dict[str, str]:
-    """Our environment without the user's settings: a program gets its own, whole."""
+    """The environment without ZELADOR_ variables: a program gets its complete settings from here."""
     return {name: value for name, value in os.environ.items() if not name.startswith("ZELADOR_")}
 
 

@@ -1,6 +1,6 @@
 """Runs a program that dies with its parent: `python tether.py PARENT_PID PROGRAM ARG…`.
 
-The program keeps this process's id. A file of its own, run without our packages, so that it starts in milliseconds.
+The program keeps this process id. This file imports no package of Zelador, so that it starts in milliseconds.
 """
 
 import ctypes
@@ -18,13 +18,13 @@ def main() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     else:
         _watch(parent)
-    if os.getppid() != parent:  # it died before we could ask
+    if os.getppid() != parent:  # the parent died before the tether was set
         sys.exit(1)
     os.execvp(command[0], command)  # noqa: S606
 
 
 def _watch(parent: int) -> None:
-    """Where the kernel does not tell: a second process looks, and passes the end on."""
+    """On systems without PDEATHSIG, forks a process that polls the parent, and ends the program when it is gone."""
     program = os.getpid()
     if os.fork() != 0:
         return

@@ -1,4 +1,4 @@
-"""`zelador up`: broker, Redis and all services of one home, started, watched, and stopped in order."""
+"""Starts, supervises and stops the broker, Redis and all services of one home."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from zelador.settings import Settings, environment
 
 log = logging.getLogger(__name__)
 
-READY_S = 60.0  # how long everything may take to answer at the start
-LOOK_S = 0.1  # between two looks of the supervisor
+READY_S = 60.0  # the time limit for everything to answer at the start
+POLL_S = 0.1  # between two checks by the supervisor
 SERVICES = {"ingest": "ingest", "inference": "infer", "trainer": "trainer", "api": "api"}
 
 
@@ -52,16 +52,16 @@ class Up:
         """Takes the home's lock and chooses the ports. Raises Conflict or Unavailable."""
         self.home = Home(home)
         self._stop = stop
-        before = self.home.read("home.json")
+        remembered = self.home.read("home.json")
         asked = dict(ports or {})
         if settings.api.port != type(settings.api)().port:
             asked.setdefault("api", settings.api.port)
         try:
-            self.ports = choose(("mqtt", "redis", "api", "broker5", "broker4"), asked, before)
+            self.ports = choose(("mqtt", "redis", "api", "broker5", "broker4"), asked, remembered)
         except Unavailable:
             self.home.release()
             raise
-        self.home.write("home.json", {**before, **self.ports})
+        self.home.write("home.json", {**remembered, **self.ports})
         try:
             self.broker = broker_server(
                 self.home.path, self.ports["broker5"], self.ports["broker4"], settings.embedded.broker
@@ -99,7 +99,7 @@ class Up:
         return f"http://{HOST}:{self.ports['api']}"
 
     def describe(self) -> dict[str, Any]:
-        """What a script needs to know; the keys are a promise (docs/reference/cli.md)."""
+        """What a script needs to know. The keys are a public interface (docs/reference/cli.md)."""
         return {
             "mqtt": self.mqtt_url,
             "mqtt3": self.mqtt_url,
@@ -112,7 +112,7 @@ class Up:
         }
 
     def start(self) -> None:
-        """Starts everything; returns when all of it answers. Raises Unavailable, and leaves nothing running."""
+        """Starts everything, and returns when all of it answers. If it raises Unavailable, nothing is left running."""
         try:
             self._supervisor.add("broker", self.broker.command)
             self._supervisor.add("redis", self.redis.command)
@@ -120,7 +120,7 @@ class Up:
             log.info("Redis: %s %s, %s", self.redis.name, self.redis.version, self.redis.promise)
             self._await("the embedded Redis", self._redis_answers)
             self._await("the embedded broker", self._probe.answers)
-            # An empty file of settings: the user's own was read by us, and must not speak again.
+            # An empty settings file: the user's own file is already in these settings and must not apply twice.
             config = {"ZELADOR_CONFIG": str(self.home.empty_config())}
             variables = {**environment(self.settings), **config, **libgomp_environment()}
             for name, command in SERVICES.items():
@@ -137,14 +137,14 @@ class Up:
             raise
 
     def run(self, also: Callable[[], bool] = lambda: True) -> None:
-        """Supervises until told to stop, or until `also()` is false."""
+        """Supervises until the stop event is set, or `also()` is false."""
         while not self._stop.is_set() and also():
             self._watch_gate()
             self._supervisor.step()
-            self._stop.wait(LOOK_S)
+            self._stop.wait(POLL_S)
 
     def stop(self) -> None:
-        """In order, so that nothing is lost: devices first, then the ingester, then the rest, then the servers."""
+        """Stops everything in an order that loses nothing: devices, the ingester, the other services, the servers."""
         self._stop.set()
         self._probe.join()
         if threading.current_thread() is threading.main_thread():
@@ -152,7 +152,7 @@ class Up:
         try:
             self._gate.hold()
         except (RuntimeError, TimeoutError, OSError) as error:
-            log.warning("the gate does not answer: %s", error)
+            log.warning("the gate did not answer: %s", error)
         self._supervisor.stop(["ingest"], DRAIN_S + 2.0)
         self._let_drain()
         self._supervisor.stop(["inference", "trainer", "api"], 6.0)
@@ -164,7 +164,7 @@ class Up:
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
     def _watch_gate(self) -> None:
-        """A broker that was started again knows no subscription: devices wait until the ingester is back."""
+        """After a restart of the broker, makes devices wait until the ingester has subscribed again."""
         begun = self._supervisor.begun_at("broker")
         if begun != self._broker_begun or begun is None:
             self._broker_begun = begun
@@ -175,7 +175,7 @@ class Up:
             self._gate.admit(True)
 
     def _ingester_listens(self) -> bool:
-        """Whether the ingester has connected to this very process of the broker."""
+        """Whether the ingester has connected to the current process of the broker."""
         self._broker_begun = self._supervisor.begun_at("broker")
         client = connect_redis(self.settings.redis)
         try:
@@ -188,20 +188,20 @@ class Up:
         return self._broker_begun is not None and any(at >= self._broker_begun for at in connected)
 
     def _let_drain(self) -> None:
-        """Lets the worker answer what waits, while its subscribers are still there; not without a model."""
+        """Lets the worker classify waiting readings while subscribers are still connected, if it makes progress."""
         client = connect_redis(self.settings.redis)
         ledger = LedgerReader(client, self.settings.redis.prefix)
         deadline = time.monotonic() + DRAIN_S
         try:
             waiting = ledger.read().waiting
             while waiting and time.monotonic() < deadline:
-                time.sleep(LOOK_S)
-                before, waiting = waiting, ledger.read().waiting
-                if waiting == before:  # nobody works on it: no model, or no worker
+                time.sleep(POLL_S)
+                previous, waiting = waiting, ledger.read().waiting
+                if waiting == previous:  # no model, or no worker
                     break
             self._gate.flush(1.0)
         except (redis.RedisError, OSError) as error:
-            log.warning("the ledger does not answer: %s", error)
+            log.warning("cannot read the ledger: %s", error)
         finally:
             client.close()
 
@@ -210,10 +210,10 @@ class Up:
         while not answers():
             self._supervisor.step()
             if self._stop.is_set():
-                raise Unavailable("told to stop before everything had started")
+                raise Unavailable("stopped before everything had started")
             if time.monotonic() > deadline:
-                raise Unavailable(f"{what} did not answer within {READY_S:g} s; the log above says why")
-            self._stop.wait(LOOK_S)
+                raise Unavailable(f"{what} did not answer within {READY_S:g} s; see the log above")
+            self._stop.wait(POLL_S)
 
     def _redis_answers(self) -> bool:
         client = connect_redis(self.settings.redis)
@@ -225,7 +225,7 @@ class Up:
             client.close()
 
     def _services_answer(self) -> bool:
-        """Every worker has sent a heartbeat in this life, and the API says it is healthy."""
+        """Whether each service has sent a heartbeat since it was started, and the API reports that it is healthy."""
         pids = self._supervisor.pids()
         client = connect_redis(self.settings.redis)
         try:

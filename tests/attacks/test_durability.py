@@ -134,7 +134,7 @@ def test_a_missing_right_is_named_by_services_and_doctor(
         status, detail = readiness(port)
         assert (status, "+info" in detail) == (503, True)
     (found,) = buffer.judge(settings.redis, buffer_facts.look(settings.redis), "poor")
-    assert (found.state, found.mend) == ("broken", "ACL SETUSER poor +info")
+    assert (found.state, found.fix) == ("broken", "ACL SETUSER poor +info")
 
 
 def test_without_a_file_services_start_and_say_so(

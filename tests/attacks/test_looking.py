@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from command.doctor.home import privacy, see
+from command.doctor.home import privacy, read_home
 from command.up.home import Home, home_settings, redis_password, write_private
 from command.up.ports import HOST, choose
 from command.up.servers import redis_server
@@ -162,10 +162,10 @@ def test_a_home_is_its_owners_alone(tmp_path: Path) -> None:
     old.mkdir(mode=0o755)
     ports = dict.fromkeys(("mqtt", "redis", "api", "broker5", "broker4"), 1)
     (old / "home.json").write_text(json.dumps(ports))
-    assert privacy(see(old, Settings())).state == "risky"
+    assert privacy(read_home(old, Settings())).state == "risky"
     Home(old).release()
     assert mode(old) == 0o700
-    assert privacy(see(old, Settings())).state == "fine"
+    assert privacy(read_home(old, Settings())).state == "fine"
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)
     (shared / "theirs.txt").write_text("")

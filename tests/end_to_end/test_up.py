@@ -268,5 +268,5 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
             capture_output=True, text=True, timeout=30, env=clean_environment(),
         )  # fmt: skip
     assert done.returncode == 2
-    assert f"port {port} (api) is taken" in done.stderr
+    assert f"port {port} (api) is in use" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

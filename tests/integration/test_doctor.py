@@ -1,4 +1,4 @@
-"""`zelador doctor` as its user runs it, on real servers: stock settings, ours, stopped ones, wrong passwords."""
+"""`zelador doctor` on real servers: default settings, our own, stopped servers, wrong passwords."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from command.doctor.broker_facts import TRIED, try_queue
+from command.doctor.broker_facts import PROBE_MESSAGES, try_queue
 from command.doctor.examine import examine
 from command.doctor.mqtt import Session
 from command.doctor.outage import Queue
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.long
 PASSWORD = "not-to-be-shown"
 
 
-class Said:
+class Result:
     def __init__(self, done: subprocess.CompletedProcess[str], seconds: float) -> None:
         self.code, self.text, self.seconds = done.returncode, done.stdout + done.stderr, seconds
         self.document = json.loads(done.stdout) if done.stdout.startswith("{") else {}
@@ -46,7 +46,7 @@ class Said:
         return self.findings.get(check, {}).get("state")
 
 
-def doctor(folder: Path, *arguments: str, mqtt: str, redis_url: str, **variables: str) -> Said:
+def doctor(folder: Path, *arguments: str, mqtt: str, redis_url: str, **variables: str) -> Result:
     given = {"ZELADOR_MQTT__URL": mqtt, "ZELADOR_REDIS__URL": redis_url, "ZELADOR_REGISTRY__URL": "registry"}
     began = time.monotonic()
     done = subprocess.run(
@@ -54,7 +54,7 @@ def doctor(folder: Path, *arguments: str, mqtt: str, redis_url: str, **variables
         capture_output=True, text=True, timeout=60, check=False, cwd=folder,
         env={**clean_environment(), **given, **variables},
     )  # fmt: skip
-    return Said(done, time.monotonic() - began)
+    return Result(done, time.monotonic() - began)
 
 
 @contextlib.contextmanager
@@ -82,31 +82,31 @@ def mosquitto_with(folder: Path, text: str) -> Iterator[tuple[str, Path, subproc
         yield f"mqtt://{HOST}:{port}", config, process
 
 
-def test_stock_servers_are_told_what_they_lose(tmp_path: Path) -> None:
+def test_servers_with_default_settings_are_broken(tmp_path: Path) -> None:
     with mosquitto_with(tmp_path, "allow_anonymous true\n") as (mqtt, config, _), redis_with(tmp_path) as (url, _):
-        said = doctor(tmp_path, "--json", mqtt=mqtt, redis_url=url)
+        result = doctor(tmp_path, "--json", mqtt=mqtt, redis_url=url)
         by_file = doctor(tmp_path, "--json", "--no-probe", "--mosquitto-conf", str(config), mqtt=mqtt, redis_url=url)
-    assert (said.code, said.document["state"]) == (1, "broken")
-    assert (said.document["rate"], said.document["outage_s"]) == (0.0, None)
-    assert said.document["queue"] == {"messages": 1_000, "bytes": None, "at_least": False}
-    assert "covers 10 s of outage at 100 readings/s (nothing comes now)" in said.findings["broker.queue"]["what"]
-    assert "max_queued_messages 1000000" in said.findings["broker.queue"]["mend"]
-    assert (said.state("broker.queue"), said.state("broker.persistence")) == ("broken", "risky")
-    assert (said.state("redis.appendonly"), said.state("redis.maxmemory-policy")) == ("broken", "fine")
-    assert (said.state("process.ingest"), said.state("registry")) == ("broken", "risky")
+    assert (result.code, result.document["state"]) == (1, "broken")
+    assert (result.document["rate"], result.document["outage_s"]) == (0.0, None)
+    assert result.document["queue"] == {"messages": 1_000, "bytes": None, "at_least": False}
+    assert "covers 10 s of outage at 100 readings/s (no readings now)" in result.findings["broker.queue"]["what"]
+    assert "max_queued_messages 1000000" in result.findings["broker.queue"]["fix"]
+    assert (result.state("broker.queue"), result.state("broker.persistence")) == ("broken", "risky")
+    assert (result.state("redis.appendonly"), result.state("redis.maxmemory-policy")) == ("broken", "fine")
+    assert (result.state("process.ingest"), result.state("registry")) == ("broken", "risky")
     assert not (tmp_path / "registry").exists()
     assert (by_file.state("broker.queue"), by_file.state("broker.persistence")) == ("broken", "broken")
 
 
-def test_the_mends_mend(tmp_path: Path) -> None:
-    """What it says to write, written: the same checks are fine, and the present rate has its seconds."""
-    mended = (
+def test_the_fixes_work(tmp_path: Path) -> None:
+    """With the configuration that the fixes ask for, the same checks are fine."""
+    fixed = (
         "allow_anonymous true\nuser root\npersistence true\nautosave_on_changes true\nautosave_interval 100\n"
         f"max_queued_messages 1000000\nmax_queued_bytes 268435456\npersistence_location {tmp_path}/\n"
     )
     aof = ("--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction")
     select_one(tmp_path / "registry")
-    with mosquitto_with(tmp_path, mended) as (mqtt, config, _), redis_with(tmp_path, *aof) as (url, _):
+    with mosquitto_with(tmp_path, fixed) as (mqtt, config, _), redis_with(tmp_path, *aof) as (url, _):
         given = Settings(mqtt={"url": mqtt}, redis={"url": url}, registry={"url": str(tmp_path / "registry")})
         report = examine(given, check, None, config, probe=True)
         with redis.Redis.from_url(url) as client:
@@ -117,7 +117,7 @@ def test_the_mends_mend(tmp_path: Path) -> None:
     assert report.queue == Queue(1_000_000, 268_435_456)
 
 
-def test_dead_servers_are_said_at_once_and_stopped_ones_in_time(tmp_path: Path) -> None:
+def test_dead_servers_are_reported_at_once_and_hung_ones_in_time(tmp_path: Path) -> None:
     ports = choose(["mqtt", "redis"], {}, {})
     mqtt, url = f"mqtt://{HOST}:{ports['mqtt']}", f"redis://{HOST}:{ports['redis']}/0"
     dead = doctor(tmp_path, "--json", mqtt=mqtt, redis_url=url)
@@ -129,10 +129,10 @@ def test_dead_servers_are_said_at_once_and_stopped_ones_in_time(tmp_path: Path) 
         finally:
             for process in (broker, store):
                 process.send_signal(signal.SIGCONT)
-    for said in (dead, stopped):
-        assert (said.code, said.state("broker"), said.state("redis")) == (1, "broken", "broken")
-        assert said.seconds < 20.0
-        assert said.document["rate"] is None
+    for result in (dead, stopped):
+        assert (result.code, result.state("broker"), result.state("redis")) == (1, "broken", "broken")
+        assert result.seconds < 20.0
+        assert result.document["rate"] is None
 
 
 def test_wrong_passwords_and_refused_topics_are_named_and_no_password_is_shown(tmp_path: Path) -> None:
@@ -156,14 +156,14 @@ def test_wrong_passwords_and_refused_topics_are_named_and_no_password_is_shown(t
         )  # fmt: skip
     assert wrong.code == 1
     assert "it refused the connection: Not authorized" in wrong.text
-    assert "mend: set ZELADOR_REDIS__URL=redis://USER:PASSWORD@" in wrong.text
+    assert "fix: set ZELADOR_REDIS__URL=redis://USER:PASSWORD@" in wrong.text
     assert "wrong-word" not in wrong.text
     assert PASSWORD not in right.text
     assert right.state("topics.access") == "broken"
     assert "write sensors/zelador-doctor/prediction" in right.findings["topics.access"]["what"]
-    assert "topic write sensors/+/prediction" in right.findings["topics.access"]["mend"]
+    assert "topic write sensors/+/prediction" in right.findings["topics.access"]["fix"]
     assert right.state("redis.appendfsync") == "risky"  # CONFIG is refused to that user
-    assert "does not let us ask" in right.findings["redis.appendfsync"]["what"]
+    assert "refuses CONFIG GET" in right.findings["redis.appendfsync"]["what"]
 
 
 @pytest.mark.parametrize("kind", ["local", "embedded"])
@@ -173,7 +173,7 @@ def test_the_probe_leaves_no_session_behind(kind: str, mark: str) -> None:
     with run_broker(kind) as running:
         mqtt = MqttSettings(url=running.url)
         found = try_queue(mqtt, mark, 5.0)
-        assert (found.published, found.kept, found.session_present) == (TRIED, TRIED, True)
+        assert (found.published, found.kept, found.session_present) == (PROBE_MESSAGES, PROBE_MESSAGES, True)
         again = Session(mqtt, f"{mark}-queue", 5.0, clean=False)
         again.until(lambda: again.inbox, 0.5)
         assert again.inbox == []
@@ -181,16 +181,16 @@ def test_the_probe_leaves_no_session_behind(kind: str, mark: str) -> None:
         again.close()
 
 
-def test_a_wrong_use_is_code_2(tmp_path: Path) -> None:
+def test_a_wrong_option_exits_with_2(tmp_path: Path) -> None:
     nowhere = {"mqtt": f"mqtt://{HOST}:1", "redis_url": f"redis://{HOST}:1/0"}
     assert doctor(tmp_path, "--home", str(tmp_path), **nowhere).code == 2
     assert doctor(tmp_path, "--mosquitto-conf", str(tmp_path / "none.conf"), **nowhere).code == 2
     broker_server(tmp_path, 1, 2, "iotcore")
-    said = doctor(tmp_path, "--json", "--mosquitto-conf", str(tmp_path / "broker.toml"), **nowhere)
-    assert (said.code, said.state("broker")) == (1, "broken")
+    result = doctor(tmp_path, "--json", "--mosquitto-conf", str(tmp_path / "broker.toml"), **nowhere)
+    assert (result.code, result.state("broker")) == (1, "broken")
 
 
-def test_a_damaged_model_is_found_and_the_registry_left_as_it_was(tmp_path: Path) -> None:
+def test_a_damaged_model_is_found_and_the_registry_is_unchanged(tmp_path: Path) -> None:
     folder = tmp_path / "registry"
     select_one(folder)
     given = RegistrySettings(url=str(folder))
@@ -208,7 +208,7 @@ def test_a_damaged_model_is_found_and_the_registry_left_as_it_was(tmp_path: Path
     assert (found.check, found.state, chosen) == ("registry", "broken", None)
 
 
-def test_what_was_not_signed_is_found(tmp_path: Path) -> None:
+def test_an_unsigned_registry_is_found(tmp_path: Path) -> None:
     url = str(tmp_path / "registry")
     select_one(url)
     (found,), _ = check(RegistrySettings(url=url, signing_key="ab" * 32))
@@ -227,7 +227,7 @@ def test_an_empty_bucket_stays_empty() -> None:
         assert [one.state for one in check(given)[0]] == ["fine", "risky"]  # whole, nothing selected
 
 
-def test_a_registry_that_is_not_the_one_last_seen_is_broken(tmp_path: Path, redis_url: str, mark: str) -> None:
+def test_a_registry_other_than_the_one_last_seen_is_broken(tmp_path: Path, redis_url: str, mark: str) -> None:
     registry = select_one(tmp_path / "registry")
     first = Seen(registry.state.registry, 3, registry.state.etag, "2026-11-24T10:00:00.000Z", "the API")
     given = RegistrySettings(url=str(tmp_path / "registry"))
@@ -236,11 +236,11 @@ def test_a_registry_that_is_not_the_one_last_seen_is_broken(tmp_path: Path, redi
     nowhere = f"mqtt://{HOST}:{choose(['mqtt'], {}, {})['mqtt']}"
     with redis.Redis.from_url(redis_url) as client:
         LastSeen(client, mark).accept(later)
-        said = doctor(tmp_path, "--json", mqtt=nowhere, redis_url=redis_url, ZELADOR_REDIS__PREFIX=mark)
-        assert said.state("registry.last_seen") == "broken"
-        assert "its log ends before entry 9" in said.findings["registry.last_seen"]["what"]
-        assert "zelador models accept" in said.findings["registry.last_seen"]["mend"]
+        result = doctor(tmp_path, "--json", mqtt=nowhere, redis_url=redis_url, ZELADOR_REDIS__PREFIX=mark)
+        assert result.state("registry.last_seen") == "broken"
+        assert "its log ends before entry 9" in result.findings["registry.last_seen"]["what"]
+        assert "zelador models accept" in result.findings["registry.last_seen"]["fix"]
         (tmp_path / "registry").rename(tmp_path / "elsewhere")
-        said = doctor(tmp_path, "--json", mqtt=nowhere, redis_url=redis_url, ZELADOR_REDIS__PREFIX=mark)
-        assert said.state("registry") == "broken"
+        result = doctor(tmp_path, "--json", mqtt=nowhere, redis_url=redis_url, ZELADOR_REDIS__PREFIX=mark)
+        assert result.state("registry") == "broken"
         assert not (tmp_path / "registry").exists()

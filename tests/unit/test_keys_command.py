@@ -32,7 +32,7 @@ def test_a_key_is_shown_once_and_its_digest_kept(tmp_path: Path) -> None:
     shown = run(tmp_path, "list")
     assert "[b]wall" in shown
     assert key not in shown + json.dumps(listed) + (tmp_path / "keys.json").read_text()
-    assert "is revoked" in run(tmp_path, "revoke", found["id"])
+    assert f"revoked {found['id']}" in run(tmp_path, "revoke", found["id"])
     assert known.known(found["key"]).state == "revoked"
     trail = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
     assert [change["what"] for change in trail] == ["key made", "key made", "key revoked"]

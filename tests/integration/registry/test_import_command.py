@@ -106,7 +106,7 @@ def test_an_exported_model_goes_into_another_registry(registry: Registry, tmp_pa
     registry.annotate("first", {"owner": "ana"}, by="test")
     assert zelador("models", "export", "first", "first.zip").code == 0
     there = zelador("models", "export", "first", "first.zip")
-    assert (there.code, "is there already" in there.err) == (2, True)
+    assert (there.code, "already exists" in there.err) == (2, True)
     assert zelador("models", "export", "nobody", "x.zip").code == 2
     assert sorted(file.name for file in tmp_path.iterdir()) == [".zelador", "first.zip"]
 

@@ -56,7 +56,7 @@ def test_list_of_a_run_or_a_tag(registry: Registry) -> None:
     registry.tag("first", ["keep"], by="test")
     assert [facts["name"] for facts in zelador("models", "list", "--tag", "keep", "--json").json] == ["first"]
     assert len(zelador("models", "list", "--run", "20261124_120432-ab12", "--json").json) == 2
-    assert zelador("models", "list", "--run", "other").out == "no model is like that\n"
+    assert zelador("models", "list", "--run", "other").out == "no model matches\n"
 
 
 def test_list_is_filtered_sorted_and_cut(registry: Registry) -> None:
@@ -102,17 +102,17 @@ def test_names_too_wide_for_the_terminal_stand_below(registry: Registry, monkeyp
     assert [line.split() for line in lines[-2:]] == [["1", "first", "LogisticRegression"], ["2", "ridge", "Ridge"]]
 
 
-def test_different_data_are_said(registry: Registry) -> None:
+def test_different_data_is_reported(registry: Registry) -> None:
     assert "different data" not in zelador("models", "compare").out
     registry.annotate("first", {"data": {"rows": 10, "sha256": "d2"}}, by="test")
-    assert "They learned from different data" in zelador("models", "compare").out
+    assert "The models were trained on different data" in zelador("models", "compare").out
 
 
 def test_select_roll_back_and_their_history(registry: Registry) -> None:
     assert zelador("models", "rollback").code == 2
     assert zelador("models", "select", "first", "--why", "to begin").code == 0
     assert zelador("models", "select", "ridge", "--json").json["model"] == "ridge"
-    assert zelador("models", "rollback", "--why", "alarms").out.startswith("first is selected")
+    assert zelador("models", "rollback", "--why", "alarms").out.startswith("selected first")
     found = zelador("models", "history", "--json").json
     assert [(e["model"], e["why"], e["rolled_back"]) for e in found] == [
         ("first", "alarms", True), ("ridge", "", False), ("first", "to begin", False),
@@ -145,7 +145,7 @@ def test_rename(registry: Registry) -> None:
     assert zelador("models", "rename", "ridge", "first").code == 2
     zelador("models", "select", "ridge")
     assert zelador("models", "rename", "first", "press-1", "--why", "its line").out.startswith(
-        "first is called press-1"
+        "renamed first to press-1"
     )
     assert model_names("p") == ["press-1"]
     shown = zelador("models", "show", "press-1", "--json").json
@@ -169,7 +169,7 @@ def test_delete_refuses_the_selected_one(registry: Registry) -> None:
 
 def test_verify_ends_with_1_when_something_must_be_done(registry: Registry) -> None:
     whole = zelador("models", "verify")
-    assert (whole.code, whole.out.split(":")[0]) == (0, "whole")
+    assert (whole.code, whole.out.split(":")[0]) == (0, "intact")
     report = zelador("models", "verify", "--json").json
     assert zelador("models", "verify", "--expect", report["etag"]).code == 0
     assert zelador("models", "verify", "--expect", "seq-0123456789abcdef").code == 1
@@ -187,13 +187,13 @@ def test_verify_looks_for_the_entry_that_services_saw_last(
     assert (alone["expected"], alone["whole"]) == (None, True)
     monkeypatch.setenv("ZELADOR_REDIS__URL", redis_url)
     monkeypatch.setenv("ZELADOR_REDIS__PREFIX", mark)
-    assert "looked for no earlier ETag: no service has noted one" in zelador("models", "verify").out
+    assert "checked for no earlier ETag: no service has noted one" in zelador("models", "verify").out
     with redis.Redis.from_url(redis_url) as client:
         assert Watch(registry, client, mark, "the API", 30.0).look().trouble is None
     newest = registry.state
     found = zelador("models", "verify")
     assert found.code == 0
-    assert f"looked for {newest.etag}, entry {newest.seq}, which the API saw at 20" in found.out
+    assert f"checked for {newest.etag}, entry {newest.seq}, which the API saw at 20" in found.out
     (Path.cwd() / ".zelador" / "registry" / "log" / f"{newest.seq:08d}.json").unlink()
     lost = zelador("models", "verify", "--json")
     assert (lost.code, lost.json["expected"]) == (1, newest.etag)

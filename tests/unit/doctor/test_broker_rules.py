@@ -1,4 +1,4 @@
-"""What the doctor says of a broker, from facts alone: no server is asked."""
+"""The doctor's checks of a broker, from facts alone, without a server."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def config(text: str, folder: Path) -> BrokerConfig:
 # ── configuration ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_our_own_configuration_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_our_own_configuration_is_read(tmp_path: Path) -> None:
     found = config(OURS, tmp_path)
     assert (found.queue_messages, found.queue_bytes) == (1_000_000, 268_435_456)
     assert (found.persistence, found.autosave_on_changes, found.autosave_interval) == (True, True, 100)
     assert found.location == Path("/data")
 
 
-def test_what_is_not_said_is_mosquittos_own_default_and_0_is_no_limit() -> None:
+def test_absent_options_have_mosquittos_defaults_and_0_is_no_limit() -> None:
     assert parse(CONF, {}).queue_messages == 1_000
     assert parse(CONF, {}).persistence is False
     assert parse(CONF, {"max_queued_messages": "0"}).queue_messages is None
 
 
-def test_an_included_folder_is_read_and_a_later_line_holds(tmp_path: Path) -> None:
+def test_an_included_folder_is_read_and_a_later_line_wins(tmp_path: Path) -> None:
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / "queue.conf").write_text("# ours\nmax_queued_messages 5000\n")
     text = f"max_queued_messages 10\ninclude_dir {tmp_path / 'conf.d'}\n"
@@ -67,7 +67,7 @@ def test_a_file_that_cannot_be_read_is_an_error_with_its_name(tmp_path: Path, te
 
 
 @pytest.mark.parametrize(
-    ("said", "state", "mend"),
+    ("said", "state", "fix"),
     [
         ({}, "broken", "persistence true"),
         ({"persistence": "true"}, "risky", "autosave_on_changes true"),
@@ -77,15 +77,15 @@ def test_a_file_that_cannot_be_read_is_an_error_with_its_name(tmp_path: Path, te
         ({"persistence": "true", "autosave_on_changes": "true", "autosave_interval": "100"}, "fine", None),
     ],
 )
-def test_persistence_is_judged_by_what_the_brokers_death_costs(said: dict, state: str, mend: str | None) -> None:
+def test_persistence_is_judged_by_what_a_killed_broker_loses(said: dict, state: str, fix: str | None) -> None:
     found = persistence(parse(CONF, said))
     assert found.state == state
-    assert mend is None or mend in (found.mend or "")
+    assert fix is None or fix in (found.fix or "")
 
 
-def test_what_cannot_be_known_is_risky_and_says_how_to_know_it() -> None:
+def test_an_unknown_configuration_is_risky_and_the_fix_says_how_to_check_it() -> None:
     assert persistence(None).state == "risky"
-    assert "--mosquitto-conf" in (persistence(None).mend or "")
+    assert "--mosquitto-conf" in (persistence(None).fix or "")
     assert persistence(BrokerConfig(CONF, kind="iotcore")).state == "risky"
 
 
@@ -98,12 +98,12 @@ def test_what_cannot_be_known_is_risky_and_says_how_to_know_it() -> None:
         (Queue(1_000, None), 100.0, 10.0),
         (Queue(1_000_000, 268_435_456), 100.0, 10_000.0),
         (Queue(None, 120_000), 10.0, 100.0),  # unlimited by count: the bytes decide
-        (Queue(None, None), 10.0, WEEK),  # nothing decides but the session's life
+        (Queue(None, None), 10.0, WEEK),  # only the session's expiry limits it
         (None, 10.0, None),
         (Queue(1_000, None), 0.0, None),
     ],
 )
-def test_the_queue_covers_so_many_seconds(queue: Queue | None, rate: float, seconds: float | None) -> None:
+def test_the_seconds_that_the_queue_covers(queue: Queue | None, rate: float, seconds: float | None) -> None:
     assert covered_s(queue, rate, WEEK) == seconds
 
 
@@ -119,15 +119,15 @@ def test_a_greater_rate_is_never_covered_longer(messages: int | None, size: int 
     ("conf", "probe", "rate", "state", "said"),
     [
         (None, STOCK, 100.0, "broken", "covers 10 s of outage at 100 readings/s"),
-        (None, STOCK, 0.0, "broken", "nothing comes now"),
-        (None, STOCK, None, "broken", "the present rate is not known"),
-        (None, STOCK, 1.0, "risky", "covers 1,000 s"),  # long enough, but it was seen to drop
+        (None, STOCK, 0.0, "broken", "no readings now"),
+        (None, STOCK, None, "broken", "the current rate is unknown"),
+        (None, STOCK, 1.0, "risky", "covers 1,000 s"),  # long enough, but the test saw it drop messages
         (None, WHOLE, 100.0, "risky", "at least 11 s"),
-        (None, None, 100.0, "risky", "not known"),
+        (None, None, 100.0, "risky", "unknown"),
         (OURS, WHOLE, 100.0, "fine", "covers 10,000 s"),
         (OURS, None, 100.0, "fine", "1,000,000 messages, 268,435,456 bytes"),
-        (OURS, STOCK, 100.0, "broken", "covers 10 s"),  # it runs with other settings than the file's
-        (OURS, Probe(1_100, 0, False), 100.0, "broken", "forgot a session"),
+        (OURS, STOCK, 100.0, "broken", "covers 10 s"),  # the running broker has other settings than the file
+        (OURS, Probe(1_100, 0, False), 100.0, "broken", "lost a session"),
         ("max_queued_messages 0", WHOLE, 100.0, "fine", "unlimited by count"),
     ],
 )
@@ -137,10 +137,10 @@ def test_the_queue_is_judged_by_the_outage_that_it_covers(
     read = config(conf, tmp_path) if conf else None
     found = outage(queue_of(read, probe), read, probe, rate, WEEK)
     assert (found.state, said in found.what) == (state, True), found
-    assert (found.state == "fine") == (found.mend is None)
+    assert (found.state == "fine") == (found.fix is None)
 
 
-def test_a_ledger_made_anew_gives_no_rate() -> None:
+def test_a_ledger_that_was_reset_gives_no_rate() -> None:
     assert rate_between(100, 300, 2.0) == 100.0
     assert rate_between(300, 100, 2.0) is None
 
@@ -174,7 +174,7 @@ def test_a_shared_group_needs_shared_subscriptions_and_a_broker_that_does_them_w
     assert states(BrokerFacts(granted={"SharedSubscriptionAvailable": 0}), shared)["broker.grants"] == "broken"
     assert states(BrokerFacts(), shared, "iotcore")["broker.shared"] == "broken"
     assert states(BrokerFacts(hangs_up_on_sys=True), shared)["broker.shared"] == "broken"
-    assert states(BrokerFacts(), shared, "mosquitto")["broker.shared"] == "risky"  # what a restart forgets
+    assert states(BrokerFacts(), shared, "mosquitto")["broker.shared"] == "risky"  # a restart loses the group
 
 
 def test_versions_and_what_was_dropped() -> None:
@@ -185,24 +185,24 @@ def test_versions_and_what_was_dropped() -> None:
     assert states(BrokerFacts(dropped=3))["broker.dropped"] == "risky"
 
 
-def test_a_topic_that_is_refused_is_named_with_the_line_of_the_access_list() -> None:
+def test_a_refused_topic_is_named_with_the_line_for_the_acl_file() -> None:
     denied = BrokerFacts(cannot_publish={"sensors/zelador-doctor/prediction": "Not authorized"})
     found = {f.check: f for f in broker.judge(Settings(), denied)}["topics.access"]
     assert found.state == "broken"
-    assert "topic write sensors/+/prediction" in (found.mend or "")
+    assert "topic write sensors/+/prediction" in (found.fix or "")
 
 
 @pytest.mark.parametrize(
-    ("trouble", "mend"),
+    ("trouble", "fix"),
     [
         ("no answer ([Errno 111] Connection refused)", "start it"),
         ("it refused the connection: Not authorized", "ZELADOR_MQTT__PASSWORD"),
         ("it refused the connection: Unsupported protocol version", "MQTT 5"),
     ],
 )
-def test_a_broker_that_is_not_to_be_had_is_broken_and_its_password_is_never_shown(trouble: str, mend: str) -> None:
+def test_an_unreachable_broker_is_broken_and_its_password_is_never_shown(trouble: str, fix: str) -> None:
     settings = Settings(mqtt=MqttSettings(url="mqtt://user:secret@broker.example"))
     (found,) = broker.judge(settings, BrokerFacts(trouble=trouble))
     assert found.state == "broken"
-    assert mend in (found.mend or "")
+    assert fix in (found.fix or "")
     assert "secret" not in str(found)

@@ -1,4 +1,4 @@
-"""What the doctor says of settings, processes, clocks and disks, from facts alone."""
+"""The doctor's checks of settings, processes, clocks and disks, from facts alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_defaults_are_fine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "meets"),
+    ("one", "other", "overlaps"),
     [
         ("sensors/{device_id}/reading", "sensors/{device_id}/prediction", False),
         ("sensors/{device_id}/reading", "sensors/{device_id}/reading", True),
@@ -33,9 +33,9 @@ def test_the_defaults_are_fine() -> None:
         ("zelador/{device_id}/x/y", "zelador/status/{service}/{instance}", True),
     ],
 )
-def test_templates_that_meet_are_seen(one: str, other: str, meets: bool) -> None:
-    assert overlap(one, other) is meets
-    assert overlap(other, one) is meets
+def test_overlapping_templates_are_detected(one: str, other: str, overlaps: bool) -> None:
+    assert overlap(one, other) is overlaps
+    assert overlap(other, one) is overlaps
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_setting_that_is_risky_is_named_alone(changed: dict, check: str, state
     assert set(found.values()) == {"fine"}
 
 
-def test_no_password_is_ever_said() -> None:
+def test_no_password_is_ever_shown() -> None:
     settings = Settings(
         mqtt=MqttSettings(url="mqtt://broker.example", username="u", password="secret"),
         redis=RedisSettings(url="redis://:secret@redis.example"),
@@ -90,15 +90,15 @@ def judged(beats: list[Beat], chosen: Chosen | None = None) -> dict[str, str]:
     return {found.check: found.state for found in processes.judge(beats, chosen)}
 
 
-def test_all_that_are_alive_are_fine() -> None:
+def test_running_processes_are_fine() -> None:
     assert set(judged(ALL, Chosen("m", 7)).values()) == {"fine"}
 
 
-def test_who_is_missing_is_named() -> None:
+def test_a_missing_process_is_named() -> None:
     assert judged([]) == {"process.ingest": "broken", "process.inference": "risky", "process.trainer": "risky"}
 
 
-def test_an_ingester_without_a_broker_or_that_holds_is_named() -> None:
+def test_a_disconnected_or_paused_ingester_is_named() -> None:
     assert judged([beat("ingest", connected_at="")])["process.ingest"] == "broken"
     assert judged([beat("ingest", connected_at="1", holding="true")])["process.ingest"] == "risky"
 
@@ -123,11 +123,11 @@ def test_a_clock_that_is_off_is_named(off: float, state: str) -> None:
 
 
 @pytest.mark.parametrize(("free", "state"), [(10**8, "broken"), (10**9, "risky"), (10**11, "fine"), (None, "risky")])
-def test_little_room_is_named(free: int | None, state: str) -> None:
+def test_little_free_space_is_named(free: int | None, state: str) -> None:
     assert disk.judge("redis", Path("/data"), free).state == state
 
 
-def test_a_folder_that_is_not_yet_made_has_the_room_of_its_parent(tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist_yet_has_the_space_of_its_parent(tmp_path: Path) -> None:
     assert disk.free_bytes(tmp_path / "a" / "b")
 
 
@@ -140,28 +140,28 @@ FINE, RISKY, BROKEN = (
 )
 
 
-def test_the_worst_state_is_the_whole_ones() -> None:
+def test_the_state_of_the_report_is_the_worst_one() -> None:
     assert worst([]) == "fine"
     assert worst([FINE, RISKY]) == "risky"
     assert worst([BROKEN, RISKY, FINE]) == "broken"
 
 
-def test_the_report_says_the_outage_that_is_covered() -> None:
+def test_the_report_has_the_outage_that_is_covered() -> None:
     report = Report([FINE, RISKY], 100.0, 10_000.0, Queue(1_000_000, None))
     assert summary(report) == (
-        "1 risky, 1 fine; the broker's queue covers 10,000 s of outage at the present 100 readings/s"
+        "1 risky, 1 fine; the broker's queue covers 10,000 s of outage at the current 100 readings/s"
     )
     flat = report.flat()
     assert (flat["state"], flat["outage_s"], flat["rate"]) == ("risky", 10_000.0, 100.0)
-    assert flat["findings"][1] == {"check": "b", "state": "risky", "what": "y", "lost": "l", "mend": "m"}
+    assert flat["findings"][1] == {"check": "b", "state": "risky", "what": "y", "lost": "l", "fix": "m"}
 
 
-def test_what_is_not_fine_has_its_loss_and_mend_beneath() -> None:
-    assert [line.plain.strip() for line in lines(BROKEN, plain=True)][1:] == ["lost: l", "mend: m"]
+def test_a_finding_that_is_not_fine_shows_its_loss_and_fix_below() -> None:
+    assert [line.plain.strip() for line in lines(BROKEN, plain=True)][1:] == ["lost: l", "fix: m"]
     assert len(lines(FINE, plain=True)) == 1
 
 
-def test_a_process_that_misses_what_it_knew_of_the_registry_is_named() -> None:
+def test_a_process_that_misses_registry_entries_is_named() -> None:
     found = processes.judge([beat("inference", registry_trouble="the registry lost entries")], None)
-    (said,) = [one for one in found if one.check == "process.inference"]
-    assert (said.state, "the registry lost entries" in said.what) == ("risky", True)
+    (result,) = [one for one in found if one.check == "process.inference"]
+    assert (result.state, "the registry lost entries" in result.what) == ("risky", True)

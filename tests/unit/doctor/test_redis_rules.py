@@ -1,4 +1,4 @@
-"""What the doctor says of a Redis, from facts alone."""
+"""The doctor's checks of Redis, from facts alone."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_setting_that_loses_readings_is_named(check: str, info: dict[str, str]
 @pytest.mark.parametrize(
     ("said", "state"), [("always", "fine"), ("everysec", "fine"), ("no", "risky"), (None, "risky")]
 )
-def test_a_power_cuts_cost_is_said_also_where_config_may_not_be_asked(said: str | None, state: str) -> None:
+def test_the_loss_at_a_power_cut_is_reported_even_if_config_is_refused(said: str | None, state: str) -> None:
     assert judged(config={"appendfsync": said} if said else {})["redis.appendfsync"] == state
 
 
@@ -63,34 +63,34 @@ def test_a_refused_write_is_broken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "mend"),
+    ("trouble", "fix"),
     [
         ("Error 111 connecting to 127.0.0.1:1. Connection refused.", "start it"),
         ("Authentication required.", "ZELADOR_REDIS__URL=redis://USER:PASSWORD"),
         ("invalid username-password pair or user is disabled.", "ZELADOR_REDIS__URL=redis://USER:PASSWORD"),
     ],
 )
-def test_a_redis_that_is_not_to_be_had_is_broken_and_its_password_is_never_shown(trouble: str, mend: str) -> None:
+def test_an_unreachable_redis_is_broken_and_its_password_is_never_shown(trouble: str, fix: str) -> None:
     (found,) = buffer.judge(RedisSettings(url="redis://:secret@redis.example"), RedisFacts(trouble=trouble))
     assert found.state == "broken"
-    assert mend in (found.mend or "")
+    assert fix in (found.fix or "")
     assert "secret" not in str(found)
 
 
-def test_every_finding_that_is_not_fine_says_what_is_lost_and_how_to_mend_it() -> None:
+def test_every_finding_that_is_not_fine_has_a_loss_and_a_fix() -> None:
     worst = {
         "redis_version": "6.0.1", "aof_enabled": "0", "maxmemory_policy": "allkeys-lru", "maxmemory": "1000000",
         "role": "slave",
     }  # fmt: skip
     found = list(buffer.judge(RedisSettings(), RedisFacts(info={**GOOD_INFO, **worst}, config={})))
     assert {one.state for one in found} == {"broken", "risky"}
-    assert all(one.lost and one.mend for one in found)
+    assert all(one.lost and one.fix for one in found)
 
 
-def test_a_maxmemory_below_what_the_bounds_allow_is_named_with_what_to_set() -> None:
+def test_a_maxmemory_below_the_bounds_is_named_with_the_value_to_set() -> None:
     facts = RedisFacts(info={"maxmemory": "1000000000"})
     assert list(buffer.bounds(facts, 900_000_000)) == []
     assert list(buffer.bounds(RedisFacts(info={"maxmemory": "0"}), 2**40)) == []
     (found,) = buffer.bounds(facts, 2_000_000_000)
     assert (found.check, found.state) == ("redis.bounds", "risky")
-    assert "CONFIG SET maxmemory 2600000000" in found.mend
+    assert "CONFIG SET maxmemory 2600000000" in found.fix
