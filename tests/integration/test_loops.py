@@ -168,7 +168,8 @@ def test_a_reading_without_a_number_that_the_model_needs_is_set_aside_alone(stac
                 raise ValueError("thirteen")
             return stack_model.classify(rows)
 
-    from inference.swap import Live, SwapState
+    from inference.lineup import Live
+    from inference.swap import SwapState
 
     stack_model = stack.swap.live.model
     stack.swap._state = SwapState(Live(Fussy(), 7))
