@@ -13,10 +13,11 @@ import msgspec
 
 from inference.answer import Answered, answer
 from inference.lineup import Live
+from inference.observers import Observers, SettledBatch
 from inference.outcomes import outcomes
 from inference.parts import HEAD_BYTES, in_parts
 from inference.swap import Swap
-from zelador.buffer import Outcome, Reader, Stopping
+from zelador.buffer import Delivered, Outcome, Reader, Stopping
 from zelador.heartbeat import Heartbeat
 from zelador.link import Link, Outgoing, Publication, publish_bytes
 from zelador.log_limit import LogLimit
@@ -42,7 +43,8 @@ MAX_IN_FLIGHT = 3  # batches published and not confirmed yet, so that the loop d
 class _Batch(msgspec.Struct):
     """Entries whose predictions are published and not confirmed yet."""
 
-    live: Live  # the model that classified it
+    entries: list[Delivered]
+    live: Live  # the model that classified them
     answered: list[Answered]
     owner: list[int]  # for each published message, its index in `answered`
     publication: Publication
@@ -59,6 +61,7 @@ class Worker:
         metrics: InferenceMetrics,
         heartbeat: Heartbeat,
         stop: Event,
+        observers: Observers | None = None,
     ) -> None:
         self._settings = settings
         self._limit = settings.inference.batch
@@ -74,6 +77,7 @@ class Worker:
         self._metrics = metrics
         self._heartbeat = heartbeat
         self._stop = stop
+        self._observers = observers
         self._pace = Pace(time.monotonic())
         self._in_flight: deque[_Batch] = deque()
         self._turned_at = self._progressed_at = time.monotonic()
@@ -114,16 +118,16 @@ class Worker:
 
     def _begin(self, live: Live, wait: float) -> int:
         """Reads, classifies and publishes a batch. Returns the number of readings."""
-        batch = self._reader.read(self._limit, wait)
-        if not batch:
+        entries = self._reader.read(self._limit, wait)
+        if not entries:
             return 0
         started = time.perf_counter()
-        answered = answer(batch, live.model, live.sequence, self._settings.inference.deliveries)
+        answered = answer(entries, live.model, live.sequence, self._settings.inference.deliveries)
         model_seconds = time.perf_counter() - started
         messages, owner = self._messages(answered)
         publication = self._link.publish(messages)
-        self._in_flight.append(_Batch(live, answered, owner, publication, model_seconds))
-        return sum([delivered.count for delivered in batch])
+        self._in_flight.append(_Batch(entries, live, answered, owner, publication, model_seconds))
+        return sum([delivered.count for delivered in entries])
 
     def _settle(self, wait: float) -> int:
         """The one place where readings are marked done: the broker confirmed their predictions."""
@@ -139,6 +143,8 @@ class Worker:
             newest = batch.answered[-1].arrival
             seconds = time.time() - newest.received_at / 1000 if newest else None
             self._metrics.settled(classified, aside, seconds, batch.model_seconds)
+            if self._observers:
+                self._observers.offer(SettledBatch.of(batch.entries, predictions, batch.live))
             settled += classified + aside
             wait = 0.0
         return settled
