@@ -58,7 +58,10 @@ def test_no_observer_no_thread() -> None:
     nobody.close()
 
 
-def test_an_observer_sees_the_batches_in_order_and_those_that_are_queued_at_the_end() -> None:
+def test_an_observer_sees_the_batches_in_order_and_those_that_are_queued_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "CLOSE_S", 20.0)
     seen: list[SettledBatch] = []
     watching = Observers((Observer("all", lambda each: (time.sleep(0.002), seen.append(each))),), InferenceMetrics())
     watching.start()
@@ -70,8 +73,11 @@ def test_an_observer_sees_the_batches_in_order_and_those_that_are_queued_at_the_
     assert seen[0].model == module.ObservedModel("small", "d", ("lux",), ("no", "yes"), 3)
 
 
-def test_one_that_raises_is_counted_logged_once_and_given_the_next(caplog: pytest.LogCaptureFixture) -> None:
+def test_one_that_raises_is_counted_logged_once_and_given_the_next(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also what is no Exception: a call of sys.exit must not end the thread."""
+    monkeypatch.setattr(module, "CLOSE_S", 20.0)
     metrics, seen = InferenceMetrics(), list[SettledBatch]()
 
     def bad(each: SettledBatch) -> None:
