@@ -84,9 +84,10 @@ def test_what_a_dead_worker_held_counts_as_given_once_more(settings: Settings) -
     assert [item.deliveries for item in first.read(10, 0.1) or first.read(10, 0.1)] == [1, 1]
     quick = settings.model_copy(update={"inference": settings.inference.model_copy(update={"takeover_after_s": 0.001})})
     second = Reader(quick, Event(), "worker-2")
-    assert [item.deliveries for item in second.read(10, 0.1)] == [2, 2]
+    # A second read if the first came within the millisecond after which an entry is taken over.
+    assert [item.deliveries for item in second.read(10, 0.1) or second.read(10, 0.1)] == [2, 2]
     third = Reader(quick, Event(), "worker-3")
-    assert [item.deliveries for item in third.read(10, 0.1)] == [3]  # now they come alone
+    assert [item.deliveries for item in third.read(10, 0.1) or third.read(10, 0.1)] == [3]  # now they come alone
     assert third.read(10, 0.1) == []  # while it holds one, no other
     third.settle([Outcome(third._held.copy().pop(), 1)], [])
     (other,) = third.read(10, 0.1)
