@@ -53,11 +53,11 @@ class Up:
         self.home = Home(home)
         self._stop = stop
         remembered = self.home.read("home.json")
-        asked = dict(ports or {})
+        requested = dict(ports or {})
         if settings.api.port != type(settings.api)().port:
-            asked.setdefault("api", settings.api.port)
+            requested.setdefault("api", settings.api.port)
         try:
-            self.ports = choose(("mqtt", "redis", "api", "broker5", "broker4"), asked, remembered)
+            self.ports = choose(("mqtt", "redis", "api", "broker5", "broker4"), requested, remembered)
         except Unavailable:
             self.home.release()
             raise
