@@ -8,35 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.model import Model
 from zelador.buffer import Delivered
 from zelador.messages import Arrival, Prediction, Reading, iso, prediction_id
-
-
-class Answer(Protocol):
-    @property
-    def labels(self) -> Sequence[str]: ...
-    @property
-    def probabilities(self) -> NDArray[np.float64] | None: ...
-
-
-class Model(Protocol):
-    """The interface of a model; `registry.model.classifier.Classifier` implements it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def digest(self) -> str: ...
-    @property
-    def features(self) -> tuple[str, ...]: ...
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-    def classify(self, rows: NDArray[np.float64]) -> Answer: ...
 
 
 class Answered(msgspec.Struct):

@@ -16,7 +16,7 @@ import numpy as np
 import redis
 from numpy.typing import NDArray
 
-from inference.answer import Answer, Model
+from inference.model import Answer, Model
 from registry.errors import ModelRefused
 from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys

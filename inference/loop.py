@@ -1,4 +1,4 @@
-"""The inference worker's loop."""
+"""The inference worker's loop: read entries, classify, publish, and mark them done once the broker confirmed."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import groupby
 from threading import Event
 
 import msgspec
 
 from inference.answer import Answered, answer
+from inference.lineup import Live
+from inference.observers import Observers, SettledBatch
+from inference.outcomes import outcomes
 from inference.parts import HEAD_BYTES, in_parts
-from inference.swap import Live, Swap
-from zelador.buffer import Outcome, Reader, Refused, Stopping
+from inference.swap import Swap
+from zelador.buffer import Delivered, Outcome, Reader, Stopping
 from zelador.heartbeat import Heartbeat
 from zelador.link import Link, Outgoing, Publication, publish_bytes
 from zelador.log_limit import LogLimit
-from zelador.messages import Arrival, Prediction, encode_json
+from zelador.messages import Arrival, encode_json
 from zelador.metrics import InferenceMetrics
 from zelador.pace import Pace
 from zelador.response_topic import ResponseRule
@@ -28,22 +30,23 @@ from zelador.watchdog import Facts
 
 log = logging.getLogger(__name__)
 
-IDLE_S = 0.5  # how long a turn waits for a first reading
-HOLD_S = 0.1  # between looks while no model is selected
-LOOK_S = 0.005  # how long a turn waits for confirmations before it looks for new readings
-GRACE_S = 5.0  # after SIGTERM, how long the batches on their way may take
-DEVICES = 16_384  # topics that are remembered
-KEPT = 1_048_576  # bytes of one reading, whole
-COMPLAIN_S = 60.0  # between two lines on requests without an answer
-ASIDE_LINES = 60  # in that time, on what was set aside
-ON_THE_WAY = 3  # batches published and not yet confirmed: the broker's round trip costs no time of ours
+IDLE_S = 0.5  # how long a step waits for a first reading
+HOLD_S = 0.1  # between checks while no model is selected
+CONFIRM_S = 0.005  # how long a step waits for confirmations before it reads again
+GRACE_S = 5.0  # after SIGTERM, how long the batches in flight may take
+CACHED_TOPICS = 16_384
+REPEAT_S = 60.0  # between two log lines on requests without an answer
+ASIDE_LINES = 60  # log lines in that time on readings that were set aside
+MAX_IN_FLIGHT = 3  # batches published and not confirmed yet, so that the loop does not wait for the broker's round trip
 
 
 class _Batch(msgspec.Struct):
-    """Readings whose predictions are on their way to the broker."""
+    """Entries whose predictions are published and not confirmed yet."""
 
+    entries: list[Delivered]
+    live: Live  # the model that classified them
     answered: list[Answered]
-    owner: list[int]  # whose each message is, an index into `answered`
+    owner: list[int]  # for each published message, its index in `answered`
     publication: Publication
     model_seconds: float
 
@@ -58,28 +61,32 @@ class Worker:
         metrics: InferenceMetrics,
         heartbeat: Heartbeat,
         stop: Event,
+        observers: Observers | None = None,
     ) -> None:
         self._settings = settings
         self._limit = settings.inference.batch
-        self._topic = lru_cache(maxsize=DEVICES)(lambda device: settings.topics.prediction.format(device_id=device))
-        self._objection = ResponseRule(settings.topics).objection  # of readings that an earlier version stored, too
-        self._unanswered_log = LogLimit(COMPLAIN_S)
-        self._aside_log = LogLimit(COMPLAIN_S, ASIDE_LINES)
+        self._topic = lru_cache(maxsize=CACHED_TOPICS)(
+            lambda device: settings.topics.prediction.format(device_id=device)
+        )
+        self._objection = ResponseRule(settings.topics).objection  # also for readings that an earlier version stored
+        self._unanswered_log = LogLimit(REPEAT_S)
+        self._aside_log = LogLimit(REPEAT_S, ASIDE_LINES)
         self._link = link
         self._reader = reader
         self._swap = swap
         self._metrics = metrics
         self._heartbeat = heartbeat
         self._stop = stop
+        self._observers = observers
         self._pace = Pace(time.monotonic())
-        self._on_the_way: deque[_Batch] = deque()
+        self._in_flight: deque[_Batch] = deque()
         self._turned_at = self._progressed_at = time.monotonic()
 
     def run(self) -> None:
-        """Classify what waits in the buffer until told to stop.
+        """Classifies what waits in the buffer until told to stop.
 
-        A reading is marked done only after the broker confirmed its prediction: a crash anywhere
-        between repeats predictions, recognisable by their ids, and loses none.
+        A reading is marked done only after the broker confirmed its prediction: a crash at any point
+        repeats predictions, which can be recognized by their ids, and loses none.
         """
         try:
             while not self._stop.is_set():
@@ -89,82 +96,76 @@ class Worker:
             log.info("%s; what was not marked done is classified again", stopped)
 
     def step(self) -> int:
-        """Reads and publishes one batch, settles what the broker has confirmed; gives how many readings that were.
+        """Reads and publishes one batch, and settles what the broker has confirmed.
 
-        Raises Stopping.
+        Returns the number of readings settled. Raises Stopping.
         """
-        live = self._swap.live
+        live = self._swap.lineup.live
         self._turned_at = time.monotonic()
         self._heartbeat.beat(connected_at=self._link.connected_at, **self._swap.facts())
-        full = len(self._on_the_way) >= ON_THE_WAY
-        begun = 0 if full or live is None else self._begin(live, 0.0 if self._on_the_way else IDLE_S)
-        if not self._on_the_way:
+        full = len(self._in_flight) >= MAX_IN_FLIGHT
+        begun = 0 if full or live is None else self._begin(live, 0.0 if self._in_flight else IDLE_S)
+        if not self._in_flight:
             self._progressed_at = time.monotonic()
             if live is None:
                 self._link.rest(HOLD_S)  # readings wait in the buffer
             else:
                 self._link.keep_alive()
             return 0
-        settled = self._settle(0.0 if begun else LOOK_S if self._link.connected and not full else IDLE_S)
+        settled = self._settle(0.0 if begun else CONFIRM_S if self._link.connected and not full else IDLE_S)
         time.sleep(self._pace.after(begun, time.monotonic()))
         return settled
 
-    def facts(self) -> Facts:
-        """For the watchdog, on its thread: a look at a few numbers."""
-        patient = self._reader.patient
-        return Facts(
-            turned_at=self._turned_at if patient.error is None else time.monotonic(),
-            held=len(self._on_the_way),
-            progressed_at=self._progressed_at,
-            redis_error=patient.error,
-            redis_away_since=patient.away_since,
-            disconnected_since=self._link.disconnected_since,
-            why="their predictions are not confirmed by the broker",
-            refusal=patient.refusal or self._heartbeat.refusal,
-        )
-
     def _begin(self, live: Live, wait: float) -> int:
-        """Classifies what there is to read and puts it on its way; gives how many readings that were."""
-        batch = self._reader.read(self._limit, wait)
-        if not batch:
+        """Reads, classifies and publishes a batch. Returns the number of readings."""
+        entries = self._reader.read(self._limit, wait)
+        if not entries:
             return 0
         started = time.perf_counter()
-        answered = answer(batch, live.model, live.sequence, self._settings.inference.deliveries)
+        answered = answer(entries, live.model, live.sequence, self._settings.inference.deliveries)
         model_seconds = time.perf_counter() - started
         messages, owner = self._messages(answered)
         publication = self._link.publish(messages)
-        self._on_the_way.append(_Batch(answered, owner, publication, model_seconds))
-        return sum([delivered.count for delivered in batch])
+        self._in_flight.append(_Batch(entries, live, answered, owner, publication, model_seconds))
+        return sum([delivered.count for delivered in entries])
 
     def _settle(self, wait: float) -> int:
-        """The one place where readings are finished: the broker has confirmed them, so they are marked done."""
+        """The one place where readings are marked done: the broker confirmed their predictions."""
         settled = 0
-        while self._on_the_way and self._link.confirmed(self._on_the_way[0].publication, wait):
-            batch = self._on_the_way[0]
+        while self._in_flight and self._link.confirmed(self._in_flight[0].publication, wait):
+            batch = self._in_flight[0]
             refusals = {batch.owner[index]: why for index, why in batch.publication.refused.items()}
-            outcomes, predictions = self._outcomes(batch.answered, refusals)
-            classified, aside = self._reader.settle(outcomes, predictions)
-            self._on_the_way.popleft()
+            found, predictions = outcomes(batch.answered, refusals, self._settings.topics.reading)
+            self._log_aside(found)
+            classified, aside = self._reader.settle(found, predictions)
+            self._in_flight.popleft()
             self._progressed_at = time.monotonic()
             newest = batch.answered[-1].arrival
             seconds = time.time() - newest.received_at / 1000 if newest else None
             self._metrics.settled(classified, aside, seconds, batch.model_seconds)
+            if self._observers:
+                self._observers.offer(SettledBatch.of(batch.entries, predictions, batch.live))
             settled += classified + aside
             wait = 0.0
         return settled
 
     def _finish(self) -> None:
-        """Waits for what is on its way; what the broker does not confirm in time is classified again."""
+        """Waits for the batches in flight. What the broker does not confirm in time is classified again later."""
         deadline = time.monotonic() + GRACE_S
-        while self._on_the_way and self._link.connected and time.monotonic() < deadline:
+        while self._in_flight and self._link.connected and time.monotonic() < deadline:
             self._settle(HOLD_S)
-        if self._on_the_way:
+        if self._in_flight:
             raise Stopping("told to stop while waiting for the broker")
 
-    def _messages(self, answered: Sequence[Answered]) -> tuple[list[Outgoing], list[int]]:
-        """One reading, one prediction; an array is answered by an array, in parts where it is too large for the broker.
+    def _log_aside(self, found: Sequence[Outcome]) -> None:
+        for outcome in found:
+            if (aside := outcome.set_aside) and self._aside_log.due():
+                log.error("%d readings set aside: %s%s", len(aside), aside[0].reason, self._aside_log.take_skipped())
 
-        And whose each message is, an index into `answered`.
+    def _messages(self, answered: Sequence[Answered]) -> tuple[list[Outgoing], list[int]]:
+        """The messages to publish, and for each its index in `answered`.
+
+        A reading is answered by a prediction, an array by an array, in parts if it is too large for the broker.
         """
         messages: list[Outgoing] = []
         owner: list[int] = []
@@ -189,7 +190,7 @@ class Worker:
         return messages, owner
 
     def _responses(self, arrival: Arrival, payloads: Sequence[bytes], limit: int) -> list[Outgoing]:
-        """The answer to an MQTT 5 request; none where its response topic is not allowed, or leaves no room."""
+        """The responses to an MQTT 5 request; none if its topic is not allowed or the response is too large."""
         topic = arrival.response_topic or ""
         correlation = bytes.fromhex(arrival.correlation) if arrival.correlation else None
         why = self._objection(arrival.device_id, topic)
@@ -204,47 +205,16 @@ class Worker:
             log.warning("no answer for %s on %r: %s%s", arrival.device_id, topic[:200], why, skipped)
         return []
 
-    def _outcomes(
-        self, answered: Sequence[Answered], refusals: dict[int, str]
-    ) -> tuple[list[Outcome], list[Prediction]]:
-        """What became of each entry of the stream: its messages stand one after the other in `answered`."""
-        outcomes: list[Outcome] = []
-        predictions: list[Prediction] = []
-        for stream_id, group in groupby(enumerate(answered), _stream_id):
-            classified, aside = 0, list[Refused]()
-            for index, item in group:
-                if item.failures or index in refusals:
-                    good, refused = self._parted(item, refusals.get(index))
-                    aside += refused
-                else:
-                    good = item.predictions
-                classified += len(good)
-                predictions += good
-            outcomes.append(Outcome(stream_id, classified, tuple(aside)))
-            if aside and self._aside_log.due():
-                log.error("%d readings set aside: %s%s", len(aside), aside[0].reason, self._aside_log.take_skipped())
-        return outcomes, predictions
-
-    def _parted(self, item: Answered, refusal: str | None) -> tuple[list[Prediction], list[Refused]]:
-        """What of a message is classified, and what is set aside: what failed; or all, if the broker refused it."""
-        if item.arrival is None:  # an entry that nobody can decode: all its readings
-            entry = Refused.of("", item.failures[0][1], item.delivered.raw, 0, most=KEPT)
-            return [], [entry] * item.delivered.count
-        failures, good = list(item.failures), item.predictions
-        if refusal is not None:
-            done = {prediction.reading_id for prediction in good}
-            reason = f"the broker refused the prediction: {refusal}"
-            failures += [(reading, reason) for reading in item.arrival.readings if reading.id in done]
-            good = []
-        topic = self._settings.topics.reading.format(device_id=item.arrival.device_id)
-        received_at = item.arrival.received_at
-        features, kept = ",".join(item.delivered.features), list[Refused]()
-        bare = msgspec.structs.replace(item.arrival, response_topic=None, correlation=None)  # who asked waits no longer
-        for reading, why in failures:  # each as a message of its own, so that it can be put back among those that wait
-            payload = encode_json(msgspec.structs.replace(bare, readings=(reading,)))
-            kept.append(Refused.of(topic, why, payload, received_at, most=KEPT, features=features))
-        return good, kept
-
-
-def _stream_id(numbered: tuple[int, Answered]) -> str:
-    return numbered[1].delivered.stream_id
+    def facts(self) -> Facts:
+        """The state that the watchdog checks, on its own thread."""
+        patient = self._reader.patient
+        return Facts(
+            turned_at=self._turned_at if patient.error is None else time.monotonic(),
+            held=len(self._in_flight),
+            progressed_at=self._progressed_at,
+            redis_error=patient.error,
+            redis_away_since=patient.away_since,
+            disconnected_since=self._link.disconnected_since,
+            why="their predictions are not confirmed by the broker",
+            refusal=patient.refusal or self._heartbeat.refusal,
+        )

@@ -6,6 +6,7 @@ import logging
 from threading import Event
 
 from inference.loop import Worker
+from inference.observers import Observer, Observers
 from inference.swap import Swap
 from zelador import endpoints
 from zelador.buffer import Reader
@@ -19,6 +20,7 @@ from zelador.watchdog import Watchdog
 log = logging.getLogger(__name__)
 
 SERVICE = "inference"
+OBSERVERS: tuple[Observer, ...] = ()  # to add one, name it here; its contract is in observers.py
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -35,10 +37,12 @@ def run(settings: Settings, stop: Event) -> None:
     swap.start()
     if swap.live is None:
         log.info("no model is live yet: readings wait in the buffer until a model is selected")
-    worker = Worker(settings, link, reader, swap, metrics, heartbeat, stop)
+    observers = Observers(OBSERVERS, metrics)
+    worker = Worker(settings, link, reader, swap, metrics, heartbeat, stop, observers)
     watchdog = Watchdog(worker.facts, settings.health.stalled_after_s, stop, metrics.stalled.set)
     watchdog.start()
     close_probes = endpoints.serve(settings.metrics, metrics.registry, watchdog.trouble, lambda: swap.registry_trouble)
+    observers.start()
     try:
         worker.run()
     finally:
@@ -47,4 +51,5 @@ def run(settings: Settings, stop: Event) -> None:
         heartbeat.stop()
         close_probes()
         swap.join()
+        observers.close()
         log.info("stopped")

@@ -1,6 +1,6 @@
 """Hot swap: holds the live model, and loads a newly selected one in a background thread.
 
-The inference loop reads one immutable reference per batch, so a swap never stalls the stream. A model that cannot be
+The inference loop takes one immutable lineup per batch, so a swap never stalls the stream. A model that cannot be
 loaded is refused with an error in the log, and the previous model stays live. The model also stays live when the
 registry was replaced (registry/restored/watch.py), so that readings do not wait for an operator.
 """
@@ -16,8 +16,9 @@ from typing import Protocol
 
 import redis
 
-from inference.answer import Model
 from inference.hang import HangGuard
+from inference.lineup import Lineup, Live
+from inference.model import Model
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from zelador.buffer import connect_redis
@@ -36,14 +37,6 @@ class Selected(Protocol):
     def model(self) -> str: ...
     @property
     def sequence(self) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """The model that classifies now, and the sequence number of the selection that chose it."""
-
-    model: Model
-    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +100,11 @@ class Swap:
     @property
     def live(self) -> Live | None:
         return self._state.live
+
+    @property
+    def lineup(self) -> Lineup:
+        """The models for the next batch."""
+        return Lineup(self._state.live)
 
     def facts(self) -> dict[str, object]:
         """The worker's model and refusal, for its heartbeat. The API computes a rollout's progress from them."""

@@ -10,13 +10,13 @@ TOPICS = (DROPPED, VERSION)
 
 
 @dataclass(frozen=True, slots=True)
-class BrokerSays:
+class BrokerStats:
     """Statistics that the broker reported. `dropped` counts messages dropped for any client since it started."""
 
     dropped: int | None = None
     version: str | None = None
 
-    def after(self, topic: str, payload: bytes) -> BrokerSays:
+    def after(self, topic: str, payload: bytes) -> BrokerStats:
         """The statistics after a message on one of `TOPICS`."""
         text = payload[:200].decode("utf-8", "replace").strip()
         if topic == DROPPED and text.isdecimal():

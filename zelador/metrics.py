@@ -98,7 +98,19 @@ class InferenceMetrics:
             buckets=LATENCY_BUCKETS,
             registry=self.registry,
         )
+        self._observer_dropped = _counter(
+            self, "zelador_observer_dropped_batches", "Batches that an observer did not see: it is too slow", "observer"
+        )
+        self._observer_failed = _counter(
+            self, "zelador_observer_failures", "Batches on which an observer raised an exception", "observer"
+        )
         self.stalled = _stalled(self)
+
+    def observer_dropped(self, name: str) -> None:
+        self._observer_dropped.labels(name).inc()
+
+    def observer_failed(self, name: str) -> None:
+        self._observer_failed.labels(name).inc()
 
     def unanswered(self) -> None:
         self._unanswered.inc()
@@ -111,8 +123,8 @@ class InferenceMetrics:
         self._model_s.observe(model_seconds)
 
 
-def _counter(metrics: IngestMetrics | InferenceMetrics, name: str, help_text: str) -> Counter:
-    return Counter(name, help_text, registry=metrics.registry)
+def _counter(metrics: IngestMetrics | InferenceMetrics, name: str, help_text: str, *labels: str) -> Counter:
+    return Counter(name, help_text, labels, registry=metrics.registry)
 
 
 def _stalled(metrics: IngestMetrics | InferenceMetrics) -> Gauge:

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 READY_S = 60.0  # the time limit for everything to answer at the start
 POLL_S = 0.1  # between two checks by the supervisor
+SERVERS_S = 30.0  # the time limit for broker and Redis at a stop: a kill costs the broker what it has not written
 SERVICES = {"ingest": "ingest", "inference": "infer", "trainer": "trainer", "api": "api"}
 
 
@@ -156,7 +157,7 @@ class Up:
         self._supervisor.stop(["ingest"], DRAIN_S + 2.0)
         self._let_drain()
         self._supervisor.stop(["inference", "trainer", "api"], 6.0)
-        self._supervisor.stop(["broker", "redis"], 4.0)
+        self._supervisor.stop(["broker", "redis"], SERVERS_S)
         self._gate.close()
         self.home.forget("up.json")
         self.home.release()

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.swap import Live, SwapState, take_up
+from inference.lineup import Live
+from inference.swap import SwapState, take_up
 from ingest.pressure import RESUME_AT, Pressure
 from registry.errors import ModelRefused
 from registry.log.state import Selection

@@ -21,6 +21,7 @@ HEAVY = {"pandas", "sklearn", "fastapi", "pycaret", "onnxruntime", "numpy"}
         ("registry", HEAVY),
         ("registry.card", HEAVY),
         ("command.models.remote", HEAVY),
+        ("inference.lineup", {"redis", "paho", "registry", "pandas", "sklearn"}),
         ("inference.service", {"pandas", "fastapi", "pycaret", "sklearn"}),
         ("admin.service", {"pandas", "pycaret", "sklearn"}),
         ("trainer.service", {"pycaret", "fastapi"}),

@@ -14,8 +14,9 @@ from threading import Event
 import pytest
 
 from registry.registry import Registry
+from registry.run_document import new_run_id
 from trainer.dataset import Dataset, assemble
-from trainer.run.job import Options, new_run_id, train
+from trainer.run.job import Options, train
 from trainer.run.process import Child, RunFailed
 from zelador.settings import Settings
 

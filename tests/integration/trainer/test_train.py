@@ -20,9 +20,10 @@ import pytest
 from command.demo.scenarios.by_name import scenario
 from registry.card import card_of
 from registry.registry import Registry
+from registry.run_document import new_run_id
 from tests.up import COMMAND, clean_environment
 from trainer.dataset import from_readings
-from trainer.run.job import Options, new_run_id, train
+from trainer.run.job import Options, train
 from zelador.errors import Unavailable
 from zelador.settings import Settings
 

@@ -1,0 +1,25 @@
+"""The lineup: the models that see each batch. Pure.
+
+The loop takes one lineup per batch, so that all readings of a batch are seen by the same models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inference.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The model that classifies now, and the sequence number of the selection that chose it."""
+
+    model: Model
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lineup:
+    """`live` is the selected model, whose predictions are published; None: no model is selected and readings wait."""
+
+    live: Live | None = None

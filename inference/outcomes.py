@@ -1,0 +1,63 @@
+"""The outcome of a batch: from answered messages and the broker's refusals to what Redis records. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+import msgspec
+
+from inference.answer import Answered
+from zelador.buffer import Outcome, Refused
+from zelador.messages import Prediction, encode_json
+
+MAX_KEPT_BYTES = 1_048_576  # of one reading that is set aside; of a longer one the beginning is kept
+
+
+def outcomes(
+    answered: Sequence[Answered], refusals: Mapping[int, str], reading_topic: str
+) -> tuple[list[Outcome], list[Prediction]]:
+    """The outcome of each stream entry, and the predictions that the broker confirmed.
+
+    The messages of one entry stand next to each other in `answered`. `refusals` has the broker's reason by the index
+    of the message whose prediction it refused. `reading_topic` is the template of `ZELADOR_TOPICS__READING`.
+    """
+    found: list[Outcome] = []
+    predictions: list[Prediction] = []
+    for stream_id, group in groupby(enumerate(answered), _stream_id):
+        classified, aside = 0, list[Refused]()
+        for index, item in group:
+            if item.failures or index in refusals:
+                good, refused = _divide(item, refusals.get(index), reading_topic)
+                aside += refused
+            else:
+                good = item.predictions
+            classified += len(good)
+            predictions += good
+        found.append(Outcome(stream_id, classified, tuple(aside)))
+    return found, predictions
+
+
+def _stream_id(numbered: tuple[int, Answered]) -> str:
+    return numbered[1].delivered.stream_id
+
+
+def _divide(item: Answered, refusal: str | None, reading_topic: str) -> tuple[list[Prediction], list[Refused]]:
+    """The confirmed predictions of a message, and the readings to set aside: all of them if the broker refused it."""
+    if item.arrival is None:  # the entry cannot be decoded: all its readings are set aside
+        entry = Refused.of("", item.failures[0][1], item.delivered.raw, 0, most=MAX_KEPT_BYTES)
+        return [], [entry] * item.delivered.count
+    failures, good = list(item.failures), item.predictions
+    if refusal is not None:
+        predicted = {prediction.reading_id for prediction in good}
+        reason = f"the broker refused the prediction: {refusal}"
+        failures += [(reading, reason) for reading in item.arrival.readings if reading.id in predicted]
+        good = []
+    topic = reading_topic.format(device_id=item.arrival.device_id)
+    received_at = item.arrival.received_at
+    features, aside = ",".join(item.delivered.features), list[Refused]()
+    bare = msgspec.structs.replace(item.arrival, response_topic=None, correlation=None)  # the requester no longer waits
+    for reading, reason in failures:  # each as a message of its own, so that it can be replayed alone
+        payload = encode_json(msgspec.structs.replace(bare, readings=(reading,)))
+        aside.append(Refused.of(topic, reason, payload, received_at, most=MAX_KEPT_BYTES, features=features))
+    return good, aside

@@ -1,0 +1,84 @@
+"""The ingester's warnings about others (broker, devices, quarantine): each is counted, and logged at a bounded rate."""
+
+from __future__ import annotations
+
+import logging
+
+from ingest.broker_stats import BrokerStats
+from ingest.pressure import Pressure
+from zelador.decode import Decoder
+from zelador.log_limit import LogLimit
+from zelador.metrics import IngestMetrics
+
+log = logging.getLogger(__name__)
+
+REPEAT_S = 60.0  # between two lines of one kind
+NEARLY_FULL = 80  # percent of a quarantine limit
+
+
+class Warnings:
+    def __init__(self, metrics: IngestMetrics) -> None:
+        self._metrics = metrics
+        self._unanswered = 0  # requests without an answer that are counted already
+        self._unanswered_log = LogLimit(REPEAT_S)
+        self._quarantine_full = 0  # percent
+        self._discarded = 0  # messages, not logged yet
+        self._discarded_log = LogLimit(REPEAT_S)
+        self._forgotten = 0  # devices, not logged yet
+        self._forgotten_log = LogLimit(REPEAT_S)
+
+    def broker(self, before: BrokerStats, after: BrokerStats) -> None:
+        """The broker dropped messages. The broker itself bounds the rate: it reports every few seconds."""
+        self._metrics.broker_dropped(after.dropped)
+        if after.dropped is not None and after.dropped > (before.dropped if before.dropped is not None else 0):
+            log.error(
+                "the broker has dropped %d messages since it started, for this client or others: "
+                "its queues are too short (zelador doctor says how to fix it)", after.dropped
+            )  # fmt: skip
+
+    def unanswered(self, decoder: Decoder) -> None:
+        """Devices asked for answers on response topics that are not allowed."""
+        if decoder.unanswered == self._unanswered:
+            return
+        self._metrics.unanswered(decoder.unanswered - self._unanswered)
+        self._unanswered = decoder.unanswered
+        if self._unanswered_log.due():
+            log.warning(
+                "%d requests so far get no answer; the last: %s", decoder.unanswered, decoder.last_unanswered
+            )  # fmt: skip
+
+    def quarantine(self, discarded: int, full: int) -> None:
+        """Quarantine discarded messages, or soon will; `full` is the percentage of its nearest limit."""
+        before, self._quarantine_full = self._quarantine_full, full
+        self._metrics.quarantine(discarded, full)
+        self._discarded += discarded
+        if self._discarded and self._discarded_log.due():
+            log.error(
+                "the quarantine is full: %d messages were discarded, the oldest of the devices with the most",
+                self._discarded,
+            )
+            self._discarded = 0
+        elif full >= NEARLY_FULL > before:
+            log.warning(
+                "the quarantine is %d %% full: replay or discard messages, or the oldest are discarded", full
+            )  # fmt: skip
+
+    def forgotten(self, devices: int) -> None:
+        """Devices were forgotten: someone invents device ids, or the limit is too low."""
+        self._forgotten += devices
+        if self._forgotten and self._forgotten_log.due():
+            log.warning(
+                "%d devices were forgotten, those silent the longest: there are more than "
+                "ZELADOR_REDIS__KEEP_DEVICES", self._forgotten
+            )  # fmt: skip
+            self._forgotten = 0
+
+
+def log_pressure(before: Pressure, after: Pressure, backlog: int, waiting_bytes: int) -> None:
+    """Logs when the ingester stops taking messages from the broker, and when it takes them again."""
+    if after.holding and not before.holding:
+        log.warning(
+            "%d readings of %d bytes wait: taking no more from the broker (%s)", backlog, waiting_bytes, after.why
+        )
+    elif before.holding and not after.holding:
+        log.info("%d readings of %d bytes wait: taking from the broker again", backlog, waiting_bytes)
