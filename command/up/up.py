@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 READY_S = 60.0  # the time limit for everything to answer at the start
 POLL_S = 0.1  # between two checks by the supervisor
-SERVERS_S = 30.0  # the time limit for broker and Redis at a stop: a kill costs the broker what it has not written
+SERVERS_S = 30.0  # the time limit to stop the broker and Redis: a killed broker loses what it has not written
 SERVICES = {"ingest": "ingest", "inference": "infer", "trainer": "trainer", "api": "api"}
 
 
