@@ -12,14 +12,14 @@ from zelador.settings import Settings, load_settings
 
 
 def stop_event() -> Event:
-    """An event that SIGTERM and SIGINT set; every orderly stop uses it."""
+    """An event that SIGTERM and SIGINT set. Every orderly stop uses it."""
     stop = Event()
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
+    def set_stop(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
+    signal.signal(signal.SIGTERM, set_stop)
+    signal.signal(signal.SIGINT, set_stop)
     return stop
 
 

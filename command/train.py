@@ -78,8 +78,8 @@ def show(document: RunDocument) -> None:
     table = Table(title=f"Run {document['run']}: {document['rows']} rows, best by {document['metric']}", box=None)
     table.add_column("rank", justify="right")
     table.add_column("model", no_wrap=True)
-    for where in ("folds", "hold-out"):
-        table.add_column(f"{document['metric']}, {where}", justify="right")
+    for part in ("folds", "hold-out"):
+        table.add_column(f"{document['metric']}, {part}", justify="right")
     table.add_column("served by")
     for model in document["models"]:
         scores = [part.get(document["metric"]) for part in (model["metrics"], model["holdout"])]

@@ -51,7 +51,7 @@ def unreachable(where: str, trouble: str, who: str) -> Finding:
     elif ("NOPERM" in trouble or "no permissions" in trouble) and "'info'" in trouble:
         return broken(
             "redis",
-            f"{where}: the user of Zelador may not run INFO, so it cannot know what Redis has written",
+            f"{where}: the user may not run INFO, so Zelador cannot know what Redis has written",
             "nothing: nothing is acknowledged, and readings wait at the broker as long as its queue lasts",
             f"ACL SETUSER {who} +info",
         )

@@ -67,7 +67,7 @@ class _Facts:
 def examine(
     settings: Settings, registry: RegistryCheck, home_facts: HomeFacts | None, conf: Path | None, probe: bool
 ) -> Report:
-    """Raises InvalidInput if `conf` cannot be read."""
+    """Runs the checks. Raises InvalidInput if `conf` cannot be read."""
     config_path = conf or (home_facts.broker_config if home_facts else None)
     config = read_config(config_path) if config_path else None
     facts = _Facts()

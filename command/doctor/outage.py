@@ -9,7 +9,7 @@ from command.doctor.mosquitto import QUEUE_LINES, BrokerConfig
 
 READING_BYTES = 120  # the approximate size of a reading in JSON
 TYPICAL_RATE = 100.0  # readings a second, assumed when none are arriving
-BROKEN_S, RISKY_S = 60.0, 600.0  # a service takes less to restart; a machine takes less to restart
+BROKEN_S, RISKY_S = 60.0, 600.0  # an outage as long as the restart of a service, and of a machine
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,11 +130,11 @@ def compare(names: Names = None, home: Home = None, url: Url = None, key: Key = 
         ("rows", *(_part(facts, "data").get("rows", "–") for facts in models)),
         ("saved", *(when(facts.get("saved_at"))[:10] for facts in models)),
     ]
-    for part, called in (("holdout", "hold-out"), ("metrics", "folds")):
+    for part, title in (("holdout", "hold-out"), ("metrics", "folds")):
         for metric in _metrics(models):
             best = _best(models, part, metric)
             cells = [_marked(_score(facts, part, metric), facts["name"] in best) for facts in models]
-            rows.append((f"{metric}, {called}", *cells))
+            rows.append((f"{metric}, {title}", *cells))
     names_fit = HEAD_WIDTH + sum(len(facts["name"]) + 2 for facts in models) <= console.width
     heads = [facts["name"] for facts in models] if names_fit else [str(i + 1) for i in range(len(models))]
     console.print(table(("", *(f">{head}" for head in heads)), rows, whole=("", *heads)))

@@ -183,4 +183,6 @@ def _import_all(
                 "delete it, and import it with --features lux,temperature,…"
             )
     if left:
-        raise InvalidInput("not imported: " + "; ".join(f"{called}: {reason}" for called, reason in left.items()))
+        raise InvalidInput(
+            "not imported: " + "; ".join(f"{model_name}: {reason}" for model_name, reason in left.items())
+        )

@@ -21,7 +21,7 @@ def is_free(port: int) -> bool:
         return True
 
 
-def choose(names: Sequence[str], asked: Mapping[str, int | None], before: Mapping[str, int]) -> dict[str, int]:
+def choose(names: Sequence[str], requested: Mapping[str, int | None], before: Mapping[str, int]) -> dict[str, int]:
     """A port for each name: the requested one, else the earlier one if it is free, else any free port.
 
     Raises Unavailable if a requested port is in use.
@@ -30,7 +30,7 @@ def choose(names: Sequence[str], asked: Mapping[str, int | None], before: Mappin
     open_sockets: list[socket.socket] = []
     try:
         for name in names:
-            port = asked.get(name)
+            port = requested.get(name)
             if port is not None:
                 if port in chosen.values() or not is_free(port):
                     raise Unavailable(

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 READY_S = 60.0  # the time limit for everything to answer at the start
 POLL_S = 0.1  # between two checks by the supervisor
-SERVERS_S = 30.0  # the time limit for broker and Redis at a stop: a kill costs the broker what it has not written
+SERVERS_S = 30.0  # the time limit to stop the broker and Redis: a killed broker loses what it has not written
 SERVICES = {"ingest": "ingest", "inference": "infer", "trainer": "trainer", "api": "api"}
 
 
@@ -54,11 +54,11 @@ class Up:
         self.home = Home(home)
         self._stop = stop
         remembered = self.home.read("home.json")
-        asked = dict(ports or {})
+        requested = dict(ports or {})
         if settings.api.port != type(settings.api)().port:
-            asked.setdefault("api", settings.api.port)
+            requested.setdefault("api", settings.api.port)
         try:
-            self.ports = choose(("mqtt", "redis", "api", "broker5", "broker4"), asked, remembered)
+            self.ports = choose(("mqtt", "redis", "api", "broker5", "broker4"), requested, remembered)
         except Unavailable:
             self.home.release()
             raise

@@ -113,7 +113,7 @@ def test_an_exported_model_goes_into_another_registry(registry: Registry, tmp_pa
     other = tmp_path / "home"
     other.mkdir()
     (other / "home.json").write_text(json.dumps({"mqtt": 1, "redis": 2, "api": 3, "broker5": 4}))
-    assert zelador("models", "import", "first.zip", "--home", "home").out.startswith("first is registered")
+    assert zelador("models", "import", "first.zip", "--home", "home").out.startswith("registered first")
     assert zelador("models", "import", "first.zip", "--home", "home", "--name", "second").code == 0
     found = Registry.open(other / "registry")
     assert set(found.state.models) == {"first", "second"}
