@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Event
 from typing import IO, Any
@@ -88,7 +88,7 @@ class Up:
         )
         self._supervisor = Supervisor(output, self._write_pids)
         self._broker_begun: int | None = None
-        self._admitting = False
+        self._is_open = self._admitting = False
         self._probe = BrokerProbe(self.settings.mqtt, stop)
 
     @property
@@ -124,13 +124,16 @@ class Up:
             # An empty settings file: the user's own file is already in these settings and must not apply twice.
             config = {"ZELADOR_CONFIG": str(self.home.empty_config())}
             variables = {**environment(self.settings), **config, **libgomp_environment()}
-            for name, command in SERVICES.items():
-                self._supervisor.add(name, (sys.executable, "-m", "zelador", command), variables)
+            # A forgetful broker has no subscriptions after a start. The worker waits for them for a while once it has
+            # connected (QUIET_S), so by then the gate has to be open.
+            last = () if self.broker.remembers else ("inference",)
+            self._add([name for name in SERVICES if name not in last], variables)
+            if last:
+                self._open_gate()
+                self._add(last, variables)
             self._await("a service", self._services_answer)
-            self._await("the ingester's subscription", self._ingester_listens)
-            self._gate.open()
-            self._gate.admit(True)
-            self._admitting = True
+            if not last:
+                self._open_gate()
             self._probe.start(lambda: self._supervisor.kill("broker"))
             self._write_pids()
         except BaseException:
@@ -140,8 +143,7 @@ class Up:
     def run(self, also: Callable[[], bool] = lambda: True) -> None:
         """Supervises until the stop event is set, or `also()` is false."""
         while not self._stop.is_set() and also():
-            self._watch_gate()
-            self._supervisor.step()
+            self._look()
             self._stop.wait(POLL_S)
 
     def stop(self) -> None:
@@ -163,6 +165,22 @@ class Up:
         self.home.release()
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _add(self, names: Iterable[str], variables: Mapping[str, str]) -> None:
+        for name in names:
+            self._supervisor.add(name, (sys.executable, "-m", "zelador", SERVICES[name]), variables)
+
+    def _open_gate(self) -> None:
+        self._await("the ingester's subscription", self._ingester_listens)
+        self._gate.open()
+        self._gate.admit(True)
+        self._is_open = self._admitting = True
+
+    def _look(self) -> None:
+        """One look of the supervisor, and of the gate once it is open."""
+        if self._is_open:
+            self._watch_gate()
+        self._supervisor.step()
 
     def _watch_gate(self) -> None:
         """After a restart of the broker, makes devices wait until the ingester has subscribed again."""
@@ -209,7 +227,7 @@ class Up:
     def _await(self, what: str, answers: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_S
         while not answers():
-            self._supervisor.step()
+            self._look()
             if self._stop.is_set():
                 raise Unavailable("stopped before everything had started")
             if time.monotonic() > deadline:

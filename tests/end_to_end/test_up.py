@@ -220,6 +220,13 @@ def test_a_stop_and_a_start_in_mid_stream_lose_nothing(tmp_path: Path, with_brok
     select_one(home / "registry")
     first = Up(home, environment=with_broker)
     outside = Outside(first["mqtt"])
+    returns = outside._subscriber.on_connect
+
+    def return_late(*arguments: object) -> None:
+        time.sleep(1.0)  # the devices are back before it; iotcore has forgotten its subscription
+        returns(*arguments)
+
+    outside._subscriber.on_connect = return_late
     publishing = stream(outside, "restart", 8.0)
     time.sleep(2.0)  # in mid-stream
     assert first.stop() == 0
