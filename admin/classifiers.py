@@ -16,7 +16,7 @@ import numpy as np
 from starlette.exceptions import HTTPException
 
 from registry.cage.cage import MIB, Cage, CageDied, Limits
-from registry.cage.child import KEPT
+from registry.cage.child import CACHED_MODELS
 from registry.cage.wire import Answered, Ask, CheckModel, Passed, Refused
 from registry.errors import ModelRefused
 from registry.model import manifest
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 LIMITS = Limits(
     memory=1024 * MIB, cpu_s=0
 )  # no limit on processor time: the process is long-lived, and each request has a deadline
-KNOWN = KEPT  # models that the process keeps loaded, the most recently used; both sides count the same
+KNOWN = CACHED_MODELS  # models that the process keeps loaded, the most recently used; both sides count the same
 BARRED_S = 60.0  # a model that missed the deadline is not used again for this time
 MAX_ANSWER = 64 * MIB
 RETRY_S = 2
