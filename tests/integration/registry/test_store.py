@@ -69,7 +69,7 @@ def test_if_match(registry: Registry) -> None:
     registry.save("two", upload(), by="me")
     with pytest.raises(Moved):
         registry.select("one", by="me", if_match=old)
-    registry.select("one", by="me", if_match=f'"{registry.log.state.etag}"')
+    registry.select("one", by="me", if_match=f'"{registry.state.etag}"')
 
 
 @pytest.mark.parametrize("path", ["model.skops", "golden.json", "manifest.json"])
