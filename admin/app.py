@@ -1,4 +1,4 @@
-"""The app put together."""
+"""Builds the FastAPI app."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from admin.document import docs_page, openapi, problems
 from admin.services import make_services
 from zelador.settings import Settings
 
-DESCRIPTION = """Administers models and watches the stream. Every path below /v1 needs `Authorization: Bearer KEY`.
+DESCRIPTION = """Manages models and shows the stream. Every path under /v1 requires `Authorization: Bearer KEY`.
 
-Errors are problem documents (RFC 9457). Readings come in and predictions go out over MQTT, not here."""
+Errors are problem documents (RFC 9457). Readings and predictions are sent over MQTT, not over this API."""
 
 PARTS = (
     models, uploads, files, cards, selection, history, operations, classify, runs, readings, predictions, devices,
@@ -41,7 +41,7 @@ PARTS = (
 
 
 def make_app(settings: Settings) -> FastAPI:
-    """Raises Unavailable or Corrupt when the registry cannot be opened; Redis may be away."""
+    """Raises Unavailable or Corrupt when the registry cannot be opened; Redis may be down."""
     services = make_services(settings)
     app = FastAPI(
         title="Zelador",
@@ -50,10 +50,10 @@ def make_app(settings: Settings) -> FastAPI:
         openapi_url=None,  # docs_page.py serves both documents
         docs_url=None,
         redoc_url=None,
-        redirect_slashes=False,  # a redirect would name whatever host the request named
+        redirect_slashes=False,  # a redirect would contain the host that the client sent
     )
     app.state.services = services
-    for part in PARTS:  # not include_router, which hides the routes: the guard and the tests go through all of them
+    for part in PARTS:  # not include_router, which hides the routes: the guard and the tests iterate over all of them
         app.router.routes.extend(part.router.routes)
     problems.install(app)
     openapi.install(app)

@@ -1,6 +1,6 @@
-"""Classification for the API: in a caged process, with a deadline, and a bound on how many wait.
+"""Classification for the API: in a caged process, with a deadline and a limit on waiting requests.
 
-A thread that hangs in a model cannot be ended, a process can. It loads no model into the API's own process.
+A process that hangs in a model can be killed, a thread cannot. The API's own process loads no model.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from starlette.exceptions import HTTPException
 
 from registry.cage.cage import MIB, Cage, CageDied, Limits
-from registry.cage.child import KEPT
+from registry.cage.child import CACHED_MODELS
 from registry.cage.wire import Answered, Ask, CheckModel, Passed, Refused
 from registry.errors import ModelRefused
 from registry.model import manifest
@@ -27,16 +27,18 @@ from zelador.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-LIMITS = Limits(memory=1024 * MIB, cpu_s=0)  # it lives for long; each question has its deadline
-KNOWN = KEPT  # models that the process keeps loaded: the last that came, here and there
-BARRED_S = 60.0  # a model that missed the deadline is not asked again for so long
+LIMITS = Limits(
+    memory=1024 * MIB, cpu_s=0
+)  # no limit on processor time: the process is long-lived, and each request has a deadline
+KNOWN = CACHED_MODELS  # models that the process keeps loaded, the most recently used; both sides count the same
+BARRED_S = 60.0  # a model that missed the deadline is not used again for this time
 MAX_ANSWER = 64 * MIB
 RETRY_S = 2
-START_WAIT_S = 20.0  # that a question waits for the process; it starts on after that
+START_WAIT_S = 20.0  # longest time a request waits for the process; it continues to start after that
 
 
 class Classifiers:
-    """Safe for threads: one question at a time, in one process, that is started when it is first needed."""
+    """Classifies in one process, which is started when first needed. Thread-safe; one request at a time."""
 
     def __init__(self, registry: Registry, timeout_s: float, at_once: int) -> None:
         self._registry = registry
@@ -44,14 +46,14 @@ class Classifiers:
         self._places = threading.BoundedSemaphore(at_once)
         self._lock = threading.Lock()
         self._cage: Cage | None = None
-        # By digest: a name may be another model's by now.
+        # By digest, because a name may belong to another model by now.
         self._known: OrderedDict[str, tuple[Classifier, _Remote]] = OrderedDict()
         self._barred: OrderedDict[str, float] = OrderedDict()  # by digest: until when
 
     def classify(self, name: str, readings: list[dict[str, Any]]) -> list[Answer]:
-        """Raises ModelNotFound, ModelRefused, InvalidInput; HTTPException (503) when busy, or too late."""
+        """Raises ModelNotFound, ModelRefused, InvalidInput; HTTPException (503) if busy or late."""
         if not self._places.acquire(blocking=False):
-            raise _busy("as many classifications as ZELADOR_API__CLASSIFICATIONS_AT_ONCE allows are running")
+            raise _busy("the limit of concurrent classifications (ZELADOR_API__CLASSIFICATIONS_AT_ONCE) is reached")
         try:
             if not self._lock.acquire(timeout=self._timeout_s):
                 raise _busy(f"other classifications took {self._timeout_s:g} s (ZELADOR_API__CLASSIFY_TIMEOUT_S)")
@@ -63,7 +65,7 @@ class Classifiers:
             self._places.release()
 
     def close(self) -> None:
-        """Ends the process. Does not wait for a question that is being asked."""
+        """Ends the process, without waiting for a request in progress."""
         cage = self._cage
         if cage is not None:
             cage.close()
@@ -85,7 +87,7 @@ class Classifiers:
             raise
 
     def _ready(self) -> Cage:
-        """The process, started: its libraries take seconds, on a small machine more than a question may."""
+        """The process, started. Importing its libraries takes seconds, on a small machine longer than a request may."""
         if self._cage is None or not self._cage.alive:
             self._forget()
             self._cage = Cage(LIMITS)
@@ -95,14 +97,14 @@ class Classifiers:
             self._forget()
             raise
         if ready is None:
-            raise _busy("the process that classifies is starting")
+            raise _busy("the classification process is starting")
         return self._cage
 
     def _get(self, cage: Cage, name: str, deadline: float) -> Classifier:
         digest = self._registry.state.model(name).digest
         found = self._known.get(digest)
         if found is None:
-            saved, digest, files = self._registry.serving(name)  # not the digest of before: the name may have moved
+            saved, digest, files = self._registry.serving(name)  # read the digest again: the name may have changed
             self._load(cage, name, CheckModel(manifest.encode(saved), digest, files, keep=True), deadline)
             features = tuple(feature.name for feature in saved.features)
             engine = _Remote(cage, digest, len(saved.classes))
@@ -118,10 +120,10 @@ class Classifiers:
         reply = _ask(cage, name, request, deadline)
         if isinstance(reply, Refused):
             if self._known and ("memory" in reply.reason or "alloc" in reply.reason):
-                self._forget()  # the others may have taken it: the next question finds a new process
+                self._forget()  # the model may have taken over the process: the next request gets a new one
             raise ModelRefused(reply.reason)
         if not isinstance(reply, Passed):
-            raise ModelRefused(f"{name} makes the process that loads it answer nonsense; select another model")
+            raise ModelRefused(f"{name}: the process that loaded it sent an invalid reply; select another model")
 
     def _bar(self, digest: str) -> None:
         self._forget()
@@ -138,7 +140,7 @@ class Classifiers:
 
 
 class _Remote:
-    """An engine whose model is in the caged process."""
+    """An engine whose model runs in the caged process."""
 
     def __init__(self, cage: Cage, digest: str, classes: int) -> None:
         self._cage = cage
@@ -151,14 +153,14 @@ class _Remote:
         if isinstance(reply, Refused):
             raise ModelRefused(reply.reason)
         if not isinstance(reply, Answered):
-            raise ModelRefused("the model makes the process that loads it answer nonsense")
+            raise ModelRefused("the process that loaded the model sent an invalid reply")
         count, shares = len(rows), None
         fits = len(reply.indices) == count and all(0 <= index < self._classes for index in reply.indices)
         if reply.probabilities is not None:
             fits = fits and len(reply.probabilities) == count * self._classes * 8
             shares = np.frombuffer(reply.probabilities).reshape(count, -1) if fits else None
         if not fits:
-            raise ModelRefused("the model makes the process that loads it answer nonsense")
+            raise ModelRefused("the process that loaded the model sent an invalid reply")
         return reply.indices, shares
 
 

@@ -1,7 +1,7 @@
-"""HTTP connections with limits: how many there are, how many one address has, and how long a client may take.
+"""HTTP connections with limits: in all, for each address, and in the time that a client may take.
 
-uvicorn limits only the time between two requests. A client that never finishes a header, sends a body by the byte, or
-does not read its answer would keep a connection for ever; a thousand of them take every file descriptor.
+uvicorn limits only the time between two requests. A client that never finishes its headers, sends a body byte by byte
+or does not read the response would keep a connection forever; a thousand of them use up all file descriptors.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from uvicorn.server import ServerState
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 128  # connections that the kernel holds until they are accepted, and that are accepted at once
-SPARE_FILES = 2 * BACKLOG  # file descriptors left for everything that is not a connection
+BACKLOG = 128  # connections that wait in the kernel, and the most that are accepted in one go
+SPARE_FILES = 2 * BACKLOG  # file descriptors reserved for everything else
 MIN_CONNECTIONS = 16
-HEADERS_S = 10.0  # from the connection, or the answer before, to the end of the headers
-BODY_GRACE_S = 10.0  # then a body must come at the minimum rate
+HEADERS_S = 10.0  # from the connection or the previous response to the end of the headers
+BODY_GRACE_S = 10.0  # after it a body must arrive at the minimum rate
 MIN_BYTES_PER_S = 1_024
-MAX_BODY_S = 900.0  # of a whole body, however large: 256 MiB at 2.4 Mbit/s
-READ_STALL_S = 30.0  # an answer of which the client reads nothing for so long
-LINGER_S = 1.0  # how long a body that is not wanted is thrown away, so that the answer arrives before the reset
-LINGER_BYTES = 262_144  # and how much of it
+MAX_BODY_S = 900.0  # time limit of a body of any size: 256 MiB at 2.4 Mbit/s
+READ_STALL_S = 30.0  # a response of which the client reads nothing for this time is aborted
+LINGER_S = 1.0  # how long a rejected body is read and discarded, so that the response arrives before the reset
+LINGER_BYTES = 262_144  # how much of it
 LOG_EVERY_S = 60.0
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Phase = Literal["headers", "body", "answer", "lingering", "closing"]
 
-SLOW = b"the request did not come in time"
+SLOW = b"the request took too long to arrive"
 BUSY = b"too many connections; try again later"
 
 
 def connection_limit(wanted: int) -> int:
-    """`wanted`, or what the limit on open files leaves room for."""
+    """`wanted`, or fewer if the limit on open files is lower."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files == resource.RLIM_INFINITY:
         return wanted
@@ -50,7 +50,7 @@ def connection_limit(wanted: int) -> int:
 
 
 def share_of(address: str) -> str:
-    """What counts as one client: an IPv4 address, or an IPv6 network of 64 bits, which one host may have whole."""
+    """The unit that counts as one client: an IPv4 address, or an IPv6 /64 network, all of which one host may own."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -63,16 +63,16 @@ def share_of(address: str) -> str:
 
 
 class Connections:
-    """The open connections of one server. When one too many comes, the one that has waited longest makes room.
+    """The open connections of one server. At the limit, the one that has waited longest is closed for a new one.
 
-    A client that has sent its headers is never cut off for one that has not. Used from the event loop only.
+    A client that has sent its headers is never disconnected for one that has not. Used from the event loop only.
     """
 
     def __init__(self, most: int, proxies: tuple[Network, ...] = ()) -> None:
         self.most = most
         self._share = max(1, most // 2)
         self._proxies = proxies
-        self._open: dict[Connection, None] = {}  # the oldest first
+        self._open: dict[Connection, None] = {}  # oldest first
         self._by_share: Counter[str] = Counter()
         self._said_at = -LOG_EVERY_S
 
@@ -80,7 +80,7 @@ class Connections:
         return len(self._open)
 
     def add(self, connection: Connection, now: float) -> bool:
-        """Whether there is room for it."""
+        """True if there is room for the connection."""
         share = connection.share
         if len(self._open) >= self.most or (self._by_share[share] >= self._share and not self._is_proxy(share)):
             self._say(now, share)
@@ -102,7 +102,7 @@ class Connections:
                 del self._by_share[connection.share]
 
     def sweep(self, now: float) -> None:
-        """Once a second: ends what takes too long."""
+        """Closes the connections that exceed a time limit; called once a second."""
         for connection in list(self._open):
             connection.check(now)
 
@@ -133,9 +133,9 @@ def is_within(address: str, networks: Iterable[Network]) -> bool:
 
 
 def _longest_waiting(connections: Iterator[Connection]) -> Connection | None:
-    """The oldest without a whole header; else the oldest whose body is not whole, or who does not read its answer.
+    """The oldest without complete headers; else the oldest with an incomplete body or an unread response.
 
-    None when all wait for us.
+    None when all of them wait for the server.
     """
     second: Connection | None = None
     for connection in connections:
@@ -163,11 +163,11 @@ class Connection(H11Protocol):
         self.share = ""
         self._received = 0
         self.lingering = False
-        self._seen: tuple[Phase, object] | None = None  # at the last check: the phase, and of which request
+        self._seen: tuple[Phase, object] | None = None  # at the last check: the phase and the request
         self._since = 0.0
-        self._before = 0  # bytes received up to then
+        self._before = 0  # bytes received until then
         self._unsent = 0
-        self._sent_at = 0.0  # when the client last read something
+        self._sent_at = 0.0  # when the client last read data
 
     @property
     def phase(self) -> Phase:
@@ -208,9 +208,9 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def end(self, transport: asyncio.Transport) -> None:
-        """Closes `transport`; first only our half of it, when the client is still sending what nobody wants.
+        """Closes `transport`; at first only the write side, if the client is still sending a rejected body.
 
-        Closing at once would reset the connection, and could take the answer away before the client has read it.
+        Closing at once would reset the connection, and the client could lose the response.
         """
         answered = self.cycle is not None and self.cycle.response_complete
         if answered and self.conn.their_state is h11.SEND_BODY and not self.lingering and transport.can_write_eof():
@@ -237,17 +237,17 @@ class Connection(H11Protocol):
                 self.drop()
 
     def drop(self) -> None:
-        """Ends it from our side; what was written goes out first, as long as the client reads."""
+        """Closes the connection after the client has read the data already written."""
         self._unset_keepalive_if_required()
         self.transport.close()
 
     @property
     def is_behind(self) -> bool:
-        """Whether the client has not read all that was written."""
+        """True if the client has not read everything that was written."""
         return self.transport.get_write_buffer_size() > 0
 
     def evict(self) -> None:
-        """Ends it at once: nobody looks after it any more."""
+        """Aborts the connection."""
         self._unset_keepalive_if_required()
         self.transport.abort()
 
@@ -255,7 +255,7 @@ class Connection(H11Protocol):
         self._seen, self._since, self._before = (phase, self.cycle), now, self._received
 
     def _is_unread(self, now: float) -> bool:
-        """Whether an answer waits of which the client has read nothing for long."""
+        """True if a response is waiting and the client has read nothing of it for too long."""
         unsent = self.transport.get_write_buffer_size()
         if unsent == 0 or unsent < self._unsent:
             self._sent_at = now
@@ -264,7 +264,7 @@ class Connection(H11Protocol):
 
 
 class _Transport:
-    """A connection's transport, whose end is the connection's to decide."""
+    """A transport whose closing is left to its Connection."""
 
     def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
         self._transport = transport
@@ -281,12 +281,12 @@ class _Transport:
 
 
 def protocol(limits: Connections) -> type[asyncio.Protocol]:
-    """The class that uvicorn makes a connection of."""
+    """The protocol class for uvicorn."""
     return type("Connection", (Connection,), {"limits": limits})
 
 
 def quiet_accept(loop: asyncio.AbstractEventLoop) -> None:
-    """asyncio pauses a second when there is no file descriptor left, and logs each try: here one line a minute."""
+    """Logs one line a minute when no file descriptor is left. asyncio retries each second and logs every attempt."""
     said_at = -LOG_EVERY_S
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -295,7 +295,7 @@ def quiet_accept(loop: asyncio.AbstractEventLoop) -> None:
             loop.default_exception_handler(context)
         elif time.monotonic() - said_at >= LOG_EVERY_S:
             said_at = time.monotonic()
-            log.error("no connection can be accepted: %s; trying again each second", context.get("exception"))
+            log.error("no connection can be accepted: %s; retrying every second", context.get("exception"))
 
     loop.set_exception_handler(handle)
 

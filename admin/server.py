@@ -1,4 +1,4 @@
-"""uvicorn, as the API uses it: our connections, no signal handlers, one log line a minute without file descriptors."""
+"""uvicorn for the API: limited connections, no signal handlers, one log line a minute without file descriptors."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Server(uvicorn.Server):
             app,
             http=protocol(self._connections),
             ws="none",
-            proxy_headers=False,  # the guard knows which proxies are believed
+            proxy_headers=False,  # the guard knows which proxies are trusted
             backlog=BACKLOG,
             log_config=None,
-            log_level="error",  # a warning for each request that is no HTTP would fill the log
+            log_level="error",  # a warning for each invalid HTTP request would fill the log
             access_log=False,
             server_header=False,
             lifespan="off",
@@ -35,7 +35,7 @@ class Server(uvicorn.Server):
         config.load()
 
     def install_signal_handlers(self) -> None:
-        """The command has its own: one path to the end."""
+        """Does nothing: the command handles signals."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         quiet_accept(asyncio.get_running_loop())

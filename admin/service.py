@@ -1,4 +1,4 @@
-"""The API as a process."""
+"""The admin server as a process."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Serves until `stop`.
+    """Serves until `stop` is set.
 
-    Raises Unavailable when the port is taken, the registry cannot be used, or Redis does not sync as the settings want.
+    Raises Unavailable when the port is taken, the registry cannot be used, or Redis does not sync as required.
     """
     app = make_app(settings)
     services: Services = app.state.services
@@ -54,7 +54,7 @@ def run(settings: Settings, stop: Event) -> None:
 
 
 def _check_redis(client: redis.Redis) -> None:
-    """It may be away; one that does not keep what is acknowledged is said at the start."""
+    """Checks the durability of Redis. Redis may be down; one that would lose acknowledged readings is an error."""
     try:
         held, remark = persistence(client)
     except NotSynced as error:
@@ -67,7 +67,7 @@ def _check_redis(client: redis.Redis) -> None:
 
 
 def _show_first_key(path: Path) -> None:
-    """Only to a person: what a service says elsewhere is kept in logs, where a key has no business."""
+    """Makes the first admin key, and shows it only on a terminal: elsewhere it would end up in logs."""
     if not sys.stderr.isatty():
         if not path.exists():
             log.warning("there is no admin key yet: zelador keys new makes one")
@@ -83,6 +83,8 @@ def _listen(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        raise Unavailable(f"{host}:{port} cannot be had ({error.strerror}); set ZELADOR_API__PORT to another") from None
+        raise Unavailable(
+            f"{host}:{port} cannot be opened ({error.strerror}); set ZELADOR_API__PORT to another port"
+        ) from None
     sock.listen(BACKLOG)
     return sock

@@ -1,4 +1,4 @@
-"""What the routes work on: made once for the app's life, typed, and injected where it is used."""
+"""The objects that routes use: made once at startup, typed, and injected."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Services:
 
     @property
     def prefix(self) -> str:
-        """Of our keys in Redis."""
+        """Prefix of Zelador's keys in Redis."""
         return self.settings.redis.prefix
 
 
 def make_services(settings: Settings) -> Services:
-    """Raises Unavailable or Corrupt when the registry cannot be opened; Redis may be away."""
+    """Raises Unavailable or Corrupt when the registry cannot be opened; Redis may be down."""
     client = connect_redis(settings.redis)
     prefix = settings.redis.prefix
     registry = Registry.open(settings.registry)
@@ -62,7 +62,7 @@ def make_services(settings: Settings) -> Services:
 
 
 async def held(request: Request) -> Services:
-    """A coroutine, so that FastAPI calls it in place and not on a thread."""
+    """A coroutine, so that FastAPI does not call it on a thread."""
     services: Services = request.app.state.services
     return services
 

@@ -1,4 +1,4 @@
-"""Who acts, and what every act has to do besides the act itself: record it, and wake the workers."""
+"""The author of an act, and what every act also does: record itself, and wake the workers."""
 
 from __future__ import annotations
 
@@ -16,32 +16,33 @@ log = logging.getLogger(__name__)
 
 
 class AuditLog(Protocol):
-    """Where acts are recorded: the admin server's file, or the stream that brings them there."""
+    """Where acts are recorded: the admin server's file, or the stream that carries them there."""
 
     def check(self) -> None:
-        """Before a change. Raises Unavailable when nothing can be recorded now."""
+        """Called before a change. Raises Unavailable if it could not be recorded."""
 
     def add(
         self, who: str, what: str, target: str, before: Any = None, after: Any = None, address: str | None = None
     ) -> object:
-        """Raises Unavailable, which says that the act was done and not recorded."""
+        """Records an act. Raises Unavailable, whose message says that the act was done but not recorded."""
 
 
 def nobody_to_wake(_sequence: int) -> None:
-    """Without a Redis: workers look at the registry's log by themselves."""
+    """Does nothing, for use without Redis: the workers poll the registry's log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`name` goes into the registry's history, with `via` into the audit log; `address` is the client's, if any.
+    """`name` is written to the registry's history, and with `via` to the audit log.
 
-    `wake` tells the workers that a selection was made; they take it up within a second even if it fails.
+    `address` is the client's, if any. `wake` notifies the workers of a selection; if it fails, they notice it
+    within a second.
     """
 
     name: str
     audit: AuditLog
     address: str | None = None
-    via: str = ""  # "command line", where it is not the API
+    via: str = ""  # "command line", unless it is the API
     wake: Callable[[int], None] = nobody_to_wake
 
     @property
@@ -49,7 +50,7 @@ class Actor:
         return f"{self.name} ({self.via})" if self.via else self.name
 
     def record(self, act: Act, target: object, before: Any = None, after: Any = None) -> None:
-        """Raises Unavailable."""
+        """Records an act of this actor. Raises Unavailable."""
         self.audit.add(self.full_name, act.value, str(target), before, after, self.address)
 
 
@@ -60,6 +61,6 @@ def waker(client: redis.Redis, prefix: str) -> Callable[[int], None]:
         try:
             client.publish(Keys(prefix).selected, str(sequence))
         except (redis.RedisError, OSError) as error:
-            log.warning("the workers were not woken and will look by themselves: %s", error)
+            log.warning("the workers could not be notified and will notice by themselves: %s", error)
 
     return wake

@@ -1,4 +1,4 @@
-"""What an operator can do, as the audit log names it. Values are part of the API: they never change."""
+"""The acts of an operator, as the audit log names them. The values are part of the API and never change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An entry of the audit trail as a line of JSON: written short, and read whatever stands there."""
+"""Entries of the audit log, as lines of JSON: limited in size when written, and robust to any content when read."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any
 import msgspec
 
 MAX_ENTRY = 4_096  # bytes of a line
-MAX_VALUE = 1_400  # bytes of `before`, and of `after`; what is longer is replaced by its digest and its beginning
-MAX_TEXT = 256  # bytes of each other part
+MAX_VALUE = 1_400  # bytes of `before` and of `after` each; a longer value is replaced by its digest and its beginning
+MAX_TEXT = 256  # bytes of each other field
 BEGINS = 600  # bytes of the beginning
-MAX_LINE = 1_048_576  # bytes of a line that is read; a longer one is passed over
-MAX_DEPTH = 32  # of what is shown
+MAX_LINE = 1_048_576  # bytes of a line that is read; longer lines are skipped
+MAX_DEPTH = 32  # nesting of a value that is shown
 BLOCK = 65_536
-ID = slice(len(b'{"id":"'), len(b'{"id":"') + 20)  # where a line that we wrote has it
+ID = slice(len(b'{"id":"'), len(b'{"id":"') + 20)  # position of the id in a line that `encode` wrote
 
 
 class Change(msgspec.Struct, frozen=True):
-    """`id` grows with time. `before` and `after` are what changed, None where there was or is nothing."""
+    """A change. Ids grow with time. `before` and `after` are the changed values, None if there are none."""
 
     id: str
     at: str  # ISO 8601, UTC
@@ -38,7 +38,7 @@ _decoder = msgspec.json.Decoder(Change)
 
 
 def encode(change: Change) -> bytes:
-    """One line, of MAX_ENTRY bytes at most."""
+    """One line of at most MAX_ENTRY bytes."""
     texts = {name: _short(getattr(change, name)) for name in ("who", "what", "target")}
     address = None if change.address is None else _short(change.address)
     values = {name: _cut(getattr(change, name)) for name in ("before", "after")}
@@ -49,7 +49,7 @@ def encode(change: Change) -> bytes:
 
 
 def decode(line: bytes) -> Change | None:
-    """None for a line that is no entry."""
+    """The entry in a line; None if the line is not an entry."""
     try:
         found = _decoder.decode(line)
     except (msgspec.MsgspecError, RecursionError, ValueError):
@@ -61,15 +61,17 @@ def decode(line: bytes) -> Change | None:
 
 
 def is_before(line: bytes, before: str) -> bool:
-    """Whether the entry may have an id below `before`, seen without decoding it."""
+    """False if the entry's id is certainly not below `before`; does not decode the line."""
     found = line[ID]
     return not found.isdigit() or found.decode() < before
 
 
 def lines_backwards(path: Path) -> Iterator[bytes]:
-    """The lines of a file, the last first; a block at a time, and none that is longer than MAX_LINE."""
+    """The lines of a file, last first, read in blocks. Lines longer than MAX_LINE are skipped."""
     try:
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # a FIFO does not hang it
+        file = os.fdopen(
+            os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb"
+        )  # O_NONBLOCK: a FIFO does not block
     except OSError:
         return
     with file:
@@ -81,7 +83,7 @@ def lines_backwards(path: Path) -> Iterator[bytes]:
             block = file.read(size)
             first, *lines = (block if too_long else block + rest).split(b"\n")
             if too_long and lines:
-                lines.pop()  # the beginning of the line that is passed over
+                lines.pop()  # the beginning of the skipped line
                 too_long = False
             yield from (line for line in reversed(lines) if line and len(line) <= MAX_LINE)
             rest = b"" if too_long else first
@@ -92,7 +94,7 @@ def lines_backwards(path: Path) -> Iterator[bytes]:
 
 
 def _short(text: str) -> str:
-    """At most MAX_TEXT bytes as JSON; a longer text ends with its digest."""
+    """The text, cut to MAX_TEXT bytes as JSON; a cut text ends with the digest of the whole."""
     data = _json(text)
     if len(data) <= MAX_TEXT + 2:
         return text
@@ -115,7 +117,7 @@ def _cut(value: Any) -> Any:
 def _json(value: Any) -> bytes:
     try:
         return msgspec.json.encode(value)
-    except UnicodeEncodeError:  # half a surrogate pair, as the command line has it for a byte that is no text
+    except UnicodeEncodeError:  # a lone surrogate, which Python uses for a byte of the command line that is not UTF-8
         return json.dumps(msgspec.to_builtins(value), ensure_ascii=False).encode("utf-8", "xmlcharrefreplace")
 
 

@@ -1,4 +1,4 @@
-"""The files of the audit trail: `audit.jsonl`, and before it `audit-<time>.jsonl`, which sort by their names."""
+"""The files of the audit log: `audit.jsonl`, and the older `audit-<time>.jsonl`, whose names sort by time."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ FORMAT = "%Y%m%dT%H%M%S.%fZ"
 
 
 def generations(path: Path, before: str | None = None) -> list[tuple[Path, int]]:
-    """Each file with its size, the newest first; without those that hold only ids from `before` on."""
+    """Each file with its size, newest first, without those that hold only ids from `before` on."""
     older = sorted(_renamed(path), reverse=True)
     found = [path, *(each for _, each in older)]
     if before is not None:
-        # A file holds what was noted after the one before it was renamed.
+        # The entries of a file were written after the previous file was renamed.
         begins = [round(stamp.timestamp() * 1e6) * 1_000 for stamp, _ in older]
         found = [each for number, each in enumerate(found) if number >= len(begins) or begins[number] < int(before)]
-    legacy = path.with_name(f"{path.name}.1")  # the one file that earlier versions kept
+    legacy = path.with_name(f"{path.name}.1")  # the only renamed file of earlier versions
     return [(each, size) for each in (*found, legacy) if (size := _size(each)) is not None]
 
 
 def next_name(path: Path) -> Path:
-    """For the file that is full: later than every other, whatever the clock says."""
+    """A name for the full file that sorts after all others, even if the clock is wrong."""
     stamp = time.time_ns() // 1_000
     if newest := max((stamp_ for stamp_, _ in _renamed(path)), default=None):
         stamp = max(stamp, round(newest.timestamp() * 1e6) + 1)
@@ -33,7 +33,7 @@ def next_name(path: Path) -> Path:
 
 
 def removable(path: Path, until: float) -> list[Path]:
-    """Renamed files whose newest entry is from before `until` (seconds since 1970 UTC), the oldest first."""
+    """Renamed files whose newest entry is older than `until` (seconds since 1970 UTC), oldest first."""
     return [each for stamp, each in sorted(_renamed(path)) if stamp.timestamp() < until]
 
 
@@ -56,7 +56,7 @@ def _renamed(path: Path) -> list[tuple[datetime, Path]]:
 
 
 def _size(path: Path) -> int | None:
-    """None for what is not there, or no plain file."""
+    """The size of a file; None if it does not exist or is not a regular file."""
     try:
         return path.stat().st_size if path.is_file() else None
     except OSError:

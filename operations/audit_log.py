@@ -1,11 +1,11 @@
-"""The audit trail: every change, who made it, what was before and after; a file that is only added to.
+"""The audit log: a file of all changes, with their authors and the values before and after. It is append-only.
 
-A file and not a Redis stream: a selection is made while Redis is away, and who did it must be known all the same.
-Changes of models stand in the registry's signed log as well; keys, runs and quarantine only here.
+It is a file and not a Redis stream because a selection can be made while Redis is down, and must be recorded.
+Changes of models are also in the registry's signed log; changes of keys, runs and quarantine are only here.
 
-A full file is renamed by its time and a new one begun. Renamed files are removed by age and by nothing else: no number
-of changes pushes out what was noted before. At the bound in bytes operators change nothing until somebody has moved
-files away; administrators still can, or they could not revoke the key that filled it.
+A full file is renamed after its time, and a new one is started. Renamed files are removed only by age, so that no
+number of changes pushes out older entries. At the limit in bytes, operators cannot change anything until files have
+been moved away. Administrators still can: they must be able to revoke the key that filled the log.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from zelador.errors import Unavailable
 from zelador.messages import iso
 from zelador.settings import ApiSettings
 
-WARN_SHARE = 0.8  # of the bound in bytes
-COUNT_EVERY_S = 5.0  # how often the files' sizes are looked at
+WARN_SHARE = 0.8  # of the limit in bytes
+COUNT_EVERY_S = 5.0  # how often the sizes of the files are read
 MIB, GIB = 1 << 20, 1 << 30
 KEEP_S = 400 * 86_400.0
 
@@ -41,14 +41,14 @@ class AuditFile:
         self._keep_s = keep_s
         self._total_bytes = total_bytes
         self._lock = threading.Lock()
-        self._counted = (-COUNT_EVERY_S, 0)  # when, and the bytes of all files
+        self._counted = (-COUNT_EVERY_S, 0)  # time of the count, and bytes of all files
 
     def add(
         self, who: str, what: str, target: str, before: Any = None, after: Any = None, address: str | None = None
     ) -> Change:
-        """Keeps the change; it is on the disk when this returns. What is long is cut, and its digest kept.
+        """Records a change; it is on the disk when this returns. Long values are cut and replaced by their digest.
 
-        Raises Unavailable, which says what was done: the change itself is made by then.
+        Raises Unavailable, whose message names the change: it has been made by then.
         """
         moment = time.time_ns()
         change = Change(f"{moment:020d}", iso(moment // 1_000_000), who, what, target, before, after, address)
@@ -58,15 +58,15 @@ class AuditFile:
             with self._lock:
                 self._append(line)
         except OSError as error:
-            log.error("%s cannot be written (%s); not kept: %s", self._path, error, line.decode())
+            log.error("%s cannot be written (%s); not recorded: %s", self._path, error, line.decode())
             raise Unavailable(
-                f"{what} of {target[:200]} was done, and could not be noted in the audit file ({error.strerror}); "
-                "fix that before you change more"
+                f"{what} of {target[:200]} was done, but could not be recorded in the audit file ({error.strerror}); "
+                "fix that before you change anything else"
             ) from None
         return change
 
     def check(self, is_admin: bool = True) -> None:
-        """Before a change: raises Unavailable when it could not be noted."""
+        """Called before a change. Raises Unavailable if it could not be recorded."""
         try:
             with self._lock:
                 self._append(b"")
@@ -77,25 +77,25 @@ class AuditFile:
         if not is_admin and self.total() >= self._total_bytes:
             raise Unavailable(
                 f"the audit files have reached their {self._total_bytes // MIB:,} MiB, so only keys of the role admin "
-                f"may change something; move {self._path.stem}-*.jsonl away, or raise ZELADOR_API__AUDIT_TOTAL_BYTES"
+                f"can change anything; move {self._path.stem}-*.jsonl away, or raise ZELADOR_API__AUDIT_TOTAL_BYTES"
             )
 
     def total(self) -> int:
-        """Bytes of all audit files, as of a few seconds ago."""
+        """Bytes of all audit files, at most a few seconds old."""
         now = time.monotonic()
         if now - self._counted[0] >= COUNT_EVERY_S:
             self._counted = (now, sum(size for _, size in generations(self._path)))
         return self._counted[1]
 
     def remark(self) -> str | None:
-        """What to say of its size; None while there is nothing to say."""
+        """A warning if the log is nearly full; else None."""
         total = self.total()
         if total < WARN_SHARE * self._total_bytes:
             return None
-        return f"the audit files have {total // MIB:,} of at most {self._total_bytes // MIB:,} MiB: move old ones away"
+        return f"the audit files take {total // MIB:,} of at most {self._total_bytes // MIB:,} MiB: move old ones away"
 
     def newest(self, before: str | None = None) -> Iterator[Change]:
-        """The newest first, below the id `before`. A line that cannot be read is passed over."""
+        """Entries with ids below `before`, newest first. Lines that cannot be read are skipped."""
         for path, _ in generations(self._path, before):
             for line in lines_backwards(path):
                 if before is not None and not is_before(line, before):
@@ -109,7 +109,7 @@ class AuditFile:
         lock_path = self._path.with_name(f".{self._path.name}.lock")
         lock = os.open(lock_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # the command line writes here too
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the command line also writes to this file
             self._rotate(len(line))
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
@@ -132,13 +132,13 @@ class AuditFile:
         name = next_name(self._path)
         self._path.replace(name)
         self._counted = (-COUNT_EVERY_S, 0)
-        log.warning("the audit file is full (%d bytes) and is kept as %s; a new one begins", size, name.name)
-        # One at a time: a clock that is wrong for a moment does not take the whole trail.
+        log.warning("the audit file is full (%d bytes) and was renamed to %s; a new one is started", size, name.name)
+        # One at a time: a clock that is wrong for a moment must not delete the whole log.
         for path in removable(self._path, time.time() - self._keep_s)[:1]:
             path.unlink(missing_ok=True)
             log.warning("the audit file %s is older than %d days and is removed", path.name, self._keep_s // 86_400)
-        if said := self.remark():
-            log.warning("%s", said)
+        if remark := self.remark():
+            log.warning("%s", remark)
 
 
 def open_audit_file(settings: ApiSettings) -> AuditFile:

@@ -1,6 +1,6 @@
-"""Acts of the command line on their way to the admin server's audit file: a bounded Redis stream.
+"""A bounded Redis stream that carries acts of the command line to the admin server's audit file.
 
-An act is moved at least once: a crash between the file and Redis writes it twice, and never loses it.
+An act is moved at least once: after a crash between the file and Redis it is written twice, and never lost.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from zelador.retry import backoff
 log = logging.getLogger(__name__)
 
 GROUP = "admin"
-MAX_ACTS = 2_000  # in the stream; without an admin server the oldest go
+MAX_ACTS = 2_000  # in the stream; without an admin server the oldest are dropped
 MAX_ACT_BYTES = 16_384
 READ_CHUNK = 100  # acts moved at once
 POLL_S = 1.0
 
 
 class SentAct(msgspec.Struct, frozen=True):
-    """An act as it lies in the stream."""
+    """An act as stored in the stream."""
 
     who: str
     what: str
@@ -39,7 +39,7 @@ class SentAct(msgspec.Struct, frozen=True):
 
 
 class AuditStream:
-    """Sends acts to the admin server. Every call raises Unavailable when Redis does not take them."""
+    """Sends acts to the admin server. Every call raises Unavailable if Redis does not accept writes."""
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._client = client
@@ -62,12 +62,12 @@ class AuditStream:
             self._client.xadd(self._key, {"act": data}, maxlen=MAX_ACTS, approximate=False)
         except (redis.RedisError, OSError) as error:
             raise Unavailable(
-                f"{what} of {target[:200]} was done, and could not be recorded in the audit log ({error})"
+                f"{what} of {target[:200]} was done, but could not be recorded in the audit log ({error})"
             ) from None
 
 
 class AuditMover:
-    """Moves acts from the stream to the audit file, on a thread of the admin server."""
+    """Moves acts from the stream to the audit file. Runs on a thread of the admin server."""
 
     def __init__(self, client: redis.Redis, prefix: str, file: AuditFile) -> None:
         self._client = client
@@ -84,7 +84,7 @@ class AuditMover:
             self._thread.join(timeout=5.0)
 
     def move(self) -> int:
-        """Moves what is there now; gives how many acts. Raises redis.RedisError, Unavailable (the file)."""
+        """Moves the acts in the stream; returns their number. Raises redis.RedisError, Unavailable (the file)."""
         try:
             self._client.xgroup_create(self._key, GROUP, id="0", mkstream=True)
         except redis.ResponseError as error:
@@ -93,7 +93,7 @@ class AuditMover:
         return sum(self._moved(start) for start in ("0", ">"))
 
     def _moved(self, start: str) -> int:
-        """`start` is "0" for what an earlier life of this process left half done, ">" for what is new."""
+        """`start` is "0" for acts that an earlier process read and did not finish, ">" for new ones."""
         moved = 0
         while True:
             answer: Any = self._client.xreadgroup(GROUP, GROUP, {self._key: start}, count=READ_CHUNK)

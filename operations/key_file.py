@@ -1,6 +1,6 @@
-"""API keys: 256 random bits each, shown once; only the SHA-256 is kept, in a file of the owner's.
+"""API keys: 256 random bits each, shown once. Only the SHA-256 is stored, in a file that only its owner can read.
 
-A slow hash is for passwords, which people choose; nobody can guess a random key.
+No slow hash is needed: that is for passwords, which people choose. A random key cannot be guessed.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailabl
 Role = Literal["viewer", "operator", "admin"]
 State = Literal["valid", "expired", "revoked"]
 
-PREFIX = "zlk_"  # recognisable, for people and for secret scanners
-ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")  # each may do what those before it may
-MOST_NOTE = 200  # characters
+PREFIX = "zlk_"  # so that people and secret scanners recognize a key
+ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")  # each includes the rights of those before it
+MAX_NOTE = 200  # characters
 
 
 class Key(msgspec.Struct, frozen=True):
-    """What is kept of a key; `id` names it in logs and history. Times are ISO 8601, UTC.
+    """The record of a key; `id` names it in logs and history. Times are ISO 8601, UTC.
 
-    Files of before there were roles hold admin keys without a note that never expire.
+    A record without a role is an admin key, without a note and without an end.
     """
 
     id: str
@@ -57,27 +57,27 @@ class _File(msgspec.Struct, frozen=True):
 
 
 def first_key(path: Path) -> str | None:
-    """The admin key of a home that has none yet; None if the file is there. Raises Unavailable, Corrupt."""
+    """Makes the first admin key and returns it; None if the key file exists. Raises Unavailable, Corrupt."""
     with _locked(path):
         return None if path.exists() else _add(path, "admin", "the first key", None)[1]
 
 
 def new_key(path: Path, role: Role = "admin", note: str = "", lasts_s: float | None = None) -> tuple[Key, str]:
-    """Another key: its record, and the key itself, which nothing can show again.
+    """Makes a key; returns its record and the key itself, which cannot be shown again.
 
     Raises Unavailable when the file cannot be written, Corrupt when it is damaged, InvalidInput.
     """
-    if len(note) > MOST_NOTE or not (note.isprintable() or not note):
-        raise InvalidInput(f"a note has at most {MOST_NOTE} printable characters")
+    if len(note) > MAX_NOTE or not (note.isprintable() or not note):
+        raise InvalidInput(f"a note has at most {MAX_NOTE} printable characters")
     if lasts_s is not None and not 0 < lasts_s <= 100 * 366 * 86_400:
-        raise InvalidInput("a key expires after a second at least and a hundred years at most")
+        raise InvalidInput("a key must expire after at least one second and at most a hundred years")
     with _locked(path):
         return _add(path, role, note, lasts_s)
 
 
 def revoke(path: Path, identity: str) -> Key:
-    """Ends the key for good; its record stays. Raises NotFound, Conflict, Unavailable, Corrupt."""
-    if not path.exists():  # a mistyped path is not made by it
+    """Revokes the key for good; its record stays. Raises NotFound, Conflict, Unavailable, Corrupt."""
+    if not path.exists():  # a mistyped path must not make a file
         raise NotFound(f"there is no key file at {path}; zelador keys new makes one")
     with _locked(path):
         records = _read(path).keys
@@ -88,14 +88,14 @@ def revoke(path: Path, identity: str) -> Key:
             return found
         others = [each for each in records if each.id != identity and each.role == "admin" and each.state == "valid"]
         if found.role == "admin" and found.state == "valid" and not others:
-            raise Conflict(f"{identity} is the last admin key: make another before you revoke it")
+            raise Conflict(f"{identity} is the last admin key: make another one before you revoke it")
         ended = msgspec.structs.replace(found, revoked_at=now())
         _write(path, _File(tuple(ended if record.id == identity else record for record in records)))
         return ended
 
 
 def forget(path: Path, identity: str) -> None:
-    """Undoes the making of a key that nobody has seen. Raises Unavailable, Corrupt."""
+    """Deletes a new key that nobody has seen. Raises Unavailable, Corrupt."""
     with _locked(path):
         _write(path, _File(tuple(record for record in _read(path).keys if record.id != identity)))
 
@@ -106,7 +106,7 @@ def list_keys(path: Path) -> tuple[Key, ...]:
 
 
 class KeyFile:
-    """The keys that are known; reads the file again when it has changed."""
+    """The known keys; reads the file again when it has changed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -114,9 +114,9 @@ class KeyFile:
         self._keys: tuple[Key, ...] = ()
 
     def known(self, key: str) -> Key | None:
-        """The record of `key`, compared in constant time; None for one that we did not give. Raises Corrupt.
+        """The record of `key`, compared in constant time; None if the key is unknown. Raises Corrupt.
 
-        It may have expired or been revoked: its `state` says so.
+        The key may have expired or been revoked; check its `state`.
         """
         self._refresh()
         digest = _digest(key)
@@ -172,7 +172,7 @@ def _write(path: Path, content: _File) -> None:
 
 
 def write_owned(path: Path, data: bytes) -> None:
-    """Whole or not at all, and for the owner's eyes only. Raises Unavailable."""
+    """Replaces the file atomically, readable only by its owner. Raises Unavailable."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -187,7 +187,7 @@ def write_owned(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Two who make a key at once must both get one that is kept."""
+    """A lock, so that two keys made at the same time are both stored."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock_path = path.with_name(f".{path.name}.lock")

@@ -1,4 +1,4 @@
-"""When each key was last used: beside the keys, to the minute; nothing but a help for whoever tidies up."""
+"""The time when each key was last used, to the minute, in a file beside the keys. Helps to find unused keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 from operations.key_file import now, write_owned
 from zelador.errors import Unavailable
 
-EVERY_S = 60.0  # at most so often is a key's use written
+EVERY_S = 60.0  # minimum time between two writes for one key
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class LastUse:
         self._noted: dict[str, float] = {}
 
     def note(self, identity: str) -> bool:
-        """Whether this use is to be written (`write`), which is a matter of a minute."""
+        """Records a use; True if it is time to `write` it."""
         moment = time.monotonic()
         if moment - self._noted.get(identity, -EVERY_S) < EVERY_S:
             return False
@@ -32,13 +32,13 @@ class LastUse:
         return True
 
     def write(self, identity: str) -> None:
-        """Never raises: a use that was not noted hurts nobody."""
+        """Writes the time of the last use. Never raises, because a lost time is harmless."""
         with self._lock:
             try:
                 uses = {**read(self._path), identity: now()}
                 write_owned(self._path, msgspec.json.encode(uses))
             except Unavailable as error:
-                log.warning("the last use of key %s was not noted: %s", identity, error)
+                log.warning("the last use of key %s was not recorded: %s", identity, error)
 
 
 def where(keys_file: Path) -> Path:
@@ -46,7 +46,7 @@ def where(keys_file: Path) -> Path:
 
 
 def read(path: Path) -> dict[str, str]:
-    """By the keys' ids; empty where nothing was noted."""
+    """Times of last use, by key id; empty if none was recorded."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
     except (OSError, msgspec.DecodeError):

@@ -1,4 +1,4 @@
-"""Acts of somebody at this machine's command line: who they are, and where their acts are recorded."""
+"""The actor at this machine's command line, and where their acts are recorded."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from zelador.buffer import connect_redis
 from zelador.settings import Settings
 from zelador.user import user
 
-CONNECT_S = 1.0  # a Redis that is not there must not delay a command
+CONNECT_S = 1.0  # a missing Redis must not delay a command
 VIA = "command line"
 
 
 def local_actor(settings: Settings) -> Actor:
-    """The user of this process. Acts go to the admin server by Redis; without a Redis, to the file beside the keys.
+    """The user of this process. Acts go to the admin server through Redis; without Redis, to the file beside the keys.
 
     Raises Unavailable when neither can be written.
     """

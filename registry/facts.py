@@ -1,4 +1,4 @@
-"""A registered model as the API, the command line, the card and scripts see it: one flat mapping, ready for JSON."""
+"""Describes a registered model, for the API, the command line, the card and scripts, as one flat mapping for JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from registry.log.state import Selection as Selected
 from registry.log.state import State
 from registry.model.manifest_shape import shown
 
-# What training found and what the files are: set once, never by hand.
+# Recorded at training or derived from the files: set once, never by hand.
 FIXED = frozenset(
     {"name", "digest", "saved_at", "saved_by", "selected", "upload", "tags", "model_type", "metric", "metrics"}
     | {"holdout", "rank", "run", "served_by", "features", "units", "classes", "has_probabilities", "agreement"}
@@ -21,56 +21,58 @@ FIXED = frozenset(
 
 
 class Logged(TypedDict):
-    """What the registry's log knows of every model, whatever its metadata says."""
+    """The fields from the registry's log, which every model has."""
 
-    name: Annotated[str, Field(description="Its own among all models.")]
-    tags: Annotated[list[str], Field(description="Sorted, each once.")]
-    digest: Annotated[str, Field(description="SHA-256 of its manifest, and so of all its files.")]
-    saved_at: Annotated[str, Field(description="When it was registered, ISO 8601, UTC.")]
-    saved_by: Annotated[str, Field(description="Who registered it.")]
-    selected: Annotated[bool, Field(description="Whether it is the model that live inference is to run.")]
+    name: Annotated[str, Field(description="Unique name of the model.")]
+    tags: Annotated[list[str], Field(description="Tags, sorted, without duplicates.")]
+    digest: Annotated[str, Field(description="SHA-256 of its manifest, which has the digests of all its files.")]
+    saved_at: Annotated[str, Field(description="Time of registration, ISO 8601, UTC.")]
+    saved_by: Annotated[str, Field(description="Who registered it: a key, or a person at the command line.")]
+    selected: Annotated[bool, Field(description="True if it is the selected model.")]
 
 
 @with_config(ConfigDict(extra="allow"))
 class Model(Logged):
-    """A registered model. What is said to be any JSON is metadata, shown as it was given; so are all further keys."""
+    """A registered model. Fields of type any JSON, and all further keys, are metadata, shown as given."""
 
-    model_type: Annotated[Any, Field(description="Any JSON: the trainer gives its name; null when not known.")]
-    metric: Annotated[Any, Field(description="Any JSON: the trainer gives what it was ranked by; null when not known.")]
-    metrics: Annotated[Any, Field(description="Any JSON: the trainer gives numbers by metric, the folds' means.")]
-    holdout: Annotated[Any, Field(description="Any JSON: the trainer gives numbers by metric, on rows kept aside.")]
-    rank: Annotated[Any, Field(description="Any JSON: the trainer gives its place in its run, from 1.")]
-    run: Annotated[Any, Field(description="Any JSON: the trainer gives the id of its run; null for one without.")]
-    description: Annotated[Any, Field(description="Any JSON: text, as people wrote it.")]
-    notes: Annotated[Any, Field(description="Any JSON: text, as people wrote it.")]
-    features: NotRequired[Annotated[Any, Field(description="Any JSON: the names of its inputs, in their order.")]]
-    units: NotRequired[Annotated[Any, Field(description="Any JSON: the unit of each input that has one, by name.")]]
-    classes: NotRequired[Annotated[Any, Field(description="Any JSON: the labels that it can give.")]]
+    model_type: Annotated[
+        Any, Field(description="Any JSON: from the trainer, the classifier's name; null if not known.")
+    ]
+    metric: Annotated[Any, Field(description="Any JSON: from the trainer, the ranking metric; null if not known.")]
+    metrics: Annotated[Any, Field(description="Any JSON: from the trainer, means over the folds by metric.")]
+    holdout: Annotated[Any, Field(description="Any JSON: from the trainer, values on the hold-out by metric.")]
+    rank: Annotated[Any, Field(description="Any JSON: from the trainer, the rank in its run, from 1.")]
+    run: Annotated[Any, Field(description="Any JSON: from the trainer, the id of its run; null if none.")]
+    description: Annotated[Any, Field(description="Any JSON: text written by people.")]
+    notes: Annotated[Any, Field(description="Any JSON: text written by people.")]
+    features: NotRequired[Annotated[Any, Field(description="Any JSON: the names of its inputs, in the model's order.")]]
+    units: NotRequired[Annotated[Any, Field(description="Any JSON: the units of its inputs, by name.")]]
+    classes: NotRequired[Annotated[Any, Field(description="Any JSON: the labels that it can predict.")]]
     served_by: NotRequired[Annotated[Any, Field(description="Any JSON: what live inference runs, onnx or pipeline.")]]
     damaged: NotRequired[
-        Annotated[list[str], Field(description="Keys that the log has and that cannot be shown; absent without any.")]
+        Annotated[list[str], Field(description="Keys whose values cannot be shown; absent if there are none.")]
     ]
 
 
 class Selection(TypedDict):
-    """One selection: which model, since when, by whom, why."""
+    """A selection: model, time, author and reason."""
 
-    model: Annotated[str, Field(description="Its name.")]
-    sequence: Annotated[int, Field(description="Its number in the log; no two selections share it.")]
+    model: Annotated[str, Field(description="Name of the model.")]
+    sequence: Annotated[int, Field(description="The selection's number in the log; unique.")]
     by: Annotated[str, Field(description="Who made it: a key, or a person at the command line.")]
-    at: Annotated[str, Field(description="When it was made, ISO 8601, UTC.")]
-    why: Annotated[str, Field(description="The reason that was given; may be empty.")]
-    rolled_back: Annotated[bool, Field(description="Whether it was made by rolling back.")]
+    at: Annotated[str, Field(description="Time of the selection, ISO 8601, UTC.")]
+    why: Annotated[str, Field(description="The reason given; may be empty.")]
+    rolled_back: Annotated[bool, Field(description="True if it was made by rolling back.")]
 
 
 def facts_of(model: Registered, state: State) -> Model:
-    """Its metadata, flat, with what the log knows of it; no key of the metadata hides one of the log's.
+    """The model's metadata and its fields from the log, in one mapping. Fields of the log take precedence.
 
-    Never raises: what cannot be shown is left out and named under `damaged`.
+    Never raises: values that cannot be shown are left out, and their keys listed in `damaged`.
     """
     logged: Logged = {
         "name": model.name,
-        "tags": [str(tag) for tag in model.tags],  # save_model took whatever was given
+        "tags": [str(tag) for tag in model.tags],  # `save_model` does not check their type
         "digest": model.digest,
         "saved_at": model.saved_at,
         "saved_by": model.saved_by,

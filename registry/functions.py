@@ -1,4 +1,4 @@
-"""The registry for scripts and notebooks: six functions that use the registry of the settings.
+"""Six functions for scripts and notebooks, which use the registry of the settings.
 
 Without ZELADOR_REGISTRY__URL, it is in `./.zelador/registry`.
 """

@@ -1,4 +1,4 @@
-"""Listing models: filtered, sorted, and kept until the registry changes."""
+"""Lists models, filtered and sorted. Results are cached until the registry changes."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from registry.log.state import Model, State
 from registry.model.manifest_shape import LARGEST_INTEGER
 from zelador.errors import InvalidInput
 
-KEPT = 64  # queries, and columns
+MAX_CACHED = 64  # queries, and columns
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`sort` is a field or dotted key of the metadata (`metrics.F1`), with `-` before it the largest first.
+    """`sort` is a field or dotted key of the metadata (`metrics.F1`); a leading `-` sorts in descending order.
 
-    `equal` are (key, value) pairs that must be so, `least` (key, number) pairs that must be reached; models that
-    lack what is sorted by come last.
+    `equal`: (key, value) pairs that must match. `least`: (key, number) pairs that must be reached. Models without
+    a value for the sort key come last.
     """
 
     sort: str = "-saved_at"
     equal: tuple[tuple[str, Any], ...] = ()
     least: tuple[tuple[str, float], ...] = ()
     tags: tuple[str, ...] = ()
-    text: str = ""  # in the name or the description
+    text: str = ""  # contained in the name or the description
 
 
 def least(text: str) -> tuple[str, float]:
-    """`holdout.F1:0.9` as it stands in a Query. Raises InvalidInput."""
+    """Parses `holdout.F1:0.9` for `Query.least`. Raises InvalidInput."""
     key, _, number = text.rpartition(":")
     try:
         value = float(number)
@@ -43,37 +43,36 @@ def least(text: str) -> tuple[str, float]:
 
 
 class Listing:
-    """The answers to the latest queries, for one state."""
+    """A cache of the results of the latest queries, for one state."""
 
     def __init__(self) -> None:
         self._kept: tuple[str | None, Columns, dict[Query, tuple[Model, ...]]] = (None, Columns(()), {})
 
     def find(self, state: State, query: Query) -> tuple[Model, ...]:
-        head, columns, kept = self._kept  # one name, taken and set at once: threads share it
+        head, columns, kept = self._kept  # one attribute, read and written atomically, because threads share it
         if state.head != head:
             columns, kept = Columns(state.models.values()), {}
             self._kept = (state.head, columns, kept)
         found = kept.get(query)
         if found is None:
-            if len(kept) >= KEPT:
+            if len(kept) >= MAX_CACHED:
                 kept.clear()
             found = kept[query] = search(columns, query)
         return found
 
 
 class Columns:
-    """Models in the order of their registration, and the value of each under a key, read once for all queries."""
+    """Models in the order of registration, with the values of each key, which are read once for all queries."""
 
     def __init__(self, models: Iterable[Model]) -> None:
         self.models = list(models)
         self._kept: dict[str, list[Any]] = {}
 
     def of(self, key: str) -> list[Any]:
-        """Of a field of the model, or of what its metadata holds under a dotted key; None where there is none, or no
-        text or number."""
+        """The value of a field or of a dotted key of the metadata; None if it is missing, or not a text or number."""
         found = self._kept.get(key)
         if found is None:
-            if len(self._kept) >= KEPT:
+            if len(self._kept) >= MAX_CACHED:
                 self._kept.clear()
             found = self._kept[key] = self._read(key)
         return found
@@ -88,7 +87,7 @@ class Columns:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it can be compared and written: old entries may hold anything."""
+    """True if the value can be compared and written: old entries may contain anything."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, int):
@@ -109,13 +108,13 @@ def search(columns: Columns, query: Query) -> tuple[Model, ...]:
         wanted_tags = set(query.tags)
         rows = [row for row in rows if wanted_tags <= set(models[row].tags)]
     if query.text:
-        text, said = query.text.casefold(), columns.of("description")
-        rows = [row for row in rows if text in f"{models[row].name}\n{said[row] or ''}".casefold()]
+        text, descriptions = query.text.casefold(), columns.of("description")
+        rows = [row for row in rows if text in f"{models[row].name}\n{descriptions[row] or ''}".casefold()]
     return tuple(models[row] for row in _sorted(rows, columns.of(query.sort.removeprefix("-")), query.sort[:1] == "-"))
 
 
 def _sorted(rows: Iterable[int], column: Sequence[Any], reverse: bool) -> list[int]:
-    """What is equal stays in the order of its registration, which is turned round too; what has no value comes last."""
+    """Equal values stay in the order of registration, which is reversed too; models without a value come last."""
     having: list[int] = []
     lacking: list[int] = []
     for row in rows:
@@ -124,6 +123,6 @@ def _sorted(rows: Iterable[int], column: Sequence[Any], reverse: bool) -> list[i
         having.reverse()
     try:
         having.sort(key=column.__getitem__, reverse=reverse)
-    except TypeError:  # numbers and texts under one key
+    except TypeError:  # numbers and texts for the same key
         having.sort(key=lambda row: str(column[row]), reverse=reverse)
     return having + lacking

@@ -8,9 +8,7 @@ from collections.abc import Iterable
 from registry.errors import DuplicateName
 from zelador.errors import InvalidInput
 
-DEVICES = re.compile(
-    r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE
-)  # of Windows, whatever the ending
+DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)  # on Windows, with any extension
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -25,7 +23,7 @@ def check_name(name: str) -> str:
 
 
 def check_new_name(name: str, taken: Iterable[str]) -> str:
-    """Gives back a name that no model has yet, and that every file system keeps apart from those `taken`.
+    """Returns `name` if no model has it, and every file system can distinguish it from those in `taken`.
 
     Raises InvalidInput, DuplicateName.
     """

@@ -41,7 +41,7 @@ __all__ = ["Feature", "Model", "Query", "Registry", "Selection", "State", "Uploa
 log = logging.getLogger(__name__)
 
 ALL = Query()
-MAX_UPLOADS = 3  # tries to save a model when a collection condemns the upload before it is registered
+MAX_UPLOADS = 3  # attempts to save a model if a collection condemns the upload before it is registered
 README = """This folder is a Zelador registry.
 
 log/            the source of truth: one entry per change, each with the digest of the previous one; never edit or
@@ -148,7 +148,7 @@ class Registry(Changes):
     ) -> Model:
         """Registers packed files: writes the payload, then the log entry. Sets the manifest's name and time.
 
-        `passed`: they were made in this process, or passed the cage; else the first load goes through it.
+        `passed`: they were made in this process or passed the cage; otherwise the first load checks them in the cage.
         Raises DuplicateName, InvalidInput.
         """
         return self._register(name, saved, lambda named: self._payload.put(name, files, named), by, why, token, passed)
@@ -163,7 +163,7 @@ class Registry(Changes):
         token: str | None,
         passed: bool,
     ) -> Model:
-        """`place` puts the payload into the store; it is called again if a collection gave its upload up."""
+        """Registers a model. `place` writes the payload; it is called again if a collection condemned the upload."""
         saved = msgspec.structs.replace(saved, name=check_name(name), saved_at=now())
         check_manifest(saved)
         metadata = dict(saved.metadata)
@@ -181,7 +181,7 @@ class Registry(Changes):
             op.update({"tags": tags} if tags else {}, **({"token": token} if token else {}))
 
             def register(state: State, op: dict[str, Any] = op) -> list[dict[str, Any]]:
-                check_new_name(name, state.models)  # of now: another writer may have been first
+                check_new_name(name, state.models)  # the current ones: another writer may have been first
                 return [op]
 
             try:
@@ -211,7 +211,7 @@ class Registry(Changes):
         return open_classifier(found, model.digest, files)
 
     def serving(self, name: str) -> tuple[Manifest, str, dict[str, bytes]]:
-        """Manifest, digest, and the files that classify, digests checked: for a cage. Raises as `load`."""
+        """The manifest, its digest, and the files for classification, digests checked, for a cage. Raises as `load`."""
         model = self._model(name)
         found, files = self._serving(model)
         return found, model.digest, files
@@ -227,14 +227,14 @@ class Registry(Changes):
         return load_pipeline(name, data)
 
     def admit(self, data: bytes, most_bytes: int, trust: bool = False) -> Incoming:
-        """The model in an exported file, checked in the cage, to be given to `add`.
+        """The model in an exported file, checked in the cage, to be passed to `add`.
 
-        `trust`: bytes for a library's own parser are taken, whoever made them. Raises ArchiveRefused, Unavailable.
+        `trust`: accept bytes for a library's own parser from anyone. Raises ArchiveRefused, Unavailable.
         """
         return admit(data, most_bytes, self._keyring, trust)
 
     def signed_manifest(self, name: str) -> bytes | None:
-        """The manifest's bytes, if a key of ours signed them."""
+        """The manifest's bytes, if a key of this registry signed them."""
         return self._payload.signed_manifest(self._model(name))
 
     def manifest(self, name: str) -> Manifest:
@@ -292,7 +292,7 @@ class Registry(Changes):
         return self._runs.ids()
 
     def put_candidate(self, run: str, rank: int, source: Path) -> None:
-        """Keeps the candidate whose files (a manifest among them) are in the local folder `source`."""
+        """Stores the candidate whose files (including a manifest) are in the local folder `source`."""
         self._runs.put_candidate(run, rank, source)
 
     def register_candidate(self, run: str, rank: int, name: str, *, by: str, why: str = "") -> Model:

@@ -28,7 +28,7 @@ DataFacts = TypedDict(
         "notes": list[str],
     },
 )
-DataFacts.__doc__ = "What is known of the data that a model was trained on."
+DataFacts.__doc__ = "A description of the data that a model was trained on."
 
 
 class LeaderboardRow(TypedDict):
@@ -39,11 +39,11 @@ class LeaderboardRow(TypedDict):
     model_type: str
     metrics: Scores  # means over the folds; empty if it failed
     seconds: float | None
-    trouble: str | None  # why it was not chosen; None if it was, or could have been
+    trouble: str | None  # why it was excluded; None if it was not
 
 
 class Agreement(TypedDict, total=False):
-    """How the compiled model compares with its pipeline; without `rows` and what follows if it did not compile."""
+    """Compares the compiled model and its pipeline; without `rows` and the keys after it if it did not compile."""
 
     served_by: ServedBy
     reason: str
@@ -74,13 +74,13 @@ class Candidate(TypedDict):
 
 
 class TrainedModel(Candidate):
-    """A candidate with the name it is registered under; None if it was only kept."""
+    """A candidate with the name it is registered under; None if it was only stored."""
 
     name: str | None
 
 
 class Seconds(TypedDict, total=False):
-    """What a run took, by step."""
+    """The duration of a run's steps, in seconds."""
 
     compare: float
     rebuild: float
@@ -114,7 +114,7 @@ RESULT: tuple[Literal["run", "rows", "metric", "leaderboard", "models", "seconds
 
 
 def result_of(document: RunDocument) -> dict[str, object]:
-    """The parts of a finished run's document that the training queue keeps beside the run."""
+    """The parts of a finished run's document that the training queue stores with the run."""
     return {key: document[key] for key in RESULT}
 
 

@@ -31,7 +31,7 @@ class RunFiles:
         self._store.put_stream(_document(run), [data])
 
     def get(self, run: str) -> RunDocument:
-        """Raises NotFound, Corrupt. Keys that a later version added are kept."""
+        """The run's document, with the keys of later versions. Raises NotFound, Corrupt."""
         data = self._store.read(_document(run))
         if data is None:
             raise NotFound(f"there is no run {run!r}")
@@ -45,13 +45,13 @@ class RunFiles:
         return cast(RunDocument, found)
 
     def ids(self) -> list[str]:
-        """Of all runs, oldest first."""
+        """The ids of all runs, oldest first."""
         keys = (item.key for item in self._store.list("runs"))
         found = {key.split("/")[1] for key in keys if key.endswith("/run.json") and key.count("/") == 2}
-        return sorted(run for run in found if NAME.fullmatch(run))  # anything else there is not ours
+        return sorted(run for run in found if NAME.fullmatch(run))  # ignore anything else
 
     def put_candidate(self, run: str, rank: int, source: Path) -> None:
-        """Keeps the candidate whose files are in the local folder `source`. Its manifest is written last."""
+        """Stores the candidate whose files are in the local folder `source`. Its manifest is written last."""
         folder = _folder(run, rank)
         for file in sorted(path for path in source.rglob("*") if path.is_file()):
             path = file.relative_to(source).as_posix()
@@ -61,7 +61,7 @@ class RunFiles:
         self._store.put_stream(f"{folder}/{manifest.FILE}", [sealed])
 
     def candidate(self, run: str, rank: int) -> Manifest:
-        """The manifest of a kept candidate; each of its files is checked. Raises NotFound, ModelRefused."""
+        """The manifest of a stored candidate; checks each of its files. Raises NotFound, ModelRefused."""
         folder, called = _folder(run, rank), f"candidate {rank} of run {run}"
         data = self._store.read(f"{folder}/{manifest.FILE}")
         if data is None:
@@ -76,8 +76,9 @@ class RunFiles:
         return kept
 
     def copy_candidate(self, run: str, rank: int, saved: Manifest) -> Placed:
-        """Makes the candidate's files those of an upload of `saved`, which is written last; no byte of them is written
-        again. What happens to them between their check and now, every load finds by the digests of `saved`.
+        """Links the candidate's files into an upload of `saved`, which is written last, without copying their bytes.
+
+        If they were changed after the check, every load detects it by the digests in `saved`.
         """
         source, upload = _folder(run, rank), uuid.uuid4().hex
         target = f"{FOLDER}/{saved.name}/{upload}"

@@ -1,1 +1,1 @@
-"""Zelador: readings come in over MQTT, predictions go out, and nothing is lost between."""
+"""Zelador: receives readings over MQTT, publishes predictions, and loses nothing in between."""

@@ -1,4 +1,4 @@
-"""From a message's bytes to readings, by the settings' field map. Pure: no socket, no clock; ids are an argument."""
+"""Decodes a message into readings, with the settings' field map. Pure: no socket, no clock; ids are an argument."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from zelador.response_topic import MAX_CORRELATION_BYTES, ResponseRule, unpublis
 from zelador.settings import Settings
 
 LARGEST = sys.float_info.max
-DEVICES = 16_384  # topics whose device is remembered
+CACHED_TOPICS = 16_384  # topics whose device is cached
 MAX_NAME = 128  # characters of a device, an id, a label
-MILLISECONDS_FROM = 1e11  # an epoch this large is in milliseconds: as seconds it is the year 5138
+MILLISECONDS_FROM = 1e11  # an epoch from here on is in milliseconds: in seconds it would be the year 5138
 
 
 class _Numbered(msgspec.Struct, gc=False):
@@ -29,7 +29,7 @@ class _Numbered(msgspec.Struct, gc=False):
 
 
 class Unusable(Exception):
-    """This cannot be a reading; the message is the reason that the quarantine shows."""
+    """The input is not a valid reading. The message is the reason shown in the quarantine."""
 
 
 def random_id() -> str:
@@ -37,14 +37,14 @@ def random_id() -> str:
 
 
 class Decoder:
-    """Built once from the settings; `decode` is called for each message."""
+    """A decoder, built once from the settings; `decode` is called for each message."""
 
     def __init__(self, settings: Settings, new_id: Callable[[], str] = random_id) -> None:
         fields = [settings.field(feature) for feature in settings.features]
         scales = tuple(field.scale for field in fields)
         self._scales = scales if any(scale != 1.0 for scale in scales) else None
         self._ranges = tuple((field.minimum, field.maximum) for field in fields)
-        # For the one comparison that a good value needs: not a number, and the infinities, are within no range.
+        # A valid value needs only one comparison: NaN and infinities are outside every range.
         self._inside = tuple(
             (-LARGEST if low is None else low, LARGEST if high is None else high) for low, high in self._ranges
         )
@@ -54,8 +54,8 @@ class Decoder:
         self._oldest = int(datetime(settings.ingest.oldest_year, 1, 1, tzinfo=timezone.utc).timestamp() * 1000)
         self._new_id = new_id
         self._objection = ResponseRule(settings.topics).objection
-        self.unanswered = 0  # requests whose response topic or correlation data was dropped
-        self.last_unanswered = ""  # why, of the newest
+        self.unanswered = 0  # requests that will not be answered
+        self.last_unanswered = ""  # the reason for the newest one
         before, _, after = settings.topics.reading.partition("{device_id}")
         self._before, self._after = before, after
         self._prediction = settings.topics.prediction
@@ -76,7 +76,7 @@ class Decoder:
             gc=False,
         )
         self._width = len(names)
-        self.device = lru_cache(maxsize=DEVICES)(self._device)
+        self.device = lru_cache(maxsize=CACHED_TOPICS)(self._device)
         self._one = msgspec.json.Decoder(shape).decode
         self._many = msgspec.json.Decoder(list[msgspec.Raw]).decode
         self._numbered = msgspec.json.Decoder(_Numbered).decode
@@ -100,9 +100,9 @@ class Decoder:
         response_topic: str | None = None,
         correlation: bytes | None = None,
     ) -> tuple[Arrival | None, list[tuple[str, bytes]]]:
-        """The message's readings (None if there is none), and what is refused: (reason, its bytes).
+        """The message's readings (None if there are none), and the refused parts: (reason, bytes).
 
-        An array's bad element is refused alone; a message that cannot be read at all is refused as one.
+        An invalid element of an array is refused alone; a message that cannot be parsed is refused as a whole.
         """
         refused: list[tuple[str, bytes]] = []
         try:
@@ -124,7 +124,7 @@ class Decoder:
         return Arrival(device, readings, received_at, is_array, response_topic, asked_under), refused
 
     def _answered(self, device: str, response_topic: str, correlation: bytes | None) -> bool:
-        """Whether a request gets an answer. If not the reading is taken all the same, and the request counted."""
+        """True if the request can be answered. If not, the reading is still accepted, and the request counted."""
         why = self._objection(device, response_topic)
         if why is None and correlation is not None and len(correlation) > MAX_CORRELATION_BYTES:
             why = f"its correlation data is longer than {MAX_CORRELATION_BYTES} bytes"
@@ -135,7 +135,7 @@ class Decoder:
         return False
 
     def heard(self, topic: str, refused: bytes) -> tuple[str, int] | None:
-        """The device and sequence number of what was refused, where they can be read: it came, unusable as it is."""
+        """The device and sequence number of a refused reading, if they can be read, because it did arrive."""
         if len(refused) > self._limits.max_payload_bytes:
             return None
         try:
@@ -147,7 +147,7 @@ class Decoder:
     def _array(
         self, device: str, payload: bytes, received_at: int, refused: list[tuple[str, bytes]]
     ) -> tuple[Reading, ...]:
-        """The good elements; the bad ones are added to `refused`. Raises Unusable when it is no array."""
+        """The valid elements; invalid ones are added to `refused`. Raises Unusable if it is not an array."""
         readings = []
         for element in self._elements(payload):
             try:
@@ -192,7 +192,7 @@ class Decoder:
         return Reading(made_id, values, measured_at, None if label is None else _label(label), seq)
 
     def _outside(self, values: tuple[float, ...]) -> str:
-        """Why a value is refused."""
+        """The reason why a value is refused."""
         for value, feature, unit, (low, high) in zip(values, self._features, self._units, self._ranges, strict=True):
             if not math.isfinite(value):
                 return f"{feature} is not a finite number"
@@ -206,7 +206,7 @@ class Decoder:
             if type(ts) is int:
                 moment = ts if ts >= MILLISECONDS_FROM or ts <= -MILLISECONDS_FROM else ts * 1000
             elif isinstance(ts, str):
-                if not (ts.isascii() and ts.isprintable()):  # fromisoformat drops what follows a NUL
+                if not (ts.isascii() and ts.isprintable()):  # fromisoformat ignores everything after a NUL
                     raise ValueError
                 parsed = datetime.fromisoformat(ts)
                 if parsed.tzinfo is None:
@@ -217,18 +217,18 @@ class Decoder:
         except (ValueError, OverflowError):
             raise Unusable("ts is neither ISO 8601 nor an epoch in seconds or milliseconds") from None
         if moment - received_at > self._limits.max_ahead_s * 1000:
-            raise Unusable(f"ts lies more than {self._limits.max_ahead_s:g} s ahead of our clock")
+            raise Unusable(f"ts is more than {self._limits.max_ahead_s:g} s ahead of the server's clock")
         if moment < self._oldest:
-            raise Unusable(f"ts lies before the year {self._limits.oldest_year}")
+            raise Unusable(f"ts is before the year {self._limits.oldest_year}")
         return moment
 
     def _identity(self, device: str, seq: int, measured_at: int) -> str:
-        """What a device without ids of its own says with a time and a count: the same reading has the same id."""
+        """An id for a device that sends `ts` and `seq` but no ids: the same reading always gets the same id."""
         return hashlib.blake2b(f"{device}\0{measured_at}\0{seq}".encode(), digest_size=16).hexdigest()
 
 
 def _label(value: str | float | bool) -> str:
-    """Labels are text everywhere; a number or boolean is kept as JSON writes it."""
+    """A label as text; a number or boolean is written as in JSON."""
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     if not 0 < len(text) <= MAX_NAME or not text.isprintable():
         raise Unusable(f"label must have 1 to {MAX_NAME} printable characters")

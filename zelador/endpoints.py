@@ -1,4 +1,4 @@
-"""/metrics, /healthz and /readyz of a worker, where a port is set: for Prometheus and for who runs the containers."""
+"""Serves /metrics, /healthz and /readyz of a worker if a port is set, for Prometheus and container platforms."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from zelador.settings import MetricsSettings
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_S = 5.0  # of one request, whole: a byte now and then does not extend it
-MAX_CONNECTIONS = 16  # each has a thread; one more ends the oldest
-NO_FILES_S = 0.5  # until the next try when no file descriptor is left
+TIMEOUT_S = 5.0  # of a whole request: a slow sender cannot extend it
+MAX_CONNECTIONS = 16  # each has a thread; another one closes the oldest
+NO_FILES_S = 0.5  # pause when no file descriptor is left
 NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 LOG_EVERY_S = 60.0
 
@@ -32,9 +32,9 @@ def serve(
     trouble: Callable[[], str | None],
     remark: Callable[[], str | None] = lambda: None,
 ) -> Callable[[], None]:
-    """Serves in a thread; gives what ends it. Raises OSError when the port is taken.
+    """Serves in a thread; returns a function that stops it. Raises OSError if the port is taken.
 
-    /readyz is 503 with the reason while `trouble` gives one; what `remark` gives is said beside "ready".
+    /readyz is 503 while `trouble` returns a reason. A result of `remark` is added to the text for "ready".
     """
     if settings.port is None:
         return lambda: None
@@ -52,11 +52,11 @@ def serve(
                 self._answer(200, b'{"status": "ok"}')
             elif path == "/readyz":
                 found = trouble()
-                beside = f"readings get on, but: {said}" if (said := remark()) else "readings get on"
+                beside = f"processing readings, but: {note}" if (note := remark()) else "processing readings"
                 answer = {"ready": found is None, "detail": found or beside}
                 self._answer(200 if found is None else 503, json.dumps(answer, ensure_ascii=False).encode())
             else:
-                self._answer(404, b'{"detail": "there is /metrics, /healthz and /readyz"}')
+                self._answer(404, b'{"detail": "the paths are /metrics, /healthz and /readyz"}')
 
         def _answer(self, status: int, body: bytes, kind: str = "application/json") -> None:
             self.send_response(status)
@@ -79,14 +79,14 @@ def serve(
 
 
 class _Server(ThreadingHTTPServer):
-    """A thread for each connection, but no more than MAX_CONNECTIONS, and none for longer than TIMEOUT_S."""
+    """Uses one thread for each connection, at most MAX_CONNECTIONS, each for at most TIMEOUT_S."""
 
     request_queue_size = 64
     daemon_threads = True
     block_on_close = False
 
     def __init__(self, *arguments: Any) -> None:
-        self._open: dict[socket.socket, float] = {}  # and since when, the oldest first
+        self._open: dict[socket.socket, float] = {}  # and since when, oldest first
         self._lock = threading.Lock()
         self._said_at = -LOG_EVERY_S
         super().__init__(*arguments)
@@ -96,7 +96,7 @@ class _Server(ThreadingHTTPServer):
             return super().get_request()
         except OSError as error:
             if error.errno in NO_FILES:  # the socket stays ready: without a pause this would be a busy loop
-                self._say("no probe can be answered: %s", error)
+                self._say("cannot accept connections for probes: %s", error)
                 time.sleep(NO_FILES_S)
             raise
 
@@ -110,7 +110,7 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def service_actions(self) -> None:
-        """Twice a second, from `serve_forever`."""
+        """Called twice a second by `serve_forever`."""
         latest = time.monotonic() - TIMEOUT_S
         with self._lock:
             late = [request for request, since in self._open.items() if since < latest]
@@ -122,10 +122,10 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("a probe broke off", exc_info=True)
+        log.debug("a probe was interrupted", exc_info=True)
 
     def _end(self, requests: list[socket.socket]) -> None:
-        """Wakes their threads, which close them."""
+        """Wakes the threads of these connections, which then close them."""
         for request in requests:
             with self._lock:
                 self._open.pop(request, None)

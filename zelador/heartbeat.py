@@ -1,4 +1,4 @@
-"""What each process says of itself: a heartbeat in Redis that expires, so that silence is seen too."""
+"""Heartbeats: each process writes facts about itself to Redis; they expire, so that a dead process is noticed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 2.0
 EXPIRES_S = 10
-FORGOTTEN_S = 3_600  # by then no clock of ours is so wrong that a process of this age is alive
+FORGOTTEN_S = 3_600  # after this time without a heartbeat a process is dead, even if clocks differ
 
 
 class Heartbeat:
-    """Beats from the main loop, so that a loop that hangs falls silent. Never raises, never waits for long."""
+    """Sends heartbeats from the main loop, so that they stop if the loop hangs. Never raises, never blocks for long."""
 
     def __init__(self, client: redis.Redis, prefix: str, service: str, instance: str) -> None:
         self._client = client
@@ -30,10 +30,10 @@ class Heartbeat:
         self._fixed = {"service": service, "instance": instance, "pid": os.getpid(), "started_at": _now()}
         self._next = 0.0
         self._said: dict[str, Any] = {}
-        self.refusal: str | None = None  # what Redis said to the last one, where it refused to write it
+        self.refusal: str | None = None  # the error, if Redis refused to write the last one
 
     def beat(self, **facts: object) -> None:
-        """Says `facts`, at most every EVERY_S seconds, and at once when one of them changed."""
+        """Sends `facts`: at once if they changed, else every EVERY_S seconds."""
         now = time.monotonic()
         if now < self._next and facts == self._said:
             return
@@ -51,7 +51,7 @@ class Heartbeat:
         except redis.ResponseError as error:
             self.refusal = str(error)
         except (redis.RedisError, OSError) as error:
-            log.debug("no heartbeat: %s", error)  # the loop's own calls report that Redis is away
+            log.debug("no heartbeat: %s", error)  # the loop's own calls report that Redis is down
 
     def stop(self) -> None:
         try:
@@ -64,9 +64,9 @@ class Heartbeat:
 
 
 def workers(client: redis.Redis, prefix: str) -> list[dict[str, str]]:
-    """The heartbeats of all processes that are alive, by name. Raises redis.RedisError.
+    """The heartbeats of all running processes, by name. Raises redis.RedisError.
 
-    Two round trips, however many devices Redis knows: the index has the names, and a heartbeat that expired is empty.
+    It takes two round trips, however many devices there are: the index has the names; an expired heartbeat is empty.
     """
     keys = Keys(prefix)
     names: Any = client.zrange(keys.workers, 0, -1)
@@ -78,9 +78,9 @@ def workers(client: redis.Redis, prefix: str) -> list[dict[str, str]]:
 
 
 def broker_dropped(found: Sequence[Mapping[str, str]]) -> int | None:
-    """What the broker says that it dropped, as the ingesters heard it; None where it does not say."""
-    said = [int(worker["broker_dropped"]) for worker in found if worker.get("broker_dropped", "").isdecimal()]
-    return max(said) if said else None
+    """The number of messages that the broker dropped, as the ingesters received it; None if it is not known."""
+    dropped = [int(worker["broker_dropped"]) for worker in found if worker.get("broker_dropped", "").isdecimal()]
+    return max(dropped) if dropped else None
 
 
 def _now() -> int:

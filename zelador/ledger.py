@@ -14,7 +14,7 @@ from zelador.buffer.library import Library
 from zelador.messages import iso
 
 LOST_SESSIONS, LOST_AT = "sessions_lost", "session_lost_at"  # fields of the ledger's hash
-REMARK_S = 3_600.0  # how long readiness says that a session was lost
+REMARK_S = 3_600.0  # how long readiness mentions a lost session
 
 
 class Counts(TypedDict):
@@ -100,14 +100,14 @@ class LedgerSnapshot(msgspec.Struct, frozen=True):
 
 
 class LostSessions(msgspec.Struct, frozen=True):
-    """Sessions of an ingester that the broker forgot, or somebody took over. Moments are in ms since 1970 UTC."""
+    """Sessions of an ingester that the broker forgot, or another client took over. Times are in ms since 1970 UTC."""
 
     count: int
-    at: int  # the last one; 0: none was lost
+    at: int  # time of the last loss; 0 if there was none
     now: int
 
     def remark(self) -> str | None:
-        """What readiness says about it, for an hour."""
+        """The text for readiness within an hour of a loss; None otherwise."""
         if not self.at or self.now - self.at > REMARK_S * 1000:
             return None
         return (
@@ -138,7 +138,7 @@ class LedgerReader:
         return LedgerSnapshot(ledger, missing, discarded, *counts[9:])
 
     def lost_sessions(self) -> LostSessions:
-        """Raises redis.RedisError."""
+        """The lost sessions. Raises redis.RedisError."""
         pipeline = self._client.pipeline(transaction=False)
         pipeline.hmget(self._keys.ledger, [LOST_SESSIONS, LOST_AT])
         pipeline.time()

@@ -1,4 +1,4 @@
-"""Bounds how often a line is logged, for what a stranger can cause as often as they like."""
+"""Limits how often a line is logged, for events that anyone can cause at any rate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class LogLimit:
-    """`due` is true at most `burst` times in `every_s` seconds; `skipped` counts what was not logged since then."""
+    """`due` is true at most `burst` times in `every_s` seconds; `skipped` counts the lines suppressed since."""
 
     def __init__(self, every_s: float, burst: int = 1, clock: Callable[[], float] = time.monotonic) -> None:
         self._every_s = every_s
@@ -28,6 +28,6 @@ class LogLimit:
         return False
 
     def take_skipped(self) -> str:
-        """A remark for the line that is due: how many before it were not logged."""
+        """A suffix for the next line: how many lines before it were suppressed."""
         skipped, self.skipped = self.skipped, 0
-        return f" ({skipped} lines like this one were left out)" if skipped else ""
+        return f" ({skipped} similar lines were suppressed)" if skipped else ""

@@ -1,4 +1,4 @@
-"""Structured logs on standard error: lines for people on a terminal, JSON for machines."""
+"""Structured logs on standard error: text for a terminal, JSON for machines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANY_LINES = ("exception", "stack")  # tracebacks
 
 
 def set_up_logs(settings: LogSettings, service: str, into: IO[bytes] | None = None) -> None:
-    """Everything logged by us or a library goes to standard error (or `into`) in one form, with the service's name."""
+    """Sends all log lines, also of libraries, to standard error (or `into`) in one format, with the service's name."""
     stream = sys.stderr if into is None else io.TextIOWrapper(into, encoding="utf-8", write_through=True)
     console = settings.format == "console" or (settings.format == "auto" and stream.isatty())
     shared: list[structlog.typing.Processor] = [
@@ -24,7 +24,7 @@ def set_up_logs(settings: LogSettings, service: str, into: IO[bytes] | None = No
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    cleaning: list[structlog.typing.Processor] = [_clean] if console else []  # JSON escapes by itself
+    cleaning: list[structlog.typing.Processor] = [_clean] if console else []  # JSON escapes these characters itself
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0)
         if console
@@ -53,7 +53,7 @@ def set_up_logs(settings: LogSettings, service: str, into: IO[bytes] | None = No
 
 
 def _clean(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """A topic or a payload in a message neither steers the terminal nor begins a line of its own."""
+    """Escapes a message, so that a topic or payload in it cannot control the terminal or start a new line."""
     return {
         name: clean(value, "\n\t" if name in MANY_LINES else "") if isinstance(value, str) else value
         for name, value in event.items()

@@ -1,7 +1,7 @@
-"""What others wrote, made safe to show: nothing that a terminal obeys, and nothing that hides or reorders text.
+"""Escapes untrusted text for display: no terminal control, and nothing that hides or reorders text.
 
-Device ids, topics, labels, notes, reasons, names of keys, messages of servers: whatever is not ours goes through here
-before it reaches a terminal. Pure functions; `command/terminal.py` is where they are applied.
+Device ids, topics, labels, notes, reasons, names of keys, messages of servers: all external text is escaped before it
+reaches a terminal. Pure functions; `command/terminal.py` applies them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import shlex
 
-# str.isprintable is false for controls, format characters (bidi, zero width, tags), surrogates and odd spaces. These
-# it calls printable although they show nothing: fillers, variation selectors, the braille blank.
+# str.isprintable is false for controls, format characters (bidi, zero width, tags), surrogates and unusual spaces. It
+# is true for these, although they are invisible: fillers, variation selectors, the braille blank.
 INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
@@ -23,7 +23,7 @@ def is_safe(character: str) -> bool:
 
 
 def clean(value: object, keep: str = "") -> str:
-    r"""The text with everything unsafe as an escape (`\x1b`), but the characters in `keep`. None is empty."""
+    r"""The text with unsafe characters escaped (`\x1b`), except those in `keep`. None gives an empty text."""
     text = "" if value is None else str(value)
     if text.isascii() and text.isprintable():
         return text
@@ -31,19 +31,19 @@ def clean(value: object, keep: str = "") -> str:
 
 
 def clean_json(text: str) -> str:
-    r"""A JSON document with everything unsafe in its strings as `\uXXXX`: the same document."""
+    r"""An equal JSON document, with unsafe characters in its strings as `\uXXXX`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(each if is_safe(each) or each == "\n" else _json_escaped(each) for each in text)
 
 
 def without_surrogates(text: str) -> str:
-    r"""A JSON document that can be written as UTF-8: half a surrogate pair becomes `\uXXXX`."""
+    r"""An equal JSON document that can be encoded as UTF-8: a lone surrogate becomes `\uXXXX`."""
     return SURROGATE.sub(lambda found: _json_escaped(found[0]), text)
 
 
 def shell_word(text: str) -> str:
-    r"""One word for a shell, to be copied from a terminal; with `$'\u202e'` (bash, zsh) where it must be."""
+    r"""One shell word, safe to copy from a terminal; uses `$'\u202e'` (bash, zsh) if necessary."""
     if all(map(is_safe, text)):
         return shlex.quote(text)
     return "$'" + "".join("\\" + each if each in "'\\" else _shell(each) for each in text) + "'"

@@ -1,4 +1,4 @@
-"""The quarantine as people see it: what was refused or set aside; replayed once its cause is mended, or discarded."""
+"""Lists, shows, replays and discards messages in quarantine: those that were refused or set aside."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ Kind = Literal["refused", "set_aside"]
 Outcome = Literal["accepted", "repeated", "waiting", "still_refused", "not_whole", "gone"]
 
 PREVIEW = 256  # bytes of each payload in a list
-MOST = 500  # entries in a page
+MAX_PAGE = 500  # entries
 ID = re.compile(r"\d{1,20}-\d{1,20}")
-WRITER = "quarantine"  # the name under which a replay's batch is remembered
+WRITER = "quarantine"  # the writer's name of a replay's batch
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """A quarantined message, element of an array, or reading; moments in ms since 1970 UTC.
+    """A quarantined message, element of an array, or reading. Times are in ms since 1970 UTC.
 
-    `kind` is "refused" (it could not be read) or "set_aside" (it was accepted, and could not be classified; its
-    payload is the decoded reading). In a list `payload` has its first PREVIEW bytes only.
+    `kind` is "refused" (it could not be read) or "set_aside" (it was accepted but could not be classified; its
+    payload is the decoded reading). In a list, `payload` contains only the first PREVIEW bytes.
     """
 
     id: str
@@ -43,33 +43,33 @@ class Kept(msgspec.Struct, frozen=True):
     topic: str
     reason: str
     payload: bytes
-    length: int  # of what came, bytes
-    digest: str  # SHA-256 of what came
+    length: int  # bytes received
+    digest: str  # SHA-256 of the received bytes
     received_at: int
     kept_at: int
     features: str = ""
-    count: int = 1  # readings that it counts as
+    count: int = 1  # number of readings that it counts as
 
 
 class QuarantineEntry(TypedDict):
     """A message, an element of an array, or a reading that was refused or set aside."""
 
-    id: Annotated[str, Field(description="Of the entry; it grows with time.")]
+    id: Annotated[str, Field(description="The entry's id; ids grow with time.")]
     kind: Annotated[Kind, Field(description="refused: it could not be read; set_aside: it could not be classified.")]
-    topic: Annotated[str, Field(description="On which it came.")]
-    reason: Annotated[str, Field(description="Why it is here.")]
-    count: Annotated[int, Field(description="Readings that it counts as.")]
-    payload: Annotated[str | None, Field(description="As text; null where the bytes are no UTF-8.")]
-    payload_base64: Annotated[str, Field(description="The same bytes; in a list the first 256 only.")]
-    whole: Annotated[bool, Field(description="Whether all that came is in `payload`.")]
-    length: Annotated[int, Field(description="Of what came, bytes.")]
-    sha256: Annotated[str, Field(description="Of what came, in hexadecimal digits.")]
-    received_at: Annotated[str, Field(description="When it came, ISO 8601, UTC.")]
-    kept_at: Annotated[str, Field(description="When it was put here, ISO 8601, UTC.")]
+    topic: Annotated[str, Field(description="Topic of the message.")]
+    reason: Annotated[str, Field(description="Why it is in quarantine.")]
+    count: Annotated[int, Field(description="Number of readings that it counts as.")]
+    payload: Annotated[str | None, Field(description="The payload as text; null if it is not UTF-8.")]
+    payload_base64: Annotated[str, Field(description="The payload in Base64; in a list only its first 256 bytes.")]
+    whole: Annotated[bool, Field(description="True if `payload` contains everything that was received.")]
+    length: Annotated[int, Field(description="Size of the received payload, in bytes.")]
+    sha256: Annotated[str, Field(description="SHA-256 of the received payload, as hexadecimal digits.")]
+    received_at: Annotated[str, Field(description="Time of receipt, ISO 8601, UTC.")]
+    kept_at: Annotated[str, Field(description="Time when it was quarantined, ISO 8601, UTC.")]
 
 
 def described(kept: Kept) -> QuarantineEntry:
-    """For JSON."""
+    """The message as a JSON object."""
     try:
         text: str | None = kept.payload.decode()
     except UnicodeDecodeError:
@@ -91,7 +91,7 @@ def described(kept: Kept) -> QuarantineEntry:
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """What became of one: its readings were accepted (or were repeats), or wait again; else why it stays."""
+    """The outcome of a replay: readings were accepted, were repeats, or wait again; else why the message stays."""
 
     id: str
     outcome: Outcome
@@ -100,7 +100,7 @@ class Replay(msgspec.Struct, frozen=True):
 
 
 class Quarantine:
-    """Every call raises redis.RedisError when Redis does not answer."""
+    """The quarantine in Redis. Every call raises redis.RedisError if Redis does not answer."""
 
     def __init__(self, client: redis.Redis, settings: Settings) -> None:
         self._client = client
@@ -111,31 +111,29 @@ class Quarantine:
         self._decoder = Decoder(settings)
 
     def page(self, limit: int = 50, before: str | None = None, kind: Kind | None = None) -> list[Kept]:
-        """The newest first, below the id `before`. Raises InvalidInput for what is no id."""
+        """Messages with ids below `before`, newest first. Raises InvalidInput for an invalid id."""
         start = "+" if before is None else f"({_checked(before)}"
-        arguments = (start, min(limit, MOST), kind or "", PREVIEW)
+        arguments = (start, min(limit, MAX_PAGE), kind or "", PREVIEW)
         entries: Any = self._library.call("page", [self._keys.quarantine], arguments)
         return [_kept(stream_id, dict(zip(flat[::2], flat[1::2], strict=True))) for stream_id, flat in entries]
 
     def get(self, entry: str) -> Kept:
-        """With its whole payload, as far as it was kept. Raises NotFound."""
+        """One message, with all of its stored payload. Raises NotFound."""
         _checked(entry)
         found: Any = self._client.xrange(self._keys.quarantine, entry, entry)
         if not found:
-            raise NotFound(
-                f"there is nothing with the id {entry} in quarantine; it was replayed or discarded, or never was"
-            )
+            raise NotFound(f"there is no message {entry} in quarantine; it may have been replayed or discarded")
         return _kept(*found[0])
 
     def replay(self, entry: str) -> Replay:
-        """Reads it again by the present settings, or puts it back among those that wait; in one step with the ledger.
+        """Decodes a message again with the current settings, or returns a reading to the buffer, in one atomic step.
 
         Raises NotFound, InvalidInput.
         """
         return self._replay(self.get(entry))
 
     def replay_all(self, kind: Kind | None = None) -> Iterator[Replay]:
-        """Each that is there now, the oldest first."""
+        """Every message that is in quarantine now, oldest first."""
         newest: Any = self._client.xrevrange(self._keys.quarantine, count=1)
         start, last = "-", newest[0][0].decode() if newest else None
         while last is not None:
@@ -149,25 +147,25 @@ class Quarantine:
             start = f"({entries[-1][0].decode()}"
 
     def discard(self, *entries: str) -> int:
-        """How many there were to discard; no count of the ledger changes. Raises InvalidInput."""
+        """Discards messages; returns their number. The ledger does not change. Raises InvalidInput."""
         ids = [_checked(entry) for entry in entries]
         keys = [self._keys.quarantine, self._keys.ledger]
         return sum(int(self._library.call("discard", keys, ids[at : at + 500])) for at in range(0, len(ids), 500))
 
     def discard_all(self, kind: Kind | None = None) -> int:
-        """How many were there and are gone now."""
+        """Discards all messages; returns their number."""
         discarded = 0
-        while page := self.page(MOST, kind=kind):
+        while page := self.page(MAX_PAGE, kind=kind):
             discarded += self.discard(*(kept.id for kept in page))
         return discarded
 
     def _replay(self, kept: Kept) -> Replay:
         if len(kept.payload) < kept.length:
-            return Replay(kept.id, "not_whole", 0, f"only its first {len(kept.payload)} bytes were kept")
+            return Replay(kept.id, "not_whole", 0, f"only its first {len(kept.payload)} bytes were stored")
         if kept.kind == "set_aside":
             keys = [self._keys.readings, self._keys.quarantine, self._keys.ledger, self._keys.requests]
             if not kept.features:
-                return Replay(kept.id, "still_refused", 0, "it is no reading that could be classified")
+                return Replay(kept.id, "still_refused", 0, "it is not a reading that could be classified")
             moved, written = self._library.call("readmit", keys, [kept.id])
             self._confirmer.confirm(written)
             return Replay(kept.id, "waiting", 1) if moved else Replay(kept.id, "gone")
@@ -189,7 +187,7 @@ class Quarantine:
 
 def _checked(entry: str) -> str:
     if not ID.fullmatch(entry):
-        raise InvalidInput(f"{entry[:60]!r} is no id of the quarantine; ids look like 1795514400004-0")
+        raise InvalidInput(f"{entry[:60]!r} is not an id of the quarantine; ids look like 1795514400004-0")
     return entry
 
 

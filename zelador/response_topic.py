@@ -1,7 +1,7 @@
-"""Which response topics of MQTT 5 requests are answered: a device chooses them, Zelador publishes with its own rights.
+"""Decides which response topics of MQTT 5 requests are answered: devices choose them, but Zelador publishes to them.
 
-A topic that a broker may refuse could end the connection of everybody's predictions; a topic of somebody else
-would let a device write where only Zelador may. Such a request is classified as if it had asked for no answer.
+A topic that the broker refuses could end the connection for all predictions, and a foreign topic would let a device
+write where only Zelador is allowed to. Such a request is classified as if it had no response topic.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ MAX_BYTES = 1_024  # of the topic in UTF-8; MQTT allows 65,535, brokers less
 MAX_LEVELS = 64  # Mosquitto refuses more than 200, EMQX more than 128
 MAX_CORRELATION_BYTES = 1_024
 CACHED_TOPICS = 16_384
-RESERVED_LEVELS = ("state", "label")  # beside a device's reading: never written on behalf of a device
+RESERVED_LEVELS = ("state", "label")  # siblings of a device's reading: never written for a device
 
-# MQTT 5 (1.5.4) lets a receiver close the connection at control characters and non-characters.
+# MQTT 5 (1.5.4) allows a receiver to close the connection at control characters and non-characters.
 _UNSAFE = re.compile(
     "[+#\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
     + "".join(chr(plane << 16 | end) for plane in range(1, 17) for end in (0xFFFE, 0xFFFF))
@@ -26,7 +26,7 @@ _UNSAFE = re.compile(
 
 
 class ResponseRule:
-    """Built once from the settings."""
+    """The rules, built once from the settings."""
 
     def __init__(self, topics: TopicSettings) -> None:
         self._prefixes = topics.answered_prefixes
@@ -34,7 +34,7 @@ class ResponseRule:
         self.objection = lru_cache(maxsize=CACHED_TOPICS)(self._objection)
 
     def _objection(self, device: str, topic: str) -> str | None:
-        """Why nothing is published to `topic` at the request of `device`; None when it is answered."""
+        """Why a request of `device` is not answered on `topic`; None if it is."""
         if (unsafe := unpublishable(topic)) is not None:
             return unsafe
         if not any(topic.startswith(prefix.replace("{device_id}", device)) for prefix in self._prefixes):
@@ -45,12 +45,12 @@ class ResponseRule:
 
 
 def unpublishable(topic: str) -> str | None:
-    """Why some broker may hang up on a publish to `topic`, or die of it; None when it is safe."""
+    """Why a publish to `topic` may make some broker disconnect or crash; None if it is safe."""
     if not topic:
         return "it is empty"
     if _UNSAFE.search(topic):
         return "it has a wildcard, a control character or a non-character"
-    if topic[0] == "$" or not topic[0].isascii():  # a first character of several bytes ends rumqttd
+    if topic[0] == "$" or not topic[0].isascii():  # a first character of several bytes crashes rumqttd
         return "it begins with $ or a character that is not ASCII"
     if len(topic) > MAX_BYTES or len(topic.encode()) > MAX_BYTES:
         return f"it is longer than {MAX_BYTES} bytes"
@@ -69,5 +69,5 @@ def _own_topics(topics: TopicSettings) -> list[str]:
 
 
 def _pattern(template: str) -> str:
-    """A regular expression for every topic that `template` can give; `+` of a subscription takes an empty level too."""
+    """A regular expression for all topics of `template`; like `+` in a subscription, it matches an empty level."""
     return "".join("[^/]*" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{\w+\})", template))

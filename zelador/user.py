@@ -1,4 +1,4 @@
-"""Who changes something from the command line or a script, and where their `~` is."""
+"""The user of this process: the name for history and audit log, and the home folder."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from zelador.errors import InvalidInput
 
 
 def user() -> str:
-    """The name of the process's user id. Not by LOGNAME or USER, which anybody sets to what they like."""
+    """The name of the process's user id. Ignores LOGNAME and USER, which anyone can set."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
-    except (KeyError, OSError):  # a container's user need not have a name
+    except (KeyError, OSError):  # a container's user may have no name
         return f"user {os.getuid()}"
 
 
 def expanded(path: Path) -> Path:
-    """`path` with `~` as the home folder, absolute. Raises InvalidInput where that is not known."""
+    """`path` as an absolute path, with `~` expanded. Raises InvalidInput if the home folder is not known."""
     try:
         return path.expanduser().absolute()
     except RuntimeError:
-        raise InvalidInput(f"{path}: this user has no home folder; write the whole path, or set HOME") from None
+        raise InvalidInput(f"{path}: this user has no home folder; use an absolute path, or set HOME") from None

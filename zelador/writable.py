@@ -1,6 +1,6 @@
-"""Detects a Redis that answers and refuses writes: full, read-only, or unable to write to its disk.
+"""Detects a Redis that answers but refuses writes: full, read-only, or unable to write to its disk.
 
-While nothing waits nothing else shows it: reads are answered, and PING is.
+While no readings arrive nothing else shows this: reads and PING still work.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EXPIRES_S = 10
 
 
 class WriteProbe:
-    """Writes one small key, at most every EVERY_S seconds however often it is asked; for several threads."""
+    """Writes one small key, at most every EVERY_S seconds. Thread-safe."""
 
     def __init__(self, client: redis.Redis, prefix: str, every_s: float = EVERY_S) -> None:
         self._client = client
@@ -28,7 +28,7 @@ class WriteProbe:
         self._refusal: str | None = None
 
     def refusal(self) -> str | None:
-        """What Redis says to a write that it refuses; None if it takes it. Raises redis.RedisError when it is away."""
+        """The error of a refused write; None if writes work. Raises redis.RedisError if Redis does not answer."""
         with self._lock:
             if time.monotonic() >= self._next:
                 self._refusal = None

@@ -1,7 +1,7 @@
-"""Request bodies: read whole before anything is done, and bounded in bytes together.
+"""Request bodies: read completely before the request is processed, and limited in total bytes.
 
-Whoever sends slowly holds what was sent so far, and nothing else: a slot for uploads is taken when the body is here.
-When the bodies of all clients together reach their bound, the one that has stalled longest makes room.
+A slow sender occupies only the bytes sent so far: a slot for uploads is taken once the body is complete. When the
+bodies of all clients together reach the limit, the one that has stalled longest is dropped.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Literal
 
 from starlette.types import Message, Receive
 
-PROGRESS = 65_536  # bytes after which a body counts as moving
-STALLED_S = 2.0  # a body that did not move for so long may be given up for another
+PROGRESS = 65_536  # bytes that count as progress
+STALLED_S = 2.0  # a body without progress for this time may be dropped for another
 
 Outcome = Literal["whole", "too large", "crowded", "gone"]
 
 
 class Bodies:
-    """Used from the event loop only."""
+    """All bodies being received. Used from the event loop only."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
@@ -30,7 +30,7 @@ class Bodies:
         return self._held
 
     def _take(self, body: Body, size: int) -> bool:
-        """Whether `size` more bytes may be held for `body`."""
+        """Reserves `size` more bytes for `body`; False if there is no room."""
         while self._held + size > self._most:
             now = asyncio.get_running_loop().time()
             others = (each for each in self._arriving if each is not body and each.size)
@@ -43,14 +43,14 @@ class Bodies:
 
 
 class Body:
-    """One request's; `close` it when the request is answered."""
+    """The body of one request. `close` it when the request is answered."""
 
     def __init__(self, bodies: Bodies, receive: Receive, limit: int) -> None:
         self._bodies = bodies
         self._receive = receive
         self._limit = limit
         self._data = bytearray()
-        self._counted = 0  # bytes of the common bound
+        self._counted = 0  # bytes counted against the common limit
         self._replayed = False
         self._given_up = False
         self.size = 0
@@ -89,7 +89,7 @@ class Body:
         return {"type": "http.request", "body": data, "more_body": False}
 
     def give_up(self) -> None:
-        """Another one needs the room: what came is dropped now, and its sender learns it with the next bytes."""
+        """Drops the received bytes to make room for another body; the sender gets an error with the next bytes."""
         self._given_up = True
         self._bodies._arriving.pop(self, None)
         self.close()

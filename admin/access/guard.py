@@ -1,4 +1,4 @@
-"""Who may: every path but health, readiness, metrics and the documents needs a key whose role the route takes."""
+"""Access control: every path but health, readiness, metrics and documents requires a key with the route's role."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from zelador.errors import Corrupt, Unavailable
 
 log = logging.getLogger(__name__)
 
-MAX_DRAINED = 65_536  # bytes of an unwanted body that are read, so that the connection can be used again
-MAX_OPEN_BODY = 1_024  # bytes of a body that comes without a key
-BODIES_AT_ONCE = 64  # of the largest size, all clients together; uploads are counted apart
-CHARGED_BYTES = 4_096  # of a change's body: each time so many count as one more change
+MAX_DRAINED = 65_536  # bytes of a rejected body that are read, so that the connection can be reused
+MAX_OPEN_BODY = 1_024  # bytes of a body on a path without a key
+BODIES_AT_ONCE = 64  # bodies of maximum size, over all clients; uploads are counted separately
+CHARGED_BYTES = 4_096  # of a change's body: each such part counts as one more change
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -40,7 +40,7 @@ HEADERS = (
 
 
 class Guard:
-    """Around the whole app, so that no route can be forgotten: key, role, rate, size of the body, headers."""
+    """Middleware around the whole app, so that no route is missed: key, role, rate, body size, headers."""
 
     def __init__(self, app: ASGIApp, api: FastAPI, services: Services) -> None:
         self._app = app
@@ -71,10 +71,10 @@ class Guard:
             if message["type"] == "http.response.start":
                 started = True
                 own = message.get("headers", [])
-                named = {name.lower() for name, _ in own}  # a page may have a policy of its own
+                named = {name.lower() for name, _ in own}  # a page may set its own policy
                 message["headers"] = [*own, *(header for header in HEADERS if header[0] not in named)]
                 if request.state.unread and b"connection" not in named:
-                    message["headers"].append((b"connection", b"close"))  # nobody reads the rest of the body
+                    message["headers"].append((b"connection", b"close"))  # the rest of the body is not read
             await send(message)
 
         if self._proxies and scope.get("client"):
@@ -87,16 +87,16 @@ class Guard:
             if refusal is not None:
                 await refusal(scope, receive, with_headers)
                 return
-            await self._go_on(request, receive, with_headers)
+            await self._respond(request, receive, with_headers)
         except Exception:
             log.exception("%s %s failed", request.method, request.url.path)
             if started:
                 raise
-            answer = problem(request, 500, "internal", "Something went wrong here", "the log has the details")
+            answer = problem(request, 500, "internal", "Internal error", "see the server's log for details")
             await answer(scope, receive, with_headers)
 
-    async def _go_on(self, request: Request, receive: Receive, send: Send) -> None:
-        """The whole body is here before anything is done: a request that broke off half way changes nothing."""
+    async def _respond(self, request: Request, receive: Receive, send: Send) -> None:
+        """Reads the whole body before the route runs, so that an interrupted request changes nothing."""
         found: roles.Found | None = request.scope.get(roles.FOUND)
         large = found is not None and roles.is_large(found.route)
         if large:
@@ -110,13 +110,13 @@ class Guard:
             outcome = await body.read()
             request.state.unread = outcome != "whole"
             if outcome == "too large":
-                detail = f"the body may have {limit} bytes at most"
+                detail = f"the body may have at most {limit} bytes"
                 await problem(request, 413, "too-large", "The request is too large", detail)(
                     request.scope, receive, send
                 )
             elif outcome == "crowded":
-                detail = "too many bodies are on their way to be held; send the request again"
-                answer = problem(request, 503, "unavailable", "Not available now", detail, {"Retry-After": "5"})
+                detail = "too many request bodies are being received; send the request again"
+                answer = problem(request, 503, "unavailable", "Temporarily unavailable", detail, {"Retry-After": "5"})
                 await answer(request.scope, receive, send)
             elif outcome == "whole" and large:
                 async with self._uploads:
@@ -139,10 +139,10 @@ class Guard:
         except Corrupt as error:
             log.error("%s", error)
             return problem(
-                request, 503, "unavailable", "Not available now", "the keys cannot be read; the log says why"
+                request, 503, "unavailable", "Temporarily unavailable", "the keys cannot be read; see the server's log"
             )
         if key is None or key.state != "valid":
-            return await self._wrong(request, "is not known here" if key is None else f"is {key.state}")
+            return await self._wrong(request, "is unknown" if key is None else f"is {key.state}")
         if wait := self._rate.wait(key.id):
             return too_many(request, wait, f"this key may make {self._settings.rate_per_s:g} requests a second")
         if self._uses.note(key.id):
@@ -151,14 +151,14 @@ class Guard:
         found: roles.Found | None = request.scope.get(roles.FOUND)
         role = None if found is None else roles.role_of(found.route)
         if role is not None and not key.may(role):
-            detail = f"this needs a key of the role {role}; key {key.id} is of the role {key.role}"
+            detail = f"this needs a key of the role {role}; key {key.id} has the role {key.role}"
             return problem(request, 403, "forbidden", "The key's role does not allow this", detail)
         if role not in (None, "viewer") and request.method != "GET":
             return await self._change(request, key)
         return None
 
     async def _change(self, request: Request, key: Key) -> Response | None:
-        """Whoever may change something may do so at a rate of its own, and only while it can be noted."""
+        """Limits the rate of changes, and refuses them while the audit log cannot record them."""
         if wait := self._changes.wait(key.id):
             return too_many(request, wait, f"this key may make {self._settings.changes_per_s:g} changes a second")
         request.scope["zelador.change"] = key.id
@@ -166,24 +166,24 @@ class Guard:
             await run_in_threadpool(self._services.audit.check, is_admin=key.may("admin"))
         except Unavailable as error:
             log.error("%s", error)
-            return problem(request, 503, "unavailable", "Not available now", str(error))
+            return problem(request, 503, "unavailable", "Temporarily unavailable", str(error))
         return None
 
     async def _wrong(self, request: Request, why: str) -> Response:
         delay = self._attempts.failed(share_of(address_of(request) or ""))
         if delay and self._attempts.crowded:
-            return too_many(request, self._settings.failure_delay_s, "too many keys that are none")
+            return too_many(request, self._settings.failure_delay_s, "too many invalid keys")
         if delay:
-            self._attempts.held += 1
+            self._attempts.delayed += 1
             try:
                 await asyncio.sleep(delay)
             finally:
-                self._attempts.held -= 1
+                self._attempts.delayed -= 1
         return _no_key(request, f"the key {why}")
 
 
 def _is_long(request: Request) -> bool:
-    """Whether a body comes that is too long to be read only to be thrown away."""
+    """True if the body is too long to be read only to be discarded."""
     length = request.headers.get("content-length", "0")
     return "transfer-encoding" in request.headers or not length.isdigit() or int(length[:20]) > MAX_DRAINED
 
@@ -194,7 +194,7 @@ def too_many(request: Request, wait_s: float, detail: str) -> Response:
 
 
 def _no_key(request: Request, detail: str) -> Response:
-    return problem(request, 401, "unauthorized", "A key is needed", detail, {"WWW-Authenticate": "Bearer"})
+    return problem(request, 401, "unauthorized", "An API key is required", detail, {"WWW-Authenticate": "Bearer"})
 
 
 def install(app: FastAPI, services: Services) -> None:

@@ -1,8 +1,8 @@
-"""Idempotency-Key on POSTs: the same key with the same request is answered as before, and not done again.
+"""Idempotency-Key on POSTs: a repeat with the same key returns the stored response and is not processed again.
 
-Answers are kept in Redis with a lifetime. One that was never finished (the process died) blocks its key for a while,
-then the request is done anew: what it had done by then shows in the answer (a name that is taken, a run that goes on).
-A POST that changes nothing (classify) is simply done: to ask again costs no more than to look the answer up.
+Responses are stored in Redis with a lifetime. A request that never finished (the process died) blocks its key for a
+while; then a repeat is processed. What the first one had changed shows in the response (a taken name, a running run).
+A POST that changes nothing (classify) is always processed: that costs no more than looking up a response.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from admin.access import roles
 from admin.access.guard import too_many
 from admin.access.identity import who
-from admin.access.stored_answers import MAX_ANSWER, Full, Kept, StoredAnswers
+from admin.access.stored_answers import MAX_ANSWER, Full, StoredAnswer, StoredAnswers
 from admin.document.problems import problem
 from admin.services import Services
 from operations.key_file import Key
@@ -29,9 +29,9 @@ from operations.key_file import Key
 log = logging.getLogger(__name__)
 
 KEY = re.compile(r"[!-~]{1,200}")
-SHOWN_ONCE = "/v1/keys"  # its answer has a key, which is stored nowhere
-KEPT_HEADERS = (b"content-type", b"location", b"etag")
-TOO_LARGE = "this was done before; its answer was too large to be kept for a repeat"
+SHOWN_ONCE = "/v1/keys"  # its response contains a key, which is never stored
+STORED_HEADERS = (b"content-type", b"location", b"etag")
+TOO_LARGE = "this request was processed before; its response was too large to be stored for a repeat"
 
 
 class Idempotent:
@@ -57,18 +57,18 @@ class Idempotent:
         name = hashlib.sha256(f"{who(request)}\0{request.url.path}\0{given}".encode()).hexdigest()
         key: Key = scope["zelador.key"]
         try:
-            kept = await run_in_threadpool(self._answers().claim, name, digest, key.id)
+            stored = await run_in_threadpool(self._answers().claim, name, digest, key.id)
         except Full as full:
             log.warning("an Idempotency-Key of key %s is refused: %s", key.id, full)
             await _refused(request, full)(scope, receive, send)
             return
         except (redis.RedisError, OSError) as error:
-            log.error("an Idempotency-Key cannot be kept: %s", error)
-            detail = "an Idempotency-Key cannot be kept now, so nothing was done; send the request again later"
+            log.error("an Idempotency-Key cannot be stored: %s", error)
+            detail = "an Idempotency-Key cannot be stored now, so nothing was done; send the request again later"
             await problem(request, 503, "redis-unavailable", "Redis does not answer", detail)(scope, receive, send)
             return
-        if kept is not None:
-            await _again(request, kept, digest)(scope, receive, send)
+        if stored is not None:
+            await _again(request, stored, digest)(scope, receive, send)
             return
         await self._first(name, digest, scope, messages, receive, send)
 
@@ -93,12 +93,12 @@ class Idempotent:
             body = answer["body"]
             if scope["path"] == SHOWN_ONCE and answer["status"] < 300:
                 body = json.dumps({**json.loads(body), "key": None}, ensure_ascii=False).encode()
-            headers = [(key, value) for key, value in answer["headers"] if key.lower() in KEPT_HEADERS]
-            kept = Kept(digest, answer["status"], headers, body)
+            headers = [(key, value) for key, value in answer["headers"] if key.lower() in STORED_HEADERS]
+            stored = StoredAnswer(digest, answer["status"], headers, body)
             if len(body) > MAX_ANSWER - 4_096:
-                kept = _too_large(Request(scope), digest)
+                stored = _too_large(Request(scope), digest)
             owner: Key = scope["zelador.key"]
-            await run_in_threadpool(self._answers().keep, name, kept, owner.id)
+            await run_in_threadpool(self._answers().store, name, stored, owner.id)
 
     def _answers(self) -> StoredAnswers:
         services = self._services
@@ -108,16 +108,16 @@ class Idempotent:
 def _refused(request: Request, full: Full) -> ASGIApp:
     if full.retry_s is not None:
         return too_many(request, full.retry_s, str(full))
-    return problem(request, 503, "unavailable", "Not available now", str(full), {"Retry-After": "60"})
+    return problem(request, 503, "unavailable", "Temporarily unavailable", str(full), {"Retry-After": "60"})
 
 
-def _too_large(request: Request, digest: str) -> Kept:
-    answer = problem(request, 409, "conflict", "Not possible now", TOO_LARGE)
-    return Kept(digest, 409, [(b"content-type", b"application/problem+json")], bytes(answer.body))
+def _too_large(request: Request, digest: str) -> StoredAnswer:
+    answer = problem(request, 409, "conflict", "Conflict with the current state", TOO_LARGE)
+    return StoredAnswer(digest, 409, [(b"content-type", b"application/problem+json")], bytes(answer.body))
 
 
 async def _whole(request: Request, receive: Receive) -> tuple[list[Message], str]:
-    """The body's messages (the guard has bounded them) and a digest of all that makes the request what it is."""
+    """The messages of the body (limited by the guard), and a digest of everything that identifies the request."""
     digest = hashlib.sha256(f"{request.url.query}\0{request.headers.get('content-type', '')}\0".encode())
     digest.update(f"{request.headers.get('if-match', '')}\0".encode())
     messages: list[Message] = []
@@ -129,24 +129,24 @@ async def _whole(request: Request, receive: Receive) -> tuple[list[Message], str
             return messages, digest.hexdigest()
 
 
-def _again(request: Request, kept: Kept, digest: str) -> ASGIApp:
-    if kept.request != digest:
-        detail = "this Idempotency-Key was used for another request; take a new one"
+def _again(request: Request, stored: StoredAnswer, digest: str) -> ASGIApp:
+    if stored.request != digest:
+        detail = "this Idempotency-Key was used for another request; use a new one"
         return problem(request, 422, "idempotency-key-reused", "The Idempotency-Key was used before", detail)
-    if kept.status == 0:
-        detail = "the first request with this Idempotency-Key is not yet answered; wait for it"
+    if stored.status == 0:
+        detail = "the first request with this Idempotency-Key is still being processed; wait for it"
         headers = {"Retry-After": "1"}
-        return problem(request, 409, "idempotency-key-in-use", "The request is being done", detail, headers)
+        return problem(request, 409, "idempotency-key-in-use", "The request is being processed", detail, headers)
 
     async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
-        length = (b"content-length", str(len(kept.body)).encode())
-        headers = [*kept.headers, length, (b"idempotency-replayed", b"true")]
-        await send({"type": "http.response.start", "status": kept.status, "headers": headers})
-        await send({"type": "http.response.body", "body": kept.body})
+        length = (b"content-length", str(len(stored.body)).encode())
+        headers = [*stored.headers, length, (b"idempotency-replayed", b"true")]
+        await send({"type": "http.response.start", "status": stored.status, "headers": headers})
+        await send({"type": "http.response.body", "body": stored.body})
 
     return answer
 
 
 def install(app: FastAPI, services: Services) -> None:
-    """Inside the guard: nobody is answered whom it would refuse."""
+    """Adds the middleware inside the guard, so that stored responses are only for those with access."""
     app.add_middleware(Idempotent, services=services)

@@ -1,4 +1,4 @@
-"""Who makes a request: the key's holder, and the actor of what the request changes."""
+"""The identity behind a request: the key's holder, and the actor of its changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEY = "zelador.key"  # where the guard puts the key in the request's scope
 
 
 def who(request: Request) -> str:
-    """The name of the caller's key, for history and audit log."""
+    """The caller's name in the history and the audit log."""
     key: Key = request.scope[KEY]
     return f"key {key.id}"
 

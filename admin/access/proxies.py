@@ -1,4 +1,4 @@
-"""Who a request is from, where a proxy of ours passes it on."""
+"""The client address of a request that a trusted proxy forwarded."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ALL = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
 def client_address(peer: str, forwarded: Iterable[str], trusted: Sequence[Network]) -> str:
-    """The address of the client: the right-most of X-Forwarded-For that is none of `trusted`.
+    """The client's address: the right-most in X-Forwarded-For that is not in `trusted`.
 
-    `peer` is the other end of the connection, `forwarded` the values of the header in their order. What a stranger
-    wrote stands to the left of what our proxies added, and is never looked at.
+    `peer` is the other end of the connection, `forwarded` the values of the header in order. Values that a client
+    forged are to the left of those that trusted proxies added, and are ignored.
     """
     if not trusted or not is_within(peer, trusted):
         return peer
@@ -26,7 +26,7 @@ def client_address(peer: str, forwarded: Iterable[str], trusted: Sequence[Networ
         match = WITH_PORT.fullmatch(part)
         address = (match[1] or match[2]) if match else part
         if not is_address(address):
-            return found  # "unknown", or not an address: the last that a proxy vouches for
+            return found  # "unknown", or not an address: the last address that a proxy vouches for
         found = address
         if not is_within(address, trusted):
             return found

@@ -1,4 +1,4 @@
-"""How often one key may ask: a token bucket for each, in this process's memory."""
+"""Rate limits for each key: token buckets in the memory of this process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-MAX_BUCKETS = 10_000  # the longest unused goes first, and would be full anyway
+MAX_BUCKETS = 10_000  # the least recently used is dropped; it would be full anyway
 
 
 class Rate:
@@ -19,14 +19,14 @@ class Rate:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, who: str) -> float:
-        """0 when the request may go on; else the seconds after which the next one may."""
+        """0 if the request is allowed; else the seconds until one will be."""
         tokens, now = self._tokens(who)
         allowed = tokens >= 1.0
         self._keep(who, tokens - 1.0 if allowed else tokens, now)
         return 0.0 if allowed else (1.0 - tokens) / self._per_s
 
     def charge(self, who: str, cost: float) -> None:
-        """Takes `cost` tokens more for a request that went on: the next ones wait for them."""
+        """Takes `cost` more tokens for an allowed request, at the expense of later ones."""
         tokens, now = self._tokens(who)
         self._keep(who, max(-self._burst, tokens - cost), now)
 

@@ -1,4 +1,4 @@
-"""Roles: every route names the least role that may use it, or the app does not start."""
+"""Roles: every route names the lowest role that may use it, or the app does not start."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def open_to_anyone() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The route that answers a request, and what its path says."""
+    """The route that matches a request, and the parameters of its path."""
 
     route: BaseRoute
     child_scope: Scope
 
 
 class Route(APIRoute):
-    """A route that is not matched again once the guard has found the one that answers."""
+    """A route that is not matched again after the guard has found the matching one."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         found: Found | None = scope.get(FOUND)
@@ -46,7 +46,7 @@ class Route(APIRoute):
 
 
 def find(routes: Iterable[BaseRoute], scope: Scope) -> Found | None:
-    """The route that will answer; None where none does (404, 405)."""
+    """The route that matches; None if there is none (404, 405)."""
     for route in routes:
         match, child_scope = route.matches(scope)
         if match is Match.FULL:
@@ -70,7 +70,7 @@ def open_paths(routes: Iterable[BaseRoute]) -> frozenset[str]:
 
 
 def check(routes: Iterable[BaseRoute]) -> None:
-    """Raises AssertionError for a route, on whatever path, that names no role."""
+    """Raises AssertionError for a route without a role."""
     for route in routes:
         if not isinstance(route, Route) or _field(route) not in (*ROLES, ANYONE):
             raise AssertionError(f"{route} names no role: make it by a router of admin.access.roles, with **needs(…)")

@@ -1,6 +1,7 @@
-"""Answers kept in Redis for a repeat by Idempotency-Key: bounded in bytes for each API key, and for all of them.
+"""Responses stored in Redis for repeats by Idempotency-Key, limited in bytes for each API key and in all.
 
-Room for an answer is reserved before the request is done: what could not be kept afterwards could be done twice.
+Room for a response is reserved before the request is processed: without a stored response, a repeat would be
+processed twice.
 """
 
 from __future__ import annotations
@@ -13,26 +14,26 @@ import redis
 
 from zelador.errors import ZeladorError
 
-PENDING_S = 120  # a request that takes longer than this is lost
-MAX_ANSWER = 65_536  # bytes of an answer that is kept
-OVERHEAD = 256  # bytes that Redis takes beside an answer's own, more or less
-KEY_BYTES = 2_097_152  # of one API key's answers, from the first on until they expire
-ALL_BYTES = 33_554_432  # of all answers; both count windows that can follow each other, so twice as much can lie there
-FULL_SHARE = 0.9  # of Redis' maxmemory: beyond it nothing of ours is added to what readings need
+PENDING_S = 120  # a request that takes longer is considered lost
+MAX_ANSWER = 65_536  # bytes of a stored response
+OVERHEAD = 256  # bytes that Redis needs in addition for each response, roughly
+KEY_BYTES = 2_097_152  # of the responses of one API key within a window
+ALL_BYTES = 33_554_432  # of all responses within a window; two windows can overlap, so up to twice as much is stored
+FULL_SHARE = 0.9  # of Redis' maxmemory: the rest is for readings
 
 log = logging.getLogger(__name__)
 
 
 class Full(ZeladorError):
-    """No room for another answer. `retry_s`: when there may be some; None: not known."""
+    """There is no room for another response. `retry_s`: seconds until there may be; None if not known."""
 
     def __init__(self, detail: str, retry_s: int | None = None) -> None:
         super().__init__(detail)
         self.retry_s = retry_s
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """`status` 0: the request is being done."""
+class StoredAnswer(msgspec.Struct, frozen=True):
+    """A stored response. `status` 0: the request is still being processed."""
 
     request: str  # its digest
     status: int = 0
@@ -46,8 +47,8 @@ class StoredAnswers:
         self._prefix = prefix
         self._lifetime_s = lifetime_s
 
-    def claim(self, name: str, digest: str, who: str) -> Kept | None:
-        """None when the request is the caller's to do, and room is reserved; else what is known of it.
+    def claim(self, name: str, digest: str, who: str) -> StoredAnswer | None:
+        """None if the caller must process the request, and room is reserved; else the stored response.
 
         Raises Full, redis.RedisError.
         """
@@ -55,30 +56,30 @@ class StoredAnswers:
         for _ in range(3):
             found: Any = self._client.get(key)
             if found is not None:
-                return msgspec.msgpack.decode(found, type=Kept)
+                return msgspec.msgpack.decode(found, type=StoredAnswer)
             self._reserve(who)
             try:
-                claimed = self._client.set(key, msgspec.msgpack.encode(Kept(digest)), nx=True, ex=PENDING_S)
+                claimed = self._client.set(key, msgspec.msgpack.encode(StoredAnswer(digest)), nx=True, ex=PENDING_S)
             except redis.RedisError:
                 self._return(who, MAX_ANSWER)
                 raise
             if claimed:
                 return None
             self._return(who, MAX_ANSWER)
-        raise redis.ConnectionError("the key comes and goes")
+        raise redis.ConnectionError("the key of the stored response keeps changing")
 
-    def keep(self, name: str, kept: Kept, who: str) -> None:
-        """For as long as the setting says. A failure of ours is not kept: the next try may succeed."""
+    def store(self, name: str, stored: StoredAnswer, who: str) -> None:
+        """Stores a response. A server error (5xx) is not stored: the next attempt may succeed."""
         used = 0
         try:
-            if kept.status >= 500:
+            if stored.status >= 500:
                 self._client.delete(self._key(name))
             else:
-                data = msgspec.msgpack.encode(kept)
+                data = msgspec.msgpack.encode(stored)
                 self._client.set(self._key(name), data, ex=self._lifetime_s)
                 used = len(data) + OVERHEAD
         except (redis.RedisError, OSError) as error:
-            log.warning("the answer to an Idempotency-Key was not kept: %s", error)
+            log.warning("the response to an Idempotency-Key was not stored: %s", error)
         self._return(who, MAX_ANSWER - used)
 
     def _reserve(self, who: str) -> None:
@@ -93,13 +94,13 @@ class StoredAnswers:
                     self._client.decrby(self._of(who), MAX_ANSWER)
                 left = int(self._client.ttl(counter))
                 raise Full(
-                    f"{whose} stored answers have {most >> 20} MiB, which is the limit, so this one could not be "
-                    "repeated and nothing was done; send it without an Idempotency-Key, or later",
+                    f"{whose} stored responses have reached the limit of {most >> 20} MiB, so this one could not be "
+                    "stored and nothing was done; send the request without an Idempotency-Key, or later",
                     max(1, left),
                 )
 
     def _return(self, who: str, size: int) -> None:
-        """What was reserved and not used. A counter that has expired meanwhile stays away."""
+        """Releases reserved room that was not used, unless the counter has expired."""
         try:
             for counter in (self._of(who), self._of_all()):
                 if self._client.exists(counter):
@@ -107,17 +108,17 @@ class StoredAnswers:
                     if self._client.ttl(counter) < 0:
                         self._client.expire(counter, self._lifetime_s)
         except (redis.RedisError, OSError) as error:
-            log.warning("room for an answer stays reserved: %s", error)
+            log.warning("room for a response stays reserved: %s", error)
 
     def _check_memory(self) -> None:
         try:
             memory: Any = self._client.info("memory")
-        except redis.ResponseError:  # the rights to ask are missing: Redis itself refuses when it is full
+        except redis.ResponseError:  # no permission for INFO: Redis itself refuses writes when it is full
             return
         most, used = int(memory.get("maxmemory", 0)), int(memory.get("used_memory", 0))
         if most and used > FULL_SHARE * most:
             raise Full(
-                "Redis is nearly full, so an answer could not be kept for a repeat and nothing was done; send the "
+                "Redis is nearly full, so the response could not be stored and nothing was done; send the "
                 "request without an Idempotency-Key, or later"
             )
 

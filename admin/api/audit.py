@@ -1,4 +1,4 @@
-"""/v1/audit: every change, who made it, what was before and after."""
+"""/v1/audit: the audit log: every change, with its author and the values before and after."""
 
 from __future__ import annotations
 
@@ -30,19 +30,17 @@ EXAMPLE = {
 
 
 class Change(TypedDict):
-    """Who changed what."""
+    """A change, and who made it."""
 
-    id: Annotated[str, Field(description="Of the change; it grows with time.")]
-    at: Annotated[str, Field(description="When, ISO 8601, UTC.")]
-    who: Annotated[str, Field(description="A key, or a person at the command line.")]
+    id: Annotated[str, Field(description="The change's id; ids grow with time.")]
+    at: Annotated[str, Field(description="Time of the change, ISO 8601, UTC.")]
+    who: Annotated[str, Field(description="Who made it: a key, or a person at the command line.")]
     what: Annotated[str, Field(description="What was done.")]
-    target: Annotated[str, Field(description="To what it was done.")]
+    target: Annotated[str, Field(description="What was changed, such as the name of a model.")]
     before: Annotated[
-        Any, Field(description="Any JSON: what changed, as it was; null where there was nothing; cut where it is long.")
+        Any, Field(description="Any JSON: the changed values before; null if there were none; cut if long.")
     ]
-    after: Annotated[
-        Any, Field(description="Any JSON: what changed, as it is now; null where there is nothing; cut likewise.")
-    ]
+    after: Annotated[Any, Field(description="Any JSON: the changed values after; null if there are none; cut if long.")]
     address: Annotated[
         str | None,
         Field(description="Client address; behind a proxy that is not trusted, the proxy's; null if not over HTTP."),
@@ -50,23 +48,23 @@ class Change(TypedDict):
 
 
 class ChangePage(TypedDict):
-    """A page of the audit."""
+    """A page of the audit log."""
 
-    changes: Annotated[list[Change], Field(description="The newest first.")]
+    changes: Annotated[list[Change], Field(description="Newest first.")]
     next: Next
 
 
 @router.get(
     "",
-    summary="The changes, the newest first",
-    responses=answer(200, "A page of the changes.", {"changes": [EXAMPLE], "next": None}),
+    summary="List changes, newest first",
+    responses=answer(200, "A page of changes.", {"changes": [EXAMPLE], "next": None}),
     **needs("admin"),
 )
 def list_changes(
     services: Held,
     limit: Limit = 50,
     before: Annotated[
-        str | None, Query(max_length=20, pattern="^[0-9]{1,20}$", description="`next` of the page before.")
+        str | None, Query(max_length=20, pattern="^[0-9]{1,20}$", description="`next` of the previous page.")
     ] = None,
 ) -> ChangePage:
     newest = services.audit.newest(None if before is None else before.zfill(20))

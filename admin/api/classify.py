@@ -1,4 +1,4 @@
-"""/v1/classify: one or many readings by hand, by the selected model or a named one."""
+"""/v1/classify: classifies readings on request, with the selected model or a named one."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ EXAMPLE = {
 
 
 class Classification(TypedDict):
-    """What a model says of readings."""
+    """The predictions of a model for the given readings."""
 
     model: Annotated[str, Field(description="The name of the model that answered.")]
-    predictions: Annotated[list[Answer], Unchecked(), Field(description="One for each reading, in their order.")]
+    predictions: Annotated[
+        list[Answer], Unchecked(), Field(description="One for each reading, in the order of the request.")
+    ]
 
 
 class Question(BaseModel):
@@ -40,18 +42,19 @@ class Question(BaseModel):
 
     readings: Annotated[
         list[dict[str, Any]],
-        Field(min_length=1, max_length=ROWS, description="Each has a number for every feature of the model."),
+        Field(min_length=1, max_length=ROWS, description="The readings: a number for each feature of the model."),
     ]
-    model: Annotated[str | None, Field(description="Without it, the selected model.")] = None
+    model: Annotated[str | None, Field(description="Name of the model; the selected model by default.")] = None
 
 
 @router.post(
     "",
-    summary="Classify readings by hand",
-    description="The model runs in a process of its own. A model that does not answer within "
-    "`ZELADOR_API__CLASSIFY_TIMEOUT_S` is ended, and not asked again for a minute: 503 with Retry-After, as when "
-    "`ZELADOR_API__CLASSIFICATIONS_AT_ONCE` requests are running already.",
-    responses={**answer(200, "What the model says of each reading.", EXAMPLE), **responses(404, 409, 503)},
+    summary="Classify readings",
+    description="The model runs in a separate process. If it does not answer within "
+    "`ZELADOR_API__CLASSIFY_TIMEOUT_S`, the process is killed, and the model is not used again for a minute. The "
+    "response is then 503 with Retry-After, as it is when `ZELADOR_API__CLASSIFICATIONS_AT_ONCE` requests are "
+    "already running.",
+    responses={**answer(200, "The prediction for each reading.", EXAMPLE), **responses(404, 409, 503)},
     **needs("viewer"),
 )
 def classify(question: Question, services: Held, request: Request) -> Classification:

@@ -1,4 +1,4 @@
-"""/v1/models/{name}/files: artefacts and report, by the names that the manifest gives them, never by a path."""
+"""/v1/models/{name}/files: artifacts and report, addressed by their names in the manifest, never by a path."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ MANIFEST = {
 
 
 class File(TypedDict):
-    """Digest and size of a file."""
+    """The digest and the size of a file."""
 
-    sha256: Annotated[str, Field(description="Of its bytes, in hexadecimal digits.")]
+    sha256: Annotated[str, Field(description="SHA-256 of its content, as hexadecimal digits.")]
     size: Annotated[int, Field(description="Bytes.")]
 
 
@@ -61,36 +61,42 @@ class ModelFile(File):
 class ModelFiles(TypedDict):
     """A model's files."""
 
-    files: Annotated[list[ModelFile], Field(description="All that the manifest names.")]
+    files: Annotated[list[ModelFile], Field(description="All files that the manifest names.")]
 
 
 class Feature(TypedDict):
     """One input of a model."""
 
-    name: Annotated[str, Field(description="As readings name it.")]
-    unit: Annotated[str, Field(description="Empty where it has none, or none is known.")]
-    minimum: Annotated[float | None, Field(description="The least that training saw, in `unit`; null if not known.")]
-    maximum: Annotated[float | None, Field(description="The most that training saw, in `unit`; null if not known.")]
+    name: Annotated[str, Field(description="Name of the feature, as in readings.")]
+    unit: Annotated[str, Field(description="Unit of the feature; empty if it has none or it is not known.")]
+    minimum: Annotated[
+        float | None, Field(description="Smallest value in the training data, in `unit`; null if not known.")
+    ]
+    maximum: Annotated[
+        float | None, Field(description="Largest value in the training data, in `unit`; null if not known.")
+    ]
 
 
 class Manifest(TypedDict):
-    """What a model is, and the digest and size of every file beside it; written once."""
+    """What a model is made of, with the digest and size of each of its files; it never changes."""
 
-    format: Annotated[int, Field(description="Of the manifest itself: 1.")]
-    name: Annotated[str, Field(description="What the model was called when it was saved.")]
-    features: Annotated[list[Feature], Field(description="The inputs, in their order.")]
-    classes: Annotated[list[str], Field(description="The labels that it can give.")]
+    format: Annotated[int, Field(description="Format version of the manifest: 1.")]
+    name: Annotated[str, Field(description="Name of the model when it was saved.")]
+    features: Annotated[list[Feature], Field(description="The inputs, in the model's order.")]
+    classes: Annotated[list[str], Field(description="The labels that it can predict.")]
     served_by: Annotated[manifest.ServedBy, Field(description="What live inference runs.")]
-    saved_at: Annotated[str, Field(description="When it was packed, ISO 8601, UTC.")]
-    metadata: Annotated[dict[str, Any], Field(description="Any JSON by any key, as it was when it was saved.")]
-    files: Annotated[dict[str, File], Field(description="Digest and size of each file, by its name.")]
-    signature: Annotated[str, Field(description="By the registry's signing key; empty if it has none.")]
+    saved_at: Annotated[str, Field(description="Time when it was packed, ISO 8601, UTC.")]
+    metadata: Annotated[dict[str, Any], Field(description="Any JSON by key, as it was when the model was saved.")]
+    files: Annotated[dict[str, File], Field(description="Digest and size of each file, by name.")]
+    signature: Annotated[
+        str, Field(description="Signature by the registry's signing key; empty if the registry has none.")
+    ]
 
 
 @router.get(
     "/{name}/files",
-    summary="The model's files, with size and SHA-256",
-    responses={**answer(200, "The names that downloads take.", EXAMPLE), **responses(404)},
+    summary="List a model's files, with size and SHA-256",
+    responses={**answer(200, "The model's files.", EXAMPLE), **responses(404)},
     **needs("viewer"),
 )
 def list_files(name: Name, services: Held) -> ModelFiles:
@@ -100,8 +106,8 @@ def list_files(name: Name, services: Held) -> ModelFiles:
 
 @router.get(
     "/{name}/manifest",
-    summary="The model's manifest: features with units, classes, metadata, digests",
-    responses={**answer(200, "The manifest as it was written.", MANIFEST), **responses(404)},
+    summary="Get a model's manifest: features with units, classes, metadata, digests",
+    responses={**answer(200, "The manifest.", MANIFEST), **responses(404)},
     **needs("viewer"),
 )
 def show_manifest(name: Name, services: Held) -> Manifest:
@@ -111,7 +117,7 @@ def show_manifest(name: Name, services: Held) -> Manifest:
 
 @router.get(
     "/{name}/archive",
-    summary="The whole model as one file, which POST /v1/models takes",
+    summary="Download a model as one file, which POST /v1/models accepts",
     response_class=Response,
     responses={
         200: {"description": "A zip of manifest.json and the files that it names.", "content": ZIP},
@@ -126,14 +132,14 @@ def download_archive(name: Name, services: Held) -> Response:
 
 @router.get(
     "/{name}/files/{file:path}",
-    summary="One of the model's files, its digest checked",
+    summary="Download a file of a model; its digest is checked",
     response_class=Response,
     responses={200: {"description": "The file, byte for byte.", "content": BINARY}, **responses(404)},
     **needs("viewer"),
 )
 def download_file(
     name: Name,
-    file: Annotated[str, InPath(description="As the manifest names it.", examples=["model.onnx"])],
+    file: Annotated[str, InPath(description="Name of the file, as in the manifest.", examples=["model.onnx"])],
     services: Held,
 ) -> Response:
     data = services.registry.file(name, file)
@@ -141,6 +147,6 @@ def download_file(
 
 
 def _attached(data: bytes, name: str, kind: str) -> Response:
-    """To be saved, whatever it is: a browser shows nothing of it in our name."""
+    """A response that a browser saves and never displays under this origin."""
     safe = "".join(each if each.isascii() and (each.isalnum() or each in "._-") else "_" for each in name)
     return Response(data, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{safe}"'})

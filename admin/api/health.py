@@ -1,4 +1,4 @@
-"""/healthz, /readyz, /metrics: for those who run it; no key needed, and nothing secret in them."""
+"""/healthz, /readyz, /metrics: health, readiness and metrics. No key is required, and nothing in them is secret."""
 
 from __future__ import annotations
 
@@ -29,17 +29,19 @@ log = logging.getLogger(__name__)
 
 
 class Alive(TypedDict):
-    """That the process answers."""
+    """The process answers."""
 
     status: Annotated[str, Field(description="ok.")]
 
 
 class Readiness(TypedDict):
-    """Whether it can do its work."""
+    """Whether the service can do its work."""
 
-    ready: Annotated[bool, Field(description="Whether registry and Redis answer, and readings get on.")]
-    model: Annotated[str | None, Field(description="The selected model; null while none is, or none is known.")]
-    detail: Annotated[str, Field(description="Why, for people.")]
+    ready: Annotated[bool, Field(description="Whether the registry and Redis answer, and readings are processed.")]
+    model: Annotated[
+        str | None, Field(description="The selected model; null if no model is selected or it is not known.")
+    ]
+    detail: Annotated[str, Field(description="The reason, for people.")]
 
 
 READY = {"ready": True, "model": "RandomForest_20261124_115838", "detail": "RandomForest_20261124_115838 is selected"}
@@ -48,21 +50,21 @@ NOT_READY = {"ready": False, "model": None, "detail": "Redis does not answer"}
 
 @router.get(
     "/healthz",
-    summary="Whether the process answers",
+    summary="Check that the process answers",
     responses=answer(200, "The process answers.", {"status": "ok"}),
     **open_to_anyone(),
 )
 async def healthz() -> Alive:
-    # A coroutine: it answers while all threads of the pool are taken.
+    # A coroutine: it answers even while all threads of the pool are busy.
     return {"status": "ok"}
 
 
 @router.get(
     "/readyz",
-    summary="Whether Redis takes writes and the registry is the one last seen; ready without a model, and says so",
+    summary="Check that Redis accepts writes, and that the registry is the one last seen",
     responses={
         200: {"model": Readiness, **answer(200, "Ready.", READY)[200]},
-        503: {"model": Readiness, **answer(503, "Not ready, and why.", NOT_READY)[503]},
+        503: {"model": Readiness, **answer(503, "Not ready, with the reason.", NOT_READY)[503]},
     },
     **open_to_anyone(),
 )
@@ -93,7 +95,7 @@ def readyz(services: Held) -> JSONResponse:
 
 
 def _stalled(services: Services) -> str | None:
-    """Why nothing gets on although a model is selected: by the stream itself, whatever the workers say."""
+    """Detects from the stream itself that readings wait and are not processed although a model is selected."""
     try:
         standing = services.ledger.standing()
     except (redis.RedisError, OSError):
@@ -101,9 +103,7 @@ def _stalled(services: Services) -> str | None:
     if standing.idle_s <= services.settings.health.stalled_after_s:
         return None
     waiting = standing.ledger.waiting
-    return (
-        f"{waiting} readings wait and none was marked done for {standing.idle_s:.0f} s: look at the inference workers"
-    )
+    return f"{waiting} readings wait and none was settled for {standing.idle_s:.0f} s: check the inference workers"
 
 
 @router.get(
@@ -122,7 +122,7 @@ def metrics(services: Held) -> Response:
 
 
 class _Collector:
-    """What is not known is absent, not 0."""
+    """The metrics. A value that is not known is absent, not 0."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -144,7 +144,7 @@ class _Collector:
                 if found is not None:
                     text = "Inference workers that run the selected model"
                     yield GaugeMetricFamily("zelador_workers_on_selection", text, value=found["live"])
-        text = "1 while the registry is not the one that was last seen, or cannot be read"
+        text = "1 while the registry is not the one last seen, or cannot be read"
         yield GaugeMetricFamily("zelador_registry_trouble", text, value=services.watch.trouble is not None)
         try:
             standing = services.ledger.standing()
@@ -165,29 +165,37 @@ class _Collector:
         )
         stalled = float(standing.idle_s > limit and state is not None and state.selection is not None)
         for name, text, value in (
-            ("zelador_lag_seconds", "Age of the oldest reading that waits", standing.lag_s),
-            ("zelador_pipeline_stalled", f"1 while readings wait and none was marked done for {limit:g} s", stalled),
-            ("zelador_waiting_bytes", "Bytes of the readings that wait, by the counters", standing.waiting_bytes),
-            ("zelador_devices", "Devices that are remembered", standing.devices),
+            ("zelador_lag_seconds", "Age of the oldest waiting reading", standing.lag_s),
+            ("zelador_pipeline_stalled", f"1 while readings wait and none was settled for {limit:g} s", stalled),
+            ("zelador_waiting_bytes", "Size of the waiting readings in bytes, by the counters", standing.waiting_bytes),
+            ("zelador_devices", "Known devices", standing.devices),
             (
                 "zelador_devices_forgotten",
-                "Devices forgotten to keep within ZELADOR_REDIS__KEEP_DEVICES",
+                "Devices forgotten because of ZELADOR_REDIS__KEEP_DEVICES",
                 standing.devices_forgotten,
             ),
-            ("zelador_sequence_missing", "Numbers that devices used and that never came", standing.missing),
+            ("zelador_sequence_missing", "Sequence numbers that never arrived", standing.missing),
             ("zelador_quarantine_entries", "Messages in quarantine", standing.kept),
-            ("zelador_quarantine_bytes", "Their bytes: topic, reason and payload", standing.kept_bytes),
-            ("zelador_quarantine_fill_ratio", "Nearest bound of the quarantine; at 1 it discards", full),
+            (
+                "zelador_quarantine_bytes",
+                "Size of the messages in quarantine in bytes: topic, reason and payload",
+                standing.kept_bytes,
+            ),
+            (
+                "zelador_quarantine_fill_ratio",
+                "How full the quarantine is, by its nearest limit; at 1 it discards the oldest",
+                full,
+            ),
             (
                 "zelador_quarantine_discarded",
-                "Messages that the quarantine lost, to its bounds or by hand",
+                "Messages discarded from quarantine, by hand or because it was full",
                 standing.discarded,
             ),
         ):
             yield GaugeMetricFamily(name, text, value=value)
         dropped = heartbeat.broker_dropped(found_workers)
         if dropped is not None:
-            text = "Messages that the broker dropped since its start, for any client"
+            text = "Messages that the broker dropped since it started, for any client"
             yield GaugeMetricFamily("zelador_broker_dropped_messages", text, value=dropped)
         workers = GaugeMetricFamily("zelador_workers", "Processes with a heartbeat", labels=("service",))
         alive = Counter(worker.get("service", "") for worker in found_workers)

@@ -1,4 +1,4 @@
-"""/v1/keys: who may ask: list, make, revoke."""
+"""/v1/keys: the keys of the API: list, make, revoke."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ EXAMPLE = {
 
 
 class KeyList(TypedDict):
-    """Every key that was made."""
+    """All keys."""
 
-    keys: Annotated[list[KeyView], Field(description="The oldest first.")]
+    keys: Annotated[list[KeyView], Field(description="Oldest first.")]
 
 
 class NewKey(KeyView):
-    """A key that was just made."""
+    """A new key."""
 
-    key: Annotated[str | None, Field(description="The key itself, shown this once; null in a repeated answer.")]
+    key: Annotated[str | None, Field(description="The key itself, shown only once; null in a repeated response.")]
 
 
 class WantedKey(BaseModel):
@@ -50,8 +50,8 @@ class WantedKey(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"role": "operator", "note": "the shift's tablet"}]}
     )
 
-    role: Annotated[Role, Field(description="viewer looks and classifies, operator also acts, admin may all.")]
-    note: Annotated[str, Field(max_length=key_file.MOST_NOTE, description="What it is for.")] = ""
+    role: Annotated[Role, Field(description="viewer: read and classify; operator: also act; admin: everything.")]
+    note: Annotated[str, Field(max_length=key_file.MAX_NOTE, description="What the key is for.")] = ""
     lasts_s: Annotated[
         int | None, Field(ge=1, le=100 * 366 * 86_400, description="Seconds until it expires; without it, never.")
     ] = None
@@ -59,8 +59,8 @@ class WantedKey(BaseModel):
 
 @router.get(
     "",
-    summary="Every key: role, note, whether it is valid, when it was last used (to the minute); never the key itself",
-    responses=answer(200, "Every key that was made.", {"keys": [EXAMPLE]}),
+    summary="List all keys: role, note, state, last use (to the minute); never the key itself",
+    responses=answer(200, "All keys.", {"keys": [EXAMPLE]}),
     **needs("admin"),
 )
 def list_keys(services: Held) -> KeyList:
@@ -70,9 +70,9 @@ def list_keys(services: Held) -> KeyList:
 @router.post(
     "",
     status_code=201,
-    summary="Make a key; the answer has it, once",
-    description="A repeat by an Idempotency-Key shows the same record, with `key` null: no key is ever stored.",
-    responses=answer(201, "What is known of the key, and the key itself.", {**EXAMPLE, "key": "zlk_…"}),
+    summary="Make a key; only this response shows it",
+    description="A repeat with the same Idempotency-Key returns the same record with `key` null: no key is stored.",
+    responses=answer(201, "The key's record, and the key itself.", {**EXAMPLE, "key": "zlk_…"}),
     **needs("admin"),
 )
 def make_key(wanted: WantedKey, services: Held, actor: Acting) -> NewKey:
@@ -84,7 +84,7 @@ def make_key(wanted: WantedKey, services: Held, actor: Acting) -> NewKey:
     "/{key}",
     status_code=204,
     summary="Revoke a key; the last admin key is refused",
-    responses={**answer(204, "It is revoked, or was before."), **responses(404, 409)},
+    responses={**answer(204, "The key is revoked, or already was."), **responses(404, 409)},
     **needs("admin"),
 )
 def revoke_key(

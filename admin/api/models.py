@@ -1,4 +1,4 @@
-"""/v1/models: what is registered: list, show, annotate and rename, delete."""
+"""/v1/models: registered models: list, show, annotate, rename, delete."""
 
 from __future__ import annotations
 
@@ -24,13 +24,11 @@ from zelador.errors import InvalidInput
 router = APIRouter(route_class=Route, prefix="/v1/models", tags=["models"])
 
 Name = Annotated[str, InPath(description="The model's name.", examples=["RandomForest_20261124_115838"])]
-IfMatch = Annotated[
-    str | None, Header(description="The ETag of the state that the change was decided on.", max_length=100)
-]
+IfMatch = Annotated[str | None, Header(description="ETag of the state that the change is based on.", max_length=100)]
 Scalar = bool | int | float | Annotated[str, Field(max_length=4_000)] | None
 
 MAX_AMENDMENT = 32_768  # bytes of an annotation as JSON
-OWN_FIELDS = FIXED | {"description", "notes"}  # not among the further keys: set once, or by a field of their own
+OWN_FIELDS = FIXED | {"description", "notes"}  # not settable through `metadata`: immutable, or separate fields
 EXAMPLE = {
     "name": "RandomForest_20261124_115838",
     "model_type": "RandomForest",
@@ -51,44 +49,46 @@ EXAMPLE = {
     "selected": True,
 }
 PAGE = {"models": [EXAMPLE], "total": 1, "next": None}
-AT = {**ETAG, **location("Of the model from now on.", f"/v1/models/{EXAMPLE['name']}", "Content-Location")}
+AT = {**ETAG, **location("URL of the model from now on.", f"/v1/models/{EXAMPLE['name']}", "Content-Location")}
 
 
 class ModelPage(TypedDict):
-    """A page of the models that were asked for."""
+    """A page of models."""
 
-    models: Annotated[list[Model], Unchecked(), Field(description="In the order that was asked for.")]
-    total: Annotated[int, Field(description="Models in all pages.")]
+    models: Annotated[list[Model], Unchecked(), Field(description="In the requested order.")]
+    total: Annotated[int, Field(description="Number of models on all pages.")]
     next: NextOffset
 
 
 class Amendment(BaseModel):
-    """What people say of a model and what they call it; what is left out stays as it is."""
+    """Annotations of a model, or a new name. Omitted fields do not change."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"description": "for line 2", "tags": ["line-2", "winter"]}]}
     )
 
     name: Annotated[
-        str | None, Field(max_length=64, description="Its name from then on, one that is free; not of the selected.")
+        str | None, Field(max_length=64, description="New name; it must be free, and the model not selected.")
     ] = None
-    description: Annotated[str | None, Field(max_length=4_000, description="What it is, in a line or two.")] = None
-    notes: Annotated[str | None, Field(max_length=20_000, description="Whatever is worth keeping with it.")] = None
+    description: Annotated[str | None, Field(max_length=4_000, description="What the model is, in a line or two.")] = (
+        None
+    )
+    notes: Annotated[str | None, Field(max_length=20_000, description="Free text.")] = None
     tags: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=64)]] | None,
-        Field(max_length=50, description="The model's only tags from then on."),
+        Field(max_length=50, description="Tags; they replace all current tags."),
     ] = None
     metadata: Annotated[
         dict[Annotated[str, Field(min_length=1, max_length=64)], Scalar],
-        Field(max_length=50, description="Further keys; what training found cannot be set."),
+        Field(max_length=50, description="Further keys; values that training recorded cannot be set."),
     ] = {}
-    why: Annotated[str, Field(max_length=2_000, description="Kept in the history.")] = ""
+    why: Annotated[str, Field(max_length=2_000, description="The reason, stored in the history.")] = ""
 
     @model_validator(mode="after")
     def _bounded(self) -> Amendment:
-        """Each stays in the registry's log for good; characters alone bound it by four times as much."""
+        """Limits the bytes: the log keeps every amendment for good, and a character may take four bytes."""
         if len(self.model_dump_json().encode("utf-8", "surrogatepass")) > MAX_AMENDMENT:
-            raise ValueError(f"an annotation may have {MAX_AMENDMENT:,} bytes in all; shorten what is noted")
+            raise ValueError(f"an annotation may have at most {MAX_AMENDMENT:,} bytes in all; shorten it")
         return self
 
 
@@ -98,34 +98,45 @@ def tagged(response: Response, state: State) -> None:
 
 @router.get(
     "",
-    summary="The registered models, filtered, sorted, in pages",
-    description="`sort` is name, saved_at, saved_by or a key of the metadata, dotted (rank, model_type, metrics.F1, "
-    "holdout.F1), with `-` before it the largest first; those without a value come last.",
-    responses=answer(200, "A page of the models that were asked for.", PAGE, ETAG),
+    summary="List models, filtered and sorted",
+    description="`sort` is name, saved_at, saved_by or a dotted key of the metadata (rank, model_type, metrics.F1, "
+    "holdout.F1). A leading `-` sorts in descending order. Models without a value come last.",
+    responses=answer(200, "A page of models.", PAGE, ETAG),
     **needs("viewer"),
 )
 def list_models(
     services: Held,
     response: Response,
-    q: Annotated[str, Query(description="Text in the name or the description.", max_length=64)] = "",
+    q: Annotated[
+        str, Query(description="Only models with this text in their name or description.", max_length=64)
+    ] = "",
     model_type: Annotated[
-        str | None, Query(max_length=64, description="Of this type.", examples=["RandomForest"])
+        str | None, Query(max_length=64, description="Only models of this type.", examples=["RandomForest"])
     ] = None,
-    tag: Annotated[list[Annotated[str, Field(max_length=64)]], Query(max_length=10, description="All of them.")] = [],  # noqa: B006
-    run: Annotated[str | None, Query(max_length=64, description="Of this training run.")] = None,
+    tag: Annotated[
+        list[Annotated[str, Field(max_length=64)]],
+        Query(max_length=10, description="Only models with all of these tags."),
+    ] = [],  # noqa: B006
+    run: Annotated[str | None, Query(max_length=64, description="Only models of this training run.")] = None,
     served_by: Annotated[Literal["onnx", "pipeline"] | None, Query(description="What live inference runs.")] = None,
     least: Annotated[
         list[Annotated[str, Field(max_length=100, pattern=r"^.+:.+$")]],
-        Query(max_length=10, description="KEY:NUMBER, all of them: those that reach it.", examples=["holdout.F1:0.9"]),
+        Query(
+            max_length=10,
+            description="KEY:NUMBER: only models whose value is at least this; all must hold.",
+            examples=["holdout.F1:0.9"],
+        ),
     ] = [],  # noqa: B006
-    sort: Annotated[str, Query(max_length=100, description="See above.", examples=["-holdout.F1"])] = "-saved_at",
-    limit: Annotated[int, Query(ge=1, le=1_000, description="Models in a page.")] = 100,
-    offset: Annotated[int, Query(ge=0, le=1_000_000, description="`next` of the page before.")] = 0,
+    sort: Annotated[
+        str, Query(max_length=100, description="Sort key, see above.", examples=["-holdout.F1"])
+    ] = "-saved_at",
+    limit: Annotated[int, Query(ge=1, le=1_000, description="Maximum number of models on the page.")] = 100,
+    offset: Annotated[int, Query(ge=0, le=1_000_000, description="`next` of the previous page.")] = 0,
 ) -> ModelPage:
     registry = services.registry
     asked = (("model_type", model_type), ("run", run), ("served_by", served_by))
     equal = tuple((key, value) for key, value in asked if value is not None)
-    state = registry.sync()  # before the list: an ETag that is older than what is shown is refused, never the reverse
+    state = registry.sync()  # before the list: an ETag may be older than what is shown (412 then), never newer
     reached = tuple(least_of(text) for text in least)
     found = registry.find(Listed(sort, equal, reached, tuple(tag), q))
     tagged(response, state)
@@ -139,7 +150,7 @@ def list_models(
 
 @router.get(
     "/{name}",
-    summary="One model",
+    summary="Get a model",
     responses={**answer(200, "The model.", EXAMPLE, ETAG), **responses(404)},
     **needs("viewer"),
 )
@@ -152,20 +163,23 @@ def show_model(name: Name, services: Held, response: Response) -> Model:
 
 @router.patch(
     "/{name}",
-    summary="Annotate or rename a model: description, notes, tags, further keys, name; the model itself never changes",
-    description="`If-Match` is needed: what others wrote meanwhile is never overwritten unseen. All of it holds, "
-    "or none of it. A name that is taken, and the selected model's, are refused (409). From then on the model is at "
-    "`Content-Location`, and nothing is at the old address until another model has that name.",
-    responses={**answer(200, "The model as it is now.", EXAMPLE, AT), **responses(404, 409, 412, 428)},
+    summary="Annotate or rename a model: description, notes, tags, further keys, name",
+    description="The model itself never changes. `If-Match` is required, so that nobody overwrites changes that they "
+    "have not seen. Either all fields are changed, or none. A name that is taken, and renaming the selected model, "
+    "are refused (409). After a rename the model is at `Content-Location`; the old URL answers 404 until another "
+    "model gets that name.",
+    responses={**answer(200, "The changed model.", EXAMPLE, AT), **responses(404, 409, 412, 428)},
     **needs("operator"),
 )
 def amend_model(
     name: Name, amendment: Amendment, services: Held, actor: Acting, response: Response, if_match: IfMatch = None
 ) -> Model:
     if not if_match:
-        raise PreconditionRequired("send If-Match with the ETag of what you read (GET of the model shows it)")
+        raise PreconditionRequired("send If-Match with the ETag that GET of the model returned")
     if bad := sorted(OWN_FIELDS & set(amendment.metadata)):
-        raise InvalidInput(f"metadata.{bad[0]}: it is not set by hand, or has a field of its own")
+        raise InvalidInput(
+            f"metadata.{bad[0]}: this key cannot be set here: it is recorded by training, or is a separate field"
+        )
     texts = {"description": amendment.description, "notes": amendment.notes}
     metadata = {**amendment.metadata, **{key: text for key, text in texts.items() if text is not None}}
     shown = acts.amend(
@@ -186,15 +200,15 @@ def amend_model(
 @router.delete(
     "/{name}",
     status_code=204,
-    summary="Delete a model; the selected one is refused. Its files go with a later collection",
-    responses={**answer(204, "It is deleted."), **responses(404, 409, 412)},
+    summary="Delete a model, unless it is selected; a later collection deletes its files",
+    responses={**answer(204, "The model is deleted."), **responses(404, 409, 412)},
     **needs("admin"),
 )
 def delete_model(
     name: Name,
     services: Held,
     actor: Acting,
-    why: Annotated[str, Query(max_length=2_000, description="Kept in the history.")] = "",
+    why: Annotated[str, Query(max_length=2_000, description="The reason, stored in the history.")] = "",
     if_match: IfMatch = None,
 ) -> Response:
     acts.delete(actor, services.registry, name, why=why, if_match=if_match)

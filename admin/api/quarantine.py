@@ -1,4 +1,4 @@
-"""/v1/quarantine: what was refused or set aside: list, show, replay after the cause is mended, discard."""
+"""/v1/quarantine: messages that were refused or set aside: list, show, replay once the cause is fixed, discard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zelador.quarantine import Kind, Outcome, QuarantineEntry, described
 
 router = APIRouter(route_class=Route, prefix="/v1/quarantine", tags=["quarantine"])
 
-SHOWN = 100  # replays that are told one by one
+MAX_LISTED = 100  # entries listed one by one in the response to a replay
 Id = Annotated[str, Path(description="The entry's id.", examples=["1795514400004-0"])]
 
 REPLAY = {"id": "1795514400004-0", "outcome": "accepted", "readings": 1, "reason": None}
@@ -43,79 +43,81 @@ REPLAYED = {"replayed": {"accepted": 3, "still_refused": 1}, "left": [{"id": "17
 
 
 class QuarantinePage(TypedDict):
-    """A page of what is in quarantine, and how much that is."""
+    """A page of the quarantine, and its size."""
 
-    entries: Annotated[list[QuarantineEntry], Field(description="The newest first.")]
+    entries: Annotated[list[QuarantineEntry], Field(description="Newest first.")]
     next: Next
     kept: Annotated[int, Field(description="Entries in quarantine now.")]
-    kept_bytes: Annotated[int, Field(description="Their bytes: topic, reason and payload.")]
-    discarded: Annotated[int, Field(description="Entries that it lost so far, to its bounds or by hand.")]
+    kept_bytes: Annotated[int, Field(description="Total size of their topics, reasons and payloads, in bytes.")]
+    discarded: Annotated[
+        int, Field(description="Entries discarded so far, by hand or because the quarantine was full.")
+    ]
 
 
 class Replay(TypedDict):
-    """What became of an entry that was to be taken in again."""
+    """The outcome of replaying an entry."""
 
-    id: Annotated[str, Field(description="The entry's.")]
+    id: Annotated[str, Field(description="The entry's id.")]
     outcome: Annotated[
         Outcome,
         Field(
-            description="accepted; repeated: its id was seen meanwhile; waiting: it had been set aside; "
-            "still_refused, not_whole: it stays; gone: it was not there any more."
+            description="accepted; repeated: its id has been seen since; waiting: it was set aside and waits again; "
+            "still_refused, not_whole: it stays in quarantine; gone: it was no longer there."
         ),
     ]
-    readings: Annotated[int, Field(description="Readings of it that were taken in, or were repeats.")]
-    reason: Annotated[str | None, Field(description="Why it stays; null if it does not.")]
+    readings: Annotated[int, Field(description="Number of its readings that were accepted or were repeats.")]
+    reason: Annotated[str | None, Field(description="Why it stays in quarantine; null if it does not.")]
 
 
 class Left(TypedDict):
-    """An entry that stays."""
+    """An entry that stays in quarantine."""
 
-    id: Annotated[str, Field(description="The entry's.")]
-    reason: Annotated[str, Field(description="Why it stays.")]
+    id: Annotated[str, Field(description="The entry's id.")]
+    reason: Annotated[str, Field(description="Why it stays in quarantine.")]
 
 
 class Replays(TypedDict):
-    """What became of several."""
+    """The outcomes of replaying several entries."""
 
-    replayed: Annotated[dict[Outcome, int], Field(description="Entries, by what became of them.")]
-    left: Annotated[list[Left], Field(description=f"The first {SHOWN} that stay.")]
+    replayed: Annotated[dict[Outcome, int], Field(description="Number of entries by outcome.")]
+    left: Annotated[list[Left], Field(description=f"The first {MAX_LISTED} entries that stay in quarantine.")]
 
 
 class Discarded(TypedDict):
-    """How many were discarded."""
+    """The number of discarded entries."""
 
-    discarded: Annotated[int, Field(description="Entries that were there and are gone now.")]
+    discarded: Annotated[int, Field(description="Number of entries that were deleted.")]
 
 
 class Chosen(BaseModel):
-    """Which entries: by their ids, or all."""
+    """The entries to act on: by id, or all."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"ids": ["1795514400004-0"]}, {"all": True}]}
     )
 
-    ids: Annotated[list[str], Field(max_length=500, description="Entries, in this order.")] = []
-    all: Annotated[bool, Field(description="All that are there now.")] = False
-    kind: Annotated[Kind | None, Field(description="With all: only those refused, or only those set aside.")] = None
+    ids: Annotated[list[str], Field(max_length=500, description="Ids of the entries, processed in this order.")] = []
+    all: Annotated[bool, Field(description="All entries that are in quarantine now.")] = False
+    kind: Annotated[Kind | None, Field(description="With `all`: only refused entries, or only those set aside.")] = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Chosen:
         if bool(self.ids) == self.all:
-            raise ValueError("name ids, or say all: true")
+            raise ValueError("send ids, or all: true")
         return self
 
 
 @router.get(
     "",
-    summary="What is in quarantine, the newest first, each with the beginning of its payload",
-    responses=answer(200, "A page of the entries, and how much is in quarantine.", PAGE),
+    summary="List the quarantine, newest first, with the beginning of each payload",
+    responses=answer(200, "A page of entries, and the size of the quarantine.", PAGE),
     **needs("viewer"),
 )
 def list_quarantine(
     services: Held,
-    limit: Annotated[int, Query(ge=1, le=500, description="Of a page.")] = 50,
-    before: Annotated[str | None, Query(description="`next` of the page before.", max_length=60)] = None,
-    kind: Annotated[Kind | None, Query(description="Only those refused, or only those set aside.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500, description="Maximum number of entries on the page.")] = 50,
+    before: Annotated[str | None, Query(description="`next` of the previous page.", max_length=60)] = None,
+    kind: Annotated[Kind | None, Query(description="Only refused entries, or only those set aside.")] = None,
 ) -> QuarantinePage:
     page = services.quarantine.page(limit, before, kind)
     standing = services.ledger.standing()
@@ -130,7 +132,7 @@ def list_quarantine(
 
 @router.get(
     "/{entry}",
-    summary="One entry, with all of its payload that was kept",
+    summary="Get an entry, with the stored part of its payload",
     responses={**answer(200, "The entry.", EXAMPLE), **responses(404)},
     **needs("viewer"),
 )
@@ -141,10 +143,10 @@ def show_entry(entry: Id, services: Held) -> QuarantineEntry:
 
 @router.get(
     "/{entry}/payload",
-    summary="The payload itself, byte for byte",
+    summary="Get the payload of an entry, byte for byte",
     response_class=Response,
     responses={
-        200: {"description": "The bytes that came, as far as they were kept.", "content": BINARY},
+        200: {"description": "The received bytes, or the part that was stored.", "content": BINARY},
         **responses(404),
     },
     **needs("viewer"),
@@ -157,8 +159,8 @@ def download_payload(entry: Id, services: Held) -> Response:
 
 @router.post(
     "/{entry}/replay",
-    summary="Take one in again, by the present settings; it stays where it is if it still cannot be used",
-    responses={**answer(200, "What became of it.", REPLAY), **responses(404)},
+    summary="Replay an entry with the current settings; it stays in quarantine if it still cannot be used",
+    responses={**answer(200, "The outcome.", REPLAY), **responses(404)},
     **needs("operator"),
 )
 def replay_entry(entry: Id, services: Held, actor: Acting) -> Replay:
@@ -168,15 +170,15 @@ def replay_entry(entry: Id, services: Held, actor: Acting) -> Replay:
 
 @router.post(
     "/replay",
-    summary="Take some or all in again",
-    responses={**answer(200, "What became of them.", REPLAYED), **responses(404)},
+    summary="Replay some or all entries",
+    responses={**answer(200, "The outcomes.", REPLAYED), **responses(404)},
     **needs("operator"),
 )
 def replay_entries(chosen: Chosen, services: Held, actor: Acting) -> Replays:
     left: list[Left] = []
 
     def note(done: kept.Replay) -> None:
-        if done.reason is not None and len(left) < SHOWN:
+        if done.reason is not None and len(left) < MAX_LISTED:
             left.append({"id": done.id, "reason": done.reason})
 
     entries = None if chosen.all else chosen.ids
@@ -187,8 +189,8 @@ def replay_entries(chosen: Chosen, services: Held, actor: Acting) -> Replays:
 @router.delete(
     "/{entry}",
     status_code=204,
-    summary="Discard one; the ledger's counts stay as they are",
-    responses={**answer(204, "It is gone."), **responses(404)},
+    summary="Discard an entry; the ledger's counts do not change",
+    responses={**answer(204, "The entry is deleted."), **responses(404)},
     **needs("operator"),
 )
 def discard_entry(entry: Id, services: Held, actor: Acting) -> Response:
@@ -199,8 +201,8 @@ def discard_entry(entry: Id, services: Held, actor: Acting) -> Response:
 
 @router.post(
     "/discard",
-    summary="Discard some or all; the ledger's counts stay as they are",
-    responses=answer(200, "How many there were.", {"discarded": 3}),
+    summary="Discard some or all entries; the ledger's counts do not change",
+    responses=answer(200, "The number of discarded entries.", {"discarded": 3}),
     **needs("operator"),
 )
 def discard_entries(chosen: Chosen, services: Held, actor: Acting) -> Discarded:
@@ -209,6 +211,6 @@ def discard_entries(chosen: Chosen, services: Held, actor: Acting) -> Discarded:
 
 
 def _refuse_action(entry: str) -> None:
-    """`/replay` and `/discard` look like entries to the router, and are actions that are only posted."""
+    """Answers 405 to a GET of `/replay` and `/discard`: they are actions, but match the route of an entry."""
     if entry in ("replay", "discard"):
         raise HTTPException(405, "Method Not Allowed", {"Allow": "POST"})

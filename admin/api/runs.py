@@ -34,7 +34,7 @@ EXAMPLE = {
     "error": None,
 }
 
-AT = location("Of the run.", "/v1/runs/20261124_115838-a38d")
+AT = location("URL of the run.", "/v1/runs/20261124_115838-a38d")
 Id = Annotated[str, Path(description="The run's id.", examples=["20261124_115838-a38d"], max_length=64)]
 
 
@@ -42,81 +42,93 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
 class Candidate(TypedDict):
-    """A classifier that was compared."""
+    """A classifier that the run compared."""
 
-    place: Annotated[int | None, Field(description="In the ranking, from 1; null if it failed.")]
+    place: Annotated[int | None, Field(description="Position on the leaderboard, from 1; null if it failed.")]
     id: Annotated[str, Field(description="PyCaret's.")]
-    model_type: Annotated[str, Field(description="Its name in full.")]
-    metrics: Annotated[dict[str, float | None], Field(description="By metric, the folds' means; null without.")]
-    seconds: Annotated[float | None, Field(description="What its comparison took; null if not known.")]
-    trouble: Annotated[str | None, Field(description="Why it was passed over; null if nothing spoke against it.")]
+    model_type: Annotated[str, Field(description="Full name of the classifier.")]
+    metrics: Annotated[
+        dict[str, float | None], Field(description="Mean over the folds, by metric; null if not computed.")
+    ]
+    seconds: Annotated[float | None, Field(description="Duration of its comparison, in seconds; null if not known.")]
+    trouble: Annotated[str | None, Field(description="Why it was excluded; null if it was not.")]
 
 
 class Trained(TypedDict):
-    """A candidate that was kept, and registered if that was asked for."""
+    """A candidate that the run packed, and registered if requested."""
 
-    name: Annotated[str | None, Field(description="Of the registered model; null if it was not registered.")]
-    rank: Annotated[int, Field(description="Its place among those that were kept, from 1.")]
-    model_type: Annotated[str, Field(description="Its name in full.")]
-    metrics: Annotated[dict[str, float | None], Field(description="By metric, the folds' means; null without.")]
-    holdout: Annotated[dict[str, float | None], Field(description="By metric, on rows kept aside; null without.")]
+    name: Annotated[str | None, Field(description="Name of the registered model; null if it was not registered.")]
+    rank: Annotated[int, Field(description="Its rank among the run's candidates, from 1.")]
+    model_type: Annotated[str, Field(description="Full name of the classifier.")]
+    metrics: Annotated[
+        dict[str, float | None], Field(description="Mean over the folds, by metric; null if not computed.")
+    ]
+    holdout: Annotated[
+        dict[str, float | None], Field(description="Value on the hold-out rows, by metric; null if not computed.")
+    ]
     served_by: Annotated[ServedBy, Field(description="What live inference runs.")]
-    agreement: Annotated[dict[str, Any], Field(description="How pipeline and compiled model compare.")]
-    confusion: Annotated[dict[str, Any], Field(description="Labels, and counts on the rows kept aside.")]
+    agreement: Annotated[dict[str, Any], Field(description="Comparison of the pipeline and the compiled model.")]
+    confusion: Annotated[dict[str, Any], Field(description="Labels, and counts on the hold-out rows.")]
 
 
 @with_config(ConfigDict(extra="allow"))
 class RunRequest(TypedDict, total=False):
-    """What was asked for; what is not here was left to the settings."""
+    """The request for a run. The settings decide everything else."""
 
-    metric: Annotated[str, Field(description="What the candidates are ranked by.")]
-    names: Annotated[list[str], Field(description="Names in the order of rank.")]
-    notes: Annotated[str, Field(description="Kept with the models.")]
-    candidates: Annotated[list[str], Field(description="PyCaret's ids.")]
+    metric: Annotated[str, Field(description="The metric that ranks the candidates.")]
+    names: Annotated[list[str], Field(description="Names for the models, by rank.")]
+    notes: Annotated[str, Field(description="Notes, stored with the models.")]
+    candidates: Annotated[list[str], Field(description="PyCaret's ids of the classifiers.")]
 
 
 @with_config(ConfigDict(extra="allow"))
 class Run(TypedDict):
-    """A training run. A list shows none of its result; further keys are of its document in the registry."""
+    """A training run. A list omits its result; further keys come from its document in the registry."""
 
-    id: Annotated[str, Field(description="Of the run; it begins with when it was asked for.")]
-    state: Annotated[State, Field(description="queued and running go on, the others are the end.")]
-    request: Annotated[RunRequest, Field(description="What was asked for.")]
-    by: Annotated[str, Field(description="Who asked: a key, or a person at the command line.")]
-    created_at: Annotated[str, Field(description="When it was asked for, ISO 8601, UTC.")]
-    started_at: Annotated[str | None, Field(description="When it began, ISO 8601, UTC; null while it waits.")]
-    ended_at: Annotated[str | None, Field(description="When it ended, ISO 8601, UTC; null before.")]
-    progress: Annotated[str | None, Field(description="What it does now; null if nothing was told.")]
-    error: Annotated[str | None, Field(description="Why it failed or was cancelled; null if not.")]
-    run: NotRequired[Annotated[str, Field(description="Its id again, with its result.")]]
-    rows: NotRequired[Annotated[int, Field(description="Labelled readings that it learned from.")]]
-    metric: NotRequired[Annotated[str, Field(description="What the candidates were ranked by.")]]
-    leaderboard: NotRequired[Annotated[list[Candidate], Field(description="All that were compared, the best first.")]]
-    models: NotRequired[Annotated[list[Trained], Field(description="Those that were kept, the best first.")]]
-    seconds: NotRequired[Annotated[dict[str, float], Field(description="What it took, by step.")]]
+    id: Annotated[str, Field(description="The run's id; it begins with the time of the request.")]
+    state: Annotated[State, Field(description="queued and running are not final; the others are.")]
+    request: Annotated[RunRequest, Field(description="The request.")]
+    by: Annotated[str, Field(description="Who requested it: a key, or a person at the command line.")]
+    created_at: Annotated[str, Field(description="Time of the request, ISO 8601, UTC.")]
+    started_at: Annotated[
+        str | None, Field(description="Time when it started, ISO 8601, UTC; null while it is queued.")
+    ]
+    ended_at: Annotated[str | None, Field(description="Time when it ended, ISO 8601, UTC; null until then.")]
+    progress: Annotated[str | None, Field(description="The current step; null if not reported.")]
+    error: Annotated[str | None, Field(description="Why it failed or was cancelled; null otherwise.")]
+    run: NotRequired[Annotated[str, Field(description="The run's id again, part of the result.")]]
+    rows: NotRequired[Annotated[int, Field(description="Number of labeled readings used for training.")]]
+    metric: NotRequired[Annotated[str, Field(description="The metric that ranked the candidates.")]]
+    leaderboard: NotRequired[
+        Annotated[list[Candidate], Field(description="All classifiers that were compared, best first.")]
+    ]
+    models: NotRequired[Annotated[list[Trained], Field(description="The candidates that were packed, best first.")]]
+    seconds: NotRequired[Annotated[dict[str, float], Field(description="Duration of each step, in seconds.")]]
 
 
 class RunPage(TypedDict):
     """A page of runs."""
 
-    runs: Annotated[list[Run], Field(description="The newest first.")]
+    runs: Annotated[list[Run], Field(description="Newest first.")]
     next: Next
 
 
 class WantedRun(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"metric": "F1", "notes": "November"}]})
 
-    metric: Annotated[Metric | None, Field(description="What the candidates are ranked by.")] = None
-    names: Annotated[list[str], Field(max_length=20, description="Names in the order of rank.")] = []
-    notes: Annotated[str, Field(max_length=2_000, description="Kept with the models.")] = ""
-    candidates: Annotated[list[str] | None, Field(max_length=30, description="PyCaret's ids; without it, all.")] = None
+    metric: Annotated[Metric | None, Field(description="The metric that ranks the candidates.")] = None
+    names: Annotated[list[str], Field(max_length=20, description="Names for the models, by rank.")] = []
+    notes: Annotated[str, Field(max_length=2_000, description="Notes, stored with the models.")] = ""
+    candidates: Annotated[
+        list[str] | None, Field(max_length=30, description="PyCaret's ids of the classifiers; all by default.")
+    ] = None
 
 
 @router.post(
     "",
     status_code=202,
-    summary="Train on the labelled readings of the buffer and register the best",
-    responses={**answer(202, "The run, which waits for the trainer.", EXAMPLE, AT), **responses(409)},
+    summary="Request a training run on the labeled readings of the buffer; it registers the best models",
+    responses={**answer(202, "The run, queued for the trainer.", EXAMPLE, AT), **responses(409)},
     **needs("operator"),
 )
 def start_run(wanted: WantedRun, services: Held, actor: Acting, response: Response) -> Run:
@@ -128,18 +140,18 @@ def start_run(wanted: WantedRun, services: Held, actor: Acting, response: Respon
 
 @router.get(
     "",
-    summary="The training runs, the newest first, in pages",
-    responses=answer(200, "A page of the runs, without their results.", {"runs": [EXAMPLE], "next": None}),
+    summary="List training runs, newest first",
+    responses=answer(200, "A page of runs, without their results.", {"runs": [EXAMPLE], "next": None}),
     **needs("viewer"),
 )
 def list_runs(
     services: Held,
-    limit: Annotated[int, Query(ge=1, le=200, description="Of a page.")] = 50,
-    before: Annotated[str | None, Query(description="`next` of the page before.", max_length=64)] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="Maximum number of runs on the page.")] = 50,
+    before: Annotated[str | None, Query(description="`next` of the previous page.", max_length=64)] = None,
 ) -> RunPage:
-    """Those that were asked for here and those of `zelador train` alike."""
+    """Lists the runs requested over the API and those of `zelador train`."""
     asked = {run.id: run for run in services.runs.list()}
-    ids = sorted({*asked, *services.registry.runs()}, reverse=True)  # an id begins with when it was
+    ids = sorted({*asked, *services.registry.runs()}, reverse=True)  # an id begins with its time
     left = [run for run in ids if before is None or run < before]
     page = [_facts(services, run, asked.get(run), whole=False) for run in left[:limit]]
     return {"runs": page, "next": left[limit - 1] if len(left) > limit else None}
@@ -147,8 +159,8 @@ def list_runs(
 
 @router.get(
     "/{run}",
-    summary="One run: its state, its progress, and its result when it is done",
-    responses={**answer(200, "The run as it is now.", EXAMPLE), **responses(404)},
+    summary="Get a run: its state, its progress, and its result once it is done",
+    responses={**answer(200, "The run.", EXAMPLE), **responses(404)},
     **needs("viewer"),
 )
 def show_run(run: Id, services: Held) -> Run:
@@ -162,8 +174,8 @@ def show_run(run: Id, services: Held) -> Run:
 @router.post(
     "/{run}/cancel",
     status_code=202,
-    summary="End a run that waits or goes on; nothing of it is registered",
-    description="One that waits is cancelled in the answer; one that goes on within seconds, unless it is done first.",
+    summary="Cancel a queued or running run; no model is registered",
+    description="A queued run is cancelled at once; a running one within seconds, unless it is done first.",
     responses={**answer(202, "The run: cancelled, or still running.", EXAMPLE), **responses(404, 409)},
     **needs("operator"),
 )
@@ -172,7 +184,7 @@ def cancel_run(run: Id, services: Held, actor: Acting) -> Run:
 
 
 def _facts(services: Services, run: str, asked: training_queue.Run | None, whole: bool) -> Run:
-    """Of a run that Redis has forgotten, or that `zelador train` did, the registry knows. Raises NotFound."""
+    """The run, from Redis or, if Redis has no such run (any more), from the registry. Raises NotFound."""
     if asked is not None:
         return describe(asked, whole)
     document = services.registry.run(run)
@@ -188,7 +200,7 @@ def _facts(services: Services, run: str, asked: training_queue.Run | None, whole
 
 
 def describe(run: training_queue.Run, whole: bool = True) -> Run:
-    """The run, with its result's parts beside it; without them for a list."""
+    """The run, merged with the parts of its result; without them for a list."""
     found: dict[str, Any] = msgspec.to_builtins(run)
     result = found.pop("result") or {}
     return cast(Run, {**found, **(result if whole else {}), "id": run.id})

@@ -1,4 +1,4 @@
-"""POST /v1/models: registers a model that comes as one file, as GET /v1/models/{name}/archive gives it."""
+"""POST /v1/models: registers a model from an archive, as GET /v1/models/{name}/archive returns it."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from registry.facts import Model
 
 router = APIRouter(route_class=Route, prefix="/v1/models", tags=["models"])
 
-AT = {**ETAG, **location("Of the model.", "/v1/models/RandomForest_20261124_115838")}
+AT = {**ETAG, **location("URL of the model.", "/v1/models/RandomForest_20261124_115838")}
 
 
 @router.post(
     "",
     status_code=201,
     summary="Register a model by upload",
-    description="The body is a zip of manifest.json and the files that it names: model.skops, model.onnx where it is "
-    "served, golden.json, agreement.json, report/…. It is audited against the allow-list, loaded, and asked its golden "
-    "rows, of which there must be some, in a process of its own with limits on memory and time; an archive that "
-    "exceeds them is refused within 30 seconds. A pickle is refused. So is a pipeline in LightGBM's own format, unless "
-    "a signing key of this registry signed the archive; a model that is served by its ONNX file is then registered "
-    "without its pipeline. The size is limited by `ZELADOR_API__MAX_UPLOAD_BYTES`, packed and unpacked.",
-    responses={**answer(201, "The model as it is registered.", EXAMPLE, AT), **responses(409, 413, 415)},
+    description="The body is a zip of manifest.json and the files that it names: model.skops, model.onnx if the "
+    "model is served by it, golden.json, agreement.json, report/…. A separate process with limits on memory and time "
+    "checks the files against the allow-list, loads the model and compares its answers to the golden rows. There must "
+    "be at least one golden row. An archive that exceeds the limits is refused within 30 seconds. A pickle is "
+    "refused. A pipeline in LightGBM's own format is also refused, unless a signing key of this registry signed the "
+    "archive; a model that is served by its ONNX file is then registered without its pipeline. "
+    "`ZELADOR_API__MAX_UPLOAD_BYTES` limits the size, packed and unpacked.",
+    responses={**answer(201, "The registered model.", EXAMPLE, AT), **responses(409, 413, 415)},
     **needs("admin", large_body=True),
 )
 def register_model(
@@ -39,8 +40,10 @@ def register_model(
     actor: Acting,
     response: Response,
     data: Annotated[bytes, Body(media_type="application/zip")],
-    name: Annotated[str | None, Query(max_length=64, description="Without it, the name in the manifest.")] = None,
-    why: Annotated[str, Query(max_length=2_000, description="Kept in the history.")] = "",
+    name: Annotated[
+        str | None, Query(max_length=64, description="Name of the model; the manifest's name by default.")
+    ] = None,
+    why: Annotated[str, Query(max_length=2_000, description="The reason, stored in the history.")] = "",
     content_type: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Model:
     if content_type.partition(";")[0].strip().lower() != "application/zip":

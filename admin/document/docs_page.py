@@ -1,4 +1,4 @@
-"""/docs: every operation on one page, drawn from the OpenAPI document. No script, and nothing from another host."""
+"""/docs: all operations on one page, generated from the OpenAPI document. No scripts; nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POLICY = (
     f"default-src 'none'; style-src 'sha256-{_digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-ANY = "Any JSON"  # so begins the description of what has no type
+ANY = "Any JSON"  # the descriptions of fields without a type begin with this
 
 Document = Mapping[str, Any]
 
@@ -41,7 +41,7 @@ def docs(request: Request) -> Response:
 
 
 def _answer(request: Request, data: bytes, kind: str, headers: dict[str, str]) -> Response:
-    """Made once for the process's life; whoever has it already is told so, not sent it again."""
+    """Rendered once for each process. A client that already has the page gets 304."""
     tag = _tag(data)
     headers = {**headers, "ETag": tag, "Cache-Control": "no-cache"}
     known = request.headers.get("if-none-match", "")
@@ -66,7 +66,7 @@ def _tag(data: bytes) -> str:
 
 
 def page(document: Document) -> str:
-    """The document as one HTML page, its operations in groups, each to be opened."""
+    """The document as one HTML page: operations in groups, each collapsed until it is opened."""
     groups: dict[str, list[str]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -94,8 +94,8 @@ def page(document: Document) -> str:
 
 def _operation(document: Document, method: str, path: str, operation: Document) -> str:
     role = operation.get(FIELD, "no key")
-    told = operation.get("description", "").removesuffix(f"Role: {role}.").strip()
-    parts = [f"<p>{_text(told)}</p>" if told else "", _parameters(operation)]
+    description = operation.get("description", "").removesuffix(f"Role: {role}.").strip()
+    parts = [f"<p>{_text(description)}</p>" if description else "", _parameters(operation)]
     body = operation.get("requestBody", {}).get("content", {})
     for kind, content in body.items():
         parts.append(f"<h3>Body <span>{escape(kind)}</span></h3>{_json(_example(document, content))}")
@@ -110,7 +110,7 @@ def _operation(document: Document, method: str, path: str, operation: Document) 
 def _parameters(operation: Document) -> str:
     rows = [
         f'<tr><th scope="row"><code>{escape(each["name"])}</code></th><td>{escape(each["in"])}'
-        f"{', needed' if each.get('required') else ''}</td><td>{_text(each.get('description', ''))}"
+        f"{', required' if each.get('required') else ''}</td><td>{_text(each.get('description', ''))}"
         f"{_limits(each['schema'])}</td></tr>"
         for each in operation.get("parameters", ())
     ]
@@ -118,16 +118,16 @@ def _parameters(operation: Document) -> str:
 
 
 def _limits(schema: Document) -> str:
-    """What it may be, and what it is without being sent."""
+    """The allowed values of a parameter, and its default."""
     found = next((each for each in schema.get("anyOf", ()) if each.get("type") != "null"), schema)
-    said = []
+    limits = []
     if "enum" in found:
-        said.append(" or ".join(map(str, found["enum"])))
+        limits.append(" or ".join(map(str, found["enum"])))
     if "minimum" in found or "maximum" in found:
-        said.append(f"{found.get('minimum', '…')} to {found.get('maximum', '…')}")
+        limits.append(f"{found.get('minimum', '…')} to {found.get('maximum', '…')}")
     if schema.get("default") not in (None, "", []):
-        said.append(f"{schema['default']} if not sent")
-    return f' <span class="limits">{escape("; ".join(said))}</span>' if said else ""
+        limits.append(f"{schema['default']} by default")
+    return f' <span class="limits">{escape("; ".join(limits))}</span>' if limits else ""
 
 
 def _answers(document: Document, operation: Document) -> str:
@@ -146,7 +146,7 @@ def _answers(document: Document, operation: Document) -> str:
 
 
 def _fields(document: Document, schema: Document) -> str:
-    """Of an answer, and of what is in it: each schema once."""
+    """The fields of a response, and of the objects in it: each schema once."""
     found: list[str] = []
     for name in _schemas(document, schema, {}):
         shape = document["components"]["schemas"][name]
@@ -154,17 +154,17 @@ def _fields(document: Document, schema: Document) -> str:
         rows = []
         for key, each in shape["properties"].items():
             kind = _kind(each) + ("" if key in needed else ", may be absent")
-            told = each["description"].removeprefix(f"{ANY}: ")
+            description = each["description"].removeprefix(f"{ANY}: ")
             rows.append(
                 f'<tr><th scope="row"><code>{escape(key)}</code></th><td>{escape(kind)}</td>'
-                f"<td>{_text(told[0].upper() + told[1:])}</td></tr>"
+                f"<td>{_text(description[0].upper() + description[1:])}</td></tr>"
             )
         found.append(f"<h3>{escape(name)}</h3>{_table(('Field', 'Type', ''), rows)}")
     return "".join(found)
 
 
 def _schemas(document: Document, part: Any, found: dict[str, None]) -> Iterable[str]:
-    """The names of the schemas that `part` needs, the outer ones first."""
+    """The names of the schemas that `part` uses, outer ones first."""
     if isinstance(part, Mapping):
         name = str(part.get("$ref", "")).rpartition("/")[2]
         if name and name not in found:
@@ -179,7 +179,7 @@ def _schemas(document: Document, part: Any, found: dict[str, None]) -> Iterable[
 
 
 def _kind(schema: Document) -> str:
-    """A type in words: `integer or null`, `array of Model`."""
+    """A type in words, such as `integer or null` or `array of Model`."""
     if "$ref" in schema:
         return str(schema["$ref"].rpartition("/")[2])
     if "anyOf" in schema:
@@ -214,7 +214,7 @@ def _json(example: Any) -> str:
 
 
 def _text(text: str) -> str:
-    """Paragraphs, and `code`."""
+    """Renders paragraphs and `code`."""
     return "</p><p>".join("".join(_words(part)) for part in text.split("\n\n"))
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, completed: what every route may answer, whoever asks; the keys; how problems look."""
+"""Completes FastAPI's OpenAPI document: the errors of every route, the API keys, the schema of problems."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from admin.access.roles import FIELD
 from admin.document.problems import responses
 
 TAGS = {
-    "models": "What is registered: list, look at, annotate, take out and bring in.",
-    "selection": "Which model is live, and how far the workers are with it.",
-    "classify": "Readings by hand, past the stream.",
+    "models": "Registered models: list, show, annotate, download and upload.",
+    "selection": "Which model is live, and how many workers run it.",
+    "classify": "Classify readings directly, without the stream.",
     "runs": "Training runs.",
-    "stream": "What came and what was answered lately, for people to look at.",
-    "ledger": "Every reading, and what became of it.",
-    "quarantine": "What was refused or set aside.",
-    "access": "Keys, and who changed what.",
-    "health": "For those who run it; no key needed.",
+    "stream": "Recent readings, predictions and devices.",
+    "ledger": "Counts of all readings, by what happened to them.",
+    "quarantine": "Messages that were refused or set aside.",
+    "access": "API keys, and the audit log.",
+    "health": "Health, readiness and metrics; no key required.",
 }
 ALWAYS = (401, 403, 429, 500, 503)
 WITH_INPUT = (400, 422)
@@ -31,9 +31,9 @@ IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Any text of your own, 1 to 200 printable characters without spaces. The same key with the same "
-    "request is answered as before, for a day, and not done again; with another request it is refused. A POST that "
-    "changes nothing takes it and keeps no answer.",
+    "description": "Any text, 1 to 200 printable characters without spaces. For a day, the same key with the same "
+    "request returns the stored response, and the request is not processed again. The same key with another "
+    "request is refused. A POST that changes nothing accepts the header and stores no response.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
     "example": "5f0e6c0d-retrain-november",
 }
@@ -43,11 +43,11 @@ WRITING = ("post", "put", "patch")
 def install(app: FastAPI) -> None:
     for route in app.routes:
         if isinstance(route, APIRoute):
-            route.operation_id = route.name  # a generated client's methods are named by it
+            route.operation_id = route.name  # generated clients name their methods by it
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            tags = [{"name": name, "description": told} for name, told in TAGS.items()]
+            tags = [{"name": name, "description": description} for name, description in TAGS.items()]
             found = get_openapi(
                 title=app.title, version=app.version, description=app.description, routes=app.routes, tags=tags
             )
@@ -60,7 +60,7 @@ def install(app: FastAPI) -> None:
 
 
 def _keep_nulls(document: dict[str, Any], routes: Iterable[BaseRoute]) -> None:
-    """FastAPI drops what is null from examples, `next` at the end of the last page among it."""
+    """Restores null values in examples, such as `next` on the last page: FastAPI drops them."""
     for route in routes:
         if not isinstance(route, APIRoute) or not route.include_in_schema:
             continue

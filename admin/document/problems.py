@@ -1,4 +1,4 @@
-"""Every error as a problem document (RFC 9457), with a stable `type`. The one map from errors to status codes."""
+"""Maps every error to a problem document (RFC 9457) with a stable `type`, and to its HTTP status."""
 
 from __future__ import annotations
 
@@ -27,41 +27,41 @@ log = logging.getLogger(__name__)
 
 
 class PreconditionRequired(errors.ZeladorError):
-    """The change has to say which state it was decided on (If-Match)."""
+    """The change needs If-Match: the ETag of the state that it was based on."""
 
 
-# The first that fits: (error, status, type, title). A type never changes its meaning; docs/reference/api.md lists them.
+# (error, status, type, title); the first match counts. docs/reference/api.md lists the types, whose meaning is fixed.
 KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
-    (PreconditionRequired, 428, "precondition-required", "If-Match is needed"),
+    (PreconditionRequired, 428, "precondition-required", "If-Match is required"),
     (Moved, 412, "changed-meanwhile", "The registry changed meanwhile"),
     (ModelSelected, 409, "model-selected", "The model is selected"),
     (DuplicateName, 409, "name-taken", "The name is taken"),
     (ArchiveRefused, 422, "archive-refused", "The archive is refused"),
-    (TypeRefused, 422, "type-refused", "A type that is not allowed"),
+    (TypeRefused, 422, "type-refused", "The type is not allowed"),
     (ModelRefused, 500, "model-refused", "The stored model is refused"),
-    (Unknown, 503, "outcome-unknown", "Whether it was done is not known"),
+    (Unknown, 503, "outcome-unknown", "The outcome is unknown"),
     (errors.NotFound, 404, "not-found", "Not found"),
-    (errors.Conflict, 409, "conflict", "Not possible now"),
+    (errors.Conflict, 409, "conflict", "Conflict with the current state"),
     (errors.InvalidInput, 422, "invalid-input", "Invalid input"),
     (errors.Corrupt, 500, "corrupt", "Stored data is damaged"),
-    (errors.Unavailable, 503, "unavailable", "Not available now"),
+    (errors.Unavailable, 503, "unavailable", "Temporarily unavailable"),
     (redis.RedisError, 503, "redis-unavailable", "Redis does not answer"),
 )
 TITLES = {
     400: ("bad-request", "The request cannot be read"),
-    401: ("unauthorized", "A key is needed"),
+    401: ("unauthorized", "An API key is required"),
     403: ("forbidden", "The key's role does not allow this"),
     404: ("not-found", "Not found"),
     405: ("method-not-allowed", "Method not allowed"),
-    409: ("conflict", "Not possible now"),
+    409: ("conflict", "Conflict with the current state"),
     412: ("changed-meanwhile", "The registry changed meanwhile"),
     413: ("too-large", "The request is too large"),
-    415: ("unsupported-media-type", "Not a kind of body that this takes"),
+    415: ("unsupported-media-type", "Unsupported content type"),
     422: ("invalid-input", "Invalid input"),
-    428: ("precondition-required", "If-Match is needed"),
+    428: ("precondition-required", "If-Match is required"),
     429: ("too-many-requests", "Too many requests"),
-    500: ("internal", "Something went wrong here"),
-    503: ("unavailable", "Not available now"),
+    500: ("internal", "Internal error"),
+    503: ("unavailable", "Temporarily unavailable"),
 }
 
 PROBLEM: dict[str, Any] = {
@@ -98,7 +98,7 @@ def problem(
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For the OpenAPI document: what a route may answer beside success."""
+    """The error responses of a route, for the OpenAPI document."""
     return {
         status: {
             "description": TITLES[status][1],
@@ -109,7 +109,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
                         "type": f"/problems/{TITLES[status][0]}",
                         "title": TITLES[status][1],
                         "status": status,
-                        "detail": "what was wrong, and what to do",
+                        "detail": "what was wrong, and how to fix it",
                         "instance": "/v1/…",
                     },
                 }
@@ -120,7 +120,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """No stack trace ever reaches a client; what we did not expect is logged whole."""
+    """Turns every exception into a problem. A client never gets a stack trace; unexpected errors are logged in full."""
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -142,7 +142,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
-        return problem(request, 500, "internal", "Something went wrong here", "the log has the details")
+        return problem(request, 500, "internal", "Internal error", "see the server's log for details")
 
 
 def _handler(status: int, kind: str, title: str) -> Any:

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Gives a device a password of its own, and prints it once; a second time, a new one. --remove takes it away.
+# Gives a device its own password, and prints it once; run it again for a new one. --remove removes the device.
 #   docker-compose exec broker sh /zelador/add-device.sh press-07
-# Only hashes are kept, in the broker's volume; no command line holds a password.
+# Only hashes are stored, in the broker's volume; no password appears on a command line.
 set -eu
 umask 077
 devices=${MOSQUITTO_DEVICES:-/mosquitto/data/devices}
@@ -41,7 +41,7 @@ if [ "$remove" = no ]; then
     cat "$work/new" >>"$work/devices"
     cat "$work/new" >>"$work/passwords"
 fi
-# First the one that a restart reads. Both are replaced in place: the broker must be able to read them.
+# First the file that a restart reads. Both are replaced in place, so that the broker can still read them.
 cat "$work/devices" >"$devices"
 cat "$work/passwords" >"$passwords"
 kill -HUP "$broker"

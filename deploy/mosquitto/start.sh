@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the password file from the environment and the devices of add-device.sh, and becomes Mosquitto.
-# /tmp is in memory; the passwords are hashed in place, so that no command line ever holds one.
+# Writes the password file from the environment and the devices of add-device.sh, and becomes Mosquitto.
+# /tmp is in memory; the passwords are hashed in place, so that they never appear on a command line.
 set -eu
 umask 077
 case "$MQTT_SERVICE_PASSWORD $MQTT_DEVICE_PASSWORD" in

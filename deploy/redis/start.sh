@@ -1,6 +1,6 @@
 #!/bin/sh
-# Puts the password where only Redis reads it (/tmp is in memory; a command line is shown by `docker ps`),
-# leaves root behind, and becomes Redis.
+# Writes the password to a file that only Redis reads (/tmp is in memory; `docker ps` would show a command line),
+# drops root, and becomes Redis.
 set -eu
 umask 077
 { cat /zelador/redis.conf && printf 'requirepass %s\n' "$REDIS_PASSWORD"; } >/tmp/redis.conf

@@ -13,9 +13,9 @@ from zelador.errors import Unavailable
 
 
 def make(actor: Actor, path: Path, role: Role, note: str, lasts_s: float | None) -> tuple[Key, str]:
-    """What is known of the key, and the key itself, which is stored nowhere.
+    """Makes a key; returns its record, and the key itself, which is not stored.
 
-    Raises InvalidInput; Unavailable when it cannot be recorded: then there is no key.
+    Raises InvalidInput; Unavailable if it cannot be recorded, and then no key exists.
     """
     record, key = key_file.new_key(path, role, note, lasts_s)
     try:
@@ -27,7 +27,7 @@ def make(actor: Actor, path: Path, role: Role, note: str, lasts_s: float | None)
 
 
 def revoke(actor: Actor, path: Path, identity: str) -> Key:
-    """Ends a key for good. Raises NotFound, Conflict (the last admin key), Unavailable."""
+    """Revokes a key for good. Raises NotFound, Conflict (the last admin key), Unavailable."""
     ended = key_file.revoke(path, identity)
     before = {"role": ended.role, "note": ended.note}
     actor.record(Act.KEY_REVOKED, ended.id, before, {"revoked_at": ended.revoked_at})

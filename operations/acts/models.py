@@ -21,9 +21,9 @@ def register(
     why: str = "",
     trust: bool = False,
 ) -> Model:
-    """Registers an exported model after its check in the cage, under the manifest's name if none is given.
+    """Registers an exported model after a check in the cage. The default name is the manifest's.
 
-    `trust`: bytes for a library's own parser are taken, whoever made them. Raises ArchiveRefused, DuplicateName,
+    `trust`: accept bytes for a library's own parser from anyone. Raises ArchiveRefused, DuplicateName,
     InvalidInput, Unavailable.
     """
     found = registry.admit(data, max_bytes, trust)
@@ -46,10 +46,10 @@ def amend(
     why: str = "",
     if_match: str | None = None,
 ) -> Model:
-    """Annotates a model, or renames it to `to`; the model itself never changes. All of it holds, or none.
+    """Annotates a model, or renames it to `to`. Either all changes are made, or none.
 
     `tags` replaces all tags; `add` and `remove` change some. Raises ModelNotFound, DuplicateName, Conflict (the
-    selected model is not renamed), ChangedMeanwhile, InvalidInput, Unavailable.
+    selected model cannot be renamed), ChangedMeanwhile, InvalidInput, Unavailable.
     """
     state = registry.sync()
     before: dict[str, Any] = dict(facts_of(state.model(name), state))
@@ -65,7 +65,7 @@ def amend(
 
 
 def delete(actor: Actor, registry: Registry, name: str, *, why: str = "", if_match: str | None = None) -> None:
-    """Its files go with a later collection. Raises ModelNotFound, Conflict (it is selected), ChangedMeanwhile."""
+    """Deletes a model; a later collection deletes its files. Raises ModelNotFound, ModelSelected, ChangedMeanwhile."""
     state = registry.sync()
     before = facts_of(state.model(name), state)
     registry.delete(name, by=actor.name, why=why, if_match=if_match)

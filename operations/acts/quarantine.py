@@ -1,4 +1,4 @@
-"""Replay what is in quarantine, or discard it."""
+"""Replay or discard messages in quarantine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ALL = "all"
 
 
 def replay(actor: Actor, quarantine: Quarantine, entry: str) -> Replay:
-    """Processes one message again, by the present settings. Raises NotFound, InvalidInput, Unavailable."""
+    """Processes one message again with the current settings. Raises NotFound, InvalidInput, Unavailable."""
     done = quarantine.replay(entry)
     actor.record(Act.QUARANTINE_REPLAYED, entry, None, {"outcome": done.outcome, "readings": done.readings})
     return done
@@ -27,7 +27,7 @@ def replay_many(
     kind: Kind | None = None,
     heard: Callable[[Replay], None] = lambda _: None,
 ) -> Counter[Outcome]:
-    """Replays `entries`, or all of `kind` (None: all); gives how many came to which outcome.
+    """Replays `entries`, or all of `kind` (None: all); returns the number of messages by outcome.
 
     `heard` is called with each result. Raises InvalidInput, Unavailable.
     """
@@ -42,15 +42,15 @@ def replay_many(
 
 
 def discard(actor: Actor, quarantine: Quarantine, entry: str) -> None:
-    """Deletes one message for good; the audit log keeps what it was. Raises NotFound, InvalidInput, Unavailable."""
+    """Deletes one message for good; the audit log describes it. Raises NotFound, InvalidInput, Unavailable."""
     before = described(quarantine.get(entry))
     if not quarantine.discard(entry):
-        raise NotFound(f"there is nothing with the id {entry} in quarantine")
+        raise NotFound(f"there is no message {entry} in quarantine")
     actor.record(Act.QUARANTINE_DISCARDED, entry, before)
 
 
 def discard_many(actor: Actor, quarantine: Quarantine, entries: Sequence[str] | None, kind: Kind | None = None) -> int:
-    """Discards `entries`, or all of `kind` (None: all); gives how many there were. Raises InvalidInput, Unavailable."""
+    """Discards `entries`, or all of `kind` (None: all); returns their number. Raises InvalidInput, Unavailable."""
     discarded = quarantine.discard_all(kind) if entries is None else quarantine.discard(*entries)
     actor.record(Act.QUARANTINE_DISCARDED, _target(entries), None, {"entries": discarded})
     return discarded

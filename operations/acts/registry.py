@@ -1,4 +1,4 @@
-"""Acts on the registry as a whole: accept a restored one, free space, vouch for entries from before there was a key."""
+"""Acts on the whole registry: accept a restored one, free space, vouch for entries made without a signing key."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from zelador.settings import RegistrySettings, Settings
 
 
 def accept(actor: Actor, settings: Settings, why: str) -> tuple[Seen | None, Seen]:
-    """Confirms that the registry was restored or replaced on purpose: what was seen last, and what counts now.
+    """Confirms that the registry was restored or replaced on purpose; returns the state last seen and the new one.
 
     Raises NotFound, Corrupt, Unavailable.
     """
     actor.audit.check()
     before, after = restored.accept(settings, by=actor.full_name, why=why)
-    was = None if before is None else to_builtins(before)
-    actor.record(Act.REGISTRY_ACCEPTED, after.registry, was, {**to_builtins(after), "why": why})
+    seen = None if before is None else to_builtins(before)
+    actor.record(Act.REGISTRY_ACCEPTED, after.registry, seen, {**to_builtins(after), "why": why})
     return before, after
 
 
@@ -35,7 +35,7 @@ def collect(actor: Actor, registry: Registry, grace_s: float | None) -> Collecte
 
 
 def trust(actor: Actor, settings: RegistrySettings, why: str) -> int:
-    """Vouches for all entries up to the newest, and gives its number. Raises InvalidInput without a signing key."""
+    """Vouches for all entries up to the newest; returns its number. Raises InvalidInput without a signing key."""
     actor.audit.check()
     entry = Registry.trust(settings, by=actor.name, why=why)
     actor.record(Act.REGISTRY_TRUSTED, "registry", None, {"entries": entry, "why": why})

@@ -15,7 +15,7 @@ from zelador.training_queue import Run, RunRequest, TrainingQueue
 
 
 def request(actor: Actor, registry: Registry, queue: TrainingQueue, wanted: RunRequest) -> Run:
-    """Raises InvalidInput, DuplicateName (a name is taken), Conflict (another run goes on), Unavailable."""
+    """Requests a run. Raises InvalidInput, DuplicateName, Conflict (another run is in progress), Unavailable."""
     check_names(registry, wanted.get("names", []))
     run = queue.submit(new_run_id(), wanted, actor.name)
     actor.record(Act.RUN_REQUESTED, run.id, None, wanted)
@@ -23,16 +23,16 @@ def request(actor: Actor, registry: Registry, queue: TrainingQueue, wanted: RunR
 
 
 def cancel(actor: Actor, queue: TrainingQueue, run: str) -> Run:
-    """Raises NotFound, Conflict (it has ended), Unavailable."""
+    """Cancels a run. Raises NotFound, Conflict (it has ended), Unavailable."""
     found = queue.cancel(run, actor.name)
     actor.record(Act.RUN_CANCELLED, run)
     return found
 
 
 def check_names(registry: Registry, names: Sequence[str]) -> None:
-    """The names that a run's models are to get. Raises InvalidInput, DuplicateName."""
+    """The names for a run's models. Raises InvalidInput, DuplicateName."""
     if len(set(names)) != len(names):
-        raise InvalidInput("names: each model needs a name of its own")
+        raise InvalidInput("names: each model needs a different name")
     taken = registry.sync().models
     for name in names:
         if check_name(name) in taken:

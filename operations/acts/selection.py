@@ -1,4 +1,4 @@
-"""Select a model, or roll back to the one before."""
+"""Select a model, or roll back to the previous one."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from registry.registry import Registry
 
 
 def select(actor: Actor, registry: Registry, model: str, *, why: str = "", if_match: str | None = None) -> Selection:
-    """Raises ModelNotFound, ChangedMeanwhile (`if_match` is not the present ETag), Unavailable."""
+    """Selects a model. Raises ModelNotFound, ChangedMeanwhile (`if_match` is not the current ETag), Unavailable."""
     before = registry.sync().selection
     selection = registry.select(model, by=actor.name, why=why, if_match=if_match)
     return _announced(actor, Act.MODEL_SELECTED, before, selection)
 
 
 def roll_back(actor: Actor, registry: Registry, *, why: str = "", if_match: str | None = None) -> Selection:
-    """Selects what was selected before; deleted models are skipped. Raises Conflict, ChangedMeanwhile, Unavailable."""
+    """Selects the previous model; deleted models are skipped. Raises Conflict, ChangedMeanwhile, Unavailable."""
     before = registry.sync().selection
     selection = registry.roll_back(by=actor.name, why=why, if_match=if_match)
     return _announced(actor, Act.SELECTION_ROLLED_BACK, before, selection)

@@ -1,4 +1,4 @@
-"""What is known of the admin API's keys; never the keys themselves."""
+"""The records of the admin API's keys; never the keys themselves."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ from operations.key_file import Role, State
 
 
 class KeyView(TypedDict):
-    """A key, without its secret."""
+    """The record of a key, without its secret."""
 
-    id: Annotated[str, Field(description="Its name in logs and history.")]
-    role: Annotated[Role, Field(description="What it may do.")]
-    note: Annotated[str, Field(description="What it is for; may be empty.")]
+    id: Annotated[str, Field(description="The key's id, which names it in logs and history.")]
+    role: Annotated[Role, Field(description="What the key allows.")]
+    note: Annotated[str, Field(description="What the key is for; may be empty.")]
     state: Annotated[State, Field(description="Only a valid key is accepted.")]
-    created_at: Annotated[str, Field(description="When it was made, ISO 8601, UTC.")]
-    expires_at: Annotated[str | None, Field(description="When it expires or did, ISO 8601, UTC; null for never.")]
-    revoked_at: Annotated[str | None, Field(description="When it was revoked, ISO 8601, UTC; null if it was not.")]
-    last_used_at: Annotated[str | None, Field(description="To the minute, ISO 8601, UTC; null if it never was.")]
+    created_at: Annotated[str, Field(description="Time when it was made, ISO 8601, UTC.")]
+    expires_at: Annotated[
+        str | None, Field(description="Time when it expires or expired, ISO 8601, UTC; null if it never does.")
+    ]
+    revoked_at: Annotated[str | None, Field(description="Time when it was revoked, ISO 8601, UTC; null if it was not.")]
+    last_used_at: Annotated[
+        str | None, Field(description="Time of the last use, to the minute, ISO 8601, UTC; null if never used.")
+    ]
 
 
 def key_views(path: Path) -> list[KeyView]:
-    """Every key in the file, the oldest first. Raises Corrupt, NotFound as `key_file.list_keys`."""
+    """Every key in the file, oldest first. Raises Corrupt and NotFound, as `key_file.list_keys` does."""
     used = last_use.read(last_use.where(path))
     return [describe(key, used) for key in key_file.list_keys(path)]
 
 
 def describe(key: key_file.Key, used: Mapping[str, str]) -> KeyView:
-    """All but its digest."""
+    """The record without the key's digest."""
     return {
         "id": key.id,
         "role": key.role,

@@ -1,4 +1,4 @@
-"""What came and what was answered lately, as people look at it: readings, predictions, devices."""
+"""Recent readings, recent predictions and devices, as the API, console and command line show them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from zelador.buffer.keys import Keys
 from zelador.errors import InvalidInput, NotFound
 from zelador.messages import Arrival, iso
 
-AT_ONCE = 200  # entries of a stream read at once
-LOOKED_AT = 5_000  # entries of a stream looked at for one page; a device that is seldom heard takes several
-PLACE = re.compile(r"(\d{1,20}-\d{1,20})(?:\.(\d{1,9}))?")  # an entry, and in it a reading
+AT_ONCE = 200  # entries per read
+LOOKED_AT = 5_000  # entries of a stream examined for one page; a rare device takes several pages
+PLACE = re.compile(r"(\d{1,20}-\d{1,20})(?:\.(\d{1,9}))?")  # an entry, and a reading in it
 
 _arrivals = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 
@@ -24,56 +24,64 @@ _arrivals = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 class Reading(TypedDict):
     """One sample of one device."""
 
-    id: Annotated[str, Field(description="The device's own, or one that follows from what it sent.")]
-    device_id: Annotated[str, Field(description="As in the topic.")]
-    measured_at: Annotated[str, Field(description="By the device's clock, or when it came; ISO 8601, UTC.")]
-    received_at: Annotated[str, Field(description="When it came, ISO 8601, UTC.")]
-    values: Annotated[dict[str, float], Field(description="By feature, in the units of the settings.")]
-    label: Annotated[str | None, Field(description="What it was, for training; null if the device did not say.")]
-    seq: Annotated[int | None, Field(description="The device's own count; null if it does not count.")]
+    id: Annotated[str, Field(description="Id of the reading, from the device or derived from its content.")]
+    device_id: Annotated[str, Field(description="The device's id, as in the topic.")]
+    measured_at: Annotated[str, Field(description="Time by the device's clock, else time of receipt; ISO 8601, UTC.")]
+    received_at: Annotated[str, Field(description="Time of receipt, ISO 8601, UTC.")]
+    values: Annotated[dict[str, float], Field(description="Values by feature, in the units of the settings.")]
+    label: Annotated[str | None, Field(description="The known label, for training; null if the device sent none.")]
+    seq: Annotated[int | None, Field(description="The device's sequence number; null if it sends none.")]
 
 
 class Prediction(TypedDict):
     """The answer to one reading."""
 
-    id: Annotated[str, Field(description="Follows from reading, device and model: a repeat has the same.")]
-    reading_id: Annotated[str, Field(description="Of the reading.")]
-    device_id: Annotated[str, Field(description="Of its device, as in the topic.")]
-    ts: Annotated[str, Field(description="When it was measured, ISO 8601, UTC.")]
-    label: Annotated[str, Field(description="What the model says that it is.")]
-    confidence: Annotated[float | None, Field(description="The label's probability, 0 to 1; null without any.")]
-    probabilities: Annotated[dict[str, float] | None, Field(description="By label; null for a model that has none.")]
+    id: Annotated[str, Field(description="Id derived from reading, device and model; a repeat has the same.")]
+    reading_id: Annotated[str, Field(description="Id of the reading.")]
+    device_id: Annotated[str, Field(description="Id of its device, as in the topic.")]
+    ts: Annotated[str, Field(description="Time of measurement, ISO 8601, UTC.")]
+    label: Annotated[str, Field(description="The predicted label.")]
+    confidence: Annotated[
+        float | None, Field(description="Probability of the label, 0 to 1; null if the model gives none.")
+    ]
+    probabilities: Annotated[
+        dict[str, float] | None, Field(description="Probabilities by label; null if the model gives none.")
+    ]
     model: Annotated[str, Field(description="The name of the model that answered.")]
-    model_digest: Annotated[str, Field(description="Its digest.")]
-    selection: Annotated[int, Field(description="The sequence of the selection by which it was live.")]
-    predicted_at: Annotated[str, Field(description="When it was answered, ISO 8601, UTC.")]
+    model_digest: Annotated[str, Field(description="Digest of the model.")]
+    selection: Annotated[int, Field(description="The `sequence` of the selection that made the model live.")]
+    predicted_at: Annotated[str, Field(description="Time of the prediction, ISO 8601, UTC.")]
 
 
 class Device(TypedDict):
-    """What is known of a device. What was never answered or counted is null."""
+    """A device. Fields without a value yet are null."""
 
-    device_id: Annotated[str, Field(description="As in the topic.")]
-    heard_at: Annotated[str, Field(description="When it was last heard, true to a second; ISO 8601, UTC.")]
-    readings: Annotated[int, Field(description="Readings that were accepted.")]
-    label: Annotated[str | None, Field(description="The last answer's label.")]
-    confidence: Annotated[float | None, Field(description="The last answer's, 0 to 1; null without probabilities.")]
-    predicted_at: Annotated[str | None, Field(description="When it was last answered, ISO 8601, UTC.")]
-    model: Annotated[str | None, Field(description="The model that answered last.")]
-    seq: Annotated[int | None, Field(description="The last number of its own count; null if it does not count.")]
-    missing: Annotated[int, Field(description="Numbers of its count that never came.")]
-    gaps: Annotated[list[list[int]], Field(description="The newest ranges that never came: first and last number.")]
-    restarts: Annotated[int, Field(description="How often its count began anew.")]
+    device_id: Annotated[str, Field(description="The device's id, as in the topic.")]
+    heard_at: Annotated[str, Field(description="Time of its last message, accurate to one second; ISO 8601, UTC.")]
+    readings: Annotated[int, Field(description="Number of accepted readings.")]
+    label: Annotated[str | None, Field(description="Label of the last prediction.")]
+    confidence: Annotated[
+        float | None, Field(description="Confidence of the last prediction, 0 to 1; null without probabilities.")
+    ]
+    predicted_at: Annotated[str | None, Field(description="Time of the last prediction, ISO 8601, UTC.")]
+    model: Annotated[str | None, Field(description="Model of the last prediction.")]
+    seq: Annotated[int | None, Field(description="Last sequence number; null if the device sends none.")]
+    missing: Annotated[int, Field(description="Number of sequence numbers that never arrived.")]
+    gaps: Annotated[
+        list[list[int]], Field(description="Newest ranges of numbers that never arrived: first and last number.")
+    ]
+    restarts: Annotated[int, Field(description="How often its sequence numbers restarted.")]
 
 
 class Recent:
-    """Every call raises redis.RedisError when Redis does not answer."""
+    """Reads the streams and the devices. Every call raises redis.RedisError if Redis does not answer."""
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._client = client
         self._keys = Keys(prefix)
 
     def readings(self, limit: int, before: str | None, device: str | None) -> tuple[list[Reading], str | None]:
-        """The newest first, and where to go on; None where there is no more. Raises InvalidInput."""
+        """A page, newest first, and the `before` of the next one, or None. Raises InvalidInput."""
         start, skip = _place(before)
         found: list[Reading] = []
         looked = 0
@@ -95,7 +103,7 @@ class Recent:
         return found, f"{start[1:]}.0"
 
     def predictions(self, limit: int, before: str | None, device: str | None) -> tuple[list[Prediction], str | None]:
-        """As `readings`. At most 20 of a batch are kept for people to look at."""
+        """As `readings`. At most 20 predictions of a batch are kept for display."""
         start, _ = _place(before)
         start = start if before is None else f"({start}"
         found: list[Prediction] = []
@@ -112,7 +120,7 @@ class Recent:
                 return found, None
 
     def devices(self, limit: int, offset: int) -> tuple[list[Device], int]:
-        """Those heard last first, and how many there are."""
+        """A page of devices, most recently heard first, and the number of all devices."""
         heard: Any = self._client.zrevrange(self._keys.devices, offset, offset + limit - 1, withscores=True)
         with self._client.pipeline(transaction=False) as pipeline:
             pipeline.zcard(self._keys.devices)
@@ -122,16 +130,16 @@ class Recent:
         return [_device(_text(d), int(at), h) for (d, at), h in zip(heard, hashes, strict=True)], int(total)
 
     def device(self, device_id: str) -> Device:
-        """Raises NotFound."""
+        """One device. Raises NotFound."""
         at: Any = self._client.zscore(self._keys.devices, device_id)
         if at is None:
-            raise NotFound(f"nothing was heard of a device {device_id[:80]!r}")
+            raise NotFound(f"there is no device {device_id[:80]!r}")
         fields: Any = self._client.hgetall(self._keys.device(device_id))
         return _device(device_id, int(at), fields)
 
 
 def _readings(fields: dict[bytes, bytes]) -> list[Reading]:
-    """Of an entry, in the order in which they came; none of one that cannot be read."""
+    """The readings of an entry, in the order of arrival; empty if the entry cannot be read."""
     features, data = next(iter(fields.items()))
     names = _text(features).split(",")
     try:

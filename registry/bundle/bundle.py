@@ -1,4 +1,4 @@
-"""A model as one file: a zip of its manifest and the files that it names. What comes in is audited first."""
+"""An exported model: a zip of its manifest and the files that it names."""
 
 from __future__ import annotations
 
@@ -26,11 +26,17 @@ from zelador.errors import InvalidInput
 if TYPE_CHECKING:
     from registry.registry import Registry
 
-SIGNED = "signed.json"  # the manifest as the registry that gave the archive signed it
-MOST_FILES = 200
+SIGNED = "signed.json"  # the manifest as signed by the registry that exported the archive
+MAX_FILES = 200
 MIB = 1_048_576
-# Bytes of what is read whole as JSON.
-MOST = {manifest.FILE: 2 * MIB, SIGNED: 2 * MIB, golden.FILE: 8 * MIB, AGREEMENT: MIB, "report/report.json": 8 * MIB}
+# Maximum bytes of files that are read completely as JSON.
+MAX_FILE_BYTES = {
+    manifest.FILE: 2 * MIB,
+    SIGNED: 2 * MIB,
+    golden.FILE: 8 * MIB,
+    AGREEMENT: MIB,
+    "report/report.json": 8 * MIB,
+}
 DAMAGED = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
@@ -45,12 +51,12 @@ DAMAGED = (
     ValueError,
     OSError,
 )
-SUFFIXES = frozenset({".csv", ".html", ".json", ".md", ".png", ".svg", ".txt"})  # of a report's files
-WHEN = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
+SUFFIXES = frozenset({".csv", ".html", ".json", ".md", ".png", ".svg", ".txt"})  # of the files of a report
+WHEN = (1980, 1, 1, 0, 0, 0)  # constant, so that the same model gives the same bytes
 
 
 def of(registry: Registry, name: str) -> bytes:
-    """A registered model, its digests checked. Raises ModelNotFound, ModelRefused."""
+    """Exports a registered model; checks its digests. Raises ModelNotFound, ModelRefused."""
     found = registry.manifest(name)
     files = {path: registry.file(name, path) for path in found.files}
     signed = registry.signed_manifest(name)
@@ -66,14 +72,14 @@ def pack(saved: Manifest, files: Mapping[str, bytes]) -> bytes:
 
 
 def opened(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
-    """Manifest and files in `data`, which unpacked has at most `most_bytes`; nothing is loaded. Raises ArchiveRefused.
+    """The manifest and files in `data`, which may unpack to `most_bytes`. Loads nothing. Raises ArchiveRefused.
 
-    Whether the model may be loaded is asked in the cage (registry/bundle/incoming.py), which calls `check`.
+    The cage (registry/bundle/incoming.py) calls `check` to find out whether the model may be loaded.
     """
     saved, files = read(data, most_bytes)
     if saved.format != manifest.FORMAT:
         raise ArchiveRefused(f"its format is {saved.format}; this version knows {manifest.FORMAT}")
-    files.pop(SIGNED, None)  # its signature was checked before, or is not needed
+    files.pop(SIGNED, None)  # its signature was checked earlier, or is not needed
     if set(files) != set(saved.files) or (PIPELINE not in files and ONNX not in files):
         raise ArchiveRefused(f"its files are not those of its manifest, or {PIPELINE} is not among them")
     for path, content in files.items():
@@ -85,15 +91,15 @@ def opened(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
 
 
 def read(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
-    """Manifest and files in `data`, bounded and of the right shape; no file is opened. Raises ArchiveRefused."""
+    """The manifest and files in `data`, checked for size and shape. Raises ArchiveRefused."""
     try:
-        check_layout(data, MOST_FILES)
+        check_layout(data, MAX_FILES)
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             raw, files = _read(packed, most_bytes)
     except ArchiveRefused:
         raise
     except DAMAGED as error:
-        raise ArchiveRefused(f"it is no archive of a model (a zip with manifest.json): {error}") from None
+        raise ArchiveRefused(f"it is not an archive of a model (a zip with manifest.json): {error}") from None
     try:
         saved = msgspec.json.decode(raw, type=Manifest)
         check_manifest(saved)
@@ -103,17 +109,17 @@ def read(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
 
 
 def without_native(saved: Manifest, files: dict[str, bytes], native: bool) -> list[str]:
-    """Takes a pipeline out of `files` that only a library's own parser in C++ can read, unless `native` allows it.
+    """Removes a pipeline that only a library's own C++ parser can read, unless `native` allows it.
 
-    Gives what was taken out. Raises ArchiveRefused when the model cannot be served without it.
+    Returns the removed paths. Raises ArchiveRefused if the model cannot be served without it.
     """
     if native or PIPELINE not in files or not (types := native_types(files[PIPELINE])):
         return []
     if saved.served_by != "onnx":
         library = types[0].partition(".")[0]
         raise ArchiveRefused(
-            f"{PIPELINE} holds a model in the format of {library} ({types[0]}), whose own parser would read it, and no "
-            "signing key of this registry signed the archive; if you know who made it: zelador models import FILE "
+            f"{PIPELINE} holds a model in the format of {library} ({types[0]}), which its own parser would read, and "
+            "no signing key of this registry signed the archive; if you know who made it: zelador models import FILE "
             "--trust on the registry's machine"
         )
     del files[PIPELINE]
@@ -129,12 +135,12 @@ def _read(packed: zipfile.ZipFile, most_bytes: int) -> tuple[bytes, dict[str, by
     for info in infos:
         if info.filename != manifest.FILE and not _known(info.filename):
             raise ArchiveRefused(
-                f"it holds {info.filename[:80]!r}, which is no file of a model; pickles and joblib files come in by "
+                f"it holds {info.filename[:80]!r}, which is not a file of a model; for pickles and joblib files use "
                 "`zelador models import`, which shows what they contain"
             )
-        limit = min(left, MOST.get(info.filename, left))
+        limit = min(left, MAX_FILE_BYTES.get(info.filename, left))
         with packed.open(info) as file:
-            files[info.filename] = file.read(limit + 1)  # the size that the zip states may be a lie
+            files[info.filename] = file.read(limit + 1)  # the size that the zip states may be wrong
         left -= len(files[info.filename])
         if len(files[info.filename]) > limit:
             raise ArchiveRefused(
@@ -153,12 +159,12 @@ def _known(path: str) -> bool:
 
 
 def check(saved: Manifest, files: Mapping[str, bytes]) -> None:
-    """Loads the model and asks its golden rows: to be called in the cage. Raises ArchiveRefused."""
+    """Loads the model and compares its golden rows. Call it in the cage. Raises ArchiveRefused."""
     if (saved.served_by == "onnx") != (ONNX in files) or (saved.classes and golden.FILE not in files):
-        raise ArchiveRefused(f"{ONNX} is there without being served, the other way round, or {golden.FILE} is not")
+        raise ArchiveRefused(f"{golden.FILE} is missing, or {ONNX} does not match how the model is served")
     features = [feature.name for feature in saved.features]
     if not features or len(set(features)) != len(features) or len(set(saved.classes)) != len(saved.classes):
-        raise ArchiveRefused("its features or its classes are not each named once")
+        raise ArchiveRefused("its features and its classes must have different names")
     try:
         checked_tags(saved.metadata.get("tags") or [])
         if PIPELINE in files:

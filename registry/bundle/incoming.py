@@ -1,4 +1,4 @@
-"""An exported file on its way in: signature, cage, and only then its files in this process."""
+"""Admits an exported file: checks the signature, runs the cage, and only then reads its files in this process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zelador.errors import Corrupt
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A model that may be registered. `left_out`: files of the archive that are not."""
+    """A model that may be registered. `left_out`: files of the archive that must not be."""
 
     manifest: Manifest
     files: dict[str, bytes]
@@ -28,9 +28,9 @@ class Incoming:
 
 
 def admit(data: bytes, most_bytes: int, keyring: Keyring, trust: bool = False) -> Incoming:
-    """The model in `data`, once it was audited, loaded and tried in the cage.
+    """The model in `data`, after it was audited, loaded and tested in the cage.
 
-    A pipeline in a format of LightGBM or its like is taken if a key of `keyring` signed the archive, or with `trust`.
+    A pipeline in LightGBM's or a similar format is accepted if a key of `keyring` signed the archive, or with `trust`.
     Raises ArchiveRefused, Unavailable.
     """
     native = trust or _is_ours(data, keyring)
@@ -42,11 +42,11 @@ def admit(data: bytes, most_bytes: int, keyring: Keyring, trust: bool = False) -
 
 
 def _is_ours(data: bytes, keyring: Keyring) -> bool:
-    """Whether a key of ours signed a manifest of these very files."""
+    """True if a key of this registry signed a manifest of exactly these files."""
     if not keyring:
         return False
     try:
-        check_layout(data, bundle.MOST_FILES)
+        check_layout(data, bundle.MAX_FILES)
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             names = packed.namelist()
             if bundle.SIGNED not in names or manifest.FILE not in names:
@@ -60,12 +60,12 @@ def _is_ours(data: bytes, keyring: Keyring) -> bool:
     except (Corrupt, msgspec.MsgspecError, RecursionError):
         return False
     except Exception as error:  # noqa: BLE001 - zipfile raises many kinds for a damaged file
-        raise ArchiveRefused(f"it is no archive of a model (a zip with manifest.json): {error}") from None
+        raise ArchiveRefused(f"it is not an archive of a model (a zip with manifest.json): {error}") from None
 
 
 def _read(packed: zipfile.ZipFile, name: str) -> bytes:
     with packed.open(name) as file:
-        found = file.read(bundle.MOST[name] + 1)
-    if len(found) > bundle.MOST[name]:
-        raise ArchiveRefused(f"its {name} has more than {bundle.MOST[name]} bytes")
+        found = file.read(bundle.MAX_FILE_BYTES[name] + 1)
+    if len(found) > bundle.MAX_FILE_BYTES[name]:
+        raise ArchiveRefused(f"its {name} has more than {bundle.MAX_FILE_BYTES[name]} bytes")
     return found

@@ -1,7 +1,7 @@
-"""The layout of a zip, checked before zipfile reads it: one way to read it, and few members.
+"""Checks the layout of a zip before zipfile reads it: it must be unambiguous and have few members.
 
-zipfile makes an object of each entry of the central directory, believes offsets that overlap, and knows methods,
-encryption and extensions that no exported model has.
+zipfile creates an object for each entry of the central directory, accepts overlapping offsets, and supports methods,
+encryption and extensions that no exported model uses.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ END = struct.Struct("<4s4H2LH")
 CENTRAL = struct.Struct("<4s6H3L5H2L")
 LOCAL = struct.Struct("<4s5H3L2H")
 MAX_NAME = 512  # bytes
-MAX_EXTRA = 1_024  # bytes beside a name: times and owners, as zip tools write them
+MAX_EXTRA = 1_024  # bytes of extra fields: times and owners, as zip tools write them
 STORED, DEFLATED = 0, 8
-FLAGS = 0x080E  # UTF-8 names, sizes behind the data, and how hard it was packed
+FLAGS = 0x080E  # UTF-8 names, sizes after the data, and the compression level
 SIZES_BEHIND, UTF_8 = 0x0008, 0x0800
 DESCRIPTORS = (12, 16)  # bytes, without and with a signature
 REFUSED_EXTRAS = {0x0001: "sizes of 64 bits", 0x7075: "a second name", 0x6375: "a second comment"}
 
 
 class OddLayout(ValueError):
-    """Why this is not a zip as exported models are."""
+    """The zip does not have the layout of an exported model; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class _Member:
 
 
 def check_layout(data: bytes, most_members: int) -> None:
-    """Raises OddLayout unless the members follow each other from the first byte to the directory, and it to the end."""
+    """Raises OddLayout unless the file consists only of adjacent members and then the directory."""
     if len(data) < END.size or data[-END.size :][:4] != b"PK\x05\x06":
-        raise OddLayout("it does not end as a zip does, or has a comment or other bytes behind its end")
+        raise OddLayout("it does not end like a zip, or has a comment or other bytes after its end")
     _, disk, first_disk, here, count, size, offset, comment = END.unpack(data[-END.size :])
     if disk or first_disk or here != count or comment:
         raise OddLayout("it is in several parts")
@@ -50,7 +50,7 @@ def check_layout(data: bytes, most_members: int) -> None:
     for member in members:
         name = _name(member)
         if name.casefold() in seen:
-            raise OddLayout(f"it holds {name[:80]!r} twice, perhaps in other letters")
+            raise OddLayout(f"it holds {name[:80]!r} twice, perhaps in different case")
         seen.add(name.casefold())
     end, behind = 0, False
     for member in sorted(members, key=lambda member: member.offset):
@@ -106,7 +106,7 @@ def _name(member: _Member) -> str:
 
 
 def _end_of(data: bytes, member: _Member, directory: int) -> int:
-    """Where the packed bytes end. What stands before them must say the same as the directory."""
+    """The end of the packed bytes. The header before them must match the directory."""
     at = member.offset
     if at + LOCAL.size > directory:
         raise OddLayout("a file lies outside of it")
@@ -115,7 +115,7 @@ def _end_of(data: bytes, member: _Member, directory: int) -> int:
     same = (flags, method, data[start : start + name]) == (member.flags, member.method, member.name)
     sized = packed == member.packed or (flags & SIZES_BEHIND and packed == 0)
     if magic != b"PK\x03\x04" or not same or not sized or extra > MAX_EXTRA:
-        raise OddLayout("a file in it says something else than its directory")
+        raise OddLayout("the header of a file in it does not match its directory")
     end = start + int(name) + int(extra) + member.packed
     if end > directory:
         raise OddLayout("a file lies outside of it")

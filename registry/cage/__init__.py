@@ -1,1 +1,1 @@
-"""The cage: a child process with limits, in which models from elsewhere are audited, loaded and tried."""
+"""The cage: a child process with limits, in which models from elsewhere are audited, loaded and tested."""

@@ -1,6 +1,6 @@
-"""The parent's side of the cage: starts the child, gives it a deadline, and says how it ended.
+"""The parent's side of the cage: starts the child, enforces deadlines, and reports how the child ended.
 
-The child may be under a stranger's control from its first request on: its replies are bounded, typed, and judged.
+An attacker may control the child from its first request on, so its replies are limited in size, typed, and checked.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from zelador.errors import Unavailable
 log = logging.getLogger(__name__)
 
 MIB = 1_048_576
-START_S = 120.0  # for the child's libraries: seconds, on a small machine under load a minute
+START_S = 120.0  # limit for importing the libraries: it takes seconds, and a minute on a small machine under load
 GRACE_S = 5.0
-MAX_REPLY = 65_536  # bytes, where a request does not need more
+MAX_REPLY = 65_536  # bytes, unless a request needs more
 WRITE_CHUNK = 65_536
-MAX_SAID = 2_000  # characters kept of what the child printed
+MAX_OUTPUT = 2_000  # characters of the child's output that are used
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`memory`: bytes beside what the libraries take, or four times the model, whichever is more; `cpu_s` 0: none.
+    """Limits. `memory`: bytes in addition to the libraries, or four times the model if that is more; `cpu_s` 0: none.
 
-    `libraries` are imported before memory is limited. `writable`: its folder can be written.
+    `libraries` are imported before memory is limited. `writable`: the child can write to its folder.
     """
 
     memory: int = 512 * MIB
     cpu_s: int = 20
-    wall_s: float = 25.0  # with the start of the child, an answer comes within 30
+    wall_s: float = 25.0  # including the start of the child, an answer takes at most 30
     libraries: tuple[str, ...] = ("onnxruntime",)
     writable: bool = False
 
@@ -54,14 +54,14 @@ DEFAULT = Limits()
 
 
 class CageDied(ModelRefused):
-    """The child ended, or was ended, before it answered: what it was given did that."""
+    """The child died or was killed before it answered, because of its input."""
 
 
 class Cage:
-    """One child. Not safe for threads. After an error it is closed."""
+    """One child. Not thread-safe. After an error it is closed."""
 
     def __init__(self, limits: Limits = DEFAULT) -> None:
-        """Starts the child, which needs seconds for its imports; `ready` waits for them. Raises Unavailable."""
+        """Starts the child. Its imports take seconds; `ready` waits for them. Raises Unavailable."""
         self._limits = limits
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by _tidy
         self._folder = Path(tempfile.mkdtemp(prefix="zelador-cage-"))
@@ -103,9 +103,9 @@ class Cage:
         return not self._closed and self._exit_code(0.0) is None
 
     def ready(self, wait_s: float = START_S) -> Ready | None:
-        """What holds in the child, once its libraries are loaded; None when that is not yet so.
+        """The child's confinement, once its libraries are loaded; None until then.
 
-        Raises Unavailable when it ended instead, or took longer than START_S.
+        Raises Unavailable if the child ended, or took longer than START_S.
         """
         if self._ready is not None:
             return self._ready
@@ -125,7 +125,7 @@ class Cage:
         return found
 
     def ask(self, request: Request, wall_s: float | None = None, max_reply: int = MAX_REPLY) -> Reply:
-        """The child's reply. Raises CageDied, when this ended the child; Unavailable when it cannot be started."""
+        """The child's reply. Raises CageDied if the request killed the child; Unavailable if it cannot be started."""
         self.ready()
         limit = self._limits.wall_s if wall_s is None else wall_s
         try:
@@ -139,18 +139,18 @@ class Cage:
         return found
 
     def close(self) -> None:
-        """Ends the child. May be called again."""
+        """Kills the child. May be called again."""
         if self._closed:
             return
         if self._exit_code(0.0) is None and self._process is not None:
-            for end in (os.killpg, os.kill):  # on macOS it may have started others
+            for end in (os.killpg, os.kill):  # on macOS it may have started other processes
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     end(self._process, signal.SIGKILL)
             self._exit_code(GRACE_S)
         self._tidy()
 
     def _exchange(self, data: bytes | bytearray, deadline: float, max_reply: int) -> Reply | None:
-        """Sends `data` and takes one reply; None at the deadline. Raises _Ended."""
+        """Sends `data` and returns one reply; None at the deadline. Raises _Ended."""
         view = memoryview(data)
         with selectors.DefaultSelector() as selector:
             selector.register(self._replies, selectors.EVENT_READ)
@@ -192,7 +192,7 @@ class Cage:
             return None
         (size,) = LENGTH.unpack_from(self._received)
         if size > max_reply:
-            raise _Ended("it makes the process that loads it answer nonsense")
+            raise _Ended("the process that loaded it sent an invalid reply")
         if len(self._received) < LENGTH.size + size:
             return None
         data = bytes(self._received[LENGTH.size : LENGTH.size + size])
@@ -200,16 +200,16 @@ class Cage:
         try:
             return wire.replies.decode(data)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            raise _Ended("it makes the process that loads it answer nonsense") from None
+            raise _Ended("the process that loaded it sent an invalid reply") from None
 
     def _how(self) -> str:
-        """How the child ended, as a reason for people."""
+        """How the child ended, as text for people."""
         code = self._exit_code(GRACE_S)
         if code is None:
-            return "it makes the process that loads it fall silent"
+            return "the process that loaded it stopped answering"
         said = self._last_words()
         if said:
-            log.info("the process that checks models said: %s", said)
+            log.info("output of the process that checks models: %s", said)
         if code == -signal.SIGXCPU:
             return f"it used more than {self._limits.cpu_s} s of processor time"
         if code == -signal.SIGKILL:
@@ -220,7 +220,7 @@ class Cage:
         return f"it ends the process that loads it ({last})"
 
     def _exit_code(self, wait_s: float) -> int | None:
-        """As of subprocess; None while the child runs."""
+        """The exit code, as in subprocess; None while the child runs."""
         deadline = time.monotonic() + wait_s
         with selectors.DefaultSelector() as selector:
             if not self._closed and self._code is None:
@@ -232,7 +232,7 @@ class Cage:
                     data = os.read(self._status, STATUS.size)
                 except BlockingIOError:
                     continue
-                if not data:  # the template is gone, and its children with it
+                if not data:  # the template has died, and its children with it
                     self._code = -signal.SIGKILL
                     break
                 self._process, code = STATUS.unpack(data)
@@ -242,8 +242,8 @@ class Cage:
     def _last_words(self) -> str:
         with contextlib.suppress(OSError, ValueError):
             self._said.seek(0, os.SEEK_END)
-            self._said.seek(max(0, self._said.tell() - MAX_SAID))
-            text = self._said.read(MAX_SAID).decode(errors="replace")
+            self._said.seek(max(0, self._said.tell() - MAX_OUTPUT))
+            text = self._said.read(MAX_OUTPUT).decode(errors="replace")
             return "".join(each if each.isprintable() or each == "\n" else "?" for each in text).strip()
         return ""
 

@@ -1,4 +1,4 @@
-"""The questions that the cage answers: may this file be registered, may these files be loaded."""
+"""The checks that run in the cage: of a file to be registered, and of a registered model's files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MAX_CONVERTED = 1 << 30  # bytes
 
 
 def check_archive(data: bytes, most_bytes: int, native: bool, limits: Limits = DEFAULT) -> Sequence[str]:
-    """Audits, loads and tries the model in an exported file; gives the paths that are not to be registered.
+    """Audits, loads and tests the model in an exported file; returns the paths that must not be registered.
 
-    `native`: bytes that only a library's own parser reads (LightGBM's) are taken. Raises ArchiveRefused, Unavailable.
+    `native`: accept bytes that only a library's own parser (LightGBM's) reads. Raises ArchiveRefused, Unavailable.
     """
     with Cage(limits) as cage:
         try:
@@ -33,15 +33,15 @@ def check_archive(data: bytes, most_bytes: int, native: bool, limits: Limits = D
             return left_out
         case Refused(reason):
             raise ArchiveRefused(reason)
-    raise ArchiveRefused("it makes the process that loads it answer nonsense")
+    raise ArchiveRefused("the process that loaded it sent an invalid reply")
 
 
 def check_model(
     saved: Manifest, digest: str, files: Mapping[str, bytes], serving: bool = True, limits: Limits = DEFAULT
 ) -> None:
-    """Loads a registered model from `files`, whose digests were checked, and asks its golden rows.
+    """Loads a registered model from `files`, whose digests were checked, and compares its golden rows.
 
-    Not `serving`: its bare pipeline. Raises ModelRefused, Unavailable.
+    Without `serving`, loads only its pipeline. Raises ModelRefused, Unavailable.
     """
     with Cage(limits) as cage:
         try:
@@ -53,13 +53,13 @@ def check_model(
             return
         case Refused(reason):
             raise ModelRefused(reason)
-    raise ModelRefused(f"{saved.name} makes the process that loads it answer nonsense; select another model")
+    raise ModelRefused(f"{saved.name}: the process that loaded it sent an invalid reply; select another model")
 
 
 def convert_pickle(
     data: bytes, name: str, metadata: Mapping[str, Any], features: Sequence[str], limits: Limits = TRUSTED
 ) -> bytes:
-    """Loads a pickle in the cage, and gives its model as an exported file, to be admitted like a stranger's.
+    """Loads a pickle in the cage, and returns its model as an exported file, which must be checked like any other.
 
     Raises InvalidInput, TypeRefused, Unavailable.
     """
@@ -73,4 +73,4 @@ def convert_pickle(
             return archive
         case Refused(reason, foreign):
             raise TypeRefused(reason) if foreign else InvalidInput(reason)
-    raise InvalidInput(f"{name} makes the process that loads it answer nonsense")
+    raise InvalidInput(f"{name}: the process that loaded it sent an invalid reply")

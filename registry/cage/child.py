@@ -1,6 +1,6 @@
-"""The cage's child: confines itself, imports what loads models, then does what it is asked.
+"""The cage's child: confines itself, imports the libraries that load models, then handles requests.
 
-Forked from the template (forks.py), which has imported what takes long.
+It is forked from the template (forks.py), which has already imported the slow libraries.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from registry.model.skops_file import MAX_UNPACKED, mentions, unpacked_size
 if TYPE_CHECKING:
     from registry.model.classifier import Classifier
 
-PIPELINE = "model.skops"  # as registry.model.artefact, which imports NumPy: the limits come first
-KEPT = 8  # models kept to be asked, the last that came; the API counts in the same way
+PIPELINE = "model.skops"  # the same as in registry.model.artefact, which imports NumPy: limits must be set before that
+CACHED_MODELS = 8  # most recently loaded models that stay loaded; the API counts the same way
 MAX_REASON = 1_000  # characters
 
 
 def main(settings: dict[str, Any], parent: int) -> None:
-    """Requests come from file 0, replies go to file 3; what a library prints goes to the file for errors."""
+    """Reads requests from file 0 and writes replies to file 3. Output of libraries goes to the file for errors."""
     import registry
     import zelador
 
@@ -56,7 +56,7 @@ def main(settings: dict[str, Any], parent: int) -> None:
         work = _Work(settings["memory"])
         while (request := read_request(requests)) is not None:
             _write(replies, work.reply(request))
-    os._exit(0)  # no library's exit hook
+    os._exit(0)  # without the exit hooks of libraries
 
 
 def _write(stream: io.FileIO, reply: Reply) -> None:
@@ -83,7 +83,7 @@ class _Work:
                 case Convert():
                     return self._convert(request)
         except MemoryError:
-            return Refused(f"it needs more than {self._memory >> 20} MiB of memory beside what the libraries take")
+            return Refused(f"it needs more than {self._memory >> 20} MiB of memory in addition to the libraries")
         except RecursionError:
             return Refused("it is nested too deep")
         except Exception as error:  # noqa: BLE001 - a stranger's model may raise anything
@@ -92,12 +92,12 @@ class _Work:
             return Refused(_text(error), isinstance(error, TypeRefused))
 
     def _limit(self, files: Mapping[str, bytes], inner: int) -> None:
-        """Once, from then on for good: by the model's size, packed and unpacked."""
+        """Sets the final memory limit, by the model's size, packed and unpacked. Called once."""
         if not self._limited:
             size = sum(map(len, files.values())) + inner
             if PIPELINE in files and mentions(files[PIPELINE], b"lightgbm"):
                 with contextlib.suppress(ImportError, OSError):
-                    importlib.import_module("lightgbm")  # its library's own share comes before the limit
+                    importlib.import_module("lightgbm")  # the library's own memory is not counted
             self._memory = max(self._memory, 4 * size)
             confine.limit_memory(self._memory)
             self._limited = True
@@ -125,7 +125,7 @@ class _Work:
         self._limit(files, unpacked_size(files[PIPELINE]) if PIPELINE in files else 0)
         if request.keep:
             self._kept[request.digest] = open_classifier(saved, request.digest, files)
-            while len(self._kept) > KEPT:
+            while len(self._kept) > CACHED_MODELS:
                 self._kept.popitem(last=False)
             return Passed()
         if request.serving:

@@ -1,4 +1,4 @@
-"""What the cage's child gives up before it sees a byte of a model: files, network, processor time, core dumps."""
+"""Confines the cage's child before it reads a model: no files, no network, limited processor time, no core dumps."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from registry.cage import landlock, seccomp
 PR_SET_PDEATHSIG = 1
 CLONE_NEWUSER_NEWNET = 0x10000000 | 0x40000000
 MAX_FILES = 64  # open at once
-MAX_FILE_BYTES = 1_048_576  # of a file that it writes: what libraries warn of
+MAX_FILE_BYTES = 1_048_576  # of a file that it writes, such as warnings of libraries
 
 
 class Confinement(msgspec.Struct, frozen=True):
-    """What holds here. `network`: seccomp, namespace or none; `files`: landlock or none; `memory`: has a limit."""
+    """What is enforced. `network`: seccomp, namespace or none; `files`: landlock or none; `memory`: has a limit."""
 
     network: str
     files: str
@@ -30,7 +30,7 @@ class Confinement(msgspec.Struct, frozen=True):
 
 
 def confine(parent: int, folder: Path, packages: tuple[Path, ...], writable: bool) -> Confinement:
-    """Confines this process, which must have one thread. Exits when its parent is gone."""
+    """Confines this process, which must have a single thread. It exits when its parent has died."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -47,16 +47,16 @@ def confine(parent: int, folder: Path, packages: tuple[Path, ...], writable: boo
 
 
 def limit_processor(more_s: int) -> None:
-    """Lets the process use `more_s` seconds of processor time beside what its imports took."""
+    """Limits processor time to `more_s` seconds in addition to the time that imports took."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     most = math.ceil(used.ru_utime + used.ru_stime) + more_s
     _limit(resource.RLIMIT_CPU, most, most + 1)  # SIGXCPU, then SIGKILL
 
 
 def limit_memory(more: int, final: bool = True) -> None:
-    """Lets the process take `more` bytes of address space beside what it has now; no effect on macOS.
+    """Limits address space to `more` bytes in addition to the current size; no effect on macOS.
 
-    A limit that is not final can be replaced by a larger one.
+    A limit that is not final can be raised later.
     """
     if sys.platform == "linux":
         most = address_space() + more
@@ -64,7 +64,7 @@ def limit_memory(more: int, final: bool = True) -> None:
 
 
 def address_space() -> int:
-    """Bytes of this process."""
+    """The address space of this process, in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -78,7 +78,7 @@ def _limit(limit: int, soft: int, hard: int) -> None:
 
 
 def _no_network() -> bool:
-    """A network of its own without an interface, where a user may make one."""
+    """Moves the process into a network namespace without interfaces, if the user may create one."""
     if sys.platform != "linux":
         return False
     return bool(ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER_NEWNET) == 0)

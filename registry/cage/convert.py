@@ -1,6 +1,6 @@
-"""A pickle that its owner trusts becomes a model of ours: it is loaded here, in the cage's child, and nowhere else.
+"""Converts a trusted pickle into an exported model. Pickles are loaded only here, in the cage's child.
 
-What comes out of this process is judged again, by another: loading a pickle runs whatever its writer put in.
+Loading a pickle runs any code that its author put in, so another process checks the result.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from zelador.errors import InvalidInput
 
 
 def convert(request: Convert) -> Converted:
-    """The pickle as an archive. Raises InvalidInput; TypeRefused for what cannot be kept."""
+    """The pickle as an archive. Raises InvalidInput; TypeRefused for types that cannot be saved."""
     model, warned = _load(request.data, request.name)
     if isinstance(model, list | tuple) and model and hasattr(model[0], "predict"):
-        model = model[0]  # PyCaret 2 kept its pipeline in a list
+        model = model[0]  # PyCaret 2 saved its pipeline in a list
     metadata: dict[str, Any] = json.loads(request.metadata)
     metadata["imported"] = {**metadata.get("imported", {}), "warnings": warned}
     if request.features:
@@ -33,7 +33,7 @@ def convert(request: Convert) -> Converted:
 
 
 def _load(data: bytes, name: str) -> tuple[Any, list[str]]:
-    """The one load of a pickle in Zelador, and what the libraries warned of (another version, mostly)."""
+    """Loads the pickle; returns the model and the warnings of the libraries (mostly about versions)."""
     import joblib
 
     with warnings.catch_warnings(record=True) as warned:

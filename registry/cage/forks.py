@@ -1,7 +1,7 @@
-"""The template's side: imports the libraries, then forks a child for each message, and says how each ended.
+"""The template's side: imports the libraries, forks a child for each message, and reports how each child ended.
 
 Started by template.py, isolated from the environment (`python -I`). A message is a line of JSON with four open files:
-requests, replies, errors, and a status pipe, that gets the child's process id and its exit status.
+requests, replies, errors, and a status pipe that receives the child's process id and its exit status.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-STATUS = struct.Struct("=qq")  # process id, exit status as of subprocess; NONE while it runs
+STATUS = struct.Struct("=qq")  # process id, exit status as in subprocess; NONE while it runs
 NONE = 1 << 40
 IDLE_S = 60.0
 MAX_MESSAGE = 65_536
@@ -46,7 +46,7 @@ def main() -> None:
         while True:
             ready = selector.select(IDLE_S)
             if not ready and not running and not closing:
-                control.shutdown(socket.SHUT_RD)  # what is on its way already is still served
+                control.shutdown(socket.SHUT_RD)  # messages that were already sent are still handled
                 closing = True
             if any(key.fileobj == woken for key, _ in ready):
                 with contextlib.suppress(BlockingIOError):
@@ -57,7 +57,7 @@ def main() -> None:
                 if message:
                     _fork(json.loads(message), files, running)
                 elif not closing:
-                    os._exit(0)  # our parent is gone, or done; the children end with us
+                    os._exit(0)  # the parent died or closed the socket; the children end too
                 else:
                     selector.unregister(control)
             if closing and not running and control not in selector.get_map():
@@ -92,14 +92,14 @@ def _fork(settings: dict[str, Any], files: list[int], running: dict[int, int]) -
     running[child] = status
     try:
         os.write(status, STATUS.pack(child, NONE))
-    except OSError:  # it was given up before it began
+    except OSError:  # the parent gave up before the child started
         os.kill(child, signal.SIGKILL)
     for file in (requests, replies, errors):
         os.close(file)
 
 
 def _away(file: int) -> int:
-    """A copy with a number above those that are about to be replaced."""
+    """A duplicate with a number above those that will be replaced."""
     import fcntl
 
     return fcntl.fcntl(file, fcntl.F_DUPFD, 64)
@@ -120,6 +120,6 @@ def _reap(running: dict[int, int]) -> None:
         found, status = os.waitpid(child, os.WNOHANG)
         if found == child:
             pipe = running.pop(child)
-            with contextlib.suppress(OSError):  # nobody wants to know any more
+            with contextlib.suppress(OSError):  # the parent no longer waits for the status
                 os.write(pipe, STATUS.pack(child, os.waitstatus_to_exitcode(status)))
             os.close(pipe)

@@ -1,7 +1,7 @@
-"""File access for the cage: the interpreter and its libraries can be read; nothing else, and nothing is written.
+"""File access rules for the cage: only the interpreter and its libraries can be read, and nothing can be written.
 
-Landlock (Linux 5.13 and later) needs no rights. It also keeps the process from reading the memory or the environment
-of others, which may hold passwords and the signing key.
+Landlock (Linux 5.13 and later) needs no privileges. It also prevents reading the memory or the environment
+of other processes, which may contain passwords and the signing key.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same numbers on e
 PR_SET_NO_NEW_PRIVS = 38
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
 READ = EXECUTE | READ_FILE | READ_DIR
-RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}  # known since that version
-DEVICES = 1 << 15  # the right to ioctl: not handled, a terminal is none of the cage's files
+RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}  # by the version that introduced them
+DEVICES = 1 << 15  # the right to ioctl: not handled, because the cage has no terminal
 NETWORK = 3  # bind and connect by TCP, since version 4
 SCOPES = 3  # signals and abstract sockets to processes outside, since version 6
 SYSTEM = (
     "/usr", "/lib", "/lib64", "/sys", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom",
-    "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat",  # not of other processes: a root user may read those
+    "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat",  # not those of other processes, which root could read
 )  # fmt: skip
 
 
 def install(folder: Path | None, packages: Iterable[Path]) -> bool:
-    """Whether the rules are in force from now on. `folder` may be written; `packages` are read besides what is known.
+    """Enforces the rules; False if not supported. `folder` is writable; `packages` are readable in addition.
 
-    To be called while the process has one thread.
+    Call it while the process has a single thread.
     """
     if sys.platform != "linux":
         return False
@@ -51,7 +51,7 @@ def install(folder: Path | None, packages: Iterable[Path]) -> bool:
         for path in (*map(Path, SYSTEM), *_python(), *packages):
             _allow(libc, ruleset, path, READ)
         for root in map(Path, sys.path):
-            _allow(libc, ruleset, root, READ_DIR)  # to be searched for our packages
+            _allow(libc, ruleset, root, READ_DIR)  # to find Zelador's packages
         _allow(libc, ruleset, Path("/dev/null"), READ_FILE | WRITE_FILE)
         if folder is not None:
             _allow(libc, ruleset, folder, handled & ~EXECUTE)
@@ -63,7 +63,7 @@ def install(folder: Path | None, packages: Iterable[Path]) -> bool:
 
 
 def _python() -> Iterable[Path]:
-    """The interpreter, its standard library, and installed packages; not a working directory on its path."""
+    """The interpreter, its standard library, and installed packages, without a working directory on its path."""
     yield from (Path(sys.base_prefix), Path(sys.prefix) / "lib")
     for entry in map(Path, sys.path):
         if entry.name in ("site-packages", "dist-packages") or entry.suffix == ".zip":
@@ -75,7 +75,7 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: Path, rights: int) -> None:
     try:
         opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
-        return  # it is not on this machine
+        return  # the path does not exist on this machine
     try:
         if not path.is_dir():
             rights &= ~READ_DIR & (EXECUTE | READ_FILE | WRITE_FILE)

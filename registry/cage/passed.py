@@ -1,7 +1,7 @@
-"""Which models passed the cage, or were made here: a worker that starts again pays for the check once.
+"""Records which models passed the cage or were made here, so that a restarted worker does not check them again.
 
-With a signing key the fact is a signed file beside the model: all machines share it, and nobody without the key can
-write it. Without a key, whoever can write to the registry could: then it is an empty file of this user on this machine.
+With a signing key, the record is a signed file beside the model: all machines share it, and only holders of the key
+can write it. Without a key anyone with write access could: then it is an empty file of this user on this machine.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zelador.errors import Corrupt, Unavailable
 log = logging.getLogger(__name__)
 
 Use = Literal["serving", "pipeline"]
-VERSION = 1  # of what the cage checks: a model that passed an older check is checked again
+VERSION = 1  # of the checks: a model that passed an older version is checked again
 
 
 class PassedModels:
@@ -41,14 +41,14 @@ class PassedModels:
         return True
 
     def note(self, model: Model, use: Use) -> None:
-        """Remembers it, as well as this machine can."""
+        """Records that the model passed. Never fails."""
         self._seen.add((model.digest, use))
         if self._keyring:
             try:
                 self._store.replace(_key(model, use), self._keyring.seal("passed", _fact(model, use)))
                 return
             except Unavailable as error:
-                log.info("that %s passed is remembered on this machine only: %s", model.name, error)
+                log.info("only this machine records that %s passed: %s", model.name, error)
         _write(_mark(model, use))
 
     def _signed(self, model: Model, use: Use) -> bool:
@@ -68,12 +68,12 @@ def _key(model: Model, use: Use) -> str:
 
 
 def _fact(model: Model, use: Use) -> bytes:
-    """A JSON object in the form that is signed."""
+    """The record as the JSON object to sign."""
     return f'{{\n  "version": {VERSION},\n  "use": "{use}",\n  "digest": "{model.digest}"\n}}\n'.encode()
 
 
 def _mark(model: Model, use: Use) -> Path | None:
-    """None for a user without a home. The name holds the check's version too."""
+    """The path of the local record; None for a user without a home. The name contains the version of the checks."""
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
@@ -82,7 +82,7 @@ def _mark(model: Model, use: Use) -> Path | None:
 
 
 def _marked(mark: Path | None) -> bool:
-    """Whether this user, and nobody else, may have made it."""
+    """True if only this user can have created the file."""
     if mark is None:
         return False
     try:

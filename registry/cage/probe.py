@@ -1,4 +1,4 @@
-"""Which of the cage's walls this machine has: asked of a bare child, which needs no library."""
+"""Finds out which confinement this machine supports, with a child that imports no libraries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from registry.c
 
 
 def walls() -> Confinement:
-    """Raises Unavailable."""
+    """The confinement of a cage on this machine. Raises Unavailable."""
     path = msgspec.json.encode([str(Path(entry).absolute()) for entry in sys.path])
     with tempfile.TemporaryDirectory(prefix="zelador-cage-") as folder:
         command = [sys.executable, "-I", "-B", "-c", BOOT, path.decode(), str(os.getpid())]

@@ -1,6 +1,6 @@
-"""A system call filter for the cage: no network, no other program, no reach into other processes.
+"""A system call filter for the cage: no network, no other programs, no access to other processes.
 
-A classic BPF program, installed by prctl; it needs no rights, and threads made later inherit it.
+A classic BPF program, installed with prctl. It needs no privileges, and new threads inherit it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CLONE_THREAD = 0x10000
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The numbers of one architecture's system calls. `own`: allowed on the process itself only."""
+    """System call numbers of one architecture. `own`: calls allowed only on the process itself."""
 
     architecture: int
     denied: tuple[int, ...]
@@ -53,7 +53,7 @@ TABLES = {
 
 
 def install() -> bool:
-    """Whether the filter is in force from now on; False where the kernel or the architecture has none."""
+    """Installs the filter; False if the kernel or the architecture does not support it."""
     table = TABLES.get(platform.machine())
     if table is None or struct.calcsize("P") != 8:
         return False

@@ -1,6 +1,6 @@
-"""The process that cages are forked from: it has imported the libraries (seconds), and never sees a model.
+"""The process that cages are forked from: it has imported the libraries (which takes seconds), and reads no model.
 
-One for this process, started with the first cage; it ends with us, or when it was not needed for a while.
+There is one for each process, started with the first cage. It ends with the process, or after it was idle for a while.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ GRACE_S = 5.0
 
 
 class Template:
-    """Safe for threads."""
+    """The template of this process. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._owner = 0  # the process that started it: a fork of ours starts its own
+        self._owner = 0  # the process that started it: a fork starts a new one
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
 
     def fork(self, settings: Mapping[str, Any], files: Sequence[int]) -> None:
-        """Asks for a child with `files` (requests, replies, errors, status). Raises Unavailable."""
+        """Requests a child with `files` (requests, replies, errors, status). Raises Unavailable."""
         message = json.dumps(settings).encode() + b"\n"
         with self._lock:
-            for _ in range(2):  # one that was idle for long may have ended just now
+            for _ in range(2):  # an idle template may have ended just now
                 if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
                     self._start()
                 assert self._socket is not None  # noqa: S101
@@ -49,7 +49,7 @@ class Template:
                     return
                 except OSError:
                     self._stop()
-        raise Unavailable("the process that checks models does not start; its log line above says why")
+        raise Unavailable("the process that checks models does not start; see its log line above")
 
     def close(self) -> None:
         with self._lock:
@@ -69,7 +69,7 @@ class Template:
                 cwd="/",
                 env=_environment(),
                 pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # Ctrl-C is for us; it ends when our end of the socket closes
+                start_new_session=True,  # Ctrl-C must not reach it; it ends when the socket is closed
             )
         except OSError as error:
             ours.close()
@@ -79,7 +79,7 @@ class Template:
         self._socket, self._owner = ours, os.getpid()
 
     def _stop(self) -> None:
-        """The template ends, and with it every cage."""
+        """Ends the template, and with it every cage."""
         if self._socket is not None:
             self._socket.close()
         if self._process is not None and self._owner == os.getpid():
@@ -94,8 +94,8 @@ atexit.register(TEMPLATE.close)
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of ours but what finds libraries: no setting, no password, no key."""
+    """The environment of the template: only variables needed to find libraries; no settings, passwords or keys."""
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    # One arena: each further thread would reserve address space for one of its own.
+    # One arena: otherwise each further thread would reserve address space for its own.
     fixed = {**dict.fromkeys(ONE_THREAD, "1"), "MALLOC_ARENA_MAX": "1", "PYTHONWARNINGS": "ignore"}
     return {**environment, **libgomp_environment(), **fixed}

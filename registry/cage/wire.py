@@ -1,4 +1,4 @@
-"""What parent and child of the cage say to each other: a length, then MessagePack of one of these."""
+"""The messages between the cage's parent and child: a length, then one of these structs as MessagePack."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LENGTH = struct.Struct("=Q")
 
 
 class CheckArchive(msgspec.Struct, tag=True):
-    """Is this exported file a model that may be registered? `native`: bytes for a library's own parser are taken."""
+    """Request to check an exported file for registration. `native`: accept bytes for a library's own parser."""
 
     data: bytes
     most_bytes: int
@@ -19,9 +19,9 @@ class CheckArchive(msgspec.Struct, tag=True):
 
 
 class CheckModel(msgspec.Struct, tag=True):
-    """Can these files of a registered model be loaded? `keep`: to be asked later, under its digest.
+    """Request to load the files of a registered model. `keep`: keep it loaded for later requests, by its digest.
 
-    `serving`: as a classifier, with its golden rows; else the bare pipeline.
+    `serving`: as a classifier, with its golden rows; else only the pipeline.
     """
 
     manifest: bytes
@@ -32,14 +32,14 @@ class CheckModel(msgspec.Struct, tag=True):
 
 
 class Ask(msgspec.Struct, tag=True):
-    """Rows (float64, one after the other) for a model that was kept."""
+    """Request to classify rows (float64, concatenated) with a loaded model."""
 
     digest: str
     rows: bytes
 
 
 class Convert(msgspec.Struct, tag=True):
-    """A pickle that its owner trusts, to be loaded and saved as a model of ours."""
+    """Request to load a trusted pickle and save it as an exported model."""
 
     data: bytes
     name: str
@@ -48,7 +48,7 @@ class Convert(msgspec.Struct, tag=True):
 
 
 class Ready(msgspec.Struct, tag=True):
-    """The child's first word: its limits are in force. As confine.Confinement."""
+    """The child's first message: its limits are enforced. The same fields as confine.Confinement."""
 
     network: str
     files: str
@@ -56,20 +56,20 @@ class Ready(msgspec.Struct, tag=True):
 
 
 class Passed(msgspec.Struct, tag=True):
-    """`left_out`: files of the archive that are not to be registered."""
+    """The file may be registered. `left_out`: files of the archive that must not be."""
 
     left_out: list[str] = []
 
 
 class Refused(msgspec.Struct, tag=True):
-    """`foreign`: it holds a type that cannot be kept."""
+    """The request is refused. `foreign`: because of a type that cannot be saved."""
 
     reason: str
     foreign: bool = False
 
 
 class Answered(msgspec.Struct, tag=True):
-    """An index into the classes for each row; probabilities (float64, rows by classes) where the model has them."""
+    """The answers: a class index for each row, and probabilities (float64, rows by classes) if the model has them."""
 
     indices: list[int]
     probabilities: bytes | None
@@ -90,7 +90,7 @@ replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
 
 
 def pack(message: Request | Reply) -> bytearray:
-    """Length and message in one buffer: a model is copied once."""
+    """Length and message in one buffer, so that a model is copied only once."""
     data = bytearray(LENGTH.size)
     encoder.encode_into(message, data, LENGTH.size)
     LENGTH.pack_into(data, 0, len(data) - LENGTH.size)
@@ -98,7 +98,7 @@ def pack(message: Request | Reply) -> bytearray:
 
 
 def read_request(stream: BinaryIO) -> Request | None:
-    """The parent's next request; None when it has no more."""
+    """The parent's next request; None at the end."""
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None

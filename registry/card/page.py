@@ -96,7 +96,7 @@ def _facts(card: Card) -> Section:
     else:
         pairs += [("Trained on", "unknown"), ("Classes", ", ".join(card.classes) or "none")]
     if damaged := listed(facts.get("damaged")):
-        pairs.append(("Damaged", f"{', '.join(map(str, damaged))}: kept in the log, and cannot be shown"))
+        pairs.append(("Damaged", f"{', '.join(map(str, damaged))}: in the log, but cannot be shown"))
     pairs.append(("Model digest", digest(facts.get("digest"))))
     if card.sizes:
         pairs.append(("Size", f"{size(sum(card.sizes.values()))} in {len(card.sizes)} files"))

@@ -1,9 +1,8 @@
-"""Old models: folders of .pkl and .joblib files, with or without the seed's registry.json.
+"""Imports old models: folders of .pkl and .joblib files, with or without a registry.json.
 
-A pickle can run any code that its writer liked. So: `look` shows what each file would call, without running it;
-`bring_in` loads only a file that is trusted, only the bytes that were looked at, in the cage (registry/cage), and saves
-the model as skops, so that nobody has to trust it again. A file that could not be followed to its end needs more than
-trust: it must be named.
+A pickle can run any code. So `look` shows what each file would call, without running it; `bring_in` loads only a
+trusted file, only the bytes that were inspected, in the cage (registry/cage), and saves the model as skops, so that
+nobody has to trust it again. A file that could not be followed to its end must also be named explicitly.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ if TYPE_CHECKING:
 
 ENDINGS = (".pkl", ".pickle", ".joblib")
 INDEX = "registry.json"
-LARGEST = 1 << 30  # bytes of a model, unpacked
+MAX_BYTES = 1 << 30  # of a model, unpacked
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file that could be brought in. `trouble`: why it cannot."""
+    """A file that may be imported. `trouble`: why it cannot be."""
 
-    name: str  # as it would be registered
+    name: str  # that it would be registered under
     path: Path
     sha256: str
     contents: Contents
@@ -45,7 +44,7 @@ class Found:
 
 
 def look(path: Path) -> list[Found]:
-    """What is at `path`, a file or a folder; nothing is loaded. Raises NotFound."""
+    """The models at `path`, a file or a folder. Loads nothing. Raises NotFound."""
     if path.is_file():
         return [_look_at(path, path.stem, {})]
     if not path.is_dir():
@@ -74,13 +73,15 @@ def bring_in(
     name: str | None = None,
     features: Sequence[str] = (),
 ) -> Model:
-    """Loads a file that was looked at and registers it; `features` names its columns, in their order.
+    """Loads an inspected file and registers the model. `features` names its columns, in order.
 
-    `anyway`: also one that could not be followed to its end. Raises InvalidInput unless `trust`, when it has changed,
-    cannot be loaded, or has other columns; TypeRefused, DuplicateName as `save`.
+    `anyway`: also a file that could not be followed to its end. Raises InvalidInput without `trust`, or if the file has
+    changed, cannot be loaded, or has other columns; TypeRefused and DuplicateName as `save`.
     """
     archive = converted(found, trust=trust, anyway=anyway, name=name, features=features)
-    incoming = registry.admit(archive, LARGEST, trust=True)  # by another process than the one that loaded the pickle
+    incoming = registry.admit(
+        archive, MAX_BYTES, trust=True
+    )  # checked by another process than the one that loaded the pickle
     why = f"imported from {found.path.name}"
     return registry.add(name or found.name, incoming.files, incoming.manifest, by=by, why=why)
 
@@ -88,7 +89,7 @@ def bring_in(
 def converted(
     found: Found, *, trust: bool, anyway: bool = False, name: str | None = None, features: Sequence[str] = ()
 ) -> bytes:
-    """Loads a file that was looked at, in the cage, and gives it as an exported file. Raises as `bring_in`."""
+    """Loads an inspected file in the cage; returns it as an exported file. Raises as `bring_in`."""
     if found.trouble:
         raise InvalidInput(f"{found.name}: {found.trouble}")
     if not trust:
@@ -113,7 +114,7 @@ def converted(
 
 
 def _plain(data: bytes) -> bytes:
-    """The bytes that were looked at, so that nothing else is decompressed when they are loaded."""
+    """The inspected bytes, so that nothing else is decompressed at load."""
     try:
         return unpacked(data)
     except Exception:  # noqa: BLE001 - what cannot be decompressed here was named with --trust-anyway
@@ -140,7 +141,7 @@ def _look_at(path: Path, name: str, entry: dict[str, Any]) -> Found:
 
 
 def _index(folder: Path) -> dict[str, dict[str, Any]]:
-    """The seed's registry.json; one that is missing or damaged is none, as it was for the seed."""
+    """The folder's registry.json; empty if it is missing or damaged."""
     try:
         told = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -151,7 +152,7 @@ def _index(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _named(folder: Path, files: list[Path], told: str) -> Path | None:
-    """The file that the index means, among those in the folder: its path was relative to wherever the seed ran."""
+    """The file in the folder for an entry of the index, whose path was relative to an unknown working directory."""
     parts = Path(told.replace("\\", "/")).parts
     for start in range(len(parts)):
         if (wanted := folder.joinpath(*parts[start:])) in files:
@@ -160,7 +161,7 @@ def _named(folder: Path, files: list[Path], told: str) -> Path | None:
 
 
 def _safe(name: str) -> str:
-    """A name that we allow: what is not becomes `_`."""
+    """A valid name: other characters are replaced by `_`."""
     if NAME.fullmatch(name) and ".." not in name and not name.endswith("."):
         return name
     return re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9_.-]", "_", name))[:64].strip(".-") or "model"

@@ -1,7 +1,7 @@
-"""A PyCaret pipeline as a plain scikit-learn one, without importing PyCaret: it needs neither to be loaded again.
+"""Converts a PyCaret pipeline into a plain scikit-learn pipeline, which can be loaded without PyCaret.
 
-The trainer fits its candidates anew; here there are no rows to fit on, so the fitted parts themselves are taken
-out of their wrappers, and both are asked the same rows before it counts.
+There is no training data to fit again, so the fitted parts are taken out of their wrappers. The result is accepted only
+if both pipelines give the same answers for the same rows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from registry.errors import TypeRefused
 from registry.model.classifier import Rows, text_of
 
 PROBES = 400  # rows at each width
-WIDTHS = (0.02, 0.2, 1.0, 5.0)  # of the probes around what the imputer holds, as shares of it
+WIDTHS = (0.02, 0.2, 1.0, 5.0)  # spread of the probes around the imputer's values, relative to them
 TOLERANCE = 1e-6  # of a probability
 
 
@@ -25,7 +25,7 @@ def is_wrapped(model: Any) -> bool:
 
 
 def unwrap(model: Any) -> Any:
-    """A scikit-learn Pipeline that answers as `model` does. Raises TypeRefused when there is none."""
+    """A scikit-learn Pipeline with the same answers as `model`. Raises TypeRefused if there is none."""
     from sklearn.pipeline import Pipeline
 
     features, labels, steps = _features(model), None, []
@@ -33,7 +33,7 @@ def unwrap(model: Any) -> Any:
         inner, include = getattr(step, "transformer", step), getattr(step, "include", None)
         kind = type(inner).__name__
         if include is not None and len(include) == 0:
-            continue  # it touches no column
+            continue  # it changes no column
         if kind == "LabelEncoder":
             labels = [text_of(label) for label in inner.classes_.tolist()]
         elif type(inner).__module__.startswith("sklearn.") and (include is None or list(include) == features):
@@ -42,7 +42,7 @@ def unwrap(model: Any) -> Any:
             raise _refused(f"its step {name} ({kind}) has no plain form here")
     estimator = copy.deepcopy(model.steps[-1][1])
     if "n_jobs" in estimator.get_params():
-        estimator.set_params(n_jobs=1)  # a worker must not take the cores of its neighbours
+        estimator.set_params(n_jobs=1)  # a worker must not use the cores of other processes
     if labels is not None:
         _relabel(estimator, labels)
     plain = Pipeline([*steps, ("model", estimator)])
@@ -61,7 +61,7 @@ def _features(model: Any) -> list[str]:
 
 
 def _relabel(estimator: Any, labels: list[str]) -> None:
-    """Its classes become the labels themselves, where PyCaret encoded them as numbers."""
+    """Restores the labels as classes if PyCaret encoded them as numbers."""
     for holder in (estimator, *(getattr(estimator, name, None) for name in ("_label_binarizer", "_le"))):
         for name in ("classes_", "_classes"):
             codes = getattr(holder, "__dict__", {}).get(name)
@@ -85,13 +85,11 @@ def _check(plain: Any, model: Any, features: list[str]) -> None:
             raise _refused(f"without PyCaret it fails ({type(error).__name__}: {str(error)[:200]})") from None
     differ = sum(text_of(a) != text_of(b) for a, b in zip(ours.tolist(), np.asarray(theirs).tolist(), strict=True))
     if differ or far > TOLERANCE:
-        raise _refused(
-            f"without PyCaret it answers {differ} of {len(rows)} probes otherwise, probabilities by up to {far:.2g}"
-        )
+        raise _refused(f"without PyCaret {differ} of {len(rows)} labels differ, and probabilities by up to {far:.2g}")
 
 
 def _probes(plain: Any, width: int) -> Rows:
-    """Rows around what the imputer knows of the training data, near and far, and a few with gaps."""
+    """Rows around the imputer's values, near and far, and a few with missing values."""
     draw = np.random.default_rng(7)
     known = [getattr(step, "statistics_", None) for _, step in plain.steps]
     centre = np.asarray(next((found for found in known if found is not None), np.ones(width)), dtype=np.float64)
@@ -102,4 +100,4 @@ def _probes(plain: Any, width: int) -> Rows:
 
 
 def _refused(why: str) -> TypeRefused:
-    return TypeRefused(f"the PyCaret pipeline cannot be saved: {why}; train it anew with `zelador train`")
+    return TypeRefused(f"the PyCaret pipeline cannot be saved: {why}; train it again with `zelador train`")

@@ -1,4 +1,4 @@
-"""From a fitted model to the files that are kept, and back."""
+"""Saves a fitted model as files, and loads it from files."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PIPELINE, ONNX, AGREEMENT, REPORT = "model.skops", "model.onnx", "agreement.json
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What is saved. `pipeline` is a fitted scikit-learn estimator; live inference uses `onnx` where it is given.
+    """A model to be saved. `pipeline` is a fitted scikit-learn estimator; live inference uses `onnx` if given.
 
-    `probe` are rows (n, features) of which the first become golden rows; without any, drawn ones do.
+    The first of the rows in `probe` (n, features) become golden rows; without rows, random ones are used.
     """
 
     pipeline: Any
@@ -42,7 +42,7 @@ class Upload:
 
 
 def pack(upload: Upload, name: str = "model") -> dict[str, bytes]:
-    """The payload's files by path. Raises TypeRefused for a type that could not be loaded again, ModelRefused
+    """The payload's files by path. Raises TypeRefused for a type that could not be loaded again, and ModelRefused
     for an ONNX file that would be refused at load."""
     files = {PIPELINE: dump_pipeline(upload.pipeline)}
     if upload.onnx is not None:
@@ -92,7 +92,7 @@ def manifest_of(upload: Upload, name: str, files: Mapping[str, bytes], saved_at:
 def open_classifier(
     manifest: Manifest, digest: str, files: Mapping[str, bytes], from_elsewhere: bool = False
 ) -> Classifier:
-    """A classifier from files whose digests were checked; one from elsewhere must have golden rows.
+    """A classifier from files whose digests were checked. A model from elsewhere must have golden rows.
 
     Raises ModelRefused.
     """
@@ -115,7 +115,7 @@ def serving_file(manifest: Manifest) -> str:
 
 
 def versions() -> dict[str, str]:
-    """The versions that a model was saved with: the first thing to look at when it is refused at load."""
+    """The library versions at save time: the first thing to check when a model is refused at load."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):

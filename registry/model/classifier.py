@@ -1,4 +1,4 @@
-"""The one classifier that worker, API and trainer share: rows in, labels and probabilities out."""
+"""The classifier that worker, API and trainer share: takes rows, returns labels and probabilities."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Rows = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`labels` one text a row; `probabilities` (rows, classes) in the order of the classes, None if there are none."""
+    """`labels`: one text for each row. `probabilities`: (rows, classes) in the order of the classes, or None."""
 
     labels: list[str]
     probabilities: Rows | None
 
 
 class Engine(Protocol):
-    """What runs a model: an index into the classes for each row, and probabilities if the model has them."""
+    """Runs a model: returns a class index for each row, and probabilities if the model has them."""
 
     def run(self, rows: Rows) -> tuple[Sequence[int], Rows | None]: ...
 
 
 class Classifier:
-    """A loaded model. Made by `Registry.load`; not safe to call from several threads at once with `pipeline`."""
+    """A loaded model, made by `Registry.load`. Not thread-safe with `pipeline`."""
 
     def __init__(
         self,
@@ -51,21 +51,21 @@ class Classifier:
         self._engine = engine
 
     def classify(self, rows: Rows) -> Answer:
-        """Classifies (n, features) values, in the order of `features`; what the model raises passes through."""
+        """Classifies an array (n, features), in the order of `features`. Exceptions of the model pass through."""
         indices, probabilities = self.run(rows)
         classes = self.classes
         return Answer([classes[index] for index in indices], probabilities)
 
     def run(self, rows: Rows) -> tuple[Sequence[int], Rows | None]:
-        """As `classify`, with an index into the classes in place of each label."""
+        """As `classify`, but returns class indices instead of labels."""
         return self._engine.run(rows)
 
 
 class OnnxEngine:
-    """ONNX Runtime, one thread, no spinning: a worker must not burn the core that broker and Redis need."""
+    """ONNX Runtime with one thread and no spinning: the broker and Redis need the other cores."""
 
     def __init__(self, name: str, data: bytes, classes: tuple[str, ...], has_probabilities: bool) -> None:
-        """Raises ModelRefused."""
+        """Loads the model. Raises ModelRefused."""
         import onnxruntime
 
         if why := audit(data):
@@ -82,7 +82,7 @@ class OnnxEngine:
             raise ModelRefused(f"{name}: model.onnx cannot be loaded ({error})") from None
         self._input = self._session.get_inputs()[0].name
         outputs = [output.name for output in self._session.get_outputs()]
-        # Ridge's "probabilities" are raw scores: the manifest says whether there are any, not the graph.
+        # Ridge's "probabilities" are raw scores, so the manifest and not the graph says whether there are any.
         self._outputs = outputs[:2] if has_probabilities else outputs[:1]
         self._known = _Known(classes)
 
@@ -106,7 +106,7 @@ class PipelineEngine:
     def run(self, rows: Rows) -> tuple[Sequence[int], Rows | None]:
         with warnings.catch_warnings():
             if self._names is not None:
-                warnings.simplefilter("ignore", UserWarning)  # values come in the order of the feature names
+                warnings.simplefilter("ignore", UserWarning)  # values are in the order of the feature names
             labels = [self._index[text_of(label)] for label in self._estimator.predict(rows).tolist()]
             if not self._has_probabilities:
                 return labels, None
@@ -114,7 +114,7 @@ class PipelineEngine:
 
 
 class _Known(dict[object, int]):
-    """From a label as a model gives it to the index of its class; each kind of label is made a text only once."""
+    """Maps a label from the model to its class index; converts each distinct label to text only once."""
 
     def __init__(self, classes: tuple[str, ...]) -> None:
         super().__init__({label: index for index, label in enumerate(classes)})
@@ -126,7 +126,7 @@ class _Known(dict[object, int]):
 
 
 def text_of(label: object) -> str:
-    """Labels are text everywhere: 1 is "1", True is "true", and 1.0 (as a table has it) is "1"."""
+    """A label as text: 1 is "1", True is "true", and 1.0 (from a table) is "1"."""
     if isinstance(label, str):
         return label
     if isinstance(label, bool | np.bool_):
@@ -137,5 +137,5 @@ def text_of(label: object) -> str:
 
 
 def classes_of(estimator: Any) -> tuple[str, ...]:
-    """The text of the estimator's classes, in its own order; empty if it has none (it is no fitted classifier)."""
+    """The estimator's classes as text, in its order; empty if it has none (it is not a fitted classifier)."""
     return tuple(text_of(label) for label in np.asarray(getattr(estimator, "classes_", ())).tolist())

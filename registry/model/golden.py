@@ -1,6 +1,6 @@
-"""Golden rows: a few inputs with the answers that the model gave when it was saved.
+"""Golden rows: a few inputs with the answers of the model when it was saved.
 
-A model that does not repeat them at load (another library version, a damaged machine) is refused.
+A model that answers differently at load (another library version, a broken machine) is refused.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from registry.model.classifier import Answer, Classifier, Rows
 
 FILE = "golden.json"
 NONE = b'{"rows":[],"labels":[],"probabilities":null}'
-MAX_KEPT = 32  # rows
+MAX_SAVED = 32  # rows
 MAX_CHECKED = 1_000  # rows of a file from elsewhere
 MAX_BYTES = 16_777_216
 TOLERANCE = 1e-4  # of a probability
@@ -27,11 +27,11 @@ class Golden(msgspec.Struct, frozen=True):
 
 
 def make(classifier: Classifier, rows: Rows) -> bytes:
-    """The golden file for at most MAX_KEPT of `rows`, as `classifier` answers them.
+    """The golden file for at most MAX_SAVED of `rows`, with the answers of `classifier`.
 
-    Raises ModelRefused when an answer is not finite.
+    Raises ModelRefused if an answer is not finite.
     """
-    few = rows[:MAX_KEPT]
+    few = rows[:MAX_SAVED]
     answer = classifier.classify(few)
     values = [[None if np.isnan(value) else value for value in row] for row in few.tolist()]
     if answer.probabilities is not None and not np.isfinite(answer.probabilities).all():
@@ -41,19 +41,19 @@ def make(classifier: Classifier, rows: Rows) -> bytes:
 
 
 def drawn(features: int) -> Rows:
-    """Rows for a model that came without any: of every magnitude, and the same each time."""
+    """Rows for a model without rows of data: of all magnitudes, and the same each time."""
     draw = np.random.default_rng(0)
-    return draw.normal(size=(MAX_KEPT, features)) * 10 ** draw.uniform(-1, 3, size=(MAX_KEPT, features))
+    return draw.normal(size=(MAX_SAVED, features)) * 10 ** draw.uniform(-1, 3, size=(MAX_SAVED, features))
 
 
 def check(classifier: Classifier, data: bytes, required: bool = False) -> None:
-    """Raises ModelRefused unless `classifier` answers as recorded; `required`: an empty file is refused too."""
+    """Raises ModelRefused unless `classifier` answers as recorded. `required`: refuse an empty file."""
     golden = _decode(classifier, data)
     if not golden.rows:
         if required:
             raise ModelRefused(
-                f"{classifier.name}: {FILE} has no rows, so nothing shows that the model answers here as where it was "
-                "made; save it again with rows of its data"
+                f"{classifier.name}: {FILE} has no rows, so it is unknown whether the model answers as it did "
+                "when it was made; save it again with rows of its data"
             )
         return
     rows = np.array([[np.nan if v is None else v for v in row] for row in golden.rows], dtype=np.float64)
@@ -64,7 +64,7 @@ def check(classifier: Classifier, data: bytes, required: bool = False) -> None:
             f"{classifier.name}: it fails on its golden rows ({type(error).__name__}: {error})"
         ) from None
     wrong, far = _difference(answer, golden)
-    if wrong or not far <= TOLERANCE:  # a NaN is no agreement
+    if wrong or not far <= TOLERANCE:  # a NaN does not count as equal
         raise ModelRefused(
             f"{classifier.name}: it does not answer its golden rows as it did when it was saved "
             f"({wrong} of {len(golden.labels)} labels differ, probabilities by up to {far:.2g}); select another model"
@@ -72,7 +72,7 @@ def check(classifier: Classifier, data: bytes, required: bool = False) -> None:
 
 
 def _decode(classifier: Classifier, data: bytes) -> Golden:
-    """The file, in the shape of the model. Raises ModelRefused."""
+    """The parsed file; its shape must match the model. Raises ModelRefused."""
     if len(data) > MAX_BYTES:
         raise ModelRefused(f"{classifier.name}: {FILE} has more than {MAX_BYTES} bytes")
     try:
@@ -94,7 +94,7 @@ def _decode(classifier: Classifier, data: bytes) -> Golden:
 
 
 def _difference(answer: Answer, golden: Golden) -> tuple[int, float]:
-    """Labels that differ, and the largest difference of a probability; NaN where one of them is NaN."""
+    """The number of labels that differ, and the largest difference of a probability (NaN if one is NaN)."""
     if len(answer.labels) != len(golden.labels) or (answer.probabilities is None) != (golden.probabilities is None):
         return len(golden.labels), 0.0
     wrong = sum(a != b for a, b in zip(answer.labels, golden.labels, strict=True))

@@ -1,4 +1,4 @@
-"""What an artefact may hold: parse, audit, only then construct. The allow-list is here, never in the artefact."""
+"""The allow-list of types in an artifact: parse, audit, and only then construct. An artifact cannot extend it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 from registry.errors import ModelRefused, TypeRefused
 from registry.model.skops_file import unpacked_size
 
-# Their state is a text or bytes for a parser in C++ that expects nobody's harm: taken from ourselves only.
+# Their state is text or bytes for a C++ parser that is not hardened: accepted only from trusted sources.
 NATIVE = ("lightgbm.", "xgboost.", "catboost.")
 
-# Beyond what skops itself trusts (the public estimators of scikit-learn, arrays, plain values).
+# In addition to the types that skops trusts (public estimators of scikit-learn, arrays, plain values).
 ALLOWED = frozenset(
     {
         "collections.OrderedDict",
@@ -44,7 +44,7 @@ ALLOWED = frozenset(
 
 
 def dump_pipeline(estimator: Any) -> bytes:
-    """The estimator as skops bytes. Raises TypeRefused, naming the type, for what could not be loaded again."""
+    """The estimator as skops bytes. Raises TypeRefused, naming the type, if it could not be loaded again."""
     import skops.io
 
     kind = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
@@ -63,7 +63,7 @@ def dump_pipeline(estimator: Any) -> bytes:
 
 
 def load_pipeline(name: str, data: bytes) -> Any:
-    """The estimator in `data`, once sizes, types and state are known to be allowed. Raises ModelRefused."""
+    """The estimator in `data`, after its sizes, types and state were checked. Raises ModelRefused."""
     import skops.io
 
     from registry.model.state_check import BadState, check_state
@@ -74,7 +74,7 @@ def load_pipeline(name: str, data: bytes) -> Any:
         if foreign:
             raise ModelRefused(f"{name}: model.skops holds {', '.join(foreign)}, which is not on the allow-list")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a version that differs is said by the golden rows, if it matters
+            warnings.simplefilter("ignore")  # if a different version matters, the golden rows show it
             estimator = skops.io.loads(data, trusted=sorted(ALLOWED))
             check_state(estimator)
             return estimator
@@ -90,7 +90,7 @@ def load_pipeline(name: str, data: bytes) -> Any:
 
 
 def native_types(data: bytes) -> list[str]:
-    """Types in a skops file that a library in C++ loads from bytes of its own; nothing is constructed by looking."""
+    """Types in a skops file that a C++ library loads from its own bytes. Constructs nothing."""
     import skops.io
 
     unpacked_size(data)
@@ -98,7 +98,7 @@ def native_types(data: bytes) -> list[str]:
 
 
 def foreign_types(data: bytes) -> list[str]:
-    """Types in a skops file that neither skops nor we allow; nothing is constructed by looking."""
+    """Types in a skops file that neither skops nor this allow-list permits. Constructs nothing."""
     import skops.io
 
     return sorted(set(skops.io.get_untrusted_types(data=data)) - ALLOWED)

@@ -1,4 +1,4 @@
-"""A model's manifest: what it is, and the digest and size of every file beside it. Written last, once."""
+"""A model's manifest: what the model is made of, and the digest and size of each of its files. Written last."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ServedBy = Literal["onnx", "pipeline"]
 
 
 class Feature(msgspec.Struct, frozen=True):
-    """One input, with its unit and the range that training saw (None: not known)."""
+    """An input, with its unit and its range in the training data (None: not known)."""
 
     name: str
     unit: str = ""
@@ -31,7 +31,7 @@ class Feature(msgspec.Struct, frozen=True):
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file of the payload; size in bytes."""
+    """A file of the payload. Its size is in bytes."""
 
     sha256: str
     size: int
@@ -46,13 +46,13 @@ class Manifest(msgspec.Struct, frozen=True):
     saved_at: str  # ISO 8601, UTC
     metadata: dict[str, Any]
     files: dict[str, File]
-    signature: str = ""  # signing.py writes and checks it on the bytes
+    signature: str = ""  # signing.py adds and checks it on the encoded bytes
 
 
 def plain(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """`value` as JSON keeps it: NumPy's numbers and arrays as Python's, what is not finite as null, times as text.
+    """`value` as JSON: NumPy numbers and arrays become Python's, non-finite numbers null, times text.
 
-    Raises InvalidInput, naming the type, for what has no such form, and for what is nested more than MAX_DEPTH deep.
+    Raises InvalidInput for other types, naming the type, and for more than MAX_DEPTH nested levels.
     """
     if depth < 0:
         raise InvalidInput(f"metadata is nested more than {MAX_DEPTH} deep, or holds itself")
@@ -78,14 +78,14 @@ def describe(data: bytes) -> File:
 
 
 def encode(manifest: Manifest) -> bytes:
-    """Without its signature."""
+    """The manifest as JSON, without its signature."""
     plain = msgspec.to_builtins(manifest)
     del plain["signature"]
     return (json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def decode(data: bytes, name: str, digest: str) -> Manifest:
-    """Raises ModelRefused when `data` is not the manifest that was registered under `digest`."""
+    """The manifest in `data`. Raises ModelRefused if it was not registered under `digest`."""
     if hashlib.sha256(data).hexdigest() != digest:
         raise refused(name, f"{FILE} does not match its digest")
     try:
@@ -95,7 +95,7 @@ def decode(data: bytes, name: str, digest: str) -> Manifest:
 
 
 def check_file(name: str, path: str, data: bytes, files: Mapping[str, File]) -> bytes:
-    """`data`, if it is the file that the manifest names. Raises ModelRefused."""
+    """Returns `data` if it matches the manifest's digest of the file. Raises ModelRefused."""
     expected = files.get(path)
     if expected is None:
         raise refused(name, f"{path} is not in its manifest")

@@ -1,6 +1,6 @@
-"""What a manifest and a model's metadata may hold: checked when they come in, and shown only as far as they are so.
+"""The allowed content of manifests and metadata: checked at registration, and again before it is shown.
 
-A list or a page is made of many models; one whose metadata is odd must not take the others with it.
+A list contains many models; one with invalid metadata must not break the list.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from zelador.errors import InvalidInput
 
 MAX_METADATA = 65_536  # bytes as JSON, without the confusion matrix
 MAX_CONFUSION = 1_048_576
-MAX_ANNOTATED = 524_288  # with all that people wrote later
-MAX_NAMES = 10_000  # features, classes
+MAX_ANNOTATED = 524_288  # bytes including all later annotations
+MAX_NAMES = 10_000  # features or classes
 MAX_NAME = 256  # characters of a feature or a class
 MAX_UNIT = 64
 MAX_FILES = 200
@@ -28,17 +28,17 @@ MAX_KEY = 256
 LARGEST_INTEGER = 1 << 63
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
-MAX_LOOKED_AT = 4_096
+MAX_CHECKED_IDS = 4_096
 MAX_DOCUMENT = 16_777_216  # bytes
 
 Check = Callable[[Any], bool]
 
-# By identity: a registered model's metadata never changes, and a list shows the same again and again.
+# By identity: the metadata of a registered model never changes, and lists show the same objects repeatedly.
 _looked_at: dict[int, tuple[object, tuple[Mapping[str, Any], list[str]]]] = {}
 
 
 def check_manifest(given: Manifest) -> None:
-    """Raises InvalidInput, naming what is wrong."""
+    """Checks a manifest. Raises InvalidInput, naming what is wrong."""
     names = [feature.name for feature in given.features]
     _each_once("features", names)
     _each_once("classes", list(given.classes))
@@ -59,13 +59,13 @@ def check_manifest(given: Manifest) -> None:
 
 
 def check_metadata(given: Mapping[str, Any], most: int = MAX_METADATA) -> None:
-    """Of a model that is registered. Raises InvalidInput, naming the key."""
+    """Checks the metadata of a model at registration. Raises InvalidInput, naming the key."""
     size = 0
     for key, value in given.items():
         if trouble := _trouble({key: value}):
             raise InvalidInput(f"metadata.{str(key)[:80]}: {trouble}")
         if not fits(key, value):
-            raise InvalidInput(f"metadata.{key}: {SHAPES[key][1]} belongs there, or null")
+            raise InvalidInput(f"metadata.{key}: must be {SHAPES[key][1]}, or null")
         if key == "confusion":
             if _size(value) > MAX_CONFUSION:
                 raise InvalidInput("metadata.confusion: it has more than 1 MiB")
@@ -76,21 +76,19 @@ def check_metadata(given: Mapping[str, Any], most: int = MAX_METADATA) -> None:
 
 
 def check_annotation(merged: Mapping[str, Any]) -> None:
-    """Of metadata with what people wrote: any shape that can be shown. Raises InvalidInput."""
+    """Checks annotated metadata, which may have any shape that can be shown. Raises InvalidInput."""
     for key, value in merged.items():
         if trouble := _trouble({key: value}):
             raise InvalidInput(f"metadata.{str(key)[:80]}: {trouble}")
     if (size := _size({key: value for key, value in merged.items() if key != "confusion"})) > MAX_ANNOTATED:
-        raise InvalidInput(
-            f"metadata has {size:,} bytes as JSON; with what was written later it may have {MAX_ANNOTATED:,}"
-        )
+        raise InvalidInput(f"metadata has {size:,} bytes as JSON; including annotations it may have {MAX_ANNOTATED:,}")
 
 
 def shown(metadata: object) -> tuple[Mapping[str, Any], list[str]]:
-    """Metadata as it can be shown, and the keys whose values cannot: what was kept before it was checked may be odd."""
+    """The metadata that can be shown, and the keys whose values cannot: old metadata may be unchecked."""
     known = _looked_at.get(id(metadata))
     if known is None or known[0] is not metadata:
-        if len(_looked_at) >= MAX_LOOKED_AT:
+        if len(_looked_at) >= MAX_CHECKED_IDS:
             _looked_at.clear()
         known = _looked_at[id(metadata)] = (metadata, _shown(metadata))
     return known[1]
@@ -110,7 +108,7 @@ def _can_be_shown(key: object, value: object) -> bool:
 
 
 def shown_document(data: bytes) -> Mapping[str, Any]:
-    """A JSON file beside a model, such as its report; empty when it is damaged, or cannot be shown as it is."""
+    """The content of a model's JSON file, such as its report; empty if it is damaged or cannot be shown."""
     try:
         found = msgspec.json.decode(data) if len(data) <= MAX_DOCUMENT else None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -119,12 +117,12 @@ def shown_document(data: bytes) -> Mapping[str, Any]:
 
 
 def fits(key: str, value: object) -> bool:
-    """Whether the value has the shape that is known for the key."""
+    """True if the value has the shape that the key requires."""
     return value is None or key not in SHAPES or SHAPES[key][0](value)
 
 
 def _trouble(value: object) -> str | None:
-    """Why a value cannot be written as JSON by everyone; level by level, so that no depth can exhaust the stack."""
+    """Why a value is not portable JSON; None if it is. Iterates level by level, so that no depth exhausts the stack."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH + 1):
         deeper: list[Any] = []
@@ -140,7 +138,7 @@ def _trouble(value: object) -> str | None:
                     return "it has a number of more than 64 bits"
             elif isinstance(each, Mapping):
                 if any(not isinstance(key, str) or len(key) > MAX_KEY or not _encodable(key) for key in each):
-                    return f"it has a key that is no text of up to {MAX_KEY} characters"
+                    return f"it has a key that is not a text of up to {MAX_KEY} characters"
                 deeper += each.values()
             elif isinstance(each, list | tuple):
                 deeper += each
@@ -170,10 +168,10 @@ def _each_once(what: str, names: list[str]) -> None:
     for name in names:
         if not 0 < len(name) <= MAX_NAME or not _clean(name):
             raise InvalidInput(
-                f"{name[:80]!r} among its {what} has none or more than {MAX_NAME} characters, or a control character"
+                f"{name[:80]!r} among its {what} is empty, has more than {MAX_NAME} characters, or a control character"
             )
     if len(set(names)) != len(names):
-        raise InvalidInput(f"its {what} are not each named once")
+        raise InvalidInput(f"its {what} must have different names")
 
 
 # ── the shapes of known keys ─────────────────────────────────────────────────────────────────
@@ -188,7 +186,7 @@ def _text(most: int) -> Check:
 
 
 def _mapping(check: Check, most: int = 1_000) -> Check:
-    """Null stands for what is not known."""
+    """Null means not known."""
 
     def checked(value: object) -> bool:
         if not isinstance(value, Mapping) or len(value) > most:
@@ -217,7 +215,7 @@ def _confusion(value: object) -> bool:
 
 
 def _data(value: object) -> bool:
-    """Known parts of it; others may be anything."""
+    """Checks the known keys; others may have any value."""
     if not isinstance(value, Mapping):
         return False
     known: dict[str, Check] = {

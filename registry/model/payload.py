@@ -1,4 +1,4 @@
-"""A model's files in the store: written once under an id that nobody else uses, checked at every read."""
+"""A model's files in the store: written once under a unique id, and checked at every read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOLDER = "models"
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Files that are in the store and that no entry names yet."""
+    """Files in the store that no log entry names yet."""
 
     upload: str
     digest: str
@@ -35,7 +35,7 @@ class Payload:
         self._keyring = keyring
 
     def put(self, name: str, files: Mapping[str, bytes], saved: Manifest) -> Placed:
-        """The manifest last: where it is, the others are."""
+        """Writes the files, the manifest last: if it exists, the others do too."""
         upload = uuid.uuid4().hex
         for path, data in files.items():
             self._store.put_stream(f"{FOLDER}/{name}/{upload}/{path}", [data])
@@ -44,25 +44,25 @@ class Payload:
         return Placed(upload, manifest.describe(sealed).sha256)
 
     def manifest(self, model: Model, trusted: int) -> Manifest:
-        """Of a registered model, under its present name (the file keeps the first one: its digest is the model's).
+        """The manifest of a registered model, with its current name (the file has the first one, and never changes).
 
-        `trusted`: one that was registered up to that entry needs no signature.
+        `trusted`: a model registered up to that entry needs no signature.
 
         Raises ModelNotFound, ModelRefused.
         """
         data = self._store.read(f"{folder(model)}/{manifest.FILE}")
         if data is None:
-            raise ModelNotFound(f"the files of {model.name} are gone; restore the registry from a backup")
+            raise ModelNotFound(f"the files of {model.name} are missing; restore the registry from a backup")
         found = manifest.decode(data, model.name, model.digest)
         if model.seq > trusted:
             self.check_signed(model.name, data)
-        metadata, damaged = shown(found.metadata)  # it may be from before metadata was checked
+        metadata, damaged = shown(found.metadata)  # old metadata may be unchecked
         if found.name == model.name and not damaged:
             return found
         return msgspec.structs.replace(found, name=model.name, metadata=dict(metadata))
 
     def signed_manifest(self, model: Model) -> bytes | None:
-        """The manifest's bytes, if a key of ours signed them."""
+        """The manifest's bytes, if a key of this registry signed them."""
         data = self._store.read(f"{folder(model)}/{manifest.FILE}")
         try:
             return data if data is not None and self._keyring.proves("manifest", data) else None
@@ -70,7 +70,7 @@ class Payload:
             return None
 
     def check_signed(self, name: str, data: bytes) -> None:
-        """Raises ModelRefused unless one of our keys signed the manifest, or there is no key."""
+        """Raises ModelRefused unless a key of this registry signed the manifest, or the registry has no key."""
         if not self._keyring:
             return
         try:
@@ -81,16 +81,16 @@ class Payload:
         raise manifest.refused(name, f"{manifest.FILE} is not signed by a key of ZELADOR_REGISTRY__SIGNING_KEY")
 
     def file(self, model: Model, found: Manifest, path: str) -> bytes:
-        """Raises ModelNotFound, ModelRefused."""
+        """The content of a file. Raises ModelNotFound, ModelRefused."""
         if path not in found.files:
             raise ModelNotFound(f"{model.name} has no file {path!r}")
         data = self._store.read(f"{folder(model)}/{path}")
         if data is None:
-            raise ModelNotFound(f"{path} of {model.name} is gone; restore the registry from a backup")
+            raise ModelNotFound(f"{path} of {model.name} is missing; restore the registry from a backup")
         return manifest.check_file(model.name, path, data, found.files)
 
     def remove(self, key: str) -> None:
-        """The files of an upload (`name/upload`) that was condemned."""
+        """Deletes the files of a condemned upload (`name/upload`)."""
         for item in list(self._store.list(f"{FOLDER}/{key}")):
             self._store.delete(item.key)
 
@@ -103,5 +103,5 @@ def folder(model: Model) -> str:
 
 
 def path_of(model: Model) -> str:
-    """Of the model's artefact, from the store's root."""
+    """The key of the model's artifact, relative to the store."""
     return f"{folder(model)}/{PIPELINE}"

@@ -1,4 +1,4 @@
-"""From readings as people write them to the rows that a classifier takes, and back to answers."""
+"""Converts readings from a request into rows for a classifier, and the result into answers."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from zelador.errors import InvalidInput
 
 
 class Answer(TypedDict):
-    """What a model says of one reading."""
+    """The prediction of a model for one reading."""
 
-    label: Annotated[str, Field(description="What it is.")]
-    confidence: Annotated[float | None, Field(description="The label's probability, 0 to 1; null without any.")]
-    probabilities: Annotated[dict[str, float] | None, Field(description="By label; null for a model that has none.")]
+    label: Annotated[str, Field(description="The predicted label.")]
+    confidence: Annotated[
+        float | None, Field(description="Probability of the label, 0 to 1; null if the model gives none.")
+    ]
+    probabilities: Annotated[
+        dict[str, float] | None, Field(description="Probabilities by label; null if the model gives none.")
+    ]
 
 
 def rows_of(readings: Sequence[Mapping[str, Any]], features: Sequence[str]) -> Rows:
-    """(readings, features) values. Raises InvalidInput, naming the reading and the feature."""
+    """The values as an array (readings, features). Raises InvalidInput, naming the reading and the feature."""
     return np.array(
         [[_number(reading, feature, index) for feature in features] for index, reading in enumerate(readings)],
         dtype=np.float64,
@@ -31,7 +35,7 @@ def rows_of(readings: Sequence[Mapping[str, Any]], features: Sequence[str]) -> R
 
 
 def answers_of(classifier: Classifier, readings: Sequence[Mapping[str, Any]]) -> list[Answer]:
-    """Of each reading."""
+    """The answer for each reading."""
     answer = classifier.classify(rows_of(readings, classifier.features))
     if answer.probabilities is None:
         return [{"label": label, "confidence": None, "probabilities": None} for label in answer.labels]
@@ -49,4 +53,4 @@ def _number(reading: Mapping[str, Any], feature: str, index: int) -> float:
             return float(value)
     except OverflowError:  # an integer beyond any float
         pass
-    raise InvalidInput(f"readings[{index}].{feature}: a finite number is needed, got {str(value)[:80]!r}")
+    raise InvalidInput(f"readings[{index}].{feature}: must be a finite number, not {str(value)[:80]!r}")

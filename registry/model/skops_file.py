@@ -1,4 +1,4 @@
-"""A skops file is a zip inside the model's zip. Its sizes are bounded as they are read, before skops opens it."""
+"""Limits the sizes in a skops file, which is a zip, while reading it and before skops opens it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from registry.errors import ModelRefused
 
 MAX_UNPACKED = 1 << 30  # bytes of all members
 MAX_SCHEMA = 1 << 26  # bytes of schema.json; a forest of 500 trees has 5 MiB
-MAX_MEMBERS = 50_000  # each array is one
+MAX_MEMBERS = 50_000  # one for each array
 SCHEMA = "schema.json"
 CHUNK = 1 << 20
-ENTRY = b"PK\x01\x02"  # begins each entry of a zip's central directory
+ENTRY = b"PK\x01\x02"  # the beginning of each entry of a zip's central directory
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 1
 
 
 def unpacked_size(data: bytes, most: int = MAX_UNPACKED) -> int:
-    """Bytes of all members, as they were read and not as the zip states them. Raises ModelRefused above a bound."""
-    if data.count(ENTRY) > MAX_MEMBERS:  # before zipfile makes an object of each
+    """Total bytes of all members, as read, not as the zip states. Raises ModelRefused above a limit."""
+    if data.count(ENTRY) > MAX_MEMBERS:  # before zipfile creates an object for each
         raise ModelRefused(f"model.skops holds more than {MAX_MEMBERS} files")
     total = 0
     try:
@@ -51,7 +51,7 @@ def _size(packed: zipfile.ZipFile, info: zipfile.ZipInfo, bound: int) -> int:
 
 
 def mentions(data: bytes, word: bytes) -> bool:
-    """Whether schema.json holds `word`, of a file whose sizes were bounded."""
+    """True if schema.json contains `word`. The sizes of the file must have been checked."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             return word in packed.read(SCHEMA)

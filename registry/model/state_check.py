@@ -1,7 +1,7 @@
 """Checks the state of a loaded estimator before it predicts.
 
-scikit-learn's compiled code follows child, feature and sample indices without looking whether they exist: it expects
-state that `fit` made. A file can hold any state, so what such code would follow is checked here, once, at load.
+scikit-learn's compiled code follows child, feature and sample indices without bounds checks, because it expects state
+from `fit`. A file can contain any state, so this module checks those indices once, at load.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 MAX_OBJECTS = 2_000_000
 PLAIN = (str, bytes, bytearray, int, float, bool, type(None), np.generic, type, slice)
-OUTLIERS = ("IsolationForest", "OneClassSVM", "LocalOutlierFactor", "SVR", "NuSVR")  # no classifiers
+OUTLIERS = ("IsolationForest", "OneClassSVM", "LocalOutlierFactor", "SVR", "NuSVR")  # not classifiers
 POINTS = ("_tree", "NeighborsBase")
 PLACES = {  # by type: the attribute, and the class of its owner
     "Tree": ("tree_", "BaseDecisionTree"),
@@ -27,11 +27,11 @@ PLACES = {  # by type: the attribute, and the class of its owner
 
 
 class BadState(ValueError):
-    """The state is one that no training makes."""
+    """The state cannot come from training."""
 
 
 def check_state(estimator: Any) -> None:
-    """Raises BadState. Trees of neighbors are built again from their points, not taken from the file."""
+    """Checks an estimator. Raises BadState. Neighbor trees are rebuilt from their points, not taken from the file."""
     for found in _objects(estimator):
         kind = type(found)
         _check_places(found)
@@ -45,7 +45,7 @@ def check_state(estimator: Any) -> None:
 
 
 def _objects(root: Any) -> Iterable[Any]:
-    """Every object that the estimator reaches, each once, the inner ones first."""
+    """Every object reachable from the estimator, each once, inner objects first."""
     seen: dict[int, Any] = {}
     order: list[Any] = []
     waiting: list[Any] = [root]
@@ -75,7 +75,7 @@ def _parts(found: Any) -> list[Any]:
 
 
 def _check_places(found: Any) -> None:
-    """A tree stands where the checks below find it, and nowhere else."""
+    """Checks that trees occur only where the checks below look for them."""
     own = getattr(found, "__dict__", {})
     for part in _parts(found):
         if (place := PLACES.get(type(part).__name__)) is not None:
@@ -85,7 +85,7 @@ def _check_places(found: Any) -> None:
 
 
 def _check_shadows(found: Any, kind: type) -> None:
-    """An attribute in place of a method or a constant of the class would go around what is checked here."""
+    """Checks that no attribute shadows a method or constant of the class, which would bypass these checks."""
     for name in getattr(found, "__dict__", {}):
         _require(not hasattr(kind, name), f"its {kind.__name__} has a {name} of its own")
 
@@ -107,7 +107,7 @@ def _check_one(found: Any, bases: set[str]) -> None:
 
 
 def _features(found: Any) -> int:
-    """How many columns it takes. Without this number scikit-learn takes rows of any width."""
+    """The number of columns. Without it scikit-learn accepts rows of any width."""
     count = vars(found).get("n_features_in_")
     _require(type(count) is int and count > 0, f"its {type(found).__name__} does not say how many features it takes")
     return int(count)
@@ -126,7 +126,7 @@ def _check_tree(tree: Any, features: int) -> None:
 
 
 def _check_nodes(left: Any, right: Any, feature: Any, leaf: Any, features: int) -> None:
-    """Children come behind their parent, so that every way down ends."""
+    """Checks that children follow their parent in the array, so that every path ends."""
     own, count, inner = np.arange(len(left)), len(left), ~leaf
     for child in (left[inner].astype(np.int64), right[inner].astype(np.int64)):
         _require(bool(((child > own[inner]) & (child < count)).all()), "a tree has a child that is not in it")
@@ -135,7 +135,7 @@ def _check_nodes(left: Any, right: Any, feature: Any, leaf: Any, features: int) 
 
 
 def _check_trees(ensemble: Any, bases: set[str]) -> None:
-    """Such an ensemble checks the rows once and hands them to its trees unchecked."""
+    """Checks the trees of an ensemble, which validates the rows once and passes them to the trees unchecked."""
     features, trees = _features(ensemble), ensemble.estimators_
     members = trees.ravel().tolist() if isinstance(trees, np.ndarray) else list(trees)
     _require(bool(members), "an ensemble has no trees")
@@ -194,7 +194,7 @@ def _check_neighbors(found: Any, bases: set[str]) -> None:
 
 
 def _same(own: Any, given: Any) -> bool:
-    """Whether two trees of points hold the same indices."""
+    """True if two neighbor trees have the same indices."""
     (_, indices, nodes, *_), (_, given_indices, given_nodes, *_) = own.__getstate__(), given.__getstate__()
     names = ("idx_start", "idx_end", "is_leaf")
     return np.array_equal(indices, given_indices) and all(
@@ -215,7 +215,7 @@ def _tree_types() -> dict[tuple[str, str], Any]:
 
 
 def _check_support(found: Any) -> None:
-    """A support vector machine: libsvm is given bare pointers to these arrays."""
+    """Checks a support vector machine: libsvm gets raw pointers to these arrays."""
     features, classes = _features(found), len(found.classes_)
     pairs = classes * (classes - 1) // 2
     vectors = len(found.support_)

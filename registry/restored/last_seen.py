@@ -1,7 +1,7 @@
-"""The newest entry of the registry's log that any service saw, kept in Redis: a log that lost its end is whole, and so
-is another registry's; only somebody who knows the log from before can tell.
+"""The newest entry of the registry's log that any service has seen, recorded in Redis.
 
-One record for all services of a prefix. It goes forward only, by whoever saw the log go on from what stands there.
+A log that lost its newest entries still verifies, and so does another registry's log. Only this record shows the loss.
+All services of a prefix share one record. It only moves forward: whoever updates it found the old entry in the log.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from zelador.buffer.keys import Keys
 from zelador.errors import Unavailable
 from zelador.settings import RedisSettings
 
-LIMIT_S = 1.0  # of an answer to a command that can do without
+LIMIT_S = 1.0  # time limit for a command that can work without the record
 
-# KEYS 1 registry-seen   ARGV 1 the record as it was read (empty: there was none)  2 the new one
-# Gives 1 when it was replaced, 0 when another was first.
+# KEYS 1 registry-seen   ARGV 1 the record that was read (empty: none)  2 the new one
+# Returns 1 if it was replaced, 0 if another process was first.
 ADVANCE = """
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
@@ -34,19 +34,19 @@ class Seen(msgspec.Struct, frozen=True):
     etag: str
     at: str  # ISO 8601, UTC
     by: str  # the process
-    accepted: str = ""  # when, by whom and why an operator last said that a restored or other registry is meant
+    accepted: str = ""  # when, by whom and why an operator last accepted a restored or replaced registry
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What stands in Redis; `seen` is None when nothing does, or nothing that can be read."""
+    """The record in Redis; `seen` is None if there is none, or it cannot be read."""
 
     raw: bytes
     seen: Seen | None
 
 
 class LastSeen:
-    """Every call may raise redis.RedisError."""
+    """Reads and writes the record. Every call may raise redis.RedisError."""
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._client = client
@@ -61,16 +61,16 @@ class LastSeen:
             return Record(raw, None)
 
     def advance(self, record: Record, now: Seen) -> bool:
-        """Writes `now` if `record`, as it was read, still stands there; else another process was first."""
+        """Writes `now` if the record is still `record`; False if another process was first."""
         return bool(self._advance([self._key], [record.raw, msgspec.json.encode(now)]))
 
     def accept(self, now: Seen) -> None:
-        """Writes `now`, whatever stands there: an operator says so."""
+        """Writes `now` unconditionally, on behalf of an operator."""
         self._client.set(self._key, msgspec.json.encode(now))
 
 
 def ask(settings: RedisSettings) -> tuple[Seen | None, str | None]:
-    """What was last seen, for a command that can do without it, and why that is not known; quick, and never raises."""
+    """The entry last seen, or why it is not known. For commands that work without it: quick, and never raises."""
     try:
         with connect_redis(settings.model_copy(update={"timeout_s": min(LIMIT_S, settings.timeout_s)})) as client:
             seen = LastSeen(client, settings.prefix).read().seen

@@ -106,7 +106,7 @@ class Bucket:
         self._repeat("written", lambda: obstore.put(self._bucket, key, parts[0] if len(parts) == 1 else iter(parts)))
 
     def copy(self, source: str, key: str) -> None:
-        """Inside the bucket: the bytes do not come here."""
+        """Copies inside the bucket; the bytes are not downloaded."""
         import obstore
 
         parts_of(source)

@@ -17,7 +17,7 @@ def open_store(
 ) -> Store:
     """The store at `url`: a path, a file:// URL or a bucket's URL. Raises InvalidInput for any other URL.
 
-    Without `make`, no folder is created: for reading only.
+    Without `make`, for reading only, no folder is created.
     """
     text = str(url)
     parts = urlsplit(text)

@@ -1,4 +1,4 @@
-"""A local file as the pieces that a store writes."""
+"""A local file as chunks for a store to write."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ READ_CHUNK = 8 << 20  # bytes in memory at once; a bucket takes a file of one ch
 
 @dataclass(frozen=True, slots=True)
 class FileChunks:
-    """Can be iterated again, for another try. An empty file is one empty piece."""
+    """The chunks of a file. Can be iterated again for a retry. An empty file is one empty chunk."""
 
     path: Path
 

@@ -1,7 +1,7 @@
-"""A folder as a store: created files are whole, durable, and never overwritten.
+"""A folder as a store. Created files are complete, durable, and never overwritten.
 
-Write to a temporary name, fsync, link to the final name (which fails if it is taken), unlink, fsync the
-directory: after a cut of power a file is there with all its bytes, or not at all.
+It writes to a temporary name, calls fsync, links to the final name (which fails if it is taken), unlinks, and calls
+fsync on the directory: after a power cut a file exists with all its bytes, or not at all.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from zelador.errors import Corrupt, Unavailable
 from zelador.user import expanded
 
 TEMPORARY = ".tmp"
-STALE_S = 86_400.0  # a temporary file so old belongs to a process that died
+STALE_S = 86_400.0  # a temporary file older than this belongs to a process that died
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 RENAME_NOREPLACE = 1
 AT_FDCWD = -100
-MAX_DEPTH = 16  # folders in folders that are listed; ours are 5 deep
+MAX_DEPTH = 16  # nesting of folders in a listing; Zelador's are 5 deep
 KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -39,9 +39,9 @@ KINDS = {
 
 class Folder:
     def __init__(self, path: Path, make: bool = True) -> None:
-        """Makes the folder if need be. Raises Unavailable when it cannot be written.
+        """Creates the folder if necessary. Raises Unavailable if it is not writable.
 
-        Without `make` nothing is written, and a folder that is not there is an empty one.
+        Without `make` nothing is written, and a missing folder counts as empty.
         """
         self.path = expanded(path)
         if not make:
@@ -56,7 +56,7 @@ class Folder:
         return f"Folder({str(self.path)!r})"
 
     def create(self, key: str, data: bytes) -> bool:
-        """True: written now; False: the key is taken. Raises Uncertain only after the link was tried."""
+        """True: written; False: the key exists. Raises Uncertain only after an attempt to link."""
         final = self._path(key)
         temporary = self._write(final, [data])
         try:
@@ -68,7 +68,7 @@ class Folder:
             with contextlib.suppress(OSError):
                 temporary.unlink()
         try:
-            _sync_directory(final.parent)  # also when it was taken: who sees an entry may build on it
+            _sync_directory(final.parent)  # also if the key exists: whoever sees an entry may build on it
         except OSError as error:
             raise Uncertain(f"{final} may not be on the disk yet ({error})") from None
         return created
@@ -96,7 +96,7 @@ class Folder:
         self._sync(final)
 
     def copy(self, source: str, key: str) -> None:
-        """A hard link: payload is written once and never changed in place."""
+        """Makes a hard link: a payload is written once and never changed in place."""
         origin, final = self._path(source), self._path(key)
         try:
             self._make(final.parent)
@@ -120,7 +120,7 @@ class Folder:
         path = self._path(key)
         try:
             path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # a folder that is empty now goes too
+            with contextlib.suppress(OSError):  # also remove a folder that is now empty
                 while path.parent != self.path:
                     path = path.parent
                     path.rmdir()
@@ -136,7 +136,7 @@ class Folder:
         return self.path.joinpath(*parts_of(key))
 
     def _walk(self, directory: Path | str, prefix: str, after: str) -> Iterator[tuple[str, str]]:
-        """Key and path of each file; folders whose whole content sorts before `after` are passed over."""
+        """Key and path of each file. Skips folders whose whole content sorts before `after`."""
         try:
             entries = list(os.scandir(directory))
         except (FileNotFoundError, NotADirectoryError):
@@ -150,7 +150,7 @@ class Folder:
                 yield key, entry.path
 
     def _write(self, final: Path, pieces: Iterable[bytes], durable: bool = True) -> Path:
-        """A temporary file with all the bytes on the disk, and the final name's directory made."""
+        """Writes a durable temporary file, and creates the directory of the final name."""
         temporary = self.path / TEMPORARY / uuid.uuid4().hex
         try:
             self._make(final.parent)
@@ -182,13 +182,13 @@ class Folder:
     def _sync(self, final: Path) -> None:
         """Makes the name of a payload file durable."""
         try:
-            with contextlib.suppress(FileNotFoundError):  # a collection gave the upload up: the commit will say so
+            with contextlib.suppress(FileNotFoundError):  # a collection condemned the upload: the commit will report it
                 _sync_directory(final.parent)
         except OSError as error:
             raise self._cannot("written", error) from None
 
     def _make(self, directory: Path) -> None:
-        """Parents first, each made durable in its own parent."""
+        """Creates a directory, parents first, each durable in its own parent."""
         if directory.is_dir():
             return
         if directory.parent != directory:
@@ -200,7 +200,7 @@ class Folder:
             raise NotADirectoryError(errno.ENOTDIR, "is not a folder", str(directory))
 
     def _sweep(self) -> None:
-        """A kill leaves files only here."""
+        """The folder for temporary files: a killed process leaves files only here."""
         oldest = time.time() - STALE_S
         for path in (self.path / TEMPORARY).iterdir():
             with contextlib.suppress(OSError):
@@ -210,7 +210,7 @@ class Folder:
     def _cannot(self, what: str, error: OSError) -> Unavailable:
         return Unavailable(
             f"the registry folder {self.path} cannot be {what} ({error.strerror or error}); "
-            "mend its permissions or its disk, or name another with ZELADOR_REGISTRY__URL"
+            "fix its permissions or its disk, or set another one with ZELADOR_REGISTRY__URL"
         )
 
 
@@ -227,7 +227,7 @@ def _link(temporary: Path, final: Path) -> bool:
 
 
 def _rename_noreplace(temporary: Path, final: Path) -> bool:
-    """Where a file system has no hard links. Raises OSError where there is no such rename either."""
+    """Renames without replacing, for file systems without hard links. Raises OSError if not supported either."""
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "renameat2"):
         raise OSError(errno.ENOTSUP, "the file system can neither link nor rename without replacing")
@@ -241,14 +241,14 @@ def _rename_noreplace(temporary: Path, final: Path) -> bool:
 
 
 def _contents(path: Path, key: str) -> bytes:
-    """Of a regular file within the limit of its kind: to open a pipe, or to read a device, could wait for ever.
+    """Opens a regular file within its size limit: opening a pipe or reading a device could block forever.
 
     Raises Corrupt, OSError.
     """
     _check_regular(path.lstat(), key)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY)
     with os.fdopen(descriptor, "rb") as file:
-        _check_regular(os.fstat(descriptor), key)  # it may have been replaced in between
+        _check_regular(os.fstat(descriptor), key)  # it may have been replaced since
         data = file.read(limit_of(key) + 1)
     check_size(key, len(data))
     return data
@@ -259,7 +259,7 @@ def _check_regular(found: os.stat_result, key: str) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), key)
     if not stat.S_ISREG(found.st_mode):
         raise Corrupt(
-            f"{key} is {KINDS.get(stat.S_IFMT(found.st_mode), 'no regular file')}, and no regular file: it was not "
+            f"{key} is {KINDS.get(stat.S_IFMT(found.st_mode), 'not a regular file')}, not a regular file: it was not "
             "written by Zelador; remove it, or restore the registry from a backup"
         )
     check_size(key, found.st_size)

@@ -1,11 +1,11 @@
-"""How large each kind of file may be: what lies in the folder may have been put there by anyone."""
+"""Size limits for each kind of file: anyone may have written the files in the folder."""
 
 from __future__ import annotations
 
 from zelador.errors import Corrupt
 
 MIB = 1 << 20
-# The first that fits the end or the beginning of a key; in bytes.
+# (suffix, prefix, bytes); the first match for a key counts.
 LIMITS = (
     ("log/", "", 16 * MIB),
     ("", "/manifest.json", 16 * MIB),
@@ -21,7 +21,7 @@ def limit_of(key: str) -> int:
 
 
 def check_size(key: str, size: int) -> None:
-    """Raises Corrupt."""
+    """Checks the size of a file. Raises Corrupt."""
     if size > (limit := limit_of(key)):
         raise Corrupt(
             f"{key} has {size:,} bytes, and files of its kind have at most {limit:,}: it was not written by Zelador; "

@@ -33,7 +33,7 @@ class Store(Protocol):
         """
 
     def read(self, key: str) -> bytes | None:
-        """The whole object; None if the key does not exist. Raises Corrupt if it is no regular file, or too large."""
+        """The whole object; None if the key does not exist. Raises Corrupt if it is irregular or too large."""
 
     def list(self, prefix: str, after: str = "") -> Iterator[Item]:
         """The items below the folder `prefix` whose keys sort after `after`, in order."""
@@ -45,8 +45,9 @@ class Store(Protocol):
         """
 
     def copy(self, source: str, key: str) -> None:
-        """Gives the payload `source` a second key that nobody else uses, without writing its bytes again where the
-        store can; durable when it returns. Neither key's deletion takes the other.
+        """Copies the payload `source` to a second unique key, without copying its bytes if the store supports it.
+
+        Durable when it returns. Deleting one key does not affect the other.
         """
 
     def replace(self, key: str, data: bytes) -> None:

@@ -92,7 +92,7 @@ def test_an_answer_that_is_too_large_to_keep_is_not_done_twice(api: Api, monkeyp
         assert client.post("/v1/keys", json={"role": "viewer"}, headers=headers).status_code == 201
         count = len(client.get("/v1/keys").json()["keys"])
         again = client.post("/v1/keys", json={"role": "viewer"}, headers=headers)
-        assert "was done before" in is_problem(again, 409, "conflict")
+        assert "was processed before" in is_problem(again, 409, "conflict")
         assert len(client.get("/v1/keys").json()["keys"]) == count
 
 

@@ -34,7 +34,7 @@ def test_no_number_of_changes_pushes_out_what_was_noted_before(
     assert len(names) > 10
     firsts = [json.loads((tmp_path / name).read_text().splitlines()[0])["id"] for name in names]
     assert firsts == sorted(firsts)
-    assert caplog.text.count("is kept as audit-") == len(names)
+    assert caplog.text.count("was renamed to audit-") == len(names)
     assert all((tmp_path / name).stat().st_mode & 0o777 == 0o600 for name in names)
 
 

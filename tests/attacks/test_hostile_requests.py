@@ -80,7 +80,7 @@ def test_a_message_on_which_the_broker_hangs_up_is_set_aside_with_the_true_reaso
     assert stack.worker._link.reconnects <= 12
     (reason,) = set_aside(stack)
     assert "the connection was lost" in reason
-    assert "on this message alone" in reason
+    assert "with only this message in flight" in reason
     ledger = stack.ledger.read()
     assert (ledger.classified, ledger.set_aside, ledger.waiting, ledger.unaccounted) == (50, 1, 0, 0)
 

@@ -63,7 +63,7 @@ def test_a_session_that_is_taken_over_is_counted_once_and_survives_a_restart(
     eventually(lambda: life.ingester.step() or life.lost == 1, "the loss to be counted")
     life.ingester.step()
     assert "may be lost" in (life.sessions.remark() or "")
-    assert "the broker has forgotten our session" in caplog.text
+    assert "the broker no longer has the session" in caplog.text
     life.end()
     again = Life(settings)
     assert again.lost == 1

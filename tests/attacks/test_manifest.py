@@ -159,8 +159,8 @@ def test_our_own_metadata_is_checked_too(tmp_path: Path, monkeypatch: pytest.Mon
     own: dict[str, Any] = {}
     own["own"] = own
     for metadata, said in (
-        ({"metrics": {"F1": "0.9"}}, r"metadata\.metrics: numbers by name"),
-        ({"tags": "a"}, r"metadata\.tags: a list of short texts"),
+        ({"metrics": {"F1": "0.9"}}, r"metadata\.metrics: must be numbers by name"),
+        ({"tags": "a"}, r"metadata\.tags: must be a list of short texts"),
         ({"z": nested(40)}, "nested more than 32 deep"),
         ({"own": own}, "nested more than 32 deep"),
         ({"z": "x" * 70_000}, "bytes as JSON"),

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from admin.api.health import healthz
 from admin.classifiers import Classifiers
-from registry.cage.child import KEPT
+from registry.cage.child import CACHED_MODELS
 from registry.registry import Registry
 from tests.small_models import select_one, upload
 
@@ -72,11 +72,11 @@ def test_a_model_that_hangs_is_ended_and_the_others_go_on(registry: Registry, mo
 
 def test_more_models_than_are_kept_are_loaded_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here and in the process the same ones are given up."""
-    for index in range(KEPT):
+    for index in range(CACHED_MODELS):
         registry.save(f"m{index}", upload(with_probabilities=index % 2 == 0), by="test")
     found = Classifiers(registry, timeout_s=60.0, at_once=2)
     try:
-        for name in ("small", *(f"m{index}" for index in range(KEPT)), "small", "m0", "small", "m1"):
+        for name in ("small", *(f"m{index}" for index in range(CACHED_MODELS)), "small", "m0", "small", "m1"):
             assert found.classify(name, [READING])[0]["label"] in ("no", "yes")
     finally:
         found.close()

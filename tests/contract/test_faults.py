@@ -179,7 +179,7 @@ def test_a_packet_that_never_ends_is_given_up(make_to: Make) -> None:
 def test_bytes_that_are_no_mqtt_are_one_clear_sentence(make_to: Make) -> None:
     with (
         ScriptedBroker((b"", None), connack=b"HTTP/1.1 400 Bad Request\r\n\r\n") as broker,
-        pytest.raises(Unavailable, match="is it a broker"),
+        pytest.raises(Unavailable, match="is it an MQTT broker"),
     ):
         make_to(broker.url, "one", patience=0.0, mqtt={"connect_timeout_s": 1.0})
 
@@ -209,7 +209,7 @@ def test_without_our_socket_paho_goes_on_alone(make: Make, mark: str, monkeypatc
 
     monkeypatch.setattr(Client, "_create_socket", mqtt.Client._create_socket)
     receiver, sender = make(f"r-{mark}", f"{mark}/+", persistent=True), make(f"s-{mark}")
-    assert "does not take our socket" in caplog.text
+    assert "does not use the buffered socket" in caplog.text
     payloads = [b"%d" % number for number in range(300)]
     assert deliver(sender, receiver, payloads, f"{mark}/a") == payloads
     cut(receiver)  # what was acknowledged a moment before may be so in vain: a busy broker has not read it yet
@@ -246,4 +246,4 @@ def test_a_session_that_the_broker_has_forgotten_is_said_and_counted(make_to: Ma
             receiver.receive(10, 0.05)
         assert collect(receiver, 1)
         assert receiver.sessions_lost == 1
-        assert "the broker has forgotten our session: what it held for one is lost" in caplog.text
+        assert "the broker no longer has the session of one: the messages that it held are lost" in caplog.text

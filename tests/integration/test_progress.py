@@ -63,7 +63,7 @@ def test_readiness_metric_and_log_say_that_nothing_gets_on(
         assert said is not None
         assert "cannot store readings: " in said.json()["detail"]
         eventually(lambda: "zelador_stalled 1.0" in httpx.get(f"{base}/metrics").text, "the metric")
-        assert any(line.startswith("nothing gets on: ") for line in caplog.messages)
+        assert any(line.startswith("stalled: ") for line in caplog.messages)
         monkeypatch.setenv("ZELADOR_METRICS__PORT", str(ingesting.metrics.port))
         with pytest.raises(Exception, match="1"):
             health(None)
@@ -71,7 +71,7 @@ def test_readiness_metric_and_log_say_that_nothing_gets_on(
         own.process.send_signal(signal.SIGCONT)
         eventually(lambda: (answer := ready()) is not None and answer.status_code == 200, "it to get on again")
         health(None)
-        eventually(lambda: "it gets on again" in caplog.messages, "the log to say so")
+        eventually(lambda: "making progress again" in caplog.messages, "the log to say so")
         client = own.client()
         key = f"{{{ingesting.redis.prefix}}}:ledger"
         eventually(lambda: client.hget(key, "accepted") == b"9", "all readings")

@@ -153,7 +153,7 @@ def test_a_payload_of_which_only_the_beginning_was_kept_is_not_taken_in(site: Si
     big = b'{"lux": 1, "temperature": 2, "vibration": 3, "more": "' + b"x" * 1_100_000 + b'"}'
     (kept,) = site.refuse(big)
     done = site.quarantine.replay(kept)
-    assert (done.outcome, done.reason) == ("not_whole", "only its first 65536 bytes were kept")
+    assert (done.outcome, done.reason) == ("not_whole", "only its first 65536 bytes were stored")
     assert site.quarantine.get(kept).length == len(big)
 
 
@@ -193,7 +193,7 @@ def test_it_is_bounded_by_age_and_says_how_full_it_is(settings: Settings) -> Non
 
 @pytest.mark.parametrize("given", ["", "x", "1-", "1-1 ", "+", "-", "(1-1", "1-1\n"])
 def test_what_is_no_id_is_said_to_be_none(site: Site, given: str) -> None:
-    with pytest.raises(InvalidInput, match="no id of the quarantine"):
+    with pytest.raises(InvalidInput, match="not an id of the quarantine"):
         site.quarantine.get(given)
 
 

@@ -107,7 +107,7 @@ def test_a_stop_while_redis_is_away_ends_the_waiting(own: OwnRedis, mark: str) -
     writer.patient.open(10.0)
     own.kill()
     writer.patient.wait = lambda _seconds: stop.set()
-    with pytest.raises(Stopping, match="told to stop while waiting to store readings"):
+    with pytest.raises(Stopping, match="asked to stop while waiting to store readings"):
         writer.append([entry("never stored")], [])
 
 

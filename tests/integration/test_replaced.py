@@ -147,7 +147,7 @@ def test_both_say_so_and_the_worker_goes_on_until_it_is_accepted(
         assert device.asks() == "newer"  # the model that it has
         answer = httpx.get(ready)
         assert (answer.status_code, answer.json()["ready"]) == (200, True)
-        assert answer.json()["detail"].startswith("readings get on, but: log/00000005.json is not the entry")
+        assert answer.json()["detail"].startswith("processing readings, but: log/00000005.json is not the entry")
         for name, value in environment(local).items():
             monkeypatch.setenv(name, value)
         health = zelador("health")

@@ -13,5 +13,5 @@ def test_a_burst_in_each_period_and_a_count_of_the_rest() -> None:
     assert not limit.due()
     now[0] = 60.0
     assert limit.due()
-    assert limit.take_skipped() == " (4 lines like this one were left out)"
+    assert limit.take_skipped() == " (4 similar lines were suppressed)"
     assert limit.take_skipped() == ""

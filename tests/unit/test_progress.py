@@ -17,11 +17,11 @@ WELL = Facts(turned_at=100.0, held=5, progressed_at=99.0)
     [
         (WELL, None),
         (Facts(100.0, held=0, progressed_at=0.0), None),  # nothing is held: idle, not stalled
-        (Facts(100.0, held=1_000, progressed_at=69.0), "1000 messages are held and none was finished for 31 s"),
+        (Facts(100.0, held=1_000, progressed_at=69.0), "1000 messages are held and none has completed for 31 s"),
         (Facts(100.0, held=1_000, progressed_at=71.0), None),
         (
             Facts(100.0, held=7, progressed_at=0.0, why="more than 200000 readings wait to be classified"),
-            "7 messages are held and none was finished for 100 s: more than 200000 readings wait to be classified",
+            "7 messages are held and none has completed for 100 s: more than 200000 readings wait to be classified",
         ),
         (
             Facts(100.0, redis_error="cannot store readings: OOM", redis_away_since=60.0),
@@ -30,7 +30,7 @@ WELL = Facts(turned_at=100.0, held=5, progressed_at=99.0)
         (Facts(100.0, redis_error="cannot store readings: OOM", redis_away_since=90.0), None),
         (Facts(100.0, disconnected_since=50.0), "for 50 s there is no connection to the broker"),
         (Facts(100.0, refusal="OOM command not allowed"), "Redis refuses writes: OOM command not allowed"),
-        (Facts(50.0), "its loop has not turned for 50 s"),
+        (Facts(50.0), "its loop has been blocked for 50 s"),
     ],
 )
 def test_what_is_trouble(facts: Facts, said: str | None) -> None:
@@ -43,7 +43,7 @@ def test_the_nearest_cause_is_said_first() -> None:
 
 
 def test_the_watchdog_says_it_once_and_says_when_it_is_over(eventually, caplog, monkeypatch) -> None:
-    monkeypatch.setattr("zelador.watchdog.LOOK_S", 0.01)
+    monkeypatch.setattr("zelador.watchdog.POLL_S", 0.01)
     caplog.set_level("INFO")
     stop, heard, now_well = Event(), list[bool](), Event()
     dead, well = Facts(float("-inf")), Facts(float("inf"))
@@ -52,6 +52,6 @@ def test_the_watchdog_says_it_once_and_says_when_it_is_over(eventually, caplog, 
     eventually(lambda: heard.count(True) > 3, "some looks")
     now_well.set()
     eventually(lambda: False in heard, "a good look")
-    eventually(lambda: "it gets on again" in caplog.messages, "the good news")
+    eventually(lambda: "making progress again" in caplog.messages, "the good news")
     stop.set()
-    assert sum("nothing gets on" in said for said in caplog.messages) == 1
+    assert sum("stalled: " in said for said in caplog.messages) == 1

@@ -1,4 +1,4 @@
-"""The durable buffer between the two workers: Redis Streams, and the functions that change them in one step each."""
+"""The durable buffer between ingester and worker: Redis Streams, and functions that change them atomically."""
 
 from zelador.buffer.batch import Refused
 from zelador.buffer.connection import Stopping, connect_redis

@@ -1,4 +1,4 @@
-"""A batch as the `append` function takes it. Pure but for the clock."""
+"""Encodes a batch for the `append` function. Pure except for the clock."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from zelador.buffer.keys import GROUP, Keys
 from zelador.messages import Arrival, encode_json
 from zelador.settings import Settings
 
-LARGEST_SEQ = 2**53 - 1  # a number that Lua still counts one by one
-TOGETHER = 100  # bad elements of one array that are kept each alone
-BEGINNING = 65_536  # bytes kept of a payload that is larger than any that can be taken
-MAX_KNOWN = 96  # bytes of a device and id by which a repeat is known; of longer ones a digest is kept
+LARGEST_SEQ = 2**53 - 1  # the largest integer that Lua represents exactly
+TOGETHER = 100  # invalid elements of one array that are stored individually
+BEGINNING = 65_536  # bytes stored of a payload that is too large to be accepted
+MAX_KNOWN = 96  # bytes of device and id that are stored to detect repeats; for longer ones a digest is stored
 
 _packed = msgspec.msgpack.Encoder().encode
 _unpacked: Callable[[bytes], list[Any]] = msgspec.msgpack.Decoder(list[Any]).decode
@@ -24,10 +24,10 @@ _unpacked: Callable[[bytes], list[Any]] = msgspec.msgpack.Decoder(list[Any]).dec
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A message, an element of an array or a reading that cannot be used, as the quarantine keeps it.
+    """A message, an element of an array or a reading that cannot be used, for the quarantine.
 
-    `payload` is whole if it has `length` bytes. `heard` has the device and the sequence number of each where these can
-    be read all the same. `count` is more than 1 where many bad elements of one array are kept together. `features`
+    `payload` is complete if it has `length` bytes. `heard` has device and sequence number of each reading, if these
+    could be read. `count` is more than 1 if many invalid elements of one array are stored together. `features`
     names the values of a reading that was set aside; its payload is an Arrival as JSON.
     """
 
@@ -54,7 +54,7 @@ class Refused:
         features: str = "",
         count: int = 1,
     ) -> Refused:
-        """Keeps the payload whole up to `most` bytes, else its beginning: it could not be taken at any later time."""
+        """Stores the payload up to `most` bytes, else only its beginning: it could never be accepted."""
         digest = hashlib.sha256(payload).hexdigest()
         kept = payload if len(payload) <= most else payload[: min(most, BEGINNING)]
         return cls(topic, reason, kept, len(payload), digest, received_at, heard, features, count)
@@ -67,19 +67,19 @@ def refusals(
     most: int,
     heard: Callable[[str, bytes], tuple[str, int] | None] = lambda _topic, _payload: None,
 ) -> list[Refused]:
-    """What was refused of one message (reason, bytes), each alone; beyond TOGETHER elements of an array as one array.
+    """The refused parts of one message (reason, bytes), individually; more than TOGETHER elements as one array.
 
-    Or one bad message could fill the whole quarantine.
+    Otherwise one invalid message could fill the whole quarantine.
     """
-    said = [heard(topic, payload) for _, payload in bad]
+    sequences = [heard(topic, payload) for _, payload in bad]
     if len(bad) <= TOGETHER:
         return [
             Refused.of(topic, reason, payload, received_at, most=most, heard=() if one is None else (one,))
-            for (reason, payload), one in zip(bad, said, strict=True)
+            for (reason, payload), one in zip(bad, sequences, strict=True)
         ]
     reason = f"{len(bad)} elements of an array; the first: {bad[0][0]}"
     together = b"[" + b",".join([payload for _, payload in bad]) + b"]"
-    numbered = tuple(one for one in said if one is not None)
+    numbered = tuple(one for one in sequences if one is not None)
     return [Refused.of(topic, reason, together, received_at, most=most, heard=numbered, count=len(bad))]
 
 
@@ -89,7 +89,7 @@ def quarantine_bounds(settings: Settings) -> tuple[int, int, int]:
 
 
 def around_device(settings: Settings) -> tuple[str, str]:
-    """What stands before and after the device's name in the topic of a reading."""
+    """The text before and after the device's name in the topic of a reading."""
     before, _, after = settings.topics.reading.partition("{device_id}")
     return before, after
 
@@ -104,10 +104,10 @@ def append_arguments(
     anew: Callable[[str, int], int],
     replaces: str = "",
 ) -> tuple[list[str], list[Any]]:
-    """Keys and arguments of `append`; lua/append.lua says what each is.
+    """Keys and arguments of `append`, as described in lua/append.lua.
 
-    `anew` gives 1 for a device that is to be noted as heard. A batch that replaces a quarantined message tells
-    nothing of sequence numbers: the message did when it came.
+    `anew` returns 1 for a device whose time of last message must be updated. A batch that replaces a quarantined
+    message has no sequence numbers: they were counted when the message arrived.
     """
     redis, keys = settings.redis, Keys(settings.redis.prefix)
     messages: list[str | int] = []  # texts: Redis's MessagePack knows no bytes
@@ -157,7 +157,7 @@ def append_arguments(
 
 
 def _known(device: str, reading: str) -> str:
-    """By which a repeat is known. The longest ids would take ten times the memory of usual ones."""
+    """The key that identifies a repeat. Long ids are hashed: they would need ten times the memory of usual ones."""
     known = f"{device}\x1f{reading}"
     if len(known) * (1 if known.isascii() else 4) <= MAX_KNOWN:
         return known
@@ -165,13 +165,13 @@ def _known(device: str, reading: str) -> str:
 
 
 def _request(arrival: Arrival) -> bytes:
-    """What an answer needs of its request, kept until the answer is settled."""
+    """The data of a request that its answer needs, stored until the answer is settled."""
     correlation = bytes.fromhex(arrival.correlation) if arrival.correlation else None
     return _packed((arrival.response_topic, correlation))
 
 
 def with_requests(arrivals: tuple[Arrival, ...], requests: bytes) -> tuple[Arrival, ...]:
-    """The messages of an entry, with the requests that `append` kept for it: place, request, place, request …"""
+    """The messages of an entry, with the requests stored for it: position, request, position, request …"""
     found, answered = _unpacked(requests), list(arrivals)
     for place, (topic, correlation) in zip(found[::2], found[1::2], strict=True):
         as_hex = None if correlation is None else correlation.hex()
@@ -182,4 +182,4 @@ def with_requests(arrivals: tuple[Arrival, ...], requests: bytes) -> tuple[Arriv
 def _frame(arrival: Arrival) -> tuple[str, str]:
     """The message's JSON around its readings."""
     head, between, tail = encode_json(msgspec.structs.replace(arrival, readings=())).decode().partition('"readings":[]')
-    return head + between[:-1], between[-1:] + tail  # within a text its quotation marks would be escaped
+    return head + between[:-1], between[-1:] + tail  # inside a text, quotation marks would be escaped

@@ -1,29 +1,29 @@
-"""How much memory Redis needs when everything that is bounded is at its bound: its `maxmemory` follows from that. Pure.
+"""Computes `maxmemory` for Redis: the memory that it needs when everything is at its limit. Pure.
 
-Each bound counts bytes of content. What Redis takes for them was measured, and is again by a test: a stream takes up to
-1.27 of its content, an entry of a hash or a set some 60 to 100 bytes beside it.
+Each limit counts bytes of content. The overhead of Redis was measured, and a test measures it again: a stream takes up
+to 1.27 times its content, an entry of a hash or a set some 60 to 100 bytes more than its content.
 """
 
 from __future__ import annotations
 
 from zelador.settings import Settings
 
-STREAM = 1.3  # memory of a stream, to the bytes in it
-REQUEST = 160  # bytes beside a request's own
-QUARANTINED = 4_000  # bytes beside a quarantined entry's own: its device, of up to 512 bytes, stands in four places
-KNOWN_ID = 160  # bytes of an id by which a repeat is known
-DEVICE = 4_400  # bytes of a device with the longest name and label, and as many gaps as are kept
+STREAM = 1.3  # memory of a stream, relative to its content
+REQUEST = 160  # overhead of a request, in bytes
+QUARANTINED = 4_000  # overhead of a quarantined entry: its device, of up to 512 bytes, is stored four times
+KNOWN_ID = 160  # bytes of an id that is stored to detect repeats
+DEVICE = 4_400  # bytes of a device with the longest name and label, and the maximum number of gaps
 PREDICTION = 4_096  # bytes of a prediction that is shown
-MISSING = 1_000 * 700  # bytes of the devices that miss most
-APPEND = 16 * 1_048_576  # bytes of one append: above a bound by so much until it is held again
-ANSWERS = 64 * 1_048_576  # bytes of answers kept for an Idempotency-Key
+MISSING = 1_000 * 700  # bytes of the devices with the most missing numbers
+APPEND = 16 * 1_048_576  # bytes of one append, by which a limit may be exceeded for a moment
+ANSWERS = 64 * 1_048_576  # bytes of responses stored for Idempotency-Keys
 OTHER = 72 * 1_048_576  # bytes of runs, ledger, marks, functions, and of the connections' buffers
 
-ROOM = 1.3  # maxmemory, to the sum: what is refused at maxmemory has to be refused by a bound before
+ROOM = 1.3  # maxmemory, relative to the sum: limits must take effect before maxmemory does
 
 
 def parts(settings: Settings) -> dict[str, int]:
-    """Bytes of memory, by what they are for, with everything at its bound."""
+    """Bytes of memory by purpose, with everything at its limit."""
     redis, ingest = settings.redis, settings.ingest
     return {
         "waiting": int(STREAM * (ingest.high_water_bytes + APPEND)) + REQUEST * ingest.high_water,
@@ -38,5 +38,5 @@ def parts(settings: Settings) -> dict[str, int]:
 
 
 def maxmemory(settings: Settings) -> int:
-    """Bytes to give Redis."""
+    """The bytes for `maxmemory`."""
     return int(ROOM * sum(parts(settings).values()))

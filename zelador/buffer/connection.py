@@ -1,4 +1,4 @@
-"""The connection to Redis, and what counts as "not now" (hold, and try again)."""
+"""The connection to Redis, with retries, and the errors that are worth a retry."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Redis answers, but cannot do it now: full, read-only, failing over, saving failed, busy, not written yet. redis-py
-# has a class for some (and takes the code off their text), the rest begin with their code.
+# Temporary errors of Redis: full, read-only, failing over, saving failed, busy, not written yet. redis-py has a class
+# for some (and removes the code from their text); the others start with their code.
 NOT_NOW = (
     redis.exceptions.OutOfMemoryError,
     redis.exceptions.ReadOnlyError,
@@ -37,18 +37,18 @@ NOT_NOW_CODES = ("MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE", "LOADING", "OOM"
 
 
 class Stopping(ZeladorError):
-    """We were told to stop while a server was away. Nothing was marked done."""
+    """The process was asked to stop while a server was down. Nothing was settled."""
 
 
 def connect_redis(settings: RedisSettings) -> redis.Redis:
-    """A client that never repeats a command by itself: a repeated append would be a second entry.
+    """A client that never repeats a command by itself, because a repeated append would add a second entry.
 
-    Where the settings want everything synced, each connection raises NotSynced unless Redis syncs each change.
+    If the settings require `synced`, each connection raises NotSynced unless Redis syncs each change.
     """
     try:
         return redis.Redis.from_url(
             settings.url,
-            protocol=2,  # RESP3 gives XREADGROUP another shape
+            protocol=2,  # with RESP3, replies of XREADGROUP have another shape
             socket_timeout=settings.timeout_s,
             socket_connect_timeout=settings.timeout_s,
             retry=Retry(NoBackoff(), 0),
@@ -60,14 +60,14 @@ def connect_redis(settings: RedisSettings) -> redis.Redis:
 
 
 def not_now(error: Exception) -> bool:
-    """Whether `error` passes by itself or by an operator's hand, so that holding and trying again is right."""
+    """True if `error` is temporary, or an operator can fix it, so that the call should be retried."""
     if isinstance(error, (redis.ConnectionError, redis.TimeoutError, OSError, *NOT_NOW)):
         return True
     return isinstance(error, redis.ResponseError) and str(error).startswith(NOT_NOW_CODES)
 
 
 class Patient:
-    """Calls Redis until it answers, with a jittered back-off; a stop ends the waiting."""
+    """Calls Redis until it answers, with a jittered back-off. A request to stop ends the retries."""
 
     def __init__(self, settings: RedisSettings, stop: Event, wait: Callable[[float], object] | None = None) -> None:
         self.client = connect_redis(settings)
@@ -75,14 +75,14 @@ class Patient:
         self._stop = stop
         self.wait = wait or stop.wait
         self.failures = 0
-        self.error: str | None = None  # what it waits for now, and why
-        self.away_since = 0.0  # by the monotonic clock
-        self.refusal: str | None = None  # what Redis says, where it answers and refuses
+        self.error: str | None = None  # the call that is being retried, and why
+        self.away_since = 0.0  # monotonic clock
+        self.refusal: str | None = None  # the error, if Redis answers but refuses
 
     def open(self, patience_s: float) -> None:
-        """Raises Unavailable when Redis has not answered within `patience_s`: at the start a wrong address is said.
+        """Raises Unavailable if Redis does not answer within `patience_s`, so that startup reports a wrong address.
 
-        And at once when it does not sync as the settings want. What else endangers readings there is logged.
+        Also, and at once, if Redis does not sync as the settings require. Logs other risks for readings.
         """
         waited, attempt = 0.0, 0
         while not self._stop.is_set():
@@ -107,7 +107,7 @@ class Patient:
                 return
 
     def call(self, what: str, function: Callable[[], T]) -> T:
-        """The result of `function()`. Raises Stopping if told to stop while Redis is away."""
+        """The result of `function()`. Raises Stopping if asked to stop while Redis is down."""
         attempt = 0
         while True:
             try:
@@ -125,7 +125,7 @@ class Patient:
                 log.warning("%s; next try in %.1f s", self.error, delay)
                 self.wait(delay)
                 if self._stop.is_set():
-                    raise Stopping(f"told to stop while waiting to {what}") from error
+                    raise Stopping(f"asked to stop while waiting to {what}") from error
             else:
                 if attempt:
                     self.error = self.refusal = None

@@ -1,6 +1,6 @@
-"""Checks that Redis keeps what is acknowledged as ZELADOR_REDIS__DURABILITY asks: in its file, or synced to the disk.
+"""Checks that Redis stores data as ZELADOR_REDIS__DURABILITY requires: written to its file, or synced to the disk.
 
-`synced` is checked on each new connection, so that a Redis that comes back with other settings acknowledges nothing.
+`synced` is checked on each new connection, so that nothing is stored in a Redis that restarts with other settings.
 WAITAOF is not used: with `appendfsync everysec` some servers answer it before the fsync.
 """
 
@@ -15,19 +15,19 @@ WANTED = "ZELADOR_REDIS__DURABILITY=synced"
 
 
 class NotSynced(redis.RedisError):
-    """Redis does not sync each change to its disk, as the settings want: nothing is stored there."""
+    """Redis does not sync each change to its disk, as the settings require, so nothing is stored in it."""
 
 
 def require_synced(connection: Any) -> None:
-    """For redis-py, in place of its own handshake. Raises NotSynced where Redis does not sync each change."""
+    """The handshake for redis-py connections. Raises NotSynced if Redis does not sync each change."""
     connection.on_connect()
     connection.send_command("CONFIG", "GET", "*append*")
     try:
         said = connection.read_response()
     except redis.ResponseError as error:
         raise NotSynced(
-            f"{WANTED}, but Redis does not let us see its settings ({error}): ACL SETUSER USER +config|get; "
-            f"where the service has no CONFIG, only {WANTED.replace('synced', 'written')} can be kept"
+            f"{WANTED}, but the settings of Redis cannot be read ({error}): ACL SETUSER USER +config|get; "
+            f"if the service has no CONFIG, only {WANTED.replace('synced', 'written')} is possible"
         ) from None
     pairs = said.items() if isinstance(said, dict) else zip(said[::2], said[1::2], strict=True)
     if why := unsynced({_text(name): _text(value) for name, value in pairs}):
@@ -35,7 +35,7 @@ def require_synced(connection: Any) -> None:
 
 
 def unsynced(config: Mapping[str, str]) -> str | None:
-    """Which of its settings keeps Redis from syncing each change before it answers; None: it syncs. Pure."""
+    """The setting that keeps Redis from syncing each change before it answers; None if it does sync. Pure."""
     wanted = {"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no"}
     for name, value in wanted.items():
         if config.get(name) != value:

@@ -14,23 +14,23 @@ GROUP = "inference"  # the consumer group of the workers
 class Keys:
     """| key | type | written by | lives |
     |---|---|---|---|
-    | readings | stream | append, readmit | trimmed below what every group finished, above keep_readings, keep_bytes |
+    | readings | stream | append, readmit | until every group has finished it, then up to keep_readings, keep_bytes |
     | requests | hash | append, settle | response topic and correlation data, until their entry is settled |
     | quarantine | stream | append, settle, readmit, discard, tidy | keep_quarantine entries, bytes and seconds |
     | quarantine-index, -order, -entries, -bytes | hash, sorted sets | as quarantine | with its entries: their devices |
     | predictions | stream | settle | keep_predictions entries, the newest |
-    | ledger | hash | append, settle, readmit, discard, measure | for ever: integers, and each writer's last batch |
+    | ledger | hash | append, settle, readmit, discard, measure | forever: integers, and each writer's last batch |
     | seen:0, seen:1 | set | append | repeat_window ids each, in turn |
     | marks | list | append, settle, measure | one for each 1/200 of keep_readings, of keep_bytes, in the stream |
-    | missing | sorted set | append | the 1,000 devices that miss most |
+    | missing | sorted set | append | the 1,000 devices with the most missing numbers |
     | devices | sorted set | append | keep_devices of them, keep_devices_s after the device was last heard |
     | device:<id> | hash | append, settle | as its entry in devices |
-    | registry-seen | string (JSON) | services, zelador models accept | for ever: one, replaced |
-    | doctor | string | API, zelador doctor | 10 s at most: to see whether writes are taken |
+    | registry-seen | string (JSON) | services, zelador models accept | forever: one record, replaced |
+    | doctor | string | API, zelador doctor | at most 10 s: to test whether writes are accepted |
     | hung:<digest> | string (integer) | inference | one hour after the model last hung a worker |
-    | worker:<service>:<instance> | hash | each process | 10 s after its last beat |
-    | audit | stream, group admin | command line | until the admin server has them in its file; the newest 2,000 |
-    | workers | sorted set | each process | an hour after each process's last beat |
+    | worker:<service>:<instance> | hash | each process | 10 s after its last heartbeat |
+    | audit | stream, group admin | command line | until they are in the admin server's file; the newest 2,000 |
+    | workers | sorted set | each process | an hour after each process's last heartbeat |
     | training-jobs | stream | submit, finish (training_queue) | the newest 1,000 |
     | run:<id> | string (JSON) | API, trainer | 7 days |
     | run-cancel:<id> | string | cancel (training_queue) | 7 days |
@@ -48,7 +48,7 @@ class Keys:
 
     @property
     def requests(self) -> str:
-        """What readings that were published with a response topic are answered to, by the entry of `readings`."""
+        """Response topic and correlation data of requests, by the entry of `readings`."""
         return self._key("requests")
 
     @property
@@ -69,12 +69,12 @@ class Keys:
 
     @property
     def marks(self) -> str:
-        """How many readings and bytes came before an entry, so that trimming has nothing to count."""
+        """Numbers of readings and bytes before an entry, so that trimming does not have to count."""
         return self._key("marks")
 
     @property
     def missing(self) -> str:
-        """Devices by how many of their sequence numbers never came."""
+        """Devices by the number of their missing sequence numbers."""
         return self._key("missing")
 
     @property
@@ -88,22 +88,22 @@ class Keys:
         return self._key(f"worker:{service}:{instance}")
 
     def hung(self, digest: str) -> str:
-        """How often the model of that digest hung its worker."""
+        """How often the model with this digest has hung its worker."""
         return self._key(f"hung:{digest}")
 
     @property
     def workers(self) -> str:
-        """The names of the processes that beat, by the time of their last heartbeat."""
+        """The names of processes, by the time of their last heartbeat."""
         return self._key("workers")
 
     @property
     def registry_seen(self) -> str:
-        """The newest entry of the registry's log that a service saw."""
+        """The newest entry of the registry's log that any service has seen."""
         return self._key("registry-seen")
 
     @property
     def probe(self) -> str:
-        """Written to see whether writes are taken."""
+        """Written to test whether writes are accepted."""
         return self._key("doctor")
 
     @property
@@ -131,5 +131,5 @@ class Keys:
         return self._key(f"run:{run}")
 
     def run_cancel(self, run: str) -> str:
-        """Who asked for a training run to end."""
+        """Who requested the cancellation of a training run."""
         return self._key(f"run-cancel:{run}")

@@ -1,6 +1,6 @@
-"""What happens inside Redis, each in one atomic step: a library of functions (Redis 7), else the same as scripts.
+"""The atomic operations inside Redis: a library of functions (Redis 7), or the same code as scripts.
 
-Functions are stored and replicated with the data, so that a failover costs no second round trip.
+Functions are stored and replicated with the data, so that no second round trip is needed after a failover.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import redis
 
 log = logging.getLogger(__name__)
 
-SHARED = ("quarantine", "trim", "waiting", "devices", "sequence", "written")  # what the functions have in common
-FUNCTIONS = {  # name → the flags of Redis: what it may do when memory is full, or on a replica
+SHARED = ("quarantine", "trim", "waiting", "devices", "sequence", "written")  # code shared by the functions
+FUNCTIONS = {  # name → flags of Redis: what is allowed when memory is full, or on a replica
     "append": (),
-    "settle": ("allow-oom",),  # what is finished must be able to go, or a full Redis stays full
-    "measure": ("allow-oom",),  # it may be full of what is to be measured
+    "settle": ("allow-oom",),  # otherwise a full Redis could not settle entries, and would stay full
+    "measure": ("allow-oom",),  # Redis may be full of the data to be measured
     "ledger": ("no-writes",),
     "readmit": (),
     "discard": ("allow-oom",),
@@ -31,7 +31,7 @@ ABSENT = ("unknown command", "Unknown Redis command", "NOPERM", "no permissions"
 
 
 class Library:
-    """`call` is one round trip. It begins with functions and goes on with scripts where the server has none for us."""
+    """Calls the operations, in one round trip each. Uses functions, or scripts if functions are not available."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
@@ -43,14 +43,14 @@ class Library:
         return self._scripts is None
 
     def call(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """What the function returns. Raises redis.RedisError; a call that failed may have been done."""
+        """The result of the function. Raises redis.RedisError; a failed call may have been executed."""
         if self._scripts is None:
             try:
                 return self._function(name, keys, arguments)
             except (redis.ResponseError, redis.exceptions.NoPermissionError) as error:
                 if not any(said in str(error) for said in ABSENT):
                     raise
-                log.info("this Redis has no functions for us (%s): going on with scripts", error)
+                log.info("this Redis does not allow functions (%s): using scripts", error)
                 self._scripts = {each: self._client.register_script(script_text(each)) for each in FUNCTIONS}
         return self._scripts[name](keys=keys, args=arguments)
 
@@ -68,7 +68,7 @@ class Library:
 
 @lru_cache(maxsize=1)
 def library_text() -> tuple[str, str]:
-    """Its version (a digest: two versions of Zelador may share a Redis) and the text that FUNCTION LOAD takes."""
+    """The library's version (a digest: two versions of Zelador may share a Redis) and the text for FUNCTION LOAD."""
     body = "\n".join([*map(_source, SHARED), *map(_wrapped, FUNCTIONS)])
     version = hashlib.sha256(body.encode()).hexdigest()[:10]
     registered = [
@@ -81,7 +81,7 @@ def library_text() -> tuple[str, str]:
 
 @lru_cache(maxsize=len(FUNCTIONS))
 def script_text(name: str) -> str:
-    """The same as one script for EVALSHA."""
+    """One operation as a script for EVALSHA."""
     return "\n".join([*map(_source, SHARED), _wrapped(name), f"return {name}(KEYS, ARGV)"])
 
 

@@ -1,4 +1,4 @@
-"""The worker's side of the buffer: read what is new or left behind, settle what is done."""
+"""The worker's side of the buffer: reads new and abandoned entries, and settles finished ones."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_Raw = tuple[bytes, list[bytes]]  # an entry as Redis gives it: its id, and field, value, field, value …
-SHOWN = 20  # of one batch, how many predictions go to the console's stream at most
-MAX_SHOWN = 4_096  # bytes of one of these; of a longer one only the label's own probability is shown
-SUSPECT = 2  # an entry given so often and never finished is given alone from then on: it may be what ends its worker
-UNKNOWN = (-1, 0)  # the size of an entry that we did not read
-PENDING = 100  # looked at in one call
+_Raw = tuple[bytes, list[bytes]]  # an entry as returned by Redis: its id, and field, value, field, value …
+SHOWN = 20  # predictions of one batch that are shown at most
+MAX_SHOWN = 4_096  # bytes of a shown prediction; a longer one has only the probability of its label
+SUSPECT = 2  # deliveries without completion after which an entry is given alone: it may be what ends its worker
+UNKNOWN = (-1, 0)  # the size of an entry that this process did not read
+PENDING = 100  # pending entries examined in one call
 
 
 class Delivered(msgspec.Struct, frozen=True, gc=False):
-    """An entry of the stream given to this worker: messages that came together; None where they cannot be decoded.
+    """An entry of the stream given to this worker: messages that arrived together; None if they cannot be decoded.
 
-    `features` names the readings' values, `count` is the number of all readings, `deliveries` how often the entry
-    was given to a worker, this time included.
+    `features` names the readings' values, `count` is the number of readings, `deliveries` how often the entry was
+    given to a worker, including this time.
     """
 
     stream_id: str
@@ -45,11 +45,11 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
     raw: bytes
     count: int
     deliveries: int = 1
-    asked: bool = False  # messages of it are requests
+    asked: bool = False  # contains requests
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What became of an entry: readings classified, and those set aside with their reasons."""
+    """The outcome of an entry: the number of classified readings, and those set aside with their reasons."""
 
     stream_id: str
     classified: int
@@ -57,30 +57,30 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reader:
-    """First what an earlier life of this worker left pending, then what is new, and in between what a dead one left.
+    """Reads entries: first those pending since an earlier run of this worker, then new ones and those of dead workers.
 
-    Several batches may be read before the first is settled; what is held is never given twice. What was given before
-    and is not finished is counted: an entry that seems to end its workers comes alone, so that it costs no other.
+    Several batches may be read before the first is settled; an entry that is held is never returned twice. Deliveries
+    are counted: an entry that seems to end its workers is given alone, so that it does not affect others.
     """
 
     def __init__(
         self, settings: Settings, stop: Event, consumer: str, wait: Callable[[float], object] | None = None
     ) -> None:
-        """`consumer` is this worker's name in the group; `wait` keeps a session alive while Redis is away."""
+        """`consumer` is this worker's name in the group; `wait` keeps a session alive while Redis is down."""
         self._patient = Patient(settings.redis, stop, wait)
         self._settings = settings
         self._keys = Keys(settings.redis.prefix)
         self._consumer = consumer
         self._library = Library(self._patient.client)
         self._confirmer = Confirmer(self._patient.client, lambda seconds: self._patient.wait(seconds))
-        # A stream's answer as it came, [[name, [[id, [field, value, …]], …]]]: half the cost of redis-py's shape.
+        # The raw reply for a stream, [[name, [[id, [field, value, …]], …]]], at half the cost of redis-py's form.
         self._patient.client.set_response_callback("XREADGROUP", lambda response, **_: response)
-        # redis-py leaves the place to go on from out of an answer with JUSTID.
+        # redis-py omits the next position from a reply with JUSTID.
         self._patient.client.set_response_callback("XAUTOCLAIM", lambda response, **_: response)
         self._appetite = Appetite(settings.redis.pack)
-        self._held: set[str] = set()  # read and not yet settled
+        self._held: set[str] = set()  # read and not settled
         self._sizes: dict[str, tuple[int, int]] = {}  # of these: bytes, and 1 if they carry requests
-        self._mine_from: str | None = "-"  # where we are in our own pending list; None: through with it
+        self._mine_from: str | None = "-"  # position in this worker's pending list; None at its end
         self._claim_from = "0-0"
         self._next_claim = 0.0
 
@@ -95,15 +95,15 @@ class Reader:
             try:
                 return self._read(limit, wait)
             except Exception:
-                self._mine_from = "-"  # an answer that was lost may have given us entries: look through what is ours
+                self._mine_from = "-"  # a lost reply may have delivered entries: read the pending list again
                 raise
 
         return self._patient.call("read readings", attempt)
 
     def settle(self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction]) -> tuple[int, int]:
-        """Marks entries done, after the broker confirmed their predictions. Gives readings classified and set aside.
+        """Settles entries, after the broker confirmed their predictions. Returns the readings classified and set aside.
 
-        What was set aside is written when it returns. An entry that another worker settled is not counted twice.
+        Readings set aside are written when it returns. An entry that another worker settled is not counted again.
         """
         keys, arguments = self._arguments(outcomes, predictions)
 
@@ -147,7 +147,7 @@ class Reader:
         return answer[0][1] if answer else ()
 
     def _hold(self, entries: Sequence[_Raw], deliveries: dict[str, int] | None = None) -> list[Delivered]:
-        """The entries that we do not hold yet, decoded; `deliveries` are of those that were given before."""
+        """The entries that are not held yet, decoded; `deliveries` are of those that were given before."""
         held = self._held
         delivered = [item for item in map(_delivered, entries) if item is not None and item.stream_id not in held]
         if deliveries:
@@ -162,7 +162,7 @@ class Reader:
         return delivered
 
     def _with_requests(self, delivered: list[Delivered]) -> list[Delivered]:
-        """One more round trip, for entries whose messages are to be answered to a response topic as well."""
+        """Reads the requests of entries, in another round trip."""
         asked = [item.stream_id for item in delivered if item.asked]
         answer: Any = self._patient.client.hmget(self._keys.requests, asked)
         found = dict(zip(asked, answer, strict=True))
@@ -174,7 +174,7 @@ class Reader:
         ]
 
     def _mine(self, count: int) -> tuple[list[Delivered], bool]:
-        """Entries that are ours and not held (of an earlier life, of a dead worker), and whether there are more."""
+        """This worker's entries that are not held (of an earlier run or a dead worker), and whether there are more."""
         while self._mine_from is not None:
             pending: list[Any] = self._patient.client.xpending_range(
                 self._keys.readings, GROUP, min=self._mine_from, max="+", count=PENDING, consumername=self._consumer
@@ -196,9 +196,9 @@ class Reader:
         return [], False
 
     def _take_over(self, count: int) -> None:
-        """Makes entries ours that another worker has held longer than `takeover_after_s`: it is dead, or as good as.
+        """Claims entries that another worker has held for longer than `takeover_after_s`: it is dead or hung.
 
-        JUSTID counts no delivery: that comes when they are given.
+        JUSTID does not count as a delivery: deliveries are counted when entries are given.
         """
         after = self._settings.inference.takeover_after_s
         answer: Any = self._patient.client.xautoclaim(
@@ -211,15 +211,15 @@ class Reader:
             justid=True,
         )
         self._claim_from = _text(answer[0])
-        if self._claim_from == "0-0":  # once round: nothing more to look at for a while
+        if self._claim_from == "0-0":  # the end: no more entries to examine for a while
             self._next_claim = time.monotonic() + after / 3
         taken = [stream_id for stream_id in map(_text, answer[1]) if stream_id not in self._held]
-        if taken:  # our own are renewed by the claim, and held already
+        if taken:  # the claim also renews this worker's own entries, which are held already
             self._mine_from = "-"
-            log.info("took over %d entries of a worker that does not answer", len(taken))
+            log.info("took over %d entries of a worker that is dead or hung", len(taken))
 
     def _make_group(self) -> None:
-        """The group begins at 0, so that readings that came before any worker are classified too."""
+        """Creates the group at 0, so that readings that arrived before the first worker are classified too."""
         try:
             self._patient.client.xgroup_create(self._keys.readings, GROUP, id="0", mkstream=True)
         except redis.ResponseError as error:
@@ -258,9 +258,9 @@ class Reader:
 
 
 def next_given(pending: Sequence[tuple[str, int]], count: int, busy: bool) -> list[tuple[str, int]]:
-    """Of entries given before (id, times), in their order, those to give next: up to `count`, or one suspect alone.
+    """Of entries given before (id, times), in order, those to give next: up to `count`, or one suspect alone.
 
-    None while the worker is busy with others and a suspect is next: these would be given again if it ended the worker.
+    Empty while the worker is busy and a suspect is next: if it ended the worker, the others would be given again.
     """
     calm = list(itertools.takewhile(lambda item: item[1] < SUSPECT, pending))
     if calm:
@@ -269,7 +269,7 @@ def next_given(pending: Sequence[tuple[str, int]], count: int, busy: bool) -> li
 
 
 def _shown(prediction: Prediction) -> bytes:
-    """As the console's stream keeps it: a model of many long labels must not fill Redis."""
+    """A prediction for the stream of recent predictions; limited, so that many long labels do not fill Redis."""
     encoded = encode_json(prediction)
     if len(encoded) <= MAX_SHOWN or prediction.probabilities is None:
         return encoded
@@ -281,7 +281,7 @@ _decode = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 
 
 def _delivered(raw: _Raw) -> Delivered | None:
-    """None where the entry was deleted behind our back: the ledger shows it as unaccounted."""
+    """None if the entry was deleted by someone else: the ledger shows it as unaccounted."""
     stream_id, flat = raw
     if not flat:
         return None

@@ -22,16 +22,17 @@ from zelador.settings import Settings
 log = logging.getLogger(__name__)
 
 NOTED_FOR_MS = 1_000
-MOST_NOTED = 65_536  # devices
+MAX_NOTED = 65_536  # devices
 PAUSE_S = 0.001  # between two steps of a measurement
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What one append did, in readings; `backlog` is what waits now, by the counters, and `waiting_bytes` its size.
+    """The result of one append, in readings. `backlog` is the number of waiting readings by the counters,
+    `waiting_bytes` their size.
 
-    `discarded` is what the quarantine lost to its bounds, `quarantine_full` how near it is to the nearest (percent),
-    `forgotten` how many devices were forgotten to keep within theirs.
+    `discarded` counts messages discarded because the quarantine was full; `quarantine_full` is how full it is, in
+    percent. `forgotten` counts devices that were forgotten because there were too many.
     """
 
     accepted: int
@@ -47,12 +48,12 @@ class Writer:
     def __init__(
         self, settings: Settings, stop: Event, name: str, wait: Callable[[float], object] | None = None
     ) -> None:
-        """`name` is this writer's own among all that write to the buffer; `wait` keeps a session alive meanwhile."""
+        """`name` is unique among all writers of the buffer; `wait` keeps a session alive while Redis is down."""
         self._patient = Patient(settings.redis, stop, wait)
         self._name = name
         self._settings = settings
         self._keys = Keys(settings.redis.prefix)
-        self._noted: dict[str, int] = {}  # when each device was last noted as heard
+        self._noted: dict[str, int] = {}  # when the time of each device's last message was last updated
         self._library = Library(self._patient.client)
         self._confirmer = Confirmer(self._patient.client, lambda seconds: self._patient.wait(seconds))
 
@@ -65,7 +66,7 @@ class Writer:
         return self._confirmer
 
     def append(self, arrivals: Sequence[Arrival], refused: Sequence[Refused]) -> Accepted:
-        """Stores the batch. When it returns, Redis has written it. Raises Stopping if told to stop before that."""
+        """Stores the batch. When it returns, Redis has written it. Raises Stopping if asked to stop before that."""
         now, token = time.time_ns() // 1_000_000, uuid.uuid4().hex
         keys, arguments = append_arguments(self._settings, self._name, token, now, arrivals, refused, self._anew)
 
@@ -82,17 +83,17 @@ class Writer:
         return Accepted(*counted)
 
     def measure(self, again: bool = False) -> None:
-        """Counts the bytes of what the buffer holds, in short steps: after an upgrade, or `again` on a doubt."""
+        """Counts the bytes in the buffer, in short steps: after an upgrade, or `again` if the counts are in doubt."""
         begun, steps = time.monotonic(), 1
         if not again and self._patient.call("read the ledger", self._is_measured):
             return
         while self._measure("1" if again and steps == 1 else ""):
             steps += 1
-            self._patient.wait(PAUSE_S)  # others have their turn; a session stays alive
-        log.info("measured what the buffer holds, in %d steps and %.1f s", steps, time.monotonic() - begun)
+            self._patient.wait(PAUSE_S)  # let other clients work, and keep the session alive
+        log.info("measured the buffer in %d steps and %.1f s", steps, time.monotonic() - begun)
 
     def _measure(self, again: str = "") -> bool:
-        """One step; gives whether there is more to do."""
+        """One step; True if there is more to do."""
         keys = self._keys
         names = [keys.readings, keys.ledger, keys.marks, keys.quarantine, keys.requests]
         arguments = [GROUP, again, *around_device(self._settings), self._settings.redis.keep_quarantine]
@@ -103,7 +104,7 @@ class Writer:
         return bool(self._patient.client.hexists(self._keys.ledger, "measured"))
 
     def backlog(self) -> tuple[int, int]:
-        """Readings that wait, by the counters, and their bytes."""
+        """The number of waiting readings by the counters, and their bytes."""
         fields = ("accepted", "classified", "set_aside", "waiting_bytes")
         counted: list[Any] = self._patient.call(
             "read the backlog",
@@ -113,17 +114,17 @@ class Writer:
         return accepted - classified - aside, waiting_bytes
 
     def tidy(self) -> tuple[int, int]:
-        """Holds the quarantine's bounds while nothing is added to it; gives how many went, and how full it is."""
+        """Enforces the quarantine's limits while nothing is added; returns the number discarded and how full it is."""
         keys = [self._keys.quarantine, self._keys.ledger]
         bounds = quarantine_bounds(self._settings)
         discarded, full = self._patient.call("tidy the quarantine", lambda: self._library.call("tidy", keys, bounds))
         return int(discarded), int(full)
 
     def _anew(self, device: str, now: int) -> int:
-        """Whether the device has to be noted as heard (1): not more than once in a second."""
+        """1 if the time of the device's last message must be updated: at most once a second."""
         if now - self._noted.get(device, 0) < NOTED_FOR_MS:
             return 0
-        if len(self._noted) >= MOST_NOTED:
+        if len(self._noted) >= MAX_NOTED:
             self._noted.clear()
         self._noted[device] = now
         return 1

@@ -1,8 +1,8 @@
-"""Confirms that Redis has written a step to its append-only file: before that, nothing is acknowledged.
+"""Confirms that Redis has written a step to its append-only file. Nothing is acknowledged before that.
 
-With `appendfsync everysec` Redis postpones the write while an fsync runs in the background, for up to 2 s, and answers
-meanwhile; SIGKILL in that time loses what was answered. Each step that stores readings says whether it is written
-(lua/written.lua). Only where it is not, Redis is asked again.
+With `appendfsync everysec`, Redis postpones the write while an fsync runs in the background, for up to 2 s, but answers
+at once; SIGKILL in that time loses data. Each step that stores readings reports whether it is written
+(lua/written.lua). Redis is asked again only if it is not.
 """
 
 from __future__ import annotations
@@ -14,43 +14,43 @@ from typing import Any
 import redis
 
 LIMIT_S = 3.0  # Redis postpones a write for 2 s at most
-FIRST_S, LONGEST_S = 0.001, 0.05  # between two looks
+FIRST_S, LONGEST_S = 0.001, 0.05  # between two checks
 
 NO_FILE = (
-    "Redis keeps no append-only file: what was acknowledged is lost when it dies or restarts; "
+    "Redis has no append-only file: acknowledged readings are lost when it dies or restarts; "
     "redis-cli CONFIG SET appendonly yes, and in redis.conf: appendonly yes"
 )
 NO_RIGHT = (
-    "Redis does not say whether it has written what it stored, so nothing is acknowledged: "
-    "its access list lacks the right +info for our user (ACL SETUSER USER +info), or its service hides INFO persistence"
+    "it is unknown whether Redis has written its data, so nothing is acknowledged: its access list lacks the right "
+    "+info for this user (ACL SETUSER USER +info), or the service hides INFO persistence"
 )
 
-CANNOT_WRITE = "Redis cannot write its append-only file: make room on its disk, or repair it; its log says which"
+CANNOT_WRITE = "Redis cannot write its append-only file: free space on its disk, or repair it; see its log"
 
 
 class NotWritten(redis.RedisError):
-    """Redis has done the step, and has not yet written it to disk or does not say: hold, and call again."""
+    """Redis has executed the step but not written it to disk yet, or does not say. The call must be retried."""
 
 
 class Confirmer:
-    """Holds until Redis has written a step. For people: `refused`, if it does not say; `remark`, if it has no file."""
+    """Waits until Redis has written a step. `refused`: why it is unknown; `remark`: a warning if there is no file."""
 
     def __init__(self, client: redis.Redis, wait: Callable[[float], object] = time.sleep) -> None:
-        """`wait` keeps a session alive meanwhile; it may return early."""
+        """`wait` keeps a session alive during a pause; it may return early."""
         self._client = client
         self.wait = wait
         self.refused: str | None = None
         self.remark: str | None = None
 
     def look(self) -> None:
-        """What Redis says now; for a service that has not stored anything yet. Raises redis.RedisError."""
+        """Checks Redis for a service that has not stored anything yet. Raises redis.RedisError."""
         held, self.remark = persistence(self._client)
         self.refused = held if held == NO_RIGHT else None
 
     def confirm(self, said: bytes) -> None:
         """Returns once the step is written; `said` is what lua/written.lua returned with it, on the same connection.
 
-        Raises NotWritten after LIMIT_S, redis.RedisError where Redis does not answer.
+        Raises NotWritten after LIMIT_S, redis.RedisError if Redis does not answer.
         """
         if said and said != b"off":
             self._hold(said.partition(b" ")[2].decode())
@@ -74,14 +74,14 @@ class Confirmer:
                 raise NotWritten(why)
             until = time.monotonic() + delay
             self.wait(delay)
-            time.sleep(max(0.0, until - time.monotonic()))  # told to stop, `wait` returns at once
+            time.sleep(max(0.0, until - time.monotonic()))  # once asked to stop, `wait` returns at once
             delay = min(2 * delay, LONGEST_S)
 
 
 def persistence(client: redis.Redis) -> tuple[str | None, str | None]:
-    """Why nothing can be acknowledged now, and what people must know although it can; None: nothing.
+    """Why nothing can be acknowledged now, and a warning for operators; each None if there is none.
 
-    Raises redis.RedisError where Redis does not answer.
+    Raises redis.RedisError if Redis does not answer.
     """
     try:
         info: Any = client.info("persistence")
@@ -95,12 +95,12 @@ def persistence(client: redis.Redis) -> tuple[str | None, str | None]:
 
 
 def unwritten(info: Mapping[str, Any], run: str = "") -> str | None:
-    """Why what Redis answered before it gave this INFO may not be in its append-only file; None if it is. Pure.
+    """Why data stored before this INFO may not be in the append-only file of Redis; None if it is. Pure.
 
-    `run` is the run of Redis that answered, "" where it is not known. Without a file there is nothing to wait for.
+    `run` is the run id of the Redis that answered, "" if not known. Without a file there is nothing to wait for.
     """
     if restarted(info, run):
-        return "Redis was restarted, or replaced by another, before it had written what it stored"
+        return "Redis was restarted or replaced before it had written its data"
     if without_file(info):
         return None
     if not says(info):
@@ -110,7 +110,7 @@ def unwritten(info: Mapping[str, Any], run: str = "") -> str | None:
     if int(info["aof_pending_bio_fsync"]) and int(info["aof_buffer_length"]):
         return (
             f"Redis has {info['aof_buffer_length']} bytes not yet written to its append-only file: "
-            "an fsync takes long, its disk is slow or busy"
+            "an fsync takes too long, its disk is slow or busy"
         )
     return None
 
@@ -120,7 +120,7 @@ def without_file(info: Mapping[str, Any]) -> bool:
 
 
 def says(info: Mapping[str, Any]) -> bool:
-    """Whether INFO has what is needed to know what is written."""
+    """True if INFO has the fields that tell what is written."""
     needed = ("aof_last_write_status", "aof_pending_bio_fsync", "aof_buffer_length")
     return without_file(info) or all(name in info for name in needed)
 

@@ -1,4 +1,4 @@
-"""The MQTT session behind five verbs: receive, ack, publish, confirmed, close."""
+"""The MQTT session, with five operations: receive, ack, publish, confirmed, close."""
 
 from zelador.link.message import Message, Outgoing
 from zelador.link.packets import publish_bytes

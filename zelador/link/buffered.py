@@ -1,7 +1,7 @@
-"""A socket that reads and writes in large pieces, so that paho's small calls cost no system call each.
+"""A socket that reads and writes in large chunks, so that paho's small calls do not each cost a system call.
 
-paho reads a packet byte by byte and sends each packet by itself; through this wrapper both happen in
-memory, and the owner of the connection fills and flushes it once a turn.
+paho reads packets byte by byte and sends each packet separately. With this wrapper both happen in memory, and the
+owner of the connection fills and flushes it once a turn.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class BufferedSocket:
         self._outgoing: list[bytes] = []
         self._unsent: memoryview = memoryview(b"")
         with contextlib.suppress(OSError):
-            # We send a turn's packets at once; Nagle's algorithm would hold the last of them back for up to 40 ms.
+            # All packets of a turn are sent at once; Nagle's algorithm would delay the last one by up to 40 ms.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    # ── what paho calls ──────────────────────────────────────────────────────────────────────
+    # ── called by paho ───────────────────────────────────────────────────────────────────────
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -36,7 +36,7 @@ class BufferedSocket:
         self._sock.setblocking(flag)
 
     def recv(self, size: int) -> bytes:
-        """Up to `size` bytes from memory. b"" is the end of the stream; raises BlockingIOError when nothing is held."""
+        """Up to `size` bytes from memory. b"" is the end of the stream. Raises BlockingIOError if there is no data."""
         piece = self._incoming[self._position : self._position + size]
         if not piece and not self._ended:
             raise BlockingIOError
@@ -44,7 +44,7 @@ class BufferedSocket:
         return piece
 
     def pending(self) -> int:
-        """Bytes that `recv` has in memory, or 1 at the end of the stream, which has to be read as well."""
+        """Bytes in memory for `recv`, or 1 at the end of the stream, which must be read too."""
         return len(self._incoming) - self._position or int(self._ended)
 
     def send(self, data: bytes | bytearray) -> int:
@@ -53,7 +53,7 @@ class BufferedSocket:
         return len(data)
 
     def close(self) -> None:
-        """paho closes right after it "sent" its DISCONNECT, so what is queued goes out first, if it can."""
+        """Flushes first if possible, because paho closes right after it queued its DISCONNECT."""
         with contextlib.suppress(OSError, ValueError):
             self._sock.settimeout(1.0)
             if self.unflushed():
@@ -62,12 +62,12 @@ class BufferedSocket:
         self._unsent = memoryview(b"")
         self._sock.close()
 
-    # ── what the connection calls ────────────────────────────────────────────────────────────
+    # ── called by the connection ─────────────────────────────────────────────────────────────
 
     def fill(self) -> None:
-        """Reads once from the kernel (under TLS, all that is decrypted); nothing there is nothing read.
+        """Reads once from the kernel (with TLS, everything that is decrypted). Does nothing if there is no data.
 
-        Raises OSError when the connection is gone, Malformed when what came is not MQTT.
+        Raises OSError if the connection is lost, Malformed if the data is not MQTT.
         """
         while not self._ended:
             try:
@@ -85,7 +85,7 @@ class BufferedSocket:
         return bool(self._unsent or self._outgoing)
 
     def flush(self) -> bool:
-        """Sends what the kernel takes; False while something is left. Raises OSError when the connection is gone."""
+        """Sends as much as the kernel accepts; False if data is left. Raises OSError if the connection is lost."""
         if self._outgoing:
             self._unsent = memoryview(b"".join((self._unsent, *self._outgoing)))
             self._outgoing.clear()
@@ -98,6 +98,6 @@ class BufferedSocket:
         return True
 
     def _take(self, data: bytes) -> None:
-        """Puts what the kernel gave where `recv` finds it."""
+        """Stores received data for `recv`."""
         self._incoming = self._incoming[self._position :] + data
         self._position = 0

@@ -1,4 +1,4 @@
-"""The paho client of one connection, made from the settings, on a socket of ours."""
+"""Makes the paho client of one connection, from the settings, on a buffered socket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Client(mqtt.Client):
-    """paho on a socket of ours. `_create_socket` is the one private name that we lean on (2.0 to 2.2 have it)."""
+    """paho on a buffered socket. `_create_socket` is the only private name used; it exists in 2.0 to 2.2."""
 
     ours: type[BufferedSocket] = BufferedSocket
 
@@ -28,7 +28,7 @@ class Client(mqtt.Client):
 
 
 def make_client(settings: MqttSettings, client_id: str) -> Client:
-    """With credentials and TLS; no callbacks yet."""
+    """A client with credentials and TLS, without callbacks."""
     client = Client(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
@@ -39,13 +39,13 @@ def make_client(settings: MqttSettings, client_id: str) -> Client:
     client.ours = LaneSocket if settings.lane else BufferedSocket
     give_credentials(client, settings)
     client.connect_timeout = settings.connect_timeout_s
-    client.max_inflight_messages_set(0)  # paho's own window walks every message on each PUBACK
+    client.max_inflight_messages_set(0)  # paho's own window iterates over all messages on each PUBACK
     client.on_socket_register_write = _queue_only
     return client
 
 
 def give_credentials(client: mqtt.Client, settings: MqttSettings) -> None:
-    """User and password, from the settings or the URL; TLS where the URL asks for it."""
+    """Sets user and password from the settings or the URL, and TLS if the URL requires it."""
     url = urlsplit(settings.url)
     username = settings.username or (unquote(url.username) if url.username else None)
     password = settings.password or (unquote(url.password) if url.password else None)
@@ -60,21 +60,24 @@ def give_credentials(client: mqtt.Client, settings: MqttSettings) -> None:
 
 
 def socket_of(client: mqtt.Client, lane: bool) -> tuple[BufferedSocket | None, LaneSocket | None]:
-    """The start-up check: the client's socket as ours, once as buffered and once as lane; None where it is not.
+    """The check at startup: the client's socket as BufferedSocket and as LaneSocket; None if it is not one.
 
-    A paho that makes its socket in another way goes on alone: slower, never wrong.
+    If paho creates its socket in another way, it works without them: slower, but correct.
     """
     sock = client.socket()
     if not isinstance(sock, BufferedSocket):
-        log.warning("paho %s does not take our socket: going on without buffer and lane, slower", paho_version)
+        log.warning(
+            "paho %s does not use the buffered socket: continuing without it and without the fast lane, slower",
+            paho_version,
+        )
         return None, None
     if lane and not isinstance(sock, LaneSocket):
-        log.warning("the fast lane is not in paho %s's socket: going on without it, slower", paho_version)
+        log.warning("paho %s does not use the fast lane's socket: continuing without it, slower", paho_version)
     return sock, sock if isinstance(sock, LaneSocket) else None
 
 
 def _queue_only(_client: Any, _data: Any, _sock: Any) -> None:
-    """Registered so that publish and ack only queue; a turn writes them together."""
+    """Registered so that publish and ack only queue data; a turn writes it all at once."""
 
 
 def _text(path: Path | None) -> str | None:

@@ -1,6 +1,6 @@
-"""One connection to the broker, from CONNECT to its loss. A reconnect makes a new one, never revives this.
+"""One connection to the broker, from CONNECT to its loss. A reconnect makes a new one.
 
-paho keeps the session; PUBLISH and PUBACK go by the fast lane where it is on, else through paho as well.
+paho handles the protocol; PUBLISH and PUBACK use the fast lane if it is on, else paho too.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from zelador.settings import MqttSettings, redact
 log = logging.getLogger(__name__)
 
 PACKET_IDS = 65_535
-LARGEST_PACKET = 268_435_460  # bytes that MQTT can carry at all
-# Reasons of a DISCONNECT that say nothing of what we published (MQTT 5, 3.14.2.1): the server is busy (0x89) or shuts
+LARGEST_PACKET = 268_435_460  # bytes, the limit of MQTT
+# Reasons of a DISCONNECT that no published message can cause (MQTT 5, 3.14.2.1): the server is busy (0x89) or shuts
 # down (0x8B), session taken over (0x8E), rate or quota (0x96, 0x97), administrative action
 # (0x98), another server (0x9C, 0x9D), connection rate (0x9F), maximum connect time (0xA0).
 INNOCENT = frozenset((0x89, 0x8B, 0x8E, 0x96, 0x97, 0x98, 0x9C, 0x9D, 0x9F, 0xA0))
@@ -44,9 +44,9 @@ INNOCENT = frozenset((0x89, 0x8B, 0x8E, 0x96, 0x97, 0x98, 0x9C, 0x9D, 0x9F, 0xA0
 class ConnectionOptions:
     client_id: str
     filters: tuple[str, ...] = ()
-    persistent: bool = False  # the broker keeps queue and subscriptions while we are away
+    persistent: bool = False  # the broker keeps queue and subscriptions while the client is disconnected
     will: Outgoing | None = None
-    optional: tuple[str, ...] = ()  # at QoS 0, and no harm done if the broker refuses them
+    optional: tuple[str, ...] = ()  # topic filters at QoS 0 that the broker may refuse
 
 
 @dataclass(slots=True)
@@ -55,25 +55,25 @@ class _Handshake:
     maximum: int = PACKET_IDS  # the broker's Receive Maximum
     packet_bytes: int = LARGEST_PACKET  # its Maximum Packet Size
     session_present: bool = False
-    answered: bool = False  # the SUBACK has come
-    denied: str | None = None  # a filter that the broker refused, and why
-    expiry_s: int | None = None  # the session expiry that the broker decided on; None: ours
-    given_id: str | None = None  # a client id that the broker gave us instead of ours
+    answered: bool = False  # the SUBACK has arrived
+    denied: str | None = None  # a filter that the broker refused, with the reason
+    expiry_s: int | None = None  # the session expiry that the broker chose; None: the requested one
+    given_id: str | None = None  # a client id that the broker assigned instead of the requested one
 
 
 class Connection:
-    """Established by the constructor, within `settings.connect_timeout_s`; raises Unavailable.
+    """The constructor connects, within `settings.connect_timeout_s`, or raises Unavailable.
 
-    `epoch` numbers the connections of a link: each message says on which one it came.
+    `epoch` numbers the connections of a link, and is part of each message.
     """
 
     def __init__(self, settings: MqttSettings, options: ConnectionOptions, epoch: int = 1) -> None:
         self.epoch = epoch
         self.inbox: deque[Message] = deque()
-        self.confirmed: list[int] = []  # packet ids that the broker has answered for
-        self.refused: dict[int, str] = {}  # of these, its refusals
-        self.lost: str | None = None  # why, once it is
-        self.lost_by_message = True  # False: the broker named a reason that no message of ours can be
+        self.confirmed: list[int] = []  # packet ids that the broker has acknowledged
+        self.refused: dict[int, str] = {}  # of these, the refused ones, with the reason
+        self.lost: str | None = None  # the reason, once the connection is lost
+        self.lost_by_message = True  # False: the broker gave a reason that no published message can cause
         self.held = 0  # messages received and not acknowledged
         self.held_bytes = 0  # of their payloads
         self.optional_open: int | None = None  # the packet id of the optional subscription while it is unanswered
@@ -83,9 +83,9 @@ class Connection:
         self._filters = options.filters
         self._handshake = _Handshake()
         self._next_misc = 0.0
-        self._misc_every = min(1.0, settings.keepalive_s / 4)  # or a ping could come too late for the broker
-        self._buffered: BufferedSocket | None = None  # the client's socket, where it is ours
-        self._lane: LaneSocket | None = None  # the same, where the lane is on
+        self._misc_every = min(1.0, settings.keepalive_s / 4)  # otherwise a ping could be too late
+        self._buffered: BufferedSocket | None = None  # the client's socket, if it is buffered
+        self._lane: LaneSocket | None = None  # the same socket, if the lane is on
         self._client = make_client(settings, options.client_id)
         self._hear(options)
         try:
@@ -98,10 +98,10 @@ class Connection:
         self.session_present = self._handshake.session_present
         self.made_at = time.time_ns() // 1_000_000
 
-    # ── the verbs, as one connection has them ────────────────────────────────────────────────
+    # ── the operations of one connection ─────────────────────────────────────────────────────
 
     def turn(self, wait: float) -> None:
-        """Sends what is queued, then waits up to `wait` seconds for something to read, and reads it."""
+        """Sends queued data, then waits up to `wait` seconds for data and reads it."""
         if self.lost is not None:
             return
         try:
@@ -116,7 +116,7 @@ class Connection:
             self._lose(str(error) or type(error).__name__)
 
     def ack(self, messages: Sequence[Message]) -> None:
-        """Queues their acknowledgements, in this order; the next turn sends them."""
+        """Queues acknowledgements, in this order; the next turn sends them."""
         packet_ids = [message.packet_id for message in messages if message.qos == 1]
         self.held -= len(packet_ids)
         self.held_bytes -= sum([len(message.payload) for message in messages if message.qos == 1])
@@ -127,18 +127,18 @@ class Connection:
                 self._client.ack(packet_id, 1)
 
     def publish(self, messages: Sequence[Outgoing]) -> list[int]:
-        """Queues them; gives their packet ids, which come back in `confirmed` once the broker answered."""
+        """Queues messages; returns their packet ids, which appear in `confirmed` once the broker has answered."""
         if self._lane is not None:
             return self._lane.publish(messages)
         return [self._publish_by_paho(message) for message in messages]
 
     def give_up(self, why: str) -> None:
-        """Leaves a broker that does not do its part."""
+        """Closes the connection because the broker does not respond as it should."""
         if self.lost is None:
             self._lose(why)
 
     def close(self) -> None:
-        """Says goodbye, so that the broker does not send the will."""
+        """Sends DISCONNECT, so that the broker does not publish the will."""
         if self.lost is None:
             with contextlib.suppress(OSError, ValueError):
                 self._client.disconnect()
@@ -189,24 +189,24 @@ class Connection:
             )
         if options.persistent and (self._handshake.expiry_s == 0 or self._handshake.given_id):
             raise Unavailable(
-                f"the MQTT broker at {self._where} keeps no session for {options.client_id}: what it holds while we "
-                f"are away would be lost; allow persistent sessions in the broker's settings"
+                f"the MQTT broker at {self._where} keeps no session for {options.client_id}: messages that arrive "
+                f"while it is disconnected would be lost; allow persistent sessions in the broker's settings"
             )
         if not options.filters:
             return
         # Retained messages are wanted only when the subscription is new, not on each reconnect.
         retained = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
         self._client.subscribe([(topic, retained) for topic in options.filters])
-        # A broker's old subscription holds, and a full window may keep its SUBACK back.
+        # An old subscription is still valid, and a full window may delay the SUBACK.
         if not self._handshake.session_present:
             self._await(lambda: self._handshake.answered, deadline, "SUBACK")
             if self._handshake.denied:
                 why = self._handshake.denied
                 raise Unavailable(f"the MQTT broker at {self._where} refused the subscription: {why}")
-        if options.optional:  # by itself: there are brokers that hang up at it
+        if options.optional:  # separately: some brokers disconnect because of it
             at_most_once = SubscribeOptions(qos=0)
             _, self.optional_open = self._client.subscribe([(topic, at_most_once) for topic in options.optional])
-        self.turn(0.0)  # sends what an old session's SUBSCRIBE waits for
+        self.turn(0.0)  # sends the data that a SUBSCRIBE of an old session waits for
 
     def _await(self, condition: Any, deadline: float, what: str) -> None:
         while not condition():
@@ -214,7 +214,7 @@ class Connection:
             if self.lost is not None or left <= 0:
                 why = self.lost or f"no {what} in time"
                 raise Unavailable(
-                    f"the MQTT broker at {self._where} does not answer ({why}); is it a broker, and well?"
+                    f"the MQTT broker at {self._where} does not answer ({why}); is it an MQTT broker, and healthy?"
                 )
             self.turn(min(left, 0.5))
 
@@ -228,8 +228,8 @@ class Connection:
         buffered = self._buffered
         full = buffered is not None and buffered.unflushed()
         if buffered is not None and buffered.pending():
-            wait = 0.0  # select does not see what is already in memory
-        # While the kernel takes no more we go on reading, or broker and client wait for each other.
+            wait = 0.0  # select does not see data that is already in memory
+        # Keep reading while the kernel accepts no more data, or broker and client would wait for each other.
         readable, writable, _ = select.select([sock], [sock] if full else [], [], wait)
         if buffered is None:
             if readable:
@@ -245,16 +245,16 @@ class Connection:
             self._take(self._lane)
 
     def _full(self) -> bool:
-        """Our own bounds of what is held: iotcore does not keep the Receive Maximum, QoS 0 knows none, and no broker
-        counts bytes.
+        """Enforces limits on held messages: iotcore ignores the Receive Maximum, QoS 0 has none, and no broker counts
+        bytes.
         """
         return self.held >= self._hold or self.held_bytes >= self._hold_bytes or len(self.inbox) >= self._hold
 
     def _take(self, lane: LaneSocket) -> None:
-        """What the lane took out of the stream, as the rest of the link knows it."""
+        """Takes over the messages and acknowledgements that the lane found in the stream."""
         if lane.messages:
             self.inbox.extend(lane.messages)
-            self.held += sum([message.qos for message in lane.messages])  # the lane takes QoS 0 and 1 alone
+            self.held += sum([message.qos for message in lane.messages])  # the lane only handles QoS 0 and 1
             self.held_bytes += sum([len(message.payload) for message in lane.messages if message.qos])
             lane.messages.clear()
         if lane.confirmed:
@@ -288,13 +288,13 @@ class Connection:
         self._drop()
 
     def _drop(self) -> None:
-        """Closes the socket without a goodbye: the broker keeps what we did not acknowledge."""
+        """Closes the socket without DISCONNECT: the broker keeps unacknowledged messages."""
         sock = self._client.socket()
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.close()
 
-    # ── paho's callbacks only note what happened; nothing here may raise ─────────────────────
+    # ── paho's callbacks only record events; nothing here may raise ──────────────────────────
 
     def _on_connect(self, _client: Any, _data: Any, flags: Any, reason: Any, properties: Any) -> None:
         self._handshake.connected = reason
@@ -307,7 +307,7 @@ class Connection:
     def _on_subscribe(self, _client: Any, _data: Any, packet_id: int, codes: Any, _properties: Any) -> None:
         if packet_id == self.optional_open:
             self.optional_open = None
-            return  # refused or not, no harm is done
+            return  # a refusal is harmless
         self._handshake.answered = True
         for topic, code in zip(self._filters, codes, strict=False):
             if code.is_failure:
@@ -328,7 +328,7 @@ class Connection:
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            topic = ""  # a broker lets none through
+            topic = ""  # brokers do not forward such a topic
         properties = message.properties
         if message.qos == 1:
             self.held += 1
@@ -349,7 +349,7 @@ class Connection:
 
 
 def _reason(code: int) -> str:
-    """The name of a PUBACK's reason code (MQTT 5, 3.4.2.1), or its number where the standard has none."""
+    """The name of a PUBACK's reason code (MQTT 5, 3.4.2.1), or its number if the standard has no name."""
     try:
         return str(ReasonCode(PacketTypes.PUBACK, identifier=code))
     except (KeyError, ValueError):

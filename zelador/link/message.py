@@ -1,4 +1,4 @@
-"""What goes through the link: messages from the broker, and messages to it."""
+"""Messages from the broker, and messages to it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
 class Message(msgspec.Struct, frozen=True, gc=False):
     """A message from the broker, not yet acknowledged. `received_at` is in milliseconds since 1970 UTC.
 
-    `epoch` is the number of the connection that it came on: packet ids start again on the next one, so an
-    acknowledgement for an earlier epoch would hit another message there, and is dropped.
+    `epoch` is the number of its connection. Packet ids restart with each connection, so an acknowledgement for an
+    earlier epoch could match another message, and is dropped.
     """
 
-    topic: str  # empty where it is not UTF-8: unusable, so it is quarantined
+    topic: str  # empty if it is not UTF-8; such a message is quarantined
     payload: bytes
     received_at: int
     epoch: int

@@ -1,7 +1,7 @@
-"""The two MQTT 5 packets that every reading crosses, as bytes: PUBLISH (QoS 0 and 1) and PUBACK.
+"""Encodes and decodes the two MQTT 5 packets on the hot path: PUBLISH (QoS 0 and 1) and PUBACK.
 
-Pure: no socket, no clock. After MQTT Version 5.0 (OASIS, 2019), sections 2.1.4, 2.2.2, 3.3 and 3.4. Everything
-else that a broker sends is handed on untouched.
+Pure: no socket, no clock. See MQTT Version 5.0 (OASIS, 2019), sections 2.1.4, 2.2.2, 3.3 and 3.4. All other
+packets are passed on unchanged.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ import msgspec
 from zelador.link.message import Message, Outgoing
 
 FAILURE = 0x80  # reason codes from here on are failures
-LARGEST = 268_435_455  # bytes after the fixed header that four length bytes can say
+LARGEST = 268_435_455  # bytes after the fixed header: the maximum of a four-byte length
 
 
 class Malformed(ValueError):
-    """The bytes are not MQTT: the connection cannot be read any further."""
+    """The bytes are not MQTT; the connection cannot be read any further."""
 
 
 class Cut(msgspec.Struct, gc=False):
-    """What was found in a piece of the stream."""
+    """The packets found in a chunk of the stream."""
 
     messages: list[Message]
     confirmed: list[int]  # the packet id of each PUBACK
-    refused: dict[int, int]  # of those, the reason code where it is a failure
-    others: list[bytes]  # whole packets of any other kind
-    consumed: int  # bytes of the piece that are whole packets
-    needed: int  # bytes that the packet after them has in all; 0 while its length is not known
+    refused: dict[int, int]  # of those, the reason codes that are failures
+    others: list[bytes]  # complete packets of other types
+    consumed: int  # bytes of the chunk that are complete packets
+    needed: int  # total bytes of the next packet; 0 if its length is not known yet
 
 
 def cut(data: bytes, received_at: int = 0, epoch: int = 0) -> Cut:
-    """Cuts `data`, which begins with a packet, into packets; the last may be incomplete. Raises Malformed.
+    """Splits `data`, which starts with a packet, into packets; the last may be incomplete. Raises Malformed.
 
-    `received_at` (ms since 1970 UTC) and `epoch` go into each message.
+    Each message gets `received_at` (ms since 1970 UTC) and `epoch`.
     """
     messages: list[Message] = []
     others: list[bytes] = []
@@ -46,19 +46,21 @@ def cut(data: bytes, received_at: int = 0, epoch: int = 0) -> Cut:
     at, end, needed = 4 * len(confirmed), len(data), 0
     while end - at >= 2:
         first, length, body = data[at], data[at + 1], at + 2
-        if length > 0x7F and body < end and data[body] < 0x80:  # two bytes of length: most PUBLISH, so without a call
+        if (
+            length > 0x7F and body < end and data[body] < 0x80
+        ):  # a length of two bytes: most PUBLISH packets, so inlined
             length, body = length & 0x7F | data[body] << 7, body + 1
         elif length > 0x7F:
             try:
                 length, body = _varint(data, at + 1, min(end, at + 5))
             except IndexError:
-                break  # more of the length is to come
+                break  # the length is incomplete
         stop = body + length
         if stop > end:
             needed = stop - at
             break
         if first & 0xF4 == 0x30:  # PUBLISH at QoS 0 or 1
-            if first & 2 and length > 4:  # QoS 1 without properties: nearly all, so without a call
+            if first & 2 and length > 4:  # QoS 1 without properties: nearly all, so inlined
                 named = body + 2 + (data[body] << 8 | data[body + 1])
                 if named + 2 < stop and not data[named + 2] and (packet_id := data[named] << 8 | data[named + 1]):
                     topic, payload = _topic(data[body + 2 : named]), data[named + 3 : stop]
@@ -81,7 +83,7 @@ def cut(data: bytes, received_at: int = 0, epoch: int = 0) -> Cut:
 def publish_packet(
     topic: str, payload: bytes, packet_id: int, retain: bool = False, properties: bytes = b"\x00"
 ) -> bytes:
-    """A PUBLISH at QoS 1; `properties` with their length in front. Raises ValueError when it is too large."""
+    """A PUBLISH at QoS 1; `properties` start with their length. Raises ValueError if it is too large."""
     named = _text(topic)
     length = len(named) + 2 + len(properties) + len(payload)
     head = (b"\x33" if retain else b"\x32") + length_bytes(length)
@@ -89,18 +91,18 @@ def publish_packet(
 
 
 def publish_bytes(outgoing: Outgoing) -> int:
-    """How large its PUBLISH is, or a few bytes more."""
+    """An upper bound of the size of its PUBLISH, at most a few bytes too high."""
     named = len(outgoing.topic.encode(errors="replace")) + len(outgoing.correlation or b"")
     return 32 + named + len(outgoing.content_type or "") + len(outgoing.payload)
 
 
 def puback_packets(packet_ids: Sequence[int]) -> bytes:
-    """A PUBACK that says success for each, one behind the other."""
+    """A successful PUBACK for each id, concatenated."""
     return pack(f">{2 * len(packet_ids)}H", *chain.from_iterable(zip(repeat(0x4002), packet_ids, strict=False)))
 
 
 def publish_properties(content_type: str | None, correlation: bytes | None) -> bytes:
-    """Content type (3.3.2.3.9) and correlation data (3.3.2.3.6), with their length in front."""
+    """Content type (3.3.2.3.9) and correlation data (3.3.2.3.6), preceded by their length."""
     found = b""
     if content_type:
         found += b"\x03" + _text(content_type)
@@ -113,7 +115,7 @@ def publish_properties(content_type: str | None, correlation: bytes | None) -> b
 def length_bytes(length: int) -> bytes:
     """A variable byte integer (1.5.5). Raises ValueError above LARGEST."""
     if length > LARGEST:
-        raise ValueError(f"a message of {length} bytes is more than MQTT can carry")
+        raise ValueError(f"a message of {length} bytes is too large for MQTT")
     out = bytearray()
     while True:
         length, low = length >> 7, length & 0x7F
@@ -126,7 +128,7 @@ def length_bytes(length: int) -> bytes:
 
 
 def _plain_confirmations(data: bytes) -> list[int]:
-    """The packet ids of the plain PUBACKs that `data` begins with: what a worker reads is hardly anything else."""
+    """The packet ids of the plain PUBACKs at the start of `data`: most of what a worker receives."""
     whole = len(data) & ~3
     kinds, lengths = data[:whole:4], data[1:whole:4]
     count = min(len(kinds) - len(kinds.lstrip(b"\x40")), len(lengths) - len(lengths.lstrip(b"\x02")))
@@ -134,17 +136,17 @@ def _plain_confirmations(data: bytes) -> list[int]:
 
 
 def _publish(data: bytes, first: int, body: int, stop: int, received_at: int, epoch: int) -> Message:
-    """The PUBLISH whose variable header begins at `body`; every length in it is checked against `stop`.
+    """The PUBLISH whose variable header starts at `body`; checks every length in it against `stop`.
 
-    A packet whose acknowledgement is possible is taken, whatever its properties are: a broker would send it again
-    for ever. Properties that cannot be read are left out; without their length, all that follows is the payload.
+    Accepts a packet that can be acknowledged, whatever its properties: otherwise a broker would resend it forever.
+    Invalid properties are dropped; if their length is invalid, everything that follows is the payload.
     """
     qos = first >> 1 & 1
     if body + 2 > stop:
         raise Malformed("a PUBLISH without a topic")
     at = body + 2 + (data[body] << 8 | data[body + 1])
     after = at + 2 * qos
-    if after >= stop:  # the properties' length, at least, has to follow
+    if after >= stop:  # at least the properties' length must follow
         raise Malformed("a PUBLISH whose topic reaches beyond its end")
     topic = _topic(data[body + 2 : at])
     packet_id = data[at] << 8 | data[at + 1] if qos else 0
@@ -163,7 +165,7 @@ def _publish(data: bytes, first: int, body: int, stop: int, received_at: int, ep
 
 
 def _properties(data: bytes) -> tuple[str | None, bytes | None]:
-    """Response topic and correlation data; the other properties of a PUBLISH (3.3.2.3) are passed over."""
+    """Response topic and correlation data; skips the other properties of a PUBLISH (3.3.2.3)."""
     response_topic: str | None = None
     correlation: bytes | None = None
     at, end = 0, len(data)
@@ -193,13 +195,13 @@ def _properties(data: bytes) -> tuple[str | None, bytes | None]:
     return response_topic, correlation
 
 
-# Payload format, expiry, topic alias: so many bytes. Content type, response topic, correlation, user property: texts.
+# Payload format, expiry, topic alias: fixed sizes. Content type, response topic, correlation, user property: texts.
 _FIXED = {0x01: 1, 0x02: 4, 0x23: 2}
 _PREFIXED = {0x03: 1, 0x08: 1, 0x09: 1, 0x26: 2}
 
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """A variable byte integer and where it ends. Raises IndexError if it goes on beyond `end`, Malformed after four."""
+    """A variable byte integer and its end. Raises IndexError if it extends beyond `end`, Malformed after four bytes."""
     value = 0
     for shift in (0, 7, 14, 21):
         if at >= end:
@@ -221,8 +223,8 @@ def _topic(raw: bytes) -> str:
 
 @lru_cache(maxsize=8192)
 def _text(text: str) -> bytes:
-    """A UTF-8 string with its length in front (1.5.4). Raises ValueError above 65,535 bytes."""
+    """A UTF-8 string preceded by its length (1.5.4). Raises ValueError above 65,535 bytes."""
     raw = text.encode()
     if len(raw) > 0xFFFF:
-        raise ValueError(f"a text of {len(raw)} bytes is more than MQTT can carry")
+        raise ValueError(f"a text of {len(raw)} bytes is too large for MQTT")
     return len(raw).to_bytes(2, "big") + raw

@@ -1,7 +1,7 @@
-"""The link: one MQTT session that outlives its connections.
+"""The link: one MQTT session across many connections.
 
-What was published and not confirmed belongs to the link and goes out again on the next connection, unless it is
-what ends connections; what was received and not acknowledged belongs to the broker, which sends it again.
+The link keeps unconfirmed messages and publishes them again on the next connection, unless a message is what ends
+connections. The broker keeps messages that were not acknowledged and sends them again.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from zelador.settings import MqttSettings
 
 log = logging.getLogger(__name__)
 
-WINDOW = 32_000  # messages published and not confirmed, whatever the broker would take: half of the packet ids
-PROVEN_S = 5.0  # a connection that lived so long, or confirmed something, ends the back-off between connections
-SILENT_S = 30.0  # a broker that confirms nothing for so long is left: it may have swallowed a message
-LOG_S, LOG_LINES = 60.0, 20  # of one kind: a broker that hangs up again and again
-ROOM = 4_096  # a payload that is smaller than the limit by this fits with topic and properties, and is not measured
+WINDOW = 32_000  # unconfirmed messages at most, even if the broker accepts more: half of the packet ids
+PROVEN_S = 5.0  # a connection that lasted this long, or confirmed a message, resets the back-off
+SILENT_S = 30.0  # the connection is closed if the broker confirms nothing for this time: it may have lost a message
+LOG_S, LOG_LINES = 60.0, 20  # log limit for each kind of line: the broker may disconnect repeatedly
+ROOM = 4_096  # a payload this much below the limit fits with topic and properties, and is not measured
 
 
 @dataclass(frozen=True, slots=True)
 class LinkOptions:
-    """Who we are to the broker. `birth` is published on each connection, `will` by the broker when we die."""
+    """The client's identity and options. `birth` is published on each connection, `will` by the broker at its loss."""
 
     client_id: str
     filters: tuple[str, ...] = ()
     persistent: bool = False
     birth: Outgoing | None = None
     will: Outgoing | None = None
-    quiet_s: float = 0.0  # after a connection nothing is published for so long
-    optional: tuple[str, ...] = ()  # at QoS 0, and no harm done if the broker refuses them
+    quiet_s: float = 0.0  # after each connection, nothing is published for this time
+    optional: tuple[str, ...] = ()  # topic filters at QoS 0 that the broker may refuse
 
 
 class Link:
-    """Single-threaded: every verb drives the socket on the caller's thread, and reconnects by itself."""
+    """An MQTT session. Single-threaded: every operation drives the socket on the caller's thread, and reconnects."""
 
     def __init__(self, settings: MqttSettings, options: LinkOptions, stop: Event) -> None:
         self._settings = settings
@@ -55,29 +55,29 @@ class Link:
         self._optional = options.optional
         self._queued: deque[Waiting] = deque()  # not yet sent on this connection
         self._sent: dict[int, Waiting] = {}  # packet id → sent, not yet confirmed
-        self._group = 0  # of suspects on their way, how many were sent together; 0: none are
+        self._group = 0  # number of suspects in flight; 0 if there are none
         self._group_at = 0.0  # when they were sent
-        self._group_evident = False  # whether that connection worked by then
+        self._group_evident = False  # True if that connection worked by then
         self._next_group = 1
-        self._sent_at = self._confirmed_at = 0.0  # when a message last was
+        self._sent_at = self._confirmed_at = 0.0  # when a message was last sent or confirmed
         self._epoch = 0
         self._attempt = 0
-        self._proven = False  # whether the present connection confirmed something
+        self._proven = False  # True if the current connection has confirmed a message
         self._established_at = 0.0
-        self._birth_id: int | None = None  # while it is not confirmed
+        self._birth_id: int | None = None  # until it is confirmed
         self._packet_bytes = LARGEST_PACKET
         self._connected_log = LogLimit(LOG_S, LOG_LINES)
         self._lost_log = LogLimit(LOG_S, LOG_LINES)
         self._refused_log = LogLimit(LOG_S, LOG_LINES)
         self._next_try = 0.0
         self._quiet_until = 0.0
-        self._free_at = time.monotonic()  # when nothing was held
+        self._free_at = time.monotonic()  # when no message was held
         self._last_ack = time.monotonic()
-        self.disconnected_since: float | None = time.monotonic()  # None: connected
+        self.disconnected_since: float | None = time.monotonic()  # None if connected
         self.reconnects = 0
         self.stale_acks = 0
-        self.session_present = False  # whether the broker knew our session when the last connection was made
-        self.sessions_lost = 0  # connections at which the broker had forgotten what it held for us
+        self.session_present = False  # True if the broker still had the session at the last connection
+        self.sessions_lost = 0  # connections at which the broker no longer had the session
 
     @property
     def connected(self) -> bool:
@@ -85,26 +85,26 @@ class Link:
 
     @property
     def held(self) -> int:
-        """Messages received and not acknowledged."""
+        """The number of messages received and not acknowledged."""
         return 0 if self._connection is None else self._connection.held
 
     @property
     def progressed_at(self) -> float:
-        """When a message was last acknowledged, or nothing was held (monotonic clock, seconds)."""
+        """When a message was last acknowledged, or none was held (monotonic clock, seconds)."""
         return max(self._last_ack, self._free_at)
 
     @property
     def connected_at(self) -> int | None:
-        """When the present connection was made (ms since 1970 UTC), its subscriptions with it; None without one."""
+        """When the current connection and its subscriptions were made (ms since 1970 UTC); None if not connected."""
         return None if self._connection is None else self._connection.made_at
 
     @property
     def packet_bytes(self) -> int:
-        """The largest packet that the broker takes, as it last said; MQTT's own limit where it says nothing."""
+        """The largest packet that the broker accepts, as it last announced; else the limit of MQTT."""
         return self._packet_bytes
 
     def open(self, patience: float) -> None:
-        """Connects, trying for `patience` seconds. Raises Unavailable: at the start a wrong address must be said."""
+        """Connects, trying for `patience` seconds. Raises Unavailable, so that startup reports a wrong address."""
         deadline = time.monotonic() + patience
         while not self._stop.is_set():
             try:
@@ -122,17 +122,17 @@ class Link:
         if connection := self._ready(wait):
             connection.turn(0.0 if connection.inbox else wait)
             self._settle(connection)
-            if self._connection is connection:  # else the broker sends them again
+            if self._connection is connection:  # otherwise the broker sends them again
                 return [connection.inbox.popleft() for _ in range(min(limit, len(connection.inbox)))]
         return []
 
     def current(self, messages: Sequence[Message]) -> list[Message]:
-        """Those that came on the present connection; the broker sends the others again."""
+        """The messages of the current connection; the broker sends the others again."""
         connection = self._connection
         return [] if connection is None else [each for each in messages if each.epoch == connection.epoch]
 
     def ack(self, messages: Sequence[Message]) -> None:
-        """Tells the broker "stored", in the order of receipt; those of an earlier connection are dropped."""
+        """Acknowledges messages, in the order of receipt; ignores those of an earlier connection."""
         connection = self._connection
         if connection is None:
             self.stale_acks += len(messages)
@@ -146,7 +146,7 @@ class Link:
         self._settle(connection)
 
     def publish(self, messages: Sequence[Outgoing]) -> Publication:
-        """Queues the messages and sends what the broker's window takes; `confirmed` tells when all arrived."""
+        """Queues messages and sends as many as the broker's window allows; `confirmed` tells when all have arrived."""
         publication = Publication(len(messages))
         self._queued.extend(Waiting(message, publication, index) for index, message in enumerate(messages))
         if self._connection is not None:
@@ -156,7 +156,7 @@ class Link:
         return publication
 
     def confirmed(self, publication: Publication, wait: float) -> bool:
-        """Whether the broker has answered for every message of `publication`, waiting at most `wait` seconds."""
+        """True once the broker has answered for every message of `publication`; waits at most `wait` seconds."""
         deadline = time.monotonic() + wait
         while publication.left:
             left = deadline - time.monotonic()
@@ -166,17 +166,17 @@ class Link:
         return publication.left == 0
 
     def rest(self, wait: float) -> None:
-        """Waits while the session stays alive: for a caller that cannot go on yet."""
+        """Waits while keeping the session alive, for a caller that cannot continue yet."""
         deadline = time.monotonic() + wait
         while (left := deadline - time.monotonic()) > 0 and not self._stop.is_set():
             self._turn(left)
 
     def keep_alive(self) -> None:
-        """One turn without waiting: for a caller whose waiting is done elsewhere."""
+        """One turn without waiting, for a caller that waits elsewhere."""
         self._turn(0.0)
 
     def close(self, goodbye: Outgoing | None = None) -> None:
-        """Says goodbye; whatever is not acknowledged stays with the broker."""
+        """Disconnects; the broker keeps unacknowledged messages."""
         if self._connection is not None:
             if goodbye is not None:
                 self._connection.publish([goodbye])
@@ -198,7 +198,7 @@ class Link:
             self._settle(connection)
 
     def _ready(self, wait: float) -> Connection | None:
-        """The connection, made anew if it was lost; None (after at most `wait` seconds) while there is none."""
+        """The connection; reconnects if it was lost. None (after at most `wait` seconds) while there is none."""
         if self._connection is not None:
             return self._connection
         left = self._next_try - time.monotonic()
@@ -226,7 +226,9 @@ class Link:
         self.session_present = connection.session_present
         if options.persistent and self.reconnects and not connection.session_present:
             self.sessions_lost += 1
-            log.error("the broker has forgotten our session: what it held for %s is lost", options.client_id)
+            log.error(
+                "the broker no longer has the session of %s: the messages that it held are lost", options.client_id
+            )
         self._connection = connection
         self.disconnected_since = None
         now = time.monotonic()
@@ -238,7 +240,7 @@ class Link:
         if options.birth is not None:
             (self._birth_id,) = connection.publish([options.birth])
         self._quiet_until = now + options.quiet_s
-        if self._queued and self._queued[0].alone:  # the connection has to show first that it works without it
+        if self._queued and self._queued[0].alone:  # the connection must first prove that it works without it
             self._quiet_until = max(self._quiet_until, now + STEADY_S)
         self._send(connection)
         if self._connected_log.due():
@@ -246,7 +248,7 @@ class Link:
         return connection
 
     def _send(self, connection: Connection) -> None:
-        """As much of the queue as the broker's Receive Maximum allows (paho does not honour it)."""
+        """Sends as much of the queue as the broker's Receive Maximum allows (paho ignores it)."""
         if not self._queued or time.monotonic() < self._quiet_until:
             return
         room = min(connection.receive_maximum, WINDOW) - len(self._sent) - (self._birth_id is not None)
@@ -256,7 +258,7 @@ class Link:
             self._publish(connection, [self._queued.popleft() for _ in range(min(room, len(self._queued)))])
 
     def _group_room(self, room: int) -> int:
-        """How many messages may be sent while suspects are: none until the group before them is confirmed."""
+        """How many messages may be sent while there are suspects: none until the previous group is confirmed."""
         if self._sent:
             return 0
         if self._group:
@@ -272,7 +274,7 @@ class Link:
         now = time.monotonic()
         steady = self._birth_id is None and now - self._established_at >= STEADY_S
         if self._queued[0].alone and not steady:
-            return 0  # the answer to our birth message comes here again
+            return 0  # called again when the birth message is confirmed
         self._group, self._group_at, self._group_evident = min(suspects, max(1, room)), now, steady
         return self._group
 
@@ -282,7 +284,7 @@ class Link:
             batch = [waiting for waiting in batch if self._fits(waiting, limit)]
         try:
             packet_ids = connection.publish([waiting.outgoing for waiting in batch])
-        except ValueError:  # one of them can be no MQTT packet: the others are sent by themselves
+        except ValueError:  # one of them does not fit into an MQTT packet: send the others one by one
             for waiting in batch:
                 try:
                     (packet_id,) = connection.publish([waiting.outgoing])
@@ -295,7 +297,7 @@ class Link:
     def _fits(self, waiting: Waiting, limit: int) -> bool:
         size = publish_bytes(waiting.outgoing)
         if size > limit:
-            self._refuse(waiting, f"the message has {size} bytes, and the broker takes at most {limit}")
+            self._refuse(waiting, f"the message has {size} bytes, and the broker accepts at most {limit}")
         return size <= limit
 
     def _refuse(self, waiting: Waiting, reason: str) -> None:
@@ -331,7 +333,10 @@ class Link:
         if self._lost_log.due():
             log.warning("lost the broker: %s%s", why, self._lost_log.take_skipped())
         if connection.optional_open is not None and self._optional:
-            log.info("it hung up before it answered for %s: going on without", ", ".join(self._optional))
+            log.info(
+                "the broker disconnected before it answered the subscription to %s: continuing without it",
+                ", ".join(self._optional),
+            )
             self._optional = ()
         if self._proven or now - self._established_at >= PROVEN_S:
             self._attempt = 0
@@ -343,7 +348,7 @@ class Link:
         self.reconnects += 1
 
     def _suspect(self, connection: Connection, why: str, now: float) -> None:
-        """What was on its way goes first in the queue, in its old order, but for what is found to end connections."""
+        """Puts messages in flight back at the front of the queue, in order, except those found to end connections."""
         again = list(self._sent.values())
         if connection.lost_by_message:
             alone = self._group == 1

@@ -1,9 +1,9 @@
-"""What is published and not yet confirmed, and what a lost connection says of it.
+"""Unconfirmed messages, and the evidence that a lost connection gives about them.
 
-A broker that hangs up does not name the message, and of many on their way only one is the cause. What was on its
-way at two losses is suspect: it is sent again in groups that begin with one message and double while they are
-confirmed, so that the cause is soon alone. It is given up only on evidence that a bad network does not give: a
-connection that worked, and ended right after this one message, more than once.
+A broker that disconnects does not say which of the messages in flight was the cause. A message that was in flight at
+two losses is suspect: suspects are sent again in groups that start with one message and double with each confirmation,
+so the cause is soon alone. A message is given up only on evidence that a bad network does not produce: more than once,
+a working connection ended right after this message was sent alone.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import msgspec
 
 from zelador.link.message import Outgoing
 
-SUSPECT_LOSSES = 2  # connections lost with a message on its way, from which on it is suspect
-EVIDENT_LOSSES = 2  # working connections lost right after a message was sent alone: it is given up
-ALONE_LOSSES = 5  # connections lost in any way with a message alone on its way: it is given up too
-PROMPT_S = 2.0  # a connection lost within so long after a publish was lost by it
-STEADY_S = 0.2  # a connection that lived so long, and confirmed our birth message, works
+SUSPECT_LOSSES = 2  # connections lost with a message in flight that make it suspect
+EVIDENT_LOSSES = 2  # working connections lost right after a message was sent alone, after which it is given up
+ALONE_LOSSES = 5  # connections lost in any way with only this message in flight, after which it is also given up
+PROMPT_S = 2.0  # a connection lost within this time after a publish was lost because of it
+STEADY_S = 0.2  # a connection that lasted this long and confirmed the birth message works
 
 
 @dataclass(slots=True, eq=False)
 class Publication:
-    """Messages published together. `refused` has the index of each that the broker said no to, and its reason."""
+    """Messages published together. `refused` has the index of each refused message, and the reason."""
 
     left: int
     refused: dict[int, str] = field(default_factory=dict)
@@ -34,14 +34,14 @@ class Publication:
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
-    """A message that is not confirmed; the counts are of connections lost while it was on its way."""
+    """An unconfirmed message. The counts are of connections lost while it was in flight."""
 
     outgoing: Outgoing
     publication: Publication
     index: int
     losses: int = 0
-    alone: int = 0  # of these, with no other message on its way
-    evident: int = 0  # of these, right after it was sent on a connection that worked
+    alone: int = 0  # of these, with no other message in flight
+    evident: int = 0  # of these, right after it was sent on a working connection
 
     @property
     def suspect(self) -> bool:
@@ -58,8 +58,8 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
         )
 
     def verdict(self, why: str) -> str | None:
-        """Why this message is given up, `why` being the last loss; None while it may be innocent."""
+        """Why this message is given up; None if it may not be the cause. `why` is the reason of the last loss."""
         if self.evident < EVIDENT_LOSSES and self.alone < ALONE_LOSSES:
             return None
         times = "twice" if self.alone == 2 else f"{self.alone} times"
-        return f"the connection was lost {times} on this message alone, the last time by: {why}"
+        return f"the connection was lost {times} with only this message in flight, the last time because: {why}"

@@ -67,7 +67,7 @@ class Consumer:
         self._client.xclaim(self._keys.training_jobs, GROUP, trainer, 0, [job.entry], justid=True)
 
     def cancelled_by(self, job: Job) -> str | None:
-        """Who asked for the run to end; None if nobody did."""
+        """Who cancelled the run; None if nobody did."""
         found: Any = self._client.get(self._keys.run_cancel(job.run.id))
         return None if found is None else found.decode()
 

@@ -13,7 +13,7 @@ ACTIVE: tuple[RunState, ...] = ("queued", "running")
 
 
 class RunRequest(TypedDict, total=False):
-    """What was asked for; a key that is absent leaves the choice to the settings."""
+    """The request for a run; the settings decide the keys that are absent."""
 
     metric: str
     names: list[str]  # for the models, in the order of rank

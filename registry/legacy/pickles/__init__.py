@@ -1,1 +1,1 @@
-"""The look at a pickle: `opcodes` follows it without running any of it, `names` says what is usual."""
+"""Inspects a pickle: `opcodes` follows it without running it, `names` lists the usual names."""

@@ -1,4 +1,4 @@
-"""Arrays that joblib keeps between the opcodes of a pickle, and the dtypes that say how many bytes they are."""
+"""Arrays that joblib stores between the opcodes of a pickle, and the dtypes that determine their size in bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OBJECT_FLAGS = (63, 0)
 
 
 def check_dtype(arguments: tuple[Any, ...]) -> re.Match[str]:
-    """What `numpy.dtype` is called with: a plain kind. It takes much else, such as lists of fields."""
+    """The argument of `numpy.dtype`: only a plain kind. It accepts much more, such as lists of fields."""
     kind, *rest = arguments or (None,)
     match = PLAIN.fullmatch(kind) if isinstance(kind, str) else None
     if match is None or [int(flag) if isinstance(flag, int) else None for flag in rest] != [0, 1]:
@@ -27,10 +27,10 @@ def check_dtype(arguments: tuple[Any, ...]) -> re.Match[str]:
 
 
 def built_size(dtype: Instance, state: Any) -> int | None:
-    """The bytes of an element, as `state` says; None for objects. Raises Untraceable.
+    """The bytes of an element, from `state`; None for objects. Raises Untraceable.
 
-    The state can say anything (fields with objects in them, another size, flags), so all of it must agree with the
-    kind, and it is set once.
+    The state can contain anything (fields with objects, another size, flags), so all of it must match the kind, and it
+    may be set only once.
     """
     if dtype.states or dtype.state:
         raise Untraceable("a dtype that is changed")
@@ -83,9 +83,9 @@ def _check_fields(letter: str, size: int, names: Any, fields: Any) -> None:
 
 
 def bytes_of(wrapper: Instance, left: int) -> int | None:
-    """Of the array that follows its wrapper in the file; None for an array of objects. Raises Untraceable."""
+    """The size of the array that follows its wrapper in the file; None for objects. Raises Untraceable."""
     state, shape = wrapper.state, wrapper.state.get("shape")
-    if wrapper.arguments or wrapper.states or set(state) - STATE:  # a `read` of its own would be called
+    if wrapper.arguments or wrapper.states or set(state) - STATE:  # an attribute `read` would be called
         raise Untraceable("an array that is made in an odd way")
     subclass = state.get("subclass")
     if not isinstance(subclass, Name) or subclass.text not in SUBCLASSES:
@@ -106,7 +106,7 @@ def bytes_of(wrapper: Instance, left: int) -> int | None:
 
 
 def is_aligned(wrapper: Instance) -> bool:
-    """Whether a byte with the length of a padding stands before the array."""
+    """True if a byte with the length of a padding precedes the array."""
     found = wrapper.state.get("numpy_array_alignment_bytes")
     if found is not None and (isinstance(found, bool) or not isinstance(found, int) or not 0 < found <= 64):
         raise Untraceable("an array with an odd alignment")

@@ -1,4 +1,4 @@
-"""What a pickle would import and call if it were loaded, found without importing or calling any of it."""
+"""Finds out what a pickle would import and call if it were loaded, without importing or calling anything."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from registry.legacy.pickles.values import Untraceable
 
 MAX_UNPACKED = 1 << 30  # bytes
 A_HELP = (
-    "This look is a help, not a proof: usual names too can be given values that do harm. Trust a pickle only if you "
+    "This list is a help, not a proof: even usual names can get harmful arguments. Trust a pickle only if you "
     "know who wrote it."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """`names` are what a load would import and may call; `unusual` those that no saved model needs, or uses so."""
+    """`names`: what a load would import and may call. `unusual`: those that no saved model needs or uses this way."""
 
     names: tuple[str, ...]
     unusual: tuple[str, ...]
-    trouble: str | None = None  # why the file could not be followed to its end: then the lists are not the whole truth
+    trouble: str | None = None  # why the file could not be followed to its end; the lists are then incomplete
 
 
 def contents(data: bytes) -> Contents:
-    """Nothing in `data` is run, imported or constructed."""
+    """Inspects `data`. Nothing in it is run, imported or constructed."""
     findings = Findings()
     trouble = None
     try:
@@ -40,7 +40,7 @@ def contents(data: bytes) -> Contents:
         file = io.BytesIO(plain)
         follow(file, findings)
         if left := len(plain) - file.tell():
-            trouble = f"{left:,} bytes stand behind its end"
+            trouble = f"{left:,} bytes follow its end"
     except Untraceable as error:
         trouble = f"it has {error}, so what it does cannot be followed"
     except (ValueError, OSError, EOFError, zlib.error, lzma.LZMAError, MemoryError, RecursionError) as error:
@@ -49,10 +49,10 @@ def contents(data: bytes) -> Contents:
 
 
 def unpacked(data: bytes) -> bytes:
-    """The pickle itself: decompressed as joblib would, by the first bytes, and at most once.
+    """The pickle, decompressed as joblib would do it, by its first bytes, and at most once.
 
-    A load must be given these bytes, so that nothing else is decompressed. Raises ValueError when it would be too
-    large, OSError, EOFError, zlib.error or lzma.LZMAError when it is damaged.
+    A load must use these bytes, so that nothing else is decompressed. Raises ValueError if it is too large, and
+    OSError, EOFError, zlib.error or lzma.LZMAError if it is damaged.
     """
     for magic, read in OPENERS.items():
         if data.startswith(magic):
@@ -71,12 +71,12 @@ def _inflated(data: bytes) -> bytes:
     stream = zlib.decompressobj()
     found = stream.decompress(data, MAX_UNPACKED + 1)
     if len(found) <= MAX_UNPACKED and (not stream.eof or stream.unused_data):
-        raise ValueError("it is compressed and cut short, or has something behind its end")
+        raise ValueError("it is compressed and cut short, or has bytes after its end")
     return found
 
 
 def _refused(data: bytes) -> bytes:
-    raise ValueError("it is compressed by lz4, or by an old joblib, which is not followed")
+    raise ValueError("it is compressed by lz4, or by an old joblib, which is not supported")
 
 
 def _opened(reader: Callable[[io.BytesIO], Any]) -> Callable[[bytes], bytes]:

@@ -1,5 +1,5 @@
-"""The state of a pickle that is followed, and what a load would do with objects: here nothing is imported, called or
-constructed. What cannot be followed raises Untraceable: what was found until then is not the whole truth."""
+"""The state while a pickle is followed, and the effects of a load on objects. Nothing is imported, called or
+constructed. Raises Untraceable if the pickle cannot be followed: the names found until then are incomplete."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from registry.legacy.pickles.source import Source
 from registry.legacy.pickles.values import Instance, Mapping, Name, Opaque, Untraceable
 
 MAX_TEXT = 1 << 28  # bytes of one text or bytes object
-MAX_MEMO = 1 << 31  # a memo's highest index
+MAX_MEMO = 1 << 31  # highest index of a memo
 MAX_NESTED = 10_000  # pickles in a pickle: joblib writes one for each array of objects
 MAX_NAMES = 10_000
 MAX_NAME = 500  # characters
 
 Follow = Callable[[io.BytesIO, "Findings"], None]
-METHODS = frozenset({"append", "extend", "add"})  # that a load calls on an instance
+METHODS = frozenset({"append", "extend", "add"})  # methods that a load calls on an instance
 
 
 class Findings:
-    """Shared by a pickle and those in it. `unusual` are names that no saved model needs, or uses in that way."""
+    """State shared by a pickle and nested ones. `unusual`: names that no saved model needs, or uses in this way."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
@@ -45,8 +45,8 @@ class Findings:
 
 
 class Machine:
-    """`follow`: what follows the pickle that joblib writes for an array of objects; None where the loader is Python's
-    own, which does not know joblib's arrays."""
+    """`follow`: follows the nested pickle that joblib writes for an array of objects; None if the loader is Python's
+    own, which does not support joblib's arrays."""
 
     def __init__(self, file: io.BytesIO, findings: Findings, follow: Follow | None) -> None:
         self.source = Source(file)
@@ -70,7 +70,7 @@ class Machine:
         return self.stack[-1]
 
     def name(self, module: Any, qualname: Any) -> Name:
-        """Old protocols name what Python 2 had; a load translates that, for these protocols only."""
+        """Translates names of Python 2, as a load does for old protocols only."""
         if self.protocol < 3 and isinstance(module, str) and isinstance(qualname, str):
             if (module, qualname) in _compat_pickle.NAME_MAPPING:
                 module, qualname = _compat_pickle.NAME_MAPPING[(module, qualname)]
@@ -106,7 +106,7 @@ class Machine:
     # ── what a load would do with an object ──────────────────────────────────────────────────
 
     def call(self, what: Any, arguments: Any, construct: bool) -> None:
-        """`construct`: by `__new__` alone, as every plain instance is."""
+        """Calls a name. `construct`: only by `__new__`, as for every plain instance."""
         if not isinstance(what, Name) or not isinstance(arguments, tuple):
             raise Untraceable("a call of something that is not a name")
         text = what.text
@@ -122,7 +122,7 @@ class Machine:
         self.stack.append(Instance(what, arguments))
 
     def _reconstruct(self, arguments: tuple[Any, ...]) -> None:
-        """Protocols 0 and 1: the class, its base of Python's own, and the base's value."""
+        """Protocols 0 and 1: the class, its built-in base, and the base's value."""
         kind, base = (*arguments, None, None)[:2]
         if len(arguments) != 3 or not isinstance(kind, Name) or not isinstance(base, Name):
             raise Untraceable("an instance that is made in an odd way")
@@ -153,7 +153,7 @@ class Machine:
             self._pass_array(target)
 
     def _pass_array(self, wrapper: Instance) -> None:
-        """The array's own bytes stand in the file behind its wrapper; they are passed over, or followed."""
+        """Skips the array's bytes, which follow its wrapper in the file, or follows them if they are a pickle."""
         if self._follow is None:
             raise Untraceable("an array in an array of objects")
         if not self.source.at_frame_end:

@@ -1,6 +1,6 @@
-"""Which names are usual in a saved model: exact ones, of usual.txt, and how they may be called.
+"""The usual names in saved models: exact names from usual.txt, and how they may be called.
 
-A module is never usual as a whole: most have something below them that reads files or runs what it is given.
+A whole module is never usual: most modules contain something that reads files or runs its input.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from registry.legacy.pickles.values import Name
 
 
 def _listed() -> Iterator[tuple[str, str]]:
-    """Section and name."""
+    """The lines as section and name."""
     section = module = ""
     for line in Path(__file__).with_name("usual.txt").read_text(encoding="ascii").splitlines():
         if line.startswith("#"):
@@ -39,23 +39,23 @@ Arguments = tuple[Any, ...]
 
 
 def is_usual(name: Name) -> bool:
-    """Exactly: a dotted name such as `memory.os.system` reaches from a usual module to any other."""
+    """Compares the exact name: a dotted name such as `memory.os.system` reaches other modules from a usual one."""
     return "." not in name.qualname and name.text in USUAL
 
 
 def fits(text: str, arguments: Arguments) -> bool:
-    """Whether a usual name is called as a saved model calls it: some would call or make what they are given."""
+    """True if a usual name is called as saved models call it: some names call or construct their arguments."""
     check = CHECKS.get(text)
     return check is None or check(arguments)
 
 
 def _first_of(*modules: str) -> Callable[[Arguments], bool]:
-    """The first argument is a class that would be made: one of these modules."""
+    """The first argument is a class to be constructed: it must be from one of these modules."""
     return lambda given: bool(given) and isinstance(given[0], Name) and given[0].module.startswith(modules)
 
 
 def _random(given: Arguments) -> bool:
-    """The second argument would be called with the first."""
+    """The second argument is called with the first."""
     constructors = all(isinstance(each, Name) and each.module == "numpy.random._pickle" for each in given[1:])
     return len(given) <= 2 and isinstance(given[0] if given else "", str) and constructors
 

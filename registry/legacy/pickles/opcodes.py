@@ -1,4 +1,4 @@
-"""The opcodes of a pickle: each does to the stack what a load would do. Those that are not here are not followed."""
+"""The opcodes of a pickle: each changes the stack as a load would. Other opcodes are not supported."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _run(machine: Machine) -> None:
 
 
 def _literal(text: bytes) -> int | bool:
-    """INT, as the unpickler in C reads it too."""
+    """INT, read in the same way as the C unpickler."""
     if text in (b"00", b"01"):
         return text == b"01"
     return _decimal(text)
@@ -65,7 +65,7 @@ def _global(machine: Machine) -> Name:
 
 
 def _quoted(line: bytes) -> str:
-    """STRING: with quotes and escapes; only plain ones stand in a saved model."""
+    """STRING: may have quotes and escapes; saved models contain only plain ones."""
     if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in b"\"'" or b"\\" in line or not line.isascii():
         raise Untraceable("a text with escapes, by an old opcode")
     return line[1:-1].decode()
@@ -135,7 +135,7 @@ def _stack_global(machine: Machine) -> None:
 
 
 def _instance(machine: Machine) -> None:
-    """INST: a call, by the opcode of Python 1."""
+    """INST: a call, with an opcode from Python 1."""
     name = _global(machine)
     machine.call(name, tuple(machine.pop_mark()), construct=False)
 
@@ -250,7 +250,7 @@ HANDLERS: dict[int, Handler] = {
         pickle.GET: lambda m: m.recall(_decimal(m.source.readline())),
         pickle.BINGET: lambda m: m.recall(m.number(1)),
         pickle.LONG_BINGET: lambda m: m.recall(m.number(4)),
-        # names and objects; persistent ids, extensions and buffers from outside are not followed
+        # names and objects; persistent ids, extensions and external buffers are not supported
         pickle.GLOBAL: _push(_global),
         pickle.STACK_GLOBAL: _stack_global,
         pickle.INST: _instance,

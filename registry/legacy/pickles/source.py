@@ -1,4 +1,4 @@
-"""The bytes of a pickle with its frames, read as Python's own unpickler reads them."""
+"""Reads the bytes of a pickle and its frames in the same way as Python's unpickler."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_LINE = 1 << 28
 
 
 class Source:
-    """Frames end where they say: what reads past the end of one is refused, as Python's unpickler does."""
+    """A reader. A read past the end of a frame is refused, as Python's unpickler does."""
 
     def __init__(self, file: io.BytesIO) -> None:
         self.file = file
@@ -29,7 +29,7 @@ class Source:
         return self._whole(self.file.read(count), count)
 
     def readline(self) -> bytes:
-        """A line without its end."""
+        """A line without its newline."""
         if self._frame is not None:
             data = self._frame.readline(MAX_LINE)
             if data:
@@ -50,7 +50,7 @@ class Source:
 
     @property
     def left(self) -> int:
-        """Bytes of the file behind what was read of it."""
+        """The number of unread bytes of the file."""
         return self._end - self.file.tell()
 
     def _whole(self, data: bytes, count: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What stands for an object while a pickle is followed: nothing of it is imported or constructed."""
+"""Placeholders for objects while a pickle is followed: nothing is imported or constructed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 class Untraceable(ValueError):
-    """The pickle does what cannot be followed, so the list of names may lack some; says what, after `it has`."""
+    """The pickle cannot be followed, so the list of names may be incomplete. The message continues `it has`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A global as the pickle names it; `text` is how a person reads it."""
+    """A global, as the pickle names it; `text` is its readable form."""
 
     module: str
     qualname: str
@@ -24,18 +24,18 @@ class Name:
 
 @dataclass(slots=True, eq=False)
 class Instance:
-    """What a name gave when it was called; `state` is what BUILD set last, merged where it is a dict."""
+    """The result of calling a name; `state` is what BUILD set, merged if it is a dict."""
 
     name: Name
     arguments: tuple[Any, ...]
     state: dict[Any, Any] = field(default_factory=dict)
-    states: list[Any] = field(default_factory=list)  # that are no dict
-    size: int | None = None  # of a dtype's elements, from its state when that was set
+    states: list[Any] = field(default_factory=list)  # that are not dicts
+    size: int | None = None  # of a dtype's elements, if its state was set
 
 
 @dataclass(slots=True, eq=False)
 class Mapping:
-    """A dict. Keys that are not text are of no interest; `computed`: some may be text and are not known."""
+    """A dict. Keys that are not text are ignored; `computed`: some keys may be texts that are not known."""
 
     items: dict[str, Any] = field(default_factory=dict)
     computed: bool = False
@@ -51,4 +51,4 @@ class Mapping:
 
 
 class Opaque:
-    """An object whose content is of no interest: a set, or what an array wrapper left."""
+    """An object whose content does not matter: a set, or the result of an array wrapper."""

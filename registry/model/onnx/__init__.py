@@ -1,1 +1,1 @@
-"""What an ONNX file of ours may hold: `wire` reads its bytes, `schema` lists the fields, `operators` the operators."""
+"""The allow-list for ONNX files: `wire` reads the bytes, `schema` lists the fields, `operators` the operators."""

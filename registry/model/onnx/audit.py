@@ -1,8 +1,8 @@
-"""Reads an ONNX file before it is loaded: it passes only if it is what our converters write.
+"""Audits an ONNX file before it is loaded: it passes only if the trainer's converters could have written it.
 
-An allow-list of message fields (onnx/schema.py), operators and attributes (onnx/operators.py) and sizes
-(onnx/graph.py): no data outside the file, no functions, no loop but the distances of nearest neighbors, and no value
-that would grow out of bounds. Nothing is constructed.
+There is an allow-list of message fields (onnx/schema.py), operators and attributes (onnx/operators.py) and sizes
+(onnx/graph.py): no data outside the file, no functions, no loop except the distances of nearest neighbors, and no
+value beyond a limit. Nothing is constructed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from registry.model.onnx.wire import Malformed, parse
 
 
 def audit(data: bytes) -> str | None:
-    """Why this file must not be loaded; None if nothing speaks against it."""
+    """Why this file must not be loaded; None if it may be."""
     try:
         check_model(parse(data))
     except Malformed as error:

@@ -1,4 +1,4 @@
-"""From a parsed model to a verdict: every node is listed, its inputs exist, and what it makes stays within bounds."""
+"""Checks a parsed model: every operator is allowed, its inputs exist, and its outputs stay within bounds."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ MAX_INITIALIZERS = 10_000
 MAX_COLUMNS = 10_000
 MAX_RANK = 8
 MAX_TEXTS = 100_000  # of an initializer
-MAX_SUM = 1 << 28  # elements that all nodes make: a gigabyte, if none could be freed in between
-MAX_FIXED = 1 << 24  # of them, those whose number does not grow with the rows: they may be computed at load, and stay
+MAX_SUM = 1 << 28  # elements that all nodes produce: a gigabyte if none is freed in between
+MAX_FIXED = (
+    1 << 24
+)  # of these, elements whose number does not grow with the rows: they may be computed at load and stay in memory
 MAX_WORK = 1 << 35  # multiplications or comparisons for ROWS rows: half a minute of one core
 ATTRIBUTE_TYPES = {1: "f", 2: "i", 3: "s", 4: "t", 5: "g", 6: "floats", 7: "ints", 8: "strings"}
 
@@ -50,7 +52,9 @@ def _check_opsets(imports: list[Parsed]) -> None:
         if domain not in OPSETS:
             raise Refused(f"uses operators of the domain {domain!r}")
         low, high = OPSETS[domain]
-        if not low <= version <= high or versions.get(domain, version) != version:  # skl2onnx writes the same twice
+        if (
+            not low <= version <= high or versions.get(domain, version) != version
+        ):  # skl2onnx writes the same entry twice
             raise Refused(f"uses version {version} of the operators of {domain!r}, or two versions; {low} to {high} do")
         versions[domain] = version
     if "" not in versions or len(imports) > MAX_IMPORTS:
@@ -69,7 +73,7 @@ def _declared(info: Parsed, wanted: int | None) -> list[int | None]:
 
 
 class _Walk:
-    """Through a graph and the one that may be in it, adding up."""
+    """Walks a graph and its subgraph, and adds up the bounds."""
 
     def __init__(self) -> None:
         self._nodes = self._inputs = self._sum = self._fixed = self._work = 0
@@ -127,7 +131,7 @@ class _Walk:
             self._define(known, name, value)
 
     def _input(self, op: str, place: int, name: str, known: dict[str, Value]) -> Value:
-        if name == "" and op == "Clip" and place:  # an end that is left open
+        if name == "" and op == "Clip" and place:  # a missing lower or upper limit
             return Value(())
         if name not in known:
             raise Refused(f"has {op} of {name[:80]!r}, which nothing before it makes")
@@ -163,7 +167,7 @@ def _attributes(operator: Operator, op: str, given: list[Parsed]) -> dict[str, A
 
 
 def tensor_value(tensor: Parsed) -> Value:
-    """The bounds of an initializer, which are its own: its bytes must be as many as its shape says. Raises Refused."""
+    """The value of an initializer; its number of bytes must match its shape. Raises Refused."""
     kind, dims = tensor.get("data_type"), [int(dim) for dim in tensor.get("dims", [])]
     if len(dims) > MAX_RANK or any(dim < 0 or dim > MAX_ELEMENTS for dim in dims):
         raise Refused(f"has a tensor of the shape {dims[:MAX_RANK]}")

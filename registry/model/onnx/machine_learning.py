@@ -27,7 +27,7 @@ def _by_column(node: Node, name: str) -> list[Value]:
 
 
 def linear(node: Node) -> list[Value]:
-    """As many rows of coefficients as classes, or a single one for two classes."""
+    """Checks for a row of coefficients for each class, or a single row for two classes."""
     width, classes = _matrix(node), _classes(node)
     given = node.attributes
     rows = len(given.get("intercepts", ()))
@@ -70,7 +70,7 @@ def trees(node: Node) -> list[Value]:
 
 
 def _matrix(node: Node) -> int:
-    """The columns of the input, which must be known: indices of columns are checked against them."""
+    """The number of columns of the input, which must be known, because column indices are checked against it."""
     shape = node.inputs[0].shape
     if len(shape) != 2:
         raise Refused(f"has {node.op} of something else than rows and columns")

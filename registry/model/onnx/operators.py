@@ -1,6 +1,6 @@
-"""The operators that an ONNX file may have, with their attributes: what our converters write, and nothing else.
+"""The operators allowed in an ONNX file, with their attributes: those that the trainer's converters write.
 
-To allow a further operator or attribute, add it here with the rule for its shapes, and a model that has it to
+To allow another operator or attribute, add it here with the rule for its shapes, and add a model that has it to
 tests/onnx_models.py, whose test compares both lists.
 """
 
@@ -14,7 +14,7 @@ from registry.model.onnx import machine_learning as ml
 from registry.model.onnx import shapes
 from registry.model.onnx.values import Node, Value
 
-# Opset versions by domain, each from and to. Above 17 reductions and others mean something else.
+# Lowest and highest opset version by domain. Above 17, reductions and others have a different meaning.
 OPSETS = {"": (9, 17), "ai.onnx.ml": (1, 3)}
 IR_VERSIONS = range(3, 9)
 
@@ -23,7 +23,7 @@ FLOAT, INT32, INT64, STRING, BOOL = 1, 6, 7, 8, 9  # TensorProto.DataType
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """`kind`: the field of the attribute that has its value. `allowed`: the values, where not any will do."""
+    """`kind`: the field of the attribute that contains its value. `allowed`: the allowed values; None: any."""
 
     kind: str
     allowed: tuple[Any, ...] = ()
@@ -33,7 +33,7 @@ class Attribute:
 @dataclass(frozen=True, slots=True)
 class Operator:
     rule: Callable[[Node], list[Value]]
-    inputs: tuple[int, int] = (1, 1)  # at least and at most
+    inputs: tuple[int, int] = (1, 1)  # minimum and maximum number
     outputs: int = 1
     attributes: dict[str, Attribute] | None = None
 
@@ -46,7 +46,7 @@ REDUCTION = {"axes": Attribute("ints"), "keepdims": FLAG}
 INDEX = {"axis": Attribute("i"), "keepdims": FLAG, "select_last_index": Attribute("i", (0,))}
 LABELS = {"classlabels_strings": Attribute("strings")}
 POST = {"post_transform": Attribute("s", ("NONE", "LOGISTIC", "SOFTMAX"))}
-MANY = (1, 10_000)  # inputs: one for each estimator of an ensemble
+MANY = (1, 10_000)  # number of inputs: one for each estimator of an ensemble
 
 SAME = Operator(shapes.same)
 BOTH = Operator(shapes.elementwise, (2, 2))

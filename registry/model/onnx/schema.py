@@ -1,6 +1,6 @@
-"""The fields of an ONNX file that our converters write, by message; every other field is refused.
+"""The fields of an ONNX file that the trainer's converters write, by message. All others are refused.
 
-Numbers, names and types are those of onnx/onnx.proto. To allow a further field, add it here and a model that has it
+Numbers, names and types are from onnx/onnx.proto. To allow another field, add it here, and a model that has it
 to tests/onnx_models.py.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-# `int`: a varint. `ints`, `floats`: a packed list. A capital letter begins the name of another message.
+# `int`: a varint. `ints`, `floats`: a packed list. A name with a capital letter is another message.
 Kind = str
 
 

@@ -1,4 +1,4 @@
-"""The rules of plain operators: from the bounds of a node's inputs to those of its outputs. Pure."""
+"""The rules of plain operators: compute the bounds of a node's outputs from those of its inputs. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from registry.model.onnx.wire import Parsed
 
 
 def same(node: Node) -> list[Value]:
-    """One output of the first input's shape."""
+    """One output with the shape of the first input."""
     return [Value(node.inputs[0].shape, node.inputs[0].text)]
 
 
@@ -115,7 +115,7 @@ def shape_of(node: Node) -> list[Value]:
 
 
 def constant_of_shape(node: Node) -> list[Value]:
-    """Only in the shape that another value has: a shape of its own choosing may be any size."""
+    """Only with the shape of another value: an arbitrary shape could have any size."""
     shape = node.inputs[0].shape_of
     if shape is None:
         raise Refused("has ConstantOfShape of a shape that is not another value's")
@@ -131,12 +131,12 @@ def pick_columns(node: Node) -> list[Value]:
     return [Value((*lead, product(places.shape)), value.text)]
 
 
-# The body of a Scan as the converters write it for the distances of nearest neighbors: nothing else may loop.
+# The body of a Scan that converters write for the distances of nearest neighbors; no other loop is allowed.
 DISTANCES = (("Sub", "ReduceSumSquare"), ("Sub", "Abs", "ReduceSum"))
 
 
 def distances(node: Node) -> list[Value]:
-    """Scan, in this one form: the distance of each row of the second input from all rows of the first."""
+    """Scan, only in this form: the distance of each row of the second input from all rows of the first."""
     points, rows = (each.shape for each in node.inputs)
     if len(points) != 2 or len(rows) != 2 or node.attributes["num_scan_inputs"] != 1:
         raise Refused("has a Scan that is not the distance of rows")
@@ -147,7 +147,7 @@ def distances(node: Node) -> list[Value]:
 
 
 def _check_distance(body: Parsed) -> None:
-    """`body` is a parsed graph: Identity of the points, then differences, summed by row."""
+    """Checks a body, a parsed graph: Identity of the points, then differences, summed by row."""
     nodes, inputs, outputs = (body.get(part, []) for part in ("node", "input", "output"))
     operators = tuple(str(each.get("op_type")) for each in nodes)
     names = [each.get("name") for each in (*inputs, *outputs)]

@@ -1,5 +1,5 @@
-"""The arrays of a tree ensemble: every index inside, every tree a tree. ONNX Runtime follows them without a check
-at each step, so a cycle would never end and an index outside would read other memory."""
+"""Checks the arrays of a tree ensemble: every index in range, every tree a tree. ONNX Runtime follows them unchecked:
+a cycle would never end, and an index out of range would read other memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_trees(given: dict[str, Any], columns: int, classes: int) -> int:
 
 
 class _Places:
-    """From tree and node id to the place in the arrays."""
+    """Maps tree and node id to the position in the arrays."""
 
     def __init__(self, tree: Ids, node: Ids) -> None:
         self._width = len(tree) + 1
@@ -59,7 +59,7 @@ class _Places:
 
 
 def _check_shape(places: _Places, tree: Ids, true: Ids, false: Ids, parents: Ids, count: int) -> int:
-    """Each node but one root a tree has exactly one parent and is reached from the root; gives the summed depths."""
+    """Checks that each node except the roots has exactly one parent and is reachable; returns the sum of the depths."""
     left, right = places.of(tree, true), places.of(tree, false)
     named = np.bincount(np.concatenate([left, right]), minlength=count)
     roots = np.flatnonzero(named == 0)

@@ -1,4 +1,4 @@
-"""What is known of a value in a graph before it runs: an upper bound of its shape when ROWS rows are classified."""
+"""Values in a graph before it runs: an upper bound of each shape when ROWS rows are classified."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-ROWS = 1_000  # that the bounds are for; the API takes so many in one request
+ROWS = 1_000  # number of rows that the bounds are for; the API's limit for one request
 MAX_ELEMENTS = 1 << 26  # of one value: 256 MiB in single precision
 MAX_TEXTS = 1 << 20  # of one value
 
 
 class Refused(ValueError):
-    """The graph is not one that our converters write; the message says why, after `it`."""
+    """No converter of the trainer writes such a graph. The message continues a sentence that starts with `it`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dim:
-    """`exact`: always so many. Otherwise at most so many: it grows with the rows."""
+    """A dimension. `exact`: always this size. Otherwise at most this size: it grows with the rows."""
 
     size: int
     exact: bool = True
@@ -26,7 +26,7 @@ class Dim:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """`constant`: the elements, where they are a short list of integers. `shape_of`: it is the shape of a value."""
+    """`constant`: the elements, if they are a short list of integers. `shape_of`: the value whose shape this is."""
 
     shape: tuple[Dim, ...]
     text: bool = False
@@ -44,8 +44,8 @@ class Value:
 
 @dataclass(slots=True)
 class Node:
-    """An operator in a graph; `work` is what it computes beyond writing its outputs, and
-    `scratch` the elements that it holds beside them; its rule sets both."""
+    """An operator in a graph. `work` is its computation in addition to writing its outputs, `scratch` the number of
+    additional elements in memory; its rule sets both."""
 
     op: str
     attributes: dict[str, Any]
@@ -55,7 +55,7 @@ class Node:
     scratch: int = 0
 
     def constant(self, position: int, most: int = 16) -> tuple[int, ...]:
-        """An input that must be a short list of integers that stands in the file."""
+        """An input that must be a short list of integers from the file."""
         if position >= len(self.inputs) or (found := self.inputs[position].constant) is None or len(found) > most:
             raise Refused(f"has {self.op} with a computed input {position}")
         return found

@@ -1,7 +1,7 @@
-"""A strict reader of protobuf bytes: what it accepts, every other parser reads in the same way.
+"""A strict protobuf reader: every other parser reads the messages that it accepts in the same way.
 
-Only known fields, each in the wire type that its kind is written in, numbers in their shortest form, and a singular
-field at most once: parsers differ in which of two they take. A worker has onnxruntime and not the onnx package.
+It accepts only known fields, each with the expected wire type, numbers in their shortest form, and a singular field
+at most once, because parsers differ in which of two they use. A worker has onnxruntime but not the onnx package.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from registry.model.onnx.schema import FIELDS, Field
 MAX_DEPTH = 12  # messages in messages; a distance's loop body needs 9
 MAX_MESSAGES = 50_000
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-WIRE_TYPES = {"int": VARINT, "float": FIXED32}  # all other kinds are written as bytes with a length
-# The texts that a forest has a million of, as Attribute.strings writes them.
+WIRE_TYPES = {"int": VARINT, "float": FIXED32}  # all other kinds are length-delimited
+# Texts that occur a million times in a forest, as Attribute.strings encodes them.
 MODE_TAG = 9 << 3 | BYTES
 KNOWN_MODES = {b"BRANCH_LEQ": "BRANCH_LEQ", b"LEAF": "LEAF"}
 MODES, MODE = re.compile(rb"(?:J\x0aBRANCH_LEQ|J\x04LEAF)++"), re.compile(rb"BRANCH_LEQ|LEAF")
@@ -28,18 +28,18 @@ Parsed = dict[str, Any]
 
 
 class Malformed(ValueError):
-    """These bytes are not such a message, or could be read in two ways."""
+    """The bytes are not such a message, or are ambiguous."""
 
 
 def parse(data: bytes, message: str = "Model") -> Parsed:
-    """The fields of `message` by name; repeated ones are lists, numbers in them NumPy arrays. Raises Malformed."""
+    """The fields of `message` by name. Repeated fields are lists, or NumPy arrays for numbers. Raises Malformed."""
     return _Reader().read(memoryview(data), message, MAX_DEPTH)
 
 
 class _Reader:
     def __init__(self) -> None:
         self._messages = 0
-        self._known: dict[bytes, int] = {}  # node ids repeat: most numbers of a tree are decoded once
+        self._known: dict[bytes, int] = {}  # node ids repeat, so most numbers of a tree are decoded only once
 
     def read(self, data: memoryview, message: str, depth: int) -> Parsed:
         self._messages += 1
@@ -98,7 +98,7 @@ class _Reader:
         return self.read(value_bytes, field.kind, depth - 1), at
 
     def _run(self, data: memoryview, at: int, tag: int, field: Field) -> tuple[Any, int]:
-        """As many values of the field as follow each other: a forest has a million."""
+        """Reads a run of values of the same field at once: a forest has a million."""
         mark = re.escape(bytes([tag]))  # all repeated numbers have field numbers below 16
         item = rb"[\s\S]{4}" if field.kind == "float" else rb"[\x80-\xff]{0,9}+[\x00-\x7f]"
         run = re.compile(item + rb"(?:" + mark + item + rb")*+").match(data, at)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import redis
 
-from admin.access.attempts import FORGOTTEN_S, FREE, MOST, Attempts
+from admin.access.attempts import FORGOTTEN_S, FREE, MAX_ADDRESSES, Attempts
 from admin.access.rate import Rate
 from operations import key_file, last_use
 from operations.audit_log import AuditFile
@@ -128,9 +128,9 @@ def test_the_delay_grows_has_an_end_and_is_forgotten() -> None:
     now[0] += FORGOTTEN_S
     assert attempts.failed("c") == 0.0
     assert attempts.failed("a") == 0.0
-    for number in range(MOST * 2):
+    for number in range(MAX_ADDRESSES * 2):
         attempts.failed(f"address {number}")
-    assert len(attempts) == MOST
+    assert len(attempts) == MAX_ADDRESSES
 
 
 def test_a_key_has_its_rate(api_settings: Settings) -> None:

@@ -102,7 +102,7 @@ def test_readings_that_wait_while_nothing_is_marked_done_are_no_readiness(api_se
         Event().wait(0.3)  # what is tested is the time that passes
         answer = client.get("/readyz")
         assert answer.status_code == 503
-        assert re.match(r"2 readings wait and none was marked done for \d+ s", answer.json()["detail"])
+        assert re.match(r"2 readings wait and none was settled for \d+ s", answer.json()["detail"])
         assert "zelador_pipeline_stalled 1.0" in client.get("/metrics").text
         assert client.get("/v1/ledger").json()["lag_s"] > 0.2
         delivered = site.reader.read(10, 0.1) or site.reader.read(10, 0.1)

@@ -56,7 +56,7 @@ def test_a_model_that_answers_otherwise_than_when_it_was_saved_is_refused(
 ) -> None:
     path = Path(save_model(model(), "a", rows=rows)).with_name(golden.FILE)
     kept = json.loads(path.read_bytes())
-    assert len(kept["rows"]) == (golden.MAX_KEPT if rows is None else len(X))
+    assert len(kept["rows"]) == (golden.MAX_SAVED if rows is None else len(X))
     classifier = Registry.open(folder).load("a")
     other = {"0": "1", "1": "0"}
     with pytest.raises(ModelRefused, match="golden rows"):

@@ -127,8 +127,8 @@ def test_an_exported_model_goes_into_another_registry(registry: Registry, tmp_pa
     ("change", "said"),
     [
         ({"model.skops": b"other"}, "digest"),
-        ({"model.pkl": b"x"}, "no file of a model"),
-        ({"../../x.json": b"{}"}, "no file of a model"),
+        ({"model.pkl": b"x"}, "not a file of a model"),
+        ({"../../x.json": b"{}"}, "not a file of a model"),
         ({"manifest.json": None}, "manifest.json"),
     ],
 )

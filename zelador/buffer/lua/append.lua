@@ -1,23 +1,23 @@
--- Appends a batch in one atomic step: entries, quarantined messages, the ledger that counts them, the devices heard.
--- A batch has a token: a try whose answer was lost is recognised by it, answered as before, and changes nothing.
+-- Appends a batch in one atomic step: entries, quarantined messages, their counts in the ledger, and devices.
+-- A batch has a token: a repeat after a lost reply is recognized by it, gets the same reply, and changes nothing.
 -- KEYS  1 readings  2 quarantine  3 ledger  4 seen:0  5 seen:1  6 devices  7 marks  8 missing  9 requests
 --       then one device hash for each device of ARGV
 -- ARGV  1 group  2 repeat_window  3 keep_readings  4 keep_quarantine  5 keep_quarantine_bytes  6 keep_quarantine_s
 --       7 keep_devices_s  8 now (ms)  9 features  10 writer  11 token of the batch  12 pack
---       13 the id of the quarantined message that this batch was made of, or '': it is taken out in the same step
---       14 keep_bytes  15 keep_devices (how many)  16, 17 what stands before and after the device in a topic
---       18 the messages, as one flat MessagePack array (an argument for each would cost more than what is done with it); of each:
---         the id of its one reading and its JSON; or '', the number of its readings, head, tail, and an (id, JSON) pair for each
---         (it is head .. readings .. tail: a repeat is left out unparsed)
---       then the number of messages with a request, and for each: its place among the messages, and the request
---       then the number of quarantined messages, and for each: what it counts as, topic, reason, payload, length, digest, received_at
---       then the number of devices, and for each: device, readings, 1 if it was not noted as heard within the last second, else 0,
---         and '' or a MessagePack array of (place among the readings, sequence number) pairs
--- An entry of the stream holds messages that came together, up to `pack` readings and the rest of its last message: a JSON
--- array in a field named by the features, and '#' with the number of its readings if these are more than one.
+--       13 the id of the quarantined message that this batch was decoded from, or ''; it is removed in the same step
+--       14 keep_bytes  15 keep_devices (number)  16, 17 the text before and after the device in a topic
+--       18 the messages, as one flat MessagePack array (one argument for each would cost more than its processing); for each:
+--         the id of its only reading and its JSON; or '', the number of its readings, head, tail, and an (id, JSON) pair for each
+--         (the JSON is head .. readings .. tail: repeats are left out without parsing)
+--       then the number of messages with a request, and for each: its position among the messages, and the request
+--       then the number of quarantined messages, and for each: its count, topic, reason, payload, length, digest, received_at
+--       then the number of devices, and for each: device, readings, 1 if the time of its last message must be updated, else 0,
+--         and '' or a MessagePack array of (position among the readings, sequence number) pairs
+-- An entry of the stream contains messages that arrived together, up to `pack` readings plus the rest of its last message: a JSON
+-- array in a field named by the features, and '#' with the number of its readings if there is more than one.
 -- Returns accepted, repeated, backlog (by the counters: for back-pressure, never for the ledger), discarded from quarantine,
--- how full the quarantine is (percent), the bytes that wait, devices forgotten, 1 if measure.lua has to count, whether it is
--- written (written.lua); accepted is -1 where the quarantined message is gone, and nothing was done.
+-- how full the quarantine is (percent), the waiting bytes, devices forgotten, 1 if measure.lua must count, and whether it is
+-- written (written.lua). accepted is -1 if the quarantined message no longer exists; then nothing was changed.
 local at = 0
 local function take() at = at + 1; return ARGV[at] end
 local group, window, keep, keep_q, keep_q_bytes, keep_q_s, keep_devices, now, features, writer, token, pack, replaces =
@@ -26,7 +26,7 @@ local group, window, keep, keep_q, keep_q_bytes, keep_q_s, keep_devices, now, fe
 local keep_bytes, most_devices = tonumber(take()), tonumber(take())
 local readings, ledger, marks, requests = KEYS[1], KEYS[3], KEYS[7], KEYS[9]
 local quarantine = quarantine_open(KEYS[2], ledger, take(), take(), keep_q)
-local CHUNK = 1000                                   -- Lua hands a call no more than some 8,000 arguments
+local CHUNK = 1000                                   -- Lua passes at most some 8,000 arguments to a call
 
 local function answer(accepted, repeated, discarded, full, forgotten)
   local sums = redis.call('HMGET', ledger, 'accepted', 'classified', 'set_aside', 'waiting_bytes', 'measured')
@@ -50,9 +50,9 @@ end
 local current = redis.call('HGET', ledger, 'seen') == '1' and 2 or 1
 local seen, before = KEYS[3 + current], KEYS[6 - current]   -- current is 1 or 2
 
--- Which ids are new: asked for and noted in a few calls, however many there are.
+-- Finds the new ids and records them, in a few calls for any number of ids.
 local messages, ids, place = cmsgpack.unpack(take()), {}, 1
-local asks = {}                                      -- by the message's place
+local asks = {}                                      -- by the message's position
 for _ = 1, tonumber(take()) do
   local message = tonumber(take())
   asks[message] = take()
@@ -116,8 +116,8 @@ while messages[place] do
   repeated = repeated + n - kept
 end
 if holds > 0 then add() end
-if redis.call('SCARD', seen) >= window then   -- the fuller set rests, the older one is emptied and used next
-  redis.call('UNLINK', before)                         -- DEL would hold everything up for a tenth of a second
+if redis.call('SCARD', seen) >= window then   -- the full set is kept, the older one is emptied and used next
+  redis.call('UNLINK', before)                         -- DEL would block Redis for a tenth of a second
   redis.call('HSET', ledger, 'seen', 2 - current)      -- 0: seen:0 is the current one, 1: seen:1
 end
 
@@ -134,7 +134,7 @@ end
 local heard = {}
 for i = 1, tonumber(take()) do
   local device, count, anew, numbers, key = take(), take(), take(), take(), KEYS[9 + i]
-  if redis.call('HINCRBY', key, 'readings', count) == tonumber(count) then anew = '1' end  -- new, or was forgotten meanwhile
+  if redis.call('HINCRBY', key, 'readings', count) == tonumber(count) then anew = '1' end  -- new, or forgotten since
   if numbers ~= '' then sequence_follow(key, device, ledger, KEYS[8], cmsgpack.unpack(numbers), fresh) end
   if anew == '1' then
     if redis.call('TTL', key) < keep_devices then redis.call('EXPIRE', key, math.ceil(keep_devices * 1.1)) end
@@ -160,7 +160,7 @@ if oldest then
     redis.call('RPUSH', marks, mark_text(oldest, total - accepted, bytes - appended))
     waiting_sweep(readings, requests)
   end
-  if newest and not select(4, mark_parts(newest)) then redis.call('HDEL', ledger, 'measured') end  -- the previous version's
+  if newest and not select(4, mark_parts(newest)) then redis.call('HDEL', ledger, 'measured') end  -- written by the previous version
 end
 trim(readings, marks, total, keep, bytes, keep_bytes)
 

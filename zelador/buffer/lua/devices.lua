@@ -1,4 +1,4 @@
--- The devices that are remembered: an entry in `devices` by when each was last heard, a hash, and perhaps an entry in `missing`.
+-- The known devices: each has an entry in `devices` by the time of its last message, a hash, and perhaps an entry in `missing`.
 
 local function devices_drop(devices, missing, names)
   if #names == 0 then return end
@@ -9,10 +9,10 @@ local function devices_drop(devices, missing, names)
   redis.call('ZREM', missing, unpack(names))
 end
 
--- Forgets what was silent since `silent_since`, and the longest silent beyond `most`, a bounded number at a time.
--- Gives how many the second were.
+-- Forgets devices that are silent since `silent_since`, and those silent longest beyond `most`, a limited number at a time.
+-- Returns the number of the latter.
 local function devices_bound(devices, missing, ledger, most, silent_since)
-  local AT_ONCE = 1000                                -- more than an append can bring
+  local AT_ONCE = 1000                                -- more than one append can add
   devices_drop(devices, missing, redis.call('ZRANGEBYSCORE', devices, '-inf', silent_since, 'LIMIT', 0, AT_ONCE))
   local over = math.min(redis.call('ZCARD', devices) - most, AT_ONCE)
   if over <= 0 then return 0 end

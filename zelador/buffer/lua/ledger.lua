@@ -1,10 +1,10 @@
--- The ledger at one instant. `waiting` is counted by walking what no worker has finished (not yet delivered, and
--- pending), so that an entry that vanished shows as unaccounted instead of vanishing from the sum as well.
+-- The ledger at one moment. `waiting` is counted by iterating over unfinished entries (not delivered yet, and
+-- pending), so that a lost entry shows as unaccounted.
 -- KEYS  1 readings  2 ledger  3 quarantine  4 devices      ARGV  1 group
--- Returns received, accepted, quarantined, repeated, classified, set_aside, missing (numbers that devices never sent, or
--- brokers never handed on), discarded, waiting, quarantined messages kept, their bytes, and in ms since 1970, 0 where there is
--- none: the oldest that waits, the last settlement, the oldest in quarantine, now; then the bytes that wait, devices known,
--- devices forgotten to keep within the bound.
+-- Returns received, accepted, quarantined, repeated, classified, set_aside, missing (sequence numbers that never arrived),
+-- discarded, waiting, messages in quarantine, their bytes; then in ms since 1970, 0 if there is none: the oldest waiting
+-- entry, the last settlement, the oldest message in quarantine, now; then the waiting bytes, known devices, and devices
+-- forgotten because there were too many.
 local oldest
 local function count(entries)
   local n = 0

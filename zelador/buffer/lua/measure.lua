@@ -1,8 +1,8 @@
--- Counts, in bounded steps, the bytes of what is there already: after an upgrade (the previous version kept no such sums, and
--- marks without bytes), and again when the sums are doubted. From the newest entry of the stream to the oldest; what is
--- appended meanwhile counts by itself, and what is settled counts if it was counted here already (waiting.lua).
+-- Counts the bytes of existing data, in limited steps: after an upgrade (the previous version had no such sums, and marks
+-- without bytes), and again when the sums are in doubt. It goes from the newest entry of the stream to the oldest. Entries
+-- appended in the meantime are counted by append.lua; settled ones are subtracted if they were counted here (waiting.lua).
 -- KEYS  1 readings  2 ledger  3 marks  4 quarantine  5 requests
--- ARGV  1 group  2 '1' to begin again, else ''  3, 4 what stands before and after the device in a topic  5 keep_quarantine
+-- ARGV  1 group  2 '1' to begin again, else ''  3, 4 the text before and after the device in a topic  5 keep_quarantine
 -- Returns 1 while there is more to count, else 0.
 local readings, ledger, marks, requests, group = KEYS[1], KEYS[2], KEYS[3], KEYS[5], ARGV[1]
 local quarantine = quarantine_open(KEYS[4], ledger, ARGV[3], ARGV[4], tonumber(ARGV[5]))
@@ -17,7 +17,7 @@ if not scan and not scan_quarantine and (not measured or ARGV[2] == '1') then
   redis.call('HSET', ledger, 'waiting_bytes', 0, 'scan', scan, 'scan_quarantine', scan_quarantine)
 end
 
--- What the group has not finished: behind the last that was delivered, or pending.
+-- Entries that the group has not finished: after the last one delivered, or pending.
 local function delivered()
   if redis.call('EXISTS', readings) == 0 then return 0, 0 end
   for _, fields in ipairs(redis.call('XINFO', 'GROUPS', readings)) do
@@ -67,7 +67,7 @@ if scan then
     redis.call('HSET', ledger, 'scan', string.format('%s %s %.0f', cursor, origin, counted))
     return 1
   end
-  for _, mark in ipairs(redis.call('LRANGE', marks, 0, -1)) do       -- its entry is gone: nothing is known of it
+  for _, mark in ipairs(redis.call('LRANGE', marks, 0, -1)) do       -- its entry no longer exists
     if not select(4, mark_parts(mark)) then redis.call('LREM', marks, 1, mark) end
   end
   redis.call('HDEL', ledger, 'scan')

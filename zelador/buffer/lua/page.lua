@@ -1,5 +1,5 @@
--- Quarantined entries, the newest first, with only the beginning of their payloads.
--- KEYS  1 quarantine      ARGV  1 the id to begin below, or '+'  2 how many  3 kind, or '' for any  4 bytes of each payload
+-- Quarantined entries, newest first, with only the beginning of their payloads.
+-- KEYS  1 quarantine      ARGV  1 the id to start below, or '+'  2 number  3 kind, or '' for any  4 bytes of each payload
 -- Returns entries as XREVRANGE does.
 local found, from, wanted = {}, ARGV[1], tonumber(ARGV[2])
 while #found < wanted do

@@ -1,12 +1,12 @@
--- What cannot be used is kept: entries of the quarantine, their bytes in the ledger, and the bounds of both.
--- A share is all that is kept of one device; what names no device is one share, ''. Beyond a bound the largest share loses
--- its oldest, so that a device that floods the quarantine loses its own and not the evidence of others. There are as many
--- shares as are worth having (MOST_SHARES); what comes from yet another device goes to the share '' too, so that invented
--- devices without end push out each other only. Beside the stream:
+-- Adds, removes and limits entries of the quarantine, and their bytes in the ledger.
+-- A share is everything stored for one device; messages without a device are the share ''. Above a limit, the oldest entry
+-- of the largest share is discarded, so that a device that floods the quarantine only discards its own messages. The number
+-- of shares is limited (MOST_SHARES); messages of further devices go to the share '' too, so that a flood of invented
+-- devices only discards itself. Keys beside the stream:
 --   -index    hash, id → "bytes share"                 -order    sorted set of "share \31 id", by text: a share's oldest
 --   -entries  sorted set, share → its entries          -bytes    sorted set, share → its bytes
 
--- `before` and `after` stand around the device's name in a topic; `most` is the number of entries that are kept.
+-- `before` and `after` are the text around the device's name in a topic; `most` is the maximum number of entries.
 local function quarantine_open(stream, ledger, before, after, most)
   local MOST_SHARES = math.max(10, math.floor((most or 0) / 20))
   return {stream = stream, ledger = ledger, before = before, after = after, most_shares = MOST_SHARES, index = stream .. '-index',
@@ -24,7 +24,7 @@ local function quarantine_share(q, topic)
   return name                                        -- up to 128 characters of UTF-8
 end
 
-local function quarantine_place(share, id)           -- text that sorts as the ids do
+local function quarantine_place(share, id)           -- text that sorts like the ids
   local ms, seq = string.match(id, '^(%d+)-(%d+)$')
   return share .. '\31' .. string.rep('0', 15 - #ms) .. ms .. '-' .. string.rep('0', 20 - #seq) .. seq
 end
@@ -49,7 +49,7 @@ local function quarantine_add(q, kind, count, topic, reason, payload, length, di
   quarantine_note(q, id, size, quarantine_share(q, topic))
 end
 
--- Takes an entry out; gives its fields, or nil where it is gone.
+-- Removes an entry; returns its fields, or nil if it does not exist.
 local function quarantine_take(q, id)
   local found, noted = redis.call('XRANGE', q.stream, id, id)[1], redis.call('HGET', q.index, id)
   local size, fields = 0, nil
@@ -57,7 +57,7 @@ local function quarantine_take(q, id)
     redis.call('XDEL', q.stream, id)
     fields = {}
     for i = 1, #found[2], 2 do fields[found[2][i]] = found[2][i + 1] end
-    size = #fields['payload']                        -- as the previous version counted it, until it is noted
+    size = #fields['payload']                        -- as counted by the previous version, until it is recorded
   end
   if noted then
     local share
@@ -75,7 +75,7 @@ local function quarantine_take(q, id)
   return fields
 end
 
--- The oldest entry of the largest share, by entries or by bytes; the oldest of all where none is noted.
+-- The oldest entry of the largest share, by entries or by bytes; the oldest of all if no share is recorded.
 local function quarantine_largest(q, by, oldest)
   local share = redis.call('ZREVRANGE', by, 0, 0)[1]
   local place = share and redis.call('ZRANGEBYLEX', q.order, '[' .. share .. '\31', '[' .. share .. '\31\255', 'LIMIT', 0, 1)[1]
@@ -90,13 +90,13 @@ local function quarantine_largest(q, by, oldest)
   return oldest
 end
 
--- Discards beyond the bounds. Gives how many, and how full it is now: percent of the nearest bound.
+-- Discards entries above the limits. Returns their number, and how full the quarantine is: percent of the nearest limit.
 local function quarantine_bound(q, most, most_bytes, most_ms, now)
   local discarded, oldest = 0, nil
   while true do
     local length = redis.call('XLEN', q.stream)
     local bytes = tonumber(redis.call('HGET', q.ledger, 'quarantine_bytes') or 0)
-    if not oldest then                               -- asked for once: it may be large
+    if not oldest then                               -- read once: it may be large
       local first = redis.call('XRANGE', q.stream, '-', '+', 'COUNT', 1)[1]
       oldest = first and first[1]
     end

@@ -1,6 +1,6 @@
--- Puts a reading that was set aside back among those that wait, in one atomic step.
+-- Returns a reading that was set aside to the waiting ones, in one atomic step.
 -- KEYS  1 readings  2 quarantine  3 ledger  4 requests      ARGV  1 the quarantined entry's id
--- Returns 1, 0 where the entry is gone or is not a reading that was set aside; and whether it is written (written.lua).
+-- Returns 1, or 0 if the entry does not exist or is not a reading that was set aside; and whether it is written (written.lua).
 local quarantine = quarantine_open(KEYS[2], KEYS[3], '', '')
 local found = redis.call('XRANGE', KEYS[2], ARGV[1], ARGV[1])[1]
 if not found then return {0, ''} end

@@ -1,15 +1,15 @@
--- Which numbers of a device that counts its readings never came: lost before us, by the device or the broker.
--- Two ingesters, or a redelivery, bring them out of order: a gap stays open, and closes when what it lacks comes after all.
+-- Finds the missing sequence numbers of a device: readings lost before they arrived, by the device or the broker.
+-- With two ingesters, or after a redelivery, numbers arrive out of order: a gap stays open until its numbers arrive.
 
--- `pairs` is place, number, place, number …; the place is the reading's among the batch's, to know whether it is a repeat;
--- 0 is one that was refused: it came, though it cannot be used.
+-- `pairs` is position, number, position, number …; the position of the reading in the batch tells whether it is a repeat;
+-- 0 is a refused reading: it arrived, although it cannot be used.
 local function sequence_follow(key, device, ledger, missed, pairs, fresh)
   local MOST_GAPS, REORDERED, JUMP, MOST_MISSED = 32, 1000, 1000000, 1000
   local known = redis.call('HMGET', key, 'seq', 'gaps', 'missing', 'restarts')
   local last, missing, restarts = tonumber(known[1]), tonumber(known[3] or 0), tonumber(known[4] or 0)
   local gaps, before = {}, missing
   for from, to in string.gmatch(known[2] or '', '(%d+)-(%d+)') do gaps[#gaps + 1] = {tonumber(from), tonumber(to)} end
-  local function late(seq)                            -- whether it closes a gap, or a part of one
+  local function late(seq)                            -- whether the number closes a gap, or a part of one
     for i, gap in ipairs(gaps) do
       if seq >= gap[1] and seq <= gap[2] then
         missing = missing - 1
@@ -21,7 +21,7 @@ local function sequence_follow(key, device, ledger, missed, pairs, fresh)
     end
     return false
   end
-  local only_next = true                              -- as nearly always: then nothing else has changed
+  local only_next = true                              -- nearly always true: then nothing else has changed
   for i = 1, #pairs, 2 do
     local place, seq = pairs[i], pairs[i + 1]
     if place == 0 or fresh[place] then
@@ -33,7 +33,7 @@ local function sequence_follow(key, device, ledger, missed, pairs, fresh)
         gaps[#gaps + 1] = {last + 1, seq - 1}
         last = seq
       elseif seq > last or (not late(seq) and place > 0 and (seq <= 1 and last > seq or last - seq >= REORDERED)) then
-        last, gaps, restarts = seq, {}, restarts + 1  -- it counts anew: what is missing so far stays missing
+        last, gaps, restarts = seq, {}, restarts + 1  -- the sequence restarts: missing numbers stay missing
       end
     end
   end

@@ -1,17 +1,17 @@
--- Marks a batch done in one atomic step: XACK, the ledger, the newest predictions, what is set aside.
--- Only an entry that was still pending counts: a second settlement of the same entry (after a takeover) changes nothing.
+-- Settles a batch in one atomic step: XACK, the ledger, the newest predictions, readings set aside.
+-- Only entries that are still pending count: a second settlement of an entry (after a takeover) changes nothing.
 -- KEYS  1 readings  2 quarantine  3 ledger  4 predictions  5 marks  6 requests   then one device hash for each device of ARGV
 -- ARGV  1 group  2 keep_predictions  3 keep_devices_s  4 keep_readings
 --       5 keep_quarantine  6 keep_quarantine_bytes  7 keep_quarantine_s
---       8 keep_bytes  9, 10 what stands before and after the device in a topic
---       11 the number of entries that are classified whole, and for each: id, readings, bytes (-1: not known), 1 if it
---         carries requests, else 0
+--       8 keep_bytes  9, 10 the text before and after the device in a topic
+--       11 the number of entries that are completely classified, and for each: id, readings, bytes (-1: not known), 1 if it
+--         contains requests, else 0
 --       then the number of other entries, and for each: the same four, number set aside, and for each of those:
 --         topic, reason, payload, length, digest, received_at, features
 --       then the number of predictions to show, and each as JSON
 --       then the number of devices, and for each: label, confidence, predicted_at (ms), model
--- Returns classified, set aside, discarded from quarantine, and where something was set aside whether it is written
--- (written.lua). A settlement that is lost alone costs a repeat.
+-- Returns classified, set aside, discarded from quarantine, and, if something was set aside, whether it is written
+-- (written.lua). A lost settlement without readings set aside only costs a repeat.
 local at = 0
 local function take() at = at + 1; return ARGV[at] end
 local group, keep, keep_devices, keep_readings = take(), take(), tonumber(take()), tonumber(take())
@@ -22,7 +22,7 @@ local classified, aside, discarded, freed, kept = 0, 0, 0, 0, false
 local scan = redis.call('HGET', ledger, 'scan')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function done()                                -- whether it was still pending: only then it counts
+local function done()                                -- whether the entry was still pending: only then it counts
   local id, good, size, asked = take(), tonumber(take()), tonumber(take()), take() == '1'
   if redis.call('XACK', readings, group, id) == 0 then return false end
   classified, freed = classified + good, freed + waiting_take(readings, requests, id, size, asked, scan)
@@ -32,7 +32,7 @@ for _ = 1, tonumber(take()) do done() end
 for _ = 1, tonumber(take()) do
   local counts = done()
   for _ = 1, tonumber(take()) do
-    kept = true   -- also at a second try: the first may not be written
+    kept = true   -- also at a repeat: the first may not be written
     local topic, reason, payload, length, digest, received_at, features = take(), take(), take(), take(), take(), take(), take()
     if counts then
       aside = aside + 1
@@ -47,7 +47,7 @@ end
 for i = 1, tonumber(take()) do
   local key = KEYS[6 + i]
   local new = redis.call('HSET', key, 'label', take(), 'confidence', take(), 'predicted_at', take(), 'model', take())
-  if new > 0 and redis.call('HLEN', key) == new then redis.call('UNLINK', key)    -- forgotten since it was heard
+  if new > 0 and redis.call('HLEN', key) == new then redis.call('UNLINK', key)    -- the device was forgotten since its message
   elseif new > 0 then redis.call('EXPIRE', key, math.ceil(keep_devices * 1.1)) end  -- append.lua renews it
 end
 if classified + aside > 0 then
@@ -57,5 +57,5 @@ if classified + aside > 0 then
   redis.call('HINCRBY', ledger, 'waiting_bytes', string.format('%d', -freed))
 end
 local totals = redis.call('HMGET', ledger, 'accepted', 'appended_bytes')
-trim(readings, KEYS[5], tonumber(totals[1] or 0), keep_readings, tonumber(totals[2] or 0), keep_bytes)  -- a full Redis gets room again
+trim(readings, KEYS[5], tonumber(totals[1] or 0), keep_readings, tonumber(totals[2] or 0), keep_bytes)  -- so that a full Redis has room again
 return {classified, aside, discarded, kept and written() or ''}

@@ -1,6 +1,6 @@
--- Holds the quarantine's bounds where nothing is added to it: its oldest grow old all the same.
+-- Enforces the quarantine's limits while nothing is added to it: entries still expire.
 -- KEYS  1 quarantine  2 ledger      ARGV  1 keep_quarantine  2 keep_quarantine_bytes  3 keep_quarantine_s
--- Returns how many were discarded, and how full it is (percent).
+-- Returns the number of discarded entries, and how full the quarantine is (percent).
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local quarantine = quarantine_open(KEYS[1], KEYS[2], '', '')

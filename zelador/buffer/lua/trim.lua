@@ -1,7 +1,7 @@
--- Trims what every group has finished, beyond the readings and the bytes that are kept. An entry that any group still needs
--- is never touched. A mark is "before this entry there were so many readings and bytes": what lies before one is trimmed by
--- one call, without counting. The previous version's marks have no bytes: until measure.lua has given them some, their
--- readings alone decide.
+-- Trims entries that every group has finished, above the readings and bytes to keep. An entry that any group still needs
+-- is never removed. A mark records the number of readings and bytes before an entry: everything before a mark is trimmed
+-- with one call, without counting. Marks of the previous version have no bytes: until measure.lua adds them, only their
+-- readings count.
 
 local function mark_parts(mark)
   local ms, seq, before_it, bytes = string.match(mark, '^(%d+)-(%d+) (%d+) ?(-?%d*)$')
@@ -10,7 +10,7 @@ end
 
 local function mark_text(id, before_it, bytes) return string.format('%s %.0f %.0f', id, before_it, bytes) end
 
--- Whether what lies before the mark is no longer kept, of `total` readings and `bytes` in all.
+-- True if everything before the mark can be trimmed, with `total` readings and `bytes` in all.
 local function mark_is_past(mark, total, keep, bytes, keep_bytes)
   local _, _, before_it, bytes_before = mark_parts(mark)
   return total - before_it >= keep or bytes_before ~= nil and bytes - bytes_before >= keep_bytes
@@ -32,7 +32,7 @@ local function trim(readings, marks, total, keep, bytes, keep_bytes)
     if pending[1] > 0 then lower(pending[2]) else lower(info['last-delivered-id']) end
   end
   local cut
-  while floor_ms and second do                       -- no group at all: nobody has finished anything
+  while floor_ms and second do                       -- no group: nothing is finished
     local ms, seq = mark_parts(second)
     local finished = ms < floor_ms or (ms == floor_ms and seq <= floor_seq)
     if not finished or not mark_is_past(second, total, keep, bytes, keep_bytes) then break end

@@ -1,16 +1,16 @@
--- The bytes of what waits, in the ledger: an entry's JSON, and what its requests carry. Added when it is appended, taken
--- off when it is settled. An entry whose messages carry requests (response topic, correlation data) has a field '?', and
--- `requests` has them under its id, until it is settled.
+-- The waiting bytes in the ledger: an entry's JSON and the data of its requests. They are added when it is appended and
+-- subtracted when it is settled. An entry that contains requests (response topic, correlation data) has a field '?', and
+-- `requests` has their data under its id until it is settled.
 
--- Adds an entry; `asked` are its requests, {place of the message in the entry, request, place, request …}, or empty.
--- Gives its id and the bytes of the requests. '#' stands before '?': a worker of the previous version reads the first.
+-- Adds an entry. `asked` has its requests, {position of the message in the entry, request, position, request …}, or is empty.
+-- Returns its id and the bytes of the requests. '#' precedes '?', because a worker of the previous version reads the first.
 local function waiting_add(readings, requests, features, json, holds, asked)
   if #asked == 0 then
     if holds == 1 then return redis.call('XADD', readings, '*', features, json), 0 end
     return redis.call('XADD', readings, '*', features, json, '#', holds), 0
   end
   local id = redis.call('XADD', readings, '*', features, json, '#', holds, '?', #asked / 2)
-  local packed = {string.char(0xdc, math.floor(#asked / 256), #asked % 256)}     -- an array, as MessagePack begins one
+  local packed = {string.char(0xdc, math.floor(#asked / 256), #asked % 256)}     -- the header of a MessagePack array
   for i = 1, #asked, 2 do
     packed[#packed + 1] = cmsgpack.pack(asked[i])
     packed[#packed + 1] = asked[i + 1]
@@ -20,13 +20,13 @@ local function waiting_add(readings, requests, features, json, holds, asked)
   return id, #value
 end
 
-local function waiting_size(fields)                 -- of an entry's JSON, and whether it carries requests
+local function waiting_size(fields)                 -- size of an entry's JSON, and whether it contains requests
   local asked = false
   for i = 3, #fields, 2 do asked = asked or fields[i] == '?' end
   return #fields[2], asked
 end
 
--- Whether `id` is older than what measure.lua has counted so far; `scan` is its state in the ledger, or nil.
+-- True if `id` is older than the entries that measure.lua has counted; `scan` is its state in the ledger, or nil.
 local function waiting_uncounted(id, scan)
   if not scan then return false end
   local ms, seq, to_ms, to_seq = string.match(id .. ' ' .. scan, '^(%d+)-(%d+) (%d+)-(%d+)')
@@ -34,7 +34,7 @@ local function waiting_uncounted(id, scan)
   return ms < to_ms or (ms == to_ms and seq < to_seq)
 end
 
--- What a settled entry frees, in bytes. `size` is its JSON's, or -1 where the worker does not know it.
+-- The bytes freed by a settled entry. `size` is the size of its JSON, or -1 if the worker does not know it.
 local function waiting_take(readings, requests, id, size, asked, scan)
   if size < 0 then
     local found = redis.call('XRANGE', readings, id, id)[1]
@@ -48,7 +48,7 @@ local function waiting_take(readings, requests, id, size, asked, scan)
   return waiting_uncounted(id, scan) and 0 or size
 end
 
--- Drops requests whose entry is gone unsettled (deleted by somebody, or settled by the previous version): a few at random.
+-- Drops requests whose entry no longer exists (deleted, or settled by the previous version): a few at random.
 local function waiting_sweep(readings, requests)
   for _, id in ipairs(redis.call('HRANDFIELD', requests, 10)) do
     if #redis.call('XRANGE', readings, id, id) == 0 then redis.call('HDEL', requests, id) end
