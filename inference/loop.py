@@ -207,14 +207,14 @@ class Worker:
 
     def facts(self) -> Facts:
         """The state that the watchdog checks, on its own thread."""
-        patient = self._reader.patient
+        connection = self._reader.connection
         return Facts(
-            turned_at=self._turned_at if patient.error is None else time.monotonic(),
+            turned_at=self._turned_at if connection.error is None else time.monotonic(),
             held=len(self._in_flight),
             progressed_at=self._progressed_at,
-            redis_error=patient.error,
-            redis_away_since=patient.away_since,
+            redis_error=connection.error,
+            redis_away_since=connection.away_since,
             disconnected_since=self._link.disconnected_since,
             why="their predictions are not confirmed by the broker",
-            refusal=patient.refusal or self._heartbeat.refusal,
+            refusal=connection.refusal or self._heartbeat.refusal,
         )

@@ -30,10 +30,10 @@ def run(settings: Settings, stop: Event) -> None:
     link = Link(settings.mqtt, options, stop)
     reader = Reader(settings, stop, instance, wait=link.rest)  # keeps the MQTT session alive while Redis is away
     metrics = InferenceMetrics()
-    reader.patient.open(settings.redis.start_patience_s)
+    reader.connection.open(settings.redis.start_patience_s)
     link.open(settings.mqtt.start_patience_s)
     swap = Swap(settings, stop)
-    heartbeat = Heartbeat(reader.patient.client, settings.redis.prefix, SERVICE, instance)
+    heartbeat = Heartbeat(reader.connection.client, settings.redis.prefix, SERVICE, instance)
     swap.start()
     if swap.live is None:
         log.info("no model is live yet: readings wait in the buffer until a model is selected")

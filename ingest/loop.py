@@ -147,14 +147,14 @@ class Ingester:
 
     def facts(self) -> Facts:
         """The state that the watchdog checks, on its own thread."""
-        patient, link = self._writer.patient, self._link
+        connection, link = self._writer.connection, self._link
         return Facts(
-            turned_at=self._turned_at if patient.error is None else time.monotonic(),
+            turned_at=self._turned_at if connection.error is None else time.monotonic(),
             held=link.held,
             progressed_at=link.progressed_at,
-            redis_error=patient.error,
-            redis_away_since=patient.away_since,
+            redis_error=connection.error,
+            redis_away_since=connection.away_since,
             disconnected_since=link.disconnected_since,
             why=self._pressure.why if self._pressure.holding else None,
-            refusal=patient.refusal or self._heartbeat.refusal,
+            refusal=connection.refusal or self._heartbeat.refusal,
         )

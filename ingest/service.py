@@ -35,12 +35,12 @@ def run(settings: Settings, stop: Event) -> None:
     link = Link(settings.mqtt, options, stop)
     writer = Writer(settings, stop, client_id, wait=link.rest)  # Redis away: the session stays alive meanwhile
     gathered = IngestMetrics()
-    writer.patient.open(settings.redis.start_patience_s)
+    writer.connection.open(settings.redis.start_patience_s)
     link.open(settings.mqtt.start_patience_s)
-    heartbeat = Heartbeat(writer.patient.client, settings.redis.prefix, SERVICE, client_id)
+    heartbeat = Heartbeat(writer.connection.client, settings.redis.prefix, SERVICE, client_id)
     # A broker that forgets at its own end (drain_s is for it) has no session for us after each start.
     forgets = settings.ingest.drain_s > 0 and not settings.mqtt.system_topics
-    sessions = SessionRecord(writer.patient.client, settings.redis.prefix, client_id, known=not forgets)
+    sessions = SessionRecord(writer.connection.client, settings.redis.prefix, client_id, known=not forgets)
     ingester = Ingester(settings, link, writer, gathered, heartbeat, sessions)
     watchdog = Watchdog(ingester.facts, settings.health.stalled_after_s, stop, gathered.stalled.set)
     watchdog.start()

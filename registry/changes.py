@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from registry.errors import ModelSelected, Moved
+from registry.errors import ChangedMeanwhile, ModelSelected
 from registry.index import Index
 from registry.log.commit import Log
 from registry.log.fold import selected_is_not_renamed
@@ -30,20 +30,20 @@ class Changes:
     _index: Index
 
     def select(self, name: str, *, by: str, why: str = "", if_match: str | None = None) -> Selection:
-        """Makes `name` the model that every worker serves. Raises ModelNotFound, Moved."""
+        """Makes `name` the model that every worker serves. Raises ModelNotFound, ChangedMeanwhile."""
         return _selected(self._commit([{"op": "select", "name": name}], by, why, if_match))
 
     def roll_back(self, *, by: str, why: str = "", if_match: str | None = None) -> Selection:
         """Selects the previously selected model again; the next call goes one further back. Skips deleted models.
 
-        Raises Conflict when there is no previous model, Moved when another selection came first: when two people
-        roll back the same model at once, only one rollback happens.
+        Raises Conflict when there is no previous model, ChangedMeanwhile when another selection came first: when two
+        people roll back the same model at once, only one rollback happens.
         """
         expected = self._log.sync().selection
 
         def back(state: State) -> list[dict[str, Any]]:
             if state.selection != expected:
-                raise Moved("another model was selected meanwhile; check the selection, then retry")
+                raise ChangedMeanwhile("another model was selected meanwhile; check the selection, then retry")
             return [{"op": "roll_back", "to": state.previous()}]
 
         return _selected(self._commit(back, by, why, if_match))
@@ -79,7 +79,7 @@ class Changes:
         """Renames a model to a free name; its present name changes nothing. Its files are not moved.
 
         The history keeps the old name; rolling back still finds the model.
-        Raises ModelSelected, DuplicateName, ModelNotFound, InvalidInput, Moved.
+        Raises ModelSelected, DuplicateName, ModelNotFound, InvalidInput, ChangedMeanwhile.
         """
         return self.amend(name, {}, to=to, by=by, why=why, if_match=if_match)
 
@@ -140,7 +140,7 @@ class Changes:
     def delete(
         self, name: str, *, by: str, why: str = "", if_match: str | None = None, files_at_once: bool = False
     ) -> None:
-        """Deletes the model; its log entries remain. Raises ModelSelected, ModelNotFound, Moved.
+        """Deletes the model; its log entries remain. Raises ModelSelected, ModelNotFound, ChangedMeanwhile.
 
         A collection deletes its files after the grace period, so that a load or copy in progress still finds them.
         `files_at_once` deletes them now.

@@ -20,7 +20,7 @@ class ModelSelected(errors.Conflict):
     """The selected model can be neither deleted nor renamed."""
 
 
-class Moved(errors.Conflict):
+class ChangedMeanwhile(errors.Conflict):
     """The registry changed after the caller read it (If-Match)."""
 
 
@@ -44,5 +44,5 @@ class ModelRefused(errors.Corrupt):
     """The artifact cannot be trusted, or does not reproduce its golden rows."""
 
 
-class Unknown(errors.Unavailable):
+class OutcomeUnknown(errors.Unavailable):
     """The outcome of a change is unknown. The commit id in the message can be looked up in the log later."""

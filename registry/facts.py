@@ -65,7 +65,7 @@ class Selection(TypedDict):
     rolled_back: Annotated[bool, Field(description="True if it was made by rolling back.")]
 
 
-def facts_of(model: Registered, state: State) -> Model:
+def describe_model(model: Registered, state: State) -> Model:
     """The model's metadata and its fields from the log, in one mapping. Fields of the log take precedence.
 
     Never raises: values that cannot be shown are left out, and their keys listed in `damaged`.
@@ -96,7 +96,7 @@ def facts_of(model: Registered, state: State) -> Model:
     return cast(Model, found)
 
 
-def selection_facts(selection: Selected) -> Selection:
+def describe_selection(selection: Selected) -> Selection:
     return {
         "model": selection.model,
         "sequence": selection.sequence,

@@ -18,7 +18,7 @@ from registry.run_document import RunDocument, result_of
 from trainer.dataset import from_readings
 from trainer.run.job import Options, train
 from trainer.run.process import Cancelled, Child
-from zelador.buffer.connection import Patient, Stopping
+from zelador.buffer.connection import RedisConnection, Stopping
 from zelador.buffer.history import labelled_readings
 from zelador.errors import ZeladorError
 from zelador.heartbeat import Heartbeat
@@ -36,17 +36,17 @@ T = TypeVar("T")
 
 def run(settings: Settings, stop: Event) -> None:
     """Runs until `stop` is set. Raises Unavailable if Redis or the registry cannot be used at the start."""
-    patient = Patient(settings.redis, stop)
-    patient.open(settings.redis.start_patience_s)
+    connection = RedisConnection(settings.redis, stop)
+    connection.open(settings.redis.start_patience_s)
     registry = Registry.open(settings.registry)
     instance = settings.training.instance
-    heartbeat = Heartbeat(patient.client, settings.redis.prefix, SERVICE, instance)
+    heartbeat = Heartbeat(connection.client, settings.redis.prefix, SERVICE, instance)
     by = f"the trainer {instance}"
-    watch = Watch(registry, patient.client, settings.redis.prefix, by, settings.registry.check_s)
+    watch = Watch(registry, connection.client, settings.redis.prefix, by, settings.registry.check_s)
     watch.start(stop)
     log.info("waiting for runs")
     try:
-        Trainer(settings, patient, registry, watch, heartbeat, stop).run()
+        Trainer(settings, connection, registry, watch, heartbeat, stop).run()
     except Stopping as stopped:
         log.info("%s", stopped)
     finally:
@@ -60,19 +60,19 @@ class Trainer:
     def __init__(
         self,
         settings: Settings,
-        patient: Patient,
+        connection: RedisConnection,
         registry: Registry,
         watch: Watch,
         heartbeat: Heartbeat,
         stop: Event,
     ) -> None:
         self._settings = settings
-        self._patient = patient
+        self._connection = connection
         self._registry = registry
         self._watch = watch
         self._heartbeat = heartbeat
         self._stop = stop
-        self._queue = Consumer(patient.client, settings.redis.prefix)
+        self._queue = Consumer(connection.client, settings.redis.prefix)
         self._name = settings.training.instance
         self._wait_s = min(TAKE_WAIT_S, settings.redis.timeout_s / 2)  # a longer one runs into the time limit
         self._restarted = True  # until it is known that no job is left from before a restart
@@ -138,7 +138,7 @@ class Trainer:
             register=request.get("register", True),
         )
         with Child() as child:  # imports PyCaret while the readings are fetched
-            readings = labelled_readings(self._patient.client, settings)
+            readings = labelled_readings(self._connection.client, settings)
             dataset = from_readings(readings, settings.features, training.max_rows, training.seed)
             progress = partial(self._report, job)
             return train(dataset, settings, self._registry, options, self._stop, progress, child, cancelled)
@@ -164,4 +164,4 @@ class Trainer:
                 log.warning("the lease of run %s was not renewed: %s", job.run.id, error)
 
     def _call(self, function: Callable[[], T]) -> T:
-        return self._patient.call("look for runs", function)
+        return self._connection.call("look for runs", function)

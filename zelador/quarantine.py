@@ -31,7 +31,7 @@ ID = re.compile(r"\d{1,20}-\d{1,20}")
 WRITER = "quarantine"  # the writer's name of a replay's batch
 
 
-class Kept(msgspec.Struct, frozen=True):
+class QuarantinedMessage(msgspec.Struct, frozen=True):
     """A quarantined message, element of an array, or reading. Times are in ms since 1970 UTC.
 
     `kind` is "refused" (it could not be read) or "set_aside" (it was accepted but could not be classified; its
@@ -68,7 +68,7 @@ class QuarantineEntry(TypedDict):
     kept_at: Annotated[str, Field(description="Time when it was quarantined, ISO 8601, UTC.")]
 
 
-def described(kept: Kept) -> QuarantineEntry:
+def described(kept: QuarantinedMessage) -> QuarantineEntry:
     """The message as a JSON object."""
     try:
         text: str | None = kept.payload.decode()
@@ -110,14 +110,14 @@ class Quarantine:
         self._confirmer = Confirmer(client)
         self._decoder = Decoder(settings)
 
-    def page(self, limit: int = 50, before: str | None = None, kind: Kind | None = None) -> list[Kept]:
+    def page(self, limit: int = 50, before: str | None = None, kind: Kind | None = None) -> list[QuarantinedMessage]:
         """Messages with ids below `before`, newest first. Raises InvalidInput for an invalid id."""
         start = "+" if before is None else f"({_checked(before)}"
         arguments = (start, min(limit, MAX_PAGE), kind or "", PREVIEW)
         entries: Any = self._library.call("page", [self._keys.quarantine], arguments)
         return [_kept(stream_id, dict(zip(flat[::2], flat[1::2], strict=True))) for stream_id, flat in entries]
 
-    def get(self, entry: str) -> Kept:
+    def get(self, entry: str) -> QuarantinedMessage:
         """One message, with all of its stored payload. Raises NotFound."""
         _checked(entry)
         found: Any = self._client.xrange(self._keys.quarantine, entry, entry)
@@ -159,7 +159,7 @@ class Quarantine:
             discarded += self.discard(*(kept.id for kept in page))
         return discarded
 
-    def _replay(self, kept: Kept) -> Replay:
+    def _replay(self, kept: QuarantinedMessage) -> Replay:
         if len(kept.payload) < kept.length:
             return Replay(kept.id, "not_whole", 0, f"only its first {len(kept.payload)} bytes were stored")
         if kept.kind == "set_aside":
@@ -191,11 +191,11 @@ def _checked(entry: str) -> str:
     return entry
 
 
-def _kept(stream_id: bytes, fields: dict[bytes, bytes]) -> Kept:
+def _kept(stream_id: bytes, fields: dict[bytes, bytes]) -> QuarantinedMessage:
     def text(name: bytes) -> str:
         return fields.get(name, b"").decode("utf-8", "replace")
 
-    return Kept(
+    return QuarantinedMessage(
         stream_id.decode(),
         text(b"kind"),
         text(b"topic"),

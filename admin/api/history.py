@@ -14,7 +14,7 @@ from admin.api import operations
 from admin.document.answers import NextNumber, answer
 from admin.services import Held
 from operations.views import rollout
-from registry.facts import Selection, selection_facts
+from registry.facts import Selection, describe_selection
 
 router = APIRouter(route_class=Route, prefix="/v1/selection", tags=["selection"])
 
@@ -60,7 +60,7 @@ def list_selections(
     page = list(islice(older, limit))
     has_more = next(older, None) is not None
     return {
-        "selections": [selection_facts(each) for each in page],
+        "selections": [describe_selection(each) for each in page],
         "next": page[-1].sequence if page and has_more else None,
     }
 

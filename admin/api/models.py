@@ -15,7 +15,7 @@ from admin.document.answers import ETAG, NextOffset, Unchecked, answer, location
 from admin.document.problems import PreconditionRequired, responses
 from admin.services import Held
 from operations.acts import models as acts
-from registry.facts import FIXED, Model, facts_of
+from registry.facts import FIXED, Model, describe_model
 from registry.listing import Query as Listed
 from registry.listing import least as least_of
 from registry.log.state import State
@@ -142,7 +142,7 @@ def list_models(
     tagged(response, state)
     end = offset + limit
     return {
-        "models": [facts_of(model, state) for model in found[offset:end]],
+        "models": [describe_model(model, state) for model in found[offset:end]],
         "total": len(found),
         "next": end if end < len(found) else None,
     }
@@ -156,7 +156,7 @@ def list_models(
 )
 def show_model(name: Name, services: Held, response: Response) -> Model:
     state = services.registry.sync()
-    shown = facts_of(state.model(name), state)
+    shown = describe_model(state.model(name), state)
     tagged(response, state)
     return shown
 

@@ -99,7 +99,7 @@ def describe(
     return {
         "id": str(selection.sequence),
         "state": state,
-        **facts.selection_facts(selection),
+        **facts.describe_selection(selection),
         "workers": None if each is None else rollout.summed(each),
         "each": each,
     }

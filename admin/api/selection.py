@@ -18,7 +18,7 @@ from admin.document.problems import responses
 from admin.services import Held
 from operations.acts import selection as acts
 from operations.views import rollout
-from registry.facts import selection_facts
+from registry.facts import describe_selection
 
 router = APIRouter(route_class=Route, prefix="/v1/selection", tags=["selection"])
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def get_selection(services: Held, response: Response) -> PresentSelection:
             "model": None, "sequence": None, "by": None, "at": None, "why": None, "rolled_back": None,
             "workers": workers,
         }  # fmt: skip
-    return {**selection_facts(state.selection), "workers": workers}
+    return {**describe_selection(state.selection), "workers": workers}
 
 
 @router.put(

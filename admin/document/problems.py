@@ -14,12 +14,12 @@ from starlette.exceptions import HTTPException
 
 from registry.errors import (
     ArchiveRefused,
+    ChangedMeanwhile,
     DuplicateName,
     ModelRefused,
     ModelSelected,
-    Moved,
+    OutcomeUnknown,
     TypeRefused,
-    Unknown,
 )
 from zelador import errors
 
@@ -33,13 +33,13 @@ class PreconditionRequired(errors.ZeladorError):
 # (error, status, type, title); the first match counts. docs/reference/api.md lists the types, whose meaning is fixed.
 KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (PreconditionRequired, 428, "precondition-required", "If-Match is required"),
-    (Moved, 412, "changed-meanwhile", "The registry changed meanwhile"),
+    (ChangedMeanwhile, 412, "changed-meanwhile", "The registry changed meanwhile"),
     (ModelSelected, 409, "model-selected", "The model is selected"),
     (DuplicateName, 409, "name-taken", "The name is taken"),
     (ArchiveRefused, 422, "archive-refused", "The archive is refused"),
     (TypeRefused, 422, "type-refused", "The type is not allowed"),
     (ModelRefused, 500, "model-refused", "The stored model is refused"),
-    (Unknown, 503, "outcome-unknown", "The outcome is unknown"),
+    (OutcomeUnknown, 503, "outcome-unknown", "The outcome is unknown"),
     (errors.NotFound, 404, "not-found", "Not found"),
     (errors.Conflict, 409, "conflict", "Conflict with the current state"),
     (errors.InvalidInput, 422, "invalid-input", "Invalid input"),

@@ -9,7 +9,7 @@ from command.models.target import Use
 from operations.actor import Actor
 from operations.acts import models, selection
 from operations.local import local_actor
-from registry.facts import facts_of, selection_facts
+from registry.facts import describe_model, describe_selection
 from registry.model.rows import answers_of
 from registry.registry import Query, Registry
 from zelador.errors import Conflict, InvalidInput
@@ -37,7 +37,7 @@ class Local:
     def models(self, query: Query, limit: int | None = None) -> list[Facts]:
         found = self.registry.find(query)[:limit]
         state = self.registry.state
-        return [facts_of(model, state) for model in found]
+        return [describe_model(model, state) for model in found]
 
     def selected(self) -> str | None:
         found = self.registry.state.selection
@@ -46,16 +46,16 @@ class Local:
     def model(self, name: str) -> Facts:
         state = self.registry.state
         model = state.model(name)
-        return {**facts_of(model, state), "path": self.registry.where(model)}
+        return {**describe_model(model, state), "path": self.registry.where(model)}
 
     def history(self) -> list[Facts]:
-        return [selection_facts(each) for each in reversed(self.registry.state.history)]
+        return [describe_selection(each) for each in reversed(self.registry.state.history)]
 
     def select(self, name: str, why: str) -> Facts:
-        return selection_facts(selection.select(self.actor, self.registry, name, why=why))
+        return describe_selection(selection.select(self.actor, self.registry, name, why=why))
 
     def roll_back(self, why: str) -> Facts:
-        return selection_facts(selection.roll_back(self.actor, self.registry, why=why))
+        return describe_selection(selection.roll_back(self.actor, self.registry, why=why))
 
     def annotate(
         self, name: str, metadata: Mapping[str, Any], add: Sequence[str], remove: Sequence[str], why: str

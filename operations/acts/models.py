@@ -7,7 +7,7 @@ from typing import Any
 
 from operations.actor import Actor
 from operations.audit import Act
-from registry.facts import Model, facts_of
+from registry.facts import Model, describe_model
 from registry.registry import Registry
 
 
@@ -28,7 +28,7 @@ def register(
     """
     found = registry.admit(data, max_bytes, trust)
     model = registry.add(name or found.manifest.name, found.files, found.manifest, by=actor.name, why=why)
-    shown = facts_of(model, registry.state)
+    shown = describe_model(model, registry.state)
     actor.record(Act.MODEL_REGISTERED, model.name, None, shown)
     return shown
 
@@ -52,11 +52,11 @@ def amend(
     selected model cannot be renamed), ChangedMeanwhile, InvalidInput, Unavailable.
     """
     state = registry.sync()
-    before: dict[str, Any] = dict(facts_of(state.model(name), state))
+    before: dict[str, Any] = dict(describe_model(state.model(name), state))
     model = registry.amend(
         name, metadata, tags, add=add, remove=remove, to=to, by=actor.name, why=why, if_match=if_match
     )
-    after = facts_of(model, registry.state)
+    after = describe_model(model, registry.state)
     now: dict[str, Any] = dict(after)
     differing = [key for key in now if now[key] != before.get(key)]
     act = Act.MODEL_ANNOTATED if model.name == name else Act.MODEL_RENAMED
@@ -67,6 +67,6 @@ def amend(
 def delete(actor: Actor, registry: Registry, name: str, *, why: str = "", if_match: str | None = None) -> None:
     """Deletes a model; a later collection deletes its files. Raises ModelNotFound, ModelSelected, ChangedMeanwhile."""
     state = registry.sync()
-    before = facts_of(state.model(name), state)
+    before = describe_model(state.model(name), state)
     registry.delete(name, by=actor.name, why=why, if_match=if_match)
     actor.record(Act.MODEL_DELETED, name, before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operations.actor import Actor
 from operations.audit import Act
-from registry.facts import selection_facts
+from registry.facts import describe_selection
 from registry.log.state import Selection
 from registry.registry import Registry
 
@@ -25,6 +25,6 @@ def roll_back(actor: Actor, registry: Registry, *, why: str = "", if_match: str 
 
 def _announced(actor: Actor, act: Act, before: Selection | None, selection: Selection) -> Selection:
     actor.wake(selection.sequence)
-    old = None if before is None else selection_facts(before)
-    actor.record(act, selection.model, old, selection_facts(selection))
+    old = None if before is None else describe_selection(before)
+    actor.record(act, selection.model, old, describe_selection(selection))
     return selection

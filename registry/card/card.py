@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from registry.errors import ModelNotFound
-from registry.facts import facts_of
+from registry.facts import describe_model
 from registry.model.manifest import Feature
 from registry.model.manifest_shape import shown_document
 
@@ -59,7 +59,7 @@ def card_of(registry: Registry, name: str) -> Card:
     except ModelNotFound:
         report = {}  # `zelador models verify` reports the missing file
     sizes = {path: file.size for path, file in manifest.files.items()}
-    return Card(facts_of(state.model(name), state), manifest.features, sizes, report)
+    return Card(describe_model(state.model(name), state), manifest.features, sizes, report)
 
 
 def mapping(value: object) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from registry.errors import Moved, Unknown
+from registry.errors import ChangedMeanwhile, OutcomeUnknown
 from registry.log import entry as log_entry
 from registry.log.fold import fold
 from registry.log.follow import Follower
@@ -36,8 +36,8 @@ class Log(Follower):
 
         `decide` is called again after each change by another writer. When it returns no operations, nothing is
         written. `decide` and the fold raise Conflict, NotFound or InvalidInput for a change that is not allowed.
-        Raises Moved when `if_match` is not the current ETag, Unavailable when the change was not made, and Unknown
-        (with the commit id) when the outcome is unknown.
+        Raises ChangedMeanwhile when `if_match` is not the current ETag, Unavailable when the change was not made, and
+        OutcomeUnknown (with the commit id) when the outcome is unknown.
         """
         identity = uuid.uuid4().hex
         deadline = time.monotonic() + PATIENCE_S
@@ -68,7 +68,7 @@ class Log(Follower):
         while True:
             try:
                 if if_match is not None and if_match.strip('"') not in (state.etag, "*"):
-                    raise Moved("the registry changed after you read it; read it again, then retry")
+                    raise ChangedMeanwhile("the registry changed after you read it; read it again, then retry")
                 ops = tuple(decide(state))
                 if not ops:
                     return None
@@ -85,7 +85,7 @@ class Log(Follower):
                 raise InvalidInput(f"the change cannot be kept in the log: {error}") from None
 
     def _put(self, entry: log_entry.Entry, data: bytes, after: State, deadline: float) -> bool:
-        """True when the slot holds our entry; False when it holds another writer's. Raises Unknown, Unavailable."""
+        """True if the slot holds our entry, False if another writer's. Raises OutcomeUnknown, Unavailable."""
         slot = log_entry.key(entry.seq)
         unknown = f"it is unknown whether the change was made; look for commit {entry.commit} from {slot} on"
         for attempt in range(1, TRIES + 1):
@@ -98,7 +98,7 @@ class Log(Follower):
             try:
                 found = self._store.read(slot)
             except Unavailable as error:
-                raise Unknown(f"{unknown} ({error})") from None
+                raise OutcomeUnknown(f"{unknown} ({error})") from None
             if found == data:
                 self._state = after
                 return True
@@ -108,7 +108,7 @@ class Log(Follower):
             if time.monotonic() > deadline:
                 break
             self._wait(backoff(attempt, first=FIRST_S, cap=CAP_S))
-        raise Unknown(f"{unknown} before you try again: the slot could be neither written nor read")
+        raise OutcomeUnknown(f"{unknown} before you try again: the slot could be neither written nor read")
 
 
 def now() -> str:

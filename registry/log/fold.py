@@ -50,7 +50,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from registry.errors import DuplicateName, ModelSelected, Moved, UploadCollected
+from registry.errors import ChangedMeanwhile, DuplicateName, ModelSelected, UploadCollected
 from registry.log.entry import Entry
 from registry.log.state import Model, Reservation, Selection, State
 from registry.names import check_name
@@ -221,7 +221,7 @@ def _roll_back(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
     """Selects the previous model. `to` is in the entry for readers of the log; it must be what the fold finds."""
     to = State(models=draft.models, selection=draft.selection, earlier=tuple(draft.earlier)).previous()
     if to != op["to"]:
-        raise Moved(f"rolling back would select {to}, not {op['to']}; check the history, then retry")
+        raise ChangedMeanwhile(f"rolling back would select {to}, not {op['to']}; check the history, then retry")
     while draft.earlier.pop() != to:
         pass
     draft.choose(to, entry, rolled_back=True)
@@ -244,7 +244,7 @@ def _condemn(draft: _Draft, op: dict[str, Any], entry: Entry) -> None:
 def _trust(draft: _Draft, op: dict[str, Any], _entry: Entry) -> None:
     """Vouches for all entries up to `seq`, if it is signed: the digest chain covers all of them."""
     if (op["seq"], op["head"]) != (draft.seq, draft.head):
-        raise Moved("the registry changed after you read it; read it again, then retry")
+        raise ChangedMeanwhile("the registry changed after you read it; read it again, then retry")
     draft.trusted = op["seq"]
 
 

@@ -25,7 +25,7 @@ def appended_and_killed(server: OwnRedis) -> None:
     for _ in range(KILLS):
         stop = Event()
         writer = Writer(settings_of(server), stop, "test")
-        writer.patient.wait = until_dead(server, stop)
+        writer.connection.wait = until_dead(server, stop)
 
         def step(writer: Writer = writer) -> str:
             name = f"r{next(numbers)}"

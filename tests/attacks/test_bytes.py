@@ -66,7 +66,7 @@ class Site:
         self.settings = settings
         self.writer = Writer(settings, Event(), "ingest", self.wait)
         self.reader = Reader(settings, Event(), "worker", self.wait)
-        self.client = self.writer.patient.client
+        self.client = self.writer.connection.client
         self.decoder = Decoder(settings)
         self.pressure = Pressure(settings.ingest.high_water, high_bytes=settings.ingest.high_water_bytes)
         self.peak = 0
@@ -74,8 +74,8 @@ class Site:
 
     def wait(self, seconds: float) -> None:
         """Redis may be slow; it may not refuse."""
-        for patient in (self.writer.patient, self.reader.patient):
-            assert patient.refusal is None
+        for connection in (self.writer.connection, self.reader.connection):
+            assert connection.refusal is None
         time.sleep(seconds)
 
     def take(self, *batch: Arrival, refused: tuple[Refused, ...] = ()) -> None:
@@ -304,10 +304,10 @@ def test_an_ingester_whose_append_is_refused_says_so_while_it_holds(
     thread = Thread(target=writer.append, args=([honest(1)], []), daemon=True)
     thread.start()
     try:
-        eventually(lambda: writer.patient.refusal is not None, "the refusal", 5.0)
-        assert "maxmemory" in str(writer.patient.refusal)
+        eventually(lambda: writer.connection.refusal is not None, "the refusal", 5.0)
+        assert "maxmemory" in str(writer.connection.refusal)
     finally:
         client.config_set("maxmemory", str(ROOM))
         thread.join(10.0)
-    assert writer.patient.refusal is None
-    assert writer.patient.error is None
+    assert writer.connection.refusal is None
+    assert writer.connection.error is None

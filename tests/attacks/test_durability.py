@@ -41,8 +41,8 @@ def test_without_the_right_info_a_batch_is_held_and_the_right_named(one: OwnRedi
     done: list[object] = []
     thread = threading.Thread(target=lambda: done.append(writer.append([entry("a")], [])), daemon=True)
     thread.start()
-    eventually(lambda: writer.patient.error, "the batch to be held")
-    assert "+info" in writer.patient.error
+    eventually(lambda: writer.connection.error, "the batch to be held")
+    assert "+info" in writer.connection.error
     assert writer.confirmer.refused == NO_RIGHT
     assert LedgerReader(one.client, "t").read().accepted == 1
     assert done == []
@@ -56,7 +56,7 @@ def test_without_the_right_info_a_batch_is_held_and_the_right_named(one: OwnRedi
 def test_a_stop_ends_the_holding(one: OwnRedis) -> None:
     stop = Event()
     writer = Writer(user(one, "+@all", "-info"), stop, "test")
-    writer.patient.wait = lambda _seconds: stop.set()
+    writer.connection.wait = lambda _seconds: stop.set()
     with pytest.raises(Stopping):
         writer.append([entry("a")], [])
 
@@ -167,7 +167,7 @@ def test_each_step_is_synced_where_that_is_wanted(tmp_path: Path, kind: str, dur
     server = OwnRedis(data, kind, durability, strace)
     try:
         writer = Writer(settings_of(server, durability=durability), Event(), "test")
-        writer.patient.open(5.0)
+        writer.connection.open(5.0)
         before, began = calls.read_text().count("sync("), time.monotonic()
         for number in range(100):
             writer.append([entry(f"r{number}")], [])
@@ -189,12 +189,12 @@ def test_services_refuse_a_redis_that_does_not_sync(tmp_path: Path, name: str, v
     server = OwnRedis(tmp_path, durability="synced")
     try:
         writer = Writer(settings_of(server, durability="synced"), Event(), "test")
-        writer.patient.open(5.0)
+        writer.connection.open(5.0)
         assert writer.append([entry("a")], []).accepted == 1
         server.client.config_set(name, value)
         refused_by = Writer(settings_of(server, durability="synced"), Event(), "test")
         with pytest.raises(Unavailable, match=f"needs {name} .*redis-cli CONFIG SET {name} "):
-            refused_by.patient.open(5.0)
+            refused_by.connection.open(5.0)
         with pytest.raises(Unavailable, match=name):
             api_service.run(served(settings_of(server, durability="synced"), "mqtt://127.0.0.1:1", tmp_path), Event())
         settings = settings_of(server, durability="synced").redis
@@ -209,7 +209,7 @@ def test_where_config_is_forbidden_synced_is_refused_with_both_ways_out(one: Own
     settings = user(one, *ALL, "-config")
     settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"durability": "synced"})})
     with pytest.raises(Unavailable, match=r"\+config\|get.*written"):
-        Writer(settings, Event(), "test").patient.open(5.0)
+        Writer(settings, Event(), "test").connection.open(5.0)
 
 
 def test_a_redis_that_comes_back_without_syncing_stores_nothing(tmp_path: Path, eventually: Callable) -> None:
@@ -218,13 +218,13 @@ def test_a_redis_that_comes_back_without_syncing_stores_nothing(tmp_path: Path, 
     try:
         server.client.config_set("appendfsync", "always")
         writer = Writer(settings_of(server, durability="synced"), Event(), "test")
-        writer.patient.open(5.0)
+        writer.connection.open(5.0)
         writer.append([entry("a")], [])
         server.kill()
         server.start()
         thread = threading.Thread(target=lambda: writer.append([entry("b")], []), daemon=True)
         thread.start()
-        eventually(lambda: "needs appendfsync always" in (writer.patient.error or ""), "the batch to be held")
+        eventually(lambda: "needs appendfsync always" in (writer.connection.error or ""), "the batch to be held")
         assert LedgerReader(server.client, "t").read().accepted == 1
         server.client.config_set("appendfsync", "always")
         thread.join(10)

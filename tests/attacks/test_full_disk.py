@@ -45,7 +45,7 @@ def _mount(*arguments: str) -> None:
 def fill(writer: Writer, stop: Event) -> list[str]:
     """Appends until it is held; gives what was confirmed."""
     confirmed: list[str] = []
-    writer.patient.wait = lambda _seconds: stop.set()
+    writer.connection.wait = lambda _seconds: stop.set()
     with contextlib.suppress(Stopping):
         for step in itertools.count():
             names = [f"r{step}-{number}" for number in range(STEP)]
@@ -84,11 +84,11 @@ def test_once_there_is_room_all_that_was_acknowledged_is_written(small: Path, ev
         writer = Writer(settings_of(server), stop, "test")
         confirmed = fill(writer, stop)
         stop.clear()
-        writer.patient.wait = lambda seconds: Event().wait(seconds)
+        writer.connection.wait = lambda seconds: Event().wait(seconds)
         held: list[object] = []
         thread = threading.Thread(target=lambda: held.append(writer.append([entry("held")], [])), daemon=True)
         thread.start()
-        eventually(lambda: writer.patient.error, "the batch to be held")
+        eventually(lambda: writer.connection.error, "the batch to be held")
         assert held == []
         make_room(small)
         thread.join(15)

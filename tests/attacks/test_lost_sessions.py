@@ -28,7 +28,7 @@ class Life:
         self.link = Link(settings.mqtt, options, self.stop)
         self.link.open(5.0)
         writer = Writer(settings, self.stop, "ingest")
-        client, prefix = writer.patient.client, settings.redis.prefix
+        client, prefix = writer.connection.client, settings.redis.prefix
         self.sessions = SessionRecord(client, prefix, settings.ingest.client_id, known)
         beat = Heartbeat(client, prefix, "ingest", "ingest")
         self.ingester = Ingester(settings, self.link, writer, IngestMetrics(), beat, self.sessions)

@@ -18,7 +18,7 @@ from command.main import app
 from registry.bundle import bundle
 from registry.card import card_html, card_markdown, card_of
 from registry.errors import ArchiveRefused, DuplicateName
-from registry.facts import facts_of
+from registry.facts import describe_model
 from registry.functions import save_model
 from registry.model.artefact import manifest_of, pack
 from registry.model.manifest import File
@@ -192,13 +192,13 @@ def test_one_odd_model_takes_no_other_with_it(name: str) -> None:
     assert [m.name for m in registry.find(Query(text="fine"))] == ["fine"]
     registry.find(Query(equal=(("rank", 1),), least=(("metrics.F1", 0.1),)))
     for model in registry.find():
-        found = facts_of(model, registry.state)
+        found = describe_model(model, registry.state)
         assert json.dumps(found, allow_nan=False)
         assert msgspec.json.encode(found)
         card = card_of(registry, model.name)
         assert "odd" in card_html(card) + card_markdown(card) or model.name == "fine"
-    odd = dict(facts_of(registry.state.model("odd"), registry.state))
-    fine = dict(facts_of(registry.state.model("fine"), registry.state))
+    odd = dict(describe_model(registry.state.model("odd"), registry.state))
+    fine = dict(describe_model(registry.state.model("fine"), registry.state))
     assert "damaged" not in fine
     if name not in ("64 KiB and more", "many keys"):  # too much for a newcomer, and no harm where it is
         assert odd["damaged"]

@@ -56,7 +56,7 @@ def test_what_was_set_aside_and_confirmed_outlives_a_kill(one: OwnRedis) -> None
     settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"pack": 1})})
     Writer(settings, Event(), "test").append([entry(f"r{number}") for number in range(ENTRIES)], [])
     reader = Reader(settings, stop, "worker")
-    reader.patient.wait = until_dead(one, stop)
+    reader.connection.wait = until_dead(one, stop)
     delivered = iter(drain(reader))
 
     def step() -> str:

@@ -13,7 +13,7 @@ import onnx
 
 from registry.bundle import bundle
 from registry.errors import ArchiveRefused
-from registry.facts import facts_of
+from registry.facts import describe_model
 from registry.log.state import Model, State
 from registry.model.manifest import describe
 from registry.model.onnx.audit import audit
@@ -90,7 +90,7 @@ def _read(data: bytes) -> str:
         describe(content)
         assert len(path) < 1_000
     model = Model("x", "y", "0" * 64, saved.metadata, "", "")
-    json.dumps(facts_of(model, State()), allow_nan=False).encode()
+    json.dumps(describe_model(model, State()), allow_nan=False).encode()
     return "read"
 
 

@@ -50,7 +50,7 @@ def test_a_stream(own: Settings, size: int) -> None:
                 Arrival("d", (Reading(f"{i}-{j}", (1.0, 2.0, 3.0), 1_000, "x" * size),), 1_000) for j in range(20)
             ]
             writer.append(arrivals, [])
-        writer.patient.client.connection_pool.disconnect()  # and with it the buffers of its connection
+        writer.connection.client.connection_pool.disconnect()  # and with it the buffers of its connection
         client.ping()
         appended = int(client.hget("{budget}:ledger", "appended_bytes") or 0)
         taken = client.info("memory")["used_memory"] - before - memory(client, "{budget}:seen:0")
@@ -61,7 +61,7 @@ def test_requests(own: Settings) -> None:
     writer = Writer(own.model_copy(update={"redis": own.redis.model_copy(update={"pack": 1})}), Event(), "test")
     for i in range(0, COUNT, 100):
         writer.append([asking(f"{i + j}", correlation=b"x" * 50) for j in range(100)], [])
-    client = writer.patient.client
+    client = writer.connection.client
     own_bytes = sum(len(value) for value in client.hvals("{budget}:requests"))
     assert memory(client, "{budget}:requests") <= own_bytes + budget.REQUEST * COUNT
 
@@ -71,7 +71,7 @@ def test_the_quarantine(own: Settings) -> None:
     writer = Writer(own, Event(), "test")
     for i in range(0, COUNT, 100):
         writer.append([], [refused(f"{i + j:08d}" + "😀" * 120, 0) for j in range(100)])
-    client = writer.patient.client
+    client = writer.connection.client
     keys = [key.decode() for key in client.scan_iter(match="*quarantine*", count=1_000)]
     assert len(keys) == 5
     own_bytes = int(client.hget("{budget}:ledger", "quarantine_bytes") or 0)
@@ -81,7 +81,7 @@ def test_the_quarantine(own: Settings) -> None:
 def test_devices_and_the_ids_of_their_readings(own: Settings) -> None:
     """The longest names, gaps with the largest numbers, the longest labels."""
     writer, reader = Writer(own, Event(), "test"), Reader(own, Event(), "worker")
-    client = writer.patient.client
+    client = writer.connection.client
     names = [f"{i:08d}" + "😀" * 120 for i in range(COUNT)]
     numbers = [2**53 - 90_000_000 + 2_000_000 * step // 4 for step in range(34)]
     for at in range(0, COUNT, 100):
@@ -116,6 +116,6 @@ def test_what_is_shown(own: Settings) -> None:
         writer.append([entry(str(i))], [])
         got = reader.read(100, 0) or reader.read(100, 0)
         reader.settle([Outcome(item.stream_id, item.count) for item in got], shown)
-    client = writer.patient.client
+    client = writer.connection.client
     assert client.xlen("{budget}:predictions") <= own.redis.keep_predictions + 100
     assert memory(client, "{budget}:predictions") <= budget.parts(own)["predictions"]

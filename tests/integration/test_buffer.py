@@ -303,7 +303,7 @@ def test_the_ledger_closes_after_every_step(redis_url: str, data: st.DataObject)
     settings = Settings(redis=options)
     writer = Writer(settings, Event(), "test")
     readers = [Reader(settings, Event(), f"w{i}") for i in range(2)]
-    ledger = LedgerReader(writer.patient.client, options.prefix)
+    ledger = LedgerReader(writer.connection.client, options.prefix)
     held: list[tuple[Reader, object]] = []
     for _ in range(data.draw(st.integers(3, 15))):
         match data.draw(st.sampled_from(["append", "read", "settle"])):

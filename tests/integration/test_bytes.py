@@ -56,7 +56,7 @@ def test_the_sums_agree_with_a_recount_after_every_step(redis_url: str, data: st
     settings = Settings(redis=options)
     writer = Writer(settings, Event(), "test")
     readers = [Reader(settings, Event(), f"w{i}") for i in range(2)]
-    client = writer.patient.client
+    client = writer.connection.client
     ledger, quarantine = LedgerReader(client, options.prefix), Quarantine(client, settings)
     held: list[tuple[Reader, object]] = []
     for _ in range(data.draw(st.integers(3, 14))):
@@ -192,7 +192,7 @@ def test_a_fair_share_is_never_lost(redis_url: str, batches: list[list[tuple[int
         url=redis_url, prefix=f"share-{next(number)}", keep_quarantine=most, keep_quarantine_bytes=most_bytes
     )
     writer = Writer(Settings(redis=options), Event(), "test")
-    client, stream = writer.patient.client, Keys(options.prefix).quarantine
+    client, stream = writer.connection.client, Keys(options.prefix).quarantine
     sent: dict[int, list[int]] = {}
     for batch in batches:
         writer.append([], [refused(f"d{device}", size) for device, size in batch])

@@ -27,7 +27,7 @@ def the_whole_way(settings: Settings) -> LedgerReader:
     assert writer.append([entry("a"), entry("b", "c")], [refused()]).accepted == 3
     assert writer.append([entry("a"), replace(entry("d"), response_topic="r", correlation="ff")], []).repeated == 1
     writer.measure(again=True)
-    recount.check_sums(writer.patient.client, settings.redis.prefix)
+    recount.check_sums(writer.connection.client, settings.redis.prefix)
     quick = settings.model_copy(update={"inference": settings.inference.model_copy(update={"takeover_after_s": 0.001})})
     drain(reader)
     taken = drain(Reader(quick, Event(), "other"))  # by XAUTOCLAIM and XCLAIM
@@ -107,7 +107,7 @@ def test_a_full_redis_lets_what_is_finished_go(tmp_path: Path, settings: Setting
         url = f"redis://{HOST}:{port}/0"
         small = Settings(redis=RedisSettings(url=url, prefix=mark, keep_readings=10, pack=1, timeout_s=2.0))
         writer, reader = Writer(small, Event(), "test"), Reader(small, Event(), "worker")
-        writer.patient.open(10.0)
+        writer.connection.open(10.0)
         for number in range(100):
             writer.append([entry(f"r{number}")], [])
         delivered = drain(reader)

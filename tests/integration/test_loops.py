@@ -89,7 +89,7 @@ def stack(settings: Settings, tmp_path: Path, mark: str) -> Iterator[Stack]:
     worker_link, device = link("worker"), link("device")
     subscriber = link("subscriber", settings.topics.prediction.format(device_id="+"), f"{mark}/press/answers")
     writer, reader = Writer(settings, stop, mark), Reader(settings, stop, mark)
-    client = writer.patient.client
+    client = writer.connection.client
     beats = [Heartbeat(client, mark, service, mark) for service in ("ingest", "inference")]
     swap = Swap(settings, stop)
     swap.look()

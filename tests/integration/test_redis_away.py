@@ -61,7 +61,7 @@ def entry(name: str) -> Arrival:
 def test_a_batch_waits_for_redis_and_is_stored_once(own: OwnRedis, mark: str) -> None:
     settings = Settings(redis=RedisSettings(url=own.url, prefix=mark, timeout_s=1.0))
     writer = Writer(settings, Event(), "test")
-    writer.patient.open(10.0)
+    writer.connection.open(10.0)
     writer.append([entry("before")], [])
     own.kill()
     waits: list[float] = []
@@ -72,7 +72,7 @@ def test_a_batch_waits_for_redis_and_is_stored_once(own: OwnRedis, mark: str) ->
             own.start()
         Event().wait(seconds)
 
-    writer.patient.wait = wait
+    writer.connection.wait = wait
     done = writer.append([entry("meanwhile")], [])
     assert (done.accepted, done.repeated) == (1, 0)
     assert len(waits) >= 3
@@ -84,7 +84,7 @@ def test_a_batch_waits_for_redis_and_is_stored_once(own: OwnRedis, mark: str) ->
 def test_a_full_redis_is_waited_for(own: OwnRedis, mark: str) -> None:
     settings = Settings(redis=RedisSettings(url=own.url, prefix=mark, timeout_s=1.0))
     writer = Writer(settings, Event(), "test")
-    writer.patient.open(10.0)
+    writer.connection.open(10.0)
     writer.append([entry("first")], [])
     client = own.client()
     client.config_set("maxmemory", "1")
@@ -94,7 +94,7 @@ def test_a_full_redis_is_waited_for(own: OwnRedis, mark: str) -> None:
         client.config_set("maxmemory", "0")
         freed.set()
 
-    writer.patient.wait = free
+    writer.connection.wait = free
     assert writer.append([entry("second")], []).accepted == 1
     assert freed.is_set()
     client.close()
@@ -104,9 +104,9 @@ def test_a_stop_while_redis_is_away_ends_the_waiting(own: OwnRedis, mark: str) -
     stop = Event()
     settings = Settings(redis=RedisSettings(url=own.url, prefix=mark, timeout_s=1.0))
     writer = Writer(settings, stop, "test")
-    writer.patient.open(10.0)
+    writer.connection.open(10.0)
     own.kill()
-    writer.patient.wait = lambda _seconds: stop.set()
+    writer.connection.wait = lambda _seconds: stop.set()
     with pytest.raises(Stopping, match="asked to stop while waiting to store readings"):
         writer.append([entry("never stored")], [])
 
@@ -114,5 +114,5 @@ def test_a_stop_while_redis_is_away_ends_the_waiting(own: OwnRedis, mark: str) -
 def test_no_redis_at_the_start_is_one_clear_sentence(mark: str) -> None:
     settings = Settings(redis=RedisSettings(url="redis://:secret@127.0.0.1:1/0", prefix=mark, timeout_s=0.5))
     with pytest.raises(Unavailable, match=r"no Redis answers at .* ZELADOR_REDIS__URL") as error:
-        Writer(settings, Event(), "test").patient.open(0.2)
+        Writer(settings, Event(), "test").connection.open(0.2)
     assert "secret" not in str(error.value)

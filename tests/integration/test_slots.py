@@ -188,7 +188,7 @@ def test_each_message_frees_its_slot_once(redis_url: str, peak: Callable[[], int
     assert ledger.quarantined >= refused
     if broker.connections == 1:
         assert (ledger.quarantined, ledger.repeated) == (refused, len(good) - len(set(good)))
-    writer.patient.client.close()
+    writer.connection.client.close()
     for key in outside.scan_iter(match=f"{{{prefix}}}:*"):
         outside.unlink(key)
     outside.close()

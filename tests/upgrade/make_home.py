@@ -83,7 +83,7 @@ def main(target: Path) -> None:
     server = redis_server(home / "redis", ports["redis"], "redis-server")
     process = subprocess.Popen(server.command, stdout=subprocess.DEVNULL)
     writer = Writer(settings, Event(), "zelador-ingest")
-    writer.patient.open(20.0)
+    writer.connection.open(20.0)
     now = time.time_ns() // 1_000_000
 
     def waiting(name: str) -> Reading:
@@ -97,7 +97,7 @@ def main(target: Path) -> None:
         ],
         [],
     )
-    client = writer.patient.client
+    client = writer.connection.client
     after = LedgerReader(client, settings.redis.prefix).read()
     client.bgrewriteaof()
     time.sleep(3)

@@ -66,7 +66,7 @@ def not_now(error: Exception) -> bool:
     return isinstance(error, redis.ResponseError) and str(error).startswith(NOT_NOW_CODES)
 
 
-class Patient:
+class RedisConnection:
     """Calls Redis until it answers, with a jittered back-off. A request to stop ends the retries."""
 
     def __init__(self, settings: RedisSettings, stop: Event, wait: Callable[[float], object] | None = None) -> None:

@@ -14,7 +14,7 @@ import msgspec
 import redis
 
 from zelador.buffer.batch import Refused, around_device, quarantine_bounds, with_requests
-from zelador.buffer.connection import Patient
+from zelador.buffer.connection import RedisConnection
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
 from zelador.buffer.read_size import Appetite
@@ -67,16 +67,16 @@ class Reader:
         self, settings: Settings, stop: Event, consumer: str, wait: Callable[[float], object] | None = None
     ) -> None:
         """`consumer` is this worker's name in the group; `wait` keeps a session alive while Redis is down."""
-        self._patient = Patient(settings.redis, stop, wait)
+        self._connection = RedisConnection(settings.redis, stop, wait)
         self._settings = settings
         self._keys = Keys(settings.redis.prefix)
         self._consumer = consumer
-        self._library = Library(self._patient.client)
-        self._confirmer = Confirmer(self._patient.client, lambda seconds: self._patient.wait(seconds))
+        self._library = Library(self._connection.client)
+        self._confirmer = Confirmer(self._connection.client, lambda seconds: self._connection.wait(seconds))
         # The raw reply for a stream, [[name, [[id, [field, value, …]], …]]], at half the cost of redis-py's form.
-        self._patient.client.set_response_callback("XREADGROUP", lambda response, **_: response)
+        self._connection.client.set_response_callback("XREADGROUP", lambda response, **_: response)
         # redis-py omits the next position from a reply with JUSTID.
-        self._patient.client.set_response_callback("XAUTOCLAIM", lambda response, **_: response)
+        self._connection.client.set_response_callback("XAUTOCLAIM", lambda response, **_: response)
         self._appetite = Appetite(settings.redis.pack)
         self._held: set[str] = set()  # read and not settled
         self._sizes: dict[str, tuple[int, int]] = {}  # of these: bytes, and 1 if they carry requests
@@ -85,8 +85,8 @@ class Reader:
         self._next_claim = 0.0
 
     @property
-    def patient(self) -> Patient:
-        return self._patient
+    def connection(self) -> RedisConnection:
+        return self._connection
 
     def read(self, limit: int, wait: float) -> list[Delivered]:
         """Entries of about `limit` readings, waiting at most `wait` seconds (below Redis's limit) for the first."""
@@ -98,7 +98,7 @@ class Reader:
                 self._mine_from = "-"  # a lost reply may have delivered entries: read the pending list again
                 raise
 
-        return self._patient.call("read readings", attempt)
+        return self._connection.call("read readings", attempt)
 
     def settle(self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction]) -> tuple[int, int]:
         """Settles entries, after the broker confirmed their predictions. Returns the readings classified and set aside.
@@ -113,7 +113,7 @@ class Reader:
             self._confirmer.confirm(written)
             return counted
 
-        classified, aside, discarded = self._patient.call("mark readings done", attempt)
+        classified, aside, discarded = self._connection.call("mark readings done", attempt)
         if discarded:
             log.error("the quarantine is full: %d messages of the devices with the most were discarded", discarded)
         self._held.difference_update([outcome.stream_id for outcome in outcomes])
@@ -141,7 +141,7 @@ class Reader:
 
     def _group_read(self, count: int, wait: float) -> Sequence[_Raw]:
         block = max(1, int(min(wait, self._settings.redis.timeout_s / 2) * 1000)) if wait > 0 else None
-        answer: Any = self._patient.client.xreadgroup(
+        answer: Any = self._connection.client.xreadgroup(
             GROUP, self._consumer, {self._keys.readings: ">"}, count=count, block=block
         )
         return answer[0][1] if answer else ()
@@ -164,7 +164,7 @@ class Reader:
     def _with_requests(self, delivered: list[Delivered]) -> list[Delivered]:
         """Reads the requests of entries, in another round trip."""
         asked = [item.stream_id for item in delivered if item.asked]
-        answer: Any = self._patient.client.hmget(self._keys.requests, asked)
+        answer: Any = self._connection.client.hmget(self._keys.requests, asked)
         found = dict(zip(asked, answer, strict=True))
         return [
             msgspec.structs.replace(item, arrivals=with_requests(item.arrivals, requests))
@@ -176,7 +176,7 @@ class Reader:
     def _mine(self, count: int) -> tuple[list[Delivered], bool]:
         """This worker's entries that are not held (of an earlier run or a dead worker), and whether there are more."""
         while self._mine_from is not None:
-            pending: list[Any] = self._patient.client.xpending_range(
+            pending: list[Any] = self._connection.client.xpending_range(
                 self._keys.readings, GROUP, min=self._mine_from, max="+", count=PENDING, consumername=self._consumer
             )
             ids = [(_text(item["message_id"]), int(item["times_delivered"])) for item in pending]
@@ -188,7 +188,7 @@ class Reader:
             if not chosen:
                 return [], True
             self._mine_from = f"({chosen[-1][0]}"
-            claimed: Any = self._patient.client.xclaim(
+            claimed: Any = self._connection.client.xclaim(
                 self._keys.readings, GROUP, self._consumer, min_idle_time=0, message_ids=[each for each, _ in chosen]
             )
             entries = [(stream_id, _flat(fields)) for stream_id, fields in claimed if stream_id is not None]
@@ -201,7 +201,7 @@ class Reader:
         JUSTID does not count as a delivery: deliveries are counted when entries are given.
         """
         after = self._settings.inference.takeover_after_s
-        answer: Any = self._patient.client.xautoclaim(
+        answer: Any = self._connection.client.xautoclaim(
             self._keys.readings,
             GROUP,
             self._consumer,
@@ -221,7 +221,7 @@ class Reader:
     def _make_group(self) -> None:
         """Creates the group at 0, so that readings that arrived before the first worker are classified too."""
         try:
-            self._patient.client.xgroup_create(self._keys.readings, GROUP, id="0", mkstream=True)
+            self._connection.client.xgroup_create(self._keys.readings, GROUP, id="0", mkstream=True)
         except redis.ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise

@@ -12,7 +12,7 @@ from threading import Event
 from typing import Any
 
 from zelador.buffer.batch import Refused, append_arguments, around_device, quarantine_bounds
-from zelador.buffer.connection import Patient, Stopping
+from zelador.buffer.connection import RedisConnection, Stopping
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
 from zelador.buffer.written import Confirmer
@@ -49,17 +49,17 @@ class Writer:
         self, settings: Settings, stop: Event, name: str, wait: Callable[[float], object] | None = None
     ) -> None:
         """`name` is unique among all writers of the buffer; `wait` keeps a session alive while Redis is down."""
-        self._patient = Patient(settings.redis, stop, wait)
+        self._connection = RedisConnection(settings.redis, stop, wait)
         self._name = name
         self._settings = settings
         self._keys = Keys(settings.redis.prefix)
         self._noted: dict[str, int] = {}  # when the time of each device's last message was last updated
-        self._library = Library(self._patient.client)
-        self._confirmer = Confirmer(self._patient.client, lambda seconds: self._patient.wait(seconds))
+        self._library = Library(self._connection.client)
+        self._confirmer = Confirmer(self._connection.client, lambda seconds: self._connection.wait(seconds))
 
     @property
-    def patient(self) -> Patient:
-        return self._patient
+    def connection(self) -> RedisConnection:
+        return self._connection
 
     @property
     def confirmer(self) -> Confirmer:
@@ -76,7 +76,7 @@ class Writer:
             self._confirmer.confirm(written)
             return counted
 
-        *counted, unmeasured = map(int, self._patient.call("store readings", attempt))
+        *counted, unmeasured = map(int, self._connection.call("store readings", attempt))
         if unmeasured:
             with contextlib.suppress(Stopping):  # the batch is stored
                 self._measure()
@@ -85,11 +85,11 @@ class Writer:
     def measure(self, again: bool = False) -> None:
         """Counts the bytes in the buffer, in short steps: after an upgrade, or `again` if the counts are in doubt."""
         begun, steps = time.monotonic(), 1
-        if not again and self._patient.call("read the ledger", self._is_measured):
+        if not again and self._connection.call("read the ledger", self._is_measured):
             return
         while self._measure("1" if again and steps == 1 else ""):
             steps += 1
-            self._patient.wait(PAUSE_S)  # let other clients work, and keep the session alive
+            self._connection.wait(PAUSE_S)  # let other clients work, and keep the session alive
         log.info("measured the buffer in %d steps and %.1f s", steps, time.monotonic() - begun)
 
     def _measure(self, again: str = "") -> bool:
@@ -97,18 +97,18 @@ class Writer:
         keys = self._keys
         names = [keys.readings, keys.ledger, keys.marks, keys.quarantine, keys.requests]
         arguments = [GROUP, again, *around_device(self._settings), self._settings.redis.keep_quarantine]
-        more = self._patient.call("measure the buffer", lambda: self._library.call("measure", names, arguments))
+        more = self._connection.call("measure the buffer", lambda: self._library.call("measure", names, arguments))
         return bool(more)
 
     def _is_measured(self) -> bool:
-        return bool(self._patient.client.hexists(self._keys.ledger, "measured"))
+        return bool(self._connection.client.hexists(self._keys.ledger, "measured"))
 
     def backlog(self) -> tuple[int, int]:
         """The number of waiting readings by the counters, and their bytes."""
         fields = ("accepted", "classified", "set_aside", "waiting_bytes")
-        counted: list[Any] = self._patient.call(
+        counted: list[Any] = self._connection.call(
             "read the backlog",
-            lambda: self._patient.client.hmget(self._keys.ledger, fields),
+            lambda: self._connection.client.hmget(self._keys.ledger, fields),
         )
         accepted, classified, aside, waiting_bytes = (int(value or 0) for value in counted)
         return accepted - classified - aside, waiting_bytes
@@ -117,7 +117,7 @@ class Writer:
         """Enforces the quarantine's limits while nothing is added; returns the number discarded and how full it is."""
         keys = [self._keys.quarantine, self._keys.ledger]
         bounds = quarantine_bounds(self._settings)
-        discarded, full = self._patient.call("tidy the quarantine", lambda: self._library.call("tidy", keys, bounds))
+        discarded, full = self._connection.call("tidy the quarantine", lambda: self._library.call("tidy", keys, bounds))
         return int(discarded), int(full)
 
     def _anew(self, device: str, now: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.errors import DuplicateName, ModelNotFound, ModelRefused, ModelSelected, Moved
+from registry.errors import ChangedMeanwhile, DuplicateName, ModelNotFound, ModelRefused, ModelSelected
 from registry.log import entry as log_entry
 from registry.log.commit import Log
 from registry.registry import Registry
@@ -67,7 +67,7 @@ def test_if_match(registry: Registry) -> None:
     registry.save("one", upload(), by="me")
     old = registry.state.etag
     registry.save("two", upload(), by="me")
-    with pytest.raises(Moved):
+    with pytest.raises(ChangedMeanwhile):
         registry.select("one", by="me", if_match=old)
     registry.select("one", by="me", if_match=f'"{registry.state.etag}"')
 

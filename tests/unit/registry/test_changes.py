@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from registry.errors import DuplicateName, Moved
+from registry.errors import ChangedMeanwhile, DuplicateName
 from registry.registry import Registry
 from tests.memory_store import Memory
 from tests.registry_writers import files_of, manifest_of, save
@@ -64,7 +64,7 @@ def test_two_who_roll_back_at_once_go_back_once(registry: Registry, store: Memor
         return commit(decide, **how)
 
     other._log.commit = late
-    with pytest.raises(Moved, match="meanwhile"):
+    with pytest.raises(ChangedMeanwhile, match="meanwhile"):
         other.roll_back(by="bia")
     assert other.sync().selection.model == "b"
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from registry.errors import DuplicateName, ModelNotFound, ModelSelected, Moved
+from registry.errors import ChangedMeanwhile, DuplicateName, ModelNotFound, ModelSelected
 from registry.log import checkpoint
 from registry.log import entry as log_entry
 from registry.log.follow import Follower
@@ -74,7 +74,7 @@ def test_a_name_is_given_once(registry: Registry, store: Memory) -> None:
             registry.rename("a", name, by="ana")
     with pytest.raises(ModelNotFound):
         registry.rename("nobody", "x", by="ana")
-    with pytest.raises(Moved):
+    with pytest.raises(ChangedMeanwhile):
         registry.rename("a", "x", by="ana", if_match="seq-0123456789abcdef")
     registry.reserve("short", -1.0, by="bia")
     assert registry.rename("a", "short", by="ana").name == "short"
