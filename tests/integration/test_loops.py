@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -13,7 +12,6 @@ import pytest
 import redis
 
 from inference.loop import Worker
-from inference.observers import Observer, Observers, SettledBatch
 from inference.swap import Swap
 from ingest.loop import Ingester
 from ingest.service import subscription
@@ -368,45 +366,3 @@ def test_a_sum_that_is_too_high_does_not_hold_for_ever(stack: Stack) -> None:
     assert not stack.ingester._pressure.holding
     stack.classify(1)
     assert stack.ledger.standing().waiting_bytes == 0
-
-
-def test_no_observer_can_delay_or_break_a_batch(
-    stack: Stack, eventually: Callable[..., object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One raises, one hangs for ever, one is slow: readings are answered and settled, and a good one sees them all."""
-    seen: list[SettledBatch] = []
-    let_go = Event()
-
-    def raises(batch: SettledBatch) -> None:
-        raise RuntimeError("an observer of the test")
-
-    each = [Observer("raises", raises), Observer("hangs", lambda _: let_go.wait(30))]
-    each += [Observer("slow", lambda _: let_go.wait(0.5)), Observer("good", seen.append)]
-    monkeypatch.setattr("inference.observers.MAX_BATCHES", 4)
-    observers = Observers(each, stack.worker._metrics)
-    observers.start()
-    stack.worker._observers = observers
-    begun = time.monotonic()
-    for lot in range(10):
-        stack.send("press", *({**READING, "id": f"r-{lot}-{i}"} for i in range(5)))
-        stack.ingest(5)
-        stack.classify(5)
-        assert time.monotonic() - begun < 20
-    assert stack.ledger.read().flat()["classified"] == 50
-    answered = [prediction["reading_id"] for prediction in stack.predictions(50)]
-    assert answered == [f"r-{lot}-{i}" for lot in range(10) for i in range(5)]
-    eventually(lambda: sum(len(batch.predictions) for batch in seen) == 50, "the good observer to see all")
-    assert [p.reading_id for batch in seen for p in batch.predictions] == answered
-    assert {(batch.model.name, batch.model.selection) for batch in seen} == {("small", stack.swap.live.sequence)}
-    registry = stack.worker._metrics.registry
-    dropped = {
-        name: registry.get_sample_value("zelador_observer_dropped_batches_total", {"observer": name})
-        for name in ("raises", "hangs", "good")
-    }
-    assert dropped == {"raises": None, "hangs": len(seen) - 4, "good": None}
-    failures = "zelador_observer_failures_total"
-    eventually(lambda: registry.get_sample_value(failures, {"observer": "raises"}) == len(seen), "all failures")
-    ended = time.monotonic()
-    observers.close()
-    assert time.monotonic() - ended < 10
-    let_go.set()
