@@ -1,13 +1,21 @@
-"""Servers of a test's own."""
+"""Servers of a test's own, and the attacks that take long."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.attacks.own_redis import OwnRedis
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not os.environ.get("TEST_ATTACKS"):
+        for item in items:
+            if item.get_closest_marker("attack_long"):
+                item.add_marker(pytest.mark.skip(reason="takes long: TEST_ATTACKS=1 (make test-attacks)"))
 
 
 @pytest.fixture

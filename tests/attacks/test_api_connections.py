@@ -37,6 +37,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Ap
             yield found
 
 
+@pytest.mark.attack_long
 def test_a_header_that_never_ends_is_cut_off(api: Api) -> None:
     with api.connect() as idle, api.connect() as slow, api.connect() as kept:
         slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ")
@@ -58,6 +59,7 @@ def test_a_header_that_never_ends_is_cut_off(api: Api) -> None:
         assert not open_ones
 
 
+@pytest.mark.attack_long
 def test_a_body_that_comes_by_the_byte_is_refused(api: Api) -> None:
     with api.connect() as slow:
         slow.sendall(request(api.keys["viewer"], "POST /v1/classify HTTP/1.1", "Content-Length: 1000000") + b"{")

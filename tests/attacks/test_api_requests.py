@@ -96,6 +96,7 @@ def test_an_answer_that_is_too_large_to_keep_is_not_done_twice(api: Api, monkeyp
         assert len(client.get("/v1/keys").json()["keys"]) == count
 
 
+@pytest.mark.attack_long
 def test_changes_have_a_rate_far_below_that_of_reads_and_long_ones_cost_more(api: Api) -> None:
     """An operator wrote 20,000 emoji a hundred times a second into a log that is never compacted."""
     _, key = new_key(api.settings.api.keys_file, "operator")  # the rate is each key's own

@@ -271,6 +271,7 @@ def test_a_full_redis_shows_at_once_on_the_ingesters_readiness(
         close()
 
 
+@pytest.mark.attack_long
 def test_a_full_redis_shows_at_once_on_the_apis_readiness(
     small: Settings, tmp_path: Path, eventually: Callable[..., None]
 ) -> None:

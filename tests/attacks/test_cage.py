@@ -38,7 +38,6 @@ from tests.attacks import strangers
 from tests.small_models import select_one
 from zelador.settings import RegistrySettings
 
-LONG = pytest.mark.skipif(not os.environ.get("TEST_ATTACKS"), reason="set TEST_ATTACKS=1")
 ZIP = {"Content-Type": "application/zip"}
 MAX_GROWTH = 100 * MIB
 KEY = "ab" * 32
@@ -107,6 +106,7 @@ def test_the_api_refuses_it_and_stays(api: tuple[httpx.Client, psutil.Process]) 
         refused(api, strangers.altered(make(), alter))
 
 
+@pytest.mark.attack_long
 def test_a_skops_file_that_is_a_bomb_is_refused_before_skops_opens_it(
     api: tuple[httpx.Client, psutil.Process],
 ) -> None:
@@ -166,6 +166,7 @@ def test_the_cage_has_no_files_no_network_and_nothing_of_ours(tmp_path: Path, mo
     assert not folder.exists()
 
 
+@pytest.mark.attack_long
 def test_bytes_for_a_librarys_own_parser_are_taken_from_ourselves_only(tmp_path: Path) -> None:
     """LightGBM's model is a text for a parser in C++: from strangers it is left out, or refused."""
     rows, labels = strangers.ROWS, strangers.LABELS.astype(str)
@@ -244,7 +245,6 @@ def test_a_tree_that_crashes_what_loads_it_in_a_copied_registry(tmp_path: Path) 
 
 
 @pytest.mark.attack_long
-@LONG
 @pytest.mark.parametrize("what", strangers.ALTERED)
 def test_the_api_refuses_each_and_stays(api: tuple[httpx.Client, psutil.Process], what: str) -> None:
     make, alter = strangers.ALTERED[what]
@@ -252,7 +252,6 @@ def test_the_api_refuses_each_and_stays(api: tuple[httpx.Client, psutil.Process]
 
 
 @pytest.mark.attack_long
-@LONG
 def test_the_large_ones(api: tuple[httpx.Client, psutil.Process]) -> None:
     assert "unpacks to too much" in refused(api, strangers.packed(strangers.schema(1_500)))
     assert "unpacks to too much" in refused(api, strangers.packed(strangers.attribute_of_zeros(1_500)))

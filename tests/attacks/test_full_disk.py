@@ -65,7 +65,7 @@ def test_a_kill_of_a_redis_whose_disk_is_full_costs_one_step_at_most(small: Path
     try:
         stop = Event()
         confirmed = fill(Writer(settings_of(server), stop, "test"), stop)
-        assert "make room" in (persistence(server.client)[0] or "")
+        assert "free space" in (persistence(server.client)[0] or "")
         server.kill()
         make_room(small)
         server.start()

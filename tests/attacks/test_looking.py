@@ -173,6 +173,7 @@ def test_a_home_is_its_owners_alone(tmp_path: Path) -> None:
     assert mode(shared) == 0o755  # a folder of others' use is not shut by `--home .`
 
 
+@pytest.mark.attack_long
 def test_the_homes_redis_asks_for_a_password_that_no_list_of_processes_shows(tmp_path: Path, eventually) -> None:
     import redis
 

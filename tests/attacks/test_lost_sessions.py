@@ -54,6 +54,7 @@ def take_over(settings: Settings) -> None:
     client.disconnect()
 
 
+@pytest.mark.attack_long
 def test_a_session_that_is_taken_over_is_counted_once_and_survives_a_restart(
     settings: Settings, eventually: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:

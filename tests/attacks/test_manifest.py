@@ -206,6 +206,7 @@ def test_one_odd_model_takes_no_other_with_it(name: str) -> None:
     registry.select("odd", by="me")
 
 
+@pytest.mark.attack_long
 def test_the_command_line_shows_every_model_whatever_one_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An AttributeError ended `models list` and `show` for one manifest with metrics of text."""
     from registry.store import Folder

@@ -137,6 +137,7 @@ def test_the_list_has_exact_names_that_no_old_protocol_translates() -> None:
     assert not modules & {"os", "subprocess", "sys", "shutil", "importlib", "pickle", "functools", "operator", "types"}
 
 
+@pytest.mark.attack_long
 def test_trust_does_not_pass_what_could_not_be_followed(tmp_path: Path) -> None:
     registry = Registry.open(tmp_path / "registry")
     for name, data in (

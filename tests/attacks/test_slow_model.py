@@ -70,6 +70,7 @@ def test_a_model_that_hangs_is_ended_and_the_others_go_on(registry: Registry, mo
         found.close()
 
 
+@pytest.mark.attack_long
 def test_more_models_than_are_kept_are_loaded_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here and in the process the same ones are given up."""
     for index in range(CACHED_MODELS):

@@ -63,7 +63,7 @@ GOOD = {
         ({"aof_pending_bio_fsync": 1}, None),
         ({"aof_buffer_length": 9}, None),
         ({"aof_pending_bio_fsync": 2, "aof_buffer_length": 9}, "9 bytes"),
-        ({"aof_last_write_status": "err"}, "make room"),
+        ({"aof_last_write_status": "err"}, "free space"),
         ({"run_id": "b"}, "restarted"),
         ({"aof_enabled": 0, "aof_pending_bio_fsync": 1, "aof_buffer_length": 9}, None),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from threading import Event
 
@@ -17,7 +16,6 @@ from zelador.quarantine import Quarantine
 
 pytestmark = [
     pytest.mark.attack_long,
-    pytest.mark.skipif(not os.environ.get("TEST_ATTACKS"), reason="each takes seconds: TEST_ATTACKS=1"),
 ]
 
 ENTRIES = 6_000
