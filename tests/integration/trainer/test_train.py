@@ -143,9 +143,16 @@ def test_a_stop_in_the_middle_leaves_no_process_and_says_so(tmp_path: Path) -> N
     assert registry.run(options.run)["state"] == "failed"
     assert registry.state.models == {}
     deadline = time.monotonic() + 10
-    while any("trainer.run.child" in child.cmdline() for child in psutil.Process().children(recursive=True)):
+    while any(map(trains, psutil.Process().children(recursive=True))):
         assert time.monotonic() < deadline, "the training process is left"
         time.sleep(0.1)
+
+
+def trains(child: psutil.Process) -> bool:
+    try:
+        return "trainer.run.child" in child.cmdline()
+    except psutil.NoSuchProcess:  # it has just ended, or waits for its parent to read its exit code
+        return False
 
 
 @pytest.mark.parametrize(
