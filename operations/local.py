@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import redis
 
 from operations.actor import Actor, waker
@@ -28,7 +30,9 @@ def local_actor(settings: Settings) -> Actor:
         client.close()
         return file_actor(settings)
     prefix = settings.redis.prefix
-    return Actor(user(), AuditStream(client, prefix), via=VIA, wake=waker(client, prefix))
+    stream = AuditStream(client, prefix)
+    weakref.finalize(stream, client.close)  # the connection ends with the actor
+    return Actor(user(), stream, via=VIA, wake=waker(client, prefix))
 
 
 def file_actor(settings: Settings) -> Actor:
