@@ -24,6 +24,7 @@ from operations.audit_entry import Change, decode, encode, is_before, lines_back
 from operations.audit_files import generations, next_name, removable
 from zelador.errors import Unavailable
 from zelador.messages import iso
+from zelador.printable import clean
 from zelador.settings import ApiSettings
 
 WARN_SHARE = 0.8  # of the limit in bytes
@@ -52,7 +53,7 @@ class AuditFile:
         """
         moment = time.time_ns()
         change = Change(f"{moment:020d}", iso(moment // 1_000_000), who, what, target, before, after, address)
-        log.info("%s by %s: %s", what, who, target[:200])
+        log.info("%s by %s: %s", what, clean(who), clean(target[:200]))
         line = encode(change)
         try:
             with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -155,8 +156,9 @@ def test_an_entry_is_a_short_line_and_is_read_again(who, what, target, before, a
         assert kept == given_ or kept is None or "sha256" in kept or "cut" in kept
 
 
-def test_what_is_no_text_is_noted_all_the_same(tmp_path: Path) -> None:
+def test_what_is_no_text_is_noted_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The command line has half a surrogate pair for a byte that is no text; deep values come from old models."""
+    caplog.set_level(logging.INFO)
     trail = AuditFile(tmp_path / "audit.jsonl", 1_000_000)
     trail.add("user \udcff", "x", "\udcff", {"why": "\udcff"}, None)
     deep: object = 1
@@ -165,3 +167,4 @@ def test_what_is_no_text_is_noted_all_the_same(tmp_path: Path) -> None:
     trail.add("key a", "x", "deep", deep)
     trail.add("key a", "x", "\x00" * 100_000, "\x00" * 100_000, '"' * 100_000)
     assert len(list(trail.newest())) == 3
+    assert caplog.text.encode("utf-8"), "what collects the log can encode it"
