@@ -69,7 +69,7 @@ PIN := $(BIN)/uv pip compile -q --no-header --universal --generate-hashes --pyth
 
 lock: setup  ## resolve the dependencies anew (hashes only, no download address)
 	@$(PIN) --extra dev pyproject.toml -o requirements/dev.txt
-	@for service in ingest inference api trainer; do \
+	@for service in ingest inference archive api trainer; do \
 		$(PIN) --extra $$service -c requirements/dev.txt pyproject.toml -o requirements/$$service.txt || exit; done
 	@$(PIN) requirements/build.in -o requirements/build.txt
 	@$(PIN) requirements/uv.in -o requirements/uv.txt
