@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from trainer.compare.leaderboard import BASELINE, METRICS, Scored
 from zelador.errors import InvalidInput
 
+BY_REQUEST = ("xgboost", "catboost")  # slow beside the others, and there only with the extra
 TARGET = "label"
 POLL_S = 0.3
 
@@ -79,7 +80,8 @@ def compare(
     known = experiment.models()
     if absent := [name for name in candidates or () if name not in known.index]:
         raise InvalidInput(f"candidate {absent[0]!r} is not installed; choose from {', '.join(known.index)}")
-    wanted = list(candidates) if candidates else [name for name in known.index if bool(known.loc[name, "Turbo"])]
+    usual = [name for name in known.index if bool(known.loc[name, "Turbo"]) and name not in BY_REQUEST]
+    wanted = list(candidates) if candidates else usual
     if BASELINE not in wanted:
         wanted.append(BASELINE)  # for comparison: a useful candidate beats it
     container: list[Any] = experiment._master_model_container
