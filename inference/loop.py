@@ -12,12 +12,13 @@ from threading import Event
 import msgspec
 
 from inference.answer import Answered, answer
+from inference.device_state import Policy, policy, sightings
 from inference.lineup import Live
 from inference.observers import Observers, SettledBatch
 from inference.outcomes import outcomes
 from inference.parts import HEAD_BYTES, in_parts
 from inference.swap import Swap
-from zelador.buffer import Delivered, Outcome, Reader, Stopping
+from zelador.buffer import Delivered, Outcome, Reader, Sightings, Stopping
 from zelador.heartbeat import Heartbeat
 from zelador.link import Link, Outgoing, Publication, publish_bytes
 from zelador.log_limit import LogLimit
@@ -37,6 +38,7 @@ GRACE_S = 5.0  # after SIGTERM, how long the batches in flight may take
 CACHED_TOPICS = 16_384
 REPEAT_S = 60.0  # between two log lines on requests without an answer
 ASIDE_LINES = 60  # log lines in that time on readings that were set aside
+LATE_MS = 900_000  # a reading received so long ago says nothing about the present state of its device
 MAX_IN_FLIGHT = 3  # batches published and not confirmed yet, so that the loop does not wait for the broker's round trip
 
 
@@ -78,6 +80,7 @@ class Worker:
         self._heartbeat = heartbeat
         self._stop = stop
         self._observers = observers
+        self._policy: tuple[Live, Policy] | None = None  # of the live model
         self._pace = Pace(time.monotonic())
         self._in_flight: deque[_Batch] = deque()
         self._turned_at = self._progressed_at = time.monotonic()
@@ -137,7 +140,7 @@ class Worker:
             refusals = {batch.owner[index]: why for index, why in batch.publication.refused.items()}
             found, predictions = outcomes(batch.answered, refusals, self._settings.topics.reading)
             self._log_aside(found)
-            classified, aside = self._reader.settle(found, predictions)
+            classified, aside = self._reader.settle(found, predictions, self._sightings(batch))
             self._in_flight.popleft()
             self._progressed_at = time.monotonic()
             newest = batch.answered[-1].arrival
@@ -148,6 +151,18 @@ class Worker:
             settled += classified + aside
             wait = 0.0
         return settled
+
+    def _sightings(self, batch: _Batch) -> Sightings:
+        """What the batch says about the state of its devices."""
+        settings, live = self._settings.alarm, batch.live
+        if not settings.enabled:
+            return Sightings()
+        if self._policy is None or self._policy[0] is not live:
+            self._policy = live, policy(settings, live.model.classes, live.training)
+        received_after = time.time_ns() // 1_000_000 - LATE_MS
+        return sightings(
+            batch.answered, {batch.owner[index] for index in batch.publication.refused}, self._policy[1], received_after
+        )
 
     def _finish(self) -> None:
         """Waits for the batches in flight. What the broker does not confirm in time is classified again later."""

@@ -18,6 +18,7 @@ from zelador.buffer.connection import RedisConnection
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
 from zelador.buffer.read_size import Appetite
+from zelador.buffer.sightings import NOTHING, Sightings
 from zelador.buffer.written import Confirmer
 from zelador.messages import Arrival, Prediction, encode_json
 from zelador.settings import Settings
@@ -100,12 +101,17 @@ class Reader:
 
         return self._connection.call("read readings", attempt)
 
-    def settle(self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction]) -> tuple[int, int]:
+    def settle(
+        self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction], sightings: Sightings = NOTHING
+    ) -> tuple[int, int]:
         """Settles entries, after the broker confirmed their predictions. Returns the readings classified and set aside.
+
+        The states of the devices follow `sightings` in the same step.
 
         Readings set aside are written when it returns. An entry that another worker settled is not counted again.
         """
         keys, arguments = self._arguments(outcomes, predictions)
+        arguments += sightings.arguments()
 
         def attempt() -> list[Any]:
             counted: list[Any]
@@ -254,6 +260,7 @@ class Reader:
             confidence = "" if prediction.confidence is None else prediction.confidence
             arguments += (prediction.label, confidence, prediction.predicted_at, prediction.model)
         names = [keys.readings, keys.quarantine, keys.ledger, keys.predictions, keys.marks, keys.requests]
+        names += [keys.states, keys.announce, keys.device_events, keys.due]
         return names + [keys.device(device) for device in newest], arguments
 
 
