@@ -9,7 +9,6 @@ from threading import Event
 from typing import Any
 
 import pytest
-import redis
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -73,7 +72,7 @@ class Plant:
 
     def heard_before(self, seconds: float, *devices: str) -> None:
         now = time.time() * 1000
-        self.client.zadd(self.keys.devices, {device: now - seconds * 1000 for device in devices})
+        self.client.zadd(self.keys.devices, dict.fromkeys(devices, now - seconds * 1000))
 
     def act(self, device: str, what: str, until: int | str = "", why: str = "") -> list[str]:
         keys = self.keys
@@ -105,7 +104,8 @@ rules = st.builds(
     off_count=st.integers(1, 3),
     off_s=st.sampled_from([0.0, 2.0, 5.0]),
 )
-batches = st.lists(st.lists(st.tuples(st.integers(0, 30), st.sampled_from("hhmllx")), min_size=1, max_size=8), max_size=12)
+readings = st.tuples(st.integers(0, 30), st.sampled_from("hhmllx"))
+batches = st.lists(st.lists(readings, min_size=1, max_size=8), max_size=12)
 
 
 @given(rule=rules, batches=batches)
@@ -278,5 +278,3 @@ def test_what_was_published_and_has_changed_since_is_published_again(plant: Plan
     done = plant.library.call("announced", [plant.keys.announce], [part for pair in announced.items() for part in pair])
     assert done == 0 and plant.waiting() == {"press": "2"}
     assert plant.library.call("announced", [plant.keys.announce], ["press", "2"]) == 1
-
-
