@@ -16,9 +16,9 @@ import msgspec
 import redis
 
 from zelador.alarms.state import decode_record, published
+from zelador.alarms.store import DeviceStates
 from zelador.buffer import Stopping, connect_redis
 from zelador.buffer.keys import Keys
-from zelador.buffer.library import Library
 from zelador.errors import Unavailable
 from zelador.link import Link, LinkOptions, Outgoing
 from zelador.log_limit import LogLimit
@@ -43,8 +43,8 @@ class Keeper:
         self._settings = settings
         self._stop = stop
         self._client = connect_redis(settings.redis)
-        self._keys = Keys(settings.redis.prefix)
-        self._library = Library(self._client)
+        self._lease = Keys(settings.redis.prefix).alarm_keeper
+        self._states = DeviceStates(self._client, settings.redis.prefix)
         self._me = settings.inference.instance
         self._link: Link | None = None
         self._connected_at: int | None = None
@@ -92,7 +92,7 @@ class Keeper:
 
     def _leads(self) -> bool:
         """Whether this worker holds the lease, which it takes or renews."""
-        key = self._keys.alarm_keeper
+        key = self._lease
         if self._client.set(key, self._me, nx=True, px=LEASE_MS):
             return True
         holder: Any = self._client.get(key)
@@ -101,9 +101,9 @@ class Keeper:
     def _release(self) -> None:
         self._disconnect()
         try:
-            holder: Any = self._client.get(self._keys.alarm_keeper)
+            holder: Any = self._client.get(self._lease)
             if holder == self._me.encode():
-                self._client.delete(self._keys.alarm_keeper)
+                self._client.delete(self._lease)
         except (redis.RedisError, OSError):
             pass  # the lease ends by itself
 
@@ -113,18 +113,15 @@ class Keeper:
             self._sweep()
         link = self._connected()
         if link.connected_at != self._connected_at:
-            self._announce_all()
+            self._states.announce_all(SWEPT)  # the broker may have forgotten them
             self._connected_at = link.connected_at
-        while not self._stop.is_set() and (waiting := self._waiting()):
+        while not self._stop.is_set() and (waiting := self._states.waiting(PUBLISHED)):
             self._publish(link, waiting)
 
     def _sweep(self) -> None:
-        keys, silent_s = self._keys, self._settings.alarm.silent_s
-        names = [keys.states, keys.announce, keys.device_events, keys.due, keys.devices, keys.quarantine]
-        silent_ms: Any = "" if silent_s is None else round(silent_s * 1000)
         looked = SWEPT
         while looked >= SWEPT and not self._stop.is_set():
-            looked, silent, fleet = self._library.call("sweep", names, [SWEPT, silent_ms, keys.device("")])
+            looked, silent, fleet = self._states.sweep(SWEPT, self._settings.alarm.silent_s)
             if silent:
                 log.warning("%d devices are silent%s", silent, ": nothing arrives from any device" if fleet else "")
 
@@ -141,29 +138,9 @@ class Keeper:
             self._link.close()
             self._link = self._connected_at = None
 
-    def _announce_all(self) -> None:
-        """All states have to be published: the broker may have forgotten them."""
-        position = 0
-        while True:
-            page: Any = self._client.hscan(self._keys.states, position, count=SWEPT)
-            position, found = page
-            with self._client.pipeline(transaction=False) as pipeline:
-                for device, text in found.items():
-                    if device:
-                        pipeline.hsetnx(self._keys.announce, device, _version(text))
-                pipeline.execute()
-            if position == 0:
-                return
-
-    def _waiting(self) -> list[tuple[bytes, bytes]]:
-        """Devices to publish, with the version of their state; up to about PUBLISHED."""
-        page: Any = self._client.hscan(self._keys.announce, 0, count=PUBLISHED)
-        return list(page[1].items())[: 2 * PUBLISHED]
-
-    def _publish(self, link: Link, waiting: Sequence[tuple[bytes, bytes]]) -> None:
-        texts: Any = self._client.hmget(self._keys.states, [device for device, _ in waiting])
+    def _publish(self, link: Link, waiting: Sequence[tuple[bytes, bytes, bytes | None]]) -> None:
         messages = []
-        for (device, _), text in zip(waiting, texts, strict=True):
+        for device, _, text in waiting:
             name = device.decode("utf-8", "replace")
             topic = self._settings.topics.state.format(device_id=name)
             payload = b"" if text is None else _payload(name, text)
@@ -180,15 +157,7 @@ class Keeper:
             raise Unavailable(
                 f"the broker refuses {messages[next(iter(refused))].topic}: {why}; allow it to the workers"
             )
-        flat = [part for pair in waiting for part in pair]
-        self._library.call("announced", [self._keys.announce], flat)
-
-
-def _version(text: bytes) -> int:
-    try:
-        return decode_record(text).version
-    except (msgspec.DecodeError, ValueError):
-        return 0
+        self._states.announced([(device, version) for device, version, _ in waiting])
 
 
 def _payload(device: str, text: bytes) -> bytes:

@@ -14,7 +14,7 @@ import msgspec
 
 from inference.answer import Answered
 from zelador.alarms import Rule
-from zelador.alarms.rule import HIGH, LOW, NONE
+from zelador.alarms.rule import HIGH, LEAST_SILENCE_S, LOW, NONE
 from zelador.buffer import Sighting, Sightings
 from zelador.messages import Prediction
 from zelador.settings import AlarmSettings
@@ -23,11 +23,15 @@ CACHED_DEVICES = 16_384
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """Which labels are alarms, and by which rule. `rule_of` gives the place in `rules` of a device's rule."""
+    """Which labels are alarms, and by which rule. `rule_of` gives the place in `rules` of a device's rule.
+
+    `look_after_s`: when a device that is heard again is first checked for silence.
+    """
 
     classes: frozenset[str]
     rules: tuple[Rule, ...]
     rule_of: Callable[[str], int]
+    look_after_s: float
 
 
 def policy(settings: AlarmSettings, classes: Sequence[str], training: Mapping[str, object]) -> Policy:
@@ -41,7 +45,8 @@ def policy(settings: AlarmSettings, classes: Sequence[str], training: Mapping[st
     def rule_of(device: str) -> int:
         return next((i for i, pattern in enumerate(patterns, 1) if fnmatchcase(device, pattern)), 0)
 
-    return Policy(frozenset(alarm_classes(settings.classes, classes, training)), rules, rule_of)
+    names = frozenset(alarm_classes(settings.classes, classes, training))
+    return Policy(names, rules, rule_of, min(LEAST_SILENCE_S, settings.silent_s or LEAST_SILENCE_S))
 
 
 def alarm_classes(wanted: Collection[str] | None, classes: Sequence[str], training: Mapping[str, object]) -> list[str]:
@@ -110,7 +115,7 @@ def sightings(
         else:
             shown = ("", "", "", "")
         seen.append(Sighting(device, text, times, rule_of(device) + 1, *shown))
-    return Sightings(rules, tuple(seen))
+    return Sightings(rules, tuple(seen), policy.look_after_s)
 
 
 def _time(level: tuple[int, str]) -> int:

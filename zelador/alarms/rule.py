@@ -19,6 +19,7 @@ Condition = Literal["ok", "suspect", "alarm"]
 
 HIGH, MIDDLE, LOW, NONE = "h", "m", "l", "x"  # levels
 MAX_WINDOW = 60  # readings
+LEAST_SILENCE_S = 60.0  # a device is silent after at least this, unless it is set
 ADOPT_S = 60.0  # after only late readings for so long, the device's clock is taken to have been set back
 
 

@@ -26,14 +26,17 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sightings(msgspec.Struct, frozen=True):
+    """`look_after_s`: when a device that is heard again is first checked for silence."""
+
     rules: tuple[Rule, ...] = ()
     devices: tuple[Sighting, ...] = ()
+    look_after_s: float = 60.0
 
     def arguments(self) -> list[Any]:
         """As described in lua/settle.lua."""
         if not self.devices:
-            return [0, 0]
-        found: list[Any] = [len(self.rules)]
+            return [0, 0, 0]
+        found: list[Any] = [round(self.look_after_s * 1000), len(self.rules)]
         for rule in self.rules:
             found += (rule.on_count, rule.window, rule.off_count, round(rule.off_s * 1000))
         found.append(len(self.devices))

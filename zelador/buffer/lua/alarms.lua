@@ -105,7 +105,7 @@ local function alarms_step(r, t, level, rule, now)
 end
 
 -- The readings of a batch, by device, as settle.lua takes them.
-local function alarms_follow(a, seen, rules, now)
+local function alarms_follow(a, seen, rules, look_after, now)
   if #seen == 0 then return end
   local names, stored, changed = {}, {}, {}
   for i, one in ipairs(seen) do names[i] = one.device end
@@ -139,11 +139,11 @@ local function alarms_follow(a, seen, rules, now)
       local answered = string.find(r.w, '[^x]')
       if fresh and r.silent and answered then
         r.silent, r.reason = nil, nil
-        redis.call('ZADD', a.due, now + LEAST_SILENCE, one.device)
+        redis.call('ZADD', a.due, now + look_after, one.device)
       elseif fresh and not answered and #r.w >= rules[one.rule].window and not r.silent then
         r.silent, r.reason = now, 'set aside'
       end
-      if r.s == '' then redis.call('ZADD', a.due, now + LEAST_SILENCE, one.device) end
+      if r.s == '' then redis.call('ZADD', a.due, now + look_after, one.device) end
       alarms_show(a, one.device, r, now, nil, nil, false, fleet)
       if r.c == 'ok' then r.label, r.p, r.model, r.reading = nil, nil, nil, nil end
       changed[#changed + 1], changed[#changed + 2] = one.device, alarms_text(r, now)

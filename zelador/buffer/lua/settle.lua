@@ -11,7 +11,7 @@
 --         topic, reason, payload, length, digest, received_at, features
 --       then the number of predictions to show, and each as JSON
 --       then the number of devices, and for each: label, confidence, predicted_at (ms), model
---       then the number of alarm rules, and for each: on_count, window, off_count, off_ms
+--       then after how many ms a device is looked at for silence, the number of alarm rules, and for each: on_count, window, off_count, off_ms
 --       then the number of devices whose state the batch may change, and for each: device, levels of its readings in the order
 --         of their times, these times separated by spaces, its rule (from 1), and label, probability, id and model of the newest
 --         reading at level h (alarms.lua)
@@ -56,7 +56,7 @@ for i = 1, tonumber(take()) do
   if new > 0 and redis.call('HLEN', key) == new then redis.call('UNLINK', key)    -- the device was forgotten since its message
   elseif new > 0 then redis.call('EXPIRE', key, math.ceil(keep_devices * 1.1)) end  -- append.lua renews it
 end
-local rules, seen = {}, {}
+local look_after, rules, seen = tonumber(take()), {}, {}
 for i = 1, tonumber(take()) do
   rules[i] = {on_count = tonumber(take()), window = tonumber(take()), off_count = tonumber(take()), off_ms = tonumber(take())}
 end
@@ -64,7 +64,7 @@ for i = 1, tonumber(take()) do
   seen[i] = {device = take(), levels = take(), times = take(), rule = tonumber(take()), label = take(), p = take(),
     reading = take(), model = take()}
 end
-if counted then alarms_follow(alarms_open(KEYS[7], KEYS[8], KEYS[9], KEYS[10]), seen, rules, now) end
+if counted then alarms_follow(alarms_open(KEYS[7], KEYS[8], KEYS[9], KEYS[10]), seen, rules, look_after, now) end
 if classified + aside > 0 then
   redis.call('HINCRBY', KEYS[3], 'classified', classified)
   redis.call('HINCRBY', KEYS[3], 'set_aside', aside)
