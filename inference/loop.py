@@ -18,6 +18,7 @@ from inference.outcomes import outcomes
 from inference.parts import HEAD_BYTES, in_parts
 from inference.swap import Swap
 from zelador.buffer import Delivered, Outcome, Reader, Stopping
+from zelador.clock import now_ms
 from zelador.heartbeat import Heartbeat
 from zelador.link import Link, Outgoing, Publication, publish_bytes
 from zelador.log_limit import LogLimit
@@ -141,7 +142,7 @@ class Worker:
             self._in_flight.popleft()
             self._progressed_at = time.monotonic()
             newest = batch.answered[-1].arrival
-            seconds = time.time() - newest.received_at / 1000 if newest else None
+            seconds = (now_ms() - newest.received_at) / 1000 if newest else None
             self._metrics.settled(classified, aside, seconds, batch.model_seconds)
             if self._observers:
                 self._observers.offer(SettledBatch.of(batch.entries, predictions, batch.live))
