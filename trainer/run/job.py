@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from registry.names import check_new_name
+from registry.names import check_new_names
 from registry.registry import Registry
 from registry.run_document import Candidate, RunDocument, TrainedModel, in_order
 from trainer.compare.leaderboard import MODEL_TYPES
@@ -108,11 +108,7 @@ def _check_options(options: Options, registry: Registry) -> None:
     """Checks the options before any time is spent. Raises InvalidInput, DuplicateName."""
     if unknown := [name for name in options.candidates or () if name not in MODEL_TYPES]:
         raise InvalidInput(f"there is no candidate {unknown[0]!r}; choose from {', '.join(MODEL_TYPES)}")
-    if twice := [name for name in options.names if options.names.count(name) > 1]:
-        raise InvalidInput(f"names: {twice[0]!r} is named twice; each model needs a name of its own")
-    taken = registry.sync().models
-    for name in options.names:
-        check_new_name(name, (*taken, *(other for other in options.names if other != name)))
+    check_new_names(options.names, registry.sync().models)
 
 
 def _collect(registry: Registry) -> None:
