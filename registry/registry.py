@@ -65,7 +65,7 @@ class Registry(Changes):
         self._payload = Payload(store, self._keyring)
         self._runs = RunFiles(store, self._keyring, self._payload)
         self._passed = PassedModels(store, self._keyring)
-        self._index = Index(store)
+        self._index = Index(store, self._keyring)
         self._listing = Listing()
 
     @classmethod
