@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -19,6 +18,7 @@ from operations.views.devices import Devices, DeviceView
 from zelador.alarms.state import State
 from zelador.alarms.store import DeviceStates
 from zelador.buffer import connect_redis
+from zelador.clock import now_ms
 from zelador.errors import InvalidInput
 from zelador.printable import clean
 from zelador.settings import Settings
@@ -122,7 +122,7 @@ def shelve(
     from operations.local import local_actor
 
     settings = settings_of(home, "running")
-    until = time.time_ns() // 1_000_000 + _seconds(period) * 1000
+    until = now_ms() + _seconds(period) * 1000
     _say(device, acts.shelve(local_actor(settings), _device_states(settings), device, until, why))
 
 

@@ -5,7 +5,6 @@ If the model raises, the batch is halved until the failing readings are found; t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from inference.model import Model
 from zelador.buffer import Delivered
+from zelador.clock import now_ms
 from zelador.messages import Arrival, Prediction, Reading, iso, prediction_id
 
 
@@ -36,7 +36,7 @@ def answer(
     model: Model,
     selection: int,
     deliveries: int,
-    now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    now: Callable[[], int] = now_ms,
 ) -> list[Answered]:
     """Classifies all readings of `batch`, in one call of the model unless it raises.
 

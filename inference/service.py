@@ -11,6 +11,7 @@ from inference.observers import Observer, Observers
 from inference.swap import Swap
 from zelador import endpoints
 from zelador.buffer import Reader
+from zelador.buffer.connection import RedisConnection
 from zelador.heartbeat import Heartbeat
 from zelador.link import Link
 from zelador.metrics import InferenceMetrics
@@ -29,12 +30,13 @@ def run(settings: Settings, stop: Event) -> None:
     instance = settings.inference.instance
     options = link_options(settings.topics, SERVICE, f"zelador-{instance}", quiet_s=settings.inference.quiet_s)
     link = Link(settings.mqtt, options, stop)
-    reader = Reader(settings, stop, instance, wait=link.rest)  # keeps the MQTT session alive while Redis is away
+    connection = RedisConnection(settings.redis, stop, wait=link.rest)
+    reader = Reader(connection, settings, instance)
     metrics = InferenceMetrics()
-    reader.connection.open(settings.redis.start_patience_s)
+    connection.open(settings.redis.start_patience_s)
     link.open(settings.mqtt.start_patience_s)
     swap = Swap(settings, stop)
-    heartbeat = Heartbeat(reader.connection.client, settings.redis.prefix, SERVICE, instance)
+    heartbeat = Heartbeat(connection.client, settings.redis.prefix, SERVICE, instance)
     swap.start()
     if swap.live is None:
         log.info("no model is live yet: readings wait in the buffer until a model is selected")

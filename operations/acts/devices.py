@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 from operations.actor import Actor
 from operations.audit import Act
 from zelador.alarms.state import State
 from zelador.alarms.store import DeviceAct, DeviceStates
+from zelador.clock import now_ms
 from zelador.errors import InvalidInput
 from zelador.messages import iso
 
@@ -28,7 +27,7 @@ def shelve(actor: Actor, states: DeviceStates, device: str, until: int, why: str
 
     Raises InvalidInput, NotFound, Conflict, Unavailable.
     """
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     if until <= now:
         raise InvalidInput(f"until: {iso(until)} is in the past; name a time to come")
     if until - now > MAX_SHELVED_S * 1000:

@@ -10,15 +10,14 @@ import redis
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from zelador.buffer.entry import decode_fields
 from zelador.buffer.keys import Keys
 from zelador.errors import InvalidInput
-from zelador.messages import Arrival, iso
+from zelador.messages import iso
 
 AT_ONCE = 200  # entries per read
 LOOKED_AT = 5_000  # entries of a stream examined for one page; a rare device takes several pages
 PLACE = re.compile(r"(\d{1,20}-\d{1,20})(?:\.(\d{1,9}))?")  # an entry, and a reading in it
-
-_arrivals = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 
 
 class Reading(TypedDict):
@@ -102,23 +101,18 @@ class Recent:
 
 def _readings(fields: dict[bytes, bytes]) -> list[Reading]:
     """The readings of an entry, in the order of arrival; empty if the entry cannot be read."""
-    features, data = next(iter(fields.items()))
-    names = _text(features).split(",")
-    try:
-        arrivals = _arrivals(data)
-    except msgspec.DecodeError:
-        return []
+    entry = decode_fields(fields)
     return [
         {
             "id": reading.id,
             "device_id": arrival.device_id,
             "measured_at": iso(reading.measured_at),
             "received_at": iso(arrival.received_at),
-            "values": dict(zip(names, reading.values, strict=False)),
+            "values": dict(zip(entry.features, reading.values, strict=False)),
             "label": reading.label,
             "seq": reading.seq,
         }
-        for arrival in arrivals
+        for arrival in entry.arrivals or ()
         for reading in arrival.readings
     ]
 
@@ -130,7 +124,3 @@ def _place(before: str | None) -> tuple[str, int | None]:
     if match is None or any(int(part) >= 2**64 for part in match[1].split("-")):
         raise InvalidInput(f"before: {before[:60]!r} is not the `next` of a page")
     return match[1], int(match[2]) if match[2] is not None else None
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "replace")

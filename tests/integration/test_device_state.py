@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from zelador.alarms import Rule, Track, step
 from zelador.alarms.state import Record, decode_record
 from zelador.buffer import Outcome, Reader, Sighting, Sightings, Writer, connect_redis
+from zelador.buffer.connection import RedisConnection
 from zelador.buffer.keys import Keys
 from zelador.buffer.library import Library
+from zelador.clock import now_ms
 from zelador.messages import Arrival, Reading
 from zelador.settings import Settings
 
@@ -28,8 +30,10 @@ class Plant:
     """Settles batches with given levels, as workers do."""
 
     def __init__(self, settings: Settings) -> None:
-        self.writer = Writer(settings, Event(), "test")
-        self.workers = [Reader(settings, Event(), f"worker-{number}") for number in (1, 2)]
+        self.writer = Writer(RedisConnection(settings.redis, Event()), settings, "test")
+        self.workers = [
+            Reader(RedisConnection(settings.redis, Event()), settings, f"worker-{number}") for number in (1, 2)
+        ]
         self.client = connect_redis(settings.redis)
         self.keys = Keys(settings.redis.prefix)
         self.library = Library(self.client)
@@ -37,7 +41,7 @@ class Plant:
 
     def send(self, *devices: str) -> None:
         """A reading of each device is accepted."""
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         arrivals = []
         for device in devices:
             self._number += 1
@@ -113,7 +117,7 @@ batches = st.lists(st.lists(readings, min_size=1, max_size=8), max_size=12)
 def test_redis_follows_the_rule(plant: Plant, rule: Rule, batches: list[list[tuple[int, str]]]) -> None:
     """For any readings, in any order and any division into batches and workers."""
     plant.client.delete(plant.keys.states)
-    track, now = Track(), time.time_ns() // 1_000_000
+    track, now = Track(), now_ms()
     for number, batch in enumerate(batches):
         batch = sorted(batch, key=lambda one: one[0])
         for seconds, level in batch:
@@ -235,7 +239,7 @@ def test_what_people_do(plant: Plant) -> None:
     plant.see("press", "hhh", START + 5_000)
     assert plant.act("press", "acknowledge") == ["", "alarm", "acknowledged"]
     assert plant.record("press").by == "ana"
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     assert plant.act("press", "shelve", now + 3_600_000, "bearing on order")[2] == "shelved"
     assert plant.act("press", "unshelve")[1:] == ["shelved", "acknowledged"]
     assert plant.act("press", "shelve", now - 1)[2] == "acknowledged"
@@ -248,7 +252,7 @@ def test_what_people_do(plant: Plant) -> None:
 
 def test_shelving_ends_by_itself(plant: Plant, eventually: Callable[..., None]) -> None:
     plant.see("press", "hhh")
-    plant.act("press", "shelve", time.time_ns() // 1_000_000 + 50)
+    plant.act("press", "shelve", now_ms() + 50)
     eventually(lambda: plant.sweep()[0] and plant.record("press").state == "alarm", "the end of shelving")
     assert plant.events()[-1] == ("press", "shelved", "alarm")
 
@@ -257,7 +261,7 @@ def test_a_clock_that_was_set_back_is_taken_after_a_minute(plant: Plant) -> None
     plant.see("press", "hhh", START + 3_600_000)
     assert plant.see("press", "llll", START).measured_at == START + 3_602_000
     text: Any = plant.client.hget(plant.keys.states, "press")
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     plant.client.hset(plant.keys.states, "press", json.dumps({**json.loads(text), "late": now - 61_000}))
     assert plant.see("press", "llll", START + 10_000).measured_at == START + 13_000
 
