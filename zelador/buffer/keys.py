@@ -30,6 +30,7 @@ class Keys:
     | announce | hash | settle, sweep, device_act, announced | until the broker has the state: device → version |
     | device-events | stream | settle, sweep, device_act | the newest 20,000 changes of devices' states |
     | due | sorted set | settle, sweep, device_act | devices by the time at which the sweep looks at them |
+    | webhook-at | string | inference | forever: the last change of a state that the webhook took |
     | alarm-keeper | string | inference | the worker that sweeps and publishes states: a lease of 5 s |
     | registry-seen | string (JSON) | services, zelador models accept | forever: one record, replaced |
     | doctor | string | API, zelador doctor | at most 10 s: to test whether writes are accepted |
@@ -113,6 +114,11 @@ class Keys:
     def due(self) -> str:
         """Devices by the time at which the sweep looks at them."""
         return self._key("due")
+
+    @property
+    def webhook_at(self) -> str:
+        """The id of the last change of a device's state that was sent to the webhook."""
+        return self._key("webhook-at")
 
     @property
     def alarm_keeper(self) -> str:

@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from zelador.errors import InvalidInput
-from zelador.settings.alarm import AlarmSettings
+from zelador.settings.alarm import AlarmSettings, HomeAssistantSettings
 from zelador.settings.api import ApiSettings
 from zelador.settings.fields import KNOWN_FIELDS, RESERVED, FieldSettings
 from zelador.settings.mqtt import MqttSettings, TopicSettings
@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     inference: InferenceSettings = InferenceSettings()
     alarm: AlarmSettings = AlarmSettings()
+    homeassistant: HomeAssistantSettings = HomeAssistantSettings()
     training: TrainingSettings = TrainingSettings()
     registry: RegistrySettings = RegistrySettings()
     api: ApiSettings = ApiSettings()

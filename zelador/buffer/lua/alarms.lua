@@ -54,8 +54,8 @@ local function alarms_show(a, device, r, now, by, why, again, no_event)
     quiet = quiet or r.noted and now - r.noted < SUSPECT_EVERY        -- a device that flaps must not push out the events of others
     if not quiet then r.noted = shown == 'suspect' and now or nil end
   end
-  if before == '' or quiet or r.reason == 'fleet' then return true end
-  local fields = {'device', device, 'from', before, 'to', shown, 'at', string.format('%.0f', now)}
+  if before == '' and shown == 'ok' or quiet or r.reason == 'fleet' then return true end
+  local fields = {'device', device, 'from', before == '' and 'ok' or before, 'to', shown, 'at', string.format('%.0f', now)}
   local function put(name, value) if value then fields[#fields + 1], fields[#fields + 2] = name, value end end
   put('by', by)
   put('why', why or (shown == 'unknown' and r.reason or nil))
