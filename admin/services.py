@@ -10,12 +10,14 @@ from fastapi import Depends, Request
 
 from admin.classifiers import Classifiers
 from operations.audit_log import AuditFile, open_audit_file
+from operations.views.device_events import DeviceEvents
 from operations.views.devices import Devices
 from operations.views.runs import RunReader
 from operations.views.stream import Recent
 from operations.views.system import SystemReader
 from registry.registry import Registry
 from registry.restored.watch import Watch
+from zelador.alarms.store import DeviceStates
 from zelador.buffer import connect_redis
 from zelador.ledger import LedgerReader
 from zelador.quarantine import Quarantine
@@ -38,6 +40,8 @@ class Services:
     run_views: RunReader
     recent: Recent
     devices: Devices
+    device_states: DeviceStates
+    device_events: DeviceEvents
     system: SystemReader
     writes: WriteProbe
 
@@ -68,6 +72,8 @@ def make_services(settings: Settings) -> Services:
         RunReader(registry, runs),
         Recent(client, prefix),
         Devices(client, prefix),
+        DeviceStates(client, prefix),
+        DeviceEvents(client, prefix),
         SystemReader(settings, registry, watch, client, ledger),
         WriteProbe(client, prefix),
     )

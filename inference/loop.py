@@ -12,11 +12,12 @@ import msgspec
 
 from inference.answer import Answered, answer
 from inference.compose import Composer
+from inference.device_state import Policy, policy, sightings
 from inference.lineup import Live
 from inference.observers import Observers, SettledBatch
 from inference.outcomes import outcomes
 from inference.swap import Swap
-from zelador.buffer import Delivered, Outcome, Reader, Stopping
+from zelador.buffer import Delivered, Outcome, Reader, Sightings, Stopping
 from zelador.clock import now_ms
 from zelador.heartbeat import Heartbeat
 from zelador.link import Link, Publication
@@ -34,6 +35,7 @@ CONFIRM_S = 0.005  # how long a step waits for confirmations before it reads aga
 GRACE_S = 5.0  # after SIGTERM, how long the batches in flight may take
 REPEAT_S = 60.0
 ASIDE_LINES = 60  # log lines within REPEAT_S on readings that were set aside
+LATE_MS = 900_000  # a reading received so long ago says nothing about the present state of its device
 MAX_IN_FLIGHT = 3  # batches published and not confirmed yet, so that the loop does not wait for the broker's round trip
 
 
@@ -71,6 +73,7 @@ class Worker:
         self._heartbeat = heartbeat
         self._stop = stop
         self._observers = observers
+        self._policy: tuple[Live, Policy] | None = None  # of the live model
         self._pace = Pace(time.monotonic())
         self._in_flight: deque[_Batch] = deque()
         self._turned_at = self._progressed_at = time.monotonic()
@@ -130,7 +133,7 @@ class Worker:
             refusals = {batch.owner[index]: why for index, why in batch.publication.refused.items()}
             found, predictions = outcomes(batch.answered, refusals, self._settings.topics.reading)
             self._log_aside(found)
-            classified, aside = self._reader.settle(found, predictions)
+            classified, aside = self._reader.settle(found, predictions, self._sightings(batch))
             self._in_flight.popleft()
             self._progressed_at = time.monotonic()
             newest = batch.answered[-1].arrival
@@ -141,6 +144,18 @@ class Worker:
             settled += classified + aside
             wait = 0.0
         return settled
+
+    def _sightings(self, batch: _Batch) -> Sightings:
+        """What the batch says about the state of its devices."""
+        settings, live = self._settings.alarm, batch.live
+        if not settings.enabled:
+            return Sightings()
+        if self._policy is None or self._policy[0] is not live:
+            self._policy = live, policy(settings, live.model.classes, live.training)
+        received_after = now_ms() - LATE_MS
+        return sightings(
+            batch.answered, {batch.owner[index] for index in batch.publication.refused}, self._policy[1], received_after
+        )
 
     def _finish(self) -> None:
         """Waits for the batches in flight. What the broker does not confirm in time is classified again later."""

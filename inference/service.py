@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from threading import Event
 
+from inference.announce import Keeper
 from inference.loop import Worker
 from inference.observers import Observer, Observers
 from inference.swap import Swap
@@ -45,11 +46,16 @@ def run(settings: Settings, stop: Event) -> None:
     watchdog.start()
     close_probes = endpoints.serve(settings.metrics, metrics.registry, watchdog.trouble, lambda: swap.registry_trouble)
     observers.start()
+    keeper = Keeper(settings, stop) if settings.alarm.enabled else None
+    if keeper is not None:
+        keeper.start()
     try:
         worker.run()
     finally:
         stop.set()
         link.close(status_message(settings.topics, SERVICE, f"zelador-{instance}", online=False))
+        if keeper is not None:
+            keeper.join()
         heartbeat.stop()
         close_probes()
         swap.join()

@@ -17,6 +17,7 @@ from zelador.buffer.entry import decode_entry, with_requests
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
 from zelador.buffer.read_size import ReadSize
+from zelador.buffer.sightings import NOTHING, Sightings
 from zelador.buffer.written import Confirmer
 from zelador.messages import Arrival, Prediction, encode_json
 from zelador.settings import Settings
@@ -26,9 +27,7 @@ log = logging.getLogger(__name__)
 _Raw = tuple[bytes, list[bytes]]  # an entry as returned by Redis: its id, and field, value, field, value …
 PREDICTIONS_SHOWN = 20  # predictions of one batch that are shown at most
 MAX_SHOWN_BYTES = 4_096  # bytes of a shown prediction; a longer one has only the probability of its label
-SUSPECT_DELIVERIES = (
-    2  # deliveries without completion after which an entry is given alone: it may be what ends its worker
-)
+SUSPECT_DELIVERIES = 2  # without completion, after which an entry is given alone: it may be what ends its worker
 UNKNOWN_SIZE = (-1, 0)  # the size of an entry that this process did not read
 PENDING_CHUNK = 100  # pending entries examined in one call
 
@@ -101,12 +100,17 @@ class Reader:
 
         return self._connection.call("read readings", attempt)
 
-    def settle(self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction]) -> tuple[int, int]:
+    def settle(
+        self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction], sightings: Sightings = NOTHING
+    ) -> tuple[int, int]:
         """Settles entries, after the broker confirmed their predictions. Returns the readings classified and set aside.
+
+        The states of the devices follow `sightings` in the same step.
 
         Readings set aside are written when it returns. An entry that another worker settled is not counted again.
         """
         keys, arguments = self._arguments(outcomes, predictions)
+        arguments += sightings.arguments()
 
         def attempt() -> list[Any]:
             counted: list[Any]
@@ -260,6 +264,7 @@ class Reader:
             confidence = "" if prediction.confidence is None else prediction.confidence
             arguments += (prediction.label, confidence, prediction.predicted_at, prediction.model)
         names = [keys.readings, keys.quarantine, keys.ledger, keys.predictions, keys.marks, keys.requests]
+        names += [keys.states, keys.announce, keys.device_events, keys.due]
         return names + [keys.device(device) for device in newest], arguments
 
 
