@@ -55,7 +55,7 @@ def plain(value: Any, depth: int = MAX_DEPTH) -> Any:
     Raises InvalidInput for other types, naming the type, and for more than MAX_DEPTH nested levels.
     """
     if depth < 0:
-        raise InvalidInput(f"metadata is nested more than {MAX_DEPTH} levels deep, or contains itself")
+        raise InvalidInput(f"metadata is nested more than {MAX_DEPTH} deep, or contains itself")
     if isinstance(value, Mapping):
         return {str(key): plain(inner, depth - 1) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
