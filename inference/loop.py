@@ -79,7 +79,7 @@ class Worker:
         self._turned_at = self._progressed_at = time.monotonic()
 
     def run(self) -> None:
-        """Classifies what waits in the buffer until told to stop.
+        """Classifies what waits in the buffer until asked to stop.
 
         A reading is marked done only after the broker confirmed its prediction: a crash at any point
         repeats predictions, which can be recognized by their ids, and loses none.
@@ -163,7 +163,7 @@ class Worker:
         while self._in_flight and self._link.connected and time.monotonic() < deadline:
             self._settle(HOLD_S)
         if self._in_flight:
-            raise Stopping("told to stop while waiting for the broker")
+            raise Stopping("asked to stop while waiting for the broker")
 
     def _log_aside(self, found: Sequence[Outcome]) -> None:
         for outcome in found:

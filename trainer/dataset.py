@@ -91,7 +91,7 @@ def fewest_rows(folds: int, holdout: float) -> int:
 
 
 def from_csv(path: Path, features: Sequence[str], label: str, max_rows: int, seed: int) -> Dataset:
-    """Reads a CSV file. Raises InvalidInput if it cannot be read, lacks a column, or has a feature that is no number.
+    """Reads a CSV file. Raises InvalidInput if it cannot be read, lacks a column, or has a non-numeric feature.
 
     The header may lack the name of the first column, which is a row number then: some programs write tables like that.
     """
@@ -156,7 +156,7 @@ def assemble(
         notes.append(f"{max_rows} of {len(labels)} rows, drawn at random (ZELADOR_TRAINING__MAX_ROWS)")
     matrix = matrix[kept]
     if missing := int(np.isnan(matrix).sum()):
-        notes.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
+        notes.append(f"{missing} values are missing or not finite; they were replaced by the mean of their feature")
     kept_times = [times[i] for i in kept] if times else []
     first, last = (iso(min(kept_times)), iso(max(kept_times))) if kept_times else (None, None)
     return Dataset(matrix, tuple(labels[i] for i in kept), tuple(features), source, first, last, tuple(notes))

@@ -30,15 +30,15 @@ class Heartbeat:
         self._index = Keys(prefix).workers
         self._fixed = {"service": service, "instance": instance, "pid": os.getpid(), "started_at": now_ms()}
         self._next = 0.0
-        self._said: dict[str, Any] = {}
+        self._sent: dict[str, Any] = {}
         self.refusal: str | None = None  # the error, if Redis refused to write the last one
 
     def beat(self, **facts: object) -> None:
         """Sends `facts`: at once if they changed, else every EVERY_S seconds."""
         now = time.monotonic()
-        if now < self._next and facts == self._said:
+        if now < self._next and facts == self._sent:
             return
-        self._next, self._said = now + EVERY_S, facts
+        self._next, self._sent = now + EVERY_S, facts
         at = now_ms()
         values = {**self._fixed, "at": at, **{key: _text(value) for key, value in facts.items()}}
         try:

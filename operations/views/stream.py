@@ -15,9 +15,9 @@ from zelador.buffer.keys import Keys
 from zelador.errors import InvalidInput
 from zelador.messages import iso
 
-AT_ONCE = 200  # entries per read
-LOOKED_AT = 5_000  # entries of a stream examined for one page; a rare device takes several pages
-PLACE = re.compile(r"(\d{1,20}-\d{1,20})(?:\.(\d{1,9}))?")  # an entry, and a reading in it
+READ_CHUNK = 200  # entries per read
+MAX_EXAMINED = 5_000  # entries of a stream examined for one page; a rare device takes several pages
+POSITION = re.compile(r"(\d{1,20}-\d{1,20})(?:\.(\d{1,9}))?")  # an entry, and a reading in it
 
 
 class Reading(TypedDict):
@@ -61,14 +61,14 @@ class Recent:
 
     def readings(self, limit: int, before: str | None, device: str | None) -> tuple[list[Reading], str | None]:
         """A page, newest first, and the `before` of the next one, or None. Raises InvalidInput."""
-        start, skip = _place(before)
+        start, skip = _position(before)
         found: list[Reading] = []
-        looked = 0
-        while looked < LOOKED_AT:
-            entries: Any = self._client.xrevrange(self._keys.readings, max=start, count=AT_ONCE)
+        examined = 0
+        while examined < MAX_EXAMINED:
+            entries: Any = self._client.xrevrange(self._keys.readings, max=start, count=READ_CHUNK)
             for entry, fields in entries:
                 name = entry.decode()
-                looked += 1
+                examined += 1
                 all_of_it = _readings(fields)
                 for place in range(min(skip, len(all_of_it)) if skip is not None else len(all_of_it), 0, -1):
                     reading = all_of_it[place - 1]
@@ -77,17 +77,17 @@ class Recent:
                         if len(found) == limit:
                             return found, f"{name}.{place - 1}"
                 skip, start = None, f"({name}"
-            if len(entries) < AT_ONCE:
+            if len(entries) < READ_CHUNK:
                 return found, None
         return found, f"{start[1:]}.0"
 
     def predictions(self, limit: int, before: str | None, device: str | None) -> tuple[list[Prediction], str | None]:
         """As `readings`. At most 20 predictions of a batch are kept for display."""
-        start, _ = _place(before)
+        start, _ = _position(before)
         start = start if before is None else f"({start}"
         found: list[Prediction] = []
         while True:
-            entries: Any = self._client.xrevrange(self._keys.predictions, max=start, count=AT_ONCE)
+            entries: Any = self._client.xrevrange(self._keys.predictions, max=start, count=READ_CHUNK)
             for entry, fields in entries:
                 prediction = msgspec.json.decode(fields[b"d"])
                 start = f"({entry.decode()}"
@@ -95,7 +95,7 @@ class Recent:
                     found.append(prediction)
                     if len(found) == limit:
                         return found, entry.decode()
-            if len(entries) < AT_ONCE:
+            if len(entries) < READ_CHUNK:
                 return found, None
 
 
@@ -117,10 +117,10 @@ def _readings(fields: dict[bytes, bytes]) -> list[Reading]:
     ]
 
 
-def _place(before: str | None) -> tuple[str, int | None]:
+def _position(before: str | None) -> tuple[str, int | None]:
     if before is None:
         return "+", None
-    match = PLACE.fullmatch(before)
+    match = POSITION.fullmatch(before)
     if match is None or any(int(part) >= 2**64 for part in match[1].split("-")):
         raise InvalidInput(f"before: {before[:60]!r} is not the `next` of a page")
     return match[1], int(match[2]) if match[2] is not None else None

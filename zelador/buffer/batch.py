@@ -101,12 +101,12 @@ def append_arguments(
     now: int,
     arrivals: Sequence[Arrival],
     refused: Sequence[Refused],
-    anew: Callable[[str, int], int],
+    is_due: Callable[[str, int], int],
     replaces: str = "",
 ) -> tuple[list[str], list[Any]]:
     """Keys and arguments of `append`, as described in lua/append.lua.
 
-    `anew` returns 1 for a device whose time of last message must be updated. A batch that replaces a quarantined
+    `is_due` returns 1 for a device whose time of last message must be updated. A batch that replaces a quarantined
     message has no sequence numbers: they were counted when the message arrived.
     """
     redis, keys = settings.redis, Keys(settings.redis.prefix)
@@ -149,8 +149,8 @@ def append_arguments(
         arguments += (item.count, item.topic, item.reason, item.payload, item.length, item.digest, item.received_at)
     arguments.append(len(heard))
     for device, count in heard.items():
-        told = numbers.get(device)
-        arguments += (device, count, anew(device, now), _packed(told) if told else "")
+        sequence = numbers.get(device)
+        arguments += (device, count, is_due(device, now), _packed(sequence) if sequence else "")
     names = [keys.readings, keys.quarantine, keys.ledger, *keys.seen, keys.devices, keys.marks, keys.missing]
     names.append(keys.requests)
     return names + [keys.device(device) for device in heard], arguments

@@ -66,7 +66,7 @@ class Writer:
     def append(self, arrivals: Sequence[Arrival], refused: Sequence[Refused]) -> Accepted:
         """Stores the batch. When it returns, Redis has written it. Raises Stopping if asked to stop before that."""
         now, token = now_ms(), uuid.uuid4().hex
-        keys, arguments = append_arguments(self._settings, self._name, token, now, arrivals, refused, self._anew)
+        keys, arguments = append_arguments(self._settings, self._name, token, now, arrivals, refused, self._is_due)
 
         def attempt() -> list[Any]:
             counted: list[Any]
@@ -118,7 +118,7 @@ class Writer:
         discarded, full = self._connection.call("tidy the quarantine", lambda: self._library.call("tidy", keys, bounds))
         return int(discarded), int(full)
 
-    def _anew(self, device: str, now: int) -> int:
+    def _is_due(self, device: str, now: int) -> int:
         """1 if the time of the device's last message must be updated: at most once a second."""
         if now - self._noted.get(device, 0) < NOTED_FOR_MS:
             return 0

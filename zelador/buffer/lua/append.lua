@@ -133,10 +133,10 @@ end
 
 local heard = {}
 for i = 1, tonumber(take()) do
-  local device, count, anew, numbers, key = take(), take(), take(), take(), KEYS[9 + i]
-  if redis.call('HINCRBY', key, 'readings', count) == tonumber(count) then anew = '1' end  -- new, or forgotten since
+  local device, count, due, numbers, key = take(), take(), take(), take(), KEYS[9 + i]
+  if redis.call('HINCRBY', key, 'readings', count) == tonumber(count) then due = '1' end  -- new, or forgotten since
   if numbers ~= '' then sequence_follow(key, device, ledger, KEYS[8], cmsgpack.unpack(numbers), fresh) end
-  if anew == '1' then
+  if due == '1' then
     if redis.call('TTL', key) < keep_devices then redis.call('EXPIRE', key, math.ceil(keep_devices * 1.1)) end
     local last = redis.call('ZSCORE', KEYS[6], device)
     if last and count ~= '0' then alarms_gap(key, now - tonumber(last)) end
