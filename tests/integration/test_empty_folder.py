@@ -6,6 +6,7 @@ there, and ONNX Runtime kept a database for its maker in the user's cache.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -17,9 +18,11 @@ import redis
 
 from command.up.ports import choose
 from operations.key_file import new_key
+from registry.registry import Registry
+from tests import small_models
 from tests.outside import Outside
-from tests.small_models import select_one
 from tests.up import clean_environment
+from trainer.candidate.compile import compile_pipeline
 from zelador import heartbeat
 from zelador.settings import Settings, environment
 
@@ -39,7 +42,11 @@ def own(folder: Path) -> dict[str, str]:
 def running(settings: Settings, tmp_path: Path, eventually) -> Iterator[dict[str, int]]:
     """All services by name, started in `work` with relative paths: their process ids."""
     work = tmp_path / "work"
-    select_one(work / "models" / "registry")
+    given_model = small_models.upload()
+    onnx, _ = compile_pipeline(given_model.pipeline, len(small_models.FEATURES))
+    registry = Registry.open(work / "models" / "registry")
+    registry.save("small", dataclasses.replace(given_model, onnx=onnx), by="test")
+    registry.select("small", by="test")
     new_key(work / "keys.json")
     port = choose(["api"], {}, {})["api"]
     given = settings.model_copy(
