@@ -232,6 +232,12 @@ def test_the_homes_redis_asks_for_a_password_that_no_list_of_processes_shows(tmp
         home.release()
 
 
+def test_the_workers_of_a_home_do_not_compete_for_a_port(tmp_path: Path) -> None:
+    """With ZELADOR_METRICS__PORT set, both opened it: one of them died again and again, and `up` gave up."""
+    ports = dict.fromkeys(("mqtt", "redis", "api", "broker5", "broker4"), 1)
+    assert home_settings(Settings(metrics={"port": 9464}), tmp_path, ports, True).metrics.port is None
+
+
 def test_a_private_file_replaces_what_another_put_in_its_way(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / f".a.{os.getpid()}").symlink_to(tmp_path / "c")
