@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 import time
 import urllib.error
@@ -29,6 +28,7 @@ from zelador.buffer.budget import maxmemory
 from zelador.errors import Unavailable
 from zelador.ledger import LedgerReader
 from zelador.libgomp import libgomp_environment
+from zelador.python import python_module
 from zelador.settings import Settings, environment
 
 log = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ class Up:
 
     def _add(self, names: Iterable[str], variables: Mapping[str, str]) -> None:
         for name in names:
-            self._supervisor.add(name, (sys.executable, "-m", "zelador", SERVICES[name]), variables)
+            self._supervisor.add(name, python_module("zelador", SERVICES[name]), variables)
 
     def _open_gate(self) -> None:
         self._await("the ingester's subscription", self._ingester_listens)

@@ -128,3 +128,25 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Unavailable, match="set TMPDIR"):
         move_to_empty_folder(load_settings())
+
+
+HELP = """
+import subprocess, sys
+from zelador.python import python_module
+sys.exit(subprocess.run(python_module("zelador", "--version-of-nothing")).returncode)
+"""
+
+
+@pytest.mark.parametrize("given", ["-P", "-B"])
+def test_a_users_module_beside_a_home_is_not_taken_for_ours(tmp_path: Path, given: str) -> None:
+    """`zelador up` in a folder with a package `command` ended: its services imported that one."""
+    (tmp_path / "command").mkdir()
+    (tmp_path / "command" / "__init__.py").write_text("import sys; sys.exit(77)")
+    (tmp_path / "trainer.py").write_text("import sys; sys.exit(77)")
+    if given == "-P":  # as the installed command is
+        done = subprocess.run([sys.executable, "-P", "-c", HELP], cwd=tmp_path, capture_output=True, check=False)
+        assert done.returncode == 2  # the wrong option, from our own command
+    else:  # `python -m zelador up` in this folder: who says so gets it
+        code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {HELP.strip().replace(chr(10), '; ')}"
+        done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, check=False)
+        assert done.returncode == 77
