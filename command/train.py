@@ -49,8 +49,8 @@ def train(
     from trainer.run.job import Options
     from trainer.run.job import train as run
 
-    registry = Registry.open(settings.registry)
     dataset = _dataset(settings, csv, label, names)
+    registry = Registry.open(settings.registry)
     options = Options(
         run=new_run_id(),
         by=user(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from command.empty_folder import in_empty_folder
 from command.models.target import Use
 from operations.actor import Actor
 from operations.acts import models, selection
@@ -21,7 +22,10 @@ MAX_UNPACKED = 1 << 30  # bytes of an unpacked model
 
 class Local:
     def __init__(self, settings: Settings, use: Use = "look") -> None:
-        """Raises NotFound if there is no registry and `use` is not "make", Unavailable if changes cannot be audited."""
+        """The settings must have absolute paths.
+
+        Raises NotFound if there is no registry and `use` is not "make", Unavailable if changes cannot be audited.
+        """
         where = settings.registry
         self.registry = Registry.open(where) if use == "make" else Registry.existing(where)
         if use == "change":
@@ -76,7 +80,8 @@ class Local:
         model = model or self.selected()
         if model is None:
             raise Conflict("no model is selected; name one with --model, or run zelador models select NAME")
-        return {"model": model, "predictions": answers_of(self.registry.load(model), readings)}
+        with in_empty_folder():
+            return {"model": model, "predictions": answers_of(self.registry.load(model), readings)}
 
     def card(self, name: str, html: bool) -> str:
         from registry.card import card_html, card_markdown, card_of

@@ -303,15 +303,19 @@ def test_everything_dies_with_a_killed_up(tmp_path: Path, eventually, with_broke
         assert again.ledger()["unaccounted"] == 0
 
 
-def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--mqtt-port", "--redis-port", "--api-port", "ZELADOR_API__PORT"])
+def test_a_port_that_is_taken_is_one_line_before_a_server_starts(tmp_path: Path, option: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
+        by_setting = option.startswith("ZELADOR")
         done = subprocess.run(
-            [*COMMAND, "up", "--home", str(tmp_path / "home"), "--api-port", port],
-            capture_output=True, text=True, timeout=30, env=clean_environment(),
+            [*COMMAND, "up", "--home", str(tmp_path / "home"), *([] if by_setting else [option, port])],
+            capture_output=True, text=True, timeout=60,
+            env={**clean_environment(), **({option: port} if by_setting else {})},
         )  # fmt: skip
     assert done.returncode == 2
-    assert f"port {port} (api) is in use" in done.stderr
+    name = option.strip("-").split("-")[0] if not by_setting else "api"
+    assert f"port {port} ({name}) is in use; choose another with {option}" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
