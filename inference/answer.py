@@ -76,7 +76,7 @@ def answer(
             label, confidence, probabilities = result
             item.predictions.append(
                 Prediction(
-                    prediction_id(reading.id, device_id, digest),
+                    prediction_id(reading, device_id, digest),
                     reading.id,
                     device_id,
                     iso(reading.measured_at),

@@ -102,8 +102,10 @@ class Ingester:
         stored = self._writer.append(lot.arrivals, lot.refused)
         self._link.ack(lot.messages)
         self._metrics.stored(stored, lot.refused_readings, self._link)
-        if lot.refused:
+        if lot.refused or stored.not_unique:
             self._warnings.quarantine(stored.discarded, stored.quarantine_full)
+        if stored.repeating:
+            self._warnings.repeating(stored.repeating)
         self._warnings.forgotten(stored.forgotten)
         self._weigh(stored.backlog, stored.waiting_bytes)
         return len(lot.messages)

@@ -13,6 +13,10 @@ from zelador.metrics import IngestMetrics
 log = logging.getLogger(__name__)
 
 REPEAT_S = 60.0  # between two lines of one kind
+SAME = (
+    "they have the id, time and values of an earlier reading, so they are counted and not classified; if they are "
+    "readings of their own, let the device send a new id, ts or seq with each"
+)
 NEARLY_FULL = 80  # percent of a quarantine limit
 
 
@@ -26,6 +30,7 @@ class Warnings:
         self._discarded_log = LogLimit(REPEAT_S)
         self._forgotten = 0  # devices, not logged yet
         self._forgotten_log = LogLimit(REPEAT_S)
+        self._repeating_log = LogLimit(REPEAT_S, 5)
 
     def broker(self, before: BrokerStats, after: BrokerStats) -> None:
         """The broker dropped messages. The broker itself bounds the rate: it reports every few seconds."""
@@ -62,6 +67,12 @@ class Warnings:
             log.warning(
                 "the quarantine is %d %% full: replay or discard messages, or the oldest are discarded", full
             )  # fmt: skip
+
+    def repeating(self, device: str) -> None:
+        """Most readings of a device have become repeats."""
+        if self._repeating_log.due():
+            skipped = self._repeating_log.take_skipped()
+            log.warning("most of the last readings of %r are repeats: %s%s", device[:128], SAME, skipped)
 
     def forgotten(self, devices: int) -> None:
         """Devices were forgotten: someone invents device ids, or the limit is too low."""

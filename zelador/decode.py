@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from zelador.messages import Arrival, Reading
+from zelador.messages import Arrival, Reading, content_hash
 from zelador.response_topic import MAX_CORRELATION_BYTES, ResponseRule, unpublishable
 from zelador.settings import Settings
 
@@ -183,13 +183,16 @@ class Decoder:
             if not low <= value <= high:
                 raise Unusable(self._outside(values))
         measured_at = received_at if ts is None else self._moment(ts, received_at)
-        if given_id is None:
-            made_id = self._identity(device, seq, measured_at) if ts is not None and seq is not None else self._new_id()
-        else:
+        if given_id is not None:
             made_id = given_id if isinstance(given_id, str) else str(given_id)
             if not 0 < len(made_id) <= MAX_NAME or not made_id.isprintable():
                 raise Unusable(f"id must have 1 to {MAX_NAME} printable characters")
-        return Reading(made_id, values, measured_at, None if label is None else _label(label), seq)
+        elif ts is not None and seq is not None:
+            made_id = self._identity(device, seq, measured_at)
+        else:
+            return Reading(self._new_id(), values, measured_at, None if label is None else _label(label), seq)
+        content = content_hash(ts, seq, values)
+        return Reading(made_id, values, measured_at, None if label is None else _label(label), seq, content)
 
     def _outside(self, values: tuple[float, ...]) -> str:
         """The reason why a value is refused."""

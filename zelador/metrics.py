@@ -15,7 +15,7 @@ class IngestMetrics:
         self.registry = registry or CollectorRegistry()
         self._accepted = _counter(self, "zelador_ingest_accepted", "Readings stored in the buffer by this process")
         self._repeated = _counter(
-            self, "zelador_ingest_repeated", "Readings not stored because their id was seen before"
+            self, "zelador_ingest_repeated", "Readings not stored again: same id, time and values"
         )
         self._refused = _counter(self, "zelador_ingest_quarantined", "Messages and array elements put in quarantine")
         self._discarded = _counter(
@@ -53,7 +53,7 @@ class IngestMetrics:
     def stored(self, result: Accepted, refused: int, link: Link) -> None:
         self._accepted.inc(result.accepted)
         self._repeated.inc(result.repeated)
-        self._refused.inc(refused)
+        self._refused.inc(refused + result.not_unique)
         self._backlog.set(result.backlog)
         self._waiting.set(result.waiting_bytes)
         self._forgotten.inc(result.forgotten)

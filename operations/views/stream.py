@@ -11,6 +11,8 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from zelador.buffer.keys import Keys
+from zelador.buffer.late_labels import LateLabels
+from zelador.buffer.repeats import repeats_in
 from zelador.errors import InvalidInput, NotFound
 from zelador.messages import Arrival, iso
 
@@ -71,6 +73,8 @@ class Device(TypedDict):
         list[list[int]], Field(description="Newest ranges of numbers that never arrived: first and last number.")
     ]
     restarts: Annotated[int, Field(description="How often its sequence numbers restarted.")]
+    repeats: Annotated[int, Field(description="Repeats among its last 100 readings, which were not classified again.")]
+    repeating: Annotated[bool, Field(description="True if most of its last readings are repeats: are its ids unique?")]
 
 
 class Recent:
@@ -79,6 +83,7 @@ class Recent:
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._client = client
         self._keys = Keys(prefix)
+        self._late = LateLabels(client, prefix)
 
     def readings(self, limit: int, before: str | None, device: str | None) -> tuple[list[Reading], str | None]:
         """A page, newest first, and the `before` of the next one, or None. Raises InvalidInput."""
@@ -90,7 +95,7 @@ class Recent:
             for entry, fields in entries:
                 name = entry.decode()
                 looked += 1
-                all_of_it = _readings(fields)
+                all_of_it = self._readings(fields)
                 for place in range(min(skip, len(all_of_it)) if skip is not None else len(all_of_it), 0, -1):
                     reading = all_of_it[place - 1]
                     if device is None or reading["device_id"] == device:
@@ -101,6 +106,29 @@ class Recent:
             if len(entries) < AT_ONCE:
                 return found, None
         return found, f"{start[1:]}.0"
+
+    def _readings(self, fields: dict[bytes, bytes]) -> list[Reading]:
+        """The readings of an entry, in the order of arrival; empty if the entry cannot be read."""
+        features, data = next(iter(fields.items()))
+        names = _text(features).split(",")
+        try:
+            arrivals = _arrivals(data)
+        except msgspec.DecodeError:
+            return []
+        readings = [(arrival, reading) for arrival in arrivals for reading in arrival.readings]
+        labels = self._late.of([(arrival.device_id, reading) for arrival, reading in readings])
+        return [
+            {
+                "id": reading.id,
+                "device_id": arrival.device_id,
+                "measured_at": iso(reading.measured_at),
+                "received_at": iso(arrival.received_at),
+                "values": dict(zip(names, reading.values, strict=False)),
+                "label": label,
+                "seq": reading.seq,
+            }
+            for (arrival, reading), label in zip(readings, labels, strict=True)
+        ]
 
     def predictions(self, limit: int, before: str | None, device: str | None) -> tuple[list[Prediction], str | None]:
         """As `readings`. At most 20 predictions of a batch are kept for display."""
@@ -126,8 +154,10 @@ class Recent:
             pipeline.zcard(self._keys.devices)
             for device, _ in heard:
                 pipeline.hgetall(self._keys.device(_text(device)))
-            total, *hashes = pipeline.execute()
-        return [_device(_text(d), int(at), h) for (d, at), h in zip(heard, hashes, strict=True)], int(total)
+                pipeline.hget(self._keys.repeating, device)
+            total, *found = pipeline.execute()
+        pairs = zip(heard, found[::2], found[1::2], strict=True)
+        return [_device(_text(name), int(at), fields, window) for (name, at), fields, window in pairs], int(total)
 
     def device(self, device_id: str) -> Device:
         """One device. Raises NotFound."""
@@ -135,33 +165,12 @@ class Recent:
         if at is None:
             raise NotFound(f"there is no device {device_id[:80]!r}")
         fields: Any = self._client.hgetall(self._keys.device(device_id))
-        return _device(device_id, int(at), fields)
+        window: Any = self._client.hget(self._keys.repeating, device_id)
+        return _device(device_id, int(at), fields, window)
 
 
-def _readings(fields: dict[bytes, bytes]) -> list[Reading]:
-    """The readings of an entry, in the order of arrival; empty if the entry cannot be read."""
-    features, data = next(iter(fields.items()))
-    names = _text(features).split(",")
-    try:
-        arrivals = _arrivals(data)
-    except msgspec.DecodeError:
-        return []
-    return [
-        {
-            "id": reading.id,
-            "device_id": arrival.device_id,
-            "measured_at": iso(reading.measured_at),
-            "received_at": iso(arrival.received_at),
-            "values": dict(zip(names, reading.values, strict=False)),
-            "label": reading.label,
-            "seq": reading.seq,
-        }
-        for arrival in arrivals
-        for reading in arrival.readings
-    ]
-
-
-def _device(device_id: str, heard_at: int, fields: dict[bytes, bytes]) -> Device:
+def _device(device_id: str, heard_at: int, fields: dict[bytes, bytes], window: bytes | None) -> Device:
+    repeats = repeats_in(window or b"")
     found = {_text(name): _text(value) for name, value in fields.items()}
     gaps = [gap.split("-") for gap in found.get("gaps", "").split(",") if gap]
     return {
@@ -176,6 +185,8 @@ def _device(device_id: str, heard_at: int, fields: dict[bytes, bytes]) -> Device
         "missing": int(found.get("missing", 0)),
         "gaps": [[int(first), int(last)] for first, last in gaps],
         "restarts": int(found.get("restarts", 0)),
+        "repeats": repeats.repeated,
+        "repeating": repeats.are_most,
     }
 
 

@@ -26,6 +26,13 @@ class IngestSettings(Section):
     max_ahead_s: PositiveFloat = Field(
         default=86_400.0, description="A time further ahead of our clock than this is refused."
     )
+    unique_ids: bool = Field(
+        default=False,
+        description=(
+            "true: a device uses each id once. A reading with an id that came before and with another time or other "
+            "values is quarantined. false: it is another reading."
+        ),
+    )
     oldest_year: int = Field(default=2000, description="A time before this year is refused.")
     drain_s: NonNegativeFloat = Field(
         default=0.0,
