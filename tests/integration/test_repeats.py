@@ -13,6 +13,7 @@ import redis
 
 from command.doctor import buffer_facts
 from command.doctor.buffer import repeats
+from operations.views.devices import Devices
 from operations.views.stream import Recent
 from zelador.buffer import Reader, Writer, budget
 from zelador.buffer.history import labelled_readings
@@ -144,9 +145,9 @@ def test_a_device_that_sends_mostly_repeats_is_found(site: Site, settings: Setti
     assert [each for each in said if each] == ["bad"]
     assert said[40] == "bad"  # 41 of 81
     site.send(*([sample(1, id="good-1")] * 5), device="good")
-    found = {each["device_id"]: each for each in Recent(site.client, settings.redis.prefix).devices(10, 0)[0]}
-    assert (found["bad"]["repeats"], found["bad"]["repeating"]) == (41, True)
-    assert (found["good"]["repeats"], found["good"]["repeating"]) == (5, False)
+    found = {each.device_id: each for each in Devices(site.client, settings.redis.prefix).page(10, 0)[0]}
+    assert (found["bad"].repeats, found["bad"].repeating) == (41, True)
+    assert (found["good"].repeats, found["good"].repeating) == (5, False)
     (finding,) = repeats(buffer_facts.look(settings.redis))
     assert "bad 41 of 81" in finding.what
     site.send(*(sample(i, id=f"more-{i}") for i in range(100)), device="bad")  # it is repaired, and forgotten
