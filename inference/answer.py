@@ -35,14 +35,16 @@ def answer(
     model: Model,
     selection: int,
     deliveries: int,
+    late_after_s: float = 900.0,
     now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> list[Answered]:
     """Classifies all readings of `batch`, in one call of the model unless it raises.
 
+    A reading received more than `late_after_s` ago is marked as late.
     An entry delivered more than `deliveries` times is not classified: each worker that tried it died.
     """
     answered: list[Answered] = []
-    places: list[tuple[Answered, str, Reading]] = []
+    places: list[tuple[Answered, Arrival, Reading]] = []
     rows: list[float] = []  # the values of all readings, concatenated
     for delivered in batch:
         if delivered.arrivals is None:
@@ -64,21 +66,22 @@ def answer(
                 item.failures.extend((reading, reason) for reading in arrival.readings)
                 continue
             for reading in arrival.readings:
-                places.append((item, arrival.device_id, reading))
+                places.append((item, arrival, reading))
                 rows += reading.values if order is None else [reading.values[i] for i in order]
     if rows:
         results = _classify(model, np.array(rows, dtype=np.float64).reshape(len(places), -1))
-        predicted_at, name, digest = iso(now()), model.name, model.digest
-        for (item, device_id, reading), result in zip(places, results, strict=True):
+        at, name, digest = now(), model.name, model.digest
+        predicted_at, late_before = iso(at), at - late_after_s * 1000
+        for (item, arrival, reading), result in zip(places, results, strict=True):
             if isinstance(result, str):
                 item.failures.append((reading, result))
                 continue
             label, confidence, probabilities = result
             item.predictions.append(
                 Prediction(
-                    prediction_id(reading, device_id, digest),
+                    prediction_id(reading, arrival.device_id, digest),
                     reading.id,
-                    device_id,
+                    arrival.device_id,
                     iso(reading.measured_at),
                     label,
                     confidence,
@@ -87,6 +90,8 @@ def answer(
                     digest,
                     selection,
                     predicted_at,
+                    True if arrival.received_at < late_before else msgspec.UNSET,
+                    arrival.retained or msgspec.UNSET,
                 )
             )
     return answered

@@ -122,7 +122,8 @@ class Worker:
         if not entries:
             return 0
         started = time.perf_counter()
-        answered = answer(entries, live.model, live.sequence, self._settings.inference.deliveries)
+        limits = self._settings.inference
+        answered = answer(entries, live.model, live.sequence, limits.deliveries, limits.late_after_s)
         model_seconds = time.perf_counter() - started
         messages, owner = self._messages(answered)
         publication = self._link.publish(messages)

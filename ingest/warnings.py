@@ -7,6 +7,8 @@ import logging
 from ingest.broker_stats import BrokerStats
 from ingest.pressure import Pressure
 from zelador.decode import Decoder
+from zelador.heartbeat import Heartbeat
+from zelador.link.session import BRIEF
 from zelador.log_limit import LogLimit
 from zelador.metrics import IngestMetrics
 
@@ -21,10 +23,15 @@ NEARLY_FULL = 80  # percent of a quarantine limit
 
 
 class Warnings:
-    def __init__(self, metrics: IngestMetrics) -> None:
+    def __init__(self, metrics: IngestMetrics, client_id: str = "") -> None:
         self._metrics = metrics
+        self._client_id = client_id
+        self._rival_at = self._brief = 0
+        self._rival_log = LogLimit(REPEAT_S)
         self._unanswered = 0  # requests without an answer that are counted already
         self._unanswered_log = LogLimit(REPEAT_S)
+        self._passed_over = 0  # messages that are counted already
+        self._passed_over_log = LogLimit(REPEAT_S)
         self._quarantine_full = 0  # percent
         self._discarded = 0  # messages, not logged yet
         self._discarded_log = LogLimit(REPEAT_S)
@@ -51,6 +58,29 @@ class Warnings:
             log.warning(
                 "%d requests so far get no answer; the last: %s", decoder.unanswered, decoder.last_unanswered
             )  # fmt: skip
+
+    def passed_over(self, decoder: Decoder) -> None:
+        """Messages that are neither readings nor errors."""
+        if decoder.passed_over == self._passed_over:
+            return
+        self._metrics.passed_over(decoder.passed_over - self._passed_over)
+        self._passed_over = decoder.passed_over
+        if self._passed_over_log.due():
+            log.info("%d messages so far were passed over: %s", decoder.passed_over, decoder.last_passed_over)
+
+    def rival(self, heartbeat: Heartbeat, brief: int) -> None:
+        """Another client uses our client id: each of the two ends the other's connection."""
+        if heartbeat.rival_at != self._rival_at and self._rival_log.due():
+            log.error(
+                "another ingester runs with the client id %r: the two take each other's connection; stop one, or give "
+                "each its own ZELADOR_INGEST__CLIENT_ID and all the same ZELADOR_MQTT__SHARED_GROUP", self._client_id
+            )  # fmt: skip
+        elif brief >= BRIEF and brief > self._brief and self._rival_log.due():
+            log.error(
+                "the broker has closed %d connections within seconds, without a reason: another client probably uses "
+                "our client id %r (ZELADOR_INGEST__CLIENT_ID)", brief, self._client_id
+            )  # fmt: skip
+        self._rival_at, self._brief = heartbeat.rival_at, brief
 
     def quarantine(self, discarded: int, full: int) -> None:
         """Quarantine discarded messages, or soon will; `full` is the percentage of its nearest limit."""

@@ -26,6 +26,11 @@ class IngestMetrics:
             "zelador_ingest_unanswered_requests",
             "Readings taken without their response topic, which is not allowed",
         )
+        self._passed_over = _counter(
+            self,
+            "zelador_ingest_passed_over",
+            "Messages that are no readings: empty, or retained without a time of their own",
+        )
         self._backlog = Gauge("zelador_backlog_readings", "Readings waiting, by the ledger", registry=self.registry)
         self._waiting = Gauge("zelador_waiting_bytes", "Size of the waiting readings", registry=self.registry)
         self._forgotten = _counter(
@@ -63,6 +68,9 @@ class IngestMetrics:
 
     def unanswered(self, count: int) -> None:
         self._unanswered.inc(count)
+
+    def passed_over(self, count: int) -> None:
+        self._passed_over.inc(count)
 
     def quarantine(self, discarded: int, full: int) -> None:
         """Records the quarantine's state; `full` is in percent."""

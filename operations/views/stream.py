@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 import msgspec
 import redis
@@ -32,6 +32,7 @@ class Reading(TypedDict):
     values: Annotated[dict[str, float], Field(description="Values by feature, in the units of the settings.")]
     label: Annotated[str | None, Field(description="The known label, for training; null if the device sent none.")]
     seq: Annotated[int | None, Field(description="The device's sequence number; null if it sends none.")]
+    retained: Annotated[bool, Field(description="True if the broker had kept the message: it may be old.")]
 
 
 class Prediction(TypedDict):
@@ -52,6 +53,8 @@ class Prediction(TypedDict):
     model_digest: Annotated[str, Field(description="Digest of the model.")]
     selection: Annotated[int, Field(description="The `sequence` of the selection that made the model live.")]
     predicted_at: Annotated[str, Field(description="Time of the prediction, ISO 8601, UTC.")]
+    late: NotRequired[Annotated[bool, Field(description="True if the reading waited long; else absent.")]]
+    retained: NotRequired[Annotated[bool, Field(description="True if the broker had kept the reading; else absent.")]]
 
 
 class Recent:
@@ -103,6 +106,7 @@ class Recent:
                 "values": dict(zip(names, reading.values, strict=False)),
                 "label": label,
                 "seq": reading.seq,
+                "retained": arrival.retained,
             }
             for (arrival, reading), label in zip(readings, labels, strict=True)
         ]

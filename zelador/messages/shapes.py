@@ -39,6 +39,7 @@ class Arrival(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     array: bool = False
     response_topic: str | None = None
     correlation: str | None = None
+    retained: bool = False  # the broker had kept it: it may be old
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
@@ -55,6 +56,8 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     model_digest: str
     selection: int  # sequence number of the selection in the registry's log
     predicted_at: str  # ISO 8601, UTC
+    late: bool | msgspec.UnsetType = msgspec.UNSET  # true: classified long after it was received; else absent
+    retained: bool | msgspec.UnsetType = msgspec.UNSET  # true: the broker had kept the reading; else absent
 
 
 def prediction_id(reading: Reading, device_id: str, model_digest: str) -> str:
@@ -71,7 +74,10 @@ def prediction_id(reading: Reading, device_id: str, model_digest: str) -> str:
 def content_hash(ts: str | float | None, seq: int | None, values: tuple[float, ...]) -> str:
     """64 bits of what a message says, as hex digits. The same bytes always give the same hash."""
     digest = _NO_CONTENT.copy()
-    digest.update(_packed((ts, seq, values)))
+    try:
+        digest.update(_packed((ts, seq, values)))
+    except OverflowError:  # MessagePack has integers of 64 bits
+        digest.update(_packed((str(ts), str(seq), values)))
     return digest.hexdigest()
 
 
