@@ -36,7 +36,7 @@ class RedisSettings(Section):
     )
     repeat_window: PositiveInt = Field(
         default=200_000,
-        description="Reading ids that are remembered, to recognize repeats.",
+        description="Readings that are remembered, to recognize repeats.",
     )
     keep_readings: PositiveInt = Field(
         default=200_000,

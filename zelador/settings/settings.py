@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     Field,
@@ -37,6 +38,7 @@ class Settings(BaseSettings):
 
     features: Annotated[tuple[str, ...], NoDecode] = ("lux", "temperature", "vibration")
     fields: dict[str, FieldSettings] = Field(default_factory=dict, validate_default=True)
+    time_zone: str = Field(default="UTC", description="IANA name of the zone of times that come without one.")
     mqtt: MqttSettings = MqttSettings()
     redis: RedisSettings = RedisSettings()
     topics: TopicSettings = TopicSettings()
@@ -52,6 +54,15 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = MetricsSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     log: LogSettings = LogSettings()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+            raise ValueError(f"{zone!r} is not an IANA time zone, such as Europe/Berlin or UTC") from None
+        return zone
 
     @field_validator("features", mode="before")
     @classmethod
