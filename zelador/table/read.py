@@ -1,0 +1,211 @@
+"""Reads the rows of a table: numbers for features, texts for labels, and what is kept beside them."""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zelador.errors import InvalidInput
+from zelador.messages.labels import label_text
+from zelador.settings import Settings
+from zelador.table.columns import device_column, feature_column, features_of, time_column
+from zelador.table.numbers import Cell, Style, Votes, is_missing, number
+from zelador.table.table import Table, open_table, place_of
+from zelador.table.times import milliseconds
+
+MAX_VALUES = 100_000_000  # numbers held: 8 bytes each
+COMMA_WHOLE = re.compile(r"[+-]?\d+,0*", re.ASCII)
+WORDS_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to read. `features` None: the settings', or the numbers of the table if it has none of them.
+
+    `device` and `time` name columns; None looks for them if `context` is set. `strict`: a cell that is no number
+    refuses the table; otherwise its row has a fault.
+    """
+
+    features: tuple[str, ...] | None = None
+    label: str | None = None
+    keep: tuple[str, ...] = ()
+    device: str | None = None
+    time: str | None = None
+    context: bool = False
+    strict: bool = True
+
+
+@dataclass(slots=True)
+class Rows:
+    """`values` has the features of each row, one row after the other, NaN for a missing value. `labels` has None for
+    a row without a label. `times` are in milliseconds since 1970 UTC. `faults` says why a row has no values, by place.
+    """
+
+    source: str
+    features: tuple[str, ...]
+    values: array[float] = field(default_factory=lambda: array("d"))
+    lines: array[int] = field(default_factory=lambda: array("q"))
+    labels: list[str | None] = field(default_factory=list)
+    devices: list[str] | None = None
+    times: array[int] | None = None
+    kept: list[list[Cell]] = field(default_factory=list)
+    faults: dict[int, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def row(self, place: int) -> tuple[float, ...]:
+        width = len(self.features)
+        return tuple(self.values[place * width : (place + 1) * width])
+
+
+def read_table(path: Path, settings: Settings, wanted: Wanted) -> Rows:
+    """Raises InvalidInput, naming the file, the line and the cause."""
+    table = open_table(path)
+    label = place_of(table, wanted.label, "column") if wanted.label is not None else None
+    features = features_of(table, wanted.features, label, settings)
+    if not features:
+        raise InvalidInput(f"{path} has no column of numbers; name the features with --features")
+    if twice := [name for name in features if features.count(name) > 1]:
+        raise InvalidInput(f"{twice[0]!r} is named twice among the features; name each once")
+    columns = [feature_column(table, feature, settings) for feature in features]
+    for column in columns:
+        if column.place == label:
+            raise InvalidInput(f"{table.columns[column.place]!r} is the label and a feature; name it once")
+    for one, other in zip(sorted(columns, key=_place), sorted(columns, key=_place)[1:], strict=False):
+        if one.place == other.place:
+            raise InvalidInput(f"{one.feature} and {other.feature} are both read from {table.columns[one.place]!r}")
+    taken = [column.place for column in columns] + ([] if label is None else [label])
+    device = device_column(table, wanted.device, taken) if wanted.context or wanted.device else None
+    time = time_column(table, wanted.time, taken) if wanted.context or wanted.time else None
+    kept = [place_of(table, name) for name in wanted.keep]
+    notes = [*table.notes, *(column.note for column in columns if column.note)]
+    if wanted.features is None and features != settings.features:
+        notes.append(
+            f"the table lacks some of ZELADOR_FEATURES ({', '.join(settings.features)}), so that all its numbers are "
+            f"features: {', '.join(features)}"
+        )
+    rows = Rows(path.name, features, notes=notes)
+    rows.devices = None if device is None else []
+    rows.times = None if time is None else array("q")
+    reader = _Reader(table, rows, wanted, _style(table, taken[: len(columns)]), [column.scale for column in columns])
+    reader.read(taken[: len(columns)], label, device, time, kept)
+    if rows.times is not None and len(rows.times) < len(rows):
+        assert time is not None  # noqa: S101
+        if wanted.time is not None:
+            raise InvalidInput(f"{path}: {wanted.time!r} has cells that are no time, such as {reader.no_time!r}")
+        rows.times = None
+        notes.append(f"the times in {table.columns[time]!r} are not used: {reader.no_time!r} is none")
+    return rows
+
+
+def _place(column: object) -> int:
+    return int(column.place)  # type: ignore[attr-defined]
+
+
+def _style(table: Table, places: Sequence[int]) -> Style:
+    """How the features' numbers are written. Raises InvalidInput if it cannot be told."""
+    if table.separator is None:
+        return Style()
+    votes = Votes(table.source)
+    for line, cells in table.cells(places):
+        for cell in cells:
+            if isinstance(cell, str) and not cell.isdecimal():
+                votes.add(line, cell)
+    return votes.style(table.separator)
+
+
+class _Reader:
+    def __init__(self, table: Table, rows: Rows, wanted: Wanted, style: Style, scales: Sequence[float]) -> None:
+        self._table = table
+        self._rows = rows
+        self._strict = wanted.strict
+        self._style = style
+        self._scales = scales
+        self._words: Counter[str] = Counter()  # taken as missing
+        self._bad_labels: list[int] = []
+        self.no_time: Cell = None
+
+    def read(self, features: Sequence[int], label: int | None, device: int | None, time: int | None,
+             kept: Sequence[int]) -> None:  # fmt: skip
+        rows, width = self._rows, len(features)
+        extra = [place for place in (label, device, time) if place is not None]
+        for line, cells in self._table.cells([*features, *extra, *kept]):
+            self._values(line, cells[:width])
+            at = width
+            if label is not None:
+                rows.labels.append(self._label(line, cells[at]))
+                at += 1
+            if device is not None and rows.devices is not None:
+                rows.devices.append(str(label_or_blank(cells[at])))
+                at += 1
+            if time is not None and rows.times is not None:
+                moment = milliseconds(cells[at])
+                if moment is not None:
+                    rows.times.append(moment)
+                elif self.no_time is None:
+                    self.no_time = cells[at] or "an empty cell"
+                at += 1
+            if kept:
+                rows.kept.append(cells[at:])
+            rows.lines.append(line)
+            if len(rows.values) > MAX_VALUES:
+                raise InvalidInput(f"{self._table.source} has more than {MAX_VALUES} values; use a part of it")
+        if not len(rows):
+            raise InvalidInput(f"{self._table.source} has no rows")
+        if len(rows.faults) == len(rows):
+            raise InvalidInput(f"{self._table.source}, line {rows.lines[0]}: {rows.faults[0]}")
+        self._note()
+
+    def _values(self, line: int, cells: Sequence[Cell]) -> None:
+        rows, style = self._rows, self._style
+        found = []
+        for cell, scale in zip(cells, self._scales, strict=True):
+            try:
+                value = number(cell, style)
+            except ValueError as error:
+                if self._strict:
+                    raise InvalidInput(f"{self._table.source}, line {line}: {error}") from None
+                rows.faults.setdefault(len(rows), str(error))
+                value = math.nan
+            else:
+                if value != value and isinstance(cell, str) and cell and is_missing(cell):
+                    self._words[cell] += 1
+            found.append(value * scale)
+        rows.values.extend(found)
+
+    def _label(self, line: int, cell: Cell) -> str | None:
+        if isinstance(cell, str) and self._style.decimal == "," and COMMA_WHOLE.fullmatch(cell):
+            cell = cell.replace(",", ".")
+        try:
+            return label_text(cell)
+        except ValueError:
+            self._bad_labels.append(line)
+            return None
+
+    def _note(self) -> None:
+        notes = self._rows.notes
+        if self._style.decimal == ",":
+            notes.append("numbers have decimal commas")
+        if self._words:
+            words = ", ".join(repr(word) for word, _ in self._words.most_common(WORDS_NAMED))
+            notes.append(f"{self._words.total()} cells with {words} are missing values")
+        if self._bad_labels:
+            notes.append(
+                f"{len(self._bad_labels)} labels are too long or not printable (the first in line "
+                f"{self._bad_labels[0]}); their rows have no label"
+            )
+
+
+def label_or_blank(cell: Cell) -> str:
+    """A device's name as text, by the rule of labels: 7.0 is "7"."""
+    try:
+        return label_text(cell) or ""
+    except ValueError:
+        return str(cell)[:128]
