@@ -54,7 +54,7 @@ def make_services(settings: Settings) -> Services:
         LedgerReader(client, prefix),
         Quarantine(client, settings),
         TrainingQueue(client, prefix),
-        Classifiers(registry, settings.api.classify_timeout_s, settings.api.classifications_at_once),
+        Classifiers(registry, settings.api.classify_timeout_s, settings.api.classifications_at_once, settings),
         open_audit_file(settings.api),
         Recent(client, prefix),
         WriteProbe(client, prefix),

@@ -9,6 +9,8 @@ from typing import Self
 
 from zelador.settings import FieldSettings, Settings
 
+MAX_VALUE = 3.4e38  # models compute in single precision, where more is infinite
+
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
@@ -28,6 +30,17 @@ class Ranges:
                 return describe(value, feature, field)
         return None
 
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        """Least and largest value of each feature."""
+        return tuple(
+            (
+                -MAX_VALUE if field.minimum is None else field.minimum,
+                MAX_VALUE if field.maximum is None else field.maximum,
+            )
+            for field in self.fields
+        )
+
     def complete_objection(self, values: Sequence[float]) -> str | None:
         """As `objection`, and a reading without one of the values is refused too."""
         for value, feature in zip(values, self.features, strict=True):
@@ -37,8 +50,10 @@ class Ranges:
 
 
 def is_outside(value: float, field: FieldSettings) -> bool:
-    return (field.minimum is not None and value < field.minimum) or (
-        field.maximum is not None and value > field.maximum
+    return (
+        abs(value) > MAX_VALUE
+        or (field.minimum is not None and value < field.minimum)
+        or (field.maximum is not None and value > field.maximum)
     )
 
 

@@ -48,6 +48,7 @@ READY = {"ready": True, "model": "RandomForest_20261124_115838", "detail": "Rand
 NOT_READY = {"ready": False, "model": None, "detail": "Redis does not answer"}
 
 
+@router.head("/healthz", include_in_schema=False, **open_to_anyone())
 @router.get(
     "/healthz",
     summary="Check that the process answers",
@@ -59,6 +60,7 @@ async def healthz() -> Alive:
     return {"status": "ok"}
 
 
+@router.head("/readyz", include_in_schema=False, **open_to_anyone())
 @router.get(
     "/readyz",
     summary="Check that Redis accepts writes, and that the registry is the one last seen",
@@ -106,6 +108,7 @@ def _stalled(services: Services) -> str | None:
     return f"{waiting} readings wait and none was settled for {standing.idle_s:.0f} s: check the inference workers"
 
 
+@router.head("/metrics", include_in_schema=False, **open_to_anyone())
 @router.get(
     "/metrics",
     summary="Prometheus metrics",

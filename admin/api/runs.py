@@ -79,6 +79,8 @@ class RunRequest(TypedDict, total=False):
     names: Annotated[list[str], Field(description="Names for the models, by rank.")]
     notes: Annotated[str, Field(description="Notes, stored with the models.")]
     candidates: Annotated[list[str], Field(description="PyCaret's ids of the classifiers.")]
+    classes: Annotated[list[str], Field(description="Only readings with these labels.")]
+    devices: Annotated[list[str], Field(description="Only readings of these devices.")]
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -121,6 +123,14 @@ class WantedRun(BaseModel):
     notes: Annotated[str, Field(max_length=2_000, description="Notes, stored with the models.")] = ""
     candidates: Annotated[
         list[str] | None, Field(max_length=30, description="PyCaret's ids of the classifiers; all by default.")
+    ] = None
+    classes: Annotated[
+        list[Annotated[str, Field(max_length=128)]] | None,
+        Field(max_length=1_000, description="Only readings with these labels; by default, all classes large enough."),
+    ] = None
+    devices: Annotated[
+        list[Annotated[str, Field(max_length=128)]] | None,
+        Field(max_length=10_000, description="Only readings of these devices; all by default."),
     ] = None
 
 

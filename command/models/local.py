@@ -22,6 +22,7 @@ MAX_UNPACKED = 1 << 30  # bytes of an unpacked model
 class Local:
     def __init__(self, settings: Settings, use: Use = "look") -> None:
         """Raises NotFound if there is no registry and `use` is not "make", Unavailable if changes cannot be audited."""
+        self._settings = settings
         where = settings.registry
         self.registry = Registry.open(where) if use == "make" else Registry.existing(where)
         if use == "change":
@@ -76,7 +77,7 @@ class Local:
         model = model or self.selected()
         if model is None:
             raise Conflict("no model is selected; name one with --model, or run zelador models select NAME")
-        return {"model": model, "predictions": answers_of(self.registry.load(model), readings)}
+        return {"model": model, "predictions": answers_of(self.registry.load(model), readings, self._settings)}
 
     def card(self, name: str, html: bool) -> str:
         from registry.card import card_html, card_markdown, card_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,10 +17,13 @@ PAGE_ENTRIES = 1_000
 _decode = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 
 
-def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple[tuple[float, ...], str, int]]:
-    """Yields (values in the order of `settings.features`, label, time in ms) of each labeled reading, oldest first.
+def labelled_readings(
+    client: redis.Redis, settings: Settings, lacking: Counter[str] | None = None
+) -> Iterator[tuple[tuple[float, ...], str, int, str]]:
+    """Yields (values in the order of `settings.features`, label, time in ms, device) of each labeled reading.
 
-    Skips readings that lack one of the features. Raises redis.RedisError.
+    Oldest first. Skips readings that lack one of the features, and counts them in `lacking` by feature.
+    Raises redis.RedisError.
     """
     key, start = Keys(settings.redis.prefix).readings, "-"
     wanted = settings.features
@@ -28,16 +32,26 @@ def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple
         for _, fields in page:
             features, data = next(iter(fields.items()))
             names = tuple(features.decode(errors="replace").split(","))
-            if not set(wanted) <= set(names):
+            missing = [name for name in wanted if name not in names]
+            if missing and lacking is None:
                 continue
-            order = [names.index(name) for name in wanted]
             try:
                 arrivals = _decode(data)
             except msgspec.DecodeError:
                 continue
-            for reading in (reading for arrival in arrivals for reading in arrival.readings):
-                if reading.label is not None:
-                    yield tuple(reading.values[i] for i in order), reading.label, reading.measured_at
+            labeled = [
+                (arrival.device_id, reading)
+                for arrival in arrivals
+                for reading in arrival.readings
+                if reading.label is not None
+            ]
+            if missing:
+                if lacking is not None and labeled:
+                    lacking.update(dict.fromkeys(missing, len(labeled)))
+                continue
+            order = [names.index(name) for name in wanted]
+            for device, reading in labeled:
+                yield tuple(reading.values[i] for i in order), str(reading.label), reading.measured_at, device
         if len(page) < PAGE_ENTRIES:
             return
         start = f"({page[-1][0].decode()}"

@@ -101,14 +101,14 @@ def _is_feature(name: str) -> bool:
 def device_column(table: Table, named: str | None, taken: Sequence[int]) -> int | None:
     """The column that says which device sent a row; None if there is none. `named` must be there."""
     if named is not None:
-        return place_of(table, named)
+        return place_of(table, named, "--device-column")
     return _by_name(table, DEVICE_NAMES, taken)
 
 
 def time_column(table: Table, named: str | None, taken: Sequence[int]) -> int | None:
     """The column with the time of measurement: by name, else the first whose cells are all dates with a time."""
     if named is not None:
-        return place_of(table, named)
+        return place_of(table, named, "--time-column")
     places = [place for place in range(len(table.columns)) if place not in taken][:100]
     sample = dict(zip(places, _sample(table, places), strict=True))
     by_name = _by_name(table, TIME_NAMES, taken)

@@ -68,7 +68,7 @@ class Rows:
 def read_table(path: Path, settings: Settings, wanted: Wanted) -> Rows:
     """Raises InvalidInput, naming the file, the line and the cause."""
     table = open_table(path)
-    label = place_of(table, wanted.label, "column") if wanted.label is not None else None
+    label = place_of(table, wanted.label, "--label") if wanted.label is not None else None
     features = features_of(table, wanted.features, label, settings)
     if not features:
         raise InvalidInput(f"{path} has no column of numbers; name the features with --features")
@@ -84,7 +84,7 @@ def read_table(path: Path, settings: Settings, wanted: Wanted) -> Rows:
     taken = [column.place for column in columns] + ([] if label is None else [label])
     device = device_column(table, wanted.device, taken) if wanted.context or wanted.device else None
     time = time_column(table, wanted.time, taken) if wanted.context or wanted.time else None
-    kept = [place_of(table, name) for name in wanted.keep]
+    kept = [place_of(table, name, "--keep") for name in wanted.keep]
     notes = [*table.notes, *(column.note for column in columns if column.note)]
     if wanted.features is None and features != settings.features:
         notes.append(

@@ -53,8 +53,8 @@ def open_table(path: Path) -> Table:
     return json_table(path, opened) if looks_like_json(opened) else text_table(path, opened)
 
 
-def place_of(table: Table, name: str, what: str = "column") -> int:
-    """Where the column `name` is. Raises InvalidInput if there is none, or more than one."""
+def place_of(table: Table, name: str, option: str | None = None) -> int:
+    """Where the column `name` is. Raises InvalidInput if there is none, naming the `option`, or more than one."""
     places = [place for place, column in enumerate(table.columns) if column == name]
     if len(places) > 1:
         first, second = places[0] + 1, places[1] + 1
@@ -63,7 +63,8 @@ def place_of(table: Table, name: str, what: str = "column") -> int:
             "rename one of them"
         )
     if not places:
-        raise InvalidInput(f"{table.source} has no {what} {name!r}; it has {listed(table.columns)}")
+        hint = f". Name the column with {option}" if option else ""
+        raise InvalidInput(f"{table.source} has no column {name!r}; it has {listed(table.columns)}{hint}")
     return places[0]
 
 
