@@ -20,9 +20,9 @@ from registry.evaluation.side_by_side import (
     class_counts,
     side_by_side,
 )
-from registry.log.commit import now
 from registry.model.rows import Answer
 from registry.registry import Registry
+from zelador.clock import now_iso
 from zelador.errors import InvalidInput
 from zelador.messages import label_text
 from zelador.ranges import Ranges
@@ -88,7 +88,7 @@ def evaluate(
         source=rows.source, digest=rows.digest, rows=len(labels), classes=class_counts(labels), notes=notes
     )  # fmt: skip
     document = Evaluation(
-        at=now(),
+        at=now_iso(),
         by_whom=by_whom,
         data=data,
         positive=found.positive,

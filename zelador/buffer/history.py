@@ -6,15 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import redis
 
+from zelador.buffer.entry import decode_fields
 from zelador.buffer.keys import Keys
-from zelador.messages import Arrival
 from zelador.settings import Settings
 
 PAGE_ENTRIES = 1_000
-_decode = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 
 
 def labelled_readings(
@@ -30,18 +28,11 @@ def labelled_readings(
     while True:
         page: Any = client.xrange(key, min=start, count=PAGE_ENTRIES)
         for _, fields in page:
-            features, data = next(iter(fields.items()))
-            names = tuple(features.decode(errors="replace").split(","))
-            missing = [name for name in wanted if name not in names]
-            if missing and lacking is None:
-                continue
-            try:
-                arrivals = _decode(data)
-            except msgspec.DecodeError:
-                continue
+            entry = decode_fields(fields)
+            missing = [name for name in wanted if name not in entry.features]
             labeled = [
                 (arrival.device_id, reading)
-                for arrival in arrivals
+                for arrival in entry.arrivals or ()
                 for reading in arrival.readings
                 if reading.label is not None
             ]
@@ -49,7 +40,7 @@ def labelled_readings(
                 if lacking is not None and labeled:
                     lacking.update(dict.fromkeys(missing, len(labeled)))
                 continue
-            order = [names.index(name) for name in wanted]
+            order = [entry.features.index(name) for name in wanted]
             for device, reading in labeled:
                 yield tuple(reading.values[i] for i in order), str(reading.label), reading.measured_at, device
         if len(page) < PAGE_ENTRIES:
