@@ -30,6 +30,17 @@ def train(
     features: Annotated[
         str | None, typer.Option(help="The feature columns, separated by commas. Default: ZELADOR_FEATURES.")
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="With --csv: the column with the device; `none` for none. Default: guessed by its name."),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            help="With --csv: the column with the time; `row` for the order of the rows, `none` for none. "
+            "Default: guessed by its name."
+        ),
+    ] = None,
     metric: Annotated[
         str | None,
         typer.Option(help="The metric that ranks models: Accuracy, AUC, Recall, Precision, F1, Kappa or MCC."),
@@ -50,7 +61,7 @@ def train(
     from trainer.run.job import train as run
 
     registry = Registry.open(settings.registry)
-    dataset = _dataset(settings, csv, label, names)
+    dataset = _dataset(settings, csv, label, names, device, time)
     options = Options(
         run=new_run_id(),
         by=user(),
@@ -105,12 +116,14 @@ def _names(features: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (features or "").split(",") if name.strip())
 
 
-def _dataset(settings: Settings, csv: Path | None, label: str, features: tuple[str, ...]) -> Dataset:
+def _dataset(
+    settings: Settings, csv: Path | None, label: str, features: tuple[str, ...], device: str | None, time: str | None
+) -> Dataset:
     from trainer.dataset import from_csv, from_readings
 
     limits = settings.training.max_rows, settings.training.seed
     if csv is not None:
-        return from_csv(csv, features, label, *limits)
+        return from_csv(csv, features, label, *limits, device, time)
     import redis
 
     from zelador.buffer import connect_redis

@@ -282,7 +282,7 @@ def test_the_newest_predictions_and_devices_are_kept(writer: Writer, reader: Rea
 def test_labelled_readings_are_the_training_data(writer: Writer, client, settings: Settings) -> None:
     writer.append([entry("a", "b", label="yes"), entry("c"), entry("d", label="no")], [])
     found = list(labelled_readings(client, settings))
-    assert [label for _, label, _ in found] == ["yes", "yes", "no"]
+    assert [(label, device) for _, label, _, device in found] == [("yes", "d"), ("yes", "d"), ("no", "d")]
     assert found[0][0] == (1.0, 2.0, 3.0)
     other = settings.model_copy(update={"features": ("vibration", "lux")})
     assert next(labelled_readings(client, other))[0] == (3.0, 1.0)

@@ -16,10 +16,11 @@ PAGE_ENTRIES = 1_000
 _decode = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 
 
-def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple[tuple[float, ...], str, int]]:
-    """Yields (values in the order of `settings.features`, label, time in ms) of each labeled reading, oldest first.
+def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple[tuple[float, ...], str, int, str]]:
+    """Yields (values, label, time in ms, device) of each labeled reading, oldest first.
 
-    Skips readings that lack one of the features. Raises redis.RedisError.
+    The values are in the order of `settings.features`. Skips readings that lack one of the features.
+    Raises redis.RedisError.
     """
     key, start = Keys(settings.redis.prefix).readings, "-"
     wanted = settings.features
@@ -35,9 +36,11 @@ def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple
                 arrivals = _decode(data)
             except msgspec.DecodeError:
                 continue
-            for reading in (reading for arrival in arrivals for reading in arrival.readings):
-                if reading.label is not None:
-                    yield tuple(reading.values[i] for i in order), reading.label, reading.measured_at
+            for arrival in arrivals:
+                for reading in arrival.readings:
+                    if reading.label is not None:
+                        values = tuple(reading.values[i] for i in order)
+                        yield values, reading.label, reading.measured_at, arrival.device_id
         if len(page) < PAGE_ENTRIES:
             return
         start = f"({page[-1][0].decode()}"

@@ -122,7 +122,7 @@ def test_no_pycaret_is_needed_to_serve_any_of_them(trained: tuple[Path, dict]) -
 def test_labels_that_mean_nothing_are_not_flattered(tmp_path: Path) -> None:
     """Three classes at random: an honest evaluation comes out at chance."""
     draw = random.Random(3)
-    readings = [(tuple(draw.random() for _ in FEATURES), draw.choice("abc"), i) for i in range(900)]
+    readings = [(tuple(draw.random() for _ in FEATURES), draw.choice("abc"), i, "d") for i in range(900)]
     settings = Settings(registry={"url": str(tmp_path)}, training={"candidates": "lr,nb,dt"})
     dataset = from_readings(readings, FEATURES, 10_000, 7)
     options = Options(new_run_id(), "test", "Accuracy", ("lr", "nb", "dt"))
@@ -134,7 +134,7 @@ def test_labels_that_mean_nothing_are_not_flattered(tmp_path: Path) -> None:
 
 def test_a_stop_in_the_middle_leaves_no_process_and_says_so(tmp_path: Path) -> None:
     draw = np.random.default_rng(3)
-    readings = [(tuple(draw.random(3)), "ab"[i % 2], i) for i in range(3_000)]
+    readings = [(tuple(draw.random(3)), "ab"[i % 2], i, "d") for i in range(3_000)]
     settings = Settings(registry={"url": str(tmp_path)})
     registry, stop, options = Registry.open(tmp_path), Event(), Options(new_run_id(), "test", "F1")
     threading.Timer(4.0, stop.set).start()

@@ -83,13 +83,13 @@ def test_no_such_file(tmp_path: Path) -> None:
     ],
 )
 def test_data_that_cannot_be_learned_from(labels: list[str], says: str) -> None:
-    readings = [((float(i), 1.0), label, 1_000 + i) for i, label in enumerate(labels)]
+    readings = [((float(i), 1.0), label, 1_000 + i, "d") for i, label in enumerate(labels)]
     with pytest.raises(InvalidInput, match=says):
         check(from_readings(readings, ("lux", "temperature"), 1_000, 7), folds=5, holdout=0.3)
 
 
 def test_more_rows_than_the_limit_are_drawn_and_said() -> None:
-    readings = [((float(i),), "a" if i % 2 else "b", i) for i in range(100)]
+    readings = [((float(i),), "a" if i % 2 else "b", i, "d") for i in range(100)]
     dataset = from_readings(readings, ("lux",), max_rows=40, seed=7)
     assert len(dataset.labels) == 40
     assert "40 of 100 rows" in dataset.notes[0]

@@ -120,10 +120,12 @@ def test_no_more_rows_than_the_cap_and_it_is_said(table: Table) -> None:
 
 
 def test_readings_know_when_they_were_measured() -> None:
-    readings = [((1.0,), "x", 1_000), ((2.0,), " ", 9_000), ((3.0,), "y", 3_000)]
+    readings = [((1.0,), "x", 1_000, "m1"), ((2.0,), " ", 9_000, "m1"), ((3.0,), "y", 3_000, "m2")]
     found = from_readings(readings, ("a",), 100, seed=7)
     assert (found.first, found.last) == ("1970-01-01T00:00:01.000Z", "1970-01-01T00:00:03.000Z")
     assert found.labels == ("x", "y")
+    assert found.devices == ("m1", "m2")
+    assert found.times is not None and found.times.tolist() == [1_000, 3_000]
 
 
 @pytest.mark.parametrize(
