@@ -37,11 +37,16 @@ def evaluate(
         str | None,
         typer.Option(help="Of two classes, the one that Recall, Precision, F1 and PR-AUC are of. Default: the rarer."),
     ] = None,
-    device_column: Annotated[
-        str | None, typer.Option(help="The column that names the device. Default: one called device_id, machine, ….")
+    device: Annotated[
+        str | None,
+        typer.Option(help="With --csv: the column with the device; `none` for none. Default: guessed by its name."),
     ] = None,
-    time_column: Annotated[
-        str | None, typer.Option(help="The column with the time of measurement. Default: found by itself.")
+    time: Annotated[
+        str | None,
+        typer.Option(
+            help="With --csv: the column with the time; `row` for the order of the rows, `none` for none. "
+            "Default: guessed."
+        ),
     ] = None,
     keep: Annotated[bool, typer.Option(help="Keep the result with each model, for show, compare and the card.")] = True,
     home: Home = None,
@@ -60,7 +65,7 @@ def evaluate(
     if not names:
         raise InvalidInput("no model is selected; name one with --model, or run zelador models select NAME")
     features = tuple(dict.fromkeys(name for each in names for name in target.model(each)["features"]))
-    wanted = Wanted(features, label, device=device_column, time=time_column, context=True, strict=False)
+    wanted = Wanted(features, label, device=device, time=time, context=True, strict=False)
     rows = read_table(csv, settings_of(home), wanted)
     readings = [
         {name: value for name, value in zip(features, rows.row(place), strict=True) if value == value}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import secrets
-import time
 from pathlib import Path
+from time import monotonic
 from typing import Annotated
 
 import typer
@@ -24,10 +24,10 @@ def simulate(
     devices: Annotated[
         int, typer.Option(min=1, max=10_000, help="The number of devices to distribute the rows over.")
     ] = 5,
-    device_column: Annotated[
+    device: Annotated[
         str | None, typer.Option(help="The column that names the device. Default: the rows are distributed.")
     ] = None,
-    time_column: Annotated[
+    time: Annotated[
         str | None, typer.Option(help="The column to send as the time of measurement. Default: no time is sent.")
     ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Stop after this many readings.")] = None,
@@ -49,18 +49,18 @@ def simulate(
     if features:
         settings = settings.model_copy(update={"features": tuple(columns), "fields": {}})
     names = [f"device-{i}" for i in range(1, devices + 1)]
-    wanted = Wanted(tuple(columns), label, device=device_column, time=time_column)
+    wanted = Wanted(tuple(columns), label, device=device, time=time)
     rows = samples_of(csv, table_settings, wanted, names, lambda note: say(f"note: {note}", error=True))
     run = secrets.token_hex(4)
     source = itertools.cycle(rows) if loop else iter(rows)
     publisher = Devices(settings, stop, f"zelador-simulate-{run}")
-    started = time.monotonic()
+    started = monotonic()
 
     def message(number: int, sample: Sample) -> object:
         return publisher.message(sample, f"{run}-{number}", with_label=label is not None)
 
     def is_over() -> bool:
-        return seconds is not None and time.monotonic() - started >= seconds
+        return seconds is not None and monotonic() - started >= seconds
 
     messages = (message(i, s) for i, s in enumerate(itertools.islice(source, count)))
     try:
@@ -68,7 +68,7 @@ def simulate(
         publisher.finish(30.0)
     finally:
         publisher.close()
-    elapsed_s = time.monotonic() - started
+    elapsed_s = monotonic() - started
     if as_json:
         print_json({"published": published, "acknowledged": publisher.acknowledged, "seconds": round(elapsed_s, 2)})
     else:

@@ -49,12 +49,16 @@ def train(
     devices: Annotated[
         str | None, typer.Option(help="Only rows of these devices, separated by commas. Default: all.")
     ] = None,
-    device_column: Annotated[
+    device: Annotated[
         str | None,
-        typer.Option(help="With --csv: the column that names the device. Default: one called device_id, machine, …."),
+        typer.Option(help="With --csv: the column with the device; `none` for none. Default: guessed by its name."),
     ] = None,
-    time_column: Annotated[
-        str | None, typer.Option(help="With --csv: the column with the time of measurement. Default: found by itself.")
+    time: Annotated[
+        str | None,
+        typer.Option(
+            help="With --csv: the column with the time; `row` for the order of the rows, `none` for none. "
+            "Default: guessed."
+        ),
     ] = None,
     metric: Annotated[
         str | None,
@@ -82,7 +86,7 @@ def train(
         from trainer.dataset import from_table
         from zelador.table import Wanted
 
-        wanted = Wanted(_names(features) or None, label, device=device_column, time=time_column, context=True)
+        wanted = Wanted(_names(features) or None, label, device=device, time=time, context=True)
         dataset = from_table(csv, settings, wanted, choice)
     else:
         dataset = _from_buffer(settings, _names(features) or settings.features, choice)

@@ -28,8 +28,8 @@ Mask = NDArray[np.bool_]
 class Dataset:
     """`rows` is (n, features), with NaN for a missing value; `labels` has one text for each row.
 
-    `first` and `last` are times of measurement, ISO 8601; None if they are not known. `devices` and `times`
-    (milliseconds since 1970 UTC) are those of each row, if they are known.
+    `devices` has the name of each row's device, `times` the time of its measurement in ms; None if they are not known.
+    `first` and `last` are the ends of the times, ISO 8601; None if they are not known, or not times of the calendar.
     """
 
     rows: NDArray[np.float64]
@@ -40,7 +40,7 @@ class Dataset:
     last: str | None = None
     notes: tuple[str, ...] = field(default=())
     devices: tuple[str, ...] | None = None
-    times: tuple[int, ...] | None = None
+    times: NDArray[np.int64] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -131,9 +131,10 @@ def from_table(path: Path, settings: Settings, wanted: Wanted, choice: Choice) -
             "can feed a model of these data; map the columns in ZELADOR_FIELDS, or change ZELADOR_FEATURES"
         )
     matrix = np.frombuffer(rows.values, dtype=np.float64).reshape(len(rows), len(rows.features)).copy()
+    ranges = Ranges.of(settings, rows.features)
     return select(
         matrix, rows.labels, rows.features, path.name, choice,
-        devices=rows.devices, times=rows.times, ranges=Ranges.of(settings, rows.features), notes=notes,
+        devices=rows.devices, times=rows.times, calendar=rows.calendar, ranges=ranges, notes=notes,
     )  # fmt: skip
 
 
@@ -188,10 +189,13 @@ def assemble(
     *,
     devices: Sequence[str] | None = None,
     times: Sequence[int] | None = None,
+    calendar: bool = True,
 ) -> Dataset:
     """A data set of at most `max_rows` of these rows, drawn by class; `times` in ms."""
     matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(features))
-    return select(matrix, labels, features, source, Choice(max_rows, seed), devices=devices, times=times)
+    return select(
+        matrix, labels, features, source, Choice(max_rows, seed), devices=devices, times=times, calendar=calendar
+    )
 
 
 def select(
@@ -203,6 +207,7 @@ def select(
     *,
     devices: Sequence[str] | None = None,
     times: Sequence[int] | None = None,
+    calendar: bool = True,
     ranges: Ranges | None = None,
     notes: Sequence[str] = (),
 ) -> Dataset:
@@ -228,8 +233,11 @@ def select(
     matrix = matrix[places]
     if missing := int(np.isnan(matrix).sum()):
         said.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
-    kept_times = tuple(int(times[at]) for at in places) if times is not None else None
-    first, last = (iso(min(kept_times)), iso(max(kept_times))) if kept_times else (None, None)
+    kept_times = None if times is None else np.array(times, dtype=np.int64)[places]
+    first: str | None = None
+    last: str | None = None
+    if kept_times is not None and len(kept_times) and calendar:
+        first, last = iso(int(kept_times.min())), iso(int(kept_times.max()))
     return Dataset(
         matrix,
         tuple(texts[places].tolist()),

@@ -16,8 +16,7 @@ from admin.document.problems import responses
 from admin.services import Held
 from operations.acts import evaluations as acts
 from registry.evaluation.side_by_side import Evaluation
-from zelador.errors import InvalidInput
-from zelador.table.times import milliseconds
+from zelador.table.times import times_of
 
 router = APIRouter(route_class=Route, prefix="/v1/evaluations", tags=["models"])
 
@@ -105,16 +104,14 @@ class WantedEvaluation(BaseModel):
     **needs("operator", large_body=True),
 )
 def evaluate(wanted: WantedEvaluation, services: Held, actor: Acting) -> Evaluation:
-    times = None if wanted.times is None else [milliseconds(each) for each in wanted.times]
-    if times is not None and None in times:
-        raise InvalidInput(f"times[{times.index(None)}]: {wanted.times[times.index(None)]!r} is no time")  # type: ignore[index]
+    times = None if wanted.times is None else times_of(wanted.times)[0]
     rows = acts.Labeled(
         wanted.readings,
         wanted.labels,
         wanted.source,
         wanted.digest or hashlib.sha256(msgspec.json.encode([wanted.readings, wanted.labels])).hexdigest(),
         wanted.devices,
-        None if times is None else [each for each in times if each is not None],
+        times,
         wanted.notes,
     )
 

@@ -19,6 +19,8 @@ DEVICE_NAMES = ("device_id", "device", "machine_id", "machine", "asset_id", "ass
 TIME_NAMES = ("ts", "time", "timestamp", "datetime", "date_time", "date", "measured_at")
 ROW_NUMBERS = ("", "index", "row", "row_id", "unnamed: 0", "__index_level_0__", "id")
 SAMPLE_ROWS = 50
+MAX_LOOKED_AT = 100  # columns
+NONE, ROW = "none", "row"  # instead of the name of a column
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +100,26 @@ def _is_feature(name: str) -> bool:
     return name.casefold() not in (*ROW_NUMBERS, *DEVICE_NAMES, *TIME_NAMES)
 
 
-def device_column(table: Table, named: str | None, taken: Sequence[int]) -> int | None:
-    """The column that says which device sent a row; None if there is none. `named` must be there."""
-    if named is not None:
-        return place_of(table, named, "--device-column")
-    return _by_name(table, DEVICE_NAMES, taken)
+def device_column(table: Table, asked: str | None, taken: Sequence[int]) -> int | None:
+    """The column that says which device sent a row: `asked`, or guessed by its name. `none` takes none."""
+    if asked == NONE:
+        return None
+    return _by_name(table, DEVICE_NAMES, taken) if asked is None else place_of(table, asked, "--device, or none")
 
 
-def time_column(table: Table, named: str | None, taken: Sequence[int]) -> int | None:
-    """The column with the time of measurement: by name, else the first whose cells are all dates with a time."""
-    if named is not None:
-        return place_of(table, named, "--time-column")
-    places = [place for place in range(len(table.columns)) if place not in taken][:100]
-    sample = dict(zip(places, _sample(table, places), strict=True))
+def time_column(table: Table, asked: str | None, taken: Sequence[int]) -> int | None:
+    """The column with the time of measurement: `asked`, or guessed by its name, or the first that has dates and times.
+    `none` and `row` take none.
+    """
+    if asked in (NONE, ROW):
+        return None
+    if asked is not None:
+        return place_of(table, asked, "--time, or row, or none")
     by_name = _by_name(table, TIME_NAMES, taken)
-    if by_name is not None and by_name in sample:
+    if by_name is not None:
         return by_name
-    for place, cells in sample.items():
+    places = [place for place in range(len(table.columns)) if place not in taken][:MAX_LOOKED_AT]
+    for place, cells in zip(places, _sample(table, places), strict=True):
         known = [cell for cell in cells if isinstance(cell, str) and cell]
         if known and len(known) == len(cells) and all(looks_like_time(cell) and len(cell) > 10 for cell in known):
             return place

@@ -13,10 +13,10 @@ from pathlib import Path
 from zelador.errors import InvalidInput
 from zelador.messages.labels import label_text
 from zelador.settings import Settings
-from zelador.table.columns import device_column, feature_column, features_of, time_column
+from zelador.table.columns import ROW, device_column, feature_column, features_of, time_column
 from zelador.table.numbers import Cell, Style, Votes, is_missing, number
 from zelador.table.table import Table, open_table, place_of
-from zelador.table.times import milliseconds
+from zelador.table.times import times_of
 
 MAX_VALUES = 100_000_000  # numbers held: 8 bytes each
 COMMA_WHOLE = re.compile(r"[+-]?\d+,0*", re.ASCII)
@@ -27,8 +27,8 @@ WORDS_NAMED = 5
 class Wanted:
     """What to read. `features` None: the settings', or the numbers of the table if it has none of them.
 
-    `device` and `time` name columns; None looks for them if `context` is set. `strict`: a cell that is no number
-    refuses the table; otherwise its row has a fault.
+    `device` and `time` name columns; `none` takes none, and the time `row` is the order of the rows. With `context`, None
+    guesses them. `strict`: a cell that is no number refuses the table; otherwise its row has a fault.
     """
 
     features: tuple[str, ...] | None = None
@@ -43,7 +43,8 @@ class Wanted:
 @dataclass(slots=True)
 class Rows:
     """`values` has the features of each row, one row after the other, NaN for a missing value. `labels` has None for
-    a row without a label. `times` are in milliseconds since 1970 UTC. `faults` says why a row has no values, by place.
+    a row without a label. `times` are in milliseconds since 1970 UTC; if they are not `calendar`, they only order the
+    rows. `faults` says why a row has no values, by place.
     """
 
     source: str
@@ -53,6 +54,7 @@ class Rows:
     labels: list[str | None] = field(default_factory=list)
     devices: list[str] | None = None
     times: array[int] | None = None
+    calendar: bool = False
     kept: list[list[Cell]] = field(default_factory=list)
     faults: dict[int, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -92,17 +94,42 @@ def read_table(path: Path, settings: Settings, wanted: Wanted) -> Rows:
             f"features: {', '.join(features)}"
         )
     rows = Rows(path.name, features, notes=notes)
-    rows.devices = None if device is None else []
-    rows.times = None if time is None else array("q")
     reader = _Reader(table, rows, wanted, _style(table, taken[: len(columns)]), [column.scale for column in columns])
     reader.read(taken[: len(columns)], label, device, time, kept)
-    if rows.times is not None and len(rows.times) < len(rows):
-        assert time is not None  # noqa: S101
-        if wanted.time is not None:
-            raise InvalidInput(f"{path}: {wanted.time!r} has cells that are no time, such as {reader.no_time!r}")
-        rows.times = None
-        notes.append(f"the times in {table.columns[time]!r} are not used: {reader.no_time!r} is none")
+    if device is not None:
+        rows.devices = _devices(table.columns[device], reader.devices, rows, wanted.device is not None)
+    if time is not None:
+        _set_times(table.columns[time], reader.times, rows, path, wanted.time is not None)
+    elif wanted.time == ROW:
+        rows.times = array("q", range(len(rows)))
+        notes.append("the order of the rows stands for the time")
     return rows
+
+
+def _devices(column: str, names: list[str], rows: Rows, asked: bool) -> list[str] | None:
+    """A name for nearly each row is no device, unless someone asked for that column."""
+    if not asked and len(set(names)) > len(names) / 2:
+        rows.notes.append(f"the column {column!r} names no devices: nearly each row has a value of its own")
+        return None
+    rows.notes.append(f"the device is the column {column!r}")
+    return names
+
+
+def _set_times(column: str, cells: list[Cell], rows: Rows, path: Path, asked: bool) -> None:
+    """A column that was only guessed may hold no times. Rows without a label need none."""
+    needed = [place for place, label in enumerate(rows.labels) if label is not None] or range(len(rows))
+    try:
+        found, calendar = times_of([cells[place] for place in needed])
+    except InvalidInput as error:
+        if asked:
+            raise InvalidInput(f"{path}, column {column!r}: {error}; name another with --time, or none") from None
+        rows.notes.append(f"the column {column!r} is not taken for the time: {error}")
+        return
+    rows.times = array("q", bytes(8 * len(rows)))
+    for place, moment in zip(needed, found, strict=True):
+        rows.times[place] = moment
+    rows.calendar = calendar
+    rows.notes.append(f"the time is the column {column!r}")
 
 
 def _place(column: object) -> int:
@@ -130,7 +157,8 @@ class _Reader:
         self._scales = scales
         self._words: Counter[str] = Counter()  # taken as missing
         self._bad_labels: list[int] = []
-        self.no_time: Cell = None
+        self.devices: list[str] = []
+        self.times: list[Cell] = []
 
     def read(self, features: Sequence[int], label: int | None, device: int | None, time: int | None,
              kept: Sequence[int]) -> None:  # fmt: skip
@@ -142,15 +170,11 @@ class _Reader:
             if label is not None:
                 rows.labels.append(self._label(line, cells[at]))
                 at += 1
-            if device is not None and rows.devices is not None:
-                rows.devices.append(str(label_or_blank(cells[at])))
+            if device is not None:
+                self.devices.append(label_or_blank(cells[at]))
                 at += 1
-            if time is not None and rows.times is not None:
-                moment = milliseconds(cells[at])
-                if moment is not None:
-                    rows.times.append(moment)
-                elif self.no_time is None:
-                    self.no_time = cells[at] or "an empty cell"
+            if time is not None:
+                self.times.append(cells[at])
                 at += 1
             if kept:
                 rows.kept.append(cells[at:])

@@ -47,7 +47,7 @@ def samples_of(
             if labeled_only:
                 continue
         device = rows.devices[place] if rows.devices else devices[len(samples) % len(devices)]
-        moment = None if rows.times is None else _iso(rows.times[place])
+        moment = None if rows.times is None or not rows.calendar else _iso(rows.times[place])
         samples.append(Sample(device, dict(zip(rows.features, values, strict=True)), label or "", moment))
     if refused:
         note(f"{refused} of {len(rows)} rows are left out: {example}")

@@ -128,7 +128,8 @@ def test_readings_know_when_they_were_measured_and_by_whom() -> None:
     readings = [((1.0,), "x", 1_000, "m1"), ((2.0,), " ", 9_000, "m1"), ((3.0,), "y", 3_000, "m2")]
     found = from_readings(readings, ("a",), Choice())
     assert (found.first, found.last) == ("1970-01-01T00:00:01.000Z", "1970-01-01T00:00:03.000Z")
-    assert (found.labels, found.devices, found.times) == (("x", "y"), ("m1", "m2"), (1_000, 3_000))
+    assert (found.labels, found.devices) == (("x", "y"), ("m1", "m2"))
+    assert found.times is not None and found.times.tolist() == [1_000, 3_000]
 
 
 def test_labels_of_readings_that_were_stored_in_another_form_are_one_class() -> None:
@@ -182,3 +183,49 @@ def test_the_fewest_rows_reach_every_fold_and_the_hold_out(folds: int, holdout: 
     held = (need := fewest_rows(folds, holdout)) * holdout
     assert held >= 1
     assert need - held >= folds
+
+
+TABLE = """machine,date,a,label
+m1,2026-01-02,1,x
+m1,2026-01-01,2,y
+m2,2026-01-03,3,x
+m2,2026-01-03,3,x
+m2,soon,4,
+"""
+
+
+def test_device_and_time_that_were_guessed_are_said(table: Table) -> None:
+    found = read(table(TABLE), ("a",))
+    assert found.devices == ("m1", "m1", "m2", "m2")
+    assert found.times is not None and ((found.times - found.times.min()) // 86_400_000).tolist() == [1, 0, 2, 2]
+    assert (found.first, found.last) == ("2026-01-01T00:00:00.000Z", "2026-01-03T00:00:00.000Z")
+    assert found.notes[:2] == ("the device is the column 'machine'", "the time is the column 'date'")
+
+
+def context(path: Path, device: str | None = None, time: str | None = None) -> Dataset:
+    return from_table(path, Settings(features=("a",)), Wanted(("a",), "label", device=device, time=time, context=True),
+                      Choice())  # fmt: skip
+
+
+def test_none_takes_none_and_row_takes_the_order(table: Table) -> None:
+    bare = context(table(TABLE), "none", "none")
+    assert (bare.devices, bare.times, bare.first) == (None, None, None)
+    ordered = context(table(TABLE), "none", "row")
+    assert ordered.times is not None and ordered.times.tolist() == [0, 1, 2, 3]
+    assert ordered.first is None
+    assert "the order of the rows stands for the time" in ordered.notes
+
+
+def test_a_guessed_time_that_is_none_is_left_and_one_that_was_asked_for_is_refused(table: Table) -> None:
+    path = table("date,a,label\nmonday,1,x\ntuesday,2,y\n")
+    assert context(path).times is None
+    assert "the column 'date' is not taken for the time: 'monday'" in context(path).notes[0]
+    with pytest.raises(InvalidInput, match=r"column 'date': 'monday' is not a time .* --time, or none"):
+        context(path, time="date")
+
+
+def test_a_device_for_each_row_is_no_device(table: Table) -> None:
+    path = table("device,a,label\n" + "".join(f"r{i},{i},x\n" for i in range(9)))
+    assert context(path).devices is None
+    assert "names no devices" in context(path).notes[0]
+    assert context(path, device="device").devices is not None
