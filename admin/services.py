@@ -8,8 +8,11 @@ from typing import Annotated
 import redis
 from fastapi import Depends, Request
 
+from admin.access.attempts import Attempts
+from admin.access.sessions import Sessions
 from admin.classifiers import Classifiers
 from operations.audit_log import AuditFile, open_audit_file
+from operations.key_file import KeyFile
 from operations.views.stream import Recent
 from registry.registry import Registry
 from registry.restored.watch import Watch
@@ -34,6 +37,9 @@ class Services:
     audit: AuditFile
     recent: Recent
     writes: WriteProbe
+    keys: KeyFile
+    attempts: Attempts
+    sessions: Sessions
 
     @property
     def prefix(self) -> str:
@@ -46,6 +52,7 @@ def make_services(settings: Settings) -> Services:
     client = connect_redis(settings.redis)
     prefix = settings.redis.prefix
     registry = Registry.open(settings.registry)
+    keys = KeyFile(settings.api.keys_file)
     return Services(
         settings,
         registry,
@@ -58,6 +65,9 @@ def make_services(settings: Settings) -> Services:
         open_audit_file(settings.api),
         Recent(client, prefix),
         WriteProbe(client, prefix),
+        keys,
+        Attempts(settings.api.failure_delay_s),
+        Sessions(client, prefix, keys),
     )
 
 

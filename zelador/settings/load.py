@@ -51,6 +51,9 @@ def environment(settings: Settings) -> dict[str, str]:
             values["ZELADOR_FEATURES"] = ",".join(value)
         elif name == "fields":
             values["ZELADOR_FIELDS"] = json.dumps(value)
+        elif value is None or isinstance(value, str):
+            if value is not None:
+                values[f"ZELADOR_{name}".upper()] = value
         else:
             for key, inner in value.items():
                 if inner is not None:

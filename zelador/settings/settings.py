@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     Field,
@@ -36,6 +37,11 @@ class Settings(BaseSettings):
 
     features: Annotated[tuple[str, ...], NoDecode] = ("lux", "temperature", "vibration")
     fields: dict[str, FieldSettings] = Field(default_factory=dict, validate_default=True)
+    plant: str = Field(default="", max_length=80, description="Name of the plant, shown in the console.")
+    time_zone: str | None = Field(
+        default=None,
+        description="Time zone of the plant, such as America/Sao_Paulo, for the console. None: this machine's.",
+    )
     mqtt: MqttSettings = MqttSettings()
     redis: RedisSettings = RedisSettings()
     topics: TopicSettings = TopicSettings()
@@ -54,6 +60,16 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return names(value)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        if name:
+            try:
+                ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                raise ValueError(f"{name!r} is no time zone; take one such as America/Sao_Paulo or UTC") from None
+        return name or None
 
     @model_validator(mode="before")
     @classmethod
