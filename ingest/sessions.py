@@ -11,6 +11,7 @@ import time
 import redis
 
 from zelador.buffer.keys import Keys
+from zelador.clock import now_ms
 from zelador.ledger import LOST_AT, LOST_SESSIONS, LostSessions
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class SessionRecord:
 
     def remark(self) -> str | None:
         """For /readyz: what was lost lately."""
-        return LostSessions(1, self._last_at, time.time_ns() // 1_000_000).remark() if self._last_at else None
+        return LostSessions(1, self._last_at, now_ms()).remark() if self._last_at else None
 
     def _begin(self, present: bool) -> None:
         """Compares with what an earlier process left: a session that it had and we do not find was lost meanwhile."""
@@ -60,7 +61,7 @@ class SessionRecord:
         self._begun = True
 
     def _count(self, losses: int) -> None:
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         with self._client.pipeline(transaction=True) as pipeline:
             pipeline.hincrby(self._ledger, LOST_SESSIONS, losses)
             pipeline.hset(self._ledger, LOST_AT, now)

@@ -19,7 +19,7 @@ from registry.collect import Collected, collect
 from registry.errors import UploadCollected
 from registry.index import Index
 from registry.listing import Listing, Query
-from registry.log.commit import Log, now
+from registry.log.commit import Log
 from registry.log.state import Model, Selection, State, etag
 from registry.model import golden
 from registry.model.artefact import PIPELINE, Upload, manifest_of, open_classifier, pack, serving_file
@@ -33,6 +33,7 @@ from registry.run_document import RunDocument
 from registry.run_files import RunFiles
 from registry.signing import Keyring
 from registry.store import Store, open_store
+from zelador.clock import now_iso
 from zelador.errors import InvalidInput, NotFound, Unavailable
 from zelador.settings import RegistrySettings
 
@@ -64,7 +65,7 @@ class Registry(Changes):
         self._payload = Payload(store, self._keyring)
         self._runs = RunFiles(store, self._keyring, self._payload)
         self._passed = PassedModels(store, self._keyring)
-        self._index = Index(store)
+        self._index = Index(store, self._keyring)
         self._listing = Listing()
 
     @classmethod
@@ -133,7 +134,7 @@ class Registry(Changes):
         """
         self._check_free(name)
         files = pack(upload, name)
-        return self.add(name, files, manifest_of(upload, name, files, now()), by=by, why=why, token=token)
+        return self.add(name, files, manifest_of(upload, name, files, now_iso()), by=by, why=why, token=token)
 
     def add(
         self,
@@ -164,7 +165,7 @@ class Registry(Changes):
         passed: bool,
     ) -> Model:
         """Registers a model. `place` writes the payload; it is called again if a collection condemned the upload."""
-        saved = msgspec.structs.replace(saved, name=check_name(name), saved_at=now())
+        saved = msgspec.structs.replace(saved, name=check_name(name), saved_at=now_iso())
         check_manifest(saved)
         metadata = dict(saved.metadata)
         tags = list(metadata.pop("tags", None) or [])

@@ -11,6 +11,7 @@ from typing import Any
 import redis
 
 from zelador.buffer.keys import Keys
+from zelador.clock import now_ms
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class Heartbeat:
         self._name = f"{service}:{instance}"
         self._key = Keys(prefix).worker(service, instance)
         self._index = Keys(prefix).workers
-        self._fixed = {"service": service, "instance": instance, "pid": os.getpid(), "started_at": _now()}
+        self._fixed = {"service": service, "instance": instance, "pid": os.getpid(), "started_at": now_ms()}
         self._next = 0.0
         self._said: dict[str, Any] = {}
         self.refusal: str | None = None  # the error, if Redis refused to write the last one
@@ -38,7 +39,7 @@ class Heartbeat:
         if now < self._next and facts == self._said:
             return
         self._next, self._said = now + EVERY_S, facts
-        at = _now()
+        at = now_ms()
         values = {**self._fixed, "at": at, **{key: _text(value) for key, value in facts.items()}}
         try:
             with self._client.pipeline(transaction=False) as pipeline:
@@ -81,10 +82,6 @@ def broker_dropped(found: Sequence[Mapping[str, str]]) -> int | None:
     """The number of messages that the broker dropped, as the ingesters received it; None if it is not known."""
     dropped = [int(worker["broker_dropped"]) for worker in found if worker.get("broker_dropped", "").isdecimal()]
     return max(dropped) if dropped else None
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _text(value: object) -> str:

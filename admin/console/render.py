@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from admin.console import charts
 from admin.console.language import Language
 from admin.console.static_files import static_file
-from admin.console.words import feature_text, label_text
+from admin.console.words import STATES, device_why, feature_text, label_text
 
 FOLDER = Path(__file__).parent
 ICONS = FOLDER / "icons"
@@ -62,6 +62,8 @@ class Renderer:
             label=lambda text: label_text(language, text),
             feature=lambda name: feature_text(language, name),
             fraction=language.fraction,
+            device_state=lambda state: language.text(STATES.get(state, state)),
+            device_why=lambda device, names: device_why(language, device, names),
         )
         found.globals.update(
             icon=icon, static=lambda name: static_file(name).url, charts=charts, language=language, plant=self.plant

@@ -1,4 +1,4 @@
-"""The state of the plant at one moment: flow, ledger, workers, selection, and what each device's last prediction says.
+"""The state of the plant at one moment: flow, ledger, workers, selection, and the devices that are not OK.
 
 A snapshot is shared by everyone who asks within CURRENT_S, however many look. What cannot be read is None, never 0.
 """
@@ -15,11 +15,14 @@ from typing import Any
 import redis
 
 from operations.views import rollout
+from operations.views.devices import Devices, DeviceView
 from registry.facts import Selection, describe_selection
-from registry.log.state import Model, State
+from registry.log.state import Model
+from registry.log.state import State as RegistryState
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from zelador import heartbeat
+from zelador.alarms.state import State
 from zelador.buffer.keys import Keys
 from zelador.errors import ZeladorError
 from zelador.ledger import LedgerReader, LedgerSnapshot
@@ -27,20 +30,8 @@ from zelador.ledger import LedgerReader, LedgerSnapshot
 log = logging.getLogger(__name__)
 
 CURRENT_S = 0.4
-MAX_DEVICES = 5_000  # that a snapshot looks at, the most recently heard first
-FIELDS = ("label", "confidence", "predicted_at")
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceNow:
-    """A device, and its last prediction. `heard_at` is in ms since 1970 UTC."""
-
-    device_id: str
-    heard_at: int
-    label: str | None
-    confidence: float | None
-    predicted_at: str | None
-    needs_maintenance: bool
+MAX_DEVICES = 12  # that are not OK, in a snapshot
+NOT_OK: tuple[State, ...] = ("alarm", "unknown", "suspect", "acknowledged", "shelved")  # in the order of need
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +59,22 @@ class PlantView:
     ingesters: tuple[Ingester, ...] | None
     trainers: int | None
     device_count: int | None
-    devices: tuple[DeviceNow, ...] | None
+    counts: Mapping[State, int] | None  # devices by state; those without a classified reading are in none
+    not_ok: tuple[DeviceView, ...] | None  # those that need someone first, then those that someone has
 
     @property
-    def in_need(self) -> tuple[DeviceNow, ...]:
-        """The devices whose last prediction asks for a person, the longest so first."""
-        found = [device for device in self.devices or () if device.needs_maintenance]
-        return tuple(sorted(found, key=lambda device: (device.predicted_at or "", device.device_id)))
+    def alarms(self) -> int:
+        return 0 if self.counts is None else self.counts["alarm"]
+
+    @property
+    def in_alarm(self) -> tuple[DeviceView, ...]:
+        """The devices in alarm that are shown, the newest first."""
+        return tuple(device for device in self.not_ok or () if device.state == "alarm")
+
+    @property
+    def is_fleet_silent(self) -> bool:
+        """True if nothing arrives from any device: one event, not one for each."""
+        return any(device.state == "unknown" and device.reason == "fleet" for device in self.not_ok or ())
 
     @property
     def live(self) -> int | None:
@@ -105,6 +105,7 @@ class PlantReader:
         self._watch = watch
         self._client = client
         self._ledger = ledger
+        self._devices = Devices(client, prefix)
         self._prefix = prefix
         self._keys = Keys(prefix)
         self._clock = clock
@@ -120,7 +121,7 @@ class PlantReader:
             return self._kept[1]
 
     def _read(self) -> PlantView:
-        state: State | None = None
+        state: RegistryState | None = None
         trouble = self._watch.trouble
         try:
             state = self._registry.sync()
@@ -131,14 +132,19 @@ class PlantReader:
         positive, labels = positive_label(model), labels_of(model)
         ledger: LedgerSnapshot | None = None
         beats: list[dict[str, str]] | None = None
-        devices: tuple[tuple[DeviceNow, ...], int] | None = None
+        counts: Mapping[State, int] | None = None
+        not_ok: tuple[DeviceView, ...] | None = None
+        total: int | None = None
         try:
             ledger = self._ledger.standing()
             beats = heartbeat.workers(self._client, self._prefix)
-            devices = self._devices(positive)
+            counts = self._devices.counts()
+            not_ok = tuple(self._devices.page(MAX_DEVICES, 0, NOT_OK)[0])
+            found: Any = self._client.zcard(self._keys.devices)
+            total = int(found)
         except (redis.RedisError, OSError) as error:
             log.debug("Redis does not answer: %s", error)
-            ledger = beats = devices = None
+            ledger = beats = counts = not_ok = total = None
         inference = None if beats is None else [beat for beat in beats if beat.get("service") == "inference"]
         return PlantView(
             at=time.time_ns() // 1_000_000,
@@ -152,19 +158,10 @@ class PlantReader:
             connected_workers=None if inference is None else sum(bool(beat.get("connected_at")) for beat in inference),
             ingesters=None if beats is None else tuple(_ingester(b) for b in beats if b.get("service") == "ingest"),
             trainers=None if beats is None else sum(beat.get("service") == "trainer" for beat in beats),
-            device_count=None if devices is None else devices[1],
-            devices=None if devices is None else devices[0],
+            device_count=total,
+            counts=counts,
+            not_ok=not_ok,
         )
-
-    def _devices(self, positive: str | None) -> tuple[tuple[DeviceNow, ...], int]:
-        heard: Any = self._client.zrevrange(self._keys.devices, 0, MAX_DEVICES - 1, withscores=True)
-        with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.zcard(self._keys.devices)
-            for device, _ in heard:
-                pipeline.hmget(self._keys.device(device.decode("utf-8", "replace")), FIELDS)
-            total, *rows = pipeline.execute()
-        found = tuple(_device(name, int(at), row, positive) for (name, at), row in zip(heard, rows, strict=True))
-        return found, int(total)
 
 
 def positive_label(model: Model | None) -> str | None:
@@ -181,18 +178,6 @@ def positive_label(model: Model | None) -> str | None:
 def labels_of(model: Model | None) -> tuple[str, ...]:
     found = None if model is None else model.metadata.get("classes")
     return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
-
-
-def _device(name: bytes, heard_at: int, row: list[bytes | None], positive: str | None) -> DeviceNow:
-    label, confidence, at = (None if value is None else value.decode("utf-8", "replace") for value in row)
-    return DeviceNow(
-        name.decode("utf-8", "replace"),
-        heard_at,
-        label,
-        float(confidence) if confidence else None,
-        at or None,
-        label is not None and label == positive,
-    )
 
 
 def _ingester(beat: Mapping[str, str]) -> Ingester:

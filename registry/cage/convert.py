@@ -13,8 +13,8 @@ from typing import Any
 from registry.bundle import bundle
 from registry.cage.wire import Convert, Converted
 from registry.functions import upload_of
-from registry.log.commit import now
 from registry.model.artefact import manifest_of, pack
+from zelador.clock import now_iso
 from zelador.errors import InvalidInput
 
 
@@ -29,7 +29,7 @@ def convert(request: Convert) -> Converted:
         metadata["features"] = request.features
     upload = upload_of(model, metadata)
     files = pack(upload, request.name)
-    return Converted(bundle.pack(manifest_of(upload, request.name, files, now()), files))
+    return Converted(bundle.pack(manifest_of(upload, request.name, files, now_iso()), files))
 
 
 def _load(data: bytes, name: str) -> tuple[Any, list[str]]:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from registry.log.commit import now
-from registry.names import check_new_name
+from registry.names import check_new_names
 from registry.registry import Registry
 from registry.run_document import Candidate, RunDocument, TrainedModel, in_order
 from trainer.compare.leaderboard import MODEL_TYPES
@@ -19,6 +18,7 @@ from trainer.dataset import Dataset, check
 from trainer.run import request
 from trainer.run.process import Cancelled, Child, RunFailed
 from trainer.run.request import Request, RunFacts
+from zelador.clock import now_iso
 from zelador.errors import InvalidInput, ZeladorError
 from zelador.settings import Settings
 
@@ -64,7 +64,7 @@ def train(
         "by": options.by,
         "metric": options.metric,
         "notes": options.notes,
-        "started_at": now(),
+        "started_at": now_iso(),
         "rows": len(dataset.labels),
         "data": dataset.facts(),
         "features": list(dataset.features),
@@ -93,7 +93,7 @@ def train(
         _note_failure(registry, document, error)
         raise
     document["state"] = "done"
-    document["ended_at"] = now()
+    document["ended_at"] = now_iso()
     document["seconds"] = {**result.seconds, "total": round(time.perf_counter() - started, 1)}
     document["classes"] = result.classes
     document["train_rows"] = result.train_rows
@@ -108,11 +108,7 @@ def _check_options(options: Options, registry: Registry) -> None:
     """Checks the options before any time is spent. Raises InvalidInput, DuplicateName."""
     if unknown := [name for name in options.candidates or () if name not in MODEL_TYPES]:
         raise InvalidInput(f"there is no candidate {unknown[0]!r}; choose from {', '.join(MODEL_TYPES)}")
-    if twice := [name for name in options.names if options.names.count(name) > 1]:
-        raise InvalidInput(f"names: {twice[0]!r} is named twice; each model needs a name of its own")
-    taken = registry.sync().models
-    for name in options.names:
-        check_new_name(name, (*taken, *(other for other in options.names if other != name)))
+    check_new_names(options.names, registry.sync().models)
 
 
 def _collect(registry: Registry) -> None:
@@ -127,7 +123,7 @@ def _note_failure(registry: Registry, document: RunDocument, error: BaseExceptio
     """Writes the end of a failed run. A registry that cannot be written must not hide why the run failed."""
     document["state"] = "cancelled" if isinstance(error, Cancelled) else "failed"
     document["error"] = str(error)
-    document["ended_at"] = now()
+    document["ended_at"] = now_iso()
     try:
         registry.put_run(document["run"], document)
     except (ZeladorError, OSError) as trouble:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from registry.log.commit import now
 from registry.model import manifest
 from registry.model.artefact import manifest_of, pack
 from registry.model.manifest import Feature
@@ -25,6 +24,7 @@ from trainer.evaluate.split import Split
 from trainer.run import request as requests
 from trainer.run.events import Result
 from trainer.run.request import Request
+from zelador.clock import now_iso
 
 PACKAGES = ("pycaret", "scikit-learn", "numpy", "pandas", "lightgbm", "skl2onnx", "onnxmltools", "onnxruntime", "skops")
 
@@ -121,7 +121,7 @@ def _pack(
     }
     packed = upload(pipeline, split, features, facts, request.seed)
     files = pack(packed, scored.model_type)
-    described = manifest_of(packed, scored.model_type, files, now())
+    described = manifest_of(packed, scored.model_type, files, now_iso())
     _write(folder, {**files, manifest.FILE: manifest.encode(described)})
     found = described.metadata
     return Candidate(

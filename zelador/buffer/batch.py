@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from zelador.buffer.entry import frame, packed_request
 from zelador.buffer.keys import GROUP, Keys
 from zelador.messages import Arrival, encode_json
 from zelador.settings import Settings
@@ -19,7 +20,6 @@ BEGINNING = 65_536  # bytes stored of a payload that is too large to be accepted
 MAX_KNOWN = 96  # bytes of device and id that are stored to detect repeats; for longer ones a digest is stored
 
 _packed = msgspec.msgpack.Encoder().encode
-_unpacked: Callable[[bytes], list[Any]] = msgspec.msgpack.Decoder(list[Any]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +119,13 @@ def append_arguments(
         arrival = asked
         if asked.response_topic is not None:
             arrival = msgspec.structs.replace(asked, response_topic=None, correlation=None)
-            requests += (number, _request(asked))
+            requests += (number, packed_request(asked))
         device, readings = arrival.device_id, arrival.readings
         heard[device] = heard.get(device, 0) + len(readings)
         if len(readings) == 1:
             messages += (_known(device, readings[0].id), encode_json(arrival).decode())
         else:
-            messages += ("", len(readings), *_frame(arrival))
+            messages += ("", len(readings), *frame(arrival))
             for reading in readings:
                 messages += (_known(device, reading.id), encode_json(reading).decode())
         for reading in readings:
@@ -162,24 +162,3 @@ def _known(device: str, reading: str) -> str:
     if len(known) * (1 if known.isascii() else 4) <= MAX_KNOWN:
         return known
     return "\x1f" + hashlib.blake2b(known.encode(), digest_size=16).hexdigest()  # no device's name is empty
-
-
-def _request(arrival: Arrival) -> bytes:
-    """The data of a request that its answer needs, stored until the answer is settled."""
-    correlation = bytes.fromhex(arrival.correlation) if arrival.correlation else None
-    return _packed((arrival.response_topic, correlation))
-
-
-def with_requests(arrivals: tuple[Arrival, ...], requests: bytes) -> tuple[Arrival, ...]:
-    """The messages of an entry, with the requests stored for it: position, request, position, request …"""
-    found, answered = _unpacked(requests), list(arrivals)
-    for place, (topic, correlation) in zip(found[::2], found[1::2], strict=True):
-        as_hex = None if correlation is None else correlation.hex()
-        answered[place] = msgspec.structs.replace(answered[place], response_topic=topic, correlation=as_hex)
-    return tuple(answered)
-
-
-def _frame(arrival: Arrival) -> tuple[str, str]:
-    """The message's JSON around its readings."""
-    head, between, tail = encode_json(msgspec.structs.replace(arrival, readings=())).decode().partition('"readings":[]')
-    return head + between[:-1], between[-1:] + tail  # inside a text, quotation marks would be escaped

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import redis
 
+from zelador.buffer.entry import decode_fields
 from zelador.buffer.keys import Keys
-from zelador.messages import Arrival
 from zelador.settings import Settings
 
 PAGE_ENTRIES = 1_000
-_decode = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 
 
 def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple[tuple[float, ...], str, int]]:
@@ -26,16 +24,11 @@ def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple
     while True:
         page: Any = client.xrange(key, min=start, count=PAGE_ENTRIES)
         for _, fields in page:
-            features, data = next(iter(fields.items()))
-            names = tuple(features.decode(errors="replace").split(","))
-            if not set(wanted) <= set(names):
+            entry = decode_fields(fields)
+            if not set(wanted) <= set(entry.features):
                 continue
-            order = [names.index(name) for name in wanted]
-            try:
-                arrivals = _decode(data)
-            except msgspec.DecodeError:
-                continue
-            for reading in (reading for arrival in arrivals for reading in arrival.readings):
+            order = [entry.features.index(name) for name in wanted]
+            for reading in (reading for arrival in entry.arrivals or () for reading in arrival.readings):
                 if reading.label is not None:
                     yield tuple(reading.values[i] for i in order), reading.label, reading.measured_at
         if len(page) < PAGE_ENTRIES:

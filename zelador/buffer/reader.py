@@ -5,19 +5,19 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from threading import Event
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import redis
 
-from zelador.buffer.batch import Refused, around_device, quarantine_bounds, with_requests
+from zelador.buffer.batch import Refused, around_device, quarantine_bounds
 from zelador.buffer.connection import RedisConnection
+from zelador.buffer.entry import decode_entry, with_requests
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
 from zelador.buffer.read_size import Appetite
+from zelador.buffer.sightings import NOTHING, Sightings
 from zelador.buffer.written import Confirmer
 from zelador.messages import Arrival, Prediction, encode_json
 from zelador.settings import Settings
@@ -63,20 +63,20 @@ class Reader:
     are counted: an entry that seems to end its workers is given alone, so that it does not affect others.
     """
 
-    def __init__(
-        self, settings: Settings, stop: Event, consumer: str, wait: Callable[[float], object] | None = None
-    ) -> None:
-        """`consumer` is this worker's name in the group; `wait` keeps a session alive while Redis is down."""
-        self._connection = RedisConnection(settings.redis, stop, wait)
+    def __init__(self, connection: RedisConnection, settings: Settings, consumer: str) -> None:
+        """`consumer` is this worker's name in the group. The client of `connection` returns XREADGROUP and XAUTOCLAIM
+        in Redis's own form from now on.
+        """
+        self._connection = connection
         self._settings = settings
         self._keys = Keys(settings.redis.prefix)
         self._consumer = consumer
-        self._library = Library(self._connection.client)
-        self._confirmer = Confirmer(self._connection.client, lambda seconds: self._connection.wait(seconds))
+        self._library = Library(connection.client)
+        self._confirmer = Confirmer(connection.client, lambda seconds: connection.wait(seconds))
         # The raw reply for a stream, [[name, [[id, [field, value, …]], …]]], at half the cost of redis-py's form.
-        self._connection.client.set_response_callback("XREADGROUP", lambda response, **_: response)
+        connection.client.set_response_callback("XREADGROUP", lambda response, **_: response)
         # redis-py omits the next position from a reply with JUSTID.
-        self._connection.client.set_response_callback("XAUTOCLAIM", lambda response, **_: response)
+        connection.client.set_response_callback("XAUTOCLAIM", lambda response, **_: response)
         self._appetite = Appetite(settings.redis.pack)
         self._held: set[str] = set()  # read and not settled
         self._sizes: dict[str, tuple[int, int]] = {}  # of these: bytes, and 1 if they carry requests
@@ -100,12 +100,17 @@ class Reader:
 
         return self._connection.call("read readings", attempt)
 
-    def settle(self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction]) -> tuple[int, int]:
+    def settle(
+        self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction], sightings: Sightings = NOTHING
+    ) -> tuple[int, int]:
         """Settles entries, after the broker confirmed their predictions. Returns the readings classified and set aside.
+
+        The states of the devices follow `sightings` in the same step.
 
         Readings set aside are written when it returns. An entry that another worker settled is not counted again.
         """
         keys, arguments = self._arguments(outcomes, predictions)
+        arguments += sightings.arguments()
 
         def attempt() -> list[Any]:
             counted: list[Any]
@@ -254,6 +259,7 @@ class Reader:
             confidence = "" if prediction.confidence is None else prediction.confidence
             arguments += (prediction.label, confidence, prediction.predicted_at, prediction.model)
         names = [keys.readings, keys.quarantine, keys.ledger, keys.predictions, keys.marks, keys.requests]
+        names += [keys.states, keys.announce, keys.device_events, keys.due]
         return names + [keys.device(device) for device in newest], arguments
 
 
@@ -277,26 +283,13 @@ def _shown(prediction: Prediction) -> bytes:
     return encode_json(msgspec.structs.replace(prediction, probabilities=likeliest))
 
 
-_decode = msgspec.json.Decoder(tuple[Arrival, ...]).decode
-
-
 def _delivered(raw: _Raw) -> Delivered | None:
     """None if the entry was deleted by someone else: the ledger shows it as unaccounted."""
     stream_id, flat = raw
     if not flat:
         return None
-    features, data = flat[0], flat[1]
-    try:
-        arrivals = _decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        arrivals = None
-    count = int(flat[3]) if len(flat) > 2 else 1
-    return Delivered(stream_id.decode(), _names(features), arrivals, data, count, 1, len(flat) > 4)
-
-
-@lru_cache(maxsize=64)
-def _names(features: bytes) -> tuple[str, ...]:
-    return tuple(features.decode(errors="replace").split(","))
+    found = decode_entry(flat)
+    return Delivered(stream_id.decode(), found.features, found.arrivals, found.raw, found.count, 1, found.asked)
 
 
 def _flat(fields: dict[bytes, bytes]) -> list[bytes]:

@@ -6,9 +6,8 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Event
 from typing import Any
 
 from zelador.buffer.batch import Refused, append_arguments, around_device, quarantine_bounds
@@ -16,6 +15,7 @@ from zelador.buffer.connection import RedisConnection, Stopping
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
 from zelador.buffer.written import Confirmer
+from zelador.clock import now_ms
 from zelador.messages import Arrival
 from zelador.settings import Settings
 
@@ -45,17 +45,15 @@ class Accepted:
 
 
 class Writer:
-    def __init__(
-        self, settings: Settings, stop: Event, name: str, wait: Callable[[float], object] | None = None
-    ) -> None:
-        """`name` is unique among all writers of the buffer; `wait` keeps a session alive while Redis is down."""
-        self._connection = RedisConnection(settings.redis, stop, wait)
+    def __init__(self, connection: RedisConnection, settings: Settings, name: str) -> None:
+        """`name` is unique among all writers of the buffer."""
+        self._connection = connection
         self._name = name
         self._settings = settings
         self._keys = Keys(settings.redis.prefix)
         self._noted: dict[str, int] = {}  # when the time of each device's last message was last updated
-        self._library = Library(self._connection.client)
-        self._confirmer = Confirmer(self._connection.client, lambda seconds: self._connection.wait(seconds))
+        self._library = Library(connection.client)
+        self._confirmer = Confirmer(connection.client, lambda seconds: connection.wait(seconds))
 
     @property
     def connection(self) -> RedisConnection:
@@ -67,7 +65,7 @@ class Writer:
 
     def append(self, arrivals: Sequence[Arrival], refused: Sequence[Refused]) -> Accepted:
         """Stores the batch. When it returns, Redis has written it. Raises Stopping if asked to stop before that."""
-        now, token = time.time_ns() // 1_000_000, uuid.uuid4().hex
+        now, token = now_ms(), uuid.uuid4().hex
         keys, arguments = append_arguments(self._settings, self._name, token, now, arrivals, refused, self._anew)
 
         def attempt() -> list[Any]:

@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from zelador.errors import InvalidInput
+from zelador.settings.alarm import AlarmSettings
 from zelador.settings.api import ApiSettings
 from zelador.settings.fields import KNOWN_FIELDS, RESERVED, FieldSettings
 from zelador.settings.mqtt import MqttSettings, TopicSettings
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     topics: TopicSettings = TopicSettings()
     ingest: IngestSettings = IngestSettings()
     inference: InferenceSettings = InferenceSettings()
+    alarm: AlarmSettings = AlarmSettings()
     training: TrainingSettings = TrainingSettings()
     registry: RegistrySettings = RegistrySettings()
     api: ApiSettings = ApiSettings()

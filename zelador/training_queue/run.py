@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Literal, TypedDict
 
 import msgspec
@@ -47,8 +46,3 @@ class Job:
 
     entry: str
     run: Run
-
-
-def now() -> str:
-    """The present time as ISO 8601, UTC, with milliseconds."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

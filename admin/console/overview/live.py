@@ -13,16 +13,16 @@ from admin.console.console import Console
 from admin.console.pulse import Sample, moment
 from admin.console.render import Renderer
 from admin.console.stream import Live, Topic
-from admin.console.words import Event, people, sentence
-from operations.key_file import ROLES, Role
-from operations.views.plant import DeviceNow, PlantView
+from admin.console.words import Event, device_event, people, sentence
+from operations.key_file import Role
+from operations.views.plant import PlantView
 from operations.views.stream import Reading
 
 FEED_ROWS = 10
-SHOWN_DEVICES = 8
 SHOWN_FEATURES = 3
 EVENTS = 9
 EVENTS_S = 2.0
+PARTS = ("attention", "flow", "ledger", "states", "workers", "feed", "events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class FeedRow:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The newest readings of the device that needs someone first."""
+    """The newest readings of the device in alarm that is shown."""
 
     series: tuple[float, ...]
     feature: FeatureShown
@@ -61,11 +61,11 @@ class Overview:
     now: PlantView
     sample: Sample | None  # the last one
     samples: tuple[Sample, ...]
-    devices: tuple[DeviceNow, ...]  # those that need someone first
     features: tuple[FeatureShown, ...]
     feed: tuple[FeedRow, ...]
     evidence: Evidence | None
-    events: tuple[Event, ...] | None  # None for those who may not see the audit log
+    events: tuple[Event, ...]  # of devices; for admins, what people changed too
+    names: dict[str, str]  # of people, for admins
     points: str  # the samples as JSON, for the charts
 
 
@@ -76,6 +76,7 @@ def features_of(console: Console) -> tuple[FeatureShown, ...]:
 
 def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -> Overview:
     samples = console.pulse.samples()
+    is_admin = role == "admin"
     try:
         feed = _feed(console, now)
         evidence = _evidence(console, now)
@@ -85,18 +86,13 @@ def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -
         now,
         samples[-1] if samples else None,
         samples,
-        _devices(now),
         features_of(console)[:SHOWN_FEATURES],
         feed,
         evidence,
-        _events(console, renderer) if ROLES.index(role) >= ROLES.index("admin") else None,
+        _events(console, renderer, is_admin),
+        people(console.services) if is_admin else {},
         points(samples),
     )
-
-
-def _devices(now: PlantView) -> tuple[DeviceNow, ...]:
-    others = sorted((d for d in now.devices or () if not d.needs_maintenance), key=lambda device: device.device_id)
-    return (*now.in_need, *others)[:SHOWN_DEVICES]
 
 
 def points(samples: Sequence[Sample]) -> str:
@@ -110,12 +106,7 @@ def points(samples: Sequence[Sample]) -> str:
 
 def look(console: Console, renderer: Renderer, topic: Topic, now: PlantView) -> Live:
     shown = overview(console, renderer, topic.role, now)
-    regions = {
-        name: renderer.macro("overview/parts.html", name, shown)
-        for name in ("attention", "flow", "ledger", "states", "workers", "feed")
-    }
-    if shown.events is not None:
-        regions["events"] = renderer.macro("overview/parts.html", "events", shown)
+    regions = {name: renderer.macro("overview/parts.html", name, shown) for name in PARTS}
     return Live(regions, {"point": points(shown.samples[-1:])} if shown.samples else {})
 
 
@@ -143,10 +134,10 @@ def _feed(console: Console, now: PlantView) -> tuple[FeedRow, ...]:
 
 
 def _evidence(console: Console, now: PlantView) -> Evidence | None:
-    """The feature that moved most in the newest readings of the first device in need, and its last values."""
-    if not now.in_need:
+    """The feature that moved most in the newest readings of the first device in alarm, and its last values."""
+    if not now.in_alarm:
         return None
-    readings = console.window.of_device(now.in_need[0].device_id)
+    readings = console.window.of_device(now.in_alarm[0].device_id)
     if not readings:
         return None
     features = features_of(console)
@@ -166,15 +157,20 @@ def _movement(values: Sequence[float]) -> float:
     return (max(values) - min(values)) / size if size else 0.0
 
 
-def _events(console: Console, renderer: Renderer) -> tuple[Event, ...]:
-    language = renderer.language
+def _events(console: Console, renderer: Renderer, is_admin: bool) -> tuple[Event, ...]:
+    language, services = renderer.language, console.services
 
     def read() -> tuple[Event, ...]:
-        names = people(console.services)
-        newest = islice(console.services.audit.newest(), EVENTS)
-        return tuple(
-            Event(entry.at, sentence(language, names.get(entry.who, entry.who), entry.what, entry.target))
-            for entry in newest
-        )
+        try:
+            found = [device_event(language, event) for event in services.device_events.page(EVENTS)[0]]
+        except (redis.RedisError, OSError):
+            found = []
+        if is_admin:
+            names = people(services)
+            for entry in islice(services.audit.newest(), EVENTS):
+                if not entry.what.startswith(("device ", "alarm ")):  # among the devices' own
+                    who = names.get(entry.who, entry.who)
+                    found.append(Event(entry.at, sentence(language, who, entry.what, entry.target)))
+        return tuple(sorted(found, key=lambda event: event.at, reverse=True)[:EVENTS])
 
-    return console.window.kept.get(("events", language.tag), EVENTS_S, read)
+    return console.window.kept.get(("events", language.tag, is_admin), EVENTS_S, read)
