@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
 from admin.console.language import Language
+from operations.views.labeled import FeatureFacts
 from operations.views.report import FeatureImportance
 
 Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStep:
+    """A state, and when it began and ended as shares of the lane."""
+
+    state: str
+    begin: float
+    end: float
 
 
 def svg(width: float, height: float, body: str, label: str = "", kind: str = "plot", stretch: bool = False) -> Markup:
@@ -157,3 +168,81 @@ def importance(rows: Sequence[tuple[str, float, float]], label: str, number: Seq
 def importance_of(features: Sequence[FeatureImportance], language: Language, label: str) -> Markup:
     rows = [(each.feature, each.mean, each.spread) for each in features[:20]]
     return importance(rows, label, [language.number(mean, 3) for _, mean, _ in rows])
+
+
+LANE = {"suspect": "p-watchfill", "alarm": "p-alarmfill", "acknowledged": "p-lane-ack"}
+
+
+def lane(steps: Sequence[LaneStep], label: str) -> Markup:
+    """The states of a device over time, 1000 wide."""
+    body = ""
+    for step in steps:
+        kind = LANE.get(step.state, "p-faint")
+        flat = kind == "p-faint"
+        width = max(1.0, 1000 * (step.end - step.begin))
+        body += (
+            f'<rect class="{kind}" x="{1000 * step.begin:.1f}" y="{3 if flat else 0}" width="{width:.1f}" '
+            f'height="{4 if flat else 10}"/>'
+        )
+    return svg(1000, 10, body, label, "lane", stretch=True)
+
+
+def device_bar(share: float, best: bool = False) -> Markup:
+    width = 120 * min(1.0, max(0.0, share))
+    kind = "p-fill" if best else "p-grey"
+    body = f'<rect class="p-faint" width="120" height="10"/><rect class="{kind}" width="{width:.1f}" height="10"/>'
+    return svg(120, 10, body, "", "devbar", stretch=True)
+
+
+def balance(labels: Sequence[tuple[str, int]], label: str) -> Markup:
+    """The share of each class, the rarest in red if there are two."""
+    total, at, body = sum(count for _, count in labels) or 1, 0.0, ""
+    for place, (_, count) in enumerate(labels):
+        width = 700 * count / total
+        kind = "p-alarmfill" if place == len(labels) - 1 and place else "p-grey" if place % 2 == 0 else "p-faint"
+        body += f'<rect class="{kind}" x="{at:.1f}" width="{max(0.5, width - 2):.1f}" height="22"/>'
+        at += width
+    return svg(700, 22, body, label, stretch=True)
+
+
+def histogram(facts: FeatureFacts, unit: str, language: Language, label: str) -> Markup:
+    """The spread of a feature by class."""
+    width, top = 380, max((count for _, bins in facts.by_label for count in bins), default=0) or 1
+    body = ""
+    for place, (_, bins) in enumerate(facts.by_label):
+        step = width / len(bins)
+        at, bar_width = (0.0, step - 1.5) if place == 0 else (step * 0.28, step * 0.4)
+        marks = "".join(
+            f"M{i * step + at:.0f},64V{64 - 60 * math.sqrt(count / top):.0f}h{bar_width:.0f}V64z"
+            for i, count in enumerate(bins)
+            if count
+        )
+        body += f'<path class="{"p-grey" if place == 0 else "p-alarmfill"}" d="{marks}"/>' if marks else ""
+    ends = f'<text x="0" y="80">{escape(language.measure(facts.lowest))}</text>'
+    ends += (
+        f'<text x="{width}" y="80" text-anchor="end">{escape(language.measure(facts.highest))} {escape(unit)}</text>'
+    )
+    return svg(width, 84, f'{body}<path class="p-axis" d="M0,64.5H{width}"/>{ends}', label)
+
+
+def scale(
+    low: float, high: float, value: float | None, unit: str, language: Language, seen: str, outside: bool = False
+) -> Markup:
+    """An input's own scale: what training saw, and where the value lies. console.js moves the mark."""
+    width, room = 400, (high - low) * 0.3 or abs(high) * 0.3 or 1.0
+    begin, end = low - room, high + room
+
+    def x(each: float) -> float:
+        return 8 + (width - 16) * (min(max(each, begin), end) - begin) / (end - begin)
+
+    body = f'<rect class="p-band" x="{x(low):.1f}" y="4" width="{x(high) - x(low):.1f}" height="34"/>'
+    body += f'<path class="p-axis" d="M8,38.5H{width - 8}M{x(low):.1f},34V44M{x(high):.1f},34V44"/>'
+    first, last = language.measure(low), f"{language.measure(high)} {unit}".strip()
+    body += f'<text x="{x(low):.1f}" y="57">{escape(first)}</text>'
+    body += f'<text x="{x(high):.1f}" y="57" text-anchor="end">{escape(last)}</text>'
+    kind, at = ("p-watchfill" if outside else "p-fill"), x(low if value is None else value)
+    mark = f'<path class="{kind}" data-marker="" transform="translate({at:.1f} 0)" d="M-1,8H1V38L7,49H-7L-1,38Z"/>'
+    role = f'role="img" aria-label="{escape(f"{seen} {first}–{last}")}"'
+    data = f'data-scale="{begin:g},{end:g},{low:g},{high:g}"'
+    text = f'<svg class="plot" viewBox="0 0 {width} 60" {role} {data}>{body}{mark}</svg>'
+    return Markup(text)  # noqa: S704 - numbers, our own marks and escaped text

@@ -8,6 +8,7 @@ from admin.console.console import Console
 from admin.console.model import page as model
 from admin.console.overview import live as overview
 from admin.console.render import Renderer
+from admin.console.runs import page as runs
 from admin.console.stream import Live, Look, Topic
 from operations.views.plant import PlantView
 
@@ -18,7 +19,7 @@ def _watch(_console: Console, _renderer: Renderer, _topic: Topic, _now: PlantVie
     return Live({})
 
 
-LOOKS: Mapping[str, Regions] = {"watch": _watch, "overview": overview.look, "model": model.look}
+LOOKS: Mapping[str, Regions] = {"watch": _watch, "overview": overview.look, "model": model.look, "run": runs.look}
 
 
 def look(console: Console) -> Look:

@@ -34,11 +34,27 @@ class Group:
 GROUPS = (
     Group(
         _("Live"),
-        (Item("overview", _("Overview"), "gauge"),),
+        (
+            Item("overview", _("Overview"), "gauge"),
+            Item("devices", _("Devices"), "radio-tower", count="alarms"),
+            Item("quarantine", _("Quarantine"), "archive", count="quarantine"),
+        ),
     ),
     Group(
         _("Models"),
-        (Item("models", _("Models"), "box"),),
+        (
+            Item("models", _("Models"), "box"),
+            Item("training", _("Training"), "chart-no-axes-column"),
+            Item("runs", _("Runs"), "list-checks"),
+            Item("classify", _("Classify by hand"), "hand"),
+        ),
+    ),
+    Group(
+        _("Administration"),
+        (
+            Item("audit", _("Audit"), "scroll-text", "admin"),
+            Item("keys", _("Keys"), "key-round", "admin"),
+        ),
     ),
 )
 

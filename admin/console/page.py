@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -50,10 +50,12 @@ def show(
     live: str = "watch",
     status: int = 200,
     headers: Mapping[str, str] = {},
+    packed: bool = True,
 ) -> Response:
-    """A page for a visitor who is signed in."""
+    """A page for a visitor who is signed in. `packed`: it may be compressed, as it shows no secret."""
     shell = Shell(visitor, section, rail(signed_in(visitor)), console.plant.read(), live)
-    return answer(renderer(console, visitor), visitor, template, context, status, headers, shell=shell)
+    shown_to = visitor if packed else replace(visitor, packed=False)
+    return answer(renderer(console, visitor), shown_to, template, context, status, headers, shell=shell)
 
 
 def renderer(console: Console, visitor: Visitor) -> Renderer:

@@ -38,6 +38,10 @@ class Kept:
                     self._found.popitem(last=False)
             return cast(T, found[1])
 
+    def forget(self, name: Hashable) -> None:
+        with self._lock:
+            self._found.pop(name, None)
+
 
 class Window:
     """Every call raises redis.RedisError if Redis does not answer."""

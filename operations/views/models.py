@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from operations.views.report import Range, Report, report_of
@@ -63,6 +64,28 @@ class HistoryRow:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainedOn:
+    """The data that a model was trained on, as far as its metadata says."""
+
+    rows: int | None
+    begin: str | None  # ISO 8601
+    end: str | None
+    shares: Mapping[str, float]  # of the rows, by class
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementFacts:
+    """Why a model is served as it is."""
+
+    reason: str
+    rows: int | None
+    differ: int | None  # labels
+    onnx_us: float | None
+    pipeline_us: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDetail:
     row: ModelRow
     description: str
@@ -74,8 +97,8 @@ class ModelDetail:
     features: tuple[FeatureRow, ...]
     classes: tuple[str, ...]
     positive: str | None
-    agreement: Mapping[str, Any]
-    data: Mapping[str, Any]
+    agreement: AgreementFacts
+    data: TrainedOn
     versions: Mapping[str, str]
     size: int  # bytes of its files
     is_signed: bool
@@ -113,7 +136,6 @@ def model_detail(registry: Registry, name: str) -> ModelDetail:
     positive = model.metadata.get("positive")
     rows = tuple(_metric(each, values, others, intervals) for each in METRICS if each in values)
     training = {} if report is None else report.training
-    data = _mapping(model.metadata.get("data"))
     held_out = model.metadata.get("holdout_rows")
     return ModelDetail(
         _row(model, state, {selection.model: selection for selection in state.history}),
@@ -128,8 +150,8 @@ def model_detail(registry: Registry, name: str) -> ModelDetail:
         ),
         classes,
         positive if isinstance(positive, str) else classes[-1] if len(classes) == 2 else None,
-        _mapping(model.metadata.get("agreement")),
-        data,
+        _agreement(_mapping(model.metadata.get("agreement"))),
+        _trained_on(_mapping(model.metadata.get("data"))),
         {str(k): str(v) for k, v in _mapping(model.metadata.get("versions")).items()},
         sum(file.size for file in manifest.files.values()),
         bool(manifest.signature),
@@ -165,6 +187,33 @@ def pair_of(value: Any) -> tuple[float, float] | None:
         low, high = float(value[0]), float(value[1])
         return (low, high) if math.isfinite(low) and math.isfinite(high) else None
     return None
+
+
+def _trained_on(data: Mapping[str, Any]) -> TrainedOn:
+    rows, counts = data.get("rows"), numbers(data.get("classes"))
+    known = rows if isinstance(rows, int) and rows > 0 else None
+    shares = {name: count / known for name, count in counts.items()} if known else {}
+    return TrainedOn(known, time_of(data.get("from")), time_of(data.get("to")), shares, text_of(data.get("sha256")))
+
+
+def _agreement(found: Mapping[str, Any]) -> AgreementFacts:
+    figures = numbers(found)
+    rows, differ = figures.get("rows"), figures.get("labels_that_differ")
+    return AgreementFacts(
+        text_of(found.get("reason")),
+        None if rows is None else int(rows),
+        None if differ is None else int(differ),
+        figures.get("onnx_us"),
+        figures.get("pipeline_us"),
+    )
+
+
+def time_of(value: Any) -> str | None:
+    """ISO 8601 text with a zone, if the value is one."""
+    try:
+        return value if isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None else None
+    except ValueError:
+        return None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

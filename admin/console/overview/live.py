@@ -15,12 +15,14 @@ from admin.console.render import Renderer
 from admin.console.stream import Live, Topic
 from admin.console.words import Event, device_event, people, sentence
 from operations.key_file import Role
+from operations.views.devices import DeviceView
 from operations.views.plant import PlantView
 from operations.views.stream import Reading
 
 FEED_ROWS = 10
 SHOWN_FEATURES = 3
 EVENTS = 9
+ALSO = 4
 EVENTS_S = 2.0
 PARTS = ("attention", "flow", "ledger", "states", "workers", "feed", "events")
 
@@ -64,6 +66,7 @@ class Overview:
     features: tuple[FeatureShown, ...]
     feed: tuple[FeedRow, ...]
     evidence: Evidence | None
+    also: tuple[DeviceView, ...]  # those that need someone next
     events: tuple[Event, ...]  # of devices; for admins, what people changed too
     names: dict[str, str]  # of people, for admins
     points: str  # the samples as JSON, for the charts
@@ -89,6 +92,7 @@ def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -
         features_of(console)[:SHOWN_FEATURES],
         feed,
         evidence,
+        tuple(device for device in now.not_ok or () if device not in now.in_alarm[:1])[:ALSO],
         _events(console, renderer, is_admin),
         people(console.services) if is_admin else {},
         points(samples),

@@ -25,6 +25,10 @@ if (stream) {
   document.addEventListener("visibilitychange", () => { heard = performance.now(); });
 }
 
+// A run in progress: when the trainer is free again, or has another run, the page is loaded again to show the result.
+const run = $("[data-run]");
+if (run) stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) location.reload(); });
+
 // A new alarm is also said to those who cannot see the page.
 const attention = $("#attention");
 if (attention) {
