@@ -74,6 +74,8 @@ def demo(
             update={"mqtt": running.settings.mqtt.model_copy(update={"url": running.mqtt_url})}
         )
         show = _quiet if on_terminal else _say
+        if on_terminal:
+            say(f"console: {running.console_link()} (signs you in: once, for 60 s; zelador console --home {folder})")
         story = Story(replayed, devices, Client(running.api_url, key), stop, started, seconds, rate, show)
         try:
             failure = _play(running, story, on_terminal)

@@ -43,6 +43,8 @@ class Keys:
     | training-jobs | stream | submit, finish (training_queue) | the newest 1,000 |
     | run:<id> | string (JSON) | API, trainer | 7 days |
     | run-cancel:<id> | string | cancel (training_queue) | 7 days |
+    | session:<digest> | string | console | 12 h, or until sign-out: the id of the key that signed in |
+    | sessions:<key> | sorted set | console | 12 h: the 50 newest sessions of a key |
     | run-current | string | API, trainer | while a run is queued (7 days at most) or running (a lease of 15 s) |
     """
 
@@ -139,6 +141,14 @@ class Keys:
 
     def worker(self, service: str, instance: str) -> str:
         return self._key(f"worker:{service}:{instance}")
+
+    def session(self, digest: str) -> str:
+        """A session of the console, by the SHA-256 of its cookie."""
+        return self._key(f"session:{digest}")
+
+    def sessions(self, key: str) -> str:
+        """The sessions of a key, by the time when they began."""
+        return self._key(f"sessions:{key}")
 
     def hung(self, digest: str) -> str:
         """How often the model with this digest has hung its worker."""

@@ -51,7 +51,7 @@ def environment(settings: Settings) -> dict[str, str]:
             values["ZELADOR_FEATURES"] = ",".join(value)
         elif name == "fields":
             values["ZELADOR_FIELDS"] = json.dumps(value)
-        elif not isinstance(value, dict):
+        elif value is not None and not isinstance(value, dict):
             values[f"ZELADOR_{name}".upper()] = str(value)
         else:
             for key, inner in value.items():

@@ -38,7 +38,12 @@ class Settings(BaseSettings):
 
     features: Annotated[tuple[str, ...], NoDecode] = ("lux", "temperature", "vibration")
     fields: dict[str, FieldSettings] = Field(default_factory=dict, validate_default=True)
-    time_zone: str = Field(default="UTC", description="IANA name of the zone of times that come without one.")
+    plant: str = Field(default="", max_length=80, description="Name of the plant, shown in the console.")
+    time_zone: str = Field(
+        default="UTC",
+        description="Time zone of the plant (IANA, such as America/Sao_Paulo): of times that come without one, and of "
+        "times in the console.",
+    )
     mqtt: MqttSettings = MqttSettings()
     redis: RedisSettings = RedisSettings()
     topics: TopicSettings = TopicSettings()
