@@ -160,7 +160,7 @@ def _known(path: str) -> bool:
 
 def check(saved: Manifest, files: Mapping[str, bytes]) -> None:
     """Loads the model and compares its golden rows. Call it in the cage. Raises ArchiveRefused."""
-    if (saved.served_by == "onnx") != (ONNX in files) or (saved.classes and golden.FILE not in files):
+    if (saved.served_by == "onnx") != (ONNX in files) or golden.FILE not in files:
         raise ArchiveRefused(f"{golden.FILE} is missing, or {ONNX} does not match how the model is served")
     features = [feature.name for feature in saved.features]
     if not features or len(set(features)) != len(features) or len(set(saved.classes)) != len(saved.classes):
@@ -169,8 +169,7 @@ def check(saved: Manifest, files: Mapping[str, bytes]) -> None:
         checked_tags(saved.metadata.get("tags") or [])
         if PIPELINE in files:
             load_pipeline(saved.name, files[PIPELINE])
-        if saved.classes:
-            open_classifier(saved, "", files, from_elsewhere=True)
+        open_classifier(saved, "", files)
     except (ModelRefused, InvalidInput, TypeError) as error:
         raise ArchiveRefused(str(error).partition("; restore it")[0]) from None
     except MemoryError:

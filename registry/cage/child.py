@@ -148,7 +148,7 @@ class _Work:
     def _convert(self, request: Convert) -> Reply:
         from registry.cage.convert import convert
 
-        confine.limit_memory(max(self._memory, 4 * len(request.data)))
+        confine.limit_memory(max(self._memory, 4 * sum(map(len, request.files.values()))))
         return convert(request)
 
 

@@ -57,7 +57,7 @@ def dump_pipeline(estimator: Any) -> bytes:
     if foreign := foreign_types(data):
         raise TypeRefused(
             f"{kind} cannot be saved: it holds {', '.join(foreign)}, which is not on the allow-list "
-            "(scikit-learn's and LightGBM's own types are)"
+            "(scikit-learn's and LightGBM's own types are); train it again with `zelador train`"
         )
     return data
 

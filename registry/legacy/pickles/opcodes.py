@@ -16,16 +16,19 @@ MAX_OPCODES = 5_000_000
 Handler = Callable[[Machine], None]
 
 
-def follow(file: io.BytesIO, findings: Findings) -> None:
-    """Follows a pickle as joblib would load it, to its end. Raises Untraceable, or what a damaged text raises."""
-    _run(Machine(file, findings, _follow_plain))
+def follow(file: io.BytesIO, findings: Findings) -> Any:
+    """Follows a pickle as joblib would load it, to its end; returns the placeholder of the object that it makes.
+
+    Raises Untraceable, or what a damaged text raises.
+    """
+    return _run(Machine(file, findings, _follow_plain))
 
 
 def _follow_plain(file: io.BytesIO, findings: Findings) -> None:
     _run(Machine(file, findings, None))
 
 
-def _run(machine: Machine) -> None:
+def _run(machine: Machine) -> Any:
     findings, read = machine.findings, machine.source.read
     while True:
         findings.opcodes += 1
@@ -40,6 +43,7 @@ def _run(machine: Machine) -> None:
         handler(machine)
     if not machine.source.at_frame_end or not machine.stack:
         raise Untraceable("an end in the middle of a frame, or with an empty stack")
+    return machine.top()
 
 
 def _literal(text: bytes) -> int | bool:
