@@ -149,7 +149,7 @@ class Up:
 
     def _prepare(self, settings: Settings, requested: dict[str, int | None]) -> None:
         remembered, options = self.home.read("home.json"), dict[str, str]()
-        if requested.get("api") is None and settings.api.port not in (0, type(settings.api)().port):
+        if requested.get("api") is None and "port" in settings.api.model_fields_set and settings.api.port:
             requested["api"], options["api"] = settings.api.port, "ZELADOR_API__PORT"
         self.ports = choose(("mqtt", "redis", "api", "broker5", "broker4"), requested, remembered, options)
         self.home.write("home.json", {**remembered, **self.ports})

@@ -16,6 +16,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 
+from command.up.ports import choose
 from tests.outside import Outside
 from tests.servers import found_or_skip
 from tests.small_models import select_one, upload
@@ -287,9 +288,16 @@ def test_at_a_stop_the_broker_has_time_to_write(tmp_path: Path, eventually) -> N
 
 
 def test_without_a_model_readings_wait(tmp_path: Path, eventually) -> None:
-    # Settings of the user that would spoil an embedded home: it has its own.
-    spoiling = {"ZELADOR_MQTT__URL": "mqtt://nowhere.invalid", "ZELADOR_MQTT__SHARED_GROUP": "g"}
+    ports = choose(["api", "metrics"], {}, {})
+    # Settings of the user that would spoil an embedded home: it has its own. The API's port is heeded.
+    spoiling = {
+        "ZELADOR_MQTT__URL": "mqtt://nowhere.invalid",
+        "ZELADOR_MQTT__SHARED_GROUP": "g",
+        "ZELADOR_METRICS__PORT": str(ports["metrics"]),
+        "ZELADOR_API__PORT": str(ports["api"]),
+    }
     with running(tmp_path / "home", environment=spoiling) as up:
+        assert up["api"] == f"http://127.0.0.1:{ports['api']}"
         outside = Outside(up["mqtt"])
         for i in range(50):
             outside.send("early", {**READING, "id": f"early-{i}"}, f"early-{i}")
