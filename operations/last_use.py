@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from operations.key_file import now, write_owned
+from operations.key_file import SETTING, now
+from operations.owned_file import write_owned
 from zelador.errors import Unavailable
 
 EVERY_S = 60.0  # minimum time between two writes for one key
@@ -36,7 +37,7 @@ class LastUse:
         with self._lock:
             try:
                 uses = {**read(self._path), identity: now()}
-                write_owned(self._path, msgspec.json.encode(uses))
+                write_owned(self._path, msgspec.json.encode(uses), SETTING)
             except Unavailable as error:
                 log.warning("the last use of key %s was not recorded: %s", identity, error)
 

@@ -8,19 +8,25 @@ without a subscriber acknowledges a reading and drops it.
 The gate also detects MQTT 5 or 3.1.1 from the first packet, so that one port serves both (rumqttd needs a listener
 for each). It refuses devices that use the client id of a service (services do not connect through the gate), and
 packets that would crash rumqttd.
+
+On the network it has an Admission: every device shows a password (admission.py), and on rumqttd it is kept to its own
+topics (rights_stream.py).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import threading
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from command.up.admission import Admission, Guest, denial
 from command.up.connect_packet import MQTT_5, Connect, read_connect
 from command.up.device_stream import DeviceStream, Refused, check_topic
-from command.up.ports import HOST
+from command.up.ports import HOST, max_files
+from command.up.rights_stream import RightsStream
 from zelador.log_limit import LogLimit
 
 log = logging.getLogger(__name__)
@@ -32,6 +38,7 @@ LOG_S, LOG_LINES = 60.0, 10  # for refused devices
 # rumqttd refuses these ids and more than 10,010 connections, and crashes when a refused client reconnects.
 FORBIDDEN_IN_IDS = frozenset("+#$/")
 MAX_DEVICES = 10_000
+FILES_OF_OTHERS = 128  # file descriptors for everything but devices, which need two each
 INVALID_ID_5 = b"\x20\x03\x00\x85\x00"  # CONNACK: client identifier not valid
 INVALID_ID_3 = b"\x20\x02\x00\x02"  # CONNACK: identifier rejected
 
@@ -75,6 +82,10 @@ class _Device(_Side):
         super().__init__(gate)
         self._start = bytearray()
         self._stream: DeviceStream | None = None  # set if the broker needs protection from some packets
+        self._rights: RightsStream | None = None  # set if the broker has no access list of its own
+        self._guest: Guest | None = None
+        self._address = ""
+        self._stranger = False  # counted as a connection that has not shown a password
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -82,11 +93,36 @@ class _Device(_Side):
         super().connection_made(transport)
         self._gate.devices.add(self)
         self._timer = asyncio.get_running_loop().call_later(HELLO_S, transport.close)
+        if self._gate.admission is not None:
+            self._address = str((transport.get_extra_info("peername") or ("unknown",))[0])
+            self._stranger = True
+            if why := self._gate.admission.welcome(self._address):
+                self._refuse(why)
+                return
+        if self._gate.tls is not None and self.transport is not None:
+            self.transport.pause_reading()
+            self._task = asyncio.get_running_loop().create_task(self._secure(self._gate.tls, self.transport))
+
+    async def _secure(self, tls: ssl.SSLContext, transport: asyncio.Transport) -> None:
+        """Starts TLS. The connection is counted before, so that unfinished handshakes are bounded too."""
+        loop = asyncio.get_running_loop()
+        try:
+            secured = await loop.start_tls(transport, self, tls, server_side=True, ssl_handshake_timeout=HELLO_S)
+        except (OSError, ssl.SSLError) as error:
+            self._task = None
+            self._refuse(f"no TLS connection from {self._address}: {error}")
+            return
+        self._task = None
+        if secured is None or transport.is_closing():
+            return
+        self.transport = secured
+        if self._start:  # what arrived with the end of the handshake
+            self.data_received(b"")
 
     def data_received(self, data: bytes) -> None:
         if self.peer is not None:
             try:
-                super().data_received(data if self._stream is None else self._stream.feed(data))
+                super().data_received(self._checked(data))
             except Refused as error:
                 self._refuse(str(error))
             return
@@ -109,7 +145,50 @@ class _Device(_Side):
         self.transport.pause_reading()
         self._task = asyncio.get_running_loop().create_task(self._open(found))
 
+    def _checked(self, data: bytes) -> bytes:
+        """What the broker may receive of this. Raises Refused."""
+        if self._stream is not None:
+            data = self._stream.feed(data)
+        return data if self._rights is None else self._rights.feed(data)
+
+    async def _identify(self, admission: Admission, connect: Connect) -> bool:
+        """Checks the password, and puts the CONNECT of the broker in place of the device's."""
+        found = await admission.recognize(connect, self._address)
+        if self.transport is None or self.transport.is_closing():
+            return False
+        if isinstance(found, Guest):
+            try:
+                packet = admission.packet(found, connect, bytes(self._start[: connect.size]), not self._gate.fragile)
+            except ValueError as error:
+                self.transport.write(INVALID_ID_5 if connect.level >= MQTT_5 else INVALID_ID_3)
+                self._refuse(str(error))
+                return False
+            self._start[: connect.size] = packet
+            self._guest = found
+            self._known()
+            admission.entered(found, id(self), self._close)
+            if self._gate.fragile:
+                self._rights = RightsStream(
+                    connect.level, found.rights, lambda why: self._gate.complain(f"{found.name}: {why}")
+                )
+            return True
+        self.transport.write(denial(connect.level))
+        self._refuse(found)
+        return False
+
+    def _known(self) -> None:
+        """Ends the counting as a stranger."""
+        if self._stranger and self._gate.admission is not None:
+            self._stranger = False
+            self._gate.admission.recognized(self._address)
+
     async def _open(self, connect: Connect) -> None:
+        size = connect.size
+        if self._gate.admission is not None:
+            before = len(self._start)
+            if not await self._identify(self._gate.admission, connect):
+                return
+            size += len(self._start) - before
         try:
             await asyncio.wait_for(self._gate.admitted.wait(), ADMIT_S)
         except TimeoutError:
@@ -131,7 +210,7 @@ class _Device(_Side):
             self._stream = DeviceStream(connect.level)
             try:
                 check_topic(connect.will_topic or b"")
-                start = start[: connect.size] + self._stream.feed(start[connect.size :])
+                start = start[:size] + self._checked(start[size:])
             except Refused as error:
                 broker.transport.close()
                 self._refuse(str(error))
@@ -153,6 +232,9 @@ class _Device(_Side):
         if self._timer is not None:
             self._timer.cancel()
         self._gate.devices.discard(self)
+        self._known()
+        if self._guest is not None and self._gate.admission is not None:
+            self._gate.admission.left(self._guest, id(self))
         super().connection_lost(exc)
 
 
@@ -160,10 +242,20 @@ class Gate:
     """The proxy. It listens on `port`, with an event loop in its own thread."""
 
     def __init__(
-        self, port: int, v5_port: int, v4_port: int, reserved: Container[str] = (), fragile: bool = False
+        self,
+        port: int,
+        v5_port: int,
+        v4_port: int,
+        reserved: Container[str] = (),
+        fragile: bool = False,
+        hosts: Sequence[str] = (HOST,),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """`reserved` contains the client ids that devices may not use. `fragile`: the broker is rumqttd."""
         self.reserved, self.fragile = reserved, fragile
+        self.hosts, self.tls = tuple(hosts), tls
+        self.admission: Admission | None = None  # set before it opens, if devices need passwords
+        self._max_devices = min(MAX_DEVICES, (max_files() - FILES_OF_OTHERS) // 2)
         self._log_limit = LogLimit(LOG_S, LOG_LINES)
         self.port, self.v5_port, self.v4_port = port, v5_port, v4_port
         self.holding = False
@@ -184,8 +276,8 @@ class Gate:
             return f"{client_id[:80]!r} is the client id of a service"
         if self.fragile and set(client_id) & FORBIDDEN_IN_IDS:
             return f"rumqttd does not accept {client_id[:80]!r}: a client id must not contain + # $ /"
-        if len(self.devices) > MAX_DEVICES:
-            return f"more than {MAX_DEVICES} devices are connected"
+        if len(self.devices) > self._max_devices:
+            return f"more than {self._max_devices} devices are connected (each needs two open files: ulimit -n)"
         return None
 
     def complain(self, why: str) -> None:
@@ -196,6 +288,11 @@ class Gate:
     def admit(self, yes: bool) -> None:
         """Lets devices connect to the broker, or makes new ones wait."""
         self._loop.call_soon_threadsafe(self.admitted.set if yes else self.admitted.clear)
+
+    def use_passwords(self, hashes: Mapping[str, str]) -> None:
+        """Uses these passwords of devices from now on."""
+        if self.admission is not None:
+            self._loop.call_soon_threadsafe(self.admission.update, hashes)
 
     def hold(self) -> None:
         """Stops reading from devices. What the broker sends to them is still delivered."""
@@ -216,7 +313,7 @@ class Gate:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=5.0)
 
     async def _listen(self) -> None:
-        self._server = await self._loop.create_server(lambda: _Device(self), HOST, self.port, backlog=1024)
+        self._server = await self._loop.create_server(lambda: _Device(self), self.hosts, self.port, backlog=1024)
 
     async def _hold(self) -> None:
         self.holding = True

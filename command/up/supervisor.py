@@ -81,6 +81,11 @@ class Supervisor:
             log.error("%s does not answer; killing it", name)
             os.kill(pid, signal.SIGKILL)
 
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Sends a signal to a program, if it runs."""
+        if (pid := self._programs[name].pid) is not None:
+            os.kill(pid, number)
+
     def stop(self, names: Sequence[str], within_s: float) -> None:
         """Sends SIGTERM to `names`, and SIGKILL to those still running after `within_s`."""
         programs = [self._programs.pop(name) for name in names if name in self._programs]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import ssl
 import sys
 import threading
 import time
@@ -16,11 +18,16 @@ from typing import IO, Any
 
 import redis
 
+from command.up.admission import Admission
 from command.up.client_ids import ReservedIds
+from command.up.device_access import DeviceAccess
 from command.up.gate import Gate
 from command.up.home import DRAIN_S, Home, home_settings
+from command.up.listen import Listen, listen_port
+from command.up.own_servers import Own, address
 from command.up.ports import HOST, choose
 from command.up.probe import BrokerProbe
+from command.up.rights import templates
 from command.up.servers import broker_server, redis_server
 from command.up.supervisor import Supervisor
 from zelador import heartbeat
@@ -29,13 +36,15 @@ from zelador.buffer.budget import maxmemory
 from zelador.errors import Unavailable
 from zelador.ledger import LedgerReader
 from zelador.libgomp import libgomp_environment
-from zelador.settings import Settings, environment
+from zelador.settings import Settings, environment, redact
 
 log = logging.getLogger(__name__)
 
 READY_S = 60.0  # the time limit for everything to answer at the start
 POLL_S = 0.1  # between two checks by the supervisor
 SERVERS_S = 30.0  # the time limit to stop the broker and Redis: a killed broker loses what it has not written
+UNENCRYPTED = "passwords and readings travel unencrypted to %s: use --tls-cert and --tls-key"
+EMBEDDED = Own()
 SERVICES = {"ingest": "ingest", "inference": "infer", "trainer": "trainer", "api": "api"}
 
 
@@ -49,24 +58,48 @@ class Up:
         stop: Event,
         ports: Mapping[str, int | None] | None = None,
         output: IO[bytes] | None = None,
+        own: Own = EMBEDDED,
+        listen: Listen | None = None,
     ) -> None:
-        """Takes the home's lock and chooses the ports. Raises Conflict or Unavailable."""
+        """Takes the home's lock and chooses the ports. Raises Conflict, InvalidInput, Corrupt or Unavailable.
+
+        `own`: servers of the user, used instead of the embedded ones. `listen`: where devices connect, if not on the
+        loopback interface.
+        """
+        tls = listen.context() if listen else None
         self.home = Home(home)
-        self._stop = stop
-        remembered = self.home.read("home.json")
-        requested = dict(ports or {})
-        if settings.api.port != type(settings.api)().port:
-            requested.setdefault("api", settings.api.port)
+        self._stop, self._own, self.listen = stop, own, listen
         try:
-            self.ports = choose(("mqtt", "redis", "api", "broker5", "broker4"), requested, remembered)
-        except Unavailable:
+            self._prepare(settings, dict(ports or {}), tls)
+        except BaseException:
             self.home.release()
             raise
-        self.home.write("home.json", {**remembered, **self.ports})
-        try:
-            self.broker = broker_server(
-                self.home.path, self.ports["broker5"], self.ports["broker4"], settings.embedded.broker
-            )
+        self._supervisor = Supervisor(output, self._write_pids)
+        self._broker_begun: int | None = None
+        self._is_open = self._admitting = False
+        self._probe = BrokerProbe(self.settings.mqtt, stop)
+
+    def _prepare(self, settings: Settings, requested: dict[str, int | None], tls: ssl.SSLContext | None) -> None:
+        """Chooses ports, servers and settings, and writes what the servers read."""
+        memory = self.home.read("home.json")
+        if settings.api.port != type(settings.api)().port:
+            requested.setdefault("api", settings.api.port)
+        names = ("mqtt", "redis", "api", "broker5", "broker4")
+        listen = self.listen
+        fixed = {} if listen is None else {"mqtt": listen_port(listen, requested.pop("mqtt", None), memory)}
+        found = choose([name for name in names if name not in fixed], requested, memory, fixed.values())
+        self.ports = {**found, **fixed}
+        memory = {**memory, **self.ports, "own": self._own.remembered(settings)}
+        memory.update({"listen": listen and listen.address})
+        if listen is not None:
+            memory["listen_port"] = self.ports["mqtt"]
+        self.home.write("home.json", memory)
+        self.broker = self.redis = None
+        if self._own.broker is None:
+            kind = settings.embedded.broker
+            doors = self.ports["broker5"], self.ports["broker4"]
+            self.broker = broker_server(self.home.path, *doors, kind, secured=listen is not None)
+        if self._own.redis is None:
             self.redis = redis_server(
                 self.home.redis,
                 self.ports["redis"],
@@ -75,25 +108,34 @@ class Up:
                 maxmemory(settings),
                 self.home.redis_config(),
             )
-        except Unavailable:
-            self.home.release()
-            raise
-        self.settings = home_settings(settings, self.home.path, self.ports, self.broker.remembers)
+        if listen is not None:
+            self.home.service_password()  # the settings below have it
+        self.settings = home_settings(settings, self.home.path, memory, self._remembers)
         self._gate = Gate(
             self.ports["mqtt"],
             self.ports["broker5"],
             self.ports["broker4"],
             reserved=ReservedIds(self.settings),
-            fragile=self.broker.name == "iotcore",
+            fragile=self.broker is not None and self.broker.name == "iotcore",
+            hosts=listen.hosts if listen else (HOST,),
+            tls=tls,
         )
-        self._supervisor = Supervisor(output, self._write_pids)
-        self._broker_begun: int | None = None
-        self._is_open = self._admitting = False
-        self._probe = BrokerProbe(self.settings.mqtt, stop)
+        self.access: DeviceAccess | None = None
+        if listen is not None:
+            rules = templates(self.settings.topics)
+            self.access = DeviceAccess(self.home, rules, listen, tls)
+            self._gate.admission = Admission(rules, self.access.hashes, self._gate.complain)
+
+    @property
+    def _remembers(self) -> bool:
+        return self.broker is None or self.broker.remembers
 
     @property
     def mqtt_url(self) -> str:
-        return f"mqtt://{HOST}:{self.ports['mqtt']}"
+        """The address for programs of this machine, without a password."""
+        if self._own.broker is not None:
+            return redact(self.settings.mqtt.url)
+        return self.listen.local_url(self.ports["mqtt"]) if self.listen else f"mqtt://{HOST}:{self.ports['mqtt']}"
 
     @property
     def api_url(self) -> str:
@@ -104,7 +146,7 @@ class Up:
         return {
             "mqtt": self.mqtt_url,
             "mqtt3": self.mqtt_url,
-            "broker": self.broker.name,
+            "broker": self.broker.name if self.broker else "own",
             "redis": self.settings.redis.url,
             "api": self.api_url,
             "registry": str(self.home.registry),
@@ -115,26 +157,34 @@ class Up:
     def start(self) -> None:
         """Starts everything, and returns when all of it answers. If it raises Unavailable, nothing is left running."""
         try:
-            self._supervisor.add("broker", self.broker.command)
-            self._supervisor.add("redis", self.redis.command)
-            log.info("broker: %s %s, %s", self.broker.name, self.broker.version, self.broker.promise)
-            log.info("Redis: %s %s, %s", self.redis.name, self.redis.version, self.redis.promise)
-            self._await("the embedded Redis", self._redis_answers)
-            self._await("the embedded broker", self._probe.answers)
+            for name, server in (("broker", self.broker), ("redis", self.redis)):
+                if server is not None:
+                    self._supervisor.add(name, server.command)
+                    log.info("%s: %s %s, %s", name, server.name, server.version, server.promise)
+            if used := address(self.settings, self._own):
+                log.info("uses %s", used)
+            self._own.check(self.settings, self._stop)
+            if self.redis is not None:
+                self._await("the embedded Redis", self._redis_answers)
+            if self.broker is not None:
+                self._await("the embedded broker", self._probe.answers)
+            if self.listen is not None and self.listen.certificate is None:
+                log.warning(UNENCRYPTED, self.listen.address)
             # An empty settings file: the user's own file is already in these settings and must not apply twice.
             config = {"ZELADOR_CONFIG": str(self.home.empty_config())}
             variables = {**environment(self.settings), **config, **libgomp_environment()}
             # A forgetful broker has no subscriptions after a start. The worker waits for them for a while once it has
             # connected (QUIET_S), so by then the gate has to be open.
-            last = () if self.broker.remembers else ("inference",)
+            last = () if self._remembers else ("inference",)
             self._add([name for name in SERVICES if name not in last], variables)
             if last:
                 self._open_gate()
                 self._add(last, variables)
             self._await("a service", self._services_answer)
-            if not last:
-                self._open_gate()
-            self._probe.start(lambda: self._supervisor.kill("broker"))
+            if self.broker is not None:
+                if not last:
+                    self._open_gate()
+                self._probe.start(lambda: self._supervisor.kill("broker"))
             self._write_pids()
         except BaseException:
             self.stop()
@@ -153,7 +203,8 @@ class Up:
         if threading.current_thread() is threading.main_thread():
             log.info("stopping")
         try:
-            self._gate.hold()
+            if self._is_open:
+                self._gate.hold()
         except (RuntimeError, TimeoutError, OSError) as error:
             log.warning("the gate did not answer: %s", error)
         self._supervisor.stop(["ingest"], DRAIN_S + 2.0)
@@ -180,6 +231,8 @@ class Up:
         """One look of the supervisor, and of the gate once it is open."""
         if self._is_open:
             self._watch_gate()
+        if self.access is not None:
+            self.access.step(self._gate, lambda: self._reload_broker())
         self._supervisor.step()
 
     def _watch_gate(self) -> None:
@@ -192,6 +245,11 @@ class Up:
         elif not self._admitting and self._ingester_listens():
             self._admitting = True
             self._gate.admit(True)
+
+    def _reload_broker(self) -> None:
+        """Makes Mosquitto read its password file again; iotcore has none."""
+        if self.broker is not None and self.broker.name == "mosquitto":
+            self._supervisor.signal("broker", signal.SIGHUP)
 
     def _ingester_listens(self) -> bool:
         """Whether the ingester has connected to the current process of the broker."""
@@ -218,7 +276,8 @@ class Up:
                 previous, waiting = waiting, ledger.read().waiting
                 if waiting == previous:  # no model, or no worker
                     break
-            self._gate.flush(1.0)
+            if self._is_open:
+                self._gate.flush(1.0)
         except (redis.RedisError, OSError) as error:
             log.warning("cannot read the ledger: %s", error)
         finally:

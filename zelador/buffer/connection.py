@@ -54,9 +54,16 @@ def connect_redis(settings: RedisSettings) -> redis.Redis:
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
             redis_connect_func=require_synced if settings.durability == "synced" else None,
+            **_authority(settings),
         )
     except (ValueError, redis.RedisError) as error:
         raise Unavailable(f"ZELADOR_REDIS__URL cannot be used: {error}") from None
+
+
+def _authority(settings: RedisSettings) -> dict[str, str]:
+    """The CA that the settings name, for TLS; an option in the URL counts first."""
+    is_tls = settings.url.startswith("rediss://")
+    return {"ssl_ca_certs": str(settings.ca_file)} if is_tls and settings.ca_file is not None else {}
 
 
 def not_now(error: Exception) -> bool:

@@ -16,7 +16,7 @@ from pydantic_settings import (
     NoDecode,
 )
 
-from zelador.settings.section import Section, names
+from zelador.settings.section import Section, names, usable
 
 
 class MqttSettings(Section):
@@ -79,8 +79,7 @@ class MqttSettings(Section):
     @field_validator("url")
     @classmethod
     def _known_scheme(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        if not usable(url, ("mqtt", "mqtts")) or not urlsplit(url).hostname:
             raise ValueError("must look like mqtt://host:1883 or mqtts://host:8883")
         return url
 
