@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import signal
+from pathlib import Path
 from threading import Event
 from types import FrameType
 
+from command.home import Needs, settings_of
 from zelador.logs import set_up_logs
 from zelador.settings import Settings, load_settings
 
@@ -38,4 +40,15 @@ def prepare(service: str) -> tuple[Settings, Event]:
     stop = stop_event()
     settings = load_settings()
     set_up_logs(settings.log, service)
+    return settings, stop
+
+
+def prepare_command(name: str, home: Path | None = None, needs: Needs = "home") -> tuple[Settings, Event]:
+    """As `prepare`, for a command whose output a person reads, on a home if one is given: warnings only, no JSON."""
+    stop = stop_event()
+    settings = settings_of(home, needs)
+    given = settings.log.model_fields_set
+    quiet = {"level": settings.log.level if "level" in given else "warning"}
+    plain = {"format": settings.log.format if "format" in given else "console"}
+    set_up_logs(settings.log.model_copy(update={**quiet, **plain}), name)
     return settings, stop

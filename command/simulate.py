@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from command.process import prepare
+from command.home import OfHome
+from command.process import prepare_command
 from command.terminal import print_json, say
 
 
@@ -27,10 +28,11 @@ def simulate(
     count: Annotated[int | None, typer.Option(min=1, help="Stop after this many readings.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Stop after this many seconds.")] = None,
     loop: Annotated[bool, typer.Option(help="Start over at the end of the file.")] = False,
+    home: OfHome = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Replay a CSV file as devices: publish its rows at QoS 1 to the broker in the settings (ZELADOR_MQTT__URL)."""
-    settings, stop = prepare("simulate")
+    settings, stop = prepare_command("simulate", home, "running")
     from command.demo.devices import Devices
     from command.demo.scenarios import Sample, read_table
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from command.up.connect_packet import read_connect, rewritten, text_field, varint
 from command.up.rights import NOWHERE, access_list, intersection, matches, templates
 from command.up.rights_stream import RightsStream
-from operations.device_passwords import check_name, hashed, matches as password_matches
+from operations.device_passwords import check_name, hashed
+from operations.device_passwords import matches as password_matches
 from tests.unit.test_gate import connects, packet
 from zelador.errors import InvalidInput
 from zelador.settings import TopicSettings
