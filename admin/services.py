@@ -10,7 +10,10 @@ from fastapi import Depends, Request
 
 from admin.classifiers import Classifiers
 from operations.audit_log import AuditFile, open_audit_file
+from operations.views.devices import Devices
+from operations.views.runs import RunReader
 from operations.views.stream import Recent
+from operations.views.system import SystemReader
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from zelador.buffer import connect_redis
@@ -32,7 +35,10 @@ class Services:
     runs: TrainingQueue
     classifiers: Classifiers
     audit: AuditFile
+    run_views: RunReader
     recent: Recent
+    devices: Devices
+    system: SystemReader
     writes: WriteProbe
 
     @property
@@ -46,17 +52,23 @@ def make_services(settings: Settings) -> Services:
     client = connect_redis(settings.redis)
     prefix = settings.redis.prefix
     registry = Registry.open(settings.registry)
+    watch = Watch(registry, client, prefix, "the API", settings.registry.check_s)
+    ledger = LedgerReader(client, prefix)
+    runs = TrainingQueue(client, prefix)
     return Services(
         settings,
         registry,
-        Watch(registry, client, prefix, "the API", settings.registry.check_s),
+        watch,
         client,
-        LedgerReader(client, prefix),
+        ledger,
         Quarantine(client, settings),
-        TrainingQueue(client, prefix),
+        runs,
         Classifiers(registry, settings.api.classify_timeout_s, settings.api.classifications_at_once),
         open_audit_file(settings.api),
+        RunReader(registry, runs),
         Recent(client, prefix),
+        Devices(client, prefix),
+        SystemReader(settings, registry, watch, client, ledger),
         WriteProbe(client, prefix),
     )
 

@@ -14,7 +14,7 @@ from admin.api.readings import Limit
 from admin.document.answers import NextOffset, answer
 from admin.document.problems import responses
 from admin.services import Held
-from operations.views.stream import Device
+from operations.views.devices import DeviceView
 
 router = APIRouter(route_class=Route, prefix="/v1/devices", tags=["stream"])
 
@@ -36,7 +36,7 @@ EXAMPLE = {
 class DevicePage(TypedDict):
     """A page of devices."""
 
-    devices: Annotated[list[Device], Field(description="Most recently heard first.")]
+    devices: Annotated[list[DeviceView], Field(description="Most recently heard first.")]
     total: Annotated[int, Field(description="Number of devices on all pages.")]
     next: NextOffset
 
@@ -52,7 +52,7 @@ def list_devices(
     limit: Limit = 50,
     offset: Annotated[int, Query(ge=0, le=10_000_000, description="`next` of the previous page.")] = 0,
 ) -> DevicePage:
-    found, total = services.recent.devices(limit, offset)
+    found, total = services.devices.page(limit, offset)
     end = offset + limit
     return {"devices": found, "total": total, "next": end if end < total else None}
 
@@ -69,6 +69,5 @@ def list_devices(
 def show_device(
     device: Annotated[str, InPath(description="The device's id, as in the topic.", examples=["press-07"])],
     services: Held,
-) -> Device:
-    found: Device = services.recent.device(device)
-    return found
+) -> DeviceView:
+    return services.devices.device(device)

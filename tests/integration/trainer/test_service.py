@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from admin.api.runs import Run, describe
+from operations.views.runs import RunBody, RunView
 from registry.registry import Registry
 from trainer import service
 from zelador.buffer import connect_redis
@@ -91,7 +91,7 @@ def test_a_run_trains_and_registers_nothing_if_it_is_asked_so(
     assert ended.state == "done", ended.error
     assert ended.result is not None
     assert [model["name"] for model in ended.result["models"]] == [None, None]
-    TypeAdapter(Run).validate_python(describe(ended), strict=True)  # what the API says of its answer holds
+    TypeAdapter(RunBody).validate_python(RunView.of(ended).body(), strict=True)  # what the API says of its answer holds
     registry = Registry.open(tmp_path)
     assert registry.state.models == {}
     assert registry.register_candidate(RUN, 1, "later", by="test").name == "later"
