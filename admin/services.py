@@ -8,6 +8,7 @@ from typing import Annotated
 import redis
 from fastapi import Depends, Request
 
+from admin.access.request_metrics import RequestMetrics
 from admin.classifiers import Classifiers
 from operations.audit_log import AuditFile, open_audit_file
 from operations.views.devices import Devices
@@ -40,6 +41,7 @@ class Services:
     devices: Devices
     system: SystemReader
     writes: WriteProbe
+    requests: RequestMetrics
 
     @property
     def prefix(self) -> str:
@@ -70,6 +72,7 @@ def make_services(settings: Settings) -> Services:
         Devices(client, prefix),
         SystemReader(settings, registry, watch, client, ledger),
         WriteProbe(client, prefix),
+        RequestMetrics(),
     )
 
 

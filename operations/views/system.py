@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 
@@ -14,6 +15,7 @@ from registry.log.state import Selection
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from zelador import heartbeat
+from zelador.buffer.keys import Keys
 from zelador.errors import ZeladorError
 from zelador.ledger import LedgerReader, LedgerSnapshot
 from zelador.settings import Settings
@@ -43,6 +45,7 @@ class StreamState:
     quarantine_fill: float
     broker_dropped: int | None
     workers: Mapping[str, int]
+    newest_at: int | None = None  # when the newest reading was stored, ms since 1970 UTC by Redis's clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +89,19 @@ class SystemReader:
         try:
             snapshot = self.ledger.standing()
             found = heartbeat.workers(self.client, self.settings.redis.prefix)
+            newest: Any = self.client.xrevrange(Keys(self.settings.redis.prefix).readings, count=1)
         except (redis.RedisError, OSError) as error:
             log.warning("the ledger cannot be read: %s", error)
             return None
         stalled = is_selected and stall(snapshot, self.settings.health.stalled_after_s) is not None
         workers = Counter(worker.get("service", "") for worker in found)
         return StreamState(
-            snapshot, stalled, quarantine_fill(snapshot, self.settings), heartbeat.broker_dropped(found), workers
+            snapshot,
+            stalled,
+            quarantine_fill(snapshot, self.settings),
+            heartbeat.broker_dropped(found),
+            workers,
+            int(newest[0][0].partition(b"-")[0]) if newest else None,  # an entry's id begins with its time
         )
 
 
