@@ -26,7 +26,7 @@ from admin.api import (
     selection,
     uploads,
 )
-from admin.document import docs_page, openapi, problems
+from admin.document import docs_page, landing_page, openapi, problems
 from admin.services import make_services
 from zelador.settings import Settings
 
@@ -36,7 +36,7 @@ Errors are problem documents (RFC 9457). Readings and predictions are sent over 
 
 PARTS = (
     models, uploads, files, cards, selection, history, operations, classify, runs, readings, predictions, devices,
-    ledger, quarantine, keys, audit, health, docs_page,
+    ledger, quarantine, keys, audit, health, docs_page, landing_page,
 )  # fmt: skip
 
 

@@ -18,7 +18,8 @@ POLL_S = 1.0
 
 def train_remote(url: str, key: str | None, metric: str | None, candidates: str | None, notes: str) -> RunDocument:
     """The finished run. Raises Conflict if it failed, and what the API refuses. Ctrl-C leaves it running there."""
-    api = Api(url, key or load_settings().remote.key)
+    remote = load_settings().remote
+    api = Api(url, key or remote.key, remote.ca_file)
     body: dict[str, Any] = {"notes": notes}
     if metric:
         body["metric"] = metric

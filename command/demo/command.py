@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -23,6 +24,8 @@ from zelador.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
+UNATTENDED_S = 20.0  # of live readings, if nobody watches who could stop them
+
 
 def demo(
     scenario: Annotated[
@@ -32,10 +35,18 @@ def demo(
     label: Annotated[str | None, typer.Option(help="With --csv: the column of the label.")] = None,
     features: Annotated[str | None, typer.Option(help="With --csv: the feature columns, separated by commas.")] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=0, help="Stop this many seconds after the first prediction.")
+        float | None,
+        typer.Option(
+            min=0,
+            help="Stop this many seconds after the first prediction. Default: at Ctrl-C; without a terminal, after "
+            f"{UNATTENDED_S:g} s.",
+        ),
     ] = None,
     rate: Annotated[float, typer.Option(min=0.1, max=5000, help="Live readings per second.")] = 100.0,
-    home: Annotated[Path | None, typer.Option(help="The folder for the demo's data. Default: a new folder.")] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(help="The folder for the data. Default: a new one; without a terminal, it is removed at the end."),
+    ] = None,
     mqtt_port: Annotated[int | None, typer.Option(min=1, max=65535, help=PORT_HELP.format("devices"))] = None,
     redis_port: Annotated[int | None, typer.Option(min=1, max=65535, help=PORT_HELP.format("Redis"))] = None,
     api_port: Annotated[int | None, typer.Option(min=1, max=65535, help=PORT_HELP.format("the API"))] = None,
@@ -49,6 +60,8 @@ def demo(
     folder = home or Path(tempfile.mkdtemp(prefix="zelador-demo-"))
     settings = _settings(replayed)
     on_terminal = sys.stdout.isatty() and not as_json
+    if seconds is None and not on_terminal:
+        seconds = UNATTENDED_S
     folder.mkdir(parents=True, exist_ok=True)
     logs = (folder / "zelador.log").open("ab")  # the terminal shows the live view
     set_up_logs(settings.log, "demo", logs)
@@ -87,6 +100,9 @@ def demo(
         running.stop()
     if failure:
         raise failure[0]
+    if home is None and not on_terminal:
+        logs.close()
+        shutil.rmtree(folder, ignore_errors=True)  # after a failure it stays: its log says why
     if on_terminal:
         say(f"The data is in {folder}; to continue with it: zelador up --home {folder}")
 

@@ -23,6 +23,7 @@ class Local:
     def __init__(self, settings: Settings, use: Use = "look") -> None:
         """Raises NotFound if there is no registry and `use` is not "make", Unavailable if changes cannot be audited."""
         where = settings.registry
+        self._settings = settings
         self.registry = Registry.open(where) if use == "make" else Registry.existing(where)
         if use == "change":
             self.registry = Registry.open(where)
@@ -79,9 +80,9 @@ class Local:
         return {"model": model, "predictions": answers_of(self.registry.load(model), readings)}
 
     def card(self, name: str, html: bool) -> str:
-        from registry.card import card_html, card_markdown, card_of
+        from registry.card import card_html, card_markdown, card_of, place_of
 
-        found = card_of(self.registry, name)
+        found = card_of(self.registry, name, place_of(self._settings))
         return card_html(found) if html else card_markdown(found)
 
     def archive(self, name: str) -> bytes:

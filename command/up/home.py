@@ -197,13 +197,12 @@ def home_settings(settings: Settings, folder: Path, memory: Mapping[str, Any], r
 
 def _embedded_broker(folder: Path, memory: Mapping[str, Any]) -> dict[str, Any]:
     password = service_password(folder) if memory.get("listen") else None
-    user = SERVICE_USER if password else None
     return {
-        **dict.fromkeys(("ca_file", "certificate_file", "key_file")),
+        **dict.fromkeys(("ca_file", "certificate_file", "key_file", "broker_config_file", "shared_group")),
         "url": f"mqtt://{HOST}:{memory['broker5']}",
-        "username": user,
+        "device_url": memory.get("device_url") or f"mqtt://{HOST}:{memory.get('mqtt', 1883)}",
+        "username": SERVICE_USER if password else None,
         "password": password,
-        "shared_group": None,
     }
 
 

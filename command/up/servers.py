@@ -13,6 +13,11 @@ from pathlib import Path
 from command.up.ports import HOST
 from zelador.errors import Unavailable
 
+# What they say at every start. The doctor reports what matters of it.
+REDIS_NOISE = (
+    r"oO0OoO0OoO0Oo|Redis version=|Valkey version=|Configuration loaded|Server initialized|vm.overcommit_memory"
+)
+MOSQUITTO_NOISE = r"should not be run as root"
 PASSWORDS, ACCESS_LIST = "mosquitto.passwords", "mosquitto.acl"  # in the home
 MAX_PAYLOAD = 16 * 1_048_576  # rumqttd disconnects a publisher above its limit, which then resends without end
 
@@ -29,6 +34,7 @@ class Server:
     command: tuple[str, ...]
     promise: str
     remembers: bool = True
+    noise: str | None = None  # a pattern of lines of its output that help nobody
 
 
 def redis_server(
@@ -74,7 +80,8 @@ def redis_server(
         if durability == "synced"
         else "acknowledged readings are in its file: a kill loses nothing, a power cut up to 2 s"
     )
-    return Server(name, version_text, (binary, *([str(config)] if config else []), *arguments), promise)
+    command = (binary, *([str(config)] if config else []), *arguments)
+    return Server(name, version_text, command, promise, noise=REDIS_NOISE)
 
 
 def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto", secured: bool = False) -> Server:
@@ -92,7 +99,8 @@ def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto", 
         access = (folder / PASSWORDS, folder / ACCESS_LIST) if secured else None
         config.write_text(mosquitto_config(data, (v5_port, v4_port), access), encoding="utf-8")
         promise = "keeps sessions and queues on disk; a kill may lose the last hundred changes, a clean stop nothing"
-        return Server("mosquitto", ".".join(map(str, version)), (found, "-c", str(config)), promise)
+        start = (found, "-c", str(config))
+        return Server("mosquitto", ".".join(map(str, version)), start, promise, noise=MOSQUITTO_NOISE)
     if kind == "mosquitto":
         raise Unavailable("no mosquitto 2 or newer on the PATH; install it, or unset ZELADOR_EMBEDDED__BROKER")
     config = folder / "broker.toml"

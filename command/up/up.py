@@ -30,6 +30,7 @@ from command.up.probe import BrokerProbe
 from command.up.rights import templates
 from command.up.servers import broker_server, redis_server
 from command.up.supervisor import Supervisor
+from registry.card.place import DEVICE
 from zelador import heartbeat
 from zelador.buffer import connect_redis
 from zelador.buffer.budget import maxmemory
@@ -90,9 +91,10 @@ class Up:
         found = choose([name for name in names if name not in fixed], requested, memory, fixed.values())
         self.ports = {**found, **fixed}
         memory = {**memory, **self.ports, "own": self._own.remembered(settings)}
-        memory.update({"listen": listen and listen.address})
+        memory.update({"listen": listen and listen.address, "device_url": None})
         if listen is not None:
             memory["listen_port"] = self.ports["mqtt"]
+            memory["device_url"] = listen.device_url(self.ports["mqtt"]).replace("://", f"://{DEVICE}@")
         self.home.write("home.json", memory)
         self.broker = self.redis = None
         if self._own.broker is None:
@@ -159,7 +161,7 @@ class Up:
         try:
             for name, server in (("broker", self.broker), ("redis", self.redis)):
                 if server is not None:
-                    self._supervisor.add(name, server.command)
+                    self._supervisor.add(name, server.command, noise=server.noise)
                     log.info("%s: %s %s, %s", name, server.name, server.version, server.promise)
             if used := address(self.settings, self._own):
                 log.info("uses %s", used)

@@ -24,11 +24,21 @@ class MqttSettings(Section):
         default="mqtt://127.0.0.1:1883",
         description="Broker: mqtt://[user:password@]host[:port], or mqtts:// for TLS.",
     )
+    device_url: str | None = Field(
+        default=None,
+        description=(
+            "Address at which devices reach the broker, as model cards show it (mqtt://[user@]host[:port]). None: url."
+        ),
+    )
     username: str | None = Field(default=None, description="User name, instead of user:password@ in the URL.")
     password: str | None = Field(default=None, description="Password of that user. Never logged.")
     ca_file: Path | None = Field(default=None, description="CA certificates. None: the system's.")
     certificate_file: Path | None = Field(default=None, description="Client certificate, for mutual TLS.")
     key_file: Path | None = Field(default=None, description="Private key of the client certificate.")
+    broker_config_file: Path | None = Field(
+        default=None,
+        description="Mosquitto's configuration file, which tells zelador doctor the broker's queue and persistence.",
+    )
     keepalive_s: PositiveInt = Field(
         default=30,
         description="Seconds without traffic after which the connection is tested by a ping.",
@@ -135,4 +145,6 @@ class TopicSettings(Section):
         levels = template.split("/")
         if levels.count("{device_id}") != 1 or template.count("{device_id}") != 1 or "+" in template or "#" in template:
             raise ValueError("must hold {device_id} as exactly one whole level, and no wildcard")
+        if unknown := [level for level in levels if set(level) & set("{}") and level != "{device_id}"]:
+            raise ValueError(f"must hold no placeholder but {{device_id}}: {unknown[0]} is unknown here")
         return template
