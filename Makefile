@@ -34,7 +34,7 @@ soak: setup  ## random deaths under load, nothing may be lost (ARGS="--seconds 1
 	@$(BIN)/python -m zelador.libgomp -m tests.faults.soak $(ARGS)
 
 # Two processes, each with servers of its own: most of the time a test waits for one of them.
-test: setup  ## every test, against real servers
+test: setup  ## against real servers: about 7 minutes on 2 cores; the long suites are the test-… below
 	@$(BIN)/python -m zelador.libgomp -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-quick: setup  ## the tests that need no server and no training: under a minute

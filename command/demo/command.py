@@ -60,6 +60,7 @@ def demo(
     folder = home or Path(tempfile.mkdtemp(prefix="zelador-demo-"))
     settings = _settings(replayed)
     on_terminal = sys.stdout.isatty() and not as_json
+    keeps = home is not None or on_terminal
     if seconds is None and not on_terminal:
         seconds = UNATTENDED_S
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,14 +94,15 @@ def demo(
         story_thread.join(timeout=15.0)
         if not failure:
             _wait_for_ledger(story)
-            _print_summary(summary(story, addresses), on_terminal)
+            told = summary(story, addresses)
+            _print_summary(told if keeps else {**told, "home": None}, on_terminal)
     finally:
         if story is not None:
             story.close()
         running.stop()
     if failure:
         raise failure[0]
-    if home is None and not on_terminal:
+    if not keeps:
         logs.close()
         shutil.rmtree(folder, ignore_errors=True)  # after a failure it stays: its log says why
     if on_terminal:

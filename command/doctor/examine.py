@@ -93,6 +93,8 @@ def examine(
         findings += processes.clocks(facts.redis.seconds_ahead if facts.redis else None, facts.beats)
     findings += disk.look(_folders(settings, home_facts, config, facts.redis))
     rate = facts.rate
+    if home_facts is not None:
+        findings = [home.typed_for(home_facts, found) for found in findings]
     covers = outage.covered_s(queue, rate, settings.mqtt.session_expiry_s) if rate else None
     return Report(findings, rate, covers, queue)
 
@@ -112,7 +114,7 @@ def _gather(
     def check_broker() -> None:
         if home_facts is None and no_broker_here(settings):
             return
-        facts.broker = broker_facts.look(settings, probe and config is None)
+        facts.broker = broker_facts.look(settings, probe, config.queue_messages if config else None)
 
     def check_redis() -> None:
         facts.redis = buffer_facts.look(settings.redis)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import socket
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ PORTS = ("mqtt", "redis", "api", "broker5")
 LIMIT_S = 3.0
 ANONYMOUS = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a"  # a CONNECT without a password
 CONNACK = b"\x20"
+COMMANDS = re.compile(r"\bzelador (?:train|doctor|(?:models|quarantine|keys) [a-z]+)\b(?! --)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,14 @@ def privacy(home: HomeFacts) -> Finding:
         "nothing by itself; they can read readings, models and addresses, and with write permission replace them",
         f"chmod 700 {shlex.quote(str(home.folder))}",
     )
+
+
+def typed_for(home: HomeFacts, found: Finding) -> Finding:
+    """The finding, with commands that work for this home as they are typed."""
+    if found.fix is None:
+        return found
+    option = f" --home {shlex.quote(str(home.folder))}"
+    return replace(found, fix=COMMANDS.sub(lambda match: match[0] + option, found.fix))
 
 
 def not_running(home: HomeFacts) -> Finding:
