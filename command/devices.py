@@ -1,81 +1,205 @@
-"""`zelador devices`: the passwords for `zelador up --listen`. A running `up` uses a change at once."""
+"""`zelador devices`: the devices and their states, and what people do about them."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
+import msgspec
+import redis
 import typer
 
 from command.home import settings_of
 from command.output import output, table, when
 from command.terminal import print_json, say
-from zelador.errors import NotFound
-from zelador.user import expanded
+from operations.views.device_events import DeviceEvents, DeviceEventView
+from operations.views.devices import Devices, DeviceView
+from zelador.alarms.state import State
+from zelador.alarms.store import DeviceStates
+from zelador.buffer import connect_redis
+from zelador.clock import now_ms
+from zelador.errors import InvalidInput
+from zelador.printable import clean
+from zelador.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Home = Annotated[Path, typer.Option(help="The home of `zelador up`.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The device's id: its user name, and its level in topics.")]
-DEFAULT_HOME = Path(".zelador")
-
-
-@app.callback()
-def devices() -> None:
-    """Manage the passwords with which devices reach `zelador up --listen`."""
-
-
-@app.command("password")
-def password(name: Name, home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
-    """Give a device a password, in place of an earlier one. It is shown once; only its hash is stored."""
-    from operations.acts.device_passwords import set_password
-    from operations.device_passwords import check_name, file_of, read, restore
-    from operations.local import file_actor
-
-    check_name(name)
-    folder = _existing(home)
-    path = file_of(folder)
-    before = next((each for each in read(path) if each.name == name), None)
-    record, shown = set_password(file_actor(settings_of(folder, "keys")), path, name)
-    try:
-        if as_json:
-            print_json({"name": record.name, "password": shown, "created_at": record.created_at})
-        else:
-            say(shown)
-    except BaseException:
-        restore(path, name, before)  # the password was not shown, so it must not work
-        raise
+Home = Annotated[
+    Path | None,
+    typer.Option(help="Use the Redis of this running home of `zelador up` instead of the one in the settings."),
+]
+Device = Annotated[str, typer.Argument(metavar="DEVICE", help="The device's id, as in the topic.")]
+UNITS_S = {"m": 60, "h": 3_600, "d": 86_400}
+URGENT: tuple[State, ...] = ("alarm", "unknown", "suspect", "acknowledged", "shelved", "ok")  # who needs somebody first
 
 
 @app.command("list")
-def list_(home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
-    """List the devices that have a password. Never shows a password."""
-    from operations.device_passwords import file_of, read
-
-    found = read(file_of(_existing(home)))
+def list_(
+    state: Annotated[
+        list[str] | None, typer.Option("--state", help=f"Only in this state: {', '.join(get_args(State))}. Repeatable.")
+    ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="Only ids that contain this text.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="The maximum number of devices.")] = 50,
+    offset: Annotated[int, typer.Option(min=0, help="The number of devices to skip.")] = 0,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """List the devices; those that need somebody first."""
+    client, prefix = _redis(settings_of(home, "running"))
+    found, total = Devices(client, prefix).page(limit, offset, _states(state) or URGENT, text)
     if as_json:
-        print_json([{"name": each.name, "created_at": each.created_at} for each in found])
+        print_json(msgspec.to_builtins(found))
         return
-    output().print(table(("name", "password made"), [(each.name, when(each.created_at)) for each in found]))
+    if not found:
+        say("no device matches" if state or text else "no reading of a device was classified yet")
+        return
+    rows = [
+        (clean(each.device_id), each.state, when(each.since), clean(_explained(each)), clean(each.label))
+        for each in found
+    ]
+    output().print(
+        table(("device", "state", "since", "reason", "last label"), rows, whole=("device", "state", "since"))
+    )
+    if offset + limit < total:
+        say(f"{total} devices; more: --offset {offset + limit}")
 
 
-@app.command("remove")
-def remove(name: Name, home: Home = DEFAULT_HOME) -> None:
-    """Remove a device's password. A running `up` ends its connections."""
-    from operations.acts.device_passwords import remove as end
-    from operations.device_passwords import file_of
-    from operations.local import file_actor
-
-    folder = _existing(home)
-    if not file_of(folder).exists():  # before the actor creates an audit file
-        raise NotFound(f"no device has a password in {folder}; give one with zelador devices password NAME")
-    end(file_actor(settings_of(folder, "keys")), file_of(folder), name)
-    say(f"{name} can no longer connect")
+@app.command()
+def show(device: Device, home: Home = None) -> None:
+    """Show a device as JSON."""
+    client, prefix = _redis(settings_of(home, "running"))
+    print_json(msgspec.to_builtins(Devices(client, prefix).device(device)), indent=2)
 
 
-def _existing(home: Path) -> Path:
-    """The home's folder, which may not have been started yet but must exist: a mistyped path must not make one."""
-    folder = expanded(home)
-    if not folder.is_dir():
-        raise NotFound(f"--home {folder}: there is no such folder; start zelador up --home {folder} first")
-    return folder
+@app.command()
+def events(
+    device: Annotated[str | None, typer.Argument(metavar="DEVICE", help="Only of this device.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="The maximum number of events.")] = 50,
+    before: Annotated[str | None, typer.Option(help="Only events older than this id.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """List the changes of states, newest first."""
+    if before is not None and not re.fullmatch(r"\d{1,20}-\d{1,20}", before):
+        raise InvalidInput(f"--before {before[:60]}: use an id that this command has shown")
+    client, prefix = _redis(settings_of(home, "running"))
+    found, following = DeviceEvents(client, prefix).page(limit, before, device)
+    if as_json:
+        print_json(msgspec.to_builtins(found))
+        return
+    if not found:
+        say("no state has changed yet")
+        return
+    rows = [
+        (when(each.at), clean(each.device_id or "all devices"), each.before, each.state, clean(_because(each)))
+        for each in found
+    ]
+    output().print(table(("at", "device", "from", "to", "why"), rows, whole=("at", "device")))
+    if following is not None:
+        say(f"more: --before {following}")
+
+
+@app.command()
+def acknowledge(device: Device, home: Home = None) -> None:
+    """Acknowledge the alarm of a device: somebody takes care of it."""
+    from operations.acts import devices as acts
+    from operations.local import local_actor
+
+    settings = settings_of(home, "running")
+    _say(device, acts.acknowledge(local_actor(settings), _device_states(settings), device))
+
+
+@app.command()
+def shelve(
+    device: Device,
+    period: Annotated[str, typer.Option("--for", help="How long: 30m, 8h, 2d.")],
+    why: Annotated[str, typer.Option(help="The reason.")] = "",
+    home: Home = None,
+) -> None:
+    """Shelve a device: it needs nobody for a time."""
+    from operations.acts import devices as acts
+    from operations.local import local_actor
+
+    settings = settings_of(home, "running")
+    until = now_ms() + _seconds(period) * 1000
+    _say(device, acts.shelve(local_actor(settings), _device_states(settings), device, until, why))
+
+
+@app.command()
+def unshelve(device: Device, home: Home = None) -> None:
+    """End the shelving of a device."""
+    from operations.acts import devices as acts
+    from operations.local import local_actor
+
+    settings = settings_of(home, "running")
+    _say(device, acts.unshelve(local_actor(settings), _device_states(settings), device))
+
+
+@app.command()
+def retire(device: Device, home: Home = None) -> None:
+    """Retire a device: it is no longer watched."""
+    from operations.acts import devices as acts
+    from operations.local import local_actor
+
+    settings = settings_of(home, "running")
+    _say(device, acts.retire(local_actor(settings), _device_states(settings), device))
+
+
+@app.command()
+def restore(device: Device, home: Home = None) -> None:
+    """Watch a retired device again."""
+    from operations.acts import devices as acts
+    from operations.local import local_actor
+
+    settings = settings_of(home, "running")
+    _say(device, acts.restore(local_actor(settings), _device_states(settings), device))
+
+
+def _redis(settings: Settings) -> tuple[redis.Redis, str]:
+    return connect_redis(settings.redis), settings.redis.prefix
+
+
+def _device_states(settings: Settings) -> DeviceStates:
+    return DeviceStates(*_redis(settings))
+
+
+def _say(device: str, state: State) -> None:
+    say(f"{device} is {state}" if state != "alarm" else f"{device} is in alarm")
+
+
+def _states(given: list[str] | None) -> tuple[State, ...]:
+    known: tuple[State, ...] = get_args(State)
+    if bad := [each for each in given or () if each not in known]:
+        raise InvalidInput(f"--state {bad[0]}: use {', '.join(known)}")
+    return tuple(state for state in known if state in (given or ()))
+
+
+def _seconds(period: str) -> int:
+    """Raises InvalidInput."""
+    match = re.fullmatch(r"(\d{1,6})([mhd])", period.strip())
+    if match is None:
+        raise InvalidInput(f"--for {period[:40]}: use a number and m, h or d, for example 30m, 8h or 2d")
+    return int(match[1]) * UNITS_S[match[2]]
+
+
+def _explained(device: DeviceView) -> str:
+    match device.state:
+        case "alarm" if device.alarm_label is not None and device.alarm_probability is not None:
+            return f"{device.alarm_label} ({device.alarm_probability:.2f})"
+        case "acknowledged":
+            return f"by {device.acknowledged_by}"
+        case "shelved":
+            return f"until {when(device.shelved_until)} by {device.shelved_by}" + (
+                f": {device.reason}" if device.reason else ""
+            )
+        case "unknown":
+            return device.reason or ""
+    return ""
+
+
+def _because(event: DeviceEventView) -> str:
+    parts = [event.why, f"by {event.by}" if event.by else None]
+    if event.label is not None:
+        parts.append(f"{event.label} ({event.probability:.2f})" if event.probability is not None else event.label)
+    return ", ".join(part for part in parts if part)

@@ -22,7 +22,7 @@ def health(
     ] = None,
     home: OfHome = None,
 ) -> None:
-    """Check the health of the service with these settings.
+    """Check the health of the configured service.
 
     Asks a worker's /readyz if ZELADOR_METRICS__PORT is set, otherwise the API's /healthz; with --home the API's
     /readyz, which speaks for all services. Exit code 1 if the service is unhealthy or does not answer.

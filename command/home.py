@@ -9,6 +9,7 @@ import typer
 
 from zelador.errors import Unavailable
 from zelador.settings import Settings, load_settings
+from zelador.settings.paths import absolute
 
 Needs = Literal["home", "running", "keys"]
 OfHome = Annotated[
@@ -17,11 +18,11 @@ OfHome = Annotated[
 
 
 def settings_of(home: Path | None, needs: Needs = "home", settings: Settings | None = None) -> Settings:
-    """The settings (or those given), with the servers and files of `home` if there is one.
+    """The settings (or those given) with absolute paths, and with the servers and files of `home` if there is one.
 
     Raises InvalidInput if the command needs a home and the folder is not one, Unavailable if it needs a running one.
     """
-    settings = settings or load_settings()
+    settings = absolute(settings or load_settings())
     if home is None:
         return settings
     if needs == "keys":  # keys can be created before the first start of `zelador up`

@@ -14,7 +14,21 @@ from typing import Annotated
 import redis
 import typer
 
-from command import classify, devices, health, keys, models, quarantine, services, simulate, train, watch
+from command import (
+    classify,
+    console,
+    device_passwords,
+    devices,
+    evaluate,
+    health,
+    keys,
+    models,
+    quarantine,
+    services,
+    simulate,
+    train,
+    watch,
+)
 from command.demo import command as demo
 from command.doctor import command as doctor
 from command.terminal import LINES, say
@@ -41,9 +55,14 @@ app.command("simulate")(simulate.simulate)
 app.command("watch")(watch.watch)
 app.command("doctor")(doctor.doctor)
 app.command("classify")(classify.classify)
+app.command("evaluate")(evaluate.evaluate)
+app.command("console")(console.console)
 app.add_typer(models.app, name="models", help="List, compare, select and manage the models in the registry.")
 app.add_typer(quarantine.app, name="quarantine", help="List, show, replay and discard messages in quarantine.")
-app.add_typer(devices.app, name="devices", help="Manage the passwords of devices.")
+device_passwords.add_to(devices.app)
+app.add_typer(
+    devices.app, name="devices", help="List devices by state; acknowledge, shelve and retire them; their passwords."
+)
 app.add_typer(keys.app, name="keys", help="Manage the keys of the admin API.")
 
 

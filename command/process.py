@@ -35,20 +35,20 @@ def relax_garbage_collector() -> None:
     gc.set_threshold(70_000, 10, 10)
 
 
-def prepare(service: str) -> tuple[Settings, Event]:
-    """The settings and the stop event of `service`, with logs set up. Raises InvalidInput for a wrong setting."""
-    stop = stop_event()
-    settings = load_settings()
-    set_up_logs(settings.log, service)
-    return settings, stop
+def prepare(
+    service: str, for_a_person: bool = False, home: Path | None = None, needs: Needs = "running"
+) -> tuple[Settings, Event]:
+    """The settings and the stop event of `service`, with logs set up. Raises InvalidInput for a wrong setting.
 
-
-def prepare_command(name: str, home: Path | None = None, needs: Needs = "home") -> tuple[Settings, Event]:
-    """As `prepare`, for a command whose output a person reads, on a home if one is given: warnings only, no JSON."""
+    `for_a_person`: unless the settings say otherwise, only warnings are logged, as text. `home`: as for `settings_of`.
+    """
     stop = stop_event()
-    settings = settings_of(home, needs)
-    given = settings.log.model_fields_set
-    quiet = {"level": settings.log.level if "level" in given else "warning"}
-    plain = {"format": settings.log.format if "format" in given else "console"}
-    set_up_logs(settings.log.model_copy(update={**quiet, **plain}), name)
+    settings = load_settings() if home is None else settings_of(home, needs)
+    log = settings.log
+    if for_a_person:
+        changes: dict[str, str] = {} if "level" in log.model_fields_set else {"level": "warning"}
+        if log.format == "auto":
+            changes["format"] = "console"
+        log = log.model_copy(update=changes)
+    set_up_logs(log, service)
     return settings, stop

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from command.home import OfHome
-from command.process import prepare_command
+from command.process import prepare
 from command.silence import Standing, look, reason
 from command.terminal import print_json_text, say
 from zelador.messages import Prediction
@@ -50,7 +50,7 @@ def watch(
 
     If none arrives, it says why on standard error.
     """
-    settings, stop = prepare_command("watch", home, "running")
+    settings, stop = prepare("watch", for_a_person=True, home=home)
     from zelador.link import Link, LinkOptions
 
     topic = settings.topics.prediction.replace("{device_id}", device or "+")

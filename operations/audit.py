@@ -16,6 +16,11 @@ class Act(StrEnum):
     RUN_CANCELLED = "run cancelled"
     QUARANTINE_REPLAYED = "quarantine replayed"
     QUARANTINE_DISCARDED = "quarantine discarded"
+    ALARM_ACKNOWLEDGED = "alarm acknowledged"
+    DEVICE_SHELVED = "device shelved"
+    DEVICE_UNSHELVED = "device unshelved"
+    DEVICE_RETIRED = "device retired"
+    DEVICE_RESTORED = "device restored"
     KEY_MADE = "key made"
     KEY_REVOKED = "key revoked"
     DEVICE_PASSWORD_MADE = "device password made"  # noqa: S105 - a name

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from operations.key_file import now
 from operations.owned_file import locked, write_owned
+from zelador.clock import now_iso_second
 from zelador.errors import Corrupt, InvalidInput, NotFound
 
 FILE = "device-passwords.json"  # in the home
@@ -50,7 +50,7 @@ def set_password(path: Path, name: str) -> tuple[DevicePassword, str]:
     """
     check_name(name)
     password = new_password()
-    record = DevicePassword(name, hashed(password), now())
+    record = DevicePassword(name, hashed(password), now_iso_second())
     with locked(path, "--home"):
         others = [each for each in read(path) if each.name != name]
         if len(others) >= MAX_DEVICES:
@@ -66,7 +66,9 @@ def remove(path: Path, name: str) -> DevicePassword:
     with locked(path, "--home"):
         found = next((each for each in read(path) if each.name == name), None)
         if found is None:
-            raise NotFound(f"the device {name[:80]!r} has no password; zelador devices list shows those that have one")
+            raise NotFound(
+                f"the device {name[:80]!r} has no password; zelador devices passwords shows those that have one"
+            )
         _write(path, tuple(each for each in read(path) if each.name != name))
     return found
 

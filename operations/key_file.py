@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from operations.owned_file import locked, write_owned
+from zelador.clock import now_iso_second
 from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound
 
 Role = Literal["viewer", "operator", "admin"]
@@ -44,7 +44,7 @@ class Key(msgspec.Struct, frozen=True):
     def state(self) -> State:
         if self.revoked_at is not None:
             return "revoked"
-        return "expired" if self.expires_at is not None and self.expires_at <= now() else "valid"
+        return "expired" if self.expires_at is not None and self.expires_at <= now_iso_second() else "valid"
 
     def may(self, role: Role) -> bool:
         return ROLES.index(self.role) >= ROLES.index(role)
@@ -87,7 +87,7 @@ def revoke(path: Path, identity: str) -> Key:
         others = [each for each in records if each.id != identity and each.role == "admin" and each.state == "valid"]
         if found.role == "admin" and found.state == "valid" and not others:
             raise Conflict(f"{identity} is the last admin key: make another one before you revoke it")
-        ended = msgspec.structs.replace(found, revoked_at=now())
+        ended = msgspec.structs.replace(found, revoked_at=now_iso_second())
         _write(path, _File(tuple(ended if record.id == identity else record for record in records)))
         return ended
 
@@ -124,6 +124,11 @@ class KeyFile:
                 found = record
         return found
 
+    def by_id(self, identity: str) -> Key | None:
+        """The record with this id; check its `state`. Raises Corrupt."""
+        self._refresh()
+        return next((record for record in self._keys if record.id == identity), None)
+
     def _refresh(self) -> None:
         try:
             status = self.path.stat()
@@ -136,20 +141,12 @@ class KeyFile:
             self._seen = seen
 
 
-def now() -> str:
-    return _text(datetime.now(timezone.utc))
-
-
 def _add(path: Path, role: Role, note: str, lasts_s: float | None) -> tuple[Key, str]:
     key = PREFIX + secrets.token_urlsafe(32)
-    expires = None if lasts_s is None else _text(datetime.now(timezone.utc) + timedelta(seconds=lasts_s))
-    record = Key(secrets.token_hex(4), _digest(key), role, now(), note, expires)
+    expires = None if lasts_s is None else now_iso_second(lasts_s)
+    record = Key(secrets.token_hex(4), _digest(key), role, now_iso_second(), note, expires)
     _write(path, _File((*_read(path).keys, record)))
     return record, key
-
-
-def _text(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _digest(key: str) -> str:

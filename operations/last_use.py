@@ -9,8 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from operations.key_file import SETTING, now
+from operations.key_file import SETTING
 from operations.owned_file import write_owned
+from zelador.clock import now_iso_second
 from zelador.errors import Unavailable
 
 EVERY_S = 60.0  # minimum time between two writes for one key
@@ -36,7 +37,7 @@ class LastUse:
         """Writes the time of the last use. Never raises, because a lost time is harmless."""
         with self._lock:
             try:
-                uses = {**read(self._path), identity: now()}
+                uses = {**read(self._path), identity: now_iso_second()}
                 write_owned(self._path, msgspec.json.encode(uses), SETTING)
             except Unavailable as error:
                 log.warning("the last use of key %s was not recorded: %s", identity, error)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 import threading
 from collections.abc import Container, Mapping, Sequence
@@ -25,7 +26,7 @@ from typing import Any
 from command.up.admission import Admission, Guest, denial
 from command.up.connect_packet import MQTT_5, Connect, read_connect
 from command.up.device_stream import DeviceStream, Refused, check_topic
-from command.up.ports import HOST, max_files
+from command.up.ports import HOST, bound_all, max_files
 from command.up.rights_stream import RightsStream
 from zelador.log_limit import LogLimit
 
@@ -251,9 +252,13 @@ class Gate:
         hosts: Sequence[str] = (HOST,),
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`reserved` contains the client ids that devices may not use. `fragile`: the broker is rumqttd."""
+        """Holds the port from now on; `open` listens. Raises OSError if it is in use.
+
+        `reserved` contains the client ids that devices may not use. `fragile`: the broker is rumqttd.
+        """
+        self._sockets = bound_all(port, hosts)
         self.reserved, self.fragile = reserved, fragile
-        self.hosts, self.tls = tuple(hosts), tls
+        self.tls = tls
         self.admission: Admission | None = None  # set before it opens, if devices need passwords
         self._max_devices = min(MAX_DEVICES, (max_files() - FILES_OF_OTHERS) // 2)
         self._log_limit = LogLimit(LOG_S, LOG_LINES)
@@ -263,10 +268,10 @@ class Gate:
         self.devices: set[_Device] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gate", daemon=True)
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     def open(self) -> None:
-        """Starts listening. Raises OSError if the port is in use."""
+        """Starts listening. Raises OSError if another program was faster, which is possible after a recent restart."""
         self._thread.start()
         self._call(self._listen())
 
@@ -296,29 +301,37 @@ class Gate:
 
     def hold(self) -> None:
         """Stops reading from devices. What the broker sends to them is still delivered."""
-        self._call(self._hold())
+        if self._thread.is_alive():
+            self._call(self._hold())
 
     def flush(self, within_s: float) -> None:
         """Waits until everything that the broker sent has been written to the devices."""
-        self._call(self._flush(within_s))
+        if self._thread.is_alive():
+            self._call(self._flush(within_s))
 
     def close(self) -> None:
         if self._thread.is_alive():
             self._call(self._close())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout=5.0)
+        for each in self._sockets:
+            each.close()
         self._loop.close()
 
     def _call(self, coroutine: Any) -> None:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=5.0)
 
     async def _listen(self) -> None:
-        self._server = await self._loop.create_server(lambda: _Device(self), self.hosts, self.port, backlog=1024)
+        # Connections inherit it: without it, those in TIME_WAIT would keep the next process from this port.
+        for each in self._sockets:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server = await self._loop.create_server(lambda: _Device(self), sock=each, backlog=1024)
+            self._servers.append(server)
 
     async def _hold(self) -> None:
         self.holding = True
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for device in self.devices:
             if device.transport is not None:
                 device.transport.pause_reading()

@@ -189,6 +189,7 @@ def home_settings(settings: Settings, folder: Path, memory: Mapping[str, Any], r
         "api": {"host": HOST, "port": memory["api"], "keys_file": str(folder / "keys.json"), "audit_file": None},
         "ingest": {"drain_s": DRAIN_S},
         "inference": {"quiet_s": 0.0 if remembers or "mqtt" in own else QUIET_S},
+        "metrics": {"port": None},  # two workers cannot share it; the API serves /metrics
     }
     if not remembers and "mqtt" not in own:
         overrides["mqtt"]["system_topics"] = False  # iotcore disconnects a client that subscribes to $SYS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import socket
 from collections.abc import Collection, Mapping, Sequence
@@ -14,22 +15,34 @@ MAX_FILES = 1_000_000  # of a process without a limit
 PORT_HELP = "The port for {}. Default: the one that the home had before, or a free one."
 
 
-def is_free(port: int, host: str = HOST) -> bool:
-    return trouble(port, host) is None
+def bound(port: int, host: str = HOST) -> socket.socket:
+    """A socket that holds the port for a later `listen`. Raises OSError if it is in use."""
+    try:
+        return _bound(port, reuse=False, host=host)
+    except OSError:
+        return _bound(port, reuse=True, host=host)  # there are connections of an earlier process in TIME_WAIT
+
+
+def bound_all(port: int, hosts: Sequence[str]) -> list[socket.socket]:
+    """A socket for each address, as `bound`; none is left open if one fails."""
+    found: list[socket.socket] = []
+    try:
+        for host in hosts:
+            found.append(bound(port, host))  # noqa: PERF401 - what was bound before an error is closed
+    except OSError:
+        for each in found:
+            each.close()
+        raise
+    return found
 
 
 def trouble(port: int, host: str) -> OSError | None:
     """The error of listening on this address, or None."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return error
-        return None
+    try:
+        bound(port, host).close()
+    except OSError as error:
+        return error
+    return None
 
 
 def max_files() -> int:
@@ -38,25 +51,36 @@ def max_files() -> int:
     return MAX_FILES if soft == resource.RLIM_INFINITY else soft
 
 
+def unusable(name: str, port: int, error: OSError, options: Mapping[str, str] | None = None) -> Unavailable:
+    """The error for a requested port. `options`: as for `choose`."""
+    option = (options or {}).get(name, f"--{name}-port")
+    why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+    return Unavailable(f"port {port} ({name}) {why}; choose another with {option}, or omit it")
+
+
 def choose(
-    names: Sequence[str], requested: Mapping[str, int | None], before: Mapping[str, Any], taken: Collection[int] = ()
+    names: Sequence[str],
+    requested: Mapping[str, int | None],
+    before: Mapping[str, Any],
+    options: Mapping[str, str] | None = None,
+    taken: Collection[int] = (),
 ) -> dict[str, int]:
     """A port for each name: the requested one, else the earlier one if it is free, else any free port.
 
-    `taken`: ports that are chosen already. Raises Unavailable if a requested port is in use.
+    `options` says how a port was requested, if not by --<name>-port. `taken`: ports chosen already.
+    Raises Unavailable if a requested port is in use.
     """
     chosen: dict[str, int] = {}
     open_sockets: list[socket.socket] = []
     try:
         for name in names:
-            port = requested.get(name)
-            if port is not None:
-                if port in (*chosen.values(), *taken) or not is_free(port):
-                    raise Unavailable(
-                        f"port {port} ({name}) is in use; choose another with --{name}-port, or omit the option"
-                    )
+            if (port := requested.get(name)) is not None:
+                if error := _error(port, (*chosen.values(), *taken)):
+                    raise unusable(name, port, error, options)
                 chosen[name] = port
-            elif isinstance(old := before.get(name), int) and old not in (*chosen.values(), *taken) and is_free(old):
+        for name in names:
+            old = before.get(name)
+            if name not in chosen and isinstance(old, int) and not _error(old, (*chosen.values(), *taken)):
                 chosen[name] = old
         for name in names:
             if name not in chosen:
@@ -68,3 +92,27 @@ def choose(
         for probe in open_sockets:
             probe.close()
     return chosen
+
+
+def _error(port: int, chosen: Collection[int]) -> OSError | None:
+    """Why the port cannot be used, or None."""
+    if port in chosen:
+        return OSError(errno.EADDRINUSE, "Address already in use")
+    try:
+        _bound(port, reuse=True).close()
+    except OSError as error:
+        return error
+    return None
+
+
+def _bound(port: int, reuse: bool, host: str = HOST) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if ":" in host:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(reuse))
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock

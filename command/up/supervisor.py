@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from command.up.quiet import without
+from zelador.clock import now_ms
 from zelador.retry import backoff
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ class Supervisor:
         if isinstance(into, int):
             os.close(into)  # the program has its own
         program.started_at = time.monotonic()
-        program.begun_at = time.time_ns() // 1_000_000
+        program.begun_at = now_ms()
 
 
 def _inherited() -> dict[str, str]:

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import ssl
-import sys
 import threading
 import time
 import urllib.error
@@ -25,11 +24,12 @@ from command.up.gate import Gate
 from command.up.home import DRAIN_S, Home, home_settings
 from command.up.listen import Listen, listen_port
 from command.up.own_servers import Own, address
-from command.up.ports import HOST, choose
+from command.up.ports import HOST, choose, unusable
 from command.up.probe import BrokerProbe
 from command.up.rights import templates
 from command.up.servers import broker_server, redis_server
 from command.up.supervisor import Supervisor
+from operations.sign_in_links import make_link
 from registry.card.place import DEVICE
 from zelador import heartbeat
 from zelador.buffer import connect_redis
@@ -37,13 +37,18 @@ from zelador.buffer.budget import maxmemory
 from zelador.errors import Unavailable
 from zelador.ledger import LedgerReader
 from zelador.libgomp import libgomp_environment
+from zelador.python import python_module
 from zelador.settings import Settings, environment, redact
 
 log = logging.getLogger(__name__)
 
 READY_S = 60.0  # the time limit for everything to answer at the start
 POLL_S = 0.1  # between two checks by the supervisor
-SERVERS_S = 30.0  # the time limit to stop the broker and Redis: a killed broker loses what it has not written
+INGEST_S = DRAIN_S + 2.0  # time limits at a stop, each for the processes that it names
+SERVICES_S = 6.0
+SERVERS_S = 30.0  # the broker and Redis: a killed broker loses what it has not written
+FLUSH_S = 1.0  # for what the broker has sent to devices
+STOP_S = INGEST_S + DRAIN_S + FLUSH_S + SERVICES_S + SERVERS_S  # the longest orderly stop
 UNENCRYPTED = "passwords and readings travel unencrypted to %s: use --tls-cert and --tls-key"
 EMBEDDED = Own()
 SERVICES = {"ingest": "ingest", "inference": "infer", "trainer": "trainer", "api": "api"}
@@ -62,7 +67,9 @@ class Up:
         own: Own = EMBEDDED,
         listen: Listen | None = None,
     ) -> None:
-        """Takes the home's lock and chooses the ports. Raises Conflict, InvalidInput, Corrupt or Unavailable.
+        """Takes the home's lock, chooses the ports, and holds the devices' port.
+
+        Raises Conflict, InvalidInput, Corrupt or Unavailable.
 
         `own`: servers of the user, used instead of the embedded ones. `listen`: where devices connect, if not on the
         loopback interface.
@@ -79,54 +86,6 @@ class Up:
         self._broker_begun: int | None = None
         self._is_open = self._admitting = False
         self._probe = BrokerProbe(self.settings.mqtt, stop)
-
-    def _prepare(self, settings: Settings, requested: dict[str, int | None], tls: ssl.SSLContext | None) -> None:
-        """Chooses ports, servers and settings, and writes what the servers read."""
-        memory = self.home.read("home.json")
-        if settings.api.port != type(settings.api)().port:
-            requested.setdefault("api", settings.api.port)
-        names = ("mqtt", "redis", "api", "broker5", "broker4")
-        listen = self.listen
-        fixed = {} if listen is None else {"mqtt": listen_port(listen, requested.pop("mqtt", None), memory)}
-        found = choose([name for name in names if name not in fixed], requested, memory, fixed.values())
-        self.ports = {**found, **fixed}
-        memory = {**memory, **self.ports, "own": self._own.remembered(settings)}
-        memory.update({"listen": listen and listen.address, "device_url": None})
-        if listen is not None:
-            memory["listen_port"] = self.ports["mqtt"]
-            memory["device_url"] = listen.device_url(self.ports["mqtt"]).replace("://", f"://{DEVICE}@")
-        self.home.write("home.json", memory)
-        self.broker = self.redis = None
-        if self._own.broker is None:
-            kind = settings.embedded.broker
-            doors = self.ports["broker5"], self.ports["broker4"]
-            self.broker = broker_server(self.home.path, *doors, kind, secured=listen is not None)
-        if self._own.redis is None:
-            self.redis = redis_server(
-                self.home.redis,
-                self.ports["redis"],
-                settings.embedded.redis,
-                settings.redis.durability,
-                maxmemory(settings),
-                self.home.redis_config(),
-            )
-        if listen is not None:
-            self.home.service_password()  # the settings below have it
-        self.settings = home_settings(settings, self.home.path, memory, self._remembers)
-        self._gate = Gate(
-            self.ports["mqtt"],
-            self.ports["broker5"],
-            self.ports["broker4"],
-            reserved=ReservedIds(self.settings),
-            fragile=self.broker is not None and self.broker.name == "iotcore",
-            hosts=listen.hosts if listen else (HOST,),
-            tls=tls,
-        )
-        self.access: DeviceAccess | None = None
-        if listen is not None:
-            rules = templates(self.settings.topics)
-            self.access = DeviceAccess(self.home, rules, listen, tls)
-            self._gate.admission = Admission(rules, self.access.hashes, self._gate.complain)
 
     @property
     def _remembers(self) -> bool:
@@ -155,6 +114,10 @@ class Up:
             "home": str(self.home.path),
             "pids": dict(self._supervisor.pids()),
         }
+
+    def console_link(self) -> str:
+        """A link that signs in to the console, once within a minute, on this machine. Raises NotFound, Unavailable."""
+        return f"{self.api_url}{make_link(self.home.keys)}"
 
     def start(self) -> None:
         """Starts everything, and returns when all of it answers. If it raises Unavailable, nothing is left running."""
@@ -209,9 +172,9 @@ class Up:
                 self._gate.hold()
         except (RuntimeError, TimeoutError, OSError) as error:
             log.warning("the gate did not answer: %s", error)
-        self._supervisor.stop(["ingest"], DRAIN_S + 2.0)
+        self._supervisor.stop(["ingest"], INGEST_S)
         self._let_drain()
-        self._supervisor.stop(["inference", "trainer", "api"], 6.0)
+        self._supervisor.stop(["inference", "trainer", "api"], SERVICES_S)
         self._supervisor.stop(["broker", "redis"], SERVERS_S)
         self._gate.close()
         self.home.forget("up.json")
@@ -219,13 +182,68 @@ class Up:
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
+    def _prepare(self, settings: Settings, requested: dict[str, int | None], tls: ssl.SSLContext | None) -> None:
+        """Chooses ports, servers and settings, and writes what the servers read."""
+        memory = self.home.read("home.json")
+        options: dict[str, str] = {}
+        if requested.get("api") is None and "port" in settings.api.model_fields_set and settings.api.port:
+            requested["api"], options["api"] = settings.api.port, "ZELADOR_API__PORT"
+        names = ("mqtt", "redis", "api", "broker5", "broker4")
+        listen = self.listen
+        fixed = {} if listen is None else {"mqtt": listen_port(listen, requested.pop("mqtt", None), memory)}
+        found = choose([name for name in names if name not in fixed], requested, memory, options, fixed.values())
+        self.ports = {**found, **fixed}
+        memory = {**memory, **self.ports, "own": self._own.remembered(settings)}
+        memory.update({"listen": listen and listen.address, "device_url": None})
+        if listen is not None:
+            memory["listen_port"] = self.ports["mqtt"]
+            memory["device_url"] = listen.device_url(self.ports["mqtt"]).replace("://", f"://{DEVICE}@")
+        self.home.write("home.json", memory)
+        self.broker = self.redis = None
+        if self._own.broker is None:
+            kind = settings.embedded.broker
+            doors = self.ports["broker5"], self.ports["broker4"]
+            self.broker = broker_server(self.home.path, *doors, kind, secured=listen is not None)
+        if self._own.redis is None:
+            self.redis = redis_server(
+                self.home.redis,
+                self.ports["redis"],
+                settings.embedded.redis,
+                settings.redis.durability,
+                maxmemory(settings),
+                self.home.redis_config(),
+            )
+        if listen is not None:
+            self.home.service_password()  # the settings below have it
+        self.settings = home_settings(settings, self.home.path, memory, self._remembers)
+        try:
+            self._gate = Gate(
+                self.ports["mqtt"],
+                self.ports["broker5"],
+                self.ports["broker4"],
+                reserved=ReservedIds(self.settings),
+                fragile=self.broker is not None and self.broker.name == "iotcore",
+                hosts=listen.hosts if listen else (HOST,),
+                tls=tls,
+            )
+        except OSError as error:
+            raise unusable("mqtt", self.ports["mqtt"], error) from None
+        self.access: DeviceAccess | None = None
+        if listen is not None:
+            rules = templates(self.settings.topics)
+            self.access = DeviceAccess(self.home, rules, listen, tls)
+            self._gate.admission = Admission(rules, self.access.hashes, self._gate.complain)
+
     def _add(self, names: Iterable[str], variables: Mapping[str, str]) -> None:
         for name in names:
-            self._supervisor.add(name, (sys.executable, "-m", "zelador", SERVICES[name]), variables)
+            self._supervisor.add(name, python_module("zelador", SERVICES[name]), variables)
 
     def _open_gate(self) -> None:
         self._await("the ingester's subscription", self._ingester_listens)
-        self._gate.open()
+        try:
+            self._gate.open()
+        except OSError as error:
+            raise unusable("mqtt", self.ports["mqtt"], error) from None
         self._gate.admit(True)
         self._is_open = self._admitting = True
 
@@ -279,7 +297,7 @@ class Up:
                 if waiting == previous:  # no model, or no worker
                     break
             if self._is_open:
-                self._gate.flush(1.0)
+                self._gate.flush(FLUSH_S)
         except (redis.RedisError, OSError) as error:
             log.warning("cannot read the ledger: %s", error)
         finally:

@@ -23,7 +23,7 @@ METRICS_PAGE = Path(__file__).with_name("metrics.md")
 SYSTEM = SystemView(
     RegistryState(1, Selection("model", 1, "", "", ""), 1),
     None,
-    StreamState(LedgerSnapshot(Ledger(*[0] * 7), *[0] * 8), False, 0.0, 0, {"ingest": 1}, 1),
+    StreamState(LedgerSnapshot(Ledger(*[0] * 7), *[0] * 8), False, 0.0, 0, {"ingest": 1}, {"ok": 1}, 1),
 )  # everything known, so that every metric is there
 LABELS = {
     "zelador_build": ("version", "python", "service"),
@@ -78,6 +78,9 @@ def page() -> str:
         )
     )
     lines.append(row("ZELADOR_FIELDS", "{}", "The field map, as JSON: [contracts](../contracts.md#the-field-map)."))
+    for name in ("plant", "time_zone"):
+        field = Settings.model_fields[name]
+        lines.append(row(f"ZELADOR_{name}".upper(), field.default, field.description or ""))
     for section, field in Settings.model_fields.items():
         kind = field.annotation
         if not (inspect.isclass(kind) and issubclass(kind, Section)):

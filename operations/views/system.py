@@ -15,6 +15,8 @@ from registry.log.state import Selection
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from zelador import heartbeat
+from zelador.alarms.state import State
+from zelador.alarms.store import DeviceStates
 from zelador.buffer.keys import Keys
 from zelador.errors import ZeladorError
 from zelador.ledger import LedgerReader, LedgerSnapshot
@@ -45,6 +47,7 @@ class StreamState:
     quarantine_fill: float
     broker_dropped: int | None
     workers: Mapping[str, int]
+    states: Mapping[State, int]  # devices in each state
     newest_at: int | None = None  # when the newest reading was stored, ms since 1970 UTC by Redis's clock
 
 
@@ -90,6 +93,7 @@ class SystemReader:
             snapshot = self.ledger.standing()
             found = heartbeat.workers(self.client, self.settings.redis.prefix)
             newest: Any = self.client.xrevrange(Keys(self.settings.redis.prefix).readings, count=1)
+            states = DeviceStates(self.client, self.settings.redis.prefix).counts()
         except (redis.RedisError, OSError) as error:
             log.warning("the ledger cannot be read: %s", error)
             return None
@@ -101,6 +105,7 @@ class SystemReader:
             quarantine_fill(snapshot, self.settings),
             heartbeat.broker_dropped(found),
             workers,
+            states,
             int(newest[0][0].partition(b"-")[0]) if newest else None,  # an entry's id begins with its time
         )
 

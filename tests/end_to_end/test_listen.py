@@ -88,7 +88,7 @@ def test_a_password_that_is_added_under_load_costs_no_reading(up: Up, certificat
     steady.join()
     eventually(lambda: up.ledger()["accepted"] == before + sent + 1, "every reading")
     assert up.ledger()["unaccounted"] == 0
-    listed = json.loads(zelador("devices", "list", "--home", str(up.home), "--json"))
+    listed = json.loads(zelador("devices", "passwords", "--home", str(up.home), "--json"))
     assert [each["name"] for each in listed] == ["press-07"]
     secrets = (first, second, (up.home / "mqtt.password").read_text().strip())
     assert not any(secret in up.log.read_text() for secret in secrets)
