@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -21,8 +22,8 @@ OWN_FIELDS = ("description", "notes")  # fields of an annotation; other keys go 
 
 
 class Remote:
-    def __init__(self, url: str, key: str | None) -> None:
-        self._api = Api(url, key)
+    def __init__(self, url: str, key: str | None, ca_file: Path | None = None) -> None:
+        self._api = Api(url, key, ca_file)
 
     def models(self, query: Query, limit: int | None = None) -> list[Facts]:
         parameters = [

@@ -14,8 +14,8 @@ from command.output import output, table, when
 from command.terminal import print_json, say, say_text
 from zelador.errors import InvalidInput, NotFound
 
-COLUMNS = ("", "name", "type", "metric", ">folds", ">hold-out", "served by", "saved", "tags")
-NARROW_COLUMNS = ("", "name", "metric", ">hold-out", "saved")
+COLUMNS = ("", "name", ">rank", "type", "metric", ">folds", ">hold-out", "served by", "saved", "tags")
+NARROW_COLUMNS = ("", "name", ">rank", "metric", ">hold-out", "saved")
 WIDE_TERMINAL = 130  # characters; a narrower terminal gets fewer columns
 HEAD_WIDTH = 24  # characters in the first column of a comparison
 METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC")
@@ -53,7 +53,7 @@ def list_(
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """List the registered models, newest first. ● marks the selected model."""
+    """List the registered models: newest run first, its best model first. ● marks the selected model."""
     from registry.listing import Query
     from registry.listing import least as least_of
 
@@ -176,6 +176,7 @@ def _row(facts: Facts, columns: Sequence[str]) -> Sequence[object]:
     cells = {
         "": "●" if facts.get("selected") else "",
         "name": facts["name"],
+        ">rank": facts.get("rank") or "",
         "type": facts.get("model_type"),
         "metric": metric,
         ">folds": _score(facts, "metrics", metric),

@@ -95,7 +95,7 @@ def open_target(home: Path | None, url: str | None, key: str | None, use: Use = 
         return open_local(home, use)
     from command.models.remote import Remote
 
-    return Remote(address, key or settings.remote.key)
+    return Remote(address, key or settings.remote.key, settings.remote.ca_file)
 
 
 def open_local(home: Path | None, use: Use = "look") -> Local:
