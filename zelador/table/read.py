@@ -27,8 +27,8 @@ WORDS_NAMED = 5
 class Wanted:
     """What to read. `features` None: the settings', or the numbers of the table if it has none of them.
 
-    `device` and `time` name columns; `none` takes none, and the time `row` is the order of the rows. With `context`, None
-    guesses them. `strict`: a cell that is no number refuses the table; otherwise its row has a fault.
+    `device` and `time` name columns; `none` takes none, and the time `row` is the order of the rows. With `context`,
+    None guesses them. `strict`: a cell that is no number refuses the table; otherwise its row has a fault.
     """
 
     features: tuple[str, ...] | None = None
