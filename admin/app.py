@@ -27,6 +27,7 @@ from admin.api import (
     selection,
     uploads,
 )
+from admin.console import app as console
 from admin.document import docs_page, openapi, problems
 from admin.services import make_services
 from zelador.settings import Settings
@@ -56,6 +57,7 @@ def make_app(settings: Settings) -> FastAPI:
     app.state.services = services
     for part in PARTS:  # not include_router, which hides the routes: the guard and the tests iterate over all of them
         app.router.routes.extend(part.router.routes)
+    console.install(app, services)
     problems.install(app)
     openapi.install(app)
     idempotency.install(app, services)

@@ -80,7 +80,6 @@ def train(
     from trainer.run.job import train as run
     from trainer.run.process import Child, RunFailed
 
-    registry = Registry.open(settings.registry)
     choice = Choice.of(settings, _names(classes), _names(devices))
     if csv is not None:
         from trainer.dataset import from_table
@@ -90,6 +89,7 @@ def train(
         dataset = from_table(csv, settings, wanted, choice)
     else:
         dataset = _from_buffer(settings, _names(features) or settings.features, choice)
+    registry = Registry.open(settings.registry)  # after the data: a command that fails before leaves no folder
     for note in dataset.notes:
         say(f"note: {note}", error=True)
     options = Options(

@@ -154,7 +154,7 @@ class Trainer:
         try:
             self._queue.progress(job, message)
         except (redis.RedisError, OSError) as error:
-            log.debug("progress was not reported: %s", error)  # the run goes on
+            log.debug("progress was not reported: %s", error)  # the run continues
 
     def _stay_alive(self, job: Job, done: Event, cancelled: Event) -> None:
         """Renews the lease, and sets `cancelled` once someone asks for the run to end."""

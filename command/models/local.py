@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from command.empty_folder import in_empty_folder
 from command.models.target import Use
 from operations.actor import Actor
 from operations.acts import models, selection
@@ -26,7 +27,10 @@ MAX_UNPACKED = 1 << 30  # bytes of an unpacked model
 
 class Local:
     def __init__(self, settings: Settings, use: Use = "look") -> None:
-        """Raises NotFound if there is no registry and `use` is not "make", Unavailable if changes cannot be audited."""
+        """The settings must have absolute paths.
+
+        Raises NotFound if there is no registry and `use` is not "make", Unavailable if changes cannot be audited.
+        """
         self._settings = settings
         self._loaded: dict[str, Classifier] = {}
         where = settings.registry
@@ -93,9 +97,10 @@ class Local:
 
     def _answers(self, name: str, readings: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """Loads a model once, however many portions of readings it classifies."""
-        if name not in self._loaded:
-            self._loaded[name] = self.registry.load(name)
-        return answers_of(self._loaded[name], readings, self._settings)
+        with in_empty_folder():
+            if name not in self._loaded:
+                self._loaded[name] = self.registry.load(name)
+            return answers_of(self._loaded[name], readings, self._settings)
 
     def card(self, name: str, html: bool) -> str:
         from registry.card import card_html, card_markdown, card_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import signal
@@ -19,6 +20,7 @@ from trainer.run import events
 from zelador.errors import Unavailable, ZeladorError
 from zelador.libgomp import libgomp_environment
 
+BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from trainer.run.child import main; main()"
 GRACE_S = 3.0  # after each signal
 POLL_S = 0.2
 
@@ -44,9 +46,11 @@ class Child:
             **libgomp_environment(),
             "PYTHONWARNINGS": "ignore",
             "PYCARET_CUSTOM_LOGGING_LEVEL": "CRITICAL",
+            "PYCARET_CUSTOM_LOGGING_PATH": os.devnull,  # otherwise logs.log in the current folder
         }
+        path = json.dumps([str(Path(entry).absolute()) for entry in sys.path])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "trainer.run.child"],
+            [sys.executable, "-c", BOOT, path],  # the service's own folder is empty: `-m` would not find us there
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,

@@ -169,7 +169,7 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def _versions() -> dict[str, str]:
-    """Of the packages that a model was made with."""
+    """Versions of the packages that made a model."""
     found = {}
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
@@ -186,7 +186,7 @@ def _as_json(parameters: dict[str, Any]) -> dict[str, str | int | float | bool |
 
 
 def _means(scored: Scored) -> Scores:
-    """Over the folds, by metric."""
+    """Means over the folds, by metric."""
     return {metric: None if (mean := scored.mean(metric)) is None else round(mean, 6) for metric in METRICS}
 
 

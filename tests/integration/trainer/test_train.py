@@ -150,7 +150,7 @@ def test_a_stop_in_the_middle_leaves_no_process_and_says_so(tmp_path: Path) -> N
 
 def trains(child: psutil.Process) -> bool:
     try:
-        return "trainer.run.child" in child.cmdline()
+        return any("trainer.run.child" in part for part in child.cmdline())
     except psutil.NoSuchProcess:  # it has just ended, or waits for its parent to read its exit code
         return False
 
