@@ -157,7 +157,7 @@ def install(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         found = jsonable_encoder(error.errors(), exclude={"url", "ctx", "input"})
         first = found[0]
-        if first["loc"] == ("body",) and "json" not in request.headers.get("content-type", ""):
+        if first["loc"] == ["body"] and "json" not in request.headers.get("content-type", ""):
             kind, title = TITLES[415]
             return problem(request, 415, kind, title, SEND_JSON)
         where = ".".join(str(part) for part in first["loc"])
