@@ -23,6 +23,7 @@ class Local:
     def __init__(self, settings: Settings, use: Use = "look") -> None:
         """Raises NotFound if there is no registry and `use` is not "make", Unavailable if changes cannot be audited."""
         where = settings.registry
+        self._features = settings.features
         self.registry = Registry.open(where) if use == "make" else Registry.existing(where)
         if use == "change":
             self.registry = Registry.open(where)
@@ -51,8 +52,9 @@ class Local:
     def history(self) -> list[Facts]:
         return [describe_selection(each) for each in reversed(self.registry.state.history)]
 
-    def select(self, name: str, why: str) -> Facts:
-        return describe_selection(selection.select(self.actor, self.registry, name, why=why))
+    def select(self, name: str, why: str, force: bool = False) -> Facts:
+        found = selection.select(self.actor, self.registry, name, self._features, force=force, why=why)
+        return describe_selection(found)
 
     def roll_back(self, why: str) -> Facts:
         return describe_selection(selection.roll_back(self.actor, self.registry, why=why))
