@@ -113,8 +113,10 @@ def trust(
     """
     from operations.acts.registry import trust as vouch
     from operations.local import local_actor
+    from registry.registry import Registry
 
     settings = settings_of(home)
+    Registry.check_trustable(settings.registry)  # refuse a mistyped path before anything is written
     entry = vouch(local_actor(settings), settings.registry, why)
     if as_json:
         print_json({"trusted": entry})

@@ -15,8 +15,8 @@ from registry.adopt.adopt import adopt
 from registry.bundle import bundle
 from registry.cage.wire import Convert, Converted
 from registry.errors import TypeRefused
-from registry.log.commit import now
 from registry.model.artefact import manifest_of, pack
+from zelador.clock import now_iso
 from zelador.errors import InvalidInput
 
 
@@ -45,7 +45,7 @@ def convert(request: Convert) -> Converted:
     said = sorted({str(each.message)[:300] for each in warned})[:5]
     imported = {**metadata.get("imported", {}), "warnings": said, "notes": notes}
     upload = replace(adopted.upload, metadata={**adopted.upload.metadata, "imported": imported})
-    return Converted(bundle.pack(manifest_of(upload, request.name, files, now()), files))
+    return Converted(bundle.pack(manifest_of(upload, request.name, files, now_iso()), files))
 
 
 def _load(data: bytes, name: str, warned: list[warnings.WarningMessage]) -> Any:

@@ -2,7 +2,7 @@
 
 A pickle can run any code. So `look` shows what each file would call, without running it; `bring_in` loads only a
 trusted file, only the bytes that were inspected, in the cage (registry/cage), and saves the model as skops, so that
-nobody has to trust it again. A file that could not be followed to its end must also be named explicitly.
+it does not have to be trusted again. A file that could not be followed to its end must also be named explicitly.
 A scaler or label encoder in a file of its own is found too (beside.py), and loaded together with its model.
 """
 
@@ -220,14 +220,14 @@ def _read(found: Found, trust: bool, anyway: bool) -> bytes:
     """The file's bytes, decompressed: those that were inspected. Raises InvalidInput."""
     if not trust and not anyway:
         raise InvalidInput(
-            f"{found.path.name} is a pickle: loading it runs whatever its writer put in. Look at what it would call "
-            f"({', '.join(found.contents.unusual) or 'nothing unusual'}), and say so if you trust where it comes from. "
-            f"{A_HELP}"
+            f"{found.path.name} is a pickle, and loading it can run any code. Check what it would call "
+            f"({', '.join(found.contents.unusual) or 'nothing unusual'}), "
+            f"and use --trust only if you trust its author. {A_HELP}"
         )
     if found.contents.trouble and not anyway:
         raise InvalidInput(
-            f"{found.path.name} cannot be followed to its end ({found.contents.trouble}), so nobody knows what it "
-            f"would call; if you trust it all the same, name it: --trust-anyway {found.path}"
+            f"{found.path.name} cannot be followed to its end ({found.contents.trouble}), so it is unknown what it "
+            f"would call; if you trust it anyway, name it: --trust-anyway {found.path}"
         )
     data = found.path.read_bytes()
     if hashlib.sha256(data).hexdigest() != found.sha256:

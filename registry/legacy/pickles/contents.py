@@ -45,7 +45,7 @@ def contents(data: bytes) -> Contents:
         if left := len(plain) - file.tell():
             trouble = f"{left:,} bytes follow its end"
     except Untraceable as error:
-        trouble = f"it has {error}, so what it does cannot be followed"
+        trouble = f"it has {error}, so its calls cannot be traced"
     except (ValueError, OSError, EOFError, zlib.error, lzma.LZMAError, MemoryError, RecursionError) as error:
         trouble = f"{type(error).__name__}: {str(error)[:200]}"
     return Contents(tuple(sorted(findings.names)), tuple(sorted(findings.unusual)), trouble, role)

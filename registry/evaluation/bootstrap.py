@@ -1,0 +1,173 @@
+"""How sure a score is: a bootstrap over blocks, because neighboring rows of one stretch are no independent witnesses.
+
+Whole blocks are drawn with replacement. With few blocks the percentiles come out too narrow, so their distances from
+the score are stretched by t(k-1) * sqrt(k / (k-1)) / 1.96 for k blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from registry.evaluation.scores import (
+    DECIMALS,
+    FROM_PROBABILITIES,
+    METRICS,
+    SIGNED,
+    Answers,
+    confusions,
+    from_counts,
+    from_histograms,
+    histograms,
+    positive_place,
+    scores,
+)
+
+RESAMPLES = 2_000
+SEED = 20_261
+LEVEL = 0.95
+FEWEST_BLOCKS = 10
+FEWEST_OF_A_CLASS = 4  # blocks
+MAX_UNITS = 1_000  # more blocks than this are put together at random
+BINS = 256  # of probabilities, for AUC and PR-AUC of the resamples
+DEFINED = 0.8  # share of the resamples in which a metric must be defined
+
+Array = NDArray[np.float64]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """A 95 % interval by metric; None where there is none. `reason` says why, if no metric has one."""
+
+    of: dict[str, Interval | None]
+    blocks: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Of one model's score from another's, on the same rows. `interval` is None if it cannot be told; `reason` why."""
+
+    value: float | None
+    interval: Interval | None
+    reason: str | None = None
+
+    @property
+    def is_clear(self) -> bool:
+        """The interval does not hold 0."""
+        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Resamples:
+    """The blocks of rows, and how often each is drawn in each resample. The same blocks give the same draws."""
+
+    units: NDArray[np.int64]  # of each row
+    count: int
+    drawn: Array  # (RESAMPLES, count)
+    blocks: int
+
+    @classmethod
+    def of(cls, blocks: NDArray[np.int64], seed: int = SEED) -> Self:
+        """`blocks` has a number for each row; rows with the same number are drawn together."""
+        random = np.random.default_rng(seed)
+        names, units = np.unique(blocks, return_inverse=True)
+        total = len(names)
+        if total > MAX_UNITS:
+            units = (random.permutation(total) % MAX_UNITS)[units]
+        count = max(1, min(total, MAX_UNITS))
+        drawn = random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
+        return cls(units.astype(np.int64), count, drawn, total)
+
+    def trouble(self, answers: Answers) -> str | None:
+        """Why there can be no interval; None if there can."""
+        if self.blocks < FEWEST_BLOCKS:
+            return f"too few independent stretches for an interval: {self.blocks}, and it takes {FEWEST_BLOCKS}"
+        number, fewest = self._rarest(answers)
+        if fewest < FEWEST_OF_A_CLASS:
+            return (
+                f"too few independent stretches for an interval: the class {answers.classes[number]!r} is in "
+                f"{fewest} of {self.blocks}, and it takes {FEWEST_OF_A_CLASS}"
+            )
+        return None
+
+    def stretch(self, answers: Answers) -> float:
+        """By the blocks of the class that is in the fewest: a score hangs on those."""
+        k = max(2, self._rarest(answers)[1])
+        return float(stdtrit(k - 1, (1 + LEVEL) / 2) * np.sqrt(k / (k - 1)) / 1.96)
+
+    def _rarest(self, answers: Answers) -> tuple[int, int]:
+        """The class that is in the fewest blocks, and how many those are. Classes without a row do not count."""
+        seen = np.unique(np.stack([answers.expected, self.units]), axis=1)[0]
+        blocks = np.bincount(seen, minlength=len(answers.classes))
+        number = int(np.where(blocks > 0, blocks, np.iinfo(np.int64).max).argmin())
+        return number, int(blocks[number])
+
+
+def intervals(answers: Answers, resamples: Resamples) -> Intervals:
+    """The interval of each metric."""
+    if (reason := resamples.trouble(answers)) is not None:
+        return Intervals(dict.fromkeys(METRICS), resamples.blocks, reason)
+    drawn, score, stretch = _resampled(answers, resamples, METRICS), scores(answers), resamples.stretch(answers)
+    found: dict[str, Interval | None] = {}
+    for metric in METRICS:
+        center, value = _center(drawn[metric]), score[metric]
+        if value is None or center is None:
+            found[metric] = None
+            continue
+        low, high = _around(value, center, stretch)
+        least = -1.0 if metric in SIGNED else 0.0
+        found[metric] = (_round(max(least, low)), _round(min(1.0, high)))
+    return Intervals(found, resamples.blocks)
+
+
+def difference(model: Answers, reference: Answers, resamples: Resamples, metric: str) -> Difference:
+    """How much better `model` is than `reference` on the same rows: negative if it is worse."""
+    ours, theirs = scores(model)[metric], scores(reference)[metric]
+    if ours is None or theirs is None:
+        return Difference(None, None, f"{metric} is not defined for both")
+    value = ours - theirs
+    if (reason := resamples.trouble(model)) is not None:
+        return Difference(_round(value), None, reason)
+    drawn = _resampled(model, resamples, (metric,))[metric] - _resampled(reference, resamples, (metric,))[metric]
+    center = _center(drawn)
+    if center is None:
+        return Difference(_round(value), None, f"{metric} is not defined in most resamples")
+    low, high = _around(value, center, resamples.stretch(model))
+    return Difference(_round(value), (_round(low), _round(high)))
+
+
+def _resampled(answers: Answers, resamples: Resamples, metrics: tuple[str, ...]) -> dict[str, Array]:
+    """Each metric in each resample; NaN where it is not defined."""
+    width = len(answers.classes)
+    found: dict[str, Array] = {}
+    if any(metric not in FROM_PROBABILITIES for metric in metrics):
+        tables = confusions(answers, resamples.units, resamples.count).reshape(resamples.count, -1)
+        found |= from_counts((resamples.drawn @ tables).reshape(-1, width, width), positive_place(answers))
+    if any(metric in FROM_PROBABILITIES for metric in metrics):
+        sides = histograms(answers, resamples.units, resamples.count, BINS)
+        found |= from_histograms([(resamples.drawn @ it, resamples.drawn @ rest) for it, rest in sides], answers)
+    return found
+
+
+def _center(drawn: Array) -> tuple[float, float, float] | None:
+    """Low, middle and high of the resamples; None if the metric is not defined in enough of them."""
+    known = drawn[np.isfinite(drawn)]
+    if len(known) < DEFINED * RESAMPLES:
+        return None
+    low, middle, high = np.quantile(known, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
+    return float(low), float(middle), float(high)
+
+
+def _around(value: float, drawn: tuple[float, float, float], stretch: float) -> Interval:
+    low, _, high = drawn
+    return value - stretch * max(0.0, value - low), value + stretch * max(0.0, high - value)
+
+
+def _round(value: float) -> float:
+    return round(value, DECIMALS)

@@ -1,0 +1,111 @@
+"""The interval holds the truth about as often as it says, also where neighboring rows err together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from registry.evaluation.bootstrap import Resamples, difference, intervals
+from registry.evaluation.scores import METRICS, Answers, scores
+
+CLASSES = ("a", "b")
+
+
+def in_runs(seed: int, blocks: int = 16, rows: int = 60, right: float = 0.8) -> tuple[Answers, np.ndarray]:
+    """Answers that are right `right` of the time in the long run; whether they are, and the class, comes in runs."""
+    draw = np.random.default_rng(seed)
+    total = blocks * rows
+
+    def runs(share: float) -> np.ndarray:
+        fresh = draw.random(total) < 0.05
+        return (draw.random(total) < share)[np.maximum.accumulate(np.where(fresh, np.arange(total), 0))]
+
+    expected = runs(0.5).astype(np.int64)
+    predicted = np.where(runs(right), expected, 1 - expected)
+    shares = np.clip(np.where(predicted == 1, 0.8, 0.2) + draw.normal(0, 0.05, total), 0, 1)
+    given = Answers(expected, predicted, np.stack([1 - shares, shares], axis=1), CLASSES, "b")
+    return given, np.repeat(np.arange(blocks), rows)
+
+
+def test_blocks_hold_the_truth_where_rows_do_not() -> None:
+    held = {"blocks": 0, "rows": 0}
+    by_block, by_row = Resamples.of(blocks_of(16)), Resamples.of(np.arange(960))
+    for seed in range(60):
+        given, _ = in_runs(seed)
+        bare = Answers(given.expected, given.predicted, None, CLASSES, "b")
+        for name, resamples in (("blocks", by_block), ("rows", by_row)):
+            low, high = intervals(bare, resamples).of["Accuracy"] or (0, 0)
+            held[name] += low <= 0.8 <= high
+    assert held["blocks"] >= 51  # of 60: 95 % is what it says
+    assert held["rows"] <= 30
+
+
+def test_every_metric_has_an_interval_around_its_score() -> None:
+    given, blocks = in_runs(3)
+    found = intervals(given, Resamples.of(blocks))
+    assert (found.blocks, found.reason) == (16, None)
+    for metric in METRICS:
+        interval, score = found.of[metric], scores(given)[metric]
+        assert interval is not None and score is not None
+        assert interval[0] < score < interval[1]
+    assert found == intervals(given, Resamples.of(blocks))  # the seed is fixed
+
+
+def test_too_few_blocks_give_no_interval_and_say_so() -> None:
+    given, blocks = in_runs(3, blocks=9)
+    found = intervals(given, Resamples.of(blocks))
+    assert set(found.of.values()) == {None}
+    assert found.reason == "too few independent stretches for an interval: 9, and it takes 10"
+    rare = Answers((blocks == 0).astype(np.int64), given.predicted, None, CLASSES, "b")
+    assert "the class 'b' is in 1 of 16" in (intervals(rare_in(16), Resamples.of(blocks_of(16))).reason or "")
+    assert difference(rare, given, Resamples.of(blocks), "MCC").interval is None
+
+
+def rare_in(blocks: int) -> Answers:
+    expected = (blocks_of(blocks) == 0).astype(np.int64)
+    return Answers(expected, expected, None, CLASSES, "b")
+
+
+def blocks_of(blocks: int) -> np.ndarray:
+    return np.repeat(np.arange(blocks), 60)
+
+
+def test_the_fewer_blocks_the_wider() -> None:
+    given, blocks = in_runs(5, blocks=40)
+    by_two = intervals(given, Resamples.of(blocks // 2)).of["MCC"]
+    few = given.at(blocks < 12)
+    wide = intervals(few, Resamples.of(blocks[blocks < 12])).of["MCC"]
+    assert by_two is not None and wide is not None
+    assert wide[1] - wide[0] > by_two[1] - by_two[0]
+
+
+def test_a_paired_difference_sees_what_two_intervals_hide() -> None:
+    """Both err together in the hard blocks, and one errs a little more everywhere."""
+    given, blocks = in_runs(9, blocks=20)
+    draw = np.random.default_rng(1)
+    worse = np.where(draw.random(len(given)) < 0.06, 1 - given.predicted, given.predicted)
+    other = Answers(given.expected, worse, None, CLASSES, "b")
+    resamples = Resamples.of(blocks)
+    ours, theirs = (intervals(each, resamples).of["Accuracy"] for each in (given, other))
+    assert ours is not None and theirs is not None
+    assert ours[0] < theirs[1]  # the intervals overlap
+    found = difference(given, other, resamples, "Accuracy")
+    assert found.is_clear
+    assert found.value is not None and found.value > 0
+    assert difference(other, given, resamples, "Accuracy").value == pytest.approx(-found.value)
+    assert not difference(given, given, resamples, "MCC").is_clear
+
+
+def test_a_metric_that_one_of_both_lacks_has_no_difference() -> None:
+    given, blocks = in_runs(9)
+    bare = Answers(given.expected, given.predicted, None, CLASSES, "b")
+    found = difference(given, bare, Resamples.of(blocks), "AUC")
+    assert (found.value, found.interval) == (None, None)
+
+
+def test_many_units_are_put_together() -> None:
+    given, _ = in_runs(4, blocks=50)
+    found = intervals(given, Resamples.of(np.arange(len(given))))
+    assert found.blocks == 3_000
+    low, high = found.of["Accuracy"] or (0, 1)
+    assert 0.02 < high - low < 0.05  # as 3,000 independent rows: ±1.96 * sqrt(0.16 / 3,000)
