@@ -63,8 +63,9 @@ class Local:
     def history(self) -> list[Facts]:
         return [describe_selection(each) for each in reversed(self.registry.state.history)]
 
-    def select(self, name: str, why: str) -> Facts:
-        return describe_selection(selection.select(self.actor, self.registry, name, why=why))
+    def select(self, name: str, why: str, force: bool = False) -> Facts:
+        found = selection.select(self.actor, self.registry, name, self._settings.features, force=force, why=why)
+        return describe_selection(found)
 
     def roll_back(self, why: str) -> Facts:
         return describe_selection(selection.roll_back(self.actor, self.registry, why=why))

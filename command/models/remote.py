@@ -45,8 +45,9 @@ class Remote:
     def history(self) -> list[Facts]:
         return list(self._pages("/v1/selection/history", "selections", "before"))
 
-    def select(self, name: str, why: str) -> Facts:
-        return self._api.call("PUT", "/v1/selection", {"model": name, "why": why}).document
+    def select(self, name: str, why: str, force: bool = False) -> Facts:
+        forced = {"force": True} if force else {}
+        return self._api.call("PUT", "/v1/selection", {"model": name, "why": why, **forced}).document
 
     def roll_back(self, why: str) -> Facts:
         return self._api.call("POST", "/v1/selection/rollback", {"why": why}).document

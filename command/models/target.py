@@ -49,7 +49,8 @@ class Target(Protocol):
     def history(self) -> list[Facts]:
         """All selections, newest first."""
 
-    def select(self, name: str, why: str) -> Facts: ...
+    def select(self, name: str, why: str, force: bool = False) -> Facts:
+        """Raises Conflict for a model that needs other features than the plant sends, unless with `force`."""
 
     def roll_back(self, why: str) -> Facts: ...
 
