@@ -58,7 +58,7 @@ class _File(msgspec.Struct, frozen=True):
 
 def first_key(path: Path) -> str | None:
     """Makes the first admin key and returns it; None if the key file exists. Raises Unavailable, Corrupt."""
-    with _locked(path):
+    with locked(path):
         return None if path.exists() else _add(path, "admin", "the first key", None)[1]
 
 
@@ -71,7 +71,7 @@ def new_key(path: Path, role: Role = "admin", note: str = "", lasts_s: float | N
         raise InvalidInput(f"a note has at most {MAX_NOTE} printable characters")
     if lasts_s is not None and not 0 < lasts_s <= 100 * 366 * 86_400:
         raise InvalidInput("a key must expire after at least one second and at most a hundred years")
-    with _locked(path):
+    with locked(path):
         return _add(path, role, note, lasts_s)
 
 
@@ -79,7 +79,7 @@ def revoke(path: Path, identity: str) -> Key:
     """Revokes the key for good; its record stays. Raises NotFound, Conflict, Unavailable, Corrupt."""
     if not path.exists():  # a mistyped path must not make a file
         raise NotFound(f"there is no key file at {path}; zelador keys new makes one")
-    with _locked(path):
+    with locked(path):
         records = _read(path).keys
         found = next((record for record in records if record.id == identity), None)
         if found is None:
@@ -96,7 +96,7 @@ def revoke(path: Path, identity: str) -> Key:
 
 def forget(path: Path, identity: str) -> None:
     """Deletes a new key that nobody has seen. Raises Unavailable, Corrupt."""
-    with _locked(path):
+    with locked(path):
         _write(path, _File(tuple(record for record in _read(path).keys if record.id != identity)))
 
 
@@ -125,6 +125,11 @@ class KeyFile:
             if hmac.compare_digest(record.digest, digest):
                 found = record
         return found
+
+    def by_id(self, identity: str) -> Key | None:
+        """The record with this id; check its `state`. Raises Corrupt."""
+        self._refresh()
+        return next((record for record in self._keys if record.id == identity), None)
 
     def _refresh(self) -> None:
         try:
@@ -178,8 +183,8 @@ def write_owned(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """A lock, so that two keys made at the same time are both stored."""
+def locked(path: Path) -> Iterator[None]:
+    """A lock beside the file, so that of two changes made at the same time none is lost. Raises Unavailable."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock_path = path.with_name(f".{path.name}.lock")

@@ -261,9 +261,13 @@ class Registry(Changes):
         self._derive()
         return found
 
-    def verify(self, expect: str | None = None) -> verify.Report:
-        """Verifies all files of the registry. `expect` is an ETag seen earlier, which must be in the chain."""
-        return verify.verify(self._store, self._keyring, self._index, expect)
+    def verify(self, expect: str | None = None, ask: bool = False) -> verify.Report:
+        """Verifies all files of the registry. `expect` is an ETag seen earlier, which must be in the chain.
+
+        `ask`: also load each model in the cage, where it must answer its golden rows. Raises Unavailable.
+        """
+        asked = check_model if ask else None
+        return verify.verify(self._store, self._keyring, self._index, expect, asked)
 
     @staticmethod
     def check_trustable(settings: RegistrySettings) -> None:

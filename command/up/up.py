@@ -22,6 +22,7 @@ from command.up.ports import HOST, choose, unusable
 from command.up.probe import BrokerProbe
 from command.up.servers import broker_server, redis_server
 from command.up.supervisor import Supervisor
+from operations.sign_in_links import make_link
 from zelador import heartbeat
 from zelador.buffer import connect_redis
 from zelador.buffer.budget import maxmemory
@@ -87,6 +88,10 @@ class Up:
             "home": str(self.home.path),
             "pids": dict(self._supervisor.pids()),
         }
+
+    def console_link(self) -> str:
+        """A link that signs in to the console, once within a minute, on this machine. Raises NotFound, Unavailable."""
+        return f"{self.api_url}{make_link(self.home.keys)}"
 
     def start(self) -> None:
         """Starts everything, and returns when all of it answers. If it raises Unavailable, nothing is left running."""

@@ -73,7 +73,18 @@ def stream(outside: Outside, name: str, seconds: float, rate: float = 200.0) -> 
 
 
 def test_it_says_where_everything_is(up: Up, broker: str) -> None:
-    assert list(up.said) == ["mqtt", "mqtt3", "broker", "redis", "api", "admin_key", "registry", "home", "pids"]
+    assert list(up.said) == [
+        "mqtt",
+        "mqtt3",
+        "broker",
+        "redis",
+        "api",
+        "console",
+        "admin_key",
+        "registry",
+        "home",
+        "pids",
+    ]
     assert up["broker"] == broker
     assert set(up.said["pids"]) == {"broker", "redis", "ingest", "inference", "trainer", "api"}
     alive_now = [pid for pid in up.pids().values() if pid and alive(pid)]

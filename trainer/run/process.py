@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
-from typing import Self
+from typing import IO, Self
 
 import msgspec
 
@@ -34,9 +34,12 @@ class Cancelled(ZeladorError):
 
 
 class Child:
-    """Starts at once to import PyCaret, which takes seconds; so it can be made ahead of the run."""
+    """Starts at once to import PyCaret, which takes seconds; so it can be made ahead of the run.
 
-    def __init__(self) -> None:
+    `output` takes what the libraries print; by default it goes to standard error.
+    """
+
+    def __init__(self, output: IO[bytes] | None = None) -> None:
         # MPLCONFIGDIR and the like are left alone: PyCaret runs as its user does.
         environment = {
             **os.environ,
@@ -50,7 +53,7 @@ class Child:
             [sys.executable, "-c", BOOT, path],  # the service's own folder is empty: `-m` would not find us there
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None,
+            stderr=output,
             env=environment,
             process_group=0,
         )

@@ -39,7 +39,7 @@ class LogSettings(Section):
 class HealthSettings(Section):
     stalled_after_s: PositiveFloat = Field(
         default=30.0,
-        description="A service in which readings wait and none is finished for so long is not ready.",
+        description="Time without a finished reading, while readings wait, after which a service is not ready.",
     )
 
 

@@ -36,6 +36,17 @@ class TrainingQueue:
             raise Conflict(f"run {name} is active, and only one run can be: wait until it ends (GET /v1/runs/{name})")
         return queued
 
+    def current(self) -> Run | None:
+        """The run that is queued or running; None if there is none."""
+        name: Any = self._client.get(self._keys.run_current)
+        if name is None:
+            return None
+        try:
+            found = self.get(name.decode() if isinstance(name, bytes) else name)
+        except NotFound:
+            return None
+        return found if found.is_active else None
+
     def get(self, run: str) -> Run:
         """Raises NotFound."""
         return msgspec.json.decode(self._read(run), type=Run)
