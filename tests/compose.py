@@ -100,6 +100,11 @@ class Stack:
             with error:
                 return error.code, json.loads(error.read())
 
+    def text(self, path: str) -> str:
+        """What anyone gets at this path of the API's port. Raises HTTPError."""
+        with urllib.request.urlopen(self._api + path, timeout=10) as answer:
+            return answer.read().decode()
+
     def ledger(self) -> dict[str, int]:
         """Of now; {} while Redis does not answer."""
         status, found = self.api("GET", "/v1/ledger")

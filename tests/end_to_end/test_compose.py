@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import re
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -187,6 +189,14 @@ def test_the_api_wants_a_key_and_is_healthy(stack: Stack) -> None:
     assert stack.api("GET", "/v1/ledger", key="zlk_wrong")[0] == 401
     inspect = ["docker", "inspect", "--format", "{{.State.Health.Status}}", stack.container("api")]
     stack.until(lambda: subprocess.check_output(inspect, text=True).strip() == "healthy", "the API to be healthy")
+
+
+def test_the_console_has_its_pages_and_files(stack: Stack) -> None:
+    """An image without a template, a style sheet or the version of a package would fail only here."""
+    page = stack.text("/console/signin")
+    files = re.findall(r'(?:href|src)="(/[^"]*static[^"]*)"', page)
+    assert {Path(name).suffix for name in files} >= {".css", ".js"}
+    assert all(stack.text(name) for name in files)
 
 
 def test_nothing_runs_as_root(stack: Stack) -> None:
