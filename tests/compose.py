@@ -101,8 +101,9 @@ class Stack:
                 return error.code, json.loads(error.read())
 
     def text(self, path: str) -> str:
-        """What anyone gets at this path of the API's port. Raises HTTPError."""
-        with urllib.request.urlopen(self._api + path, timeout=10) as answer:
+        """A page or file at this path of the API's port. Raises HTTPError."""
+        request = urllib.request.Request(self._api + path, headers={"Authorization": f"Bearer {self._key}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.read().decode()
 
     def ledger(self) -> dict[str, int]:
