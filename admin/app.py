@@ -12,6 +12,7 @@ from admin.api import (
     cards,
     classify,
     devices,
+    evaluations,
     files,
     health,
     history,
@@ -36,8 +37,8 @@ DESCRIPTION = """Manages models and shows the stream. Every path under /v1 requi
 Errors are problem documents (RFC 9457). Readings and predictions are sent over MQTT, not over this API."""
 
 PARTS = (
-    models, uploads, files, cards, selection, history, operations, classify, runs, readings, predictions, devices,
-    ledger, quarantine, keys, audit, health, docs_page,
+    models, evaluations, uploads, files, cards, selection, history, operations, classify, runs, readings, predictions,
+    devices, ledger, quarantine, keys, audit, health, docs_page,
 )  # fmt: skip
 
 

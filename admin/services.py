@@ -74,7 +74,7 @@ def make_services(settings: Settings) -> Services:
         ledger,
         Quarantine(client, settings),
         runs,
-        Classifiers(registry, settings.api.classify_timeout_s, settings.api.classifications_at_once),
+        Classifiers(registry, settings.api.classify_timeout_s, settings.api.classifications_at_once, settings),
         open_audit_file(settings.api),
         RunReader(registry, runs),
         Recent(client, prefix),

@@ -9,24 +9,30 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import Event, Thread
 from typing import Any
 
 import msgspec
 import redis
 
-from zelador.alarms.state import decode_record, published
+from inference.home_assistant import config_topic, discovery
+from inference.webhook import Webhook
+from zelador.alarms.state import Record, decode_record, published
 from zelador.alarms.store import DeviceStates
 from zelador.buffer import Stopping, connect_redis
 from zelador.buffer.keys import Keys
 from zelador.errors import Unavailable
-from zelador.link import Link, LinkOptions, Outgoing
+from zelador.link import Link, Outgoing
 from zelador.log_limit import LogLimit
 from zelador.retry import backoff
 from zelador.settings import Settings
+from zelador.status import link_options, status_message
 
 log = logging.getLogger(__name__)
 
+SERVICE, INSTANCE = "states", "zelador-states"  # of its status message: whoever publishes the states
+RECEIVED = 100  # messages of Home Assistant in one step
 LEASE_MS = 5_000
 SWEPT = 1_000  # devices in one step of the sweep
 PUBLISHED = 500  # states in one step
@@ -42,6 +48,10 @@ class Keeper:
     def __init__(self, settings: Settings, stop: Event) -> None:
         self._settings = settings
         self._stop = stop
+        self._is_leader = Event()
+        self._webhook = Webhook(settings, stop, self._is_leader) if settings.alarm.webhook_url is not None else None
+        self._discovers = settings.homeassistant.discovery
+        self._discovered: set[bytes] = set()  # devices whose discovery message was published on this connection
         self._client = connect_redis(settings.redis)
         self._lease = Keys(settings.redis.prefix).alarm_keeper
         self._states = DeviceStates(self._client, settings.redis.prefix)
@@ -54,9 +64,13 @@ class Keeper:
 
     def start(self) -> None:
         self._thread.start()
+        if self._webhook is not None:
+            self._webhook.start()
 
     def join(self) -> None:
         self._thread.join(timeout=CONFIRM_S + 1.0)
+        if self._webhook is not None:
+            self._webhook.join()
         self._client.close()
 
     def _run(self) -> None:
@@ -64,9 +78,11 @@ class Keeper:
         while not self._stop.is_set():
             try:
                 if self._leads():
+                    self._is_leader.set()
                     self._step()
                 else:
-                    self._disconnect()
+                    self._is_leader.clear()
+                    self._disconnect()  # without a goodbye: another worker has taken over
                 failures = 0
                 pause = POLL_S
             except Stopping:
@@ -99,7 +115,7 @@ class Keeper:
         return holder == self._me.encode() and bool(self._client.pexpire(key, LEASE_MS))
 
     def _release(self) -> None:
-        self._disconnect()
+        self._disconnect(self._status(online=False))
         try:
             holder: Any = self._client.get(self._lease)
             if holder == self._me.encode():
@@ -112,7 +128,8 @@ class Keeper:
             self._next_sweep = time.monotonic() + self._settings.alarm.sweep_s
             self._sweep()
         link = self._connected()
-        if link.connected_at != self._connected_at:
+        if self._home_assistant_starts(link) or link.connected_at != self._connected_at:
+            self._discovered.clear()
             self._states.announce_all(SWEPT)  # the broker may have forgotten them
             self._connected_at = link.connected_at
         while not self._stop.is_set() and (waiting := self._states.waiting(PUBLISHED)):
@@ -127,24 +144,51 @@ class Keeper:
 
     def _connected(self) -> Link:
         if self._link is None:
-            options = LinkOptions(client_id=f"zelador-{self._me}-states")
+            home_assistant = (f"{self._settings.homeassistant.prefix}/status",) if self._discovers else ()
+            options = link_options(self._settings.topics, SERVICE, f"zelador-{self._me}-states", home_assistant)
+            options = replace(options, birth=self._status(online=True), will=self._status(online=False))
             link = Link(self._settings.mqtt, options, self._stop)
             link.open(self._settings.mqtt.connect_timeout_s)
             self._link = link
         return self._link
 
-    def _disconnect(self) -> None:
+    def _status(self, online: bool) -> Outgoing:
+        return status_message(self._settings.topics, SERVICE, INSTANCE, online)
+
+    def _home_assistant_starts(self, link: Link) -> bool:
+        """Whether Home Assistant has said that it is there: it has to be given everything again."""
+        if not self._discovers:
+            return False
+        heard = link.receive(RECEIVED, 0.0)
+        link.ack(heard)
+        return any(message.payload == b"online" for message in heard)
+
+    def _disconnect(self, goodbye: Outgoing | None = None) -> None:
         if self._link is not None:
-            self._link.close()
+            self._link.close(goodbye)
             self._link = self._connected_at = None
 
+    def _discovery(self, device: str, known: bool) -> Outgoing:
+        """The discovery message of a device for Home Assistant; an empty one removes it there."""
+        service = self._status(online=True).topic
+        payload = discovery(self._settings, device, service) if known else b""
+        return Outgoing(config_topic(self._settings, device), payload, retain=True)
+
     def _publish(self, link: Link, waiting: Sequence[tuple[bytes, bytes, bytes | None]]) -> None:
-        messages = []
+        messages, found = [], set[bytes]()
         for device, _, text in waiting:
             name = device.decode("utf-8", "replace")
-            topic = self._settings.topics.state.format(device_id=name)
-            payload = b"" if text is None else _payload(name, text)
-            messages.append(Outgoing(topic, payload, retain=True))
+            record = None if text is None else _record(name, text)
+            if self._discovers:
+                known = record is not None and record.state != "retired"
+                if not known or device not in self._discovered:
+                    messages.append(self._discovery(name, known))
+                if known:
+                    found.add(device)
+            payload = b"" if record is None else published(name, record)
+            messages.append(Outgoing(self._settings.topics.state.format(device_id=name), payload, retain=True))
+        if found - self._discovered:  # Home Assistant forgets the availability that it heard before the discovery
+            messages.append(self._status(online=True))
         publication = link.publish(messages)
         deadline = time.monotonic() + CONFIRM_S
         while not link.confirmed(publication, POLL_S):
@@ -157,12 +201,13 @@ class Keeper:
             raise Unavailable(
                 f"the broker refuses {messages[next(iter(refused))].topic}: {why}; allow it to the workers"
             )
+        self._discovered = self._discovered.difference([device for device, _, _ in waiting]) | found
         self._states.announced([(device, version) for device, version, _ in waiting])
 
 
-def _payload(device: str, text: bytes) -> bytes:
+def _record(device: str, text: bytes) -> Record | None:
     try:
-        return published(device, decode_record(text))
+        return decode_record(text)
     except (msgspec.DecodeError, ValueError) as error:
         log.error("the state of %r in Redis cannot be read: %s", device[:200], error)
-        return b""
+        return None

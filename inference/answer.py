@@ -36,10 +36,12 @@ def answer(
     model: Model,
     selection: int,
     deliveries: int,
+    late_after_s: float = 900.0,
     now: Callable[[], int] = now_ms,
 ) -> list[Answered]:
     """Classifies all readings of `batch`, in one call of the model unless it raises.
 
+    A reading received more than `late_after_s` ago is marked as late.
     An entry delivered more than `deliveries` times is not classified: each worker that tried it died.
     """
     answered: list[Answered] = []
@@ -69,7 +71,8 @@ def answer(
                 rows += reading.values if order is None else [reading.values[i] for i in order]
     if rows:
         results = _classify(model, np.array(rows, dtype=np.float64).reshape(len(places), -1))
-        predicted_at, name, digest = iso(now()), model.name, model.digest
+        at, name, digest = now(), model.name, model.digest
+        predicted_at, late_before = iso(at), at - late_after_s * 1000
         for (item, arrival, reading), result in zip(places, results, strict=True):
             if isinstance(result, str):
                 item.failures.append((reading, result))
@@ -78,7 +81,7 @@ def answer(
             item.times.append(min(reading.measured_at, arrival.received_at))
             item.predictions.append(
                 Prediction(
-                    prediction_id(reading.id, arrival.device_id, digest),
+                    prediction_id(reading, arrival.device_id, digest),
                     reading.id,
                     arrival.device_id,
                     iso(reading.measured_at),
@@ -89,6 +92,8 @@ def answer(
                     digest,
                     selection,
                     predicted_at,
+                    True if arrival.received_at < late_before else msgspec.UNSET,
+                    arrival.retained or msgspec.UNSET,
                 )
             )
     return answered

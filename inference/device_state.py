@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from operator import gt
 
 import msgspec
 
 from inference.answer import Answered
 from zelador.alarms import Rule
 from zelador.alarms.rule import HIGH, LEAST_SILENCE_S, LOW, NONE
-from zelador.buffer import Sighting, Sightings
+from zelador.buffer import Sightings
 from zelador.messages import Prediction
 from zelador.settings import AlarmSettings
 
@@ -71,20 +72,21 @@ def sightings(
     Not counted: messages whose predictions the broker refused, and those received before `received_after` (ms), which
     say nothing about the present.
     """
-    found: dict[str, list[tuple[int, str]]] = {}
+    levels_of: dict[str, str] = {}
+    times_of: dict[str, list[int]] = {}
     newest: dict[str, tuple[int, Prediction, float]] = {}  # at level h
-    classes, rules, rule_of = policy.classes, policy.rules, policy.rule_of
+    classes, rules = policy.classes, policy.rules
+    rule, several = rules[0], len(rules) > 1
     only = next(iter(classes)) if len(classes) == 1 else None
     for index, item in enumerate(answered):
         arrival = item.arrival
-        if arrival is None or index in refusals or arrival.received_at < received_after:
+        if arrival is None or arrival.received_at < received_after or index in refusals:
             continue
         device = arrival.device_id
-        rule = rules[rule_of(device)]
-        levels = found.get(device)
-        if levels is None:
-            levels = found[device] = []
-        for prediction, at in zip(item.predictions, item.times, strict=True):
+        if several:
+            rule = rules[policy.rule_of(device)]
+        levels = ""
+        for place, prediction in enumerate(item.predictions):
             shares = prediction.probabilities
             if shares is None:
                 probability = 1.0 if prediction.label in classes else 0.0
@@ -93,33 +95,42 @@ def sightings(
             else:
                 probability = sum([shares.get(name, 0.0) for name in classes])
             if probability < rule.low:
-                levels.append((at, LOW))
+                levels += LOW
                 continue
             level = rule.level(probability, prediction.label in classes)
-            levels.append((at, level))
-            if level == HIGH and (device not in newest or at >= newest[device][0]):
-                newest[device] = (at, prediction, probability)
-        for reading, _ in item.failures:
-            if reading is not None:
-                levels.append((min(reading.measured_at, arrival.received_at), NONE))
-    seen = []
-    for device, levels in found.items():
-        if not levels:
-            continue
-        if len(levels) > 1:
-            levels.sort(key=_time)
-        text, times = "".join([level for _, level in levels]), " ".join([str(at) for at, _ in levels])
+            levels += level
+            if level == HIGH and (device not in newest or item.times[place] >= newest[device][0]):
+                newest[device] = (item.times[place], prediction, probability)
+        times = item.times
+        if item.failures:
+            failed = [min(reading.measured_at, arrival.received_at) for reading, _ in item.failures if reading]
+            levels, times = levels + NONE * len(failed), times + failed
+        if device in levels_of:
+            levels_of[device] += levels
+            times_of[device] += times
+        elif levels:
+            levels_of[device] = levels
+            times_of[device] = times[:]
+    flat: list[str | int] = []
+    for device, levels in levels_of.items():
+        times = times_of[device]
+        if len(times) == 1:
+            flat += (device, levels, str(times[0]))
+        else:
+            if any(map(gt, times, times[1:])):
+                levels, times = _in_order(levels, times)
+            flat += (device, levels, " ".join(map(str, times)))
+        if several:
+            flat.append(policy.rule_of(device) + 1)
         if device in newest:
             _, prediction, probability = newest[device]
-            shown = (prediction.label, f"{probability:.6g}", prediction.reading_id, prediction.model)
-        else:
-            shown = ("", "", "", "")
-        seen.append(Sighting(device, text, times, rule_of(device) + 1, *shown))
-    return Sightings(rules, tuple(seen), policy.look_after_s)
+            flat += (prediction.label, f"{probability:.6g}", prediction.reading_id, prediction.model)
+    return Sightings(rules, len(levels_of), tuple(flat), policy.look_after_s)
 
 
-def _time(level: tuple[int, str]) -> int:
-    return level[0]
+def _in_order(levels: str, times: Sequence[int]) -> tuple[str, list[int]]:
+    order = sorted(range(len(times)), key=times.__getitem__)
+    return "".join([levels[place] for place in order]), [times[place] for place in order]
 
 
 def _rule(base: Rule, trained: Mapping[str, object], settings: object) -> Rule:

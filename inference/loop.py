@@ -35,7 +35,6 @@ CONFIRM_S = 0.005  # how long a step waits for confirmations before it reads aga
 GRACE_S = 5.0  # after SIGTERM, how long the batches in flight may take
 REPEAT_S = 60.0
 ASIDE_LINES = 60  # log lines within REPEAT_S on readings that were set aside
-LATE_MS = 900_000  # a reading received so long ago says nothing about the present state of its device
 MAX_IN_FLIGHT = 3  # batches published and not confirmed yet, so that the loop does not wait for the broker's round trip
 
 
@@ -79,7 +78,7 @@ class Worker:
         self._turned_at = self._progressed_at = time.monotonic()
 
     def run(self) -> None:
-        """Classifies what waits in the buffer until told to stop.
+        """Classifies what waits in the buffer until asked to stop.
 
         A reading is marked done only after the broker confirmed its prediction: a crash at any point
         repeats predictions, which can be recognized by their ids, and loses none.
@@ -118,7 +117,8 @@ class Worker:
         if not entries:
             return 0
         started = time.perf_counter()
-        answered = answer(entries, live.model, live.sequence, self._settings.inference.deliveries)
+        limits = self._settings.inference
+        answered = answer(entries, live.model, live.sequence, limits.deliveries, limits.late_after_s)
         model_seconds = time.perf_counter() - started
         messages, owner = self._composer.compose(answered, self._link.packet_bytes)
         publication = self._link.publish(messages)
@@ -152,7 +152,7 @@ class Worker:
             return Sightings()
         if self._policy is None or self._policy[0] is not live:
             self._policy = live, policy(settings, live.model.classes, live.training)
-        received_after = now_ms() - LATE_MS
+        received_after = now_ms() - round(self._settings.inference.late_after_s * 1000)
         return sightings(
             batch.answered, {batch.owner[index] for index in batch.publication.refused}, self._policy[1], received_after
         )
@@ -163,7 +163,7 @@ class Worker:
         while self._in_flight and self._link.connected and time.monotonic() < deadline:
             self._settle(HOLD_S)
         if self._in_flight:
-            raise Stopping("told to stop while waiting for the broker")
+            raise Stopping("asked to stop while waiting for the broker")
 
     def _log_aside(self, found: Sequence[Outcome]) -> None:
         for outcome in found:

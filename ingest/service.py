@@ -1,4 +1,4 @@
-"""The ingester as a process: everything put together, and taken down in order."""
+"""The ingester as a process: starts its parts, and stops them in order."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def run(settings: Settings, stop: Event) -> None:
         lambda: confirmer.refused or watchdog.trouble(),
         lambda: confirmer.remark or sessions.remark(),
     )
-    log.info("taking readings from %s", options.filters[0])
+    log.info("receiving readings from %s", options.filters[0])
     try:
         ingester.run(stop)
     finally:

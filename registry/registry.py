@@ -94,7 +94,7 @@ class Registry(Changes):
         """
         registry = cls(_store(settings, make=False), settings)
         if registry._log.sync().seq == 0:
-            raise NotFound(f"there is no registry at {settings.url}; set ZELADOR_REGISTRY__URL if it is elsewhere")
+            raise _missing(settings)
         return registry
 
     @property
@@ -261,20 +261,34 @@ class Registry(Changes):
         self._derive()
         return found
 
-    def verify(self, expect: str | None = None) -> verify.Report:
-        """Verifies all files of the registry. `expect` is an ETag seen earlier, which must be in the chain."""
-        return verify.verify(self._store, self._keyring, self._index, expect)
+    def verify(self, expect: str | None = None, ask: bool = False) -> verify.Report:
+        """Verifies all files of the registry. `expect` is an ETag seen earlier, which must be in the chain.
+
+        `ask`: also load each model in the cage, where it must answer its golden rows. Raises Unavailable.
+        """
+        asked = check_model if ask else None
+        return verify.verify(self._store, self._keyring, self._index, expect, asked)
+
+    @staticmethod
+    def check_trustable(settings: RegistrySettings) -> None:
+        """Checks that there is a log to vouch for, and a key to do it with; creates nothing.
+
+        Raises InvalidInput, NotFound, Corrupt, Unavailable.
+        """
+        keyring = Keyring(settings.signing_key)
+        if not keyring:
+            raise InvalidInput("set ZELADOR_REGISTRY__SIGNING_KEY first: vouching for a log needs a signing key")
+        if Log(_store(settings, make=False), keyring, from_zero=True, lenient=True).sync().seq == 0:
+            raise _missing(settings)
 
     @staticmethod
     def trust(settings: RegistrySettings, *, by: str, why: str) -> int:
         """Vouches for an unsigned log with the settings' signing key; returns the number of its last entry.
 
-        Raises InvalidInput without a key. Run `verify` without a key first: from now on the log is trusted.
+        Raises the same errors as `check_trustable`. Run `verify` without a key first: from now on the log is trusted.
         """
-        keyring = Keyring(settings.signing_key)
-        if not keyring:
-            raise InvalidInput("set ZELADOR_REGISTRY__SIGNING_KEY first: vouching for a log needs a signing key")
-        chain = Log(_store(settings), keyring, from_zero=True, lenient=True)
+        Registry.check_trustable(settings)
+        chain = Log(_store(settings), Keyring(settings.signing_key), from_zero=True, lenient=True)
         chain.commit(lambda state: [{"op": "trust", "seq": state.seq, "head": state.head}], by=by, why=why)
         return chain.state.trusted
 
@@ -318,6 +332,7 @@ class Registry(Changes):
             return [] if state.seq else [{"op": "create", "registry": uuid.uuid4().hex}]
 
         self._log.commit(first, by="zelador", why="the registry was created")
+        log.info("there was no registry in %r; one was created", self._store)
         try:
             self._store.replace("README.txt", README.encode())
         except Unavailable as error:
@@ -336,6 +351,10 @@ class Registry(Changes):
 
     def _manifest(self, model: Model) -> Manifest:
         return self._payload.manifest(model, self.state.trusted)
+
+
+def _missing(settings: RegistrySettings) -> NotFound:
+    return NotFound(f"there is no registry at {settings.url}; set ZELADOR_REGISTRY__URL if it is elsewhere")
 
 
 def _store(settings: RegistrySettings, make: bool = True) -> Store:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,27 +29,41 @@ class Heartbeat:
         self._name = f"{service}:{instance}"
         self._key = Keys(prefix).worker(service, instance)
         self._index = Keys(prefix).workers
-        self._fixed = {"service": service, "instance": instance, "pid": os.getpid(), "started_at": now_ms()}
+        self._run = uuid.uuid4().hex
+        self._fixed = {
+            "service": service, "instance": instance, "pid": os.getpid(), "started_at": now_ms(), "run": self._run
+        }  # fmt: skip
+        self._has_beaten = False
+        self.rival_at = 0  # when another process last wrote under this name; ms since 1970, 0 if none did
         self._next = 0.0
-        self._said: dict[str, Any] = {}
+        self._sent: dict[str, Any] = {}
         self.refusal: str | None = None  # the error, if Redis refused to write the last one
 
     def beat(self, **facts: object) -> None:
         """Sends `facts`: at once if they changed, else every EVERY_S seconds."""
         now = time.monotonic()
-        if now < self._next and facts == self._said:
+        if now < self._next and facts == self._sent:
             return
-        self._next, self._said = now + EVERY_S, facts
+        self._next, self._sent = now + EVERY_S, facts
         at = now_ms()
-        values = {**self._fixed, "at": at, **{key: _text(value) for key, value in facts.items()}}
+        values = {
+            **self._fixed,
+            "at": at,
+            "rival_at": self.rival_at,
+            **{key: _text(value) for key, value in facts.items()},
+        }
         try:
             with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.hget(self._key, "run")
                 pipeline.hset(self._key, mapping=values)  # type: ignore[arg-type]
                 pipeline.expire(self._key, EXPIRES_S)
                 pipeline.zadd(self._index, {self._name: at})
                 pipeline.zremrangebyscore(self._index, "-inf", at - FORGOTTEN_S * 1000)
-                pipeline.execute()
+                before, *_ = pipeline.execute()
             self.refusal = None
+            if self._has_beaten and before is not None and before.decode() != self._run:
+                self.rival_at = at
+            self._has_beaten = True
         except redis.ResponseError as error:
             self.refusal = str(error)
         except (redis.RedisError, OSError) as error:

@@ -47,6 +47,8 @@ EXAMPLE = {
     "missing": 6,
     "gaps": [[14, 19]],
     "restarts": 0,
+    "repeats": 0,
+    "repeating": False,
 }
 
 

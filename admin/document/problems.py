@@ -28,6 +28,8 @@ from zelador import errors
 
 log = logging.getLogger(__name__)
 
+SEND_JSON = "send a JSON object as Content-Type: application/json (curl: -H 'Content-Type: application/json')"
+
 
 class PreconditionRequired(errors.ZeladorError):
     """The change needs If-Match: the ETag of the state that it was based on."""
@@ -155,6 +157,9 @@ def install(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         found = jsonable_encoder(error.errors(), exclude={"url", "ctx", "input"})
         first = found[0]
+        if first["loc"] == ("body",) and "json" not in request.headers.get("content-type", ""):
+            kind, title = TITLES[415]
+            return problem(request, 415, kind, title, SEND_JSON)
         where = ".".join(str(part) for part in first["loc"])
         detail = f"{where}: {first['msg']}"
         return problem(request, 422, "invalid-input", "Invalid input", detail, errors=found)

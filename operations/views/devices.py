@@ -12,6 +12,7 @@ from pydantic import Field
 from zelador.alarms.state import Record, State, optional_iso
 from zelador.alarms.store import DeviceStates
 from zelador.buffer.keys import Keys
+from zelador.buffer.repeats import repeats_in
 from zelador.errors import NotFound
 from zelador.messages import iso
 
@@ -59,6 +60,8 @@ class DeviceView:
         list[list[int]], Field(description="Newest ranges of numbers that never arrived: first and last number.")
     ]
     restarts: Annotated[int, Field(description="How often its sequence numbers restarted.")]
+    repeats: Annotated[int, Field(description="Repeats among its last 100 readings, which were not classified again.")]
+    repeating: Annotated[bool, Field(description="True if most of its last readings are repeats: are its ids unique?")]
 
 
 class Devices:
@@ -121,12 +124,20 @@ class Devices:
             for name in names:
                 pipeline.zscore(self._keys.devices, name)
                 pipeline.hgetall(self._keys.device(name))
+                pipeline.hget(self._keys.repeating, name)
             answers = pipeline.execute()
-        each = zip(names, records, answers[::2], answers[1::2], strict=True)
-        return [_device(name, int(at), fields, record) for name, record, at, fields in each if at is not None]
+        each = zip(names, records, answers[::3], answers[1::3], answers[2::3], strict=True)
+        return [
+            _device(name, int(at), fields, record, window)
+            for name, record, at, fields, window in each
+            if at is not None
+        ]
 
 
-def _device(device_id: str, heard_at: int, fields: Mapping[bytes, bytes], record: Record | None) -> DeviceView:
+def _device(
+    device_id: str, heard_at: int, fields: Mapping[bytes, bytes], record: Record | None, window: bytes | None
+) -> DeviceView:
+    repeats = repeats_in(window or b"")
     found = {_text(name): _text(value) for name, value in fields.items()}
     gaps = [gap.split("-") for gap in found.get("gaps", "").split(",") if gap]
     state = Record(state="unknown") if record is None else record
@@ -155,6 +166,8 @@ def _device(device_id: str, heard_at: int, fields: Mapping[bytes, bytes], record
         missing=int(found.get("missing", 0)),
         gaps=[[int(first), int(last)] for first, last in gaps],
         restarts=int(found.get("restarts", 0)),
+        repeats=repeats.repeated,
+        repeating=repeats.are_most,
     )
 
 

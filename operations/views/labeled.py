@@ -66,10 +66,10 @@ def _feature(name: str, found: list[Reading], labeled: list[Reading], labels: li
     low, high = values[0], values[-1]
     width = (high - low) or 1.0
     by_label = []
-    for label in labels or [None]:  # without any label, all readings are one class
+    for label in labels or [""]:  # without any label, all readings are one class
         bins = [0] * BINS
         for reading in labeled if labels else found:
-            if reading["label"] == label and name in reading["values"]:
+            if (reading["label"] or "") == label and name in reading["values"]:
                 bins[min(BINS - 1, int((reading["values"][name] - low) / width * BINS))] += 1
-        by_label.append((label or "", tuple(bins)))
+        by_label.append((label, tuple(bins)))
     return FeatureFacts(name, low, values[len(values) // 2], high, tuple(by_label))

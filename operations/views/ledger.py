@@ -63,7 +63,7 @@ class LedgerView:
     received: Annotated[int, Field(description="Readings received.")]
     accepted: Annotated[int, Field(description="Readings stored for classification.")]
     quarantined: Annotated[int, Field(description="Readings that could not be used.")]
-    repeated: Annotated[int, Field(description="Readings whose id had been received before.")]
+    repeated: Annotated[int, Field(description="Readings received before: same id, time and values.")]
     classified: Annotated[int, Field(description="Readings with a confirmed prediction.")]
     waiting: Annotated[int, Field(description="Readings accepted and not settled yet.")]
     set_aside: Annotated[int, Field(description="Readings that could not be classified.")]

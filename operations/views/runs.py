@@ -57,6 +57,8 @@ class RunRequestBody(TypedDict, total=False):
     names: Annotated[list[str], Field(description="Names for the models, by rank.")]
     notes: Annotated[str, Field(description="Notes, stored with the models.")]
     candidates: Annotated[list[str], Field(description="PyCaret's ids of the classifiers.")]
+    classes: Annotated[list[str], Field(description="Only readings with these labels.")]
+    devices: Annotated[list[str], Field(description="Only readings of these devices.")]
 
 
 @with_config(ConfigDict(extra="allow"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from threading import Event
 
+import msgspec
 import pytest
 import redis
 
@@ -103,7 +104,22 @@ def test_devices_and_the_ids_of_their_readings(own: Settings) -> None:
     assert each <= budget.DEVICE
     assert memory(client, "{budget}:missing") <= budget.MISSING
     seen = memory(client, "{budget}:seen:0", "{budget}:seen:1")
-    assert seen <= budget.KNOWN_ID * COUNT * len(numbers)
+    assert seen <= budget.KNOWN * COUNT * len(numbers)
+
+
+def test_readings_that_are_known_and_labels_that_came_late(own: Settings) -> None:
+    """The longest ids that are not hashed, each with content; then a repeat of each, with the longest label."""
+    writer = make_writer(own, Event(), "test")
+    client = writer.connection.client
+    for at in range(0, 10 * COUNT, 500):
+        first = [Reading(f"{at + i:094d}", (1.0, 2.0, 3.0), 1_000, content=f"{at + i:016x}") for i in range(500)]
+        again = [msgspec.structs.replace(each, label="ż" * 128) for each in first]
+        writer.append([Arrival("d", tuple(first), 1_000, True), Arrival("d", tuple(again), 1_000, True)], [])
+    assert memory(client, "{budget}:seen:0", "{budget}:seen:1") <= budget.KNOWN * 10 * COUNT
+    late = [client.hlen(f"{{budget}}:late-labels:{i}") for i in range(2)]
+    assert 0 < sum(late) <= 10 * COUNT
+    content = sum(late) * (96 + 17 + 256 + 120)
+    assert memory(client, *(f"{{budget}}:late-labels:{i}" for i in range(2))) <= 1.9 * content
 
 
 def test_what_is_shown(own: Settings) -> None:

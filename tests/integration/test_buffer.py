@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from threading import Event
 
 import pytest
@@ -283,11 +284,14 @@ def test_the_newest_predictions_and_devices_are_kept(writer: Writer, reader: Rea
 def test_labelled_readings_are_the_training_data(writer: Writer, client, settings: Settings) -> None:
     writer.append([entry("a", "b", label="yes"), entry("c"), entry("d", label="no")], [])
     found = list(labelled_readings(client, settings))
-    assert [label for _, label, _ in found] == ["yes", "yes", "no"]
-    assert found[0][0] == (1.0, 2.0, 3.0)
+    assert [label for _, label, _, _ in found] == ["yes", "yes", "no"]
+    assert (found[0][0], found[0][3]) == ((1.0, 2.0, 3.0), "press-07")
     other = settings.model_copy(update={"features": ("vibration", "lux")})
     assert next(labelled_readings(client, other))[0] == (3.0, 1.0)
-    assert list(labelled_readings(client, settings.model_copy(update={"features": ("humidity",)}))) == []
+    lacking: Counter[str] = Counter()
+    more = settings.model_copy(update={"features": ("lux", "humidity")})
+    assert list(labelled_readings(client, more, lacking)) == []
+    assert lacking == {"humidity": 3}
 
 
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,7 +13,7 @@ from tests.buffers import make_reader, make_writer
 from tests.integration.test_buffer import entry, readings_of, settle
 from tests.integration.test_buffer import settings as settings
 from zelador.buffer import Delivered, Outcome, Refused, connect_redis
-from zelador.buffer.reader import SUSPECT, next_given
+from zelador.buffer.reader import SUSPECT_DELIVERIES, next_given
 from zelador.ledger import LedgerReader
 from zelador.settings import Settings
 
@@ -27,9 +27,9 @@ def test_a_suspect_is_given_alone_and_to_a_worker_that_holds_nothing(waiting, co
     given_now = next_given(waiting, count, busy)
     assert given_now == waiting[: len(given_now)]
     assert len(given_now) <= count
-    suspects = [item for item in given_now if item[1] >= SUSPECT]
+    suspects = [item for item in given_now if item[1] >= SUSPECT_DELIVERIES]
     assert not suspects or (given_now == suspects and len(suspects) == 1 and not busy)
-    assert given_now or (busy and waiting[0][1] >= SUSPECT)
+    assert given_now or (busy and waiting[0][1] >= SUSPECT_DELIVERIES)
 
 
 def lives(settings: Settings, deadly: str, most: int) -> tuple[list[Delivered], int]:

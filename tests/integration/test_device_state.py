@@ -52,7 +52,7 @@ class Plant:
         self.send(*[one.device for one in seen])
         reader = self.workers[worker]
         entries = reader.read(1_000, 0.1) or reader.read(1_000, 0.1)  # the first makes the group
-        reader.settle([Outcome(each.stream_id, each.count) for each in entries], [], Sightings((rule,), seen))
+        reader.settle([Outcome(each.stream_id, each.count) for each in entries], [], Sightings.of((rule,), seen))
 
     def see(self, device: str, levels: str, at: int = START, rule: Rule | None = None, worker: int = 0) -> Record:
         """Readings one second apart, from `at`, in one batch."""
@@ -157,7 +157,7 @@ def test_a_device_without_trouble_is_a_short_text(plant: Plant) -> None:
 def test_a_settlement_of_nothing_that_waited_changes_no_state(plant: Plant) -> None:
     """Another worker took the entry over, and has settled it."""
     plant.see("press", "l")
-    seen = Sightings((Rule(),), (Sighting("press", "hhh", f"{START + 5000} {START + 6000} {START + 7000}", 1),))
+    seen = Sightings.of((Rule(),), (Sighting("press", "hhh", f"{START + 5000} {START + 6000} {START + 7000}", 1),))
     plant.workers[0].settle([Outcome("1-1", 3)], [], seen)
     assert plant.record("press").state == "ok"
 

@@ -68,7 +68,7 @@ def test_a_repeat_changes_nothing(site: Site) -> None:
     assert site.missing() == 2
 
 
-def test_a_device_that_counts_anew_misses_nothing_by_that(site: Site) -> None:
+def test_a_device_that_restarts_its_count_misses_nothing_by_that(site: Site) -> None:
     site.say(498, 500, 501)
     site.say(0, 1, 2, ids="after the restart ")
     assert site.missing() == 1

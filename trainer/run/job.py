@@ -16,10 +16,11 @@ from registry.run_document import Candidate, RunDocument, TrainedModel, in_order
 from trainer.compare.leaderboard import MODEL_TYPES
 from trainer.dataset import Dataset, check
 from trainer.run import request
+from trainer.run.candidates import check_candidates
 from trainer.run.process import Cancelled, Child, RunFailed
 from trainer.run.request import Request, RunFacts
 from zelador.clock import now_iso
-from zelador.errors import InvalidInput, ZeladorError
+from zelador.errors import ZeladorError
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -86,8 +87,8 @@ def train(
             if not result.candidates:
                 reasons = "; ".join(f"{row['model_type']}: {row['trouble']}" for row in result.leaderboard)
                 raise RunFailed(f"no candidate could be used ({reasons}); name others, or check the data")
-            if len(result.candidates) < training.keep:
-                progress(f"only {len(result.candidates)} of {training.keep} candidates could be used")
+            if len(result.candidates) < (keep := _keep_count(settings, options)):
+                progress(f"only {len(result.candidates)} of {keep} candidates could be used")
             models = [_keep(folder, registry, options, candidate) for candidate in result.candidates]
     except BaseException as error:
         _note_failure(registry, document, error)
@@ -106,8 +107,7 @@ def train(
 
 def _check_options(options: Options, registry: Registry) -> None:
     """Checks the options before any time is spent. Raises InvalidInput, DuplicateName."""
-    if unknown := [name for name in options.candidates or () if name not in MODEL_TYPES]:
-        raise InvalidInput(f"there is no candidate {unknown[0]!r}; choose from {', '.join(MODEL_TYPES)}")
+    check_candidates(options.candidates or ())
     check_new_names(options.names, registry.sync().models)
 
 
@@ -138,7 +138,7 @@ def _request(dataset: Dataset, settings: Settings, options: Options) -> Request:
         labels=dataset.labels,
         metric=options.metric,
         folds=training.folds,
-        keep=training.keep,
+        keep=_keep_count(settings, options),
         holdout=training.holdout,
         seed=training.seed,
         candidates=options.candidates or None,
@@ -146,6 +146,11 @@ def _request(dataset: Dataset, settings: Settings, options: Options) -> Request:
             metric=options.metric, run=options.run, data=dataset.facts(), description=options.notes, tags=[]
         ),
     )
+
+
+def _keep_count(settings: Settings, options: Options) -> int:
+    """How many candidates are kept: no more than were asked for."""
+    return min(settings.training.keep, len(set(options.candidates or MODEL_TYPES)))
 
 
 def _keep(folder: Path, registry: Registry, options: Options, candidate: Candidate) -> TrainedModel:

@@ -20,7 +20,9 @@ class Keys:
     | quarantine-index, -order, -entries, -bytes | hash, sorted sets | as quarantine | with its entries: their devices |
     | predictions | stream | settle | keep_predictions entries, the newest |
     | ledger | hash | append, settle, readmit, discard, measure | forever: integers, and each writer's last batch |
-    | seen:0, seen:1 | set | append | repeat_window ids each, in turn |
+    | seen:0, seen:1 | set | append | repeat_window readings each, in turn |
+    | repeating | hash | append | the last 100 readings of 1,000 devices that have repeats among them |
+    | late-labels:0, late-labels:1 | hash | append | labels that came with repeats; 8 MiB each, in turn |
     | marks | list | append, settle, measure | one for each 1/200 of keep_readings, of keep_bytes, in the stream |
     | missing | sorted set | append | the 1,000 devices with the most missing numbers |
     | devices | sorted set | append | keep_devices of them, keep_devices_s after the device was last heard |
@@ -30,6 +32,7 @@ class Keys:
     | announce | hash | settle, sweep, device_act, announced | until the broker has the state: device → version |
     | device-events | stream | settle, sweep, device_act | the newest 20,000 changes of devices' states |
     | due | sorted set | settle, sweep, device_act | devices by the time at which the sweep looks at them |
+    | webhook-at | string | inference | forever: the last change of a state that the webhook took |
     | alarm-keeper | string | inference | the worker that sweeps and publishes states: a lease of 5 s |
     | registry-seen | string (JSON) | services, zelador models accept | forever: one record, replaced |
     | doctor | string | API, zelador doctor | at most 10 s: to test whether writes are accepted |
@@ -76,6 +79,16 @@ class Keys:
         return self._key("seen:0"), self._key("seen:1")
 
     @property
+    def repeating(self) -> str:
+        """The last 100 readings of devices that have repeats among them."""
+        return self._key("repeating")
+
+    @property
+    def late_labels(self) -> tuple[str, str]:
+        """Labels that came with a repeat, by what the reading is known by."""
+        return self._key("late-labels:0"), self._key("late-labels:1")
+
+    @property
     def marks(self) -> str:
         """Numbers of readings and bytes before an entry, so that trimming does not have to count."""
         return self._key("marks")
@@ -115,6 +128,11 @@ class Keys:
     def due(self) -> str:
         """Devices by the time at which the sweep looks at them."""
         return self._key("due")
+
+    @property
+    def webhook_at(self) -> str:
+        """The id of the last change of a device's state that was sent to the webhook."""
+        return self._key("webhook-at")
 
     @property
     def alarm_keeper(self) -> str:

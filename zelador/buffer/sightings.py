@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from zelador.alarms import Rule
+from zelador.alarms.rule import HIGH
 
 
 class Sighting(msgspec.Struct, frozen=True, gc=False):
@@ -18,7 +20,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     device: str
     levels: str
     times: str
-    rule: int
+    rule: int = 1
     label: str = ""
     probability: str = ""
     reading: str = ""
@@ -26,22 +28,32 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sightings(msgspec.Struct, frozen=True):
-    """`look_after_s`: when a device that is heard again is first checked for silence."""
+    """`flat` has the devices as described in lua/settle.lua. `look_after_s`: when a device that is heard again is first
+    checked for silence.
+    """
 
     rules: tuple[Rule, ...] = ()
-    devices: tuple[Sighting, ...] = ()
+    count: int = 0
+    flat: tuple[Any, ...] = ()
     look_after_s: float = 60.0
 
+    @classmethod
+    def of(cls, rules: tuple[Rule, ...], devices: Sequence[Sighting], look_after_s: float = 60.0) -> Sightings:
+        flat: list[Any] = []
+        for one in devices:
+            flat += (one.device, one.levels, one.times)
+            if len(rules) > 1:
+                flat.append(one.rule)
+            if HIGH in one.levels:
+                flat += (one.label, one.probability, one.reading, one.model)
+        return cls(rules, len(devices), tuple(flat), look_after_s)
+
     def arguments(self) -> list[Any]:
-        """As described in lua/settle.lua."""
-        if not self.devices:
-            return [0, 0, 0]
         found: list[Any] = [round(self.look_after_s * 1000), len(self.rules)]
         for rule in self.rules:
             found += (rule.on_count, rule.window, rule.off_count, round(rule.off_s * 1000))
-        found.append(len(self.devices))
-        for one in self.devices:
-            found += (one.device, one.levels, one.times, one.rule, one.label, one.probability, one.reading, one.model)
+        found.append(self.count)
+        found += self.flat
         return found
 
 

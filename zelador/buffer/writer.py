@@ -7,7 +7,7 @@ import logging
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from zelador.buffer.batch import Refused, append_arguments, around_device, quarantine_bounds
@@ -32,7 +32,8 @@ class Accepted:
     `waiting_bytes` their size.
 
     `discarded` counts messages discarded because the quarantine was full; `quarantine_full` is how full it is, in
-    percent. `forgotten` counts devices that were forgotten because there were too many.
+    percent. `forgotten` counts devices that were forgotten because there were too many. `not_unique` counts readings
+    that were quarantined because their id came before. `repeating` is a device of which most readings are repeats now.
     """
 
     accepted: int
@@ -42,6 +43,8 @@ class Accepted:
     quarantine_full: int
     waiting_bytes: int = 0
     forgotten: int = 0
+    not_unique: int = 0
+    repeating: str = field(default="", kw_only=True)
 
 
 class Writer:
@@ -66,7 +69,7 @@ class Writer:
     def append(self, arrivals: Sequence[Arrival], refused: Sequence[Refused]) -> Accepted:
         """Stores the batch. When it returns, Redis has written it. Raises Stopping if asked to stop before that."""
         now, token = now_ms(), uuid.uuid4().hex
-        keys, arguments = append_arguments(self._settings, self._name, token, now, arrivals, refused, self._anew)
+        keys, arguments = append_arguments(self._settings, self._name, token, now, arrivals, refused, self._is_due)
 
         def attempt() -> list[Any]:
             counted: list[Any]
@@ -74,11 +77,11 @@ class Writer:
             self._confirmer.confirm(written)
             return counted
 
-        *counted, unmeasured = map(int, self._connection.call("store readings", attempt))
-        if unmeasured:
+        *counted, unmeasured, repeating = self._connection.call("store readings", attempt)
+        if int(unmeasured):
             with contextlib.suppress(Stopping):  # the batch is stored
                 self._measure()
-        return Accepted(*counted)
+        return Accepted(*map(int, counted), repeating=repeating.decode("utf-8", "replace"))
 
     def measure(self, again: bool = False) -> None:
         """Counts the bytes in the buffer, in short steps: after an upgrade, or `again` if the counts are in doubt."""
@@ -118,7 +121,7 @@ class Writer:
         discarded, full = self._connection.call("tidy the quarantine", lambda: self._library.call("tidy", keys, bounds))
         return int(discarded), int(full)
 
-    def _anew(self, device: str, now: int) -> int:
+    def _is_due(self, device: str, now: int) -> int:
         """1 if the time of the device's last message must be updated: at most once a second."""
         if now - self._noted.get(device, 0) < NOTED_FOR_MS:
             return 0

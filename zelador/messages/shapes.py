@@ -13,7 +13,9 @@ class Reading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One sample of one device, as stored in the buffer.
 
     `values` are in the units of the settings and in the order of the stream entry's features. `measured_at` is in
-    milliseconds since 1970 UTC. `seq` is the device's sequence number.
+    milliseconds since 1970 UTC. `seq` is the device's sequence number. `content` is a hash of what the message says
+    (time as sent, sequence number, values), 16 hex digits: with the id it identifies a repeat. It is empty for a random
+    id, which cannot repeat.
     """
 
     id: str
@@ -21,6 +23,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     measured_at: int
     label: str | None = None
     seq: int | None = None
+    content: str = ""
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -36,6 +39,7 @@ class Arrival(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     array: bool = False
     response_topic: str | None = None
     correlation: str | None = None
+    retained: bool = False  # the broker had kept it: it may be old
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
@@ -52,13 +56,33 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     model_digest: str
     selection: int  # sequence number of the selection in the registry's log
     predicted_at: str  # ISO 8601, UTC
+    late: bool | msgspec.UnsetType = msgspec.UNSET  # true: classified long after it was received; else absent
+    retained: bool | msgspec.UnsetType = msgspec.UNSET  # true: the broker had kept the reading; else absent
 
 
-def prediction_id(reading_id: str, device_id: str, model_digest: str) -> str:
-    """32 hex digits derived from reading, device and model, so that a repeated prediction can be recognized."""
+def prediction_id(reading: Reading, device_id: str, model_digest: str) -> str:
+    """32 hex digits derived from reading, device and model, so that a repeated prediction can be recognized.
+
+    Two readings with the same id and other content have different predictions.
+    """
     digest = _digest_of(model_digest).copy()
-    digest.update(f"{device_id}\0{reading_id}".encode())
+    known = f"{device_id}\0{reading.id}\0{reading.content}" if reading.content else f"{device_id}\0{reading.id}"
+    digest.update(known.encode())
     return digest.hexdigest()
+
+
+def content_hash(ts: str | float | None, seq: int | None, values: tuple[float, ...]) -> str:
+    """64 bits of what a message says, as hex digits. The same bytes always give the same hash."""
+    digest = _NO_CONTENT.copy()
+    try:
+        digest.update(_packed((ts, seq, values)))
+    except OverflowError:  # MessagePack has integers of 64 bits
+        digest.update(_packed((str(ts), str(seq), values)))
+    return digest.hexdigest()
+
+
+_NO_CONTENT = hashlib.blake2b(digest_size=8)  # copying a hash object costs half as much as making one
+_packed = msgspec.msgpack.Encoder().encode
 
 
 @lru_cache(maxsize=16)  # one per live model; copying a hash object costs half as much as making one

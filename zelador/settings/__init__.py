@@ -1,6 +1,6 @@
 """Every setting, its default and its description. No other module reads the environment."""
 
-from zelador.settings.alarm import AlarmRuleSettings, AlarmSettings
+from zelador.settings.alarm import AlarmRuleSettings, AlarmSettings, HomeAssistantSettings
 from zelador.settings.api import ApiSettings
 from zelador.settings.fields import KNOWN_FIELDS, RESERVED, FieldSettings
 from zelador.settings.load import environment, load_settings, redact
@@ -22,6 +22,7 @@ __all__ = [
     "EmbeddedSettings",
     "FieldSettings",
     "HealthSettings",
+    "HomeAssistantSettings",
     "InferenceSettings",
     "IngestSettings",
     "LogSettings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -63,12 +64,30 @@ class AlarmSettings(AlarmRuleSettings):
         description="A device is silent after so long without a reading. None: 5 times the 99th percentile of its own "
         "gaps, at least 60 s.",
     )
+    webhook_url: str | None = Field(
+        default=None,
+        description="Where a POST is sent when a device goes into alarm, becomes unknown, or is well again.",
+    )
+    webhook_secret: str | None = Field(
+        default=None, description="Signs these requests (HMAC-SHA256, header X-Zelador-Signature). Never logged."
+    )
+    webhook_timeout_s: PositiveFloat = Field(default=10.0, description="Limit of one request.")
+    webhook_keep_s: PositiveFloat = Field(
+        default=86_400.0, description="An alarm that could not be sent for so long is given up."
+    )
     sweep_s: PositiveFloat = Field(default=1.0, description="How often it is checked which devices are silent.")
 
     @field_validator("classes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return names(value)
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _http(cls, url: str | None) -> str | None:
+        if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+            raise ValueError("must look like https://host/path")
+        return url
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -82,3 +101,20 @@ class AlarmSettings(AlarmRuleSettings):
                 if window is not None and (count := getattr(each, name)) is not None and count > window:
                     raise ValueError(f"{name}{where} ({count}) must not be above the window ({window} readings)")
         return self
+
+
+class HomeAssistantSettings(Section):
+    discovery: bool = Field(
+        default=False, description="Publish each device to Home Assistant's MQTT discovery, retained."
+    )
+    prefix: str = Field(default="homeassistant", description="Home Assistant's discovery prefix.")
+    expire_after_s: PositiveInt = Field(
+        default=3_600, description="A value is unavailable in Home Assistant after so long without a reading."
+    )
+
+    @field_validator("prefix")
+    @classmethod
+    def _plain(cls, prefix: str) -> str:
+        if not prefix or set(prefix) & set("+#\0") or prefix.startswith(("/", "$")) or prefix.endswith("/"):
+            raise ValueError("must be a topic without wildcards, and without / at its ends")
+        return prefix

@@ -18,6 +18,8 @@ class RunRequest(TypedDict, total=False):
     names: list[str]  # for the models, in the order of rank
     notes: str
     candidates: list[str]  # PyCaret's ids
+    classes: list[str]  # only labeled readings of these
+    devices: list[str]
     register: bool
 
 

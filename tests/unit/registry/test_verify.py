@@ -168,7 +168,7 @@ def test_what_json_cannot_keep_is_refused_and_the_log_stays_whole(store: Memory)
     for value in (float("nan"), float("inf"), object()):
         with pytest.raises(InvalidInput, match="cannot be kept"):
             registry._commit([{"op": "annotate", "name": "a", "metadata": {"AUC": value}}], "me", "")
-    with pytest.raises(InvalidInput, match=r"builtins\.object, which JSON cannot keep"):
+    with pytest.raises(InvalidInput, match=r"builtins\.object, which cannot be stored as JSON"):
         registry.annotate("a", {"x": object()}, by="me")
     kept = registry.annotate("a", {"AUC": np.float64("nan"), "F1": np.float32(0.5), "rows": np.int64(3)}, by="me")
     assert (kept.metadata["AUC"], kept.metadata["F1"], kept.metadata["rows"]) == (None, 0.5, 3)

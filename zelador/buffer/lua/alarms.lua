@@ -54,8 +54,8 @@ local function alarms_show(a, device, r, now, by, why, again, no_event)
     quiet = quiet or r.noted and now - r.noted < SUSPECT_EVERY        -- a device that flaps must not push out the events of others
     if not quiet then r.noted = shown == 'suspect' and now or nil end
   end
-  if before == '' or quiet or r.reason == 'fleet' then return true end
-  local fields = {'device', device, 'from', before, 'to', shown, 'at', string.format('%.0f', now)}
+  if before == '' and shown == 'ok' or quiet or r.reason == 'fleet' then return true end
+  local fields = {'device', device, 'from', before == '' and 'ok' or before, 'to', shown, 'at', string.format('%.0f', now)}
   local function put(name, value) if value then fields[#fields + 1], fields[#fields + 2] = name, value end end
   put('by', by)
   put('why', why or (shown == 'unknown' and r.reason or nil))
@@ -104,53 +104,64 @@ local function alarms_step(r, t, level, rule, now)
   return true
 end
 
--- The readings of a batch, by device, as settle.lua takes them.
-local function alarms_follow(a, seen, rules, look_after, now)
-  if #seen == 0 then return end
-  local names, stored, changed = {}, {}, {}
-  for i, one in ipairs(seen) do names[i] = one.device end
+-- Whether the text of the time a is before b: digits, of the same length until the year 2286.
+local function alarms_before(a, b)
+  if #a ~= #b then return #a < #b end
+  return a < b
+end
+
+-- The readings of a batch, by device: levels, times in order, and what the newest reading at level h said. `rules` has one rule
+-- for all devices, or several, and then also each device's by its name.
+local function alarms_follow(a, names, levels, times, said, rules, look_after, now)
+  local stored, changed, count = {}, {}, 0
   for from = 1, #names, 1000 do
     local texts = redis.call('HMGET', a.states, unpack(names, from, math.min(from + 999, #names)))
     for i, text in ipairs(texts) do stored[from + i - 1] = text end
   end
-  for i, one in ipairs(seen) do
-    local text, newest, oldest = stored[i], nil, nil
-    local plain = text and string.byte(text) ~= 123 and not string.find(one.levels, '[^l]')
+  for i, device in ipairs(names) do
+    local text, its = stored[i], times[i]
+    local cut = text and string.find(text, ' ', 1, true)
+    local plain = cut and string.byte(text) ~= 123 and not string.find(levels[i], '[^l]')
     if plain then                                     -- nearly always: nothing is wrong, and all is well
-      local t, rest = string.match(text, '^(%d+)( .*)$')
-      oldest, newest = string.match(one.times, '^(%d+)'), string.match(one.times, '(%d+)$')
-      if tonumber(oldest) >= tonumber(t) then
-        if newest ~= t then changed[#changed + 1], changed[#changed + 2] = one.device, newest .. rest end
-      else
+      local t, oldest, newest = string.sub(text, 1, cut - 1), its, its
+      if #its > 16 then oldest, newest = string.match(its, '^%d+'), string.match(its, '%d+$', -16) end
+      if alarms_before(oldest, t) then
         plain = false
+      elseif newest ~= t then
+        changed[count + 1], changed[count + 2] = device, newest .. string.sub(text, cut)
+        count = count + 2
       end
     end
     if not plain then
       local r = alarms_read(text or nil) or {t = 0, w = '', c = 'ok', s = '', since = now, v = 0}
-      local place, fresh, fleet = 0, false, r.reason == 'fleet'
-      for t in string.gmatch(one.times, '%d+') do
+      local rule, place, fresh, fleet = rules[device] or rules[1], 0, false, r.reason == 'fleet'
+      for t in string.gmatch(its, '%d+') do
         place = place + 1
-        local level = string.sub(one.levels, place, place)
-        if alarms_step(r, tonumber(t), level, rules[one.rule], now) then
+        local level = string.sub(levels[i], place, place)
+        if alarms_step(r, tonumber(t), level, rule, now) then
           fresh = true
-          if level == 'h' then r.label, r.p, r.model, r.reading = one.label, tonumber(one.p), one.model, one.reading end
+          if level == 'h' then
+            local one = said[i]
+            r.label, r.p, r.model, r.reading = one.label, tonumber(one.p), one.model, one.reading
+          end
         end
       end
       local answered = string.find(r.w, '[^x]')
       if fresh and r.silent and answered then
         r.silent, r.reason = nil, nil
-        redis.call('ZADD', a.due, now + look_after, one.device)
-      elseif fresh and not answered and #r.w >= rules[one.rule].window and not r.silent then
+        redis.call('ZADD', a.due, now + look_after, device)
+      elseif fresh and not answered and #r.w >= rule.window and not r.silent then
         r.silent, r.reason = now, 'set aside'
       end
-      if r.s == '' then redis.call('ZADD', a.due, now + look_after, one.device) end
-      alarms_show(a, one.device, r, now, nil, nil, false, fleet)
+      if r.s == '' then redis.call('ZADD', a.due, now + look_after, device) end
+      alarms_show(a, device, r, now, nil, nil, false, fleet)
       if r.c == 'ok' then r.label, r.p, r.model, r.reading = nil, nil, nil, nil end
-      changed[#changed + 1], changed[#changed + 2] = one.device, alarms_text(r, now)
+      changed[count + 1], changed[count + 2] = device, alarms_text(r, now)
+      count = count + 2
     end
   end
-  for from = 1, #changed, 1000 do
-    redis.call('HSET', a.states, unpack(changed, from, math.min(from + 999, #changed)))
+  for from = 1, count, 1000 do
+    redis.call('HSET', a.states, unpack(changed, from, math.min(from + 999, count)))
   end
 end
 

@@ -11,10 +11,11 @@
 --         topic, reason, payload, length, digest, received_at, features
 --       then the number of predictions to show, and each as JSON
 --       then the number of devices, and for each: label, confidence, predicted_at (ms), model
---       then after how many ms a device is looked at for silence, the number of alarm rules, and for each: on_count, window, off_count, off_ms
+--       then after how many ms a device is looked at for silence, the number of alarm rules, and for each: on_count, window,
+--         off_count, off_ms
 --       then the number of devices whose state the batch may change, and for each: device, levels of its readings in the order
---         of their times, these times separated by spaces, its rule (from 1), and label, probability, id and model of the newest
---         reading at level h (alarms.lua)
+--         of their times, these times separated by spaces, its rule (from 1; only if there are several), and, if a level is h,
+--         label, probability, id and model of the newest of these readings (alarms.lua)
 -- Returns classified, set aside, discarded from quarantine, and, if something was set aside, whether it is written
 -- (written.lua). A lost settlement without readings set aside only costs a repeat.
 local at = 0
@@ -60,11 +61,16 @@ local look_after, rules, seen = tonumber(take()), {}, {}
 for i = 1, tonumber(take()) do
   rules[i] = {on_count = tonumber(take()), window = tonumber(take()), off_count = tonumber(take()), off_ms = tonumber(take())}
 end
+local names, levels, times = {}, {}, {}               -- of the devices; arrays, as a table for each would cost more
 for i = 1, tonumber(take()) do
-  seen[i] = {device = take(), levels = take(), times = take(), rule = tonumber(take()), label = take(), p = take(),
-    reading = take(), model = take()}
+  names[i], levels[i], times[i] = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  at = at + 3
+  if #rules > 1 then rules[names[i]] = rules[tonumber(take())] end
+  if string.find(levels[i], 'h', 1, true) then seen[i] = {label = take(), p = take(), reading = take(), model = take()} end
 end
-if counted then alarms_follow(alarms_open(KEYS[7], KEYS[8], KEYS[9], KEYS[10]), seen, rules, look_after, now) end
+if counted then
+  alarms_follow(alarms_open(KEYS[7], KEYS[8], KEYS[9], KEYS[10]), names, levels, times, seen, rules, look_after, now)
+end
 if classified + aside > 0 then
   redis.call('HINCRBY', KEYS[3], 'classified', classified)
   redis.call('HINCRBY', KEYS[3], 'set_aside', aside)
