@@ -29,7 +29,7 @@ class Reading(TypedDict):
     device_id: Annotated[str, Field(description="The device's id, as in the topic.")]
     measured_at: Annotated[str, Field(description="Time by the device's clock, else time of receipt; ISO 8601, UTC.")]
     received_at: Annotated[str, Field(description="Time of receipt, ISO 8601, UTC.")]
-    values: Annotated[dict[str, float], Field(description="Values by feature, in the units of the settings.")]
+    values: Annotated[dict[str, float | None], Field(description="By feature, in its unit; null: missing.")]
     label: Annotated[str | None, Field(description="The known label, for training; null if the device sent none.")]
     seq: Annotated[int | None, Field(description="The device's sequence number; null if it sends none.")]
     retained: Annotated[bool, Field(description="True if the broker had kept the message: it may be old.")]

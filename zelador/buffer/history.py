@@ -40,7 +40,10 @@ def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple
                 continue
             for arrival in arrivals:
                 for reading in arrival.readings:
-                    rows.append((tuple(reading.values[i] for i in order), reading.measured_at))
+                    values = reading.values
+                    missing = float("nan")
+                    row = tuple(missing if (value := values[i]) is None else value for i in order)
+                    rows.append((row, reading.measured_at))
                     readings.append((arrival.device_id, reading))
         for (values, measured_at), label in zip(rows, late.of(readings), strict=True):
             if label is not None:

@@ -47,10 +47,10 @@ def environment(settings: Settings) -> dict[str, str]:
     values: dict[str, str] = {}
     dumped = settings.model_dump(mode="json", by_alias=True, exclude={"remote"})  # no service asks another machine
     for name, value in dumped.items():
-        if name == "features":
-            values["ZELADOR_FEATURES"] = ",".join(value)
-        elif name == "fields":
-            values["ZELADOR_FIELDS"] = json.dumps(value)
+        if name in ("features", "profiles"):
+            values[f"ZELADOR_{name}".upper()] = ",".join(value)
+        elif name in ("fields", "profile_tables"):
+            values[f"ZELADOR_{name}".upper()] = json.dumps(value)
         elif not isinstance(value, dict):
             values[f"ZELADOR_{name}".upper()] = str(value)
         else:
