@@ -13,7 +13,7 @@ from registry.model.manifest import Feature
 from registry.registry import Registry
 from trainer.candidate.pack import upload
 from trainer.candidate.rebuild import rebuild
-from trainer.evaluate.split import Split
+from trainer.evaluate.parts import Parts
 
 NAME = "forest-of-100"
 TREES = 100
@@ -26,7 +26,7 @@ def register(folder: Path) -> str:
     rows = np.array([[sample.values[name] for name in machines.features] for sample in machines.history])
     labels = tuple(str(sample.label) for sample in machines.history)
     cut = int(0.7 * len(rows))
-    split = Split(rows[:cut].astype(np.float32), labels[:cut], rows[cut:], labels[cut:], ("no", "yes"))
+    split = Parts(rows[:cut].astype(np.float32), labels[:cut], rows[cut:], labels[cut:], ("no", "yes"))
     pipeline = rebuild(RandomForestClassifier(n_estimators=TREES, random_state=SEED), split)
     features = [Feature(name) for name in machines.features]
     forest = upload(pipeline, split, features, {"model_type": "RandomForest"}, SEED)

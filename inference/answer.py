@@ -5,7 +5,6 @@ If the model raises, the batch is halved until the failing readings are found; t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from inference.model import Model
 from zelador.buffer import Delivered
+from zelador.clock import now_ms
 from zelador.messages import Arrival, Prediction, Reading, iso, prediction_id
 
 
@@ -28,6 +28,7 @@ class Answered(msgspec.Struct):
     arrival: Arrival | None
     predictions: list[Prediction] = []
     failures: list[tuple[Reading | None, str]] = []
+    times: list[int] = []  # of each prediction's reading: measured, but not later than received; ms since 1970 UTC
 
 
 def answer(
@@ -36,7 +37,7 @@ def answer(
     selection: int,
     deliveries: int,
     late_after_s: float = 900.0,
-    now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    now: Callable[[], int] = now_ms,
 ) -> list[Answered]:
     """Classifies all readings of `batch`, in one call of the model unless it raises.
 
@@ -52,7 +53,7 @@ def answer(
             continue
         order = _order(delivered.features, model.features)
         for arrival in delivered.arrivals:
-            item = Answered(delivered, arrival, [], [])
+            item = Answered(delivered, arrival, [], [], [])
             answered.append(item)
             if delivered.deliveries > deliveries:
                 reason = (
@@ -77,6 +78,7 @@ def answer(
                 item.failures.append((reading, result))
                 continue
             label, confidence, probabilities = result
+            item.times.append(min(reading.measured_at, arrival.received_at))
             item.predictions.append(
                 Prediction(
                     prediction_id(reading, arrival.device_id, digest),

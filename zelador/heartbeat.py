@@ -12,6 +12,7 @@ from typing import Any
 import redis
 
 from zelador.buffer.keys import Keys
+from zelador.clock import now_ms
 
 log = logging.getLogger(__name__)
 
@@ -30,21 +31,21 @@ class Heartbeat:
         self._index = Keys(prefix).workers
         self._run = uuid.uuid4().hex
         self._fixed = {
-            "service": service, "instance": instance, "pid": os.getpid(), "started_at": _now(), "run": self._run
+            "service": service, "instance": instance, "pid": os.getpid(), "started_at": now_ms(), "run": self._run
         }  # fmt: skip
         self._has_beaten = False
         self.rival_at = 0  # when another process last wrote under this name; ms since 1970, 0 if none did
         self._next = 0.0
-        self._said: dict[str, Any] = {}
+        self._sent: dict[str, Any] = {}
         self.refusal: str | None = None  # the error, if Redis refused to write the last one
 
     def beat(self, **facts: object) -> None:
         """Sends `facts`: at once if they changed, else every EVERY_S seconds."""
         now = time.monotonic()
-        if now < self._next and facts == self._said:
+        if now < self._next and facts == self._sent:
             return
-        self._next, self._said = now + EVERY_S, facts
-        at = _now()
+        self._next, self._sent = now + EVERY_S, facts
+        at = now_ms()
         values = {
             **self._fixed,
             "at": at,
@@ -96,10 +97,6 @@ def broker_dropped(found: Sequence[Mapping[str, str]]) -> int | None:
     """The number of messages that the broker dropped, as the ingesters received it; None if it is not known."""
     dropped = [int(worker["broker_dropped"]) for worker in found if worker.get("broker_dropped", "").isdecimal()]
     return max(dropped) if dropped else None
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _text(value: object) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import time
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, cast
 
@@ -17,6 +16,7 @@ from zelador.buffer.batch import append_arguments, refusals
 from zelador.buffer.keys import Keys
 from zelador.buffer.library import Library
 from zelador.buffer.written import Confirmer
+from zelador.clock import now_ms
 from zelador.decode import Decoder
 from zelador.errors import InvalidInput, NotFound
 from zelador.messages import Arrival, iso
@@ -179,7 +179,7 @@ class Quarantine:
         refused = refusals(
             kept.topic, bad, kept.received_at, most, profile=kept.profile, device=kept.device, retained=kept.retained
         )
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         keys, arguments = append_arguments(
             self._settings, WRITER, kept.id, now, [arrival], refused, lambda _device, _now: 1, replaces=kept.id
         )

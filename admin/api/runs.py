@@ -52,6 +52,14 @@ class WantedRun(BaseModel):
     candidates: Annotated[
         list[str] | None, Field(max_length=30, description="PyCaret's ids of the classifiers; all by default.")
     ] = None
+    classes: Annotated[
+        list[Annotated[str, Field(max_length=128)]] | None,
+        Field(max_length=1_000, description="Only readings with these labels; by default, all classes large enough."),
+    ] = None
+    devices: Annotated[
+        list[Annotated[str, Field(max_length=128)]] | None,
+        Field(max_length=10_000, description="Only readings of these devices; all by default."),
+    ] = None
 
 
 @router.post(

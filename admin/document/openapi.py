@@ -27,7 +27,7 @@ TAGS = {
 }
 ALWAYS = (401, 403, 429, 500, 503)
 WITH_INPUT = (400, 422)
-WITH_BODY = (400, 413, 422)
+WITH_BODY = (400, 413, 415, 422)
 IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",

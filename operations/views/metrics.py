@@ -52,6 +52,8 @@ def _of_stream(stream: StreamState, stalled_after_s: float) -> Iterator[MetricVi
     yield _one("zelador_pipeline_stalled", stalled, stream.stalled)
     yield _one("zelador_waiting_bytes", "Size of the waiting readings in bytes, by the counters", ledger.waiting_bytes)
     yield _one("zelador_devices", "Known devices", ledger.devices)
+    states: dict[tuple[str, ...], float] = {(state,): float(count) for state, count in stream.states.items()}
+    yield MetricView("zelador_devices_in_state", "Devices by state", states, ("state",))
     forgotten = "Devices forgotten because of ZELADOR_REDIS__KEEP_DEVICES"
     yield _one("zelador_devices_forgotten", forgotten, ledger.devices_forgotten)
     yield _one("zelador_sequence_missing", "Sequence numbers that never arrived", ledger.missing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, NotRequired, cast
 
 from pydantic import ConfigDict, Field, with_config
@@ -57,6 +57,8 @@ class RunRequestBody(TypedDict, total=False):
     names: Annotated[list[str], Field(description="Names for the models, by rank.")]
     notes: Annotated[str, Field(description="Notes, stored with the models.")]
     candidates: Annotated[list[str], Field(description="PyCaret's ids of the classifiers.")]
+    classes: Annotated[list[str], Field(description="Only readings with these labels.")]
+    devices: Annotated[list[str], Field(description="Only readings of these devices.")]
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -148,6 +150,21 @@ class RunReader:
         left = [run for run in ids if before is None or run < before]
         page = [RunView.of(asked[run]) if run in asked else self._registered(run) for run in left[:limit]]
         return page, left[limit - 1] if len(left) > limit else None
+
+    def current(self) -> RunView | None:
+        """The run that is queued or running. Raises redis.RedisError."""
+        found = self._queue.current()
+        return None if found is None else RunView.of(found)
+
+    def whole(self, run: str) -> RunView:
+        """One run with its whole document, if the registry has it. Raises NotFound."""
+        view = self.run(run)
+        if view.is_active:
+            return view
+        try:
+            return replace(view, result=self._registry.run(run))
+        except NotFound:
+            return view
 
     def run(self, run: str) -> RunView:
         """One run, from the queue or, once its record there expired, from the registry. Raises NotFound."""

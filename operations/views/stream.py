@@ -10,16 +10,15 @@ import redis
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from zelador.buffer.entry import decode_fields
 from zelador.buffer.keys import Keys
 from zelador.buffer.late_labels import LateLabels
 from zelador.errors import InvalidInput
-from zelador.messages import Arrival, iso
+from zelador.messages import iso
 
-AT_ONCE = 200  # entries per read
-LOOKED_AT = 5_000  # entries of a stream examined for one page; a rare device takes several pages
-PLACE = re.compile(r"(\d{1,20}-\d{1,20})(?:\.(\d{1,9}))?")  # an entry, and a reading in it
-
-_arrivals = msgspec.json.Decoder(tuple[Arrival, ...]).decode
+READ_CHUNK = 200  # entries per read
+MAX_EXAMINED = 5_000  # entries of a stream examined for one page; a rare device takes several pages
+POSITION = re.compile(r"(\d{1,20}-\d{1,20})(?:\.(\d{1,9}))?")  # an entry, and a reading in it
 
 
 class Reading(TypedDict):
@@ -29,7 +28,7 @@ class Reading(TypedDict):
     device_id: Annotated[str, Field(description="The device's id, as in the topic.")]
     measured_at: Annotated[str, Field(description="Time by the device's clock, else time of receipt; ISO 8601, UTC.")]
     received_at: Annotated[str, Field(description="Time of receipt, ISO 8601, UTC.")]
-    values: Annotated[dict[str, float | None], Field(description="By feature, in its unit; null: missing.")]
+    values: Annotated[dict[str, float], Field(description="By feature, in its unit; a missing one is absent.")]
     label: Annotated[str | None, Field(description="The known label, for training; null if the device sent none.")]
     seq: Annotated[int | None, Field(description="The device's sequence number; null if it sends none.")]
     retained: Annotated[bool, Field(description="True if the broker had kept the message: it may be old.")]
@@ -67,14 +66,14 @@ class Recent:
 
     def readings(self, limit: int, before: str | None, device: str | None) -> tuple[list[Reading], str | None]:
         """A page, newest first, and the `before` of the next one, or None. Raises InvalidInput."""
-        start, skip = _place(before)
+        start, skip = _position(before)
         found: list[Reading] = []
-        looked = 0
-        while looked < LOOKED_AT:
-            entries: Any = self._client.xrevrange(self._keys.readings, max=start, count=AT_ONCE)
+        examined = 0
+        while examined < MAX_EXAMINED:
+            entries: Any = self._client.xrevrange(self._keys.readings, max=start, count=READ_CHUNK)
             for entry, fields in entries:
                 name = entry.decode()
-                looked += 1
+                examined += 1
                 all_of_it = self._readings(fields)
                 for place in range(min(skip, len(all_of_it)) if skip is not None else len(all_of_it), 0, -1):
                     reading = all_of_it[place - 1]
@@ -83,18 +82,14 @@ class Recent:
                         if len(found) == limit:
                             return found, f"{name}.{place - 1}"
                 skip, start = None, f"({name}"
-            if len(entries) < AT_ONCE:
+            if len(entries) < READ_CHUNK:
                 return found, None
         return found, f"{start[1:]}.0"
 
     def _readings(self, fields: dict[bytes, bytes]) -> list[Reading]:
         """The readings of an entry, in the order of arrival; empty if the entry cannot be read."""
-        features, data = next(iter(fields.items()))
-        names = _text(features).split(",")
-        try:
-            arrivals = _arrivals(data)
-        except msgspec.DecodeError:
-            return []
+        entry = decode_fields(fields)
+        names, arrivals = entry.features, entry.arrivals or ()
         readings = [(arrival, reading) for arrival in arrivals for reading in arrival.readings]
         labels = self._late.of([(arrival.device_id, reading) for arrival, reading in readings])
         return [
@@ -103,7 +98,9 @@ class Recent:
                 "device_id": arrival.device_id,
                 "measured_at": iso(reading.measured_at),
                 "received_at": iso(arrival.received_at),
-                "values": dict(zip(names, reading.values, strict=False)),
+                "values": {
+                    name: value for name, value in zip(names, reading.values, strict=False) if value is not None
+                },
                 "label": label,
                 "seq": reading.seq,
                 "retained": arrival.retained,
@@ -113,11 +110,11 @@ class Recent:
 
     def predictions(self, limit: int, before: str | None, device: str | None) -> tuple[list[Prediction], str | None]:
         """As `readings`. At most 20 predictions of a batch are kept for display."""
-        start, _ = _place(before)
+        start, _ = _position(before)
         start = start if before is None else f"({start}"
         found: list[Prediction] = []
         while True:
-            entries: Any = self._client.xrevrange(self._keys.predictions, max=start, count=AT_ONCE)
+            entries: Any = self._client.xrevrange(self._keys.predictions, max=start, count=READ_CHUNK)
             for entry, fields in entries:
                 prediction = msgspec.json.decode(fields[b"d"])
                 start = f"({entry.decode()}"
@@ -125,18 +122,14 @@ class Recent:
                     found.append(prediction)
                     if len(found) == limit:
                         return found, entry.decode()
-            if len(entries) < AT_ONCE:
+            if len(entries) < READ_CHUNK:
                 return found, None
 
 
-def _place(before: str | None) -> tuple[str, int | None]:
+def _position(before: str | None) -> tuple[str, int | None]:
     if before is None:
         return "+", None
-    match = PLACE.fullmatch(before)
+    match = POSITION.fullmatch(before)
     if match is None or any(int(part) >= 2**64 for part in match[1].split("-")):
         raise InvalidInput(f"before: {before[:60]!r} is not the `next` of a page")
     return match[1], int(match[2]) if match[2] is not None else None
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "replace")

@@ -14,6 +14,8 @@ from registry.log.state import Selection
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from zelador import heartbeat
+from zelador.alarms.state import State
+from zelador.alarms.store import DeviceStates
 from zelador.errors import ZeladorError
 from zelador.ledger import LedgerReader, LedgerSnapshot
 from zelador.settings import Settings
@@ -43,6 +45,7 @@ class StreamState:
     quarantine_fill: float
     broker_dropped: int | None
     workers: Mapping[str, int]
+    states: Mapping[State, int]  # devices in each state
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +89,19 @@ class SystemReader:
         try:
             snapshot = self.ledger.standing()
             found = heartbeat.workers(self.client, self.settings.redis.prefix)
+            states = DeviceStates(self.client, self.settings.redis.prefix).counts()
         except (redis.RedisError, OSError) as error:
             log.warning("the ledger cannot be read: %s", error)
             return None
         stalled = is_selected and stall(snapshot, self.settings.health.stalled_after_s) is not None
         workers = Counter(worker.get("service", "") for worker in found)
         return StreamState(
-            snapshot, stalled, quarantine_fill(snapshot, self.settings), heartbeat.broker_dropped(found), workers
+            snapshot,
+            stalled,
+            quarantine_fill(snapshot, self.settings),
+            heartbeat.broker_dropped(found),
+            workers,
+            states,
         )
 
 

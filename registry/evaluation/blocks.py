@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 MOST_BLOCKS = 24  # in the data set; blocks that are too short leak again
 FEWEST_OF_A_DEVICE = 3  # blocks, with many devices
 FEWEST_ROWS = 8  # of a block
+GAP = 20  # of a device's usual distance between readings: a longer pause ends a recording
 CORRELATED = 0.2  # an autocorrelation below it counts as none
 MAX_LAG_ROWS = 20_000  # of a device, that the lag is measured on
 MAX_LAG_DEVICES = 50
@@ -18,7 +19,7 @@ Codes = NDArray[np.int64]
 def blocks(devices: Codes | None, times: Codes | None, rows: int) -> Codes:
     """The number of each row's block, from 0, in order of device and time.
 
-    `devices` are codes from 0, `times` in any unit that orders the rows of a device; rows of one time stay together.
+    `devices` are numbers from 0, `times` in any unit that orders the rows of a device; rows of one time stay together.
     Without times a device is one block, and without devices the times are those of a single one. Without both, each
     row is a block of its own.
     """
@@ -33,6 +34,28 @@ def blocks(devices: Codes | None, times: Codes | None, rows: int) -> Codes:
         cut = _cut(times[part], _blocks_of(len(part), rows))
         found[part] = number + cut
         number += int(cut[-1]) + 1
+    return found
+
+
+def recordings(devices: Codes | None, times: Codes, rows: int) -> Codes:
+    """The number of each row's recording: what a device sent without a pause of GAP times its usual distance.
+
+    A stretch of fewer than FEWEST_ROWS rows belongs to the recording before it.
+    """
+    codes = np.zeros(rows, np.int64) if devices is None else devices
+    order = np.lexsort((times, codes))
+    found = np.empty(rows, np.int64)
+    number = 0
+    for part in np.split(order, np.flatnonzero(np.diff(codes[order], prepend=-1))[1:]):
+        steps = np.diff(times[part])
+        usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
+        start = 0
+        for pause in [*(np.flatnonzero(steps > GAP * usual) + 1).tolist(), len(part)]:
+            if pause - start >= FEWEST_ROWS or pause == len(part):
+                short = pause - start < FEWEST_ROWS and start > 0
+                found[part[start:pause]] = number - 1 if short else number
+                number += 0 if short else 1
+                start = pause
     return found
 
 

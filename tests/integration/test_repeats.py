@@ -15,7 +15,8 @@ from command.doctor import buffer_facts
 from command.doctor.buffer import repeats
 from operations.views.devices import Devices
 from operations.views.stream import Recent
-from zelador.buffer import Reader, Writer, budget
+from tests.buffers import make_writer
+from zelador.buffer import Reader, budget
 from zelador.buffer.history import labelled_readings
 from zelador.buffer.keys import Keys
 from zelador.buffer.writer import Accepted
@@ -33,7 +34,7 @@ class Site:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.writer = Writer(settings, Event(), "test")
+        self.writer = make_writer(settings, Event(), "test")
         self.client: redis.Redis = self.writer.connection.client
         self.keys = Keys(settings.redis.prefix)
         self._decoder = Decoder(settings)

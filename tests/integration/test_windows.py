@@ -15,7 +15,8 @@ from threading import Event
 import pytest
 import redis
 
-from zelador.buffer import Reader, Writer, budget
+from tests.buffers import make_reader, make_writer
+from zelador.buffer import budget
 from zelador.buffer.batch import MAX_WINDOWS, assemble_arguments
 from zelador.buffer.history import labelled_readings
 from zelador.buffer.keys import Keys
@@ -43,7 +44,7 @@ def settings(settings: Settings, mark: str) -> Settings:
 class Site:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.writer = Writer(settings, Event(), "test")
+        self.writer = make_writer(settings, Event(), "test")
         self.client: redis.Redis = self.writer.connection.client
         self.keys = Keys(settings.redis.prefix)
         self.topic = settings.profile_tables["esp"]["topic"]
@@ -58,7 +59,7 @@ class Site:
         return found
 
     def arrivals(self) -> list[Arrival]:
-        reader = Reader(self.settings, Event(), "worker")
+        reader = make_reader(self.settings, Event(), "worker")
         entries = reader.read(10_000, 0) or reader.read(10_000, 0)
         return [arrival for entry in entries for arrival in entry.arrivals or ()]
 

@@ -29,7 +29,7 @@ def test_metrics_of_what_cannot_be_read_are_absent() -> None:
 
 
 def test_metrics_have_the_values_of_the_ledger() -> None:
-    stream = StreamState(SNAPSHOT, True, 0.5, None, {"ingest": 1, "inference": 2})
+    stream = StreamState(SNAPSHOT, True, 0.5, None, {"ingest": 1, "inference": 2}, {"alarm": 1, "ok": 7})
     found = metrics(SystemView(None, None, stream))
     assert found["zelador_ledger_waiting"].values == {(): 3.0}
     assert found["zelador_lag_seconds"].values == {(): 8.0}

@@ -16,14 +16,14 @@ from registry.model.manifest import Feature
 from trainer.candidate.agreement import compare, decide, document, probe_rows
 from trainer.candidate.compile import compile_pipeline
 from trainer.evaluate import report
+from trainer.evaluate.parts import Parts
 from trainer.evaluate.score import confusion, scores
-from trainer.evaluate.split import Split
 
 Rows = NDArray[np.float64]
 
 
 def upload(
-    pipeline: Pipeline, split: Split, features: Sequence[Feature], facts: Mapping[str, object], seed: int
+    pipeline: Pipeline, split: Parts, features: Sequence[Feature], facts: Mapping[str, object], seed: int
 ) -> Upload:
     """The pipeline, its compiled form if that may serve, its evaluation, and `facts` as metadata."""
     width = split.holdout.shape[1]
@@ -60,7 +60,7 @@ def upload(
     )
 
 
-def _report(pipeline: Pipeline, split: Split, features: Sequence[Feature], seed: int) -> dict[str, bytes]:
+def _report(pipeline: Pipeline, split: Parts, features: Sequence[Feature], seed: int) -> dict[str, bytes]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = report.report(pipeline, split, [feature.name for feature in features], seed)

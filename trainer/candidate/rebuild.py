@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
-from trainer.evaluate.split import Split
+from trainer.evaluate.parts import Parts
 from zelador.errors import ZeladorError
 
 
@@ -18,7 +18,7 @@ class NotRebuilt(ZeladorError):
     """The plain pipeline gives different labels than PyCaret's own model."""
 
 
-def rebuild(model: Any, split: Split) -> Pipeline:
+def rebuild(model: Any, split: Parts) -> Pipeline:
     """An imputer and a copy of the estimator, fitted on the training rows with text labels.
 
     It loads without PyCaret, and its classes are the labels themselves.
@@ -32,7 +32,7 @@ def rebuild(model: Any, split: Split) -> Pipeline:
         return pipeline.fit(split.train, np.array(split.train_labels))
 
 
-def check_rebuilt(pipeline: Pipeline, fitted: Any, transformed: Any, split: Split) -> None:
+def check_rebuilt(pipeline: Pipeline, fitted: Any, transformed: Any, split: Parts) -> None:
     """Raises NotRebuilt unless `pipeline` and PyCaret's `fitted` model give the same label on every hold-out row.
 
     `transformed` are the hold-out rows as PyCaret's own model takes them.

@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.evaluate.parts import Parts
 from trainer.evaluate.score import confusion
-from trainer.evaluate.split import Split
 
 FORMAT = 1
 FILE = "report.json"
@@ -92,7 +92,7 @@ class Report(TypedDict):
     training: dict[str, Range]
 
 
-def report(pipeline: Any, split: Split, features: Sequence[str], seed: int) -> Report:
+def report(pipeline: Any, split: Parts, features: Sequence[str], seed: int) -> Report:
     """Evaluates `pipeline`, a fitted scikit-learn estimator. Without probabilities it has no curves."""
     expected = np.array(split.holdout_labels)
     predicted = np.asarray(pipeline.predict(split.holdout))
@@ -161,7 +161,7 @@ def by_threshold(is_positive: Mask, probability: Rows) -> Thresholds:
     return table
 
 
-def importance(pipeline: Any, split: Split, features: Sequence[str], seed: int) -> Importance:
+def importance(pipeline: Any, split: Parts, features: Sequence[str], seed: int) -> Importance:
     """Permutation importance: how much F1 is lost when one feature is shuffled among rows of the hold-out.
 
     Of two classes, F1 is that of the positive one; of more, it is weighted by class.

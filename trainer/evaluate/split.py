@@ -1,24 +1,313 @@
-"""The two parts of a data set: rows to fit on, and rows to evaluate on."""
+"""Which rows a candidate is fitted on, and which it is tested on. Pure.
+
+A random split tests a model on rows that it has nearly seen, because the neighbors of a reading are almost equal to it.
+So whole devices or the last stretch of time are held out, and blocks (stretches of time of one device) are tested
+together. What was decided, and what it cannot show, is said in the notes.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.evaluation.blocks import FEWEST_OF_A_DEVICE, MOST_BLOCKS, blocks, lag, recordings
+from trainer.evaluate import folds as fold
+from trainer.evaluate import holdout as held
+from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
+from zelador.errors import InvalidInput
+
+Asked = Literal["auto", "device", "time", "random"]
+Kind = Literal["device", "time", "device_and_time", "random"]
+FoldsBy = Literal["device", "block", "row"]
+Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+FOLDS = 5
+HOLDOUT, DRAWN_HOLDOUT = 0.2, 0.3  # shares, where the settings give none
+GIVEAWAY = 0.1  # by how much a device's name may predict the label better than the most frequent label does
+PURE = 0.95  # of each class's rows: where they are in recordings of that class, a recording gives the label away
+LAGS = 4  # a block should be so many times as long as readings remember
+SLICES = 200  # of rows, where nothing else is known of them
+QUESTIONS = {NEW_DEVICE: "new_device", LATER: "later"}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of each row. `labels` are places in `classes`, `devices` places in `names`."""
+
+    values: NDArray[np.float64]
+    labels: Codes
+    classes: tuple[str, ...]
+    devices: Codes | None
+    names: tuple[str, ...]
+    times: Codes | None
+
+    @property
+    def count(self) -> int:
+        return len(self.labels)
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Rows and text labels of both parts, and the classes in sorted order.
+    """`tested` says of each row where it is tested: in the fold of that number, in the hold-out, or nowhere.
 
-    `train` has the precision that PyCaret fitted its models in (single): in double precision, a logistic regression
-    that stops early gives different labels. `holdout` has the precision that devices send.
+    `units` numbers the stretches that are independent of each other: rows with the same number are drawn together by
+    the bootstrap. `alone` has each class that is on one device or in one recording only, and where: it cannot be
+    evaluated elsewhere, so its rows do not count.
     """
 
-    train: NDArray[np.floating[Any]]
-    train_labels: tuple[str, ...]
-    holdout: NDArray[np.float64]
-    holdout_labels: tuple[str, ...]
-    classes: tuple[str, ...]
+    kind: Kind
+    asked: Asked
+    folds_by: FoldsBy
+    folds: int
+    tested: Codes
+    blocks: Codes
+    units: Codes
+    alone: dict[str, str]
+    counted: Mask  # rows of classes that can be evaluated
+    within: Mask  # rows of the devices or recordings that have a class of their own
+    notes: tuple[str, ...] = ()
+
+    @property
+    def training(self) -> Mask:
+        found: Mask = self.tested >= 0
+        return found
+
+    @property
+    def holdout(self) -> Mask:
+        """The rows that no candidate, calibration or threshold sees."""
+        found: Mask = (self.tested < 0) & (self.tested != EMBARGO)
+        return found
+
+    @property
+    def questions(self) -> dict[str, Mask]:
+        """The rows of the hold-out by the question that they answer."""
+        found = {name: self.tested == mark for mark, name in QUESTIONS.items()}
+        return {name: rows for name, rows in found.items() if rows.any()}
+
+    def stretches(self, rows: Mask) -> int | None:
+        """How many independent ones are among the rows that count; None if rows were drawn at random."""
+        return None if self.folds_by == "row" else len(np.unique(self.units[rows & self.counted]))
+
+
+def split(known: Known, asked: Asked, folds: int | None, holdout: float | None, seed: int) -> Split:
+    """Raises InvalidInput for a split that was asked for and cannot be made, and for data that cannot be evaluated."""
+    kind = _kind(known, asked)
+    if kind == "random":
+        return _random(known, asked, folds or FOLDS, DRAWN_HOLDOUT if holdout is None else holdout, seed)
+    whole = _recordings(known)
+    fine = blocks(known.devices if whole is None else whole, known.times, known.count)
+    of_block = fine if whole is None else whole
+    _check_classes(known, fine)
+    alone = _alone(known, whole, by_device=kind != "time")
+    counted = ~np.isin(known.labels, [known.classes.index(name) for name in alone])
+    by = _folds_by(known, kind, of_block, counted, asked)
+    plan = Split(
+        kind=kind, asked=asked, folds_by=by, folds=0, tested=np.zeros(known.count, np.int64), blocks=of_block,
+        units=of_block, alone=alone, counted=counted, within=_within(known, whole, alone),
+    )  # fmt: skip
+    plan = _hold_out(known, plan, HOLDOUT if holdout is None else holdout, seed, whole is not None)
+    plan = _fold(known, plan, fine, folds, seed)
+    return replace(plan, notes=(*plan.notes, *_notes(known, plan, whole)))
+
+
+def _kind(known: Known, asked: Asked) -> Kind:
+    """What to try. Raises InvalidInput if the data lack what was asked for."""
+    devices = 0 if known.devices is None else len(np.unique(known.devices))
+    moments = 0 if known.times is None else len(np.unique(known.times))
+    if asked == "device" and devices < 2:
+        has = "no device" if devices == 0 else "only one device"
+        raise InvalidInput(f"--split device: the data name {has}; name the column with --device, or take another split")
+    if asked == "time" and moments < 2:
+        has = "no time" if moments == 0 else "the same time for each row"
+        raise InvalidInput(
+            f"--split time: the data have {has}; name the column with --time (row: the order of the rows), "
+            "or take another split"
+        )
+    if asked != "auto":
+        return asked
+    if devices > 1:
+        return "device_and_time" if moments > 1 else "device"
+    return "time" if moments > 1 else "random"
+
+
+def _recordings(known: Known) -> Codes | None:
+    """The recording of each row, if recordings give the label away: then no part of one can test another part of it.
+
+    None if labels change within recordings, or if there are so many that usual blocks are as long.
+    """
+    if known.times is None:
+        return None
+    found = recordings(known.devices, known.times, known.count)
+    counts = fold.table(known.labels, found)
+    most = 2 * max(MOST_BLOCKS, FEWEST_OF_A_DEVICE * len(known.names))
+    if not len(known.names) < len(counts) <= most or len(counts) < 2:
+        return None  # a single recording of each device is the device
+    pure = np.zeros_like(counts)
+    pure[np.arange(len(counts)), counts.argmax(axis=1)] = 1
+    return found if bool(((counts * pure).sum(axis=0) >= PURE * counts.sum(axis=0)).all()) else None
+
+
+def _check_classes(known: Known, fine: Codes) -> None:
+    """Refuses a class that is in one block only: nothing is left to test what is learned of it."""
+    if known.times is None:
+        return  # a class of one device is told of, not refused
+    for number, name in enumerate(known.classes):
+        if len(np.unique(fine[known.labels == number])) < 2:
+            rows = int((known.labels == number).sum())
+            raise InvalidInput(
+                f"the class {name!r} ({rows} rows) is in one stretch of time only, so that nothing could test what is "
+                "learned of it; label it at another time too, or leave it out"
+            )
+
+
+def _alone(known: Known, whole: Codes | None, by_device: bool) -> dict[str, str]:
+    """The classes that are on one device only, or in one recording only, and where."""
+    found = {}
+    several = known.devices is not None and len(np.unique(known.devices)) > 1
+    for number, name in enumerate(known.classes):
+        rows = known.labels == number
+        if by_device and several and known.devices is not None:
+            on = np.unique(known.devices[rows])
+            if len(on) == 1:
+                found[name] = f"on the device {known.names[int(on[0])]!r} only"
+                continue
+        if whole is not None and len(np.unique(whole[rows])) == 1:
+            found[name] = "in one recording only"
+    return found
+
+
+def _within(known: Known, whole: Codes | None, alone: dict[str, str]) -> Mask:
+    """The rows of the devices, or recordings, that hold a class of their own."""
+    found = np.zeros(known.count, bool)
+    for name, where in alone.items():
+        of = whole if where == "in one recording only" or known.devices is None else known.devices
+        assert of is not None  # noqa: S101
+        found |= np.isin(of, of[known.labels == known.classes.index(name)])
+    return found
+
+
+def _folds_by(known: Known, kind: Kind, of_block: Codes, counted: Mask, asked: Asked) -> FoldsBy:
+    if kind == "time" or known.devices is None:
+        return "block"
+    if len(np.unique(known.labels[counted])) < 2:
+        if asked == "device":
+            raise InvalidInput(
+                "--split device: fewer than two classes are on more than one device, so that no device can test what "
+                "was learned on others; label each class on two devices, or take --split time"
+            )
+        return "block"
+    if asked == "device" or known.times is None:
+        return "device"
+    return "device" if fold.giveaway(known.labels, known.devices, of_block) > GIVEAWAY else "block"
+
+
+def _hold_out(known: Known, plan: Split, share: float, seed: int, whole: bool) -> Split:
+    """Marks the hold-out and the embargo. Where none can be made, a note says why."""
+    tested, of_block, notes = plan.tested.copy(), plan.blocks, list(plan.notes)
+    if plan.kind != "time" and known.devices is not None:
+        out, why = held.devices(known.labels, known.devices, len(known.classes), share, seed)
+        if out is None:
+            notes.append(f"no device is held out: {why}")
+        else:
+            tested[np.isin(known.devices, out)] = NEW_DEVICE
+    by_device = bool((tested == NEW_DEVICE).any())
+    by_time = False
+    if plan.asked != "device" and known.times is not None and plan.folds_by == "block":
+        found, why = held.last_period(known.labels, known.devices, known.times, tested, of_block, share, whole)
+        if found is None:
+            notes.append(f"no last stretch of time is held out: {why}")
+        else:
+            tested, of_block, by_time = *found, True
+    kind = plan.kind
+    if kind == "device_and_time" and not (by_device and by_time):
+        kind = "device" if by_device or plan.folds_by == "device" else "time"
+    if plan.folds_by == "device":
+        why = (
+            ", because a device's name gives the label away" if plan.asked == "auto" and known.times is not None else ""
+        )
+        notes.append(f"whole devices are tested together{why}")
+    if not by_device and not by_time:
+        notes.append("there is no separate hold-out: the hold-out's figures are those of the folds")
+    return replace(plan, kind=kind, tested=tested, blocks=of_block, notes=tuple(notes))
+
+
+def _fold(known: Known, plan: Split, fine: Codes, folds: int | None, seed: int) -> Split:
+    """Gives each training row its fold, and all rows the stretch that they belong to."""
+    training, tested = plan.tested >= 0, plan.tested.copy()
+    units = plan.blocks
+    if plan.folds_by == "device" and known.devices is not None:
+        units = known.devices
+    # A class that is on one device only is tested by its own blocks: else no fold could learn it.
+    own = fine if known.times is not None else np.arange(known.count) * SLICES // known.count
+    groups = np.where(plan.counted, units, own + units.max() + 1)
+    number, which = fold.assign(known.labels[training], groups[training], folds, FOLDS, seed)
+    tested[training] = which
+    if known.devices is not None and (new := plan.tested == NEW_DEVICE).any():
+        groups[new] = groups.max() + 1 + known.devices[new]
+    by: FoldsBy = "row" if plan.folds_by == "block" and known.times is None else plan.folds_by
+    return replace(plan, folds=number, folds_by=by, tested=tested, units=groups)
+
+
+def _notes(known: Known, plan: Split, whole: Codes | None) -> list[str]:
+    notes = [f"the class {name!r} is {where}, so it cannot be evaluated elsewhere: its rows do not count"
+             for name, where in plan.alone.items()]  # fmt: skip
+    if whole is not None:
+        notes.append("the label is the same throughout a recording, so whole recordings are tested together")
+    elif known.times is not None and plan.folds_by == "block":
+        for code in _single_runs(known, known.times):
+            if known.classes[code] not in plan.alone:
+                name = repr(known.classes[code])
+                notes.append(f"the class {name} is in one uninterrupted run: the time may set it apart, not the class")
+    held_out = plan.holdout
+    if held_out.any() and (absent := set(range(len(known.classes))) - set(known.labels[held_out].tolist())):
+        notes.append(f"the hold-out has no row of {', '.join(repr(known.classes[code]) for code in sorted(absent))}")
+    if embargo := int((plan.tested == EMBARGO).sum()):
+        notes.append(f"{embargo} rows next to the hold-out are in no part, so that it holds no neighbor of a known row")
+    if known.times is not None and whole is None and plan.folds_by == "block":
+        slowest = lag(known.values, known.devices, known.times)
+        sizes = np.bincount(plan.blocks[plan.training])
+        length = int(np.median(sizes[sizes > 0]))
+        if length < LAGS * slowest:
+            notes.append(
+                f"a block has about {length} rows, and readings resemble each other over {slowest}: some optimism is "
+                "left in all scores"
+            )
+    return notes
+
+
+def _single_runs(known: Known, times: Codes) -> list[int]:
+    """The classes that begin once only, of all rows in order of device and time."""
+    devices = np.zeros(known.count, np.int64) if known.devices is None else known.devices
+    labels = known.labels[np.lexsort((times, devices))]
+    begins = labels[np.flatnonzero(np.diff(labels, prepend=-1))]
+    found: list[int] = np.flatnonzero(np.bincount(begins, minlength=len(known.classes)) == 1).tolist()
+    return found
+
+
+def _random(known: Known, asked: Asked, folds: int, share: float, seed: int) -> Split:
+    out, which = fold.drawn(known.labels, known.classes, folds, share, seed)
+    tested = np.full(known.count, DRAWN, np.int64)
+    tested[~out] = which
+    of_block = blocks(known.devices, known.times, known.count)
+    notes = ["the rows were drawn at random: neighbors in time are on both sides, so that scores can be far too good"]
+    if known.devices is None and known.times is None:
+        notes = [
+            "no device and no time are known, so the rows were drawn at random. If neighboring rows resemble each "
+            "other, all scores are too good: name --device and --time"
+        ]
+    everything = np.ones(known.count, bool)
+    return Split(
+        kind="random", asked=asked, folds_by="row", folds=folds, tested=tested, blocks=of_block, units=of_block,
+        alone={}, counted=everything, within=~everything, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def codes_of(texts: Sequence[str]) -> tuple[Codes, tuple[str, ...]]:
+    """Each text as its place among the sorted distinct ones."""
+    names, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
+    return codes.astype(np.int64), tuple(map(str, names))

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from registry.log.commit import now
-from registry.names import check_new_name
+from registry.names import check_new_names
 from registry.registry import Registry
 from registry.run_document import Candidate, RunDocument, TrainedModel, in_order
 from trainer.compare.leaderboard import MODEL_TYPES
 from trainer.dataset import Dataset, check
 from trainer.run import request
+from trainer.run.candidates import check_candidates
 from trainer.run.process import Cancelled, Child, RunFailed
 from trainer.run.request import Request, RunFacts
-from zelador.errors import InvalidInput, ZeladorError
+from zelador.clock import now_iso
+from zelador.errors import ZeladorError
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ def train(
         "by": options.by,
         "metric": options.metric,
         "notes": options.notes,
-        "started_at": now(),
+        "started_at": now_iso(),
         "rows": len(dataset.labels),
         "data": dataset.facts(),
         "features": list(dataset.features),
@@ -86,14 +87,14 @@ def train(
             if not result.candidates:
                 reasons = "; ".join(f"{row['model_type']}: {row['trouble']}" for row in result.leaderboard)
                 raise RunFailed(f"no candidate could be used ({reasons}); name others, or check the data")
-            if len(result.candidates) < training.keep:
-                progress(f"only {len(result.candidates)} of {training.keep} candidates could be used")
+            if len(result.candidates) < (keep := _keep_count(settings, options)):
+                progress(f"only {len(result.candidates)} of {keep} candidates could be used")
             models = [_keep(folder, registry, options, candidate) for candidate in result.candidates]
     except BaseException as error:
         _note_failure(registry, document, error)
         raise
     document["state"] = "done"
-    document["ended_at"] = now()
+    document["ended_at"] = now_iso()
     document["seconds"] = {**result.seconds, "total": round(time.perf_counter() - started, 1)}
     document["classes"] = result.classes
     document["train_rows"] = result.train_rows
@@ -106,13 +107,8 @@ def train(
 
 def _check_options(options: Options, registry: Registry) -> None:
     """Checks the options before any time is spent. Raises InvalidInput, DuplicateName."""
-    if unknown := [name for name in options.candidates or () if name not in MODEL_TYPES]:
-        raise InvalidInput(f"there is no candidate {unknown[0]!r}; choose from {', '.join(MODEL_TYPES)}")
-    if twice := [name for name in options.names if options.names.count(name) > 1]:
-        raise InvalidInput(f"names: {twice[0]!r} is named twice; each model needs a name of its own")
-    taken = registry.sync().models
-    for name in options.names:
-        check_new_name(name, (*taken, *(other for other in options.names if other != name)))
+    check_candidates(options.candidates or ())
+    check_new_names(options.names, registry.sync().models)
 
 
 def _collect(registry: Registry) -> None:
@@ -127,7 +123,7 @@ def _note_failure(registry: Registry, document: RunDocument, error: BaseExceptio
     """Writes the end of a failed run. A registry that cannot be written must not hide why the run failed."""
     document["state"] = "cancelled" if isinstance(error, Cancelled) else "failed"
     document["error"] = str(error)
-    document["ended_at"] = now()
+    document["ended_at"] = now_iso()
     try:
         registry.put_run(document["run"], document)
     except (ZeladorError, OSError) as trouble:
@@ -142,7 +138,7 @@ def _request(dataset: Dataset, settings: Settings, options: Options) -> Request:
         labels=dataset.labels,
         metric=options.metric,
         folds=training.folds,
-        keep=training.keep,
+        keep=_keep_count(settings, options),
         holdout=training.holdout,
         seed=training.seed,
         candidates=options.candidates or None,
@@ -150,6 +146,11 @@ def _request(dataset: Dataset, settings: Settings, options: Options) -> Request:
             metric=options.metric, run=options.run, data=dataset.facts(), description=options.notes, tags=[]
         ),
     )
+
+
+def _keep_count(settings: Settings, options: Options) -> int:
+    """How many candidates are kept: no more than were asked for."""
+    return min(settings.training.keep, len(set(options.candidates or MODEL_TYPES)))
 
 
 def _keep(folder: Path, registry: Registry, options: Options, candidate: Candidate) -> TrainedModel:

@@ -15,7 +15,7 @@ REQUEST, ROWS = "request.json", "rows.npy"
 
 
 class RunFacts(TypedDict):
-    """What the metadata of each model says of its run."""
+    """The facts about the run in each model's metadata."""
 
     metric: str
     run: str

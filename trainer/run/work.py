@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from registry.log.commit import now
 from registry.model import manifest
 from registry.model.artefact import manifest_of, pack
 from registry.model.manifest import Feature
@@ -21,10 +20,11 @@ from trainer.candidate.pack import upload
 from trainer.candidate.rebuild import check_rebuilt, rebuild
 from trainer.compare.leaderboard import METRICS, MODEL_TYPES, Scored, ranked
 from trainer.compare.pycaret_compare import Compared, compare
-from trainer.evaluate.split import Split
+from trainer.evaluate.parts import Parts
 from trainer.run import request as requests
 from trainer.run.events import Result
 from trainer.run.request import Request
+from zelador.clock import now_iso
 
 PACKAGES = ("pycaret", "scikit-learn", "numpy", "pandas", "lightgbm", "skl2onnx", "onnxmltools", "onnxruntime", "skops")
 
@@ -50,7 +50,7 @@ def run(folder: Path, say: Callable[[str], None]) -> Result:
         progress=lambda done, total: say(f"compared {done} of {total} classifiers"),
     )
     compared_at = time.perf_counter()
-    split = Split(
+    split = Parts(
         rows[compared.train].astype(compared.precision),
         tuple(labels[i] for i in compared.train),
         rows[compared.holdout],
@@ -74,7 +74,7 @@ def _choose(
     request: Request,
     compared: Compared,
     order: list[Scored],
-    split: Split,
+    split: Parts,
     say: Callable[[str], None],
 ) -> tuple[list[Candidate], dict[str, str]]:
     """Goes down the ranking until `keep` candidates are packed. Also returns why others were not chosen, by id."""
@@ -103,7 +103,7 @@ def _choose(
 
 
 def _pack(
-    folder: Path, rank: int, scored: Scored, request: Request, compared: Compared, features: list[Feature], split: Split
+    folder: Path, rank: int, scored: Scored, request: Request, compared: Compared, features: list[Feature], split: Parts
 ) -> Candidate:
     """Rebuilds a candidate and writes its files to `folder`, the manifest last."""
     pipeline = rebuild(compared.models[scored.id], split)
@@ -121,7 +121,7 @@ def _pack(
     }
     packed = upload(pipeline, split, features, facts, request.seed)
     files = pack(packed, scored.model_type)
-    described = manifest_of(packed, scored.model_type, files, now())
+    described = manifest_of(packed, scored.model_type, files, now_iso())
     _write(folder, {**files, manifest.FILE: manifest.encode(described)})
     found = described.metadata
     return Candidate(
@@ -169,7 +169,7 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def _versions() -> dict[str, str]:
-    """Of the packages that a model was made with."""
+    """Versions of the packages that made a model."""
     found = {}
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
@@ -186,7 +186,7 @@ def _as_json(parameters: dict[str, Any]) -> dict[str, str | int | float | bool |
 
 
 def _means(scored: Scored) -> Scores:
-    """Over the folds, by metric."""
+    """Means over the folds, by metric."""
     return {metric: None if (mean := scored.mean(metric)) is None else round(mean, 6) for metric in METRICS}
 
 

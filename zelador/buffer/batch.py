@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from zelador.buffer.entry import frame, packed_request
 from zelador.buffer.keys import GROUP, Keys
 from zelador.decode.parts import Part
 from zelador.messages import Arrival, Reading, encode_json
@@ -22,7 +23,6 @@ MAX_WINDOWS = 10_000  # devices with one topic a value whose readings are incomp
 MAX_KNOWN = 96  # bytes of device and id that are stored to detect repeats; for longer ones a digest is stored
 
 _packed = msgspec.msgpack.Encoder().encode
-_unpacked: Callable[[bytes], list[Any]] = msgspec.msgpack.Decoder(list[Any]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +139,12 @@ def append_arguments(
     now: int,
     arrivals: Sequence[Arrival],
     refused: Sequence[Refused],
-    anew: Callable[[str, int], int],
+    is_due: Callable[[str, int], int],
     replaces: str = "",
 ) -> tuple[list[str], list[Any]]:
     """Keys and arguments of `append`, as described in lua/append.lua.
 
-    `anew` returns 1 for a device whose time of last message must be updated. A batch that replaces a quarantined
+    `is_due` returns 1 for a device whose time of last message must be updated. A batch that replaces a quarantined
     message has no sequence numbers: they were counted when the message arrived.
     """
     redis, keys = settings.redis, Keys(settings.redis.prefix)
@@ -157,13 +157,13 @@ def append_arguments(
         arrival = asked
         if asked.response_topic is not None:
             arrival = msgspec.structs.replace(asked, response_topic=None, correlation=None)
-            requests += (number, _request(asked))
+            requests += (number, packed_request(asked))
         device, readings = arrival.device_id, arrival.readings
         heard[device] = heard.get(device, 0) + len(readings)
         if len(readings) == 1:
             messages += (known_by(device, readings[0]), encode_json(arrival).decode())
         else:
-            messages += ("", len(readings), *_frame(arrival))
+            messages += ("", len(readings), *frame(arrival))
             for reading in readings:
                 messages += (known_by(device, reading), encode_json(reading).decode())
         for reading in readings:
@@ -190,8 +190,8 @@ def append_arguments(
         arguments += (item.profile, item.device, 1 if item.retained else "")
     arguments.append(len(heard))
     for device, count in heard.items():
-        told = numbers.get(device)
-        arguments += (device, count, anew(device, now), _packed(told) if told else "")
+        sequence = numbers.get(device)
+        arguments += (device, count, is_due(device, now), _packed(sequence) if sequence else "")
     names = [keys.readings, keys.quarantine, keys.ledger, *keys.seen, keys.devices, keys.marks, keys.missing]
     names += [keys.requests, keys.repeating, *keys.late_labels]
     return names + [keys.device(device) for device in heard], arguments
@@ -237,24 +237,3 @@ def _not_unique(settings: Settings, arrivals: Sequence[Arrival]) -> bytes:
             reason = f"the id {reading.id!r} came before, with other content (ZELADOR_INGEST__UNIQUE_IDS)"
             found += (topic, reason, payload.decode(), hashlib.sha256(payload).hexdigest(), arrival.received_at)
     return _packed(found)
-
-
-def _request(arrival: Arrival) -> bytes:
-    """The data of a request that its answer needs, stored until the answer is settled."""
-    correlation = bytes.fromhex(arrival.correlation) if arrival.correlation else None
-    return _packed((arrival.response_topic, correlation))
-
-
-def with_requests(arrivals: tuple[Arrival, ...], requests: bytes) -> tuple[Arrival, ...]:
-    """The messages of an entry, with the requests stored for it: position, request, position, request …"""
-    found, answered = _unpacked(requests), list(arrivals)
-    for place, (topic, correlation) in zip(found[::2], found[1::2], strict=True):
-        as_hex = None if correlation is None else correlation.hex()
-        answered[place] = msgspec.structs.replace(answered[place], response_topic=topic, correlation=as_hex)
-    return tuple(answered)
-
-
-def _frame(arrival: Arrival) -> tuple[str, str]:
-    """The message's JSON around its readings."""
-    head, between, tail = encode_json(msgspec.structs.replace(arrival, readings=())).decode().partition('"readings":[]')
-    return head + between[:-1], between[-1:] + tail  # inside a text, quotation marks would be escaped

@@ -16,6 +16,8 @@ WINDOWS = 10_000 * 2_500 + 65_535 * 110  # bytes of open windows, with the longe
 LATE_LABELS = 32 * 1_048_576  # bytes of labels that came with repeats: two hashes of 8 MiB of content
 REPEATING = 1_000 * 900  # bytes of devices that have repeats among their last readings
 DEVICE = 4_400  # bytes of a device with the longest name and label, and the maximum number of gaps
+STATE = 3_200  # bytes of a device's state: its name four times, and label, model and id of a reading
+EVENT, EVENTS = 1_600, 20_100  # bytes of a change of a state, and their number
 PREDICTION = 4_096  # bytes of a prediction that is shown
 MISSING = 1_000 * 700  # bytes of the devices with the most missing numbers
 APPEND = 16 * 1_048_576  # bytes of one append, by which a limit may be exceeded for a moment
@@ -36,6 +38,7 @@ def parts(settings: Settings) -> dict[str, int]:
         "labels": LATE_LABELS,
         "windows": WINDOWS,
         "devices": DEVICE * redis.keep_devices + MISSING,
+        "states": STATE * redis.keep_devices + int(STREAM * EVENT * EVENTS),
         "predictions": int(STREAM * PREDICTION * (redis.keep_predictions + 100)),
         "answers": ANSWERS,
         "other": OTHER,

@@ -6,9 +6,8 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from threading import Event
 from typing import Any
 
 from zelador.buffer.batch import Refused, append_arguments, around_device, assemble_arguments, quarantine_bounds
@@ -16,6 +15,7 @@ from zelador.buffer.connection import RedisConnection, Stopping
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
 from zelador.buffer.written import Confirmer
+from zelador.clock import now_ms
 from zelador.decode.parts import Part
 from zelador.messages import Arrival
 from zelador.settings import Settings
@@ -49,17 +49,15 @@ class Accepted:
 
 
 class Writer:
-    def __init__(
-        self, settings: Settings, stop: Event, name: str, wait: Callable[[float], object] | None = None
-    ) -> None:
-        """`name` is unique among all writers of the buffer; `wait` keeps a session alive while Redis is down."""
-        self._connection = RedisConnection(settings.redis, stop, wait)
+    def __init__(self, connection: RedisConnection, settings: Settings, name: str) -> None:
+        """`name` is unique among all writers of the buffer."""
+        self._connection = connection
         self._name = name
         self._settings = settings
         self._keys = Keys(settings.redis.prefix)
         self._noted: dict[str, int] = {}  # when the time of each device's last message was last updated
-        self._library = Library(self._connection.client)
-        self._confirmer = Confirmer(self._connection.client, lambda seconds: self._connection.wait(seconds))
+        self._library = Library(connection.client)
+        self._confirmer = Confirmer(connection.client, lambda seconds: connection.wait(seconds))
 
     @property
     def connection(self) -> RedisConnection:
@@ -71,8 +69,8 @@ class Writer:
 
     def append(self, arrivals: Sequence[Arrival], refused: Sequence[Refused]) -> Accepted:
         """Stores the batch. When it returns, Redis has written it. Raises Stopping if asked to stop before that."""
-        now, token = time.time_ns() // 1_000_000, uuid.uuid4().hex
-        keys, arguments = append_arguments(self._settings, self._name, token, now, arrivals, refused, self._anew)
+        now, token = now_ms(), uuid.uuid4().hex
+        keys, arguments = append_arguments(self._settings, self._name, token, now, arrivals, refused, self._is_due)
 
         def attempt() -> list[Any]:
             counted: list[Any]
@@ -91,7 +89,7 @@ class Writer:
 
         Appends the windows that are complete or due. When it returns, Redis has written all of it. Raises Stopping.
         """
-        now, token = time.time_ns() // 1_000_000, uuid.uuid4().hex
+        now, token = now_ms(), uuid.uuid4().hex
         name = f"{self._name}/parts"
         keys, arguments = assemble_arguments(self._settings, name, token, now, parts)
 
@@ -143,7 +141,7 @@ class Writer:
         discarded, full = self._connection.call("tidy the quarantine", lambda: self._library.call("tidy", keys, bounds))
         return int(discarded), int(full)
 
-    def _anew(self, device: str, now: int) -> int:
+    def _is_due(self, device: str, now: int) -> int:
         """1 if the time of the device's last message must be updated: at most once a second."""
         if now - self._noted.get(device, 0) < NOTED_FOR_MS:
             return 0

@@ -23,6 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from zelador.clock import now_ms
 from zelador.errors import Unavailable
 from zelador.link.buffered import BufferedSocket
 from zelador.link.client import make_client, socket_of
@@ -98,7 +99,7 @@ class Connection:
         self.receive_maximum = self._handshake.maximum
         self.packet_bytes = self._handshake.packet_bytes
         self.session_present = self._handshake.session_present
-        self.made_at = time.time_ns() // 1_000_000
+        self.made_at = now_ms()
 
     # ── the operations of one connection ─────────────────────────────────────────────────────
 
@@ -341,7 +342,7 @@ class Connection:
             Message(
                 topic=topic,
                 payload=bytes(message.payload),
-                received_at=time.time_ns() // 1_000_000,
+                received_at=now_ms(),
                 epoch=self.epoch,
                 packet_id=message.mid,
                 qos=message.qos,

@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from zelador.errors import InvalidInput
+from zelador.settings.alarm import AlarmSettings, HomeAssistantSettings
 from zelador.settings.api import ApiSettings
 from zelador.settings.fields import KNOWN_FIELDS, RESERVED, FieldSettings
 from zelador.settings.mqtt import MqttSettings, TopicSettings
@@ -51,12 +52,19 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="The tables [profiles.NAME] of the settings file, as JSON: see docs/how-to/own-devices.md.",
     )
-    time_zone: str = Field(default="UTC", description="IANA name of the zone of times that come without one.")
+    plant: str = Field(default="", max_length=80, description="Name of the plant, shown in the console.")
+    time_zone: str = Field(
+        default="UTC",
+        description="Time zone of the plant (IANA, such as America/Sao_Paulo): of times that come without one, and of "
+        "times in the console.",
+    )
     mqtt: MqttSettings = MqttSettings()
     redis: RedisSettings = RedisSettings()
     topics: TopicSettings = TopicSettings()
     ingest: IngestSettings = IngestSettings()
     inference: InferenceSettings = InferenceSettings()
+    alarm: AlarmSettings = AlarmSettings()
+    homeassistant: HomeAssistantSettings = HomeAssistantSettings()
     training: TrainingSettings = TrainingSettings()
     registry: RegistrySettings = RegistrySettings()
     api: ApiSettings = ApiSettings()

@@ -71,11 +71,11 @@ class InferenceSettings(Section):
     )
     takeover_after_s: PositiveFloat = Field(
         default=15.0,
-        description="Entries that another worker has not settled for so long are taken over.",
+        description="Time after which entries that another worker has not settled are taken over.",
     )
     deliveries: Annotated[int, Field(ge=3)] = Field(
         default=5,
-        description="An entry that was given to workers so often and never settled is set aside.",
+        description="Deliveries after which an unsettled entry is set aside, because it crashes workers.",
     )
     model_timeout_s: PositiveFloat = Field(
         default=60.0,

@@ -16,7 +16,7 @@ from tests.command import zelador
 from tests.small_models import FEATURES, rows_and_labels
 from trainer.candidate.pack import upload
 from trainer.candidate.rebuild import rebuild
-from trainer.evaluate.split import Split
+from trainer.evaluate.parts import Parts
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
 
 def test_a_trained_model_has_its_plots(registry: Registry, tmp_path: Path) -> None:
     rows, labels = rows_and_labels()
-    split = Split(rows[:400].astype(np.float32), tuple(labels[:400]), rows[400:], tuple(labels[400:]), ("no", "yes"))
+    split = Parts(rows[:400].astype(np.float32), tuple(labels[:400]), rows[400:], tuple(labels[400:]), ("no", "yes"))
     pipeline = rebuild(RandomForestClassifier(10, random_state=7), split)
     features = [Feature(name, "", 0.0, 1.0) for name in FEATURES]
     registry.save("rf", upload(pipeline, split, features, {"model_type": "RandomForest"}, 7), by="test")

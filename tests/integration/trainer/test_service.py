@@ -55,8 +55,8 @@ def serving(settings: Settings) -> Iterator[None]:
 
 
 @pytest.fixture
-def readings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[float, ...], str, int]]:
-    found: list[tuple[tuple[float, ...], str, int]] = []
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[float, ...], str, int, str]]:
+    found: list[tuple[tuple[float, ...], str, int, str]] = []
     monkeypatch.setattr(service, "labelled_readings", lambda *_: iter(found))
     return found
 
@@ -75,7 +75,7 @@ def test_a_run_without_labelled_readings_fails_clearly_and_frees_the_place(
     runs.submit(RUN, {}, "test")
     with serving(local):
         eventually(lambda: runs.get(RUN).state == "failed", "the run to fail", within_s=30)
-    assert "no labelled readings" in str(runs.get(RUN).error)
+    assert "no labeled readings" in str(runs.get(RUN).error)
     assert runs.submit("20261124_115839-bbbb", {}, "test").state == "queued"
 
 
@@ -83,7 +83,7 @@ def test_a_run_without_labelled_readings_fails_clearly_and_frees_the_place(
 def test_a_run_trains_and_registers_nothing_if_it_is_asked_so(
     local: Settings, runs: TrainingQueue, readings: list[Any], eventually: Eventually, tmp_path: Path
 ) -> None:
-    readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i) for i in range(400)]
+    readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i, "m1") for i in range(400)]
     runs.submit(RUN, {"candidates": ["lr", "nb"], "metric": "Accuracy", "register": False}, "test")
     with serving(local):
         eventually(lambda: runs.get(RUN).state in ("done", "failed"), "the run to end", within_s=90)
@@ -101,7 +101,7 @@ def test_a_run_trains_and_registers_nothing_if_it_is_asked_so(
 def test_a_run_is_cancelled_while_it_compares(
     local: Settings, runs: TrainingQueue, readings: list[Any], eventually: Eventually, tmp_path: Path
 ) -> None:
-    readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i) for i in range(4_000)]
+    readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i, "m1") for i in range(4_000)]
     runs.submit(RUN, {}, "test")
     with serving(local):
         eventually(lambda: runs.get(RUN).progress is not None, "the run to compare", within_s=60)

@@ -13,7 +13,7 @@ from registry.model.classifier import OnnxEngine
 from trainer.candidate.agreement import probe_rows, thresholds
 from trainer.candidate.compile import _lowered, compile_pipeline
 from trainer.candidate.rebuild import rebuild
-from trainer.evaluate.split import Split
+from trainer.evaluate.parts import Parts
 
 
 def noisy(count: int = 600) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -43,7 +43,7 @@ def test_a_threshold_rounded_down_divides_single_precision_as_the_exact_one_does
 def test_lightgbm_compiled_is_lightgbm_for_every_single_precision_row() -> None:
     """The converter rounds thresholds to the nearest single: half of them move up, over rows that lie there."""
     rows, labels = noisy()
-    split = Split(rows.astype(np.float32), labels, rows, labels, ("no", "yes"))
+    split = Parts(rows.astype(np.float32), labels, rows, labels, ("no", "yes"))
     pipeline = rebuild(LGBMClassifier(n_estimators=30, random_state=7, verbose=-1), split)
     compiled, trouble = compile_pipeline(pipeline, 2)
     assert compiled is not None, trouble

@@ -10,24 +10,24 @@ from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import auc, roc_auc_score
 
+from trainer.evaluate.parts import Parts
 from trainer.evaluate.report import POINTS, by_threshold, calibration, importance, ranges, report, roc
-from trainer.evaluate.split import Split
 
 RANDOM = np.random.default_rng(3)
 FEATURES = ("lux", "temperature", "vibration")
 
 
-def split(classes: tuple[str, ...] = ("no", "yes"), rows: int = 900) -> Split:
+def split(classes: tuple[str, ...] = ("no", "yes"), rows: int = 900) -> Parts:
     """The class hangs on vibration, a little on temperature, not on lux."""
     values = RANDOM.normal(size=(rows, 3))
     level = values[:, 2] + 0.3 * values[:, 1] + 0.3 * RANDOM.normal(size=rows)
     cuts = np.quantile(level, np.linspace(0, 1, len(classes) + 1)[1:-1])
     labels = [classes[index] for index in np.searchsorted(cuts, level)]
     half = rows // 2
-    return Split(values[:half], tuple(labels[:half]), values[half:], tuple(labels[half:]), classes)
+    return Parts(values[:half], tuple(labels[:half]), values[half:], tuple(labels[half:]), classes)
 
 
-def fitted(data: Split, model: object) -> object:
+def fitted(data: Parts, model: object) -> object:
     return model.fit(data.train, np.array(data.train_labels))
 
 
@@ -106,7 +106,7 @@ def test_without_probabilities_there_are_no_curves() -> None:
 def test_a_class_that_the_hold_out_lacks_has_no_curve() -> None:
     data = split(("high", "low", "middle"))
     kept = [i for i, label in enumerate(data.holdout_labels) if label != "middle"]
-    lacking = Split(
+    lacking = Parts(
         data.train, data.train_labels, data.holdout[kept], tuple(data.holdout_labels[i] for i in kept), data.classes
     )
     assert set(report(fitted(data, LogisticRegression()), lacking, FEATURES, 7)["roc"]) == {"high", "low"}

@@ -179,14 +179,16 @@ end
 
 local heard, counts, earlier = {}, {}, {}
 for i = 1, tonumber(take()) do
-  local device, count, anew, numbers, key = take(), take(), take(), take(), KEYS[12 + i]
+  local device, count, due, numbers, key = take(), take(), take(), take(), KEYS[12 + i]
   counts[device] = tonumber(count)
   earlier[device] = redis.call('HINCRBY', key, 'readings', count) - counts[device]
-  if earlier[device] == 0 then anew = '1' end           -- new, or forgotten since
+  if earlier[device] == 0 then due = '1' end            -- new, or forgotten since
   if numbers ~= '' then sequence_follow(key, device, ledger, KEYS[8], cmsgpack.unpack(numbers), fresh) end
-  if anew == '1' then
+  if due == '1' then
     if redis.call('TTL', key) < keep_devices then redis.call('EXPIRE', key, math.ceil(keep_devices * 1.1)) end
-    heard[#heard + 1], heard[#heard + 2] = now, device
+    local last = redis.call('ZSCORE', KEYS[6], device)
+    if last and count ~= '0' then alarms_gap(key, now - tonumber(last)) end
+    if not last or count ~= '0' then heard[#heard + 1], heard[#heard + 2] = now, device end   -- refused readings are not heard
   end
 end
 for from = 1, #heard, CHUNK do

@@ -1,0 +1,206 @@
+"""The split: no neighbor of a tested row is learned from, and whatever cannot be done is said by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
+from trainer.evaluate.split import Known, Split, split
+from zelador.errors import InvalidInput
+
+
+def known(labels: np.ndarray, devices: np.ndarray | None, times: np.ndarray | None, values=None) -> Known:
+    count = 0 if devices is None else int(devices.max()) + 1
+    values = np.random.default_rng(1).normal(size=(len(labels), 2)) if values is None else values
+    names = tuple(f"m{i}" for i in range(count))
+    return Known(values, labels, tuple("abcdef"[: int(labels.max()) + 1]), devices, names, times)
+
+
+def by_hours(devices: int, rows: int, period: int = 40) -> Known:
+    """Machines that are on and off in turn, each with its own phase."""
+    of, at = np.repeat(np.arange(devices), rows), np.tile(np.arange(rows), devices)
+    labels = (((at + 7 * of) // period) % 2).astype(np.int64)
+    return known(labels, of, at * 60_000)
+
+
+def in_recordings(states: str, rows: int = 300, pause: int = 10_000, devices: bool = True) -> Known:
+    """A recording of each state, after the other; on a device of its own, or of one device with pauses."""
+    labels = np.repeat([ord(state) - 97 for state in states], rows)
+    at = np.concatenate([np.arange(rows) + number * (rows + pause) for number in range(len(states))])
+    of = np.repeat(np.arange(len(states)), rows) if devices else None
+    return known(labels, of, at * 1_000)
+
+
+def made(given: Known, asked="auto", folds=None, holdout=None, seed=7) -> Split:
+    return split(given, asked, folds, holdout, seed)
+
+
+def text(found: Split) -> str:
+    return "\n".join(found.notes)
+
+
+def test_one_device_the_last_fifth_of_time_is_held_out_behind_an_embargo() -> None:
+    found = made(by_hours(1, 2_400))
+    assert (found.kind, found.folds_by, found.folds) == ("time", "block", 5)
+    assert found.questions.keys() == {"later"}
+    assert np.flatnonzero(found.tested == LATER).tolist() == list(range(1_900, 2_400))
+    assert np.flatnonzero(found.tested == EMBARGO).tolist() == list(range(1_800, 1_900))
+    assert (found.stretches(found.training), found.stretches(found.holdout)) == (18, 5)
+    assert "100 rows next to the hold-out are in no part" in text(found)
+
+
+def test_many_devices_some_are_held_out_and_the_last_time_of_the_others() -> None:
+    given = by_hours(10, 600)
+    found = made(given)
+    assert (found.kind, found.folds_by) == ("device_and_time", "block")
+    assert given.devices is not None
+    new = np.unique(given.devices[found.tested == NEW_DEVICE])
+    assert len(new) == 2
+    assert set(found.questions) == {"new_device", "later"}
+    assert not np.isin(given.devices[found.tested != NEW_DEVICE], new).any()
+    for device in set(range(10)) - set(new.tolist()):
+        of = found.tested[given.devices == device]
+        assert (of[-120:] == LATER).all()
+        assert (of[-180:-120] == EMBARGO).all()
+        assert (of[:-180] >= 0).all()
+    assert found.stretches(found.questions["new_device"]) == 2  # a device is one witness of a new machine
+
+
+def test_what_a_devices_name_gives_away_is_tested_on_whole_devices() -> None:
+    given = in_recordings("aabbccdd")
+    found = made(given)
+    assert (found.kind, found.folds_by, found.holdout.sum()) == ("device", "device", 0)
+    for device in range(8):
+        assert given.devices is not None
+        assert len(set(found.tested[given.devices == device])) == 1
+    assert "a device's name gives the label away" in text(found)
+    assert "no separate hold-out" in text(found)
+    assert found.stretches(found.training) == 8
+
+
+def test_what_a_recording_gives_away_is_tested_on_whole_recordings() -> None:
+    """The same recordings without the name of a device: only pauses in time tell them apart."""
+    given = in_recordings("aabbccdd", devices=False)
+    found = made(given)
+    assert (found.kind, found.folds_by) == ("time", "block")
+    assert all(len(set(found.tested[300 * i : 300 * (i + 1)])) == 1 for i in range(8))
+    assert "whole recordings are tested together" in text(found)
+    many = made(in_recordings("abcd" * 5, devices=False))
+    assert many.questions.keys() == {"later"}
+    assert (many.tested != EMBARGO).all()
+
+
+def test_a_class_on_one_device_is_named_and_does_not_count() -> None:
+    found = made(in_recordings("aabbcd"))
+    assert found.alone == {"c": "on the device 'm4' only", "d": "on the device 'm5' only"}
+    assert found.counted.sum() == 1_200
+    assert found.within.tolist() == (~found.counted).tolist()
+    assert "the class 'c' is on the device 'm4' only" in text(found)
+    for label in (2, 3):  # each fold can learn it
+        assert len(set(found.tested[in_recordings("aabbcd").labels == label])) > 1
+    without = made(in_recordings("aabbcd", devices=False))
+    assert without.alone == {"c": "in one recording only", "d": "in one recording only"}
+
+
+def test_a_class_in_one_stretch_is_refused() -> None:
+    labels = np.zeros(2_400, np.int64)
+    labels[310:350] = 1
+    with pytest.raises(InvalidInput, match=r"the class 'b' \(40 rows\) is in one stretch of time only"):
+        made(known(labels, None, np.arange(2_400)))
+
+
+def test_a_hold_out_that_would_take_a_class_away_is_not_made() -> None:
+    labels = np.zeros(2_400, np.int64)
+    labels[1_750:2_390] = 1
+    found = made(known(labels, None, np.arange(2_400)))
+    assert found.holdout.sum() == 0
+    assert "no last stretch of time is held out: it would take a class away" in text(found)
+    assert "the class 'b' is in one uninterrupted run" in text(found)
+
+
+def test_devices_without_times_are_the_unit() -> None:
+    found = made(replace(in_recordings("aabbccdd"), times=None))
+    assert (found.kind, found.folds_by, found.stretches(found.training)) == ("device", "device", 8)
+    many = made(replace(in_recordings("abcd" * 5), times=None))
+    assert many.questions.keys() == {"new_device"}
+
+
+def test_without_device_and_time_rows_are_drawn_and_it_is_said() -> None:
+    found = made(replace(by_hours(1, 900), devices=None, times=None))
+    assert (found.kind, found.asked, found.folds_by) == ("random", "auto", "row")
+    assert (found.tested == DRAWN).sum() == 270  # as it was before there were other splits
+    assert "no device and no time are known" in text(found)
+    assert found.stretches(found.training) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "says"),
+    [
+        (replace(by_hours(1, 900), devices=None), "device", "--split device: the data name no device"),
+        (by_hours(1, 900), "device", "--split device: the data name only one device"),
+        (replace(by_hours(3, 900), times=None), "time", "--split time: the data have no time"),
+        (replace(by_hours(1, 90), times=np.zeros(90, np.int64)), "time", "the same time for each row"),
+        (in_recordings("abcd"), "device", "--split device: fewer than two classes are on more than one device"),
+    ],
+)
+def test_a_split_that_was_asked_for_and_cannot_be_is_an_error(given: Known, asked: str, says: str) -> None:
+    with pytest.raises(InvalidInput, match=says):
+        made(given, asked)
+
+
+def test_what_was_asked_for_is_made() -> None:
+    given = by_hours(10, 600)
+    by_device = made(given, "device")
+    assert (by_device.kind, by_device.folds_by, by_device.questions.keys()) == ("device", "device", {"new_device"})
+    by_time = made(given, "time")
+    assert (by_time.kind, by_time.folds_by, by_time.questions.keys()) == ("time", "block", {"later"})
+    drawn = made(given, "random", folds=3, holdout=0.5)
+    assert (drawn.kind, drawn.folds, (drawn.tested == DRAWN).sum()) == ("random", 3, 3_000)
+    assert "drawn at random: neighbors in time are on both sides" in text(drawn)
+    assert made(given, holdout=0.5).holdout.sum() > 1.5 * made(given).holdout.sum()
+    assert made(given, folds=3).folds == 3
+
+
+def test_more_folds_than_there_are_groups_is_an_error_that_names_the_setting() -> None:
+    with pytest.raises(InvalidInput, match=r"9 folds \(ZELADOR_TRAINING__FOLDS\) .* there are 8"):
+        made(in_recordings("aabbccdd"), folds=9)
+
+
+def test_short_blocks_leave_some_optimism_and_it_is_said() -> None:
+    slow = np.cumsum(np.random.default_rng(2).normal(size=(2_400, 1)), axis=0)
+    given = by_hours(1, 2_400)
+    assert "some optimism is left" in text(made(replace(given, values=slow)))
+    assert "some optimism is left" not in text(made(given))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    devices=st.integers(1, 12),
+    rows=st.integers(30, 200),
+    period=st.integers(3, 60),
+    asked=st.sampled_from(["auto", "device", "time", "random"]),
+    seed=st.integers(0, 1_000),
+)
+def test_whatever_the_data_each_row_has_one_place_and_each_fold_each_class(
+    devices: int, rows: int, period: int, asked: str, seed: int
+) -> None:
+    given = by_hours(devices, rows, period)
+    try:
+        found = made(given, asked, seed=seed)
+    except InvalidInput:
+        return
+    assert set(found.tested[found.training]) == set(range(found.folds))
+    assert ((found.tested >= 0) | np.isin(found.tested, [NEW_DEVICE, LATER, DRAWN, EMBARGO])).all()
+    for fold in range(found.folds):
+        learned = found.training & (found.tested != fold)
+        assert set(given.labels[learned]) == set(given.labels[found.training])
+    if found.folds_by != "row":
+        for unit in np.unique(found.units[found.training]):
+            assert len(set(found.tested[found.training & (found.units == unit)])) == 1
+    again = made(given, asked, seed=seed)
+    assert np.array_equal(found.tested, again.tested)

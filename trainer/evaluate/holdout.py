@@ -1,0 +1,91 @@
+"""The hold-out: rows that no candidate, calibration or threshold sees. Pure."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.evaluation.blocks import blocks
+
+NEW_DEVICE, LATER, DRAWN, EMBARGO = -1, -2, -3, -4  # where a row is tested, if not in a fold
+FEWEST_DEVICES = 5
+FEWEST_OF_A_CLASS = 3  # devices
+LEFT_OF_A_CLASS = 2  # devices or blocks that must remain for the folds
+WHOLE_BLOCKS = 6  # a device with fewer is cut by rows: a whole block would be too much of it
+EMBARGO_SHARE = 0.1  # of the rows of such a device
+
+Codes = NDArray[np.int64]
+
+
+def devices(labels: Codes, codes: Codes, classes: int, share: float, seed: int) -> tuple[list[int] | None, str]:
+    """The devices to hold out: about `share` of them, with each class on one. Or None, and the reason."""
+    names, places = np.unique(codes, return_inverse=True)
+    has = np.bincount(places * classes + labels, minlength=len(names) * classes).reshape(-1, classes) > 0
+    if len(names) < FEWEST_DEVICES:
+        return None, f"there are {len(names)}, and it takes {FEWEST_DEVICES}"
+    if (fewest := int(has.sum(axis=0).min())) < FEWEST_OF_A_CLASS:
+        return None, f"a class is on {fewest} of them, and it takes {FEWEST_OF_A_CLASS}"
+    wanted = max(1, round(share * len(names)))
+    chosen: list[int] = []
+    left, covered = has.sum(axis=0), np.zeros(classes, bool)
+    for place in np.random.default_rng(seed).permutation(len(names)).tolist():
+        needed = len(chosen) < wanted or bool((has[place] & ~covered).any())
+        if needed and bool((left - has[place] >= LEFT_OF_A_CLASS).all()):
+            chosen.append(place)
+            left, covered = left - has[place], covered | has[place]
+        if len(chosen) >= wanted and covered.all():
+            break
+    if not covered.any() or int(covered.sum()) < 2:
+        return None, "too few devices would be left for a class"
+    return [int(names[place]) for place in chosen], ""
+
+
+def last_period(
+    labels: Codes, codes: Codes | None, times: Codes, tested: Codes, of_block: Codes, share: float, whole: bool
+) -> tuple[tuple[Codes, Codes] | None, str]:
+    """Holds out the last `share` of each device's time, with an embargo before it; rows held out already stay so.
+
+    Returns where each row is tested and its block, or None and the reason, where training would lack a class.
+    `whole`: blocks are recordings, which are never cut, and need no embargo.
+    """
+    marks, cut = tested.copy(), of_block.copy()
+    known = np.zeros(len(labels), np.int64) if codes is None else codes
+    order = np.lexsort((times, known))
+    order = order[tested[order] >= 0]
+    for rows in np.split(order, np.flatnonzero(np.diff(known[order])) + 1):
+        names = of_block[rows][np.sort(np.unique(of_block[rows], return_index=True)[1])]  # in the order of time
+        if whole or len(names) >= WHOLE_BLOCKS:
+            count = round(share * len(names)) if whole else max(1, round(share * len(names)))
+            marks[rows[np.isin(of_block[rows], names[len(names) - count :])]] = LATER
+            if not whole:
+                marks[rows[of_block[rows] == names[-count - 1]]] = EMBARGO
+        else:
+            _cut(rows, times[rows], share, len(names), marks, cut)
+    training, later = marks >= 0, marks == LATER
+    if not later.any():
+        return None, "the stretches are too few or too short"
+    for label in np.unique(labels):
+        before = min(LEFT_OF_A_CLASS, len(np.unique(of_block[(tested >= 0) & (labels == label)])))
+        if len(np.unique(cut[training & (labels == label)])) < before:
+            return None, "it would take a class away"
+    if len(np.unique(labels[later])) < 2:
+        return None, "it holds one class only"
+    return (marks, cut), ""
+
+
+def _cut(rows: Codes, times: Codes, share: float, count: int, marks: Codes, cut: Codes) -> None:
+    """Cuts a device that has few blocks by rows: blocks, embargo, hold-out."""
+    first = _first_of_its_time(times, len(rows) - max(1, round(share * len(rows))))
+    before = _first_of_its_time(times, first - max(1, round(EMBARGO_SHARE * len(rows))))
+    if before <= 0:
+        return  # too short: all of it is for training
+    number = int(cut.max()) + 1
+    marks[rows[first:]], marks[rows[before:first]] = LATER, EMBARGO
+    cut[rows[before:]] = number
+    again = blocks(None, times[:before], before)
+    cut[rows[:before]] = number + 1 + again * min(count, int(again.max()) + 1) // (int(again.max()) + 1)
+
+
+def _first_of_its_time(times: Codes, place: int) -> int:
+    """The first row of the same time as that at `place`: readings of one moment stay together."""
+    return int(np.searchsorted(times, times[place], side="left")) if 0 <= place < len(times) else place
