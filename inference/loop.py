@@ -62,6 +62,7 @@ class Worker:
         observers: Observers | None = None,
     ) -> None:
         self._settings = settings
+        self._topics = settings.reading_topics
         self._limit = settings.inference.batch
         self._composer = Composer(settings, metrics.unanswered)
         self._aside_log = LogLimit(REPEAT_S, ASIDE_LINES)
@@ -131,7 +132,7 @@ class Worker:
         while self._in_flight and self._link.confirmed(self._in_flight[0].publication, wait):
             batch = self._in_flight[0]
             refusals = {batch.owner[index]: why for index, why in batch.publication.refused.items()}
-            found, predictions = outcomes(batch.answered, refusals, self._settings.topics.reading)
+            found, predictions = outcomes(batch.answered, refusals, self._topics)
             self._log_aside(found)
             classified, aside = self._reader.settle(found, predictions, self._sightings(batch))
             self._in_flight.popleft()

@@ -144,7 +144,7 @@ def permissions(settings: Settings, facts: BrokerFacts) -> Finding:
     if facts.cannot_subscribe or facts.cannot_publish:
         denied = [f"read {topic} ({why})" for topic, why in facts.cannot_subscribe.items()]
         denied += [f"write {topic} ({why})" for topic, why in facts.cannot_publish.items()]
-        lines = [f"topic read {settings.topics.reading.replace('{device_id}', '+')}"] * bool(facts.cannot_subscribe)
+        lines = [f"topic read {topic}" for topic in facts.cannot_subscribe]
         lines += [f"topic write {topic}" for topic in _written(settings)] * bool(facts.cannot_publish)
         return broken(
             check,

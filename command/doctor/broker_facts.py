@@ -90,10 +90,13 @@ def _count(mqtt: MqttSettings, name: str, topic: str, limit_s: float, taken: int
 
 def _subscribing(session: Session, settings: Settings) -> dict[str, str]:
     """Does not join the shared group: it would take readings from an ingester."""
-    topic = settings.topics.reading.replace("{device_id}", "+")
-    denied = session.subscribe(topic, qos=1)
-    session.unsubscribe(topic)
-    return {} if denied is None else {topic: denied}
+    denied = {}
+    for topic in settings.reading_filters:
+        why = session.subscribe(topic, qos=1)
+        session.unsubscribe(topic)
+        if why is not None:
+            denied[topic] = why
+    return denied
 
 
 def _publishing(session: Session, settings: Settings) -> dict[str, str]:

@@ -350,6 +350,7 @@ class Connection:
                 packet_id=message.mid,
                 qos=message.qos,
                 retained=message.retain,
+                again=message.dup,
                 response_topic=getattr(properties, "ResponseTopic", None),
                 correlation=getattr(properties, "CorrelationData", None),
             )

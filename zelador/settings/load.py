@@ -49,10 +49,10 @@ def environment(settings: Settings) -> dict[str, str]:
     values: dict[str, str] = {}
     dumped = settings.model_dump(mode="json", by_alias=True, exclude={"remote"})  # no service asks another machine
     for name, value in dumped.items():
-        if name == "features":
-            values["ZELADOR_FEATURES"] = ",".join(value)
-        elif name == "fields":
-            values["ZELADOR_FIELDS"] = json.dumps(value)
+        if name in ("features", "profiles"):
+            values[f"ZELADOR_{name}".upper()] = ",".join(value)
+        elif name in ("fields", "profile_tables"):
+            values[f"ZELADOR_{name}".upper()] = json.dumps(value)
         elif isinstance(value, dict):
             for key, inner in value.items():
                 if inner is not None:

@@ -16,6 +16,7 @@ from pydantic_settings import (
     NoDecode,
 )
 
+from zelador.settings.profiles import check_topic
 from zelador.settings.section import Section, names, usable
 
 
@@ -146,9 +147,5 @@ class TopicSettings(Section):
     @field_validator("reading", "prediction", "state")
     @classmethod
     def _has_device(cls, template: str) -> str:
-        levels = template.split("/")
-        if levels.count("{device_id}") != 1 or template.count("{device_id}") != 1 or "+" in template or "#" in template:
-            raise ValueError("must hold {device_id} as exactly one whole level, and no wildcard")
-        if unknown := [level for level in levels if set(level) & set("{}") and level != "{device_id}"]:
-            raise ValueError(f"must hold no placeholder but {{device_id}}: {unknown[0]} is unknown here")
+        check_topic("the template", template)
         return template
