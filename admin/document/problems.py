@@ -19,6 +19,7 @@ from registry.errors import (
     ArchiveRefused,
     ChangedMeanwhile,
     DuplicateName,
+    FeaturesMissing,
     ModelRefused,
     ModelSelected,
     OutcomeUnknown,
@@ -39,6 +40,7 @@ class PreconditionRequired(errors.ZeladorError):
 KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (PreconditionRequired, 428, "precondition-required", "If-Match is required"),
     (ChangedMeanwhile, 412, "changed-meanwhile", "The registry changed meanwhile"),
+    (FeaturesMissing, 409, "features-missing", "The plant lacks features of the model"),
     (ModelSelected, 409, "model-selected", "The model is selected"),
     (DuplicateName, 409, "name-taken", "The name is taken"),
     (ArchiveRefused, 422, "archive-refused", "The archive is refused"),

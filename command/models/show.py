@@ -56,7 +56,7 @@ def list_(
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """List the registered models, the newest run first, and the best of a run first. ● marks the selected model."""
+    """List the registered models: newest run first, its best model first. ● marks the selected model."""
     from registry.listing import Query
     from registry.listing import least as least_of
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 import redis
 
 from command.models.target import model_names
+from registry.model import manifest
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from tests.command import zelador
@@ -131,6 +133,32 @@ def test_different_data_is_reported(registry: Registry) -> None:
     assert "different data" not in zelador("models", "compare").out
     registry.annotate("first", {"data": {"rows": 10, "sha256": "d2"}}, by="test")
     assert "The models were trained on different data" in zelador("models", "compare").out
+
+
+def test_what_the_plant_cannot_feed_is_selected_by_force_alone(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZELADOR_FEATURES", "lux,temperature")
+    refused = zelador("models", "select", "first")
+    assert (refused.code, "needs vibration, and the plant sends lux, temperature" in refused.err) == (2, True)
+    assert registry.sync().selection is None
+    assert zelador("models", "select", "first", "--force").code == 0
+
+
+def test_verify_asks_every_model(registry: Registry) -> None:
+    """The files are as they were written, and the model gives other answers than its golden rows say."""
+    found = registry.manifest("first")
+    files = {path: registry.file("first", path) for path in found.files}
+    golden = json.loads(files["golden.json"])
+    golden["labels"] = ["yes" if label == "no" else "no" for label in golden["labels"]]
+    files["golden.json"] = json.dumps(golden).encode()
+    described = {path: manifest.describe(data) for path, data in files.items()}
+    registry.add("liar", files, msgspec.structs.replace(found, files=described), by="test")
+    report = zelador("models", "verify", "--json")
+    assert (report.code, report.json["whole"], report.json["asked"]) == (1, False, report.json["models"] - 1)
+    (fault,) = [each["what"] for each in report.json["findings"] if each["fault"]]
+    assert "liar: it does not answer its golden rows" in fault
+    assert zelador("models", "verify", "--files-only").code == 0
 
 
 def test_select_roll_back_and_their_history(registry: Registry) -> None:
