@@ -45,7 +45,7 @@ def usage(card: Card) -> Iterator[Words | Code]:
     yield Code(
         "Python",
         f'{where}import pandas as pd\nfrom registry import load_model\n\nmodel = load_model("{card.name}")\n'
-        f'rows = pd.DataFrame([[{row}]], columns=getattr(model, "feature_names_in_", None))\n'
+        f'rows = pd.DataFrame([[{row}]], columns=getattr(model, "feature_names_in_", range({len(reading)})))\n'
         f"print(model.predict(rows)){proba}",
         "python",
     )
