@@ -44,7 +44,14 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, LabelEncoder, MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    LabelEncoder,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -174,6 +181,11 @@ def voted() -> Any:
     return VotingClassifier([("a", linear()), ("b", GaussianNB())]).fit(data().table, data().codes)
 
 
+def by_ordinals() -> Any:
+    encoder = OrdinalEncoder().fit(data().labels.reshape(-1, 1))
+    return {"model": forest().fit(data().table, encoder.transform(data().labels.reshape(-1, 1)).ravel()), "oe": encoder}
+
+
 def in_words() -> Any:
     words = np.where(data().labels == "fault", "very bad", "so so")
     return OneVsRestClassifier(linear()).fit(data().table, words)
@@ -282,7 +294,16 @@ CASES: dict[str, Case] = {
         refused="classes are 1, 2: it is not certain",
     ),
     "bytes": Case(bytes_classes),
-    "booleans": Case(lambda: forest().fit(data().table, data().labels == "fault"), labels=("false", "true")),
+    "booleans": Case(lambda: forest().fit(data().table, data().labels == "fault"), labels=("0", "1")),
+    "booleans as texts": Case(
+        lambda: forest().fit(data().table, np.where(data().labels == "fault", "True", "False")),
+        labels=("0", "1"),
+        noted="classes False, True are named 0, 1",
+    ),
+    "labels by an ordinal encoder": Case(by_ordinals, noted=CODED),
+    "classes -1 and 1": Case(
+        lambda: forest().fit(data().table, data().codes * 2 - 1), labels=("1", "-1"), noted="its classes are -1, 1"
+    ),
     "whole floats": Case(lambda: forest().fit(data().table, data().codes * 1.0), labels=("1", "0")),
     "words with spaces": Case(in_words, labels=("so so", "very bad")),
     # searches and wrappings

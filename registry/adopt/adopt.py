@@ -70,7 +70,7 @@ def adopt(
         dump_pipeline(pipeline)  # a foreign type is the better reason
     names, told = _features(pipeline, model, order.steps, parts, features, width, named_columns, optional)
     notes += told + _left(parts)
-    if all(label.isdigit() for label in labels) and not classes:
+    if all(label.lstrip("-").isdigit() for label in labels) and not classes:
         notes.append(
             f"its classes are {', '.join(labels[:MAX_LISTED])}; name them with --classes if they mean something"
         )

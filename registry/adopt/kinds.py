@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from registry.errors import TypeRefused
 
@@ -24,8 +27,18 @@ def is_estimator(given: Any) -> bool:
 
 
 def is_label_encoder(given: Any) -> bool:
-    """LabelEncoder and LabelBinarizer: they convert labels, not readings."""
-    return type(given).__name__ in ("LabelEncoder", "LabelBinarizer") and hasattr(given, "transform")
+    """LabelEncoder, LabelBinarizer, and an OrdinalEncoder of one column of texts: they convert labels, not readings."""
+    kind = type(given).__name__
+    if kind == "OrdinalEncoder":
+        columns: Sequence[Any] = getattr(given, "categories_", ())
+        return len(columns) == 1 and all(isinstance(each, str) for each in columns[0])
+    return kind in ("LabelEncoder", "LabelBinarizer") and hasattr(given, "transform")
+
+
+def labels_of(encoder: Any) -> list[Any]:
+    """The labels that a fitted label encoder knows, in the order of their codes."""
+    found = encoder.classes_ if hasattr(encoder, "classes_") else encoder.categories_[0]
+    return list(np.asarray(found).tolist())
 
 
 def is_search(given: Any) -> bool:

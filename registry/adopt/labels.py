@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from registry.adopt.kinds import labels_of
 from registry.adopt.parts import Part, Parts, described, names_by_class, texts
 from registry.errors import TypeRefused
 from registry.model.classifier import text_of
 from zelador.errors import InvalidInput
+from zelador.messages.labels import label_text
 
 
 def class_names(
@@ -27,7 +27,7 @@ def class_names(
         return tuple(given), [f"classes {', '.join(own)} are named {', '.join(given)} (--classes)"]
     candidates: list[tuple[Part, dict[str, str]]] = []
     for part in parts.encoders:
-        names = tuple(text_of(each) for each in np.asarray(part.what.classes_).tolist()) if _fitted(part) else ()
+        names = tuple(text_of(each) for each in labels_of(part.what)) if _fitted(part) else ()
         if names != tuple(own):
             candidates.append((part, {str(code): name for code, name in enumerate(names)}))
     coded = all(label.lstrip("-").isdigit() for label in own)
@@ -45,15 +45,27 @@ def class_names(
         else:
             found.append((part, _decoded(own, by_code, part)))
     if not found:
-        return tuple(own), notes
+        read = _as_labels(own)
+        if read != tuple(own):
+            notes.append(f"classes {', '.join(own)} are named {', '.join(read)}, as labels of readings are")
+        return read, notes
     if len({names for _, names in found}) > 1:
         raise TypeRefused(f"its classes have different names in {' and '.join(described(part) for part, _ in found)}")
     part, names = found[0]
     return names, [*notes, f"classes {', '.join(own)} are named {', '.join(names)}, as in {described(part)}"]
 
 
+def _as_labels(own: Sequence[str]) -> tuple[str, ...]:
+    """The classes by the one rule for labels ("True" is "1"); as they are if two would become the same."""
+    try:
+        read = tuple(label_text(label) or label for label in own)
+    except ValueError:  # too long, or not printable: the manifest's check says so
+        return tuple(own)
+    return read if len(set(read)) == len(read) else tuple(own)
+
+
 def _fitted(part: Part) -> bool:
-    if not hasattr(part.what, "classes_"):
+    if not hasattr(part.what, "classes_") and not hasattr(part.what, "categories_"):
         raise TypeRefused(f"the model comes with {described(part)}, which was never fitted")
     return True
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from registry.cage.check import convert_pickle
 from registry.errors import TypeRefused
 from registry.legacy.beside import beside
-from registry.legacy.naming import names_of, safe
+from registry.legacy.naming import names_of, safe, stem
 from registry.legacy.pickles.contents import A_HELP, MAX_UNPACKED, Contents, contents, unpacked
 from registry.legacy.walk import Walk, walk
 from zelador.errors import InvalidInput, NotFound
@@ -100,7 +100,7 @@ def _sorted(
 ) -> Look:
     free = [file for file in walked.pickles if file not in listed]
     names = {**names_of(path, free, [name for name, _ in listed.values()])}
-    looked = {file: _look_at(file, *listed.get(file, (names.get(file, file.stem), {}))) for file in (*listed, *free)}
+    looked = {file: _look_at(file, *listed.get(file, (names.get(file, stem(file)), {}))) for file in (*listed, *free)}
     roles = {file: found.contents.role for file, found in looked.items()}
     given = {file.resolve() for file in joined}
     models = [file for file in looked if file in listed or roles[file] == "model"]
@@ -132,11 +132,11 @@ def look_at_file(path: Path) -> Found:
     """One file, whatever lies beside it. Raises NotFound."""
     if not path.is_file():
         raise NotFound(f"{path} does not exist")
-    return _look_at(path, path.stem, {})
+    return _look_at(path, stem(path), {})
 
 
 def _single(path: Path, joined: Sequence[Path], alone: bool) -> Found:
-    found = _look_at(path, path.stem, {})
+    found = _look_at(path, stem(path), {})
     if joined:
         return replace(found, beside=tuple(map(look_at_file, joined)))
     if alone or found.contents.role != "model":

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from registry.legacy.walk import ENDINGS
 from registry.names import NAME
 
 MAX_NAME = 64
@@ -16,13 +17,13 @@ def names_of(folder: Path, files: Sequence[Path], taken: Iterable[str] = ()) -> 
     """A name for each file: what it is called, if no other is called so, else with the folders that differ."""
     alike: dict[str, list[Path]] = {}
     for file in files:
-        alike.setdefault(safe(file.stem).casefold(), []).append(file)
+        alike.setdefault(safe(stem(file)).casefold(), []).append(file)
     used = {safe(name).casefold() for name in taken}
     found: dict[Path, str] = {}
-    for stem, group in alike.items():
-        if len(group) == 1 and stem not in used:
-            found[group[0]] = group[0].stem
-            used.add(stem)
+    for alike_as, group in alike.items():
+        if len(group) == 1 and alike_as not in used:
+            found[group[0]] = stem(group[0])
+            used.add(alike_as)
             continue
         for file, name in zip(group, _told_apart(folder, group), strict=True):
             if safe(name).casefold() in used or len(name) > MAX_NAME:
@@ -36,10 +37,16 @@ def _told_apart(folder: Path, group: Sequence[Path]) -> list[str]:
     """`run1-model` and `run2-model` for run1/artifacts/model.pkl and run2/artifacts/model.pkl."""
     paths = [file.relative_to(folder) for file in group]
     common = set.intersection(*({*path.parts[:-1]} for path in paths)) if len(paths) > 1 else set()
-    names = ["-".join([*(part for part in path.parts[:-1] if part not in common), path.stem]) for path in paths]
+    names = ["-".join([*(part for part in path.parts[:-1] if part not in common), stem(path)]) for path in paths]
     if len({safe(name).casefold() for name in names}) == len(names):
         return names
     return ["-".join([*path.parts[:-1], path.name.replace(".", "-")]) for path in paths]
+
+
+def stem(file: Path) -> str:
+    """The file's name without its ending, or endings: `press` of press.sav and of press.pkl.gz."""
+    inner = Path(file.stem)
+    return inner.stem if inner.suffix.lower() in ENDINGS and file.suffix.lower() not in ENDINGS else file.stem
 
 
 def safe(name: str) -> str:

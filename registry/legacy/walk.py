@@ -27,6 +27,7 @@ OTHER_MODELS = {
 }
 INDEX = "registry.json"
 MAX_FILES = 20_000
+COMPRESSED = (b"\x1f\x8b", b"BZ", b"\xfd7", b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")  # gzip, bzip2, xz, zlib
 HEAD = 2
 
 
@@ -42,7 +43,9 @@ def walk(folder: Path, deep: bool = True) -> Walk:
     """The files in `folder`, with its folders if `deep`; hidden ones are left out."""
     pickles, passed = [], {}
     for file in _files(folder, deep):
-        if file.suffix.lower() in ENDINGS or _begins_like_a_pickle(file):
+        begin = _begin(file)
+        named = any(suffix.lower() in ENDINGS for suffix in file.suffixes)  # press.pkl.gz, press.joblib.z
+        if file.suffix.lower() in ENDINGS or begin in PROTOCOLS or (named and begin in COMPRESSED):
             pickles.append(file)
         elif file.name != INDEX:
             passed[str(file.relative_to(folder))] = OTHER_MODELS.get(file.suffix.lower(), "not a pickle")
@@ -58,9 +61,9 @@ def _files(folder: Path, deep: bool) -> Iterator[Path]:
             yield file
 
 
-def _begins_like_a_pickle(file: Path) -> bool:
+def _begin(file: Path) -> bytes:
     try:
         with file.open("rb") as opened:
-            return opened.read(HEAD) in PROTOCOLS
+            return opened.read(HEAD)
     except OSError:
-        return False
+        return b""

@@ -132,6 +132,9 @@ class _Known(dict[object, int]):
     def __init__(self, classes: tuple[str, ...]) -> None:
         super().__init__({label: index for index, label in enumerate(classes)})
         self._index = dict(self.items())
+        for label, code in (("false", "0"), ("true", "1")):  # a model with booleans as classes may be registered so
+            if label in self._index:
+                self._index.setdefault(code, self._index[label])
 
     def __missing__(self, label: object) -> int:
         self[label] = found = self._index[text_of(label)]
@@ -139,13 +142,13 @@ class _Known(dict[object, int]):
 
 
 def text_of(label: object) -> str:
-    """A label as text: 1 is "1", True is "true", and 1.0 (from a table) is "1"."""
+    """A label as text: 1, 1.0 and True are "1", as in messages and tables."""
     if isinstance(label, str):
         return label
     if isinstance(label, bytes):
         return label.decode(errors="replace")
     if isinstance(label, bool | np.bool_):
-        return "true" if label else "false"
+        return "1" if label else "0"
     if isinstance(label, float | np.floating) and float(label).is_integer():
         return str(int(label))
     return str(label)

@@ -144,6 +144,13 @@ def test_a_model_is_saved_with_golden_rows_or_not_at_all() -> None:
         open_classifier(saved, "", empty)
 
 
+def test_a_model_that_was_registered_with_booleans_keeps_their_names() -> None:
+    """Its classes are "false" and "true" in its manifest; a boolean is "1" for models that come now."""
+    model = old_models.forest().fit(old_models.data().table, old_models.data().labels == "fault")
+    upload = Upload(model, tuple(map(Feature, FEATURES)), ("false", "true"), {}, probe=old_models.ROWS)
+    assert opened(upload).classify(old_models.ROWS).labels == ["false", "true"]
+
+
 def test_a_step_of_training_alone_is_left_out() -> None:
     table = old_models.data()
     pipeline = make_pipeline(old_models.StandardScaler(), old_models.linear()).fit(table.table, table.labels)

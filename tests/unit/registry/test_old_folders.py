@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import pickle
 from pathlib import Path
 
@@ -47,6 +49,20 @@ def test_a_pickle_of_any_ending_is_looked_at(tmp_path: Path, ending: str) -> Non
     (tmp_path / f"final.{ending}").write_bytes(pickle.dumps(MODEL))
     (found,) = look(tmp_path)
     assert (found.name, found.contents.unusual, found.contents.trouble) == ("final", (), None)
+
+
+def test_compressed_pickles_are_looked_at_and_named_without_both_endings(tmp_path: Path) -> None:
+    joblib.dump(MODEL, tmp_path / "one.joblib.z", compress=("zlib", 3))
+    (tmp_path / "two.pkl.gz").write_bytes(gzip.compress(pickle.dumps(MODEL)))
+    (tmp_path / "three.v2.sav").write_bytes(bz2.compress(pickle.dumps(MODEL)))
+    (tmp_path / "data.csv.gz").write_bytes(gzip.compress(b"a,b"))
+    looked = look_at(tmp_path)
+    assert {found.name: found.contents.trouble for found in looked.found} == {
+        "one": None,
+        "two": None,
+        "three.v2": None,
+    }
+    assert set(looked.passed_over) == {"data.csv.gz"}
 
 
 def test_what_is_passed_over_is_said(tmp_path: Path) -> None:
