@@ -15,6 +15,7 @@ from zelador.table.times import looks_like_time
 SEPARATORS = (",", ";", "\t", "|")
 NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "blanks"}
 SAMPLE_LINES = 200
+MARK = "\ufeff"  # a byte order mark; files that were put together have it in the middle as well
 MAX_LINE = 1 << 20  # characters
 MAX_COLUMNS = 10_000
 SEP_LINE = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
@@ -39,7 +40,7 @@ def lines_of(file: IO[str], source: str) -> Iterator[str]:
             number += 1
             if len(line) > MAX_LINE:
                 raise InvalidInput(f"{source}, line {number} has more than {MAX_LINE} characters; is it a table?")
-            yield line
+            yield line.removeprefix(MARK)
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{source}, after line {number}: not {error.encoding} text; save it as UTF-8") from None
 

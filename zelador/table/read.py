@@ -21,6 +21,7 @@ from zelador.table.times import times_of
 MAX_VALUES = 100_000_000  # numbers held: 8 bytes each
 COMMA_WHOLE = re.compile(r"[+-]?\d+,0*", re.ASCII)
 WORDS_NAMED = 5
+SUMMARIES = frozenset(("total", "totals", "sum", "mean", "average", "avg", "min", "max", "std", "count", "median"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,8 @@ class _Reader:
                 value = number(cell, style)
             except ValueError as error:
                 if self._strict:
-                    raise InvalidInput(f"{self._table.source}, line {line}: {error}") from None
+                    hint = _hint(cells, style, first=not len(rows))
+                    raise InvalidInput(f"{self._table.source}, line {line}: {error}{hint}") from None
                 rows.faults.setdefault(len(rows), str(error))
                 value = math.nan
             else:
@@ -225,6 +227,21 @@ class _Reader:
                 f"{len(self._bad_labels)} labels are too long or not printable (the first in line "
                 f"{self._bad_labels[0]}); their rows have no label"
             )
+
+
+def _hint(cells: Sequence[Cell], style: Style, first: bool) -> str:
+    """What a row with a text in place of a number may be."""
+    numbers = 0
+    for cell in cells:
+        try:
+            numbers += not math.isnan(number(cell, style))
+        except ValueError:
+            continue
+    if first and not numbers:
+        return "; if this line has units or a second header, remove it"
+    if any(isinstance(cell, str) and cell.strip(" :").lower() in SUMMARIES for cell in cells):
+        return "; it looks like a summary: remove what stands below the table"
+    return ""
 
 
 def label_or_blank(cell: Cell) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +17,7 @@ from zelador.table.unpack import Opener
 
 MAX_ROWS = 5_000_000
 MAX_LINES = 20_000_000
+RULE = re.compile(r":?[-=+]*[-=]{2,}[-=+]*:?")
 LINES_NAMED = 3  # of repeated headers
 
 
@@ -77,6 +79,8 @@ def _rows(opened: Opener, encoding: str, layout: Layout, source: str) -> Iterato
                 if row:
                     count = 1
                 continue
+            if count == 1 and layout.header is not None and _is_rule(row):
+                continue
             count += bool(row)
             if count > MAX_ROWS or line > MAX_LINES:
                 raise InvalidInput(f"{source} has more than {MAX_ROWS} rows; use a part of it")
@@ -85,6 +89,12 @@ def _rows(opened: Opener, encoding: str, layout: Layout, source: str) -> Iterato
 
 def _is_header(row: Sequence[str], header: Sequence[str]) -> bool:
     return row[0].lstrip("#").strip() == header[0] and [cell.strip() for cell in row[1:]] == list(header[1:])
+
+
+def _is_rule(row: Sequence[str]) -> bool:
+    """The line below the header of a table in Markdown, or as psql prints it: `|---|---|`, `-----+-----`."""
+    cells = [cell.strip() for cell in row if cell.strip()]
+    return bool(cells) and all(map(RULE.fullmatch, cells))
 
 
 class _Survey:
@@ -101,6 +111,7 @@ class _Survey:
         self._two_more = 0  # of these, the last cell is empty
         self._filled: tuple[int, int] | None = None  # the first row with a value beyond the header
         self._shorter: tuple[int, int] | None = None
+        self._last = 0  # the last line with a value
         self._empty = 0
         self.repeated: list[int] = []
 
@@ -108,7 +119,7 @@ class _Survey:
         if not any(row):
             self._empty += bool(row)
             return
-        width = len(row)
+        width, self._last = len(row), line
         if width == self._width and self._header is not None and row[0].strip().lstrip("#").strip() in self._names:
             if _is_header(row, self._header):
                 self.repeated.append(line)
@@ -164,4 +175,6 @@ class _Survey:
             why = f"{self._source}, line {line}: {width} values, the first line has {self._width}"
         if self._one_more < self._longer and width >= 2 * self._width - 1:
             why += "; if numbers have decimal commas, separate the columns by semicolons"
+        elif line == self._last and width < self._width:
+            why += "; it is the last line: remove what stands below the table"
         raise InvalidInput(why)
