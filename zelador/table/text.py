@@ -17,7 +17,7 @@ from zelador.table.unpack import Opener
 
 MAX_ROWS = 5_000_000
 MAX_LINES = 20_000_000
-RULE = re.compile(r":?[-=+]*[-=]{2,}[-=+]*:?")
+RULE = re.compile(r":?[-=+]{2,}:?|:-+:?|-+:")
 LINES_NAMED = 3  # of repeated headers
 
 
