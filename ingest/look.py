@@ -23,6 +23,7 @@ from zelador.unread import UnreadTopics
 log = logging.getLogger(__name__)
 
 LOOK_S = 60.0
+ROUND_S = 10.0  # after which what was found is stored
 MAX_PER_S = 1_000
 PAUSE_S, LONGEST_PAUSE_S = 5.0, 30.0
 KEPT_S = 86_400
@@ -39,10 +40,12 @@ def look_in_background(settings: Settings, stop: Event, look_s: float = LOOK_S) 
 def _look(settings: Settings, stop: Event, look_s: float) -> None:
     topics = UnreadTopics(settings)
     try:
-        listen(settings, f"{settings.ingest.client_id}-look", topics, stop, look_s)
-        found = topics.found()
-        with connect_redis(settings.redis) as client:
-            client.set(Keys(settings.redis.prefix).unread, msgspec.json.encode(found), ex=KEPT_S)
+        until, found = time.monotonic() + look_s, topics.found()
+        while not stop.is_set() and (left := until - time.monotonic()) > 0:
+            listen(settings, f"{settings.ingest.client_id}-look", topics, stop, min(left, ROUND_S))
+            found = topics.found()
+            with connect_redis(settings.redis) as client:
+                client.set(Keys(settings.redis.prefix).unread, msgspec.json.encode(found), ex=KEPT_S)
     except (Unavailable, redis.RedisError, OSError) as error:
         log.debug("could not look for messages that no profile reads: %s", error)
         return

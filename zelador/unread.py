@@ -33,7 +33,7 @@ class UnreadTopics:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._own = (settings.topics.prediction, settings.topics.status, "zelador/{}/{}", "zelador/{}/{}/{}")
+        self._own = (settings.topics.prediction, settings.topics.status)
         self._routes = [Route(profile) for profile in profiles_of(settings)]
         self._counts: dict[str, int] = {}
         self._samples: dict[str, bytes] = {}
@@ -51,7 +51,7 @@ class UnreadTopics:
         return sorted(all_of_them, key=lambda each: (not each.advice, -each.count, each.topic))
 
     def _is_ours(self, topic: str) -> bool:
-        if topic.startswith("$") or any(overlap(template, topic) for template in self._own):
+        if topic.startswith(("$", "zelador/")) or any(overlap(template, topic) for template in self._own):
             return True
         return any(route.place(topic) is not None for route in self._routes)
 
