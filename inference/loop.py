@@ -140,6 +140,7 @@ class Worker:
             newest = batch.answered[-1].arrival
             seconds = (now_ms() - newest.received_at) / 1000 if newest else None
             self._metrics.settled(classified, aside, seconds, batch.model_seconds)
+            self._metrics.predicted(predictions)
             if self._observers:
                 self._observers.offer(SettledBatch.of(batch.entries, predictions, batch.live))
             settled += classified + aside

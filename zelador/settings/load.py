@@ -34,6 +34,8 @@ def load_settings(**overrides: Any) -> Settings:
         first_error = error.errors()[0]
         where = "__".join(str(part) for part in first_error["loc"]).upper()
         name = f"ZELADOR_{where}" if where else "settings"
+        if first_error["type"] == "extra_forbidden":
+            raise InvalidInput(f"unknown setting {name}{_suggestion(name)}; see docs/reference/settings.md") from None
         raise InvalidInput(f"{name}: {first_error['msg'].removeprefix('Value error, ')}") from None
     except (ValueError, OSError) as error:  # TOML or JSON that does not parse
         cause = error.__cause__ or error

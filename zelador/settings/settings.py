@@ -106,7 +106,10 @@ class Settings(BaseSettings):
         if bad := [f for f in self.features if not f.replace("_", "").isalnum() or len(f) > 64]:
             raise ValueError(f"features: {bad[0]!r} is not a name (letters, digits and _, at most 64)")
         if unknown := sorted(set(self.fields) - set(self.features)):
-            raise ValueError(f"fields: {unknown[0]!r} is not among the features ({', '.join(self.features)})")
+            raise ValueError(
+                f"fields: {unknown[0]!r} is not among the features ({', '.join(self.features)}), which "
+                f"ZELADOR_FEATURES names"
+            )
         sources = [self.field(feature).source or feature for feature in self.features]
         if taken := [s for s in sources if s in RESERVED or sources.count(s) > 1]:
             raise ValueError(
