@@ -29,7 +29,7 @@ from zelador.ledger import LedgerReader, LedgerSnapshot
 
 log = logging.getLogger(__name__)
 
-CURRENT_S = 0.4
+CURRENT_S = 0.25
 MAX_DEVICES = 12  # that are not OK, in a snapshot
 NOT_OK: tuple[State, ...] = ("alarm", "unknown", "suspect", "acknowledged", "shelved")  # in the order of need
 

@@ -17,9 +17,10 @@ from admin.console.words import Event, device_event, people, sentence
 from operations.key_file import Role
 from operations.views.devices import DeviceView
 from operations.views.plant import PlantView
-from operations.views.stream import Reading
+from operations.views.stream import Prediction, Reading
 
 FEED_ROWS = 10
+ALARM_ROWS = 6
 SHOWN_FEATURES = 3
 EVENTS = 9
 ALSO = 4
@@ -118,7 +119,7 @@ def _feed(console: Console, now: PlantView) -> tuple[FeedRow, ...]:
     readings = console.window.readings()
     names = [feature.name for feature in features_of(console)[:SHOWN_FEATURES]]
     found = []
-    for prediction in islice(console.window.predictions(), FEED_ROWS):
+    for prediction in _sampled(console.window.predictions(), now.positive):
         reading: Reading | None = readings.get(prediction["reading_id"])
         took = None
         if reading is not None:
@@ -135,6 +136,14 @@ def _feed(console: Console, now: PlantView) -> tuple[FeedRow, ...]:
             )
         )
     return tuple(found)
+
+
+def _sampled(predictions: Sequence[Prediction], positive: str | None) -> list[Prediction]:
+    """The newest predictions, of which those that ask for a person take up to ALARM_ROWS; newest first."""
+    alarms = [each for each in predictions if positive is not None and each["label"] == positive][:ALARM_ROWS]
+    wanted = {each["id"] for each in alarms}
+    others = [each for each in predictions if each["id"] not in wanted][: FEED_ROWS - len(alarms)]
+    return [each for each in predictions if each in alarms or each in others]
 
 
 def _evidence(console: Console, now: PlantView) -> Evidence | None:
