@@ -39,6 +39,8 @@ def update(path: Path) -> None:
     found = catalog(path)
     found.update(template(), no_fuzzy_matching=True)
     found.obsolete.clear()
+    found.creation_date = found.revision_date  # so that a catalog without a change is the same file
+    found.msgid_bugs_address = ""
     with path.open("wb") as file:
         write_po(file, found, omit_header=False, width=120, sort_output=True, no_location=True)
 
