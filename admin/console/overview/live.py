@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +19,8 @@ from operations.key_file import Role
 from operations.views.devices import DeviceView
 from operations.views.plant import PlantView
 from operations.views.stream import Prediction, Reading
+
+log = logging.getLogger(__name__)
 
 FEED_ROWS = 10
 ALARM_ROWS = 6
@@ -81,11 +84,13 @@ def features_of(console: Console) -> tuple[FeatureShown, ...]:
 def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -> Overview:
     samples = console.pulse.samples()
     is_admin = role == "admin"
-    try:
-        feed = _feed(console, now)
-        evidence = _evidence(console, now)
-    except (redis.RedisError, OSError):
-        feed, evidence = (), None
+    feed: tuple[FeedRow, ...] = ()
+    evidence: Evidence | None = None
+    if now.ledger is not None:
+        try:
+            feed, evidence = _feed(console, now), _evidence(console, now)
+        except (redis.RedisError, OSError):
+            log.debug("Redis stopped answering")
     return Overview(
         now,
         samples[-1] if samples else None,
@@ -94,7 +99,7 @@ def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -
         feed,
         evidence,
         tuple(device for device in now.not_ok or () if device not in now.in_alarm[:1])[:ALSO],
-        _events(console, renderer, is_admin),
+        _events(console, renderer, is_admin, now.ledger is not None),
         people(console.services) if is_admin else {},
         points(samples),
     )
@@ -170,12 +175,13 @@ def _movement(values: Sequence[float]) -> float:
     return (max(values) - min(values)) / size if size else 0.0
 
 
-def _events(console: Console, renderer: Renderer, is_admin: bool) -> tuple[Event, ...]:
+def _events(console: Console, renderer: Renderer, is_admin: bool, has_redis: bool) -> tuple[Event, ...]:
     language, services = renderer.language, console.services
 
     def read() -> tuple[Event, ...]:
         try:
-            found = [device_event(language, event) for event in services.device_events.page(EVENTS)[0]]
+            events = services.device_events.page(EVENTS)[0] if has_redis else []
+            found = [device_event(language, event) for event in events]
         except (redis.RedisError, OSError):
             found = []
         if is_admin:
@@ -186,4 +192,4 @@ def _events(console: Console, renderer: Renderer, is_admin: bool) -> tuple[Event
                     found.append(Event(entry.at, sentence(language, who, entry.what, entry.target)))
         return tuple(sorted(found, key=lambda event: event.at, reverse=True)[:EVENTS])
 
-    return console.window.kept.get(("events", language.tag, is_admin), EVENTS_S, read)
+    return console.window.kept.get(("events", language.tag, is_admin, has_redis), EVENTS_S, read)
