@@ -61,8 +61,8 @@ class Dataset:
         }
 
 
-def check(dataset: Dataset, folds: int, holdout: float) -> Dataset:
-    """Returns `dataset` if classifiers can be compared on it. Raises InvalidInput, which says what to do."""
+def check(dataset: Dataset) -> Dataset:
+    """Returns `dataset` if it has rows, two classes, and a value of each feature. Raises InvalidInput."""
     if not dataset.labels:
         raise InvalidInput(
             f"{dataset.source} has no labelled readings; publish readings with a label, "
@@ -73,13 +73,6 @@ def check(dataset: Dataset, folds: int, holdout: float) -> Dataset:
         raise InvalidInput(
             f"{dataset.source} has only the class {next(iter(counts))!r}; a classifier needs at least two"
         )
-    label, fewest = min(counts.items(), key=lambda item: item[1])
-    need = fewest_rows(folds, holdout)
-    if fewest < need:
-        raise InvalidInput(
-            f"{dataset.source} has {fewest} rows of the class {label!r}; {folds} folds and a hold-out need at least "
-            f"{need} of each: label more readings, or use fewer folds (ZELADOR_TRAINING__FOLDS)"
-        )
     empty = np.isnan(dataset.rows).all(axis=0)
     if empty.any():
         raise InvalidInput(
@@ -87,11 +80,6 @@ def check(dataset: Dataset, folds: int, holdout: float) -> Dataset:
             "leave it out of the features, or fix the column"
         )
     return dataset
-
-
-def fewest_rows(folds: int, holdout: float) -> int:
-    """How many rows of a class put at least one into each fold and into the hold-out, after rounding."""
-    return max(math.ceil(folds / (1 - holdout)), math.ceil(1 / holdout)) + 1
 
 
 def from_csv(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from threading import Event
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import redis
 
@@ -16,7 +16,8 @@ from registry.registry import Registry
 from registry.restored.watch import Watch
 from registry.run_document import RunDocument, result_of
 from trainer.dataset import from_readings
-from trainer.run.job import Options, train
+from trainer.evaluate.split import Asked
+from trainer.run.job import Options, aim_of, train
 from trainer.run.process import Cancelled, Child
 from zelador.buffer.connection import RedisConnection, Stopping
 from zelador.buffer.history import labelled_readings
@@ -136,6 +137,9 @@ class Trainer:
             names=tuple(request.get("names") or ()),
             notes=request.get("notes") or "",
             register=request.get("register", True),
+            split=cast(Asked, request.get("split") or training.split),
+            positive=request.get("positive") or training.positive,
+            aim=aim_of(training, request),
         )
         with Child() as child:  # imports PyCaret while the readings are fetched
             readings = labelled_readings(self._connection.client, settings)

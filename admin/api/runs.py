@@ -18,7 +18,7 @@ from operations.acts import runs as acts
 from registry.model.manifest import ServedBy
 from zelador import training_queue
 from zelador.errors import NotFound
-from zelador.settings import Metric
+from zelador.settings import Metric, SplitKind
 
 router = APIRouter(route_class=Route, prefix="/v1/runs", tags=["runs"])
 
@@ -41,31 +41,31 @@ Id = Annotated[str, Path(description="The run's id.", examples=["20261124_115838
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
+@with_config(ConfigDict(extra="allow"))
 class Candidate(TypedDict):
-    """A classifier that the run compared."""
+    """A classifier that the run compared; further keys as in its document."""
 
     place: Annotated[int | None, Field(description="Position on the leaderboard, from 1; null if it failed.")]
     id: Annotated[str, Field(description="PyCaret's.")]
     model_type: Annotated[str, Field(description="Full name of the classifier.")]
     metrics: Annotated[
-        dict[str, float | None], Field(description="Mean over the folds, by metric; null if not computed.")
+        dict[str, float | None], Field(description="Over all folds together, by metric; null if not defined.")
     ]
     seconds: Annotated[float | None, Field(description="Duration of its comparison, in seconds; null if not known.")]
     trouble: Annotated[str | None, Field(description="Why it was excluded; null if it was not.")]
 
 
+@with_config(ConfigDict(extra="allow"))
 class Trained(TypedDict):
-    """A candidate that the run packed, and registered if requested."""
+    """A candidate that the run packed, and registered if requested; further keys as in its document."""
 
     name: Annotated[str | None, Field(description="Name of the registered model; null if it was not registered.")]
     rank: Annotated[int, Field(description="Its rank among the run's candidates, from 1.")]
     model_type: Annotated[str, Field(description="Full name of the classifier.")]
     metrics: Annotated[
-        dict[str, float | None], Field(description="Mean over the folds, by metric; null if not computed.")
+        dict[str, float | None], Field(description="Over all folds together, by metric; null if not defined.")
     ]
-    holdout: Annotated[
-        dict[str, float | None], Field(description="Value on the hold-out rows, by metric; null if not computed.")
-    ]
+    holdout: Annotated[dict[str, float | None], Field(description="On the hold-out, by metric; null if not defined.")]
     served_by: Annotated[ServedBy, Field(description="What live inference runs.")]
     agreement: Annotated[dict[str, Any], Field(description="Comparison of the pipeline and the compiled model.")]
     confusion: Annotated[dict[str, Any], Field(description="Labels, and counts on the hold-out rows.")]
@@ -79,6 +79,11 @@ class RunRequest(TypedDict, total=False):
     names: Annotated[list[str], Field(description="Names for the models, by rank.")]
     notes: Annotated[str, Field(description="Notes, stored with the models.")]
     candidates: Annotated[list[str], Field(description="PyCaret's ids of the classifiers.")]
+    split: Annotated[str, Field(description="How rows are split to test models: auto, device, time or random.")]
+    positive: Annotated[str, Field(description="Of two classes, the one to find.")]
+    cost_missed: Annotated[float, Field(description="Cost of a missed reading of the positive class.")]
+    cost_false_alarm: Annotated[float, Field(description="Cost of a false alarm.")]
+    recall: Annotated[float, Field(description="The recall that the threshold keeps, instead of costs.")]
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -121,6 +126,23 @@ class WantedRun(BaseModel):
     notes: Annotated[str, Field(max_length=2_000, description="Notes, stored with the models.")] = ""
     candidates: Annotated[
         list[str] | None, Field(max_length=30, description="PyCaret's ids of the classifiers; all by default.")
+    ] = None
+    split: Annotated[
+        SplitKind | None,
+        Field(
+            description="How rows are split to test models. A split that cannot be made fails the run; "
+            "by default that of the settings."
+        ),
+    ] = None
+    positive: Annotated[
+        str | None, Field(max_length=256, description="Of two classes, the one to find; the rarer by default.")
+    ] = None
+    cost_missed: Annotated[
+        float | None, Field(gt=0, le=1e12, description="Cost of a missed reading of the positive class.")
+    ] = None
+    cost_false_alarm: Annotated[float | None, Field(gt=0, le=1e12, description="Cost of a false alarm.")] = None
+    recall: Annotated[
+        float | None, Field(gt=0, le=1, description="The recall that the threshold keeps, instead of costs.")
     ] = None
 
 

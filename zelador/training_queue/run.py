@@ -20,6 +20,11 @@ class RunRequest(TypedDict, total=False):
     notes: str
     candidates: list[str]  # PyCaret's ids
     register: bool
+    split: str  # auto, device, time or random
+    positive: str  # of two classes
+    cost_missed: float
+    cost_false_alarm: float
+    recall: float
 
 
 class Run(msgspec.Struct, frozen=True):

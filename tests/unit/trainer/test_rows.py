@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.dataset import Dataset, assemble, check, fewest_rows, from_csv, from_readings, label_text
+from trainer.dataset import Dataset, assemble, check, from_csv, from_readings, label_text
 from zelador.errors import InvalidInput
 
 Table = Callable[[str], Path]
@@ -133,22 +133,14 @@ def test_readings_know_when_they_were_measured() -> None:
     [
         ({}, "has no labelled readings; publish readings with a label"),
         ({"x": 100}, "has only the class 'x'"),
-        ({"x": 100, "y": 3}, "3 rows of the class 'y'; 5 folds .* at least 9 of each"),
     ],
 )
 def test_data_that_cannot_be_learned_from_is_refused(counts: dict[str, int], says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
-        check(rows_of(counts), folds=5, holdout=0.3)
+        check(rows_of(counts))
 
 
 def test_a_feature_without_a_single_value_is_refused() -> None:
     data = assemble([[1.0, float("nan")]] * 40, ["x", "y"] * 20, ("a", "b"), "a test", 100, seed=7)
     with pytest.raises(InvalidInput, match="no value of 'b'"):
-        check(data, folds=5, holdout=0.3)
-
-
-@given(folds=st.integers(2, 20), holdout=st.floats(0.01, 0.89))
-def test_the_fewest_rows_reach_every_fold_and_the_hold_out(folds: int, holdout: float) -> None:
-    held = (need := fewest_rows(folds, holdout)) * holdout
-    assert held >= 1
-    assert need - held >= folds
+        check(data)
