@@ -5,11 +5,13 @@ FROM python:3.11-slim-bookworm AS base
 ENV PATH=/opt/zelador/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    XDG_CACHE_HOME=/var/lib/zelador/cache \
     ZELADOR_REGISTRY__URL=/var/lib/zelador/registry
 # The folders are the user's in the image, because a fresh named volume takes its owner from there.
 RUN groupadd --gid 10001 zelador \
     && useradd --uid 10001 --gid zelador --home-dir /var/lib/zelador --no-create-home --shell /usr/sbin/nologin zelador \
-    && install -d -o zelador -g zelador /var/lib/zelador /var/lib/zelador/registry /var/lib/zelador/keys
+    && cd /var/lib \
+    && install -d -o zelador -g zelador zelador zelador/registry zelador/keys zelador/cache
 WORKDIR /var/lib/zelador
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["zelador"]
@@ -22,7 +24,7 @@ ENV PATH=/build/tools/bin:$PATH \
     UV_NO_CACHE=1 \
     UV_COMPILE_BYTECODE=1
 WORKDIR /build
-COPY requirements/uv.txt requirements/build.txt requirements/
+COPY requirements/uv.txt requirements/build.txt requirements/slim.sh requirements/
 RUN python -m venv tools \
     && tools/bin/pip install --quiet --no-cache-dir --require-hashes -r requirements/uv.txt -r requirements/build.txt \
     && python -m venv --without-pip /opt/zelador
@@ -67,7 +69,8 @@ RUN apt-get update -qq \
 
 FROM tools AS inference-packages
 COPY requirements/inference.txt requirements/
-RUN uv pip sync --quiet --require-hashes requirements/inference.txt
+RUN uv pip sync --quiet --require-hashes requirements/inference.txt \
+    && sh requirements/slim.sh "$VIRTUAL_ENV"
 
 FROM learning AS inference
 COPY --from=inference-packages /opt/zelador /opt/zelador
@@ -83,7 +86,8 @@ CMD ["infer"]
 
 FROM inference-packages AS api-packages
 COPY requirements/api.txt requirements/
-RUN uv pip sync --quiet --require-hashes requirements/api.txt
+RUN uv pip sync --quiet --require-hashes requirements/api.txt \
+    && sh requirements/slim.sh "$VIRTUAL_ENV"
 
 FROM learning AS api
 COPY --from=api-packages /opt/zelador /opt/zelador
@@ -103,7 +107,8 @@ CMD ["api"]
 
 FROM inference-packages AS trainer-packages
 COPY requirements/trainer.txt requirements/
-RUN uv pip sync --quiet --require-hashes requirements/trainer.txt
+RUN uv pip sync --quiet --require-hashes requirements/trainer.txt \
+    && sh requirements/slim.sh "$VIRTUAL_ENV"
 
 FROM learning AS trainer
 COPY --from=trainer-packages /opt/zelador /opt/zelador

@@ -10,7 +10,7 @@ BIN := .venv/bin
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
 
-setup: .venv/.ready  ## make .venv with the locked packages (once: about 2 GB, two minutes)
+setup: .venv/.ready  ## create .venv with the locked packages (once: about 2 GB, two minutes)
 
 .venv/.ready: pyproject.toml requirements/dev.txt requirements/build.txt requirements/uv.txt
 	@PYTHON="$(PYTHON)" sh requirements/setup.sh
@@ -18,56 +18,56 @@ setup: .venv/.ready  ## make .venv with the locked packages (once: about 2 GB, t
 servers:  ## install Mosquitto and Redis, which `up` and the tests prefer to the wheels' own (Debian, Ubuntu, brew)
 	@sh requirements/servers.sh
 
-demo: setup  ## see the whole product work (ARGS="--scenario rooms --seconds 25 --json")
+demo: setup  ## run the whole product as a demo (ARGS="--scenario rooms --seconds 25 --json")
 	@$(BIN)/zelador demo $(ARGS)
 
-up: setup  ## run it with data kept in .zelador (ARGS="--home DIR")
+up: setup  ## run the product with its data in .zelador (ARGS="--home DIR")
 	@$(BIN)/zelador up $(ARGS)
 
-bench: setup  ## how fast it is, end to end, beside a relay in C (ARGS="--quick --json"); needs `make servers`
+bench: setup  ## measure its speed end to end, beside a relay in C (ARGS="--quick --json"); needs `make servers`
 	@$(BIN)/python -m zelador.libgomp -m benchmarks.end_to_end $(ARGS)
 
-malformed: setup  ## a million payloads that no device should send, each accounted (ARGS="--payloads 100000 --json")
+malformed: setup  ## publish a million malformed payloads and account for each (ARGS="--payloads 100000 --json")
 	@$(BIN)/python -m tests.malformed.run $(ARGS)
 
-soak: setup  ## random deaths under load, nothing may be lost (ARGS="--seconds 120 --kills 8 --seed 7 --json")
+soak: setup  ## kill processes at random under load; nothing may be lost (ARGS="--seconds 120 --kills 8 --seed 7 --json")
 	@$(BIN)/python -m zelador.libgomp -m tests.faults.soak $(ARGS)
 
 # Two processes, each with servers of its own: most of the time a test waits for one of them.
-test: setup  ## every test, against real servers
+test: setup  ## run every test against real servers
 	@$(BIN)/python -m zelador.libgomp -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-quick: setup  ## the tests that need no server and no training: under a minute
+test-quick: setup  ## run the tests that need no server and no training (under a minute)
 	@$(BIN)/python -m zelador.libgomp -m pytest tests/unit $(ARGS)
 
-test-attacks: setup  ## what a hostile device, file, key holder or stranger tries, the slow attacks too (a few minutes)
+test-attacks: setup  ## run all attacks by hostile devices, files, key holders and strangers (a few minutes)
 	@TEST_ATTACKS=1 $(BIN)/python -m zelador.libgomp -m pytest tests/attacks $(ARGS)
 
-fuzz: setup  ## a million mutated messages, 400,000 archives, pickles by opcode (ARGS="--seconds 60 --seed 7")
+fuzz: setup  ## fuzz with a million mutated messages, 400,000 archives, and pickles by opcode (ARGS="--seconds 60 --seed 7")
 	@$(BIN)/python -m zelador.libgomp -m tests.fuzz.run $(ARGS)
 
-test-faults: setup  ## everything dies, stands still or is cut off, each in its turn (about four minutes); needs `make servers`
+test-faults: setup  ## kill, freeze and cut off each part in turn (about four minutes); needs `make servers`
 	@TEST_FAULTS=1 $(BIN)/python -m zelador.libgomp -m pytest tests/faults $(ARGS)
 
-test-compose: setup  ## docker-compose.yml for real: builds every image (minutes; needs Docker and about 6 GB)
+test-compose: setup  ## build and run every image of docker-compose.yml (minutes; needs Docker and about 6 GB)
 	@TEST_COMPOSE=1 $(BIN)/python -m zelador.libgomp -m pytest tests/end_to_end/test_compose.py $(ARGS)
 
-test-registry: setup  ## the registry's writers and bucket at four times the size: some minutes
+test-registry: setup  ## test the registry's writers and bucket at four times the size (some minutes)
 	@TEST_REGISTRY_TIMES=4 $(BIN)/python -m zelador.libgomp -m pytest -s tests/integration/registry/test_writers.py $(ARGS)
 
-check: setup  ## lint, types, import arrows
+check: setup  ## lint, check types and imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-format: setup  ## put the code in its form
+format: setup  ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 PIN := $(BIN)/uv pip compile -q --no-header --universal --generate-hashes --python-version 3.11
 
-lock: setup  ## resolve the dependencies anew (hashes only, no download address)
+lock: setup  ## resolve the dependencies again (hashes only, no download addresses)
 	@$(PIN) --extra dev pyproject.toml -o requirements/dev.txt
 	@for service in ingest inference archive api trainer; do \
 		$(PIN) --extra $$service -c requirements/dev.txt pyproject.toml -o requirements/$$service.txt || exit; done

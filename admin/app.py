@@ -12,6 +12,7 @@ from admin.api import (
     cards,
     classify,
     devices,
+    evaluations,
     files,
     health,
     history,
@@ -26,6 +27,7 @@ from admin.api import (
     selection,
     uploads,
 )
+from admin.console import app as console
 from admin.document import docs_page, openapi, problems
 from admin.services import make_services
 from zelador.settings import Settings
@@ -35,8 +37,8 @@ DESCRIPTION = """Manages models and shows the stream. Every path under /v1 requi
 Errors are problem documents (RFC 9457). Readings and predictions are sent over MQTT, not over this API."""
 
 PARTS = (
-    models, uploads, files, cards, selection, history, operations, classify, runs, readings, predictions, devices,
-    ledger, quarantine, keys, audit, health, docs_page,
+    models, evaluations, uploads, files, cards, selection, history, operations, classify, runs, readings, predictions,
+    devices, ledger, quarantine, keys, audit, health, docs_page,
 )  # fmt: skip
 
 
@@ -55,6 +57,7 @@ def make_app(settings: Settings) -> FastAPI:
     app.state.services = services
     for part in PARTS:  # not include_router, which hides the routes: the guard and the tests iterate over all of them
         app.router.routes.extend(part.router.routes)
+    console.install(app, services)
     problems.install(app)
     openapi.install(app)
     idempotency.install(app, services)

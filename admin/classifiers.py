@@ -24,6 +24,7 @@ from registry.model.classifier import Classifier, Rows
 from registry.model.rows import Answer, answers_of
 from registry.registry import Registry
 from zelador.errors import Unavailable
+from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,10 @@ START_WAIT_S = 20.0  # longest time a request waits for the process; it continue
 class Classifiers:
     """Classifies in one process, which is started when first needed. Thread-safe; one request at a time."""
 
-    def __init__(self, registry: Registry, timeout_s: float, at_once: int) -> None:
+    def __init__(self, registry: Registry, timeout_s: float, at_once: int, settings: Settings | None = None) -> None:
+        """With `settings`, values that they would refuse in a live reading are refused."""
         self._registry = registry
+        self._settings = settings
         self._timeout_s = timeout_s
         self._places = threading.BoundedSemaphore(at_once)
         self._lock = threading.Lock()
@@ -77,7 +80,7 @@ class Classifiers:
         cage = self._ready()
         deadline = time.monotonic() + self._timeout_s
         try:
-            return answers_of(self._get(cage, name, deadline), readings)
+            return answers_of(self._get(cage, name, deadline), readings, self._settings)
         except _TooLate as late:
             self._bar(late.digest)
             raise _busy(str(late), BARRED_S) from None

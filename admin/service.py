@@ -13,6 +13,7 @@ import redis
 
 from admin.app import make_app
 from admin.connections import BACKLOG
+from admin.console.console import Console
 from admin.server import GRACE_S, Server
 from admin.services import Services
 from operations.audit_stream import AuditMover
@@ -39,12 +40,15 @@ def run(settings: Settings, stop: Event) -> None:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="http", daemon=True)
     thread.start()
     services.watch.start(stop)
+    console: Console = app.state.console
+    console.start(stop)
     mover = AuditMover(services.redis, services.prefix, services.audit)
     mover.start(stop)
     host, port = sock.getsockname()[:2]
     log.info("serving on http://%s:%d", host, port)
     while not stop.wait(0.5) and thread.is_alive():
         pass
+    console.close()
     server.should_exit = True
     thread.join(timeout=GRACE_S + 2)
     services.watch.join()

@@ -8,11 +8,19 @@ from typing import Annotated
 import redis
 from fastapi import Depends, Request
 
+from admin.access.attempts import Attempts
+from admin.access.sessions import Sessions
 from admin.classifiers import Classifiers
 from operations.audit_log import AuditFile, open_audit_file
+from operations.key_file import KeyFile
+from operations.views.device_events import DeviceEvents
+from operations.views.devices import Devices
+from operations.views.runs import RunReader
 from operations.views.stream import Recent
+from operations.views.system import SystemReader
 from registry.registry import Registry
 from registry.restored.watch import Watch
+from zelador.alarms.store import DeviceStates
 from zelador.buffer import connect_redis
 from zelador.ledger import LedgerReader
 from zelador.quarantine import Quarantine
@@ -32,8 +40,16 @@ class Services:
     runs: TrainingQueue
     classifiers: Classifiers
     audit: AuditFile
+    run_views: RunReader
     recent: Recent
+    devices: Devices
+    device_states: DeviceStates
+    device_events: DeviceEvents
+    system: SystemReader
     writes: WriteProbe
+    keys: KeyFile
+    attempts: Attempts
+    sessions: Sessions
 
     @property
     def prefix(self) -> str:
@@ -46,18 +62,30 @@ def make_services(settings: Settings) -> Services:
     client = connect_redis(settings.redis)
     prefix = settings.redis.prefix
     registry = Registry.open(settings.registry)
+    keys = KeyFile(settings.api.keys_file)
+    watch = Watch(registry, client, prefix, "the API", settings.registry.check_s)
+    ledger = LedgerReader(client, prefix)
+    runs = TrainingQueue(client, prefix)
     return Services(
         settings,
         registry,
-        Watch(registry, client, prefix, "the API", settings.registry.check_s),
+        watch,
         client,
-        LedgerReader(client, prefix),
+        ledger,
         Quarantine(client, settings),
-        TrainingQueue(client, prefix),
-        Classifiers(registry, settings.api.classify_timeout_s, settings.api.classifications_at_once),
+        runs,
+        Classifiers(registry, settings.api.classify_timeout_s, settings.api.classifications_at_once, settings),
         open_audit_file(settings.api),
+        RunReader(registry, runs),
         Recent(client, prefix),
+        Devices(client, prefix),
+        DeviceStates(client, prefix),
+        DeviceEvents(client, prefix),
+        SystemReader(settings, registry, watch, client, ledger),
         WriteProbe(client, prefix),
+        keys,
+        Attempts(settings.api.failure_delay_s),
+        Sessions(client, prefix, keys),
     )
 
 

@@ -8,8 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from command.classified import Classified, check_out, classified, write
+from command.home import settings_of
 from command.models.target import Facts, Home, Json, Key, Target, Url, model_names, open_target
 from command.output import output, table
+from command.quiet import quiet
 from command.terminal import print_json, say
 from zelador.errors import Conflict, InvalidInput
 from zelador.libgomp import restart_with_libgomp
@@ -23,7 +26,17 @@ def classify(
         typer.Argument(help="One reading, such as lux=412 temperature=61.4 vibration=3.82.", metavar="F=V..."),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option(help="A CSV file of readings, with one column for each feature of the model.")
+        Path | None,
+        typer.Option(
+            help="A table of readings: CSV in any dialect, JSON lines, Parquet or Arrow, with one column for each "
+            "feature of the model."
+        ),
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="With --csv: columns to keep beside the predictions, separated by commas.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="With --csv: write the predictions to this file: .csv, .jsonl or .parquet.")
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="The model to use. Default: the selected one.", autocompletion=model_names)
@@ -33,25 +46,45 @@ def classify(
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Classify one reading, or the rows of a CSV file."""
+    """Classify one reading, or the rows of a table: one answer for each row, also where it cannot have a label."""
     if bool(values) == (csv is not None):
         raise InvalidInput("give one reading (lux=412 temperature=61.4 vibration=3.82), or --csv FILE")
+    if csv is None and (keep or out):
+        raise InvalidInput(f"{'--keep' if keep else '--out'} requires --csv FILE")
+    if out is not None:
+        check_out(out)
     if url is None:
         restart_with_libgomp()  # the model may be LightGBM's
     target = open_target(home, url, key)
-    if csv is not None:
-        model, features = _named(target, model)
-        readings: Sequence[Mapping[str, Any]] = _rows(csv, features)
-    else:
-        readings = [dict(map(_pair, values or ()))]
-    found = _ask(target, model, readings)
+    if csv is None:
+        reading = dict(map(_pair, values or ()))
+        with quiet():
+            found = ask(target, model, [reading])
+        if as_json:
+            print_json(found)
+        else:
+            _show(found, [reading])
+        return
+    model, features = _named(target, model)
+    kept = tuple(name.strip() for name in (keep or "").split(",") if name.strip())
+    rows = classified(csv, settings_of(home), features, kept)
+    for note in rows.notes:
+        say(f"note: {note}", error=True)
+    with quiet():
+        rows.answer(ask(target, model, rows.readings)["predictions"] if rows.readings else [])
+    if out is not None:
+        write(out, rows)
     if as_json:
-        print_json(found)
+        print_json({"model": model, "predictions": rows.predictions})
+    elif out is None:
+        _show_rows(rows, model)
     else:
-        _show(found, readings)
+        say(f"{len(rows.predictions)} predictions of {model} written to {out}", error=True)
+    if rows.refused:
+        say(f"{rows.refused} of {len(rows.predictions)} rows have no label; each says why", error=True)
 
 
-def _ask(target: Target, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
+def ask(target: Target, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
     """Classifies in portions, all with the same model."""
     predictions: list[Facts] = []
     for start in range(0, len(readings), MAX_READINGS):
@@ -79,6 +112,19 @@ def _probabilities(prediction: Facts, labels: Sequence[str]) -> Iterator[str]:
         yield "–" if probability is None else f"{probability:.4f}"
 
 
+def _show_rows(rows: Classified, model: str) -> None:
+    """A table of all rows, with the kept columns, or else with the features."""
+    labels = sorted({label for each in rows.predictions for label in each["probabilities"] or ()})
+    cells = [
+        (each["row"], *rows.beside(place), "–" if each["label"] is None else each["label"],
+         *_probabilities(each, labels), each.get("reason") or "")
+        for place, each in enumerate(rows.predictions)
+    ]  # fmt: skip
+    beside = (f">{name}" for name in rows.kept or rows.features)
+    output().print(table((">row", *beside, "label", *(f">p({label})" for label in labels), ""), cells))
+    say(f"by {model}", error=True)
+
+
 def _named(target: Target, model: str | None) -> tuple[str, list[str]]:
     """The name of the model, and the columns that it needs."""
     if model is None:
@@ -86,12 +132,6 @@ def _named(target: Target, model: str | None) -> tuple[str, list[str]]:
     if model is None:
         raise Conflict("no model is selected; name one with --model, or run zelador models select NAME")
     return model, list(target.model(model)["features"])
-
-
-def _rows(path: Path, features: Sequence[str]) -> list[dict[str, float]]:
-    from command.demo.scenarios.table import read_table
-
-    return [dict(sample.values) for sample in read_table(path, features, None, ["row"])]
 
 
 def _pair(text: str) -> tuple[str, float]:

@@ -21,7 +21,7 @@ def health(
         str | None, typer.Option(help="Check this address instead, such as http://127.0.0.1:9464/readyz.")
     ] = None,
 ) -> None:
-    """Check the health of the service with these settings.
+    """Check the health of the configured service.
 
     Asks a worker's /readyz if ZELADOR_METRICS__PORT is set, otherwise the API's /healthz. Exit code 1 if the service is
     unhealthy or does not answer.

@@ -7,16 +7,17 @@ from typing import Literal
 
 from zelador.errors import Unavailable
 from zelador.settings import RedisSettings, Settings, load_settings
+from zelador.settings.paths import absolute
 
 Needs = Literal["home", "running", "keys"]
 
 
 def settings_of(home: Path | None, needs: Needs = "home") -> Settings:
-    """The settings, with the servers and files of `home` if it is given.
+    """The settings with absolute paths, and with the servers and files of `home` if it is given.
 
     Raises InvalidInput if the command needs a home and the folder is not one, Unavailable if it needs a running one.
     """
-    settings: Settings = load_settings()
+    settings = absolute(load_settings())
     if home is None:
         return settings
     if needs == "keys":  # keys can be created before the first start of `zelador up`

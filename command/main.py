@@ -12,7 +12,20 @@ import traceback
 import redis
 import typer
 
-from command import classify, health, keys, models, quarantine, services, simulate, train, watch
+from command import (
+    classify,
+    console,
+    devices,
+    evaluate,
+    health,
+    keys,
+    models,
+    quarantine,
+    services,
+    simulate,
+    train,
+    watch,
+)
 from command.demo import command as demo
 from command.doctor import command as doctor
 from command.terminal import LINES, say
@@ -39,8 +52,11 @@ app.command("simulate")(simulate.simulate)
 app.command("watch")(watch.watch)
 app.command("doctor")(doctor.doctor)
 app.command("classify")(classify.classify)
+app.command("evaluate")(evaluate.evaluate)
+app.command("console")(console.console)
 app.add_typer(models.app, name="models", help="List, compare, select and manage the models in the registry.")
 app.add_typer(quarantine.app, name="quarantine", help="List, show, replay and discard messages in quarantine.")
+app.add_typer(devices.app, name="devices", help="List devices by state; acknowledge, shelve and retire them.")
 app.add_typer(keys.app, name="keys", help="Manage the keys of the admin API.")
 
 

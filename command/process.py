@@ -33,9 +33,18 @@ def relax_garbage_collector() -> None:
     gc.set_threshold(70_000, 10, 10)
 
 
-def prepare(service: str) -> tuple[Settings, Event]:
-    """The settings and the stop event of `service`, with logs set up. Raises InvalidInput for a wrong setting."""
+def prepare(service: str, for_a_person: bool = False) -> tuple[Settings, Event]:
+    """The settings and the stop event of `service`, with logs set up. Raises InvalidInput for a wrong setting.
+
+    `for_a_person`: unless the settings say otherwise, only warnings are logged, as text.
+    """
     stop = stop_event()
     settings = load_settings()
-    set_up_logs(settings.log, service)
+    log = settings.log
+    if for_a_person:
+        changes: dict[str, str] = {} if "level" in log.model_fields_set else {"level": "warning"}
+        if log.format == "auto":
+            changes["format"] = "console"
+        log = log.model_copy(update=changes)
+    set_up_logs(log, service)
     return settings, stop

@@ -91,8 +91,8 @@ def replay(
     from operations.local import local_actor
 
     settings, chosen = settings_of(home, "running"), _chosen(ids, everything)
-    done: list[Replay] = []
-    outcomes = replay_many(local_actor(settings), _quarantine(settings), chosen, _kind(kind), done.append)
+    quarantine, done = _quarantine(settings), list[Replay]()
+    outcomes = replay_many(local_actor(settings), quarantine, chosen, _kind(kind), done.append)
     if as_json:
         print_json({"replayed": outcomes, "left": {each.id: each.reason for each in done if each.reason}})
     else:
@@ -114,12 +114,15 @@ def discard(ids: Ids = None, everything: All = False, kind: OnlyKind = None, hom
     from operations.local import local_actor
 
     settings, chosen = settings_of(home, "running"), _chosen(ids, everything)
-    discarded = discard_many(local_actor(settings), _quarantine(settings), chosen, _kind(kind))
+    quarantine = _quarantine(settings)
+    discarded = discard_many(local_actor(settings), quarantine, chosen, _kind(kind))
     say(f"{discarded} discarded")
 
 
 def _quarantine(settings: Settings) -> Quarantine:
-    return Quarantine(connect_redis(settings.redis), settings)
+    client = connect_redis(settings.redis)
+    client.ping()  # without Redis there is nothing to change, and no audit file to make
+    return Quarantine(client, settings)
 
 
 def _chosen(ids: list[str] | None, everything: bool) -> list[str] | None:

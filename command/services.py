@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from threading import Event
+
+from command.empty_folder import move_to_empty_folder
 from command.process import prepare, relax_garbage_collector
 from zelador.libgomp import restart_with_libgomp
+from zelador.settings import Settings
 
 
 def ingest() -> None:
     """Receive readings from the broker and store them in Redis."""
-    settings, stop = prepare("ingest")
+    settings, stop = _prepare("ingest")
     from ingest.service import run
 
     relax_garbage_collector()
@@ -18,7 +22,7 @@ def ingest() -> None:
 def infer() -> None:
     """Classify the readings in Redis with the selected model, and publish the predictions."""
     restart_with_libgomp()
-    settings, stop = prepare("inference")
+    settings, stop = _prepare("inference")
     from inference.service import run
 
     relax_garbage_collector()
@@ -28,7 +32,7 @@ def infer() -> None:
 def trainer() -> None:
     """Run the training runs requested through the API, one at a time."""
     restart_with_libgomp()
-    settings, stop = prepare("trainer")
+    settings, stop = _prepare("trainer")
     from trainer.service import run
 
     run(settings, stop)
@@ -37,7 +41,13 @@ def trainer() -> None:
 def api() -> None:
     """Serve the admin API."""
     restart_with_libgomp()
-    settings, stop = prepare("api")
+    settings, stop = _prepare("api")
     from admin.service import run
 
     run(settings, stop)
+
+
+def _prepare(service: str) -> tuple[Settings, Event]:
+    """Settings and stop event, in the empty folder: before native libraries are loaded."""
+    settings, stop = prepare(service)
+    return move_to_empty_folder(settings), stop

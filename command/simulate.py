@@ -1,11 +1,11 @@
-"""`zelador simulate`: replay a CSV file as devices."""
+"""`zelador simulate`: replay a table as devices."""
 
 from __future__ import annotations
 
 import itertools
 import secrets
-import time
 from pathlib import Path
+from time import monotonic
 from typing import Annotated
 
 import typer
@@ -15,7 +15,7 @@ from command.terminal import print_json, say
 
 
 def simulate(
-    csv: Annotated[Path, typer.Option(help="The CSV file to replay.")],
+    csv: Annotated[Path, typer.Option(help="The table to replay: CSV in any dialect, JSON lines, Parquet or Arrow.")],
     features: Annotated[
         str | None, typer.Option(help="The feature columns, separated by commas. Default: ZELADOR_FEATURES.")
     ] = None,
@@ -24,31 +24,43 @@ def simulate(
     devices: Annotated[
         int, typer.Option(min=1, max=10_000, help="The number of devices to distribute the rows over.")
     ] = 5,
+    device: Annotated[
+        str | None, typer.Option(help="The column that names the device. Default: the rows are distributed.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="The column to send as the time of measurement. Default: no time is sent.")
+    ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Stop after this many readings.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Stop after this many seconds.")] = None,
     loop: Annotated[bool, typer.Option(help="Start over at the end of the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Replay a CSV file as devices: publish its rows at QoS 1 to the broker in the settings (ZELADOR_MQTT__URL)."""
-    settings, stop = prepare("simulate")
-    from command.demo.devices import Devices
-    from command.demo.scenarios import Sample, read_table
+    """Replay a table as devices: publish its rows at QoS 1 to the broker in the settings (ZELADOR_MQTT__URL).
 
+    Rows that lack a value or that would be refused live are left out.
+    """
+    settings, stop = prepare("simulate", for_a_person=True)
+    from command.demo.devices import Devices
+    from command.demo.scenarios import Sample, samples_of
+    from zelador.table import Wanted
+
+    table_settings = settings
     columns = [part.strip() for part in features.split(",")] if features else list(settings.features)
     if features:
         settings = settings.model_copy(update={"features": tuple(columns), "fields": {}})
     names = [f"device-{i}" for i in range(1, devices + 1)]
-    rows = read_table(csv, columns, label, names)
+    wanted = Wanted(tuple(columns), label, device=device, time=time)
+    rows = samples_of(csv, table_settings, wanted, names, lambda note: say(f"note: {note}", error=True))
     run = secrets.token_hex(4)
     source = itertools.cycle(rows) if loop else iter(rows)
     publisher = Devices(settings, stop, f"zelador-simulate-{run}")
-    started = time.monotonic()
+    started = monotonic()
 
     def message(number: int, sample: Sample) -> object:
         return publisher.message(sample, f"{run}-{number}", with_label=label is not None)
 
     def is_over() -> bool:
-        return seconds is not None and time.monotonic() - started >= seconds
+        return seconds is not None and monotonic() - started >= seconds
 
     messages = (message(i, s) for i, s in enumerate(itertools.islice(source, count)))
     try:
@@ -56,7 +68,7 @@ def simulate(
         publisher.finish(30.0)
     finally:
         publisher.close()
-    elapsed_s = time.monotonic() - started
+    elapsed_s = monotonic() - started
     if as_json:
         print_json({"published": published, "acknowledged": publisher.acknowledged, "seconds": round(elapsed_s, 2)})
     else:

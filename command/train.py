@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, get_args
 
 import typer
 from rich.table import Table
@@ -14,23 +16,40 @@ from command.process import prepare
 from command.terminal import Terminal, print_json, say
 from zelador.errors import InvalidInput
 from zelador.printable import clean
-from zelador.settings import Settings
+from zelador.settings import Metric, Settings
 from zelador.user import user
 
 OF_THE_POSITIVE = ("Recall", "Precision", "F1", "PR-AUC")
 
 if TYPE_CHECKING:
     from registry.run_document import RunDocument
-    from trainer.dataset import Dataset
+    from trainer.dataset import Choice, Dataset
+
+METRICS: tuple[str, ...] = get_args(Metric)
+MAX_PRINTED = 4_096  # bytes of what libraries printed, when a run fails
 
 
 def train(
     csv: Annotated[
-        Path | None, typer.Option(help="A CSV file of labeled rows. Default: the labeled readings in the buffer.")
+        Path | None,
+        typer.Option(
+            help="A table of labeled rows: CSV in any dialect, JSON lines, Parquet or Arrow, also compressed. Default: "
+            "the labeled readings in the buffer."
+        ),
     ] = None,
     label: Annotated[str, typer.Option(help="With --csv: the column with the label.")] = "label",
     features: Annotated[
-        str | None, typer.Option(help="The feature columns, separated by commas. Default: ZELADOR_FEATURES.")
+        str | None,
+        typer.Option(
+            help="The feature columns, separated by commas. Default: ZELADOR_FEATURES; if nobody set it and the table "
+            "lacks one of its defaults, all columns of numbers."
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Only rows with these labels, separated by commas. Default: all large enough.")
+    ] = None,
+    devices: Annotated[
+        str | None, typer.Option(help="Only rows of these devices, separated by commas. Default: all.")
     ] = None,
     device: Annotated[
         str | None,
@@ -40,7 +59,7 @@ def train(
         str | None,
         typer.Option(
             help="With --csv: the column with the time; `row` for the order of the rows, `none` for none. "
-            "Default: guessed by its name."
+            "Default: guessed."
         ),
     ] = None,
     metric: Annotated[
@@ -71,7 +90,7 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Compare classifiers on labeled readings and register the best five. Selects no model."""
-    settings, stop = prepare("train")
+    settings, stop = prepare("train", for_a_person=True)
     asked = {
         "metric": metric,
         "candidates": candidates,
@@ -82,14 +101,25 @@ def train(
         "recall": recall,
     }
     settings = _with(settings, asked)
-    names = _names(features) or settings.features
     from registry.registry import Registry
     from registry.run_document import new_run_id
+    from trainer.dataset import Choice
     from trainer.run.job import Options, aim_of
     from trainer.run.job import train as run
+    from trainer.run.process import Child, RunFailed
 
-    registry = Registry.open(settings.registry)
-    dataset = _dataset(settings, csv, label, names, device, time)
+    choice = Choice.of(settings, _names(classes), _names(devices))
+    if csv is not None:
+        from trainer.dataset import from_table
+        from zelador.table import Wanted
+
+        wanted = Wanted(_names(features) or None, label, device=device, time=time, context=True)
+        dataset = from_table(csv, settings, wanted, choice)
+    else:
+        dataset = _from_buffer(settings, _names(features) or settings.features, choice)
+    registry = Registry.open(settings.registry)  # after the data: a command that fails before leaves no folder
+    for note in dataset.notes:
+        say(f"note: {note}", error=True)
     options = Options(
         run=new_run_id(),
         by=user(),
@@ -101,18 +131,33 @@ def train(
         aim=aim_of(settings.training, {}),
     )
     console = Terminal(error=True)
-    with console.status(Text(f"{len(dataset.labels)} rows: starting")) as status:
+    with (
+        tempfile.TemporaryFile() as printed,
+        console.status(Text(f"{len(dataset.labels)} rows: starting")) as status,
+    ):
 
         def progress(message: str) -> None:
             status.update(Text(clean(message)))
             if not console.is_terminal:
                 say(message, error=True)
 
-        document = run(dataset, settings, registry, options, stop, progress)
+        try:
+            document = run(dataset, settings, registry, options, stop, progress, Child(printed))
+        except RunFailed:
+            _show_end(printed)
+            raise
     if as_json:
         print_json(document)
     else:
         show(document)
+
+
+def _show_end(printed: IO[bytes]) -> None:
+    """Of what the libraries printed, the end, because it may say why a run failed."""
+    size = printed.seek(0, 2)
+    printed.seek(max(0, size - MAX_PRINTED))
+    for line in printed.read().decode(errors="replace").splitlines():
+        say(line, error=True)
 
 
 def show(document: RunDocument) -> None:
@@ -174,35 +219,45 @@ def _interval(interval: tuple[float, float] | None) -> str:
 
 
 def _with(settings: Settings, asked: dict[str, str | float | None]) -> Settings:
-    """The settings with what the options say instead."""
+    """The settings with what the options say instead. Raises InvalidInput, which names the option."""
+    from trainer.run.candidates import check_candidates
     from zelador.settings import load_settings
 
-    given = {name: value for name, value in asked.items() if value is not None}
-    return load_settings(training={**settings.training.model_dump(exclude_unset=True), **given})
+    given = {name: value for name, value in asked.items() if value not in (None, "")}
+    if (metric := given.get("metric")) is not None and metric not in METRICS:
+        near = [name for name in METRICS if name.casefold() == str(metric).casefold()]
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise InvalidInput(f"--metric: there is no metric {metric!r}{hint}; choose from {', '.join(METRICS)}")
+    if candidates := given.get("candidates"):
+        check_candidates(_names(str(candidates)), "--candidates")
+    try:
+        return load_settings(training={**settings.training.model_dump(exclude_unset=True), **given})
+    except InvalidInput as error:
+        said = str(error)
+        for name in given:
+            said = said.replace(f"ZELADOR_TRAINING__{name.upper()}", f"--{name.replace('_', '-')}")
+        raise InvalidInput(said) from None
 
 
-def _names(features: str | None) -> tuple[str, ...]:
-    """The column names in `features`. A column may have any name, such as `Lux (x10³)`."""
-    return tuple(name.strip() for name in (features or "").split(",") if name.strip())
+def _names(given: str | None) -> tuple[str, ...]:
+    """The names in an option. A column may have any name, such as `Lux (x10³)`."""
+    return tuple(name.strip() for name in (given or "").split(",") if name.strip())
 
 
-def _dataset(
-    settings: Settings, csv: Path | None, label: str, features: tuple[str, ...], device: str | None, time: str | None
-) -> Dataset:
-    from trainer.dataset import from_csv, from_readings
-
-    limits = settings.training.max_rows, settings.training.seed
-    if csv is not None:
-        return from_csv(csv, features, label, *limits, device, time)
+def _from_buffer(settings: Settings, features: tuple[str, ...], choice: Choice) -> Dataset:
     import redis
 
+    from trainer.dataset import from_readings
     from zelador.buffer import connect_redis
     from zelador.buffer.history import labelled_readings
+    from zelador.ranges import Ranges
 
     wanted = settings.model_copy(update={"features": features})
+    lacking: Counter[str] = Counter()
     try:
         with connect_redis(settings.redis) as client:
-            return from_readings(labelled_readings(client, wanted), features, *limits)
+            readings = labelled_readings(client, wanted, lacking)
+            return from_readings(readings, features, choice, Ranges.of(settings, features), lacking)
     except redis.RedisError as error:
         raise InvalidInput(
             f"cannot read the readings in the buffer ({error}); "

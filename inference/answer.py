@@ -5,7 +5,6 @@ If the model raises, the batch is halved until the failing readings are found; t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from inference.model import Model
 from zelador.buffer import Delivered
+from zelador.clock import now_ms
 from zelador.messages import Arrival, Prediction, Reading, iso, prediction_id
 
 
@@ -28,6 +28,7 @@ class Answered(msgspec.Struct):
     arrival: Arrival | None
     predictions: list[Prediction] = []
     failures: list[tuple[Reading | None, str]] = []
+    times: list[int] = []  # of each prediction's reading: measured, but not later than received; ms since 1970 UTC
 
 
 def answer(
@@ -35,14 +36,16 @@ def answer(
     model: Model,
     selection: int,
     deliveries: int,
-    now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    late_after_s: float = 900.0,
+    now: Callable[[], int] = now_ms,
 ) -> list[Answered]:
     """Classifies all readings of `batch`, in one call of the model unless it raises.
 
+    A reading received more than `late_after_s` ago is marked as late.
     An entry delivered more than `deliveries` times is not classified: each worker that tried it died.
     """
     answered: list[Answered] = []
-    places: list[tuple[Answered, str, Reading]] = []
+    places: list[tuple[Answered, Arrival, Reading]] = []
     rows: list[float] = []  # the values of all readings, concatenated
     for delivered in batch:
         if delivered.arrivals is None:
@@ -50,7 +53,7 @@ def answer(
             continue
         order = _order(delivered.features, model.features)
         for arrival in delivered.arrivals:
-            item = Answered(delivered, arrival, [], [])
+            item = Answered(delivered, arrival, [], [], [])
             answered.append(item)
             if delivered.deliveries > deliveries:
                 reason = (
@@ -64,21 +67,23 @@ def answer(
                 item.failures.extend((reading, reason) for reading in arrival.readings)
                 continue
             for reading in arrival.readings:
-                places.append((item, arrival.device_id, reading))
+                places.append((item, arrival, reading))
                 rows += reading.values if order is None else [reading.values[i] for i in order]
     if rows:
         results = _classify(model, np.array(rows, dtype=np.float64).reshape(len(places), -1))
-        predicted_at, name, digest = iso(now()), model.name, model.digest
-        for (item, device_id, reading), result in zip(places, results, strict=True):
+        at, name, digest = now(), model.name, model.digest
+        predicted_at, late_before = iso(at), at - late_after_s * 1000
+        for (item, arrival, reading), result in zip(places, results, strict=True):
             if isinstance(result, str):
                 item.failures.append((reading, result))
                 continue
             label, confidence, probabilities = result
+            item.times.append(min(reading.measured_at, arrival.received_at))
             item.predictions.append(
                 Prediction(
-                    prediction_id(reading.id, device_id, digest),
+                    prediction_id(reading, arrival.device_id, digest),
                     reading.id,
-                    device_id,
+                    arrival.device_id,
                     iso(reading.measured_at),
                     label,
                     confidence,
@@ -87,6 +92,8 @@ def answer(
                     digest,
                     selection,
                     predicted_at,
+                    True if arrival.received_at < late_before else msgspec.UNSET,
+                    arrival.retained or msgspec.UNSET,
                 )
             )
     return answered

@@ -60,7 +60,7 @@ class HangGuard:
             self._asked = None
 
     def look(self) -> None:
-        """Ends the process if the model has been at it for too long."""
+        """Ends the process if the model has been running for too long."""
         asked = self._asked
         limit = self._settings.inference.model_timeout_s
         if asked is None or time.monotonic() - asked[0] <= limit:
@@ -90,11 +90,11 @@ class HangGuard:
             with connect_redis(self._settings.redis) as client:
                 client.set(self._keys.hung(digest), self._hangs(digest) + 1, ex=FORGET_S)
         except (redis.RedisError, OSError) as error:
-            log.warning("that the model hung could not be noted: %s", error)
+            log.warning("could not record that the model hung: %s", error)
 
 
 class _Guarded:
-    """As the model."""
+    """Wraps a model so that its calls are watched."""
 
     def __init__(self, model: Model, guard: HangGuard) -> None:
         self.name, self.digest = model.name, model.digest

@@ -5,17 +5,22 @@ The loop takes one lineup per batch, so that all readings of a batch are seen by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from inference.model import Model
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The model that classifies now, and the sequence number of the selection that chose it."""
+    """The model that classifies now, and the sequence number of the selection that chose it.
+
+    `training` is the model's metadata: what is known of its training.
+    """
 
     model: Model
     sequence: int
+    training: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

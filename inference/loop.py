@@ -6,25 +6,24 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from functools import lru_cache
 from threading import Event
 
 import msgspec
 
 from inference.answer import Answered, answer
+from inference.compose import Composer
+from inference.device_state import Policy, policy, sightings
 from inference.lineup import Live
 from inference.observers import Observers, SettledBatch
 from inference.outcomes import outcomes
-from inference.parts import HEAD_BYTES, in_parts
 from inference.swap import Swap
-from zelador.buffer import Delivered, Outcome, Reader, Stopping
+from zelador.buffer import Delivered, Outcome, Reader, Sightings, Stopping
+from zelador.clock import now_ms
 from zelador.heartbeat import Heartbeat
-from zelador.link import Link, Outgoing, Publication, publish_bytes
+from zelador.link import Link, Publication
 from zelador.log_limit import LogLimit
-from zelador.messages import Arrival, encode_json
 from zelador.metrics import InferenceMetrics
 from zelador.pace import Pace
-from zelador.response_topic import ResponseRule
 from zelador.settings import Settings
 from zelador.watchdog import Facts
 
@@ -34,9 +33,8 @@ IDLE_S = 0.5  # how long a step waits for a first reading
 HOLD_S = 0.1  # between checks while no model is selected
 CONFIRM_S = 0.005  # how long a step waits for confirmations before it reads again
 GRACE_S = 5.0  # after SIGTERM, how long the batches in flight may take
-CACHED_TOPICS = 16_384
-REPEAT_S = 60.0  # between two log lines on requests without an answer
-ASIDE_LINES = 60  # log lines in that time on readings that were set aside
+REPEAT_S = 60.0
+ASIDE_LINES = 60  # log lines within REPEAT_S on readings that were set aside
 MAX_IN_FLIGHT = 3  # batches published and not confirmed yet, so that the loop does not wait for the broker's round trip
 
 
@@ -65,11 +63,7 @@ class Worker:
     ) -> None:
         self._settings = settings
         self._limit = settings.inference.batch
-        self._topic = lru_cache(maxsize=CACHED_TOPICS)(
-            lambda device: settings.topics.prediction.format(device_id=device)
-        )
-        self._objection = ResponseRule(settings.topics).objection  # also for readings that an earlier version stored
-        self._unanswered_log = LogLimit(REPEAT_S)
+        self._composer = Composer(settings, metrics.unanswered)
         self._aside_log = LogLimit(REPEAT_S, ASIDE_LINES)
         self._link = link
         self._reader = reader
@@ -78,12 +72,13 @@ class Worker:
         self._heartbeat = heartbeat
         self._stop = stop
         self._observers = observers
+        self._policy: tuple[Live, Policy] | None = None  # of the live model
         self._pace = Pace(time.monotonic())
         self._in_flight: deque[_Batch] = deque()
         self._turned_at = self._progressed_at = time.monotonic()
 
     def run(self) -> None:
-        """Classifies what waits in the buffer until told to stop.
+        """Classifies what waits in the buffer until asked to stop.
 
         A reading is marked done only after the broker confirmed its prediction: a crash at any point
         repeats predictions, which can be recognized by their ids, and loses none.
@@ -122,9 +117,10 @@ class Worker:
         if not entries:
             return 0
         started = time.perf_counter()
-        answered = answer(entries, live.model, live.sequence, self._settings.inference.deliveries)
+        limits = self._settings.inference
+        answered = answer(entries, live.model, live.sequence, limits.deliveries, limits.late_after_s)
         model_seconds = time.perf_counter() - started
-        messages, owner = self._messages(answered)
+        messages, owner = self._composer.compose(answered, self._link.packet_bytes)
         publication = self._link.publish(messages)
         self._in_flight.append(_Batch(entries, live, answered, owner, publication, model_seconds))
         return sum([delivered.count for delivered in entries])
@@ -137,11 +133,11 @@ class Worker:
             refusals = {batch.owner[index]: why for index, why in batch.publication.refused.items()}
             found, predictions = outcomes(batch.answered, refusals, self._settings.topics.reading)
             self._log_aside(found)
-            classified, aside = self._reader.settle(found, predictions)
+            classified, aside = self._reader.settle(found, predictions, self._sightings(batch))
             self._in_flight.popleft()
             self._progressed_at = time.monotonic()
             newest = batch.answered[-1].arrival
-            seconds = time.time() - newest.received_at / 1000 if newest else None
+            seconds = (now_ms() - newest.received_at) / 1000 if newest else None
             self._metrics.settled(classified, aside, seconds, batch.model_seconds)
             if self._observers:
                 self._observers.offer(SettledBatch.of(batch.entries, predictions, batch.live))
@@ -149,61 +145,30 @@ class Worker:
             wait = 0.0
         return settled
 
+    def _sightings(self, batch: _Batch) -> Sightings:
+        """What the batch says about the state of its devices."""
+        settings, live = self._settings.alarm, batch.live
+        if not settings.enabled:
+            return Sightings()
+        if self._policy is None or self._policy[0] is not live:
+            self._policy = live, policy(settings, live.model.classes, live.training)
+        received_after = now_ms() - round(self._settings.inference.late_after_s * 1000)
+        return sightings(
+            batch.answered, {batch.owner[index] for index in batch.publication.refused}, self._policy[1], received_after
+        )
+
     def _finish(self) -> None:
         """Waits for the batches in flight. What the broker does not confirm in time is classified again later."""
         deadline = time.monotonic() + GRACE_S
         while self._in_flight and self._link.connected and time.monotonic() < deadline:
             self._settle(HOLD_S)
         if self._in_flight:
-            raise Stopping("told to stop while waiting for the broker")
+            raise Stopping("asked to stop while waiting for the broker")
 
     def _log_aside(self, found: Sequence[Outcome]) -> None:
         for outcome in found:
             if (aside := outcome.set_aside) and self._aside_log.due():
                 log.error("%d readings set aside: %s%s", len(aside), aside[0].reason, self._aside_log.take_skipped())
-
-    def _messages(self, answered: Sequence[Answered]) -> tuple[list[Outgoing], list[int]]:
-        """The messages to publish, and for each its index in `answered`.
-
-        A reading is answered by a prediction, an array by an array, in parts if it is too large for the broker.
-        """
-        messages: list[Outgoing] = []
-        owner: list[int] = []
-        limit = min(self._link.packet_bytes, self._settings.mqtt.packet_bytes)
-        for index, item in enumerate(answered):
-            arrival, predictions = item.arrival, item.predictions
-            if arrival is None or not predictions:
-                continue
-            payload, topic = (
-                encode_json(predictions if arrival.array else predictions[0]),
-                self._topic(arrival.device_id),
-            )
-            if len(payload) <= limit - HEAD_BYTES and not arrival.response_topic:  # nearly all
-                messages.append(Outgoing(topic, payload))
-                owner.append(index)
-                continue
-            payloads = [payload] if len(payload) <= limit - HEAD_BYTES else in_parts(item, topic, limit)
-            messages += [Outgoing(topic, payload) for payload in payloads]
-            if arrival.response_topic:
-                messages += self._responses(arrival, payloads, limit)
-            owner += [index] * (len(messages) - len(owner))
-        return messages, owner
-
-    def _responses(self, arrival: Arrival, payloads: Sequence[bytes], limit: int) -> list[Outgoing]:
-        """The responses to an MQTT 5 request; none if its topic is not allowed or the response is too large."""
-        topic = arrival.response_topic or ""
-        correlation = bytes.fromhex(arrival.correlation) if arrival.correlation else None
-        why = self._objection(arrival.device_id, topic)
-        found = [Outgoing(topic, payload, False, "application/json", correlation) for payload in payloads]
-        if why is None and any(publish_bytes(outgoing) > limit for outgoing in found):
-            why = f"the answer would have more than {limit} bytes"
-        if why is None:
-            return found
-        self._metrics.unanswered()
-        if self._unanswered_log.due():
-            skipped = self._unanswered_log.take_skipped()
-            log.warning("no answer for %s on %r: %s%s", arrival.device_id, topic[:200], why, skipped)
-        return []
 
     def facts(self) -> Facts:
         """The state that the watchdog checks, on its own thread."""

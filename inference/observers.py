@@ -7,7 +7,7 @@ The contract of an observer:
 - It runs on a thread of its own, one batch at a time, in the order in which they were settled.
 - Up to MAX_BATCHES and MAX_BYTES are kept for it, the batch that it is seeing included. When one of these is reached,
   further batches are dropped for this observer, and counted.
-- An exception is counted and logged at a bounded rate. The observer is given the next batch all the same.
+- An exception is counted and logged at a bounded rate. The observer still gets the next batch.
 - An observer that never returns costs its thread and MAX_BYTES, nothing more; the process ends without it.
 - It does not see every batch: some are dropped, and those that are queued when the process ends are lost. It may see
   a reading twice, if a second worker took it over; the id of the prediction is the same.

@@ -49,9 +49,9 @@ def _divide(item: Answered, refusal: str | None, reading_topic: str) -> tuple[li
         return [], [entry] * item.delivered.count
     failures, good = list(item.failures), item.predictions
     if refusal is not None:
-        predicted = {prediction.reading_id for prediction in good}
+        failed = {reading for reading, _ in failures}  # not by id: two readings of an array may have the same
         reason = f"the broker refused the prediction: {refusal}"
-        failures += [(reading, reason) for reading in item.arrival.readings if reading.id in predicted]
+        failures += [(reading, reason) for reading in item.arrival.readings if reading not in failed]
         good = []
     topic = reading_topic.format(device_id=item.arrival.device_id)
     received_at = item.arrival.received_at

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from threading import Event
 
+from inference.announce import Keeper
 from inference.loop import Worker
 from inference.observers import Observer, Observers
 from inference.swap import Swap
 from zelador import endpoints
 from zelador.buffer import Reader
+from zelador.buffer.connection import RedisConnection
 from zelador.heartbeat import Heartbeat
 from zelador.link import Link
 from zelador.metrics import InferenceMetrics
@@ -28,12 +30,13 @@ def run(settings: Settings, stop: Event) -> None:
     instance = settings.inference.instance
     options = link_options(settings.topics, SERVICE, f"zelador-{instance}", quiet_s=settings.inference.quiet_s)
     link = Link(settings.mqtt, options, stop)
-    reader = Reader(settings, stop, instance, wait=link.rest)  # keeps the MQTT session alive while Redis is away
+    connection = RedisConnection(settings.redis, stop, wait=link.rest)
+    reader = Reader(connection, settings, instance)
     metrics = InferenceMetrics()
-    reader.connection.open(settings.redis.start_patience_s)
+    connection.open(settings.redis.start_patience_s)
     link.open(settings.mqtt.start_patience_s)
     swap = Swap(settings, stop)
-    heartbeat = Heartbeat(reader.connection.client, settings.redis.prefix, SERVICE, instance)
+    heartbeat = Heartbeat(connection.client, settings.redis.prefix, SERVICE, instance)
     swap.start()
     if swap.live is None:
         log.info("no model is live yet: readings wait in the buffer until a model is selected")
@@ -43,11 +46,16 @@ def run(settings: Settings, stop: Event) -> None:
     watchdog.start()
     close_probes = endpoints.serve(settings.metrics, metrics.registry, watchdog.trouble, lambda: swap.registry_trouble)
     observers.start()
+    keeper = Keeper(settings, stop) if settings.alarm.enabled else None
+    if keeper is not None:
+        keeper.start()
     try:
         worker.run()
     finally:
         stop.set()
         link.close(status_message(settings.topics, SERVICE, f"zelador-{instance}", online=False))
+        if keeper is not None:
+            keeper.join()
         heartbeat.stop()
         close_probes()
         swap.join()

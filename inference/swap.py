@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,11 +60,12 @@ def take_up(
     load: Callable[[str], Model],
     features: tuple[str, ...],
     digest: str | None = None,
+    training: Mapping[str, object] | None = None,
 ) -> SwapState:
     """The state after loading the selected model, if it is not yet live. `load` may raise a ZeladorError.
 
     `digest` is the selected model's. It is compared too, because in a restored registry the same selection number may
-    mean another model.
+    mean another model. `training` is its metadata.
     """
     if selected is None:
         return SwapState()
@@ -78,7 +79,7 @@ def take_up(
     if missing := [name for name in model.features if name not in features]:
         reason = f"it needs {', '.join(missing)}, which ZELADOR_FEATURES does not list"
         return SwapState(state.live, Refusal(selected.model, selected.sequence, reason))
-    return SwapState(Live(model, selected.sequence))
+    return SwapState(Live(model, selected.sequence, training or {}))
 
 
 class Swap:
@@ -154,8 +155,9 @@ class Swap:
                 return
         else:
             self._attempt = 0
-        digest = state.models[selected.model].digest if selected is not None else None
-        after = take_up(before, selected, self._load, self._settings.features, digest)
+        chosen = state.models[selected.model] if selected is not None else None
+        digest, training = (chosen.digest, chosen.metadata) if chosen is not None else (None, None)
+        after = take_up(before, selected, self._load, self._settings.features, digest, training)
         self._state = after
         self._report(before, after)
 

@@ -48,7 +48,7 @@ class Ingester:
         self._pressure = Pressure(settings.ingest.high_water, high_bytes=settings.ingest.high_water_bytes)
         self._pace = Pace(time.monotonic())
         self._metrics = metrics
-        self._warnings = Warnings(metrics)
+        self._warnings = Warnings(metrics, settings.ingest.client_id)
         self._heartbeat = heartbeat
         self._broker = BrokerStats()
         self._left: list[Message] = []  # the rest of the last batch, received but not stored, while the loop holds
@@ -89,6 +89,7 @@ class Ingester:
                 self._left = batch[done:]
                 break
         self._warnings.unanswered(self._decoder)
+        self._warnings.passed_over(self._decoder)
         time.sleep(self._pace.after(moved, time.monotonic()))
         return moved
 
@@ -97,13 +98,16 @@ class Ingester:
         for message in lot.statistics:
             before, self._broker = self._broker, self._broker.after(message.topic, message.payload)
             self._warnings.broker(before, self._broker)
-        if not lot.arrivals and not lot.refused:
-            return 0
+        if not lot.arrivals and not lot.refused:  # messages that are passed over; QoS 0 needs no acknowledgement
+            self._link.ack(lot.messages)
+            return len(lot.messages) - len(lot.statistics)
         stored = self._writer.append(lot.arrivals, lot.refused)
         self._link.ack(lot.messages)
         self._metrics.stored(stored, lot.refused_readings, self._link)
-        if lot.refused:
+        if lot.refused or stored.not_unique:
             self._warnings.quarantine(stored.discarded, stored.quarantine_full)
+        if stored.repeating:
+            self._warnings.repeating(stored.repeating)
         self._warnings.forgotten(stored.forgotten)
         self._weigh(stored.backlog, stored.waiting_bytes)
         return len(lot.messages)
@@ -131,7 +135,9 @@ class Ingester:
             broker_dropped=self._broker.dropped,
             broker_version=self._broker.version,
             sessions_lost=self._link.sessions_lost,
+            brief=self._link.brief,
         )
+        self._warnings.rival(self._heartbeat, self._link.brief)
 
     def _tidy(self) -> None:
         """Discards messages that have been in quarantine for too long."""

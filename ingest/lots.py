@@ -47,7 +47,7 @@ def lots(batch: Sequence[Message], decoder: Decoder, max_payload_bytes: int) -> 
             statistics.append(message)
             continue
         arrival, bad = decoder.decode(
-            topic, message.payload, message.received_at, message.response_topic, message.correlation
+            topic, message.payload, message.received_at, message.response_topic, message.correlation, message.retained
         )
         if arrival is not None:
             arrivals.append(arrival)

@@ -1,4 +1,4 @@
-"""When to stop taking from the broker, and when to go on: the broker's queue is what grows, not Redis."""
+"""When to pause taking from the broker, and when to resume: the broker's queue grows, not Redis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ RESUME_AT = 0.8  # of the high-water mark
 
 @dataclass(frozen=True, slots=True)
 class Pressure:
-    """`holding` begins above `high` waiting readings or `high_bytes` and ends below RESUME_AT of both: no flutter."""
+    """`holding` starts above `high` waiting readings or `high_bytes`, and ends below RESUME_AT of both.
+
+    The gap keeps it from flipping back and forth.
+    """
 
     high: int
     holding: bool = False
@@ -23,5 +26,5 @@ class Pressure:
 
     @property
     def why(self) -> str:
-        """Why it holds, for people."""
+        """The reason for holding, for people."""
         return f"more than {self.high} readings or {self.high_bytes} bytes wait to be classified"

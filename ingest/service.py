@@ -1,4 +1,4 @@
-"""The ingester as a process: everything put together, and taken down in order."""
+"""The ingester as a process: starts its parts, and stops them in order."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ingest.loop import Ingester
 from ingest.sessions import SessionRecord
 from zelador import endpoints
 from zelador.buffer import Writer
+from zelador.buffer.connection import RedisConnection
 from zelador.errors import InvalidInput
 from zelador.heartbeat import Heartbeat
 from zelador.link import Link
@@ -33,14 +34,15 @@ def run(settings: Settings, stop: Event) -> None:
         settings.topics, SERVICE, client_id, (subscription(settings),), persistent=True, optional=optional
     )
     link = Link(settings.mqtt, options, stop)
-    writer = Writer(settings, stop, client_id, wait=link.rest)  # Redis away: the session stays alive meanwhile
+    connection = RedisConnection(settings.redis, stop, wait=link.rest)
+    writer = Writer(connection, settings, client_id)
     gathered = IngestMetrics()
-    writer.connection.open(settings.redis.start_patience_s)
+    connection.open(settings.redis.start_patience_s)
     link.open(settings.mqtt.start_patience_s)
-    heartbeat = Heartbeat(writer.connection.client, settings.redis.prefix, SERVICE, client_id)
+    heartbeat = Heartbeat(connection.client, settings.redis.prefix, SERVICE, client_id)
     # A broker that forgets at its own end (drain_s is for it) has no session for us after each start.
     forgets = settings.ingest.drain_s > 0 and not settings.mqtt.system_topics
-    sessions = SessionRecord(writer.connection.client, settings.redis.prefix, client_id, known=not forgets)
+    sessions = SessionRecord(connection.client, settings.redis.prefix, client_id, known=not forgets)
     ingester = Ingester(settings, link, writer, gathered, heartbeat, sessions)
     watchdog = Watchdog(ingester.facts, settings.health.stalled_after_s, stop, gathered.stalled.set)
     watchdog.start()
@@ -52,7 +54,7 @@ def run(settings: Settings, stop: Event) -> None:
         lambda: confirmer.refused or watchdog.trouble(),
         lambda: confirmer.remark or sessions.remark(),
     )
-    log.info("taking readings from %s", options.filters[0])
+    log.info("receiving readings from %s", options.filters[0])
     try:
         ingester.run(stop)
     finally:

@@ -1,6 +1,6 @@
-"""Counts the broker sessions that the ingester lost, in the ledger's hash: a restart forgets nothing of it.
+"""Counts the broker sessions that the ingester lost, in the ledger's hash, so that a restart keeps the count.
 
-What such a session held (acknowledged to devices, not yet handed to us) is gone, and nobody can say how much that was.
+What such a session held (acknowledged to devices, not yet delivered to us) is lost, and its amount is unknown.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 import redis
 
 from zelador.buffer.keys import Keys
+from zelador.clock import now_ms
 from zelador.ledger import LOST_AT, LOST_SESSIONS, LostSessions
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ RETRY_S = 1.0
 
 
 class SessionRecord:
-    """`known`: the broker's sessions outlive its process; where they do not, each start finds none, as it should."""
+    """`known`: the broker's sessions outlive its process. Otherwise each start correctly finds none."""
 
     def __init__(self, client: redis.Redis, prefix: str, client_id: str, known: bool) -> None:
         self._client = client
@@ -46,21 +47,21 @@ class SessionRecord:
             log.debug("a lost session is not counted yet: %s", error)
 
     def remark(self) -> str | None:
-        """For /readyz: what was lost lately."""
-        return LostSessions(1, self._last_at, time.time_ns() // 1_000_000).remark() if self._last_at else None
+        """The recent losses, for /readyz."""
+        return LostSessions(1, self._last_at, now_ms()).remark() if self._last_at else None
 
     def _begin(self, present: bool) -> None:
-        """Compares with what an earlier process left: a session that it had and we do not find was lost meanwhile."""
+        """Compares with the record of an earlier process: a session that the broker no longer has was lost."""
         had, at = self._client.hmget(self._ledger, [self._field, LOST_AT])
         self._last_at = int(at or 0)
         if had and not present and self._known:
-            log.error("the broker has lost our session since the ingester's last run: what it held is lost")
+            log.error("the broker has lost our session since the ingester's last run; the messages in it are lost")
             self._count(1)
         self._client.hset(self._ledger, self._field, 1)
         self._begun = True
 
     def _count(self, losses: int) -> None:
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         with self._client.pipeline(transaction=True) as pipeline:
             pipeline.hincrby(self._ledger, LOST_SESSIONS, losses)
             pipeline.hset(self._ledger, LOST_AT, now)

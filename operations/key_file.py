@@ -12,12 +12,12 @@ import hmac
 import os
 import secrets
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from zelador.clock import now_iso_second
 from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
 
 Role = Literal["viewer", "operator", "admin"]
@@ -46,7 +46,7 @@ class Key(msgspec.Struct, frozen=True):
     def state(self) -> State:
         if self.revoked_at is not None:
             return "revoked"
-        return "expired" if self.expires_at is not None and self.expires_at <= now() else "valid"
+        return "expired" if self.expires_at is not None and self.expires_at <= now_iso_second() else "valid"
 
     def may(self, role: Role) -> bool:
         return ROLES.index(self.role) >= ROLES.index(role)
@@ -58,7 +58,7 @@ class _File(msgspec.Struct, frozen=True):
 
 def first_key(path: Path) -> str | None:
     """Makes the first admin key and returns it; None if the key file exists. Raises Unavailable, Corrupt."""
-    with _locked(path):
+    with locked(path):
         return None if path.exists() else _add(path, "admin", "the first key", None)[1]
 
 
@@ -71,7 +71,7 @@ def new_key(path: Path, role: Role = "admin", note: str = "", lasts_s: float | N
         raise InvalidInput(f"a note has at most {MAX_NOTE} printable characters")
     if lasts_s is not None and not 0 < lasts_s <= 100 * 366 * 86_400:
         raise InvalidInput("a key must expire after at least one second and at most a hundred years")
-    with _locked(path):
+    with locked(path):
         return _add(path, role, note, lasts_s)
 
 
@@ -79,7 +79,7 @@ def revoke(path: Path, identity: str) -> Key:
     """Revokes the key for good; its record stays. Raises NotFound, Conflict, Unavailable, Corrupt."""
     if not path.exists():  # a mistyped path must not make a file
         raise NotFound(f"there is no key file at {path}; zelador keys new makes one")
-    with _locked(path):
+    with locked(path):
         records = _read(path).keys
         found = next((record for record in records if record.id == identity), None)
         if found is None:
@@ -89,14 +89,14 @@ def revoke(path: Path, identity: str) -> Key:
         others = [each for each in records if each.id != identity and each.role == "admin" and each.state == "valid"]
         if found.role == "admin" and found.state == "valid" and not others:
             raise Conflict(f"{identity} is the last admin key: make another one before you revoke it")
-        ended = msgspec.structs.replace(found, revoked_at=now())
+        ended = msgspec.structs.replace(found, revoked_at=now_iso_second())
         _write(path, _File(tuple(ended if record.id == identity else record for record in records)))
         return ended
 
 
 def forget(path: Path, identity: str) -> None:
     """Deletes a new key that nobody has seen. Raises Unavailable, Corrupt."""
-    with _locked(path):
+    with locked(path):
         _write(path, _File(tuple(record for record in _read(path).keys if record.id != identity)))
 
 
@@ -126,6 +126,11 @@ class KeyFile:
                 found = record
         return found
 
+    def by_id(self, identity: str) -> Key | None:
+        """The record with this id; check its `state`. Raises Corrupt."""
+        self._refresh()
+        return next((record for record in self._keys if record.id == identity), None)
+
     def _refresh(self) -> None:
         try:
             status = self.path.stat()
@@ -138,20 +143,12 @@ class KeyFile:
             self._seen = seen
 
 
-def now() -> str:
-    return _text(datetime.now(timezone.utc))
-
-
 def _add(path: Path, role: Role, note: str, lasts_s: float | None) -> tuple[Key, str]:
     key = PREFIX + secrets.token_urlsafe(32)
-    expires = None if lasts_s is None else _text(datetime.now(timezone.utc) + timedelta(seconds=lasts_s))
-    record = Key(secrets.token_hex(4), _digest(key), role, now(), note, expires)
+    expires = None if lasts_s is None else now_iso_second(lasts_s)
+    record = Key(secrets.token_hex(4), _digest(key), role, now_iso_second(), note, expires)
     _write(path, _File((*_read(path).keys, record)))
     return record, key
-
-
-def _text(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _digest(key: str) -> str:
@@ -186,8 +183,8 @@ def write_owned(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """A lock, so that two keys made at the same time are both stored."""
+def locked(path: Path) -> Iterator[None]:
+    """A lock beside the file, so that of two changes made at the same time none is lost. Raises Unavailable."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock_path = path.with_name(f".{path.name}.lock")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from operations.key_file import now, write_owned
+from operations.key_file import write_owned
+from zelador.clock import now_iso_second
 from zelador.errors import Unavailable
 
 EVERY_S = 60.0  # minimum time between two writes for one key
@@ -35,7 +36,7 @@ class LastUse:
         """Writes the time of the last use. Never raises, because a lost time is harmless."""
         with self._lock:
             try:
-                uses = {**read(self._path), identity: now()}
+                uses = {**read(self._path), identity: now_iso_second()}
                 write_owned(self._path, msgspec.json.encode(uses))
             except Unavailable as error:
                 log.warning("the last use of key %s was not recorded: %s", identity, error)

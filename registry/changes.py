@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from registry.errors import ChangedMeanwhile, ModelSelected
@@ -17,6 +16,7 @@ from registry.model.manifest import plain
 from registry.model.manifest_shape import check_annotation, shown
 from registry.model.payload import Payload
 from registry.names import check_new_name
+from zelador.clock import now_iso
 from zelador.errors import InvalidInput, Unavailable
 
 log = logging.getLogger(__name__)
@@ -127,12 +127,11 @@ class Changes:
 
     def reserve(self, name: str, for_s: float, *, by: str, why: str = "") -> str:
         """Reserves a name for `for_s` seconds; returns the token that registering it needs. Raises DuplicateName."""
-        token, until = secrets.token_hex(16), datetime.now(timezone.utc) + timedelta(seconds=for_s)
-        text = until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        token, until = secrets.token_hex(16), now_iso(for_s)
 
         def reserve(state: State) -> list[dict[str, Any]]:
             check_new_name(name, state.models)
-            return [{"op": "reserve", "name": name, "token": token, "until": text}]
+            return [{"op": "reserve", "name": name, "token": token, "until": until}]
 
         self._commit(reserve, by, why)
         return token

@@ -5,24 +5,25 @@ Without ZELADOR_REGISTRY__URL, it is in `./.zelador/registry`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from zelador.errors import InvalidInput
 from zelador.settings import load_settings
 from zelador.user import user
 
 if TYPE_CHECKING:
-    from registry.model.classifier import Rows
     from registry.registry import Registry, Upload
 
 
 def save_model(model: Any, name: str, metadata: Mapping[str, Any] | None = None, rows: Any = None) -> str:
     """Saves a fitted scikit-learn classifier or PyCaret pipeline with its metadata; returns its artifact's path.
 
-    `metadata["features"]` (names) is used if the model does not know its feature names. `rows`: some rows of the
-    data, shape (n, features). The first of them become the golden rows, with which a worker checks a loaded model.
-    Raises ValueError for a name that is taken or invalid, TypeRefused for a type outside the allow-list.
+    `model` may also be a list, tuple or dict of a model with its scaler, label encoder and column names.
+    `metadata["features"]` names the columns of a model that was fitted without names. `rows`: some rows of the data,
+    shape (n, features). The first of them become the golden rows, with which a worker checks a loaded model.
+    Raises ValueError for a name that is taken or invalid; TypeRefused (a ValueError) for a type outside the
+    allow-list, and for what is not a classifier or does not answer rows.
     """
     registry = _open()
     return registry.where(registry.save(name, upload_of(model, metadata, rows), by=user(), why="save_model"))
@@ -70,48 +71,22 @@ def delete_model(name: str) -> None:
 
 
 def upload_of(model: Any, metadata: Mapping[str, Any] | None = None, rows: Any = None) -> Upload:
-    """The `Upload` of a model in a script: its own features and classes, with the given metadata and rows."""
-    from registry.legacy.unwrap import is_wrapped, unwrap
-    from registry.model.classifier import classes_of
-    from registry.registry import Upload
+    """The `Upload` of a model in a script: its own columns and classes, with the given metadata and rows.
+
+    Raises ValueError (InvalidInput, TypeRefused) unless it is a classifier that answers rows.
+    """
+    from registry.adopt.adopt import adopt
 
     facts = dict(metadata or {})
-    if is_wrapped(model):
-        model = unwrap(model)
-    features = _features(model, facts.get("features"))
-    return Upload(model, features, classes_of(model), _described(model, facts), probe=_rows(rows, features))
+    features = [str(name) for name in facts.pop("features", None) or ()]
+    adopted = adopt({"": model}, facts, features=features, rows=rows)
+    if not adopted.notes:
+        return adopted.upload
+    noted = {**adopted.upload.metadata, "imported": {"notes": list(adopted.notes)}}
+    return replace(adopted.upload, metadata=noted)
 
 
 def _open() -> Registry:
     from registry.registry import Registry
 
     return Registry.open(load_settings().registry)
-
-
-def _features(model: Any, feature_names: Any) -> tuple[Any, ...]:
-    from registry.model.manifest import Feature
-
-    names = list(feature_names) if feature_names is not None else list(getattr(model, "feature_names_in_", ()))
-    count = getattr(model, "n_features_in_", len(names))
-    if names and len(names) != count:
-        raise InvalidInput(f"metadata names {len(names)} features, the model was fitted on {count}")
-    return tuple(Feature(str(name)) for name in names or [f"x{i}" for i in range(count)])
-
-
-def _rows(data: Any, features: Sequence[Any]) -> Rows | None:
-    import numpy as np
-
-    if data is None:
-        return None
-    try:
-        rows = np.asarray(data, dtype=np.float64)
-    except (TypeError, ValueError):
-        rows = np.empty(0)
-    if rows.ndim != 2 or rows.shape[1] != len(features):
-        raise InvalidInput(f"rows must be numbers, with a column for each of the {len(features)} features")
-    return rows
-
-
-def _described(model: Any, facts: dict[str, Any]) -> dict[str, Any]:
-    last = model.steps[-1][1] if hasattr(model, "steps") else model
-    return {"model_type": type(last).__name__, **{key: value for key, value in facts.items() if key != "features"}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from registry.errors import DuplicateName
 from zelador.errors import InvalidInput
@@ -41,3 +41,16 @@ def check_new_name(name: str, taken: Iterable[str]) -> str:
                 "another name"
             )
     return name
+
+
+def check_new_names(names: Sequence[str], taken: Iterable[str]) -> None:
+    """Checks names for models that are registered together, as `check_new_name` does, and against each other.
+
+    Raises InvalidInput, DuplicateName.
+    """
+    existing, given = tuple(taken), dict[str, str]()
+    for name in names:
+        check_new_name(name, existing)
+        if (other := given.setdefault(name.casefold(), name)) != name or names.count(name) > 1:
+            also = "" if other == name else f" (as {other!r}, which Windows and macOS keep in the same folder)"
+            raise InvalidInput(f"names: {name!r} is named twice{also}; each model needs a different name")

@@ -19,7 +19,7 @@ from registry.collect import Collected, collect
 from registry.errors import UploadCollected
 from registry.index import Index
 from registry.listing import Listing, Query
-from registry.log.commit import Log, now
+from registry.log.commit import Log
 from registry.log.state import Model, Selection, State, etag
 from registry.model import golden
 from registry.model.artefact import PIPELINE, Upload, manifest_of, open_classifier, pack, serving_file
@@ -33,6 +33,7 @@ from registry.run_document import RunDocument
 from registry.run_files import RunFiles
 from registry.signing import Keyring
 from registry.store import Store, open_store
+from zelador.clock import now_iso
 from zelador.errors import InvalidInput, NotFound, Unavailable
 from zelador.settings import RegistrySettings
 
@@ -64,7 +65,7 @@ class Registry(Changes):
         self._payload = Payload(store, self._keyring)
         self._runs = RunFiles(store, self._keyring, self._payload)
         self._passed = PassedModels(store, self._keyring)
-        self._index = Index(store)
+        self._index = Index(store, self._keyring)
         self._listing = Listing()
 
     @classmethod
@@ -93,7 +94,7 @@ class Registry(Changes):
         """
         registry = cls(_store(settings, make=False), settings)
         if registry._log.sync().seq == 0:
-            raise NotFound(f"there is no registry at {settings.url}; set ZELADOR_REGISTRY__URL if it is elsewhere")
+            raise _missing(settings)
         return registry
 
     @property
@@ -133,7 +134,7 @@ class Registry(Changes):
         """
         self._check_free(name)
         files = pack(upload, name)
-        return self.add(name, files, manifest_of(upload, name, files, now()), by=by, why=why, token=token)
+        return self.add(name, files, manifest_of(upload, name, files, now_iso()), by=by, why=why, token=token)
 
     def add(
         self,
@@ -164,7 +165,7 @@ class Registry(Changes):
         passed: bool,
     ) -> Model:
         """Registers a model. `place` writes the payload; it is called again if a collection condemned the upload."""
-        saved = msgspec.structs.replace(saved, name=check_name(name), saved_at=now())
+        saved = msgspec.structs.replace(saved, name=check_name(name), saved_at=now_iso())
         check_manifest(saved)
         metadata = dict(saved.metadata)
         tags = list(metadata.pop("tags", None) or [])
@@ -260,20 +261,34 @@ class Registry(Changes):
         self._derive()
         return found
 
-    def verify(self, expect: str | None = None) -> verify.Report:
-        """Verifies all files of the registry. `expect` is an ETag seen earlier, which must be in the chain."""
-        return verify.verify(self._store, self._keyring, self._index, expect)
+    def verify(self, expect: str | None = None, ask: bool = False) -> verify.Report:
+        """Verifies all files of the registry. `expect` is an ETag seen earlier, which must be in the chain.
+
+        `ask`: also load each model in the cage, where it must answer its golden rows. Raises Unavailable.
+        """
+        asked = check_model if ask else None
+        return verify.verify(self._store, self._keyring, self._index, expect, asked)
+
+    @staticmethod
+    def check_trustable(settings: RegistrySettings) -> None:
+        """Checks that there is a log to vouch for, and a key to do it with; creates nothing.
+
+        Raises InvalidInput, NotFound, Corrupt, Unavailable.
+        """
+        keyring = Keyring(settings.signing_key)
+        if not keyring:
+            raise InvalidInput("set ZELADOR_REGISTRY__SIGNING_KEY first: vouching for a log needs a signing key")
+        if Log(_store(settings, make=False), keyring, from_zero=True, lenient=True).sync().seq == 0:
+            raise _missing(settings)
 
     @staticmethod
     def trust(settings: RegistrySettings, *, by: str, why: str) -> int:
         """Vouches for an unsigned log with the settings' signing key; returns the number of its last entry.
 
-        Raises InvalidInput without a key. Run `verify` without a key first: from now on the log is trusted.
+        Raises the same errors as `check_trustable`. Run `verify` without a key first: from now on the log is trusted.
         """
-        keyring = Keyring(settings.signing_key)
-        if not keyring:
-            raise InvalidInput("set ZELADOR_REGISTRY__SIGNING_KEY first: vouching for a log needs a signing key")
-        chain = Log(_store(settings), keyring, from_zero=True, lenient=True)
+        Registry.check_trustable(settings)
+        chain = Log(_store(settings), Keyring(settings.signing_key), from_zero=True, lenient=True)
         chain.commit(lambda state: [{"op": "trust", "seq": state.seq, "head": state.head}], by=by, why=why)
         return chain.state.trusted
 
@@ -321,6 +336,7 @@ class Registry(Changes):
             return [] if state.seq else [{"op": "create", "registry": uuid.uuid4().hex}]
 
         self._log.commit(first, by="zelador", why="the registry was created")
+        log.info("there was no registry in %r; one was created", self._store)
         try:
             self._store.replace("README.txt", README.encode())
         except Unavailable as error:
@@ -339,6 +355,10 @@ class Registry(Changes):
 
     def _manifest(self, model: Model) -> Manifest:
         return self._payload.manifest(model, self.state.trusted)
+
+
+def _missing(settings: RegistrySettings) -> NotFound:
+    return NotFound(f"there is no registry at {settings.url}; set ZELADOR_REGISTRY__URL if it is elsewhere")
 
 
 def _store(settings: RegistrySettings, make: bool = True) -> Store:

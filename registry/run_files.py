@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +10,7 @@ import msgspec
 
 from registry.model import manifest
 from registry.model.manifest import Manifest
-from registry.model.payload import FOLDER, Payload, Placed
+from registry.model.payload import Payload, Placed
 from registry.names import NAME, check_name
 from registry.run_document import RunDocument, in_order
 from registry.signing import Keyring
@@ -80,17 +79,8 @@ class RunFiles:
         return kept
 
     def copy_candidate(self, run: str, rank: int, saved: Manifest) -> Placed:
-        """Links the candidate's files into an upload of `saved`, which is written last, without copying their bytes.
-
-        If they were changed after the check, every load detects it by the digests in `saved`.
-        """
-        source, upload = _folder(run, rank), uuid.uuid4().hex
-        target = f"{FOLDER}/{saved.name}/{upload}"
-        for path in saved.files:
-            self._store.copy(f"{source}/{path}", f"{target}/{path}")
-        sealed = self._keyring.seal("manifest", manifest.encode(saved))
-        self._store.put_stream(f"{target}/{manifest.FILE}", [sealed])
-        return Placed(upload, manifest.describe(sealed).sha256)
+        """Places the candidate's files as an upload of `saved`."""
+        return self._payload.copy(_folder(run, rank), saved)
 
 
 def _document(run: str) -> str:

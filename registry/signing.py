@@ -14,7 +14,9 @@ from typing import Literal
 
 from zelador.errors import Corrupt, InvalidInput
 
-Kind = Literal["entry", "manifest", "checkpoint", "passed"]  # signed too, so that one kind cannot pass for another
+Kind = Literal[
+    "entry", "manifest", "checkpoint", "passed", "index"
+]  # signed too, so that one kind cannot pass for another
 
 END = b"\n}\n"
 SIGNATURE = re.compile(rb',\n  "signature": "([A-Za-z0-9_.-]{1,32}):([0-9a-f]{64})"\n}\n\Z')

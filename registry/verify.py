@@ -1,8 +1,11 @@
-"""Verification of a registry: checks every log entry and every file of every model. Trusts no derived file."""
+"""Verification of a registry: checks every log entry and every file of every model, and asks the models.
+
+Trusts no derived file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,6 +16,9 @@ from registry.log import checkpoint
 from registry.log import entry as log_entry
 from registry.log.follow import Follower
 from registry.log.state import State, etag
+from registry.model import golden
+from registry.model.artefact import serving_file
+from registry.model.manifest import Manifest
 from registry.model.payload import FOLDER, Payload, folder
 from registry.signing import Keyring
 from registry.store import Store
@@ -34,6 +40,7 @@ class Report:
     entries: int
     models: int
     files: int  # number of files whose digest was checked
+    asked: int  # number of models that were loaded and answered their golden rows
     findings: tuple[Finding, ...]
 
     @property
@@ -41,8 +48,15 @@ class Report:
         return not any(finding.fault for finding in self.findings)
 
 
-def verify(store: Store, keyring: Keyring, derived: index.Index, expect: str | None = None) -> Report:
+Ask = Callable[[Manifest, str, Mapping[str, bytes]], None]
+
+
+def verify(
+    store: Store, keyring: Keyring, derived: index.Index, expect: str | None = None, ask: Ask | None = None
+) -> Report:
     """Verifies the registry in `store`.
+
+    `ask` loads a model from its files, and raises ModelRefused unless it answers its golden rows.
 
     `expect` is an ETag seen earlier, which must be in the chain. Without it, a log that lost its newest entries
     verifies, and so does another registry's.
@@ -53,7 +67,7 @@ def verify(store: Store, keyring: Keyring, derived: index.Index, expect: str | N
         chain.sync()
     except Corrupt as error:
         findings.append(Finding(log_entry.FOLDER, str(error)))
-        return Report(etag(chain.state.head), chain.state.seq, len(chain.state.models), 0, tuple(findings))
+        return Report(etag(chain.state.head), chain.state.seq, len(chain.state.models), 0, 0, tuple(findings))
     state = chain.state
     if expect is not None and expect.strip('"') not in {etag(digest) for digest in chain.digests}:
         findings.append(
@@ -63,15 +77,21 @@ def verify(store: Store, keyring: Keyring, derived: index.Index, expect: str | N
             )
         )
     findings += _strays(store, state)
-    files = 0
+    files = asked = 0
     payload = Payload(store, keyring)
     for model in state.models.values():
         where = folder(model)
         try:
             manifest = payload.manifest(model, state.trusted)
+            content: dict[str, bytes] = {}
             for path in manifest.files:
-                payload.file(model, manifest, path)
+                data = payload.file(model, manifest, path)
                 files += 1
+                if path in (serving_file(manifest), golden.FILE):
+                    content[path] = data
+            if ask is not None:
+                ask(manifest, model.digest, content)
+                asked += 1
         except (Corrupt, ModelNotFound) as error:
             findings.append(Finding(where, str(error)))
     findings += _checkpoints(store, keyring, chain)
@@ -83,7 +103,7 @@ def verify(store: Store, keyring: Keyring, derived: index.Index, expect: str | N
         problem = "is missing" if found is None else "does not match the log"
         findings.append(Finding(index.FILE, f"{problem}; the next start or change writes it", fault=False))
     findings += _uploads(store, state)
-    return Report(state.etag, state.seq, len(state.models), files, tuple(findings))
+    return Report(state.etag, state.seq, len(state.models), files, asked, tuple(findings))
 
 
 class _Chain(Follower):

@@ -14,6 +14,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from command.up.up import STOP_S
+
 COMMAND = [sys.executable, "-m", "zelador"]
 
 
@@ -80,7 +82,7 @@ class Up:
     def stop(self, number: int = signal.SIGTERM) -> int:
         pids = [pid for pid in self.pids().values() if pid]
         self.process.send_signal(number)
-        code = self.process.wait(25)
+        code = self.process.wait(STOP_S + 15.0)  # and what a busy machine adds
         self.close()
         deadline = time.monotonic() + 10
         while any(alive(pid) for pid in pids):

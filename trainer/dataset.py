@@ -1,13 +1,10 @@
-"""A data set: labelled rows to train on, from a CSV file or from the buffer."""
+"""A data set: labeled rows to train on, from a table or from the buffer."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import math
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,11 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.run_document import DataFacts
-from trainer.columns import DEVICE_NAMES, ROW, TIME_NAMES, choose, times_of
+from trainer.draw import draw
+from trainer.evaluate.rows import DRAWN_HOLDOUT, FOLDS, fewest_rows
 from zelador.errors import InvalidInput
-from zelador.messages import iso
+from zelador.messages import iso, label_text
+from zelador.messages.classes import class_notes, looks_like_regression, named
+from zelador.ranges import Ranges
+from zelador.settings import Settings
+from zelador.table import Wanted, read_table
 
-WHOLE = re.compile(r"([+-]?\d+)\.0*")  # a whole number; pandas writes 1.0 for 1 in a column with gaps
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Dataset:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """In sorted order; of two classes, the later is the positive one."""
+        """In sorted order."""
         return tuple(sorted(set(self.labels)))
 
     def facts(self) -> DataFacts:
@@ -61,131 +63,115 @@ class Dataset:
         }
 
 
-def check(dataset: Dataset) -> Dataset:
-    """Returns `dataset` if it has rows, two classes, and a value of each feature. Raises InvalidInput."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of the labeled rows are used: only these classes and devices if they are named, at most `max_rows`, and no
+    class with fewer than `fewest` rows, if two others are left.
+    """
+
+    max_rows: int = 100_000
+    seed: int = 7
+    classes: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    fewest: int = 1
+
+    @classmethod
+    def of(cls, settings: Settings, classes: Sequence[str] = (), devices: Sequence[str] = ()) -> Choice:
+        training = settings.training
+        fewest = fewest_rows(training.folds or FOLDS, training.holdout or DRAWN_HOLDOUT)
+        known = tuple(text for label in classes if (text := label_text(label)) is not None)
+        return cls(training.max_rows, training.seed, known, tuple(devices), fewest)
+
+
+def check(dataset: Dataset, folds: int, holdout: float) -> Dataset:
+    """Returns `dataset` if classifiers can be compared on it. Raises InvalidInput, which says what to do."""
     if not dataset.labels:
         raise InvalidInput(
-            f"{dataset.source} has no labelled readings; publish readings with a label, "
+            f"{dataset.source} has no labeled readings; publish readings with a label, "
             "or train with --csv FILE --label COLUMN"
         )
     counts = Counter(dataset.labels)
+    if looks_like_regression(counts):
+        raise InvalidInput(
+            f"{dataset.source}: the label has {len(counts)} different numbers, so this looks like a regression; "
+            "Zelador predicts classes: group the numbers into a few classes first, or name another --label"
+        )
     if len(counts) < 2:
         raise InvalidInput(
             f"{dataset.source} has only the class {next(iter(counts))!r}; a classifier needs at least two"
         )
+    label, fewest = min(counts.items(), key=lambda item: item[1])
+    need = fewest_rows(folds, holdout)
+    if fewest < need:
+        raise InvalidInput(
+            f"{dataset.source} has {fewest} rows of the class {label!r}; {folds} folds and a hold-out need at least "
+            f"{need} of each: label more readings, or use fewer folds (ZELADOR_TRAINING__FOLDS)"
+        )
     empty = np.isnan(dataset.rows).all(axis=0)
     if empty.any():
         raise InvalidInput(
-            f"{dataset.source} has no value of {dataset.features[int(empty.argmax())]!r} in any labelled row; "
+            f"{dataset.source} has no value of {dataset.features[int(empty.argmax())]!r} in any labeled row; "
             "leave it out of the features, or fix the column"
         )
     return dataset
 
 
-def from_csv(
-    path: Path,
-    features: Sequence[str],
-    label: str,
-    max_rows: int,
-    seed: int,
-    device: str | None = None,
-    time: str | None = None,
-) -> Dataset:
-    """Reads a CSV file. Raises InvalidInput if it cannot be read, lacks a column, or has a feature that is no number.
-
-    The header may lack the name of the first column, which is a row number then: some programs write tables like that.
-    `device` and `time` are columns: None guesses them by their names, `none` takes none, and the time `row` is the
-    order of the rows.
-    """
-    header, body, shift = _read(path)
-    if missing := [name for name in (*features, label) if name not in header]:
-        raise InvalidInput(f"{path} has no column {missing[0]!r}; it has {', '.join(header)}")
-    if twice := [name for name in features if name == label or features.count(name) > 1]:
-        raise InvalidInput(f"{twice[0]!r} is named twice; name each feature once, and do not name the label")
-    places = [header.index(name) + shift for name in features]
-    label_at = header.index(label) + shift
-    taken = (*features, label)
-    try:
-        device_column = choose(device, DEVICE_NAMES, header, taken)
-        time_column = None if time == ROW else choose(time, TIME_NAMES, header, taken)
-    except InvalidInput as error:
-        raise InvalidInput(f"{path}: {error}") from None
-    more = [None if name is None else header.index(name) + shift for name in (device_column, time_column)]
-    rows: list[list[float]] = []
-    labels: list[str] = []
-    cells: tuple[list[str], list[str]] = ([], [])
-    unlabelled = 0
-    for number, line in body:
-        if len(line) != len(header) + shift:
-            raise InvalidInput(f"{path}, line {number}: {len(line)} values, the header has {len(header)}")
-        text = label_text(line[label_at])
-        if not text:
-            unlabelled += 1
-            continue
-        rows.append([_value(line[at], path, number) for at in places])
-        labels.append(text)
-        for at, column in zip(more, cells, strict=True):
-            if at is not None:
-                column.append(line[at].strip())
-    notes: list[str] = []
-    devices = _devices(device_column, cells[0], device is not None, notes)
-    times, calendar = _times(time_column, cells[1], time is not None, path, notes)
-    if time == ROW:
-        times = range(len(rows))
-        notes.append("the order of the rows stands for the time")
-    return assemble(
-        rows, labels, features, path.name, max_rows, seed,
-        unlabelled=unlabelled, devices=devices, times=times, calendar=calendar, notes=notes,
+def from_table(path: Path, settings: Settings, wanted: Wanted, choice: Choice) -> Dataset:
+    """From a file. Raises InvalidInput if it cannot be read, lacks a column, or has a feature that is no number."""
+    rows = read_table(path, settings, wanted)
+    notes = list(rows.notes)
+    if strange := [name for name in rows.features if name not in settings.features]:
+        notes.append(
+            f"{named(strange)}: not among ZELADOR_FEATURES ({', '.join(settings.features)}), so that no live reading "
+            "can feed a model of these data; map the columns in ZELADOR_FIELDS, or change ZELADOR_FEATURES"
+        )
+    matrix = np.frombuffer(rows.values, dtype=np.float64).reshape(len(rows), len(rows.features)).copy()
+    ranges = Ranges.of(settings, rows.features)
+    return select(
+        matrix, rows.labels, rows.features, path.name, choice,
+        devices=rows.devices, times=rows.times, calendar=rows.calendar, ranges=ranges, notes=notes,
     )  # fmt: skip
 
 
-def _devices(column: str | None, cells: Sequence[str], asked: bool, notes: list[str]) -> Sequence[str] | None:
-    if column is None or not cells:
-        return None
-    if not asked and len(set(cells)) > len(cells) / 2:
-        notes.append(f"the column {column!r} names no devices: nearly each row has a value of its own")
-        return None
-    notes.append(f"the device is the column {column!r}")
-    return cells
-
-
-def _times(
-    column: str | None, cells: Sequence[str], asked: bool, path: Path, notes: list[str]
-) -> tuple[Sequence[int] | None, bool]:
-    """Times in ms, and whether they are times of the calendar. A column that was only guessed may hold none."""
-    if column is None or not cells:
-        return None, False
-    try:
-        times, calendar = times_of(cells)
-    except InvalidInput as error:
-        if asked:
-            raise InvalidInput(f"{path}, column {column!r}: {error}; name another with --time, or none") from None
-        notes.append(f"the column {column!r} is not taken for the time: {error}")
-        return None, False
-    notes.append(f"the time is the column {column!r}")
-    return times.tolist(), calendar
-
-
 def from_readings(
-    readings: Iterable[tuple[tuple[float, ...], str, int, str]], features: Sequence[str], max_rows: int, seed: int
+    readings: Iterable[tuple[tuple[float, ...], str, int, str]],
+    features: Sequence[str],
+    choice: Choice,
+    ranges: Ranges | None = None,
+    lacking: Mapping[str, int] | None = None,
 ) -> Dataset:
-    """From tuples of values, label, time of measurement (ms) and device, as the buffer gives them."""
+    """From tuples of values, label, time of measurement (ms) and device, as the buffer gives them.
+
+    `lacking` says how many labeled readings lack which feature; it may be filled while `readings` are read.
+    """
     rows: list[tuple[float, ...]] = []
-    labels: list[str] = []
+    labels: list[str | None] = []
     times: list[int] = []
     devices: list[str] = []
-    unlabelled = 0
     for values, label, measured_at, device in readings:
-        if not label.strip():
-            unlabelled += 1
-            continue
         rows.append(values)
-        labels.append(label)
+        labels.append(_label(label))
         times.append(measured_at)
         devices.append(device)
-    return assemble(
-        rows, labels, features, "the buffer", max_rows, seed, unlabelled=unlabelled, devices=devices, times=times
+    without = [f"{count} labeled readings lack {feature}" for feature, count in sorted((lacking or {}).items())]
+    if without and not rows:
+        raise InvalidInput(
+            f"no labeled reading in the buffer has all of {', '.join(features)}: {'; '.join(without)}. "
+            "Leave the feature out (--features or ZELADOR_FEATURES), or label readings that have it"
+        )
+    matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(features))
+    notes = [f"{each} and were left out" for each in without]
+    return select(
+        matrix, labels, features, "the buffer", choice, devices=devices, times=times, ranges=ranges, notes=notes
     )
+
+
+def _label(text: str) -> str | None:
+    """By the present rule: an older version stored some labels in another form."""
+    try:
+        return label_text(text)
+    except ValueError:
+        return None
 
 
 def assemble(
@@ -196,75 +182,106 @@ def assemble(
     max_rows: int,
     seed: int,
     *,
-    unlabelled: int = 0,
     devices: Sequence[str] | None = None,
     times: Sequence[int] | None = None,
     calendar: bool = True,
+) -> Dataset:
+    """A data set of at most `max_rows` of these rows, drawn by class; `times` in ms."""
+    matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(features))
+    return select(
+        matrix, labels, features, source, Choice(max_rows, seed), devices=devices, times=times, calendar=calendar
+    )
+
+
+def select(
+    matrix: NDArray[np.float64],
+    labels: Sequence[str | None],
+    features: Sequence[str],
+    source: str,
+    choice: Choice,
+    *,
+    devices: Sequence[str] | None = None,
+    times: Sequence[int] | None = None,
+    calendar: bool = True,
+    ranges: Ranges | None = None,
     notes: Sequence[str] = (),
 ) -> Dataset:
-    """At most `max_rows` of the rows, drawn at random; `times` in ms. The notes say what was left out or is missing.
-
-    `calendar` is false for times that only order the rows.
-    """
-    matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(features))
+    """The rows that `choice` takes. The notes say what was left out, what is missing, and what was taken as a class."""
+    said = list(notes)
     matrix[~np.isfinite(matrix)] = np.nan
-    notes = [*notes, *([f"{unlabelled} rows without a label were left out"] if unlabelled else [])]
-    kept = np.arange(len(labels))
-    if len(labels) > max_rows:
-        kept = np.sort(np.random.default_rng(seed).choice(len(labels), max_rows, replace=False))
-        notes.append(f"{max_rows} of {len(labels)} rows, drawn at random (ZELADOR_TRAINING__MAX_ROWS)")
-    matrix = matrix[kept]
+    texts = np.array([label or "" for label in labels], dtype=object)
+    kept: Mask = texts != ""
+    if unlabeled := int((~kept).sum()):
+        said.append(f"{unlabeled} rows without a label were left out")
+    kept &= _inside(matrix, kept, ranges, said)
+    kept &= _chosen(devices, choice.devices, kept, source, "device", "--devices", said)
+    found = Counter(texts[kept].tolist())
+    said += class_notes({label: found[label] for label in found if not choice.classes or label in choice.classes})
+    kept &= _chosen(texts.tolist(), choice.classes, kept, source, "class", "--classes", said)
+    kept &= _large_enough(texts, kept, choice.fewest, said)
+    places = np.flatnonzero(kept)
+    if len(places) > choice.max_rows:
+        said.append(
+            f"{choice.max_rows} of {len(places)} rows, drawn at random from each class (ZELADOR_TRAINING__MAX_ROWS)"
+        )
+        places = places[draw(texts[places].tolist(), choice.max_rows, choice.fewest, choice.seed)]
+    matrix = matrix[places]
     if missing := int(np.isnan(matrix).sum()):
-        notes.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
-    kept_times = None if times is None else np.array(times, dtype=np.int64)[kept]
-    first = last = None
+        said.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
+    kept_times = None if times is None else np.array(times, dtype=np.int64)[places]
+    first: str | None = None
+    last: str | None = None
     if kept_times is not None and len(kept_times) and calendar:
         first, last = iso(int(kept_times.min())), iso(int(kept_times.max()))
     return Dataset(
         matrix,
-        tuple(labels[i] for i in kept),
+        tuple(texts[places].tolist()),
         tuple(features),
         source,
         first,
         last,
-        tuple(notes),
-        None if devices is None else tuple(devices[i] for i in kept),
+        tuple(said),
+        None if devices is None else tuple(devices[at] for at in places),
         kept_times,
     )
 
 
-def label_text(value: str) -> str:
-    """The label of a table's cell: `1.0` is "1", `True` is "true", `nan` and blank are "". A code like `007` stays."""
-    text = value.strip()
-    if text.lower() in ("true", "false"):
-        return text.lower()
-    if text.lower() == "nan":
-        return ""
-    whole = WHOLE.fullmatch(text)
-    return str(int(whole[1])) if whole else text
+def _inside(matrix: NDArray[np.float64], kept: Mask, ranges: Ranges | None, notes: list[str]) -> Mask:
+    """Rows whose values a working sensor can have. Of live readings the others are quarantined."""
+    if ranges is None:
+        return np.ones(len(matrix), dtype=bool)
+    low, high = np.array(ranges.bounds, dtype=np.float64).reshape(-1, 2).T
+    inside: Mask = (((matrix >= low) & (matrix <= high)) | np.isnan(matrix)).all(axis=1)
+    if count := int((kept & ~inside).sum()):
+        example = ranges.objection(matrix[int((kept & ~inside).argmax())].tolist())
+        hint = "; does the column need a scale (ZELADOR_FIELDS)?" if count > kept.sum() / 2 else ""
+        notes.append(f"{count} rows were left out, as live readings would be refused: {example}{hint}")
+    return inside
 
 
-def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], int]:
-    """The header, the lines with their numbers (without blank lines), and how many more cells lines have than it."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            lines = [(reader.line_num, line) for line in reader if line]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InvalidInput(f"{path} cannot be read ({reason}); name a CSV file with a header") from None
-    if len(lines) < 2:
-        raise InvalidInput(f"{path} has no rows below its header")
-    header, body = lines[0][1], lines[1:]
-    return header, body, 1 if len(body[0][1]) == len(header) + 1 else 0
+def _chosen(values: Sequence[str] | None, wanted: Sequence[str], kept: Mask, source: str, what: str, option: str,
+            notes: list[str]) -> Mask:  # fmt: skip
+    """Rows whose value is one of `wanted`; all of them if nothing is wanted."""
+    if not wanted:
+        return np.ones(len(kept), dtype=bool)
+    if values is None:
+        raise InvalidInput(f"{source} does not say of which {what} its rows are, so that {option} cannot choose")
+    there = {value for value, is_kept in zip(values, kept, strict=True) if is_kept}
+    if unknown := [each for each in wanted if each not in there]:
+        raise InvalidInput(f"{option}: {source} has no {what} {unknown[0]!r}; it has {named(list(there))}")
+    chosen = np.isin(np.array(values, dtype=object), list(wanted))
+    if left := len(there - set(wanted)):
+        notes.append(f"only the {what} {named(list(wanted))} ({option}); {left} others were left out")
+    return chosen
 
 
-def _value(text: str, path: Path, number: int) -> float:
-    """The value as a number; NaN if it is empty or not finite."""
-    if not text.strip():
-        return math.nan
-    try:
-        value = float(text)
-    except ValueError:
-        raise InvalidInput(f"{path}, line {number}: {text!r} is not a number, but a feature must be one") from None
-    return value if math.isfinite(value) else math.nan
+def _large_enough(texts: NDArray[np.object_], kept: Mask, fewest: int, notes: list[str]) -> Mask:
+    """Rows of classes with at least `fewest` rows, if there are two of those and the labels are no measurements."""
+    counts = Counter(texts[kept].tolist())
+    small = {label: count for label, count in counts.items() if count < fewest}
+    if not small or len(counts) - len(small) < 2 or looks_like_regression(counts):
+        return np.ones(len(kept), dtype=bool)
+    shown = ", ".join(f"{label!r} ({count} rows)" for label, count in sorted(small.items())[:10])
+    more = f" and {len(small) - 10} more" if len(small) > 10 else ""
+    notes.append(f"classes with fewer than {fewest} rows were left out: {shown}{more}")
+    return ~np.isin(texts, list(small))

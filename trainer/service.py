@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from threading import Event
@@ -15,7 +16,7 @@ import redis
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from registry.run_document import RunDocument, result_of
-from trainer.dataset import from_readings
+from trainer.dataset import Choice, from_readings
 from trainer.evaluate.split import Asked
 from trainer.run.job import Options, aim_of, train
 from trainer.run.process import Cancelled, Child
@@ -23,6 +24,7 @@ from zelador.buffer.connection import RedisConnection, Stopping
 from zelador.buffer.history import labelled_readings
 from zelador.errors import ZeladorError
 from zelador.heartbeat import Heartbeat
+from zelador.ranges import Ranges
 from zelador.settings import Settings
 from zelador.training_queue import Consumer, Job
 from zelador.training_queue.consumer import LEASE_S
@@ -142,8 +144,13 @@ class Trainer:
             aim=aim_of(training, request),
         )
         with Child() as child:  # imports PyCaret while the readings are fetched
-            readings = labelled_readings(self._connection.client, settings)
-            dataset = from_readings(readings, settings.features, training.max_rows, training.seed)
+            lacking: Counter[str] = Counter()
+            choice = Choice.of(settings, request.get("classes") or (), request.get("devices") or ())
+            readings = labelled_readings(self._connection.client, settings, lacking)
+            ranges = Ranges.of(settings, settings.features)
+            dataset = from_readings(readings, settings.features, choice, ranges, lacking)
+            for note in dataset.notes:
+                log.info("run %s: %s", job.run.id, note)
             progress = partial(self._report, job)
             return train(dataset, settings, self._registry, options, self._stop, progress, child, cancelled)
 
@@ -151,7 +158,7 @@ class Trainer:
         try:
             self._queue.progress(job, message)
         except (redis.RedisError, OSError) as error:
-            log.debug("progress was not reported: %s", error)  # the run goes on
+            log.debug("progress was not reported: %s", error)  # the run continues
 
     def _stay_alive(self, job: Job, done: Event, cancelled: Event) -> None:
         """Renews the lease, and sets `cancelled` once someone asks for the run to end."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from zelador.errors import Unavailable
 from zelador.settings import MetricsSettings
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def serve(
     trouble: Callable[[], str | None],
     remark: Callable[[], str | None] = lambda: None,
 ) -> Callable[[], None]:
-    """Serves in a thread; returns a function that stops it. Raises OSError if the port is taken.
+    """Serves in a thread; returns a function that stops it. Raises Unavailable if the port is taken.
 
     /readyz is 503 while `trouble` returns a reason. A result of `remark` is added to the text for "ready".
     """
@@ -68,7 +69,13 @@ def serve(
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
             log.debug(format, *args)
 
-    server = _Server((settings.host, settings.port), Handler)
+    try:
+        server = _Server((settings.host, settings.port), Handler)
+    except OSError as error:
+        raise Unavailable(
+            f"{settings.host}:{settings.port} cannot be opened ({error.strerror}); "
+            "set ZELADOR_METRICS__PORT to another port, and ZELADOR_METRICS__HOST to an address of this machine"
+        ) from None
     threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()
 
     def close() -> None:

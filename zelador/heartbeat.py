@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis
 
 from zelador.buffer.keys import Keys
+from zelador.clock import now_ms
 
 log = logging.getLogger(__name__)
 
@@ -27,27 +29,41 @@ class Heartbeat:
         self._name = f"{service}:{instance}"
         self._key = Keys(prefix).worker(service, instance)
         self._index = Keys(prefix).workers
-        self._fixed = {"service": service, "instance": instance, "pid": os.getpid(), "started_at": _now()}
+        self._run = uuid.uuid4().hex
+        self._fixed = {
+            "service": service, "instance": instance, "pid": os.getpid(), "started_at": now_ms(), "run": self._run
+        }  # fmt: skip
+        self._has_beaten = False
+        self.rival_at = 0  # when another process last wrote under this name; ms since 1970, 0 if none did
         self._next = 0.0
-        self._said: dict[str, Any] = {}
+        self._sent: dict[str, Any] = {}
         self.refusal: str | None = None  # the error, if Redis refused to write the last one
 
     def beat(self, **facts: object) -> None:
         """Sends `facts`: at once if they changed, else every EVERY_S seconds."""
         now = time.monotonic()
-        if now < self._next and facts == self._said:
+        if now < self._next and facts == self._sent:
             return
-        self._next, self._said = now + EVERY_S, facts
-        at = _now()
-        values = {**self._fixed, "at": at, **{key: _text(value) for key, value in facts.items()}}
+        self._next, self._sent = now + EVERY_S, facts
+        at = now_ms()
+        values = {
+            **self._fixed,
+            "at": at,
+            "rival_at": self.rival_at,
+            **{key: _text(value) for key, value in facts.items()},
+        }
         try:
             with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.hget(self._key, "run")
                 pipeline.hset(self._key, mapping=values)  # type: ignore[arg-type]
                 pipeline.expire(self._key, EXPIRES_S)
                 pipeline.zadd(self._index, {self._name: at})
                 pipeline.zremrangebyscore(self._index, "-inf", at - FORGOTTEN_S * 1000)
-                pipeline.execute()
+                before, *_ = pipeline.execute()
             self.refusal = None
+            if self._has_beaten and before is not None and before.decode() != self._run:
+                self.rival_at = at
+            self._has_beaten = True
         except redis.ResponseError as error:
             self.refusal = str(error)
         except (redis.RedisError, OSError) as error:
@@ -81,10 +97,6 @@ def broker_dropped(found: Sequence[Mapping[str, str]]) -> int | None:
     """The number of messages that the broker dropped, as the ingesters received it; None if it is not known."""
     dropped = [int(worker["broker_dropped"]) for worker in found if worker.get("broker_dropped", "").isdecimal()]
     return max(dropped) if dropped else None
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _text(value: object) -> str:

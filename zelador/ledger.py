@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any, TypedDict
 
 import msgspec
 import redis
-from pydantic import Field
-from typing_extensions import TypedDict
 
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
@@ -18,16 +16,16 @@ REMARK_S = 3_600.0  # how long readiness mentions a lost session
 
 
 class Counts(TypedDict):
-    """The ledger, as shown by the API."""
+    """The ledger as JSON."""
 
-    received: Annotated[int, Field(description="Readings received.")]
-    accepted: Annotated[int, Field(description="Readings stored for classification.")]
-    quarantined: Annotated[int, Field(description="Readings that could not be used.")]
-    repeated: Annotated[int, Field(description="Readings whose id had been received before.")]
-    classified: Annotated[int, Field(description="Readings with a confirmed prediction.")]
-    waiting: Annotated[int, Field(description="Readings accepted and not settled yet.")]
-    set_aside: Annotated[int, Field(description="Readings that could not be classified.")]
-    unaccounted: Annotated[int, Field(description="Difference between the two sides; 0 unless something is wrong.")]
+    received: int
+    accepted: int
+    quarantined: int
+    repeated: int
+    classified: int
+    waiting: int
+    set_aside: int
+    unaccounted: int
 
 
 class Ledger(msgspec.Struct, frozen=True):

@@ -16,6 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
+from zelador.python import python_module
+
 log = logging.getLogger(__name__)
 
 LIBRARY = "libgomp.so.1"
@@ -44,17 +46,17 @@ def restart_with_libgomp() -> None:
     """Restarts this command with the library on its path if it cannot be loaded. Keeps the process id."""
     if added := libgomp_environment():
         os.environ.update(added)
-        _become(["-m", "zelador", *sys.argv[1:]])
+        _become(python_module("zelador", *sys.argv[1:]))
 
 
 def main() -> None:
     """`python -m zelador.libgomp ARG…` runs `python ARG…` with the library on its path. Used for the tests."""
     os.environ.update(libgomp_environment())
-    _become(sys.argv[1:])
+    _become([sys.executable, *sys.argv[1:]])
 
 
-def _become(arguments: list[str]) -> NoReturn:
-    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606
+def _become(command: list[str]) -> NoReturn:
+    os.execv(command[0], command)  # noqa: S606
 
 
 def _linked(copy: Path) -> Path | None:

@@ -15,7 +15,7 @@ class IngestMetrics:
         self.registry = registry or CollectorRegistry()
         self._accepted = _counter(self, "zelador_ingest_accepted", "Readings stored in the buffer by this process")
         self._repeated = _counter(
-            self, "zelador_ingest_repeated", "Readings not stored because their id was seen before"
+            self, "zelador_ingest_repeated", "Readings not stored again: same id, time and values"
         )
         self._refused = _counter(self, "zelador_ingest_quarantined", "Messages and array elements put in quarantine")
         self._discarded = _counter(
@@ -25,6 +25,11 @@ class IngestMetrics:
             self,
             "zelador_ingest_unanswered_requests",
             "Readings taken without their response topic, which is not allowed",
+        )
+        self._passed_over = _counter(
+            self,
+            "zelador_ingest_passed_over",
+            "Messages that are no readings: empty, or retained without a time of their own",
         )
         self._backlog = Gauge("zelador_backlog_readings", "Readings waiting, by the ledger", registry=self.registry)
         self._waiting = Gauge("zelador_waiting_bytes", "Size of the waiting readings", registry=self.registry)
@@ -53,7 +58,7 @@ class IngestMetrics:
     def stored(self, result: Accepted, refused: int, link: Link) -> None:
         self._accepted.inc(result.accepted)
         self._repeated.inc(result.repeated)
-        self._refused.inc(refused)
+        self._refused.inc(refused + result.not_unique)
         self._backlog.set(result.backlog)
         self._waiting.set(result.waiting_bytes)
         self._forgotten.inc(result.forgotten)
@@ -63,6 +68,9 @@ class IngestMetrics:
 
     def unanswered(self, count: int) -> None:
         self._unanswered.inc(count)
+
+    def passed_over(self, count: int) -> None:
+        self._passed_over.inc(count)
 
     def quarantine(self, discarded: int, full: int) -> None:
         """Records the quarantine's state; `full` is in percent."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import time
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, cast
 
@@ -17,9 +16,10 @@ from zelador.buffer.batch import append_arguments, refusals
 from zelador.buffer.keys import Keys
 from zelador.buffer.library import Library
 from zelador.buffer.written import Confirmer
+from zelador.clock import now_ms
 from zelador.decode import Decoder
 from zelador.errors import InvalidInput, NotFound
-from zelador.messages import iso
+from zelador.messages import Arrival, iso
 from zelador.settings import Settings
 
 Kind = Literal["refused", "set_aside"]
@@ -169,20 +169,31 @@ class Quarantine:
             moved, written = self._library.call("readmit", keys, [kept.id])
             self._confirmer.confirm(written)
             return Replay(kept.id, "waiting", 1) if moved else Replay(kept.id, "gone")
-        arrival, bad = self._decoder.decode(kept.topic, kept.payload, kept.received_at)
+        arrival, bad = self._decoded(kept)
         if arrival is None:
             return Replay(kept.id, "still_refused", 0, bad[0][0])
         most = self._settings.ingest.max_payload_bytes
         refused = refusals(kept.topic, bad, kept.received_at, most)
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         keys, arguments = append_arguments(
             self._settings, WRITER, kept.id, now, [arrival], refused, lambda _device, _now: 1, replaces=kept.id
         )
-        accepted, repeated, *_, written = self._library.call("append", keys, arguments)
+        answer = self._library.call("append", keys, arguments)
+        accepted, repeated, not_unique, written = answer[0], answer[1], answer[7], answer[-1]
         self._confirmer.confirm(written)
         if accepted < 0:
             return Replay(kept.id, "gone")
+        if not_unique and not accepted + repeated:
+            return Replay(kept.id, "still_refused", 0, kept.reason)
         return Replay(kept.id, "accepted", accepted) if accepted else Replay(kept.id, "repeated", repeated)
+
+    def _decoded(self, kept: QuarantinedMessage) -> tuple[Arrival | None, list[tuple[str, bytes]]]:
+        """The readings of a refused message. One that was refused after it was decoded was stored as a reading."""
+        if not kept.features:
+            return self._decoder.decode(kept.topic, kept.payload, kept.received_at)
+        if kept.features != ",".join(self._settings.features):
+            return None, [(f"it has the values {kept.features}, and ZELADOR_FEATURES has changed since", kept.payload)]
+        return msgspec.json.decode(kept.payload, type=Arrival), []
 
 
 def _checked(entry: str) -> str:

@@ -45,7 +45,7 @@ def trouble(facts: Facts, now: float, limit_s: float) -> str | None:
     if facts.redis_error is not None and too_long(facts.redis_away_since):
         return f"for {now - facts.redis_away_since:.0f} s it {facts.redis_error}"
     if facts.disconnected_since is not None and too_long(facts.disconnected_since):
-        return f"for {now - facts.disconnected_since:.0f} s there is no connection to the broker"
+        return f"there has been no connection to the broker for {now - facts.disconnected_since:.0f} s"
     if facts.held and too_long(facts.progressed_at):
         cause = facts.redis_error or facts.why
         why = f": {cause}" if cause else ""

@@ -6,6 +6,7 @@ random bits; the delay limits the work that attackers cause, and the log names t
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -40,6 +41,23 @@ class Attempts:
         if count > FREE and (count & (count - 1)) == 0:
             log.warning("%d invalid keys from %s", count, address)
         return min(self._most_s, FIRST_S * 2.0 ** min(count - FREE - 1, 30)) if count > FREE else 0.0
+
+    def is_slowed(self, address: str) -> bool:
+        """True if the next failure of this address is answered late."""
+        return self._failed.get(address, (0, 0.0))[0] >= FREE and self._most_s > 0
+
+    async def delay(self, address: str) -> bool:
+        """Counts a failure and waits; False if too many answers are delayed already."""
+        delay = self.failed(address)
+        if delay and self.crowded:
+            return False
+        if delay:
+            self.delayed += 1
+            try:
+                await asyncio.sleep(delay)
+            finally:
+                self.delayed -= 1
+        return True
 
     @property
     def crowded(self) -> bool:

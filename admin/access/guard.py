@@ -1,4 +1,7 @@
-"""Access control: every path but health, readiness, metrics and documents requires a key with the route's role."""
+"""Access control: every path but health, readiness, metrics, documents and sign-in requires the route's role.
+
+A request shows who it is from by a key (Authorization) or, in a browser, by the session of the console (a cookie).
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,22 @@ import asyncio
 import logging
 import math
 
+import redis
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from admin.access import roles
-from admin.access.attempts import Attempts
+from admin.access import origin, roles
 from admin.access.bodies import Bodies, Body
 from admin.access.identity import KEY, address_of
-from admin.access.proxies import client_address
+from admin.access.proxies import client_address, client_scheme
 from admin.access.rate import Rate
+from admin.access.sessions import cookie_name
 from admin.connections import share_of
 from admin.document.problems import problem
 from admin.services import Services
-from operations.key_file import Key, KeyFile
+from operations.key_file import Key
 from operations.last_use import LastUse
 from zelador.errors import Corrupt, Unavailable
 
@@ -47,10 +51,10 @@ class Guard:
         self._api = api
         self._services = services
         self._settings = settings = services.settings.api
-        self._open = roles.open_paths(api.routes)
-        self._keys = KeyFile(settings.keys_file)
+        self._keys = services.keys
+        self._sessions = services.sessions
         self._uses = LastUse(settings.keys_file)
-        self._attempts = Attempts(settings.failure_delay_s)
+        self._attempts = services.attempts
         self._rate = Rate(settings.rate_per_s, settings.rate_burst)
         self._changes = Rate(settings.changes_per_s, settings.changes_burst)
         self._bodies = Bodies(BODIES_AT_ONCE * settings.max_body_bytes)
@@ -79,6 +83,7 @@ class Guard:
 
         if self._proxies and scope.get("client"):
             forwarded = request.headers.getlist("x-forwarded-for")
+            scope["scheme"] = client_scheme(scope["client"][0], request.headers.get("x-forwarded-proto"), self._proxies)
             scope["client"] = (client_address(scope["client"][0], forwarded, self._proxies), 0)
         if (found := roles.find(self._api.routes, scope)) is not None:
             scope[roles.FOUND] = found
@@ -101,7 +106,7 @@ class Guard:
         large = found is not None and roles.is_large(found.route)
         if large:
             bodies, limit = self._upload_bodies, self._settings.max_upload_bytes
-        elif request.url.path in self._open:
+        elif _is_open(request):
             bodies, limit = self._bodies, min(MAX_OPEN_BODY, self._settings.max_body_bytes)
         else:
             bodies, limit = self._bodies, self._settings.max_body_bytes
@@ -129,25 +134,33 @@ class Guard:
             body.close()
 
     async def _refusal(self, request: Request) -> Response | None:
-        if request.url.path in self._open:
-            return None
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not given.strip():
-            return _no_key(request, "send a key: Authorization: Bearer KEY (zelador keys new makes one)")
+        given = request.headers.get("authorization")
+        if given is None and (reason := origin.objection(request)) is not None:
+            return problem(request, 403, "cross-site", "Refused: it comes from another site", reason)
         try:
-            key = self._keys.known(given.strip())
+            key = await self._session(request) if given is None else self._bearer(given)
         except Corrupt as error:
             log.error("%s", error)
             return problem(
                 request, 503, "unavailable", "Temporarily unavailable", "the keys cannot be read; see the server's log"
             )
+        except (redis.RedisError, OSError) as error:
+            if _is_open(request):
+                return None
+            log.error("sessions cannot be read: %s", error)
+            return problem(request, 503, "redis-unavailable", "Redis does not answer", "sessions cannot be read now")
+        if key is not None:
+            request.scope[KEY] = key
+        if _is_open(request):
+            return None
+        if key is None and (given is None or not _token(given)):
+            return _no_key(request, "send a key: Authorization: Bearer KEY (zelador keys new makes one)")
         if key is None or key.state != "valid":
             return await self._wrong(request, "is unknown" if key is None else f"is {key.state}")
         if wait := self._rate.wait(key.id):
             return too_many(request, wait, f"this key may make {self._settings.rate_per_s:g} requests a second")
         if self._uses.note(key.id):
             await run_in_threadpool(self._uses.write, key.id)
-        request.scope[KEY] = key
         found: roles.Found | None = request.scope.get(roles.FOUND)
         role = None if found is None else roles.role_of(found.route)
         if role is not None and not key.may(role):
@@ -156,6 +169,16 @@ class Guard:
         if role not in (None, "viewer") and request.method != "GET":
             return await self._change(request, key)
         return None
+
+    def _bearer(self, given: str) -> Key | None:
+        return self._keys.known(token) if (token := _token(given)) else None
+
+    async def _session(self, request: Request) -> Key | None:
+        """The key of the request's session. Raises redis.RedisError, Corrupt."""
+        token = request.cookies.get(cookie_name(request.scope["scheme"]))
+        if not token:
+            return None
+        return self._sessions.known(token) or await run_in_threadpool(self._sessions.find, token)
 
     async def _change(self, request: Request, key: Key) -> Response | None:
         """Limits the rate of changes, and refuses them while the audit log cannot record them."""
@@ -170,16 +193,21 @@ class Guard:
         return None
 
     async def _wrong(self, request: Request, why: str) -> Response:
-        delay = self._attempts.failed(share_of(address_of(request) or ""))
-        if delay and self._attempts.crowded:
+        if not await self._attempts.delay(share_of(address_of(request) or "")):
             return too_many(request, self._settings.failure_delay_s, "too many invalid keys")
-        if delay:
-            self._attempts.delayed += 1
-            try:
-                await asyncio.sleep(delay)
-            finally:
-                self._attempts.delayed -= 1
         return _no_key(request, f"the key {why}")
+
+
+def _token(given: str) -> str:
+    """The key in an Authorization header; empty if there is none."""
+    scheme, _, token = given.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _is_open(request: Request) -> bool:
+    """True if the route needs no key. A path without a route needs one."""
+    found: roles.Found | None = request.scope.get(roles.FOUND)
+    return found is not None and roles.role_of(found.route) is None
 
 
 def _is_long(request: Request) -> bool:

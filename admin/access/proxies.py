@@ -33,5 +33,12 @@ def client_address(peer: str, forwarded: Iterable[str], trusted: Sequence[Networ
     return found
 
 
+def client_scheme(peer: str, forwarded: str | None, trusted: Sequence[Network]) -> str:
+    """https if a trusted proxy says that the client reached it over TLS (X-Forwarded-Proto), else http."""
+    if forwarded is None or not is_within(peer, trusted):
+        return "http"
+    return "https" if forwarded.rpartition(",")[2].strip().lower() == "https" else "http"
+
+
 def is_address(text: str) -> bool:
     return len(text) <= MAX_ADDRESS and is_within(text, ALL)

@@ -1,4 +1,4 @@
-"""/v1/devices: the devices, with their last reading, last prediction and missing sequence numbers."""
+"""/v1/devices: the devices, their states and events, and what people do about them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,37 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi import Path as InPath
-from pydantic import Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
+from admin.access.identity import Acting
 from admin.access.roles import Route, needs
 from admin.api.readings import Limit
-from admin.document.answers import NextOffset, answer
+from admin.document.answers import Next, NextOffset, answer
 from admin.document.problems import responses
 from admin.services import Held
-from operations.views.stream import Device
+from operations.acts import devices as acts
+from operations.acts.devices import MAX_WHY
+from operations.views.device_events import DeviceEventView
+from operations.views.devices import STATE_TEXT, DeviceView
+from zelador.alarms.state import State
 
 router = APIRouter(route_class=Route, prefix="/v1/devices", tags=["stream"])
 
 EXAMPLE = {
     "device_id": "press-07",
+    "state": "alarm",
+    "since": "2026-11-24T09:58:11.120Z",
+    "reason": None,
+    "alarm_label": "yes",
+    "alarm_probability": 0.97,
+    "alarm_model": "RandomForest_20261124_120432",
+    "alarm_reading_id": "press-07-001209",
+    "acknowledged_by": None,
+    "acknowledged_at": None,
+    "shelved_until": None,
+    "shelved_by": None,
+    "silent_since": None,
     "heard_at": "2026-11-24T10:00:00.004Z",
     "readings": 1_204,
     "label": "yes",
@@ -30,20 +47,62 @@ EXAMPLE = {
     "missing": 6,
     "gaps": [[14, 19]],
     "restarts": 0,
+    "repeats": 0,
+    "repeating": False,
 }
+
+
+DeviceId = Annotated[str, InPath(description="The device's id, as in the topic.", examples=["press-07"])]
+EVENT = {
+    "id": "1795514291120-0",
+    "at": "2026-11-24T09:58:11.120Z",
+    "device_id": "press-07",
+    "before": "suspect",
+    "state": "alarm",
+    "by": None,
+    "why": None,
+    "label": "yes",
+    "probability": 0.97,
+    "model": "RandomForest_20261124_120432",
+    "reading_id": "press-07-001209",
+}
+BeforeEvent = Annotated[str | None, Query(pattern=r"^\d{1,20}-\d{1,20}$", description="`next` of the previous page.")]
+CHANGED: dict[int | str, dict[str, object]] = {**answer(200, "The device after it.", EXAMPLE), **responses(404, 409)}
+
+
+class EventPage(TypedDict):
+    """A page of events."""
+
+    events: Annotated[list[DeviceEventView], Field(description="Newest first.")]
+    next: Next
+
+
+class Shelving(BaseModel):
+    """For how long a device needs nobody."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"until": "2026-11-25T06:00:00Z", "why": "bearing on order"}]},
+    )
+
+    until: Annotated[AwareDatetime, Field(description="Until when, ISO 8601 with a zone; at most a year ahead.")]
+    why: Annotated[str, Field(description="The reason.", max_length=MAX_WHY)] = ""
 
 
 class DevicePage(TypedDict):
     """A page of devices."""
 
-    devices: Annotated[list[Device], Field(description="Most recently heard first.")]
+    devices: Annotated[list[DeviceView], Field(description="Most recently heard first.")]
     total: Annotated[int, Field(description="Number of devices on all pages.")]
     next: NextOffset
 
 
 @router.get(
     "",
-    summary="List devices, most recently heard first",
+    summary="List devices",
+    description="Without `state`, the most recently heard first. With `state` (it may be repeated), only devices in "
+    "these states, in the order given, and in each the newest change first: "
+    "`?state=alarm&state=unknown&state=suspect` lists who needs somebody.",
     responses=answer(200, "A page of devices.", {"devices": [EXAMPLE], "total": 1, "next": None}),
     **needs("viewer"),
 )
@@ -51,8 +110,10 @@ def list_devices(
     services: Held,
     limit: Limit = 50,
     offset: Annotated[int, Query(ge=0, le=10_000_000, description="`next` of the previous page.")] = 0,
+    state: Annotated[list[State] | None, Query(description=STATE_TEXT, max_length=7)] = None,
+    q: Annotated[str | None, Query(description="Only ids that contain this text.", max_length=128)] = None,
 ) -> DevicePage:
-    found, total = services.recent.devices(limit, offset)
+    found, total = services.devices.page(limit, offset, state or (), q)
     end = offset + limit
     return {"devices": found, "total": total, "next": end if end < total else None}
 
@@ -67,8 +128,61 @@ def list_devices(
     **needs("viewer"),
 )
 def show_device(
-    device: Annotated[str, InPath(description="The device's id, as in the topic.", examples=["press-07"])],
+    device: DeviceId,
     services: Held,
-) -> Device:
-    found: Device = services.recent.device(device)
-    return found
+) -> DeviceView:
+    return services.devices.device(device)
+
+
+@router.get(
+    "/{device}/events",
+    summary="List the changes of a device's state, newest first",
+    description="The newest 20,000 changes of all devices are kept.",
+    responses=answer(200, "A page of events.", {"events": [EVENT], "next": None}),
+    **needs("viewer"),
+)
+def list_events(device: DeviceId, services: Held, limit: Limit = 50, before: BeforeEvent = None) -> EventPage:
+    found, following = services.device_events.page(limit, before, device)
+    return {"events": found, "next": following}
+
+
+@router.post(
+    "/{device}/acknowledge",
+    summary="Acknowledge the alarm of a device: somebody takes care of it",
+    responses=CHANGED,
+    **needs("operator"),
+)
+def acknowledge_alarm(device: DeviceId, services: Held, actor: Acting) -> DeviceView:
+    acts.acknowledge(actor, services.device_states, device)
+    return services.devices.device(device)
+
+
+@router.post(
+    "/{device}/shelve",
+    summary="Shelve a device: it needs nobody until a time",
+    responses=CHANGED,
+    **needs("operator"),
+)
+def shelve_device(device: DeviceId, body: Shelving, services: Held, actor: Acting) -> DeviceView:
+    acts.shelve(actor, services.device_states, device, int(body.until.timestamp() * 1000), body.why)
+    return services.devices.device(device)
+
+
+@router.post("/{device}/unshelve", summary="End the shelving of a device", responses=CHANGED, **needs("operator"))
+def unshelve_device(device: DeviceId, services: Held, actor: Acting) -> DeviceView:
+    acts.unshelve(actor, services.device_states, device)
+    return services.devices.device(device)
+
+
+@router.post(
+    "/{device}/retire", summary="Retire a device: it is no longer watched", responses=CHANGED, **needs("operator")
+)
+def retire_device(device: DeviceId, services: Held, actor: Acting) -> DeviceView:
+    acts.retire(actor, services.device_states, device)
+    return services.devices.device(device)
+
+
+@router.post("/{device}/restore", summary="Watch a retired device again", responses=CHANGED, **needs("operator"))
+def restore_device(device: DeviceId, services: Held, actor: Acting) -> DeviceView:
+    acts.restore(actor, services.device_states, device)
+    return services.devices.device(device)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Annotated, cast
+from collections.abc import Iterator
+from typing import Annotated
 
 import redis
 from fastapi import APIRouter, Response
@@ -18,14 +16,12 @@ from typing_extensions import TypedDict
 from admin.access.roles import Route, open_to_anyone
 from admin.document.answers import answer
 from admin.services import Held, Services
-from operations.views import rollout
-from zelador import heartbeat
+from operations.views.metrics import metric_views
+from operations.views.system import stall
 from zelador.buffer.durability import NotSynced
 from zelador.buffer.written import persistence
-from zelador.errors import ZeladorError
 
 router = APIRouter(route_class=Route, tags=["health"])
-log = logging.getLogger(__name__)
 
 
 class Alive(TypedDict):
@@ -48,6 +44,7 @@ READY = {"ready": True, "model": "RandomForest_20261124_115838", "detail": "Rand
 NOT_READY = {"ready": False, "model": None, "detail": "Redis does not answer"}
 
 
+@router.head("/healthz", include_in_schema=False, **open_to_anyone())
 @router.get(
     "/healthz",
     summary="Check that the process answers",
@@ -59,6 +56,7 @@ async def healthz() -> Alive:
     return {"status": "ok"}
 
 
+@router.head("/readyz", include_in_schema=False, **open_to_anyone())
 @router.get(
     "/readyz",
     summary="Check that Redis accepts writes, and that the registry is the one last seen",
@@ -97,15 +95,12 @@ def readyz(services: Held) -> JSONResponse:
 def _stalled(services: Services) -> str | None:
     """Detects from the stream itself that readings wait and are not processed although a model is selected."""
     try:
-        standing = services.ledger.standing()
+        return stall(services.ledger.standing(), services.settings.health.stalled_after_s)
     except (redis.RedisError, OSError):
         return "Redis does not answer"
-    if standing.idle_s <= services.settings.health.stalled_after_s:
-        return None
-    waiting = standing.ledger.waiting
-    return f"{waiting} readings wait and none was settled for {standing.idle_s:.0f} s: check the inference workers"
 
 
+@router.head("/metrics", include_in_schema=False, **open_to_anyone())
 @router.get(
     "/metrics",
     summary="Prometheus metrics",
@@ -122,83 +117,15 @@ def metrics(services: Held) -> Response:
 
 
 class _Collector:
-    """The metrics. A value that is not known is absent, not 0."""
+    """Renders the metrics for Prometheus."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     def collect(self) -> Iterator[Metric]:
-        services = self._services
-        state = None
-        try:
-            state = services.registry.sync()
-        except (ZeladorError, OSError) as error:
-            log.warning("metrics without the registry: %s", error)
-        else:
-            yield GaugeMetricFamily("zelador_models", "Registered models", value=len(state.models))
-            if state.selection is not None:
-                selected = GaugeMetricFamily("zelador_selected", "The selected model", labels=("model", "sequence"))
-                selected.add_metric([state.selection.model, str(state.selection.sequence)], 1)
-                yield selected
-                found = rollout.counted(services.redis, services.prefix, state.selection)
-                if found is not None:
-                    text = "Inference workers that run the selected model"
-                    yield GaugeMetricFamily("zelador_workers_on_selection", text, value=found["live"])
-        text = "1 while the registry is not the one last seen, or cannot be read"
-        yield GaugeMetricFamily("zelador_registry_trouble", text, value=services.watch.trouble is not None)
-        try:
-            standing = services.ledger.standing()
-            found_workers = heartbeat.workers(services.redis, services.prefix)
-        except (redis.RedisError, OSError) as error:
-            log.warning("metrics without the ledger: %s", error)
-            return
-        counts = cast("Mapping[str, int]", standing.ledger.flat())
-        for name, count in counts.items():
-            yield GaugeMetricFamily(f"zelador_ledger_{name}", f"Readings {name.replace('_', ' ')}", value=count)
-        limit = services.settings.health.stalled_after_s
-        redis_settings = services.settings.redis
-        age = (standing.now - standing.oldest_kept_at) / 1000 if standing.oldest_kept_at else 0.0
-        full = max(
-            standing.kept / redis_settings.keep_quarantine,
-            standing.kept_bytes / redis_settings.keep_quarantine_bytes,
-            age / redis_settings.keep_quarantine_s,
-        )
-        stalled = float(standing.idle_s > limit and state is not None and state.selection is not None)
-        for name, text, value in (
-            ("zelador_lag_seconds", "Age of the oldest waiting reading", standing.lag_s),
-            ("zelador_pipeline_stalled", f"1 while readings wait and none was settled for {limit:g} s", stalled),
-            ("zelador_waiting_bytes", "Size of the waiting readings in bytes, by the counters", standing.waiting_bytes),
-            ("zelador_devices", "Known devices", standing.devices),
-            (
-                "zelador_devices_forgotten",
-                "Devices forgotten because of ZELADOR_REDIS__KEEP_DEVICES",
-                standing.devices_forgotten,
-            ),
-            ("zelador_sequence_missing", "Sequence numbers that never arrived", standing.missing),
-            ("zelador_quarantine_entries", "Messages in quarantine", standing.kept),
-            (
-                "zelador_quarantine_bytes",
-                "Size of the messages in quarantine in bytes: topic, reason and payload",
-                standing.kept_bytes,
-            ),
-            (
-                "zelador_quarantine_fill_ratio",
-                "How full the quarantine is, by its nearest limit; at 1 it discards the oldest",
-                full,
-            ),
-            (
-                "zelador_quarantine_discarded",
-                "Messages discarded from quarantine, by hand or because it was full",
-                standing.discarded,
-            ),
-        ):
-            yield GaugeMetricFamily(name, text, value=value)
-        dropped = heartbeat.broker_dropped(found_workers)
-        if dropped is not None:
-            text = "Messages that the broker dropped since it started, for any client"
-            yield GaugeMetricFamily("zelador_broker_dropped_messages", text, value=dropped)
-        workers = GaugeMetricFamily("zelador_workers", "Processes with a heartbeat", labels=("service",))
-        alive = Counter(worker.get("service", "") for worker in found_workers)
-        for service, count in sorted(alive.items()):
-            workers.add_metric([service], count)
-        yield workers
+        limit_s = self._services.settings.health.stalled_after_s
+        for metric in metric_views(self._services.system.read(), limit_s):
+            family = GaugeMetricFamily(metric.name, metric.text, labels=metric.labels)
+            for labels, value in metric.values.items():
+                family.add_metric(labels, value)
+            yield family

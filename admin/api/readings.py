@@ -27,6 +27,7 @@ EXAMPLE = {
     "values": {"lux": 412.0, "temperature": 61.4, "vibration": 3.82},
     "label": None,
     "seq": 17,
+    "retained": False,
 }
 
 

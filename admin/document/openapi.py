@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -26,7 +27,7 @@ TAGS = {
 }
 ALWAYS = (401, 403, 429, 500, 503)
 WITH_INPUT = (400, 422)
-WITH_BODY = (400, 413, 422)
+WITH_BODY = (400, 413, 415, 422)
 IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -38,6 +39,7 @@ IDEMPOTENCY = {
     "example": "5f0e6c0d-retrain-november",
 }
 WRITING = ("post", "put", "patch")
+SCHEMAS = "#/components/schemas/"
 
 
 def install(app: FastAPI) -> None:
@@ -53,7 +55,7 @@ def install(app: FastAPI) -> None:
             )
             _keep_nulls(found, app.routes)
             complete(found)
-            app.openapi_schema = found
+            app.openapi_schema = with_nouns(found)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
@@ -70,6 +72,30 @@ def _keep_nulls(document: dict[str, Any], routes: Iterable[BaseRoute]) -> None:
                 for kind, content in answer.get("content", {}).items():
                     if "example" in content:
                         answers[str(status)]["content"][kind]["example"] = content["example"]
+
+
+def with_nouns(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with schemas named by their noun: `Device` for our class `DeviceView`, `Run` for `RunBody`."""
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    nouns = {name: name.removesuffix("View").removesuffix("Body") for name in schemas}
+    taken = Counter(nouns.values())
+    names = {name: noun if taken[noun] == 1 and noun else name for name, noun in nouns.items()}
+    renamed: dict[str, Any] = _with_references(document, names)
+    parts = {names[name]: {**schema, "title": names[name]} for name, schema in renamed["components"]["schemas"].items()}
+    renamed["components"]["schemas"] = parts
+    return renamed
+
+
+def _with_references(part: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(part, list):
+        return [_with_references(each, names) for each in part]
+    if not isinstance(part, dict):
+        return part
+    found = {key: _with_references(value, names) for key, value in part.items()}
+    reference = found.get("$ref")
+    if isinstance(reference, str) and reference.startswith(SCHEMAS):
+        found["$ref"] = SCHEMAS + names[reference.removeprefix(SCHEMAS)]
+    return found
 
 
 def complete(document: dict[str, Any]) -> None:

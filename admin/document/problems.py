@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -11,6 +13,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from registry.errors import (
     ArchiveRefused,
@@ -24,6 +27,8 @@ from registry.errors import (
 from zelador import errors
 
 log = logging.getLogger(__name__)
+
+SEND_JSON = "send a JSON object as Content-Type: application/json (curl: -H 'Content-Type: application/json')"
 
 
 class PreconditionRequired(errors.ZeladorError):
@@ -64,6 +69,29 @@ TITLES = {
     503: ("unavailable", "Temporarily unavailable"),
 }
 
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    status: int
+    kind: str  # the last part of `type`
+    title: str
+    detail: str
+
+
+Page = Callable[[Request, Problem, Mapping[str, str]], Response]
+CONSOLE = "/console"
+
+
+def console_page(request: Request) -> Page | None:
+    """What shows an error as a page of the console; None if the request is not for the console."""
+    app: FastAPI | None = request.scope.get("app")
+    path = request.url.path
+    if app is None or not (path == CONSOLE or path.startswith(f"{CONSOLE}/")):
+        return None
+    page: Page | None = getattr(app.state, "console_page", None)
+    return page
+
+
 PROBLEM: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -85,7 +113,10 @@ def problem(
     detail: str,
     headers: dict[str, str] | None = None,
     **more: Any,
-) -> JSONResponse:
+) -> Response:
+    """The error as a problem document; as a page for a browser in the console."""
+    if (page := console_page(request)) is not None:
+        return page(request, Problem(status, kind, title, detail), headers or {})
     body = {
         "type": f"/problems/{kind}",
         "title": title,
@@ -123,15 +154,18 @@ def install(app: FastAPI) -> None:
     """Turns every exception into a problem. A client never gets a stack trace; unexpected errors are logged in full."""
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
         found = jsonable_encoder(error.errors(), exclude={"url", "ctx", "input"})
         first = found[0]
+        if first["loc"] == ("body",) and "json" not in request.headers.get("content-type", ""):
+            kind, title = TITLES[415]
+            return problem(request, 415, kind, title, SEND_JSON)
         where = ".".join(str(part) for part in first["loc"])
         detail = f"{where}: {first['msg']}"
         return problem(request, 422, "invalid-input", "Invalid input", detail, errors=found)
 
     @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> JSONResponse:
+    async def http(request: Request, error: HTTPException) -> Response:
         kind, title = TITLES.get(error.status_code, ("http", "The request was refused"))
         headers = dict(error.headers) if error.headers else None
         return problem(request, error.status_code, kind, title, str(error.detail), headers)
@@ -140,13 +174,13 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(expected, _handler(status, kind, title))
 
     @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+    async def unexpected(request: Request, error: Exception) -> Response:
         log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
         return problem(request, 500, "internal", "Internal error", "see the server's log for details")
 
 
 def _handler(status: int, kind: str, title: str) -> Any:
-    async def handle(request: Request, error: Exception) -> JSONResponse:
+    async def handle(request: Request, error: Exception) -> Response:
         if status >= 500:
             log.error("%s %s: %s", request.method, request.url.path, error)
         return problem(request, status, kind, title, str(error))

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.live import Live
@@ -21,7 +21,15 @@ from zelador.errors import InvalidInput, Unavailable, ZeladorError
 from zelador.logs import set_up_logs
 from zelador.settings import Settings, load_settings
 
+if TYPE_CHECKING:  # loaded only when the demo runs: other commands start faster
+    from command.demo.scenarios.scenario import Scenario
+    from command.demo.story import Story
+    from command.demo.view import View
+    from command.up.up import Up
+
 log = logging.getLogger(__name__)
+
+A_CENTURY_S = 100 * 365 * 86_400
 
 
 def demo(
@@ -53,15 +61,12 @@ def demo(
     logs = (folder / "zelador.log").open("ab")  # the terminal shows the live view
     set_up_logs(settings.log, "demo", logs)
     from command.demo.client import Client
-    from command.demo.story import Story, summary
-    from command.demo.view import View
+    from command.demo.story import Story
     from command.up.up import Up
     from operations.key_file import new_key
 
     running = Up(folder, settings, stop, {"mqtt": mqtt_port, "redis": redis_port, "api": api_port}, logs)
     _, key = new_key(running.home.keys, note="the demo")
-    story: Story | None = None
-    failure: list[BaseException] = []
     try:
         say(f"starting broker, Redis and services in {folder} (log: {folder / 'zelador.log'})")
         running.start()
@@ -69,29 +74,43 @@ def demo(
             update={"mqtt": running.settings.mqtt.model_copy(update={"url": running.mqtt_url})}
         )
         show = _quiet if on_terminal else _say
-        story = Story(replayed, devices, Client(running.api_url, key), stop, started, seconds, rate, show)
-        story_thread = threading.Thread(target=_run_story, args=(story, failure), name="story", daemon=True)
-        story_thread.start()
-        addresses = running.describe()
         if on_terminal:
-            _watch_live(running, story, story_thread, View(story, addresses))
-        else:
-            running.run(story_thread.is_alive)
-        story_thread.join(timeout=15.0)
-        if not failure:
-            _wait_for_ledger(story)
-            _print_summary(summary(story, addresses), on_terminal)
-    finally:
-        if story is not None:
+            say(f"console: {running.console_link()} (signs you in: once, for 60 s; zelador console --home {folder})")
+        story = Story(replayed, devices, Client(running.api_url, key), stop, started, seconds, rate, show)
+        try:
+            failure = _play(running, story, on_terminal)
+        finally:
             story.close()
+    finally:
         running.stop()
-    if failure:
-        raise failure[0]
+    if failure is not None:
+        raise failure
     if on_terminal:
         say(f"The data is in {folder}; to continue with it: zelador up --home {folder}")
 
 
-def _scenario(name: str, csv: Path | None, label: str | None, features: str | None) -> Any:
+def _play(running: Up, story: Story, on_terminal: bool) -> BaseException | None:
+    """Runs the story while the services run, and prints its summary. Returns the error that ended the story early."""
+    from command.demo.story import summary
+    from command.demo.view import View
+
+    failure: list[BaseException] = []
+    story_thread = threading.Thread(target=_run_story, args=(story, failure), name="story", daemon=True)
+    story_thread.start()
+    addresses = running.describe()
+    if on_terminal:
+        _watch_live(running, story, story_thread, View(story, addresses))
+    else:
+        running.run(story_thread.is_alive)
+    story_thread.join(timeout=15.0)
+    if failure:
+        return failure[0]
+    _wait_for_ledger(story)
+    _print_summary(summary(story, addresses), on_terminal)
+    return None
+
+
+def _scenario(name: str, csv: Path | None, label: str | None, features: str | None) -> Scenario:
     from command.demo.scenarios.by_name import scenario
     from command.demo.scenarios.table import scenario_from
 
@@ -102,9 +121,9 @@ def _scenario(name: str, csv: Path | None, label: str | None, features: str | No
     return scenario_from(csv, [part.strip() for part in features.split(",") if part.strip()], label)
 
 
-def _settings(scenario: Any) -> Settings:
-    """The user's settings, with the scenario's features."""
-    return load_settings(features=scenario.features)
+def _settings(scenario: Scenario) -> Settings:
+    """The user's settings, with the scenario's features; its readings may be of another year."""
+    return load_settings(features=scenario.features, ingest={"max_behind_s": A_CENTURY_S})
 
 
 def _say(line: str) -> None:
@@ -115,7 +134,7 @@ def _quiet(_line: str) -> None:
     """Prints nothing, because the live view shows the line."""
 
 
-def _run_story(story: Any, failure: list[BaseException]) -> None:
+def _run_story(story: Story, failure: list[BaseException]) -> None:
     try:
         story.run()
     except ZeladorError as error:
@@ -125,7 +144,7 @@ def _run_story(story: Any, failure: list[BaseException]) -> None:
         failure.append(error)
 
 
-def _watch_live(running: Any, story: Any, story_thread: threading.Thread, view: Any) -> None:
+def _watch_live(running: Up, story: Story, story_thread: threading.Thread, view: View) -> None:
     next_poll = 0.0
     with Live(view.render(), refresh_per_second=8, console=Terminal(), transient=False) as live:
 
@@ -143,7 +162,7 @@ def _watch_live(running: Any, story: Any, story_thread: threading.Thread, view: 
         running.run(poll)
 
 
-def _wait_for_ledger(story: Any) -> None:
+def _wait_for_ledger(story: Story) -> None:
     """Reads the ledger until everything published has been settled, for at most five seconds."""
     deadline = time.monotonic() + 5.0
     while time.monotonic() < deadline:

@@ -40,7 +40,7 @@ class Devices:
         for feature in self._settings.features:
             field = self._settings.field(feature)
             body[field.source or feature] = sample.values[feature] / field.scale
-        if with_label:
+        if with_label and sample.label:
             body["label"] = sample.label
         topic = self._settings.topics.reading.format(device_id=sample.device_id)
         return Outgoing(topic, msgspec.json.encode(body))

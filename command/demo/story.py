@@ -23,6 +23,7 @@ LIVE_RATE = 100.0  # readings a second
 POLL_S = 0.25
 MAX_TRAINING_S = 600.0
 MAX_WAIT_S = 60.0
+DEVICES_S = 0.5  # between two looks at the devices' states
 
 
 @dataclass(slots=True)
@@ -37,6 +38,8 @@ class Progress:
     selected: str | None = None
     ledger: dict[str, int] = field(default_factory=dict)
     first_prediction_s: float | None = None
+    devices: list[dict[str, Any]] = field(default_factory=list)  # that are not ok
+    alarms: dict[str, float] = field(default_factory=dict)  # device → seconds after the start
 
 
 class Story:
@@ -142,7 +145,13 @@ class Story:
                 labels.append(sample.label)
                 yield self._devices.message(sample, f"live-{number}", with_label=False)
 
+        next_look = 0.0
+
         def sent(number: int) -> None:
+            nonlocal next_look
+            if time.monotonic() >= next_look:
+                next_look = time.monotonic() + DEVICES_S
+                self.follow_devices()
             self.subscriber.expect(f"live-{number}", labels[number])
             self.progress.published = published + number + 1
 
@@ -159,6 +168,17 @@ class Story:
         found = self._api.get("/v1/ledger")
         self.progress.ledger = {key: value for key, value in found.items() if isinstance(value, int)}
         return self.progress.ledger
+
+    def follow_devices(self) -> None:
+        """Reads the devices that are not ok, and says each alarm once."""
+        states = "&".join(f"state={state}" for state in ("alarm", "unknown", "suspect", "acknowledged", "shelved"))
+        self.progress.devices = self._api.get(f"/v1/devices?limit=20&{states}")["devices"]
+        for device in self.progress.devices:
+            name = str(device["device_id"])
+            if device["state"] == "alarm" and name not in self.progress.alarms:
+                self.progress.alarms[name] = round(time.monotonic() - self._started, 2)
+                log.info("alarm: %s", name)
+                self._tell(f"{self.progress.alarms[name]:6.1f} s  alarm: {name} needs maintenance")
 
     def _is_over(self) -> bool:
         first = self.subscriber.first
@@ -191,6 +211,7 @@ def summary(story: Story, addresses: dict[str, Any]) -> dict[str, Any]:
         "repeated_predictions": subscriber.repeated,
         **progress.ledger,
         "waited": progress.waited,
+        "alarms": progress.alarms,
         "live": subscriber.live,
         "p50_ms": measured.p50_ms,
         "p99_ms": measured.p99_ms,

@@ -15,6 +15,8 @@ from command.demo.story import Story
 from zelador.printable import clean
 
 METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC")
+SHOWN_DEVICES = 6
+STATE_STYLES = {"alarm": "bold white on red", "unknown": "yellow", "suspect": "yellow"}
 RATE_WINDOW_S = 5.0
 LATENCY_SAMPLES = 1_000  # newest predictions from which the displayed latency is computed
 
@@ -31,6 +33,8 @@ class View:
         parts: list[RenderableType] = [self._head(), self._flow()]
         if story.progress.models:
             parts.append(self._models())
+        if story.progress.devices:
+            parts.append(self._devices())
         if story.subscriber.newest:
             parts.append(self._predictions())
         parts.append(Text("Ctrl-C stops the demo and prints a summary", style="dim"))
@@ -83,6 +87,19 @@ class View:
             mark = "●" if is_selected else str(model["rank"])
             style = "bold" if is_selected else ""
             table.add_row(mark, clean(model["name"]), *scores, clean(model["served_by"]), style=style)
+        return table
+
+    def _devices(self) -> Table:
+        table = Table(title="Devices that are not ok", title_justify="left", box=None)
+        for column in ("device", "state", "since", "label"):
+            table.add_column(column)
+        for device in self._story.progress.devices[:SHOWN_DEVICES]:
+            state, since = str(device["state"]), str(device["since"] or "")[11:19]
+            style = STATE_STYLES.get(state, "")
+            label = device["alarm_label"] or device["label"] or ""
+            table.add_row(
+                Text(clean(device["device_id"])), Text(state, style=style), Text(since), Text(clean(str(label)))
+            )
         return table
 
     def _predictions(self) -> Table:

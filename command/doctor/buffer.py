@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from command.doctor.finding import Finding, broken, fine, risky
 from zelador.buffer.budget import ROOM
 from zelador.buffer.durability import unsynced
+from zelador.buffer.repeats import Repeats
 from zelador.buffer.written import says
+from zelador.printable import clean
 from zelador.settings import RedisSettings, redact
 
 MIN_VERSION = (6, 2)  # XAUTOCLAIM and SMISMEMBER are needed
 PATCHED_VERSION = (7, 0)  # packages of 6.2 often lack the fixes for the Lua vulnerabilities of 2024 and 2025
 BROKEN_FILL, RISKY_FILL = 0.95, 0.80  # of maxmemory
 MAX_MACHINE_FRACTION = 0.60  # of the machine's memory, if maxmemory is not set
+MAX_NAMED = 5  # devices in a finding
 CONFIG_DENIED = "run redis-cli CONFIG GET {0} as an administrator, or allow it here: ACL SETUSER {1} +config|get"
 
 
@@ -26,6 +29,7 @@ class RedisFacts:
     info: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)
     refused_write: str | None = None  # the error of a small test write
+    repeating: Mapping[str, Repeats] = field(default_factory=dict)  # devices with repeats
     seconds_ahead: float | None = None  # its clock minus this machine's
 
     def number(self, name: str) -> int:
@@ -43,6 +47,7 @@ def judge(settings: RedisSettings, facts: RedisFacts, who: str = "zelador") -> I
     yield eviction(facts)
     yield memory(facts)
     yield writes(facts)
+    yield from repeats(facts)
 
 
 def unreachable(where: str, trouble: str, who: str) -> Finding:
@@ -220,6 +225,22 @@ def writes(facts: RedisFacts) -> Finding:
             "see its message: memory, disk, or the ACL (the user needs its keys, +@write, +@stream, +@scripting)",
         )
     return fine(check, "accepts writes")
+
+
+def repeats(facts: RedisFacts) -> Iterator[Finding]:
+    """Devices whose readings are mostly repeats: nearly always devices that do not give each reading its own id."""
+    found = {name: each for name, each in facts.repeating.items() if each.are_most}
+    if not found:
+        return
+    worst = sorted(found, key=lambda name: -found[name].repeated)[:MAX_NAMED]
+    shown = ", ".join(f"{clean(name)} {found[name].repeated} of {found[name].of}" for name in worst)
+    more = f" and {len(found) - len(worst)} more devices" if len(found) > len(worst) else ""
+    yield risky(
+        "devices.repeats",
+        f"most of the last readings are repeats: {shown}{more}",
+        "those readings, if they are new: one with the id, time and values of an earlier one is not classified",
+        "let the device send a new id, ts or seq with each reading",
+    )
 
 
 def _mib(size: int) -> str:

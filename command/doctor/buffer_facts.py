@@ -12,6 +12,7 @@ from command.doctor.outage import rate_between
 from command.doctor.processes import Beat
 from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
+from zelador.buffer.repeats import repeating_devices
 from zelador.errors import Unavailable
 from zelador.heartbeat import EXPIRES_S
 from zelador.ledger import LedgerReader
@@ -41,6 +42,7 @@ def look(settings: RedisSettings) -> RedisFacts:
                 config=_config(client),
                 refused_write=_refused(client, settings.prefix),
                 seconds_ahead=seconds + micros / 1e6 - now,
+                repeating=repeating_devices(client, settings.prefix),
             )
     except (redis.RedisError, OSError, Unavailable) as error:
         return RedisFacts(trouble=str(error) or type(error).__name__)

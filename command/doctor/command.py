@@ -14,6 +14,7 @@ from command.output import output
 from command.terminal import print_json
 from zelador.printable import clean
 from zelador.settings import load_settings
+from zelador.settings.paths import absolute
 
 if TYPE_CHECKING:
     from command.doctor.examine import Report
@@ -58,7 +59,7 @@ def doctor(
     from command.doctor.audit import finding
     from command.doctor.registry import check
 
-    checked = home_facts.settings if home_facts else settings
+    checked = absolute(home_facts.settings if home_facts else settings)
 
     def check_files(registry: RegistrySettings, last: Seen | None) -> tuple[list[Finding], Chosen | None]:
         findings, chosen = check(registry, last)

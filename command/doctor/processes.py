@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from command.doctor.finding import Finding, broken, fine, risky
+from zelador.printable import clean
 
 CLOCK_OFF_S, CLOCK_WRONG_S = 1.0, 60.0
+RIVAL_S = 60.0  # how long a process that had the same name is reported
+MANY_BRIEF = 3  # connections in a row that ended within seconds
 COMMANDS = {"ingest": "ingest", "inference": "infer", "trainer": "trainer"}
 
 
@@ -50,12 +53,35 @@ def judge(beats: Sequence[Beat], chosen: Chosen | None) -> Iterator[Finding]:
         found = [beat for beat in beats if beat.service == service]
         if found:
             yield from _present(service, found)
+            yield from rivals(service, found)
         else:
             yield missing(
                 f"process.{service}", "not running: no heartbeat", _lost(service), f"zelador {COMMANDS[service]}"
             )
     if chosen is not None:
         yield from rollout([beat for beat in beats if beat.service == "inference"], chosen)
+
+
+def rivals(service: str, beats: Sequence[Beat]) -> Iterator[Finding]:
+    """Processes that share a name: two ingesters with one client id take each other's connection."""
+    for beat in beats:
+        setting = "ZELADOR_INGEST__CLIENT_ID" if service == "ingest" else "ZELADOR_INFERENCE__INSTANCE"
+        name = beat.facts.get("instance", "")
+        rival_at = int(beat.facts.get("rival_at") or 0) / 1000
+        if rival_at and beat.redis_now - rival_at < RIVAL_S:
+            yield broken(
+                f"process.{service}.name",
+                f"two processes run as {clean(name)}",
+                "nothing; each takes the connection or the entries of the other, and little gets done",
+                f"stop one of them, or give each its own {setting}",
+            )
+        elif int(beat.facts.get("brief") or 0) >= MANY_BRIEF:
+            yield risky(
+                f"process.{service}.name",
+                f"the broker closes the connection of {clean(name)} within seconds, again and again, without a reason",
+                "nothing; readings wait at the broker as long as its queue lasts",
+                f"look for another client with this client id, or set another {setting}; else see the broker's log",
+            )
 
 
 def rollout(workers: Sequence[Beat], chosen: Chosen) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from command.doctor.finding import Finding, broken, fine, risky
 from command.doctor.processes import Chosen
+from command.empty_folder import in_empty_folder
 from registry.cage.probe import walls
 from registry.log.follow import GO_ON
 from registry.log.state import State
@@ -131,7 +132,8 @@ def _cage() -> list[Finding]:
 
 def _loads(registry: Registry, name: str) -> Finding:
     try:
-        registry.load(name, remember=False)
+        with in_empty_folder():
+            registry.load(name, remember=False)
     except ImportError as error:
         return risky(
             "selection",

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from command.empty_folder import in_empty_folder
 from command.models.target import Use
 from operations.actor import Actor
 from operations.acts import models, selection
 from operations.local import local_actor
 from registry.facts import describe_model, describe_selection
-from registry.model.rows import answers_of
+from registry.model.classifier import Classifier
+from registry.model.rows import Answer, answers_of
 from registry.registry import Query, Registry
 from zelador.errors import Conflict, InvalidInput
 from zelador.settings import Settings
+from zelador.user import user
+
+if TYPE_CHECKING:
+    from operations.acts.evaluations import Labeled
 
 Facts = Mapping[str, Any]
 MAX_UNPACKED = 1 << 30  # bytes of an unpacked model
@@ -21,7 +27,12 @@ MAX_UNPACKED = 1 << 30  # bytes of an unpacked model
 
 class Local:
     def __init__(self, settings: Settings, use: Use = "look") -> None:
-        """Raises NotFound if there is no registry and `use` is not "make", Unavailable if changes cannot be audited."""
+        """The settings must have absolute paths.
+
+        Raises NotFound if there is no registry and `use` is not "make", Unavailable if changes cannot be audited.
+        """
+        self._settings = settings
+        self._loaded: dict[str, Classifier] = {}
         where = settings.registry
         self.registry = Registry.open(where) if use == "make" else Registry.existing(where)
         if use == "change":
@@ -76,7 +87,20 @@ class Local:
         model = model or self.selected()
         if model is None:
             raise Conflict("no model is selected; name one with --model, or run zelador models select NAME")
-        return {"model": model, "predictions": answers_of(self.registry.load(model), readings)}
+        return {"model": model, "predictions": self._answers(model, readings)}
+
+    def evaluate(self, names: Sequence[str], rows: Labeled, positive: str | None, keep: bool) -> Facts:
+        from operations.acts.evaluations import evaluate
+
+        actor = self._actor if keep else None
+        return evaluate(actor, self.registry, self._answers, names, rows, self._settings, user(), positive)
+
+    def _answers(self, name: str, readings: Sequence[Mapping[str, Any]]) -> list[Answer]:
+        """Loads a model once, however many portions of readings it classifies."""
+        with in_empty_folder():
+            if name not in self._loaded:
+                self._loaded[name] = self.registry.load(name)
+            return answers_of(self._loaded[name], readings, self._settings)
 
     def card(self, name: str, html: bool) -> str:
         from registry.card import card_html, card_markdown, card_of

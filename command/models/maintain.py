@@ -22,10 +22,13 @@ def verify(
         str | None,
         typer.Option(help="An earlier ETag that the log has to contain, or none for any log, such as a backup."),
     ] = None,
+    files_only: Annotated[bool, typer.Option("--files-only", help="Load no model: check only log and files.")] = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Verify the whole registry: the chain of the log, the digests of all files, checkpoints and registry.json.
+
+    Each model is loaded in a process with limits, and has to answer its golden rows.
 
     Unless --expect is given, the log has to contain the entry that the services saw last, according to Redis. Exit code
     1 if it found a fault.
@@ -34,7 +37,7 @@ def verify(
     etag, known = _expected(expect, settings.redis)
     from registry.registry import Registry
 
-    report = Registry.existing(settings.registry).verify(etag)
+    report = Registry.existing(settings.registry).verify(etag, ask=not files_only)
     if as_json:
         print_json({**asdict(report), "whole": report.whole, "expected": etag, "expected_from": known})
     else:
@@ -43,8 +46,8 @@ def verify(
             output().print(table(("", "where", "what"), rows, whole=("",)))
         state = "intact" if report.whole else "NOT intact"
         say(
-            f"{state}: {report.entries} entries, {report.models} models, {report.files} files with their digests; "
-            f"ETag {report.etag}"
+            f"{state}: {report.entries} entries, {report.models} models, {report.files} files with their digests, "
+            f"{report.asked} models answered; ETag {report.etag}"
         )
         say(f"checked for {etag}, {known}" if etag else f"checked for no earlier ETag: {known}")
     if not report.whole:
@@ -110,8 +113,10 @@ def trust(
     """
     from operations.acts.registry import trust as vouch
     from operations.local import local_actor
+    from registry.registry import Registry
 
     settings = settings_of(home)
+    Registry.check_trustable(settings.registry)  # refuse a mistyped path before anything is written
     entry = vouch(local_actor(settings), settings.registry, why)
     if as_json:
         print_json({"trusted": entry})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from command.api_client import Api
 from zelador.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from operations.acts.evaluations import Labeled
     from registry.listing import Query
 
 Facts = Mapping[str, Any]
@@ -73,6 +75,23 @@ class Remote:
     def classify(self, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
         request = {"readings": [dict(reading) for reading in readings], **({"model": model} if model else {})}
         return self._api.call("POST", "/v1/classify", request).document
+
+    def evaluate(self, names: Sequence[str], rows: Labeled, positive: str | None, keep: bool) -> Facts:
+        request = {
+            "models": list(names),
+            "readings": list(rows.readings),
+            "labels": list(rows.labels),
+            "devices": rows.devices,
+            "times": rows.times,
+            "source": rows.source,
+            "digest": rows.digest,
+            "notes": list(rows.notes),
+            "positive": positive,
+            "keep": keep,
+        }
+        headers = {"Content-Type": "application/json"}
+        body = json.dumps(request, allow_nan=False).encode()
+        return self._api.call("POST", "/v1/evaluations", data=body, headers=headers).document
 
     def card(self, name: str, html: bool) -> str:
         form = "html" if html else "markdown"

@@ -14,6 +14,7 @@ from zelador.settings import load_settings
 
 if TYPE_CHECKING:
     from command.models.local import Local
+    from operations.acts.evaluations import Labeled
     from registry.listing import Query
 
 Home = Annotated[
@@ -62,6 +63,9 @@ class Target(Protocol):
 
     def classify(self, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
         """Returns the `model` used (by default the selected one) and the `predictions`."""
+
+    def evaluate(self, names: Sequence[str], rows: Labeled, positive: str | None, keep: bool) -> Facts:
+        """Puts the models side by side on labeled rows; with `keep`, each model keeps its part."""
 
     def card(self, name: str, html: bool) -> str:
         """The model card, as HTML or Markdown."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import tempfile
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,15 +24,14 @@ from zelador.errors import InvalidInput, NotFound, ZeladorError
 from zelador.libgomp import restart_with_libgomp
 
 if TYPE_CHECKING:
-    from registry.legacy.files import Found
+    from registry.legacy.files import Found, Look
 
-GENERATED_NAME = re.compile(r"x\d+")  # of a column, if the model has no column names
 MAX_ARCHIVE = 1 << 30  # bytes
 NAMES_SHOWN = 6  # of a pickle's contents in the table; --json has all
 
 
 def import_(
-    path: Annotated[Path, typer.Argument(help="An exported file, a .pkl or .joblib file, or a folder of pickles.")],
+    path: Annotated[Path, typer.Argument(help="An exported file, a pickle of any ending, or a folder of pickles.")],
     trust: Annotated[
         bool, typer.Option("--trust", help="Load pickles, or LightGBM's own format, from someone you trust.")
     ] = False,
@@ -42,8 +41,20 @@ def import_(
     ] = None,
     name: Annotated[str | None, typer.Option(help="For one file: register it under this name.")] = None,
     features: Annotated[
-        str | None, typer.Option(help="The column names of pickled models, in order, such as lux,temperature.")
+        str | None,
+        typer.Option(help="The column names of pickled models, in the order of training, such as lux,temperature."),
     ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(help="The names of a pickled model's classes, in its order, such as normal,fault for 0 and 1."),
+    ] = None,
+    with_: Annotated[
+        list[Path] | None,
+        typer.Option("--with", help="For one pickle: its scaler or label encoder in another file. May be repeated."),
+    ] = None,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Import each pickle alone, whatever scalers and encoders lie beside it.")
+    ] = False,
     why: Why = "",
     home: Home = None,
     url: Url = None,
@@ -52,9 +63,11 @@ def import_(
 ) -> None:
     """Import models: a file made by `export`, or pickles, with or without a registry.json.
 
-    The calls that a pickle would make are shown without running it. A pickle is loaded only with --trust, and is then
-    stored as skops. The inspection helps you decide, but proves nothing. A pickle that it could not inspect completely
-    is loaded only with --trust-anyway FILE. Exit code 2 if a model was not imported.
+    The calls that a pickle would make are shown without running it. A pickle is loaded only with --trust, has to answer
+    rows, and is then stored as skops. A scaler, label encoder or list of column names in the same file, or in the same
+    folder, is joined to its model if it is certain how. The inspection helps you decide, but proves nothing. A pickle
+    that it could not inspect completely is loaded only with --trust-anyway FILE. Exit code 2 if a model was not
+    imported.
     """
     restart_with_libgomp()  # a model may be LightGBM's
     logging.basicConfig(level=logging.ERROR)  # hide the warnings of the libraries that a pickle loads
@@ -69,24 +82,40 @@ def import_(
                 say("trusted: a pipeline in the format of a library such as LightGBM is accepted")
             say(f"registered {facts['name']}; the selection did not change")
         return
-    from registry.legacy.files import look
+    from registry.legacy.files import look_at
 
-    found = look(path)
+    if with_ and alone:
+        raise InvalidInput("use either --with FILE or --alone")
+    looked = look_at(path, with_ or (), alone)
+    found = looked.found
     if not found:
-        raise InvalidInput(f"{path} has no .pkl, .pickle or .joblib file, and is not an exported model")
-    if name is not None and len(found) != 1:
-        raise InvalidInput(f"--name works with one file; {path} has {len(found)}")
+        raise InvalidInput(f"{path} has no pickle, and is not an exported model{_passed_over(looked.passed_over)}")
+    if len(found) != 1 and (option := "--name" if name is not None else "--with" if with_ else None):
+        raise InvalidInput(f"{option} works with one model; {path} has {len(found)}")
     named = {each.resolve() for each in trust_anyway or ()}
-    if unknown := named - {each.path.resolve() for each in found}:
+    if unknown := named - {each.path.resolve() for model in found for each in model.files}:
         raise InvalidInput(f"--trust-anyway: {min(unknown)} is not one of the files at {path}")
     if not trust and not named:
-        _show(found, as_json)
+        _show(looked, as_json)
         raise InvalidInput(
             "nothing was imported: a pickle can run any code. Use --trust if you trust the author of these files"
         )
-    columns = tuple(each.strip() for each in (features or "").split(",") if each.strip())
     trusted = found if trust else [each for each in found if each.path.resolve() in named]
-    _import_all(open_target(home, url, key, "make"), trusted, named, name, columns, why, as_json)
+    names = Names(name, _listed(features), _listed(classes))
+    _import_all(open_target(home, url, key, "make"), looked, trusted, trust, named, names, why, as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names that a person gave: of the model, its columns and its classes."""
+
+    model: str | None
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(each.strip() for each in (text or "").split(",") if each.strip())
 
 
 def export(
@@ -115,21 +144,37 @@ def export(
         say(f"wrote {name} to {file} ({len(data):,} bytes)")
 
 
-def _show(found: Sequence[Found], as_json: bool) -> None:
+def _show(looked: Look, as_json: bool) -> None:
     from registry.legacy.pickles.contents import A_HELP
 
     if as_json:
-        print_json([_described(each) for each in found])
+        print_json([_described(each) for each in looked.found])
         return
     rows = []
-    for each in found:
-        kinds = _few(each.contents.names)
-        unusual = _few(each.contents.unusual) if each.contents.unusual else "none"
-        trouble = each.trouble or each.contents.trouble or ""
-        rows.append((each.name, each.path.name, each.sha256[:16], kinds, unusual, trouble))
+    for model in looked.found:
+        for each in model.files:
+            kinds = _few(each.contents.names)
+            unusual = _few(each.contents.unusual) if each.contents.unusual else "none"
+            name = model.name if each is model else f"  with {each.path.name}"
+            trouble = each.trouble or each.contents.trouble or _near(each)
+            rows.append((name, each.path.name, each.sha256[:16], kinds, unusual, trouble))
     columns = ("name", "file", "SHA-256", "calls", "unusual calls", "problem")
     output().print(table(columns, rows, whole=("name",)))
+    if looked.passed_over:
+        say(_passed_over(looked.passed_over).removeprefix("; "))
     say_text(f"\n{A_HELP}")
+
+
+def _near(found: Found) -> str:
+    return f"beside it: {', '.join(each.name for each in found.neighbors)}" if found.neighbors else ""
+
+
+def _passed_over(files: Mapping[str, str]) -> str:
+    """What a folder also has, for people; other models first."""
+    told = sorted(files.items(), key=lambda item: (item[1] == "not a pickle", item[0]))
+    shown = [f"{file} ({why})" for file, why in told[:NAMES_SHOWN]]
+    more = f" and {len(told) - NAMES_SHOWN} more" if len(told) > NAMES_SHOWN else ""
+    return f"; not imported: {', '.join(shown)}{more}" if shown else ""
 
 
 def _few(names: Sequence[str]) -> str:
@@ -147,16 +192,18 @@ def _described(found: Found) -> Facts:
         "unusual": list(found.contents.unusual),
         "metadata": found.metadata,
         "saved_at": found.saved_at,
-        "trouble": found.trouble or found.contents.trouble,
+        "trouble": found.trouble or found.contents.trouble or _near(found) or None,
+        "with": [_described(each) for each in found.beside],
     }
 
 
 def _import_all(
     target: Target,
-    found: Sequence[Found],
+    looked: Look,
+    trusted: Sequence[Found],
+    trust: bool,
     anyway: Collection[Path],
-    name: str | None,
-    features: Sequence[str],
+    names: Names,
     why: str,
     as_json: bool,
 ) -> None:
@@ -165,23 +212,28 @@ def _import_all(
 
     imported: list[Facts] = []
     left: dict[str, str] = {}
-    for each in found:
-        model_name = name or each.name
+    for each in trusted:
+        model_name = names.model or each.name
         try:
-            archive = converted(each, trust=True, anyway=each.path.resolve() in anyway, name=name, features=features)
+            archive = converted(
+                each, trust=trust, anyway=anyway, name=model_name, features=names.features, classes=names.classes
+            )
             imported.append(target.add(archive, model_name, why or f"from {each.path.name}", trust=True))
         except ZeladorError as error:
             left[model_name] = " ".join(str(error).split())
-    names = [facts["name"] for facts in imported]
+    registered = [facts["name"] for facts in imported]
+    notes = {facts["name"]: list((facts.get("imported") or {}).get("notes") or ()) for facts in imported}
     if as_json:
-        print_json({"imported": names, "left": left})
-    elif imported:
-        say(f"registered {', '.join(names)}; the selection did not change")
-        if unnamed := [facts["name"] for facts in imported if all(map(GENERATED_NAME.fullmatch, facts["features"]))]:
-            say(
-                f"{', '.join(unnamed)}: the model has no column names, so workers cannot use it; "
-                "delete it, and import it with --features lux,temperature,…"
-            )
+        passed = dict(looked.passed_over)
+        print_json({"imported": registered, "left": left, "notes": notes, "passed_over": passed})
+    else:
+        if imported:
+            say(f"registered {', '.join(registered)}; the selection did not change")
+        for registered_name, told in notes.items():
+            for note in told:
+                say(f"{registered_name}: {note}")
+        if looked.passed_over:
+            say(_passed_over(looked.passed_over).removeprefix("; "))
     if left:
         raise InvalidInput(
             "not imported: " + "; ".join(f"{model_name}: {reason}" for model_name, reason in left.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -13,8 +13,12 @@ from command.process import prepare
 from command.terminal import Terminal, print_json, say
 from command.up.home import Home, write_private
 from command.up.ports import PORT_HELP
+from zelador.errors import NotFound
 from zelador.printable import clean
 from zelador.settings import redact
+
+if TYPE_CHECKING:
+    from command.up.up import Up
 
 
 def up(
@@ -39,9 +43,9 @@ def up(
         if as_json:
             ordered = {key: described[key] for key in ("mqtt", "mqtt3", "broker", "redis", "api")}
             rest = {key: value for key, value in described.items() if key not in ordered}
-            print_json({**ordered, "admin_key": admin_key, **rest})
+            print_json({**ordered, "console": _console_link(running), "admin_key": admin_key, **rest})
         else:
-            show(described, admin_key, running.broker.promise, running.home)
+            show(described, admin_key, running.broker.promise, running.home, _console_link(running))
         is_unseen = False
         running.run()
     finally:
@@ -51,7 +55,17 @@ def up(
         running.stop()
 
 
-def show(described: dict[str, object], admin_key: str | None, promise: str, home: Home) -> None:
+def _console_link(running: Up) -> str | None:
+    """A link that signs in to the console; None if every admin key was revoked."""
+    try:
+        return running.console_link()
+    except NotFound:
+        return None
+
+
+def show(
+    described: dict[str, object], admin_key: str | None, promise: str, home: Home, link: str | None = None
+) -> None:
     """Prints the addresses. Keys and passwords are shown only on a terminal, so that no log contains them."""
     console = Terminal(error=True)
     redis = redact(str(described["redis"]))
@@ -72,4 +86,7 @@ def show(described: dict[str, object], admin_key: str | None, promise: str, home
     elif admin_key:
         write_private(home.admin_key, f"{admin_key}\n")
         say(f"  admin key in {home.admin_key} (0600): store the key elsewhere, then delete the file", error=True)
+    if link and console.is_terminal:
+        about = "signs you in: once, for 60 s; `zelador console` makes another"
+        console.print(f"\n  console   {link}   ({about})", soft_wrap=True)
     console.print("\n  Ctrl-C stops it without losing readings.\n")

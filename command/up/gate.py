@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import threading
 from collections.abc import Container
 from typing import Any
 
 from command.up.connect_packet import MQTT_5, Connect, read_connect
 from command.up.device_stream import DeviceStream, Refused, check_topic
-from command.up.ports import HOST
+from command.up.ports import HOST, bound
 from zelador.log_limit import LogLimit
 
 log = logging.getLogger(__name__)
@@ -162,7 +163,11 @@ class Gate:
     def __init__(
         self, port: int, v5_port: int, v4_port: int, reserved: Container[str] = (), fragile: bool = False
     ) -> None:
-        """`reserved` contains the client ids that devices may not use. `fragile`: the broker is rumqttd."""
+        """Holds the port from now on; `open` listens. Raises OSError if it is in use.
+
+        `reserved` contains the client ids that devices may not use. `fragile`: the broker is rumqttd.
+        """
+        self._socket = bound(port)
         self.reserved, self.fragile = reserved, fragile
         self._log_limit = LogLimit(LOG_S, LOG_LINES)
         self.port, self.v5_port, self.v4_port = port, v5_port, v4_port
@@ -174,7 +179,7 @@ class Gate:
         self._server: asyncio.Server | None = None
 
     def open(self) -> None:
-        """Starts listening. Raises OSError if the port is in use."""
+        """Starts listening. Raises OSError if another program was faster, which is possible after a recent restart."""
         self._thread.start()
         self._call(self._listen())
 
@@ -199,24 +204,29 @@ class Gate:
 
     def hold(self) -> None:
         """Stops reading from devices. What the broker sends to them is still delivered."""
-        self._call(self._hold())
+        if self._thread.is_alive():
+            self._call(self._hold())
 
     def flush(self, within_s: float) -> None:
         """Waits until everything that the broker sent has been written to the devices."""
-        self._call(self._flush(within_s))
+        if self._thread.is_alive():
+            self._call(self._flush(within_s))
 
     def close(self) -> None:
         if self._thread.is_alive():
             self._call(self._close())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout=5.0)
+        self._socket.close()
         self._loop.close()
 
     def _call(self, coroutine: Any) -> None:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=5.0)
 
     async def _listen(self) -> None:
-        self._server = await self._loop.create_server(lambda: _Device(self), HOST, self.port, backlog=1024)
+        # Connections inherit it: without it, those in TIME_WAIT would keep the next process from this port.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._server = await self._loop.create_server(lambda: _Device(self), sock=self._socket, backlog=1024)
 
     async def _hold(self) -> None:
         self.holding = True

@@ -158,6 +158,7 @@ def home_settings(settings: Settings, folder: Path, ports: Mapping[str, int], re
         "api": {"host": HOST, "port": ports["api"], "keys_file": str(folder / "keys.json"), "audit_file": None},
         "ingest": {"drain_s": DRAIN_S},
         "inference": {"quiet_s": 0.0 if remembers else QUIET_S},
+        "metrics": {"port": None},  # two workers cannot share it; the API serves /metrics
     }
     if not remembers:
         overrides["mqtt"]["system_topics"] = False  # iotcore disconnects a client that subscribes to $SYS

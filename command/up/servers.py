@@ -6,12 +6,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from command.up.ports import HOST
 from zelador.errors import Unavailable
+from zelador.python import python_module
 
 MAX_PAYLOAD = 16 * 1_048_576  # rumqttd disconnects a publisher above its limit, which then resends without end
 
@@ -94,7 +94,7 @@ def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto") 
         raise Unavailable("no mosquitto 2 or newer on the PATH; install it, or unset ZELADOR_EMBEDDED__BROKER")
     config = folder / "broker.toml"
     config.write_text(_broker_config(v5_port, v4_port), encoding="utf-8")
-    command = (sys.executable, "-m", "command.up.broker", str(config))
+    command = tuple(python_module("command.up.broker", str(config)))
     promise = "keeps messages in memory only: a kill loses those that the ingester has not yet taken"
     return Server("iotcore", "from the wheel", command, promise, remembers=False)
 

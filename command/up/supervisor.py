@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from zelador.clock import now_ms
 from zelador.retry import backoff
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ class Supervisor:
             process_group=0,  # Ctrl-C reaches only this process, which stops the programs in order
         )
         program.started_at = time.monotonic()
-        program.begun_at = time.time_ns() // 1_000_000
+        program.begun_at = now_ms()
 
 
 def _inherited() -> dict[str, str]:

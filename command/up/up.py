@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 import time
 import urllib.error
@@ -19,23 +18,29 @@ import redis
 from command.up.client_ids import ReservedIds
 from command.up.gate import Gate
 from command.up.home import DRAIN_S, Home, home_settings
-from command.up.ports import HOST, choose
+from command.up.ports import HOST, choose, unusable
 from command.up.probe import BrokerProbe
 from command.up.servers import broker_server, redis_server
 from command.up.supervisor import Supervisor
+from operations.sign_in_links import make_link
 from zelador import heartbeat
 from zelador.buffer import connect_redis
 from zelador.buffer.budget import maxmemory
 from zelador.errors import Unavailable
 from zelador.ledger import LedgerReader
 from zelador.libgomp import libgomp_environment
+from zelador.python import python_module
 from zelador.settings import Settings, environment
 
 log = logging.getLogger(__name__)
 
 READY_S = 60.0  # the time limit for everything to answer at the start
 POLL_S = 0.1  # between two checks by the supervisor
-SERVERS_S = 30.0  # the time limit to stop the broker and Redis: a killed broker loses what it has not written
+INGEST_S = DRAIN_S + 2.0  # time limits at a stop, each for the processes that it names
+SERVICES_S = 6.0
+SERVERS_S = 30.0  # the broker and Redis: a killed broker loses what it has not written
+FLUSH_S = 1.0  # for what the broker has sent to devices
+STOP_S = INGEST_S + DRAIN_S + FLUSH_S + SERVICES_S + SERVERS_S  # the longest orderly stop
 SERVICES = {"ingest": "ingest", "inference": "infer", "trainer": "trainer", "api": "api"}
 
 
@@ -50,42 +55,14 @@ class Up:
         ports: Mapping[str, int | None] | None = None,
         output: IO[bytes] | None = None,
     ) -> None:
-        """Takes the home's lock and chooses the ports. Raises Conflict or Unavailable."""
+        """Takes the home's lock, chooses the ports, and holds the devices' port. Raises Conflict or Unavailable."""
         self.home = Home(home)
         self._stop = stop
-        remembered = self.home.read("home.json")
-        requested = dict(ports or {})
-        if settings.api.port != type(settings.api)().port:
-            requested.setdefault("api", settings.api.port)
         try:
-            self.ports = choose(("mqtt", "redis", "api", "broker5", "broker4"), requested, remembered)
-        except Unavailable:
+            self._prepare(settings, dict(ports or {}))
+        except BaseException:
             self.home.release()
             raise
-        self.home.write("home.json", {**remembered, **self.ports})
-        try:
-            self.broker = broker_server(
-                self.home.path, self.ports["broker5"], self.ports["broker4"], settings.embedded.broker
-            )
-            self.redis = redis_server(
-                self.home.redis,
-                self.ports["redis"],
-                settings.embedded.redis,
-                settings.redis.durability,
-                maxmemory(settings),
-                self.home.redis_config(),
-            )
-        except Unavailable:
-            self.home.release()
-            raise
-        self.settings = home_settings(settings, self.home.path, self.ports, self.broker.remembers)
-        self._gate = Gate(
-            self.ports["mqtt"],
-            self.ports["broker5"],
-            self.ports["broker4"],
-            reserved=ReservedIds(self.settings),
-            fragile=self.broker.name == "iotcore",
-        )
         self._supervisor = Supervisor(output, self._write_pids)
         self._broker_begun: int | None = None
         self._is_open = self._admitting = False
@@ -111,6 +88,10 @@ class Up:
             "home": str(self.home.path),
             "pids": dict(self._supervisor.pids()),
         }
+
+    def console_link(self) -> str:
+        """A link that signs in to the console, once within a minute, on this machine. Raises NotFound, Unavailable."""
+        return f"{self.api_url}{make_link(self.home.keys)}"
 
     def start(self) -> None:
         """Starts everything, and returns when all of it answers. If it raises Unavailable, nothing is left running."""
@@ -156,9 +137,9 @@ class Up:
             self._gate.hold()
         except (RuntimeError, TimeoutError, OSError) as error:
             log.warning("the gate did not answer: %s", error)
-        self._supervisor.stop(["ingest"], DRAIN_S + 2.0)
+        self._supervisor.stop(["ingest"], INGEST_S)
         self._let_drain()
-        self._supervisor.stop(["inference", "trainer", "api"], 6.0)
+        self._supervisor.stop(["inference", "trainer", "api"], SERVICES_S)
         self._supervisor.stop(["broker", "redis"], SERVERS_S)
         self._gate.close()
         self.home.forget("up.json")
@@ -166,13 +147,45 @@ class Up:
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
+    def _prepare(self, settings: Settings, requested: dict[str, int | None]) -> None:
+        remembered, options = self.home.read("home.json"), dict[str, str]()
+        if requested.get("api") is None and "port" in settings.api.model_fields_set and settings.api.port:
+            requested["api"], options["api"] = settings.api.port, "ZELADOR_API__PORT"
+        self.ports = choose(("mqtt", "redis", "api", "broker5", "broker4"), requested, remembered, options)
+        self.home.write("home.json", {**remembered, **self.ports})
+        self.broker = broker_server(
+            self.home.path, self.ports["broker5"], self.ports["broker4"], settings.embedded.broker
+        )
+        self.redis = redis_server(
+            self.home.redis,
+            self.ports["redis"],
+            settings.embedded.redis,
+            settings.redis.durability,
+            maxmemory(settings),
+            self.home.redis_config(),
+        )
+        self.settings = home_settings(settings, self.home.path, self.ports, self.broker.remembers)
+        try:
+            self._gate = Gate(
+                self.ports["mqtt"],
+                self.ports["broker5"],
+                self.ports["broker4"],
+                reserved=ReservedIds(self.settings),
+                fragile=self.broker.name == "iotcore",
+            )
+        except OSError as error:
+            raise unusable("mqtt", self.ports["mqtt"], error) from None
+
     def _add(self, names: Iterable[str], variables: Mapping[str, str]) -> None:
         for name in names:
-            self._supervisor.add(name, (sys.executable, "-m", "zelador", SERVICES[name]), variables)
+            self._supervisor.add(name, python_module("zelador", SERVICES[name]), variables)
 
     def _open_gate(self) -> None:
         self._await("the ingester's subscription", self._ingester_listens)
-        self._gate.open()
+        try:
+            self._gate.open()
+        except OSError as error:
+            raise unusable("mqtt", self.ports["mqtt"], error) from None
         self._gate.admit(True)
         self._is_open = self._admitting = True
 
@@ -218,7 +231,7 @@ class Up:
                 previous, waiting = waiting, ledger.read().waiting
                 if waiting == previous:  # no model, or no worker
                     break
-            self._gate.flush(1.0)
+            self._gate.flush(FLUSH_S)
         except (redis.RedisError, OSError) as error:
             log.warning("cannot read the ledger: %s", error)
         finally:

@@ -20,7 +20,7 @@ case "$name" in
         exit 2
         ;;
     zelador | device)
-        echo "$name is a user of its own (.env); name the device otherwise" >&2
+        echo "$name is a reserved user (.env); choose another device name" >&2
         exit 2
         ;;
 esac

@@ -42,6 +42,9 @@ def page() -> str:
         )
     )
     lines.append(row("ZELADOR_FIELDS", "{}", "The field map, as JSON: [contracts](../contracts.md#the-field-map)."))
+    for name in ("plant", "time_zone"):
+        field = Settings.model_fields[name]
+        lines.append(row(f"ZELADOR_{name}".upper(), field.default, field.description or ""))
     for section, field in Settings.model_fields.items():
         kind = field.annotation
         if not (inspect.isclass(kind) and issubclass(kind, Section)):

@@ -78,10 +78,10 @@ def opened(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
     """
     saved, files = read(data, most_bytes)
     if saved.format != manifest.FORMAT:
-        raise ArchiveRefused(f"its format is {saved.format}; this version knows {manifest.FORMAT}")
+        raise ArchiveRefused(f"its format is {saved.format}; this version supports {manifest.FORMAT}")
     files.pop(SIGNED, None)  # its signature was checked earlier, or is not needed
     if set(files) != set(saved.files) or (PIPELINE not in files and ONNX not in files):
-        raise ArchiveRefused(f"its files are not those of its manifest, or {PIPELINE} is not among them")
+        raise ArchiveRefused(f"its files do not match its manifest, or {PIPELINE} is not among them")
     for path, content in files.items():
         try:
             manifest.check_file(saved.name, path, content, saved.files)
@@ -129,7 +129,7 @@ def without_native(saved: Manifest, files: dict[str, bytes], native: bool) -> li
 def _read(packed: zipfile.ZipFile, most_bytes: int) -> tuple[bytes, dict[str, bytes]]:
     infos = packed.infolist()
     if manifest.FILE not in [info.filename for info in infos]:
-        raise ArchiveRefused("it holds no manifest.json")
+        raise ArchiveRefused("it contains no manifest.json")
     files: dict[str, bytes] = {}
     left = most_bytes
     for info in infos:
@@ -160,17 +160,16 @@ def _known(path: str) -> bool:
 
 def check(saved: Manifest, files: Mapping[str, bytes]) -> None:
     """Loads the model and compares its golden rows. Call it in the cage. Raises ArchiveRefused."""
-    if (saved.served_by == "onnx") != (ONNX in files) or (saved.classes and golden.FILE not in files):
+    if (saved.served_by == "onnx") != (ONNX in files) or golden.FILE not in files:
         raise ArchiveRefused(f"{golden.FILE} is missing, or {ONNX} does not match how the model is served")
     features = [feature.name for feature in saved.features]
     if not features or len(set(features)) != len(features) or len(set(saved.classes)) != len(saved.classes):
-        raise ArchiveRefused("its features and its classes must have different names")
+        raise ArchiveRefused("its features must have distinct names, and so must its classes")
     try:
         checked_tags(saved.metadata.get("tags") or [])
         if PIPELINE in files:
             load_pipeline(saved.name, files[PIPELINE])
-        if saved.classes:
-            open_classifier(saved, "", files, from_elsewhere=True)
+        open_classifier(saved, "", files)
     except (ModelRefused, InvalidInput, TypeError) as error:
         raise ArchiveRefused(str(error).partition("; restore it")[0]) from None
     except MemoryError:

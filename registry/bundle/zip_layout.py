@@ -37,14 +37,14 @@ class _Member:
 def check_layout(data: bytes, most_members: int) -> None:
     """Raises OddLayout unless the file consists only of adjacent members and then the directory."""
     if len(data) < END.size or data[-END.size :][:4] != b"PK\x05\x06":
-        raise OddLayout("it does not end like a zip, or has a comment or other bytes after its end")
+        raise OddLayout("it does not end like a ZIP file, or has a comment or other bytes after its end")
     _, disk, first_disk, here, count, size, offset, comment = END.unpack(data[-END.size :])
     if disk or first_disk or here != count or comment:
-        raise OddLayout("it is in several parts")
+        raise OddLayout("it is split into several parts")
     if not 0 < count <= most_members:
         raise OddLayout(f"it holds {count} files; a model has at most {most_members}")
     if offset + size != len(data) - END.size:
-        raise OddLayout("its directory is not where it says")
+        raise OddLayout("its directory is not at its stated position")
     members = _members(data, offset, count)
     seen: set[str] = set()
     for member in members:
@@ -75,7 +75,7 @@ def _members(data: bytes, at: int, count: int) -> list[_Member]:
         if flags & ~FLAGS:
             raise OddLayout("it is encrypted, or uses a feature that no exported model has")
         if method not in (STORED, DEFLATED):
-            raise OddLayout(f"it is packed by the method {method}; stored and deflate are taken")
+            raise OddLayout(f"it uses the compression method {method}; only stored and deflate are accepted")
         if 0xFFFFFFFF in (packed, unpacked, offset):
             raise OddLayout("it has sizes of 64 bits")
         _check_extra(data[start + name : start + name + extra])
@@ -99,9 +99,9 @@ def _name(member: _Member) -> str:
     try:
         name = member.name.decode("utf-8" if member.flags & UTF_8 else "ascii")
     except UnicodeDecodeError:
-        raise OddLayout("it holds a name that is neither ASCII nor UTF-8") from None
+        raise OddLayout("it contains a name that is neither ASCII nor UTF-8") from None
     if not name.isprintable() or "\\" in name:
-        raise OddLayout(f"it holds the name {name[:80]!r}")
+        raise OddLayout(f"it contains the invalid name {name[:80]!r}")
     return name
 
 

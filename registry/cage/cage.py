@@ -63,7 +63,7 @@ class Cage:
     def __init__(self, limits: Limits = DEFAULT) -> None:
         """Starts the child. Its imports take seconds; `ready` waits for them. Raises Unavailable."""
         self._limits = limits
-        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by _tidy
+        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by _tidy
         self._folder = Path(tempfile.mkdtemp(prefix="zelador-cage-"))
         self._ready: Ready | None = None
         self._received = bytearray()
@@ -84,7 +84,7 @@ class Cage:
         for file in (self._requests, self._replies, self._status):
             os.set_blocking(file, False)
         try:
-            TEMPLATE.fork(settings, (requests, replies, self._said.fileno(), status))
+            TEMPLATE.fork(settings, (requests, replies, self._output.fileno(), status))
         except Unavailable:
             self._tidy()
             raise
@@ -207,16 +207,16 @@ class Cage:
         code = self._exit_code(GRACE_S)
         if code is None:
             return "the process that loaded it stopped answering"
-        said = self._last_words()
-        if said:
-            log.info("output of the process that checks models: %s", said)
+        output = self._last_words()
+        if output:
+            log.info("output of the process that checks models: %s", output)
         if code == -signal.SIGXCPU:
             return f"it used more than {self._limits.cpu_s} s of processor time"
         if code == -signal.SIGKILL:
             return "the process that loads it was killed by the system: it takes too much memory or processor time"
         if code < 0:
             return f"it crashes the process that loads it ({signal.Signals(-code).name})"
-        last = said.splitlines()[-1][:300] if said else f"exit code {code}"
+        last = output.splitlines()[-1][:300] if output else f"exit code {code}"
         return f"it ends the process that loads it ({last})"
 
     def _exit_code(self, wait_s: float) -> int | None:
@@ -241,9 +241,9 @@ class Cage:
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError, ValueError):
-            self._said.seek(0, os.SEEK_END)
-            self._said.seek(max(0, self._said.tell() - MAX_OUTPUT))
-            text = self._said.read(MAX_OUTPUT).decode(errors="replace")
+            self._output.seek(0, os.SEEK_END)
+            self._output.seek(max(0, self._output.tell() - MAX_OUTPUT))
+            text = self._output.read(MAX_OUTPUT).decode(errors="replace")
             return "".join(each if each.isprintable() or each == "\n" else "?" for each in text).strip()
         return ""
 
@@ -251,7 +251,7 @@ class Cage:
         self._closed = True
         for file in (self._requests, self._replies, self._status):
             os.close(file)
-        self._said.close()
+        self._output.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

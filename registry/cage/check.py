@@ -57,15 +57,25 @@ def check_model(
 
 
 def convert_pickle(
-    data: bytes, name: str, metadata: Mapping[str, Any], features: Sequence[str], limits: Limits = TRUSTED
+    files: Mapping[str, bytes],
+    name: str,
+    metadata: Mapping[str, Any],
+    features: Sequence[str],
+    classes: Sequence[str] = (),
+    optional: bool = False,
+    limits: Limits = TRUSTED,
 ) -> bytes:
-    """Loads a pickle in the cage, and returns its model as an exported file, which must be checked like any other.
+    """Loads pickles in the cage, and returns the model that they make as an exported file.
+
+    The result must be checked like any other. `files` are by name; `features` and `classes` are given by a person;
+    `optional`: a scaler or an encoder that does not fit the model belongs to another one.
 
     Raises InvalidInput, TypeRefused, Unavailable.
     """
+    request = Convert(dict(files), name, json.dumps(metadata).encode(), list(features), list(classes), optional)
     with Cage(limits) as cage:
         try:
-            reply = cage.ask(Convert(data, name, json.dumps(metadata).encode(), list(features)), None, MAX_CONVERTED)
+            reply = cage.ask(request, None, MAX_CONVERTED)
         except CageDied as died:
             raise InvalidInput(f"{name} cannot be loaded: {died}") from None
     match reply:

@@ -148,7 +148,7 @@ class _Work:
     def _convert(self, request: Convert) -> Reply:
         from registry.cage.convert import convert
 
-        confine.limit_memory(max(self._memory, 4 * len(request.data)))
+        confine.limit_memory(max(self._memory, 4 * sum(map(len, request.files.values()))))
         return convert(request)
 
 
@@ -156,7 +156,7 @@ def _text(error: Exception) -> str:
     from registry.errors import ArchiveRefused, ModelRefused
     from zelador.errors import ZeladorError
 
-    said = " ".join(str(error).split())
+    text = " ".join(str(error).split())
     if not isinstance(error, ArchiveRefused | ModelRefused | ZeladorError):
-        said = f"{type(error).__name__}: {said}"
-    return "".join(each if each.isprintable() else "?" for each in said)[:MAX_REASON]
+        text = f"{type(error).__name__}: {text}"
+    return "".join(each if each.isprintable() else "?" for each in text)[:MAX_REASON]

@@ -1,4 +1,4 @@
-"""Converts a trusted pickle into an exported model. Pickles are loaded only here, in the cage's child.
+"""Converts trusted pickles into an exported model. Pickles are loaded only here, in the cage's child.
 
 Loading a pickle runs any code that its author put in, so another process checks the result.
 """
@@ -8,42 +8,75 @@ from __future__ import annotations
 import io
 import json
 import warnings
+from dataclasses import replace
 from typing import Any
 
+from registry.adopt.adopt import adopt
 from registry.bundle import bundle
 from registry.cage.wire import Convert, Converted
-from registry.functions import upload_of
-from registry.log.commit import now
+from registry.errors import TypeRefused
 from registry.model.artefact import manifest_of, pack
+from zelador.clock import now_iso
 from zelador.errors import InvalidInput
 
 
 def convert(request: Convert) -> Converted:
-    """The pickle as an archive. Raises InvalidInput; TypeRefused for types that cannot be saved."""
-    model, warned = _load(request.data, request.name)
-    if isinstance(model, list | tuple) and model and hasattr(model[0], "predict"):
-        model = model[0]  # PyCaret 2 saved its pipeline in a list
+    """The model in the pickles as an archive. Raises InvalidInput; TypeRefused for what cannot be registered."""
+    warned: list[warnings.WarningMessage] = []
+    alone = len(request.files) == 1
+    given = {"" if alone else file: _load(data, file, warned) for file, data in request.files.items()}
     metadata: dict[str, Any] = json.loads(request.metadata)
-    metadata["imported"] = {**metadata.get("imported", {}), "warnings": warned}
-    if request.features:
-        metadata["features"] = request.features
-    upload = upload_of(model, metadata)
-    files = pack(upload, request.name)
-    return Converted(bundle.pack(manifest_of(upload, request.name, files, now()), files))
+    saved_with = sorted({str(version) for each in warned if (version := _version(each.message)) is not None})
+    told = metadata.pop("features", None)  # an old registry.json may name them
+    named = [str(name) for name in told] if isinstance(told, list) else []
+    features, classes = request.features or named, request.classes
+    try:
+        adopted = adopt(
+            given, metadata, features=features, classes=classes, named_columns=True, optional=request.optional
+        )
+        files = pack(adopted.upload, request.name)
+    except TypeRefused as error:
+        if not saved_with:
+            raise
+        raise TypeRefused(f"{error}. {_older(saved_with)}: train it again with this version") from None
+    notes = list(adopted.notes)
+    if saved_with:
+        notes.append(f"{_older(saved_with)}; compare its answers with those that you know")
+    said = sorted({str(each.message)[:300] for each in warned})[:5]
+    imported = {**metadata.get("imported", {}), "warnings": said, "notes": notes}
+    upload = replace(adopted.upload, metadata={**adopted.upload.metadata, "imported": imported})
+    return Converted(bundle.pack(manifest_of(upload, request.name, files, now_iso()), files))
 
 
-def _load(data: bytes, name: str) -> tuple[Any, list[str]]:
-    """Loads the pickle; returns the model and the warnings of the libraries (mostly about versions)."""
+def _load(data: bytes, name: str, warned: list[warnings.WarningMessage]) -> Any:
+    """Loads a pickle; adds the warnings of the libraries (mostly about versions) to `warned`."""
     import joblib
 
-    with warnings.catch_warnings(record=True) as warned:
+    with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         try:
-            return joblib.load(io.BytesIO(data)), sorted({str(warning.message)[:300] for warning in warned})[:5]
+            loaded = joblib.load(io.BytesIO(data))
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - a pickle can raise anything
+            warned += found
+            versions = sorted({version for each in found if (version := _version(each.message)) is not None})
+            older = f" {_older(versions)}." if versions else ""
             raise InvalidInput(
-                f"{name} cannot be loaded ({type(error).__name__}: {str(error)[:300]}); it needs the packages "
-                "that it was saved with, for PyCaret's the trainer's"
+                f"{name} cannot be loaded ({type(error).__name__}: {str(error)[:300]}).{older} A pickle needs the "
+                "packages that it was saved with, in versions that still read it; for PyCaret's the trainer's"
             ) from None
+    warned += found
+    return loaded
+
+
+def _version(message: Warning | str) -> str | None:
+    """The version of scikit-learn that saved the pickle, if the warning tells it."""
+    found = getattr(message, "original_sklearn_version", None)
+    return None if found is None else str(found)[:40]
+
+
+def _older(versions: list[str]) -> str:
+    import sklearn
+
+    return f"It was saved by scikit-learn {', '.join(versions)}, and this is {sklearn.__version__}"

@@ -39,12 +39,14 @@ class Ask(msgspec.Struct, tag=True):
 
 
 class Convert(msgspec.Struct, tag=True):
-    """Request to load a trusted pickle and save it as an exported model."""
+    """Request to load trusted pickles, by file name, and save the model that they make as an exported model."""
 
-    data: bytes
+    files: dict[str, bytes]
     name: str
     metadata: bytes  # JSON
     features: list[str]
+    classes: list[str]
+    optional: bool = False  # files without a model may belong to another one
 
 
 class Ready(msgspec.Struct, tag=True):

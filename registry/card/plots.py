@@ -75,7 +75,7 @@ def _calibration(calibration: Mapping[str, Any]) -> Iterator[Plot]:
 
 
 def _threshold(threshold: Mapping[str, Any]) -> Iterator[Plot]:
-    if len(threshold) != 1:  # of more than two classes nobody sets a threshold
+    if len(threshold) != 1:  # a threshold needs two classes
         return
     ((label, table),) = threshold.items()
     at = [value for each in listed(mapping(table).get("threshold")) if (value := number(each)) is not None]

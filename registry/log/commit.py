@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
 from typing import Any
 
 from registry.errors import ChangedMeanwhile, OutcomeUnknown
@@ -18,6 +17,7 @@ from registry.log.fold import fold
 from registry.log.follow import Follower
 from registry.log.state import State
 from registry.store import Uncertain
+from zelador.clock import now_iso
 from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
 from zelador.retry import backoff
 
@@ -72,7 +72,7 @@ class Log(Follower):
                 ops = tuple(decide(state))
                 if not ops:
                     return None
-                entry = log_entry.Entry(state.seq + 1, state.head, identity, now(), by, why, ops)
+                entry = log_entry.Entry(state.seq + 1, state.head, identity, now_iso(), by, why, ops)
                 data = self._keyring.seal("entry", log_entry.encode(entry))
                 # Fold the decoded entry, as other readers will: JSON turns tuples into lists and keys into strings.
                 return entry, data, fold(state, log_entry.decode(data, entry.seq, state.head), log_entry.digest(data))
@@ -109,8 +109,3 @@ class Log(Follower):
                 break
             self._wait(backoff(attempt, first=FIRST_S, cap=CAP_S))
         raise OutcomeUnknown(f"{unknown} before you try again: the slot could be neither written nor read")
-
-
-def now() -> str:
-    """The current time as ISO 8601 in UTC with milliseconds, so that text order is time order."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from registry.errors import ModelRefused
+from registry.errors import ModelRefused, TypeRefused
 from registry.model import golden
 from registry.model.classifier import Applied, Classifier, Engine, OnnxEngine, PipelineEngine, Rows
 from registry.model.integrity import dump_pipeline, load_pipeline
@@ -43,8 +43,13 @@ class Upload:
 
 
 def pack(upload: Upload, name: str = "model") -> dict[str, bytes]:
-    """The payload's files by path. Raises TypeRefused for a type that could not be loaded again, and ModelRefused
-    for an ONNX file that would be refused at load."""
+    """The payload's files by path.
+
+    Raises TypeRefused for a type that could not be loaded again and for a model that does not answer, ModelRefused for
+    an ONNX file that would be refused at load.
+    """
+    if not upload.classes:
+        raise TypeRefused(f"{name}: it has no classes, so it cannot classify readings")
     files = {PIPELINE: dump_pipeline(upload.pipeline)}
     if upload.onnx is not None:
         files[ONNX] = upload.onnx
@@ -60,18 +65,12 @@ def pack(upload: Upload, name: str = "model") -> dict[str, bytes]:
         engine = PipelineEngine(upload.pipeline, upload.classes, threshold)
     names = tuple(feature.name for feature in upload.features)
     classifier = Classifier(name, "", names, upload.classes, upload.served_by, engine)
-    if upload.classes:
-        files[golden.FILE] = _golden(classifier, upload.probe)
-    return files
-
-
-def _golden(classifier: Classifier, probe: Rows | None) -> bytes:
-    if probe is not None and len(probe):
-        return golden.make(classifier, probe)
+    probe = upload.probe if upload.probe is not None and len(upload.probe) else golden.drawn(len(names))
     try:
-        return golden.make(classifier, golden.drawn(len(classifier.features)))
-    except Exception:  # noqa: BLE001 - whatever it raises, these rows say nothing of readings it was made for
-        return golden.NONE
+        files[golden.FILE] = golden.make(classifier, probe)
+    except ModelRefused as error:
+        raise TypeRefused(str(error)) from None
+    return files
 
 
 def manifest_of(upload: Upload, name: str, files: Mapping[str, bytes], saved_at: str) -> Manifest:
@@ -93,16 +92,13 @@ def manifest_of(upload: Upload, name: str, files: Mapping[str, bytes], saved_at:
     )
 
 
-def open_classifier(
-    manifest: Manifest, digest: str, files: Mapping[str, bytes], from_elsewhere: bool = False
-) -> Classifier:
-    """A classifier from files whose digests were checked. A model from elsewhere must have golden rows.
-
-    Raises ModelRefused.
-    """
+def open_classifier(manifest: Manifest, digest: str, files: Mapping[str, bytes]) -> Classifier:
+    """A classifier from files whose digests were checked, which reproduced its golden rows. Raises ModelRefused."""
     engine: Engine
     if not manifest.classes:
         raise ModelRefused(f"{manifest.name}: it has no classes, so it cannot classify readings")
+    if golden.FILE not in files:
+        raise ModelRefused(f"{manifest.name}: it has no {golden.FILE}, so it is unknown whether it answers")
     has_probabilities = bool(manifest.metadata.get("has_probabilities", True))
     threshold = applied(manifest.name, manifest.threshold, manifest.classes, has_probabilities)
     if manifest.served_by == "onnx":
@@ -111,7 +107,7 @@ def open_classifier(
         engine = PipelineEngine(load_pipeline(manifest.name, files[PIPELINE]), manifest.classes, threshold)
     names = tuple(feature.name for feature in manifest.features)
     classifier = Classifier(manifest.name, digest, names, manifest.classes, manifest.served_by, engine)
-    golden.check(classifier, files[golden.FILE], required=from_elsewhere)
+    golden.check(classifier, files[golden.FILE])
     return classifier
 
 

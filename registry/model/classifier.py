@@ -129,7 +129,10 @@ class PipelineEngine:
         self._threshold = threshold
         self._names = getattr(estimator, "feature_names_in_", None)
         self._has_probabilities = hasattr(estimator, "predict_proba")
-        self._index = {label: index for index, label in enumerate(classes)}
+        own = classes_of(estimator)
+        # A model that was fitted on codes answers with them; its classes have the names of the codes, in its order.
+        known = own if len(own) == len(classes) and set(own) != set(classes) else classes
+        self._index = {label: index for index, label in enumerate(known)}
 
     def run(self, rows: Rows) -> tuple[Sequence[int], Rows | None]:
         with warnings.catch_warnings():
@@ -138,10 +141,20 @@ class PipelineEngine:
             if self._threshold is not None:
                 shares = np.asarray(self._estimator.predict_proba(rows), dtype=np.float64)
                 return self._threshold.indices(shares), shares
-            labels = [self._index[text_of(label)] for label in self._estimator.predict(rows).tolist()]
+            labels = [self._index[text_of(label)] for label in _flat(self._estimator.predict(rows))]
             if not self._has_probabilities:
                 return labels, None
             return labels, np.asarray(self._estimator.predict_proba(rows), dtype=np.float64)
+
+
+def _flat(labels: Any) -> list[object]:
+    """One label for each row; some libraries give a column of them."""
+    found = np.asarray(labels)
+    if found.ndim == 2 and found.shape[1] == 1:
+        found = found.ravel()
+    if found.ndim != 1:
+        raise ValueError(f"it gives {found.shape[1:]} labels for each row, and one is needed")
+    return list(found.tolist())
 
 
 class _Known(dict[object, int]):
@@ -160,6 +173,8 @@ def text_of(label: object) -> str:
     """A label as text: 1 is "1", True is "true", and 1.0 (from a table) is "1"."""
     if isinstance(label, str):
         return label
+    if isinstance(label, bytes):
+        return label.decode(errors="replace")
     if isinstance(label, bool | np.bool_):
         return "true" if label else "false"
     if isinstance(label, float | np.floating) and float(label).is_integer():

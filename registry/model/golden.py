@@ -13,11 +13,11 @@ from registry.errors import ModelRefused
 from registry.model.classifier import Answer, Classifier, Rows
 
 FILE = "golden.json"
-NONE = b'{"rows":[],"labels":[],"probabilities":null}'
 MAX_SAVED = 32  # rows
 MAX_CHECKED = 1_000  # rows of a file from elsewhere
 MAX_BYTES = 16_777_216
 TOLERANCE = 1e-4  # of a probability
+SUM_TOLERANCE = 1e-3  # of the sum of a row's probabilities
 
 
 class Golden(msgspec.Struct, frozen=True):
@@ -29,15 +29,46 @@ class Golden(msgspec.Struct, frozen=True):
 def make(classifier: Classifier, rows: Rows) -> bytes:
     """The golden file for at most MAX_SAVED of `rows`, with the answers of `classifier`.
 
-    Raises ModelRefused if an answer is not finite.
+    Raises ModelRefused unless the model answers each of them.
     """
     few = rows[:MAX_SAVED]
-    answer = classifier.classify(few)
+    if not len(few):
+        raise ModelRefused(f"{classifier.name}: there are no rows to ask it")
+    answer = ask(classifier, few)
     values = [[None if np.isnan(value) else value for value in row] for row in few.tolist()]
-    if answer.probabilities is not None and not np.isfinite(answer.probabilities).all():
-        raise ModelRefused(f"{classifier.name}: its probabilities are not finite numbers for some of its golden rows")
     probabilities = None if answer.probabilities is None else answer.probabilities.tolist()
     return msgspec.json.encode(Golden(values, answer.labels, probabilities))
+
+
+def ask(classifier: Classifier, rows: Rows) -> Answer:
+    """The answers to `rows`, which must be complete: a label of its classes for each, and probabilities that are.
+
+    Raises ModelRefused with the reason.
+    """
+    name = classifier.name
+    try:
+        answer = classifier.classify(rows)
+    except MemoryError:
+        raise
+    except KeyError as error:
+        classes = ", ".join(classifier.classes)
+        raise ModelRefused(f"{name}: it answers {error.args[0]!r}, and its classes are {classes}") from None
+    except Exception as error:  # noqa: BLE001 - whatever the model raises, it does not answer
+        said = " ".join(str(error).split())[:300]
+        raise ModelRefused(f"{name}: it does not answer a row of numbers ({type(error).__name__}: {said})") from None
+    if len(answer.labels) != len(rows):
+        raise ModelRefused(f"{name}: it gives {len(answer.labels)} labels for {len(rows)} rows")
+    shares = answer.probabilities
+    if shares is None:
+        return answer
+    expected = (len(rows), len(classifier.classes))
+    if shares.shape != expected:
+        raise ModelRefused(f"{name}: its probabilities have the shape {shares.shape}, and {expected} is needed")
+    if not np.isfinite(shares).all():
+        raise ModelRefused(f"{name}: some of its probabilities are not finite numbers")
+    if (shares < -SUM_TOLERANCE).any() or np.abs(shares.sum(axis=1) - 1.0).max() > SUM_TOLERANCE:
+        raise ModelRefused(f"{name}: its probabilities of a row are negative, or do not add up to 1")
+    return answer
 
 
 def drawn(features: int) -> Rows:
@@ -46,16 +77,14 @@ def drawn(features: int) -> Rows:
     return draw.normal(size=(MAX_SAVED, features)) * 10 ** draw.uniform(-1, 3, size=(MAX_SAVED, features))
 
 
-def check(classifier: Classifier, data: bytes, required: bool = False) -> None:
-    """Raises ModelRefused unless `classifier` answers as recorded. `required`: refuse an empty file."""
+def check(classifier: Classifier, data: bytes) -> None:
+    """Raises ModelRefused unless `classifier` answers as recorded, at least one row."""
     golden = _decode(classifier, data)
     if not golden.rows:
-        if required:
-            raise ModelRefused(
-                f"{classifier.name}: {FILE} has no rows, so it is unknown whether the model answers as it did "
-                "when it was made; save it again with rows of its data"
-            )
-        return
+        raise ModelRefused(
+            f"{classifier.name}: {FILE} has no rows, so it is unknown whether the model answers as it did "
+            "when it was made; save it again with rows of its data"
+        )
     rows = np.array([[np.nan if v is None else v for v in row] for row in golden.rows], dtype=np.float64)
     try:
         answer = classifier.classify(rows)

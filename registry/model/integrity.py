@@ -57,7 +57,7 @@ def dump_pipeline(estimator: Any) -> bytes:
     if foreign := foreign_types(data):
         raise TypeRefused(
             f"{kind} cannot be saved: it holds {', '.join(foreign)}, which is not on the allow-list "
-            "(scikit-learn's and LightGBM's own types are)"
+            "(scikit-learn's and LightGBM's own types are); train it again with `zelador train`"
         )
     return data
 
@@ -79,10 +79,10 @@ def load_pipeline(name: str, data: bytes) -> Any:
             check_state(estimator)
             return estimator
     except ModelRefused as error:
-        said = str(error)
-        raise ModelRefused(said if said.startswith(name) else f"{name}: {said}") from None
+        reason = str(error)
+        raise ModelRefused(reason if reason.startswith(name) else f"{name}: {reason}") from None
     except BadState as error:
-        raise ModelRefused(f"{name}: model.skops holds what no training makes: {error}") from None
+        raise ModelRefused(f"{name}: model.skops contains something that training does not produce: {error}") from None
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a damaged file makes skops raise

@@ -63,7 +63,7 @@ def plain(value: Any, depth: int = MAX_DEPTH) -> Any:
     Raises InvalidInput for other types, naming the type, and for more than MAX_DEPTH nested levels.
     """
     if depth < 0:
-        raise InvalidInput(f"metadata is nested more than {MAX_DEPTH} deep, or holds itself")
+        raise InvalidInput(f"metadata is nested more than {MAX_DEPTH} deep, or contains itself")
     if isinstance(value, Mapping):
         return {str(key): plain(inner, depth - 1) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -78,7 +78,9 @@ def plain(value: Any, depth: int = MAX_DEPTH) -> Any:
         return str(value)
     if callable(getattr(value, "tolist", None)):
         return plain(value.tolist(), depth - 1)
-    raise InvalidInput(f"metadata holds a {type(value).__module__}.{type(value).__qualname__}, which JSON cannot keep")
+    raise InvalidInput(
+        f"metadata contains a {type(value).__module__}.{type(value).__qualname__}, which cannot be stored as JSON"
+    )
 
 
 def fits_classes(threshold: Threshold, classes: Sequence[str]) -> bool:

@@ -56,7 +56,7 @@ def check_manifest(given: Manifest) -> None:
         raise InvalidInput("its threshold is not from 0 to 1, or not of one of two classes")
     for path, file in given.files.items():
         if len(path) > MAX_PATH or not DIGEST.fullmatch(file.sha256) or file.size < 0:
-            raise InvalidInput(f"its file {path[:80]!r} has no SHA-256 or size")
+            raise InvalidInput(f"its file {path[:80]!r} has no valid SHA-256 or size")
     check_metadata(given.metadata)
 
 
@@ -139,13 +139,13 @@ def _trouble(value: object) -> str | None:
                 deeper += each
             elif isinstance(each, str):
                 if not _encodable(each):
-                    return "it has half a character (a lone surrogate)"
+                    return "it has a lone surrogate (half a character)"
             elif isinstance(each, float):
                 if not math.isfinite(each):
                     return "it has a number that is not finite"
             elif isinstance(each, int):
                 if not -LARGEST_INTEGER <= each < LARGEST_INTEGER:
-                    return "it has a number of more than 64 bits"
+                    return "it has an integer of more than 64 bits"
             elif isinstance(each, Mapping):
                 if any(not isinstance(key, str) or len(key) > MAX_KEY or not _encodable(key) for key in each):
                     return f"it has a key that is not a text of up to {MAX_KEY} characters"
@@ -252,13 +252,13 @@ SHAPES: dict[str, tuple[Check, str]] = {
     "metrics": (_numbers, "numbers by name"),
     "holdout": (_numbers, "numbers by name"),
     "folds": (_mapping(_listed(_number, 1_000)), "lists of numbers by name"),
-    "confusion": (_confusion, "labels, and for each a list of as many counts"),
+    "confusion": (_confusion, "labels, and a square table of counts"),
     "features": (_listed(_text(MAX_NAME), MAX_NAMES), "a list of texts"),
     "classes": (_listed(_text(MAX_NAME), MAX_NAMES), "a list of texts"),
     "units": (_mapping(_text(MAX_UNIT), MAX_NAMES), "texts by name"),
     "tags": (_listed(lambda tag: isinstance(tag, str) and 0 < len(tag) <= 64, 100), "a list of short texts"),
     "versions": (_mapping(_text(200)), "texts by name"),
-    "data": (_data, "what is known of the data, with rows, classes and notes"),
+    "data": (_data, "a description of the data, with rows, classes and notes"),
     "parameters": (_mapping(lambda _: True), "values by name"),
     "agreement": (_mapping(lambda _: True), "values by name"),
     "imported": (_mapping(lambda _: True), "values by name"),

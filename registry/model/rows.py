@@ -12,6 +12,8 @@ from typing_extensions import TypedDict
 
 from registry.model.classifier import Classifier, Rows
 from zelador.errors import InvalidInput
+from zelador.ranges import MAX_VALUE, Ranges
+from zelador.settings import Settings
 
 
 class Answer(TypedDict):
@@ -34,9 +36,14 @@ def rows_of(readings: Sequence[Mapping[str, Any]], features: Sequence[str]) -> R
     ).reshape(len(readings), len(features))
 
 
-def answers_of(classifier: Classifier, readings: Sequence[Mapping[str, Any]]) -> list[Answer]:
-    """The answer for each reading."""
-    answer = classifier.classify(rows_of(readings, classifier.features))
+def answers_of(
+    classifier: Classifier, readings: Sequence[Mapping[str, Any]], settings: Settings | None = None
+) -> list[Answer]:
+    """The answer for each reading. Raises InvalidInput for a value that `settings` would refuse in a live reading."""
+    rows = rows_of(readings, classifier.features)
+    if settings is not None:
+        check_ranges(rows, Ranges.of(settings, classifier.features))
+    answer = classifier.classify(rows)
     if answer.probabilities is None:
         return [{"label": label, "confidence": None, "probabilities": None} for label in answer.labels]
     shares = [dict(zip(classifier.classes, row, strict=True)) for row in answer.probabilities.tolist()]
@@ -46,10 +53,19 @@ def answers_of(classifier: Classifier, readings: Sequence[Mapping[str, Any]]) ->
     ]
 
 
+def check_ranges(rows: Rows, ranges: Ranges) -> None:
+    """Raises InvalidInput, naming the reading, for the first value outside the physical range of its feature."""
+    for index, row in enumerate(rows.tolist()):
+        if objection := ranges.objection(row):
+            raise InvalidInput(f"readings[{index}]: {objection}")
+
+
 def _number(reading: Mapping[str, Any], feature: str, index: int) -> float:
     value = reading.get(feature)
     try:
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            if abs(value) > MAX_VALUE:
+                raise InvalidInput(f"readings[{index}].{feature}: {value:g} is too large, more than {MAX_VALUE:g}")
             return float(value)
     except OverflowError:  # an integer beyond any float
         pass

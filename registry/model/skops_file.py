@@ -21,20 +21,20 @@ ENCRYPTED = 1
 def unpacked_size(data: bytes, most: int = MAX_UNPACKED) -> int:
     """Total bytes of all members, as read, not as the zip states. Raises ModelRefused above a limit."""
     if data.count(ENTRY) > MAX_MEMBERS:  # before zipfile creates an object for each
-        raise ModelRefused(f"model.skops holds more than {MAX_MEMBERS} files")
+        raise ModelRefused(f"model.skops contains more than {MAX_MEMBERS} files")
     total = 0
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             infos = packed.infolist()
             if len({info.filename for info in infos}) != len(infos):
-                raise ModelRefused("model.skops holds a file twice")
+                raise ModelRefused("model.skops contains the same file twice")
             for info in infos:
                 if info.compress_type not in METHODS or info.flag_bits & ENCRYPTED:
-                    raise ModelRefused("model.skops is packed by a method that a model never uses")
+                    raise ModelRefused("model.skops uses a compression method that models never use")
                 bound = min(most - total, MAX_SCHEMA if info.filename == SCHEMA else most)
                 total += _size(packed, info, bound)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
-        raise ModelRefused(f"model.skops is no zip, or a damaged one ({error})") from None
+        raise ModelRefused(f"model.skops is not a ZIP file, or is damaged ({error})") from None
     return total
 
 
@@ -45,7 +45,7 @@ def _size(packed: zipfile.ZipFile, info: zipfile.ZipInfo, bound: int) -> int:
             size += len(piece)
             if size > bound:
                 raise ModelRefused(
-                    f"model.skops unpacks to too much: its {info.filename[:60]!r} has more than {bound} bytes"
+                    f"model.skops is too large when unpacked: its {info.filename[:60]!r} has more than {bound} bytes"
                 )
     return size
 

@@ -54,7 +54,7 @@ def _objects(root: Any) -> Iterable[Any]:
         if isinstance(found, PLAIN) or id(found) in seen:
             continue
         seen[id(found)] = found
-        _require(len(seen) <= MAX_OBJECTS, "it holds too many objects")
+        _require(len(seen) <= MAX_OBJECTS, "it contains too many objects")
         order.append(found)
         waiting += _parts(found)
     return order[::-1]
@@ -81,17 +81,17 @@ def _check_places(found: Any) -> None:
         if (place := PLACES.get(type(part).__name__)) is not None:
             name, owner = place
             bases = {base.__name__ for base in type(found).__mro__}
-            _require(own.get(name) is part and owner in bases, f"it holds a {type(part).__name__} out of place")
+            _require(own.get(name) is part and owner in bases, f"it contains an unexpected {type(part).__name__}")
 
 
 def _check_shadows(found: Any, kind: type) -> None:
     """Checks that no attribute shadows a method or constant of the class, which would bypass these checks."""
     for name in getattr(found, "__dict__", {}):
-        _require(not hasattr(kind, name), f"its {kind.__name__} has a {name} of its own")
+        _require(not hasattr(kind, name), f"its {kind.__name__} overrides {name}")
 
 
 def _check_one(found: Any, bases: set[str]) -> None:
-    _require(not bases.intersection(OUTLIERS), f"it holds a {type(found).__name__}, which classifies nothing")
+    _require(not bases.intersection(OUTLIERS), f"it holds a {type(found).__name__}, which is not a classifier")
     if "BaseDecisionTree" in bases and hasattr(found, "tree_"):
         _check_tree(found.tree_, _features(found))
     elif bases & {"BaseForest", "BaseGradientBoosting"} and hasattr(found, "estimators_"):
@@ -109,15 +109,15 @@ def _check_one(found: Any, bases: set[str]) -> None:
 def _features(found: Any) -> int:
     """The number of columns. Without it scikit-learn accepts rows of any width."""
     count = vars(found).get("n_features_in_")
-    _require(type(count) is int and count > 0, f"its {type(found).__name__} does not say how many features it takes")
+    _require(type(count) is int and count > 0, f"its {type(found).__name__} does not state its number of features")
     return int(count)
 
 
 def _check_tree(tree: Any, features: int) -> None:
-    _require(type(tree).__name__ == "Tree", "it has something else in place of a tree")
+    _require(type(tree).__name__ == "Tree", "one of its trees is not a tree")
     count = tree.node_count
-    _require(count == tree.capacity >= 1, "a tree has another number of nodes than it says")
-    _require(tree.n_features == features, "a tree takes another number of features than its estimator")
+    _require(count == tree.capacity >= 1, "a tree's node count is wrong")
+    _require(tree.n_features == features, "a tree has a different number of features than its estimator")
     _require(tree.n_outputs == 1 and tree.max_n_classes >= 1, "a tree has more than one output")
     left, right, feature = tree.children_left, tree.children_right, tree.feature
     leaf = left == -1
@@ -141,22 +141,22 @@ def _check_trees(ensemble: Any, bases: set[str]) -> None:
     _require(bool(members), "an ensemble has no trees")
     for tree in members:
         names = {base.__name__ for base in type(tree).__mro__}
-        _require("BaseDecisionTree" in names and hasattr(tree, "tree_"), "an ensemble of trees holds something else")
+        _require("BaseDecisionTree" in names and hasattr(tree, "tree_"), "an ensemble of trees contains something else")
         _check_tree(tree.tree_, features)
     if "BaseGradientBoosting" in bases:
         columns = ensemble.n_trees_per_iteration_
-        _require(isinstance(trees, np.ndarray) and trees.ndim == 2, "its trees are not in rows and columns")
-        _require(type(columns) is int and trees.shape[1] == columns, "it has another number of trees than it says")
+        _require(isinstance(trees, np.ndarray) and trees.ndim == 2, "its trees are not in a two-dimensional array")
+        _require(type(columns) is int and trees.shape[1] == columns, "its number of trees is wrong")
         first = ensemble.init_
         plain = (isinstance(first, str) and first == "zero") or type(first).__name__ == "DummyClassifier"
-        _require(plain, "it begins with an estimator of its own")
+        _require(plain, "it starts from a custom estimator")
         begun = ensemble._raw_predict_init(np.zeros((2, features), dtype=np.float32))
-        _require(begun.shape == (2, columns), "it begins with another number of classes")
+        _require(begun.shape == (2, columns), "its initial estimator has a different number of classes")
 
 
 def _check_histogram(found: Any) -> None:
     features = _features(found)
-    _require(vars(found).get("_n_features") == features, "it takes another number of features than it says")
+    _require(vars(found).get("_n_features") == features, "its number of features is wrong")
     categorical = found._bin_mapper.is_categorical_
     _check_shape(categorical, (features,), "is_categorical_")
     for row in found._predictors:
@@ -167,29 +167,29 @@ def _check_histogram(found: Any) -> None:
             leaf = nodes["is_leaf"] != 0
             _check_nodes(nodes["left"], nodes["right"], nodes["feature_idx"], leaf, features)
             by_set = nodes[(~leaf) & (nodes["is_categorical"] != 0)]["bitset_idx"]
-            _require(bool((by_set < len(sets)).all()), "a tree splits by a set that does not exist")
+            _require(bool((by_set < len(sets)).all()), "a tree splits by a category set that does not exist")
 
 
 def _check_neighbors(found: Any, bases: set[str]) -> None:
     features, points = _features(found), found._fit_X
     _check_shape(points, (None, features), "_fit_X")
-    _require(points.dtype in (np.float64, np.float32), "its points are no numbers")
-    _require(vars(found).get("n_samples_fit_") == len(points), "it has another number of points than it says")
+    _require(points.dtype in (np.float64, np.float32), "its points are not numbers")
+    _require(vars(found).get("n_samples_fit_") == len(points), "its number of points is wrong")
     metrics = (found.metric, found.effective_metric_)
-    _require(all(isinstance(metric, str) for metric in metrics), "its metric is no name")
+    _require(all(isinstance(metric, str) for metric in metrics), "its metric is not a name")
     neighbors = vars(found).get("n_neighbors")
-    _require(neighbors is None or 0 < int(neighbors) <= len(points), "it looks for more neighbors than it has points")
+    _require(neighbors is None or 0 < int(neighbors) <= len(points), "it uses more neighbors than it has points")
     if "ClassifierMixin" in bases:
         _check_shape(found._y, (len(points),), "_y")
-        _require(bool(((found._y >= 0) & (found._y < len(found.classes_))).all()), "a point is of no class")
+        _require(bool(((found._y >= 0) & (found._y < len(found.classes_))).all()), "a point has no class")
     method, tree = found._fit_method, vars(found).get("_tree")
     if method in ("kd_tree", "ball_tree"):
         build = next((kind for kind in _tree_types()[method] if type(tree) is kind), None)
-        _require(build is not None, "its tree is not that of its points")
+        _require(build is not None, "its tree was not built from its points")
         assert build is not None  # noqa: S101
         metric, parameters = found.effective_metric_, found.effective_metric_params_
         own = build(points, found.leaf_size, metric=metric, **parameters)
-        _require(_same(own, tree), "its tree is not that of its points")
+        _require(_same(own, tree), "its tree was not built from its points")
         found._tree = own
     else:
         _require(method == "brute" and tree is None, "it has a tree that it does not use")
@@ -220,40 +220,42 @@ def _check_support(found: Any) -> None:
     features, classes = _features(found), len(found.classes_)
     pairs = classes * (classes - 1) // 2
     vectors = len(found.support_)
-    _require(vars(found).get("_sparse") is False and found.kernel != "precomputed", "its vectors are no dense rows")
-    _require(isinstance(found.kernel, str) and classes >= 2, "its kernel is no name, or it has no classes")
+    _require(vars(found).get("_sparse") is False and found.kernel != "precomputed", "its vectors are not a dense array")
+    _require(isinstance(found.kernel, str) and classes >= 2, "its kernel is not a name, or it has no classes")
     _check_shape(found.support_, (vectors,), "support_")
     _check_shape(found.support_vectors_, (vectors, features), "support_vectors_")
     _check_shape(found._n_support, (classes,), "_n_support")
     _check_shape(found._dual_coef_, (classes - 1, vectors), "_dual_coef_")
     _check_shape(found._intercept_, (pairs,), "_intercept_")
     counts = found._n_support
-    _require(bool((counts >= 0).all()) and int(counts.sum()) == vectors, "it has other vectors than it says")
+    _require(bool((counts >= 0).all()) and int(counts.sum()) == vectors, "its vectors do not match their counts")
     for name in ("_probA", "_probB"):
-        _require(np.shape(getattr(found, name)) in ((0,), (pairs,)), f"{name} has another shape than it must")
+        _require(np.shape(getattr(found, name)) in ((0,), (pairs,)), f"{name} has the wrong shape")
 
 
 def _check_random(found: np.random.RandomState | np.random.Generator) -> None:
     generator = getattr(found, "bit_generator", None) or found._bit_generator  # type: ignore[union-attr]
     state = generator.state
     kind = state["bit_generator"]
-    _require(kind in ("MT19937", "PCG64", "PCG64DXSM"), f"it holds a {kind}, which training does not make")
+    _require(kind in ("MT19937", "PCG64", "PCG64DXSM"), f"it holds a {kind}, which training does not produce")
     if kind == "MT19937":
-        _require(0 <= state["state"]["pos"] <= 624, "its random numbers begin behind their end")
+        _require(0 <= state["state"]["pos"] <= 624, "the position of its random generator is out of range")
 
 
 def _check_sparse(found: Any) -> None:
-    _require(type(found).__name__ in ("csr_matrix", "csc_matrix", "csr_array", "csc_array"), "it holds a sparse matrix")
+    _require(
+        type(found).__name__ in ("csr_matrix", "csc_matrix", "csr_array", "csc_array"), "it contains a sparse matrix"
+    )
     try:
         found.check_format(full_check=True)
     except Exception:  # noqa: BLE001 - scipy raises several kinds
-        raise BadState("a sparse matrix has indices that are not in it") from None
+        raise BadState("a sparse matrix has indices out of range") from None
 
 
 def _check_shape(array: Any, shape: tuple[int | None, ...], name: str) -> None:
     fits = isinstance(array, np.ndarray) and array.dtype != object and array.ndim == len(shape)
     fits = fits and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
-    _require(fits, f"{name} has another shape than it must")
+    _require(fits, f"{name} has the wrong shape")
 
 
 def _require(condition: bool, why: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import redis
 
-from registry.log.commit import now
 from registry.registry import Registry
 from registry.restored.last_seen import LastSeen, Seen
 from zelador.buffer import connect_redis
+from zelador.clock import now_iso
 from zelador.errors import Unavailable
 from zelador.settings import Settings, redact
 
@@ -18,7 +18,7 @@ def accept(settings: Settings, *, by: str, why: str) -> tuple[Seen | None, Seen]
     Running services reload the log when they read the record. Raises NotFound, Corrupt, Unavailable.
     """
     state = Registry.existing(settings.registry).sync()
-    at = now()
+    at = now_iso()
     after = Seen(state.registry, state.seq, state.etag, at, by, f"{at} by {by}: {why}")
     try:
         with connect_redis(settings.redis) as client:

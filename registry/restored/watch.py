@@ -18,11 +18,11 @@ from threading import Event
 import redis
 
 from registry.errors import LogReplaced
-from registry.log.commit import now
 from registry.log.follow import GO_ON
 from registry.log.state import State
 from registry.registry import Registry
 from registry.restored.last_seen import LastSeen, Record, Seen
+from zelador.clock import now_iso
 from zelador.errors import Corrupt, ZeladorError
 
 log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ class Watch:
         self._accepted = accepted
         if seen is not None and seen.seq >= state.seq:
             return True
-        newest = Seen(state.registry, state.seq, state.etag, now(), self._by, accepted)
+        newest = Seen(state.registry, state.seq, state.etag, now_iso(), self._by, accepted)
         try:
             is_written = self._last_seen.advance(record, newest)
         except (redis.RedisError, OSError) as error:

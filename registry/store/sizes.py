@@ -12,6 +12,7 @@ LIMITS = (
     ("checkpoints/", "", 256 * MIB),
     ("", "/run.json", 64 * MIB),
     ("", "registry.json", 256 * MIB),
+    ("", "registry.json.state", MIB),
     ("", "", 1024 * MIB),  # a model's own files
 )
 

@@ -11,9 +11,10 @@ from threading import Event
 import redis
 
 from tests.attacks.own_redis import OwnRedis, entry, settings_of
+from tests.buffers import make_reader, make_writer
 from tests.integration.test_buffer import drain
 from tests.slow_fsync import slow_fsync
-from zelador.buffer import Reader, Stopping, Writer
+from zelador.buffer import Stopping, Writer
 
 KILLS = 2
 KILLS_WITHIN_S = 20.0  # how long a test waits for a moment with answered and unwritten bytes
@@ -24,7 +25,7 @@ def appended_and_killed(server: OwnRedis) -> None:
     numbers = itertools.count()
     for _ in range(KILLS):
         stop = Event()
-        writer = Writer(settings_of(server), stop, "test")
+        writer = make_writer(settings_of(server), stop, "test")
         writer.connection.wait = until_dead(server, stop)
 
         def step(writer: Writer = writer) -> str:
@@ -33,7 +34,7 @@ def appended_and_killed(server: OwnRedis) -> None:
             return name
 
         confirmed = killed_while_unwritten(server, step)
-        reader = Reader(settings_of(server), Event(), "worker")
+        reader = make_reader(settings_of(server), Event(), "worker")
         found = {arrival.readings[0].id for item in drain(reader) for arrival in item.arrivals or ()}
         assert [name for name in confirmed if name not in found] == []
 

@@ -34,6 +34,7 @@ FEATURES = ("lux", "temperature", "vibration")
 ROWS = np.random.RandomState(0).rand(60, 3)
 LABELS = (ROWS[:, 0] > 0.5).astype(int)
 ONE_ROW = json.dumps({"rows": [[1, 1, 1]], "labels": ["0"], "probabilities": [[0, 0]]}).encode()
+NO_ROWS = b'{"rows":[],"labels":[],"probabilities":null}'
 N, A = helper.make_node, numpy_helper.from_array
 
 

@@ -17,12 +17,13 @@ from prometheus_client import CollectorRegistry
 from command.up.ports import HOST, choose
 from command.up.servers import redis_server
 from ingest.pressure import Pressure
+from tests.buffers import make_reader, make_writer
 from tests.integration import recount
 from tests.integration.api.test_api import serving
 from tests.integration.test_buffer import entry
 from tests.servers import run_process
 from zelador import endpoints
-from zelador.buffer import Outcome, Reader, Refused, Writer, connect_redis
+from zelador.buffer import Outcome, Refused, connect_redis
 from zelador.buffer.batch import refusals
 from zelador.buffer.keys import Keys
 from zelador.decode import Decoder
@@ -64,8 +65,8 @@ class Site:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.writer = Writer(settings, Event(), "ingest", self.wait)
-        self.reader = Reader(settings, Event(), "worker", self.wait)
+        self.writer = make_writer(settings, Event(), "ingest", self.wait)
+        self.reader = make_reader(settings, Event(), "worker", self.wait)
         self.client = self.writer.connection.client
         self.decoder = Decoder(settings)
         self.pressure = Pressure(settings.ingest.high_water, high_bytes=settings.ingest.high_water_bytes)
@@ -299,7 +300,7 @@ def test_an_ingester_whose_append_is_refused_says_so_while_it_holds(
     small: Settings, eventually: Callable[..., None]
 ) -> None:
     stop = Event()
-    writer = Writer(small, stop, "ingest", wait=lambda _seconds: stop.wait(0.02))
+    writer = make_writer(small, stop, "ingest", wait=lambda _seconds: stop.wait(0.02))
     client = connect_redis(small.redis)
     client.config_set("maxmemory", "1")
     thread = Thread(target=writer.append, args=([honest(1)], []), daemon=True)

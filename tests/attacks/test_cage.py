@@ -30,7 +30,6 @@ from registry.bundle import bundle
 from registry.cage.cage import MIB, Cage, Limits
 from registry.cage.check import check_archive
 from registry.errors import ArchiveRefused, ModelRefused
-from registry.model import golden
 from registry.model.artefact import Upload
 from registry.model.manifest import Feature
 from registry.registry import Registry
@@ -125,8 +124,8 @@ def test_graphs_that_take_memory_or_never_end_are_refused(api: tuple[httpx.Clien
 
 
 def test_golden_rows_must_be_there_and_nan_is_no_answer(api: tuple[httpx.Client, psutil.Process]) -> None:
-    assert "has no rows" in refused(api, strangers.packed(rows=golden.NONE))
-    assert "has no rows" in refused(api, strangers.packed(onnx_bytes=strangers.plain()[0], rows=golden.NONE))
+    assert "has no rows" in refused(api, strangers.packed(rows=strangers.NO_ROWS))
+    assert "has no rows" in refused(api, strangers.packed(onnx_bytes=strangers.plain()[0], rows=strangers.NO_ROWS))
     nan = json.dumps({"rows": [[1, 1, 1]], "labels": ["0"], "probabilities": [[0, 0, 0]]}).encode()
     assert "does not fit the model" in refused(api, strangers.packed(rows=nan))
     from sklearn.dummy import DummyClassifier

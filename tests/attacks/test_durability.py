@@ -17,8 +17,9 @@ from command.doctor import buffer, buffer_facts
 from command.up.ports import HOST, choose
 from ingest import service as ingest_service
 from tests.attacks.own_redis import OwnRedis, entry, refused, settings_of
+from tests.buffers import make_writer
 from tests.servers import found_or_skip
-from zelador.buffer import Stopping, Writer, connect_redis
+from zelador.buffer import Stopping, connect_redis
 from zelador.buffer.durability import NotSynced, unsynced
 from zelador.buffer.keys import Keys
 from zelador.buffer.written import NO_FILE, NO_RIGHT, NotWritten
@@ -37,7 +38,7 @@ def user(server: OwnRedis, *commands: str) -> Settings:
 
 def test_without_the_right_info_a_batch_is_held_and_the_right_named(one: OwnRedis, eventually: Callable) -> None:
     """Redis did the step: it must not be said, nor done twice once the right is there."""
-    writer = Writer(user(one, "+@all", "-info"), Event(), "test")
+    writer = make_writer(user(one, "+@all", "-info"), Event(), "test")
     done: list[object] = []
     thread = threading.Thread(target=lambda: done.append(writer.append([entry("a")], [])), daemon=True)
     thread.start()
@@ -55,7 +56,7 @@ def test_without_the_right_info_a_batch_is_held_and_the_right_named(one: OwnRedi
 
 def test_a_stop_ends_the_holding(one: OwnRedis) -> None:
     stop = Event()
-    writer = Writer(user(one, "+@all", "-info"), stop, "test")
+    writer = make_writer(user(one, "+@all", "-info"), stop, "test")
     writer.connection.wait = lambda _seconds: stop.set()
     with pytest.raises(Stopping):
         writer.append([entry("a")], [])
@@ -63,7 +64,7 @@ def test_a_stop_ends_the_holding(one: OwnRedis) -> None:
 
 def test_a_replay_without_the_right_info_is_not_confirmed(one: OwnRedis) -> None:
     settings = user(one, "+@all", "-info")
-    Writer(settings_of(one), Event(), "test").append([], [refused(b"raw")])
+    make_writer(settings_of(one), Event(), "test").append([], [refused(b"raw")])
     quarantine = Quarantine(connect_redis(settings.redis), settings)
     (kept,) = quarantine.page()
     one.client.xadd(Keys("t").quarantine, {"kind": "set_aside", "features": "a", "payload": "{}", "length": 2})
@@ -74,7 +75,7 @@ def test_a_replay_without_the_right_info_is_not_confirmed(one: OwnRedis) -> None
 
 
 def test_without_an_append_only_file_it_goes_on_and_is_said(one: OwnRedis) -> None:
-    writer = Writer(settings_of(one), Event(), "test")
+    writer = make_writer(settings_of(one), Event(), "test")
     assert (writer.append([entry("a")], []).accepted, writer.confirmer.remark) == (1, None)
     one.client.config_set("appendonly", "no")
     assert (writer.append([entry("b")], []).accepted, writer.confirmer.remark) == (1, NO_FILE)
@@ -166,7 +167,7 @@ def test_each_step_is_synced_where_that_is_wanted(tmp_path: Path, kind: str, dur
     strace = (found_or_skip("strace"), "-D", "-f", "-qq", "-o", str(calls), "-e", "trace=fsync,fdatasync")
     server = OwnRedis(data, kind, durability, strace)
     try:
-        writer = Writer(settings_of(server, durability=durability), Event(), "test")
+        writer = make_writer(settings_of(server, durability=durability), Event(), "test")
         writer.connection.open(5.0)
         before, began = calls.read_text().count("sync("), time.monotonic()
         for number in range(100):
@@ -188,11 +189,11 @@ def test_each_step_is_synced_where_that_is_wanted(tmp_path: Path, kind: str, dur
 def test_services_refuse_a_redis_that_does_not_sync(tmp_path: Path, name: str, value: str) -> None:
     server = OwnRedis(tmp_path, durability="synced")
     try:
-        writer = Writer(settings_of(server, durability="synced"), Event(), "test")
+        writer = make_writer(settings_of(server, durability="synced"), Event(), "test")
         writer.connection.open(5.0)
         assert writer.append([entry("a")], []).accepted == 1
         server.client.config_set(name, value)
-        refused_by = Writer(settings_of(server, durability="synced"), Event(), "test")
+        refused_by = make_writer(settings_of(server, durability="synced"), Event(), "test")
         with pytest.raises(Unavailable, match=f"needs {name} .*redis-cli CONFIG SET {name} "):
             refused_by.connection.open(5.0)
         with pytest.raises(Unavailable, match=name):
@@ -209,7 +210,7 @@ def test_where_config_is_forbidden_synced_is_refused_with_both_ways_out(one: Own
     settings = user(one, *ALL, "-config")
     settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"durability": "synced"})})
     with pytest.raises(Unavailable, match=r"\+config\|get.*written"):
-        Writer(settings, Event(), "test").connection.open(5.0)
+        make_writer(settings, Event(), "test").connection.open(5.0)
 
 
 def test_a_redis_that_comes_back_without_syncing_stores_nothing(tmp_path: Path, eventually: Callable) -> None:
@@ -217,7 +218,7 @@ def test_a_redis_that_comes_back_without_syncing_stores_nothing(tmp_path: Path, 
     server = OwnRedis(tmp_path)
     try:
         server.client.config_set("appendfsync", "always")
-        writer = Writer(settings_of(server, durability="synced"), Event(), "test")
+        writer = make_writer(settings_of(server, durability="synced"), Event(), "test")
         writer.connection.open(5.0)
         writer.append([entry("a")], [])
         server.kill()

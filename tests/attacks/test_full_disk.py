@@ -14,8 +14,9 @@ import pytest
 import redis
 
 from tests.attacks.own_redis import OwnRedis, entry, settings_of
+from tests.buffers import make_reader, make_writer
 from tests.integration.test_buffer import drain
-from zelador.buffer import Reader, Stopping, Writer
+from zelador.buffer import Stopping, Writer
 from zelador.buffer.written import persistence
 
 STEP = 200  # readings
@@ -55,7 +56,7 @@ def fill(writer: Writer, stop: Event) -> list[str]:
 
 
 def stored(server: OwnRedis) -> set[str]:
-    reader = Reader(settings_of(server), Event(), "worker")
+    reader = make_reader(settings_of(server), Event(), "worker")
     return {arrival.readings[0].id for item in drain(reader) for arrival in item.arrivals or ()}
 
 
@@ -64,7 +65,7 @@ def test_a_kill_of_a_redis_whose_disk_is_full_costs_one_step_at_most(small: Path
     server = OwnRedis(small)
     try:
         stop = Event()
-        confirmed = fill(Writer(settings_of(server), stop, "test"), stop)
+        confirmed = fill(make_writer(settings_of(server), stop, "test"), stop)
         assert "free space" in (persistence(server.client)[0] or "")
         server.kill()
         make_room(small)
@@ -81,7 +82,7 @@ def test_once_there_is_room_all_that_was_acknowledged_is_written(small: Path, ev
     server = OwnRedis(small)
     try:
         stop = Event()
-        writer = Writer(settings_of(server), stop, "test")
+        writer = make_writer(settings_of(server), stop, "test")
         confirmed = fill(writer, stop)
         stop.clear()
         writer.connection.wait = lambda seconds: Event().wait(seconds)
@@ -104,7 +105,7 @@ def test_a_synced_redis_ends_instead_of_answering(small: Path) -> None:
     server = OwnRedis(small, durability="synced")
     try:
         stop = Event()
-        confirmed = fill(Writer(settings_of(server, durability="synced"), stop, "test"), stop)
+        confirmed = fill(make_writer(settings_of(server, durability="synced"), stop, "test"), stop)
         server.process.wait(10)
         make_room(small)
         server.start()

@@ -31,7 +31,8 @@ LOOKING = (
     ("keys", "list"), ("keys", "revoke", "4f2a91c0"), ("models", "select", "m"), ("models", "rollback"),
     ("models", "delete", "m"),
     ("models", "rename", "m", "n"), ("models", "annotate", "m", "--tag", "t"), ("models", "collect"),
-    ("models", "accept", "--why", "x"), ("models", "import", "nothing.zip"), ("models", "import", "old.pkl"),
+    ("models", "accept", "--why", "x"), ("models", "trust", "--why", "x"),
+    ("models", "import", "nothing.zip"), ("models", "import", "old.pkl"),
 )  # fmt: skip
 
 
@@ -46,6 +47,7 @@ def test_a_mistyped_path_is_named_and_not_made(
     monkeypatch.chdir(work)
     monkeypatch.setattr("zelador.libgomp.libgomp_environment", dict)
     monkeypatch.setenv("ZELADOR_REDIS__URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setenv("ZELADOR_REGISTRY__SIGNING_KEY", "ab" * 32)
     if "old.pkl" in arguments:
         arguments = (*arguments[:-1], str(elsewhere / "old.pkl"))
         (elsewhere / "old.pkl").write_bytes(b"\x80\x04N.")  # shown, not trusted
@@ -67,6 +69,31 @@ def test_the_doctor_and_quarantine_make_nothing(tmp_path: Path, monkeypatch: pyt
     for arguments in (("doctor", "--home", "mistyped"), ("quarantine", "list", "--home", "mistyped")):
         done = zelador(*arguments)
         assert (done.code, "mistyped" in done.err) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+NOWHERE = (
+    ("quarantine", "list"), ("quarantine", "show", "1-0"), ("quarantine", "replay", "--all"),
+    ("quarantine", "discard", "--all"), ("health",), ("doctor", "--no-probe"), ("watch",), ("train",),
+    ("train", "--csv", "nothing.csv"), ("simulate", "--csv", "nothing.csv"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", NOWHERE, ids=" ".join)
+def test_commands_that_find_no_server_or_no_file_make_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    """`quarantine replay` without Redis made an audit file, and `train` with a mistyped CSV file a registry."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("zelador.libgomp.libgomp_environment", dict)
+    for server in ("redis", "mqtt"):
+        monkeypatch.setenv(f"ZELADOR_{server}__URL".upper(), f"{server}://127.0.0.1:1")
+        monkeypatch.setenv(f"ZELADOR_{server}__START_PATIENCE_S".upper(), "0.01")
+    monkeypatch.setenv("ZELADOR_REGISTRY__URL", "mistyped/registry")
+    monkeypatch.setenv("ZELADOR_API__KEYS_FILE", "mistyped/keys.json")
+    monkeypatch.setenv("ZELADOR_API__PORT", "1")
+    assert zelador(*arguments).code in (1, 2)
+    monkeypatch.chdir(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -203,6 +230,12 @@ def test_the_homes_redis_asks_for_a_password_that_no_list_of_processes_shows(tmp
         process.terminate()
         process.wait(10)
         home.release()
+
+
+def test_the_workers_of_a_home_do_not_compete_for_a_port(tmp_path: Path) -> None:
+    """With ZELADOR_METRICS__PORT set, both opened it: one of them died again and again, and `up` gave up."""
+    ports = dict.fromkeys(("mqtt", "redis", "api", "broker5", "broker4"), 1)
+    assert home_settings(Settings(metrics={"port": 9464}), tmp_path, ports, True).metrics.port is None
 
 
 def test_a_private_file_replaces_what_another_put_in_its_way(tmp_path: Path) -> None:

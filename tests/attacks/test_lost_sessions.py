@@ -11,7 +11,7 @@ import pytest
 from ingest.loop import Ingester
 from ingest.service import subscription
 from ingest.sessions import SessionRecord
-from zelador.buffer import Writer
+from tests.buffers import make_writer
 from zelador.heartbeat import Heartbeat
 from zelador.ledger import LedgerReader
 from zelador.link import Link, LinkOptions
@@ -27,7 +27,7 @@ class Life:
         options = LinkOptions(settings.ingest.client_id, (subscription(settings),), persistent=True)
         self.link = Link(settings.mqtt, options, self.stop)
         self.link.open(5.0)
-        writer = Writer(settings, self.stop, "ingest")
+        writer = make_writer(settings, self.stop, "ingest")
         client, prefix = writer.connection.client, settings.redis.prefix
         self.sessions = SessionRecord(client, prefix, settings.ingest.client_id, known)
         beat = Heartbeat(client, prefix, "ingest", "ingest")

@@ -23,7 +23,7 @@ from registry.functions import save_model
 from registry.model.artefact import manifest_of, pack
 from registry.model.manifest import File
 from registry.model.manifest_shape import MAX_METADATA, SHAPES, check_metadata, shown, shown_document
-from registry.names import check_name, check_new_name
+from registry.names import check_name, check_new_name, check_new_names
 from registry.registry import Feature, Query, Registry
 from tests import small_models
 from tests.memory_store import Memory
@@ -290,6 +290,24 @@ def test_names_that_only_look_so_are_taken(name: str) -> None:
 def test_names_that_no_folder_can_have_everywhere(name: str) -> None:
     with pytest.raises(InvalidInput):
         check_new_name(name, ())
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["a", "a"], "'a' is named twice"),
+        (["best", "Best"], "'Best' is named twice"),
+        (["a", "con"], "device on Windows"),
+        (["a", "../b"], "is not a name"),
+        (["a", "TAKEN"], "there is a model 'taken' already"),
+    ],
+)
+def test_names_for_several_models_are_checked_as_one_name_is_and_against_each_other(
+    names: list[str], says: str
+) -> None:
+    with pytest.raises((InvalidInput, DuplicateName), match=says):
+        check_new_names(names, ("taken",))
+    check_new_names(["a", "b"], ("taken",))
 
 
 def test_names_that_differ_in_letters_alone_are_refused_and_old_pairs_stay(

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from command.up.ports import choose
 from zelador import endpoints
+from zelador.errors import Unavailable
 from zelador.settings import MetricsSettings
 
 
@@ -36,6 +37,11 @@ def test_many_connections_take_few_threads_and_keep_no_probe_out(port: int, even
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5.0) as answer:
             assert answer.status == 200
         eventually(lambda: threading.active_count() <= before + endpoints.MAX_CONNECTIONS + 1, "the threads' end")
+
+
+def test_a_port_that_is_taken_names_its_setting(port: int) -> None:
+    with pytest.raises(Unavailable, match="set ZELADOR_METRICS__PORT to another port"):
+        endpoints.serve(MetricsSettings(port=port), CollectorRegistry(), lambda: None)
 
 
 def test_a_request_that_comes_by_the_byte_is_ended(port: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.attacks.kills import appended_and_killed
 from tests.attacks.own_redis import OwnRedis, entry, settings_of
-from zelador.buffer import Writer
+from tests.buffers import make_writer
 from zelador.buffer import written as module
 from zelador.buffer.written import NO_RIGHT, Confirmer, NotWritten, unwritten
 
@@ -19,7 +19,7 @@ def test_an_append_that_was_confirmed_outlives_a_kill(one: OwnRedis) -> None:
 
 
 def test_what_is_written_costs_no_second_round_trip(one: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> None:
-    writer = Writer(settings_of(one), Event(), "test")
+    writer = make_writer(settings_of(one), Event(), "test")
     writer.append([entry("a")], [])
     monkeypatch.setattr(writer._confirmer, "_hold", lambda _run: pytest.fail("asked again"))
     for number in range(20):

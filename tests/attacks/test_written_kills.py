@@ -9,8 +9,9 @@ import pytest
 
 from tests.attacks.kills import appended_and_killed, killed_while_unwritten, until_dead
 from tests.attacks.own_redis import OwnRedis, entry, refused, settings_of
+from tests.buffers import make_reader, make_writer
 from tests.integration.test_buffer import drain
-from zelador.buffer import Outcome, Reader, Writer, connect_redis
+from zelador.buffer import Outcome, connect_redis
 from zelador.buffer.keys import Keys
 from zelador.quarantine import Quarantine
 
@@ -33,7 +34,7 @@ def test_an_append_outlives_a_kill_of_valkey(tmp_path: Path) -> None:
 def test_a_replay_that_was_confirmed_outlives_a_kill(one: OwnRedis) -> None:
     """Both ways: a refused message that is read again, and a reading that was set aside and waits again."""
     settings = settings_of(one)
-    writer = Writer(settings, Event(), "test")
+    writer = make_writer(settings, Event(), "test")
     bad = refused(b'{"lux": 1, "temperature": 2, "vibration": 0.5}')
     writer.append([], [bad] * ENTRIES)
     quarantine = Quarantine(connect_redis(settings.redis), settings)
@@ -52,8 +53,8 @@ def test_a_replay_that_was_confirmed_outlives_a_kill(one: OwnRedis) -> None:
 def test_what_was_set_aside_and_confirmed_outlives_a_kill(one: OwnRedis) -> None:
     settings, stop = settings_of(one), Event()
     settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"pack": 1})})
-    Writer(settings, Event(), "test").append([entry(f"r{number}") for number in range(ENTRIES)], [])
-    reader = Reader(settings, stop, "worker")
+    make_writer(settings, Event(), "test").append([entry(f"r{number}") for number in range(ENTRIES)], [])
+    reader = make_reader(settings, stop, "worker")
     reader.connection.wait = until_dead(one, stop)
     delivered = iter(drain(reader))
 
@@ -70,8 +71,8 @@ def test_what_was_set_aside_and_confirmed_outlives_a_kill(one: OwnRedis) -> None
 def test_what_was_put_back_and_confirmed_outlives_a_kill(one: OwnRedis) -> None:
     settings = settings_of(one)
     settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"pack": 1})})
-    Writer(settings, Event(), "test").append([entry(f"r{number}") for number in range(ENTRIES)], [])
-    reader = Reader(settings, Event(), "worker")
+    make_writer(settings, Event(), "test").append([entry(f"r{number}") for number in range(ENTRIES)], [])
+    reader = make_reader(settings, Event(), "worker")
     item = refused(b"{}", "a")
     reader.settle([Outcome(delivered.stream_id, 0, (item,)) for delivered in drain(reader)], [])
     quarantine = Quarantine(connect_redis(settings.redis), settings)

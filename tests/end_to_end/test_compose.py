@@ -99,6 +99,14 @@ def test_readings_wait_until_a_model_is_trained_and_selected(first_day: dict) ->
     assert "LightGBM" in str(first_day["run"]["leaderboard"])
 
 
+def test_a_model_that_passed_the_cage_is_known_to_other_containers(stack: Stack, first_day: object) -> None:
+    code = "import os; print(*os.listdir(os.environ['XDG_CACHE_HOME'] + '/zelador/passed'))"
+    passed = set(stack.python("inference", code).split())
+    assert passed
+    stack("up", "--detach", "--force-recreate", "--no-deps", "inference")
+    assert passed <= set(stack.python("inference", code).split()) & set(stack.python("api", code).split())
+
+
 def test_a_killed_replica_is_taken_over_by_the_others(stack: Stack, outside: Outside) -> None:
     stack("up", "--detach", "--scale", "inference=2")
     stack.until(lambda: stack.workers().get("live") == 2, "two workers on the selected model")

@@ -16,6 +16,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 
+from command.up.ports import choose
 from tests.outside import Outside
 from tests.servers import found_or_skip
 from tests.small_models import select_one, upload
@@ -72,7 +73,18 @@ def stream(outside: Outside, name: str, seconds: float, rate: float = 200.0) -> 
 
 
 def test_it_says_where_everything_is(up: Up, broker: str) -> None:
-    assert list(up.said) == ["mqtt", "mqtt3", "broker", "redis", "api", "admin_key", "registry", "home", "pids"]
+    assert list(up.said) == [
+        "mqtt",
+        "mqtt3",
+        "broker",
+        "redis",
+        "api",
+        "console",
+        "admin_key",
+        "registry",
+        "home",
+        "pids",
+    ]
     assert up["broker"] == broker
     assert set(up.said["pids"]) == {"broker", "redis", "ingest", "inference", "trainer", "api"}
     alive_now = [pid for pid in up.pids().values() if pid and alive(pid)]
@@ -276,9 +288,16 @@ def test_at_a_stop_the_broker_has_time_to_write(tmp_path: Path, eventually) -> N
 
 
 def test_without_a_model_readings_wait(tmp_path: Path, eventually) -> None:
-    # Settings of the user that would spoil an embedded home: it has its own.
-    spoiling = {"ZELADOR_MQTT__URL": "mqtt://nowhere.invalid", "ZELADOR_MQTT__SHARED_GROUP": "g"}
+    ports = choose(["api", "metrics"], {}, {})
+    # Settings of the user that would spoil an embedded home: it has its own. The API's port is heeded.
+    spoiling = {
+        "ZELADOR_MQTT__URL": "mqtt://nowhere.invalid",
+        "ZELADOR_MQTT__SHARED_GROUP": "g",
+        "ZELADOR_METRICS__PORT": str(ports["metrics"]),
+        "ZELADOR_API__PORT": str(ports["api"]),
+    }
     with running(tmp_path / "home", environment=spoiling) as up:
+        assert up["api"] == f"http://127.0.0.1:{ports['api']}"
         outside = Outside(up["mqtt"])
         for i in range(50):
             outside.send("early", {**READING, "id": f"early-{i}"}, f"early-{i}")
@@ -303,15 +322,19 @@ def test_everything_dies_with_a_killed_up(tmp_path: Path, eventually, with_broke
         assert again.ledger()["unaccounted"] == 0
 
 
-def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--mqtt-port", "--redis-port", "--api-port", "ZELADOR_API__PORT"])
+def test_a_port_that_is_taken_is_one_line_before_a_server_starts(tmp_path: Path, option: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
+        by_setting = option.startswith("ZELADOR")
         done = subprocess.run(
-            [*COMMAND, "up", "--home", str(tmp_path / "home"), "--api-port", port],
-            capture_output=True, text=True, timeout=30, env=clean_environment(),
+            [*COMMAND, "up", "--home", str(tmp_path / "home"), *([] if by_setting else [option, port])],
+            capture_output=True, text=True, timeout=60,
+            env={**clean_environment(), **({option: port} if by_setting else {})},
         )  # fmt: skip
     assert done.returncode == 2
-    assert f"port {port} (api) is in use" in done.stderr
+    name = option.strip("-").split("-")[0] if not by_setting else "api"
+    assert f"port {port} ({name}) is in use; choose another with {option}" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

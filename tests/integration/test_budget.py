@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from threading import Event
 
+import msgspec
 import pytest
 import redis
 
 from command.up.ports import HOST, choose
 from command.up.servers import redis_server
+from tests.buffers import make_reader, make_writer
 from tests.integration.test_buffer import entry
 from tests.integration.test_bytes import asking, refused
 from tests.servers import run_process
-from zelador.buffer import Outcome, Reader, Writer, budget, connect_redis
+from zelador.buffer import Outcome, budget, connect_redis
 from zelador.messages import Arrival, Prediction, Reading
 from zelador.settings import RedisSettings, Settings
 
@@ -42,7 +44,7 @@ def memory(client: redis.Redis, *keys: str) -> int:
 @pytest.mark.parametrize("size", [10, 400, 1_900, 5_000, 66_000])
 def test_a_stream(own: Settings, size: int) -> None:
     """Fat or small readings; with labels of any size here, to have all sizes of an entry."""
-    writer = Writer(own, Event(), "test")
+    writer = make_writer(own, Event(), "test")
     with connect_redis(own.redis) as client:
         for i in range(max(20, min(10 * COUNT, 10_000_000 // size)) // 20):
             arrivals = [
@@ -55,7 +57,7 @@ def test_a_stream(own: Settings, size: int) -> None:
 
 
 def test_requests(own: Settings) -> None:
-    writer = Writer(own.model_copy(update={"redis": own.redis.model_copy(update={"pack": 1})}), Event(), "test")
+    writer = make_writer(own.model_copy(update={"redis": own.redis.model_copy(update={"pack": 1})}), Event(), "test")
     for i in range(0, COUNT, 100):
         writer.append([asking(f"{i + j}", correlation=b"x" * 50) for j in range(100)], [])
     client = writer.connection.client
@@ -65,7 +67,7 @@ def test_requests(own: Settings) -> None:
 
 def test_the_quarantine(own: Settings) -> None:
     """Each message of another device, with the longest name."""
-    writer = Writer(own, Event(), "test")
+    writer = make_writer(own, Event(), "test")
     for i in range(0, COUNT, 100):
         writer.append([], [refused(f"{i + j:08d}" + "😀" * 120, 0) for j in range(100)])
     client = writer.connection.client
@@ -77,7 +79,7 @@ def test_the_quarantine(own: Settings) -> None:
 
 def test_devices_and_the_ids_of_their_readings(own: Settings) -> None:
     """The longest names, gaps with the largest numbers, the longest labels."""
-    writer, reader = Writer(own, Event(), "test"), Reader(own, Event(), "worker")
+    writer, reader = make_writer(own, Event(), "test"), make_reader(own, Event(), "worker")
     client = writer.connection.client
     names = [f"{i:08d}" + "😀" * 120 for i in range(COUNT)]
     numbers = [2**53 - 90_000_000 + 2_000_000 * step // 4 for step in range(34)]
@@ -102,11 +104,26 @@ def test_devices_and_the_ids_of_their_readings(own: Settings) -> None:
     assert each <= budget.DEVICE
     assert memory(client, "{budget}:missing") <= budget.MISSING
     seen = memory(client, "{budget}:seen:0", "{budget}:seen:1")
-    assert seen <= budget.KNOWN_ID * COUNT * len(numbers)
+    assert seen <= budget.KNOWN * COUNT * len(numbers)
+
+
+def test_readings_that_are_known_and_labels_that_came_late(own: Settings) -> None:
+    """The longest ids that are not hashed, each with content; then a repeat of each, with the longest label."""
+    writer = make_writer(own, Event(), "test")
+    client = writer.connection.client
+    for at in range(0, 10 * COUNT, 500):
+        first = [Reading(f"{at + i:094d}", (1.0, 2.0, 3.0), 1_000, content=f"{at + i:016x}") for i in range(500)]
+        again = [msgspec.structs.replace(each, label="ż" * 128) for each in first]
+        writer.append([Arrival("d", tuple(first), 1_000, True), Arrival("d", tuple(again), 1_000, True)], [])
+    assert memory(client, "{budget}:seen:0", "{budget}:seen:1") <= budget.KNOWN * 10 * COUNT
+    late = [client.hlen(f"{{budget}}:late-labels:{i}") for i in range(2)]
+    assert 0 < sum(late) <= 10 * COUNT
+    content = sum(late) * (96 + 17 + 256 + 120)
+    assert memory(client, *(f"{{budget}}:late-labels:{i}" for i in range(2))) <= 1.9 * content
 
 
 def test_what_is_shown(own: Settings) -> None:
-    writer, reader = Writer(own, Event(), "test"), Reader(own, Event(), "worker")
+    writer, reader = make_writer(own, Event(), "test"), make_reader(own, Event(), "worker")
     labels = {f"{'x' * 30}{i:02d}": 0.01 for i in range(85)}  # just as long as is shown whole
     shown = [Prediction("p", str(i), "d", "t", next(iter(labels)), 0.01, labels, "m", "d", 3, "now") for i in range(20)]
     for i in range(300):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from threading import Event
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.buffers import make_reader, make_writer
 from zelador.buffer import Delivered, Outcome, Reader, Refused, Writer
 from zelador.buffer.history import labelled_readings
 from zelador.buffer.keys import Keys
@@ -34,12 +36,12 @@ def client(settings: Settings) -> redis.Redis:
 
 @pytest.fixture
 def writer(settings: Settings) -> Writer:
-    return Writer(settings, Event(), "test")
+    return make_writer(settings, Event(), "test")
 
 
 @pytest.fixture
 def reader(settings: Settings) -> Reader:
-    return Reader(settings, Event(), "worker-1")
+    return make_reader(settings, Event(), "worker-1")
 
 
 @pytest.fixture
@@ -121,7 +123,7 @@ def test_what_is_more_than_one_call_of_lua_takes_is_stored_and_settled_all_the_s
 def test_messages_that_come_together_share_an_entry(settings: Settings, client: redis.Redis) -> None:
     """Up to `pack` readings and the rest of the last message; never half a message; and settled as a whole."""
     packed = settings.model_copy(update={"redis": settings.redis.model_copy(update={"pack": 4})})
-    writer, reader = Writer(packed, Event(), "test"), Reader(packed, Event(), "worker-1")
+    writer, reader = make_writer(packed, Event(), "test"), make_reader(packed, Event(), "worker-1")
     ledger = LedgerReader(client, settings.redis.prefix)
     writer.append([entry("a")], [])
     writer.append([entry("b"), entry("c"), entry("a"), entry("d", "e", "f"), entry("g", "b", "h"), entry("i")], [])
@@ -156,7 +158,7 @@ def test_what_is_held_is_never_given_twice(settings: Settings, writer: Writer, r
 def test_the_repeat_window_has_a_bound_and_a_floor(settings: Settings, client: redis.Redis) -> None:
     """At least `repeat_window` ids are remembered, and never more than twice as many."""
     small = settings.model_copy(update={"redis": settings.redis.model_copy(update={"repeat_window": 10})})
-    writer = Writer(small, Event(), "test")
+    writer = make_writer(small, Event(), "test")
     for i in range(100):
         writer.append([entry(f"r{i}")], [])
         for back in range(max(0, i - 9), i + 1):
@@ -200,7 +202,7 @@ def test_an_entry_deleted_behind_its_back_shows_as_unaccounted(
 
 def test_an_entry_settled_twice_counts_once(writer: Writer, settings: Settings, ledger: LedgerReader) -> None:
     writer.append([entry("a", "b")], [])
-    first, second = Reader(settings, Event(), "one"), Reader(settings, Event(), "two")
+    first, second = make_reader(settings, Event(), "one"), make_reader(settings, Event(), "two")
     got = drain(first)
     settle(first, got)
     settle(second, got)
@@ -209,15 +211,15 @@ def test_an_entry_settled_twice_counts_once(writer: Writer, settings: Settings, 
 
 def test_a_worker_begins_with_what_its_earlier_life_left(writer: Writer, settings: Settings) -> None:
     writer.append([entry(f"r{i}") for i in range(5)], [])
-    before = drain(Reader(settings, Event(), "worker-1"))
-    again = drain(Reader(settings, Event(), "worker-1"))
+    before = drain(make_reader(settings, Event(), "worker-1"))
+    again = drain(make_reader(settings, Event(), "worker-1"))
     assert [d.stream_id for d in again] == [d.stream_id for d in before]
 
 
 def test_a_dead_workers_entries_are_taken_over(writer: Writer, settings: Settings, eventually) -> None:
     writer.append([entry(f"r{i}") for i in range(5)], [])
-    left = drain(Reader(settings, Event(), "dead"))
-    other, got = Reader(settings, Event(), "alive"), []
+    left = drain(make_reader(settings, Event(), "dead"))
+    other, got = make_reader(settings, Event(), "alive"), []
     eventually(lambda: got.extend(other.read(100, 0.1)) or len(got) == 5, "the takeover")
     assert {d.stream_id for d in got} == {d.stream_id for d in left}
 
@@ -226,7 +228,7 @@ def test_trimming_never_touches_what_is_not_finished(
     settings: Settings, client: redis.Redis, ledger: LedgerReader
 ) -> None:
     keep = settings.model_copy(update={"redis": settings.redis.model_copy(update={"keep_readings": 20})})
-    writer, reader = Writer(keep, Event(), "test"), Reader(keep, Event(), "worker-1")
+    writer, reader = make_writer(keep, Event(), "test"), make_reader(keep, Event(), "worker-1")
     key = Keys(settings.redis.prefix).readings
     for i in range(100):
         writer.append([entry(f"r{i}")], [])
@@ -246,7 +248,7 @@ def test_trimming_never_touches_what_is_not_finished(
 def test_the_quarantine_is_bounded_in_entries_and_bytes(settings: Settings, client: redis.Redis) -> None:
     bounds = {"keep_quarantine": 10, "keep_quarantine_bytes": 5_000}
     small = settings.model_copy(update={"redis": settings.redis.model_copy(update=bounds)})
-    writer = Writer(small, Event(), "test")
+    writer = make_writer(small, Event(), "test")
     key = Keys(settings.redis.prefix).quarantine
     for _ in range(15):
         writer.append([], [refused()])
@@ -282,11 +284,14 @@ def test_the_newest_predictions_and_devices_are_kept(writer: Writer, reader: Rea
 def test_labelled_readings_are_the_training_data(writer: Writer, client, settings: Settings) -> None:
     writer.append([entry("a", "b", label="yes"), entry("c"), entry("d", label="no")], [])
     found = list(labelled_readings(client, settings))
-    assert [(label, device) for _, label, _, device in found] == [("yes", "d"), ("yes", "d"), ("no", "d")]
-    assert found[0][0] == (1.0, 2.0, 3.0)
+    assert [label for _, label, _, _ in found] == ["yes", "yes", "no"]
+    assert (found[0][0], found[0][3]) == ((1.0, 2.0, 3.0), "press-07")
     other = settings.model_copy(update={"features": ("vibration", "lux")})
     assert next(labelled_readings(client, other))[0] == (3.0, 1.0)
-    assert list(labelled_readings(client, settings.model_copy(update={"features": ("humidity",)}))) == []
+    lacking: Counter[str] = Counter()
+    more = settings.model_copy(update={"features": ("lux", "humidity")})
+    assert list(labelled_readings(client, more, lacking)) == []
+    assert lacking == {"humidity": 3}
 
 
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -301,8 +306,8 @@ def test_the_ledger_closes_after_every_step(redis_url: str, data: st.DataObject)
         pack=data.draw(st.integers(1, 6)),
     )
     settings = Settings(redis=options)
-    writer = Writer(settings, Event(), "test")
-    readers = [Reader(settings, Event(), f"w{i}") for i in range(2)]
+    writer = make_writer(settings, Event(), "test")
+    readers = [make_reader(settings, Event(), f"w{i}") for i in range(2)]
     ledger = LedgerReader(writer.connection.client, options.prefix)
     held: list[tuple[Reader, object]] = []
     for _ in range(data.draw(st.integers(3, 15))):

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.buffers import make_reader, make_writer
 from tests.integration import recount
 from tests.integration.test_buffer import drain, entry, settle
-from zelador.buffer import Outcome, Reader, Refused, Writer, connect_redis
+from zelador.buffer import Outcome, Reader, Refused, connect_redis
 from zelador.buffer.keys import Keys
 from zelador.ledger import LedgerReader
 from zelador.messages import Arrival, Prediction, Reading
@@ -54,8 +55,8 @@ def test_the_sums_agree_with_a_recount_after_every_step(redis_url: str, data: st
         pack=data.draw(st.integers(1, 6)),
     )
     settings = Settings(redis=options)
-    writer = Writer(settings, Event(), "test")
-    readers = [Reader(settings, Event(), f"w{i}") for i in range(2)]
+    writer = make_writer(settings, Event(), "test")
+    readers = [make_reader(settings, Event(), f"w{i}") for i in range(2)]
     client = writer.connection.client
     ledger, quarantine = LedgerReader(client, options.prefix), Quarantine(client, settings)
     held: list[tuple[Reader, object]] = []
@@ -93,7 +94,7 @@ def test_the_sums_agree_with_a_recount_after_every_step(redis_url: str, data: st
 def test_finished_readings_are_bounded_in_bytes(settings: Settings, client: redis.Redis) -> None:
     """Two hundred fat readings, and a bound of bytes that ten of them reach, far below the bound of readings."""
     small = with_redis(settings, keep_bytes=100_000, pack=1)
-    writer, reader = Writer(small, Event(), "test"), Reader(small, Event(), "worker")
+    writer, reader = make_writer(small, Event(), "test"), make_reader(small, Event(), "worker")
     fat = Reading("", (1.0, 2.0, 3.0), 1_000, "x" * 10_000)
     for i in range(200):
         arrival = Arrival("d", (Reading(f"r{i}", fat.values, 1_000, fat.label),), 1_000)
@@ -109,7 +110,7 @@ def test_finished_readings_are_bounded_in_bytes(settings: Settings, client: redi
 
 def test_a_request_is_kept_until_it_is_answered_and_no_longer(settings: Settings, client: redis.Redis) -> None:
     keys = Keys(settings.redis.prefix)
-    writer, reader = Writer(settings, Event(), "test"), Reader(settings, Event(), "worker")
+    writer, reader = make_writer(settings, Event(), "test"), make_reader(settings, Event(), "worker")
     writer.append([entry("a"), asking("b", correlation=b"\xff" * 500), entry("c"), asking("d", correlation=b"")], [])
     raw = b"".join(value for _, fields in client.xrange(keys.readings) for value in fields.values())
     assert b"answers/1" not in raw
@@ -120,7 +121,7 @@ def test_a_request_is_kept_until_it_is_answered_and_no_longer(settings: Settings
     ]  # fmt: skip
     recount.check_sums(client, settings.redis.prefix)
     other = settings.model_copy(update={"inference": settings.inference.model_copy(update={"takeover_after_s": 0.001})})
-    (again,) = drain(Reader(other, Event(), "other"))  # a worker that took it over finds them as well
+    (again,) = drain(make_reader(other, Event(), "other"))  # a worker that took it over finds them as well
     assert again.arrivals == got.arrivals
     settle(reader, [got])
     assert not client.exists(keys.requests)
@@ -130,7 +131,7 @@ def test_a_request_is_kept_until_it_is_answered_and_no_longer(settings: Settings
 def test_requests_whose_entry_is_gone_go_too(settings: Settings, client: redis.Redis) -> None:
     """Somebody deletes entries, or the previous version's worker settles them: what they asked is not kept for ever."""
     small, keys = with_redis(settings, keep_readings=1, pack=1), Keys(settings.redis.prefix)
-    writer = Writer(small, Event(), "test")
+    writer = make_writer(small, Event(), "test")
     writer.append([asking(f"r{i}") for i in range(30)], [])
     for stream_id, _ in client.xrange(keys.readings):
         client.xdel(keys.readings, stream_id)
@@ -140,7 +141,7 @@ def test_requests_whose_entry_is_gone_go_too(settings: Settings, client: redis.R
 
 
 def test_long_ids_take_no_more_room_than_usual_ones(settings: Settings, client: redis.Redis) -> None:
-    writer = Writer(settings, Event(), "test")
+    writer = make_writer(settings, Event(), "test")
     device, ids = "😀" * 128, ["🚀" * 120 + f"{i:08d}" for i in range(100)]
     assert writer.append([entry(id_, device=device) for id_ in ids], []).accepted == 100
     assert writer.append([entry(id_, device=device) for id_ in ids], []).repeated == 100
@@ -151,7 +152,7 @@ def test_long_ids_take_no_more_room_than_usual_ones(settings: Settings, client: 
 
 
 def test_a_prediction_of_many_long_labels_is_shown_with_its_own_label_only(settings, client: redis.Redis) -> None:
-    writer, reader = Writer(settings, Event(), "test"), Reader(settings, Event(), "worker")
+    writer, reader = make_writer(settings, Event(), "test"), make_reader(settings, Event(), "worker")
     writer.append([entry("a")], [])
     (got,) = drain(reader)
     labels = {f"{'ż' * 100}-{i}": 0.001 for i in range(1_000)}
@@ -166,7 +167,7 @@ def test_a_prediction_of_many_long_labels_is_shown_with_its_own_label_only(setti
 def test_a_device_that_keeps_within_its_share_loses_nothing_to_anothers_flood(settings: Settings, client) -> None:
     small = with_redis(settings, keep_quarantine=100, keep_quarantine_bytes=100_000)
     small = small.model_copy(update={"topics": Settings().topics})
-    writer, quarantine = Writer(small, Event(), "test"), Quarantine(client, small)
+    writer, quarantine = make_writer(small, Event(), "test"), Quarantine(client, small)
     for i in range(40):
         writer.append([], [refused("honest", i)])
     discarded = sum(writer.append([], [refused("evil")] * 50).discarded for _ in range(20))
@@ -191,7 +192,7 @@ def test_a_fair_share_is_never_lost(redis_url: str, batches: list[list[tuple[int
     options = RedisSettings(
         url=redis_url, prefix=f"share-{next(number)}", keep_quarantine=most, keep_quarantine_bytes=most_bytes
     )
-    writer = Writer(Settings(redis=options), Event(), "test")
+    writer = make_writer(Settings(redis=options), Event(), "test")
     client, stream = writer.connection.client, Keys(options.prefix).quarantine
     sent: dict[int, list[int]] = {}
     for batch in batches:
@@ -208,7 +209,7 @@ def test_a_fair_share_is_never_lost(redis_url: str, batches: list[list[tuple[int
 
 def test_the_longest_silent_devices_are_forgotten(settings: Settings, client: redis.Redis) -> None:
     small, keys = with_redis(settings, keep_devices=10), Keys(settings.redis.prefix)
-    writer, reader = Writer(small, Event(), "test"), Reader(small, Event(), "worker")
+    writer, reader = make_writer(small, Event(), "test"), make_reader(small, Event(), "worker")
     numbered = [Arrival("d000", (Reading(str(i), (1.0, 2.0, 3.0), 1_000, None, i),), 1_000) for i in (1, 5)]
     writer.append(numbered, [])
     assert client.zcard(keys.missing) == 1
@@ -248,7 +249,7 @@ def test_a_redis_of_the_previous_version_is_measured_while_it_works(settings: Se
     """In short steps: others append and settle between them, and at the end every sum is right."""
     old = with_redis(settings, keep_readings=20_000, pack=2)
     old = old.model_copy(update={"topics": Settings().topics})
-    writer, reader = Writer(old, Event(), "test"), Reader(old, Event(), "worker")
+    writer, reader = make_writer(old, Event(), "test"), make_reader(old, Event(), "worker")
     for i in range(0, 6_000, 100):
         writer.append([entry(f"r{i + j}") for j in range(100)], [refused(f"d{i % 300}", i)])
     finished = [item for _ in range(4) for item in reader.read(400, 0)]
@@ -267,12 +268,12 @@ def test_a_redis_of_the_previous_version_is_measured_while_it_works(settings: Se
     shares = client.zrange(f"{Keys(old.redis.prefix).quarantine}-entries", 0, -1)
     assert set(shares) == {b"d0", b"d100", b"d200", b"late"}
     tight = with_redis(old, keep_bytes=10_000)  # and its readings are trimmed by bytes from now on
-    settle(Reader(tight, Event(), "worker"), drain(Reader(tight, Event(), "worker")))
+    settle(make_reader(tight, Event(), "worker"), drain(make_reader(tight, Event(), "worker")))
     assert recount.stream_bytes(client, old.redis.prefix) < 10_000 + 20_000
 
 
 def test_an_append_measures_where_nobody_did(settings: Settings, client: redis.Redis) -> None:
-    writer = Writer(settings, Event(), "test")
+    writer = make_writer(settings, Event(), "test")
     writer.append([entry("a"), asking("b")], [refused("x")])
     as_the_previous_version_left_it(client, settings)
     writer.append([entry("c")], [])
@@ -284,5 +285,5 @@ def test_a_request_within_an_entry_is_still_answered(settings: Settings, client:
     from zelador.messages import encode_json
 
     client.xadd(Keys(settings.redis.prefix).readings, {"lux,temperature,vibration": encode_json([asking("a")])})
-    (got,) = drain(Reader(settings, Event(), "worker"))
+    (got,) = drain(make_reader(settings, Event(), "worker"))
     assert got.arrivals == (asking("a"),)

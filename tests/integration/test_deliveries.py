@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.answer import answer
+from tests.buffers import make_reader, make_writer
 from tests.integration.test_buffer import entry, readings_of, settle
 from tests.integration.test_buffer import settings as settings
-from zelador.buffer import Delivered, Outcome, Reader, Refused, Writer, connect_redis
-from zelador.buffer.reader import SUSPECT, next_given
+from zelador.buffer import Delivered, Outcome, Refused, connect_redis
+from zelador.buffer.reader import SUSPECT_DELIVERIES, next_given
 from zelador.ledger import LedgerReader
 from zelador.settings import Settings
 
@@ -26,16 +27,16 @@ def test_a_suspect_is_given_alone_and_to_a_worker_that_holds_nothing(waiting, co
     given_now = next_given(waiting, count, busy)
     assert given_now == waiting[: len(given_now)]
     assert len(given_now) <= count
-    suspects = [item for item in given_now if item[1] >= SUSPECT]
+    suspects = [item for item in given_now if item[1] >= SUSPECT_DELIVERIES]
     assert not suspects or (given_now == suspects and len(suspects) == 1 and not busy)
-    assert given_now or (busy and waiting[0][1] >= SUSPECT)
+    assert given_now or (busy and waiting[0][1] >= SUSPECT_DELIVERIES)
 
 
 def lives(settings: Settings, deadly: str, most: int) -> tuple[list[Delivered], int]:
     """Workers that die at `deadly`, one after the other, until nothing is left; what was done, and by how many."""
     done: list[Delivered] = []
     for life in range(1, 30):
-        reader = Reader(settings, Event(), "worker-1")  # the same name: what it left is its own
+        reader = make_reader(settings, Event(), "worker-1")  # the same name: what it left is its own
         idle = 0
         while idle < 3:
             batch = reader.read(100, 0.01)
@@ -53,7 +54,7 @@ def lives(settings: Settings, deadly: str, most: int) -> tuple[list[Delivered], 
 
 
 def test_an_entry_that_ends_its_worker_is_given_up_and_the_others_are_not(settings: Settings) -> None:
-    writer = Writer(settings, Event(), "test")
+    writer = make_writer(settings, Event(), "test")
     writer.append([entry(f"r{number}") for number in range(20)], [])
     done, life = lives(settings, "r7", most=5)
     given_up = [item for item in done if item.deliveries > 5]
@@ -78,15 +79,15 @@ def test_what_was_given_too_often_is_not_tried_again(settings: Settings) -> None
 
 
 def test_what_a_dead_worker_held_counts_as_given_once_more(settings: Settings) -> None:
-    writer = Writer(settings, Event(), "test")
+    writer = make_writer(settings, Event(), "test")
     writer.append([entry("a"), entry("b")], [])
-    first = Reader(settings, Event(), "worker-1")
+    first = make_reader(settings, Event(), "worker-1")
     assert [item.deliveries for item in first.read(10, 0.1) or first.read(10, 0.1)] == [1, 1]
     quick = settings.model_copy(update={"inference": settings.inference.model_copy(update={"takeover_after_s": 0.001})})
-    second = Reader(quick, Event(), "worker-2")
+    second = make_reader(quick, Event(), "worker-2")
     # A second read if the first came within the millisecond after which an entry is taken over.
     assert [item.deliveries for item in second.read(10, 0.1) or second.read(10, 0.1)] == [2, 2]
-    third = Reader(quick, Event(), "worker-3")
+    third = make_reader(quick, Event(), "worker-3")
     assert [item.deliveries for item in third.read(10, 0.1) or third.read(10, 0.1)] == [3]  # now they come alone
     assert third.read(10, 0.1) == []  # while it holds one, no other
     third.settle([Outcome(third._held.copy().pop(), 1)], [])
@@ -96,13 +97,13 @@ def test_what_a_dead_worker_held_counts_as_given_once_more(settings: Settings) -
 
 def test_redis_going_and_coming_makes_no_suspect_of_what_is_held(settings: Settings) -> None:
     """A look through what is ours after a lost answer is no delivery of what we hold."""
-    writer = Writer(settings, Event(), "test")
+    writer = make_writer(settings, Event(), "test")
     writer.append([entry("a")], [])
-    reader = Reader(settings, Event(), "worker-1")
+    reader = make_reader(settings, Event(), "worker-1")
     (held,) = reader.read(10, 0.1) or reader.read(10, 0.1)
     for _ in range(9):
         reader._mine_from = "-"  # as after an answer that did not come
         assert reader.read(10, 0.01) == []
-    again = Reader(settings, Event(), "worker-1")  # its next life
+    again = make_reader(settings, Event(), "worker-1")  # its next life
     assert [item.deliveries for item in again.read(10, 0.1)] == [2]
     again.settle([Outcome(held.stream_id, 0, (Refused("t", "no", b"raw", 3, "d", 1_000),))], [])

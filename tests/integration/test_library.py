@@ -11,10 +11,11 @@ import redis
 from msgspec.structs import replace
 
 from command.up.ports import HOST, choose
+from tests.buffers import make_reader, make_writer
 from tests.integration import recount
 from tests.integration.test_buffer import drain, entry, refused
 from tests.servers import run_process
-from zelador.buffer import Outcome, Reader, Writer, connect_redis
+from zelador.buffer import Outcome, connect_redis
 from zelador.buffer.library import FUNCTIONS, Library, library_text
 from zelador.ledger import LedgerReader
 from zelador.quarantine import Quarantine
@@ -23,14 +24,14 @@ from zelador.settings import RedisSettings, Settings
 
 def the_whole_way(settings: Settings) -> LedgerReader:
     """Every step once: append with a repeat and a refusal, settle, ledger, replay, discard, tidy."""
-    writer, reader = Writer(settings, Event(), "test"), Reader(settings, Event(), "worker")
+    writer, reader = make_writer(settings, Event(), "test"), make_reader(settings, Event(), "worker")
     assert writer.append([entry("a"), entry("b", "c")], [refused()]).accepted == 3
     assert writer.append([entry("a"), replace(entry("d"), response_topic="r", correlation="ff")], []).repeated == 1
     writer.measure(again=True)
     recount.check_sums(writer.connection.client, settings.redis.prefix)
     quick = settings.model_copy(update={"inference": settings.inference.model_copy(update={"takeover_after_s": 0.001})})
     drain(reader)
-    taken = drain(Reader(quick, Event(), "other"))  # by XAUTOCLAIM and XCLAIM
+    taken = drain(make_reader(quick, Event(), "other"))  # by XAUTOCLAIM and XCLAIM
     assert sum(item.count for item in taken) == 4
     assert [arrival.correlation for item in taken for arrival in item.arrivals or () if arrival.response_topic] == [
         "ff"
@@ -106,7 +107,7 @@ def test_a_full_redis_lets_what_is_finished_go(tmp_path: Path, settings: Setting
     with run_process(redis_server(tmp_path, port).command, port):
         url = f"redis://{HOST}:{port}/0"
         small = Settings(redis=RedisSettings(url=url, prefix=mark, keep_readings=10, pack=1, timeout_s=2.0))
-        writer, reader = Writer(small, Event(), "test"), Reader(small, Event(), "worker")
+        writer, reader = make_writer(small, Event(), "test"), make_reader(small, Event(), "worker")
         writer.connection.open(10.0)
         for number in range(100):
             writer.append([entry(f"r{number}")], [])

@@ -15,9 +15,9 @@ from inference.loop import Worker
 from inference.swap import Swap
 from ingest.loop import Ingester
 from ingest.service import subscription
+from tests.buffers import make_reader, make_writer
 from tests.small_models import select_one, upload
 from tests.wire import Wire
-from zelador.buffer import Reader, Writer
 from zelador.buffer.keys import Keys
 from zelador.heartbeat import Heartbeat, workers
 from zelador.ledger import LedgerReader
@@ -86,7 +86,7 @@ def stack(settings: Settings, tmp_path: Path, mark: str) -> Iterator[Stack]:
     ingest_link = link("ingest", subscription(settings), persistent=True)
     worker_link, device = link("worker"), link("device")
     subscriber = link("subscriber", settings.topics.prediction.format(device_id="+"), f"{mark}/press/answers")
-    writer, reader = Writer(settings, stop, mark), Reader(settings, stop, mark)
+    writer, reader = make_writer(settings, stop, mark), make_reader(settings, stop, mark)
     client = writer.connection.client
     beats = [Heartbeat(client, mark, service, mark) for service in ("ingest", "inference")]
     swap = Swap(settings, stop)

@@ -9,8 +9,9 @@ import pytest
 import redis
 
 from inference.answer import answer
+from tests.buffers import make_reader, make_writer
 from tests.integration.test_buffer import drain, entry
-from zelador.buffer import Outcome, Reader, Refused, Writer, connect_redis
+from zelador.buffer import Outcome, Refused, connect_redis
 from zelador.buffer.batch import refusals
 from zelador.buffer.keys import Keys
 from zelador.decode import Decoder
@@ -29,8 +30,8 @@ class Site:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.client: redis.Redis = connect_redis(settings.redis)
-        self.writer = Writer(settings, Event(), "test")
-        self.reader = Reader(settings, Event(), "worker")
+        self.writer = make_writer(settings, Event(), "test")
+        self.reader = make_reader(settings, Event(), "worker")
         self.ledger = LedgerReader(self.client, settings.redis.prefix)
         self.quarantine = Quarantine(self.client, settings)
 

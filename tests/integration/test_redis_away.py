@@ -14,7 +14,8 @@ import redis
 
 from command.up.ports import HOST, choose
 from command.up.servers import redis_server
-from zelador.buffer import Reader, Stopping, Writer
+from tests.buffers import make_reader, make_writer
+from zelador.buffer import Stopping
 from zelador.errors import Unavailable
 from zelador.messages import Arrival, Reading
 from zelador.settings import RedisSettings, Settings
@@ -60,7 +61,7 @@ def entry(name: str) -> Arrival:
 
 def test_a_batch_waits_for_redis_and_is_stored_once(own: OwnRedis, mark: str) -> None:
     settings = Settings(redis=RedisSettings(url=own.url, prefix=mark, timeout_s=1.0))
-    writer = Writer(settings, Event(), "test")
+    writer = make_writer(settings, Event(), "test")
     writer.connection.open(10.0)
     writer.append([entry("before")], [])
     own.kill()
@@ -76,14 +77,14 @@ def test_a_batch_waits_for_redis_and_is_stored_once(own: OwnRedis, mark: str) ->
     done = writer.append([entry("meanwhile")], [])
     assert (done.accepted, done.repeated) == (1, 0)
     assert len(waits) >= 3
-    reader = Reader(settings, Event(), "worker")
+    reader = make_reader(settings, Event(), "worker")
     got = [delivered for _ in range(4) for delivered in reader.read(10, 0.1)]
     assert [a.readings[0].id for d in got for a in d.arrivals] == ["before", "meanwhile"]
 
 
 def test_a_full_redis_is_waited_for(own: OwnRedis, mark: str) -> None:
     settings = Settings(redis=RedisSettings(url=own.url, prefix=mark, timeout_s=1.0))
-    writer = Writer(settings, Event(), "test")
+    writer = make_writer(settings, Event(), "test")
     writer.connection.open(10.0)
     writer.append([entry("first")], [])
     client = own.client()
@@ -103,7 +104,7 @@ def test_a_full_redis_is_waited_for(own: OwnRedis, mark: str) -> None:
 def test_a_stop_while_redis_is_away_ends_the_waiting(own: OwnRedis, mark: str) -> None:
     stop = Event()
     settings = Settings(redis=RedisSettings(url=own.url, prefix=mark, timeout_s=1.0))
-    writer = Writer(settings, stop, "test")
+    writer = make_writer(settings, stop, "test")
     writer.connection.open(10.0)
     own.kill()
     writer.connection.wait = lambda _seconds: stop.set()
@@ -114,5 +115,5 @@ def test_a_stop_while_redis_is_away_ends_the_waiting(own: OwnRedis, mark: str) -
 def test_no_redis_at_the_start_is_one_clear_sentence(mark: str) -> None:
     settings = Settings(redis=RedisSettings(url="redis://:secret@127.0.0.1:1/0", prefix=mark, timeout_s=0.5))
     with pytest.raises(Unavailable, match=r"no Redis answers at .* ZELADOR_REDIS__URL") as error:
-        Writer(settings, Event(), "test").connection.open(0.2)
+        make_writer(settings, Event(), "test").connection.open(0.2)
     assert "secret" not in str(error.value)

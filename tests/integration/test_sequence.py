@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from zelador.buffer import Refused, Writer, connect_redis
+from tests.buffers import make_writer
+from zelador.buffer import Refused, connect_redis
 from zelador.buffer.keys import Keys
 from zelador.ledger import LedgerReader
 from zelador.messages import Arrival, Reading
@@ -20,7 +21,7 @@ class Site:
     def __init__(self, settings: Settings) -> None:
         self.client = connect_redis(settings.redis)
         self.keys = Keys(settings.redis.prefix)
-        self.writer = Writer(settings, Event(), "test")
+        self.writer = make_writer(settings, Event(), "test")
         self.ledger = LedgerReader(self.client, settings.redis.prefix)
 
     def say(self, *numbers: int, device: str = "d", ids: str = "") -> None:
@@ -67,7 +68,7 @@ def test_a_repeat_changes_nothing(site: Site) -> None:
     assert site.missing() == 2
 
 
-def test_a_device_that_counts_anew_misses_nothing_by_that(site: Site) -> None:
+def test_a_device_that_restarts_its_count_misses_nothing_by_that(site: Site) -> None:
     site.say(498, 500, 501)
     site.say(0, 1, 2, ids="after the restart ")
     assert site.missing() == 1

@@ -19,6 +19,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from ingest.loop import Ingester
+from tests.buffers import make_writer
 from tests.session_broker import Cut, SessionBroker
 from zelador.buffer import Writer
 from zelador.buffer.keys import Keys
@@ -164,7 +165,7 @@ def test_each_message_frees_its_slot_once(redis_url: str, peak: Callable[[], int
     with SessionBroker(messages, case.window, case.honours, case.cuts, stored, case.first_id) as broker:
         mqtt = MqttSettings(url=broker.url, receive_maximum=case.window, lane=lane)
         link = Link(mqtt, LinkOptions("ingest", ("sensors/+/reading",), persistent=True), stop)
-        writer = Writer(made, stop, prefix, wait=link.rest)
+        writer = make_writer(made, stop, prefix, wait=link.rest)
         _let_fail(writer, case.faults, broker)
         ingester = Ingester(made, link, writer, IngestMetrics(), Heartbeat(outside, prefix, "ingest", prefix))
         peak()

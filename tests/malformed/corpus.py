@@ -43,7 +43,7 @@ def ten_megabytes() -> list[Sample]:
 
 def _good() -> Iterator[dict[str, object]]:
     yield GOOD
-    yield {**GOOD, "ts": "2024-11-24T10:00:00Z", "seq": 17, "id": "press-07-000017", "label": "yes"}
+    yield {**GOOD, "ts": "2026-11-23T10:00:00Z", "seq": 17, "id": "press-07-000017", "label": "yes"}
     yield {**GOOD, "id": 17, "label": 1}
     yield {**GOOD, "id": "né-😀-日本", "label": True, "unknown": {"deep": [1, [2, [3]]]}}
     yield {**GOOD, "id": '"readings":[]', "label": "],[}{"}
@@ -61,19 +61,24 @@ def _odd_but_good() -> Iterator[bytes]:
     yield b'{"\\u006cux":1,"temperature":2,"vibration":0,"":""}'
     yield b"{" + TEXT.encode() + b',"id":"\\ud83d\\ude00"}'
     yield b"{" + TEXT.encode() + b',"x":"\xff\xfe"}'  # a key that nobody reads is passed over, its bytes too
+    yield b"{" + TEXT.encode() + b',"x":NaN,"y":[-nan,inf]}'
+    yield b"{" + TEXT.encode() + b',"id":"","label":"","ts":" ","seq":""}'
+    yield b"{" + TEXT.encode() + b',"id":1.5,"label":NaN,"seq":"17"}'
     yield b"{" + TEXT.encode() + b',"x":' + b"[" * 500 + b"]" * 500 + b"}"
 
 
 def _refused() -> Iterator[tuple[str, bytes]]:
-    whole = json.dumps({**GOOD, "ts": "2024-11-24T10:00:00Z", "seq": 17, "id": "é", "label": "yes"}).encode()
-    yield from (("truncated", whole[:at]) for at in range(0, len(whole), 7))
+    whole = json.dumps({**GOOD, "ts": "2026-11-23T10:00:00Z", "seq": 17, "id": "é", "label": "yes"}).encode()
+    yield from (("truncated", whole[:at]) for at in range(1, len(whole), 7))
     yield from (("not JSON", payload) for payload in NOT_JSON)
     yield from (("not a number", _with(f'"lux":{value},"temperature":2,"vibration":0')) for value in NOT_NUMBERS)
     yield from (("wrong shape", payload) for payload in WRONG_SHAPE)
     yield from (("wrong ts", _with(f'{TEXT},"ts":{value}')) for value in WRONG_TS)
     yield from (("wrong id", _with(f'{TEXT},"id":{value}')) for value in WRONG_IDS)
-    yield from (("wrong label", _with(f'{TEXT},"label":{value}')) for value in WRONG_IDS[:6])
-    yield from (("wrong seq", _with(f'{TEXT},"seq":{value}')) for value in ("1.5", '"1"', "[]", "true", "9" * 5_000))
+    yield from (("wrong label", _with(f'{TEXT},"label":{value}')) for value in WRONG_IDS[:4])
+    yield from (
+        ("wrong seq", _with(f'{TEXT},"seq":{value}')) for value in ("1.5", '"one"', '"1.0"', "[]", "true", "9" * 5_000)
+    )
     text = "{" + TEXT + ',"id":"é😀"}'
     yield from (("encoding", text.encode(name)) for name in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"))
     yield "encoding", text.replace("😀", "").encode("latin-1")
@@ -102,7 +107,8 @@ def _arrays() -> Iterator[Sample]:
     yield Sample("unreadable array", b"[" + good + b",]", 0, 1)
     yield Sample("unreadable array", b"[" + good + b"]" + good, 0, 1)
     yield Sample("unreadable array", b"[" + good + b"," + good, 0, 1)
-    yield Sample("unreadable array", b"[" + good + b",NaN]", 0, 1)
+    yield Sample("unreadable array", b"[" + good + b',"NaN]', 0, 1)
+    yield Sample("partly", b"[" + good + b",NaN,{" + TEXT.replace("1", "-nan", 1).encode() + b"}," + good + b"]", 2, 2)
     yield Sample("unreadable array", b"[" + b",".join([b"1"] * 10_001) + b"]", 0, 1)
 
 
@@ -115,7 +121,7 @@ def _raw_id(raw: bytes) -> bytes:
 
 
 NOT_JSON = (
-    b"", b" ", b"\0", b"\0" * 1_000, bytes(range(256)), b"lux=3;temperature=2", b"<xml/>", b"nan", b"'", b"{", b"}",
+    b" ", b"\0", b"\0" * 1_000, bytes(range(256)), b"lux=3;temperature=2", b"<xml/>", b"nan", b"'", b"{", b"}",
     b"]", b"{]", b"{{}}", b"{'lux':1}", b"{lux:1}", b'{"lux":1,}', b'{"lux" 1}', b'{"lux":01}', b'{"lux":+1}',
     b'{"lux":.5}', b'{"lux":1.}', b'{"lux":0x1}', b"{" + TEXT.encode() + b"}\0",
     b"{" + TEXT.encode() + b"}{" + TEXT.encode() + b"}", b"{" + TEXT.encode() + b"} // why",
@@ -133,13 +139,14 @@ WRONG_SHAPE = (
     b'{"reading":{"lux":1,"temperature":2,"vibration":0}}',
 )  # fmt: skip
 WRONG_TS = (
-    '"yesterday"', '""', '" "', '"2026-13-45T99:99:99"', '"2999-01-01"', '"1999-12-31T23:59:59Z"',
+    '"yesterday"', '"-"', "NaN", '"2026-13-45T99:99:99"', '"2999-01-01"', '"1999-12-31T23:59:59Z"',
     '"0001-01-01T00:00:00+23:59"', '"9999-12-31T23:59:59.999999-23:59"', '"２０２６-11-24"', '"\\ud800"', "5", "-5",
     "0", "-1e300", "1e300", "1e999", "1e18", "9" * 400, "9" * 5_000, "true", "[]", "{}", '"' + "2" * 100_000 + '"',
     '"2026-11-24T10:00:00Z\\u0000"', '"2026-11-24T10:00:00Z\\u0000or so"', '"2026-11-24\\u000010:00:00"',
     '"2026-11-24\\ud83d\\ude0010:00:00"',
 )  # fmt: skip
+WRONG_SEQ = ("1.5", '"one"', '"1.0"', "[]", "true", "9" * 5_000)
 WRONG_IDS = (
-    '""', '"' + "x" * 129 + '"', '"a\\u0000"', '"a\\u001fb"', '"\\ud800"', '"a\\u202eb"', "1.5", "true", "[]", "{}",
+    '"' + "x" * 129 + '"', '"a\\u0000"', '"a\\u001fb"', '"\\ud800"', '"a\\u202eb"', "true", "[]", "{}",
     '"' + "x" * 100_000 + '"', "9" * 129, "9" * 5_000, '"\\udfff\\ud800"',
 )  # fmt: skip

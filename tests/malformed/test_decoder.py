@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.malformed.corpus import Sample, corpus, ten_megabytes
 from tests.malformed.generate import mutated, random_json, samples
-from zelador.decode import Decoder
+from zelador.decode import Decoder, not_numbers
 from zelador.messages import Arrival, encode_json
 from zelador.settings import Settings
 
@@ -30,7 +30,7 @@ def judge(payload: bytes) -> tuple[int, int]:
     """Readings taken and refused, once all that is promised of them was checked."""
     arrival, refused = DECODER.decode(TOPIC, payload, NOW)
     readings = arrival.readings if arrival else ()
-    assert len(readings) + len(refused) >= 1
+    assert len(readings) + len(refused) >= (1 if payload else 0)
     assert (arrival is None) == (not readings)
     for reason, raw in refused:
         assert 0 < len(reason) <= LONGEST_REASON
@@ -38,7 +38,8 @@ def judge(payload: bytes) -> tuple[int, int]:
         assert raw == payload or raw in payload
     if len(readings) + len(refused) > 1:  # only an array that could be read is more than one
         assert payload.lstrip(b" \t\r\n")[:1] == b"["
-        assert len(msgspec.json.decode(payload, type=list[msgspec.Raw])) == len(readings) + len(refused)
+        json_payload = not_numbers.replaced(payload) or payload
+        assert len(msgspec.json.decode(json_payload, type=list[msgspec.Raw])) == len(readings) + len(refused)
     if arrival:
         entry = encode_json(arrival)
         assert decode_entry(entry) == arrival
@@ -46,7 +47,7 @@ def judge(payload: bytes) -> tuple[int, int]:
     for reading in readings:
         assert all(low <= value <= high for value, (low, high) in zip(reading.values, RANGES, strict=True))
         assert all(text.isprintable() and 0 < len(text) <= 128 for text in (reading.id, reading.label or "-"))
-        assert 946_684_800_000 <= reading.measured_at <= NOW + 86_400_000
+        assert NOW - 365 * 86_400_000 <= reading.measured_at <= NOW + 86_400_000
     return len(readings), len(refused)
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.buffers import make_writer
 from tests.integration.test_redis_away import OwnRedis
 from tests.integration.test_redis_away import own as own
 from tests.malformed.through import Through
-from zelador.buffer import Writer
 from zelador.link import Outgoing
 from zelador.settings import Settings
 
@@ -32,7 +32,7 @@ def test_memory_has_a_bound_while_redis_is_full(
     count, payload, readings = KINDS[kind]
     redis = settings.redis.model_copy(update={"url": own.url})
     mqtt = settings.mqtt.model_copy(update={"held_bytes": 32 * MIB})
-    Writer(Settings(redis=redis), threading.Event(), "test").connection.open(10.0)  # it answers
+    make_writer(Settings(redis=redis), threading.Event(), "test").connection.open(10.0)  # it answers
     with Through(settings.model_copy(update={"redis": redis, "mqtt": mqtt}), tmp_path) as through:
         client = own.client()
         client.config_set("maxmemory", "1")

@@ -94,6 +94,16 @@ def test_every_service_is_a_target_that_does_not_run_as_root() -> None:
         assert "\nUSER 10001:10001\n" in stage
 
 
+def test_what_passed_the_cage_is_remembered_when_a_container_is_replaced() -> None:
+    (cache,) = re.findall(r"XDG_CACHE_HOME=(\S+)", DOCKERFILE)
+    assert cache.startswith("/var/lib/zelador/")
+    assert cache.removeprefix("/var/lib/") in DOCKERFILE.split("install -d -o zelador", 1)[1].split("\n", 1)[0]
+    volumes = yaml.safe_load(COMPOSE)["volumes"]
+    for service in ("inference", "trainer", "api"):
+        mounted = dict(reversed(volume.split(":")) for volume in SERVICES[service]["volumes"])
+        assert mounted[cache] in volumes, service
+
+
 def test_replicas_do_not_share_a_name() -> None:
     assert "{hostname}" in environment("inference")["ZELADOR_INFERENCE__INSTANCE"]
     assert "ZELADOR_INFERENCE__INSTANCE" not in SERVICES["inference"]["environment"]

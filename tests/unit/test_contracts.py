@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from registry.log import entry as log_entry
+from zelador.alarms.state import PublishedState
 from zelador.buffer.keys import Keys
 from zelador.decode import Decoder
 from zelador.ledger import Ledger
@@ -27,7 +28,7 @@ def of(kind: str) -> list[str]:
 
 def test_every_kind_of_example_is_checked() -> None:
     assert {name for name, _ in EXAMPLES} == {
-        "reading", "readings", "fields", "seed-reading", "prediction", "ledger", "entry", "log-entry",
+        "reading", "readings", "fields", "seed-reading", "prediction", "state", "ledger", "entry", "log-entry",
     }  # fmt: skip
 
 
@@ -52,6 +53,12 @@ def test_the_field_map_takes_the_seeds_own_message() -> None:
 @pytest.mark.parametrize("text", of("prediction"))
 def test_predictions(text: str) -> None:
     found = msgspec.json.decode(text, type=Prediction)
+    assert json.loads(msgspec.json.encode(found)) == json.loads(text)
+
+
+def test_the_state_of_a_device() -> None:
+    (text,) = of("state")
+    found = msgspec.json.decode(text, type=PublishedState)
     assert json.loads(msgspec.json.encode(found)) == json.loads(text)
 
 

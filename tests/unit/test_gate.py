@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import socket
 
 import paho.mqtt.client as paho
 import pytest
@@ -15,6 +17,9 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from command.up.client_ids import ReservedIds
 from command.up.connect_packet import MAX_CONNECT_BYTES, read_connect
 from command.up.device_stream import MAX_FILTER_PACKET, DeviceStream, Refused
+from command.up.gate import Gate
+from command.up.ports import HOST, bound, choose
+from zelador.errors import Unavailable
 from zelador.settings import Settings
 
 NO_SURROGATES = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -252,3 +257,46 @@ def test_any_bytes_pass_or_are_refused_and_none_is_made_up(data: bytes, piece: i
     except Refused:
         pass
     assert data.startswith(passed)
+
+
+# ── ports ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_devices_port_is_held_before_it_listens(eventually) -> None:
+    """It was bound after everything had started, and a program that had taken it meanwhile ended the start."""
+    port = choose(["mqtt"], {}, {})["mqtt"]
+    gate = Gate(port, 1, 1)
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with pytest.raises(OSError, match="in use"):
+            other.bind((HOST, port))
+    with socket.socket() as device:
+        assert device.connect_ex((HOST, port)) == errno.ECONNREFUSED
+    gate.open()
+    with socket.create_connection((HOST, port), timeout=5.0):
+        eventually(lambda: gate.devices, "the connection")
+        gate.close()  # ends the connection from this side: the port has a TIME_WAIT from now on
+    Gate(port, 1, 1).close()
+    bound(port).close()
+
+
+@pytest.mark.parametrize("host", [HOST, "0.0.0.0", "::"])  # noqa: S104 - every address includes the loopback
+def test_a_requested_port_that_is_taken_is_named(host: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as other:
+        other.bind((host, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        for name in ("mqtt", "redis", "api"):
+            with pytest.raises(Unavailable, match=rf"port {port} \({name}\) is in use; .*--{name}-port"):
+                choose(["mqtt", "redis", "api"], {name: port}, {})
+        with pytest.raises(Unavailable, match="choose another with ZELADOR_API__PORT, or omit it"):
+            choose(["api"], {"api": port}, {}, {"api": "ZELADOR_API__PORT"})
+        assert choose(["api"], {}, {"api": port})["api"] != port
+
+
+def test_a_requested_port_comes_before_one_that_another_server_had() -> None:
+    first, second = choose(["mqtt", "redis"], {}, {}).values()
+    chosen = choose(["mqtt", "redis"], {"redis": first}, {"mqtt": first, "redis": second})
+    assert chosen["redis"] == first != chosen["mqtt"]
+    with pytest.raises(Unavailable, match=r"\(api\) is in use"):
+        choose(["mqtt", "api"], {"mqtt": first, "api": first}, {})

@@ -31,7 +31,7 @@ def test_what_was_set_before_is_kept(bare: Path, monkeypatch: pytest.MonkeyPatch
     assert libgomp.libgomp_environment()[libgomp.VARIABLE].endswith(":/opt/lib")
 
 
-def test_a_link_to_an_environment_that_is_gone_is_made_anew(bare: Path) -> None:
+def test_a_link_to_an_environment_that_is_gone_is_made_again(bare: Path) -> None:
     folder = Path(libgomp.libgomp_environment()[libgomp.VARIABLE])
     (folder / libgomp.LIBRARY).unlink()
     (folder / libgomp.LIBRARY).symlink_to(bare / "gone.so")

@@ -28,7 +28,7 @@ WELL = Facts(turned_at=100.0, held=5, progressed_at=99.0)
             "for 40 s it cannot store readings: OOM",
         ),
         (Facts(100.0, redis_error="cannot store readings: OOM", redis_away_since=90.0), None),
-        (Facts(100.0, disconnected_since=50.0), "for 50 s there is no connection to the broker"),
+        (Facts(100.0, disconnected_since=50.0), "there has been no connection to the broker for 50 s"),
         (Facts(100.0, refusal="OOM command not allowed"), "Redis refuses writes: OOM command not allowed"),
         (Facts(50.0), "its loop has been blocked for 50 s"),
     ],

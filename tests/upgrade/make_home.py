@@ -19,9 +19,9 @@ from threading import Event
 
 from command.up.home import home_settings
 from command.up.servers import redis_server
+from tests.buffers import make_writer
 from tests.outside import Outside
 from tests.up import Up
-from zelador.buffer import Writer
 from zelador.ledger import LedgerReader
 from zelador.messages import Arrival, Reading
 from zelador.settings import load_settings
@@ -82,7 +82,7 @@ def main(target: Path) -> None:
     settings = home_settings(load_settings(), home, ports, True)
     server = redis_server(home / "redis", ports["redis"], "redis-server")
     process = subprocess.Popen(server.command, stdout=subprocess.DEVNULL)
-    writer = Writer(settings, Event(), "zelador-ingest")
+    writer = make_writer(settings, Event(), "zelador-ingest")
     writer.connection.open(20.0)
     now = time.time_ns() // 1_000_000
 

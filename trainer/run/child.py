@@ -1,4 +1,4 @@
-"""The run's child process: `python -m trainer.run.child`. PyCaret is imported here and nowhere else.
+"""The run's child process. PyCaret is imported here and nowhere else.
 
 Standard input has one line, the run's folder; its end means that the parent is gone. Standard output has the events.
 What PyCaret prints goes to standard error.
@@ -28,6 +28,7 @@ def main() -> None:
     folder = sys.stdin.readline().strip()
     if not folder:
         return
+    os.chdir(folder)  # CatBoost and others write to the current folder
     threading.Thread(target=_exit_with_parent, args=(Path(folder),), daemon=True).start()
     try:
         outcome: Event = Done(work.run(Path(folder), lambda message: _report(events, Progress(message))))
@@ -52,7 +53,3 @@ def _exit_with_parent(folder: Path) -> None:
     sys.stdin.read()
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -13,19 +13,21 @@ from threading import Event
 import msgspec
 
 from registry.evaluation.scores import positive_of
-from registry.log.commit import now
-from registry.names import check_new_name
+from registry.names import check_new_names
 from registry.registry import Registry
 from registry.run_document import Candidate, Question, RunDocument, SplitFacts, TrainedModel, in_order
 from trainer.compare.leaderboard import MODEL_TYPES
 from trainer.dataset import Dataset, check
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
+from trainer.evaluate.rows import DRAWN_HOLDOUT, FOLDS
 from trainer.evaluate.split import Asked, Known, Split, codes_of, split
 from trainer.evaluate.threshold import Aim
 from trainer.run import request
+from trainer.run.candidates import check_candidates
 from trainer.run.process import Cancelled, Child, RunFailed
 from trainer.run.request import Request, RunFacts
-from zelador.errors import InvalidInput, ZeladorError
+from zelador.clock import now_iso
+from zelador.errors import ZeladorError
 from zelador.settings import Settings, TrainingSettings
 from zelador.training_queue import RunRequest
 
@@ -68,7 +70,7 @@ def train(
     for an unknown candidate, DuplicateName, RunFailed, Cancelled; Unavailable when `stop` is set or the registry fails.
     """
     training = settings.training
-    check(dataset)
+    check(dataset, training.folds or FOLDS, training.holdout or DRAWN_HOLDOUT)
     _check_options(options, registry, dataset)
     known = _known(dataset)
     plan = split(known, options.split, training.folds, training.holdout, training.seed)
@@ -77,7 +79,7 @@ def train(
         "by": options.by,
         "metric": options.metric,
         "notes": options.notes,
-        "started_at": now(),
+        "started_at": now_iso(),
         "rows": len(dataset.labels),
         "data": dataset.facts(),
         "features": list(dataset.features),
@@ -106,14 +108,14 @@ def train(
             if not result.candidates:
                 reasons = "; ".join(f"{row['model_type']}: {row['trouble']}" for row in result.leaderboard)
                 raise RunFailed(f"no candidate could be used ({reasons}); name others, or check the data")
-            if len(result.candidates) < training.keep:
-                progress(f"only {len(result.candidates)} of {training.keep} candidates could be used")
+            if len(result.candidates) < (keep := _keep_count(settings, options)):
+                progress(f"only {len(result.candidates)} of {keep} candidates could be used")
             models = [_keep(folder, registry, options, candidate) for candidate in result.candidates]
     except BaseException as error:
         _note_failure(registry, document, error)
         raise
     document["state"] = "done"
-    document["ended_at"] = now()
+    document["ended_at"] = now_iso()
     document["seconds"] = {**result.seconds, "total": round(time.perf_counter() - started, 1)}
     document["classes"] = result.classes
     document["train_rows"] = result.train_rows
@@ -135,16 +137,11 @@ def aim_of(training: TrainingSettings, request: RunRequest) -> Aim:
 
 def _check_options(options: Options, registry: Registry, dataset: Dataset) -> None:
     """Checks the options before any time is spent. Raises InvalidInput, DuplicateName."""
-    if unknown := [name for name in options.candidates or () if name not in MODEL_TYPES]:
-        raise InvalidInput(f"there is no candidate {unknown[0]!r}; choose from {', '.join(MODEL_TYPES)}")
+    check_candidates(options.candidates or ())
+    check_new_names(options.names, registry.sync().models)
     classes = dataset.classes
     positive_of(codes_of(dataset.labels)[0], classes, options.positive)
     options.aim.check(len(classes))
-    if twice := [name for name in options.names if options.names.count(name) > 1]:
-        raise InvalidInput(f"names: {twice[0]!r} is named twice; each model needs a name of its own")
-    taken = registry.sync().models
-    for name in options.names:
-        check_new_name(name, (*taken, *(other for other in options.names if other != name)))
 
 
 def _collect(registry: Registry) -> None:
@@ -159,7 +156,7 @@ def _note_failure(registry: Registry, document: RunDocument, error: BaseExceptio
     """Writes the end of a failed run. A registry that cannot be written must not hide why the run failed."""
     document["state"] = "cancelled" if isinstance(error, Cancelled) else "failed"
     document["error"] = str(error)
-    document["ended_at"] = now()
+    document["ended_at"] = now_iso()
     try:
         registry.put_run(document["run"], document)
     except (ZeladorError, OSError) as trouble:
@@ -224,7 +221,7 @@ def _request(
         folds=plan.folds,
         folds_by=plan.folds_by,
         alone=plan.alone,
-        keep=training.keep,
+        keep=_keep_count(settings, options),
         seed=training.seed,
         candidates=options.candidates or None,
         metadata=RunFacts(
@@ -233,6 +230,11 @@ def _request(
         live=None if live is None else live[0],
         live_digest="" if live is None else live[1],
     )
+
+
+def _keep_count(settings: Settings, options: Options) -> int:
+    """How many candidates are kept: no more than were asked for."""
+    return min(settings.training.keep, len(set(options.candidates or MODEL_TYPES)))
 
 
 def _keep(folder: Path, registry: Registry, options: Options, candidate: Candidate) -> TrainedModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import signal
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
-from typing import Self
+from typing import IO, Self
 
 import msgspec
 
@@ -19,6 +20,7 @@ from trainer.run import events
 from zelador.errors import Unavailable, ZeladorError
 from zelador.libgomp import libgomp_environment
 
+BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from trainer.run.child import main; main()"
 GRACE_S = 3.0  # after each signal
 POLL_S = 0.2
 
@@ -32,21 +34,26 @@ class Cancelled(ZeladorError):
 
 
 class Child:
-    """Starts at once to import PyCaret, which takes seconds; so it can be made ahead of the run."""
+    """Starts at once to import PyCaret, which takes seconds; so it can be made ahead of the run.
 
-    def __init__(self) -> None:
+    `output` takes what the libraries print; by default it goes to standard error.
+    """
+
+    def __init__(self, output: IO[bytes] | None = None) -> None:
         # MPLCONFIGDIR and the like are left alone: PyCaret runs as its user does.
         environment = {
             **os.environ,
             **libgomp_environment(),
             "PYTHONWARNINGS": "ignore",
             "PYCARET_CUSTOM_LOGGING_LEVEL": "CRITICAL",
+            "PYCARET_CUSTOM_LOGGING_PATH": os.devnull,  # otherwise logs.log in the current folder
         }
+        path = json.dumps([str(Path(entry).absolute()) for entry in sys.path])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "trainer.run.child"],
+            [sys.executable, "-c", BOOT, path],  # the service's own folder is empty: `-m` would not find us there
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None,
+            stderr=output,
             env=environment,
             process_group=0,
         )

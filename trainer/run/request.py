@@ -22,7 +22,7 @@ Codes = NDArray[np.int64]
 
 
 class RunFacts(TypedDict):
-    """What the metadata of each model says of its run."""
+    """The facts about the run in each model's metadata."""
 
     metric: str
     run: str

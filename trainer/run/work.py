@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from registry.evaluation.bootstrap import Resamples, difference
 from registry.evaluation.scores import Answers, positive_of
-from registry.log.commit import now
 from registry.model import manifest
 from registry.model.artefact import manifest_of, pack
 from registry.model.manifest import Feature, Threshold
@@ -36,6 +35,7 @@ from trainer.run import request as requests
 from trainer.run.documents import candidate_of, facts_of, leaderboard, verdict_facts
 from trainer.run.events import Result
 from trainer.run.request import Arrays, Request
+from zelador.clock import now_iso
 from zelador.messages import iso
 
 MAX_UNSEEN = 5_000  # training rows that stand in for a hold-out where answers are only compared
@@ -315,7 +315,7 @@ def _write(
         )
         packed = upload(model, parts, answers, features, facts, data.request.seed)
         files = pack(packed, each.model_type)
-        described = manifest_of(packed, each.model_type, files, now())
+        described = manifest_of(packed, each.model_type, files, now_iso())
         _save(folder / str(rank), {**files, manifest.FILE: manifest.encode(described)})
         found.append(candidate)
     return found

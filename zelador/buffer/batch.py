@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
+from zelador.buffer.entry import frame, packed_request
 from zelador.buffer.keys import GROUP, Keys
-from zelador.messages import Arrival, encode_json
+from zelador.messages import Arrival, Reading, encode_json
 from zelador.settings import Settings
 
 LARGEST_SEQ = 2**53 - 1  # the largest integer that Lua represents exactly
@@ -19,7 +20,6 @@ BEGINNING = 65_536  # bytes stored of a payload that is too large to be accepted
 MAX_KNOWN = 96  # bytes of device and id that are stored to detect repeats; for longer ones a digest is stored
 
 _packed = msgspec.msgpack.Encoder().encode
-_unpacked: Callable[[bytes], list[Any]] = msgspec.msgpack.Decoder(list[Any]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +101,12 @@ def append_arguments(
     now: int,
     arrivals: Sequence[Arrival],
     refused: Sequence[Refused],
-    anew: Callable[[str, int], int],
+    is_due: Callable[[str, int], int],
     replaces: str = "",
 ) -> tuple[list[str], list[Any]]:
     """Keys and arguments of `append`, as described in lua/append.lua.
 
-    `anew` returns 1 for a device whose time of last message must be updated. A batch that replaces a quarantined
+    `is_due` returns 1 for a device whose time of last message must be updated. A batch that replaces a quarantined
     message has no sequence numbers: they were counted when the message arrived.
     """
     redis, keys = settings.redis, Keys(settings.redis.prefix)
@@ -119,15 +119,15 @@ def append_arguments(
         arrival = asked
         if asked.response_topic is not None:
             arrival = msgspec.structs.replace(asked, response_topic=None, correlation=None)
-            requests += (number, _request(asked))
+            requests += (number, packed_request(asked))
         device, readings = arrival.device_id, arrival.readings
         heard[device] = heard.get(device, 0) + len(readings)
         if len(readings) == 1:
-            messages += (_known(device, readings[0].id), encode_json(arrival).decode())
+            messages += (known_by(device, readings[0]), encode_json(arrival).decode())
         else:
-            messages += ("", len(readings), *_frame(arrival))
+            messages += ("", len(readings), *frame(arrival))
             for reading in readings:
-                messages += (_known(device, reading.id), encode_json(reading).decode())
+                messages += (known_by(device, reading), encode_json(reading).decode())
         for reading in readings:
             place += 1
             if reading.seq is not None and 0 <= reading.seq <= LARGEST_SEQ:
@@ -140,46 +140,40 @@ def append_arguments(
     if replaces:
         numbers = {}
     bounds = quarantine_bounds(settings)
-    arguments: list[Any] = [GROUP, redis.repeat_window, redis.keep_readings, *bounds, redis.keep_devices_s, now]
+    known = redis.repeat_window * (1 + settings.ingest.unique_ids)  # with unique ids, each id is stored as well
+    arguments: list[Any] = [GROUP, known, redis.keep_readings, *bounds, redis.keep_devices_s, now]
     arguments += (",".join(settings.features), writer, token, redis.pack, replaces)
-    arguments += (redis.keep_bytes, redis.keep_devices, *around_device(settings), _packed(messages))
+    arguments += (redis.keep_bytes, redis.keep_devices, *around_device(settings))
+    arguments += (_not_unique(settings, arrivals) if settings.ingest.unique_ids else "", _packed(messages))
     arguments += (len(requests) // 2, *requests)
     arguments.append(len(refused))
     for item in refused:
         arguments += (item.count, item.topic, item.reason, item.payload, item.length, item.digest, item.received_at)
     arguments.append(len(heard))
     for device, count in heard.items():
-        told = numbers.get(device)
-        arguments += (device, count, anew(device, now), _packed(told) if told else "")
+        sequence = numbers.get(device)
+        arguments += (device, count, is_due(device, now), _packed(sequence) if sequence else "")
     names = [keys.readings, keys.quarantine, keys.ledger, *keys.seen, keys.devices, keys.marks, keys.missing]
-    names.append(keys.requests)
+    names += [keys.requests, keys.repeating, *keys.late_labels]
     return names + [keys.device(device) for device in heard], arguments
 
 
-def _known(device: str, reading: str) -> str:
-    """The key that identifies a repeat. Long ids are hashed: they would need ten times the memory of usual ones."""
-    known = f"{device}\x1f{reading}"
-    if len(known) * (1 if known.isascii() else 4) <= MAX_KNOWN:
-        return known
-    return "\x1f" + hashlib.blake2b(known.encode(), digest_size=16).hexdigest()  # no device's name is empty
+def known_by(device: str, reading: Reading) -> str:
+    """The key that identifies a repeat: id and content. A long id is hashed: it would need too much memory."""
+    known = f"{device}\x1f{reading.id}"
+    if len(known) * (1 if known.isascii() else 4) > MAX_KNOWN:
+        known = "\x1f" + hashlib.blake2b(known.encode(), digest_size=16).hexdigest()  # no device's name is empty
+    return f"{known}\x1f{reading.content}" if reading.content else known
 
 
-def _request(arrival: Arrival) -> bytes:
-    """The data of a request that its answer needs, stored until the answer is settled."""
-    correlation = bytes.fromhex(arrival.correlation) if arrival.correlation else None
-    return _packed((arrival.response_topic, correlation))
-
-
-def with_requests(arrivals: tuple[Arrival, ...], requests: bytes) -> tuple[Arrival, ...]:
-    """The messages of an entry, with the requests stored for it: position, request, position, request …"""
-    found, answered = _unpacked(requests), list(arrivals)
-    for place, (topic, correlation) in zip(found[::2], found[1::2], strict=True):
-        as_hex = None if correlation is None else correlation.hex()
-        answered[place] = msgspec.structs.replace(answered[place], response_topic=topic, correlation=as_hex)
-    return tuple(answered)
-
-
-def _frame(arrival: Arrival) -> tuple[str, str]:
-    """The message's JSON around its readings."""
-    head, between, tail = encode_json(msgspec.structs.replace(arrival, readings=())).decode().partition('"readings":[]')
-    return head + between[:-1], between[-1:] + tail  # inside a text, quotation marks would be escaped
+def _not_unique(settings: Settings, arrivals: Sequence[Arrival]) -> bytes:
+    """What is quarantined of each reading if its id came before with another content, as lua/append.lua expects it."""
+    found: list[str | int] = []
+    for arrival in arrivals:
+        bare = msgspec.structs.replace(arrival, response_topic=None, correlation=None)
+        topic = settings.topics.reading.replace("{device_id}", arrival.device_id)
+        for reading in arrival.readings:
+            payload = encode_json(msgspec.structs.replace(bare, readings=(reading,)))
+            reason = f"the id {reading.id!r} came before, with other content (ZELADOR_INGEST__UNIQUE_IDS)"
+            found += (topic, reason, payload.decode(), hashlib.sha256(payload).hexdigest(), arrival.received_at)
+    return _packed(found)

@@ -11,8 +11,12 @@ from zelador.settings import Settings
 STREAM = 1.3  # memory of a stream, relative to its content
 REQUEST = 160  # overhead of a request, in bytes
 QUARANTINED = 4_000  # overhead of a quarantined entry: its device, of up to 512 bytes, is stored four times
-KNOWN_ID = 160  # bytes of an id that is stored to detect repeats
+KNOWN = 190  # bytes of a reading that is known, to detect repeats
+LATE_LABELS = 32 * 1_048_576  # bytes of labels that came with repeats: two hashes of 8 MiB of content
+REPEATING = 1_000 * 900  # bytes of devices that have repeats among their last readings
 DEVICE = 4_400  # bytes of a device with the longest name and label, and the maximum number of gaps
+STATE = 3_200  # bytes of a device's state: its name four times, and label, model and id of a reading
+EVENT, EVENTS = 1_600, 20_100  # bytes of a change of a state, and their number
 PREDICTION = 4_096  # bytes of a prediction that is shown
 MISSING = 1_000 * 700  # bytes of the devices with the most missing numbers
 APPEND = 16 * 1_048_576  # bytes of one append, by which a limit may be exceeded for a moment
@@ -29,8 +33,10 @@ def parts(settings: Settings) -> dict[str, int]:
         "waiting": int(STREAM * (ingest.high_water_bytes + APPEND)) + REQUEST * ingest.high_water,
         "finished": int(STREAM * (redis.keep_bytes + APPEND)),
         "quarantine": int(STREAM * (redis.keep_quarantine_bytes + APPEND)) + QUARANTINED * redis.keep_quarantine,
-        "repeats": 2 * KNOWN_ID * (redis.repeat_window + ingest.max_array),
+        "repeats": 2 * KNOWN * ((1 + ingest.unique_ids) * (redis.repeat_window + ingest.max_array)) + REPEATING,
+        "labels": LATE_LABELS,
         "devices": DEVICE * redis.keep_devices + MISSING,
+        "states": STATE * redis.keep_devices + int(STREAM * EVENT * EVENTS),
         "predictions": int(STREAM * PREDICTION * (redis.keep_predictions + 100)),
         "answers": ANSWERS,
         "other": OTHER,

@@ -70,6 +70,7 @@ class RedisConnection:
     """Calls Redis until it answers, with a jittered back-off. A request to stop ends the retries."""
 
     def __init__(self, settings: RedisSettings, stop: Event, wait: Callable[[float], object] | None = None) -> None:
+        """`wait` keeps an MQTT session alive while Redis is down; by default it only waits for `stop`."""
         self.client = connect_redis(settings)
         self._settings = settings
         self._stop = stop

@@ -23,13 +23,13 @@ def require_synced(connection: Any) -> None:
     connection.on_connect()
     connection.send_command("CONFIG", "GET", "*append*")
     try:
-        said = connection.read_response()
+        reply = connection.read_response()
     except redis.ResponseError as error:
         raise NotSynced(
             f"{WANTED}, but the settings of Redis cannot be read ({error}): ACL SETUSER USER +config|get; "
             f"if the service has no CONFIG, only {WANTED.replace('synced', 'written')} is possible"
         ) from None
-    pairs = said.items() if isinstance(said, dict) else zip(said[::2], said[1::2], strict=True)
+    pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
     if why := unsynced({_text(name): _text(value) for name, value in pairs}):
         raise NotSynced(why)
 

@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import redis
 
+from zelador.buffer.entry import decode_fields
 from zelador.buffer.keys import Keys
-from zelador.messages import Arrival
+from zelador.buffer.late_labels import LateLabels
+from zelador.messages import Reading
 from zelador.settings import Settings
 
 PAGE_ENTRIES = 1_000
-_decode = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 
 
-def labelled_readings(client: redis.Redis, settings: Settings) -> Iterator[tuple[tuple[float, ...], str, int, str]]:
-    """Yields (values, label, time in ms, device) of each labeled reading, oldest first.
+def labelled_readings(
+    client: redis.Redis, settings: Settings, lacking: Counter[str] | None = None
+) -> Iterator[tuple[tuple[float, ...], str, int, str]]:
+    """Yields (values in the order of `settings.features`, label, time in ms, device) of each labeled reading.
 
-    The values are in the order of `settings.features`. Skips readings that lack one of the features.
-    Raises redis.RedisError.
+    Oldest first. A label may have come later, with a repeat. Skips readings that lack one of the features, and counts
+    them in `lacking` by feature. Raises redis.RedisError.
     """
     key, start = Keys(settings.redis.prefix).readings, "-"
-    wanted = settings.features
+    wanted, late = settings.features, LateLabels(client, settings.redis.prefix)
     while True:
         page: Any = client.xrange(key, min=start, count=PAGE_ENTRIES)
+        readings: list[tuple[str, Reading]] = []
+        entries: list[tuple[tuple[str, ...], int]] = []  # features, and the end of its readings in `readings`
         for _, fields in page:
-            features, data = next(iter(fields.items()))
-            names = tuple(features.decode(errors="replace").split(","))
-            if not set(wanted) <= set(names):
+            entry = decode_fields(fields)
+            readings += [(arrival.device_id, each) for arrival in entry.arrivals or () for each in arrival.readings]
+            entries.append((entry.features, len(readings)))
+        labels, start_at = late.of(readings), 0
+        for features, end in entries:
+            labeled = [at for at in range(start_at, end) if labels[at] is not None]
+            start_at = end
+            if missing := [name for name in wanted if name not in features]:
+                if lacking is not None and labeled:
+                    lacking.update(dict.fromkeys(missing, len(labeled)))
                 continue
-            order = [names.index(name) for name in wanted]
-            try:
-                arrivals = _decode(data)
-            except msgspec.DecodeError:
-                continue
-            for arrival in arrivals:
-                for reading in arrival.readings:
-                    if reading.label is not None:
-                        values = tuple(reading.values[i] for i in order)
-                        yield values, reading.label, reading.measured_at, arrival.device_id
+            order = [features.index(name) for name in wanted]
+            for at in labeled:
+                device, reading = readings[at]
+                yield tuple(reading.values[i] for i in order), str(labels[at]), reading.measured_at, device
         if len(page) < PAGE_ENTRIES:
             return
         start = f"({page[-1][0].decode()}"

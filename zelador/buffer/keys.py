@@ -20,11 +20,20 @@ class Keys:
     | quarantine-index, -order, -entries, -bytes | hash, sorted sets | as quarantine | with its entries: their devices |
     | predictions | stream | settle | keep_predictions entries, the newest |
     | ledger | hash | append, settle, readmit, discard, measure | forever: integers, and each writer's last batch |
-    | seen:0, seen:1 | set | append | repeat_window ids each, in turn |
+    | seen:0, seen:1 | set | append | repeat_window readings each, in turn |
+    | repeating | hash | append | the last 100 readings of 1,000 devices that have repeats among them |
+    | late-labels:0, late-labels:1 | hash | append | labels that came with repeats; 8 MiB each, in turn |
     | marks | list | append, settle, measure | one for each 1/200 of keep_readings, of keep_bytes, in the stream |
     | missing | sorted set | append | the 1,000 devices with the most missing numbers |
     | devices | sorted set | append | keep_devices of them, keep_devices_s after the device was last heard |
     | device:<id> | hash | append, settle | as its entry in devices |
+    | states | hash | settle, sweep, device_act | as devices: their states; the field '' while all are silent |
+    | states-<state> | sorted set | as states | the devices in a state, by the time since when |
+    | announce | hash | settle, sweep, device_act, announced | until the broker has the state: device → version |
+    | device-events | stream | settle, sweep, device_act | the newest 20,000 changes of devices' states |
+    | due | sorted set | settle, sweep, device_act | devices by the time at which the sweep looks at them |
+    | webhook-at | string | inference | forever: the last change of a state that the webhook took |
+    | alarm-keeper | string | inference | the worker that sweeps and publishes states: a lease of 5 s |
     | registry-seen | string (JSON) | services, zelador models accept | forever: one record, replaced |
     | doctor | string | API, zelador doctor | at most 10 s: to test whether writes are accepted |
     | hung:<digest> | string (integer) | inference | one hour after the model last hung a worker |
@@ -34,6 +43,8 @@ class Keys:
     | training-jobs | stream | submit, finish (training_queue) | the newest 1,000 |
     | run:<id> | string (JSON) | API, trainer | 7 days |
     | run-cancel:<id> | string | cancel (training_queue) | 7 days |
+    | session:<digest> | string | console | 12 h, or until sign-out: the id of the key that signed in |
+    | sessions:<key> | sorted set | console | 12 h: the 50 newest sessions of a key |
     | run-current | string | API, trainer | while a run is queued (7 days at most) or running (a lease of 15 s) |
     """
 
@@ -68,6 +79,16 @@ class Keys:
         return self._key("seen:0"), self._key("seen:1")
 
     @property
+    def repeating(self) -> str:
+        """The last 100 readings of devices that have repeats among them."""
+        return self._key("repeating")
+
+    @property
+    def late_labels(self) -> tuple[str, str]:
+        """Labels that came with a repeat, by what the reading is known by."""
+        return self._key("late-labels:0"), self._key("late-labels:1")
+
+    @property
     def marks(self) -> str:
         """Numbers of readings and bytes before an entry, so that trimming does not have to count."""
         return self._key("marks")
@@ -84,8 +105,50 @@ class Keys:
     def device(self, device_id: str) -> str:
         return self._key(f"device:{device_id}")
 
+    @property
+    def states(self) -> str:
+        """The state of each device (lua/alarms.lua)."""
+        return self._key("states")
+
+    def in_state(self, state: str) -> str:
+        """The devices in a state, by the time since when."""
+        return self._key(f"states-{state}")
+
+    @property
+    def announce(self) -> str:
+        """Devices whose state is not published yet, with its version."""
+        return self._key("announce")
+
+    @property
+    def device_events(self) -> str:
+        """Changes of devices' states."""
+        return self._key("device-events")
+
+    @property
+    def due(self) -> str:
+        """Devices by the time at which the sweep looks at them."""
+        return self._key("due")
+
+    @property
+    def webhook_at(self) -> str:
+        """The id of the last change of a device's state that was sent to the webhook."""
+        return self._key("webhook-at")
+
+    @property
+    def alarm_keeper(self) -> str:
+        """The worker that sweeps for silence and publishes states."""
+        return self._key("alarm-keeper")
+
     def worker(self, service: str, instance: str) -> str:
         return self._key(f"worker:{service}:{instance}")
+
+    def session(self, digest: str) -> str:
+        """A session of the console, by the SHA-256 of its cookie."""
+        return self._key(f"session:{digest}")
+
+    def sessions(self, key: str) -> str:
+        """The sessions of a key, by the time when they began."""
+        return self._key(f"sessions:{key}")
 
     def hung(self, digest: str) -> str:
         """How often the model with this digest has hung its worker."""

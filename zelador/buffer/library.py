@@ -16,7 +16,16 @@ import redis
 
 log = logging.getLogger(__name__)
 
-SHARED = ("quarantine", "trim", "waiting", "devices", "sequence", "written")  # code shared by the functions
+SHARED = (
+    "quarantine",
+    "trim",
+    "waiting",
+    "devices",
+    "sequence",
+    "repeats",
+    "written",
+    "alarms",
+)  # by several functions
 FUNCTIONS = {  # name → flags of Redis: what is allowed when memory is full, or on a replica
     "append": (),
     "settle": ("allow-oom",),  # otherwise a full Redis could not settle entries, and would stay full
@@ -26,6 +35,9 @@ FUNCTIONS = {  # name → flags of Redis: what is allowed when memory is full, o
     "discard": ("allow-oom",),
     "tidy": ("allow-oom",),
     "page": ("no-writes",),
+    "sweep": ("allow-oom",),
+    "device_act": ("allow-oom",),
+    "announced": ("allow-oom",),
 }
 ABSENT = ("unknown command", "Unknown Redis command", "NOPERM", "no permissions")  # of FCALL or FUNCTION LOAD
 

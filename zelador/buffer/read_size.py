@@ -8,7 +8,7 @@ MAX_GROWTH = 4  # a reply may have this many times the entries of the previous o
 
 
 @dataclass(frozen=True, slots=True)
-class Appetite:
+class ReadSize:
     """The size of the next read. XREADGROUP counts entries, and an entry contains from one to many readings.
 
     At a low rate entries have one reading each; after a pause they are packed. So the estimate uses the readings per
@@ -25,6 +25,6 @@ class Appetite:
         per_entry = self.readings_before / self.entries_before if self.entries_before else self.pack
         return max(1, min(int(limit / max(1.0, per_entry)), MAX_GROWTH * self.entries_before + limit // self.pack))
 
-    def after(self, entries: int, readings: int) -> Appetite:
+    def after(self, entries: int, readings: int) -> ReadSize:
         """The size after a reply with `entries` entries and `readings` readings."""
-        return Appetite(self.pack, entries, readings)
+        return ReadSize(self.pack, entries, readings)

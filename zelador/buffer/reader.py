@@ -5,19 +5,19 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from threading import Event
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import redis
 
-from zelador.buffer.batch import Refused, around_device, quarantine_bounds, with_requests
+from zelador.buffer.batch import Refused, around_device, quarantine_bounds
 from zelador.buffer.connection import RedisConnection
+from zelador.buffer.entry import decode_entry, with_requests
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
-from zelador.buffer.read_size import Appetite
+from zelador.buffer.read_size import ReadSize
+from zelador.buffer.sightings import NOTHING, Sightings
 from zelador.buffer.written import Confirmer
 from zelador.messages import Arrival, Prediction, encode_json
 from zelador.settings import Settings
@@ -25,11 +25,11 @@ from zelador.settings import Settings
 log = logging.getLogger(__name__)
 
 _Raw = tuple[bytes, list[bytes]]  # an entry as returned by Redis: its id, and field, value, field, value …
-SHOWN = 20  # predictions of one batch that are shown at most
-MAX_SHOWN = 4_096  # bytes of a shown prediction; a longer one has only the probability of its label
-SUSPECT = 2  # deliveries without completion after which an entry is given alone: it may be what ends its worker
-UNKNOWN = (-1, 0)  # the size of an entry that this process did not read
-PENDING = 100  # pending entries examined in one call
+PREDICTIONS_SHOWN = 20  # predictions of one batch that are shown at most
+MAX_SHOWN_BYTES = 4_096  # bytes of a shown prediction; a longer one has only the probability of its label
+SUSPECT_DELIVERIES = 2  # without completion, after which an entry is given alone: it may be what ends its worker
+UNKNOWN_SIZE = (-1, 0)  # the size of an entry that this process did not read
+PENDING_CHUNK = 100  # pending entries examined in one call
 
 
 class Delivered(msgspec.Struct, frozen=True, gc=False):
@@ -63,21 +63,21 @@ class Reader:
     are counted: an entry that seems to end its workers is given alone, so that it does not affect others.
     """
 
-    def __init__(
-        self, settings: Settings, stop: Event, consumer: str, wait: Callable[[float], object] | None = None
-    ) -> None:
-        """`consumer` is this worker's name in the group; `wait` keeps a session alive while Redis is down."""
-        self._connection = RedisConnection(settings.redis, stop, wait)
+    def __init__(self, connection: RedisConnection, settings: Settings, consumer: str) -> None:
+        """`consumer` is this worker's name in the group. The client of `connection` returns XREADGROUP and XAUTOCLAIM
+        in Redis's own form from now on.
+        """
+        self._connection = connection
         self._settings = settings
         self._keys = Keys(settings.redis.prefix)
         self._consumer = consumer
-        self._library = Library(self._connection.client)
-        self._confirmer = Confirmer(self._connection.client, lambda seconds: self._connection.wait(seconds))
+        self._library = Library(connection.client)
+        self._confirmer = Confirmer(connection.client, lambda seconds: connection.wait(seconds))
         # The raw reply for a stream, [[name, [[id, [field, value, …]], …]]], at half the cost of redis-py's form.
-        self._connection.client.set_response_callback("XREADGROUP", lambda response, **_: response)
+        connection.client.set_response_callback("XREADGROUP", lambda response, **_: response)
         # redis-py omits the next position from a reply with JUSTID.
-        self._connection.client.set_response_callback("XAUTOCLAIM", lambda response, **_: response)
-        self._appetite = Appetite(settings.redis.pack)
+        connection.client.set_response_callback("XAUTOCLAIM", lambda response, **_: response)
+        self._read_size = ReadSize(settings.redis.pack)
         self._held: set[str] = set()  # read and not settled
         self._sizes: dict[str, tuple[int, int]] = {}  # of these: bytes, and 1 if they carry requests
         self._mine_from: str | None = "-"  # position in this worker's pending list; None at its end
@@ -100,12 +100,17 @@ class Reader:
 
         return self._connection.call("read readings", attempt)
 
-    def settle(self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction]) -> tuple[int, int]:
+    def settle(
+        self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction], sightings: Sightings = NOTHING
+    ) -> tuple[int, int]:
         """Settles entries, after the broker confirmed their predictions. Returns the readings classified and set aside.
+
+        The states of the devices follow `sightings` in the same step.
 
         Readings set aside are written when it returns. An entry that another worker settled is not counted again.
         """
         keys, arguments = self._arguments(outcomes, predictions)
+        arguments += sightings.arguments()
 
         def attempt() -> list[Any]:
             counted: list[Any]
@@ -124,7 +129,7 @@ class Reader:
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
     def _read(self, limit: int, wait: float) -> list[Delivered]:
-        count = self._appetite.entries(limit)
+        count = self._read_size.entries(limit)
         try:
             if time.monotonic() >= self._next_claim:
                 self._take_over(count)
@@ -158,7 +163,7 @@ class Reader:
             delivered = self._with_requests(delivered)
         held.update([item.stream_id for item in delivered])
         self._sizes.update({item.stream_id: (len(item.raw), int(item.asked)) for item in delivered})
-        self._appetite = self._appetite.after(len(delivered), sum([item.count for item in delivered]))
+        self._read_size = self._read_size.after(len(delivered), sum([item.count for item in delivered]))
         return delivered
 
     def _with_requests(self, delivered: list[Delivered]) -> list[Delivered]:
@@ -177,12 +182,17 @@ class Reader:
         """This worker's entries that are not held (of an earlier run or a dead worker), and whether there are more."""
         while self._mine_from is not None:
             pending: list[Any] = self._connection.client.xpending_range(
-                self._keys.readings, GROUP, min=self._mine_from, max="+", count=PENDING, consumername=self._consumer
+                self._keys.readings,
+                GROUP,
+                min=self._mine_from,
+                max="+",
+                count=PENDING_CHUNK,
+                consumername=self._consumer,
             )
             ids = [(_text(item["message_id"]), int(item["times_delivered"])) for item in pending]
             new = [(stream_id, times) for stream_id, times in ids if stream_id not in self._held]
             if not new:
-                self._mine_from = f"({ids[-1][0]}" if len(ids) == PENDING else None
+                self._mine_from = f"({ids[-1][0]}" if len(ids) == PENDING_CHUNK else None
                 continue
             chosen = next_given(new, count, bool(self._held))
             if not chosen:
@@ -236,16 +246,16 @@ class Reader:
         whole = [outcome for outcome in outcomes if not outcome.set_aside]
         arguments.append(len(whole))
         for outcome in whole:
-            arguments += (outcome.stream_id, outcome.classified, *self._sizes.get(outcome.stream_id, UNKNOWN))
+            arguments += (outcome.stream_id, outcome.classified, *self._sizes.get(outcome.stream_id, UNKNOWN_SIZE))
         others = [outcome for outcome in outcomes if outcome.set_aside]
         arguments.append(len(others))
         for outcome in others:
-            arguments += (outcome.stream_id, outcome.classified, *self._sizes.get(outcome.stream_id, UNKNOWN))
+            arguments += (outcome.stream_id, outcome.classified, *self._sizes.get(outcome.stream_id, UNKNOWN_SIZE))
             arguments.append(len(outcome.set_aside))
             for item in outcome.set_aside:
                 arguments += (item.topic, item.reason, item.payload, item.length, item.digest, item.received_at)
                 arguments.append(item.features)
-        shown = predictions[-SHOWN:]
+        shown = predictions[-PREDICTIONS_SHOWN:]
         arguments.append(len(shown))
         arguments += [_shown(prediction) for prediction in shown]
         newest = {prediction.device_id: prediction for prediction in predictions}
@@ -254,6 +264,7 @@ class Reader:
             confidence = "" if prediction.confidence is None else prediction.confidence
             arguments += (prediction.label, confidence, prediction.predicted_at, prediction.model)
         names = [keys.readings, keys.quarantine, keys.ledger, keys.predictions, keys.marks, keys.requests]
+        names += [keys.states, keys.announce, keys.device_events, keys.due]
         return names + [keys.device(device) for device in newest], arguments
 
 
@@ -262,7 +273,7 @@ def next_given(pending: Sequence[tuple[str, int]], count: int, busy: bool) -> li
 
     Empty while the worker is busy and a suspect is next: if it ended the worker, the others would be given again.
     """
-    calm = list(itertools.takewhile(lambda item: item[1] < SUSPECT, pending))
+    calm = list(itertools.takewhile(lambda item: item[1] < SUSPECT_DELIVERIES, pending))
     if calm:
         return calm[:count]
     return [] if busy else list(pending[:1])
@@ -271,13 +282,10 @@ def next_given(pending: Sequence[tuple[str, int]], count: int, busy: bool) -> li
 def _shown(prediction: Prediction) -> bytes:
     """A prediction for the stream of recent predictions; limited, so that many long labels do not fill Redis."""
     encoded = encode_json(prediction)
-    if len(encoded) <= MAX_SHOWN or prediction.probabilities is None:
+    if len(encoded) <= MAX_SHOWN_BYTES or prediction.probabilities is None:
         return encoded
     likeliest = {prediction.label: prediction.probabilities.get(prediction.label, 0.0)}
     return encode_json(msgspec.structs.replace(prediction, probabilities=likeliest))
-
-
-_decode = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 
 
 def _delivered(raw: _Raw) -> Delivered | None:
@@ -285,18 +293,8 @@ def _delivered(raw: _Raw) -> Delivered | None:
     stream_id, flat = raw
     if not flat:
         return None
-    features, data = flat[0], flat[1]
-    try:
-        arrivals = _decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        arrivals = None
-    count = int(flat[3]) if len(flat) > 2 else 1
-    return Delivered(stream_id.decode(), _names(features), arrivals, data, count, 1, len(flat) > 4)
-
-
-@lru_cache(maxsize=64)
-def _names(features: bytes) -> tuple[str, ...]:
-    return tuple(features.decode(errors="replace").split(","))
+    found = decode_entry(flat)
+    return Delivered(stream_id.decode(), found.features, found.arrivals, found.raw, found.count, 1, found.asked)
 
 
 def _flat(fields: dict[bytes, bytes]) -> list[bytes]:

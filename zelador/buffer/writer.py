@@ -6,9 +6,8 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from threading import Event
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from zelador.buffer.batch import Refused, append_arguments, around_device, quarantine_bounds
@@ -16,6 +15,7 @@ from zelador.buffer.connection import RedisConnection, Stopping
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
 from zelador.buffer.written import Confirmer
+from zelador.clock import now_ms
 from zelador.messages import Arrival
 from zelador.settings import Settings
 
@@ -32,7 +32,8 @@ class Accepted:
     `waiting_bytes` their size.
 
     `discarded` counts messages discarded because the quarantine was full; `quarantine_full` is how full it is, in
-    percent. `forgotten` counts devices that were forgotten because there were too many.
+    percent. `forgotten` counts devices that were forgotten because there were too many. `not_unique` counts readings
+    that were quarantined because their id came before. `repeating` is a device of which most readings are repeats now.
     """
 
     accepted: int
@@ -42,20 +43,20 @@ class Accepted:
     quarantine_full: int
     waiting_bytes: int = 0
     forgotten: int = 0
+    not_unique: int = 0
+    repeating: str = field(default="", kw_only=True)
 
 
 class Writer:
-    def __init__(
-        self, settings: Settings, stop: Event, name: str, wait: Callable[[float], object] | None = None
-    ) -> None:
-        """`name` is unique among all writers of the buffer; `wait` keeps a session alive while Redis is down."""
-        self._connection = RedisConnection(settings.redis, stop, wait)
+    def __init__(self, connection: RedisConnection, settings: Settings, name: str) -> None:
+        """`name` is unique among all writers of the buffer."""
+        self._connection = connection
         self._name = name
         self._settings = settings
         self._keys = Keys(settings.redis.prefix)
         self._noted: dict[str, int] = {}  # when the time of each device's last message was last updated
-        self._library = Library(self._connection.client)
-        self._confirmer = Confirmer(self._connection.client, lambda seconds: self._connection.wait(seconds))
+        self._library = Library(connection.client)
+        self._confirmer = Confirmer(connection.client, lambda seconds: connection.wait(seconds))
 
     @property
     def connection(self) -> RedisConnection:
@@ -67,8 +68,8 @@ class Writer:
 
     def append(self, arrivals: Sequence[Arrival], refused: Sequence[Refused]) -> Accepted:
         """Stores the batch. When it returns, Redis has written it. Raises Stopping if asked to stop before that."""
-        now, token = time.time_ns() // 1_000_000, uuid.uuid4().hex
-        keys, arguments = append_arguments(self._settings, self._name, token, now, arrivals, refused, self._anew)
+        now, token = now_ms(), uuid.uuid4().hex
+        keys, arguments = append_arguments(self._settings, self._name, token, now, arrivals, refused, self._is_due)
 
         def attempt() -> list[Any]:
             counted: list[Any]
@@ -76,11 +77,11 @@ class Writer:
             self._confirmer.confirm(written)
             return counted
 
-        *counted, unmeasured = map(int, self._connection.call("store readings", attempt))
-        if unmeasured:
+        *counted, unmeasured, repeating = self._connection.call("store readings", attempt)
+        if int(unmeasured):
             with contextlib.suppress(Stopping):  # the batch is stored
                 self._measure()
-        return Accepted(*counted)
+        return Accepted(*map(int, counted), repeating=repeating.decode("utf-8", "replace"))
 
     def measure(self, again: bool = False) -> None:
         """Counts the bytes in the buffer, in short steps: after an upgrade, or `again` if the counts are in doubt."""
@@ -120,7 +121,7 @@ class Writer:
         discarded, full = self._connection.call("tidy the quarantine", lambda: self._library.call("tidy", keys, bounds))
         return int(discarded), int(full)
 
-    def _anew(self, device: str, now: int) -> int:
+    def _is_due(self, device: str, now: int) -> int:
         """1 if the time of the device's last message must be updated: at most once a second."""
         if now - self._noted.get(device, 0) < NOTED_FOR_MS:
             return 0

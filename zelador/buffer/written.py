@@ -47,15 +47,15 @@ class Confirmer:
         held, self.remark = persistence(self._client)
         self.refused = held if held == NO_RIGHT else None
 
-    def confirm(self, said: bytes) -> None:
-        """Returns once the step is written; `said` is what lua/written.lua returned with it, on the same connection.
+    def confirm(self, written: bytes) -> None:
+        """Returns once the step is written; `written` is what lua/written.lua returned with it, on the same connection.
 
         Raises NotWritten after LIMIT_S, redis.RedisError if Redis does not answer.
         """
-        if said and said != b"off":
-            self._hold(said.partition(b" ")[2].decode())
+        if written and written != b"off":
+            self._hold(written.partition(b" ")[2].decode())
         else:
-            self.refused, self.remark = None, NO_FILE if said else None
+            self.refused, self.remark = None, NO_FILE if written else None
 
     def _hold(self, run: str) -> None:
         deadline, delay = time.monotonic() + LIMIT_S, FIRST_S
@@ -120,7 +120,7 @@ def without_file(info: Mapping[str, Any]) -> bool:
 
 
 def says(info: Mapping[str, Any]) -> bool:
-    """True if INFO has the fields that tell what is written."""
+    """True if INFO has the fields that show what is written."""
     needed = ("aof_last_write_status", "aof_pending_bio_fsync", "aof_buffer_length")
     return without_file(info) or all(name in info for name in needed)
 

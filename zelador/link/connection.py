@@ -23,6 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from zelador.clock import now_ms
 from zelador.errors import Unavailable
 from zelador.link.buffered import BufferedSocket
 from zelador.link.client import make_client, socket_of
@@ -37,6 +38,7 @@ LARGEST_PACKET = 268_435_460  # bytes, the limit of MQTT
 # Reasons of a DISCONNECT that no published message can cause (MQTT 5, 3.14.2.1): the server is busy (0x89) or shuts
 # down (0x8B), session taken over (0x8E), rate or quota (0x96, 0x97), administrative action
 # (0x98), another server (0x9C, 0x9D), connection rate (0x9F), maximum connect time (0xA0).
+TAKEN_OVER = 0x8E  # Mosquitto 2.0 closes the connection without saying so
 INNOCENT = frozenset((0x89, 0x8B, 0x8E, 0x96, 0x97, 0x98, 0x9C, 0x9D, 0x9F, 0xA0))
 
 
@@ -73,6 +75,7 @@ class Connection:
         self.confirmed: list[int] = []  # packet ids that the broker has acknowledged
         self.refused: dict[int, str] = {}  # of these, the refused ones, with the reason
         self.lost: str | None = None  # the reason, once the connection is lost
+        self.taken_over = False  # another client connected with this client id
         self.lost_by_message = True  # False: the broker gave a reason that no published message can cause
         self.held = 0  # messages received and not acknowledged
         self.held_bytes = 0  # of their payloads
@@ -96,7 +99,7 @@ class Connection:
         self.receive_maximum = self._handshake.maximum
         self.packet_bytes = self._handshake.packet_bytes
         self.session_present = self._handshake.session_present
-        self.made_at = time.time_ns() // 1_000_000
+        self.made_at = now_ms()
 
     # ── the operations of one connection ─────────────────────────────────────────────────────
 
@@ -316,8 +319,10 @@ class Connection:
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if self.lost is None:
-            self.lost = str(reason)
-            self.lost_by_message = getattr(reason, "value", 0) not in INNOCENT
+            code = getattr(reason, "value", 0)
+            self.taken_over = code == TAKEN_OVER
+            self.lost = "another client connected with our client id" if self.taken_over else str(reason)
+            self.lost_by_message = code not in INNOCENT
 
     def _on_publish(self, _client: Any, _data: Any, packet_id: int, reason: Any, _properties: Any) -> None:
         self.confirmed.append(packet_id)
@@ -337,7 +342,7 @@ class Connection:
             Message(
                 topic=topic,
                 payload=bytes(message.payload),
-                received_at=time.time_ns() // 1_000_000,
+                received_at=now_ms(),
                 epoch=self.epoch,
                 packet_id=message.mid,
                 qos=message.qos,

@@ -7,9 +7,9 @@ everything else: CONNECT, authentication, will, SUBSCRIBE, PING, TLS, DISCONNECT
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Sequence
 
+from zelador.clock import now_ms
 from zelador.link.buffered import BufferedSocket
 from zelador.link.message import Message, Outgoing
 from zelador.link.packets import cut, puback_packets, publish_packet, publish_properties
@@ -68,7 +68,7 @@ class LaneSocket(BufferedSocket):
             if len(self._partial) < self._needed:
                 return
             data = bytes(self._partial)
-        found = cut(data, time.time_ns() // 1_000_000, self.epoch)
+        found = cut(data, now_ms(), self.epoch)
         self._partial, self._needed = bytearray(data[found.consumed :]), found.needed
         self.messages += found.messages
         self.confirmed += found.confirmed

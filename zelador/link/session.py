@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 WINDOW = 32_000  # unconfirmed messages at most, even if the broker accepts more: half of the packet ids
 PROVEN_S = 5.0  # a connection that lasted this long, or confirmed a message, resets the back-off
+BRIEF_S, BRIEF = 10.0, 3  # connections that end so soon, and how many of them mean that another client takes them
+BRIEF_CAP_S = 60.0  # longest pause between two such connections
 SILENT_S = 30.0  # the connection is closed if the broker confirms nothing for this time: it may have lost a message
 LOG_S, LOG_LINES = 60.0, 20  # log limit for each kind of line: the broker may disconnect repeatedly
 ROOM = 4_096  # a payload this much below the limit fits with topic and properties, and is not measured
@@ -76,6 +78,7 @@ class Link:
         self.disconnected_since: float | None = time.monotonic()  # None if connected
         self.reconnects = 0
         self.stale_acks = 0
+        self.brief = 0  # connections in a row that ended soon, with nothing in flight that could be the cause
         self.session_present = False  # True if the broker still had the session at the last connection
         self.sessions_lost = 0  # connections at which the broker no longer had the session
 
@@ -340,11 +343,16 @@ class Link:
             self._optional = ()
         if self._proven or now - self._established_at >= PROVEN_S:
             self._attempt = 0
+        soon = now - self._established_at < BRIEF_S
+        self.brief = self.brief + 1 if soon and (not self._sent or connection.taken_over) else 0
         self._suspect(connection, why, now)
         self._connection = None
         self.disconnected_since = now
         self._attempt += 1
-        self._next_try = now + backoff(self._attempt)
+        delay = backoff(self._attempt)
+        if self.brief > BRIEF:  # two clients with one id would take each other's connection many times a second
+            delay = max(delay, backoff(self.brief - BRIEF, first=1.0, cap=BRIEF_CAP_S))
+        self._next_try = now + delay
         self.reconnects += 1
 
     def _suspect(self, connection: Connection, why: str, now: float) -> None:

@@ -1,5 +1,6 @@
 """Every setting, its default and its description. No other module reads the environment."""
 
+from zelador.settings.alarm import AlarmRuleSettings, AlarmSettings, HomeAssistantSettings
 from zelador.settings.api import ApiSettings
 from zelador.settings.fields import KNOWN_FIELDS, RESERVED, FieldSettings
 from zelador.settings.load import environment, load_settings, redact
@@ -15,10 +16,13 @@ from zelador.settings.workers import InferenceSettings, IngestSettings
 __all__ = [
     "KNOWN_FIELDS",
     "RESERVED",
+    "AlarmRuleSettings",
+    "AlarmSettings",
     "ApiSettings",
     "EmbeddedSettings",
     "FieldSettings",
     "HealthSettings",
+    "HomeAssistantSettings",
     "InferenceSettings",
     "IngestSettings",
     "LogSettings",

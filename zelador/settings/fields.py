@@ -23,7 +23,7 @@ class FieldSettings(Section):
     unit: str = Field(default="", description="Shown to people; converts nothing.")
     minimum: float | None = Field(
         default=None,
-        description="Least physical value, after scaling. A reading below it is quarantined.",
+        description="Smallest physical value, after scaling. A reading below it is quarantined.",
     )
     maximum: float | None = Field(
         default=None, description="Largest physical value, after scaling. A reading above it is quarantined."

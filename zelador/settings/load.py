@@ -51,12 +51,19 @@ def environment(settings: Settings) -> dict[str, str]:
             values["ZELADOR_FEATURES"] = ",".join(value)
         elif name == "fields":
             values["ZELADOR_FIELDS"] = json.dumps(value)
-        else:
+        elif isinstance(value, dict):
             for key, inner in value.items():
                 if inner is not None:
-                    text = ",".join(inner) if isinstance(inner, list) else str(inner)
-                    values[f"ZELADOR_{name}__{key}".upper()] = text
+                    values[f"ZELADOR_{name}__{key}".upper()] = _text(inner)
+        elif value is not None:
+            values[f"ZELADOR_{name}".upper()] = str(value)
     return values
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def redact(url: str) -> str:

@@ -92,6 +92,10 @@ class TopicSettings(Section):
     prediction: str = Field(
         default="sensors/{device_id}/prediction", description="Topic on which predictions are published."
     )
+    state: str = Field(
+        default="sensors/{device_id}/state",
+        description="Topic on which the state of each device is published, retained.",
+    )
     status: str = Field(
         default="zelador/status/{service}/{instance}",
         description="Topic of each service's birth and will messages, retained.",
@@ -130,7 +134,7 @@ class TopicSettings(Section):
                 raise ValueError(f"{prefix!r} must hold {{device_id}} as a whole level with a / after it")
         return prefixes
 
-    @field_validator("reading", "prediction")
+    @field_validator("reading", "prediction", "state")
     @classmethod
     def _has_device(cls, template: str) -> str:
         levels = template.split("/")

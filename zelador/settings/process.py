@@ -39,7 +39,7 @@ class LogSettings(Section):
 class HealthSettings(Section):
     stalled_after_s: PositiveFloat = Field(
         default=30.0,
-        description="A service in which readings wait and none is finished for so long is not ready.",
+        description="Time without a finished reading, while readings wait, after which a service is not ready.",
     )
 
 
@@ -47,5 +47,5 @@ class MetricsSettings(Section):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: Annotated[int, Field(ge=0, le=65_535)] | None = Field(
         default=None,
-        description="Port of a worker's /metrics, /healthz and /readyz. None: it serves none.",
+        description="Port of a worker's /metrics, /healthz and /readyz. None: it serves none. zelador up ignores it.",
     )

@@ -36,7 +36,7 @@ class RedisSettings(Section):
     )
     repeat_window: PositiveInt = Field(
         default=200_000,
-        description="Reading ids that are remembered, to recognize repeats.",
+        description="Readings that are remembered, to recognize repeats.",
     )
     keep_readings: PositiveInt = Field(
         default=200_000,
@@ -67,7 +67,7 @@ class RedisSettings(Section):
     )
     keep_devices_s: PositiveInt = Field(
         default=30 * 86_400,
-        description="A device that has been silent for so long is forgotten.",
+        description="Silence after which a device is forgotten.",
     )
     keep_devices: PositiveInt = Field(
         default=100_000,

@@ -37,7 +37,7 @@ class RegistrySettings(Section):
         default=(),
         description=(
             "Signing keys, separated by commas: [id:]hex, each of 64 or more hex digits (openssl rand "
-            "-hex 32). The first signs what is written; all verify; what none of them signed is refused. "
+            "-hex 32). The first signs what is written; all verify; anything that they did not sign is refused. "
             "None: digests only. To rotate, put the new key first."
         ),
     )
@@ -74,6 +74,6 @@ class RemoteSettings(Section):
 
     url: str | None = Field(
         default=None,
-        description="Admin API of another machine, as with --url. None: the registry of these settings.",
+        description="Admin API of another machine, as with --url. None: the registry at ZELADOR_REGISTRY__URL.",
     )
     key: Annotated[str | None, Field(repr=False)] = Field(default=None, description="A key of that API, as with --key.")

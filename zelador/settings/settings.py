@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     Field,
@@ -20,6 +21,7 @@ from pydantic_settings import (
 )
 
 from zelador.errors import InvalidInput
+from zelador.settings.alarm import AlarmSettings, HomeAssistantSettings
 from zelador.settings.api import ApiSettings
 from zelador.settings.fields import KNOWN_FIELDS, RESERVED, FieldSettings
 from zelador.settings.mqtt import MqttSettings, TopicSettings
@@ -36,11 +38,19 @@ class Settings(BaseSettings):
 
     features: Annotated[tuple[str, ...], NoDecode] = ("lux", "temperature", "vibration")
     fields: dict[str, FieldSettings] = Field(default_factory=dict, validate_default=True)
+    plant: str = Field(default="", max_length=80, description="Name of the plant, shown in the console.")
+    time_zone: str = Field(
+        default="UTC",
+        description="Time zone of the plant (IANA, such as America/Sao_Paulo): of times that come without one, and of "
+        "times in the console.",
+    )
     mqtt: MqttSettings = MqttSettings()
     redis: RedisSettings = RedisSettings()
     topics: TopicSettings = TopicSettings()
     ingest: IngestSettings = IngestSettings()
     inference: InferenceSettings = InferenceSettings()
+    alarm: AlarmSettings = AlarmSettings()
+    homeassistant: HomeAssistantSettings = HomeAssistantSettings()
     training: TrainingSettings = TrainingSettings()
     registry: RegistrySettings = RegistrySettings()
     api: ApiSettings = ApiSettings()
@@ -49,6 +59,15 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = MetricsSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     log: LogSettings = LogSettings()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+            raise ValueError(f"{zone!r} is not an IANA time zone, such as Europe/Berlin or UTC") from None
+        return zone
 
     @field_validator("features", mode="before")
     @classmethod

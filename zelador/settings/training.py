@@ -32,7 +32,8 @@ class TrainingSettings(Section):
     candidates: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         description=(
-            "PyCaret's ids of the classifiers to compare, separated by commas. None: all that turbo includes."
+            "PyCaret's ids of the classifiers to compare, separated by commas. None: PyCaret's turbo mode, without "
+            "xgboost and catboost."
         ),
     )
     split: SplitKind = Field(
@@ -70,7 +71,7 @@ class TrainingSettings(Section):
         default=7, description="Seed of the split and of every candidate: the same data give the same run."
     )
     max_rows: PositiveInt = Field(
-        default=100_000, description="If there are more rows than this, so many are drawn at random."
+        default=100_000, description="Maximum number of rows. From more, this many are drawn at random."
     )
     timeout_s: PositiveFloat = Field(default=3_600.0, description="Limit of one run.")
 

@@ -26,7 +26,20 @@ class IngestSettings(Section):
     max_ahead_s: PositiveFloat = Field(
         default=86_400.0, description="A time further ahead of our clock than this is refused."
     )
-    oldest_year: int = Field(default=2000, description="A time before this year is refused.")
+    max_behind_s: PositiveFloat = Field(
+        default=365 * 86_400.0,
+        description=(
+            "A time further behind the time of receipt than this is refused: the device's clock is not set, or it "
+            "sends the time since its start. Raise it to publish old readings."
+        ),
+    )
+    unique_ids: bool = Field(
+        default=False,
+        description=(
+            "true: a device uses each id once. A reading with an id that came before and with another time or other "
+            "values is quarantined. false: it is another reading."
+        ),
+    )
     drain_s: NonNegativeFloat = Field(
         default=0.0,
         description="After SIGTERM, how long to take what the broker still has. For the embedded broker only.",
@@ -58,17 +71,21 @@ class InferenceSettings(Section):
     )
     takeover_after_s: PositiveFloat = Field(
         default=15.0,
-        description="Entries that another worker has not settled for so long are taken over.",
+        description="Time after which entries that another worker has not settled are taken over.",
     )
     deliveries: Annotated[int, Field(ge=3)] = Field(
         default=5,
-        description="An entry that was given to workers so often and never settled is set aside.",
+        description="Deliveries after which an unsettled entry is set aside, because it crashes workers.",
     )
     model_timeout_s: PositiveFloat = Field(
         default=60.0,
         description=(
             "A model that has not answered for so long is stuck: the worker exits, and its supervisor restarts it."
         ),
+    )
+    late_after_s: PositiveFloat = Field(
+        default=900.0,
+        description='A reading classified so long after it was received has "late": true in its prediction.',
     )
     quiet_s: NonNegativeFloat = Field(
         default=0.0,

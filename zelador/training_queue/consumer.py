@@ -9,9 +9,10 @@ import msgspec
 import redis
 
 from zelador.buffer.keys import Keys
+from zelador.clock import now_iso
 from zelador.errors import NotFound
 from zelador.training_queue.queue import KEEP_S, TrainingQueue
-from zelador.training_queue.run import Job, Run, RunState, now
+from zelador.training_queue.run import Job, Run, RunState
 from zelador.training_queue.scripts import script
 
 GROUP = "trainer"  # the consumer group of the trainers
@@ -57,7 +58,7 @@ class Consumer:
 
     def begin(self, job: Job) -> Job:
         """Marks the job's run as running, and takes the lease."""
-        running = self._save(msgspec.structs.replace(job.run, state="running", started_at=now()))
+        running = self._save(msgspec.structs.replace(job.run, state="running", started_at=now_iso()))
         self._hold([self._keys.run_current], [job.run.id, LEASE_S])
         return Job(job.entry, running)
 
@@ -79,7 +80,7 @@ class Consumer:
     ) -> Run:
         """Ends the run, so that another can be submitted."""
         kept = None if result is None else dict(result)
-        ended = msgspec.structs.replace(job.run, state=state, ended_at=now(), error=error, result=kept)
+        ended = msgspec.structs.replace(job.run, state=state, ended_at=now_iso(), error=error, result=kept)
         keys = [self._keys.run_current, self._keys.run(ended.id), self._keys.training_jobs]
         self._finish(keys, [ended.id, msgspec.json.encode(ended), KEEP_S, GROUP, job.entry])
         return ended

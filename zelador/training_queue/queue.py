@@ -8,8 +8,9 @@ import msgspec
 import redis
 
 from zelador.buffer.keys import Keys
+from zelador.clock import now_iso
 from zelador.errors import Conflict, NotFound
-from zelador.training_queue.run import Run, RunRequest, now
+from zelador.training_queue.run import Run, RunRequest
 from zelador.training_queue.scripts import script
 
 KEEP_S = 7 * 86_400  # time to live of a run's record; the registry keeps its document longer
@@ -27,13 +28,24 @@ class TrainingQueue:
 
     def submit(self, run: str, request: RunRequest, by: str) -> Run:
         """Queues a run. Raises Conflict, naming the other run, while one is active."""
-        queued = Run(run, "queued", request, by, now())
+        queued = Run(run, "queued", request, by, now_iso())
         keys = [self._keys.run_current, self._keys.run(run), self._keys.training_jobs]
         active = self._submit(keys, [run, msgspec.json.encode(queued), KEEP_S])
         if active:
             name = active.decode() if isinstance(active, bytes) else active
             raise Conflict(f"run {name} is active, and only one run can be: wait until it ends (GET /v1/runs/{name})")
         return queued
+
+    def current(self) -> Run | None:
+        """The run that is queued or running; None if there is none."""
+        name: Any = self._client.get(self._keys.run_current)
+        if name is None:
+            return None
+        try:
+            found = self.get(name.decode() if isinstance(name, bytes) else name)
+        except NotFound:
+            return None
+        return found if found.is_active else None
 
     def get(self, run: str) -> Run:
         """Raises NotFound."""
@@ -48,7 +60,7 @@ class TrainingQueue:
         found = msgspec.json.decode(data, type=Run)
         if not found.is_active:
             raise Conflict(f"run {run} has ended: {found.state}")
-        cancelled = msgspec.structs.replace(found, state="cancelled", ended_at=now(), error=f"cancelled by {by}")
+        cancelled = msgspec.structs.replace(found, state="cancelled", ended_at=now_iso(), error=f"cancelled by {by}")
         replacement = msgspec.json.encode(cancelled) if found.state == "queued" else ""
         keys = [self._keys.run(run), self._keys.run_current, self._keys.run_cancel(run)]
         ended = self._cancel(keys, [run, data, replacement, KEEP_S, by])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Literal, TypedDict
 
 import msgspec
@@ -19,6 +18,8 @@ class RunRequest(TypedDict, total=False):
     names: list[str]  # for the models, in the order of rank
     notes: str
     candidates: list[str]  # PyCaret's ids
+    classes: list[str]  # only labeled readings of these
+    devices: list[str]
     register: bool
     split: str  # auto, device, time or random
     positive: str  # of two classes
@@ -52,8 +53,3 @@ class Job:
 
     entry: str
     run: Run
-
-
-def now() -> str:
-    """The present time as ISO 8601, UTC, with milliseconds."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -28,10 +28,12 @@ HISTORY = 2_400
 LIVE = 20_000
 STEP_MIN = 15  # minutes between two samples of a machine
 LIFE_SAMPLES = 220  # samples from maintenance to w = 1, on average
+FAILING = "press-01"  # not maintained in the live part; the others are maintained early
+EARLY = 0.6  # the wear at which they are
 
 
 def scenario(seed: int = 7) -> Scenario:
-    samples = simulate(seed)
+    samples = simulate(seed, HISTORY)
     history = list(islice(samples, HISTORY))
     live = [Sample(s.device_id, s.values, s.label) for s in islice(samples, LIVE)]
     about = "simulated machines that wear out (not a real plant): does the machine need maintenance?"
@@ -39,16 +41,25 @@ def scenario(seed: int = 7) -> Scenario:
     return Scenario("machines", about, tuple(units), history, live, units)
 
 
-def simulate(seed: int) -> Iterator[Sample]:
-    """Yields samples of all machines in turn, without end. Equal seeds give equal samples."""
+def simulate(seed: int, failing_after: int | None = None) -> Iterator[Sample]:
+    """Yields samples of all machines in turn, without end. Equal seeds give equal samples.
+
+    After `failing_after` samples, FAILING wears out and stays so, and the other machines are maintained early.
+    """
     draw = random.Random(seed)
     wear = {machine: draw.random() for machine in MACHINES}
-    now = datetime(2026, 1, 5, tzinfo=timezone.utc)
+    now, count = datetime(2026, 1, 5, tzinfo=timezone.utc), 0
     while True:
         for machine in MACHINES:
             yield _sample(machine, wear[machine], now, draw)
+            count += 1
             wear[machine] += draw.uniform(0.4, 1.6) / LIFE_SAMPLES
-            if wear[machine] >= 1.0:
+            if failing_after is not None and count >= failing_after:
+                if machine == FAILING:
+                    wear[machine] = min(wear[machine], 1.0)
+                elif wear[machine] >= EARLY:
+                    wear[machine] = 0.0
+            elif wear[machine] >= 1.0:
                 wear[machine] = 0.0
         now += timedelta(minutes=STEP_MIN)
 

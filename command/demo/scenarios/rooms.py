@@ -11,7 +11,9 @@ from importlib import resources
 from pathlib import Path
 
 from command.demo.scenarios.scenario import Sample, Scenario
-from command.demo.scenarios.table import read_table
+from command.demo.scenarios.table import samples_of
+from zelador.settings import load_settings
+from zelador.table import Wanted
 
 COLUMNS = {"lux": "Light", "temperature": "Temperature"}
 ROW_STEP = 3  # uses 2,715 of 8,143 rows: adjacent minutes hardly differ, and training takes a third of the time
@@ -26,14 +28,7 @@ def scenario() -> Scenario:
 
 def _rows(name: str) -> list[Sample]:
     devices = [f"room-{i}" for i in range(1, 5)]
+    wanted = Wanted(tuple(COLUMNS.values()), "Occupancy", time="date")
     with resources.as_file(resources.files("command.demo.scenarios").joinpath("rooms", name)) as path:
-        rows = read_table(Path(path), tuple(COLUMNS.values()), "Occupancy", devices, "date")
-    return [
-        Sample(
-            row.device_id,
-            {feature: row.values[column] for feature, column in COLUMNS.items()},
-            row.label,
-            row.measured_at,
-        )
-        for row in rows
-    ]
+        rows = samples_of(Path(path), load_settings(), wanted, devices)
+    return [replace(row, values={feature: row.values[column] for feature, column in COLUMNS.items()}) for row in rows]

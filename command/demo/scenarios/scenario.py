@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One labeled reading of a device. `values` in the units of the settings; `measured_at` ISO 8601 or None (now)."""
+    """One reading of a device, `values` in the units of the settings.
+
+    `label` is "" if it has none; `measured_at` is ISO 8601, or None for now.
+    """
 
     device_id: str
     values: Mapping[str, float]

@@ -1,63 +1,71 @@
-"""Reads readings from a CSV file, for replay. (The trainer reads CSV files with pandas.)"""
+"""Samples from a table, for replay."""
 
 from __future__ import annotations
 
-import csv
-import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 
 from command.demo.scenarios.scenario import Sample, Scenario
 from zelador.errors import InvalidInput
+from zelador.ranges import Ranges
+from zelador.settings import Settings, load_settings
+from zelador.table import Wanted, read_table
 
 HISTORY_SHARE = 0.7
 MAX_HISTORY = 3_000  # rows; more would only make the demo's training slower
 
 
-def read_table(
-    path: Path, features: Sequence[str], label: str | None, devices: Sequence[str], time: str | None = None
+def samples_of(
+    path: Path,
+    settings: Settings,
+    wanted: Wanted,
+    devices: Sequence[str],
+    note: Callable[[str], None] = lambda _: None,
+    labeled_only: bool = False,
 ) -> list[Sample]:
-    """The rows of `path`, assigned to `devices` in turn. Skips rows with a missing value.
+    """The rows of a table. A row without a device is given to `devices` in turn.
 
-    The header may lack a name for the first column, as in files that pandas writes with row numbers.
-    Raises InvalidInput for a missing file, a missing column, or a value that is not a number.
+    Rows that lack a value or that would be refused live are left out, and `note` says how many. Labels have the
+    meaning that they have in training. Raises InvalidInput.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InvalidInput(f"{path} cannot be read ({reason}); name a CSV file with a header") from None
-    if len(rows) < 2:
-        raise InvalidInput(f"{path} has no rows")
-    header, body = rows[0], rows[1:]
-    shift = 1 if len(body[0]) == len(header) + 1 else 0
-    wanted = [*features, *([label] if label else []), *([time] if time else [])]
-    if missing := [name for name in wanted if name not in header]:
-        raise InvalidInput(f"{path} has no column {missing[0]!r}; it has {', '.join(header)}")
-    columns = {name: header.index(name) + shift for name in wanted}
+    rows = read_table(path, settings, wanted)
+    for each in rows.notes:
+        note(each)
+    ranges = Ranges.of(settings, rows.features)
     samples: list[Sample] = []
-    for number, row in enumerate(body, start=2):
-        if len(row) != len(header) + shift:
+    refused, unlabeled, example = 0, 0, ""
+    for place in range(len(rows)):
+        values = rows.row(place)
+        if objection := rows.faults.get(place) or ranges.complete_objection(values):
+            refused, example = refused + 1, example or objection
             continue
-        try:
-            values = {name: float(row[columns[name]]) for name in features if row[columns[name]].strip()}
-        except ValueError as error:
-            raise InvalidInput(f"{path}, line {number}: {error}; a feature must be a number") from None
-        text = row[columns[label]].strip() if label else ""
-        if len(values) < len(features) or not all(map(math.isfinite, values.values())) or (label and not text):
-            continue
-        measured_at = row[columns[time]] if time else None
-        samples.append(Sample(devices[len(samples) % len(devices)], values, text, measured_at))
+        label = rows.labels[place] if rows.labels else None
+        if label is None and wanted.label is not None:
+            unlabeled += 1
+            if labeled_only:
+                continue
+        device = rows.devices[place] if rows.devices else devices[len(samples) % len(devices)]
+        moment = None if rows.times is None or not rows.calendar else _iso(rows.times[place])
+        samples.append(Sample(device, dict(zip(rows.features, values, strict=True)), label or "", moment))
+    if refused:
+        note(f"{refused} of {len(rows)} rows are left out: {example}")
+    if unlabeled:
+        note(f"{unlabeled} rows without a label are {'left out' if labeled_only else 'sent without one'}")
     if not samples:
-        raise InvalidInput(f"{path} has no complete row for {', '.join(wanted)}")
+        raise InvalidInput(f"{path} has no complete row for {', '.join(rows.features)}: {example or 'no label'}")
     return samples
+
+
+def _iso(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat(timespec="milliseconds")
 
 
 def scenario_from(path: Path, features: Sequence[str], label: str, seed: int = 7) -> Scenario:
     """A scenario from a user's file: a random 70 % of the rows is the history; the rest is live, without labels."""
-    samples = read_table(path, features, label, [f"device-{i}" for i in range(1, 6)])
+    devices = [f"device-{i}" for i in range(1, 6)]
+    samples = samples_of(path, load_settings(), Wanted(tuple(features), label), devices, labeled_only=True)
     if len({sample.label for sample in samples}) < 2:
         raise InvalidInput(f"{path}: column {label!r} has only one class; a classifier needs at least two")
     random.Random(seed).shuffle(samples)

@@ -22,7 +22,9 @@ def check_dtype(arguments: tuple[Any, ...]) -> re.Match[str]:
     kind, *rest = arguments or (None,)
     match = PLAIN.fullmatch(kind) if isinstance(kind, str) else None
     if match is None or [int(flag) if isinstance(flag, int) else None for flag in rest] != [0, 1]:
-        raise Untraceable(f"a dtype made of {kind[:40]!r}" if isinstance(kind, str) else "a dtype made of no text")
+        raise Untraceable(
+            f"a dtype made of {kind[:40]!r}" if isinstance(kind, str) else "a dtype that is not made from text"
+        )
     return match
 
 
@@ -52,18 +54,18 @@ def _checked(match: re.Match[str], state: Any) -> int | None:
             raise Untraceable("a dtype without its state")
         return size
     if not isinstance(state, tuple) or not 8 <= len(state) <= 9:
-        raise Untraceable("a dtype with an odd state")
+        raise Untraceable("a dtype with an unexpected state")
     _version, order, sub, names, fields, width, _alignment, flags = state[:8]
     if order not in ("<", ">", "|", "=") or sub is not None or not isinstance(flags, int):
-        raise Untraceable("a dtype with an odd state")
+        raise Untraceable("a dtype with an unexpected state")
     if len(state) == 9 and match[4] is None:
         raise Untraceable("a dtype with metadata")
     if letter == "O":
         if names is not None or fields is not None or flags & 0xFF not in OBJECT_FLAGS:
-            raise Untraceable("a dtype of objects with an odd state")
+            raise Untraceable("a dtype of objects with an unexpected state")
         return None
     if flags & 0xFF & ~WITHOUT_OBJECTS or width not in ((size,) if letter in ("S", "U", "V") else (-1, size)):
-        raise Untraceable("a dtype whose state says something else than its name")
+        raise Untraceable("a dtype whose state contradicts its name")
     if names is not None or fields is not None:
         _check_fields(letter, size, names, fields)
     return size
@@ -71,12 +73,12 @@ def _checked(match: re.Match[str], state: Any) -> int | None:
 
 def _check_fields(letter: str, size: int, names: Any, fields: Any) -> None:
     if letter != "V" or not isinstance(names, tuple) or not isinstance(fields, Mapping):
-        raise Untraceable("a dtype with odd fields")
+        raise Untraceable("a dtype with unexpected fields")
     if fields.computed or not all(isinstance(name, str) for name in names) or sorted(names) != sorted(fields.items):
-        raise Untraceable("a dtype with odd fields")
+        raise Untraceable("a dtype with unexpected fields")
     for entry in fields.items.values():
         if not isinstance(entry, tuple) or len(entry) not in (2, 3) or not isinstance(entry[1], int):
-            raise Untraceable("a dtype with odd fields")
+            raise Untraceable("a dtype with unexpected fields")
         inner = size_of(entry[0])
         if inner is None or entry[1] < 0 or entry[1] + inner > size:
             raise Untraceable("a dtype with objects in its fields")
@@ -86,16 +88,16 @@ def bytes_of(wrapper: Instance, left: int) -> int | None:
     """The size of the array that follows its wrapper in the file; None for objects. Raises Untraceable."""
     state, shape = wrapper.state, wrapper.state.get("shape")
     if wrapper.arguments or wrapper.states or set(state) - STATE:  # an attribute `read` would be called
-        raise Untraceable("an array that is made in an odd way")
+        raise Untraceable("an array that is built in an unexpected way")
     subclass = state.get("subclass")
     if not isinstance(subclass, Name) or subclass.text not in SUBCLASSES:
-        raise Untraceable("an array of an odd class")
+        raise Untraceable("an array of an unexpected class")
     if state.get("order") not in ("C", "F", "K") or not isinstance(state.get("allow_mmap", False), bool):
-        raise Untraceable("an array with an odd order")
+        raise Untraceable("an array with an unexpected order")
     if not isinstance(shape, tuple) or len(shape) > 32:
-        raise Untraceable("an array with an odd shape")
+        raise Untraceable("an array with an unexpected shape")
     if any(isinstance(n, bool) or not isinstance(n, int) or not 0 <= n < 1 << 31 for n in shape):
-        raise Untraceable("an array with an odd shape")
+        raise Untraceable("an array with an unexpected shape")
     size = size_of(state.get("dtype"))
     if size is None:
         return None
@@ -109,5 +111,5 @@ def is_aligned(wrapper: Instance) -> bool:
     """True if a byte with the length of a padding precedes the array."""
     found = wrapper.state.get("numpy_array_alignment_bytes")
     if found is not None and (isinstance(found, bool) or not isinstance(found, int) or not 0 < found <= 64):
-        raise Untraceable("an array with an odd alignment")
+        raise Untraceable("an array with an unexpected alignment")
     return found is not None

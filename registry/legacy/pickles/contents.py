@@ -13,6 +13,7 @@ from typing import Any
 
 from registry.legacy.pickles.machine import Findings
 from registry.legacy.pickles.opcodes import follow
+from registry.legacy.pickles.role import Role, role_of
 from registry.legacy.pickles.values import Untraceable
 
 MAX_UNPACKED = 1 << 30  # bytes
@@ -29,23 +30,25 @@ class Contents:
     names: tuple[str, ...]
     unusual: tuple[str, ...]
     trouble: str | None = None  # why the file could not be followed to its end; the lists are then incomplete
+    role: Role = "model"  # what the object seems to be; "beside": something that a model may need
 
 
 def contents(data: bytes) -> Contents:
     """Inspects `data`. Nothing in it is run, imported or constructed."""
     findings = Findings()
     trouble = None
+    role: Role = "model"
     try:
         plain = unpacked(data)
         file = io.BytesIO(plain)
-        follow(file, findings)
+        role = role_of(follow(file, findings), findings.names)
         if left := len(plain) - file.tell():
             trouble = f"{left:,} bytes follow its end"
     except Untraceable as error:
-        trouble = f"it has {error}, so what it does cannot be followed"
+        trouble = f"it has {error}, so its calls cannot be traced"
     except (ValueError, OSError, EOFError, zlib.error, lzma.LZMAError, MemoryError, RecursionError) as error:
         trouble = f"{type(error).__name__}: {str(error)[:200]}"
-    return Contents(tuple(sorted(findings.names)), tuple(sorted(findings.unusual)), trouble)
+    return Contents(tuple(sorted(findings.names)), tuple(sorted(findings.unusual)), trouble, role)
 
 
 def unpacked(data: bytes) -> bytes:

@@ -80,7 +80,7 @@ class Machine:
 
     def pop_mark(self) -> list[Any]:
         if not self.marks:
-            raise Untraceable("an end without its beginning")
+            raise Untraceable("an end without a start")
         items, self.stack = self.stack, self.marks.pop()
         return items
 
@@ -116,7 +116,7 @@ class Machine:
         if not fits(text, arguments) or (text not in CALLED and (arguments or not construct)):
             self.findings.unusual.add(text)
         if text == WRAPPER and (arguments or not construct):
-            raise Untraceable("an array that is made in an odd way")
+            raise Untraceable("an array that is built in an unexpected way")
         if text == DTYPE:
             check_dtype(arguments)
         self.stack.append(Instance(what, arguments))
@@ -125,7 +125,7 @@ class Machine:
         """Protocols 0 and 1: the class, its built-in base, and the base's value."""
         kind, base = (*arguments, None, None)[:2]
         if len(arguments) != 3 or not isinstance(kind, Name) or not isinstance(base, Name):
-            raise Untraceable("an instance that is made in an odd way")
+            raise Untraceable("an instance that is built in an unexpected way")
         if base.text not in BASES or (base.text == "builtins.object" and arguments[2] is not None):
             self.findings.unusual.add("copyreg._reconstructor")
         self.stack.append(Instance(kind, ()))
@@ -157,7 +157,7 @@ class Machine:
         if self._follow is None:
             raise Untraceable("an array in an array of objects")
         if not self.source.at_frame_end:
-            raise Untraceable("an array behind a frame that goes on")
+            raise Untraceable("an array inside an unfinished frame")
         file = self.source.file
         size = bytes_of(wrapper, self.source.left)
         if size is None:

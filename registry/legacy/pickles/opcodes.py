@@ -16,16 +16,19 @@ MAX_OPCODES = 5_000_000
 Handler = Callable[[Machine], None]
 
 
-def follow(file: io.BytesIO, findings: Findings) -> None:
-    """Follows a pickle as joblib would load it, to its end. Raises Untraceable, or what a damaged text raises."""
-    _run(Machine(file, findings, _follow_plain))
+def follow(file: io.BytesIO, findings: Findings) -> Any:
+    """Follows a pickle as joblib would load it, to its end; returns the placeholder of the object that it makes.
+
+    Raises Untraceable, or what a damaged text raises.
+    """
+    return _run(Machine(file, findings, _follow_plain))
 
 
 def _follow_plain(file: io.BytesIO, findings: Findings) -> None:
     _run(Machine(file, findings, None))
 
 
-def _run(machine: Machine) -> None:
+def _run(machine: Machine) -> Any:
     findings, read = machine.findings, machine.source.read
     while True:
         findings.opcodes += 1
@@ -39,7 +42,8 @@ def _run(machine: Machine) -> None:
             raise Untraceable(f"the opcode {bytes([code])!r}, which no saved model needs")
         handler(machine)
     if not machine.source.at_frame_end or not machine.stack:
-        raise Untraceable("an end in the middle of a frame, or of nothing")
+        raise Untraceable("an end in the middle of a frame, or with an empty stack")
+    return machine.top()
 
 
 def _literal(text: bytes) -> int | bool:
@@ -52,7 +56,7 @@ def _literal(text: bytes) -> int | bool:
 def _decimal(text: bytes) -> int:
     digits = text.removeprefix(b"-")
     if not digits.isdigit() or len(digits) > 4_000 or (len(digits) > 1 and digits.startswith(b"0")):
-        raise Untraceable("a number in an odd form")
+        raise Untraceable("a number in an unexpected form")
     return int(text)
 
 
@@ -61,7 +65,7 @@ def _global(machine: Machine) -> Name:
     try:
         return machine.name(module.decode(), qualname.decode())
     except UnicodeDecodeError:
-        raise Untraceable("a name that is no text") from None
+        raise Untraceable("a name that is not text") from None
 
 
 def _quoted(line: bytes) -> str:
@@ -158,7 +162,7 @@ def _new(machine: Machine) -> None:
 def _new_with_keywords(machine: Machine) -> None:
     keywords, arguments, kind = machine.pop(), machine.pop(), machine.pop()
     if not isinstance(keywords, Mapping) or not isinstance(arguments, tuple):
-        raise Untraceable("an instance that is made in an odd way")
+        raise Untraceable("an instance that is built in an unexpected way")
     machine.call(kind, (*arguments, *keywords.items.values()), construct=True)
 
 

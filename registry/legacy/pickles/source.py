@@ -60,5 +60,5 @@ class Source:
 
     def _line(self, data: bytes) -> bytes:
         if not data.endswith(b"\n"):
-            raise Untraceable("an end too early, or a very long line")
+            raise Untraceable("an early end, or a very long line")
         return data[:-1]

@@ -35,10 +35,12 @@ def check_model(model: Parsed) -> None:
         raise Refused("has no graph")
     inputs, outputs = graph.get("input", []), graph.get("output", [])
     if len(inputs) != 1 or not 1 <= len(outputs) <= 2:
-        raise Refused(f"has {len(inputs)} inputs and {len(outputs)} outputs; one and one or two belong there")
+        raise Refused(
+            f"has {len(inputs)} inputs and {len(outputs)} outputs; it should have one input, and one or two outputs"
+        )
     shape = _declared(inputs[0], FLOAT)
     if len(shape) != 2 or shape[0] is not None or shape[1] is None or not 0 < shape[1] <= MAX_COLUMNS:
-        raise Refused("has an input that is not any number of rows with known columns")
+        raise Refused("has an input whose shape is not any number of rows by a fixed number of columns")
     rows = Value((Dim(ROWS, exact=False), Dim(shape[1])))
     _Walk().graph(graph, [rows], nested=False)
     for output in outputs:
@@ -58,7 +60,7 @@ def _check_opsets(imports: list[Parsed]) -> None:
             raise Refused(f"uses version {version} of the operators of {domain!r}, or two versions; {low} to {high} do")
         versions[domain] = version
     if "" not in versions or len(imports) > MAX_IMPORTS:
-        raise Refused("does not say which operators it uses, or says it too often")
+        raise Refused("declares no operator set, or too many")
 
 
 def _declared(info: Parsed, wanted: int | None) -> list[int | None]:
@@ -68,7 +70,7 @@ def _declared(info: Parsed, wanted: int | None) -> list[int | None]:
         raise Refused(f"has an input or output of the type {kind}, or without a name")
     dims = [dim.get("dim_value") for dim in tensor.get("shape", {}).get("dim", [])]
     if len(dims) > MAX_RANK or any(dim is not None and not 0 <= dim <= MAX_ELEMENTS for dim in dims):
-        raise Refused("has an input or output of an odd shape")
+        raise Refused("has an input or output of an unexpected shape")
     return dims
 
 
@@ -92,12 +94,12 @@ class _Walk:
             self._node(node, known, nested)
         names = [info.get("name", "") for info in graph.get("output", [])]
         if absent := [name for name in names if name not in known]:
-            raise Refused(f"has the output {absent[0][:80]!r}, which nothing makes")
+            raise Refused(f"has the output {absent[0][:80]!r}, which no node produces")
         return [known[name] for name in names]
 
     def _define(self, known: dict[str, Value], name: str, value: Value) -> None:
         if not name or name in known:
-            raise Refused(f"makes {name[:80]!r} twice, or something without a name")
+            raise Refused(f"makes {name[:80]!r}twice, or a value without a name")
         known[name] = value
 
     def _node(self, parsed: Parsed, known: dict[str, Value], nested: bool) -> None:
@@ -134,7 +136,7 @@ class _Walk:
         if name == "" and op == "Clip" and place:  # a missing lower or upper limit
             return Value(())
         if name not in known:
-            raise Refused(f"has {op} of {name[:80]!r}, which nothing before it makes")
+            raise Refused(f"has {op} of {name[:80]!r}, which no earlier node produces")
         if len(known[name].shape) > MAX_RANK:
             raise Refused(f"has {op} of {len(known[name].shape)} dimensions")
         return known[name]
@@ -142,7 +144,7 @@ class _Walk:
     def _body(self, node: Node, nested: bool) -> None:
         points, rows = (each.shape for each in node.inputs)
         if nested or len(points) != 2 or len(rows) != 2 or len(node.attributes["body"].get("input", [])) != 2:
-            raise Refused(f"has a {node.op} in another one, or not of two tables")
+            raise Refused(f"has a {node.op} inside another one, or with inputs that are not two tables")
         self.graph(node.attributes["body"], [Value(points), Value(rows[1:])], nested=True)
 
 
@@ -153,13 +155,13 @@ def _attributes(operator: Operator, op: str, given: list[Parsed]) -> dict[str, A
         name, kind = each.get("name", ""), ATTRIBUTE_TYPES.get(each.get("type", 0))
         rule = listed.get(name)
         if rule is None or rule.kind != kind or name in found or set(each) - {"name", "type", kind}:
-            raise Refused(f"has {op} with the attribute {name[:80]!r} in a form that no converter of ours writes")
+            raise Refused(f"has {op} with the attribute {name[:80]!r} in a form that our converters do not write")
         empty: Any = np.zeros(0, np.int64) if kind == "ints" else [] if kind in ("floats", "strings") else None
         value = each.get(kind, empty)
         if value is None or (rule.allowed and value not in rule.allowed):
             raise Refused(f"has {op} with {name} = {str(value)[:80]}")
         if kind == "t" and tensor_value(value).elements != 1:
-            raise Refused(f"has {op} with a tensor of other than one element")
+            raise Refused(f"has {op} with a tensor that does not have exactly one element")
         found[name] = value
     if missing := sorted(name for name, rule in listed.items() if rule.required and name not in found):
         raise Refused(f"has {op} without {missing[0]}")
@@ -182,7 +184,7 @@ def tensor_value(tensor: Parsed) -> Value:
             raise Refused("has a tensor whose bytes do not fit its shape")
         data = np.frombuffer(data, {FLOAT: "<f4", INT32: "<i4", INT64: "<i8"}[kind])
     if len(data) != value.elements or (kind == STRING and len(data) > MAX_TEXTS):
-        raise Refused("has a tensor whose values are not as many as its shape says")
+        raise Refused("has a tensor whose number of values does not match its shape")
     if kind == INT32 and len(data) and (int(min(data)) < -(1 << 31) or int(max(data)) >= 1 << 31):
         raise Refused("has a tensor with numbers of more than 32 bits")
     if kind in (INT32, INT64) and len(data) <= 16 and len(dims) <= 1:

@@ -53,7 +53,7 @@ def support_vectors(node: Node) -> list[Value]:
     if count == 0 or any(len(values) != wanted for values, wanted in known) or optional not in ([0, 0], [pairs] * 2):
         raise Refused("has SVMClassifier whose vectors, coefficients or intercepts do not fit each other")
     if len(given["kernel_params"]) != 3:
-        raise Refused("has SVMClassifier with other than three kernel_params")
+        raise Refused("has SVMClassifier without exactly three kernel_params")
     rows = node.inputs[0].shape[0].size
     node.work = rows * count * (width + classes)
     node.scratch = rows * count
@@ -73,7 +73,7 @@ def _matrix(node: Node) -> int:
     """The number of columns of the input, which must be known, because column indices are checked against it."""
     shape = node.inputs[0].shape
     if len(shape) != 2:
-        raise Refused(f"has {node.op} of something else than rows and columns")
+        raise Refused(f"has {node.op} of an input that is not a table")
     return exact_size(shape[1], node.op)
 
 

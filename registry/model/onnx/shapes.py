@@ -93,7 +93,7 @@ def transpose(node: Node) -> list[Value]:
 def matmul(node: Node) -> list[Value]:
     left, right = (each.shape for each in node.inputs)
     if len(left) != 2 or len(right) != 2:
-        raise Refused("has MatMul of something else than two matrices")
+        raise Refused("has MatMul of inputs that are not two matrices")
     found = Value((left[0], right[1]))
     node.work = checked(found, node.op).elements * max(left[1].size, right[0].size)
     return [found]

@@ -26,7 +26,7 @@ def check_trees(given: dict[str, Any], columns: int, classes: int) -> int:
     tree, node, feature, true, false = (_ids(given, name, len(modes)) for name in names)
     for name in ("nodes_values", "nodes_hitrates", "nodes_missing_value_tracks_true"):
         if len(given.get(name, modes)) != len(modes):
-            raise _refused(f"{name} of another length than nodes_modes")
+            raise _refused(f"{name} whose length differs from nodes_modes")
     if len(modes) == 0 or int(tree.max()) >= len(modes) or int(node.max()) >= len(modes):
         raise _refused("node ids beyond the number of its nodes")
     if int(feature[~leaf].max(initial=0)) >= columns or int(feature.max()) >= max(columns, 1):
@@ -53,7 +53,7 @@ class _Places:
         wanted = tree * self._width + node
         found = np.searchsorted(self._keys, wanted).clip(max=len(self._keys) - 1)
         if bool((self._keys[found] != wanted).any()) or bool((node >= self._width).any()):
-            raise _refused("an index of a node that is not there")
+            raise _refused("an index of a missing node")
         places: Ids = self._order[found]
         return places
 
@@ -64,7 +64,7 @@ def _check_shape(places: _Places, tree: Ids, true: Ids, false: Ids, parents: Ids
     named = np.bincount(np.concatenate([left, right]), minlength=count)
     roots = np.flatnonzero(named == 0)
     if int(named.max(initial=0)) > 1 or len(roots) != places.trees:
-        raise _refused("a node with two parents, or a tree with other than one root")
+        raise _refused("a node with two parents, or a tree without exactly one root")
     children = np.full((count, 2), -1)
     children[parents, 0], children[parents, 1] = left, right
     level, reached, depths = roots, 0, 0
@@ -92,7 +92,7 @@ def _check_votes(given: dict[str, Any], places: _Places, leaf: NDArray[np.bool_]
 def _ids(given: dict[str, Any], name: str, count: int) -> Ids:
     found: Ids = given[name]
     if len(found) != count:
-        raise _refused(f"{name} of another length than the others")
+        raise _refused(f"{name} of a different length than the others")
     if bool((found < 0).any()) or bool((found > 1 << 31).any()):
         raise _refused(f"{name} out of range")
     return found

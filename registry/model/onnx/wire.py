@@ -51,11 +51,11 @@ class _Reader:
             number, wire_type = tag >> 3, tag & 7
             field = fields.get(number) if tag < 1 << 32 else None
             if field is None:
-                raise Malformed(f"{message} has the field {number}, which no converter of ours writes")
+                raise Malformed(f"{message} has the field {number}, which our converters do not write")
             if wire_type != WIRE_TYPES.get(field.kind, BYTES):
                 raise Malformed(f"{message}.{field.name} has the wire type {wire_type}")
             if not field.repeated and field.name in found:
-                raise Malformed(f"{message}.{field.name} is there twice")
+                raise Malformed(f"{message}.{field.name} appears twice")
             if field.repeated and field.kind == "text" and (run := MODES.match(data, at - 1)) and tag == MODE_TAG:
                 found.setdefault(field.name, []).extend(map(KNOWN_MODES.__getitem__, MODE.findall(run[0])))
                 at = run.end()
@@ -91,7 +91,7 @@ class _Reader:
             return bytes(value_bytes), at
         if field.kind == "floats":
             if length % 4:
-                raise Malformed(f"{where} has a length that is no multiple of 4")
+                raise Malformed(f"{where} has a length that is not a multiple of 4")
             return np.frombuffer(value_bytes, "<f4"), at
         if field.kind == "ints":
             return self._numbers(bytes(value_bytes), where), at
@@ -132,7 +132,7 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             if value >= 1 << 64 or (byte == 0 and shift):
-                raise Malformed("a number is too large, or longer than it must be")
+                raise Malformed("a number is too large, or is encoded in too many bytes")
             return value, at
         shift += 7
 
@@ -149,5 +149,5 @@ def _text(data: memoryview, where: str, largest: int) -> str:
     except UnicodeDecodeError:
         raise Malformed(f"{where} is not UTF-8") from None
     if "\0" in text:
-        raise Malformed(f"{where} has a NUL in it")
+        raise Malformed(f"{where} contains a NUL")
     return text

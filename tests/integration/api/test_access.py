@@ -265,7 +265,7 @@ def test_a_fault_of_ours_shows_nothing_of_itself(
     def fail(*_: object) -> None:
         raise RuntimeError("a secret of ours")
 
-    monkeypatch.setattr("operations.views.stream.Recent.devices", fail)
+    monkeypatch.setattr("operations.views.devices.Devices.page", fail)
     answer = client.get("/v1/devices")
     is_problem(answer, 500, "internal")
     assert "secret" not in answer.text

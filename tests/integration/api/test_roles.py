@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 
 from admin.access import roles
 from admin.app import PARTS, make_app
+from admin.console import app as console
 from operations.key_file import ROLES, new_key, revoke
 from tests.integration.api.test_api import api_settings as api_settings
 from tests.integration.api.test_api import is_problem, serving
@@ -30,6 +31,10 @@ def expected(operation: str) -> str:
     if operation in ADMIN:
         return "admin"
     return "viewer" if operation.startswith("GET ") or operation in VIEWER_TOO else "operator"
+
+
+def console_routes() -> list[APIRoute]:
+    return [route for router in console.routers() for route in router.routes if isinstance(route, APIRoute)]
 
 
 def operations() -> list[tuple[str, str]]:
@@ -67,7 +72,8 @@ def ask(client: httpx.Client, method: str, path: str, key: str | bytes | None) -
 def test_the_list_of_routes_is_whole(api_settings: Settings) -> None:
     app = make_app(api_settings)
     found = {(m, route.path) for route in app.routes if isinstance(route, APIRoute) for m in route.methods or ()}
-    assert found == set(operations())
+    pages = {(method, route.path) for route in console_routes() for method in route.methods or ()}
+    assert found == set(operations()) | pages
     others = {route.path for route in app.routes if not isinstance(route, APIRoute)}  # type: ignore[attr-defined]
     assert others <= OPEN
     assert len(GUARDED) > 30

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from registry.errors import DuplicateName, ModelRefused
-from registry.log.commit import now
 from registry.model import manifest
 from registry.model.artefact import manifest_of, pack
 from registry.registry import Registry
@@ -18,6 +17,7 @@ from registry.store import Folder
 from tests.memory_store import Memory
 from tests.s3_server import BUCKET, run_s3
 from tests.small_models import rows_and_labels, upload
+from zelador.clock import now_iso
 from zelador.errors import NotFound, Unavailable
 from zelador.settings import RegistrySettings
 
@@ -29,7 +29,7 @@ KEY = "5f" * 32
 def files() -> dict[str, bytes]:
     """Of a candidate, as the trainer's child writes them."""
     packed = {**pack(upload(), "LogisticRegression"), "report/empty.txt": b""}
-    return {**packed, manifest.FILE: manifest.encode(manifest_of(upload(), "LogisticRegression", packed, now()))}
+    return {**packed, manifest.FILE: manifest.encode(manifest_of(upload(), "LogisticRegression", packed, now_iso()))}
 
 
 @pytest.fixture

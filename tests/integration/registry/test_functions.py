@@ -145,7 +145,7 @@ def test_a_type_outside_the_allow_list_is_refused_by_name() -> None:
 
 
 def test_what_is_no_model_is_refused() -> None:
-    with pytest.raises(ValueError, match="no predict"):
+    with pytest.raises(ValueError, match="no model"):
         save_model({"a": 1}, "dict")
 
 

@@ -16,11 +16,13 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from registry.registry import Registry
+from tests import old_models
 from tests.command import zelador
 from tests.small_models import upload
 
 X = np.array([[15.0, 14.0, 0.5], [10.0, 24.0, 0.1], [35.0, 44.0, 1.5], [9.0, 80.0, 2.5]])
 Y = ["no", "no", "yes", "yes"]
+COLUMNS = ("--features", "lux, temperature, vibration")
 
 
 class Trap:
@@ -72,7 +74,7 @@ def test_what_a_pickle_would_call_is_shown_and_nothing_runs(old: Path, registry:
 
 def test_with_trust_what_is_a_model_comes_in_and_the_rest_is_said(old: Path, registry: Registry) -> None:
     (old / "trap.pkl").write_bytes(pickle.dumps({"no": "model"}))
-    done = zelador("models", "import", "modelos_salvos", "--trust", "--why", "the old plant", "--json")
+    done = zelador("models", "import", "modelos_salvos", "--trust", *COLUMNS, "--why", "the old plant", "--json")
     assert done.code == 2
     assert "trap" in done.err
     assert sorted(done.json["imported"]) == ["loose", "rf_v1"]
@@ -82,23 +84,48 @@ def test_with_trust_what_is_a_model_comes_in_and_the_rest_is_said(old: Path, reg
     assert (kept["accuracy"], kept["description"]) == (0.92, "Descrição")
     assert kept["imported"]["saved_at"] == "2025-10-29T19:39:21.040921"
     assert registry.load("loose").classify(X).labels == Y
-    again = zelador("models", "import", "modelos_salvos/loose.joblib", "--trust")
+    again = zelador("models", "import", "modelos_salvos/loose.joblib", "--trust", *COLUMNS)
     assert (again.code, "already" in again.err) == (2, True)
-    assert zelador("models", "import", "modelos_salvos/loose.joblib", "--trust", "--name", "again").code == 0
+    assert zelador("models", "import", "modelos_salvos/loose.joblib", "--trust", "--name", "again", *COLUMNS).code == 0
     assert zelador("models", "verify").code == 0
 
 
-def test_columns_without_names_get_them(old: Path, registry: Registry) -> None:
-    for number, arguments in enumerate(((), ("--features", "lux, temperature, vibration"))):
-        done = zelador("models", "import", "modelos_salvos/rf_v1.pkl", "--trust", "--name", f"m{number}", *arguments)
-        assert done.code == 0
-        assert ("--features" in done.out) == (not arguments)
+def test_a_model_without_column_names_needs_them(old: Path, registry: Registry) -> None:
+    """It was registered before, could not be used, and kept its name from the second try."""
+    for columns, why in (((), "--features lux,temperature"), (("--features", "lux"), "fitted on 3")):
+        refused = zelador("models", "import", "modelos_salvos/rf_v1.pkl", "--trust", *columns)
+        assert (refused.code, why in refused.err) == (2, True)
+    assert registry.sync().models == {}
+    assert zelador("models", "import", "modelos_salvos/rf_v1.pkl", "--trust", *COLUMNS).code == 0
     registry.sync()
-    assert registry.load("m0").features == ("x0", "x1", "x2")
-    assert registry.load("m1").features == ("lux", "temperature", "vibration")
-    few = zelador("models", "import", "modelos_salvos/rf_v1.pkl", "--trust", "--name", "m2", "--features", "lux")
-    assert few.code == 2
-    assert "names 1 features, the model was fitted on 3" in few.err
+    assert registry.load("rf_v1").features == ("lux", "temperature", "vibration")
+
+
+def test_what_lies_beside_a_model_is_joined_or_said(registry: Registry, tmp_path: Path) -> None:
+    """A folder of model, scaler and encoder is one model; of a single file the others are not trusted unnamed."""
+    old_models.write_beside(tmp_path / "old")
+    done = zelador("models", "import", "old", "--trust", *COLUMNS)
+    assert done.code == 0, done.err
+    assert "joined in this order: scaler.pkl (StandardScaler)" in done.out
+    assert "classes 0, 1 are named fault, normal, as in label_encoder.pkl" in done.out
+    assert "notes.txt (not a pickle)" in done.out
+    registry.sync()
+    assert registry.load("model").classify(old_models.ROWS).labels == old_models.EXPECTED
+    alone = zelador("models", "import", "old/model.pkl", "--trust", *COLUMNS, "--name", "one")
+    assert alone.code == 2
+    assert "label_encoder.pkl, scaler.pkl in the same folder" in alone.err
+    joined = ("--with", "old/scaler.pkl", "--with", "old/label_encoder.pkl")
+    assert zelador("models", "import", "old/model.pkl", "--trust", *COLUMNS, "--name", "one", *joined).code == 0
+    registry.sync()
+    assert registry.load("one").classify(old_models.ROWS).labels == old_models.EXPECTED
+
+
+def test_a_pickle_of_an_older_scikit_learn_that_fails_is_refused_with_the_reason(tmp_path: Path) -> None:
+    old_models.write_older(tmp_path / "older.sav")
+    refused = zelador("models", "import", "older.sav", "--trust")
+    assert refused.code == 2
+    assert "saved by scikit-learn 0.23.2, and this is" in refused.err
+    assert "does not answer" in refused.err
 
 
 def test_an_exported_model_goes_into_another_registry(registry: Registry, tmp_path: Path) -> None:
@@ -169,5 +196,7 @@ def test_what_the_look_cannot_follow_must_be_named(old: Path, registry: Registry
     assert "--trust-anyway modelos_salvos/loose.pkl" in told.err
     assert zelador("models", "import", "modelos_salvos", "--trust-anyway", "other.pkl").code == 2
     assert registry.sync().models == {}
-    assert zelador("models", "import", "modelos_salvos", "--trust-anyway", "modelos_salvos/loose.pkl").code == 0
-    assert list(registry.sync().models) == ["loose"]
+    assert (
+        zelador("models", "import", "modelos_salvos", "--trust-anyway", "modelos_salvos/loose.pkl", *COLUMNS).code == 0
+    )
+    assert list(registry.sync().models) == ["loose-pkl"]  # there is a loose.joblib too

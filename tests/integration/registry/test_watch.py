@@ -247,7 +247,7 @@ def test_its_thread_notes_a_change_by_itself_and_ends(
     assert not any(thread.name == "registry-watch" for thread in threading.enumerate())
 
 
-def test_a_record_that_cannot_be_read_is_written_anew(local: Settings, client: redis.Redis) -> None:
+def test_a_record_that_cannot_be_read_is_written_again(local: Settings, client: redis.Redis) -> None:
     registry = select_one(local.registry.url)
     client.set(Keys(local.redis.prefix).registry_seen, b"\xff{")
     assert LastSeen(client, local.redis.prefix).read() == Record(b"\xff{", None)
@@ -261,7 +261,7 @@ def test_looking_makes_nothing(local: Settings) -> None:
     assert not Path(local.registry.url).exists()
 
 
-def test_beginning_anew_forgets_nothing_when_there_is_nothing(local: Settings) -> None:
+def test_reloading_forgets_nothing_when_there_is_nothing(local: Settings) -> None:
     registry = select_one(local.registry.url)
     Path(local.registry.url).rename(Path(local.registry.url).with_name("gone"))
     with pytest.raises(LogReplaced):

@@ -71,8 +71,10 @@ def test_a_child_does_not_outlive_its_parent(tmp_path: Path, eventually: Callabl
     eventually(lambda: gone(child), "the child to end", within_s=60)
 
 
-def test_fewer_than_five_and_the_baseline_alone(tmp_path: Path, data: Dataset) -> None:
-    """PyCaret gives one model bare, not in a list; the baseline is never one of ours."""
+def test_fewer_than_five_and_the_baseline_alone(tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyCaret gives one model bare, not in a list; the baseline is never one of ours. It leaves no log."""
+    (here := tmp_path / "here").mkdir()
+    monkeypatch.chdir(here)
     registry, said, threads = Registry.open(tmp_path), list[str](), threading.active_count()
     options = Options(new_run_id(), "test", "F1", ("ridge",))
     document = train(data, Settings(), registry, options, Event(), said.append)
@@ -80,12 +82,14 @@ def test_fewer_than_five_and_the_baseline_alone(tmp_path: Path, data: Dataset) -
     assert only["model_type"] == "Ridge"
     assert only["metrics"]["AUC"] == pytest.approx(0.5, abs=0.1)  # calibrated, so it has probabilities
     assert only["confusion"]["labels"] == ["x", "y"]
-    assert "only 1 of 5 candidates could be used" in said
+    assert "rebuilding Ridge (1 of 1)" in said  # as many as were asked for: nothing to complain about
+    assert not any("could be used" in message for message in said)
     assert all(row["seconds"] is not None for row in document["leaderboard"])
     with pytest.raises(RunFailed, match="Dummy: the baseline"):
         train(data, Settings(), registry, Options(new_run_id(), "test", "F1", ("dummy",)), Event())
     assert registry.run(registry.runs()[-1])["state"] in ("done", "failed")
     assert threading.active_count() <= threads
+    assert list(here.iterdir()) == []
 
 
 def test_three_classes_are_ranked_by_an_auc_that_is_one(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from admin.api.runs import Run, describe
+from operations.views.runs import RunBody, RunView
 from registry.registry import Registry
 from trainer import service
 from zelador.buffer import connect_redis
@@ -75,7 +75,7 @@ def test_a_run_without_labelled_readings_fails_clearly_and_frees_the_place(
     runs.submit(RUN, {}, "test")
     with serving(local):
         eventually(lambda: runs.get(RUN).state == "failed", "the run to fail", within_s=30)
-    assert "no labelled readings" in str(runs.get(RUN).error)
+    assert "no labeled readings" in str(runs.get(RUN).error)
     assert runs.submit("20261124_115839-bbbb", {}, "test").state == "queued"
 
 
@@ -83,7 +83,7 @@ def test_a_run_without_labelled_readings_fails_clearly_and_frees_the_place(
 def test_a_run_trains_and_registers_nothing_if_it_is_asked_so(
     local: Settings, runs: TrainingQueue, readings: list[Any], eventually: Eventually, tmp_path: Path
 ) -> None:
-    readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i, "d") for i in range(400)]
+    readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i, "m1") for i in range(400)]
     runs.submit(RUN, {"candidates": ["lr", "nb"], "metric": "Accuracy", "register": False}, "test")
     with serving(local):
         eventually(lambda: runs.get(RUN).state in ("done", "failed"), "the run to end", within_s=90)
@@ -91,7 +91,7 @@ def test_a_run_trains_and_registers_nothing_if_it_is_asked_so(
     assert ended.state == "done", ended.error
     assert ended.result is not None
     assert [model["name"] for model in ended.result["models"]] == [None, None]
-    TypeAdapter(Run).validate_python(describe(ended), strict=True)  # what the API says of its answer holds
+    TypeAdapter(RunBody).validate_python(RunView.of(ended).body(), strict=True)  # what the API says of its answer holds
     registry = Registry.open(tmp_path)
     assert registry.state.models == {}
     assert registry.register_candidate(RUN, 1, "later", by="test").name == "later"
@@ -101,7 +101,7 @@ def test_a_run_trains_and_registers_nothing_if_it_is_asked_so(
 def test_a_run_is_cancelled_while_it_compares(
     local: Settings, runs: TrainingQueue, readings: list[Any], eventually: Eventually, tmp_path: Path
 ) -> None:
-    readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i, "d") for i in range(4_000)]
+    readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i, "m1") for i in range(4_000)]
     runs.submit(RUN, {}, "test")
     with serving(local):
         eventually(lambda: runs.get(RUN).progress is not None, "the run to compare", within_s=60)

@@ -22,7 +22,7 @@ from registry.card import card_of
 from registry.registry import Registry
 from registry.run_document import new_run_id
 from tests.up import COMMAND, clean_environment
-from trainer.dataset import from_readings
+from trainer.dataset import Choice, from_readings
 from trainer.run.job import Options, train
 from zelador.errors import Unavailable
 from zelador.settings import Settings
@@ -164,9 +164,9 @@ def test_no_pycaret_is_needed_to_serve_any_of_them(trained: tuple[Path, dict]) -
 def test_labels_that_mean_nothing_are_not_flattered(tmp_path: Path) -> None:
     """Three classes at random: an honest evaluation comes out at chance."""
     draw = random.Random(3)
-    readings = [(tuple(draw.random() for _ in FEATURES), draw.choice("abc"), i, "d") for i in range(900)]
+    readings = [(tuple(draw.random() for _ in FEATURES), draw.choice("abc"), i, "m1") for i in range(900)]
     settings = Settings(registry={"url": str(tmp_path)}, training={"candidates": "lr,nb,dt"})
-    dataset = from_readings(readings, FEATURES, 10_000, 7)
+    dataset = from_readings(readings, FEATURES, Choice())
     options = Options(new_run_id(), "test", "Accuracy", ("lr", "nb", "dt"))
     document = train(dataset, settings, Registry.open(tmp_path), options, Event())
     assert document["verdict"]["kind"] == "nothing_to_learn"
@@ -179,12 +179,12 @@ def test_labels_that_mean_nothing_are_not_flattered(tmp_path: Path) -> None:
 
 def test_a_stop_in_the_middle_leaves_no_process_and_says_so(tmp_path: Path) -> None:
     draw = np.random.default_rng(3)
-    readings = [(tuple(draw.random(3)), "ab"[i % 2], i, "d") for i in range(3_000)]
+    readings = [(tuple(draw.random(3)), "ab"[i % 2], i, "m1") for i in range(3_000)]
     settings = Settings(registry={"url": str(tmp_path)})
     registry, stop, options = Registry.open(tmp_path), Event(), Options(new_run_id(), "test", "F1")
     threading.Timer(4.0, stop.set).start()
     with pytest.raises(Unavailable, match="stopped before it had a result"):
-        train(from_readings(readings, FEATURES, 10_000, 7), settings, registry, options, stop)
+        train(from_readings(readings, FEATURES, Choice()), settings, registry, options, stop)
     assert registry.run(options.run)["state"] == "failed"
     assert registry.state.models == {}
     deadline = time.monotonic() + 10
@@ -195,7 +195,7 @@ def test_a_stop_in_the_middle_leaves_no_process_and_says_so(tmp_path: Path) -> N
 
 def trains(child: psutil.Process) -> bool:
     try:
-        return "trainer.run.child" in child.cmdline()
+        return any("trainer.run.child" in part for part in child.cmdline())
     except psutil.NoSuchProcess:  # it has just ended, or waits for its parent to read its exit code
         return False
 
@@ -203,7 +203,7 @@ def trains(child: psutil.Process) -> bool:
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([(1, 2, 3, "")], "no labelled readings"),
+        ([(1, 2, 3, "")], "no labeled readings"),
         ([(1, 2, 3, "yes")] * 30, "a classifier needs at least two"),
     ],
 )

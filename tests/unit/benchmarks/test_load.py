@@ -63,8 +63,7 @@ def test_the_load_holds_back_what_is_not_acknowledged_and_what_is_not_received(
         broker.sendall(b"\x40\x02\x00\x01" * 10 + b"\x40\x02")  # ten, and the first half of one more
         eventually(lambda: board[ACKED] == 10, "ten to be counted")
         broker.sendall(b"\x00\x01" + b"\x40\x02\x00\x01" * (WINDOW - 11))
-        while board[SENT] < BACKLOG:
-            before = board[SENT]
+        while (before := board[SENT]) < BACKLOG:
             eventually(lambda before=before: board[SENT] > before, "the load to go on")
             broker.sendall(b"\x40\x02\x00\x01" * (board[SENT] - board[ACKED]))
         eventually(lambda: board[ACKED] == BACKLOG, "all to be acknowledged")

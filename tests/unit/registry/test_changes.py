@@ -99,7 +99,7 @@ def test_tags_and_unknown_keys_of_a_save_are_kept(registry: Registry) -> None:
     assert model.metadata["units"] == {"lux": "lx"}
 
 
-def test_a_save_whose_upload_was_given_up_uploads_anew(registry: Registry, store: Memory) -> None:
+def test_a_save_whose_upload_was_given_up_uploads_again(registry: Registry, store: Memory) -> None:
     put, uploads = registry._payload.put, []
 
     def slow(name, files, saved):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from registry import index
 from registry.log import checkpoint
 from registry.log import entry as log_entry
 from registry.log.follow import Follower
 from registry.registry import Registry
+from registry.signing import Keyring
 from tests.memory_store import Memory
 from tests.registry_writers import save
 from zelador.errors import Corrupt, InvalidInput
@@ -87,6 +91,39 @@ def test_registry_json_comes_back(store: Memory) -> None:
         assert store.read("registry.json") == whole
 
 
+@pytest.mark.parametrize("keys", [(), ("1" * 64,)], ids=["unsigned", "signed"])
+def test_a_start_renders_a_large_registry_json_only_if_it_is_not_the_one_that_was_written(
+    store: Memory, monkeypatch: pytest.MonkeyPatch, keys: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(index, "MAX_MODELS_PER_CHANGE", 2)
+    registry, keyring = Registry(store), Keyring(keys)
+    registry.sync()
+
+    def start() -> None:
+        index.Index(store, keyring).repair(registry._log)
+
+    store.delete("registry.json")
+    start()
+    whole = store.read("registry.json")
+    with monkeypatch.context() as patched:
+        patched.setattr(index.Index, "render", lambda *_: pytest.fail("it was rendered"))
+        start()
+    forged = b'{"a": {"path": "/etc/passwd", "metadata": {}, "saved_at": ""}}'
+    claims = {"format": index.FORMAT, "head": registry.state.head, "sha256": hashlib.sha256(forged).hexdigest()}
+    text = json.dumps(claims, indent=2).encode() + b"\n"
+    states = [b"{ damaged", b"[]", b'{"format": 1}', json.dumps({**claims, "head": "0" * 64}).encode()]
+    if keys:  # without a key, who can write this file can write the log as well
+        states += [text, Keyring(("2" * 64,)).seal("index", text), keyring.seal("entry", text)]
+    for state in states:
+        store.put_stream("registry.json", [forged])
+        store.put_stream("registry.json.state", [state])
+        start()
+        assert store.read("registry.json") == whole
+    registry.tag("a", ["new"], by="me")
+    start()  # another process: the file is of an earlier entry
+    assert b'"new"' in (store.read("registry.json") or b"")
+
+
 def test_a_cold_start_reads_the_checkpoint_and_the_tail_alone(store: Memory) -> None:
     (newest, *_) = checkpoint.numbers(store)
     for seq in range(1, newest):
@@ -131,7 +168,7 @@ def test_what_json_cannot_keep_is_refused_and_the_log_stays_whole(store: Memory)
     for value in (float("nan"), float("inf"), object()):
         with pytest.raises(InvalidInput, match="cannot be kept"):
             registry._commit([{"op": "annotate", "name": "a", "metadata": {"AUC": value}}], "me", "")
-    with pytest.raises(InvalidInput, match=r"builtins\.object, which JSON cannot keep"):
+    with pytest.raises(InvalidInput, match=r"builtins\.object, which cannot be stored as JSON"):
         registry.annotate("a", {"x": object()}, by="me")
     kept = registry.annotate("a", {"AUC": np.float64("nan"), "F1": np.float32(0.5), "rows": np.int64(3)}, by="me")
     assert (kept.metadata["AUC"], kept.metadata["F1"], kept.metadata["rows"]) == (None, 0.5, 3)

@@ -1,15 +1,24 @@
+"""The labeled rows that a run learns from: what is left out, what is taken as something, and that it is said."""
+
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.dataset import Dataset, assemble, check, from_csv, from_readings, label_text
+from trainer.dataset import Choice, Dataset, assemble, check, fewest_rows, from_readings, from_table
+from trainer.draw import draw
 from zelador.errors import InvalidInput
+from zelador.messages.classes import looks_like_regression
+from zelador.ranges import Ranges
+from zelador.settings import Settings
+from zelador.table import Wanted
 
 Table = Callable[[str], Path]
 
@@ -24,51 +33,15 @@ def table(tmp_path: Path) -> Table:
     return write
 
 
-def read(path: Path, features: tuple[str, ...] = ("a", "b"), max_rows: int = 1_000) -> Dataset:
-    return from_csv(path, features, "label", max_rows, seed=7)
+def read(path: Path, features: tuple[str, ...] = ("a", "b"), **choice: Any) -> Dataset:
+    wanted = Wanted(features, "label", context=True)
+    return from_table(path, Settings(features=features), wanted, Choice(**choice))
 
 
-def rows_of(counts: dict[str, int]) -> Dataset:
+def rows_of(counts: dict[str, int], choice: Choice | None = None) -> Dataset:
     labels = [label for label, count in counts.items() for _ in range(count)]
-    return assemble([[float(i)] for i in range(len(labels))], labels, ("a",), "a test", 10_000, seed=7)
-
-
-@pytest.mark.parametrize(
-    ("written", "text"),
-    [
-        ("1", "1"),
-        ("1.0", "1"),
-        ("-2.", "-2"),
-        ("True", "true"),
-        ("FALSE", "false"),
-        (" yes ", "yes"),
-        ("1.5", "1.5"),
-        ("007", "007"),
-        ("1_000", "1_000"),
-        ("12345678901234567890", "12345678901234567890"),
-        ("", ""),
-        (" ", ""),
-        ("NaN", ""),
-    ],
-)
-def test_a_label_of_a_table_becomes_text(written: str, text: str) -> None:
-    assert label_text(written) == text
-
-
-@given(st.text(max_size=20))
-def test_a_label_that_is_text_already_stays_as_it_is(written: str) -> None:
-    assert label_text(label_text(written)) == label_text(written)
-
-
-@given(st.integers())
-def test_whole_numbers_keep_every_digit(number: int) -> None:
-    assert label_text(f"{number}.0") == label_text(str(number)) == str(number)
-
-
-def test_a_header_without_the_row_number_is_understood(table: Table) -> None:
-    found = read(table("a,b,label\n1,10,20,0\n2,11,21,1\n"))
-    assert found.rows.tolist() == [[10, 20], [11, 21]]
-    assert found.labels == ("0", "1")
+    readings = [((float(i),), label, i, f"m{i % 2}") for i, label in enumerate(labels)]
+    return from_readings(readings, ("a",), choice or Choice())
 
 
 def test_rows_without_a_label_are_left_out_and_counted(table: Table) -> None:
@@ -78,69 +51,181 @@ def test_rows_without_a_label_are_left_out_and_counted(table: Table) -> None:
 
 
 def test_values_that_are_empty_or_not_finite_are_missing_and_counted(table: Table) -> None:
-    found = read(table("a,b,label\n,2,x\n3,inf,y\nnan,1,y\n"))
+    found = read(table("a,b,label\n,2,x\n3,1e999,y\nnan,1,y\n"))
     assert np.isnan(found.rows).tolist() == [[True, False], [False, True], [True, False]]
     assert found.facts()["missing_values"] == 3
-    assert "3 values are missing" in found.notes[0]
+    assert "3 values are missing" in found.notes[-1]
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("a,label\n1,x\n", "has no column 'b'; it has a, label"),
-        ("a,b,label\n", "has no rows"),
-        ("", "has no rows"),
-        ("a,b,label\n1,warm,x\n", "line 2: 'warm' is not a number"),
-        ("a,b,label\n1,2,x\n1,x\n", "line 3: 2 values, the header has 3"),
-    ],
-)
-def test_a_file_that_cannot_be_used_is_refused_in_one_line(table: Table, text: str, says: str) -> None:
-    with pytest.raises(InvalidInput, match=says) as caught:
-        read(table(text))
-    assert "\n" not in str(caught.value)
+def test_what_a_live_reading_may_not_say_is_not_trained_on(table: Table) -> None:
+    """A DS18B20 that is not there says -127 °C. Live such a reading is quarantined."""
+    text = "temperature,label\n" + "20,x\n" * 5 + "-127,x\n" * 3 + "30,y\n"
+    found = read(table(text), ("temperature",))
+    assert len(found.labels) == 6
+    assert "3 rows were left out, as live readings would be refused: temperature is -127 °C" in found.notes[0]
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="No such file"):
-        read(tmp_path / "nothing.csv")
+def test_a_class_that_looks_like_a_missing_value_and_classes_alike_are_named(table: Table) -> None:
+    text = "a,b,label\n" + "".join(f"1,2,{label}\n" for label in ("NA", "No", "no", "NO", "yes", "y es", "x"))
+    notes = read(table(text)).notes
+    assert "NA is taken as a class (1 rows)" in notes[0]
+    assert "classes that differ by case or spaces alone: 'NO', 'No', 'no'" in notes
+    assert "classes that differ by case or spaces alone: 'y es', 'yes'" in notes
 
 
-@pytest.mark.parametrize("features", [("a", "label"), ("a", "a")])
-def test_the_label_is_no_feature_and_a_feature_is_named_once(table: Table, features: tuple[str, ...]) -> None:
-    with pytest.raises(InvalidInput, match="named twice"):
-        read(table("a,b,label\n1,2,x\n"), features)
+def test_one_stray_label_does_not_stop_training() -> None:
+    found = rows_of({"no": 146, "yes": 94, "Yes": 1}, Choice(fewest=9))
+    assert Counter(found.labels) == {"no": 146, "yes": 94}
+    assert "classes with fewer than 9 rows were left out: 'Yes' (1 rows)" in found.notes
+    check(found, folds=5, holdout=0.3)
 
 
-def test_no_more_rows_than_the_cap_and_it_is_said(table: Table) -> None:
-    text = "a,b,label\n" + "".join(f"{i},{i},x\n" for i in range(50))
-    found, again = read(table(text), max_rows=20), read(table(text), max_rows=20)
-    assert len(found.labels) == 20
-    assert found.notes == ("20 of 50 rows, drawn at random (ZELADOR_TRAINING__MAX_ROWS)",)
+def test_classes_and_devices_can_be_chosen() -> None:
+    found = rows_of({"a": 10, "b": 10, "c": 10}, Choice(classes=("a", "b"), devices=("m1",)))
+    assert Counter(found.labels) == {"a": 5, "b": 5}
+    assert set(found.devices or ()) == {"m1"}
+    assert any("only the class 'a', 'b' (--classes); 1 others were left out" in note for note in found.notes)
+    assert any("only the device 'm1' (--devices)" in note for note in found.notes)
+    with pytest.raises(InvalidInput, match="--classes: the buffer has no class 'z'; it has 'a', 'b'"):
+        rows_of({"a": 10, "b": 10}, Choice(classes=("a", "z")))
+    with pytest.raises(InvalidInput, match="--devices: the buffer has no device 'm7'; it has 'm0', 'm1'"):
+        rows_of({"a": 10, "b": 10}, Choice(devices=("m7",)))
+
+
+def test_a_table_without_devices_cannot_choose_them(table: Table) -> None:
+    with pytest.raises(InvalidInput, match="--devices cannot choose"):
+        read(table("a,b,label\n1,2,x\n"), devices=("m1",))
+
+
+def test_features_that_no_live_reading_has_are_named(table: Table) -> None:
+    path = table("Torque [Nm],label\n1,x\n")
+    found = from_table(path, Settings(), Wanted(("Torque [Nm]",), "label"), Choice())
+    assert "not among ZELADOR_FEATURES (lux, temperature, vibration)" in found.notes[0]
+
+
+def test_the_draw_is_made_by_class_and_it_is_said() -> None:
+    found = rows_of({"common": 990, "rare": 10}, Choice(max_rows=100, fewest=9))
+    again = rows_of({"common": 990, "rare": 10}, Choice(max_rows=100, fewest=9))
+    assert Counter(found.labels) == {"common": 91, "rare": 9}
+    assert "100 of 1000 rows, drawn at random from each class (ZELADOR_TRAINING__MAX_ROWS)" in found.notes
     assert found.facts()["sha256"] == again.facts()["sha256"]
 
 
-def test_readings_know_when_they_were_measured() -> None:
+@given(st.dictionaries(st.text(min_size=1, max_size=3), st.integers(1, 40), min_size=1, max_size=8), st.data())
+def test_no_class_vanishes_in_a_draw(counts: dict[str, int], data: st.DataObject) -> None:
+    labels = [label for label, count in counts.items() for _ in range(count)]
+    count = data.draw(st.integers(len(counts), len(labels)))
+    fewest = data.draw(st.integers(1, 12))
+    places = draw(labels, count, fewest, seed=7)
+    drawn = Counter(labels[place] for place in places)
+    assert len(set(places.tolist())) == len(places) == count
+    assert set(drawn) == set(counts)
+    if count >= fewest * len(counts):
+        assert all(drawn[label] >= min(fewest, counts[label]) for label in counts)
+
+
+def test_readings_know_when_they_were_measured_and_by_whom() -> None:
     readings = [((1.0,), "x", 1_000, "m1"), ((2.0,), " ", 9_000, "m1"), ((3.0,), "y", 3_000, "m2")]
-    found = from_readings(readings, ("a",), 100, seed=7)
+    found = from_readings(readings, ("a",), Choice())
     assert (found.first, found.last) == ("1970-01-01T00:00:01.000Z", "1970-01-01T00:00:03.000Z")
-    assert found.labels == ("x", "y")
-    assert found.devices == ("m1", "m2")
+    assert (found.labels, found.devices) == (("x", "y"), ("m1", "m2"))
     assert found.times is not None and found.times.tolist() == [1_000, 3_000]
+
+
+def test_labels_of_readings_that_were_stored_in_another_form_are_one_class() -> None:
+    readings = [((1.0,), label, 1, "m1") for label in ("1", "1.0", "true", "0", "0.0", "false")]
+    assert from_readings(readings, ("a",), Choice()).classes == ("0", "1")
+
+
+def test_it_is_said_how_many_readings_lack_which_feature() -> None:
+    with pytest.raises(
+        InvalidInput, match="no labeled reading in the buffer has all of a, b: 241 labeled readings lack b"
+    ):
+        from_readings([], ("a", "b"), Choice(), lacking={"b": 241})
+    found = from_readings([((1.0,), "x", 1, "m1")], ("a",), Choice(), lacking={"b": 3})
+    assert found.notes == ("3 labeled readings lack b and were left out",)
 
 
 @pytest.mark.parametrize(
     ("counts", "says"),
     [
-        ({}, "has no labelled readings; publish readings with a label"),
+        ({}, "has no labeled readings; publish readings with a label"),
         ({"x": 100}, "has only the class 'x'"),
+        ({"x": 100, "y": 3}, "3 rows of the class 'y'; 5 folds .* at least 9 of each"),
+        ({f"{i}.25": 2 for i in range(60)}, "60 different numbers, so this looks like a regression"),
+        ({str(i): 3 for i in range(60)}, "looks like a regression"),
     ],
 )
 def test_data_that_cannot_be_learned_from_is_refused(counts: dict[str, int], says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
-        check(rows_of(counts))
+        check(rows_of(counts, Choice(fewest=9)), folds=5, holdout=0.3)
+
+
+@pytest.mark.parametrize("counts", [{str(i): 500 for i in range(20)}, {f"machine {i}": 2 for i in range(60)}])
+def test_classes_with_numbers_or_many_names_are_no_regression(counts: dict[str, int]) -> None:
+    assert not looks_like_regression(counts)
 
 
 def test_a_feature_without_a_single_value_is_refused() -> None:
     data = assemble([[1.0, float("nan")]] * 40, ["x", "y"] * 20, ("a", "b"), "a test", 100, seed=7)
     with pytest.raises(InvalidInput, match="no value of 'b'"):
-        check(data)
+        check(data, folds=5, holdout=0.3)
+
+
+def test_ranges_hold_for_readings_of_the_buffer_too() -> None:
+    ranges = Ranges.of(Settings(), ("temperature",))
+    readings = [((value,), "x", 1, "m1") for value in (20.0, -127.0)]
+    assert from_readings(readings, ("temperature",), Choice(), ranges).rows.tolist() == [[20.0]]
+
+
+@given(folds=st.integers(2, 20), holdout=st.floats(0.01, 0.89))
+def test_the_fewest_rows_reach_every_fold_and_the_hold_out(folds: int, holdout: float) -> None:
+    held = (need := fewest_rows(folds, holdout)) * holdout
+    assert held >= 1
+    assert need - held >= folds
+
+
+TABLE = """machine,date,a,label
+m1,2026-01-02,1,x
+m1,2026-01-01,2,y
+m2,2026-01-03,3,x
+m2,2026-01-03,3,x
+m2,soon,4,
+"""
+
+
+def test_device_and_time_that_were_guessed_are_said(table: Table) -> None:
+    found = read(table(TABLE), ("a",))
+    assert found.devices == ("m1", "m1", "m2", "m2")
+    assert found.times is not None and ((found.times - found.times.min()) // 86_400_000).tolist() == [1, 0, 2, 2]
+    assert (found.first, found.last) == ("2026-01-01T00:00:00.000Z", "2026-01-03T00:00:00.000Z")
+    assert found.notes[:2] == ("the device is the column 'machine'", "the time is the column 'date'")
+
+
+def context(path: Path, device: str | None = None, time: str | None = None) -> Dataset:
+    return from_table(path, Settings(features=("a",)), Wanted(("a",), "label", device=device, time=time, context=True),
+                      Choice())  # fmt: skip
+
+
+def test_none_takes_none_and_row_takes_the_order(table: Table) -> None:
+    bare = context(table(TABLE), "none", "none")
+    assert (bare.devices, bare.times, bare.first) == (None, None, None)
+    ordered = context(table(TABLE), "none", "row")
+    assert ordered.times is not None and ordered.times.tolist() == [0, 1, 2, 3]
+    assert ordered.first is None
+    assert "the order of the rows stands for the time" in ordered.notes
+
+
+def test_a_guessed_time_that_is_none_is_left_and_one_that_was_asked_for_is_refused(table: Table) -> None:
+    path = table("date,a,label\nmonday,1,x\ntuesday,2,y\n")
+    assert context(path).times is None
+    assert "the column 'date' is not taken for the time: 'monday'" in context(path).notes[0]
+    with pytest.raises(InvalidInput, match=r"column 'date': 'monday' is not a time .* --time, or none"):
+        context(path, time="date")
+
+
+def test_a_device_for_each_row_is_no_device(table: Table) -> None:
+    path = table("device,a,label\n" + "".join(f"r{i},{i},x\n" for i in range(9)))
+    assert context(path).devices is None
+    assert "names no devices" in context(path).notes[0]
+    assert context(path, device="device").devices is not None

@@ -7,6 +7,16 @@ local function devices_drop(devices, missing, names)
   redis.call('UNLINK', unpack(keys))
   redis.call('ZREM', devices, unpack(names))
   redis.call('ZREM', missing, unpack(names))
+  local base = string.sub(devices, 1, -8)                         -- {prefix}:
+  redis.call('ZREM', base .. 'due', unpack(names))
+  for _, name in ipairs(names) do                                 -- a state that was published is removed from the broker
+    if redis.call('HDEL', base .. 'states', name) == 1 then
+      redis.call('HSET', base .. 'announce', name, 'gone')
+      for _, state in ipairs({'ok', 'suspect', 'alarm', 'acknowledged', 'shelved', 'unknown', 'retired'}) do
+        redis.call('ZREM', base .. 'states-' .. state, name)
+      end
+    end
+  end
 end
 
 -- Forgets devices that are silent since `silent_since`, and those silent longest beyond `most`, a limited number at a time.

@@ -1,6 +1,7 @@
 -- Settles a batch in one atomic step: XACK, the ledger, the newest predictions, readings set aside.
 -- Only entries that are still pending count: a second settlement of an entry (after a takeover) changes nothing.
--- KEYS  1 readings  2 quarantine  3 ledger  4 predictions  5 marks  6 requests   then one device hash for each device of ARGV
+-- KEYS  1 readings  2 quarantine  3 ledger  4 predictions  5 marks  6 requests  7 states  8 announce  9 events  10 due
+--       then one device hash for each device of ARGV
 -- ARGV  1 group  2 keep_predictions  3 keep_devices_s  4 keep_readings
 --       5 keep_quarantine  6 keep_quarantine_bytes  7 keep_quarantine_s
 --       8 keep_bytes  9, 10 the text before and after the device in a topic
@@ -10,6 +11,11 @@
 --         topic, reason, payload, length, digest, received_at, features
 --       then the number of predictions to show, and each as JSON
 --       then the number of devices, and for each: label, confidence, predicted_at (ms), model
+--       then after how many ms a device is looked at for silence, the number of alarm rules, and for each: on_count, window,
+--         off_count, off_ms
+--       then the number of devices whose state the batch may change, and for each: device, levels of its readings in the order
+--         of their times, these times separated by spaces, its rule (from 1; only if there are several), and, if a level is h,
+--         label, probability, id and model of the newest of these readings (alarms.lua)
 -- Returns classified, set aside, discarded from quarantine, and, if something was set aside, whether it is written
 -- (written.lua). A lost settlement without readings set aside only costs a repeat.
 local at = 0
@@ -18,13 +24,14 @@ local group, keep, keep_devices, keep_readings = take(), take(), tonumber(take()
 local keep_q, keep_q_bytes, keep_q_s = tonumber(take()), tonumber(take()), tonumber(take())
 local keep_bytes, readings, ledger, requests = tonumber(take()), KEYS[1], KEYS[3], KEYS[6]
 local quarantine = quarantine_open(KEYS[2], ledger, take(), take(), keep_q)
-local classified, aside, discarded, freed, kept = 0, 0, 0, 0, false
+local classified, aside, discarded, freed, kept, counted = 0, 0, 0, 0, false, false
 local scan = redis.call('HGET', ledger, 'scan')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function done()                                -- whether the entry was still pending: only then it counts
   local id, good, size, asked = take(), tonumber(take()), tonumber(take()), take() == '1'
   if redis.call('XACK', readings, group, id) == 0 then return false end
+  counted = true
   classified, freed = classified + good, freed + waiting_take(readings, requests, id, size, asked, scan)
   return true
 end
@@ -45,10 +52,24 @@ for _ = 1, tonumber(take()) do
   redis.call('XADD', KEYS[4], 'MAXLEN', '~', keep, '*', 'd', take())
 end
 for i = 1, tonumber(take()) do
-  local key = KEYS[6 + i]
+  local key = KEYS[10 + i]
   local new = redis.call('HSET', key, 'label', take(), 'confidence', take(), 'predicted_at', take(), 'model', take())
   if new > 0 and redis.call('HLEN', key) == new then redis.call('UNLINK', key)    -- the device was forgotten since its message
   elseif new > 0 then redis.call('EXPIRE', key, math.ceil(keep_devices * 1.1)) end  -- append.lua renews it
+end
+local look_after, rules, seen = tonumber(take()), {}, {}
+for i = 1, tonumber(take()) do
+  rules[i] = {on_count = tonumber(take()), window = tonumber(take()), off_count = tonumber(take()), off_ms = tonumber(take())}
+end
+local names, levels, times = {}, {}, {}               -- of the devices; arrays, as a table for each would cost more
+for i = 1, tonumber(take()) do
+  names[i], levels[i], times[i] = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  at = at + 3
+  if #rules > 1 then rules[names[i]] = rules[tonumber(take())] end
+  if string.find(levels[i], 'h', 1, true) then seen[i] = {label = take(), p = take(), reading = take(), model = take()} end
+end
+if counted then
+  alarms_follow(alarms_open(KEYS[7], KEYS[8], KEYS[9], KEYS[10]), names, levels, times, seen, rules, look_after, now)
 end
 if classified + aside > 0 then
   redis.call('HINCRBY', KEYS[3], 'classified', classified)

@@ -1,0 +1,1 @@
+"""The web console: pages made on the server, one folder each, with live parts over server-sent events."""

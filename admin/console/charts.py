@@ -1,0 +1,248 @@
+"""Charts as SVG by the server. Attributes only, no style attribute: the style sheet colors the classes.
+
+Every text that comes from elsewhere is escaped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from admin.console.language import Language
+from operations.views.labeled import FeatureFacts
+from operations.views.report import FeatureImportance
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStep:
+    """A state, and when it began and ended as shares of the lane."""
+
+    state: str
+    begin: float
+    end: float
+
+
+def svg(width: float, height: float, body: str, label: str = "", kind: str = "plot", stretch: bool = False) -> Markup:
+    ratio = ' preserveAspectRatio="none"' if stretch else ""
+    role = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
+    text = f'<svg class="{kind}" viewBox="0 0 {width:g} {height:g}"{ratio} {role}>{body}</svg>'
+    return Markup(text)  # noqa: S704 - the parts are numbers, our own marks and escaped text
+
+
+def path(points: Sequence[Point]) -> str:
+    return "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def bounds(values: Sequence[float], least: float | None = None) -> Point:
+    """The range of an axis that shows all values, with some room; from `least` on if it is given."""
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    if least is not None:
+        low = min(least, low)
+    room = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
+    return (low if least is not None else low - room), high + room
+
+
+def spark(values: Sequence[float], label: str, width: int = 240, height: int = 36, kind: str = "spark") -> Markup:
+    """A small line of values; empty if there are fewer than two."""
+    if len(values) < 2:
+        return svg(width, height, f'<path class="p-grid" d="M0,{height - 2}H{width}"/>', label, kind, stretch=True)
+    low, high = bounds(values)
+    step = width / (len(values) - 1)
+    points = [(i * step, height - 2 - (height - 4) * (v - low) / (high - low)) for i, v in enumerate(values)]
+    return svg(width, height, f'<path class="p-line" d="{path(points)}"/>', label, kind, stretch=True)
+
+
+def lines(series: Sequence[tuple[str, Sequence[float | None]]], label: str, high: float | None = None) -> Markup:
+    """The picture that stands where uPlot will draw, of the same height, for browsers without JavaScript."""
+    width, height = 560, 120
+    known = [value for _, values in series for value in values if value is not None]
+    top = high or bounds(known, 0.0)[1]
+    body = f'<path class="p-grid" d="M0,{height - 4}H{width}M0,{height / 2:g}H{width}M0,4H{width}"/>'
+    for kind, values in series:
+        step = width / max(1, len(values) - 1)
+        drawn, pen = [], "M"
+        for i, value in enumerate(values):
+            if value is None:
+                pen = "M"
+                continue
+            drawn.append(f"{pen}{i * step:.0f},{height - 4 - (height - 8) * min(value, top) / top:.0f}")
+            pen = "L"
+        if drawn:
+            body += f'<path class="{kind}" d="{"".join(drawn)}"/>'
+    return svg(width, height, body, label, stretch=True)
+
+
+def interval(
+    low: float, middle: float, high: float, axis: Point, label: str = "", best: bool = False, tick: float | None = None
+) -> Markup:
+    """A dot on its whisker; `tick` marks a reference."""
+    a, b = axis
+
+    def x(value: float) -> float:
+        return 2 + 116 * (min(max(value, a), b) - a) / ((b - a) or 1.0)
+
+    line, dot = ("p-accent", "p-fill") if best else ("p-whisker", "p-ink")
+    body = (
+        f'<path class="p-grid" d="M0,6H120"/><path class="{line}" d="M{x(low):.1f},6H{x(high):.1f}"/>'
+        f'<circle class="{dot}" cx="{x(middle):.1f}" cy="6" r="3.5"/>'
+    )
+    if tick is not None:
+        body += f'<path class="p-axis" d="M{x(tick):.1f},0V12"/>'
+    return svg(120, 12, body, label)
+
+
+def bar(share: float, threshold: float | None = None, alarm: bool = False) -> Markup:
+    """A share of 1 as a bar, with a tick at the threshold."""
+    kind = "p-alarmfill" if alarm else "p-grey"
+    body = '<rect class="p-faint" x="0" y="4" width="400" height="8"/>'
+    body += f'<rect class="{kind}" x="0" y="4" width="{400 * min(1.0, max(0.0, share)):.1f}" height="8"/>'
+    if threshold is not None:
+        body += f'<path class="p-whisker" d="M{400 * threshold:.0f},0V16"/>'
+    return svg(400, 16, body, stretch=True)
+
+
+def _square(ticks: str, x_title: str, y_title: str) -> str:
+    return (
+        f'{ticks}<text x="139" y="248" text-anchor="middle">{escape(x_title)}</text>'
+        f'<text x="10" y="112" text-anchor="middle" transform="rotate(-90 10 112)">{escape(y_title)}</text>'
+    )
+
+
+def _x(value: float) -> float:
+    return 34 + 210 * value
+
+
+def _y(value: float) -> float:
+    return 214 - 204 * value
+
+
+def _unit_ticks() -> str:
+    return "".join(
+        f'<text x="{_x(v):g}" y="232" text-anchor="middle">{v:g}</text>'
+        f'<text x="28" y="{_y(v) + 4:g}" text-anchor="end">{v:g}</text>'
+        f'<path class="p-grid" d="M{_x(v):g},10V214M34,{_y(v):g}H244"/>'
+        for v in (0.0, 0.5, 1.0)
+    )
+
+
+def roc(false_alarms: Sequence[float], found: Sequence[float], label: str, x_title: str, y_title: str) -> Markup:
+    line = path([(_x(a), _y(b)) for a, b in zip(false_alarms, found, strict=False)]) if found else "M0,0"
+    body = f'<path class="p-dash" d="M34,214L244,10"/><path class="p-accent" d="{line}"/>'
+    return svg(250, 252, _square(_unit_ticks(), x_title, y_title) + body, label)
+
+
+def calibration(
+    predicted: Sequence[float], observed: Sequence[float], rows: Sequence[int], label: str, x_title: str, y_title: str
+) -> Markup:
+    """Observed rate by predicted probability; the bars are the number of rows, on a logarithmic scale."""
+    body = '<path class="p-dash" d="M34,214L244,10"/>'
+    for p, count in zip(predicted, rows, strict=False):
+        height = 8 * math.log10(max(1, count)) + 2
+        body += f'<rect class="p-wash" x="{_x(p) - 7:.0f}" y="{214 - height:.0f}" width="14" height="{height:.0f}"/>'
+    for p, o in zip(predicted, observed, strict=False):
+        body += f'<circle class="p-fill" cx="{_x(p):.1f}" cy="{_y(o):.1f}" r="3.5"/>'
+    return svg(250, 252, _square(_unit_ticks(), x_title, y_title) + body, label)
+
+
+def importance(rows: Sequence[tuple[str, float, float]], label: str, number: Sequence[str]) -> Markup:
+    """A bar a feature: the metric that is lost when the feature is shuffled, with its spread."""
+    top = max([abs(mean) + spread for _, mean, spread in rows] + [1e-9])
+    body = ""
+    for i, (name, mean, spread) in enumerate(rows):
+        y, width = i * 40, 240 * max(0.0, mean) / top
+        left, right = 240 * max(0.0, mean - spread) / top, 240 * max(0.0, mean + spread) / top
+        body += (
+            f'<text class="ink" x="0" y="{y + 14}">{escape(name)}</text>'
+            f'<rect class="p-grey" x="0" y="{y + 20}" width="{width:.1f}" height="10"/>'
+            f'<path class="p-whisker" d="M{left:.1f},{y + 25}H{right:.1f}"/>'
+            f'<text class="strong" x="250" y="{y + 14}" text-anchor="end">{escape(number[i])}</text>'
+        )
+    return svg(250, max(40, 40 * len(rows)), body, label)
+
+
+def importance_of(features: Sequence[FeatureImportance], language: Language, label: str) -> Markup:
+    rows = [(each.feature, each.mean, each.spread) for each in features[:20]]
+    return importance(rows, label, [language.number(mean, 3) for _, mean, _ in rows])
+
+
+LANE = {"suspect": "p-watchfill", "alarm": "p-alarmfill", "acknowledged": "p-lane-ack"}
+
+
+def lane(steps: Sequence[LaneStep], label: str) -> Markup:
+    """The states of a device over time, 1000 wide."""
+    body = ""
+    for step in steps:
+        kind = LANE.get(step.state, "p-faint")
+        flat = kind == "p-faint"
+        width = max(1.0, 1000 * (step.end - step.begin))
+        body += (
+            f'<rect class="{kind}" x="{1000 * step.begin:.1f}" y="{3 if flat else 0}" width="{width:.1f}" '
+            f'height="{4 if flat else 10}"/>'
+        )
+    return svg(1000, 10, body, label, "lane", stretch=True)
+
+
+def device_bar(share: float, best: bool = False) -> Markup:
+    width = 120 * min(1.0, max(0.0, share))
+    kind = "p-fill" if best else "p-grey"
+    body = f'<rect class="p-faint" width="120" height="10"/><rect class="{kind}" width="{width:.1f}" height="10"/>'
+    return svg(120, 10, body, "", "devbar", stretch=True)
+
+
+def balance(labels: Sequence[tuple[str, int]], label: str) -> Markup:
+    """The share of each class, the rarest in red if there are two."""
+    total, at, body = sum(count for _, count in labels) or 1, 0.0, ""
+    for place, (_, count) in enumerate(labels):
+        width = 700 * count / total
+        kind = "p-alarmfill" if place == len(labels) - 1 and place else "p-grey" if place % 2 == 0 else "p-faint"
+        body += f'<rect class="{kind}" x="{at:.1f}" width="{max(0.5, width - 2):.1f}" height="22"/>'
+        at += width
+    return svg(700, 22, body, label, stretch=True)
+
+
+def histogram(facts: FeatureFacts, unit: str, language: Language, label: str) -> Markup:
+    """The spread of a feature by class."""
+    width, top = 380, max((count for _, bins in facts.by_label for count in bins), default=0) or 1
+    body = ""
+    for place, (_, bins) in enumerate(facts.by_label):
+        step = width / len(bins)
+        at, bar_width = (0.0, step - 1.5) if place == 0 else (step * 0.28, step * 0.4)
+        marks = "".join(
+            f"M{i * step + at:.0f},64V{64 - 60 * math.sqrt(count / top):.0f}h{bar_width:.0f}V64z"
+            for i, count in enumerate(bins)
+            if count
+        )
+        body += f'<path class="{"p-grey" if place == 0 else "p-alarmfill"}" d="{marks}"/>' if marks else ""
+    ends = f'<text x="0" y="80">{escape(language.measure(facts.lowest))}</text>'
+    ends += (
+        f'<text x="{width}" y="80" text-anchor="end">{escape(language.measure(facts.highest))} {escape(unit)}</text>'
+    )
+    return svg(width, 84, f'{body}<path class="p-axis" d="M0,64.5H{width}"/>{ends}', label)
+
+
+def scale(
+    low: float, high: float, value: float | None, unit: str, language: Language, seen: str, outside: bool = False
+) -> Markup:
+    """An input's own scale: what training saw, and where the value lies. console.js moves the mark."""
+    width, room = 400, (high - low) * 0.3 or abs(high) * 0.3 or 1.0
+    begin, end = low - room, high + room
+
+    def x(each: float) -> float:
+        return 8 + (width - 16) * (min(max(each, begin), end) - begin) / (end - begin)
+
+    body = f'<rect class="p-band" x="{x(low):.1f}" y="4" width="{x(high) - x(low):.1f}" height="34"/>'
+    body += f'<path class="p-axis" d="M8,38.5H{width - 8}M{x(low):.1f},34V44M{x(high):.1f},34V44"/>'
+    first, last = language.measure(low), f"{language.measure(high)} {unit}".strip()
+    body += f'<text x="{x(low):.1f}" y="57">{escape(first)}</text>'
+    body += f'<text x="{x(high):.1f}" y="57" text-anchor="end">{escape(last)}</text>'
+    kind, at = ("p-watchfill" if outside else "p-fill"), x(low if value is None else value)
+    mark = f'<path class="{kind}" data-marker="" transform="translate({at:.1f} 0)" d="M-1,8H1V38L7,49H-7L-1,38Z"/>'
+    role = f'role="img" aria-label="{escape(f"{seen} {first}–{last}")}"'
+    data = f'data-scale="{begin:g},{end:g},{low:g},{high:g}"'
+    text = f'<svg class="plot" viewBox="0 0 {width} 60" {role} {data}>{body}{mark}</svg>'
+    return Markup(text)  # noqa: S704 - numbers, our own marks and escaped text

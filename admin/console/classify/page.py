@@ -1,0 +1,125 @@
+"""Classify by hand: ask what if."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Path as InPath
+from fastapi import Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+
+from admin.access.roles import needs
+from admin.console.console import Console, Shown
+from admin.console.language import Language
+from admin.console.page import pages, renderer, show
+from admin.console.visitor import Visiting, Visitor
+from operations.views.models import ModelDetail, ModelRow, model_detail, model_rows
+from operations.views.plant import PlantView
+from registry.listing import Query as Listed
+from registry.model.rows import Answer
+from zelador.errors import InvalidInput, NotFound
+
+router = pages("classify")
+
+CHOICE = 6  # models to choose from
+MAX_FIELDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    name: str
+    unit: str
+    text: str  # as it was typed
+    value: float | None
+    low: float | None  # seen in training
+    high: float | None
+    is_outside: bool
+    is_wrong: bool  # it is no number
+
+
+@dataclass(frozen=True, slots=True)
+class Classify:
+    model: ModelDetail | None  # None if there is none to ask
+    inputs: tuple[Input, ...]
+    answer: Answer | None
+    choice: list[ModelRow]
+    now: PlantView
+
+
+@router.get("", **needs("viewer"))
+def show_form(console: Shown, visitor: Visiting) -> Response:
+    return _page(console, visitor, None, {}, is_asked=False)
+
+
+@router.get("/by/{model}", **needs("viewer"))
+def show_form_of(model: Annotated[str, InPath(max_length=64)], console: Shown, visitor: Visiting) -> Response:
+    return _page(console, visitor, model, {}, is_asked=False)
+
+
+@router.post("", **needs("viewer"))
+async def classify(console: Shown, visitor: Visiting, request: Request) -> Response:
+    """The fields are `model`, and a number for each feature as `f.NAME`, with a decimal point or comma."""
+    form: FormData = await request.form(max_fields=MAX_FIELDS)
+    model = str(form.get("model", "")).strip() or None
+    typed = {key[2:]: str(value)[:40] for key, value in form.items() if key.startswith("f.")}
+    return await run_in_threadpool(_page, console, visitor, model, typed, True)
+
+
+def number_of(language: Language, text: str) -> float | None:
+    """A number as people type it; None if it is none. A comma is the decimal point in Portuguese, and alone."""
+    cleaned = text.strip().replace("−", "-").replace(" ", "")
+    if language.tag == "pt-BR":
+        cleaned = cleaned.replace(".", "").replace(",", ".") if "," in cleaned else cleaned
+    elif "," in cleaned:
+        cleaned = cleaned.replace(",", "" if "." in cleaned else ".")
+    try:
+        found = float(cleaned)
+    except ValueError:
+        return None
+    return found if abs(found) < float("inf") else None
+
+
+def _page(console: Console, visitor: Visitor, name: str | None, typed: Mapping[str, str], is_asked: bool) -> Response:
+    services = console.services
+    language = renderer(console, visitor).language
+    state = services.registry.sync()
+    if name is None and state.selection is not None:
+        name = state.selection.model
+    choice, _ = model_rows(services.registry, Listed(), CHOICE, 0)
+    if name is None and choice:
+        name = choice[0].name
+    model = None if name is None else model_detail(services.registry, name)
+    if model is None and is_asked:
+        raise NotFound("there is no model to ask; train or import one")
+    inputs = () if model is None else tuple(_inputs(language, model, typed, is_asked))
+    answer = None
+    if model is not None and is_asked and not any(each.is_wrong for each in inputs):
+        reading = {each.name: each.value for each in inputs}
+        answer = services.classifiers.classify(model.row.name, [reading])[0]
+    if is_asked and not inputs:
+        raise InvalidInput("the model has no inputs that can be typed")
+    status = 422 if any(each.is_wrong for each in inputs) else 200
+    context = Classify(model, inputs, answer, choice, console.plant.read())
+    return show(console, visitor, "classify/page.html", context, section="classify", status=status)
+
+
+def _inputs(language: Language, model: ModelDetail, typed: Mapping[str, str], is_asked: bool) -> list[Input]:
+    found = []
+    for feature in model.features:
+        seen = feature.seen
+        text = typed.get(feature.name)
+        if text is None:
+            middle = seen.median if seen and seen.median is not None else seen.minimum if seen else None
+            text = "" if middle is None else language.number(middle, 2)
+        value = number_of(language, text)
+        low, high = (None, None) if seen is None else (seen.minimum, seen.maximum)
+        outside = value is not None and low is not None and high is not None and not low <= value <= high
+        wrong = is_asked and value is None
+        found.append(Input(feature.name, feature.unit, text, value, low, high, outside, wrong))
+    return found
+
+
+ROUTERS = (router,)

@@ -1,0 +1,58 @@
+"""The console of one app: what its pages share, made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Event
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from admin.console.language import TAGS, language, plant_zone
+from admin.console.pulse import Pulse
+from admin.console.render import Renderer
+from admin.console.stream import Hub
+from admin.console.window import Window
+from admin.services import Services
+from operations.views.plant import PlantReader
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    services: Services
+    renderers: dict[str, Renderer]  # by the language's tag
+    plant: PlantReader
+    pulse: Pulse
+    hub: Hub
+    window: Window
+
+    def start(self, stop: Event) -> None:
+        self.pulse.start(stop)
+
+    def close(self) -> None:
+        """Ends the streams, so that the server can stop."""
+        self.hub.close()
+        self.pulse.join()
+
+
+def make_console(services: Services) -> Console:
+    settings = services.settings
+    zone = plant_zone(settings.time_zone)
+    plant = PlantReader(services.registry, services.watch, services.redis, services.ledger, services.prefix)
+    return Console(
+        services,
+        {tag: Renderer(language(tag, zone), settings.plant) for tag in TAGS},
+        plant,
+        Pulse(plant, services.recent),
+        Hub(max_streams=max(8, settings.api.connections // 2)),
+        Window(services.recent),
+    )
+
+
+async def shown(request: Request) -> Console:
+    """A coroutine, so that FastAPI does not call it on a thread."""
+    console: Console = request.app.state.console
+    return console
+
+
+Shown = Annotated[Console, Depends(shown)]

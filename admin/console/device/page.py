@@ -1,0 +1,176 @@
+"""One device: what is wrong, since when; I have it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import Form, Response
+from fastapi import Path as InPath
+
+from admin.access.identity import Acting
+from admin.access.roles import needs
+from admin.console.charts import LaneStep
+from admin.console.console import Console, Shown
+from admin.console.language import Language
+from admin.console.overview.live import FeatureShown, features_of
+from admin.console.page import go, pages, renderer, show, signed_in
+from admin.console.pulse import moment
+from admin.console.visitor import Visiting, Visitor
+from admin.console.words import people
+from operations.acts import devices as acts
+from operations.views.device_events import DeviceEventView
+from operations.views.devices import DeviceView
+from operations.views.plant import PlantView
+from operations.views.stream import Prediction, Reading
+from zelador.clock import now_ms
+from zelador.errors import InvalidInput
+
+router = pages("devices")
+
+DeviceId = Annotated[str, InPath(max_length=512)]
+EVENTS = 20
+POINTS = 400
+LOOKED_AT = 500
+HOURS = (1, 8, 24)  # for which a device can be shelved in one press
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The newest values of a feature, oldest first."""
+
+    feature: FeatureShown
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePage:
+    device: DeviceView
+    readings: tuple[Reading, ...]  # oldest first
+    series: tuple[Series, ...]
+    lane: tuple[LaneStep, ...]
+    prediction: Prediction | None
+    events: tuple[DeviceEventView, ...]
+    now: PlantView
+    names: dict[str, str]
+    may_act: bool
+    hours: tuple[int, ...]
+
+
+@router.get("/{device}", **needs("viewer"))
+def show_device(device: DeviceId, console: Shown, visitor: Visiting) -> Response:
+    return _show(console, visitor, device, "device/page.html")
+
+
+@router.get("/{device}/readings", **needs("viewer"))
+def show_readings(device: DeviceId, console: Shown, visitor: Visiting) -> Response:
+    """The charts as a table."""
+    return _show(console, visitor, device, "device/readings.html")
+
+
+@router.get("/{device}/shelve", **needs("operator"))
+def confirm_shelving(device: DeviceId, console: Shown, visitor: Visiting) -> Response:
+    return _show(console, visitor, device, "device/shelve.html")
+
+
+@router.get("/{device}/retire", **needs("operator"))
+def confirm_retirement(device: DeviceId, console: Shown, visitor: Visiting) -> Response:
+    return _show(console, visitor, device, "device/retire.html")
+
+
+@router.post("/{device}/acknowledge", **needs("operator"))
+def acknowledge(device: DeviceId, console: Shown, actor: Acting) -> Response:
+    acts.acknowledge(actor, console.services.device_states, device)
+    return _to(device)
+
+
+@router.post("/{device}/shelve", **needs("operator"))
+def shelve(
+    device: DeviceId,
+    console: Shown,
+    visitor: Visiting,
+    actor: Acting,
+    hours: Annotated[int, Form(ge=1, le=8_784)] = 1,
+    until: Annotated[str, Form(max_length=20)] = "",
+    why: Annotated[str, Form(max_length=acts.MAX_WHY)] = "",
+) -> Response:
+    end = now_ms() + hours * 3_600_000
+    if until.strip():
+        end = local_time(renderer(console, visitor).language, until.strip())
+    acts.shelve(actor, console.services.device_states, device, end, why)
+    return _to(device)
+
+
+@router.post("/{device}/unshelve", **needs("operator"))
+def unshelve(device: DeviceId, console: Shown, actor: Acting) -> Response:
+    acts.unshelve(actor, console.services.device_states, device)
+    return _to(device)
+
+
+@router.post("/{device}/retire", **needs("operator"))
+def retire(device: DeviceId, console: Shown, actor: Acting) -> Response:
+    acts.retire(actor, console.services.device_states, device)
+    return _to(device)
+
+
+@router.post("/{device}/restore", **needs("operator"))
+def restore(device: DeviceId, console: Shown, actor: Acting) -> Response:
+    acts.restore(actor, console.services.device_states, device)
+    return _to(device)
+
+
+def local_time(language: Language, text: str) -> int:
+    """A time of the plant, as a field of a form gives it, in ms since 1970 UTC. Raises InvalidInput."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(f"until: {text!r} is no time; write it as 2026-11-25T06:00") from None
+    return int(found.replace(tzinfo=found.tzinfo or language.zone).timestamp() * 1000)
+
+
+def lane_of(events: tuple[DeviceEventView, ...], begin: float, end: float) -> tuple[LaneStep, ...]:
+    """The states between two times (seconds since 1970 UTC), from the events, newest first."""
+    if end <= begin:
+        return ()
+    times = [(moment(event.at), event) for event in reversed(events)]
+    inside = [(at, event.state) for at, event in times if at > begin]
+    earlier = [event.state for at, event in times if at <= begin]
+    first = earlier[-1] if earlier else next((event.before for at, event in times if at > begin), "")
+    marks = [(begin, first), *inside, (end, "")]
+    steps = ((a, b) for a, b in pairwise(marks) if a[1])
+    return tuple(LaneStep(a[1], (a[0] - begin) / (end - begin), (b[0] - begin) / (end - begin)) for a, b in steps)
+
+
+def _show(console: Console, visitor: Visitor, name: str, template: str) -> Response:
+    services = console.services
+    key = signed_in(visitor)
+    device = services.devices.device(name)
+    readings = tuple(services.recent.readings(POINTS, None, name)[0][::-1])
+    features = features_of(console)
+    found = ((f, tuple(r["values"][f.name] for r in readings if f.name in r["values"])) for f in features)
+    predictions, _ = services.recent.predictions(1, None, name)
+    events = tuple(services.device_events.page(EVENTS, None, name)[0])
+    span = (moment(readings[0]["measured_at"]), moment(readings[-1]["measured_at"])) if readings else (0.0, 0.0)
+    context = DevicePage(
+        device,
+        readings,
+        tuple(Series(feature, values) for feature, values in found if values),
+        lane_of(events, *span),
+        predictions[0] if predictions else None,
+        events,
+        console.plant.read(),
+        people(services) if key.may("admin") else {},
+        key.may("operator"),
+        HOURS,
+    )
+    return show(console, visitor, template, context, section="devices")
+
+
+def _to(device: str) -> Response:
+    return go(f"/console/devices/{quote(device, safe='')}")
+
+
+ROUTERS = (router,)

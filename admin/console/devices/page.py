@@ -1,0 +1,87 @@
+"""The devices: who needs someone?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import Query, Response
+
+from admin.access.roles import needs
+from admin.console.console import Console, Shown
+from admin.console.page import go, pages, show, signed_in
+from admin.console.visitor import Visiting, Visitor
+from admin.console.words import people
+from operations.views.devices import DeviceView
+from operations.views.plant import NOT_OK, PlantView
+from zelador.alarms.state import State
+
+router = pages("devices")
+by_state = pages("states")
+
+PAGE_ROWS = 50
+SHOWN: tuple[State, ...] = (*NOT_OK, "ok")
+FILTERS: tuple[State, ...] = (*SHOWN, "retired")
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    rows: list[DeviceView]
+    total: int  # that match
+    offset: int
+    q: str
+    state: str  # of the filter; empty: all but the retired
+    states: tuple[State, ...]
+    now: PlantView
+    names: dict[str, str]
+    before: str | None  # path of the previous page
+    after: str | None
+
+
+@router.get("", **needs("viewer"))
+def show_devices(
+    console: Shown,
+    visitor: Visiting,
+    q: Annotated[str, Query(max_length=128)] = "",
+    state: Literal["", "alarm", "unknown", "suspect", "acknowledged", "shelved", "ok", "retired"] = "",
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+) -> Response:
+    if state and not q and not offset:
+        return go(f"/console/states/{state}")
+    return _list(console, visitor, q, state, offset)
+
+
+@by_state.get("/{state}", **needs("viewer"))
+def show_devices_in(console: Shown, visitor: Visiting, state: State) -> Response:
+    """The devices in one state, at a URL without a query."""
+    return _list(console, visitor, "", state, 0)
+
+
+def _list(console: Console, visitor: Visitor, q: str, state: State | Literal[""], offset: int) -> Response:
+    states: tuple[State, ...] = (state,) if state else ()
+    rows, total = console.services.devices.page(PAGE_ROWS, offset, states or SHOWN, q.strip() or None)
+    if not states and not rows and not q:  # none of them was classified yet, so none is in a state
+        rows, total = console.services.devices.page(PAGE_ROWS, offset)
+    base = {key: value for key, value in (("q", q), ("state", state)) if value}
+
+    def path(start: int) -> str:
+        asked = {**base, **({"offset": start} if start else {})}
+        return f"/console/devices?{urlencode(asked)}" if asked else "/console/devices"
+
+    context = Devices(
+        rows,
+        total,
+        offset,
+        q,
+        state,
+        FILTERS,
+        console.plant.read(),
+        people(console.services) if signed_in(visitor).may("admin") else {},
+        path(max(0, offset - PAGE_ROWS)) if offset else None,
+        path(offset + PAGE_ROWS) if offset + PAGE_ROWS < total else None,
+    )
+    return show(console, visitor, "devices/page.html", context, section="devices")
+
+
+ROUTERS = (router, by_state)

@@ -1,0 +1,159 @@
+"""Errors as pages: what happened, what to do, what keeps working, and the problem document for whoever fixes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from fastapi import Request, Response
+
+from admin.console.console import Console
+from admin.console.language import Language
+from admin.console.page import answer, go, renderer, show
+from admin.console.visitor import Visitor, own_path, visitor_of
+from admin.document.problems import Problem
+
+SIGN_IN = "/console/signin"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    title: str
+    text: str
+    command: str = ""
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalog; it is translated when it is shown."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    status: int
+    heading: str
+    lede: str
+    steps: tuple[Step, ...]
+    keeps: tuple[tuple[str, str], ...]
+    again: str  # path
+    document: str
+
+
+def page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
+    """The answer to a request of the console that failed."""
+    console: Console = request.app.state.console
+    visitor = visitor_of(request)
+    if problem.status == 401 and visitor.path.partition("?")[0] != SIGN_IN:
+        return go(f"{SIGN_IN}?next={quote(own_path(visitor.path), safe='/')}")
+    context = _context(request, problem, console, visitor)
+    if visitor.key is None:
+        templates = renderer(console, visitor)
+        return answer(templates, visitor, "shell/plain_error.html", context, problem.status, headers)
+    return show(console, visitor, "shell/error.html", context, section="", status=problem.status, headers=headers)
+
+
+def _context(request: Request, problem: Problem, console: Console, visitor: Visitor) -> ErrorPage:
+    language = renderer(console, visitor).language
+    heading, lede, steps = _words(problem, language)
+    keeps: tuple[tuple[str, str], ...] = ()
+    if problem.kind in ("corrupt", "model-refused", "unavailable"):
+        keeps = (
+            (
+                language.text("Live classification"),
+                language.text("The workers keep the model that they have in memory."),
+            ),
+            (language.text("Devices, quarantine"), language.text("They do not depend on the registry.")),
+        )
+    document = {
+        "type": f"/problems/{problem.kind}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": request.url.path,
+    }
+    again = own_path(visitor.path if request.method == "GET" else _referer(request))
+    return ErrorPage(
+        problem.status, heading, lede, steps, keeps, again, json.dumps(document, indent=2, ensure_ascii=False)
+    )
+
+
+def _referer(request: Request) -> str:
+    """The path of the page that sent a form; the overview if it is not known."""
+    given = request.headers.get("referer", "")
+    return "/" + given.split("/", 3)[3] if given.count("/") >= 3 else ""
+
+
+KEEPS = (
+    (_("Live classification"), _("The workers keep the model that they have in memory.")),
+    (_("Devices, quarantine"), _("They do not depend on the registry.")),
+)
+WHAT_IS_WRONG = Step(_("See what is wrong"), _("It asks the broker, Redis and the registry:"), "zelador doctor")
+
+# By kind: heading, explanation (None: the API's own sentence, in English), steps.
+WORDS: Mapping[str, tuple[str, str | None, tuple[Step, ...]]] = {
+    "forbidden": (
+        _("Your key does not allow this"),
+        None,
+        (Step(_("Ask an admin"), _("A key of a higher role can do it.")),),
+    ),
+    "not-found": (
+        _("There is no such page"),
+        None,
+        (Step(_("Look in the list"), _("The name may have changed, or it was deleted.")),),
+    ),
+    "changed-meanwhile": (
+        _("Someone changed the registry while you were reading"),
+        _("Nothing was done. Look at the page as it is now, then decide again."),
+        (),
+    ),
+    "corrupt": (
+        _("The registry cannot be read"),
+        _("Stored data does not match its digest, so this page does not guess."),
+        (
+            Step(
+                _("See what is wrong"),
+                _("It names the entry and the file, and changes nothing:"),
+                "zelador models verify",
+            ),
+            Step(
+                _("Was the folder restored or copied over?"),
+                _("Then the newest entries are missing. Restore the whole folder from one backup."),
+            ),
+        ),
+    ),
+    "redis-unavailable": (
+        _("Redis does not answer"),
+        _(
+            "Devices keep what they have not sent, and the broker keeps what was not taken. Everything continues by "
+            "itself when Redis is back."
+        ),
+        (WHAT_IS_WRONG,),
+    ),
+    "cross-site": (
+        _("Refused: the form was sent by another site"),
+        None,
+        (Step(_("Open the page here"), _("Then send the form again.")),),
+    ),
+    "too-many-requests": (
+        _("Too many requests"),
+        None,
+        (Step(_("Wait a moment"), _("The limit is for each key.")),),
+    ),
+    "internal": (
+        _("Something broke"),
+        _("This is a fault of Zelador, not yours."),
+        (Step(_("Look in the log"), _("The admin server wrote what happened.")),),
+    ),
+    "unavailable": (_("This cannot be done now"), None, (WHAT_IS_WRONG,)),
+}
+OTHERS = (_("This was not done"), None, (Step(_("Go back and change the form"), _("Nothing was changed.")),))
+SAME_AS = {"model-refused": "corrupt", "outcome-unknown": "unavailable"}
+
+
+def _words(problem: Problem, language: Language) -> tuple[str, str, tuple[Step, ...]]:
+    heading, lede, steps = WORDS.get(SAME_AS.get(problem.kind, problem.kind), OTHERS)
+    detail = problem.detail[:1].upper() + problem.detail[1:]
+    shown = tuple(Step(language.text(step.title), language.text(step.text), step.command) for step in steps)
+    return language.text(heading), language.text(lede) if lede is not None else detail, shown

@@ -1,0 +1,71 @@
+"""The ways in: `/` for a browser, `/console` and `/console/`; and the stream of live parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from fastapi import Path as InPath
+from fastapi.sse import EventSourceResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
+
+from admin.access.roles import Route, needs, open_to_anyone
+from admin.access.sessions import cookie_name
+from admin.console import live
+from admin.console.console import Shown
+from admin.console.page import SAME_ORIGIN, go, pages, signed_in
+from admin.console.stream import Topic
+from admin.console.visitor import Visiting
+
+root = APIRouter(route_class=Route, include_in_schema=False)
+router = pages("")
+
+RETRY_S = 5
+
+
+@root.get("/", **open_to_anyone())
+async def to_console(request: Request) -> Response:
+    """A browser is led to the console; a program gets the answer of any path that does not exist."""
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("/console/", 303)
+    raise HTTPException(404 if "authorization" in request.headers else 401)
+
+
+@root.get("/console", **open_to_anyone())
+@root.get("/console/", **open_to_anyone())
+async def to_first_page(visitor: Visiting) -> Response:
+    return go("/console/overview" if visitor.key is not None else "/console/signin")
+
+
+@router.get("/stream/{page}", **needs("viewer"))
+async def stream(
+    page: Annotated[str, InPath(max_length=200)], console: Shown, visitor: Visiting, request: Request
+) -> Response:
+    """The live parts of a page. `page` is its name in live.LOOKS; the watch line alone for any other."""
+    if console.hub.is_full:
+        raise HTTPException(503, "too many pages are open; this one is not live", {"Retry-After": str(RETRY_S)})
+    key = signed_in(visitor)
+    topic = Topic(page if page in live.LOOKS else "watch", key.role, visitor.language)
+    token = request.cookies.get(cookie_name(request.scope["scheme"]), "")
+    messages = console.hub.subscribe(topic, live.look(console), _validity(console, token, key.id))
+    return EventSourceResponse(messages, headers={**SAME_ORIGIN, "X-Accel-Buffering": "no"})
+
+
+def _validity(console: Shown, token: str, identity: str) -> Callable[[], bool]:
+    """Whether the session still is valid; for a program with a key, whether the key is."""
+
+    def is_valid() -> bool:
+        if token:
+            return console.services.sessions.find(token) is not None
+        key = console.services.keys.by_id(identity)
+        return key is not None and key.state == "valid"
+
+    return is_valid
+
+
+ROUTERS = (
+    root,
+    router,
+)

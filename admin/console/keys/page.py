@@ -1,0 +1,76 @@
+"""The keys: who may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import Form, Response
+from fastapi import Path as InPath
+
+from admin.access.identity import Acting
+from admin.access.roles import needs
+from admin.console.console import Console, Shown
+from admin.console.page import go, pages, show, signed_in
+from admin.console.visitor import Visiting, Visitor
+from operations.acts import keys as acts
+from operations.key_file import MAX_NOTE, Role
+from operations.views.keys import KeyView, key_views
+from zelador.errors import NotFound
+
+router = pages("keys")
+
+DAY_S = 86_400
+LASTS: dict[str, int | None] = {"90d": 90 * DAY_S, "1y": 365 * DAY_S, "never": None}
+
+
+@dataclass(frozen=True, slots=True)
+class KeysPage:
+    keys: list[KeyView]  # valid ones first, then the others
+    made: str  # a new key, shown once; empty if none was made
+    made_for: str
+    own: str  # id of the visitor's key
+    asked: KeyView | None  # the key to revoke
+
+
+@router.get("", **needs("admin"))
+def show_keys(console: Shown, visitor: Visiting) -> Response:
+    return _show(console, visitor)
+
+
+@router.post("", **needs("admin"))
+def make_key(
+    console: Shown,
+    visitor: Visiting,
+    actor: Acting,
+    role: Annotated[Role, Form()],
+    note: Annotated[str, Form(max_length=MAX_NOTE)] = "",
+    lasts: Annotated[Literal["90d", "1y", "never"], Form()] = "90d",
+) -> Response:
+    """The answer is the page itself and no redirect: the key is shown once and is in no URL."""
+    _, key = acts.make(actor, console.services.settings.api.keys_file, role, note.strip(), LASTS[lasts])
+    return _show(console, visitor, key, note.strip())
+
+
+@router.get("/{key}/revoke", **needs("admin"))
+def confirm_revoking(key: Annotated[str, InPath(max_length=40)], console: Shown, visitor: Visiting) -> Response:
+    return _show(console, visitor, asked=key)
+
+
+@router.post("/{key}/revoke", **needs("admin"))
+def revoke(key: Annotated[str, InPath(max_length=40)], console: Shown, actor: Acting) -> Response:
+    acts.revoke(actor, console.services.settings.api.keys_file, key)
+    return go("/console/keys")
+
+
+def _show(console: Console, visitor: Visitor, made: str = "", made_for: str = "", asked: str = "") -> Response:
+    keys = sorted(key_views(console.services.settings.api.keys_file), key=lambda key: key["state"] != "valid")
+    found = next((key for key in keys if key["id"] == asked), None)
+    if asked and found is None:
+        raise NotFound(f"there is no key {asked!r}")
+    context = KeysPage(keys, made, made_for, signed_in(visitor).id, found)
+    template = "keys/revoke.html" if found else "keys/page.html"
+    return show(console, visitor, template, context, section="keys", packed=not made)
+
+
+ROUTERS = (router,)

@@ -1,0 +1,180 @@
+"""The reader's language: translations, and numbers, dates and durations as the language writes them.
+
+The catalog is read from its .po file when the language is first used: there is no build step.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from gettext import GNUTranslations, NullTranslations
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.core import negotiate_locale
+from babel.dates import format_datetime
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+FOLDER = Path(__file__).with_name("locale")
+TAGS = ("en", "pt-BR")  # the languages of the console, the default first
+COOKIE = "zelador_language"
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+SWAPPED = str.maketrans(",.", ".,")
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language and the plant's time zone."""
+
+    tag: str
+    locale: Locale
+    translations: NullTranslations
+    zone: tzinfo
+
+    def text(self, message: str, **values: object) -> str:
+        """The translation of `message`, with its %(name)s replaced."""
+        found = self.translations.gettext(message)
+        return found % values if values else found
+
+    def number(self, value: float | None, decimals: int = 0) -> str:
+        """A number with the language's separators; a dash for an unknown one."""
+        if value is None or value != value:
+            return "–"
+        text = f"{value:,.{decimals}f}".replace("-", "−")
+        return text.translate(SWAPPED) if self.tag == "pt-BR" else text
+
+    def signed(self, value: float | None, decimals: int = 3) -> str:
+        if value is None or value != value:
+            return "–"
+        text = self.number(abs(value), decimals)
+        return text if abs(value) < 0.5 * 10**-decimals else ("+" if value > 0 else "−") + text
+
+    def measure(self, value: float | None) -> str:
+        """A measured value with three significant digits, none before the decimal point dropped."""
+        if value is None or value != value:
+            return "–"
+        size = abs(value)
+        return self.number(value, 0 if size >= 100 else 1 if size >= 10 else 2)
+
+    def percent(self, share: float | None, decimals: int = 1) -> str:
+        return "–" if share is None else f"{self.number(100 * share, decimals)}%"
+
+    def size(self, count: float | None) -> str:
+        """Bytes as kB, MB or GB."""
+        if count is None:
+            return "–"
+        for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+            if count >= factor:
+                return f"{self.number(count / factor, 1 if count < 100 * factor else 0)} {unit}"
+        return f"{self.number(count)} B"
+
+    def duration(self, seconds: float | None) -> str:
+        """A duration in at most two units: 2 min 15 s."""
+        if seconds is None:
+            return "–"
+        if seconds < 10:
+            return f"{self.number(max(0.0, seconds), 1)} s"
+        whole = round(seconds)
+        if whole < MINUTE:
+            return f"{whole} s"
+        if whole < HOUR:
+            return _two(whole // MINUTE, "min", whole % MINUTE, "s")
+        if whole < DAY:
+            return _two(whole // HOUR, "h", whole % HOUR // MINUTE, "min")
+        return _two(whole // DAY, "d", whole % DAY // HOUR, "h")
+
+    def local(self, moment: datetime | str | int) -> datetime:
+        """A moment in the plant's time zone; from ISO 8601 text, or milliseconds since 1970 UTC."""
+        if isinstance(moment, int):
+            moment = datetime.fromtimestamp(moment / 1000, timezone.utc)
+        elif isinstance(moment, str):
+            moment = datetime.fromisoformat(moment)
+        return moment.astimezone(self.zone)
+
+    def clock(self, moment: datetime | str | int) -> str:
+        return f"{self.local(moment):%H:%M:%S}"
+
+    def fraction(self, moment: datetime | str | int) -> str:
+        """The milliseconds of a time of day, with the language's decimal point."""
+        return f"{',' if self.tag == 'pt-BR' else '.'}{self.local(moment).microsecond // 1000:03d}"
+
+    def day_and_time(self, moment: datetime | str | int) -> str:
+        """24 Nov 14:31; with the year if it is another one."""
+        local = self.local(moment)
+        year = "" if local.year == datetime.now(self.zone).year else " y"
+        return format_datetime(local, f"d MMM{year} HH:mm", locale=self.locale)
+
+    def day(self, moment: datetime | str | int) -> str:
+        local = self.local(moment)
+        return format_datetime(local, "EEEE, d MMM y", locale=self.locale)
+
+    def offset_minutes(self, moment: datetime | str | int | None = None) -> int:
+        """The zone's distance from UTC in minutes, now or at a moment."""
+        local = self.local(moment if moment is not None else datetime.now(timezone.utc))
+        return round((local.utcoffset() or timedelta()).total_seconds() / 60)
+
+    def offset(self, moment: datetime | str | int | None = None) -> str:
+        """The zone's distance from UTC: UTC−3."""
+        minutes = self.offset_minutes(moment)
+        hours, rest = divmod(abs(minutes), 60)
+        sign = "−" if minutes < 0 else "+"
+        return f"UTC{sign}{hours}{f':{rest:02d}' if rest else ''}" if minutes else "UTC"
+
+
+def _two(first: int, unit: str, second: int, other: str) -> str:
+    return f"{first} {unit} {second} {other}" if second else f"{first} {unit}"
+
+
+def plant_zone(name: str | None) -> tzinfo:
+    """The time zone of the setting; without it, this machine's."""
+    if name:
+        return ZoneInfo(name)
+    try:
+        with Path("/etc/localtime").open("rb") as file:
+            return ZoneInfo.from_file(file, key="local")
+    except (OSError, ValueError):
+        return timezone.utc
+
+
+@lru_cache(maxsize=len(TAGS))
+def translations(tag: str) -> NullTranslations:
+    """The catalog of a language. English has none: its texts are in the templates."""
+    path = FOLDER / f"{tag}.po"
+    if not path.exists():
+        return NullTranslations()
+    with path.open("rb") as file:
+        catalog = read_po(file, locale=tag.replace("-", "_"))
+    packed = io.BytesIO()
+    write_mo(packed, catalog)
+    packed.seek(0)
+    return GNUTranslations(packed)
+
+
+def language(tag: str, zone: tzinfo) -> Language:
+    return Language(tag, Locale.parse(tag, sep="-"), translations(tag), zone)
+
+
+def chosen(cookie: str | None, accepted: str) -> str:
+    """The tag of the cookie if it is one of TAGS; else the best of Accept-Language, else English."""
+    if cookie in TAGS:
+        return cookie
+    return negotiate_locale(list(_preferred(accepted)), list(TAGS), sep="-", aliases={"pt": "pt-BR"}) or TAGS[0]
+
+
+def _preferred(header: str) -> Iterable[str]:
+    """The languages of an Accept-Language header, the most wanted first."""
+    found: list[tuple[float, int, str]] = []
+    for place, part in enumerate(header[:1_000].split(",")[:20]):
+        tag, _, rest = part.strip().partition(";")
+        try:
+            weight = float(rest.strip().removeprefix("q=")) if rest else 1.0
+        except ValueError:
+            continue
+        if tag and weight > 0:
+            found.append((-weight, place, "pt-BR" if tag.lower().startswith("pt") else tag.partition("-")[0]))
+    return [tag for _, _, tag in sorted(found)]

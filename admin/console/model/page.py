@@ -1,0 +1,130 @@
+"""One model: trust it, then select it; its roll-out, roll back, notes, deletion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Form, Response
+from fastapi import Path as InPath
+
+from admin.access.identity import Acting
+from admin.access.roles import needs
+from admin.console.console import Console, Shown
+from admin.console.page import go, pages, show, signed_in
+from admin.console.render import Renderer
+from admin.console.stream import Live, Topic
+from admin.console.visitor import Visiting, Visitor
+from admin.console.words import people
+from operations.acts import models as acts
+from operations.acts import selection as selections
+from operations.views.models import ModelDetail, model_detail
+from operations.views.plant import PlantView
+from zelador.errors import InvalidInput
+
+router = pages("models")
+rollback = pages("rollback")
+
+Name = Annotated[str, InPath(max_length=64)]
+Why = Annotated[str, Form(max_length=2_000)]
+Tag = Annotated[str, Form(max_length=64)]
+MAX_TAGS, MAX_TAG = 50, 64
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPage:
+    model: ModelDetail
+    now: PlantView
+    names: dict[str, str]  # of people, for admins
+    may_change: bool
+    may_delete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    now: PlantView
+
+
+@router.get("/{name}", **needs("viewer"))
+def show_model(name: Name, console: Shown, visitor: Visiting) -> Response:
+    return _show(console, visitor, name, "model/page.html")
+
+
+@router.get("/{name}/select", **needs("operator"))
+def confirm_selection(name: Name, console: Shown, visitor: Visiting) -> Response:
+    """The dialog's words as a page, for browsers without JavaScript."""
+    return _show(console, visitor, name, "model/select.html")
+
+
+@router.get("/{name}/delete", **needs("admin"))
+def confirm_deletion(name: Name, console: Shown, visitor: Visiting) -> Response:
+    return _show(console, visitor, name, "model/delete.html")
+
+
+@router.post("/{name}/select", **needs("operator"))
+def select(name: Name, console: Shown, actor: Acting, why: Why = "", etag: Tag = "") -> Response:
+    selections.select(actor, console.services.registry, name, why=why, if_match=etag or None)
+    return go(f"/console/models/{name}")
+
+
+@rollback.post("", **needs("operator"))
+def roll_back(console: Shown, actor: Acting, why: Why = "", etag: Tag = "") -> Response:
+    selection = selections.roll_back(actor, console.services.registry, why=why, if_match=etag or None)
+    return go(f"/console/models/{selection.model}")
+
+
+@router.post("/{name}/notes", **needs("operator"))
+def annotate(
+    name: Name,
+    console: Shown,
+    actor: Acting,
+    notes: Annotated[str, Form(max_length=20_000)] = "",
+    description: Annotated[str, Form(max_length=4_000)] = "",
+    tags: Annotated[str, Form(max_length=MAX_TAGS * (MAX_TAG + 2))] = "",
+    etag: Tag = "",
+) -> Response:
+    texts = {"notes": notes.replace("\r\n", "\n"), "description": description}
+    acts.amend(actor, console.services.registry, name, texts, tags_of(tags), if_match=etag or None)
+    return go(f"/console/models/{name}#notes")
+
+
+@router.post("/{name}/delete", **needs("admin"))
+def delete(
+    name: Name, console: Shown, actor: Acting, typed: Annotated[str, Form(max_length=64)] = "", why: Why = ""
+) -> Response:
+    if typed.strip() != name:
+        raise InvalidInput(f"to delete {name}, type its name; nothing was deleted")
+    acts.delete(actor, console.services.registry, name, why=why)
+    return go("/console/models")
+
+
+def tags_of(text: str) -> list[str]:
+    """Tags separated by commas. Raises InvalidInput."""
+    found = [tag.strip() for tag in text.split(",") if tag.strip()]
+    if len(found) > MAX_TAGS or any(len(tag) > MAX_TAG for tag in found):
+        raise InvalidInput(f"tags: at most {MAX_TAGS}, of at most {MAX_TAG} characters each")
+    return found
+
+
+def look(console: Console, renderer: Renderer, _topic: Topic, now: PlantView) -> Live:
+    """The roll-out of the present selection."""
+    return Live({"rollout": renderer.macro("model/rollout.html", "rollout", now)})
+
+
+def _show(console: Console, visitor: Visitor, name: str, template: str) -> Response:
+    key = signed_in(visitor)
+    context = ModelPage(
+        model_detail(console.services.registry, name),
+        console.plant.read(),
+        people(console.services) if key.may("admin") else {},
+        key.may("operator"),
+        key.may("admin"),
+    )
+    is_selected = context.model.row.is_selected
+    return show(console, visitor, template, context, section="models", live="model" if is_selected else "watch")
+
+
+ROUTERS = (
+    router,
+    rollback,
+)

@@ -1,0 +1,119 @@
+"""The models: find one among thousands; import one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import File, Form, Query, Response, UploadFile
+
+from admin.access.identity import Acting
+from admin.access.roles import needs
+from admin.console.console import Shown
+from admin.console.page import go, pages, show
+from admin.console.visitor import Visiting
+from operations.acts import models as acts
+from operations.views.models import ModelRow, model_rows, model_types
+from operations.views.plant import PlantView
+from registry.listing import Query as Listed
+
+router = pages("models")
+imports = pages("import")
+
+PAGE_ROWS = 50
+SORTS: Mapping[str, str] = {
+    "saved": "-saved_at",
+    "name": "name",
+    "type": "model_type",
+    "f1": "-holdout.F1",
+    "auc": "-holdout.AUC",
+    "rank": "rank",
+}
+Sort = Literal["saved", "name", "type", "f1", "auc", "rank"]
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    rows: list[ModelRow]
+    total: int  # that match
+    offset: int
+    types: list[str]
+    q: str
+    type: str
+    sort: str
+    links: dict[str, str]  # by the column's sort key
+    before: str | None  # path of the previous page
+    after: str | None
+    now: PlantView
+    may_import: bool
+
+
+@router.get("", **needs("viewer"))
+def show_models(
+    console: Shown,
+    visitor: Visiting,
+    q: Annotated[str, Query(max_length=64)] = "",
+    type: Annotated[str, Query(max_length=64)] = "",  # noqa: A002 - a name in URLs
+    sort: Sort = "saved",
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> Response:
+    registry = console.services.registry
+    equal = (("model_type", type),) if type else ()
+    rows, total = model_rows(registry, Listed(SORTS[sort], equal, text=q), PAGE_ROWS, offset)
+
+    def path(**changed: str | int) -> str:
+        asked = {"q": q, "type": type, "sort": sort, "offset": 0, **changed}
+        kept = {
+            key: value for key, value in asked.items() if value not in ("", 0) and (key, value) != ("sort", "saved")
+        }
+        return f"/console/models?{urlencode(kept)}" if kept else "/console/models"
+
+    context = Models(
+        rows,
+        total,
+        offset,
+        model_types(registry),
+        q,
+        type,
+        sort,
+        {name: path(sort=name) for name in SORTS},
+        path(offset=max(0, offset - PAGE_ROWS)) if offset else None,
+        path(offset=offset + PAGE_ROWS) if offset + PAGE_ROWS < total else None,
+        console.plant.read(),
+        visitor.key is not None and visitor.key.may("admin"),
+    )
+    return show(console, visitor, "models/page.html", context, section="models")
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    limit: int  # bytes
+
+
+@imports.get("", **needs("admin"))
+def show_import(console: Shown, visitor: Visiting) -> Response:
+    context = Import(console.services.settings.api.max_upload_bytes)
+    return show(console, visitor, "models/import.html", context, section="models")
+
+
+@imports.post("", **needs("admin", large_body=True))
+def import_model(
+    console: Shown,
+    actor: Acting,
+    file: Annotated[UploadFile, File()],
+    name: Annotated[str, Form(max_length=64)] = "",
+    why: Annotated[str, Form(max_length=2_000)] = "",
+) -> Response:
+    limit = console.services.settings.api.max_upload_bytes
+    shown = acts.register(
+        actor, console.services.registry, file.file.read(limit + 1), limit, name=name.strip() or None, why=why
+    )
+    return go(f"/console/models/{shown['name']}")
+
+
+ROUTERS = (
+    router,
+    imports,
+)

@@ -1,0 +1,65 @@
+"""The rail: which pages there are, in which group, and the lowest role that sees each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from operations.key_file import Key, Role
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalog; it is translated when it is shown."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    name: str  # the section, and the last part of the path
+    title: str
+    icon: str
+    role: Role = "viewer"
+    count: str = ""  # of the counts beside the title: "quarantine", "alarms"
+
+    @property
+    def path(self) -> str:
+        return f"/console/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    title: str
+    items: tuple[Item, ...]
+
+
+GROUPS = (
+    Group(
+        _("Live"),
+        (
+            Item("overview", _("Overview"), "gauge"),
+            Item("devices", _("Devices"), "radio-tower", count="alarms"),
+            Item("quarantine", _("Quarantine"), "archive", count="quarantine"),
+        ),
+    ),
+    Group(
+        _("Models"),
+        (
+            Item("models", _("Models"), "box"),
+            Item("training", _("Training"), "chart-no-axes-column"),
+            Item("runs", _("Runs"), "list-checks"),
+            Item("classify", _("Classify by hand"), "hand"),
+        ),
+    ),
+    Group(
+        _("Administration"),
+        (
+            Item("audit", _("Audit"), "scroll-text", "admin"),
+            Item("keys", _("Keys"), "key-round", "admin"),
+        ),
+    ),
+)
+
+
+def rail(key: Key) -> list[Group]:
+    """The groups and items that the key may see."""
+    found = [Group(group.title, tuple(item for item in group.items if key.may(item.role))) for group in GROUPS]
+    return [group for group in found if group.items]

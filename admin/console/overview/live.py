@@ -1,0 +1,180 @@
+"""The parts of the overview, for the page and for its stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import redis
+
+from admin.console.console import Console
+from admin.console.pulse import Sample, moment
+from admin.console.render import Renderer
+from admin.console.stream import Live, Topic
+from admin.console.words import Event, device_event, people, sentence
+from operations.key_file import Role
+from operations.views.devices import DeviceView
+from operations.views.plant import PlantView
+from operations.views.stream import Reading
+
+FEED_ROWS = 10
+SHOWN_FEATURES = 3
+EVENTS = 9
+ALSO = 4
+EVENTS_S = 2.0
+PARTS = ("attention", "flow", "ledger", "states", "workers", "feed", "events")
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureShown:
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRow:
+    """A prediction with its reading's values, None where the reading is no longer in the buffer."""
+
+    at: str
+    device_id: str
+    values: tuple[float | None, ...]
+    label: str
+    confidence: float | None
+    latency_ms: float | None
+    needs_maintenance: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The newest readings of the device in alarm that is shown."""
+
+    series: tuple[float, ...]
+    feature: FeatureShown
+    values: tuple[tuple[FeatureShown, float], ...]
+    minutes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything that the overview shows; the parts of the stream are macros with the same context."""
+
+    now: PlantView
+    sample: Sample | None  # the last one
+    samples: tuple[Sample, ...]
+    features: tuple[FeatureShown, ...]
+    feed: tuple[FeedRow, ...]
+    evidence: Evidence | None
+    also: tuple[DeviceView, ...]  # those that need someone next
+    events: tuple[Event, ...]  # of devices; for admins, what people changed too
+    names: dict[str, str]  # of people, for admins
+    points: str  # the samples as JSON, for the charts
+
+
+def features_of(console: Console) -> tuple[FeatureShown, ...]:
+    settings = console.services.settings
+    return tuple(FeatureShown(name, settings.field(name).unit or "") for name in settings.features)
+
+
+def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -> Overview:
+    samples = console.pulse.samples()
+    is_admin = role == "admin"
+    try:
+        feed = _feed(console, now)
+        evidence = _evidence(console, now)
+    except (redis.RedisError, OSError):
+        feed, evidence = (), None
+    return Overview(
+        now,
+        samples[-1] if samples else None,
+        samples,
+        features_of(console)[:SHOWN_FEATURES],
+        feed,
+        evidence,
+        tuple(device for device in now.not_ok or () if device not in now.in_alarm[:1])[:ALSO],
+        _events(console, renderer, is_admin),
+        people(console.services) if is_admin else {},
+        points(samples),
+    )
+
+
+def points(samples: Sequence[Sample]) -> str:
+    """The samples as uPlot takes them: times, then a list for each series."""
+    columns: list[list[float | int | None]] = [[s.at for s in samples]]
+    for name in ("rate", "p50_ms", "p99_ms"):
+        values = (getattr(sample, name) for sample in samples)
+        columns.append([None if value is None else round(value, 2) for value in values])
+    return json.dumps(columns, separators=(",", ":"))
+
+
+def look(console: Console, renderer: Renderer, topic: Topic, now: PlantView) -> Live:
+    shown = overview(console, renderer, topic.role, now)
+    regions = {name: renderer.macro("overview/parts.html", name, shown) for name in PARTS}
+    return Live(regions, {"point": points(shown.samples[-1:])} if shown.samples else {})
+
+
+def _feed(console: Console, now: PlantView) -> tuple[FeedRow, ...]:
+    readings = console.window.readings()
+    names = [feature.name for feature in features_of(console)[:SHOWN_FEATURES]]
+    found = []
+    for prediction in islice(console.window.predictions(), FEED_ROWS):
+        reading: Reading | None = readings.get(prediction["reading_id"])
+        took = None
+        if reading is not None:
+            took = 1000 * max(0.0, moment(prediction["predicted_at"]) - moment(reading["received_at"]))
+        found.append(
+            FeedRow(
+                prediction["predicted_at"],
+                prediction["device_id"],
+                tuple(None if reading is None else reading["values"].get(name) for name in names),
+                prediction["label"],
+                prediction["confidence"],
+                took,
+                now.positive is not None and prediction["label"] == now.positive,
+            )
+        )
+    return tuple(found)
+
+
+def _evidence(console: Console, now: PlantView) -> Evidence | None:
+    """The feature that moved most in the newest readings of the first device in alarm, and its last values."""
+    if not now.in_alarm:
+        return None
+    readings = console.window.of_device(now.in_alarm[0].device_id)
+    if not readings:
+        return None
+    features = features_of(console)
+    series = {f.name: [r["values"][f.name] for r in readings if f.name in r["values"]] for f in features}
+    features = tuple(feature for feature in features if series[feature.name])
+    if not features:
+        return None
+    moved = max(features, key=lambda feature: _movement(series[feature.name]))
+    last = tuple((feature, series[feature.name][-1]) for feature in features)
+    minutes = (moment(readings[-1]["measured_at"]) - moment(readings[0]["measured_at"])) / 60
+    return Evidence(tuple(series[moved.name]), moved, last, max(0.0, minutes))
+
+
+def _movement(values: Sequence[float]) -> float:
+    """The range of the values, relative to their size."""
+    size = max(abs(value) for value in values)
+    return (max(values) - min(values)) / size if size else 0.0
+
+
+def _events(console: Console, renderer: Renderer, is_admin: bool) -> tuple[Event, ...]:
+    language, services = renderer.language, console.services
+
+    def read() -> tuple[Event, ...]:
+        try:
+            found = [device_event(language, event) for event in services.device_events.page(EVENTS)[0]]
+        except (redis.RedisError, OSError):
+            found = []
+        if is_admin:
+            names = people(services)
+            for entry in islice(services.audit.newest(), EVENTS):
+                if not entry.what.startswith(("device ", "alarm ")):  # among the devices' own
+                    who = names.get(entry.who, entry.who)
+                    found.append(Event(entry.at, sentence(language, who, entry.what, entry.target)))
+        return tuple(sorted(found, key=lambda event: event.at, reverse=True)[:EVENTS])
+
+    return console.window.kept.get(("events", language.tag, is_admin), EVENTS_S, read)

@@ -1,0 +1,23 @@
+"""The overview: is anything wrong, is anything lost?"""
+
+from __future__ import annotations
+
+from fastapi import Response
+
+from admin.access.roles import needs
+from admin.console.console import Shown
+from admin.console.overview.live import overview
+from admin.console.page import pages, renderer, show, signed_in
+from admin.console.visitor import Visiting
+
+router = pages("overview")
+
+
+@router.get("", **needs("viewer"))
+def show_overview(console: Shown, visitor: Visiting) -> Response:
+    now = console.plant.read()
+    context = overview(console, renderer(console, visitor), signed_in(visitor).role, now)
+    return show(console, visitor, "overview/page.html", context, section="overview", live="overview")
+
+
+ROUTERS = (router,)

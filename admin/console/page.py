@@ -1,0 +1,89 @@
+"""Shows a page: its own context, inside the shell that all pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fastapi import APIRouter, Response
+from starlette.responses import RedirectResponse
+
+from admin.access.roles import Route
+from admin.console.console import Console
+from admin.console.navigation import Group, rail
+from admin.console.render import Renderer, page_response
+from admin.console.visitor import Visitor
+from operations.key_file import Key
+from operations.views.plant import PlantView
+
+POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; font-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+SAME_ORIGIN = {"Referrer-Policy": "same-origin"}  # with no-referrer, browsers would send Origin: null with forms
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What the shell around a page shows."""
+
+    visitor: Visitor
+    section: str  # of the rail
+    rail: list[Group]
+    now: PlantView
+    live: str  # name of the page's stream; the watch line alone by default
+
+
+def pages(prefix: str) -> APIRouter:
+    """A router for pages: they are not in the API's document."""
+    return APIRouter(route_class=Route, prefix=f"/console/{prefix}".rstrip("/"), include_in_schema=False)
+
+
+def show(
+    console: Console,
+    visitor: Visitor,
+    template: str,
+    context: Any,
+    *,
+    section: str,
+    live: str = "watch",
+    status: int = 200,
+    headers: Mapping[str, str] = {},
+    packed: bool = True,
+) -> Response:
+    """A page for a visitor who is signed in. `packed`: it may be compressed, as it shows no secret."""
+    shell = Shell(visitor, section, rail(signed_in(visitor)), console.plant.read(), live)
+    shown_to = visitor if packed else replace(visitor, packed=False)
+    return answer(renderer(console, visitor), shown_to, template, context, status, headers, shell=shell)
+
+
+def renderer(console: Console, visitor: Visitor) -> Renderer:
+    return console.renderers[visitor.language]
+
+
+def answer(
+    templates: Renderer,
+    visitor: Visitor,
+    template: str,
+    context: Any,
+    status: int,
+    headers: Mapping[str, str],
+    **more: object,
+) -> Response:
+    text = templates.render(template, context, visitor=visitor, **more)
+    policy = {"Content-Security-Policy": POLICY.format(nonce=visitor.nonce)}
+    own = {**SAME_ORIGIN, **policy, "Content-Language": visitor.language, **headers}
+    return page_response(text, status, visitor.packed, own)
+
+
+def go(path: str) -> RedirectResponse:
+    """After a form: a GET of another page."""
+    return RedirectResponse(path, 303, SAME_ORIGIN)
+
+
+def signed_in(visitor: Visitor) -> Key:
+    """The visitor's key; the guard has checked that there is one."""
+    if visitor.key is None:
+        raise AssertionError("a page that needs a role was shown without a key")
+    return visitor.key

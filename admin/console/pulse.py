@@ -1,0 +1,95 @@
+"""The last quarter of an hour, sampled every few seconds: readings a second, and the time to their predictions."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event
+
+import redis
+
+from operations.views.plant import PlantReader
+from operations.views.stream import Recent
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 5.0
+SAMPLES = 180  # a quarter of an hour
+LOOKED_AT = 200  # predictions of a sample
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """`at` is in seconds since 1970 UTC. A value that is not known is None."""
+
+    at: int
+    rate: float | None  # readings a second
+    p50_ms: float | None  # from the reading's own time to its prediction
+    p99_ms: float | None
+
+
+class Pulse:
+    """Samples in a thread of its own. Reading is thread-safe."""
+
+    def __init__(self, plant: PlantReader, recent: Recent) -> None:
+        self._plant = plant
+        self._recent = recent
+        self._samples: deque[Sample] = deque(maxlen=SAMPLES)
+        self._thread: threading.Thread | None = None
+        self._received: tuple[int, int] | None = None  # at in ms, and readings received by then
+
+    def samples(self) -> tuple[Sample, ...]:
+        return tuple(self._samples)
+
+    def start(self, stop: Event) -> None:
+        self._thread = threading.Thread(target=self._run, args=(stop,), name="console-pulse", daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        if self._thread is not None:
+            self._thread.join(timeout=5.0)
+
+    def _run(self, stop: Event) -> None:
+        while not stop.is_set():
+            try:
+                self._samples.append(self.sample())
+            except Exception:  # the charts must not end because of one bad prediction
+                log.exception("the console's charts miss a sample")
+            stop.wait(EVERY_S)
+
+    def sample(self) -> Sample:
+        view = self._plant.read()
+        rate = None
+        if view.ledger is not None:
+            received = view.ledger.ledger.received
+            if self._received is not None and view.at > self._received[0]:
+                rate = max(0, received - self._received[1]) * 1000 / (view.at - self._received[0])
+            self._received = (view.at, received)
+        else:
+            self._received = None
+        latencies = self._latencies()
+        return Sample(round(time.time()), rate, at_rank(latencies, 0.5), at_rank(latencies, 0.99))
+
+    def _latencies(self) -> list[float]:
+        """Milliseconds from reading to prediction of the predictions since the last sample, sorted."""
+        try:
+            found, _ = self._recent.predictions(LOOKED_AT, None, None)
+        except (redis.RedisError, OSError):
+            return []
+        since = time.time() - EVERY_S
+        pairs = [(moment(each["ts"]), moment(each["predicted_at"])) for each in found]
+        return sorted(max(0.0, done - began) * 1000 for began, done in pairs if done >= since)
+
+
+def moment(text: str) -> float:
+    """ISO 8601 as seconds since 1970 UTC."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def at_rank(ordered: list[float], share: float) -> float | None:
+    """The value below which `share` of the values are; None if there are none."""
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None

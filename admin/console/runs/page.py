@@ -1,0 +1,167 @@
+"""The training runs, and one of them: which of the five, is it really better, and how sure is that?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlencode
+
+import redis
+from fastapi import Path as InPath
+from fastapi import Query, Request, Response
+
+from admin.access.identity import Acting
+from admin.access.roles import needs
+from admin.console.console import Console, Shown
+from admin.console.page import go, pages, show, signed_in
+from admin.console.render import Renderer
+from admin.console.stream import Live, Topic
+from admin.console.visitor import Visiting, Visitor
+from admin.console.words import people
+from operations.acts import runs as acts
+from operations.views.comparison import CandidateRow, Comparison, comparison, progress_of
+from operations.views.models import METRICS
+from operations.views.plant import PlantView
+from operations.views.runs import RunView
+from registry.listing import Query as Listed
+from zelador.errors import InvalidInput, NotFound
+
+router = pages("runs")
+
+PAGE_ROWS = 50
+CURRENT_S = 1.0
+MAX_PICKS = 20
+
+RunId = Annotated[str, InPath(max_length=64)]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    run: RunView
+    found: Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    rows: tuple[RunRow, ...]
+    next: str | None  # path
+    names: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A candidate that can be saved, or was."""
+
+    row: CandidateRow
+    saved_as: str | None
+    proposed: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    run: RunView
+    found: Comparison
+    picks: tuple[Pick, ...]
+    progress: tuple[int, int] | None
+    names: dict[str, str]
+    may_act: bool
+    now: PlantView
+
+
+@router.get("", **needs("viewer"))
+def show_runs(
+    console: Shown, visitor: Visiting, before: Annotated[str | None, Query(max_length=64)] = None
+) -> Response:
+    context = runs_of(console, visitor, before)
+    return show(console, visitor, "runs/list.html", context, section="runs")
+
+
+def runs_of(console: Console, visitor: Visitor, before: str | None = None, limit: int = PAGE_ROWS) -> Runs:
+    found, following = console.services.run_views.page(limit, before)
+    names = people(console.services) if signed_in(visitor).may("admin") else {}
+    rows = tuple(RunRow(run, comparison(run)) for run in found)
+    return Runs(rows, None if following is None else f"/console/runs?{urlencode({'before': following})}", names)
+
+
+@router.get("/{run}", **needs("viewer"))
+def show_run(run: RunId, console: Shown, visitor: Visiting) -> Response:
+    return _show(console, visitor, run, None)
+
+
+@router.get("/{run}/by/{metric}", **needs("viewer"))
+def show_run_by(
+    run: RunId, metric: Annotated[str, InPath(max_length=20)], console: Shown, visitor: Visiting
+) -> Response:
+    if metric not in METRICS:
+        raise NotFound(f"there is no metric {metric!r}; there are {', '.join(METRICS)}")
+    return _show(console, visitor, run, metric)
+
+
+@router.get("/{run}/cancel", **needs("operator"))
+def confirm_cancel(run: RunId, console: Shown, visitor: Visiting) -> Response:
+    return _show(console, visitor, run, None, "runs/cancel.html")
+
+
+@router.post("/{run}/cancel", **needs("operator"))
+def cancel(run: RunId, console: Shown, actor: Acting) -> Response:
+    acts.cancel(actor, console.services.runs, run)
+    return go(f"/console/runs/{run}")
+
+
+@router.post("/{run}/save", **needs("operator"))
+async def save(run: RunId, console: Shown, actor: Acting, request: Request) -> Response:
+    """The fields are `keep` with each rank that is chosen, and `name1`, `note1` and so on."""
+    from starlette.concurrency import run_in_threadpool
+
+    form = await request.form(max_fields=4 * MAX_PICKS)
+    ranks = [int(str(rank)) for rank in form.getlist("keep") if str(rank).isdecimal() and len(str(rank)) < 4]
+    picks = [
+        acts.Pick(rank, str(form.get(f"name{rank}", "")).strip(), str(form.get(f"note{rank}", "")).strip()[:4_000])
+        for rank in dict.fromkeys(ranks)
+    ]
+    if len(picks) > MAX_PICKS:
+        raise InvalidInput(f"at most {MAX_PICKS} models at once; nothing was saved")
+    await run_in_threadpool(acts.save, actor, console.services.registry, run, picks)
+    return go(f"/console/runs/{run}#save")
+
+
+def look(console: Console, renderer: Renderer, _topic: Topic, _now: PlantView) -> Live:
+    """The run in progress; an event tells the page that it ended."""
+    try:
+        run = console.window.kept.get("run", CURRENT_S, console.services.run_views.current)
+    except (redis.RedisError, OSError):
+        return Live({})
+    if run is None:
+        return Live({}, {"idle": "none"})
+    return Live({"progress": renderer.macro("runs/progress.html", "progress", run, progress_of(run))}, {"idle": run.id})
+
+
+def _show(
+    console: Console, visitor: Visitor, run: str, metric: str | None, template: str = "runs/run.html"
+) -> Response:
+    view = console.services.run_views.whole(run)
+    found = comparison(view, metric)
+    registry = console.services.registry
+    state = registry.sync()
+    saved = {m.metadata.get("rank"): m.name for m in registry.find(Listed(equal=(("run", run),)))}
+    picks = []
+    for row in found.packed:
+        proposed = f"{row.model_type}_{run.partition('-')[0]}"
+        picks.append(
+            Pick(row, saved.get(row.rank), f"{row.model_type}_{run}" if proposed in state.models else proposed)
+        )
+    key = signed_in(visitor)
+    context = RunPage(
+        view,
+        found,
+        tuple(picks),
+        progress_of(view),
+        people(console.services) if key.may("admin") else {},
+        key.may("operator"),
+        console.plant.read(),
+    )
+    live = "run" if view.is_active else "watch"
+    return show(console, visitor, template, context, section="runs", live=live)
+
+
+ROUTERS = (router,)

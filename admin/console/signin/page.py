@@ -1,0 +1,149 @@
+"""Signing in, by a key or by a one-time link, and signing out."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from importlib.metadata import version
+from ipaddress import ip_address
+from typing import Annotated, Literal
+
+import redis
+from fastapi import Form, Request, Response
+from fastapi import Path as InPath
+from starlette.concurrency import run_in_threadpool
+
+from admin.access.identity import address_of
+from admin.access.roles import open_to_anyone
+from admin.access.sessions import LASTS_S, cookie_name
+from admin.connections import share_of
+from admin.console.console import Console, Shown
+from admin.console.page import answer, go, pages, renderer
+from admin.console.visitor import Visiting, Visitor, own_path
+from operations import sign_in_links
+from operations.key_file import Key
+from zelador.errors import ZeladorError
+
+router = pages("")
+log = logging.getLogger(__name__)
+
+Trouble = Literal["", "key", "link", "redis"]
+FORWARDED = ("forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
+NOT_SENT_ON = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    trouble: Trouble
+    next: str  # path to go to
+    delay_s: float  # the longest delay of an answer, if answers are delayed; else 0
+    version: str
+
+
+@router.get("/signin", **open_to_anyone())
+def sign_in_form(console: Shown, visitor: Visiting, next: str = "") -> Response:  # noqa: A002 - a name in URLs
+    return _form(console, visitor, next=next)
+
+
+@router.post("/signin", **open_to_anyone())
+async def sign_in(
+    console: Shown,
+    visitor: Visiting,
+    request: Request,
+    key: Annotated[str, Form(max_length=400)],
+    next: Annotated[str, Form()] = "",  # noqa: A002
+    stay: Annotated[str, Form()] = "",
+) -> Response:
+    services = console.services
+    found = services.keys.known(key.strip())
+    if found is None or found.state != "valid":
+        delayed = services.attempts.is_slowed(share_of(address_of(request) or ""))
+        if not await services.attempts.delay(share_of(address_of(request) or "")):
+            return _form(console, visitor, "key", 429, next, services.settings.api.failure_delay_s)
+        return _form(console, visitor, "key", 401, next, services.settings.api.failure_delay_s if delayed else 0.0)
+    return await run_in_threadpool(_begin, console, visitor, found, own_path(next), stay == "yes")
+
+
+@router.get("/link/{token}", **open_to_anyone())
+def sign_in_by_link(
+    console: Shown, visitor: Visiting, request: Request, token: Annotated[str, InPath(max_length=200)]
+) -> Response:
+    services = console.services
+    found = None
+    if is_local(request):
+        try:
+            identity = sign_in_links.take_link(services.settings.api.keys_file, token)
+            found = None if identity is None else services.keys.by_id(identity)
+        except ZeladorError as error:
+            log.error("a sign-in link cannot be read: %s", error)
+    if found is None or found.state != "valid":
+        log.warning("a sign-in link was refused, from %s", address_of(request))
+        response = _form(console, visitor, "link", 403)
+    else:
+        response = _begin(console, visitor, found, "/console/overview", stay=False)
+    response.headers.update(NOT_SENT_ON)
+    return response
+
+
+@router.post("/signout", **open_to_anyone())
+def sign_out(console: Shown, visitor: Visiting, request: Request) -> Response:
+    name = cookie_name(request.scope["scheme"])
+    if token := request.cookies.get(name):
+        try:
+            console.services.sessions.end(token)
+        except (redis.RedisError, OSError) as error:
+            log.warning("a session could not be ended in Redis: %s", error)
+    response = go("/console/signin")
+    response.delete_cookie(name, path="/", secure=visitor.is_secure, httponly=True, samesite="lax")
+    return response
+
+
+def is_local(request: Request) -> bool:
+    """True if the browser is on this machine: no proxy is between, and no other host's name led here."""
+    if any(name in request.headers for name in FORWARDED):
+        return False
+    host = (request.url.hostname or "").lower()
+    return _is_loopback(address_of(request) or "") and (host == "localhost" or _is_loopback(host))
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        found = ip_address(text.strip("[]"))
+    except ValueError:
+        return False
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
+def _begin(console: Console, visitor: Visitor, key: Key, path: str, stay: bool) -> Response:
+    try:
+        token = console.services.sessions.begin(key)
+    except (redis.RedisError, OSError) as error:
+        log.error("nobody can sign in: %s", error)
+        return _form(console, visitor, "redis", 503, path)
+    log.info("key %s signed in to the console", key.id)
+    response = go(path)
+    response.set_cookie(
+        cookie_name("https" if visitor.is_secure else "http"),
+        token,
+        max_age=LASTS_S if stay else None,
+        path="/",
+        secure=visitor.is_secure,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+def _form(
+    console: Console,
+    visitor: Visitor,
+    trouble: Trouble = "",
+    status: int = 200,
+    next: str = "",  # noqa: A002
+    delay_s: float = 0.0,
+) -> Response:
+    context = SignIn(trouble, own_path(next), delay_s, version("zelador"))
+    return answer(renderer(console, visitor), visitor, "signin/page.html", context, status, {})
+
+
+ROUTERS = (router,)

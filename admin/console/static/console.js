@@ -1,0 +1,138 @@
+"use strict";
+// What the pages cannot do by HTML alone: the clock and its "not live since", Pause, dialogs, charts, the marks of Classify.
+// Without this file every page can be read and every form used.
+const $ = (selector, root = document) => root.querySelector(selector), $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const say = text => { const line = $("#say"); if (line) line.textContent = text; };
+
+// The stream. Its "tick" is the time of the plant, once a second; without it nothing on the page is fresh.
+const LATE_MS = 3500;
+const stream = $("#stream"), clock = $("#clock"), late = $("#late");
+let heard = performance.now(), wasLate = false;
+if (stream) {
+  stream.addEventListener("tick", event => {
+    heard = performance.now();
+    if (clock) clock.textContent = event.detail.data;
+  });
+  stream.addEventListener("ended", () => location.reload());
+  setInterval(() => {
+    const isLate = !document.hidden && performance.now() - heard > LATE_MS;
+    if (isLate === wasLate) return;
+    wasLate = isLate;
+    document.body.classList.toggle("not-live", isLate);
+    late.hidden = !isLate;
+    if (isLate) { late.textContent = stream.dataset.late.replace("TIME", clock.textContent); say(late.textContent); }
+  }, 500);
+  document.addEventListener("visibilitychange", () => { heard = performance.now(); });
+}
+
+// A run in progress: when the trainer is free again, or has another run, the page is loaded again to show the result.
+const run = $("[data-run]");
+if (run) stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) location.reload(); });
+
+// A new alarm is also said to those who cannot see the page.
+const attention = $("#attention");
+if (attention) {
+  const who = () => $(".who a", attention)?.textContent || "";
+  let before = who();
+  new MutationObserver(() => {
+    const now = who();
+    if (now && now !== before) say($(".shout h2", attention).textContent + ": " + now);
+    before = now;
+  }).observe(attention, { childList: true });
+}
+
+// Pause stops the list of predictions, nothing else.
+let paused = false;
+const pause = $("[data-pause]");
+if (pause) {
+  pause.hidden = false;
+  pause.addEventListener("click", () => { paused = !paused; pause.setAttribute("aria-pressed", String(paused)); });
+  document.addEventListener("htmx:sse:before:message", event => {
+    if (paused && !event.detail.message.event && event.detail.message.data.includes('"#feed"')) event.preventDefault();
+  });
+}
+
+// Dialogs. A link with data-open leads to a page of the same words where there is no script.
+$$("[data-open]").forEach(link => {
+  const dialog = document.getElementById(link.dataset.open);
+  if (!dialog) return;
+  link.addEventListener("click", event => { event.preventDefault(); dialog.showModal(); });
+  $$("[data-close]", dialog).forEach(button => button.addEventListener("click", () => dialog.close()));
+});
+
+// Copy buttons.
+$$("[data-copy]").forEach(button => {
+  if (!navigator.clipboard) return;
+  button.hidden = false;
+  button.addEventListener("click", () => navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent));
+});
+
+// Classify: the mark follows the input on its own scale, and says when training never saw such a value.
+$$(".input-row").forEach(row => {
+  const input = $("input", row), svg = $("svg[data-scale]", row), warn = $(".warn", row);
+  if (!input || !svg) return;
+  const [a, b, low, high] = svg.dataset.scale.split(",").map(Number), marker = $("[data-marker]", svg);
+  input.addEventListener("input", () => {
+    const value = parseFloat(input.value.replace(",", "."));
+    if (!Number.isFinite(value)) return;
+    const isOut = value < low || value > high;
+    marker.setAttribute("transform", `translate(${8 + 384 * (Math.min(Math.max(value, a), b) - a) / (b - a)} 0)`);
+    marker.setAttribute("class", isOut ? "p-watchfill" : "p-fill");
+    row.classList.toggle("out", isOut);
+    if (warn) warn.hidden = !isOut;
+  });
+});
+
+// Charts. Colors come from the sheet: a probe resolves light-dark() for the canvas.
+const probe = document.body.appendChild(document.createElement("i"));
+probe.hidden = true;
+const color = name => { probe.style.color = `var(--${name})`; return getComputedStyle(probe).color; };
+const CHARTS = {
+  rate: points => [[points[0], points[1]], ["ink-2"]],
+  latency: points => [[points[0], points[2], points[3]], ["ink-2", "accent"]],
+};
+const KEPT_POINTS = 180, HEIGHT = 172;
+const offset = clock ? Number(clock.dataset.offset || 0) : 0;
+const timeOfDay = seconds => new Date((seconds + offset * 60) * 1000).toISOString().slice(11, 16);
+const charts = [];
+let points = null;
+const axis = (size, more) => ({ stroke: color("ink-3"), font: "11px Geist", size, gap: 4, ticks: { show: false }, grid: { stroke: color("rule"), width: 1 }, ...more });
+function draw(box) {
+  const [data, strokes] = CHARTS[box.dataset.chart](points);
+  const known = data.slice(1).flat().filter(value => value !== null);
+  box.replaceChildren();
+  const chart = new uPlot({
+    width: box.clientWidth, height: HEIGHT, padding: [8, 2, 0, 0], legend: { show: false },
+    cursor: { sync: { key: "overview" }, drag: { x: false, y: false }, points: { size: 5 } },
+    scales: { x: { time: true }, y: { range: (_u, _low, high) => [0, Math.max(1, (known.length ? high : 1) * 1.15)] } },
+    series: [{}, ...strokes.map(stroke => ({ stroke: color(stroke), width: 1.5, points: { show: false } }))],
+    axes: [axis(22, { values: (_u, ticks) => ticks.map(timeOfDay), space: 60, incrs: [60, 120, 300, 600, 900] }), axis(40, { space: 32, values: (_u, ticks) => ticks.map(value => value >= 10000 ? value / 1000 + "k" : value) })],
+  }, data, box);
+  chart.root.setAttribute("role", "img");
+  chart.root.setAttribute("aria-label", box.dataset.label);
+  charts.push([chart, box]);
+}
+function redraw() {
+  charts.splice(0).forEach(([chart]) => chart.destroy());
+  if (points && points[0].length > 1) $$("[data-chart]").forEach(draw);
+}
+function append(columns) {
+  if (!points[0].length || columns[0][0] > points[0].at(-1)) {
+    points = points.map((column, i) => [...column, ...columns[i]].slice(-KEPT_POINTS));
+    if (!charts.length) redraw();
+    for (const [chart, box] of charts) chart.setData(CHARTS[box.dataset.chart](points)[0]);
+  }
+}
+const given = $("#points");
+if (given && window.uPlot) {
+  points = JSON.parse(given.textContent);
+  redraw();
+  stream?.addEventListener("point", event => append(JSON.parse(event.detail.data)));
+  document.fonts?.ready.then(redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  let wait;
+  addEventListener("resize", () => {
+    clearTimeout(wait);
+    wait = setTimeout(() => charts.forEach(([chart, box]) => chart.setSize({ width: box.clientWidth, height: HEIGHT })), 80);
+  });
+}

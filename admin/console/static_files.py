@@ -1,0 +1,81 @@
+"""The console's static files: read once, compressed once, under names with their digest, so that browsers keep them.
+
+A URL in the style sheet is replaced by the file's own name.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+
+from admin.access.roles import Route, open_to_anyone
+
+FOLDER = Path(__file__).with_name("static")
+PREFIX = "/console/static/"
+KINDS = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".woff2": "font/woff2",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}
+URL = re.compile(rb'url\("([^"]+)"\)')
+FOREVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    url: str
+    kind: str
+    data: bytes
+    packed: bytes | None  # gzip; None if it would not be smaller
+
+
+@lru_cache(maxsize=64)
+def static_file(name: str) -> StaticFile:
+    """The file of `static/` with this name, such as `vendor/htmx.min.js`."""
+    path = FOLDER / name
+    data = path.read_bytes()
+    if path.suffix == ".css":
+        data = URL.sub(lambda found: f'url("{static_file(found[1].decode()).url}")'.encode(), data)
+    packed = gzip.compress(data, 9, mtime=0)
+    url = f"{PREFIX}{path.stem}.{hashlib.sha256(data).hexdigest()[:12]}{path.suffix}"
+    return StaticFile(url, KINDS[path.suffix], data, packed if len(packed) < 0.95 * len(data) else None)
+
+
+def names() -> list[str]:
+    return sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*") if path.suffix in KINDS)
+
+
+def accepts_gzip(request: Request) -> bool:
+    return any(
+        part.partition(";")[0].strip().lower() in ("gzip", "*") and "q=0" not in part.replace(" ", "").split(";")[1:]
+        for part in request.headers.get("accept-encoding", "").split(",")
+    )
+
+
+def _endpoint(file: StaticFile) -> Callable[[Request], Awaitable[Response]]:
+    headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
+
+    async def serve(request: Request) -> Response:
+        if file.packed is not None and accepts_gzip(request):
+            return Response(file.packed, media_type=file.kind, headers={**headers, "Content-Encoding": "gzip"})
+        return Response(file.data, media_type=file.kind, headers=headers)
+
+    return serve
+
+
+def router() -> APIRouter:
+    """A route for each file, so that a path of a request never names a file."""
+    routes = APIRouter(route_class=Route, include_in_schema=False)
+    for name in names():
+        file = static_file(name)
+        routes.add_api_route(file.url, _endpoint(file), name=f"static {name}", **open_to_anyone())
+    return routes

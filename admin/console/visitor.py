@@ -1,0 +1,62 @@
+"""Who looks at a page, and how they want it: key, language, theme."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import Depends, Request
+
+from admin.access.identity import KEY
+from admin.console.language import COOKIE, chosen
+from admin.console.static_files import accepts_gzip
+from operations.key_file import Key
+
+Theme = Literal["", "light", "dark"]
+THEME_COOKIE = "zelador_theme"
+THEMES: tuple[Theme, ...] = ("", "light", "dark")  # "": as the system
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    key: Key | None  # None before sign-in
+    language: str
+    theme: Theme
+    path: str  # of the page, with its query: where the switches come back to
+    is_secure: bool  # over TLS
+    packed: bool  # the browser takes gzip
+    nonce: str  # of this response's scripts
+
+    @property
+    def name(self) -> str:
+        """The note of the key, by which people know it; else its id."""
+        return "" if self.key is None else self.key.note or self.key.id
+
+
+def visitor_of(request: Request) -> Visitor:
+    theme = request.cookies.get(THEME_COOKIE, "")
+    query = f"?{request.url.query}" if request.url.query else ""
+    return Visitor(
+        request.scope.get(KEY),
+        chosen(request.cookies.get(COOKIE), request.headers.get("accept-language", "")),
+        next((each for each in THEMES if each == theme), ""),
+        f"{request.url.path}{query}"[:1_000] if request.method in ("GET", "HEAD") else request.url.path,
+        request.scope["scheme"] == "https",
+        accepts_gzip(request),
+        secrets.token_urlsafe(16),
+    )
+
+
+async def visiting(request: Request) -> Visitor:
+    return visitor_of(request)
+
+
+Visiting = Annotated[Visitor, Depends(visiting)]
+
+
+def own_path(given: str | None) -> str:
+    """A path of the console to go to; the overview for everything else, such as another host."""
+    if given and given.startswith("/console/") and given.isprintable() and "\\" not in given and "//" not in given:
+        return given[:1_000]
+    return "/console/overview"

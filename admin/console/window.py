@@ -1,0 +1,68 @@
+"""The newest readings and predictions, read once for everyone who looks within a moment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import TypeVar, cast
+
+from operations.views.stream import Prediction, Reading, Recent
+
+PREDICTIONS = 40
+READINGS = 200
+OF_DEVICE = 60
+NEWEST_S = 0.4
+DEVICE_S = 2.0
+MAX_KEPT = 64
+
+T = TypeVar("T")
+
+
+class Kept:
+    """Values with an age limit, at most MAX_KEPT. Thread-safe; of several that ask for one, one makes it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._found: OrderedDict[Hashable, tuple[float, object]] = OrderedDict()
+
+    def get(self, name: Hashable, lasts_s: float, make: Callable[[], T]) -> T:
+        with self._lock:
+            found = self._found.get(name)
+            if found is None or self._clock() - found[0] >= lasts_s:
+                found = (self._clock(), make())
+                self._found[name] = found
+                while len(self._found) > MAX_KEPT:
+                    self._found.popitem(last=False)
+            return cast(T, found[1])
+
+    def forget(self, name: Hashable) -> None:
+        with self._lock:
+            self._found.pop(name, None)
+
+
+class Window:
+    """Every call raises redis.RedisError if Redis does not answer."""
+
+    def __init__(self, recent: Recent) -> None:
+        self._recent = recent
+        self.kept = Kept()
+
+    def predictions(self) -> list[Prediction]:
+        """The newest predictions, newest first."""
+        return self.kept.get("predictions", NEWEST_S, lambda: self._recent.predictions(PREDICTIONS, None, None)[0])
+
+    def readings(self) -> dict[str, Reading]:
+        """The newest readings, by id."""
+        return self.kept.get("readings", NEWEST_S, self._readings)
+
+    def of_device(self, device: str) -> list[Reading]:
+        """The newest readings of a device, oldest first."""
+        return self.kept.get(
+            ("device", device), DEVICE_S, lambda: self._recent.readings(OF_DEVICE, None, device)[0][::-1]
+        )
+
+    def _readings(self) -> dict[str, Reading]:
+        return {reading["id"]: reading for reading in self._recent.readings(READINGS, None, None)[0]}

@@ -1,0 +1,147 @@
+"""Words for what the API names by fixed English values: acts, labels, people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from admin.console.language import Language
+from admin.services import Services
+from operations.audit import Act
+from operations.key_file import list_keys
+from operations.views.device_events import DeviceEventView
+from operations.views.devices import DeviceView
+from zelador.errors import ZeladorError
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalog; it is translated when it is shown."""
+    return text
+
+
+ACTS: Mapping[str, str] = {
+    Act.MODEL_REGISTERED: _("%(who)s registered %(target)s"),
+    Act.MODEL_ANNOTATED: _("%(who)s changed the notes of %(target)s"),
+    Act.MODEL_RENAMED: _("%(who)s renamed %(target)s"),
+    Act.MODEL_DELETED: _("%(who)s deleted %(target)s"),
+    Act.MODEL_SELECTED: _("%(who)s selected %(target)s"),
+    Act.SELECTION_ROLLED_BACK: _("%(who)s rolled back to %(target)s"),
+    Act.RUN_REQUESTED: _("%(who)s started run %(target)s"),
+    Act.RUN_CANCELLED: _("%(who)s canceled run %(target)s"),
+    Act.QUARANTINE_REPLAYED: _("%(who)s replayed %(target)s from quarantine"),
+    Act.QUARANTINE_DISCARDED: _("%(who)s discarded %(target)s from quarantine"),
+    Act.ALARM_ACKNOWLEDGED: _("%(who)s acknowledged the alarm of %(target)s"),
+    Act.DEVICE_SHELVED: _("%(who)s shelved %(target)s"),
+    Act.DEVICE_UNSHELVED: _("%(who)s ended the shelving of %(target)s"),
+    Act.DEVICE_RETIRED: _("%(who)s retired %(target)s"),
+    Act.DEVICE_RESTORED: _("%(who)s brought %(target)s back"),
+    Act.KEY_MADE: _("%(who)s made key %(target)s"),
+    Act.KEY_REVOKED: _("%(who)s revoked key %(target)s"),
+    Act.REGISTRY_ACCEPTED: _("%(who)s confirmed the restored registry"),
+    Act.REGISTRY_COLLECTED: _("%(who)s freed space in the registry"),
+    Act.REGISTRY_TRUSTED: _("%(who)s vouched for the registry's entries"),
+}
+MAX_TARGET = 60
+
+STATES: Mapping[str, str] = {
+    "ok": _("OK"),
+    "suspect": _("Suspect"),
+    "alarm": _("Alarm"),
+    "acknowledged": _("Acknowledged"),
+    "shelved": _("Shelved"),
+    "unknown": _("Unknown"),
+    "retired": _("Retired"),
+}
+REASONS: Mapping[str, str] = {
+    "quarantined": _("its readings are quarantined"),
+    "set aside": _("its readings are set aside"),
+    "fleet": _("nothing arrives from any device"),
+    "not classified": _("no reading was classified yet"),
+}
+EVENTS: Mapping[str, str] = {
+    "ok": _("%(device)s is OK again"),
+    "suspect": _("%(device)s is suspect"),
+    "alarm": _("%(device)s is in alarm"),
+    "acknowledged": _("%(device)s: alarm acknowledged"),
+    "shelved": _("%(device)s is shelved"),
+    "unknown": _("%(device)s is unknown"),
+    "retired": _("%(device)s is retired"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change, in a sentence."""
+
+    at: str
+    sentence: str
+    state: str = ""  # of the device, if it is about one
+
+
+def sentence(language: Language, who: str, what: str, target: str) -> str:
+    """An entry of the audit log as a sentence; as it is written there if the act is a new one."""
+    pattern = ACTS.get(what)
+    shown = target if len(target) <= MAX_TARGET else f"{target[:MAX_TARGET]}…"
+    if pattern is None:
+        return f"{who}: {what} {shown}"
+    return language.text(pattern, who=who, target=shown)
+
+
+def device_why(language: Language, device: DeviceView, names: Mapping[str, str]) -> str:
+    """Why a device is in its state, in a few words; empty for one that is OK."""
+    _ = language.text
+    match device.state:
+        case "alarm" | "suspect" if device.alarm_probability is not None and device.alarm_label is not None:
+            label = label_text(language, device.alarm_label)
+            return _("reading “%(label)s”, %(p)s", label=label, p=language.number(device.alarm_probability, 2))
+        case "acknowledged" if device.acknowledged_by and device.acknowledged_at:
+            who = names.get(device.acknowledged_by, device.acknowledged_by)
+            return _("%(who)s, %(time)s", who=who, time=language.clock(device.acknowledged_at))
+        case "shelved" if device.shelved_until:
+            until = _("until %(time)s", time=language.day_and_time(device.shelved_until))
+            return f"{until}: {device.reason}" if device.reason else until
+        case "unknown" if device.silent_since and device.reason == "silent":
+            return _("silent, last reading %(time)s", time=language.day_and_time(device.silent_since))
+        case "unknown":
+            return _(REASONS.get(device.reason or "", device.reason or ""))
+        case _:
+            return ""
+
+
+def device_event(language: Language, event: DeviceEventView) -> Event:
+    device = event.device_id if event.device_id is not None else language.text("All devices")
+    pattern = EVENTS.get(event.state)
+    text = f"{device}: {event.state}" if pattern is None else language.text(pattern, device=device)
+    return Event(event.at, text, event.state)
+
+
+def people(services: Services) -> dict[str, str]:
+    """The names that admins see for the keys in history and audit log: `key 4f2a91c0` by its note."""
+    try:
+        keys = list_keys(services.settings.api.keys_file)
+    except ZeladorError:
+        return {}
+    return {f"key {key.id}": key.note for key in keys if key.note}
+
+
+FEATURES: Mapping[str, str] = {
+    "lux": _("Lux"),
+    "temperature": _("Temperature"),
+    "vibration": _("Vibration"),
+    "humidity": _("Humidity"),
+    "pressure": _("Pressure"),
+    "current": _("Current"),
+}
+
+
+def feature_text(language: Language, name: str) -> str:
+    """The name of a feature: the usual ones are translated, all others are the site's own words."""
+    return language.text(FEATURES[name]) if name in FEATURES else name[:1].upper() + name[1:].replace("_", " ")
+
+
+def label_text(language: Language, label: Any) -> str:
+    """A label: yes and no are translated, all others are the site's own words."""
+    if label == "yes":
+        return language.text("yes")
+    return language.text("no") if label == "no" else str(label)

@@ -1,0 +1,213 @@
+"""Publishes the states of devices, retained, and finds silent devices: one worker at a time, on a thread of its own.
+
+The states are an outbox in Redis (buffer/lua/alarms.lua): a device stays in it until the broker confirmed its newest
+state, so that a crash publishes it again. After each connection all states are published: a broker may have forgotten.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import Event, Thread
+from typing import Any
+
+import msgspec
+import redis
+
+from inference.home_assistant import config_topic, discovery
+from inference.webhook import Webhook
+from zelador.alarms.state import Record, decode_record, published
+from zelador.alarms.store import DeviceStates
+from zelador.buffer import Stopping, connect_redis
+from zelador.buffer.keys import Keys
+from zelador.errors import Unavailable
+from zelador.link import Link, Outgoing
+from zelador.log_limit import LogLimit
+from zelador.retry import backoff
+from zelador.settings import Settings
+from zelador.status import link_options, status_message
+
+log = logging.getLogger(__name__)
+
+SERVICE, INSTANCE = "states", "zelador-states"  # of its status message: whoever publishes the states
+RECEIVED = 100  # messages of Home Assistant in one step
+LEASE_MS = 5_000
+SWEPT = 1_000  # devices in one step of the sweep
+PUBLISHED = 500  # states in one step
+CONFIRM_S = 5.0  # the wait for the broker to confirm them
+POLL_S = 0.2
+REPEAT_S = 60.0  # between two log lines on trouble
+RETRY_CAP_S = 10.0
+
+
+class Keeper:
+    """Sweeps, and publishes what waits, while it holds the lease."""
+
+    def __init__(self, settings: Settings, stop: Event) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._is_leader = Event()
+        self._webhook = Webhook(settings, stop, self._is_leader) if settings.alarm.webhook_url is not None else None
+        self._discovers = settings.homeassistant.discovery
+        self._discovered: set[bytes] = set()  # devices whose discovery message was published on this connection
+        self._client = connect_redis(settings.redis)
+        self._lease = Keys(settings.redis.prefix).alarm_keeper
+        self._states = DeviceStates(self._client, settings.redis.prefix)
+        self._me = settings.inference.instance
+        self._link: Link | None = None
+        self._connected_at: int | None = None
+        self._next_sweep = 0.0
+        self._trouble_log = LogLimit(REPEAT_S)
+        self._thread = Thread(target=self._run, name="alarms", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        if self._webhook is not None:
+            self._webhook.start()
+
+    def join(self) -> None:
+        self._thread.join(timeout=CONFIRM_S + 1.0)
+        if self._webhook is not None:
+            self._webhook.join()
+        self._client.close()
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                if self._leads():
+                    self._is_leader.set()
+                    self._step()
+                else:
+                    self._is_leader.clear()
+                    self._disconnect()  # without a goodbye: another worker has taken over
+                failures = 0
+                pause = POLL_S
+            except Stopping:
+                break
+            except (redis.RedisError, OSError, Unavailable) as error:
+                failures += 1
+                if self._trouble_log.due():
+                    skipped = self._trouble_log.take_skipped()
+                    log.warning("states of devices are not published now: %s%s", error, skipped)
+                pause = backoff(failures, first=POLL_S, cap=RETRY_CAP_S)
+            except Exception:  # must not end: the states would never be published again
+                log.exception("the states of devices could not be published")
+                failures += 1
+                pause = backoff(failures, first=1.0, cap=RETRY_CAP_S)
+            self._pause(pause)
+        self._release()
+
+    def _pause(self, seconds: float) -> None:
+        if self._link is not None and self._link.connected:
+            self._link.rest(min(seconds, POLL_S))
+        else:
+            self._stop.wait(seconds)
+
+    def _leads(self) -> bool:
+        """Whether this worker holds the lease, which it takes or renews."""
+        key = self._lease
+        if self._client.set(key, self._me, nx=True, px=LEASE_MS):
+            return True
+        holder: Any = self._client.get(key)
+        return holder == self._me.encode() and bool(self._client.pexpire(key, LEASE_MS))
+
+    def _release(self) -> None:
+        self._disconnect(self._status(online=False))
+        try:
+            holder: Any = self._client.get(self._lease)
+            if holder == self._me.encode():
+                self._client.delete(self._lease)
+        except (redis.RedisError, OSError):
+            pass  # the lease ends by itself
+
+    def _step(self) -> None:
+        if time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + self._settings.alarm.sweep_s
+            self._sweep()
+        link = self._connected()
+        if self._home_assistant_starts(link) or link.connected_at != self._connected_at:
+            self._discovered.clear()
+            self._states.announce_all(SWEPT)  # the broker may have forgotten them
+            self._connected_at = link.connected_at
+        while not self._stop.is_set() and (waiting := self._states.waiting(PUBLISHED)):
+            self._publish(link, waiting)
+
+    def _sweep(self) -> None:
+        looked = SWEPT
+        while looked >= SWEPT and not self._stop.is_set():
+            looked, silent, fleet = self._states.sweep(SWEPT, self._settings.alarm.silent_s)
+            if silent:
+                log.warning("%d devices are silent%s", silent, ": nothing arrives from any device" if fleet else "")
+
+    def _connected(self) -> Link:
+        if self._link is None:
+            home_assistant = (f"{self._settings.homeassistant.prefix}/status",) if self._discovers else ()
+            options = link_options(self._settings.topics, SERVICE, f"zelador-{self._me}-states", home_assistant)
+            options = replace(options, birth=self._status(online=True), will=self._status(online=False))
+            link = Link(self._settings.mqtt, options, self._stop)
+            link.open(self._settings.mqtt.connect_timeout_s)
+            self._link = link
+        return self._link
+
+    def _status(self, online: bool) -> Outgoing:
+        return status_message(self._settings.topics, SERVICE, INSTANCE, online)
+
+    def _home_assistant_starts(self, link: Link) -> bool:
+        """Whether Home Assistant has said that it is there: it has to be given everything again."""
+        if not self._discovers:
+            return False
+        heard = link.receive(RECEIVED, 0.0)
+        link.ack(heard)
+        return any(message.payload == b"online" for message in heard)
+
+    def _disconnect(self, goodbye: Outgoing | None = None) -> None:
+        if self._link is not None:
+            self._link.close(goodbye)
+            self._link = self._connected_at = None
+
+    def _discovery(self, device: str, known: bool) -> Outgoing:
+        """The discovery message of a device for Home Assistant; an empty one removes it there."""
+        service = self._status(online=True).topic
+        payload = discovery(self._settings, device, service) if known else b""
+        return Outgoing(config_topic(self._settings, device), payload, retain=True)
+
+    def _publish(self, link: Link, waiting: Sequence[tuple[bytes, bytes, bytes | None]]) -> None:
+        messages, found = [], set[bytes]()
+        for device, _, text in waiting:
+            name = device.decode("utf-8", "replace")
+            record = None if text is None else _record(name, text)
+            if self._discovers:
+                known = record is not None and record.state != "retired"
+                if not known or device not in self._discovered:
+                    messages.append(self._discovery(name, known))
+                if known:
+                    found.add(device)
+            payload = b"" if record is None else published(name, record)
+            messages.append(Outgoing(self._settings.topics.state.format(device_id=name), payload, retain=True))
+        if found - self._discovered:  # Home Assistant forgets the availability that it heard before the discovery
+            messages.append(self._status(online=True))
+        publication = link.publish(messages)
+        deadline = time.monotonic() + CONFIRM_S
+        while not link.confirmed(publication, POLL_S):
+            self._leads()  # keep the lease while the broker is away
+            if self._stop.is_set() or time.monotonic() > deadline:
+                self._disconnect()  # what was not confirmed is published again
+                raise Unavailable("the broker does not confirm the states of devices")
+        if refused := publication.refused:
+            why = next(iter(refused.values()))
+            raise Unavailable(
+                f"the broker refuses {messages[next(iter(refused))].topic}: {why}; allow it to the workers"
+            )
+        self._discovered = self._discovered.difference([device for device, _, _ in waiting]) | found
+        self._states.announced([(device, version) for device, version, _ in waiting])
+
+
+def _record(device: str, text: bytes) -> Record | None:
+    try:
+        return decode_record(text)
+    except (msgspec.DecodeError, ValueError) as error:
+        log.error("the state of %r in Redis cannot be read: %s", device[:200], error)
+        return None

@@ -1,0 +1,102 @@
+"""Discovery messages for Home Assistant: each device with its state, its alarm and its values. Pure.
+
+The form is Home Assistant's device-based MQTT discovery (https://www.home-assistant.io/integrations/mqtt, "Device
+discovery payload"): one retained message a device, with its entities under `cmps`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from importlib.metadata import version
+from typing import Any
+
+from zelador.alarms.state import STATES
+from zelador.settings import Settings
+
+MAX_ID = 48  # characters of the part of an id that is the device's name
+
+# Home Assistant knows these units as a device class, and can convert them.
+CLASSES = {"lx": "illuminance", "°C": "temperature", "°F": "temperature", "%": None}
+
+
+def object_id(device: str) -> str:
+    """The device's id in Home Assistant: letters, digits, _ and -. Unlike names give unlike ids."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", device)[:MAX_ID]
+    if plain == device:
+        return f"zelador_{plain}"
+    return f"zelador_{plain}_{hashlib.sha256(device.encode()).hexdigest()[:8]}"
+
+
+def config_topic(settings: Settings, device: str) -> str:
+    return f"{settings.homeassistant.prefix}/device/{object_id(device)}/config"
+
+
+def discovery(settings: Settings, device: str, service_topic: str) -> bytes:
+    """The retained discovery message of a device. `service_topic` is the status of the publisher of the states."""
+    found = object_id(device)
+    topics = settings.topics
+    state_topic = topics.state.format(device_id=device)
+    reading_topic = topics.reading.format(device_id=device)
+    entity = found.lower().replace("-", "_")
+    online = {"payload_available": "online", "payload_not_available": "offline"}
+    here = "{{ 'offline' if value_json.state in ('unknown', 'retired') else 'online' }}"
+    availability = [
+        {"topic": service_topic, "value_template": "{{ value_json.state }}", **online},
+        {"topic": state_topic, "value_template": here, **online},
+    ]
+    problem = "{{ 'ON' if value_json.state in ('alarm', 'acknowledged') else 'OFF' }}"
+    common = {"availability": availability, "availability_mode": "all"}
+    components: dict[str, dict[str, Any]] = {
+        "problem": {
+            "p": "binary_sensor",
+            "name": "Maintenance needed",
+            "unique_id": f"{found}_problem",
+            "default_entity_id": f"binary_sensor.{entity}_problem",
+            "device_class": "problem",
+            "state_topic": state_topic,
+            "value_template": problem,
+            "json_attributes_topic": state_topic,
+            **common,
+        },
+        "state": {
+            "p": "sensor",
+            "name": "State",
+            "unique_id": f"{found}_state",
+            "default_entity_id": f"sensor.{entity}_state",
+            "device_class": "enum",
+            "options": list(STATES),
+            "state_topic": state_topic,
+            "value_template": "{{ value_json.state }}",
+            "availability": availability[:1],
+        },
+    }
+    for feature in settings.features:
+        field = settings.field(feature)
+        key = json.dumps(field.source or feature)
+        scaled = f"value_json[{key}]" if field.scale == 1.0 else f"value_json[{key}] * {field.scale!r}"
+        sensor: dict[str, Any] = {
+            "p": "sensor",
+            "name": feature.replace("_", " ").capitalize(),
+            "unique_id": f"{found}_{feature}",
+            "default_entity_id": f"sensor.{entity}_{feature.lower()}",
+            "state_class": "measurement",
+            "state_topic": reading_topic,
+            # An array, or a message without this value, changes nothing.
+            "value_template": f"{{{{ {scaled} if value_json is mapping and {key} in value_json else this.state }}}}",
+            "expire_after": settings.homeassistant.expire_after_s,
+            "availability": availability[:1],
+        }
+        if field.unit:
+            sensor["unit_of_measurement"] = field.unit
+        if (known := CLASSES.get(field.unit)) is not None:
+            sensor["device_class"] = known
+        components[feature] = sensor
+    document = {
+        "dev": {"ids": [found], "name": device, "mf": "Zelador", "mdl": "Monitored device"},
+        "o": {"name": "Zelador", "sw": version("zelador")},
+        "cmps": components,
+        "qos": 1,
+    }
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

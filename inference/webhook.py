@@ -1,0 +1,161 @@
+"""Sends alarms to a webhook: a device goes into alarm, becomes unknown, or is well again.
+
+The queue is the stream of events in Redis, which is bounded. The position in it is stored there, so that a crash, or
+another worker that takes over, sends what was not sent; an event may arrive twice, with the same id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from http.client import HTTPException
+from threading import Event, Thread
+from typing import Any
+
+import msgspec
+import redis
+
+from zelador.buffer import connect_redis
+from zelador.buffer.keys import Keys
+from zelador.clock import now_ms
+from zelador.log_limit import LogLimit
+from zelador.messages import iso
+from zelador.retry import backoff
+from zelador.settings import Settings
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.5
+READ = 100  # events in one read
+RETRY_CAP_S = 60.0
+REPEAT_S = 60.0
+MAX_ANSWER = 4_096  # bytes that are read of the answer
+NEEDS_SOMEBODY = ("alarm", "unknown")
+WELL = ("ok", "suspect")
+
+
+class WebhookEvent(msgspec.Struct, frozen=True):
+    """The body of the request, as JSON. docs/how-to/alarms.md describes the fields."""
+
+    id: str
+    at: str  # ISO 8601, UTC
+    device_id: str | None  # None: all devices
+    before: str
+    state: str
+    why: str | None = None
+    label: str | None = None
+    probability: float | None = None
+    model: str | None = None
+    reading_id: str | None = None
+
+
+def webhook_event(name: str, fields: Mapping[bytes, bytes]) -> WebhookEvent | None:
+    """The event to send; None for a change that needs nobody."""
+    given = {key.decode(): value.decode("utf-8", "replace") for key, value in fields.items()}
+    before, state = given.get("from", ""), given.get("to", "")
+    is_back = state in WELL and before in (*NEEDS_SOMEBODY, "acknowledged")
+    if state not in NEEDS_SOMEBODY and not is_back:
+        return None
+    probability = given.get("probability")
+    return WebhookEvent(
+        name,
+        iso(int(given.get("at", "0"))),
+        given.get("device") or None,
+        before,
+        state,
+        given.get("why"),
+        given.get("label"),
+        None if probability is None else float(probability),
+        given.get("model"),
+        given.get("reading_id"),
+    )
+
+
+def signature(secret: str, at: int, body: bytes) -> str:
+    """The value of X-Zelador-Signature: HMAC-SHA256 over "<seconds since 1970>.<body>"."""
+    digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={at},v1={digest}"
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect could send the event to another host."""
+
+    def redirect_request(self, *_args: object, **_named: object) -> None:
+        return None
+
+
+class Webhook:
+    """Sends events on a thread of its own, while `leads` says that this worker is the one to do it."""
+
+    def __init__(self, settings: Settings, stop: Event, leads: Event) -> None:
+        self._alarm = settings.alarm
+        self._stop = stop
+        self._leads = leads
+        self._client = connect_redis(settings.redis)
+        self._keys = Keys(settings.redis.prefix)
+        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._failed_log, self._given_up_log = LogLimit(REPEAT_S), LogLimit(REPEAT_S)
+        self._thread = Thread(target=self._run, name="webhook", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self) -> None:
+        self._thread.join(timeout=1.0)
+        self._client.close()
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                done = self._leads.is_set() and self._step()
+                failures = 0
+                pause = 0.0 if done else POLL_S
+            except (OSError, HTTPException, redis.RedisError, ValueError) as error:
+                failures += 1
+                pause = backoff(failures, first=POLL_S, cap=RETRY_CAP_S)
+                if self._failed_log.due():
+                    skipped = self._failed_log.take_skipped()
+                    log.warning("the webhook did not take an alarm, it is sent again: %s%s", error, skipped)
+            self._stop.wait(pause)
+
+    def _step(self) -> bool:
+        """Sends the events that wait, up to READ. True if there may be more."""
+        stored: Any = self._client.get(self._keys.webhook_at)
+        if stored is None:  # the first start: what happened before needs no message
+            newest: Any = self._client.xrevrange(self._keys.device_events, count=1)
+            self._client.set(self._keys.webhook_at, newest[0][0] if newest else b"0-0", nx=True)
+            return False
+        entries: Any = self._client.xrange(self._keys.device_events, min=f"({stored.decode()}", count=READ)
+        for name, fields in entries:
+            if self._stop.is_set() or not self._leads.is_set():
+                return False
+            event = webhook_event(name.decode(), fields)
+            if event is not None:
+                self._send(event, int(fields.get(b"at", b"0")))
+            self._client.set(self._keys.webhook_at, name)
+        return len(entries) == READ
+
+    def _send(self, event: WebhookEvent, at: int) -> None:
+        """Raises OSError, HTTPException if the event has to be sent again."""
+        if now_ms() - at > self._alarm.webhook_keep_s * 1000:
+            if self._given_up_log.due():
+                skipped = self._given_up_log.take_skipped()
+                log.error("an alarm of %s was not sent for too long and is given up%s", event.device_id, skipped)
+            return
+        body = msgspec.json.encode(event)
+        headers = {"Content-Type": "application/json", "User-Agent": "zelador", "X-Zelador-Event": event.id}
+        if self._alarm.webhook_secret is not None:
+            headers["X-Zelador-Signature"] = signature(self._alarm.webhook_secret, int(time.time()), body)
+        request = urllib.request.Request(str(self._alarm.webhook_url), body, headers, method="POST")  # noqa: S310
+        try:
+            with self._opener.open(request, timeout=self._alarm.webhook_timeout_s) as answer:
+                answer.read(MAX_ANSWER)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise OSError(f"it answered {error.code} {error.reason}") from None

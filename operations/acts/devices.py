@@ -1,0 +1,68 @@
+"""Acknowledge the alarm of a device, shelve it for a time, or retire it."""
+
+from __future__ import annotations
+
+from operations.actor import Actor
+from operations.audit import Act
+from zelador.alarms.state import State
+from zelador.alarms.store import DeviceAct, DeviceStates
+from zelador.clock import now_ms
+from zelador.errors import InvalidInput
+from zelador.messages import iso
+
+MAX_SHELVED_S = 366 * 86_400.0
+MAX_WHY = 500  # characters
+
+
+def acknowledge(actor: Actor, states: DeviceStates, device: str) -> State:
+    """Somebody takes care of the alarm; who was first stays. Returns the state after it.
+
+    Raises NotFound, Conflict if the device is not in alarm, Unavailable.
+    """
+    return _act(actor, states, device, "acknowledge", Act.ALARM_ACKNOWLEDGED)
+
+
+def shelve(actor: Actor, states: DeviceStates, device: str, until: int, why: str = "") -> State:
+    """The device needs nobody until a time (ms since 1970 UTC).
+
+    Raises InvalidInput, NotFound, Conflict, Unavailable.
+    """
+    now = now_ms()
+    if until <= now:
+        raise InvalidInput(f"until: {iso(until)} is in the past; name a time to come")
+    if until - now > MAX_SHELVED_S * 1000:
+        raise InvalidInput(f"until: {iso(until)} is more than a year ahead; retire the device instead")
+    if len(why) > MAX_WHY:
+        raise InvalidInput(f"why: {len(why)} characters, at most {MAX_WHY}")
+    return _act(actor, states, device, "shelve", Act.DEVICE_SHELVED, until, why)
+
+
+def unshelve(actor: Actor, states: DeviceStates, device: str) -> State:
+    """Raises NotFound, Conflict if the device is not shelved, Unavailable."""
+    return _act(actor, states, device, "unshelve", Act.DEVICE_UNSHELVED)
+
+
+def retire(actor: Actor, states: DeviceStates, device: str) -> State:
+    """The device is no longer watched. Raises NotFound, Conflict if it is retired, Unavailable."""
+    return _act(actor, states, device, "retire", Act.DEVICE_RETIRED)
+
+
+def restore(actor: Actor, states: DeviceStates, device: str) -> State:
+    """A retired device is watched again. Raises NotFound, Conflict if it is not retired, Unavailable."""
+    return _act(actor, states, device, "restore", Act.DEVICE_RESTORED)
+
+
+def _act(
+    actor: Actor,
+    states: DeviceStates,
+    device: str,
+    act: DeviceAct,
+    noted: Act,
+    until: int | None = None,
+    why: str = "",
+) -> State:
+    actor.audit.check()
+    before, after = states.act(device, act, actor.name, until, why)
+    facts = {"state": after} | ({} if until is None else {"until": iso(until), "why": why})
+    actor.record(noted, device, {"state": before}, facts)
+    return after

@@ -1,0 +1,143 @@
+"""The comparison of a run's candidates, as pages show it: from the run's document, of which any key may be absent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from operations.views.models import METRICS, numbers, pair_of, text_of
+from operations.views.runs import RunView
+
+BASELINE = ("Dummy", "dummy")
+STEPS = re.compile(r"(\d{1,6}) of (\d{1,6})")
+
+Pair = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRow:
+    """A candidate by one metric. What is not known is None."""
+
+    rank: int | None
+    model_type: str
+    name: str | None  # under which it is registered
+    score: float | None  # of cross-validation
+    interval: Pair | None
+    holdout: float | None
+    holdout_interval: Pair | None
+    shuffled: float | None
+    optimism: float | None
+    us_per_row: float | None
+    threshold: float | None
+    served_by: str
+    agreement: str  # why it is served as it is
+    confusion: tuple[tuple[int, ...], ...]
+    seconds: float | None
+    trouble: str | None  # why it was left out
+    is_recommended: bool
+    is_tied: bool
+    is_baseline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    metric: str
+    metrics: tuple[str, ...]  # that can be chosen
+    packed: tuple[CandidateRow, ...]  # the best, which can be saved
+    others: tuple[CandidateRow, ...]
+    verdict: str  # clear, tied, nothing_to_learn, not_evaluable, or empty if there is none
+    sentence: str  # of the verdict, in English
+    split_kind: str  # device, time, device_and_time, random, or empty if it is not known
+    split_blocks: int | None
+    split_notes: tuple[str, ...]
+    positive: str | None
+    classes: tuple[str, ...]
+    rows: int | None
+    holdout_rows: int | None
+    axis: Pair  # of the intervals
+
+
+def comparison(run: RunView, metric: str | None = None) -> Comparison:
+    """The run's candidates by `metric`; by the run's own metric without it."""
+    document: Mapping[str, Any] = run.result
+    chosen = metric or document.get("metric") or run.request.get("metric") or "F1"
+    verdict = _mapping(document.get("verdict"))
+    tied = tuple(map(str, verdict.get("tied") or ()))
+    models = [each for each in document.get("models") or () if isinstance(each, Mapping)]
+    board = [each for each in document.get("leaderboard") or () if isinstance(each, Mapping)]
+    packed = tuple(_row(each, chosen, tied, place == 0) for place, each in enumerate(models))
+    types = {row.model_type for row in packed}
+    others = tuple(row for each in board if (row := _row(each, chosen, tied, False)).model_type not in types)
+    found = {name for each in (*models, *board) for name in numbers(each.get("metrics"))}
+    split = _mapping(document.get("split"))
+    return Comparison(
+        chosen,
+        tuple(name for name in METRICS if name in found),
+        packed,
+        others,
+        text_of(verdict.get("kind")),
+        text_of(verdict.get("sentence")),
+        text_of(split.get("kind")),
+        _integer(split.get("blocks")),
+        tuple(text_of(note) for note in split.get("notes") or ()),
+        document["positive"] if isinstance(document.get("positive"), str) else None,
+        tuple(map(str, document.get("classes") or ())),
+        _integer(document.get("rows")),
+        _integer(document.get("holdout_rows")),
+        _axis([pair for row in packed for pair in (row.interval, row.holdout_interval) if pair]),
+    )
+
+
+def progress_of(run: RunView) -> tuple[int, int] | None:
+    """How many of how many steps are done, as the trainer's line says; None if it does not."""
+    found = STEPS.search(run.progress or "")
+    return (int(found[1]), int(found[2])) if found and int(found[2]) else None
+
+
+def _row(each: Mapping[str, Any], metric: str, tied: Sequence[str], is_first: bool) -> CandidateRow:
+    agreement = _mapping(each.get("agreement"))
+    matrix = _mapping(each.get("confusion")).get("counts") or ()
+    model_type = text_of(each.get("model_type"))
+    speed = numbers(each).get("us_per_row")
+    if speed is None:
+        speed = numbers(agreement).get("onnx_us" if each.get("served_by") == "onnx" else "pipeline_us")
+    return CandidateRow(
+        _integer(each.get("rank", each.get("place"))),
+        model_type,
+        each["name"] if isinstance(each.get("name"), str) else None,
+        numbers(each.get("metrics")).get(metric),
+        pair_of(_mapping(each.get("intervals")).get(metric)),
+        numbers(each.get("holdout")).get(metric),
+        pair_of(_mapping(each.get("holdout_intervals")).get(metric)),
+        numbers(each.get("shuffled")).get(metric),
+        numbers(each).get("optimism"),
+        speed,
+        numbers(each).get("threshold"),
+        text_of(each.get("served_by")),
+        text_of(agreement.get("reason")),
+        tuple(tuple(int(count) for count in row) for row in matrix if isinstance(row, list | tuple)),
+        numbers(each).get("seconds"),
+        text_of(each.get("trouble")) or None,
+        is_first,
+        model_type in tied or each.get("name") in tied,
+        model_type in BASELINE,
+    )
+
+
+def _axis(pairs: Sequence[Pair]) -> Pair:
+    """A range that shows all intervals."""
+    if not pairs:
+        return (0.0, 1.0)
+    low, high = min(a for a, _ in pairs), max(b for _, b in pairs)
+    room = (high - low) * 0.1 or 0.05
+    return (max(-1.0, low - room), min(1.0, high + room))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _integer(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

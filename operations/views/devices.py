@@ -1,0 +1,175 @@
+"""The devices: state, last reading, last prediction, and missing sequence numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import redis
+from pydantic import Field
+
+from zelador.alarms.state import Record, State, optional_iso
+from zelador.alarms.store import DeviceStates
+from zelador.buffer.keys import Keys
+from zelador.buffer.repeats import repeats_in
+from zelador.errors import NotFound
+from zelador.messages import iso
+
+MAX_SEARCHED = 100_000  # devices
+STATE_TEXT = (
+    "ok, suspect (an odd reading), alarm, acknowledged, shelved (until a time), unknown (silent, or its readings "
+    "cannot be used, or none was classified yet), retired."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """A device. Fields without a value yet are null."""
+
+    device_id: Annotated[str, Field(description="The device's id, as in the topic.")]
+    state: Annotated[State, Field(description=STATE_TEXT)]
+    since: Annotated[str | None, Field(description="Since when it is in this state; ISO 8601, UTC.")]
+    reason: Annotated[
+        str | None,
+        Field(
+            description="Why it is unknown (silent, quarantined, set aside, fleet: nothing arrives from any device, "
+            "not classified), or why it was shelved."
+        ),
+    ]
+    alarm_label: Annotated[str | None, Field(description="Label of the newest reading that counted for an alarm.")]
+    alarm_probability: Annotated[float | None, Field(description="Probability of the alarm classes in that reading.")]
+    alarm_model: Annotated[str | None, Field(description="The model that classified that reading.")]
+    alarm_reading_id: Annotated[str | None, Field(description="The id of that reading.")]
+    acknowledged_by: Annotated[str | None, Field(description="Who acknowledged the alarm.")]
+    acknowledged_at: Annotated[str | None, Field(description="When, ISO 8601, UTC.")]
+    shelved_until: Annotated[str | None, Field(description="Until when it is shelved, ISO 8601, UTC.")]
+    shelved_by: Annotated[str | None, Field(description="Who shelved it.")]
+    silent_since: Annotated[str | None, Field(description="The time of its last reading, if it is silent.")]
+    heard_at: Annotated[str, Field(description="Time of its last message, accurate to one second; ISO 8601, UTC.")]
+    readings: Annotated[int, Field(description="Number of accepted readings.")]
+    label: Annotated[str | None, Field(description="Label of the last prediction.")]
+    confidence: Annotated[
+        float | None, Field(description="Confidence of the last prediction, 0 to 1; null without probabilities.")
+    ]
+    predicted_at: Annotated[str | None, Field(description="Time of the last prediction, ISO 8601, UTC.")]
+    model: Annotated[str | None, Field(description="Model of the last prediction.")]
+    seq: Annotated[int | None, Field(description="Last sequence number; null if the device sends none.")]
+    missing: Annotated[int, Field(description="Number of sequence numbers that never arrived.")]
+    gaps: Annotated[
+        list[list[int]], Field(description="Newest ranges of numbers that never arrived: first and last number.")
+    ]
+    restarts: Annotated[int, Field(description="How often its sequence numbers restarted.")]
+    repeats: Annotated[int, Field(description="Repeats among its last 100 readings, which were not classified again.")]
+    repeating: Annotated[bool, Field(description="True if most of its last readings are repeats: are its ids unique?")]
+
+
+class Devices:
+    """Reads the devices. Every call raises redis.RedisError if Redis does not answer."""
+
+    def __init__(self, client: redis.Redis, prefix: str) -> None:
+        self._client = client
+        self._keys = Keys(prefix)
+        self._states = DeviceStates(client, prefix)
+
+    def page(
+        self, limit: int, offset: int, states: Sequence[State] = (), text: str | None = None
+    ) -> tuple[list[DeviceView], int]:
+        """A page of devices, and the number of all that match.
+
+        Most recently heard first; with `states`, only these, in their order, and in each the newest change first.
+        `text`: only ids that contain it, of any case; then at most MAX_SEARCHED devices are searched.
+        """
+        if text is None:
+            names, total = self._in(states, offset, limit) if states else self._heard(offset, limit)
+        else:
+            wanted = text.casefold()
+            candidates, _ = self._in(states, 0, MAX_SEARCHED) if states else self._heard(0, MAX_SEARCHED)
+            found = [name for name in candidates if wanted in name.casefold()]
+            names, total = found[offset : offset + limit], len(found)
+        return self._views(names), total
+
+    def device(self, device_id: str) -> DeviceView:
+        """One device. Raises NotFound."""
+        found = self._views([device_id])
+        if not found:
+            raise NotFound(f"there is no device {device_id[:80]!r}")
+        return found[0]
+
+    def counts(self) -> dict[State, int]:
+        """The number of devices in each state; those of which no reading was classified yet are not among them."""
+        return self._states.counts()
+
+    def _heard(self, offset: int, limit: int) -> tuple[list[str], int]:
+        heard: Any = self._client.zrevrange(self._keys.devices, offset, offset + limit - 1)
+        total: Any = self._client.zcard(self._keys.devices)
+        return [_text(name) for name in heard], int(total)
+
+    def _in(self, states: Sequence[State], offset: int, limit: int) -> tuple[list[str], int]:
+        counts = self._states.counts()
+        found: list[str] = []
+        before = 0
+        for state in dict.fromkeys(states):
+            start = max(0, offset - before)
+            if start < counts[state] and len(found) < limit:
+                end = start + limit - len(found) - 1
+                names: Any = self._client.zrevrange(self._keys.in_state(state), start, end)
+                found += [_text(name) for name in names]
+            before += counts[state]
+        return found, before
+
+    def _views(self, names: Sequence[str]) -> list[DeviceView]:
+        records = self._states.records(names)
+        with self._client.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.zscore(self._keys.devices, name)
+                pipeline.hgetall(self._keys.device(name))
+                pipeline.hget(self._keys.repeating, name)
+            answers = pipeline.execute()
+        each = zip(names, records, answers[::3], answers[1::3], answers[2::3], strict=True)
+        return [
+            _device(name, int(at), fields, record, window)
+            for name, record, at, fields, window in each
+            if at is not None
+        ]
+
+
+def _device(
+    device_id: str, heard_at: int, fields: Mapping[bytes, bytes], record: Record | None, window: bytes | None
+) -> DeviceView:
+    repeats = repeats_in(window or b"")
+    found = {_text(name): _text(value) for name, value in fields.items()}
+    gaps = [gap.split("-") for gap in found.get("gaps", "").split(",") if gap]
+    state = Record(state="unknown") if record is None else record
+    reason = state.why if state.state == "shelved" else state.reason
+    return DeviceView(
+        device_id,
+        state=state.state or "unknown",
+        since=optional_iso(state.since or None),
+        reason="not classified" if record is None else reason,
+        alarm_label=state.label,
+        alarm_probability=state.probability,
+        alarm_model=state.model,
+        alarm_reading_id=state.reading,
+        acknowledged_by=state.by,
+        acknowledged_at=optional_iso(state.at),
+        shelved_until=optional_iso(state.until),
+        shelved_by=state.sby,
+        silent_since=optional_iso(state.silent),
+        heard_at=iso(heard_at),
+        readings=int(found.get("readings", 0)),
+        label=found.get("label"),
+        confidence=float(found["confidence"]) if found.get("confidence") else None,
+        predicted_at=found.get("predicted_at"),
+        model=found.get("model"),
+        seq=int(found["seq"]) if found.get("seq") else None,
+        missing=int(found.get("missing", 0)),
+        gaps=[[int(first), int(last)] for first, last in gaps],
+        restarts=int(found.get("restarts", 0)),
+        repeats=repeats.repeated,
+        repeating=repeats.are_most,
+    )
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")

@@ -1,0 +1,95 @@
+"""The ledger, with the losses outside of it and the size of what is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import redis
+from pydantic import Field
+
+from zelador import heartbeat
+from zelador.ledger import LedgerReader
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideView:
+    """Losses before Zelador received the readings."""
+
+    missing: Annotated[int, Field(description="Sequence numbers that never arrived, of all devices.")]
+    devices: Annotated[dict[str, int], Field(description="Missing numbers by device id; the 20 devices with the most.")]
+    broker_dropped: Annotated[
+        int | None,
+        Field(description="Messages that the broker dropped since it started; null if it does not report this."),
+    ]
+    sessions_lost: Annotated[
+        int,
+        Field(
+            description="Sessions of an ingester that the broker forgot, or that another client took over. Each may "
+            "have held readings that were acknowledged to devices; their number is not known."
+        ),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineSizeView:
+    """The size of the quarantine."""
+
+    kept: Annotated[int, Field(description="Messages in quarantine now.")]
+    kept_bytes: Annotated[int, Field(description="Total size of their topics, reasons and payloads, in bytes.")]
+    discarded: Annotated[
+        int, Field(description="Messages discarded so far, by hand or because the quarantine was full.")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class BufferSizeView:
+    """The size of the buffer."""
+
+    waiting_bytes: Annotated[int, Field(description="Size of the waiting readings and their requests, in bytes.")]
+    devices: Annotated[int, Field(description="Devices that are remembered.")]
+    devices_forgotten: Annotated[
+        int, Field(description="Devices forgotten so far because there were too many, the longest silent first.")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """The counts of all received readings, by what happened to them.
+
+    received = accepted + quarantined + repeated; accepted = classified + waiting + set_aside.
+    """
+
+    received: Annotated[int, Field(description="Readings received.")]
+    accepted: Annotated[int, Field(description="Readings stored for classification.")]
+    quarantined: Annotated[int, Field(description="Readings that could not be used.")]
+    repeated: Annotated[int, Field(description="Readings received before: same id, time and values.")]
+    classified: Annotated[int, Field(description="Readings with a confirmed prediction.")]
+    waiting: Annotated[int, Field(description="Readings accepted and not settled yet.")]
+    set_aside: Annotated[int, Field(description="Readings that could not be classified.")]
+    unaccounted: Annotated[int, Field(description="Difference between the two sides; 0 unless something is wrong.")]
+    lag_s: Annotated[float, Field(description="Age of the oldest waiting reading, in seconds; 0 if none waits.")]
+    outside: Annotated[
+        OutsideView, Field(description="Losses before Zelador received the readings; not in the ledger.")
+    ]
+    quarantine: Annotated[
+        QuarantineSizeView, Field(description="The size of the quarantine, and how much was discarded.")
+    ]
+    buffer: Annotated[BufferSizeView, Field(description="The size of the waiting readings, and the number of devices.")]
+
+
+def ledger_view(reader: LedgerReader, client: redis.Redis, prefix: str) -> LedgerView:
+    """The ledger now. Raises redis.RedisError."""
+    snapshot = reader.standing()
+    return LedgerView(
+        **snapshot.ledger.flat(),
+        lag_s=snapshot.lag_s,
+        outside=OutsideView(
+            snapshot.missing,
+            reader.missing_devices() if snapshot.missing else {},
+            heartbeat.broker_dropped(heartbeat.workers(client, prefix)),
+            reader.lost_sessions().count,
+        ),
+        quarantine=QuarantineSizeView(snapshot.kept, snapshot.kept_bytes, snapshot.discarded),
+        buffer=BufferSizeView(snapshot.waiting_bytes, snapshot.devices, snapshot.devices_forgotten),
+    )

@@ -1,0 +1,265 @@
+"""Models as pages show them: a row of the list, and one model beside the selected one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from operations.views.report import Range, Report, report_of
+from registry.listing import Query
+from registry.log.state import Model, Selection, State
+from registry.registry import Registry
+
+METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC", "PR-AUC")
+MAX_TEXT = 4_000  # characters of a text from the metadata
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """`score` and `auc` were measured on rows that the model did not learn from, else by cross-validation."""
+
+    name: str
+    model_type: str
+    tags: tuple[str, ...]
+    score: float | None
+    interval: tuple[float, float] | None  # 95 % of the score
+    auc: float | None
+    rank: int | None
+    run: str | None
+    served_by: str
+    saved_at: str
+    saved_by: str
+    is_selected: bool
+    was_selected_at: str | None  # when it was last selected, if it is not now
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    name: str
+    value: float | None
+    interval: tuple[float, float] | None
+    selected: float | None  # of the selected model
+    difference: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRow:
+    name: str
+    unit: str
+    seen: Range | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """An entry of the registry's log. `what` is one of registered, selected, rolled back."""
+
+    at: str
+    what: str
+    by: str
+    why: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedOn:
+    """The data that a model was trained on, as far as its metadata says."""
+
+    rows: int | None
+    begin: str | None  # ISO 8601
+    end: str | None
+    shares: Mapping[str, float]  # of the rows, by class
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementFacts:
+    """Why a model is served as it is."""
+
+    reason: str
+    rows: int | None
+    differ: int | None  # labels
+    onnx_us: float | None
+    pipeline_us: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDetail:
+    row: ModelRow
+    description: str
+    notes: str
+    digest: str
+    metrics: tuple[MetricRow, ...]
+    is_held_out: bool  # the metrics are of rows that were held out
+    rows: int | None
+    features: tuple[FeatureRow, ...]
+    classes: tuple[str, ...]
+    positive: str | None
+    agreement: AgreementFacts
+    data: TrainedOn
+    versions: Mapping[str, str]
+    size: int  # bytes of its files
+    is_signed: bool
+    report: Report | None
+    history: tuple[HistoryRow, ...]
+    selected: str | None  # the selected model's name
+    etag: str
+
+
+def model_rows(registry: Registry, query: Query, limit: int, offset: int) -> tuple[list[ModelRow], int]:
+    """A page of models, and how many match. Raises InvalidInput, Unavailable, Corrupt."""
+    state = registry.sync()
+    found = registry.find(query)
+    last = {selection.model: selection for selection in state.history}
+    return [_row(model, state, last) for model in found[offset : offset + limit]], len(found)
+
+
+def model_types(registry: Registry) -> list[str]:
+    """The types of all models, for a filter."""
+    types = {model.metadata.get("model_type") for model in registry.sync().models.values()}
+    return sorted(each for each in types if isinstance(each, str))
+
+
+def model_detail(registry: Registry, name: str) -> ModelDetail:
+    """One model, beside the selected one. Raises ModelNotFound, ModelRefused, Unavailable."""
+    state = registry.sync()
+    model = state.model(name)
+    selected = None if state.selection is None else state.models.get(state.selection.model)
+    manifest = registry.manifest(name)
+    report = report_of(registry, name)
+    values, is_held_out = scores(model)
+    others = {} if selected is None or selected.name == name else scores(selected)[0]
+    intervals = _mapping(model.metadata.get("holdout_intervals"))
+    classes = tuple(map(str, manifest.classes))
+    positive = model.metadata.get("positive")
+    rows = tuple(_metric(each, values, others, intervals) for each in METRICS if each in values)
+    training = {} if report is None else report.training
+    held_out = model.metadata.get("holdout_rows")
+    return ModelDetail(
+        _row(model, state, {selection.model: selection for selection in state.history}),
+        text_of(model.metadata.get("description")),
+        text_of(model.metadata.get("notes")),
+        model.digest,
+        rows,
+        is_held_out,
+        held_out if isinstance(held_out, int) else None if report is None else report.rows,
+        tuple(
+            FeatureRow(f.name, f.unit, training.get(f.name) or _range(f.minimum, f.maximum)) for f in manifest.features
+        ),
+        classes,
+        positive if isinstance(positive, str) else classes[-1] if len(classes) == 2 else None,
+        _agreement(_mapping(model.metadata.get("agreement"))),
+        _trained_on(_mapping(model.metadata.get("data"))),
+        {str(k): str(v) for k, v in _mapping(model.metadata.get("versions")).items()},
+        sum(file.size for file in manifest.files.values()),
+        bool(manifest.signature),
+        report,
+        _history(model, state),
+        None if state.selection is None else state.selection.model,
+        f'"{state.etag}"',
+    )
+
+
+def scores(model: Model) -> tuple[dict[str, float], bool]:
+    """The model's scores by metric; True if they are of rows that were held out."""
+    held_out = numbers(model.metadata.get("holdout"))
+    return (held_out, True) if held_out else (numbers(model.metadata.get("metrics")), False)
+
+
+def numbers(value: Any) -> dict[str, float]:
+    """The finite numbers of a mapping: metadata may hold anything."""
+    return {
+        str(key): float(each)
+        for key, each in _mapping(value).items()
+        if isinstance(each, int | float) and not isinstance(each, bool) and math.isfinite(each)
+    }
+
+
+def text_of(value: Any) -> str:
+    return value[:MAX_TEXT] if isinstance(value, str) else ""
+
+
+def pair_of(value: Any) -> tuple[float, float] | None:
+    """An interval of the metadata, a list of two numbers."""
+    if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(v, int | float) for v in value):
+        low, high = float(value[0]), float(value[1])
+        return (low, high) if math.isfinite(low) and math.isfinite(high) else None
+    return None
+
+
+def _trained_on(data: Mapping[str, Any]) -> TrainedOn:
+    rows, counts = data.get("rows"), numbers(data.get("classes"))
+    known = rows if isinstance(rows, int) and rows > 0 else None
+    shares = {name: count / known for name, count in counts.items()} if known else {}
+    return TrainedOn(known, time_of(data.get("from")), time_of(data.get("to")), shares, text_of(data.get("sha256")))
+
+
+def _agreement(found: Mapping[str, Any]) -> AgreementFacts:
+    figures = numbers(found)
+    rows, differ = figures.get("rows"), figures.get("labels_that_differ")
+    return AgreementFacts(
+        text_of(found.get("reason")),
+        None if rows is None else int(rows),
+        None if differ is None else int(differ),
+        figures.get("onnx_us"),
+        figures.get("pipeline_us"),
+    )
+
+
+def time_of(value: Any) -> str | None:
+    """ISO 8601 text with a zone, if the value is one."""
+    try:
+        return value if isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None else None
+    except ValueError:
+        return None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _range(minimum: float | None, maximum: float | None) -> Range | None:
+    return None if minimum is None or maximum is None else Range(minimum, maximum)
+
+
+def _metric(
+    name: str, values: Mapping[str, float], others: Mapping[str, float], intervals: Mapping[str, Any]
+) -> MetricRow:
+    value, other = values.get(name), others.get(name)
+    difference = None if value is None or other is None else value - other
+    return MetricRow(name, value, pair_of(intervals.get(name)), other, difference)
+
+
+def _row(model: Model, state: State, last: Mapping[str, Selection]) -> ModelRow:
+    metadata = model.metadata
+    values, _ = scores(model)
+    metric = metadata.get("metric") if isinstance(metadata.get("metric"), str) else "F1"
+    rank, run = metadata.get("rank"), metadata.get("run")
+    is_selected = state.selection is not None and state.selection.model == model.name
+    before = last.get(model.name)
+    return ModelRow(
+        model.name,
+        text_of(metadata.get("model_type")) or "",
+        tuple(map(str, model.tags)),
+        values.get("F1"),
+        pair_of(_mapping(metadata.get("holdout_intervals")).get(metric if metric == "F1" else "F1")),
+        values.get("AUC"),
+        rank if isinstance(rank, int) else None,
+        run if isinstance(run, str) else None,
+        text_of(metadata.get("served_by")),
+        model.saved_at,
+        model.saved_by,
+        is_selected,
+        None if is_selected or before is None else before.at,
+    )
+
+
+def _history(model: Model, state: State) -> tuple[HistoryRow, ...]:
+    chosen: Sequence[Selection] = [each for each in state.history if each.model == model.name]
+    rows = [
+        HistoryRow(each.at, "rolled back" if each.rolled_back else "selected", each.by, each.why, each.sequence)
+        for each in reversed(chosen)
+    ]
+    return (*rows, HistoryRow(model.saved_at, "registered", model.saved_by, "", model.seq))

@@ -1,0 +1,191 @@
+"""The state of the plant at one moment: flow, ledger, workers, selection, and the devices that are not OK.
+
+A snapshot is shared by everyone who asks within CURRENT_S, however many look. What cannot be read is None, never 0.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from operations.views import rollout
+from operations.views.devices import Devices, DeviceView
+from registry.facts import Selection, describe_selection
+from registry.log.state import Model
+from registry.log.state import State as RegistryState
+from registry.registry import Registry
+from registry.restored.watch import Watch
+from zelador import heartbeat
+from zelador.alarms.state import State
+from zelador.buffer.keys import Keys
+from zelador.errors import ZeladorError
+from zelador.ledger import LedgerReader, LedgerSnapshot
+
+log = logging.getLogger(__name__)
+
+CURRENT_S = 0.4
+MAX_DEVICES = 12  # that are not OK, in a snapshot
+NOT_OK: tuple[State, ...] = ("alarm", "unknown", "suspect", "acknowledged", "shelved")  # in the order of need
+
+
+@dataclass(frozen=True, slots=True)
+class Ingester:
+    name: str
+    is_connected: bool
+    is_holding: bool  # back-pressure: it takes no more readings
+    broker_version: str | None
+    broker_dropped: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlantView:
+    """`at` is in ms since 1970 UTC. The parts from Redis are None while it does not answer."""
+
+    at: int
+    registry_trouble: str | None
+    models: int | None
+    selection: Selection | None
+    positive: str | None  # the label of the selected model that asks for a person; None if it is not known
+    labels: tuple[str, ...]  # what the selected model can answer
+    ledger: LedgerSnapshot | None
+    workers: tuple[rollout.Worker, ...] | None
+    connected_workers: int | None  # inference workers that the broker has
+    ingesters: tuple[Ingester, ...] | None
+    trainers: int | None
+    device_count: int | None
+    counts: Mapping[State, int] | None  # devices by state; those without a classified reading are in none
+    not_ok: tuple[DeviceView, ...] | None  # those that need someone first, then those that someone has
+
+    @property
+    def alarms(self) -> int:
+        return 0 if self.counts is None else self.counts["alarm"]
+
+    @property
+    def in_alarm(self) -> tuple[DeviceView, ...]:
+        """The devices in alarm that are shown, the newest first."""
+        return tuple(device for device in self.not_ok or () if device.state == "alarm")
+
+    @property
+    def is_fleet_silent(self) -> bool:
+        """True if nothing arrives from any device: one event, not one for each."""
+        return any(device.state == "unknown" and device.reason == "fleet" for device in self.not_ok or ())
+
+    @property
+    def live(self) -> int | None:
+        """Workers that run the selected model."""
+        return None if self.workers is None else sum(worker["state"] == "live" for worker in self.workers)
+
+    @property
+    def is_broker_away(self) -> bool:
+        """True if no process that needs the broker is connected to it, although some run."""
+        if not self.ingesters and not self.workers:
+            return False
+        return not any(each.is_connected for each in self.ingesters or ()) and not self.connected_workers
+
+
+class PlantReader:
+    """Reads snapshots. Thread-safe; never raises for what does not answer."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        watch: Watch,
+        client: redis.Redis,
+        ledger: LedgerReader,
+        prefix: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._registry = registry
+        self._watch = watch
+        self._client = client
+        self._ledger = ledger
+        self._devices = Devices(client, prefix)
+        self._prefix = prefix
+        self._keys = Keys(prefix)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: tuple[float, PlantView] | None = None
+
+    def read(self) -> PlantView:
+        """The plant now, or at most CURRENT_S ago."""
+        with self._lock:
+            if self._kept is None or self._clock() - self._kept[0] >= CURRENT_S:
+                view = self._read()
+                self._kept = (self._clock(), view)
+            return self._kept[1]
+
+    def _read(self) -> PlantView:
+        state: RegistryState | None = None
+        trouble = self._watch.trouble
+        try:
+            state = self._registry.sync()
+        except (ZeladorError, OSError) as error:
+            trouble = trouble or str(error)
+        selection = None if state is None else state.selection
+        model = None if state is None or selection is None else state.models.get(selection.model)
+        positive, labels = positive_label(model), labels_of(model)
+        ledger: LedgerSnapshot | None = None
+        beats: list[dict[str, str]] | None = None
+        counts: Mapping[State, int] | None = None
+        not_ok: tuple[DeviceView, ...] | None = None
+        total: int | None = None
+        try:
+            ledger = self._ledger.standing()
+            beats = heartbeat.workers(self._client, self._prefix)
+            counts = self._devices.counts()
+            not_ok = tuple(self._devices.page(MAX_DEVICES, 0, NOT_OK)[0])
+            found: Any = self._client.zcard(self._keys.devices)
+            total = int(found)
+        except (redis.RedisError, OSError) as error:
+            log.debug("Redis does not answer: %s", error)
+            ledger = beats = counts = not_ok = total = None
+        inference = None if beats is None else [beat for beat in beats if beat.get("service") == "inference"]
+        return PlantView(
+            at=time.time_ns() // 1_000_000,
+            registry_trouble=trouble,
+            models=None if state is None else len(state.models),
+            selection=None if selection is None else describe_selection(selection),
+            positive=positive,
+            labels=labels,
+            ledger=ledger,
+            workers=None if inference is None else tuple(rollout.describe(beat, selection) for beat in inference),
+            connected_workers=None if inference is None else sum(bool(beat.get("connected_at")) for beat in inference),
+            ingesters=None if beats is None else tuple(_ingester(b) for b in beats if b.get("service") == "ingest"),
+            trainers=None if beats is None else sum(beat.get("service") == "trainer" for beat in beats),
+            device_count=total,
+            counts=counts,
+            not_ok=not_ok,
+        )
+
+
+def positive_label(model: Model | None) -> str | None:
+    """The label that asks for a person: the one that the trainer recorded, else the last of two classes."""
+    if model is None:
+        return None
+    recorded = model.metadata.get("positive")
+    if isinstance(recorded, str):
+        return recorded
+    labels = labels_of(model)
+    return labels[-1] if len(labels) == 2 else None
+
+
+def labels_of(model: Model | None) -> tuple[str, ...]:
+    found = None if model is None else model.metadata.get("classes")
+    return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
+
+
+def _ingester(beat: Mapping[str, str]) -> Ingester:
+    dropped = beat.get("broker_dropped", "")
+    return Ingester(
+        beat.get("instance", ""),
+        bool(beat.get("connected_at")),
+        beat.get("holding") == "true",
+        beat.get("broker_version") or None,
+        int(dropped) if dropped.isdecimal() else None,
+    )

@@ -1,0 +1,191 @@
+"""Training runs: those in the queue, and those that only the registry has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, NotRequired, cast
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from registry.model.manifest import ServedBy
+from registry.registry import Registry
+from registry.run_document import RunDocument
+from zelador import training_queue
+from zelador.errors import NotFound
+from zelador.training_queue import TrainingQueue
+from zelador.training_queue.run import ACTIVE
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+@with_config(ConfigDict(extra="allow"))
+class CandidateBody(TypedDict):
+    """A classifier that the run compared; further keys as in its document."""
+
+    place: Annotated[int | None, Field(description="Position on the leaderboard, from 1; null if it failed.")]
+    id: Annotated[str, Field(description="PyCaret's.")]
+    model_type: Annotated[str, Field(description="Full name of the classifier.")]
+    metrics: Annotated[
+        dict[str, float | None], Field(description="Over all folds together, by metric; null if not defined.")
+    ]
+    seconds: Annotated[float | None, Field(description="Duration of its comparison, in seconds; null if not known.")]
+    trouble: Annotated[str | None, Field(description="Why it was excluded; null if it was not.")]
+
+
+@with_config(ConfigDict(extra="allow"))
+class TrainedBody(TypedDict):
+    """A candidate that the run packed, and registered if requested; further keys as in its document."""
+
+    name: Annotated[str | None, Field(description="Name of the registered model; null if it was not registered.")]
+    rank: Annotated[int, Field(description="Its rank among the run's candidates, from 1.")]
+    model_type: Annotated[str, Field(description="Full name of the classifier.")]
+    metrics: Annotated[
+        dict[str, float | None], Field(description="Over all folds together, by metric; null if not defined.")
+    ]
+    holdout: Annotated[dict[str, float | None], Field(description="On the hold-out, by metric; null if not defined.")]
+    served_by: Annotated[ServedBy, Field(description="What live inference runs.")]
+    agreement: Annotated[dict[str, Any], Field(description="Comparison of the pipeline and the compiled model.")]
+    confusion: Annotated[dict[str, Any], Field(description="Labels, and counts on the hold-out rows.")]
+
+
+@with_config(ConfigDict(extra="allow"))
+class RunRequestBody(TypedDict, total=False):
+    """The request for a run. The settings decide everything else."""
+
+    metric: Annotated[str, Field(description="The metric that ranks the candidates.")]
+    names: Annotated[list[str], Field(description="Names for the models, by rank.")]
+    notes: Annotated[str, Field(description="Notes, stored with the models.")]
+    candidates: Annotated[list[str], Field(description="PyCaret's ids of the classifiers.")]
+    classes: Annotated[list[str], Field(description="Only readings with these labels.")]
+    devices: Annotated[list[str], Field(description="Only readings of these devices.")]
+    split: Annotated[str, Field(description="How rows are split to test models: auto, device, time or random.")]
+    positive: Annotated[str, Field(description="Of two classes, the one to find.")]
+    cost_missed: Annotated[float, Field(description="Cost of a missed reading of the positive class.")]
+    cost_false_alarm: Annotated[float, Field(description="Cost of a false alarm.")]
+    recall: Annotated[float, Field(description="The recall that the threshold keeps, instead of costs.")]
+
+
+@with_config(ConfigDict(extra="allow"))
+class RunBody(TypedDict):
+    """A training run. A list omits its result; further keys come from its document in the registry."""
+
+    id: Annotated[str, Field(description="The run's id; it begins with the time of the request.")]
+    state: Annotated[State, Field(description="queued and running are not final; the others are.")]
+    request: Annotated[RunRequestBody, Field(description="The request.")]
+    by: Annotated[str, Field(description="Who requested it: a key, or a person at the command line.")]
+    created_at: Annotated[str, Field(description="Time of the request, ISO 8601, UTC.")]
+    started_at: Annotated[
+        str | None, Field(description="Time when it started, ISO 8601, UTC; null while it is queued.")
+    ]
+    ended_at: Annotated[str | None, Field(description="Time when it ended, ISO 8601, UTC; null until then.")]
+    progress: Annotated[str | None, Field(description="The current step; null if not reported.")]
+    error: Annotated[str | None, Field(description="Why it failed or was cancelled; null otherwise.")]
+    run: NotRequired[Annotated[str, Field(description="The run's id again, part of the result.")]]
+    rows: NotRequired[Annotated[int, Field(description="Number of labeled readings used for training.")]]
+    metric: NotRequired[Annotated[str, Field(description="The metric that ranked the candidates.")]]
+    leaderboard: NotRequired[
+        Annotated[list[CandidateBody], Field(description="All classifiers that were compared, best first.")]
+    ]
+    models: NotRequired[Annotated[list[TrainedBody], Field(description="The candidates that were packed, best first.")]]
+    seconds: NotRequired[Annotated[dict[str, float], Field(description="Duration of each step, in seconds.")]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A training run. Times are ISO 8601, UTC.
+
+    `result` is the part of the run's document that is known; any key may be absent. The queue has the leaderboard and
+    the models of a run that is done. The registry has the whole document.
+    """
+
+    id: str
+    state: State
+    request: training_queue.RunRequest
+    by: str
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    progress: str | None
+    error: str | None
+    result: RunDocument
+
+    @classmethod
+    def of(cls, run: training_queue.Run, document: RunDocument | None = None) -> RunView:
+        """The run of the queue, with the registry's `document` if it is given, else with the queue's part of it."""
+        result = document if document is not None else cast(RunDocument, run.result or {})
+        return cls(
+            run.id,
+            run.state,
+            run.request,
+            run.by,
+            run.created_at,
+            run.started_at,
+            run.ended_at,
+            run.progress,
+            run.error,
+            result,
+        )
+
+    @property
+    def is_active(self) -> bool:
+        """True while the run is queued or running."""
+        return self.state in ACTIVE
+
+    def body(self, whole: bool = True) -> RunBody:
+        """The run as JSON, merged with its result; without the result for a list."""
+        own = {name: getattr(self, name) for name in self.__slots__ if name != "result"}
+        return cast(RunBody, {**own, **(self.result if whole else {}), **own})
+
+
+class RunReader:
+    """Reads runs from the queue and the registry."""
+
+    def __init__(self, registry: Registry, queue: TrainingQueue) -> None:
+        self._registry = registry
+        self._queue = queue
+
+    def page(self, limit: int, before: str | None = None) -> tuple[list[RunView], str | None]:
+        """Runs whose id is below `before`, newest first, and the `before` of the next page, or None.
+
+        Raises redis.RedisError, Unavailable.
+        """
+        asked = {run.id: run for run in self._queue.list()}
+        ids = sorted({*asked, *self._registry.runs()}, reverse=True)  # an id begins with its time
+        left = [run for run in ids if before is None or run < before]
+        page = [RunView.of(asked[run]) if run in asked else self._registered(run) for run in left[:limit]]
+        return page, left[limit - 1] if len(left) > limit else None
+
+    def current(self) -> RunView | None:
+        """The run that is queued or running. Raises redis.RedisError."""
+        found = self._queue.current()
+        return None if found is None else RunView.of(found)
+
+    def whole(self, run: str) -> RunView:
+        """One run with its whole document, if the registry has it. Raises NotFound."""
+        view = self.run(run)
+        if view.is_active:
+            return view
+        try:
+            return replace(view, result=self._registry.run(run))
+        except NotFound:
+            return view
+
+    def run(self, run: str) -> RunView:
+        """One run, from the queue or, once its record there expired, from the registry. Raises NotFound."""
+        try:
+            return RunView.of(self._queue.get(run))
+        except NotFound:
+            return self._registered(run)
+
+    def _registered(self, run: str) -> RunView:
+        document = self._registry.run(run)
+        request = training_queue.RunRequest()
+        if metric := document.get("metric"):
+            request["metric"] = metric
+        if notes := document.get("notes"):
+            request["notes"] = notes
+        began, ended, error = document["started_at"], document.get("ended_at"), document.get("error")
+        state, by = document["state"], document["by"]
+        known = training_queue.Run(run, state, request, by, began, began, ended, error=error)
+        return RunView.of(known, document)

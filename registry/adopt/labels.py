@@ -1,0 +1,85 @@
+"""The classes of a model as people named them: its own, or those of an encoder or a list that was saved with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from registry.adopt.parts import Part, Parts, described, names_by_class, texts
+from registry.errors import TypeRefused
+from registry.model.classifier import text_of
+from zelador.errors import InvalidInput
+
+
+def class_names(
+    own: Sequence[str], parts: Parts, given: Sequence[str], width: int | None, optional: bool = False
+) -> tuple[tuple[str, ...], list[str]]:
+    """The names of the classes, in the model's order, and notes for people. Removes the used lists from `parts`.
+
+    `own` are the model's classes as text, `given` the names that a person gave. `optional`: names for other classes
+    belong to another model. Raises TypeRefused, InvalidInput.
+    """
+    notes: list[str] = []
+    if given:
+        if len(given) != len(own):
+            raise InvalidInput(f"--classes has {len(given)} names, the model has {len(own)} classes ({', '.join(own)})")
+        return tuple(given), [f"classes {', '.join(own)} are named {', '.join(given)} (--classes)"]
+    candidates: list[tuple[Part, dict[str, str]]] = []
+    for part in parts.encoders:
+        names = tuple(text_of(each) for each in np.asarray(part.what.classes_).tolist()) if _fitted(part) else ()
+        if names != tuple(own):
+            candidates.append((part, {str(code): name for code, name in enumerate(names)}))
+    coded = all(label.lstrip("-").isdigit() for label in own)
+    candidates += [(part, names_by_class(part.what)) for part in parts.mappings if coded]
+    for part in list(parts.names):
+        listed = tuple(texts(part.what) or ())
+        if _is_of_classes(part, listed, own, width):
+            parts.names.remove(part)
+            if sorted(listed) != sorted(own):
+                candidates.append((part, {str(code): name for code, name in enumerate(listed)}))
+    found: list[tuple[Part, tuple[str, ...]]] = []
+    for part, by_code in candidates:
+        if optional and set(by_code) != set(own):
+            notes.append(f"not used, because it is of other classes: {described(part)}")
+        else:
+            found.append((part, _decoded(own, by_code, part)))
+    if not found:
+        return tuple(own), notes
+    if len({names for _, names in found}) > 1:
+        raise TypeRefused(f"its classes have different names in {' and '.join(described(part) for part, _ in found)}")
+    part, names = found[0]
+    return names, [*notes, f"classes {', '.join(own)} are named {', '.join(names)}, as in {described(part)}"]
+
+
+def _fitted(part: Part) -> bool:
+    if not hasattr(part.what, "classes_"):
+        raise TypeRefused(f"the model comes with {described(part)}, which was never fitted")
+    return True
+
+
+def _decoded(own: Sequence[str], names: dict[str, str], part: Part) -> tuple[str, ...]:
+    """The names of the classes by their codes. The codes must be those of the model, all of them."""
+    if set(names) != set(own):
+        raise TypeRefused(
+            f"the model comes with {described(part)} for {len(names)} classes ({', '.join(names.values())}), and its "
+            f"own classes are {', '.join(own)}: it is not certain that they belong together"
+        )
+    return tuple(names[code] for code in own)
+
+
+def _is_of_classes(part: Part, listed: Sequence[str], own: Sequence[str], width: int | None) -> bool:
+    """Whether a list of names is of the classes and not of the columns."""
+    where = part.where.lower()
+    if sorted(listed) == sorted(own):
+        return True
+    if any(word in where for word in ("class", "label", "target")):
+        return True
+    if any(word in where for word in ("feature", "column", "cols", "input", "names_in")):
+        return False
+    if len(listed) == len(own) == width:
+        raise TypeRefused(
+            f"{described(part)} may name its {len(own)} classes or its {width} columns; say which: "
+            "--features or --classes"
+        )
+    return len(listed) == len(own) and len(listed) != width

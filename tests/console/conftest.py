@@ -1,0 +1,142 @@
+"""A console over a real registry, Redis and broker, with live readings, for a whole file of tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from admin.service import run
+from operations.key_file import ROLES, new_key
+from tests.attacks.api import settings_for, wait_for
+from tests.console.plant import Plant, running
+from tests.small_models import select_one, upload
+from zelador.settings import InferenceSettings, IngestSettings, MqttSettings, Settings, TopicSettings
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running console, and a key of each role."""
+
+    settings: Settings
+    keys: dict[str, str]
+    plant: Plant
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.settings.api.port}"
+
+    @contextlib.contextmanager
+    def client(self, role: str | None = "admin", **headers: str) -> Iterator[httpx.Client]:
+        """A browser without JavaScript, signed in by the form."""
+        with httpx.Client(base_url=self.url, timeout=30.0, headers=headers) as client:
+            if role:
+                answer = client.post("/console/signin", data={"key": self.keys[role]})
+                assert answer.status_code == 303, answer.text
+            yield client
+
+    def answers(self) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/healthz", timeout=5.0).status_code == 200
+        return False
+
+
+@contextlib.contextmanager
+def serving(folder: Path, redis_url: str, mqtt_url: str, **api: object) -> Iterator[Site]:
+    given = settings_for(folder, redis_url, **api)
+    mark = given.redis.prefix
+    settings = given.model_copy(
+        update={
+            "plant": "Sorocaba",
+            "time_zone": "America/Sao_Paulo",
+            "mqtt": MqttSettings(url=mqtt_url),
+            "topics": TopicSettings(
+                reading=f"{mark}/{{device_id}}/reading",
+                prediction=f"{mark}/{{device_id}}/prediction",
+                status=f"{mark}/status/{{service}}/{{instance}}",
+            ),
+            "ingest": IngestSettings(client_id=f"ingest-{mark}"),
+            "inference": InferenceSettings(instance=f"inference-{mark}", select_poll_s=0.1),
+        }
+    )
+    registry = select_one(settings.registry.url)
+    registry.save("other", upload(), by="test")
+    keys = {role: new_key(settings.api.keys_file, role, f"the {role}")[1] for role in ROLES}
+    stop = threading.Event()
+    thread = threading.Thread(target=run, args=(settings, stop))
+    thread.start()
+    try:
+        with running(settings) as plant:
+            site = Site(settings, keys, plant)
+            wait_for(site.answers, "the admin server")
+            plant.calm()
+            yield site
+    finally:
+        stop.set()
+        thread.join(15)
+        assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, redis_url: str, mqtt_url: str) -> Iterator[Site]:
+    with serving(tmp_path_factory.mktemp("console"), redis_url, mqtt_url) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium. Skips where it is not installed; fails instead where it has to be (CI)."""
+    path = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
+    if path is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("chromium is not installed (make servers)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Window:
+    """A page of a browser that is signed in, and what its console said."""
+
+    page: Page
+    said: list[str]
+
+    def open(self, path: str) -> Page:
+        answer = self.page.goto(path)
+        assert answer is not None
+        assert answer.status == 200, f"{path}: {answer.status}"
+        return self.page
+
+
+@contextlib.contextmanager
+def window(browser: Browser, site: Site, role: str | None = "admin", **options: object) -> Iterator[Window]:
+    given = {"viewport": {"width": 1440, "height": 900}, "locale": "en-US", "base_url": site.url, **options}
+    context: BrowserContext = browser.new_context(**given)  # type: ignore[arg-type]
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    found = Window(page, [])
+    page.on(
+        "console", lambda message: found.said.append(message.text) if message.type in ("error", "warning") else None
+    )
+    page.on("pageerror", lambda error: found.said.append(str(error)))
+    try:
+        if role:
+            page.goto("/console/signin")
+            page.fill("#key", site.keys[role])
+            page.press("#key", "Enter")
+            page.wait_for_url("**/console/overview")
+        yield found
+    finally:
+        context.close()

@@ -1,0 +1,287 @@
+"""States of devices reach subscribers, Home Assistant and the webhook, through restarts and brokers that forget."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from command.up.ports import choose
+from inference.announce import Keeper
+from inference.home_assistant import object_id
+from inference.webhook import signature
+from tests.device_alarm import put_in_alarm
+from tests.servers import found_or_skip, run_process
+from zelador.alarms.store import DeviceStates
+from zelador.buffer import connect_redis
+from zelador.buffer.keys import Keys
+from zelador.link import Link, LinkOptions, Outgoing
+from zelador.settings import AlarmSettings, HomeAssistantSettings, Settings
+
+
+class Subscriber:
+    """Keeps the newest payload of each topic, as a client does that hears retained messages."""
+
+    def __init__(self, settings: Settings, *filters: str) -> None:
+        self.link = Link(settings.mqtt, LinkOptions(f"subscriber-{id(self)}", filters), Event())
+        self.link.open(5.0)
+        self.newest: dict[str, bytes] = {}
+        self.all: list[tuple[str, bytes]] = []
+
+    def hear(self) -> dict[str, bytes]:
+        batch = self.link.receive(500, 0.02)
+        self.link.ack(batch)
+        for message in batch:
+            self.newest[message.topic] = message.payload
+            self.all.append((message.topic, message.payload))
+        return self.newest
+
+    def state(self, topic: str) -> dict[str, Any]:
+        return json.loads(self.hear().get(topic) or b"{}")  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def keeping(settings: Settings, name: str = "one") -> Iterator[None]:
+    inference = settings.inference.model_copy(update={"instance": f"{settings.redis.prefix}-{name}"})
+    stop = Event()
+    keeper = Keeper(settings.model_copy(update={"inference": inference}), stop)
+    keeper.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        keeper.join()
+
+
+@pytest.fixture
+def plant(settings: Settings, mark: str) -> Settings:
+    """Settings whose state topics are of this test alone."""
+    topics = settings.topics.model_copy(update={"state": f"{mark}/{{device_id}}/state"})
+    return settings.model_copy(update={"topics": topics, "homeassistant": HomeAssistantSettings(prefix=f"{mark}-ha")})
+
+
+def states(settings: Settings) -> DeviceStates:
+    return DeviceStates(connect_redis(settings.redis), settings.redis.prefix)
+
+
+def test_a_state_is_retained_and_is_what_the_api_says(
+    plant: Settings, mark: str, eventually: Callable[..., None]
+) -> None:
+    put_in_alarm(plant, "press")
+    with keeping(plant):
+        first = Subscriber(plant, f"{mark}/+/state")
+        eventually(lambda: first.state(f"{mark}/press/state").get("state") == "alarm", "the alarm")
+        states(plant).act("press", "acknowledge", "ana")
+        eventually(lambda: first.state(f"{mark}/press/state").get("acknowledged_by") == "ana", "the acknowledgement")
+    later = Subscriber(plant, f"{mark}/+/state")
+    eventually(lambda: later.state(f"{mark}/press/state").get("state") == "acknowledged", "the retained state")
+    assert connect_redis(plant.redis).hlen(Keys(plant.redis.prefix).announce) == 0
+
+
+def test_what_changed_while_nobody_published_is_published_at_the_next_start(
+    plant: Settings, mark: str, eventually: Callable[..., None]
+) -> None:
+    put_in_alarm(plant, "press")
+    with keeping(plant):
+        heard = Subscriber(plant, f"{mark}/+/state")
+        eventually(lambda: heard.state(f"{mark}/press/state").get("state") == "alarm", "the alarm")
+    states(plant).act("press", "retire", "ana")
+    with keeping(plant, "two"):
+        eventually(lambda: heard.state(f"{mark}/press/state").get("state") == "retired", "the change")
+
+
+def test_one_of_two_workers_publishes_and_the_other_takes_over(
+    plant: Settings, mark: str, eventually: Callable[..., None]
+) -> None:
+    heard = Subscriber(plant, f"{mark}/+/state")
+    client, keys = connect_redis(plant.redis), Keys(plant.redis.prefix)
+    with contextlib.ExitStack() as first, keeping(plant, "two"):
+        first.enter_context(keeping(plant, "one"))
+        put_in_alarm(plant, "press")
+        eventually(lambda: heard.state(f"{mark}/press/state").get("state") == "alarm", "the alarm")
+        holder = client.get(keys.alarm_keeper)
+        first.close()
+        eventually(lambda: client.get(keys.alarm_keeper) == f"{mark}-two".encode(), f"a new keeper after {holder!r}")
+        states(plant).act("press", "acknowledge", "ana")
+        eventually(lambda: heard.state(f"{mark}/press/state").get("state") == "acknowledged", "its work")
+
+
+def test_a_forgotten_device_leaves_no_retained_message(
+    plant: Settings, mark: str, eventually: Callable[..., None]
+) -> None:
+    put_in_alarm(plant, "press")
+    client, keys = connect_redis(plant.redis), Keys(plant.redis.prefix)
+    with keeping(plant):
+        heard = Subscriber(plant, f"{mark}/+/state")
+        eventually(lambda: heard.state(f"{mark}/press/state").get("state") == "alarm", "the alarm")
+        client.zrem(keys.devices, "press")
+        client.zadd(keys.due, {"press": 1})
+        eventually(lambda: heard.hear().get(f"{mark}/press/state") == b"", "the end of the retained message")
+
+
+@pytest.fixture
+def forgetful(
+    tmp_path: Path, plant: Settings
+) -> Callable[[], contextlib.AbstractContextManager[subprocess.Popen[bytes]]]:
+    """A broker that forgets its retained messages at each restart."""
+    found_or_skip("mosquitto")
+    port = choose(["mqtt"], {}, {})["mqtt"]
+    conf = tmp_path / "mosquitto.conf"
+    conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n", encoding="utf-8")
+
+    @contextlib.contextmanager
+    def run() -> Iterator[subprocess.Popen[bytes]]:
+        with run_process(("mosquitto", "-c", str(conf)), port) as process:
+            yield process
+
+    run.url = f"mqtt://127.0.0.1:{port}"  # type: ignore[attr-defined]
+    return run
+
+
+def test_home_assistant_has_everything_again_after_the_broker_forgot_and_after_its_own_start(
+    plant: Settings, mark: str, forgetful: Any, eventually: Callable[..., None]
+) -> None:
+    mqtt = plant.mqtt.model_copy(update={"url": forgetful.url})
+    home = plant.homeassistant.model_copy(update={"discovery": True})
+    plant = plant.model_copy(update={"mqtt": mqtt, "homeassistant": home})
+    put_in_alarm(plant, "press")
+    config, state = f"{mark}-ha/device/zelador_press/config", f"{mark}/press/state"
+
+    def everything(after: Subscriber) -> bool:
+        newest = after.hear()
+        service = after.state(f"{mark}/status/states/zelador-states")
+        return {config, state} <= set(newest) and service == {"state": "online"}
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(forgetful())
+        stack.enter_context(keeping(plant))
+        heard = Subscriber(plant, "#")
+        eventually(lambda: everything(heard), "discovery and state")
+        topics = [topic for topic, _ in heard.all]
+        assert topics.index(config) < topics.index(state), "what describes a state comes before it"
+        for _ in range(3):
+            again = Subscriber(plant, f"{mark}-ha/device/#", f"{mark}/#")
+            again.hear()
+            again.newest.clear()
+            count = len(heard.all)
+            heard.link.confirmed(heard.link.publish([Outgoing(f"{mark}-ha/status", b"online")]), 5.0)
+            eventually(lambda n=count: heard.hear() and {config, state} <= {t for t, _ in heard.all[n:]}, "all again")
+        states(plant).act("press", "retire", "ana")
+        eventually(lambda: heard.hear()[config] == b"", "its removal")
+        states(plant).act("press", "restore", "ana")
+        eventually(lambda: heard.hear()[config] != b"", "its return")
+    with forgetful(), keeping(plant):
+        later = Subscriber(plant, "#")
+        eventually(lambda: everything(later), "discovery and state from a broker that forgot")
+
+
+ENTITY = {
+    "type": "object",
+    "required": ["p", "unique_id", "default_entity_id", "name", "state_topic", "value_template", "availability"],
+    "properties": {
+        "p": {"enum": ["sensor", "binary_sensor"]},
+        "default_entity_id": {"pattern": "^(sensor|binary_sensor)\\.[a-z0-9_]+$"},
+        "device_class": {"enum": ["problem", "enum", "temperature", "illuminance"]},
+        "state_class": {"enum": ["measurement"]},
+        "expire_after": {"type": "integer", "minimum": 1},
+        "availability_mode": {"enum": ["all", "any", "latest"]},
+        "availability": {"type": "array", "minItems": 1, "items": {"required": ["topic"]}},
+        "object_id": False,  # removed in 2026.4
+    },
+}
+DISCOVERY = {
+    "type": "object",
+    "required": ["dev", "o", "cmps"],
+    "properties": {
+        "dev": {"required": ["ids", "name"], "properties": {"ids": {"type": "array", "minItems": 1}}},
+        "o": {"required": ["name", "sw"]},
+        "cmps": {"type": "object", "minProperties": 1, "additionalProperties": ENTITY},
+        "qos": {"enum": [0, 1, 2]},
+    },
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize("device", ["press-07", "Prensa nº 7", "a" * 120, "x.y"])
+def test_a_discovery_message_is_as_home_assistant_documents_it(settings: Settings, device: str) -> None:
+    from inference.home_assistant import config_topic, discovery
+
+    found = json.loads(discovery(settings, device, "zelador/status/states/zelador-states"))
+    assert [error.message for error in Draft202012Validator(DISCOVERY).iter_errors(found)] == []
+    assert found["cmps"]["temperature"]["unit_of_measurement"] == "°C"
+    assert found["cmps"]["problem"]["device_class"] == "problem"
+    _, _, node, last = config_topic(settings, device).rsplit("/", 3)
+    assert last == "config" and node.replace("_", "").replace("-", "").isascii()
+
+
+def test_unlike_devices_have_unlike_ids_in_home_assistant() -> None:
+    names = ["a b", "a_b", "a.b", "A_b", "x" * 60, "x" * 61]
+    assert len({object_id(name).lower() for name in names[:3]} | {object_id(name) for name in names[3:]}) == 6
+
+
+class Hook:
+    """A server that takes what the webhook sends, after `failures` answers of 503."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.taken: list[tuple[dict[str, str], bytes]] = []
+        self.asked = 0
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                hook.asked += 1
+                if hook.asked > failures:
+                    hook.taken.append((dict(self.headers), body))
+                self.send_response(200 if hook.asked > failures else 503)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_the_webhook_is_signed_and_sent_again_until_it_is_taken(
+    plant: Settings, eventually: Callable[..., None]
+) -> None:
+    hook = Hook(failures=2)
+    alarm = AlarmSettings(webhook_url=hook.url, webhook_secret="secret")
+    plant = plant.model_copy(update={"alarm": alarm})
+    client, keys = connect_redis(plant.redis), Keys(plant.redis.prefix)
+    try:
+        with keeping(plant):
+            eventually(lambda: client.get(keys.webhook_at) == b"0-0", "the start of the webhook")
+            put_in_alarm(plant, "press")
+            states(plant).act("press", "acknowledge", "ana")
+            eventually(lambda: len(hook.taken) == 1, "the alarm")
+        ((headers, body),) = hook.taken
+        found = json.loads(body)
+        assert (found["device_id"], found["state"], found["label"]) == ("press", "alarm", "yes")
+        at, _, digest = headers["X-Zelador-Signature"].removeprefix("t=").partition(",v1=")
+        assert digest == hmac.new(b"secret", f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+        assert headers["X-Zelador-Signature"] == signature("secret", int(at), body)
+        assert hook.asked == 3
+        with keeping(plant, "two"):
+            put_in_alarm(plant, "lathe")
+            eventually(lambda: len(hook.taken) == 2, "the next one, from another worker")
+        assert [json.loads(body)["device_id"] for _, body in hook.taken] == ["press", "lathe"]
+    finally:
+        hook.close()

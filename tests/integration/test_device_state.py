@@ -1,0 +1,284 @@
+"""The state of a device in Redis: the rule, silence, what people do, and the outbox."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from zelador.alarms import Rule, Track, step
+from zelador.alarms.state import Record, decode_record
+from zelador.buffer import Outcome, Reader, Sighting, Sightings, Writer, connect_redis
+from zelador.buffer.connection import RedisConnection
+from zelador.buffer.keys import Keys
+from zelador.buffer.library import Library
+from zelador.clock import now_ms
+from zelador.messages import Arrival, Reading
+from zelador.settings import Settings
+
+START = 1_795_514_400_000
+
+
+class Plant:
+    """Settles batches with given levels, as workers do."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.writer = Writer(RedisConnection(settings.redis, Event()), settings, "test")
+        self.workers = [
+            Reader(RedisConnection(settings.redis, Event()), settings, f"worker-{number}") for number in (1, 2)
+        ]
+        self.client = connect_redis(settings.redis)
+        self.keys = Keys(settings.redis.prefix)
+        self.library = Library(self.client)
+        self._number = 0
+
+    def send(self, *devices: str) -> None:
+        """A reading of each device is accepted."""
+        now = now_ms()
+        arrivals = []
+        for device in devices:
+            self._number += 1
+            arrivals.append(Arrival(device, (Reading(f"r{self._number}", (1.0, 2.0, 3.0), now),), now))
+        self.writer.append(arrivals, [])
+
+    def settle(self, rule: Rule, *seen: Sighting, worker: int = 0) -> None:
+        self.send(*[one.device for one in seen])
+        reader = self.workers[worker]
+        entries = reader.read(1_000, 0.1) or reader.read(1_000, 0.1)  # the first makes the group
+        reader.settle([Outcome(each.stream_id, each.count) for each in entries], [], Sightings.of((rule,), seen))
+
+    def see(self, device: str, levels: str, at: int = START, rule: Rule | None = None, worker: int = 0) -> Record:
+        """Readings one second apart, from `at`, in one batch."""
+        times = " ".join(str(at + 1000 * place) for place in range(len(levels)))
+        self.settle(rule or Rule(), Sighting(device, levels, times, 1, "yes", "0.9", "r", "model-a"), worker=worker)
+        return self.record(device)
+
+    def record(self, device: str) -> Record:
+        text: Any = self.client.hget(self.keys.states, device)
+        return decode_record(text)
+
+    def sweep(self, silent_ms: int | str = "") -> list[Any]:
+        keys = self.keys
+        names = [keys.states, keys.announce, keys.device_events, keys.due, keys.devices, keys.quarantine]
+        return list(self.library.call("sweep", names, [1_000, silent_ms, keys.device("")]))
+
+    def look_now(self) -> None:
+        """The time has come to look at each device."""
+        for device in self.client.zrange(self.keys.due, 0, -1):
+            self.client.zadd(self.keys.due, {device: 1})
+
+    def heard_before(self, seconds: float, *devices: str) -> None:
+        now = time.time() * 1000
+        self.client.zadd(self.keys.devices, dict.fromkeys(devices, now - seconds * 1000))
+
+    def act(self, device: str, what: str, until: int | str = "", why: str = "") -> list[str]:
+        keys = self.keys
+        names = [keys.states, keys.announce, keys.device_events, keys.due, keys.devices]
+        return [part.decode() for part in self.library.call("device_act", names, [device, what, "ana", until, why])]
+
+    def events(self) -> list[tuple[str, str, str]]:
+        found: Any = self.client.xrange(self.keys.device_events)
+        return [tuple(fields[name].decode() for name in (b"device", b"from", b"to")) for _, fields in found]
+
+    def waiting(self) -> dict[str, str]:
+        found: Any = self.client.hgetall(self.keys.announce)
+        return {device.decode(): version.decode() for device, version in found.items()}
+
+    def in_state(self, state: str) -> list[str]:
+        found: Any = self.client.zrange(self.keys.in_state(state), 0, -1)
+        return [device.decode() for device in found]
+
+
+@pytest.fixture
+def plant(settings: Settings) -> Plant:
+    return Plant(settings)
+
+
+rules = st.builds(
+    Rule,
+    on_count=st.integers(1, 3),
+    window=st.integers(3, 6),
+    off_count=st.integers(1, 3),
+    off_s=st.sampled_from([0.0, 2.0, 5.0]),
+)
+readings = st.tuples(st.integers(0, 30), st.sampled_from("hhmllx"))
+batches = st.lists(st.lists(readings, min_size=1, max_size=8), max_size=12)
+
+
+@given(rule=rules, batches=batches)
+@examples(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_redis_follows_the_rule(plant: Plant, rule: Rule, batches: list[list[tuple[int, str]]]) -> None:
+    """For any readings, in any order and any division into batches and workers."""
+    plant.client.delete(plant.keys.states)
+    track, now = Track(), now_ms()
+    for number, batch in enumerate(batches):
+        batch = sorted(batch, key=lambda one: one[0])
+        for seconds, level in batch:
+            track = step(track, START + seconds * 1000, level, rule, now)
+        levels, times = "".join(level for _, level in batch), " ".join(str(START + s * 1000) for s, _ in batch)
+        plant.settle(rule, Sighting("press", levels, times, 1, "yes", "0.9", "r", "a"), worker=number % 2)
+        stored = plant.record("press")
+        assert int(stored.measured_at) == track.measured_at
+        state = "unknown" if stored.silent else track.condition
+        assert stored.state == state
+
+
+def test_one_odd_reading_is_no_alarm_and_an_alarm_does_not_flap(plant: Plant) -> None:
+    assert plant.see("press", "llllhl").state == "suspect"
+    assert plant.see("press", "llll", START + 10_000).state == "ok"
+    for second in range(0, 3_600, 10):  # an hour in which every other reading says yes
+        plant.see("press", "hlhlhlhlhl", START + 20_000 + second * 1000)
+    alarms = [event for event in plant.events() if event[2] == "alarm"]
+    assert len(alarms) == 1
+    record = plant.record("press")
+    assert (record.state, record.label, record.probability, record.model) == ("alarm", "yes", 0.9, "model-a")
+    after = START + 20_000 + 3_600_000
+    assert plant.see("press", "l" * 30, after).state == "alarm", "it must be well for a minute"
+    assert plant.see("press", "l" * 40, after + 30_000).state == "ok"
+    assert plant.see("press", "h", START).state == "ok", "a late reading changes nothing"
+
+
+def test_a_device_without_trouble_is_a_short_text(plant: Plant) -> None:
+    plant.see("press", "lll")
+    text: Any = plant.client.hget(plant.keys.states, "press")
+    assert len(text) < 32 and not text.startswith(b"{")
+    assert plant.waiting() == {"press": "1"} and plant.in_state("ok") == ["press"]
+    plant.see("press", "lll", START + 10_000)
+    assert plant.waiting() == {"press": "1"}, "nothing has changed"
+
+
+def test_a_settlement_of_nothing_that_waited_changes_no_state(plant: Plant) -> None:
+    """Another worker took the entry over, and has settled it."""
+    plant.see("press", "l")
+    seen = Sightings.of((Rule(),), (Sighting("press", "hhh", f"{START + 5000} {START + 6000} {START + 7000}", 1),))
+    plant.workers[0].settle([Outcome("1-1", 3)], [], seen)
+    assert plant.record("press").state == "ok"
+
+
+def test_silence_is_unknown_and_ends_with_the_next_reading(plant: Plant) -> None:
+    for device in ("press", "lathe", "mill"):
+        plant.see(device, "ll")
+    plant.heard_before(59, "press")
+    plant.look_now()
+    assert plant.sweep()[1] == 0 and plant.record("press").state == "ok"
+    plant.heard_before(61, "press")
+    plant.look_now()
+    assert plant.sweep()[1:] == [1, b""]
+    record = plant.record("press")
+    assert (record.state, record.reason) == ("unknown", "silent")
+    assert plant.see("press", "l", START + 9_000).state == "ok"
+    assert plant.events() == [("press", "ok", "unknown"), ("press", "unknown", "ok")]
+
+
+def test_an_alarm_that_falls_silent_stays_an_alarm(plant: Plant) -> None:
+    for device in ("press", "lathe", "mill"):
+        plant.see(device, "hhh" if device == "press" else "l")
+    plant.heard_before(100, "press")
+    plant.look_now()
+    plant.sweep()
+    record = plant.record("press")
+    assert record.state == "alarm" and record.silent is not None
+
+
+def test_a_device_with_long_gaps_is_silent_later(plant: Plant) -> None:
+    for device in ("logger", "lathe", "mill"):
+        plant.see(device, "l")
+    for _ in range(3):
+        plant.heard_before(600, "logger")
+        plant.writer._noted.clear()
+        plant.see("logger", "l", START + 9_000)
+    plant.heard_before(2_000, "logger")
+    plant.look_now()
+    assert plant.sweep()[1] == 0
+    plant.heard_before(6_000, "logger")
+    plant.look_now()
+    assert plant.sweep()[1] == 1
+    plant.heard_before(700, "lathe")
+    plant.look_now()
+    assert plant.sweep("800000")[1] == 0, "a setting overrides what was learned"
+
+
+def test_a_fleet_that_is_silent_is_one_event(plant: Plant) -> None:
+    devices = [f"d{number}" for number in range(20)]
+    for device in devices:
+        plant.see(device, "l")
+    plant.heard_before(70, *devices)
+    plant.look_now()
+    assert plant.sweep()[1] == 20
+    assert {plant.record(device).state for device in devices} == {"unknown"}
+    assert plant.events() == [("", "ok", "unknown")]
+    for device in devices[:15]:  # the broker is back, and five devices are not
+        plant.writer._noted.clear()
+        plant.see(device, "l", START + 9_000)
+    assert plant.sweep()[1] == 0
+    assert plant.events() == [("", "ok", "unknown"), ("", "unknown", "ok")]
+    plant.look_now()
+    assert plant.sweep()[1] == 5
+    assert len(plant.events()) == 7 and plant.in_state("unknown") == sorted(devices[15:])
+
+
+def test_readings_that_are_set_aside_or_quarantined_make_a_device_unknown(plant: Plant) -> None:
+    for device in ("press", "lathe", "mill"):
+        plant.see(device, "l")
+    record = plant.see("press", "xxxxx", START + 5_000)
+    assert (record.state, record.reason) == ("unknown", "set aside")
+    assert plant.see("press", "l", START + 20_000).state == "ok"
+
+
+def test_what_people_do(plant: Plant) -> None:
+    assert plant.act("press", "acknowledge") == ["absent"]
+    plant.see("press", "lll")
+    assert plant.act("press", "acknowledge") == ["not in alarm"]
+    plant.see("press", "hhh", START + 5_000)
+    assert plant.act("press", "acknowledge") == ["", "alarm", "acknowledged"]
+    assert plant.record("press").by == "ana"
+    now = now_ms()
+    assert plant.act("press", "shelve", now + 3_600_000, "bearing on order")[2] == "shelved"
+    assert plant.act("press", "unshelve")[1:] == ["shelved", "acknowledged"]
+    assert plant.act("press", "shelve", now - 1)[2] == "acknowledged"
+    assert plant.act("press", "retire")[2] == "retired"
+    assert plant.act("press", "shelve", now + 1) == ["retired"]
+    assert plant.see("press", "hhh", START + 20_000).state == "retired"
+    assert plant.act("press", "restore")[2] == "acknowledged"
+    assert plant.in_state("retired") == [] and plant.in_state("acknowledged") == ["press"]
+
+
+def test_shelving_ends_by_itself(plant: Plant, eventually: Callable[..., None]) -> None:
+    plant.see("press", "hhh")
+    plant.act("press", "shelve", now_ms() + 50)
+    eventually(lambda: plant.sweep()[0] and plant.record("press").state == "alarm", "the end of shelving")
+    assert plant.events()[-1] == ("press", "shelved", "alarm")
+
+
+def test_a_clock_that_was_set_back_is_taken_after_a_minute(plant: Plant) -> None:
+    plant.see("press", "hhh", START + 3_600_000)
+    assert plant.see("press", "llll", START).measured_at == START + 3_602_000
+    text: Any = plant.client.hget(plant.keys.states, "press")
+    now = now_ms()
+    plant.client.hset(plant.keys.states, "press", json.dumps({**json.loads(text), "late": now - 61_000}))
+    assert plant.see("press", "llll", START + 10_000).measured_at == START + 13_000
+
+
+def test_a_forgotten_device_leaves_nothing(plant: Plant) -> None:
+    plant.see("press", "hhh")
+    plant.client.zrem(plant.keys.devices, "press")
+    plant.look_now()
+    plant.sweep()
+    assert plant.client.hgetall(plant.keys.states) == {} and plant.in_state("alarm") == []
+    assert plant.waiting() == {"press": "gone"}
+
+
+def test_what_was_published_and_has_changed_since_is_published_again(plant: Plant) -> None:
+    plant.see("press", "l")
+    announced = plant.waiting()
+    plant.see("press", "hhh", START + 5_000)
+    done = plant.library.call("announced", [plant.keys.announce], [part for pair in announced.items() for part in pair])
+    assert done == 0 and plant.waiting() == {"press": "2"}
+    assert plant.library.call("announced", [plant.keys.announce], ["press", "2"]) == 1

@@ -1,0 +1,69 @@
+"""Two ingesters with one client id: each would take the other's connection many times a second."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from threading import Event
+
+import pytest
+
+from command.doctor import buffer_facts
+from command.doctor.processes import rivals
+from ingest import service
+from zelador.link import Link, LinkOptions
+from zelador.settings import Settings
+
+Eventually = Callable[..., None]
+
+
+def test_two_ingesters_with_one_client_id_are_named_and_slow_down(
+    settings: Settings, eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    stop = Event()
+    threads = [threading.Thread(target=service.run, args=(settings, stop)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        eventually(lambda: "another ingester runs with the client id" in caplog.text, "it to be said", 20.0)
+        eventually(lambda: list(rivals("ingest", buffer_facts.beats(settings.redis))), "the doctor to find it", 10.0)
+        (finding,) = rivals("ingest", buffer_facts.beats(settings.redis))
+        assert finding.state == "broken"
+        assert f"two processes run as {settings.ingest.client_id}" in finding.what
+        assert "ZELADOR_INGEST__CLIENT_ID" in (finding.fix or "")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+
+
+def test_one_ingester_that_is_restarted_has_no_rival(settings: Settings, eventually: Eventually) -> None:
+    for _ in range(2):
+        stop = Event()
+        thread = threading.Thread(target=service.run, args=(settings, stop))
+        thread.start()
+        eventually(lambda: any(b.facts.get("connected_at") for b in buffer_facts.beats(settings.redis)), "it", 10.0)
+        assert list(rivals("ingest", buffer_facts.beats(settings.redis))) == []
+        stop.set()
+        thread.join(10)
+
+
+@pytest.mark.parametrize("lane", [True, False])
+def test_takeovers_become_rare(settings: Settings, lane: bool) -> None:
+    """Whatever the broker says of it: Mosquitto 2.0 closes the connection without a reason."""
+    options = LinkOptions(f"same-{settings.redis.prefix}-{lane}", ("nobody/+",), persistent=True)
+    mqtt = settings.mqtt.model_copy(update={"lane": lane})
+    links = [Link(mqtt, options, Event()) for _ in range(2)]
+    for link in links:
+        link.open(5.0)
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        for link in links:
+            link.receive(10, 0.02)
+    assert all(link.brief >= 3 for link in links)
+    assert sum(link.reconnects for link in links) < 16  # it was eight a second
+    for link in links:
+        link.close()

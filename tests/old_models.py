@@ -1,0 +1,369 @@
+"""Old models as people save them: alone, in tuples and dicts, with their scaler or encoder, and what is no classifier.
+
+Each case is what a pickle holds, the names that a person gives, and what must come of it: labels for ROWS in the order
+of FEATURES, or the reason of the refusal.
+"""
+
+from __future__ import annotations
+
+import pickle
+import types
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.pipeline import make_pipeline as make_balanced_pipeline
+from lightgbm import LGBMClassifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.decomposition import PCA
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    HistGradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.feature_selection import SelectKBest
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, LabelEncoder, MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+
+FEATURES = ("lux", "temperature", "vibration")
+ROWS = np.array([[410.0, 48.0, 1.0], [410.0, 90.0, 9.0]])
+EXPECTED = ["normal", "fault"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`labels` or `refused`; `noted` stands in a note, `columns` are the model's own."""
+
+    what: Callable[[], Any]
+    features: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ("normal", "fault")
+    refused: str = ""
+    noted: str = ""
+    columns: tuple[str, ...] = FEATURES
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    table: pd.DataFrame
+    rows: np.ndarray
+    labels: np.ndarray
+    scaler: StandardScaler
+    scaled: np.ndarray
+    encoder: LabelEncoder
+    codes: np.ndarray
+
+
+@cache
+def data() -> Data:
+    draw = np.random.default_rng(1)
+    lux, temperature, vibration = draw.normal(400, 80, 300), draw.normal(60, 10, 300), draw.gamma(2, 1.5, 300)
+    strain = (temperature - 60) / 10 + (vibration - 3) / 2 + draw.normal(0, 0.3, 300)
+    labels = np.where(strain > 0.7, "fault", "normal")
+    table = pd.DataFrame({"lux": lux, "temperature": temperature, "vibration": vibration})
+    scaler, encoder = StandardScaler().fit(table.values), LabelEncoder().fit(labels)
+    rows = table.values
+    return Data(table, rows, labels, scaler, scaler.transform(rows), encoder, encoder.transform(labels))
+
+
+def linear() -> LogisticRegression:
+    return LogisticRegression(max_iter=5_000)
+
+
+def forest(**more: Any) -> RandomForestClassifier:
+    return RandomForestClassifier(10, random_state=0, **more)
+
+
+def of_table(model: Any) -> Any:
+    return model.fit(data().table, data().labels)
+
+
+def of_scaled(model: Any, labels: np.ndarray | None = None) -> Any:
+    return model.fit(data().scaled, data().labels if labels is None else labels)
+
+
+def by_name() -> Any:
+    chosen = ColumnTransformer(
+        [("scale", StandardScaler(), ["vibration", "lux"]), ("as is", "passthrough", ["temperature"])]
+    )
+    return of_table(Pipeline([("columns", chosen), ("model", linear())]))
+
+
+def by_remainder() -> Any:
+    chosen = ColumnTransformer(
+        [("scale", MinMaxScaler(), ["vibration"]), ("out", "drop", ["lux"])], remainder=StandardScaler()
+    )
+    return of_table(make_pipeline(SimpleImputer(), chosen, linear()).set_output(transform="pandas"))
+
+
+def by_selector() -> Any:
+    chosen = ColumnTransformer([("scale", StandardScaler(), make_column_selector(dtype_include="number"))])
+    return of_table(make_pipeline(chosen, forest(n_jobs=-1)))
+
+
+def with_text() -> Any:
+    table = data().table.assign(line=np.where(data().rows[:, 0] > 400, "A", "B"))
+    chosen = ColumnTransformer([("line", OneHotEncoder(), ["line"])], remainder="passthrough")
+    return make_pipeline(chosen, linear()).fit(table, data().labels)
+
+
+def after_components() -> Any:
+    components = PCA(2).fit(data().scaled)
+    model = SVC(probability=True, random_state=0).fit(components.transform(data().scaled), data().labels)
+    return model, components, data().scaler
+
+
+def after_imputer() -> Any:
+    imputer = SimpleImputer().fit(data().rows)
+    return {"imputer": imputer, "scaler": data().scaler, "clf": of_scaled(linear())}
+
+
+def after_limits() -> Any:
+    limits = MinMaxScaler().fit(data().rows)
+    return limits, KNeighborsClassifier().fit(limits.transform(data().rows), data().labels)
+
+
+def two_scalers() -> Any:
+    return of_scaled(linear()), data().scaler, MinMaxScaler().fit(data().rows)
+
+
+def without_numbers() -> Any:
+    model = of_table(linear())
+    model.coef_ = model.coef_ * np.nan
+    return model
+
+
+def bytes_classes() -> Any:
+    return forest().fit(data().table, data().labels.astype("S"))
+
+
+def searched(search: Any) -> Any:
+    return search.fit(data().table, data().labels)
+
+
+def stacked() -> Any:
+    parts = [("scaled", make_pipeline(StandardScaler(), linear())), ("forest", forest())]
+    model = of_table(StackingClassifier(parts, cv=2))
+    model.n_jobs = model.estimators_[1].n_jobs = 2
+    return model
+
+
+def voted() -> Any:
+    return VotingClassifier([("a", linear()), ("b", GaussianNB())]).fit(data().table, data().codes)
+
+
+def in_words() -> Any:
+    words = np.where(data().labels == "fault", "very bad", "so so")
+    return OneVsRestClassifier(linear()).fit(data().table, words)
+
+
+def of_20_columns() -> Any:
+    draw = np.random.default_rng(0)
+    table = pd.DataFrame(draw.normal(size=(300, 20)), columns=[f"s{i:02d}" for i in range(20)])
+    return HistGradientBoostingClassifier(max_iter=5).fit(table, np.where(table["s03"] > 0, "a", "b"))
+
+
+def with_selector() -> Any:
+    return of_table(make_pipeline(SelectKBest(k=2), linear()))
+
+
+def keyed() -> Any:
+    return {"model": of_scaled(linear()), "scaler": data().scaler, "features": list(FEATURES), "accuracy": 0.93}
+
+
+CODED = "classes 0, 1 are named fault, normal"
+JOINED = "joined in this order"
+
+CASES: dict[str, Case] = {
+    # columns by name, and in another order
+    "a column transformer by name": Case(by_name),
+    "a column transformer with remainder, in tables": Case(by_remainder),
+    "a column selector": Case(by_selector),
+    "fitted in another order": Case(
+        lambda: forest().fit(data().table[["vibration", "temperature", "lux"]], data().labels),
+        FEATURES,
+        noted="its own order of columns is kept: vibration, temperature, lux",
+        columns=("vibration", "temperature", "lux"),
+    ),
+    "names that move": Case(
+        lambda: of_table(forest()),
+        ("temperature", "vibration", "light"),
+        refused="temperature would get the values of lux",
+    ),
+    "without names": Case(lambda: forest().fit(data().rows, data().labels), refused="--features"),
+    "LightGBM without names": Case(
+        lambda: LGBMClassifier(n_estimators=3, verbose=-1).fit(data().rows, data().labels), refused="--features"
+    ),
+    "a text column": Case(with_text, refused="it takes texts in a column"),
+    "a function of a table": Case(
+        lambda: of_table(Pipeline([("f", FunctionTransformer(lambda rows: rows[["lux"]])), ("m", linear())])),
+        refused="does not answer a row of numbers",
+    ),
+    "one column": Case(
+        lambda: DecisionTreeClassifier().fit(data().table[["vibration"]], data().labels), columns=("vibration",)
+    ),
+    "twenty columns": Case(of_20_columns, columns=tuple(f"s{i:02d}" for i in range(20))),
+    # several objects
+    "model and scaler": Case(lambda: (of_scaled(linear()), data().scaler), FEATURES, noted=JOINED),
+    "scaler and model": Case(lambda: [data().scaler, of_scaled(linear()), list(FEATURES)], noted=JOINED),
+    "nested": Case(lambda: ((of_scaled(forest()), (data().scaler,)), {"cols": FEATURES}), noted=JOINED),
+    "an array of objects": Case(
+        lambda: np.array([data().scaler, of_scaled(forest())], dtype=object), FEATURES, noted=JOINED
+    ),
+    "a dict": Case(keyed, noted="not used: ['accuracy'] (float)"),
+    "a namespace": Case(lambda: types.SimpleNamespace(**keyed()), noted=JOINED),
+    "scaler, components, model": Case(after_components, FEATURES, noted="[2] (StandardScaler), [1] (PCA), then"),
+    "imputer, scaler, model": Case(after_imputer, FEATURES, noted="['imputer'] (SimpleImputer), ['scaler']"),
+    "neighbors and limits": Case(after_limits, FEATURES, noted=JOINED),
+    "a forest of raw rows and a scaler": Case(
+        lambda: (of_table(forest()), data().scaler), noted="not used, because it does not belong before the model"
+    ),
+    "a linear model of raw rows and a scaler": Case(
+        lambda: (of_table(linear()), data().scaler), noted="not used, because it does not belong before the model"
+    ),
+    "a pipeline and its own scaler": Case(
+        lambda: {"all": of_table(make_pipeline(StandardScaler(), linear())), "scaler": data().scaler},
+        noted="not used, because it does not belong before the model: ['scaler']",
+    ),
+    "two scalers": Case(
+        two_scalers, FEATURES, refused=r"StandardScaler\), .*MinMaxScaler\), and no order of them fits"
+    ),
+    "a scaler of two columns": Case(
+        lambda: (StandardScaler().fit(data().rows[:, :2]), of_table(linear())), refused="StandardScaler.*does not fit"
+    ),
+    "a scaler that was never fitted": Case(lambda: (StandardScaler(), of_table(linear())), refused="never fitted"),
+    "a threshold": Case(lambda: {**keyed(), "threshold": 0.3}, refused=r"\['threshold'\] \(float\), which may change"),
+    "the usual threshold": Case(lambda: {**keyed(), "threshold": 0.5}, noted="['threshold'] (float)"),
+    "a function": Case(lambda: {**keyed(), "prepare": np.mean}, refused=r"\['prepare'\].*which may change"),
+    "two models": Case(
+        lambda: {"a": of_table(linear()), "b": of_table(GaussianNB())}, refused=r"2 models \(\['a'\].*each in a file"
+    ),
+    "training data beside": Case(
+        lambda: {"model": of_table(linear()), "X": data().table, "y": data().labels},
+        noted="not used: ['X'] (DataFrame)",
+    ),
+    # labels
+    "a label encoder": Case(
+        lambda: (AdaBoostClassifier(n_estimators=5, algorithm="SAMME").fit(data().table, data().codes), data().encoder),
+        noted=CODED,
+    ),
+    "a vote and a label encoder": Case(lambda: {"m": voted(), "le": data().encoder}, noted=CODED),
+    "a dict of labels": Case(lambda: {"model": voted(), "names": {0: "fault", 1: "normal"}}, noted=CODED),
+    "a dict of codes": Case(lambda: {"model": voted(), "codes": {"fault": 0, "normal": 1}}, noted=CODED),
+    "a list of classes": Case(lambda: {"model": voted(), "class_names": ["fault", "normal"]}, noted=CODED),
+    "codes alone": Case(voted, labels=("1", "0"), noted="name them with --classes"),
+    "an encoder of three": Case(
+        lambda: (voted(), LabelEncoder().fit(["a", "b", "c"])), refused="for 3 classes .* not certain"
+    ),
+    "codes from one": Case(
+        lambda: (linear().fit(data().table, data().codes + 1), data().encoder),
+        refused="classes are 1, 2: it is not certain",
+    ),
+    "bytes": Case(bytes_classes),
+    "booleans": Case(lambda: forest().fit(data().table, data().labels == "fault"), labels=("false", "true")),
+    "whole floats": Case(lambda: forest().fit(data().table, data().codes * 1.0), labels=("1", "0")),
+    "words with spaces": Case(in_words, labels=("so so", "very bad")),
+    # searches and wrappings
+    "a grid search": Case(
+        lambda: searched(
+            GridSearchCV(make_pipeline(StandardScaler(), linear()), {"logisticregression__C": [1, 9]}, cv=2)
+        )
+    ),
+    "a search inside": Case(
+        lambda: of_table(make_pipeline(StandardScaler(), GridSearchCV(linear(), {"C": [1, 9]}, cv=2)))
+    ),
+    "a search that kept no model": Case(
+        lambda: searched(GridSearchCV(linear(), {"C": [1, 9]}, cv=2, refit=False)), refused="holds no fitted model"
+    ),
+    "calibrated": Case(lambda: of_table(CalibratedClassifierCV(forest(), method="isotonic", cv=2))),
+    "stacked": Case(stacked),
+    "bagged": Case(lambda: of_table(BaggingClassifier(linear(), 3, max_features=2, n_jobs=-1, random_state=0))),
+    "balanced": Case(lambda: of_table(make_balanced_pipeline(StandardScaler(), RandomOverSampler(), linear()))),
+    "columns by a test": Case(with_selector),
+    "LightGBM": Case(lambda: of_table(LGBMClassifier(n_estimators=9, verbose=-1, n_jobs=-1))),
+    # no classifier, or one that does not answer
+    "outliers": Case(
+        lambda: IsolationForest(n_estimators=10).fit(data().table), refused="IsolationForest is an outlier detector"
+    ),
+    "a regressor": Case(lambda: Ridge().fit(data().table, data().codes), refused="Ridge is a regressor"),
+    "a search for a regressor": Case(
+        lambda: RandomizedSearchCV(RandomForestRegressor(3), {"max_depth": [2, 3]}, n_iter=2, cv=2).fit(
+            data().table, data().codes
+        ),
+        refused="RandomForestRegressor is a regressor",
+    ),
+    "groups": Case(lambda: KMeans(2, n_init=1).fit(data().table), refused="KMeans is a clustering"),
+    "a scaler": Case(lambda: data().scaler, refused="StandardScaler is a transformer"),
+    "an encoder": Case(lambda: data().encoder, refused="LabelEncoder converts labels"),
+    "a pipeline without a model": Case(
+        lambda: make_pipeline(SimpleImputer(), StandardScaler()).fit(data().table),
+        refused="ends in StandardScaler is a",
+    ),
+    "a table": Case(lambda: data().table, refused="DataFrame cannot be saved: it holds no model"),
+    "LightGBM's own": Case(
+        lambda: of_table(LGBMClassifier(n_estimators=2, verbose=-1)).booster_, refused="save the LGBMClassifier"
+    ),
+    "never fitted": Case(linear, refused="never fitted"),
+    "several outputs": Case(
+        lambda: MultiOutputClassifier(linear()).fit(data().table, np.column_stack([data().codes, 1 - data().codes])),
+        refused="predicts 2 labels for each row",
+    ),
+    "several labels": Case(
+        lambda: OneVsRestClassifier(linear()).fit(data().table, np.column_stack([data().codes, 1 - data().codes])),
+        refused="predicts several labels",
+    ),
+    "one class": Case(lambda: DecisionTreeClassifier().fit(data().table, ["ok"] * 300), refused="only the class 'ok'"),
+    "no numbers": Case(without_numbers, refused="not finite numbers"),
+}
+
+
+def write_beside(folder: Path) -> None:
+    """A folder of a model, its scaler and its label encoder, each in its own file."""
+    folder.mkdir()
+    joblib.dump(of_scaled(linear(), data().codes), folder / "model.pkl")
+    joblib.dump(data().scaler, folder / "scaler.pkl")
+    joblib.dump(data().encoder, folder / "label_encoder.pkl")
+    (folder / "notes.txt").write_text("C = 1")
+
+
+def write_older(path: Path) -> None:
+    """A pickle that says that scikit-learn 0.23.2 wrote it; its scaler lacks what later versions need."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = of_table(make_pipeline(MinMaxScaler(), linear()))
+    del model.steps[0][1].clip
+    pickled = pickle.dumps(model)
+    path.write_bytes(pickled.replace(*(_text(version) for version in (_version(), "0.23.2"))))
+
+
+def _version() -> str:
+    import sklearn
+
+    return str(sklearn.__version__)
+
+
+def _text(version: str) -> bytes:
+    """A short text as a pickle has it: opcode, length, characters."""
+    return b"\x8c" + bytes([len(version)]) + version.encode()

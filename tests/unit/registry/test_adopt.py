@@ -1,0 +1,150 @@
+"""A model counts only after it has answered: what pickles hold is joined, named and asked, or refused by its reason."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from registry.adopt.adopt import Adopted, adopt
+from registry.adopt.plain import _parts
+from registry.errors import ModelRefused
+from registry.model import golden
+from registry.model.artefact import Upload, manifest_of, open_classifier, pack
+from registry.model.classifier import Classifier
+from registry.model.manifest import Feature
+from tests import old_models
+from tests.old_models import CASES, FEATURES, Case
+from zelador.errors import InvalidInput
+
+
+def adopted(case: Case) -> Adopted:
+    """The case as a pickle holds it; lambdas are in no pickle."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        what = case.what()
+        if "lambda" not in str(what):
+            file = io.BytesIO()
+            joblib.dump(what, file)
+            file.seek(0)
+            what = joblib.load(file)
+        return adopt({"": what}, {}, features=case.features, named_columns=True)
+
+
+def opened(upload: Upload) -> Classifier:
+    """The model as a worker loads it: from its files, after its golden rows."""
+    files = pack(upload, "m")
+    return open_classifier(manifest_of(upload, "m", files, "2026-01-01T00:00:00.000Z"), "", files)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.refused])
+def test_it_answers_as_it_did_where_it_was_made(name: str) -> None:
+    case = CASES[name]
+    found = adopted(case)
+    classifier = opened(found.upload)
+    assert classifier.features == case.columns
+    if set(case.columns) <= set(FEATURES):
+        rows = old_models.ROWS[:, [FEATURES.index(column) for column in case.columns]]
+        answer = classifier.classify(rows)
+        assert tuple(answer.labels) == case.labels or len(case.columns) == 1
+        assert answer.probabilities is None or np.allclose(answer.probabilities.sum(axis=1), 1.0)
+    assert case.noted in " | ".join(found.notes)
+    for part in _parts(found.upload.pipeline):
+        assert getattr(part, "n_jobs", None) in (None, 1)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.refused])
+def test_it_is_refused_by_its_reason(name: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        opened(adopted(CASES[name]).upload)
+    assert re.search(CASES[name].refused, str(refused.value))
+
+
+def test_the_classes_get_the_names_that_a_person_gives() -> None:
+    found = adopt({"": old_models.voted()}, {}, classes=("alarm", "fine"))
+    assert opened(found.upload).classify(old_models.ROWS).labels == ["fine", "alarm"]
+    with pytest.raises(InvalidInput, match="--classes has 1 names, the model has 2"):
+        adopt({"": old_models.voted()}, {}, classes=("alarm",))
+
+
+def test_names_in_another_order_than_the_model_move_no_column() -> None:
+    model = old_models.of_table(old_models.forest())
+    found = adopt({"": model}, {}, features=("light", "temperature", "vib"))
+    assert [feature.name for feature in found.upload.features] == ["light", "temperature", "vib"]
+    assert "lux is now light, vibration is now vib" in found.notes[0]
+    assert opened(found.upload).classify(old_models.ROWS).labels == old_models.EXPECTED
+
+
+def test_a_model_in_a_script_stays_as_it_is() -> None:
+    model = old_models.of_table(old_models.forest(n_jobs=2))
+    adopt({"": model}, {})
+    assert model.n_jobs == 2
+
+
+def test_what_belongs_to_another_model_of_the_folder_is_left_out() -> None:
+    other = old_models.StandardScaler().fit(np.ones((4, 5)) * [[1], [2], [3], [4]])
+    encoder = old_models.LabelEncoder().fit(["a", "b", "c"])
+    given = {"model.pkl": old_models.of_table(old_models.forest()), "scaler.pkl": other, "encoder.pkl": encoder}
+    with pytest.raises(InvalidInput, match=r"scaler\.pkl"):
+        adopt({name: given[name] for name in ("model.pkl", "scaler.pkl")}, {})
+    assert adopt(given, {}, optional=True).upload.pipeline is given["model.pkl"]
+
+
+class Odd(LogisticRegression):
+    """Fitted, and answers with what is no probability."""
+
+    answer = np.array([[0.4, 0.4, 0.2]])
+
+    def predict_proba(self, rows: np.ndarray) -> np.ndarray:
+        return np.repeat(self.answer, len(rows), axis=0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ([[0.4, 0.4, 0.2]], "the shape"),
+        ([[np.nan, 1.0]], "not finite"),
+        ([[0.9, 0.9]], "do not add up to 1"),
+        ([[-1.0, 2.0]], "negative"),
+        ([[1.0]], "the shape"),
+    ],
+)
+def test_answers_that_are_no_probabilities_are_refused(answer: list[list[float]], why: str) -> None:
+    model = old_models.of_table(Odd(max_iter=5_000))
+    model.answer = np.array(answer)
+    with pytest.raises(InvalidInput, match=why):
+        adopt({"": model}, {})
+
+
+def test_a_model_is_saved_with_golden_rows_or_not_at_all() -> None:
+    """An upload whose rows the model does not answer was saved without golden rows, and counted."""
+    table = old_models.data()
+    model = RandomForestClassifier(3).fit(table.rows, table.labels)
+    features = tuple(Feature(name) for name in FEATURES)
+    narrow = Upload(model, features[:2], ("fault", "normal"))
+    with pytest.raises(InvalidInput, match="does not answer"):
+        pack(narrow)
+    with pytest.raises(InvalidInput, match="no classes"):
+        pack(Upload(model, features, ()))
+    files = pack(Upload(model, features, ("fault", "normal")))
+    assert golden.FILE in files
+    empty = {**files, golden.FILE: b'{"rows":[],"labels":[],"probabilities":null}'}
+    saved = manifest_of(Upload(model, features, ("fault", "normal")), "m", empty, "2026-01-01T00:00:00.000Z")
+    with pytest.raises(ModelRefused, match="has no rows"):
+        open_classifier(saved, "", empty)
+    del empty[golden.FILE]
+    with pytest.raises(ModelRefused, match="unknown whether it answers"):
+        open_classifier(saved, "", empty)
+
+
+def test_a_step_of_training_alone_is_left_out() -> None:
+    table = old_models.data()
+    pipeline = make_pipeline(old_models.StandardScaler(), old_models.linear()).fit(table.table, table.labels)
+    assert adopt({"": pipeline}, {}).upload.pipeline is pipeline

@@ -1,0 +1,132 @@
+"""When a device is in alarm, and what a batch says about its devices. Pure."""
+
+from __future__ import annotations
+
+import itertools
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from inference.answer import Answered
+from inference.device_state import alarm_classes, policy, sightings
+from zelador.alarms import Rule, Track, step
+from zelador.alarms.state import Record, decode_record, published
+from zelador.buffer import Delivered, Sightings
+from zelador.messages import Arrival, Prediction, Reading
+from zelador.settings import AlarmSettings
+
+START = 1_795_514_400_000
+TRAINING = {"data": {"classes": {"no": 900, "yes": 100}}}
+
+
+def run(levels: str, rule: Rule, step_ms: int = 1000) -> list[str]:
+    track, found = Track(), []
+    for place, level in enumerate(levels):
+        track = step(track, START + place * step_ms, level, rule, START)
+        found.append(track.condition)
+    return found
+
+
+def test_an_alarm_turns_on_and_off_with_hysteresis() -> None:
+    assert run("llhllll", Rule())[2:] == ["suspect"] * 5
+    assert run("lhhlh", Rule())[-1] == "alarm"
+    assert run("hhh" + "l" * 63, Rule())[-1] == "alarm"
+    assert run("hhh" + "l" * 64 + "llll", Rule())[-1] == "ok"
+    assert run("hhh" + "lm" * 100, Rule())[-1] == "alarm", "it is not below low"
+
+
+@given(st.text("hl", min_size=600, max_size=1_200))
+def test_no_input_turns_an_alarm_on_twice_in_a_minute(levels: str) -> None:
+    found = run(levels, Rule())
+    starts = [i for i in range(1, len(found)) if found[i] == "alarm" != found[i - 1]]
+    assert all(later - earlier > 60 for earlier, later in itertools.pairwise(starts))
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.sampled_from("hml")), min_size=1, max_size=40))
+def test_what_is_repeated_or_late_changes_nothing(readings: list[tuple[int, str]]) -> None:
+    track = Track()
+    for at, level in readings:
+        track = step(track, START + at, level, Rule(), START)
+        for _, other in readings:
+            again = step(track, track.measured_at - 1, other, Rule(), START)
+            assert (again.window, again.condition, again.measured_at) == (
+                track.window, track.condition, track.measured_at,
+            )  # fmt: skip
+
+
+def test_the_rarer_of_two_classes_is_the_alarm_unless_it_is_set() -> None:
+    assert alarm_classes(None, ("no", "yes"), TRAINING) == ["yes"]
+    assert alarm_classes(None, ("no", "yes"), {}) == []
+    assert alarm_classes(None, ("a", "b", "c"), {"data": {"classes": {"a": 1, "b": 2, "c": 3}}}) == []
+    assert alarm_classes(("yes", "other"), ("no", "yes"), {}) == ["yes"]
+
+
+def test_what_is_set_is_stronger_than_what_training_found_and_a_pattern_than_both() -> None:
+    settings = AlarmSettings(high=0.9, devices={"press-*": {"on_count": 1}})
+    found = policy(settings, ("no", "yes"), {**TRAINING, "alarm": {"high": 0.6, "on_count": 4, "window": 6}})
+    assert found.rules[0] == Rule(on_count=4, window=6, high=0.9)
+    assert found.rules[found.rule_of("press-7")].on_count == 1
+    assert found.rule_of("lathe") == 0
+    with pytest.raises(ValidationError, match="must not be above high"):
+        AlarmSettings(high=0.2, low=0.3)
+    with pytest.raises(ValidationError, match="window"):
+        AlarmSettings(window=3, on_count=4)
+
+
+def shares(p: float | None) -> dict[str, float] | None:
+    return None if p is None else {"no": 1 - p, "yes": p}
+
+
+def item(device: str, *readings: tuple[int, float | None, str]) -> Answered:
+    """(second, probability of yes, label)"""
+    made = tuple(Reading(f"{device}-{at}", (1.0,), START + at * 1000) for at, _, _ in readings)
+    arrival = Arrival(device, made, START + 100_000)
+    predictions = [
+        Prediction("i", f"{device}-{at}", device, "t", label, None, shares(p), "m", "d", 1, "t")
+        for at, p, label in readings
+    ]
+    times = [reading.measured_at for reading in made]
+    return Answered(Delivered("1-1", ("lux",), (arrival,), b"", len(made)), arrival, predictions, [], times)
+
+
+def seen(items: list[Answered], refused: tuple[int, ...] = (), settings: AlarmSettings | None = None) -> Sightings:
+    found = policy(settings or AlarmSettings(), ("no", "yes"), TRAINING)
+    return sightings(items, refused, found, START)
+
+
+def test_readings_of_a_device_are_in_the_order_of_their_times() -> None:
+    found = seen([item("a", (3, 0.1, "no")), item("b", (1, 0.5, "yes")), item("a", (1, 0.95, "yes"), (2, 0.5, "no"))])
+    at = [str(START + second * 1000) for second in range(4)]
+    assert found.count == 2
+    assert found.flat == ("a", "hml", " ".join(at[1:]), "yes", "0.95", "a-1", "m", "b", "m", at[1])
+
+
+def test_a_model_without_probabilities_counts_by_its_label() -> None:
+    assert seen([item("a", (1, None, "yes"), (2, None, "no"))]).flat[1] == "hl"
+
+
+def test_what_the_broker_refused_what_came_long_ago_and_what_failed() -> None:
+    old = item("a", (1, 0.9, "yes"))
+    old.arrival = Arrival("a", (Reading("x", (1.0,), START - 1),), START - 1)
+    failed = item("c")
+    failed.failures = [(Reading("x", (1.0,), START + 1), "the model failed"), (None, "not decoded")]
+    found = seen([old, item("b", (1, 0.9, "yes")), failed], refused=(1,))
+    assert found.flat == ("c", "x", str(START + 1))
+
+
+def test_a_device_of_a_pattern_has_its_rule() -> None:
+    found = seen([item("press-1", (1, 0.9, "yes"))], settings=AlarmSettings(devices={"press-*": {"high": 0.95}}))
+    assert found.flat == ("press-1", "m", str(START + 1000), 2)
+
+
+def test_a_record_is_read_in_both_forms() -> None:
+    assert decode_record(b"1795514400000 1795514300000 3") == Record("ok", 1_795_514_300_000, 3, 1_795_514_400_000)
+    found = decode_record(b'{"t":1,"w":"hhh","c":"alarm","s":"alarm","since":2,"v":5,"label":"yes","p":0.9}')
+    assert (found.state, found.version, found.probability) == ("alarm", 5, 0.9)
+    assert b'"state":"alarm","since":"1970-01-01T00:00:00.002Z","version":5' in published("press", found)
+    for text in (b"", b"x", b"{", b"1 2", b'{"s":"other"}'):
+        with pytest.raises((ValueError, msgspec.DecodeError)):
+            decode_record(text)

@@ -1,0 +1,85 @@
+"""When a device is in alarm: hysteresis over its newest readings. Pure.
+
+Each reading has a level: `h` (the model says an alarm class, with a probability of at least `high`), `l` (the
+probability of the alarm classes is below `low`), `m` (between), `x` (the model gave no answer). An alarm turns on when
+`on_count` of the last `window` readings are `h`, and off when `off_count` of them have been `l` for `off_s` seconds,
+without a break. The rule follows ISA-18.2: separate limits for on and off, and a delay for off.
+
+`buffer/lua/alarms.lua` is the same rule inside Redis, where the readings of a device meet that several workers
+classified; a property test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Condition = Literal["ok", "suspect", "alarm"]
+
+HIGH, MIDDLE, LOW, NONE = "h", "m", "l", "x"  # levels
+MAX_WINDOW = 60  # readings
+LEAST_SILENCE_S = 60.0  # a device is silent after at least this, unless it is set
+ADOPT_S = 60.0  # after only late readings for so long, the device's clock is taken to have been set back
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """`high` and `low` are probabilities of the alarm classes together; `low` is not above `high`."""
+
+    on_count: int = 3
+    window: int = 5
+    off_count: int = 4
+    off_s: float = 60.0
+    high: float = 0.7
+    low: float = 0.4
+
+    def level(self, probability: float, is_alarm: bool) -> str:
+        """`is_alarm`: the predicted label is an alarm class."""
+        if is_alarm and probability >= self.high:
+            return HIGH
+        return LOW if probability < self.low else MIDDLE
+
+
+class Track(msgspec.Struct, frozen=True):
+    """What is stored of a device. Times are in milliseconds since 1970 UTC.
+
+    `measured_at`: of the newest reading (not later than its receipt). `window`: levels, the newest last. `calm_at`:
+    since when an alarm could end. `late_at`: when the first of only late readings arrived.
+    """
+
+    measured_at: int = 0
+    window: str = ""
+    condition: Condition = "ok"
+    calm_at: int | None = None
+    late_at: int | None = None
+
+
+def step(track: Track, measured_at: int, level: str, rule: Rule, now: int) -> Track:
+    """The track after a reading. A late reading (an older time than the newest one's) changes nothing.
+
+    If a device sends only late readings for ADOPT_S, its clock was set back: its time is taken, its window emptied.
+    """
+    window, calm_at = track.window, track.calm_at
+    if measured_at < track.measured_at:
+        late_at = now if track.late_at is None else track.late_at
+        if now - late_at < ADOPT_S * 1000:
+            return msgspec.structs.replace(track, late_at=late_at)
+        window, calm_at = "", None
+    window = (window + level)[-rule.window :]
+    condition = track.condition
+    if condition == "alarm":
+        if window.count(LOW) >= rule.off_count:
+            calm_at = measured_at if calm_at is None else calm_at
+            if measured_at - calm_at >= rule.off_s * 1000:
+                condition, calm_at = _below(window), None
+        else:
+            calm_at = None
+    elif window.count(HIGH) >= rule.on_count:
+        condition, calm_at = "alarm", None
+    else:
+        condition = _below(window)
+    return Track(measured_at, window, condition, calm_at)
+
+
+def _below(window: str) -> Condition:
+    return "suspect" if HIGH in window else "ok"

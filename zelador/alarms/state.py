@@ -1,0 +1,87 @@
+"""The state of a device as it is stored (buffer/lua/alarms.lua), and as it is published."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import msgspec
+
+from zelador.messages import encode_json, iso
+
+State = Literal["ok", "suspect", "alarm", "acknowledged", "shelved", "unknown", "retired"]
+STATES: tuple[State, ...] = get_args(State)
+Reason = Literal["silent", "quarantined", "set aside", "fleet"]
+
+
+class Record(
+    msgspec.Struct, frozen=True, rename={"state": "s", "version": "v", "probability": "p", "measured_at": "t"}
+):
+    """As stored. Times are in milliseconds since 1970 UTC."""
+
+    state: State | Literal[""] = ""
+    since: float = 0  # of the state
+    version: int = 0
+    measured_at: float = 0  # of the newest reading
+    label: str | None = None
+    probability: float | None = None
+    model: str | None = None
+    reading: str | None = None
+    by: str | None = None  # who acknowledged the alarm
+    at: float | None = None
+    until: float | None = None  # shelved
+    sby: str | None = None
+    why: str | None = None
+    silent: float | None = None
+    reason: Reason | None = None
+    retired: float | None = None
+    rby: str | None = None
+
+
+class PublishedState(msgspec.Struct, frozen=True):
+    """The retained message on the topic of a device's state. docs/contracts.md describes the fields."""
+
+    device_id: str
+    state: State
+    since: str  # ISO 8601, UTC
+    version: int
+    label: str | None
+    probability: float | None
+    model: str | None
+    reading_id: str | None
+    acknowledged_by: str | None
+    shelved_until: str | None
+    reason: str | None
+
+
+_decode = msgspec.json.Decoder(Record).decode
+
+
+def decode_record(text: bytes) -> Record:
+    """Raises msgspec.DecodeError, ValueError if somebody else wrote it."""
+    if text.startswith(b"{"):
+        return _decode(text)
+    measured_at, since, version = text.split(b" ")
+    return Record(state="ok", since=int(since), version=int(version), measured_at=int(measured_at))
+
+
+def published(device_id: str, record: Record) -> bytes:
+    """The retained message for a device."""
+    return encode_json(
+        PublishedState(
+            device_id=device_id,
+            state=record.state or "unknown",
+            since=iso(int(record.since)),
+            version=record.version,
+            label=record.label,
+            probability=record.probability,
+            model=record.model,
+            reading_id=record.reading,
+            acknowledged_by=record.by,
+            shelved_until=optional_iso(record.until),
+            reason=record.why if record.state == "shelved" else record.reason,
+        )
+    )
+
+
+def optional_iso(milliseconds: float | None) -> str | None:
+    return None if milliseconds is None else iso(int(milliseconds))

@@ -1,0 +1,98 @@
+"""The states of devices in Redis: read, changed by people, swept, and taken from the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import redis
+
+from zelador.alarms.state import STATES, Record, State, decode_record
+from zelador.buffer.keys import Keys
+from zelador.buffer.library import Library
+from zelador.errors import Conflict, NotFound
+
+DeviceAct = Literal["acknowledge", "shelve", "unshelve", "retire", "restore"]
+
+OBJECTIONS = {
+    "not in alarm": "is not in alarm",
+    "not shelved": "is not shelved",
+    "retired": "is retired; restore it first",
+    "not retired": "is not retired",
+}
+
+
+class DeviceStates:
+    """Every call raises redis.RedisError if Redis does not answer."""
+
+    def __init__(self, client: redis.Redis, prefix: str) -> None:
+        self._client = client
+        self._keys = keys = Keys(prefix)
+        self._library = Library(client)
+        self._names = [keys.states, keys.announce, keys.device_events, keys.due, keys.devices]
+
+    def records(self, devices: Sequence[str]) -> list[Record | None]:
+        """The state of each device; None if no reading of it was ever classified."""
+        if not devices:
+            return []
+        texts: Any = self._client.hmget(self._keys.states, list(devices))
+        return [None if text is None else decode_record(text) for text in texts]
+
+    def counts(self) -> dict[State, int]:
+        """The number of devices in each state."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for state in STATES:
+                pipeline.zcard(self._keys.in_state(state))
+            return dict(zip(STATES, pipeline.execute(), strict=True))
+
+    def silent_fleet_since(self) -> int | None:
+        """Since when nothing was heard of any device (ms since 1970 UTC), while that lasts."""
+        since: Any = self._client.hget(self._keys.states, "")
+        return None if since is None else int(since)
+
+    def act(self, device: str, act: DeviceAct, by: str, until: int | None = None, why: str = "") -> tuple[State, State]:
+        """Returns the state before and after. `until` is in ms since 1970 UTC. Raises NotFound, Conflict."""
+        arguments = [device, act, by, "" if until is None else until, why]
+        first, *states = (part.decode() for part in self._library.call("device_act", self._names, arguments))
+        if first == "absent":
+            raise NotFound(f"there is no device {device[:80]!r} with classified readings")
+        if first:
+            raise Conflict(f"{device[:80]} {OBJECTIONS[first]}")
+        return states[0], states[1]
+
+    def sweep(self, limit: int, silent_s: float | None) -> tuple[int, int, bool]:
+        """Looks at up to `limit` devices whose time has come: their number, the silent ones, and if all are silent.
+
+        `silent_s`: a fixed bound instead of the one learned for each device.
+        """
+        silent_ms: Any = "" if silent_s is None else round(silent_s * 1000)
+        arguments = [limit, silent_ms, self._keys.device("")]
+        looked, silent, fleet = self._library.call("sweep", [*self._names, self._keys.quarantine], arguments)
+        return int(looked), int(silent), bool(fleet)
+
+    def announce_all(self, page: int) -> None:
+        """Puts all devices into the outbox, `page` at a time."""
+        position = 0
+        while True:
+            answer: Any = self._client.hscan(self._keys.states, position, count=page)
+            position, found = answer
+            with self._client.pipeline(transaction=False) as pipeline:
+                for device, text in found.items():
+                    if device:
+                        pipeline.hsetnx(self._keys.announce, device, decode_record(text).version)
+                pipeline.execute()
+            if position == 0:
+                return
+
+    def waiting(self, limit: int) -> list[tuple[bytes, bytes, bytes | None]]:
+        """About `limit` devices of the outbox: name, version, and the stored state (None: it was forgotten)."""
+        answer: Any = self._client.hscan(self._keys.announce, 0, count=limit)
+        found = list(answer[1].items())
+        if not found:
+            return []
+        texts: Any = self._client.hmget(self._keys.states, [device for device, _ in found])
+        return [(device, version, text) for (device, version), text in zip(found, texts, strict=True)]
+
+    def announced(self, done: Sequence[tuple[bytes, bytes]]) -> None:
+        """The broker has the states of these devices; those that have changed since stay in the outbox."""
+        self._library.call("announced", [self._keys.announce], [part for pair in done for part in pair])

@@ -1,0 +1,60 @@
+"""What a batch says about the state of its devices, as `settle` takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from zelador.alarms import Rule
+from zelador.alarms.rule import HIGH
+
+
+class Sighting(msgspec.Struct, frozen=True, gc=False):
+    """The readings of one device: a level for each (zelador/alarms/rule.py), and their times (ms), separated by spaces.
+
+    `rule` is the place of its rule, from 1. The rest is of the newest reading at level h, and empty if there is none.
+    """
+
+    device: str
+    levels: str
+    times: str
+    rule: int = 1
+    label: str = ""
+    probability: str = ""
+    reading: str = ""
+    model: str = ""
+
+
+class Sightings(msgspec.Struct, frozen=True):
+    """`flat` has the devices as described in lua/settle.lua. `look_after_s`: when a device that is heard again is first
+    checked for silence.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    count: int = 0
+    flat: tuple[Any, ...] = ()
+    look_after_s: float = 60.0
+
+    @classmethod
+    def of(cls, rules: tuple[Rule, ...], devices: Sequence[Sighting], look_after_s: float = 60.0) -> Sightings:
+        flat: list[Any] = []
+        for one in devices:
+            flat += (one.device, one.levels, one.times)
+            if len(rules) > 1:
+                flat.append(one.rule)
+            if HIGH in one.levels:
+                flat += (one.label, one.probability, one.reading, one.model)
+        return cls(rules, len(devices), tuple(flat), look_after_s)
+
+    def arguments(self) -> list[Any]:
+        found: list[Any] = [round(self.look_after_s * 1000), len(self.rules)]
+        for rule in self.rules:
+            found += (rule.on_count, rule.window, rule.off_count, round(rule.off_s * 1000))
+        found.append(self.count)
+        found += self.flat
+        return found
+
+
+NOTHING = Sightings()

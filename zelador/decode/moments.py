@@ -1,0 +1,78 @@
+"""When a reading was measured: ISO 8601 with or without a zone, or an epoch in s, ms, µs or ns. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+from zelador.decode.unusable import Unusable, described
+from zelador.messages import iso
+
+# An epoch of today has 10 digits in seconds, 13 in ms, 16 in µs, 19 in ns. Seconds below 1e11 reach the year 5138.
+MS_FROM, US_FROM, NS_FROM = 1e11, 1e14, 1e17
+LARGEST = 1e21
+YEAR_2000 = 946_684_800_000  # ms since 1970 UTC
+NUMBER = re.compile(r"[+-]?\d{9,20}(?:\.\d{0,9})?", re.ASCII)  # fewer digits: a date such as 20261124
+FORMS = "ISO 8601 (2026-11-24T10:00:00Z), or an epoch in s, ms, µs or ns"
+NO_CLOCK = "the device's clock is not set, or it sends the time since its start; without ts, the time of receipt counts"
+
+
+class Moments:
+    """Reads times, and refuses those that cannot be: from a clock that is wrong, or from none."""
+
+    def __init__(self, zone: str, max_ahead_s: float, max_behind_s: float) -> None:
+        """`zone` is the IANA name for times without one."""
+        self._zone = timezone.utc if zone == "UTC" else ZoneInfo(zone)
+        self._ahead_s, self._behind_s = max_ahead_s, max_behind_s
+
+    def of(self, ts: object, received_at: int) -> int:
+        """Milliseconds since 1970 UTC. Raises Unusable."""
+        try:
+            moment = self._text(ts) if isinstance(ts, str) else _epoch(ts)
+        except (ValueError, OverflowError):
+            raise Unusable(f"ts is {described(ts)}; it must be {FORMS}") from None
+        if moment - received_at > self._ahead_s * 1000:
+            raise Unusable(
+                f"ts is {_shown(moment)}, more than {_span(self._ahead_s)} ahead of the server's clock "
+                f"(ZELADOR_INGEST__MAX_AHEAD_S)"
+            )
+        if received_at - moment > self._behind_s * 1000:
+            if moment < YEAR_2000:
+                raise Unusable(f"ts is {described(ts)}, which is before the year 2000: {NO_CLOCK}")
+            raise Unusable(
+                f"ts is {_shown(moment)}, more than {_span(self._behind_s)} before it was received: {NO_CLOCK}, "
+                f"or raise ZELADOR_INGEST__MAX_BEHIND_S for old readings"
+            )
+        return moment
+
+    def _text(self, ts: str) -> int:
+        if not (ts.isascii() and ts.isprintable()):  # fromisoformat ignores everything after a NUL
+            raise ValueError
+        if NUMBER.fullmatch(ts):
+            return _epoch(float(ts) if "." in ts else int(ts))
+        parsed = datetime.fromisoformat(ts)
+        if parsed.tzinfo is None:
+            parsed = parsed.replace(tzinfo=self._zone)
+        return round(parsed.timestamp() * 1000)
+
+
+def _epoch(ts: object) -> int:
+    if isinstance(ts, bool) or not isinstance(ts, int | float) or not abs(ts) < LARGEST:
+        raise ValueError
+    size = abs(ts)
+    if size < MS_FROM:
+        return ts * 1000 if isinstance(ts, int) else round(ts * 1000)
+    per_ms = 1 if size < US_FROM else 1_000 if size < NS_FROM else 1_000_000
+    return ts // per_ms if isinstance(ts, int) else round(ts / per_ms)
+
+
+def _shown(moment: int) -> str:
+    try:
+        return iso(moment)
+    except (ValueError, OverflowError, OSError):
+        return "after the year 9999" if moment > 0 else "before the year 1"
+
+
+def _span(seconds: float) -> str:
+    return f"{timedelta(seconds=seconds).days} days" if seconds >= 2 * 86_400 else f"{seconds:g} s"

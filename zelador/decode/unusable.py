@@ -1,0 +1,33 @@
+"""The reason why a message is not a reading, in the words of the person who reads the quarantine."""
+
+from __future__ import annotations
+
+import msgspec
+
+SHOWN = 40  # characters of a value in a reason
+
+
+class Unusable(Exception):
+    """The input is not a valid reading. The message is the reason shown in the quarantine."""
+
+
+class PassedOver(Exception):
+    """The input is neither a reading nor an error: a retained message of unknown age, or an empty one."""
+
+
+def described(value: object) -> str:
+    """`text ("ON")`, `true`, `null`, `an object`: what a value is, for a reason."""
+    match value:
+        case str():
+            shown = value if len(value) <= SHOWN else value[:SHOWN] + "…"
+            return f'text ("{shown}")' if shown.isprintable() else "text with characters that cannot be printed"
+        case None | bool():
+            return msgspec.json.encode(value).decode()
+        case int() | float():
+            return f"the number {value!r}"[: SHOWN + 11] if abs(value) < 10**SHOWN else "a huge number"
+        case list():
+            return "an array"
+        case dict():
+            return "an object"
+        case _:
+            return type(value).__name__

@@ -1,0 +1,109 @@
+"""Times in a column of a table: ISO 8601, dates with dots, dashes or slashes, and epochs by their size."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+from zelador.errors import InvalidInput
+from zelador.table.numbers import PLAIN, Cell
+
+CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?", re.ASCII)
+ISO = re.compile(r"\d{4}-?\d\d-?\d\d(?:[T ]\d\d.*)?", re.ASCII)
+DATE = re.compile(
+    r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})(?:[T,]? ?(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,6})\d*)?)?)?", re.ASCII
+)
+UNITS = ((1e17, 1e-6), (1e14, 1e-3), (1e11, 1.0), (1e8, 1_000.0))  # of a number by its size: ns, µs, ms, s
+MAX_EPOCH = 1e19
+Parts = tuple[int, int, int, int, int, int, int]
+
+
+def times_of(cells: Sequence[Cell]) -> tuple[list[int], bool]:
+    """Milliseconds since 1970 UTC for each cell, and whether they are of the calendar.
+
+    Small numbers only order the rows. A time without a zone is UTC. Of 31/12/2026 and 12/31/2026, the order of day and
+    month is the one that fits all cells. Raises InvalidInput for a cell that is no time, or if both orders fit.
+    """
+    texts = [cell.strip() if isinstance(cell, str) else cell for cell in cells]
+    if (numbers := _numbers(texts)) is not None:
+        largest = max(map(abs, numbers), default=0.0)
+        factor = next((factor for least, factor in UNITS if largest >= least), None)
+        return [round(value * (factor or 1_000.0)) for value in numbers], factor is not None
+    read = [_dates(texts, day_first) for day_first in (True, False)]
+    known = [each for each in read if isinstance(each, list)]
+    if not known:
+        odd = next((each for each in read if not isinstance(each, list)), None)
+        raise InvalidInput(f"{odd!r} is not a time such as 2026-12-31T23:59:59Z or 1798761599")
+    if len(known) == 2 and known[0] != known[1]:
+        raise InvalidInput(f"{texts[0]!r} can be day and month or month and day; write 2026-12-31 instead")
+    return known[0], True
+
+
+def looks_like_time(text: str) -> bool:
+    """A date, or a time of day. A plain number does not count, because most numbers are no times."""
+    return bool(CLOCK.fullmatch(text)) or (
+        not PLAIN.fullmatch(text) and any(_date(text, day_first) is not None for day_first in (True, False))
+    )
+
+
+def milliseconds(cell: Cell) -> int | None:
+    """One point in time; None if the cell is none, or day and month cannot be told apart."""
+    try:
+        found, calendar = times_of([cell])
+    except InvalidInput:
+        return None
+    return found[0] if calendar else None
+
+
+def _numbers(cells: Sequence[Cell]) -> list[float] | None:
+    """The cells as numbers; None if one is no number."""
+    found: list[float] = []
+    for cell in cells:
+        if isinstance(cell, bool) or cell is None or (isinstance(cell, str) and not PLAIN.fullmatch(cell)):
+            return None
+        try:
+            value = float(cell)
+        except OverflowError:
+            return None
+        if not math.isfinite(value) or abs(value) >= MAX_EPOCH:
+            return None
+        found.append(value)
+    return found
+
+
+def _dates(cells: Sequence[Cell], day_first: bool) -> list[int] | Cell:
+    """The cells as dates, or the first cell that is none."""
+    found: list[int] = []
+    for cell in cells:
+        moment = _date(cell, day_first) if isinstance(cell, str) else None
+        if moment is None:
+            return "an empty cell" if cell in (None, "") else cell
+        found.append(moment)
+    return found
+
+
+def _date(text: str, day_first: bool) -> int | None:
+    try:
+        if ISO.fullmatch(text):
+            return _ms(datetime.fromisoformat(text.replace(",", ".")))
+        if not (found := DATE.fullmatch(text)):
+            return None
+        first, _, second, third = found.groups()[:4]
+        hour, minute, seconds = (int(part or 0) for part in found.groups()[4:7])
+        micro = int((found[8] or "0").ljust(6, "0"))
+        if len(first) == 4:
+            year, month, day = int(first), int(second), int(third)
+        elif len(third) != 4:
+            return None
+        else:
+            year = int(third)
+            day, month = (int(first), int(second)) if day_first else (int(second), int(first))
+        return _ms(datetime(year, month, day, hour, minute, seconds, micro))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _ms(moment: datetime) -> int:
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() * 1_000)
