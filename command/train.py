@@ -11,6 +11,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from command.home import OfHome, settings_of
+from command.models.target import Key, Url
 from command.output import output
 from command.process import prepare
 from command.terminal import Terminal, print_json, say
@@ -87,10 +89,12 @@ def train(
         float | None, typer.Option(help="Instead of costs: the recall of the positive class to keep, such as 0.95.")
     ] = None,
     notes: Annotated[str, typer.Option(help="Notes to store with the models.")] = "",
+    home: OfHome = None,
+    url: Url = None,
+    key: Key = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Compare classifiers on labeled readings and register the best five. Selects no model."""
-    settings, stop = prepare("train", for_a_person=True)
     asked = {
         "metric": metric,
         "candidates": candidates,
@@ -100,7 +104,20 @@ def train(
         "cost_false_alarm": cost_false_alarm,
         "recall": recall,
     }
-    settings = _with(settings, asked)
+    if url is not None:
+        from command.train_remote import train_remote
+
+        refused = {"--home": home, "--csv": csv, "--features": features}
+        if given := next((option for option, value in refused.items() if value is not None), None):
+            raise InvalidInput(f"{given} cannot be used with --url: that machine trains on its own readings")
+        document = train_remote(url, key, asked, notes)
+        if as_json:
+            print_json(document)
+        else:
+            show(document)
+        return
+    settings, stop = prepare("train", for_a_person=True)
+    settings = settings_of(home, settings=_with(settings, asked))
     from registry.registry import Registry
     from registry.run_document import new_run_id
     from trainer.dataset import Choice
@@ -260,6 +277,6 @@ def _from_buffer(settings: Settings, features: tuple[str, ...], choice: Choice) 
             return from_readings(readings, features, choice, Ranges.of(settings, features), lacking)
     except redis.RedisError as error:
         raise InvalidInput(
-            f"cannot read the readings in the buffer ({error}); "
+            f"cannot read the readings in the buffer ({error}); use --home DIR of a running `zelador up`, "
             "set ZELADOR_REDIS__URL, or train with --csv FILE --label COLUMN"
         ) from None

@@ -23,7 +23,7 @@ from trainer.evaluate.calibrate import scores_of
 from zelador.errors import InvalidInput
 
 BY_REQUEST = ("xgboost", "catboost")  # slow beside the others, and there only with the extra
-TARGET = "label"
+TARGET = "zelador target"  # no feature of a message has a blank in its name, and one may be called label
 METRIC = "zelador"
 MAX_REASON = 300  # characters
 

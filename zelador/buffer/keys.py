@@ -23,6 +23,9 @@ class Keys:
     | seen:0, seen:1 | set | append | repeat_window readings each, in turn |
     | repeating | hash | append | the last 100 readings of 1,000 devices that have repeats among them |
     | late-labels:0, late-labels:1 | hash | append | labels that came with repeats; 8 MiB each, in turn |
+    | windows | sorted set | assemble | the open windows, by the time when they close; 10,000 |
+    | window:<profile>/<device> | hash | assemble | until it is complete or due |
+    | parts-seen:<writer> | hash | assemble | a week; one entry for each packet id of MQTT (65,535) |
     | marks | list | append, settle, measure | one for each 1/200 of keep_readings, of keep_bytes, in the stream |
     | missing | sorted set | append | the 1,000 devices with the most missing numbers |
     | devices | sorted set | append | keep_devices of them, keep_devices_s after the device was last heard |
@@ -87,6 +90,15 @@ class Keys:
     def late_labels(self) -> tuple[str, str]:
         """Labels that came with a repeat, by what the reading is known by."""
         return self._key("late-labels:0"), self._key("late-labels:1")
+
+    @property
+    def windows(self) -> str:
+        """Open windows of devices with one topic a value, by the time when they close."""
+        return self._key("windows")
+
+    def parts_seen(self, writer: str) -> str:
+        """The last value with each packet id, to recognize one that the broker sends again."""
+        return self._key(f"parts-seen:{writer}")
 
     @property
     def marks(self) -> str:
