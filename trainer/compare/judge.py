@@ -38,9 +38,9 @@ class Bench:
     aim: Aim
     resamples: Resamples | None  # of the counted rows; None if no class can be evaluated
 
-    def answers(self, found: Array, folds: Codes) -> Answers:
+    def answers(self, found: Array, folds: Codes, middle: float) -> Answers:
         """The answers on each row: calibrated, and with a threshold, by what was learned without the row's fold."""
-        shares = calibrate.cross(found, self.labels, folds)
+        shares = calibrate.cross(found, self.labels, folds, middle)
         bare = Answers(self.labels, shares.argmax(axis=1), shares, self.classes, self.positive)
         place = positive_place(bare)
         if place is None:
@@ -60,9 +60,9 @@ class Judged:
     by_fold: list[Scores]
 
 
-def judge(found: Array, bench: Bench) -> Judged:
+def judge(found: Array, middle: float, bench: Bench) -> Judged:
     """`found` are a candidate's scores of each training row, in the fold in which the row was tested."""
-    everything = bench.answers(found, bench.folds)
+    everything = bench.answers(found, bench.folds, middle)
     answers, folds = everything.at(bench.counted), bench.folds[bench.counted]
     return Judged(
         answers,
@@ -76,16 +76,16 @@ def judge(found: Array, bench: Bench) -> Judged:
 def shuffled(model: Any, rows: NDArray[np.floating[Any]], bench: Bench, folds: int, seed: int) -> Scores | None:
     """The scores that a shuffled split of the same rows would have given. None if the candidate fails on it."""
     draw = StratifiedKFold(folds, shuffle=True, random_state=seed % (1 << 32))
-    which, found = np.empty(len(rows), np.int64), None
+    which, found, middle = np.empty(len(rows), np.int64), None, 0.0
     try:
         for number, (train, test) in enumerate(draw.split(rows, bench.labels)):
             pipeline = make_pipeline(SimpleImputer(strategy="mean"), clone(model))
             pipeline.fit(rows[train], bench.labels[train])
             values = calibrate.scores_of(pipeline, rows[test])
             found = np.empty((len(rows), values.shape[1])) if found is None else found
-            which[test], found[test] = number, values
+            which[test], found[test], middle = number, values, calibrate.middle_of(pipeline)
     except Exception:  # noqa: BLE001 - candidates raise anything; this score is a warning, no result hangs on it
         return None
     if found is None or np.isnan(found).any():
         return None
-    return scores(bench.answers(np.clip(found, -1e30, 1e30), which).at(bench.counted))
+    return scores(bench.answers(np.clip(found, -1e30, 1e30), which, middle).at(bench.counted))

@@ -19,7 +19,7 @@ from pycaret.classification import ClassificationExperiment
 from sklearn.model_selection import PredefinedSplit
 
 from trainer.compare.leaderboard import BASELINE
-from trainer.evaluate.calibrate import scores_of
+from trainer.evaluate.calibrate import middle_of, scores_of
 from zelador.errors import InvalidInput
 
 BY_REQUEST = ("xgboost", "catboost")  # slow beside the others, and there only with the extra
@@ -43,6 +43,7 @@ class Tried:
     scores: Array | None
     seconds: float
     trouble: str | None = None
+    middle: float = 0.0  # the score from which on the second of two classes is said
 
 
 class Comparison:
@@ -62,6 +63,7 @@ class Comparison:
         """Runs `setup`. Raises InvalidInput for a candidate whose library is not installed."""
         self._count = len(codes)
         self._seen: list[tuple[Codes, Array]] = []
+        self._middle = 0.0
         self._experiment = experiment = ClassificationExperiment()
         experiment.setup(
             _frame(rows, codes, features, 0),
@@ -111,7 +113,7 @@ class Comparison:
             scores[rows] = found
         if np.isnan(scores).any():
             return Tried(name, model, None, seconds, f"{int(np.isnan(scores).any(axis=1).sum())} rows got no score")
-        return Tried(name, model, np.clip(scores, -1e30, 1e30), seconds)
+        return Tried(name, model, np.clip(scores, -1e30, 1e30), seconds, middle=self._middle)
 
     def fitted(self, model: Any) -> Any:
         """PyCaret's own model, fitted on all training rows."""
@@ -120,6 +122,7 @@ class Comparison:
     def _see(self, fitted: Any, rows: Any, expected: Any) -> float:
         """Keeps the scores of a fold's test rows. It is called as a metric, so it returns a number."""
         self._seen.append((expected.index.to_numpy(), scores_of(fitted, rows)))
+        self._middle = middle_of(fitted)
         return 0.0
 
 

@@ -12,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.calibration import CalibratedClassifierCV, _CalibratedClassifier, _SigmoidCalibration
 from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 ISOTONIC_ROWS = 1_000  # with fewer, a step function follows the noise
 KNOTS = 24  # of the isotonic function; fewer where scores lie close together
 CLOSEST = 1e-3  # distance of two knots, as a share of the scores' range: steeper is not exact in single precision
+
+MARGIN = 0.01  # between 0.5 and the probability next to the middle
+FLATTEST = 1e-3  # slope of a sigmoid over the range of the scores: also of scores that say nothing
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -31,11 +35,18 @@ class Calibration:
     parts: tuple[Any, ...]  # a fitted regressor for each column of the scores
 
     @classmethod
-    def fit(cls, scores: Array, labels: Codes) -> Self:
-        method: Method = "isotonic" if len(labels) > ISOTONIC_ROWS else "sigmoid"
-        first = 1 if scores.shape[1] == 1 else 0
-        columns = enumerate(scores.T, start=first)
-        return cls(method, tuple(_fitted(method, column, labels == number) for number, column in columns))
+    def fit(cls, scores: Array, labels: Codes, middle: float) -> Self:
+        """`middle` is the score from which on a model says the second of two classes: it becomes 0.5.
+
+        So the more probable class stays the one that the model says. With more classes all share one function.
+        """
+        if scores.shape[1] > 1:
+            is_it = np.arange(scores.shape[1])[None, :] == labels[:, None]
+            shared = _rising(_SigmoidCalibration().fit(scores.ravel(), is_it.ravel().astype(np.float64)), scores)
+            return cls("sigmoid", (shared,) * scores.shape[1])
+        if len(labels) > ISOTONIC_ROWS:
+            return cls("isotonic", (_isotonic(scores[:, 0], labels == 1, middle),))
+        return cls("sigmoid", (_sigmoid(scores[:, 0], labels == 1, middle),))
 
     def probabilities(self, scores: Array) -> Array:
         """(rows, classes), as scikit-learn computes them."""
@@ -61,12 +72,12 @@ class Calibration:
         return Pipeline([*steps, (name, found)])
 
 
-def cross(scores: Array, labels: Codes, folds: Codes) -> Array:
+def cross(scores: Array, labels: Codes, folds: Codes, middle: float) -> Array:
     """Probabilities of each row by a calibration that was made without the rows of its fold."""
     found = np.empty((len(labels), max(2, scores.shape[1])))
     for fold in np.unique(folds):
         here = folds == fold
-        found[here] = Calibration.fit(scores[~here], labels[~here]).probabilities(scores[here])
+        found[here] = Calibration.fit(scores[~here], labels[~here], middle).probabilities(scores[here])
     return found
 
 
@@ -85,12 +96,44 @@ def shaped(values: Any) -> Array:
     return found[:, 1:] if found.shape[1] == 2 else found
 
 
-def _fitted(method: Method, scores: Array, is_it: NDArray[np.bool_]) -> Any:
-    if method == "sigmoid":
-        return _SigmoidCalibration().fit(scores, is_it.astype(np.float64))
+def middle_of(estimator: Any) -> float:
+    """The score of `scores_of` from which on the second of two classes is said."""
+    return 0.0 if hasattr(estimator, "decision_function") else 0.5
+
+
+def _sigmoid(scores: Array, is_it: NDArray[np.bool_], middle: float) -> Any:
+    """With one parameter, the slope: the middle stays where it is."""
+    spread = float(np.abs(scores - middle).max()) or 1.0
+    model = LogisticRegression(fit_intercept=False, C=100.0, max_iter=200)
+    slope = 0.0
+    if is_it.any() and not is_it.all():
+        slope = float(model.fit(((scores - middle) / spread)[:, None], is_it).coef_[0, 0])
+    found = _SigmoidCalibration()
+    found.a_ = -max(slope, FLATTEST) / spread
+    found.b_ = -found.a_ * middle
+    return found
+
+
+def _rising(part: Any, scores: Array) -> Any:
+    """Keeps the order of the scores: the most probable class stays the one with the highest score."""
+    spread = float(np.abs(scores).max()) or 1.0
+    part.a_ = min(part.a_, -FLATTEST / spread)
+    return part
+
+
+def _isotonic(scores: Array, is_it: NDArray[np.bool_], middle: float) -> IsotonicRegression:
+    """Through few knots, above 0.5 above the middle and below 0.5 below it."""
     exact = IsotonicRegression(out_of_bounds="clip", y_min=0.0, y_max=1.0).fit(scores, is_it.astype(np.float64))
     knots = _knots(scores)
-    return IsotonicRegression(out_of_bounds="clip", y_min=0.0, y_max=1.0).fit(knots, _means(exact, scores, knots))
+    shares = _means(exact, scores, knots)
+    gap = CLOSEST * max(float(knots[-1] - knots[0]), 1e-6)
+    low, high = knots < middle - gap, knots > middle + gap
+    below = np.minimum(shares[low], 0.5 - MARGIN)
+    above = np.maximum(shares[high], 0.5 + MARGIN)
+    x = np.concatenate([knots[low], [middle - gap, middle, middle + gap], knots[high]])
+    ends = (below[-1:] if len(below) else [0.5 - MARGIN], above[:1] if len(above) else [0.5 + MARGIN])
+    y = np.concatenate([below, ends[0], [0.5], ends[1], above])
+    return IsotonicRegression(out_of_bounds="clip", y_min=0.0, y_max=1.0).fit(x, y)
 
 
 def _knots(scores: Array) -> Array:

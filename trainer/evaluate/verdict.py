@@ -11,6 +11,7 @@ from trainer.evaluate.learnable import Learnable, P
 
 Kind = Literal["clear", "tied", "nothing_to_learn", "not_evaluable"]
 AS_GOOD = 0.01  # a tied model whose score is this close to the best may be taken for being faster
+CHANCE = 0.05  # of a Matthews correlation: no more than guessing, whatever p says
 SURE = 0.005  # up to this p, a model need not also be clearly better than guessing
 
 
@@ -26,6 +27,7 @@ class Contender:
     interval: Interval | None
     lead: Difference | None
     mcc: Interval | None = None
+    correlation: float | None = None  # the Matthews correlation itself
     built: bool = True
     calibrated: bool = True
     us_per_row: float | None = None
@@ -77,7 +79,8 @@ def _is_nothing(contenders: Sequence[Contender], learnable: Learnable) -> bool:
         return True
     known = [each.mcc for each in contenders if each.mcc is not None]
     guessing = bool(known) and all(low <= 0 for low, _ in known)
-    return guessing and learnable.p is not None and learnable.p > SURE
+    chance = all(each.correlation is not None and each.correlation <= CHANCE for each in contenders)
+    return guessing and (chance or (learnable.p is not None and learnable.p > SURE))
 
 
 def _not_evaluable(alone: Mapping[str, str], classes: int) -> str:

@@ -72,7 +72,7 @@ def train(
     training = settings.training
     check(dataset, training.folds or FOLDS, training.holdout or DRAWN_HOLDOUT)
     _check_options(options, registry, dataset)
-    known = _known(dataset)
+    known = known_of(dataset)
     plan = split(known, options.split, training.folds, training.holdout, training.seed)
     document: RunDocument = {
         "run": options.run,
@@ -95,7 +95,7 @@ def train(
             child or Child() as worker,
         ):
             folder = Path(name)
-            asked = _request(dataset, settings, options, plan, _live(folder, registry))
+            asked = request_of(dataset, settings, options, plan, _live(folder, registry))
             request.write(folder, asked, dataset.rows, plan, known.devices, known.times)
             registry.put_run_file(options.run, "split.json", _tested(plan))
             progress("comparing classifiers")
@@ -163,7 +163,7 @@ def _note_failure(registry: Registry, document: RunDocument, error: BaseExceptio
         log.warning("the failure of run %s could not be written to the registry: %s", document["run"], trouble)
 
 
-def _known(dataset: Dataset) -> Known:
+def known_of(dataset: Dataset) -> Known:
     labels, classes = codes_of(dataset.labels)
     devices, names = (None, ()) if dataset.devices is None else codes_of(dataset.devices)
     return Known(dataset.rows, labels, classes, devices, names, dataset.times)
@@ -205,7 +205,7 @@ def _live(folder: Path, registry: Registry) -> tuple[str, str] | None:
     return selection.model, digest
 
 
-def _request(
+def request_of(
     dataset: Dataset, settings: Settings, options: Options, plan: Split, live: tuple[str, str] | None
 ) -> Request:
     training = settings.training

@@ -110,7 +110,7 @@ def run(folder: Path, say: Say) -> Result:
     started = time.perf_counter()
     comparison = _experiment(data)
     tried = _tried(comparison, say)
-    judged = {name: judge(each.scores, bench) for name, each in tried.items() if each.scores is not None}
+    judged = {name: judge(each.scores, each.middle, bench) for name, each in tried.items() if each.scores is not None}
     order = ranked([_scored(each, judged.get(name)) for name, each in tried.items()], request.metric)
     compared_at = time.perf_counter()
     parts = data.parts(comparison.precision)
@@ -224,7 +224,7 @@ def _built(data: Data, comparison: Comparison, tried: Tried, parts: Parts, bench
     assert tried.scores is not None  # noqa: S101 - it is ranked
     pipeline = rebuild(tried.model, parts)
     check_rebuilt(pipeline, comparison.fitted(tried.model), comparison.transformed, parts)
-    calibration = Calibration.fit(tried.scores, bench.labels)
+    calibration = Calibration.fit(tried.scores, bench.labels, tried.middle)
     rule = None
     if data.positive is not None:
         place = data.classes.index(data.positive)
@@ -266,6 +266,7 @@ def _verdict(
                 interval=sure.get(metric),
                 lead=lead,
                 mcc=sure.get("MCC"),
+                correlation=each.scores.get("MCC"),
                 built=model is not None,
                 calibrated=model is not None and model.calibrated,
                 us_per_row=None if model is None else model.us_per_row,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.calibration import CalibratedClassifierCV, calibration_curve
+from sklearn.calibration import calibration_curve
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
@@ -24,7 +22,7 @@ from registry.model.integrity import dump_pipeline, load_pipeline
 from registry.model.manifest import Threshold
 from trainer.candidate.compile import compile_pipeline
 from trainer.evaluate import threshold
-from trainer.evaluate.calibrate import ISOTONIC_ROWS, Calibration, cross, scores_of
+from trainer.evaluate.calibrate import ISOTONIC_ROWS, Calibration, cross, middle_of, scores_of
 from trainer.evaluate.threshold import Aim, choose
 from zelador.errors import InvalidInput
 
@@ -42,7 +40,7 @@ def fitted(model: object, rows: int, classes: int) -> tuple[Pipeline, Calibratio
     values, labels = data(rows, classes)
     pipeline = Pipeline([("imputer", SimpleImputer()), ("model", model)])
     pipeline.fit(values, np.array(NAMES)[labels])
-    return pipeline, Calibration.fit(scores_of(pipeline, values), labels), values
+    return pipeline, Calibration.fit(scores_of(pipeline, values), labels, middle_of(pipeline)), values
 
 
 @pytest.mark.parametrize("rows", [400, ISOTONIC_ROWS + 1_000])
@@ -71,20 +69,21 @@ def test_calibrated_probabilities_mean_what_they_say() -> None:
     truth = draw.random(6_000)
     labels = (draw.random(6_000) < truth).astype(np.int64)
     scores = (10 * (truth - 0.5))[:, None] ** 3  # monotone, and nothing like a probability
-    shares = cross(scores, labels, np.arange(6_000) % 5)[:, 1]
+    shares = cross(scores, labels, np.arange(6_000) % 5, 0.0)[:, 1]
     was, said = calibration_curve(labels, shares, n_bins=10)
     assert np.abs(was - said).max() < 0.06
 
 
 def test_a_calibration_learns_nothing_from_the_rows_it_is_applied_to() -> None:
-    """Scores that name their fold: with the fold's own labels a calibration would know its class."""
+    """Labels at random by fold, scores that name the fold: only with its own labels the middle would be known."""
     folds = np.repeat(np.arange(10), 300)
-    labels = (folds >= 5).astype(np.int64)
-    scores = (folds * 7 % 10)[:, None].astype(float)
-    leaked = Calibration.fit(scores, labels).probabilities(scores)
-    honest = cross(scores, labels, folds)
-    assert matthews_corrcoef(labels, leaked.argmax(axis=1)) > 0.2
-    assert matthews_corrcoef(labels, honest.argmax(axis=1)) <= 0.05
+    labels = (folds * 7 % 10 >= 5).astype(np.int64)
+    scores = folds[:, None] / 10
+    honest = cross(scores, labels, folds, 0.5)
+    for fold in range(10):  # without the fold's labels the same, whatever they are
+        other = labels.copy()
+        other[folds == fold] = 1 - other[folds == fold]
+        assert np.array_equal(cross(scores, other, folds, 0.5)[folds == fold], honest[folds == fold])
 
 
 def test_a_name_of_device_and_block_scores_at_chance_after_calibration_and_threshold() -> None:
@@ -98,7 +97,7 @@ def test_a_name_of_device_and_block_scores_at_chance_after_calibration_and_thres
         folds = draw.permutation(np.arange(60) % 5)[blocks]
         tree = DecisionTreeClassifier(random_state=0)
         scores = cross_val_predict(tree, feature, labels, cv=PredefinedSplit(folds), method="predict_proba")[:, [1]]
-        shares = cross(scores, labels, folds)[:, 1]
+        shares = cross(scores, labels, folds, 0.5)[:, 1]
         for aim, each in found.items():
             each.append(matthews_corrcoef(labels, threshold.cross(shares, labels == 1, folds, aim)))
     assert all(np.mean(each) <= 0.05 for each in found.values())
@@ -146,12 +145,14 @@ def test_a_threshold_that_does_not_fit_its_model_is_refused(rule: Threshold) -> 
         applied("m", Threshold("b", 0.5), ("a", "b"), False)
 
 
-def test_it_is_scikit_learns_own_calibration() -> None:
-    """Ours differs only in the rows that it is made on: on the same rows both agree."""
-    values, labels = data(600, 3)
-    forest = RandomForestClassifier(9, max_depth=3, random_state=0).fit(values, labels)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        theirs = CalibratedClassifierCV(forest, cv="prefit").fit(values, labels)
-    ours = Calibration.fit(scores_of(forest, values), labels)
-    assert ours.probabilities(scores_of(forest, values)) == pytest.approx(theirs.predict_proba(values), abs=1e-6)
+@pytest.mark.parametrize("rows", [400, ISOTONIC_ROWS + 1_000])
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("model", [LogisticRegression(), RandomForestClassifier(9, max_depth=3)])
+def test_the_more_probable_class_is_the_one_that_the_model_says(model: object, rows: int, classes: int) -> None:
+    """A calibration that moved the middle would be learned from a few days, and be wrong on the next."""
+    pipeline, _, values = fitted(model, rows, classes)
+    shifted = np.zeros(rows, np.int64) if classes == 2 else np.arange(rows) % 2
+    shifted[: rows // 4] = classes - 1  # labels that the model would be moved by
+    moved = Calibration.fit(scores_of(pipeline, values), shifted, middle_of(pipeline))
+    said = np.array(NAMES)[moved.probabilities(scores_of(pipeline, values)).argmax(axis=1)]
+    assert (said == pipeline.predict(values)).mean() > 0.999

@@ -63,6 +63,12 @@ def test_a_small_p_is_not_enough_if_no_model_is_better_than_guessing() -> None:
     assert said(weak, learnable=Learnable(None, "too few ways")).kind == "clear"
 
 
+def test_what_scores_as_guessing_does_is_nothing_even_if_moved_labels_score_worse() -> None:
+    """Folds of uneven classes push the scores of models that know nothing below 0, those of moved labels too."""
+    assert said(contender("A", -0.02, None, correlation=-0.02), learnable=SURE).kind == "nothing_to_learn"
+    assert said(contender("A", 0.08, None, correlation=0.08), learnable=SURE).kind == "clear"
+
+
 def test_a_class_on_one_device_cannot_be_evaluated() -> None:
     found = said(contender("A", 0.9, None), alone={"x": "on the device 'm1' only"}, classes=1)
     assert found.kind == "not_evaluable"
