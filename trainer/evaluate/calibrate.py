@@ -17,8 +17,9 @@ from sklearn.pipeline import Pipeline
 
 ISOTONIC_ROWS = 1_000  # with fewer, a step function follows the noise
 KNOTS = 24  # of the isotonic function; fewer where scores lie close together
-CLOSEST = 1e-3  # distance of two knots, as a share of the scores' range: steeper is not exact in single precision
+CLOSEST = 0.02  # distance of two knots, as a share of the scores' range: steeper is not exact in single precision
 
+ENDS = 0.01  # share of the rows beyond the outermost knots: a single far score must not set the scale
 MARGIN = 0.01  # between 0.5 and the probability next to the middle
 FLATTEST = 1e-3  # slope of a sigmoid over the range of the scores: also of scores that say nothing
 
@@ -138,7 +139,7 @@ def _isotonic(scores: Array, is_it: NDArray[np.bool_], middle: float) -> Isotoni
 
 def _knots(scores: Array) -> Array:
     """Distinct scores at equal shares of the rows, none too close to the one before it."""
-    wanted = np.unique(np.quantile(scores, np.linspace(0, 1, KNOTS), method="nearest"))
+    wanted = np.unique(np.quantile(scores, np.linspace(ENDS, 1 - ENDS, KNOTS), method="nearest"))
     least = CLOSEST * (wanted[-1] - wanted[0])
     kept = [wanted[0]]
     for knot in wanted[1:]:
