@@ -113,5 +113,8 @@ RUN uv pip sync --quiet --require-hashes requirements/trainer.txt \
 FROM learning AS trainer
 COPY --from=trainer-packages /opt/zelador /opt/zelador
 COPY --from=project /opt/zelador /opt/zelador
+ENV ZELADOR_METRICS__HOST=0.0.0.0 \
+    ZELADOR_METRICS__PORT=9464
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["zelador", "health"]
 USER 10001:10001
 CMD ["trainer"]

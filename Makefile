@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo up bench malformed soak fuzz test test-quick test-attacks test-faults test-compose test-registry check format lock clean
+.PHONY: help setup servers demo up bench malformed soak fuzz test test-quick test-attacks test-faults test-compose test-console test-registry check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -15,7 +15,7 @@ setup: .venv/.ready  ## create .venv with the locked packages (once: about 2 GB,
 .venv/.ready: pyproject.toml requirements/dev.txt requirements/build.txt requirements/uv.txt
 	@PYTHON="$(PYTHON)" sh requirements/setup.sh
 
-servers:  ## install Mosquitto and Redis, which `up` and the tests prefer to the wheels' own (Debian, Ubuntu, brew)
+servers:  ## install Mosquitto and Redis, which `up` and the tests prefer to the wheels' own, and Chromium (Debian, brew)
 	@sh requirements/servers.sh
 
 demo: setup  ## run the whole product as a demo (ARGS="--scenario rooms --seconds 25 --json")
@@ -34,7 +34,7 @@ soak: setup  ## kill processes at random under load; nothing may be lost (ARGS="
 	@$(BIN)/python -m zelador.libgomp -m tests.faults.soak $(ARGS)
 
 # Two processes, each with servers of its own: most of the time a test waits for one of them.
-test: setup  ## run every test against real servers
+test: setup  ## test against real servers (about 7 minutes on 2 cores; the long suites are the test-… below)
 	@$(BIN)/python -m zelador.libgomp -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-quick: setup  ## run the tests that need no server and no training (under a minute)
@@ -51,6 +51,9 @@ test-faults: setup  ## kill, freeze and cut off each part in turn (about four mi
 
 test-compose: setup  ## build and run every image of docker-compose.yml (minutes; needs Docker and about 6 GB)
 	@TEST_COMPOSE=1 $(BIN)/python -m zelador.libgomp -m pytest tests/end_to_end/test_compose.py $(ARGS)
+
+test-console: setup  ## the console in Debian's Chromium, every page and state in more sizes (a minute or two); needs `make servers`
+	@TEST_CONSOLE=1 $(BIN)/python -m zelador.libgomp -m pytest tests/console $(ARGS)
 
 test-registry: setup  ## test the registry's writers and bucket at four times the size (some minutes)
 	@TEST_REGISTRY_TIMES=4 $(BIN)/python -m zelador.libgomp -m pytest -s tests/integration/registry/test_writers.py $(ARGS)

@@ -9,6 +9,7 @@ import redis
 from fastapi import Depends, Request
 
 from admin.access.attempts import Attempts
+from admin.access.request_metrics import RequestMetrics
 from admin.access.sessions import Sessions
 from admin.classifiers import Classifiers
 from operations.audit_log import AuditFile, open_audit_file
@@ -50,6 +51,7 @@ class Services:
     keys: KeyFile
     attempts: Attempts
     sessions: Sessions
+    requests: RequestMetrics
 
     @property
     def prefix(self) -> str:
@@ -86,6 +88,7 @@ def make_services(settings: Settings) -> Services:
         keys,
         Attempts(settings.api.failure_delay_s),
         Sessions(client, prefix, keys),
+        RequestMetrics(),
     )
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from zelador.errors import Conflict, InvalidInput, NotFound, Unavailable, ZeladorError
+from zelador.tls import explain, unreadable
 
 TIMEOUT_S = 30.0
 UPLOAD_TIMEOUT_S = 180.0  # the transfer, and up to 30 s of checks in a process that may have to start first
@@ -41,10 +44,21 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
+def _trusting(ca_file: Path) -> urllib.request.HTTPSHandler:
+    """Raises InvalidInput if the file has no CA certificates."""
+    if trouble := unreadable(ca_file, "ZELADOR_REMOTE__CA_FILE"):
+        raise InvalidInput(trouble)
+    try:
+        return urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(ca_file)))
+    except ssl.SSLError as error:
+        why = f"ZELADOR_REMOTE__CA_FILE: {ca_file} has no certificate in PEM form ({error.reason or error})"
+        raise InvalidInput(why) from None
+
+
 class Api:
     """A client. Raises InvalidInput for an invalid address or key, without showing the key or a password."""
 
-    def __init__(self, url: str, key: str | None) -> None:
+    def __init__(self, url: str, key: str | None, ca_file: Path | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
             raise InvalidInput("--url must look like https://host:port; put the key in ZELADOR_REMOTE__KEY")
@@ -57,8 +71,9 @@ class Api:
         self.where = f"{parts.scheme}://{parts.netloc}"
         self._url = f"{self.where}{parts.path.rstrip('/')}"
         self._key = key
+        secure = [_trusting(ca_file)] if parts.scheme == "https" and ca_file is not None else []
         direct = [urllib.request.ProxyHandler({})] if parts.hostname in LOOPBACK else []
-        self._opener = urllib.request.build_opener(_NoRedirect, *direct)
+        self._opener = urllib.request.build_opener(_NoRedirect, *secure, *direct)
 
     def call(
         self,
@@ -86,6 +101,8 @@ class Api:
             raise self._refusal(error.code, error.read(65_536), error.reason) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
+            if why := explain(reason, "ZELADOR_REMOTE__CA_FILE"):
+                raise Unavailable(f"{self.where}: {why}") from None
             raise Unavailable(f"{self.where} does not answer: {reason}; is it the address of a Zelador API?") from None
 
     def _refusal(self, status: int, body: bytes, reason: str) -> ZeladorError:

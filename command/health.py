@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
+from command.home import OfHome, settings_of
 from command.terminal import say
 from zelador.errors import InvalidInput
-from zelador.settings import load_settings
 
 TIMEOUT_S = 5.0
 
@@ -20,13 +20,18 @@ def health(
     url: Annotated[
         str | None, typer.Option(help="Check this address instead, such as http://127.0.0.1:9464/readyz.")
     ] = None,
+    home: OfHome = None,
 ) -> None:
     """Check the health of the configured service.
 
-    Asks a worker's /readyz if ZELADOR_METRICS__PORT is set, otherwise the API's /healthz. Exit code 1 if the service is
-    unhealthy or does not answer.
+    Asks a worker's /readyz if ZELADOR_METRICS__PORT is set, otherwise the API's /healthz; with --home the API's
+    /readyz, which speaks for all services. Exit code 1 if the service is unhealthy or does not answer.
     """
-    settings = load_settings()
+    if url is not None and home is not None:
+        raise InvalidInput("use either --home or --url")
+    settings = settings_of(home)
+    if home is not None:
+        url = f"http://{settings.api.host}:{settings.api.port}/readyz"
     if url is None and settings.metrics.port is not None:
         url = f"http://{settings.metrics.host}:{settings.metrics.port}/readyz"
     url = url or f"http://{settings.api.host}:{settings.api.port}/healthz"

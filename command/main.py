@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 import traceback
+from importlib.metadata import version
+from typing import Annotated
 
 import redis
 import typer
@@ -15,6 +17,7 @@ import typer
 from command import (
     classify,
     console,
+    device_passwords,
     devices,
     evaluate,
     health,
@@ -56,8 +59,26 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("console")(console.console)
 app.add_typer(models.app, name="models", help="List, compare, select and manage the models in the registry.")
 app.add_typer(quarantine.app, name="quarantine", help="List, show, replay and discard messages in quarantine.")
-app.add_typer(devices.app, name="devices", help="List devices by state; acknowledge, shelve and retire them.")
+device_passwords.add_to(devices.app)
+app.add_typer(
+    devices.app, name="devices", help="List devices by state; acknowledge, shelve and retire them; their passwords."
+)
 app.add_typer(keys.app, name="keys", help="Manage the keys of the admin API.")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        say(f"zelador {version('zelador')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """IoT streaming inference: MQTT readings in, classified predictions out, nothing lost."""
 
 
 def main() -> None:

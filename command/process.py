@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import signal
+from pathlib import Path
 from threading import Event
 from types import FrameType
 
+from command.home import Needs, settings_of
 from zelador.logs import set_up_logs
 from zelador.settings import Settings, load_settings
 
@@ -33,13 +35,15 @@ def relax_garbage_collector() -> None:
     gc.set_threshold(70_000, 10, 10)
 
 
-def prepare(service: str, for_a_person: bool = False) -> tuple[Settings, Event]:
+def prepare(
+    service: str, for_a_person: bool = False, home: Path | None = None, needs: Needs = "running"
+) -> tuple[Settings, Event]:
     """The settings and the stop event of `service`, with logs set up. Raises InvalidInput for a wrong setting.
 
-    `for_a_person`: unless the settings say otherwise, only warnings are logged, as text.
+    `for_a_person`: unless the settings say otherwise, only warnings are logged, as text. `home`: as for `settings_of`.
     """
     stop = stop_event()
-    settings = load_settings()
+    settings = load_settings() if home is None else settings_of(home, needs)
     log = settings.log
     if for_a_person:
         changes: dict[str, str] = {} if "level" in log.model_fields_set else {"level": "warning"}

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from command.home import OfHome
 from command.process import prepare
 from command.terminal import print_json, say
 
@@ -33,13 +34,14 @@ def simulate(
     count: Annotated[int | None, typer.Option(min=1, help="Stop after this many readings.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Stop after this many seconds.")] = None,
     loop: Annotated[bool, typer.Option(help="Start over at the end of the file.")] = False,
+    home: OfHome = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Replay a table as devices: publish its rows at QoS 1 to the broker in the settings (ZELADOR_MQTT__URL).
 
     Rows that lack a value or that would be refused live are left out.
     """
-    settings, stop = prepare("simulate", for_a_person=True)
+    settings, stop = prepare("simulate", for_a_person=True, home=home)
     from command.demo.devices import Devices
     from command.demo.scenarios import Sample, samples_of
     from zelador.table import Wanted

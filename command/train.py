@@ -11,6 +11,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from command.home import OfHome, settings_of
+from command.models.target import Key, Url
 from command.output import output
 from command.process import prepare
 from command.terminal import Terminal, print_json, say
@@ -68,11 +70,26 @@ def train(
         str | None, typer.Option(help="The classifiers to compare: PyCaret ids, separated by commas. Default: all.")
     ] = None,
     notes: Annotated[str, typer.Option(help="Notes to store with the models.")] = "",
+    home: OfHome = None,
+    url: Url = None,
+    key: Key = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Compare classifiers on labeled readings and register the best five. Selects no model."""
+    if url is not None:
+        from command.train_remote import train_remote
+
+        refused = {"--home": home, "--csv": csv, "--features": features}
+        if given := next((option for option, value in refused.items() if value is not None), None):
+            raise InvalidInput(f"{given} cannot be used with --url: that machine trains on its own readings")
+        document = train_remote(url, key, metric, candidates, notes)
+        if as_json:
+            print_json(document)
+        else:
+            show(document)
+        return
     settings, stop = prepare("train", for_a_person=True)
-    settings = _with(settings, metric, candidates)
+    settings = settings_of(home, settings=_with(settings, metric, candidates))
     from registry.registry import Registry
     from registry.run_document import new_run_id
     from trainer.dataset import Choice
@@ -184,6 +201,6 @@ def _from_buffer(settings: Settings, features: tuple[str, ...], choice: Choice) 
             return from_readings(readings, features, choice, Ranges.of(settings, features), lacking)
     except redis.RedisError as error:
         raise InvalidInput(
-            f"cannot read the readings in the buffer ({error}); "
+            f"cannot read the readings in the buffer ({error}); use --home DIR of a running `zelador up`, "
             "set ZELADOR_REDIS__URL, or train with --csv FILE --label COLUMN"
         ) from None

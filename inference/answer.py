@@ -46,7 +46,7 @@ def answer(
     """
     answered: list[Answered] = []
     places: list[tuple[Answered, Arrival, Reading]] = []
-    rows: list[float] = []  # the values of all readings, concatenated
+    rows: list[float | None] = []  # the values of all readings, concatenated
     for delivered in batch:
         if delivered.arrivals is None:
             answered.append(Answered(delivered, None, [], [(None, "the stream entry cannot be decoded")]))

@@ -62,6 +62,7 @@ class Worker:
         observers: Observers | None = None,
     ) -> None:
         self._settings = settings
+        self._topics = settings.reading_topics
         self._limit = settings.inference.batch
         self._composer = Composer(settings, metrics.unanswered)
         self._aside_log = LogLimit(REPEAT_S, ASIDE_LINES)
@@ -131,7 +132,7 @@ class Worker:
         while self._in_flight and self._link.confirmed(self._in_flight[0].publication, wait):
             batch = self._in_flight[0]
             refusals = {batch.owner[index]: why for index, why in batch.publication.refused.items()}
-            found, predictions = outcomes(batch.answered, refusals, self._settings.topics.reading)
+            found, predictions = outcomes(batch.answered, refusals, self._topics)
             self._log_aside(found)
             classified, aside = self._reader.settle(found, predictions, self._sightings(batch))
             self._in_flight.popleft()
@@ -139,6 +140,7 @@ class Worker:
             newest = batch.answered[-1].arrival
             seconds = (now_ms() - newest.received_at) / 1000 if newest else None
             self._metrics.settled(classified, aside, seconds, batch.model_seconds)
+            self._metrics.predicted(predictions)
             if self._observers:
                 self._observers.offer(SettledBatch.of(batch.entries, predictions, batch.live))
             settled += classified + aside

@@ -10,17 +10,18 @@ import msgspec
 from inference.answer import Answered
 from zelador.buffer import Outcome, Refused
 from zelador.messages import Prediction, encode_json
+from zelador.settings.profiles import DEFAULT
 
 MAX_KEPT_BYTES = 1_048_576  # of one reading that is set aside; of a longer one the beginning is kept
 
 
 def outcomes(
-    answered: Sequence[Answered], refusals: Mapping[int, str], reading_topic: str
+    answered: Sequence[Answered], refusals: Mapping[int, str], topics: Mapping[str, str]
 ) -> tuple[list[Outcome], list[Prediction]]:
     """The outcome of each stream entry, and the predictions that the broker confirmed.
 
     The messages of one entry stand next to each other in `answered`. `refusals` has the broker's reason by the index
-    of the message whose prediction it refused. `reading_topic` is the template of `ZELADOR_TOPICS__READING`.
+    of the message whose prediction it refused. `topics` has the template of each device profile's topic.
     """
     found: list[Outcome] = []
     predictions: list[Prediction] = []
@@ -28,7 +29,7 @@ def outcomes(
         classified, aside = 0, list[Refused]()
         for index, item in group:
             if item.failures or index in refusals:
-                good, refused = _divide(item, refusals.get(index), reading_topic)
+                good, refused = _divide(item, refusals.get(index), topics)
                 aside += refused
             else:
                 good = item.predictions
@@ -42,7 +43,7 @@ def _stream_id(numbered: tuple[int, Answered]) -> str:
     return numbered[1].delivered.stream_id
 
 
-def _divide(item: Answered, refusal: str | None, reading_topic: str) -> tuple[list[Prediction], list[Refused]]:
+def _divide(item: Answered, refusal: str | None, topics: Mapping[str, str]) -> tuple[list[Prediction], list[Refused]]:
     """The confirmed predictions of a message, and the readings to set aside: all of them if the broker refused it."""
     if item.arrival is None:  # the entry cannot be decoded: all its readings are set aside
         entry = Refused.of("", item.failures[0][1], item.delivered.raw, 0, most=MAX_KEPT_BYTES)
@@ -53,11 +54,24 @@ def _divide(item: Answered, refusal: str | None, reading_topic: str) -> tuple[li
         reason = f"the broker refused the prediction: {refusal}"
         failures += [(reading, reason) for reading in item.arrival.readings if reading not in failed]
         good = []
-    topic = reading_topic.format(device_id=item.arrival.device_id)
+    profile, device = item.arrival.profile, item.arrival.device_id
+    template = topics.get(profile or DEFAULT) or topics.get(DEFAULT) or "{device_id}"
+    topic = template.replace("{device_id}", device)
     received_at = item.arrival.received_at
     features, aside = ",".join(item.delivered.features), list[Refused]()
     bare = msgspec.structs.replace(item.arrival, response_topic=None, correlation=None)  # the requester no longer waits
     for reading, reason in failures:  # each as a message of its own, so that it can be replayed alone
         payload = encode_json(msgspec.structs.replace(bare, readings=(reading,)))
-        aside.append(Refused.of(topic, reason, payload, received_at, most=MAX_KEPT_BYTES, features=features))
+        aside.append(
+            Refused.of(
+                topic,
+                reason,
+                payload,
+                received_at,
+                most=MAX_KEPT_BYTES,
+                features=features,
+                profile=profile,
+                device=device if profile else "",
+            )
+        )
     return good, aside

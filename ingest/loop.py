@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from threading import Event
 
 from ingest.broker_stats import BrokerStats
@@ -11,8 +12,8 @@ from ingest.lots import Lot, lots
 from ingest.pressure import Pressure
 from ingest.sessions import SessionRecord
 from ingest.warnings import Warnings, log_pressure
-from zelador.buffer import Stopping, Writer
-from zelador.decode import Decoder
+from zelador.buffer import Refused, Stopping, Writer
+from zelador.decode import Decoder, Part
 from zelador.heartbeat import Heartbeat
 from zelador.link import Link, Message
 from zelador.metrics import IngestMetrics
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 IDLE_S = 0.5  # how long a step waits for a first message
 HOLD_S = 0.25  # between checks of the backlog while nothing is taken from the broker
 TIDY_S = 60.0  # between checks of the age of messages in quarantine
+WINDOWS_S = 0.5  # between looks for windows whose time is over
+NO_WINDOW = "too many devices with one topic a value are heard at once; replay it when there are fewer"
 MEASURE_S = 60.0  # between two measurements of what waits
 
 
@@ -52,7 +55,7 @@ class Ingester:
         self._heartbeat = heartbeat
         self._broker = BrokerStats()
         self._left: list[Message] = []  # the rest of the last batch, received but not stored, while the loop holds
-        self._next_measure = 0.0
+        self._next_measure = self._next_windows = 0.0
         self._next_tidy = time.monotonic() + TIDY_S
         self._turned_at = time.monotonic()
 
@@ -78,6 +81,7 @@ class Ingester:
             self._link.rest(HOLD_S)
             self._weigh(*self._writer.backlog())
             return 0
+        self._close_windows()
         batch = self._link.current(self._left) or self._link.receive(self._limit, IDLE_S)
         self._left = []
         if not batch:
@@ -98,6 +102,8 @@ class Ingester:
         for message in lot.statistics:
             before, self._broker = self._broker, self._broker.after(message.topic, message.payload)
             self._warnings.broker(before, self._broker)
+        if lot.parts:
+            self._assemble(lot.parts)
         if not lot.arrivals and not lot.refused:  # messages that are passed over; QoS 0 needs no acknowledgement
             self._link.ack(lot.messages)
             return len(lot.messages) - len(lot.statistics)
@@ -111,6 +117,29 @@ class Ingester:
         self._warnings.forgotten(stored.forgotten)
         self._weigh(stored.backlog, stored.waiting_bytes)
         return len(lot.messages)
+
+    def _assemble(self, parts: Sequence[Part]) -> None:
+        """Stores values that came on topics of their own, and closes the windows that are due."""
+        self._next_windows = time.monotonic() + WINDOWS_S
+        stored, without_window = self._writer.assemble(parts)
+        self._metrics.stored(stored, 0, self._link)
+        self._weigh(stored.backlog, stored.waiting_bytes)
+        if without_window:
+            most = self._max_payload_bytes
+            refused = [
+                Refused.of(
+                    part.topic, NO_WINDOW, part.payload, part.received_at, most=most, profile=part.profile,
+                    device=part.device,
+                )
+                for part in without_window
+            ]  # fmt: skip
+            full = self._writer.append([], refused)
+            self._metrics.stored(full, len(refused), self._link)
+            self._warnings.quarantine(full.discarded, full.quarantine_full)
+
+    def _close_windows(self) -> None:
+        if self._decoder.has_parts and time.monotonic() >= self._next_windows:
+            self._assemble([])
 
     def _weigh(self, backlog: int, waiting_bytes: int) -> None:
         """Decides whether to hold, by how much waits to be classified."""

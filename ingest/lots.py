@@ -12,7 +12,7 @@ import msgspec
 from ingest.broker_stats import is_system
 from zelador.buffer import Refused
 from zelador.buffer.batch import refusals
-from zelador.decode import Decoder
+from zelador.decode import Decoder, Part
 from zelador.link import Message
 from zelador.messages import Arrival
 
@@ -26,6 +26,7 @@ class Lot(msgspec.Struct, frozen=True):
     arrivals: list[Arrival]  # the readings to store
     refused: list[Refused]  # what goes to quarantine
     statistics: list[Message]  # what the broker reports about itself; not stored
+    parts: list[Part] = []  # values that came on topics of their own
 
     @property
     def refused_readings(self) -> int:
@@ -41,11 +42,29 @@ def lots(batch: Sequence[Message], decoder: Decoder, max_payload_bytes: int) -> 
     arrivals: list[Arrival] = []
     refused: list[Refused] = []
     statistics: list[Message] = []
+    parts: list[Part] = []
     for index, message in enumerate(batch):
         topic = message.topic
         if is_system(topic):
             statistics.append(message)
             continue
+        if decoder.has_parts:
+            try:
+                part = decoder.part(message)
+            except LookupError:
+                pass  # a message with all values of a reading
+            else:
+                if isinstance(part, Part):
+                    parts.append(part)
+                elif part is not None:
+                    refused.append(_refused_part(message, part, decoder, max_payload_bytes))
+                readings += 1
+                size += len(message.payload) + len(topic)
+                if readings >= LOT_READINGS or size >= LOT_BYTES:
+                    yield Lot(batch[begun : index + 1], arrivals, refused, statistics, parts)
+                    begun, readings, size = index + 1, 0, 0
+                    arrivals, refused, statistics, parts = [], [], [], []
+                continue
         arrival, bad = decoder.decode(
             topic, message.payload, message.received_at, message.response_topic, message.correlation, message.retained
         )
@@ -53,11 +72,36 @@ def lots(batch: Sequence[Message], decoder: Decoder, max_payload_bytes: int) -> 
             arrivals.append(arrival)
             readings += len(arrival.readings)
         if bad:
-            refused += refusals(topic, bad, message.received_at, max_payload_bytes, decoder.heard)
+            profile = decoder.profile_of(topic)
+            refused += refusals(
+                topic,
+                bad,
+                message.received_at,
+                max_payload_bytes,
+                decoder.heard,
+                profile=profile,
+                device=decoder.device(topic) if profile else "",
+                retained=message.retained,
+            )
             readings += len(bad)
         size += len(message.payload) + len(topic) + len(message.correlation or b"")
         if readings >= LOT_READINGS or size >= LOT_BYTES:
-            yield Lot(batch[begun : index + 1], arrivals, refused, statistics)
-            begun, readings, size, arrivals, refused, statistics = index + 1, 0, 0, [], [], []
+            yield Lot(batch[begun : index + 1], arrivals, refused, statistics, parts)
+            begun, readings, size, arrivals, refused, statistics, parts = index + 1, 0, 0, [], [], [], []
     if begun < len(batch):
-        yield Lot(batch[begun:], arrivals, refused, statistics)
+        yield Lot(batch[begun:], arrivals, refused, statistics, parts)
+
+
+def _refused_part(message: Message, reason: str, decoder: Decoder, most: int) -> Refused:
+    topic, payload = message.topic, message.payload
+    profile, device = decoder.profile_of(topic), decoder.device(topic)
+    return Refused.of(
+        topic,
+        reason,
+        payload,
+        message.received_at,
+        most=most,
+        profile=profile,
+        device=device,
+        retained=message.retained,
+    )

@@ -31,7 +31,7 @@ def run(settings: Settings, stop: Event) -> None:
         raise InvalidInput("ZELADOR_INGEST__CLIENT_ID must not be empty: the broker keeps our queue under it")
     optional = TOPICS if settings.mqtt.system_topics else ()
     options = link_options(
-        settings.topics, SERVICE, client_id, (subscription(settings),), persistent=True, optional=optional
+        settings.topics, SERVICE, client_id, subscriptions(settings), persistent=True, optional=optional
     )
     link = Link(settings.mqtt, options, stop)
     connection = RedisConnection(settings.redis, stop, wait=link.rest)
@@ -54,7 +54,7 @@ def run(settings: Settings, stop: Event) -> None:
         lambda: confirmer.refused or watchdog.trouble(),
         lambda: confirmer.remark or sessions.remark(),
     )
-    log.info("receiving readings from %s", options.filters[0])
+    log.info("receiving readings from %s", ", ".join(options.filters))
     try:
         ingester.run(stop)
     finally:
@@ -64,7 +64,6 @@ def run(settings: Settings, stop: Event) -> None:
         log.info("stopped")
 
 
-def subscription(settings: Settings) -> str:
-    topic = settings.topics.reading.replace("{device_id}", "+")
+def subscriptions(settings: Settings) -> tuple[str, ...]:
     group = settings.mqtt.shared_group
-    return f"$share/{group}/{topic}" if group else topic
+    return tuple(f"$share/{group}/{topic}" if group else topic for topic in settings.reading_filters)

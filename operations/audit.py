@@ -23,6 +23,8 @@ class Act(StrEnum):
     DEVICE_RESTORED = "device restored"
     KEY_MADE = "key made"
     KEY_REVOKED = "key revoked"
+    DEVICE_PASSWORD_MADE = "device password made"  # noqa: S105 - a name
+    DEVICE_PASSWORD_REMOVED = "device password removed"  # noqa: S105
     REGISTRY_ACCEPTED = "registry accepted"
     REGISTRY_COLLECTED = "registry collected"
     REGISTRY_TRUSTED = "registry trusted"

@@ -5,20 +5,17 @@ No slow hash is needed: that is for passwords, which people choose. A random key
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import hmac
-import os
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from operations.owned_file import locked, write_owned
 from zelador.clock import now_iso_second
-from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
+from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound
 
 Role = Literal["viewer", "operator", "admin"]
 State = Literal["valid", "expired", "revoked"]
@@ -26,6 +23,7 @@ State = Literal["valid", "expired", "revoked"]
 PREFIX = "zlk_"  # so that people and secret scanners recognize a key
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")  # each includes the rights of those before it
 MAX_NOTE = 200  # characters
+SETTING = "ZELADOR_API__KEYS_FILE"
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -58,7 +56,7 @@ class _File(msgspec.Struct, frozen=True):
 
 def first_key(path: Path) -> str | None:
     """Makes the first admin key and returns it; None if the key file exists. Raises Unavailable, Corrupt."""
-    with locked(path):
+    with locked(path, SETTING):
         return None if path.exists() else _add(path, "admin", "the first key", None)[1]
 
 
@@ -71,7 +69,7 @@ def new_key(path: Path, role: Role = "admin", note: str = "", lasts_s: float | N
         raise InvalidInput(f"a note has at most {MAX_NOTE} printable characters")
     if lasts_s is not None and not 0 < lasts_s <= 100 * 366 * 86_400:
         raise InvalidInput("a key must expire after at least one second and at most a hundred years")
-    with locked(path):
+    with locked(path, SETTING):
         return _add(path, role, note, lasts_s)
 
 
@@ -79,7 +77,7 @@ def revoke(path: Path, identity: str) -> Key:
     """Revokes the key for good; its record stays. Raises NotFound, Conflict, Unavailable, Corrupt."""
     if not path.exists():  # a mistyped path must not make a file
         raise NotFound(f"there is no key file at {path}; zelador keys new makes one")
-    with locked(path):
+    with locked(path, SETTING):
         records = _read(path).keys
         found = next((record for record in records if record.id == identity), None)
         if found is None:
@@ -96,7 +94,7 @@ def revoke(path: Path, identity: str) -> Key:
 
 def forget(path: Path, identity: str) -> None:
     """Deletes a new key that nobody has seen. Raises Unavailable, Corrupt."""
-    with locked(path):
+    with locked(path, SETTING):
         _write(path, _File(tuple(record for record in _read(path).keys if record.id != identity)))
 
 
@@ -165,32 +163,4 @@ def _read(path: Path) -> _File:
 
 
 def _write(path: Path, content: _File) -> None:
-    write_owned(path, msgspec.json.format(msgspec.json.encode(content)))
-
-
-def write_owned(path: Path, data: bytes) -> None:
-    """Replaces the file atomically, readable only by its owner. Raises Unavailable."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise Unavailable(f"{path} cannot be written ({error.strerror}); set ZELADOR_API__KEYS_FILE") from None
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """A lock beside the file, so that of two changes made at the same time none is lost. Raises Unavailable."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock_path = path.with_name(f".{path.name}.lock")
-        lock = os.fdopen(os.open(lock_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb")
-    except OSError as error:
-        raise Unavailable(f"{path} cannot be written ({error.strerror}); set ZELADOR_API__KEYS_FILE") from None
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    write_owned(path, msgspec.json.format(msgspec.json.encode(content)), SETTING)

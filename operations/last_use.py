@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from operations.key_file import write_owned
+from operations.key_file import SETTING
+from operations.owned_file import write_owned
 from zelador.clock import now_iso_second
 from zelador.errors import Unavailable
 
@@ -37,7 +38,7 @@ class LastUse:
         with self._lock:
             try:
                 uses = {**read(self._path), identity: now_iso_second()}
-                write_owned(self._path, msgspec.json.encode(uses))
+                write_owned(self._path, msgspec.json.encode(uses), SETTING)
             except Unavailable as error:
                 log.warning("the last use of key %s was not recorded: %s", identity, error)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from operations.key_file import Key, list_keys, locked, write_owned
+from operations.key_file import SETTING, Key, list_keys
+from operations.owned_file import locked, write_owned
 from zelador.errors import NotFound
 
 LASTS_S = 60.0
@@ -29,9 +30,9 @@ def make_link(keys_file: Path) -> str:
     key = _admin(keys_file)
     token = secrets.token_urlsafe(32)
     path = where(keys_file)
-    with locked(path):
+    with locked(path, SETTING):
         links = [*_waiting(path), Link(_digest(token), key.id, time.time() + LASTS_S)][-MAX_LINKS:]
-        write_owned(path, msgspec.json.encode(links))
+        write_owned(path, msgspec.json.encode(links), SETTING)
     return f"{PATH}{token}"
 
 
@@ -41,12 +42,12 @@ def take_link(keys_file: Path, token: str) -> str | None:
     if not path.exists():
         return None
     digest = _digest(token)
-    with locked(path):
+    with locked(path, SETTING):
         links = _waiting(path)
         found = next((link for link in links if hmac.compare_digest(link.digest, digest)), None)
         if found is None:
             return None
-        write_owned(path, msgspec.json.encode([link for link in links if link is not found]))
+        write_owned(path, msgspec.json.encode([link for link in links if link is not found]), SETTING)
     return found.key
 
 

@@ -16,6 +16,10 @@ class DuplicateName(errors.Conflict, ValueError):
     """The name is taken; a registered model is never overwritten."""
 
 
+class FeaturesMissing(errors.Conflict):
+    """The plant does not send every feature that the model needs."""
+
+
 class ModelSelected(errors.Conflict):
     """The selected model can be neither deleted nor renamed."""
 

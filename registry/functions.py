@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from registry.errors import ModelNotFound
 from zelador.settings import load_settings
 from zelador.user import user
 
@@ -30,8 +31,18 @@ def save_model(model: Any, name: str, metadata: Mapping[str, Any] | None = None,
 
 
 def load_model(name: str) -> Any:
-    """The scikit-learn model. Raises FileNotFoundError for an unknown name, or when its artifact is missing."""
-    return _open().pipeline(name)
+    """The scikit-learn model. Raises FileNotFoundError for an unknown name, or when its artifact is missing.
+
+    A model that was fitted on codes predicts them; the names of its classes are in its metadata.
+    """
+    registry = _open()
+    try:
+        return registry.pipeline(name)
+    except ModelNotFound as error:
+        if name in registry.state.models:
+            raise
+        where = load_settings().registry.url
+        raise ModelNotFound(f"{error}. The registry is {where}; ZELADOR_REGISTRY__URL names another") from None
 
 
 def list_models() -> dict[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from operator import attrgetter
 from types import NoneType
 from typing import Any
@@ -14,6 +15,7 @@ from registry.model.manifest_shape import LARGEST_INTEGER
 from zelador.errors import InvalidInput
 
 MAX_CACHED = 64  # queries, and columns
+NEWEST_FIRST = "-saved_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,10 @@ class Query:
     """`sort` is a field or dotted key of the metadata (`metrics.F1`); a leading `-` sorts in descending order.
 
     `equal`: (key, value) pairs that must match. `least`: (key, number) pairs that must be reached. Models without
-    a value for the sort key come last.
+    a value for the sort key come last. Newest first, the models of one run are ordered by their rank.
     """
 
-    sort: str = "-saved_at"
+    sort: str = NEWEST_FIRST
     equal: tuple[tuple[str, Any], ...] = ()
     least: tuple[tuple[str, float], ...] = ()
     tags: tuple[str, ...] = ()
@@ -125,7 +127,21 @@ def search(columns: Columns, query: Query) -> tuple[Model, ...]:
     if query.text:
         text, descriptions = query.text.casefold(), columns.of("description")
         rows = [row for row in rows if text in f"{models[row].name}\n{descriptions[row] or ''}".casefold()]
-    return tuple(models[row] for row in _sorted(rows, columns.of(query.sort.removeprefix("-")), query.sort[:1] == "-"))
+    found = _sorted(rows, columns.of(query.sort.removeprefix("-")), query.sort[:1] == "-")
+    if query.sort == NEWEST_FIRST:
+        found = _best_of_run_first(found, columns.of("run"), columns.of("rank"))
+    return tuple(models[row] for row in found)
+
+
+def _best_of_run_first(rows: Sequence[int], runs: Sequence[Any], ranks: Sequence[Any]) -> list[int]:
+    """The models of one run, which stand together, in the order of their rank: a run registers its best model first."""
+    found: list[int] = []
+    for run, group in groupby(rows, runs.__getitem__):
+        together = list(group)
+        if run is not None:
+            together.sort(key=lambda row: ranks[row] if isinstance(ranks[row], int | float) else math.inf)
+        found += together
+    return found
 
 
 def _sorted(rows: Iterable[int], column: Sequence[Any], reverse: bool) -> list[int]:

@@ -100,6 +100,12 @@ class Stack:
             with error:
                 return error.code, json.loads(error.read())
 
+    def text(self, path: str) -> str:
+        """A page or file at this path of the API's port. Raises HTTPError."""
+        request = urllib.request.Request(self._api + path, headers={"Authorization": f"Bearer {self._key}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.read().decode()
+
     def ledger(self) -> dict[str, int]:
         """Of now; {} while Redis does not answer."""
         status, found = self.api("GET", "/v1/ledger")

@@ -19,10 +19,12 @@ from registry.run_document import RunDocument, result_of
 from trainer.dataset import Choice, from_readings
 from trainer.run.job import Options, train
 from trainer.run.process import Cancelled, Child
+from zelador import endpoints
 from zelador.buffer.connection import RedisConnection, Stopping
 from zelador.buffer.history import labelled_readings
 from zelador.errors import ZeladorError
 from zelador.heartbeat import Heartbeat
+from zelador.metrics import TrainerMetrics
 from zelador.ranges import Ranges
 from zelador.settings import Settings
 from zelador.training_queue import Consumer, Job
@@ -46,16 +48,31 @@ def run(settings: Settings, stop: Event) -> None:
     by = f"the trainer {instance}"
     watch = Watch(registry, connection.client, settings.redis.prefix, by, settings.registry.check_s)
     watch.start(stop)
+    metrics = TrainerMetrics()
+    limit_s = settings.health.stalled_after_s
+    close_probes = endpoints.serve(
+        settings.metrics, metrics.registry, lambda: watch.trouble or away(connection, time.monotonic(), limit_s)
+    )
     log.info("waiting for runs")
     try:
-        Trainer(settings, connection, registry, watch, heartbeat, stop).run()
+        Trainer(settings, connection, registry, watch, heartbeat, stop, metrics).run()
     except Stopping as stopped:
         log.info("%s", stopped)
     finally:
         stop.set()
         heartbeat.stop()
         watch.join()
+        close_probes()
         log.info("stopped")
+
+
+def away(connection: RedisConnection, now: float, limit_s: float) -> str | None:
+    """Why the trainer cannot take runs: Redis refuses, or has not answered for `limit_s` seconds; None otherwise."""
+    if connection.refusal is not None:
+        return f"Redis refuses: {connection.refusal}"
+    if connection.error is not None and now - connection.away_since > limit_s:
+        return f"for {now - connection.away_since:.0f} s it {connection.error}"
+    return None
 
 
 class Trainer:
@@ -67,8 +84,10 @@ class Trainer:
         watch: Watch,
         heartbeat: Heartbeat,
         stop: Event,
+        metrics: TrainerMetrics,
     ) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._connection = connection
         self._registry = registry
         self._watch = watch
@@ -105,9 +124,12 @@ class Trainer:
         done, cancelled = threading.Event(), threading.Event()
         alive = threading.Thread(target=self._stay_alive, args=(job, done, cancelled), name="lease", daemon=True)
         alive.start()
+        began, outcome = time.monotonic(), "failed"
+        self._metrics.running.set(1)
         try:
             document = self._train(job, cancelled)
         except Cancelled:
+            outcome = "cancelled"
             by = self._call(lambda: self._queue.cancelled_by(job))
             self._call(lambda: self._queue.finish(job, "cancelled", error=f"cancelled by {by}"))
             log.info("run %s was cancelled by %s", job.run.id, by)
@@ -116,6 +138,7 @@ class Trainer:
             log.error("run %s failed: %s", job.run.id, reason)
             self._call(lambda: self._queue.finish(job, "failed", error=reason))
         else:
+            outcome = "done"
             self._call(lambda: self._queue.finish(job, "done", result=result_of(document)))
             log.info(
                 "run %s is done: %s",
@@ -123,6 +146,8 @@ class Trainer:
                 ", ".join(model["name"] or model["model_type"] for model in document["models"]),
             )
         finally:
+            self._metrics.running.set(0)
+            self._metrics.ended(outcome, time.monotonic() - began)
             done.set()
             alive.join()
 

@@ -2,24 +2,61 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+import platform
+import time
+from collections import Counter as Tally
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from zelador.buffer import Accepted
-from zelador.link import Link
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, Metric
+
+if TYPE_CHECKING:
+    from zelador.buffer import Accepted
+    from zelador.link import Link
+    from zelador.messages import Prediction
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+RUN_BUCKETS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0)
+MAX_PREDICTED = 200  # pairs of model and label; further ones are counted together
+OTHER = "(other)"
+
+disable_created_metrics()  # type: ignore[no-untyped-call, unused-ignore]
+
+
+class Total:
+    """A counter whose value is counted elsewhere, such as by the broker. Absent while it is not known."""
+
+    def __init__(self, registry: CollectorRegistry, name: str, text: str, value: float | None = None) -> None:
+        self._name, self._text = name, text
+        self.value = value
+        registry.register(self)
+
+    def describe(self) -> Sequence[Metric]:
+        return [CounterMetricFamily(self._name, self._text)]
+
+    def collect(self) -> Iterable[Metric]:
+        return [] if self.value is None else [CounterMetricFamily(self._name, self._text, value=self.value)]
+
+
+def build_info(registry: CollectorRegistry, service: str) -> None:
+    """Adds `zelador_build_info`: the version that runs."""
+    info = Info("zelador_build", "The version of Zelador and of Python, by service", registry=registry)
+    info.info({"version": version("zelador"), "python": platform.python_version(), "service": service})
 
 
 class IngestMetrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
+        build_info(self.registry, "ingest")
         self._accepted = _counter(self, "zelador_ingest_accepted", "Readings stored in the buffer by this process")
         self._repeated = _counter(
             self, "zelador_ingest_repeated", "Readings not stored again: same id, time and values"
         )
         self._refused = _counter(self, "zelador_ingest_quarantined", "Messages and array elements put in quarantine")
         self._discarded = _counter(
-            self, "zelador_quarantine_discarded", "Messages discarded because quarantine was full"
+            self, "zelador_ingest_quarantine_discarded", "Messages that this process discarded: quarantine was full"
         )
         self._unanswered = _counter(
             self,
@@ -36,23 +73,23 @@ class IngestMetrics:
         self._forgotten = _counter(
             self, "zelador_ingest_devices_forgotten", "Devices forgotten because there were too many"
         )
-        self._reconnects = Gauge("zelador_mqtt_reconnects", "Connections lost since the start", registry=self.registry)
-        self._stale = Gauge(
-            "zelador_mqtt_stale_acks",
-            "Acknowledgements dropped because their connection was lost",
-            registry=self.registry,
-        )
-        self._sessions = Gauge(
-            "zelador_mqtt_sessions_lost",
-            "Connections at which the broker no longer had our session",
-            registry=self.registry,
-        )
+        self._reconnects = Total(self.registry, "zelador_mqtt_reconnects", "Connections lost since the start", 0)
+        text = "Acknowledgements dropped because their connection was lost"
+        self._stale = Total(self.registry, "zelador_mqtt_stale_acks", text, 0)
+        text = "Connections at which the broker no longer had our session"
+        self._sessions = Total(self.registry, "zelador_mqtt_sessions_lost", text, 0)
         self._full = Gauge(
             "zelador_quarantine_fill_ratio",
             "How full the quarantine is, by its nearest limit; at 1 it discards",
             registry=self.registry,
         )
-        self._dropped: Gauge | None = None  # created when the broker first reports the number
+        text = "Messages that the broker dropped for any client since it started"
+        self._dropped = Total(self.registry, "zelador_broker_dropped_messages", text)  # absent until it is reported
+        self._newest = Gauge(
+            "zelador_ingest_newest_reading_timestamp_seconds",
+            "When this process last stored a reading, in seconds since 1970; 0 if it has not yet",
+            registry=self.registry,
+        )
         self.stalled = _stalled(self)
 
     def stored(self, result: Accepted, refused: int, link: Link) -> None:
@@ -62,9 +99,11 @@ class IngestMetrics:
         self._backlog.set(result.backlog)
         self._waiting.set(result.waiting_bytes)
         self._forgotten.inc(result.forgotten)
-        self._reconnects.set(link.reconnects)
-        self._stale.set(link.stale_acks)
-        self._sessions.set(link.sessions_lost)
+        self._reconnects.value = link.reconnects
+        self._stale.value = link.stale_acks
+        self._sessions.value = link.sessions_lost
+        if result.accepted:
+            self._newest.set(time.time())
 
     def unanswered(self, count: int) -> None:
         self._unanswered.inc(count)
@@ -78,17 +117,18 @@ class IngestMetrics:
         self._full.set(full / 100)
 
     def broker_dropped(self, count: int | None) -> None:
-        if count is None:
-            return
-        if self._dropped is None:
-            text = "Messages that the broker dropped for any client since it started"
-            self._dropped = Gauge("zelador_broker_dropped_messages", text, registry=self.registry)
-        self._dropped.set(count)
+        if count is not None:
+            self._dropped.value = count
 
 
 class InferenceMetrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
+        build_info(self.registry, "inference")
+        self._predicted = _counter(
+            self, "zelador_predictions", "Predictions that the broker confirmed, by model and label", "model", "label"
+        )
+        self._known: dict[tuple[str, str], Counter] = {}
         self._classified = _counter(self, "zelador_inference_classified", "Readings classified by this process")
         self._aside = _counter(self, "zelador_inference_set_aside", "Readings set aside by this process")
         self._unanswered = _counter(
@@ -123,6 +163,18 @@ class InferenceMetrics:
     def unanswered(self) -> None:
         self._unanswered.inc()
 
+    def predicted(self, predictions: Sequence[Prediction]) -> None:
+        """Counts confirmed predictions of one model. A model decides its labels, so their number is bounded here."""
+        model = predictions[0].model if predictions else ""
+        for label, count in Tally([each.label for each in predictions]).items():
+            counter = self._known.get((model, label))
+            if counter is None:
+                pair = (model, label) if len(self._known) < MAX_PREDICTED else (OTHER, OTHER)
+                counter = self._predicted.labels(*pair)
+                if pair[0] is not OTHER:
+                    self._known[pair] = counter
+            counter.inc(count)
+
     def settled(self, classified: int, set_aside: int, seconds: float | None, model_seconds: float) -> None:
         self._classified.inc(classified)
         self._aside.inc(set_aside)
@@ -131,7 +183,39 @@ class InferenceMetrics:
         self._model_s.observe(model_seconds)
 
 
-def _counter(metrics: IngestMetrics | InferenceMetrics, name: str, help_text: str, *labels: str) -> Counter:
+class TrainerMetrics:
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        build_info(self.registry, "trainer")
+        self._runs = _counter(self, "zelador_training_runs", "Training runs that ended, by outcome", "outcome")
+        for outcome in ("done", "failed", "cancelled"):
+            self._runs.labels(outcome)
+        self._seconds = Histogram(
+            "zelador_training_run_seconds",
+            "Duration of the training runs that were done",
+            buckets=RUN_BUCKETS,
+            registry=self.registry,
+        )
+        self.running = Gauge(
+            "zelador_training_running", "1 while a training run is in progress", registry=self.registry
+        )
+        self._done_at = Gauge(
+            "zelador_training_done_timestamp_seconds",
+            "When this process last finished a training run, in seconds since 1970; 0 if it has not yet",
+            registry=self.registry,
+        )
+
+    def ended(self, outcome: str, seconds: float) -> None:
+        """Counts a run: done, failed or cancelled."""
+        self._runs.labels(outcome).inc()
+        if outcome == "done":
+            self._seconds.observe(seconds)
+            self._done_at.set(time.time())
+
+
+def _counter(
+    metrics: IngestMetrics | InferenceMetrics | TrainerMetrics, name: str, help_text: str, *labels: str
+) -> Counter:
     return Counter(name, help_text, labels, registry=metrics.registry)
 
 

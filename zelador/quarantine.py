@@ -49,6 +49,9 @@ class QuarantinedMessage(msgspec.Struct, frozen=True):
     kept_at: int
     features: str = ""
     count: int = 1  # number of readings that it counts as
+    profile: str = ""  # the device profile that read it; empty: default
+    device: str = ""  # empty: by the topic
+    retained: bool = False
 
 
 class QuarantineEntry(TypedDict):
@@ -171,9 +174,11 @@ class Quarantine:
             return Replay(kept.id, "waiting", 1) if moved else Replay(kept.id, "gone")
         arrival, bad = self._decoded(kept)
         if arrival is None:
-            return Replay(kept.id, "still_refused", 0, bad[0][0])
+            return Replay(kept.id, "still_refused", 0, bad[0][0] if bad else self._decoder.last_passed_over)
         most = self._settings.ingest.max_payload_bytes
-        refused = refusals(kept.topic, bad, kept.received_at, most)
+        refused = refusals(
+            kept.topic, bad, kept.received_at, most, profile=kept.profile, device=kept.device, retained=kept.retained
+        )
         now = now_ms()
         keys, arguments = append_arguments(
             self._settings, WRITER, kept.id, now, [arrival], refused, lambda _device, _now: 1, replaces=kept.id
@@ -190,7 +195,10 @@ class Quarantine:
     def _decoded(self, kept: QuarantinedMessage) -> tuple[Arrival | None, list[tuple[str, bytes]]]:
         """The readings of a refused message. One that was refused after it was decoded was stored as a reading."""
         if not kept.features:
-            return self._decoder.decode(kept.topic, kept.payload, kept.received_at)
+            retained, profile = kept.retained, kept.profile
+            return self._decoder.decode(
+                kept.topic, kept.payload, kept.received_at, retained=retained, profile_name=profile
+            )
         if kept.features != ",".join(self._settings.features):
             return None, [(f"it has the values {kept.features}, and ZELADOR_FEATURES has changed since", kept.payload)]
         return msgspec.json.decode(kept.payload, type=Arrival), []
@@ -218,4 +226,7 @@ def _kept(stream_id: bytes, fields: dict[bytes, bytes]) -> QuarantinedMessage:
         int(stream_id.partition(b"-")[0]),
         text(b"features"),
         int(fields.get(b"n", b"1")),
+        text(b"profile"),
+        text(b"device"),
+        text(b"retained") == "1",
     )

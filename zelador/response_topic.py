@@ -7,6 +7,7 @@ write where only Zelador is allowed to. Such a request is classified as if it ha
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from zelador.settings import TopicSettings
@@ -28,9 +29,10 @@ _UNSAFE = re.compile(
 class ResponseRule:
     """The rules, built once from the settings."""
 
-    def __init__(self, topics: TopicSettings) -> None:
+    def __init__(self, topics: TopicSettings, readings: Iterable[str] = ()) -> None:
+        """`readings` are the topic templates of further device profiles."""
         self._prefixes = topics.answered_prefixes
-        self._own = re.compile("|".join(_pattern(template) for template in _own_topics(topics)))
+        self._own = re.compile("|".join(_pattern(template) for template in [*_own_topics(topics), *readings]))
         self.objection = lru_cache(maxsize=CACHED_TOPICS)(self._objection)
 
     def _objection(self, device: str, topic: str) -> str | None:

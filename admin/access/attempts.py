@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 
 
 class Attempts:
-    def __init__(self, most_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most_s: float, what: str = "keys", clock: Callable[[], float] = time.monotonic) -> None:
+        """`what` names the secrets in the log."""
         self._most_s = most_s
+        self._what = what
         self._clock = clock
         self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()  # least recent failure first
         self.delayed = 0
@@ -39,7 +41,7 @@ class Attempts:
         count = self._failed.pop(address, (0, 0.0))[0] + 1
         self._failed[address] = (count, now)
         if count > FREE and (count & (count - 1)) == 0:
-            log.warning("%d invalid keys from %s", count, address)
+            log.warning("%d invalid %s from %s", count, self._what, address)
         return min(self._most_s, FIRST_S * 2.0 ** min(count - FREE - 1, 30)) if count > FREE else 0.0
 
     def is_slowed(self, address: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 
 import redis
 from fastapi import FastAPI, Request
@@ -66,14 +67,15 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
+        started, status = False, 500
+        begun = time.monotonic()
         request = Request(scope)
         request.state.unread = _is_long(request)
 
         async def with_headers(message: Message) -> None:
-            nonlocal started
+            nonlocal started, status
             if message["type"] == "http.response.start":
-                started = True
+                started, status = True, message["status"]
                 own = message.get("headers", [])
                 named = {name.lower() for name, _ in own}  # a page may set its own policy
                 message["headers"] = [*own, *(header for header in HEADERS if header[0] not in named)]
@@ -99,6 +101,9 @@ class Guard:
                 raise
             answer = problem(request, 500, "internal", "Internal error", "see the server's log for details")
             await answer(scope, receive, with_headers)
+        finally:
+            path = getattr(found.route, "path", None) if found is not None else None
+            self._services.requests.answered(request.method, path, status, time.monotonic() - begun)
 
     async def _respond(self, request: Request, receive: Receive, send: Send) -> None:
         """Reads the whole body before the route runs, so that an interrupted request changes nothing."""

@@ -10,7 +10,7 @@ from admin.access.roles import Route, needs
 from admin.api.models import Name
 from admin.document.problems import responses
 from admin.services import Held
-from registry.card import POLICY, card_html, card_markdown, card_of
+from registry.card import POLICY, card_html, card_markdown, card_of, place_of
 
 router = APIRouter(route_class=Route, prefix="/v1/models", tags=["models"])
 
@@ -31,7 +31,7 @@ def show_card(
     services: Held,
     form: Annotated[Literal["html", "markdown"], Query(alias="format", description="Format of the page.")] = "html",
 ) -> Response:
-    card = card_of(services.registry, name)
+    card = card_of(services.registry, name, place_of(services.settings))
     if form == "markdown":
         return Response(card_markdown(card), media_type="text/markdown; charset=utf-8")
     policy = f"{POLICY}; frame-ancestors 'none'"

@@ -9,7 +9,7 @@ import redis
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from pydantic import Field
 from typing_extensions import TypedDict
 
@@ -113,7 +113,8 @@ def _stalled(services: Services) -> str | None:
 def metrics(services: Held) -> Response:
     registry = CollectorRegistry()
     registry.register(_Collector(services))
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    data = generate_latest(services.requests.registry) + generate_latest(registry)
+    return Response(data, media_type=CONTENT_TYPE_LATEST)
 
 
 class _Collector:
@@ -125,7 +126,8 @@ class _Collector:
     def collect(self) -> Iterator[Metric]:
         limit_s = self._services.settings.health.stalled_after_s
         for metric in metric_views(self._services.system.read(), limit_s):
-            family = GaugeMetricFamily(metric.name, metric.text, labels=metric.labels)
+            kind = CounterMetricFamily if metric.counts else GaugeMetricFamily
+            family: Metric = kind(metric.name, metric.text, labels=metric.labels)
             for labels, value in metric.values.items():
-                family.add_metric(labels, value)
+                family.add_metric(labels, value)  # type: ignore[attr-defined]
             yield family

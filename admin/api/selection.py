@@ -61,6 +61,9 @@ class Choice(BaseModel):
 
     model: Annotated[str, Field(max_length=64, description="The name of a registered model.")]
     why: Annotated[str, Field(max_length=2_000, description="The reason, stored in the history.")] = ""
+    force: Annotated[
+        bool, Field(description="Select it although the plant does not send every feature that it needs.")
+    ] = False
 
 
 class Reason(BaseModel):
@@ -91,14 +94,19 @@ def get_selection(services: Held, response: Response) -> PresentSelection:
     "",
     status_code=202,
     summary="Select a model",
-    description="`If-Match` is optional. With it, the model is selected only if the registry has not changed since.",
-    responses={**ACCEPTED, **responses(404, 412)},
+    description="A model that needs a feature which the plant does not send (`ZELADOR_FEATURES`) is refused with 409 "
+    "`features-missing`, unless `force` is true. `If-Match` is optional. With it, the model is selected only if the "
+    "registry has not changed since.",
+    responses={**ACCEPTED, **responses(404, 409, 412)},
     **needs("operator"),
 )
 def select_model(
     choice: Choice, services: Held, actor: Acting, response: Response, if_match: IfMatch = None
 ) -> operations.Operation:
-    selection = acts.select(actor, services.registry, choice.model, why=choice.why, if_match=if_match)
+    features, force = services.settings.features, choice.force
+    selection = acts.select(
+        actor, services.registry, choice.model, features, force=force, why=choice.why, if_match=if_match
+    )
     tagged(response, services.registry.state)
     return operations.begun(services, selection, response)
 

@@ -108,6 +108,11 @@ WORDS: Mapping[str, tuple[str, str | None, tuple[Step, ...]]] = {
         _("Nothing was done. Look at the page as it is now, then decide again."),
         (),
     ),
+    "features-missing": (
+        _("The plant does not send what this model needs"),
+        None,
+        (Step(_("Select another model"), _("Nothing was changed, and the present model stays live.")),),
+    ),
     "corrupt": (
         _("The registry cannot be read"),
         _("Stored data does not match its digest, so this page does not guess."),

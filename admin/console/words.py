@@ -43,6 +43,7 @@ ACTS: Mapping[str, str] = {
     Act.REGISTRY_TRUSTED: _("%(who)s vouched for the registry's entries"),
 }
 MAX_TARGET = 60
+YES, NO = _("yes"), _("no")
 
 STATES: Mapping[str, str] = {
     "ok": _("OK"),
@@ -143,5 +144,5 @@ def feature_text(language: Language, name: str) -> str:
 def label_text(language: Language, label: Any) -> str:
     """A label: yes and no are translated, all others are the site's own words."""
     if label == "yes":
-        return language.text("yes")
-    return language.text("no") if label == "no" else str(label)
+        return language.text(YES)
+    return language.text(NO) if label == "no" else str(label)

@@ -1,4 +1,7 @@
-"""/docs: all operations on one page, generated from the OpenAPI document. No scripts; nothing from other hosts."""
+"""/docs: all operations on one page, generated from the OpenAPI document. No scripts; nothing from other hosts.
+
+The search is a form that the server answers: the same page with the operations that match.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,32 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 
 from admin.access.roles import FIELD, Route, open_to_anyone
+from operations.key_file import ROLES
+from zelador.printable import shell_word
 
 router = APIRouter(route_class=Route)
 
 STYLE = Path(__file__).with_name("docs_page.css").read_text(encoding="utf-8")
 _digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    f"default-src 'none'; style-src 'sha256-{_digest}'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
+MAX_SEARCH = 100  # characters
+VARIABLES = "ZELADOR=127.0.0.1:8000   # host and port of this page\nKEY=zlk_...              # zelador keys new"
+HEADINGS = (
+    '<div class="head" aria-hidden="true"><span>Method</span><span>Path</span><span>What it does</span>'
+    "<span>Role</span></div>"
+)
 ANY = "Any JSON"  # the descriptions of fields without a type begin with this
 
 Document = Mapping[str, Any]
@@ -35,8 +47,8 @@ def document(request: Request) -> Response:
 
 
 @router.get("/docs", include_in_schema=False, **open_to_anyone())
-def docs(request: Request) -> Response:
-    data = _docs(_document(request.app))
+def docs(request: Request, q: Annotated[str, Query(max_length=MAX_SEARCH)] = "") -> Response:
+    data = _docs(_document(request.app), " ".join(q.split()))
     return _answer(request, data, "text/html; charset=utf-8", {"Content-Security-Policy": POLICY})
 
 
@@ -55,9 +67,31 @@ def _document(app: FastAPI) -> bytes:
     return json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-@lru_cache(maxsize=4)
-def _docs(document: bytes) -> bytes:
-    return page(json.loads(document)).encode()
+@lru_cache(maxsize=8)
+def _docs(document: bytes, search: str) -> bytes:
+    return page(*_parsed(document), search).encode()
+
+
+@lru_cache(maxsize=2)
+def _parsed(document: bytes) -> tuple[Document, tuple[_Rendered, ...]]:
+    """The document, and its operations rendered once: a search only chooses among them."""
+    found = json.loads(document)
+    return found, tuple(_operations(found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    group: str
+    text: str  # what a search looks at, in lower case
+    html: str
+
+
+def _operations(document: Document) -> Iterator[_Rendered]:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            (group,) = operation["tags"]
+            html = _operation(document, method.upper(), path, operation)
+            yield _Rendered(group, _searched(method, path, operation), html)
 
 
 @lru_cache(maxsize=8)
@@ -65,18 +99,26 @@ def _tag(data: bytes) -> str:
     return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
 
 
-def page(document: Document) -> str:
-    """The document as one HTML page: operations in groups, each collapsed until it is opened."""
+def page(document: Document, rendered: Iterable[_Rendered], search: str = "") -> str:
+    """The document as one HTML page: operations in groups, each collapsed until it is opened.
+
+    With `search`, only the operations that have all its words in path, summary, description or parameters.
+    """
     groups: dict[str, list[str]] = {}
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            (group,) = operation["tags"]
-            groups.setdefault(group, []).append(_operation(document, method.upper(), path, operation))
+    words = search.casefold().split()
+    for operation in rendered:
+        if all(word in operation.text for word in words):
+            groups.setdefault(operation.group, []).append(operation.html)
     links = "".join(f'<li><a href="#{escape(group)}">{escape(group)}</a></li>' for group in groups)
     sections = "".join(
-        f'<section id="{escape(group)}"><h2>{escape(group)}</h2>{"".join(found)}</section>\n'
+        f'<section id="{escape(group)}"><h2>{escape(group)}</h2>{HEADINGS}{"".join(found)}</section>\n'
         for group, found in groups.items()
     )
+    again, count = "", sum(map(len, groups.values()))
+    if search:
+        plural = "" if count == 1 else "s"
+        again = f'<p>{count} operation{plural} with “{escape(search)}”. <a href="/docs">Show all</a></p>'
+        sections = sections or "<section><p>No operation has all these words.</p></section>"
     info = document["info"]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -85,6 +127,12 @@ def page(document: Document) -> str:
         f"<header><h1>{escape(info['title'])} API</h1>"
         f"<p>Version {escape(info['version'])}. {_text(info['description'])}</p>"
         '<p>The whole document, for tools: <a href="/openapi.json">/openapi.json</a></p>'
+        "<p>Open a row for parameters, a command to copy, and answers. <b>Role</b> is the least role of a key for the "
+        "operation: a viewer looks, an operator also makes changes, an admin does everything. The commands use:</p>"
+        f'<pre tabindex="0">{VARIABLES}</pre>'
+        '<form action="/docs" role="search"><input type="search" name="q" aria-label="Search the operations" '
+        f'placeholder="Search, such as quarantine replay" maxlength="{MAX_SEARCH}" value="{escape(search)}">'
+        f"<button>Search</button>{again}</form>"
         f"<nav><ul>{links}</ul></nav></header>\n<main>\n{sections}</main>\n</body>\n</html>\n"
     )
 
@@ -96,6 +144,7 @@ def _operation(document: Document, method: str, path: str, operation: Document) 
     role = operation.get(FIELD, "no key")
     description = operation.get("description", "").removesuffix(f"Role: {role}.").strip()
     parts = [f"<p>{_text(description)}</p>" if description else "", _parameters(operation)]
+    parts.append(f'<h3>Try it</h3><pre tabindex="0">{escape(curl(document, method, path, operation))}</pre>')
     body = operation.get("requestBody", {}).get("content", {})
     for kind, content in body.items():
         parts.append(f"<h3>Body <span>{escape(kind)}</span></h3>{_json(_example(document, content))}")
@@ -105,6 +154,35 @@ def _operation(document: Document, method: str, path: str, operation: Document) 
         f"<span>{escape(operation.get('summary', ''))}</span><i>{escape(role)}</i></summary>"
         f"<div>{''.join(parts)}</div></details>\n"
     )
+
+
+def _searched(method: str, path: str, operation: Document) -> str:
+    names = (each["name"] for each in operation.get("parameters", ()))
+    parts = (method, path, operation.get("summary", ""), operation.get("description", ""), operation.get(FIELD, ""))
+    return " ".join((*parts, *names)).casefold()
+
+
+def curl(document: Document, method: str, path: str, operation: Document) -> str:
+    """A command to copy. The address and the key are variables; a part of the path is its name in capitals."""
+    lines = [] if method in ("GET", "POST") else [f"-X {method}"]
+    if operation.get(FIELD) in ROLES:
+        lines.append('-H "Authorization: Bearer $KEY"')
+    query = []
+    for each in operation.get("parameters", ()):
+        if each.get("required") and each["in"] == "header":
+            lines.append("-H " + shell_word(f"{each['name']}: *"))
+        if each.get("required") and each["in"] == "query":
+            query.append(f"{each['name']}={each['name'].upper()}")
+    body = next(iter(operation.get("requestBody", {}).get("content", {}).items()), None)
+    if body is not None:
+        kind, content = body
+        lines.append(f'-H "Content-Type: {kind}"')
+        example = json.dumps(_example(document, content) or {}, ensure_ascii=False)
+        lines.append(f"-d {shell_word(example)}" if kind == "application/json" else "--data-binary @FILE")
+    elif method == "POST":
+        lines.insert(0, "-X POST")
+    where = re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), path) + ("?" + "&".join(query) if query else "")
+    return "curl " + " \\\n  ".join([*lines, f'"$ZELADOR{where}"'])
 
 
 def _parameters(operation: Document) -> str:

@@ -19,6 +19,7 @@ from registry.errors import (
     ArchiveRefused,
     ChangedMeanwhile,
     DuplicateName,
+    FeaturesMissing,
     ModelRefused,
     ModelSelected,
     OutcomeUnknown,
@@ -39,6 +40,7 @@ class PreconditionRequired(errors.ZeladorError):
 KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (PreconditionRequired, 428, "precondition-required", "If-Match is required"),
     (ChangedMeanwhile, 412, "changed-meanwhile", "The registry changed meanwhile"),
+    (FeaturesMissing, 409, "features-missing", "The plant lacks features of the model"),
     (ModelSelected, 409, "model-selected", "The model is selected"),
     (DuplicateName, 409, "name-taken", "The name is taken"),
     (ArchiveRefused, 422, "archive-refused", "The archive is refused"),
@@ -157,7 +159,7 @@ def install(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         found = jsonable_encoder(error.errors(), exclude={"url", "ctx", "input"})
         first = found[0]
-        if first["loc"] == ("body",) and "json" not in request.headers.get("content-type", ""):
+        if first["loc"] == ["body"] and "json" not in request.headers.get("content-type", ""):
             kind, title = TITLES[415]
             return problem(request, 415, kind, title, SEND_JSON)
         where = ".".join(str(part) for part in first["loc"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # loaded only when the demo runs: other commands start faster
 
 log = logging.getLogger(__name__)
 
+UNATTENDED_S = 20.0  # of live readings, if nobody watches who could stop them
 A_CENTURY_S = 100 * 365 * 86_400
 
 
@@ -40,10 +42,18 @@ def demo(
     label: Annotated[str | None, typer.Option(help="With --csv: the column of the label.")] = None,
     features: Annotated[str | None, typer.Option(help="With --csv: the feature columns, separated by commas.")] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=0, help="Stop this many seconds after the first prediction.")
+        float | None,
+        typer.Option(
+            min=0,
+            help="Stop this many seconds after the first prediction. Default: at Ctrl-C; without a terminal, after "
+            f"{UNATTENDED_S:g} s.",
+        ),
     ] = None,
     rate: Annotated[float, typer.Option(min=0.1, max=5000, help="Live readings per second.")] = 100.0,
-    home: Annotated[Path | None, typer.Option(help="The folder for the demo's data. Default: a new folder.")] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(help="The folder for the data. Default: a new one; without a terminal, it is removed at the end."),
+    ] = None,
     mqtt_port: Annotated[int | None, typer.Option(min=1, max=65535, help=PORT_HELP.format("devices"))] = None,
     redis_port: Annotated[int | None, typer.Option(min=1, max=65535, help=PORT_HELP.format("Redis"))] = None,
     api_port: Annotated[int | None, typer.Option(min=1, max=65535, help=PORT_HELP.format("the API"))] = None,
@@ -57,6 +67,9 @@ def demo(
     folder = home or Path(tempfile.mkdtemp(prefix="zelador-demo-"))
     settings = _settings(replayed)
     on_terminal = sys.stdout.isatty() and not as_json
+    keeps = home is not None or on_terminal
+    if seconds is None and not on_terminal:
+        seconds = UNATTENDED_S
     folder.mkdir(parents=True, exist_ok=True)
     logs = (folder / "zelador.log").open("ab")  # the terminal shows the live view
     set_up_logs(settings.log, "demo", logs)
@@ -78,18 +91,21 @@ def demo(
             say(f"console: {running.console_link()} (signs you in: once, for 60 s; zelador console --home {folder})")
         story = Story(replayed, devices, Client(running.api_url, key), stop, started, seconds, rate, show)
         try:
-            failure = _play(running, story, on_terminal)
+            failure = _play(running, story, on_terminal, keeps)
         finally:
             story.close()
     finally:
         running.stop()
     if failure is not None:
         raise failure
+    if not keeps:
+        logs.close()
+        shutil.rmtree(folder, ignore_errors=True)  # after a failure it stays: its log says why
     if on_terminal:
         say(f"The data is in {folder}; to continue with it: zelador up --home {folder}")
 
 
-def _play(running: Up, story: Story, on_terminal: bool) -> BaseException | None:
+def _play(running: Up, story: Story, on_terminal: bool, keeps: bool) -> BaseException | None:
     """Runs the story while the services run, and prints its summary. Returns the error that ended the story early."""
     from command.demo.story import summary
     from command.demo.view import View
@@ -106,7 +122,8 @@ def _play(running: Up, story: Story, on_terminal: bool) -> BaseException | None:
     if failure:
         return failure[0]
     _wait_for_ledger(story)
-    _print_summary(summary(story, addresses), on_terminal)
+    told = summary(story, addresses)
+    _print_summary(told if keeps else {**told, "home": None}, on_terminal)
     return None
 
 

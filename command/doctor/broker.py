@@ -71,7 +71,10 @@ def judge(settings: Settings, facts: BrokerFacts, kind: str | None = None) -> It
 
 
 def unreachable(where: str, trouble: str) -> Finding:
-    if "version" in trouble.lower():
+    if "; " in trouble or trouble.startswith("ZELADOR_"):  # it names its own fix
+        what, _, fix = trouble.rpartition("; ")
+        trouble, fix = (what, fix) if what else (trouble, "name a file that can be read")
+    elif "version" in trouble.lower():
         fix = "enable MQTT 5 on the broker (Mosquitto 2: accept_protocol_versions has to include 5)"
     elif "refused the connection" in trouble:
         fix = "set ZELADOR_MQTT__USERNAME and ZELADOR_MQTT__PASSWORD, or grant that user access (acl_file)"
@@ -141,7 +144,7 @@ def permissions(settings: Settings, facts: BrokerFacts) -> Finding:
     if facts.cannot_subscribe or facts.cannot_publish:
         denied = [f"read {topic} ({why})" for topic, why in facts.cannot_subscribe.items()]
         denied += [f"write {topic} ({why})" for topic, why in facts.cannot_publish.items()]
-        lines = [f"topic read {settings.topics.reading.replace('{device_id}', '+')}"] * bool(facts.cannot_subscribe)
+        lines = [f"topic read {topic}" for topic in facts.cannot_subscribe]
         lines += [f"topic write {topic}" for topic in _written(settings)] * bool(facts.cannot_publish)
         return broken(
             check,

@@ -20,9 +20,12 @@ TOPIC = "zelador/doctor"
 DEVICE = "zelador-doctor"  # the device id in the test of publishing
 
 
-def look(settings: Settings, probe: bool) -> BrokerFacts:
-    """Gathers the facts. Does not raise for an error of the broker: it is one of the facts."""
+def look(settings: Settings, probe: bool, known_queue: int | None = None) -> BrokerFacts:
+    """Gathers the facts. The queue is not tested if it is known to be too short: what it drops would raise alarms.
+
+    Does not raise for an error of the broker: it is one of the facts."""
     mqtt, name = settings.mqtt, f"zelador-doctor-{secrets.token_hex(4)}"
+    is_short = known_queue is not None and known_queue < PROBE_MESSAGES
     limit_s = min(LIMIT_S, mqtt.connect_timeout_s)
     try:
         session = Session(mqtt, name, limit_s, expiry_s=mqtt.session_expiry_s)
@@ -44,7 +47,7 @@ def look(settings: Settings, probe: bool) -> BrokerFacts:
         cannot_subscribe=cannot_subscribe,
         cannot_publish=cannot_publish,
         publish_tested=probe,
-        probe=try_queue(mqtt, name, limit_s) if probe else None,
+        probe=try_queue(mqtt, name, limit_s) if probe and not is_short else None,
     )
 
 
@@ -87,10 +90,13 @@ def _count(mqtt: MqttSettings, name: str, topic: str, limit_s: float, taken: int
 
 def _subscribing(session: Session, settings: Settings) -> dict[str, str]:
     """Does not join the shared group: it would take readings from an ingester."""
-    topic = settings.topics.reading.replace("{device_id}", "+")
-    denied = session.subscribe(topic, qos=1)
-    session.unsubscribe(topic)
-    return {} if denied is None else {topic: denied}
+    denied = {}
+    for topic in settings.reading_filters:
+        why = session.subscribe(topic, qos=1)
+        session.unsubscribe(topic)
+        if why is not None:
+            denied[topic] = why
+    return denied
 
 
 def _publishing(session: Session, settings: Settings) -> dict[str, str]:

@@ -12,6 +12,7 @@ from zelador.buffer.repeats import Repeats
 from zelador.buffer.written import says
 from zelador.printable import clean
 from zelador.settings import RedisSettings, redact
+from zelador.tls import explain
 
 MIN_VERSION = (6, 2)  # XAUTOCLAIM and SMISMEMBER are needed
 PATCHED_VERSION = (7, 0)  # packages of 6.2 often lack the fixes for the Lua vulnerabilities of 2024 and 2025
@@ -62,6 +63,10 @@ def unreachable(where: str, trouble: str, who: str) -> Finding:
         )
     elif "NOPERM" in trouble or "no permissions" in trouble:
         fix = "grant the user access: ACL SETUSER USER on +@all -@dangerous +info ~* &*"
+    elif why := explain(trouble, "ZELADOR_REDIS__CA_FILE"):
+        trouble, _, fix = why.partition("; ")
+    elif trouble.startswith("ZELADOR_REDIS__"):
+        fix = "name a file that can be read"
     else:
         fix = "start it (zelador up, or systemctl start redis-server), or set ZELADOR_REDIS__URL"
     lost = "nothing that was acknowledged: readings wait at the broker as long as its queue lasts"

@@ -46,6 +46,22 @@ def overlap(one: str, other: str) -> bool:
     return len(ours) == len(theirs) and all(a == b or "{" in a or "{" in b for a, b in zip(ours, theirs, strict=True))
 
 
+def no_broker_here(settings: Settings) -> bool:
+    """Whether this process has Redis's address and none of the broker: it is a trainer or an API on its own."""
+    redis_url = urlsplit(settings.redis.url)
+    redis_is_set = "url" in settings.redis.model_fields_set and not is_local(redis_url.scheme, redis_url.hostname)
+    return redis_is_set and "url" not in settings.mqtt.model_fields_set
+
+
+def elsewhere() -> Finding:
+    return risky(
+        "broker",
+        "not checked: ZELADOR_MQTT__URL is not set here; the trainer and the API do not use the broker",
+        "unknown from here",
+        "run zelador doctor where the ingester or a worker runs: docker-compose exec inference zelador doctor",
+    )
+
+
 def session(settings: Settings) -> Finding:
     expiry, client_id = settings.mqtt.session_expiry_s, settings.ingest.client_id
     if not client_id.strip():
@@ -67,15 +83,18 @@ def session(settings: Settings) -> Finding:
 
 def secrecy(settings: Settings) -> Iterator[Finding]:
     """An address on another machine needs a password and TLS."""
+    without_broker = no_broker_here(settings)
     for check, name, url, username, password in (
         ("broker.access", "MQTT", settings.mqtt.url, settings.mqtt.username, settings.mqtt.password),
         ("redis.access", "REDIS", settings.redis.url, None, None),
     ):
+        if name == "MQTT" and without_broker:
+            continue
         parts = urlsplit(url)
         if is_local(parts.scheme, parts.hostname):
-            yield fine(check, "on this machine: no password or TLS needed")
+            yield fine(check, _local_access(parts.scheme, bool(password or parts.password)))
             continue
-        scheme = f"{name.lower()}s"
+        scheme = f"{name.lower()}s" if name == "MQTT" else "rediss"
         if not (password or parts.password or (name == "MQTT" and settings.mqtt.certificate_file)):
             yield risky(
                 check,
@@ -90,10 +109,16 @@ def secrecy(settings: Settings) -> Iterator[Finding]:
                 f"the password{who} and all readings are sent to {parts.hostname} unencrypted",
                 "the password, to anyone who can observe the network",
                 f"enable TLS on the server and set ZELADOR_{name}__URL={scheme}://…"
-                + (" (ZELADOR_MQTT__CA_FILE for your own CA)" if name == "MQTT" else ""),
+                + f" (ZELADOR_{name}__CA_FILE for your own CA)",
             )
         else:
             yield fine(check, f"password and TLS to {parts.hostname}")
+
+
+def _local_access(scheme: str, password: bool) -> str:
+    """What protects a server on this machine, where nothing has to."""
+    has = [word for word, on in (("a password", password), ("TLS", scheme in ("mqtts", "rediss"))) if on]
+    return f"on this machine, with {' and '.join(has)}" if has else "on this machine: no password or TLS needed"
 
 
 def is_local(scheme: str, host: str | None) -> bool:

@@ -14,7 +14,7 @@ import redis
 from command.doctor import broker, broker_facts, buffer, buffer_facts, disk, home, outage, processes
 from command.doctor.broker import BrokerFacts
 from command.doctor.buffer import RedisFacts
-from command.doctor.configured import configured, is_local
+from command.doctor.configured import configured, elsewhere, is_local, no_broker_here
 from command.doctor.finding import Finding, broken, worst
 from command.doctor.home import HomeFacts
 from command.doctor.mosquitto import BrokerConfig, persistence, read_config
@@ -68,11 +68,11 @@ def examine(
     settings: Settings, registry: RegistryCheck, home_facts: HomeFacts | None, conf: Path | None, probe: bool
 ) -> Report:
     """Runs the checks. Raises InvalidInput if `conf` cannot be read."""
-    config_path = conf or (home_facts.broker_config if home_facts else None)
+    config_path = conf or (home_facts.broker_config if home_facts else settings.mqtt.broker_config_file)
     config = read_config(config_path) if config_path else None
     facts = _Facts()
     serve = home_facts is None or home_facts.running
-    _gather(settings, registry, home_facts, probe, facts, serve)
+    _gather(settings, registry, home_facts, config, probe, facts, serve)
     findings: list[Finding] = list(facts.endpoints)
     if home_facts is not None and not home_facts.running:
         findings.append(home.not_running(home_facts))
@@ -93,6 +93,8 @@ def examine(
         findings += processes.clocks(facts.redis.seconds_ahead if facts.redis else None, facts.beats)
     findings += disk.look(_folders(settings, home_facts, config, facts.redis))
     rate = facts.rate
+    if home_facts is not None:
+        findings = [home.typed_for(home_facts, found) for found in findings]
     covers = outage.covered_s(queue, rate, settings.mqtt.session_expiry_s) if rate else None
     return Report(findings, rate, covers, queue)
 
@@ -101,10 +103,18 @@ def examine(
 
 
 def _gather(
-    settings: Settings, registry: RegistryCheck, home_facts: HomeFacts | None, probe: bool, facts: _Facts, serve: bool
+    settings: Settings,
+    registry: RegistryCheck,
+    home_facts: HomeFacts | None,
+    config: BrokerConfig | None,
+    probe: bool,
+    facts: _Facts,
+    serve: bool,
 ) -> None:
     def check_broker() -> None:
-        facts.broker = broker_facts.look(settings, probe)
+        if home_facts is None and no_broker_here(settings):
+            return
+        facts.broker = broker_facts.look(settings, probe, config.queue_messages if config else None)
 
     def check_redis() -> None:
         facts.redis = buffer_facts.look(settings.redis)
@@ -162,7 +172,9 @@ def _servers(
     findings: list[Finding],
 ) -> Queue | None:
     queue = None
-    if facts.broker is None:
+    if home_facts is None and no_broker_here(settings):
+        findings.append(elsewhere())
+    elif facts.broker is None:
         findings.append(_late("broker", "the MQTT broker"))
     else:
         findings += broker.judge(settings, facts.broker, home_facts.broker if home_facts else None)

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import socket
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from command.doctor.finding import Finding, broken, fine, risky
 from command.doctor.mqtt import Session
 from command.up.home import OTHERS_MODE, home_settings, read_memory
 from command.up.ports import HOST
+from operations.device_passwords import file_of, read
 from zelador.errors import InvalidInput, Unavailable
 from zelador.settings import MqttSettings, Settings
 from zelador.user import expanded
 
 PORTS = ("mqtt", "redis", "api", "broker5")
 LIMIT_S = 3.0
+ANONYMOUS = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a"  # a CONNECT without a password
+CONNACK = b"\x20"
+COMMANDS = re.compile(r"\bzelador (?:train|doctor|(?:models|quarantine|keys) [a-z]+)\b(?! --)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +35,10 @@ class HomeFacts:
     folder: Path
     settings: Settings
     running: bool
-    broker: str | None  # mosquitto or iotcore, while it runs
+    broker: str | None  # mosquitto, iotcore or own, while it runs
     mqtt_url: str  # the address that devices connect to
+    listen: str | None = None  # the address of --listen, where each device needs a password
+    devices: int = 0  # that have a password
 
     @property
     def broker_config(self) -> Path | None:
@@ -47,7 +57,10 @@ def read_home(folder: Path, settings: Settings) -> HomeFacts:
     running = alive(now.get("pids", {}).get("up"))
     broker = now.get("broker") if running else None
     given = home_settings(settings, path, ports, broker != "iotcore")
-    return HomeFacts(path, given, running, broker, f"mqtt://{HOST}:{ports['mqtt']}")
+    url = now.get("mqtt") if running else None
+    listen = ports.get("listen")
+    devices = len(read(file_of(path))) if listen else 0
+    return HomeFacts(path, given, running, broker, url or f"mqtt://{HOST}:{ports['mqtt']}", listen, devices)
 
 
 def privacy(home: HomeFacts) -> Finding:
@@ -68,30 +81,36 @@ def privacy(home: HomeFacts) -> Finding:
     )
 
 
+def typed_for(home: HomeFacts, found: Finding) -> Finding:
+    """The finding, with commands that work for this home as they are typed."""
+    if found.fix is None:
+        return found
+    option = f" --home {shlex.quote(str(home.folder))}"
+    return replace(found, fix=COMMANDS.sub(lambda match: match[0] + option, found.fix))
+
+
 def not_running(home: HomeFacts) -> Finding:
     return broken(
         "home",
         f"no zelador up is running in {home.folder}",
         "nothing that was acknowledged; devices cannot connect",
-        f"zelador up --home {home.folder}",
+        f"zelador up --home {shlex.quote(str(home.folder))}",
     )
 
 
 def endpoints(home: HomeFacts) -> Iterator[Finding]:
     """Checks the address that devices connect to, and the API. The gate is closed until the ingester has subscribed."""
-    try:
-        Session(MqttSettings(url=home.mqtt_url), f"zelador-doctor-door-{os.getpid()}", LIMIT_S).close()
-        yield fine(
-            "home",
-            f"zelador up runs in {home.folder}; devices connect to {home.mqtt_url} (any user of this machine can)",
-        )
-    except Unavailable as error:
+    if home.broker == "own":
+        yield fine("home", f"zelador up runs in {home.folder}; devices connect to your own broker")
+    elif trouble := _door(home):
         yield broken(
             "home",
-            f"devices cannot connect to {home.mqtt_url}: {error}",
+            f"devices cannot connect to {home.mqtt_url}: {trouble}",
             "nothing that was acknowledged; devices have to keep their readings",
             "wait until the ingester is back (process.ingest), or restart zelador up",
         )
+    else:
+        yield _way_in(home)
     url = f"http://{HOST}:{home.settings.api.port}/healthz"
     try:
         with urllib.request.urlopen(url, timeout=LIMIT_S):
@@ -103,6 +122,56 @@ def endpoints(home: HomeFacts) -> Iterator[Finding]:
             "nothing; the console and the API are down",
             "zelador up restarts it; its log says why it stopped",
         )
+
+
+def _way_in(home: HomeFacts) -> Finding:
+    where = f"zelador up runs in {home.folder}; devices connect to {home.mqtt_url}"
+    if home.listen is None:
+        return fine("home", f"{where} (any user of this machine can)")
+    folder = shlex.quote(str(home.folder))
+    if home.devices == 0:
+        return risky(
+            "home",
+            f"{where}, but no device has a password",
+            "nothing; no device can connect",
+            f"zelador devices password NAME --home {folder}",
+        )
+    passwords = "1 device has a password" if home.devices == 1 else f"{home.devices} devices have a password"
+    if home.mqtt_url.startswith("mqtts:"):
+        return fine("home", f"{where} with TLS; {passwords}")
+    return risky(
+        "home",
+        f"{where}; {passwords}, sent unencrypted",
+        "the passwords and readings, to anyone who can observe the network",
+        "restart zelador up with --tls-cert FILE --tls-key FILE",
+    )
+
+
+def _door(home: HomeFacts) -> str | None:
+    """Why the gate does not answer a device, or None. Where a password is needed, a refusal is an answer."""
+    if home.listen is None:
+        try:
+            Session(MqttSettings(url=home.mqtt_url), f"zelador-doctor-door-{os.getpid()}", LIMIT_S).close()
+        except Unavailable as error:
+            return str(error)
+        return None
+    parts = urlsplit(home.mqtt_url)
+    try:
+        with socket.create_connection((parts.hostname or HOST, parts.port or 1883), timeout=LIMIT_S) as plain:
+            if parts.scheme == "mqtt":
+                return _greeting(plain)
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE  # nothing is sent that needs a known server
+            with context.wrap_socket(plain) as secured:
+                return _greeting(secured)
+    except OSError as error:
+        return str(error)
+
+
+def _greeting(sock: socket.socket) -> str | None:
+    sock.sendall(ANONYMOUS)
+    return None if sock.recv(16)[:1] == CONNACK else "it does not speak MQTT"
 
 
 def alive(pid: object) -> bool:

@@ -16,6 +16,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from zelador.errors import Unavailable
 from zelador.link.client import give_credentials
 from zelador.settings import MqttSettings
+from zelador.tls import explain
 
 TURN_S = 0.05
 KEEPALIVE_S = 30
@@ -110,7 +111,7 @@ class Session:
         try:
             self._client.connect(url.hostname or "", port, KEEPALIVE_S, clean_start=clean, properties=properties)
         except (OSError, ValueError) as error:
-            raise Unavailable(f"no answer ({error})") from None
+            raise Unavailable(explain(error, "ZELADOR_MQTT__CA_FILE") or f"no answer ({error})") from None
         if not self.until(lambda: self._connected is not None):
             raise Unavailable(f"it accepts the connection but does not answer ({self.lost or 'no CONNACK in time'})")
         if self._connected.is_failure:

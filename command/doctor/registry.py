@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from command.doctor.finding import Finding, broken, fine, risky
 from command.doctor.processes import Chosen
 from command.empty_folder import in_empty_folder
 from registry.cage.probe import walls
 from registry.log.follow import GO_ON
-from registry.log.state import State
+from registry.log.state import Model, State
 from registry.registry import Registry
 from registry.restored.last_seen import Seen
 from registry.restored.watch import difference
@@ -19,10 +19,12 @@ from zelador.settings import RegistrySettings
 RESTORE = "restore the registry's folder from a backup, or select another model: zelador models select NAME"
 
 
-def check(settings: RegistrySettings, seen: Seen | None = None) -> tuple[list[Finding], Chosen | None]:
+def check(
+    settings: RegistrySettings, seen: Seen | None = None, features: Sequence[str] = ()
+) -> tuple[list[Finding], Chosen | None]:
     """Checks the registry without writing to it or creating it. An error becomes a finding.
 
-    `seen` is the last entry that the services saw, None if unknown.
+    `seen` is the last entry that the services saw, `features` are those of the plant; None and empty if unknown.
     """
     url = settings.url
     try:
@@ -39,7 +41,7 @@ def check(settings: RegistrySettings, seen: Seen | None = None) -> tuple[list[Fi
     if state.selection is None:
         findings.append(unselected(len(state.models)))
         return findings, None
-    findings.append(_loads(registry, state.selection.model))
+    findings.append(_fed(state.model(state.selection.model), features) or _loads(registry, state.selection.model))
     findings += _cage()
     return findings, Chosen(state.selection.model, state.selection.sequence)
 
@@ -128,6 +130,20 @@ def _cage() -> list[Finding]:
     lost = "nothing by itself; a malicious model could use what is not limited"
     how = "use Linux 5.13 or later with seccomp and Landlock; otherwise accept models only from people you trust"
     return [risky(check, f"models from elsewhere are checked in a process that lacks: {', '.join(missing)}", lost, how)]
+
+
+def _fed(model: Model, features: Sequence[str]) -> Finding | None:
+    """A finding if the plant does not send every feature that the selected model needs."""
+    needed = [str(name) for name in model.metadata.get("features") or ()]
+    missing = [name for name in needed if name not in features]
+    if not features or not missing:
+        return None
+    return broken(
+        "selection",
+        f"{model.name} is selected and needs {', '.join(missing)}, which ZELADOR_FEATURES does not list",
+        "nothing: running workers keep the previous model; one that starts now has no model, and readings wait",
+        "add them to ZELADOR_FEATURES, or select another model: zelador models select NAME",
+    )
 
 
 def _loads(registry: Registry, name: str) -> Finding:

@@ -13,10 +13,21 @@ from zelador.errors import InvalidInput
 
 
 def select(
-    name: Name, why: Why = "", home: Home = None, url: Url = None, key: Key = None, as_json: Json = False
+    name: Name,
+    force: Annotated[
+        bool, typer.Option("--force", help="Select it although the plant does not send every feature that it needs.")
+    ] = False,
+    why: Why = "",
+    home: Home = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: Json = False,
 ) -> None:
-    """Select the model that classifies readings. Workers load it within seconds."""
-    _print_selection(open_target(home, url, key, "change").select(name, why), as_json)
+    """Select the model that classifies readings. Workers load it within seconds.
+
+    A model that needs a feature which ZELADOR_FEATURES does not list is refused, because no worker could use it.
+    """
+    _print_selection(open_target(home, url, key, "change").select(name, why, force), as_json)
 
 
 def rollback(why: Why = "", home: Home = None, url: Url = None, key: Key = None, as_json: Json = False) -> None:

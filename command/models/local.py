@@ -34,6 +34,7 @@ class Local:
         self._settings = settings
         self._loaded: dict[str, Classifier] = {}
         where = settings.registry
+        self._settings = settings
         self.registry = Registry.open(where) if use == "make" else Registry.existing(where)
         if use == "change":
             self.registry = Registry.open(where)
@@ -62,8 +63,9 @@ class Local:
     def history(self) -> list[Facts]:
         return [describe_selection(each) for each in reversed(self.registry.state.history)]
 
-    def select(self, name: str, why: str) -> Facts:
-        return describe_selection(selection.select(self.actor, self.registry, name, why=why))
+    def select(self, name: str, why: str, force: bool = False) -> Facts:
+        found = selection.select(self.actor, self.registry, name, self._settings.features, force=force, why=why)
+        return describe_selection(found)
 
     def roll_back(self, why: str) -> Facts:
         return describe_selection(selection.roll_back(self.actor, self.registry, why=why))
@@ -103,9 +105,9 @@ class Local:
             return answers_of(self._loaded[name], readings, self._settings)
 
     def card(self, name: str, html: bool) -> str:
-        from registry.card import card_html, card_markdown, card_of
+        from registry.card import card_html, card_markdown, card_of, place_of
 
-        found = card_of(self.registry, name)
+        found = card_of(self.registry, name, place_of(self._settings))
         return card_html(found) if html else card_markdown(found)
 
     def archive(self, name: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -21,8 +22,8 @@ OWN_FIELDS = ("description", "notes")  # fields of an annotation; other keys go 
 
 
 class Remote:
-    def __init__(self, url: str, key: str | None) -> None:
-        self._api = Api(url, key)
+    def __init__(self, url: str, key: str | None, ca_file: Path | None = None) -> None:
+        self._api = Api(url, key, ca_file)
 
     def models(self, query: Query, limit: int | None = None) -> list[Facts]:
         parameters = [
@@ -44,8 +45,9 @@ class Remote:
     def history(self) -> list[Facts]:
         return list(self._pages("/v1/selection/history", "selections", "before"))
 
-    def select(self, name: str, why: str) -> Facts:
-        return self._api.call("PUT", "/v1/selection", {"model": name, "why": why}).document
+    def select(self, name: str, why: str, force: bool = False) -> Facts:
+        forced = {"force": True} if force else {}
+        return self._api.call("PUT", "/v1/selection", {"model": name, "why": why, **forced}).document
 
     def roll_back(self, why: str) -> Facts:
         return self._api.call("POST", "/v1/selection/rollback", {"why": why}).document

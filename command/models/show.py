@@ -9,16 +9,18 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from command.models.evaluations import evaluations_of, interval_of
 from command.models.target import Facts, Home, Json, Key, Name, Names, Target, Url, open_target
-from command.output import output, table, when
+from command.output import heads_that_fit, output, table, when
 from command.terminal import print_json, say, say_text
 from zelador.errors import InvalidInput, NotFound
 
-COLUMNS = ("", "name", "type", "metric", ">folds", ">hold-out", "served by", "saved", "tags")
-NARROW_COLUMNS = ("", "name", "metric", ">hold-out", "saved")
+COLUMNS = ("", "name", ">rank", "type", "metric", ">folds", ">hold-out", "served by", "saved", "tags")
+NARROW_COLUMNS = ("", "name", ">rank", "metric", ">hold-out", "saved")
 WIDE_TERMINAL = 130  # characters; a narrower terminal gets fewer columns
-HEAD_WIDTH = 24  # characters in the first column of a comparison
-METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC")
+CELL = 10  # characters of a cell of a comparison
+METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC", "PR-AUC")
+NEWEST_FIRST = "-saved_at"
 TOP_FIELDS = (
     "name",
     "description",
@@ -30,6 +32,7 @@ TOP_FIELDS = (
     "features",
     "units",
     "confusion",
+    "evaluations",
 )
 
 
@@ -46,21 +49,22 @@ def list_(
     ] = None,
     sort: Annotated[
         str, typer.Option(help="Sort by name, saved_at, rank, holdout.F1, …; a leading - reverses the order.")
-    ] = "-saved_at",
+    ] = NEWEST_FIRST,
     limit: Annotated[int | None, typer.Option(min=1, help="The maximum number of models.")] = None,
     home: Home = None,
     url: Url = None,
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """List the registered models, newest first. ● marks the selected model."""
+    """List the registered models: newest run first, its best model first. ● marks the selected model."""
     from registry.listing import Query
     from registry.listing import least as least_of
 
     equal = tuple((part, value) for part, value in (("run", run), ("model_type", model_type)) if value is not None)
     reached = tuple(map(least_of, least or ()))
     query = Query(sort, equal, reached, tuple(tag or ()), text)
-    models = open_target(home, url, key).models(query, limit)
+    target = open_target(home, url, key)
+    models = by_run(target.models(query))[:limit] if sort == NEWEST_FIRST else target.models(query, limit)
     if as_json:
         print_json(models)
         return
@@ -100,6 +104,12 @@ def show(name: Name, home: Home = None, url: Url = None, key: Key = None, as_jso
         ]
         console.print()
         console.print(table(("metric", ">folds, mean", ">lowest to highest", ">hold-out"), rows))
+        if facts.get("positive"):
+            say(f"Recall, Precision and F1 are those of the class {facts['positive']!r}.")
+    for each in evaluations_of(facts):
+        console.print()
+        say(each.title)
+        console.print(table(("metric", ">score", "95 % interval"), each.rows()))
     confusion = _part(facts, "confusion")
     labels, counted = _listed(confusion.get("labels")), [_listed(row) for row in _listed(confusion.get("counts"))]
     if labels and [len(row) for row in counted] == [len(labels)] * len(labels):
@@ -112,15 +122,16 @@ def show(name: Name, home: Home = None, url: Url = None, key: Key = None, as_jso
 def compare(names: Names = None, home: Home = None, url: Url = None, key: Key = None, as_json: Json = False) -> None:
     """Compare models side by side. Default: the models of the newest training run and the selected model.
 
-    * marks the best model of each metric.
+    * marks the best model of a metric, if its interval lies above those of all others.
     """
     target = open_target(home, url, key)
     models = [target.model(name) for name in dict.fromkeys(names)] if names else _newest_run(target)
     if len(models) < 2:
         raise InvalidInput("name at least two models to compare (see zelador models list)")
+    parts = parts_of_all(models)
     if as_json:
-        highest = {part: {m: _best(models, part, m) for m in _metrics(models)} for part in ("metrics", "holdout")}
-        print_json({"models": models, "best": highest})
+        winners = {part: {m: _best(models, part, m) for m in _metrics(models)} for part in ("metrics", "holdout")}
+        print_json({"models": models, "best": winners})
         return
     console = output()
     rows: list[Sequence[object]] = [
@@ -128,22 +139,26 @@ def compare(names: Names = None, home: Home = None, url: Url = None, key: Key = 
         ("rank in its run", *(facts.get("rank") or "–" for facts in models)),
         ("served by", *(facts.get("served_by") for facts in models)),
         ("rows", *(_part(facts, "data").get("rows", "–") for facts in models)),
+        ("positive class", *(facts.get("positive") or "–" for facts in models)),
         ("saved", *(when(facts.get("saved_at"))[:10] for facts in models)),
     ]
-    for part, title in (("holdout", "hold-out"), ("metrics", "folds")):
-        for metric in _metrics(models):
+    marked = False
+    for part, title in parts:
+        for metric in _metrics(models, part):
             best = _best(models, part, metric)
+            marked = marked or bool(best)
             cells = [_marked(_score(facts, part, metric), facts["name"] in best) for facts in models]
             rows.append((f"{metric}, {title}", *cells))
-    names_fit = HEAD_WIDTH + sum(len(facts["name"]) + 2 for facts in models) <= console.width
-    heads = [facts["name"] for facts in models] if names_fit else [str(i + 1) for i in range(len(models))]
-    console.print(table(("", *(f">{head}" for head in heads)), rows, whole=("", *heads)))
-    if not names_fit:
+    names_of = [facts["name"] for facts in models]
+    for group in heads_that_fit(names_of, console.width, CELL):
+        places = [names_of.index(name) for name in group]
+        shown = [(row[0], *(row[place + 1] for place in places)) for row in rows]
+        console.print(table(("", *(f">{name}" for name in group)), shown, whole=("", *group), heads=True))
         console.print()
-        legend = [(head, facts["name"], facts.get("model_type")) for head, facts in zip(heads, models, strict=True)]
-        console.print(table(("", "name", "type"), legend))
+    if not marked:
+        say("No winner is marked: no difference is certain. zelador evaluate puts models on the same rows.")
     if len({json.dumps(_part(facts, "data").get("sha256")) for facts in models}) > 1:
-        say_text("\nThe models were trained on different data, so their metrics are not directly comparable.")
+        say_text("The models were trained on different data, so their metrics are not directly comparable.")
 
 
 def history(
@@ -176,6 +191,7 @@ def _row(facts: Facts, columns: Sequence[str]) -> Sequence[object]:
     cells = {
         "": "●" if facts.get("selected") else "",
         "name": facts["name"],
+        ">rank": facts.get("rank") or "–",
         "type": facts.get("model_type"),
         "metric": metric,
         ">folds": _score(facts, "metrics", metric),
@@ -201,21 +217,64 @@ def _newest_run(target: Target) -> list[Facts]:
     return chosen
 
 
-def _metrics(models: Sequence[Facts]) -> list[str]:
-    """All metrics of the models, the known ones first."""
-    found = {m for facts in models for part in ("metrics", "holdout") for m in _part(facts, part)}
+def by_run(models: Sequence[Facts]) -> list[Facts]:
+    """The models of a run together, the best first, where its newest model is; the others stay in order."""
+    places: dict[object, int] = {}
+    for place, facts in enumerate(models):
+        places.setdefault(facts.get("run") or facts["name"], place)
+
+    def order(facts: Facts) -> tuple[int, float]:
+        rank = facts.get("rank")
+        return places[facts.get("run") or facts["name"]], rank if isinstance(rank, int | float) else 0.0
+
+    return sorted(models, key=order)
+
+
+def parts_of_all(models: Sequence[Facts]) -> list[tuple[str, str]]:
+    """The kinds of metrics, with their titles: hold-out, folds, and evaluations on the same file of two or more."""
+    found = [("holdout", "hold-out"), ("metrics", "folds")]
+    shared: dict[str, tuple[str, int]] = {}
+    for facts in models:
+        for each in evaluations_of(facts):
+            shared[each.digest] = each.source, shared.get(each.digest, ("", 0))[1] + 1
+    return found + [(digest, source) for digest, (source, count) in shared.items() if count > 1]
+
+
+def _metrics(models: Sequence[Facts], part: str | None = None) -> list[str]:
+    """All metrics of the models, or those of a part, the known ones first."""
+    parts = ("metrics", "holdout") if part is None else (part,)
+    found = {m for facts in models for each in parts for m in _scores(facts, each)}
     return [metric for metric in METRICS if metric in found] + sorted(found - set(METRICS))
 
 
+def _scores(facts: Facts, part: str) -> Mapping[str, Any]:
+    """The metrics of a part: metrics, holdout, or an evaluation by its digest."""
+    if part in ("metrics", "holdout"):
+        return _part(facts, part)
+    return next((each.metrics for each in evaluations_of(facts) if each.digest == part), {})
+
+
 def _value(facts: Mapping[str, Any], part: str, metric: str) -> float | None:
-    found = _part(facts, part).get(metric)
+    found = _scores(facts, part).get(metric)
     return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
+def _interval(facts: Facts, part: str, metric: str) -> tuple[float, float] | None:
+    if part in ("metrics", "holdout"):
+        found = _part(_part(facts, "intervals"), part).get(metric)
+    else:
+        found = next((each.intervals.get(metric) for each in evaluations_of(facts) if each.digest == part), None)
+    return interval_of(found)
+
+
 def _best(models: Sequence[Facts], part: str, metric: str) -> list[str]:
-    scored = {facts["name"]: _value(facts, part, metric) for facts in models}
-    highest = max((value for value in scored.values() if value is not None), default=None)
-    return [name for name, value in scored.items() if value is not None and value == highest]
+    """The model whose interval lies above those of all others; nobody if that is not certain."""
+    scored = [(facts["name"], _value(facts, part, metric), _interval(facts, part, metric)) for facts in models]
+    known = [(name, span) for name, value, span in scored if value is not None and span is not None]
+    if len(known) < 2 or len(known) < sum(value is not None for _, value, _ in scored):
+        return []
+    name, best = max(known, key=lambda each: each[1][0])
+    return [name] if all(best[0] > span[1] for other, span in known if other != name) else []
 
 
 def _score(facts: Mapping[str, Any], part: str, metric: str) -> str:

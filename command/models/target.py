@@ -49,7 +49,8 @@ class Target(Protocol):
     def history(self) -> list[Facts]:
         """All selections, newest first."""
 
-    def select(self, name: str, why: str) -> Facts: ...
+    def select(self, name: str, why: str, force: bool = False) -> Facts:
+        """Raises Conflict for a model that needs other features than the plant sends, unless with `force`."""
 
     def roll_back(self, why: str) -> Facts: ...
 
@@ -95,7 +96,7 @@ def open_target(home: Path | None, url: str | None, key: str | None, use: Use = 
         return open_local(home, use)
     from command.models.remote import Remote
 
-    return Remote(address, key or settings.remote.key)
+    return Remote(address, key or settings.remote.key, settings.remote.ca_file)
 
 
 def open_local(home: Path | None, use: Use = "look") -> Local:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +13,9 @@ from rich.text import Text
 
 from command.process import prepare
 from command.terminal import Terminal, print_json, say
-from command.up.home import Home, write_private
+from command.up.home import write_private
 from command.up.ports import PORT_HELP
-from zelador.errors import NotFound
+from zelador.errors import InvalidInput, NotFound
 from zelador.printable import clean
 from zelador.settings import redact
 
@@ -23,7 +25,35 @@ if TYPE_CHECKING:
 
 def up(
     home: Annotated[Path, typer.Option(help="The folder for readings, models and keys.")] = Path(".zelador"),
-    mqtt_port: Annotated[int | None, typer.Option(min=1, max=65535, help=PORT_HELP.format("devices"))] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            help="Let devices connect from the network at this address (0.0.0.0: all of this machine), each with a "
+            "password (zelador devices password NAME). Default: this machine only, without passwords."
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="With --listen: the certificate chain (PEM). Devices then use mqtts.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="With --tls-cert: its private key (PEM).")] = None,
+    broker: Annotated[
+        str | None,
+        typer.Option(
+            help="Use this broker instead of starting one, such as mqtts://broker.example:8883. User and password: "
+            "ZELADOR_MQTT__USERNAME, ZELADOR_MQTT__PASSWORD. Default: ZELADOR_MQTT__URL, if it is set."
+        ),
+    ] = None,
+    redis: Annotated[
+        str | None,
+        typer.Option(
+            help="Use this Redis instead of starting one, such as redis://redis.example:6379/0; with a password, set "
+            "ZELADOR_REDIS__URL instead. Default: ZELADOR_REDIS__URL, if it is set."
+        ),
+    ] = None,
+    mqtt_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help=PORT_HELP.format("devices") + " With --listen: the one before, or 1883."),
+    ] = None,
     redis_port: Annotated[int | None, typer.Option(min=1, max=65535, help=PORT_HELP.format("Redis"))] = None,
     api_port: Annotated[int | None, typer.Option(min=1, max=65535, help=PORT_HELP.format("the API"))] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when everything is ready.")] = False,
@@ -31,10 +61,21 @@ def up(
     """Run the broker, Redis and all services on this machine until Ctrl-C or SIGTERM."""
     os.umask(0o077)  # readings, models and logs are private; servers and services inherit the mask
     settings, stop = prepare("up")
+    from command.up.listen import listening
+    from command.up.own_servers import chosen
     from command.up.up import Up
     from operations.key_file import first_key
 
-    running = Up(home, settings, stop, {"mqtt": mqtt_port, "redis": redis_port, "api": api_port})
+    settings, own = chosen(settings, broker, redis)
+    listens = listening(listen, tls_cert, tls_key)
+    for option, source, needs in (
+        ("--listen", listens and own.broker, "devices connect to that broker, at its own address"),
+        ("--mqtt-port", mqtt_port and own.broker, "devices connect to that broker, at its own port"),
+        ("--redis-port", redis_port and own.redis, "no Redis is started here"),
+    ):
+        if source:
+            raise InvalidInput(f"{option} cannot be used with {source}: {needs}")
+    running = Up(home, settings, stop, {"mqtt": mqtt_port, "redis": redis_port, "api": api_port}, None, own, listens)
     admin_key = first_key(running.home.keys)
     is_unseen = admin_key is not None
     try:
@@ -45,7 +86,7 @@ def up(
             rest = {key: value for key, value in described.items() if key not in ordered}
             print_json({**ordered, "console": _console_link(running), "admin_key": admin_key, **rest})
         else:
-            show(described, admin_key, running.broker.promise, running.home, _console_link(running))
+            show(running, described, admin_key, _console_link(running))
         is_unseen = False
         running.run()
     finally:
@@ -63,24 +104,38 @@ def _console_link(running: Up) -> str | None:
         return None
 
 
-def show(
-    described: dict[str, object], admin_key: str | None, promise: str, home: Home, link: str | None = None
-) -> None:
+def show(running: Up, described: dict[str, object], admin_key: str | None, link: str | None = None) -> None:
     """Prints the addresses. Keys and passwords are shown only on a terminal, so that no log contains them."""
     console = Terminal(error=True)
+    home, broker, listen = running.home, running.broker, running.listen
+    folder = shlex.quote(str(home.path))
     redis = redact(str(described["redis"]))
     console.print(Text.assemble("\n", ("Zelador is up", "bold"), f" in {clean(described['home'])}\n"), soft_wrap=True)
+    devices = f"  devices   {described['mqtt']}   MQTT 5 and 3.1.1; this machine only, any user"
+    if listen is not None:
+        devices = f"  devices   {listen.device_url(running.ports['mqtt'])}   MQTT 5 and 3.1.1; each with a password"
+    elif broker is None:
+        devices = f"  devices   {described['mqtt']}   your own broker"
     lines = [
-        f"  devices   {described['mqtt']}   MQTT 5 and 3.1.1; this machine only, any user",
+        devices,
         f"  API       {described['api']}    {described['api']}/docs",
-        f"  Redis     {redis}   this machine only; the password is in {home.redis_config()}",
-        f"  broker    {described['broker']}: {promise}",
+        f"  Redis     {redis}   this machine only; the password is in {home.redis_config()}"
+        if running.redis
+        else f"  Redis     {redis}   your own",
     ]
+    if broker is not None:
+        lines.append(f"  broker    {broker.name}: {broker.promise}")
+    if running.access is not None and not running.access.hashes:
+        lines.append(f"\n  no device has a password yet: zelador devices password NAME --home {folder}")
+    if listen is not None and listen.certificate is None:
+        lines.append("\n  passwords and readings travel unencrypted: use --tls-cert and --tls-key")
     for line in lines:
-        console.print(clean(line), soft_wrap=True)
-    if admin_key and console.is_terminal:
+        console.print(clean(line, "\n"), soft_wrap=True)
+    if admin_key and sys.stderr.isatty():  # not the console's own guess, which FORCE_COLOR changes
         shown = Text.assemble(
-            "\n  admin key ", (admin_key, "bold"), "   (shown once; `zelador keys new` creates another)"
+            "\n  admin key ",
+            (admin_key, "bold"),
+            f"   (shown once; zelador keys new --home {folder} creates another)",
         )
         console.print(shown, soft_wrap=True)
     elif admin_key:

@@ -8,6 +8,8 @@ CONNECT = 0x10
 MQTT_5 = 5
 MAX_CONNECT_BYTES = 131_072  # a will of the maximum size, and ample room for the rest
 MAX_NAME_BYTES = 8  # of the protocol, MQTT or MQIsdp
+WILL, WILL_FLAGS = 0x04, 0x3C  # the flag, and with it the will's QoS and retain
+PASSWORD, USERNAME, LOGIN_FLAGS = 0x40, 0x80, 0xC0
 BRIDGE = 0x80  # Mosquitto treats a client with this bit in the level as a bridge
 
 
@@ -17,6 +19,8 @@ class Connect:
     client_id: str
     will_topic: bytes | None
     size: int  # bytes of the packet
+    username: str | None = None
+    password: bytes | None = None
 
 
 def read_connect(start: bytes | bytearray) -> Connect | None:
@@ -62,18 +66,87 @@ def read_text(data: bytes | bytearray, at: int) -> tuple[bytes, int]:
     return bytes(data[at + 2 : end]), end
 
 
-def _fields(body: bytes, size: int) -> Connect:
+def rewritten(packet: bytes, client_id: str, keep_will: bool, keep_login: bool) -> bytes:
+    """The CONNECT packet with another client id, and without its will or its user name and password.
+
+    `packet` is one that `read_connect` accepts.
+    """
+    _, body = read_varint(packet, 1)
+    parts = _parts(packet[body:])
+    flags = parts.flags
+    content = text_field(client_id.encode())
+    if flags & WILL:
+        if keep_will:
+            content += parts.will
+        else:
+            flags &= ~WILL_FLAGS
+    if keep_login:
+        content += parts.login
+    else:
+        flags &= ~LOGIN_FLAGS
+    head = bytearray(parts.head)
+    head[parts.flags_at] = flags
+    content = bytes(head) + content
+    return bytes([CONNECT]) + varint(len(content)) + content
+
+
+def varint(number: int) -> bytes:
+    """A variable byte integer (MQTT 5, 1.5.5)."""
+    out = bytearray()
+    while True:
+        number, rest = number >> 7, number & 0x7F
+        out.append(rest | (0x80 if number else 0))
+        if not number:
+            return bytes(out)
+
+
+def text_field(data: bytes) -> bytes:
+    return len(data).to_bytes(2, "big") + data
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A CONNECT's content, cut where the gate may change it. `head` is all before the client id."""
+
+    head: bytes
+    flags_at: int
+    level: int
+    flags: int
+    client_id: bytes
+    will: bytes
+    will_topic: bytes | None
+    login: bytes
+    username: bytes | None
+    password: bytes | None
+
+
+def _parts(body: bytes) -> _Parts:
     name, at = read_text(body, 0)
     if name not in (b"MQTT", b"MQIsdp") or at + 4 > len(body):
         raise ValueError("not MQTT")
-    level, flags = body[at] & ~BRIDGE, body[at + 1]
+    flags_at = at + 1
+    level, flags = body[at] & ~BRIDGE, body[flags_at]
     at = _after_properties(body, at + 4) if level >= MQTT_5 else at + 4
+    head = body[:at]
     raw_id, at = read_text(body, at)
-    will_topic = None
-    if flags & 0x04:
+    begin, will_topic = at, None
+    if flags & WILL:
         at = _after_properties(body, at) if level >= MQTT_5 else at
         will_topic, at = read_text(body, at)
-    return Connect(level, raw_id.decode(), will_topic, size)
+        _, at = read_text(body, at)
+    will, begin = body[begin:at], at
+    username = password = None
+    if flags & USERNAME:
+        username, at = read_text(body, at)
+    if flags & PASSWORD:
+        password, at = read_text(body, at)
+    return _Parts(head, flags_at, level, flags, raw_id, will, will_topic, body[begin:at], username, password)
+
+
+def _fields(body: bytes, size: int) -> Connect:
+    parts = _parts(body)
+    username = None if parts.username is None else parts.username.decode()
+    return Connect(parts.level, parts.client_id.decode(), parts.will_topic, size, username, parts.password)
 
 
 def _after_properties(body: bytes, at: int) -> int:

@@ -8,6 +8,9 @@ without a subscriber acknowledges a reading and drops it.
 The gate also detects MQTT 5 or 3.1.1 from the first packet, so that one port serves both (rumqttd needs a listener
 for each). It refuses devices that use the client id of a service (services do not connect through the gate), and
 packets that would crash rumqttd.
+
+On the network it has an Admission: every device shows a password (admission.py), and on rumqttd it is kept to its own
+topics (rights_stream.py).
 """
 
 from __future__ import annotations
@@ -15,13 +18,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import threading
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from command.up.admission import Admission, Guest, denial
 from command.up.connect_packet import MQTT_5, Connect, read_connect
 from command.up.device_stream import DeviceStream, Refused, check_topic
-from command.up.ports import HOST, bound
+from command.up.ports import HOST, bound_all, max_files
+from command.up.rights_stream import RightsStream
 from zelador.log_limit import LogLimit
 
 log = logging.getLogger(__name__)
@@ -33,6 +39,7 @@ LOG_S, LOG_LINES = 60.0, 10  # for refused devices
 # rumqttd refuses these ids and more than 10,010 connections, and crashes when a refused client reconnects.
 FORBIDDEN_IN_IDS = frozenset("+#$/")
 MAX_DEVICES = 10_000
+FILES_OF_OTHERS = 128  # file descriptors for everything but devices, which need two each
 INVALID_ID_5 = b"\x20\x03\x00\x85\x00"  # CONNACK: client identifier not valid
 INVALID_ID_3 = b"\x20\x02\x00\x02"  # CONNACK: identifier rejected
 
@@ -76,6 +83,10 @@ class _Device(_Side):
         super().__init__(gate)
         self._start = bytearray()
         self._stream: DeviceStream | None = None  # set if the broker needs protection from some packets
+        self._rights: RightsStream | None = None  # set if the broker has no access list of its own
+        self._guest: Guest | None = None
+        self._address = ""
+        self._stranger = False  # counted as a connection that has not shown a password
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -83,11 +94,36 @@ class _Device(_Side):
         super().connection_made(transport)
         self._gate.devices.add(self)
         self._timer = asyncio.get_running_loop().call_later(HELLO_S, transport.close)
+        if self._gate.admission is not None:
+            self._address = str((transport.get_extra_info("peername") or ("unknown",))[0])
+            self._stranger = True
+            if why := self._gate.admission.welcome(self._address):
+                self._refuse(why)
+                return
+        if self._gate.tls is not None and self.transport is not None:
+            self.transport.pause_reading()
+            self._task = asyncio.get_running_loop().create_task(self._secure(self._gate.tls, self.transport))
+
+    async def _secure(self, tls: ssl.SSLContext, transport: asyncio.Transport) -> None:
+        """Starts TLS. The connection is counted before, so that unfinished handshakes are bounded too."""
+        loop = asyncio.get_running_loop()
+        try:
+            secured = await loop.start_tls(transport, self, tls, server_side=True, ssl_handshake_timeout=HELLO_S)
+        except (OSError, ssl.SSLError) as error:
+            self._task = None
+            self._refuse(f"no TLS connection from {self._address}: {error}")
+            return
+        self._task = None
+        if secured is None or transport.is_closing():
+            return
+        self.transport = secured
+        if self._start:  # what arrived with the end of the handshake
+            self.data_received(b"")
 
     def data_received(self, data: bytes) -> None:
         if self.peer is not None:
             try:
-                super().data_received(data if self._stream is None else self._stream.feed(data))
+                super().data_received(self._checked(data))
             except Refused as error:
                 self._refuse(str(error))
             return
@@ -110,7 +146,50 @@ class _Device(_Side):
         self.transport.pause_reading()
         self._task = asyncio.get_running_loop().create_task(self._open(found))
 
+    def _checked(self, data: bytes) -> bytes:
+        """What the broker may receive of this. Raises Refused."""
+        if self._stream is not None:
+            data = self._stream.feed(data)
+        return data if self._rights is None else self._rights.feed(data)
+
+    async def _identify(self, admission: Admission, connect: Connect) -> bool:
+        """Checks the password, and puts the CONNECT of the broker in place of the device's."""
+        found = await admission.recognize(connect, self._address)
+        if self.transport is None or self.transport.is_closing():
+            return False
+        if isinstance(found, Guest):
+            try:
+                packet = admission.packet(found, connect, bytes(self._start[: connect.size]), not self._gate.fragile)
+            except ValueError as error:
+                self.transport.write(INVALID_ID_5 if connect.level >= MQTT_5 else INVALID_ID_3)
+                self._refuse(str(error))
+                return False
+            self._start[: connect.size] = packet
+            self._guest = found
+            self._known()
+            admission.entered(found, id(self), self._close)
+            if self._gate.fragile:
+                self._rights = RightsStream(
+                    connect.level, found.rights, lambda why: self._gate.complain(f"{found.name}: {why}")
+                )
+            return True
+        self.transport.write(denial(connect.level))
+        self._refuse(found)
+        return False
+
+    def _known(self) -> None:
+        """Ends the counting as a stranger."""
+        if self._stranger and self._gate.admission is not None:
+            self._stranger = False
+            self._gate.admission.recognized(self._address)
+
     async def _open(self, connect: Connect) -> None:
+        size = connect.size
+        if self._gate.admission is not None:
+            before = len(self._start)
+            if not await self._identify(self._gate.admission, connect):
+                return
+            size += len(self._start) - before
         try:
             await asyncio.wait_for(self._gate.admitted.wait(), ADMIT_S)
         except TimeoutError:
@@ -132,7 +211,7 @@ class _Device(_Side):
             self._stream = DeviceStream(connect.level)
             try:
                 check_topic(connect.will_topic or b"")
-                start = start[: connect.size] + self._stream.feed(start[connect.size :])
+                start = start[:size] + self._checked(start[size:])
             except Refused as error:
                 broker.transport.close()
                 self._refuse(str(error))
@@ -154,6 +233,9 @@ class _Device(_Side):
         if self._timer is not None:
             self._timer.cancel()
         self._gate.devices.discard(self)
+        self._known()
+        if self._guest is not None and self._gate.admission is not None:
+            self._gate.admission.left(self._guest, id(self))
         super().connection_lost(exc)
 
 
@@ -161,14 +243,24 @@ class Gate:
     """The proxy. It listens on `port`, with an event loop in its own thread."""
 
     def __init__(
-        self, port: int, v5_port: int, v4_port: int, reserved: Container[str] = (), fragile: bool = False
+        self,
+        port: int,
+        v5_port: int,
+        v4_port: int,
+        reserved: Container[str] = (),
+        fragile: bool = False,
+        hosts: Sequence[str] = (HOST,),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """Holds the port from now on; `open` listens. Raises OSError if it is in use.
 
         `reserved` contains the client ids that devices may not use. `fragile`: the broker is rumqttd.
         """
-        self._socket = bound(port)
+        self._sockets = bound_all(port, hosts)
         self.reserved, self.fragile = reserved, fragile
+        self.tls = tls
+        self.admission: Admission | None = None  # set before it opens, if devices need passwords
+        self._max_devices = min(MAX_DEVICES, (max_files() - FILES_OF_OTHERS) // 2)
         self._log_limit = LogLimit(LOG_S, LOG_LINES)
         self.port, self.v5_port, self.v4_port = port, v5_port, v4_port
         self.holding = False
@@ -176,7 +268,7 @@ class Gate:
         self.devices: set[_Device] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gate", daemon=True)
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     def open(self) -> None:
         """Starts listening. Raises OSError if another program was faster, which is possible after a recent restart."""
@@ -189,8 +281,8 @@ class Gate:
             return f"{client_id[:80]!r} is the client id of a service"
         if self.fragile and set(client_id) & FORBIDDEN_IN_IDS:
             return f"rumqttd does not accept {client_id[:80]!r}: a client id must not contain + # $ /"
-        if len(self.devices) > MAX_DEVICES:
-            return f"more than {MAX_DEVICES} devices are connected"
+        if len(self.devices) > self._max_devices:
+            return f"more than {self._max_devices} devices are connected (each needs two open files: ulimit -n)"
         return None
 
     def complain(self, why: str) -> None:
@@ -201,6 +293,11 @@ class Gate:
     def admit(self, yes: bool) -> None:
         """Lets devices connect to the broker, or makes new ones wait."""
         self._loop.call_soon_threadsafe(self.admitted.set if yes else self.admitted.clear)
+
+    def use_passwords(self, hashes: Mapping[str, str]) -> None:
+        """Uses these passwords of devices from now on."""
+        if self.admission is not None:
+            self._loop.call_soon_threadsafe(self.admission.update, hashes)
 
     def hold(self) -> None:
         """Stops reading from devices. What the broker sends to them is still delivered."""
@@ -217,7 +314,8 @@ class Gate:
             self._call(self._close())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout=5.0)
-        self._socket.close()
+        for each in self._sockets:
+            each.close()
         self._loop.close()
 
     def _call(self, coroutine: Any) -> None:
@@ -225,13 +323,15 @@ class Gate:
 
     async def _listen(self) -> None:
         # Connections inherit it: without it, those in TIME_WAIT would keep the next process from this port.
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._server = await self._loop.create_server(lambda: _Device(self), sock=self._socket, backlog=1024)
+        for each in self._sockets:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server = await self._loop.create_server(lambda: _Device(self), sock=each, backlog=1024)
+            self._servers.append(server)
 
     async def _hold(self) -> None:
         self.holding = True
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for device in self.devices:
             if device.transport is not None:
                 device.transport.pause_reading()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from command.up.ports import HOST
+from operations.device_passwords import SERVICE_USER
 from zelador.errors import Conflict, Unavailable
 from zelador.settings import Settings, load_settings
 from zelador.user import expanded
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 OTHERS_MODE = 0o077  # the permissions of everyone but the owner
 REDIS_CONFIG = "redis.conf"
+SERVICE_PASSWORD = "mqtt.password"  # noqa: S105 - a file's name
 DRAIN_S = 2.0  # at a stop, the time for the ingester to drain the broker and for the worker to drain the buffer
 QUIET_S = 3.0  # after a restart of the broker, the time for its subscribers to reconnect
 
@@ -31,7 +33,19 @@ keys.json   SHA-256 digests of the API keys, never the keys; keys-used.json: whe
 audit.jsonl the audit log of all changes: who, what, before, after; audit-….jsonl: its older parts
 registry/   the models (see registry/README.txt)
 redis/      the buffer: readings, ledger, quarantine; redis.conf: the password of Redis
+device-passwords.json  hashes of the passwords of devices (zelador devices), never the passwords
+mqtt.password          the services' own password at the broker (with --listen); mosquitto.passwords, mosquitto.acl:
+            what Mosquitto checks, made from these
+services.toml          empty: put your own settings in zelador.toml where you start `zelador up`, in a file named by
+            ZELADOR_CONFIG, or in ZELADOR_… variables; `up` hands them to its services
 admin.key   the first admin key, if there was no terminal to show it: store it elsewhere, then delete the file
+"""
+
+
+SERVICES_TOML = """\
+# Leave this file empty: the services of this home get their settings from `zelador up`.
+# Put your own settings (docs/reference/settings.md) in zelador.toml in the folder where you start `zelador up`,
+# in a file that ZELADOR_CONFIG names, or in environment variables such as ZELADOR_FEATURES. Then restart `zelador up`.
 """
 
 
@@ -83,10 +97,17 @@ class Home:
             write_private(path, f"requirepass {secrets.token_hex(32)}\n")
         return path
 
+    def service_password(self) -> str:
+        """The password of the services at the broker, created once and readable only by the owner."""
+        path = self.path / SERVICE_PASSWORD
+        if (found := service_password(self.path)) is None:
+            write_private(path, f"{(found := secrets.token_hex(32))}\n")
+        return found
+
     def empty_config(self) -> Path:
         """A settings file that sets nothing."""
         path = self.path / "services.toml"
-        path.write_text("# The services of this home get their settings from `zelador up`.\n", encoding="utf-8")
+        path.write_text(SERVICES_TOML, encoding="utf-8")
         return path
 
     def read(self, name: str) -> dict[str, Any]:
@@ -137,6 +158,14 @@ def redis_password(folder: Path) -> str | None:
     return words[1] if len(words) == 2 and words[0] == "requirepass" else None
 
 
+def service_password(folder: Path) -> str | None:
+    """The password of a home's services at its broker, or None if devices never needed passwords there."""
+    try:
+        return (folder / SERVICE_PASSWORD).read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
 def read_memory(folder: Path, name: str) -> dict[str, Any]:
     """A JSON file of the home; empty if it is missing or damaged, because it holds only addresses. Takes no lock."""
     try:
@@ -146,20 +175,39 @@ def read_memory(folder: Path, name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def home_settings(settings: Settings, folder: Path, ports: Mapping[str, int], remembers: bool) -> Settings:
-    """The settings with a home's addresses and folders. `remembers`: sessions survive a restart of its broker."""
+def home_settings(settings: Settings, folder: Path, memory: Mapping[str, Any], remembers: bool) -> Settings:
+    """The settings with a home's addresses and folders, which `memory` has (home.json).
+
+    `remembers`: sessions survive a restart of its broker.
+    """
     given = settings.model_dump(by_alias=True, exclude_defaults=True)
-    password = redis_password(folder)
-    secret = f":{password}@" if password else ""
+    own = memory.get("own", {})
     overrides: dict[str, dict[str, Any]] = {
-        "mqtt": {"url": f"mqtt://{HOST}:{ports['broker5']}", "shared_group": None},
-        "redis": {"url": f"redis://{secret}{HOST}:{ports['redis']}/0"},
+        "mqtt": own.get("mqtt") or _embedded_broker(folder, memory),
+        "redis": own.get("redis") or _embedded_redis(folder, memory),
         "registry": {"url": str(folder / "registry")},
-        "api": {"host": HOST, "port": ports["api"], "keys_file": str(folder / "keys.json"), "audit_file": None},
+        "api": {"host": HOST, "port": memory["api"], "keys_file": str(folder / "keys.json"), "audit_file": None},
         "ingest": {"drain_s": DRAIN_S},
-        "inference": {"quiet_s": 0.0 if remembers else QUIET_S},
+        "inference": {"quiet_s": 0.0 if remembers or "mqtt" in own else QUIET_S},
         "metrics": {"port": None},  # two workers cannot share it; the API serves /metrics
     }
-    if not remembers:
+    if not remembers and "mqtt" not in own:
         overrides["mqtt"]["system_topics"] = False  # iotcore disconnects a client that subscribes to $SYS
     return load_settings(**{**given, **{name: {**given.get(name, {}), **values} for name, values in overrides.items()}})
+
+
+def _embedded_broker(folder: Path, memory: Mapping[str, Any]) -> dict[str, Any]:
+    password = service_password(folder) if memory.get("listen") else None
+    return {
+        **dict.fromkeys(("ca_file", "certificate_file", "key_file", "broker_config_file", "shared_group")),
+        "url": f"mqtt://{HOST}:{memory['broker5']}",
+        "device_url": memory.get("device_url") or f"mqtt://{HOST}:{memory.get('mqtt', 1883)}",
+        "username": SERVICE_USER if password else None,
+        "password": password,
+    }
+
+
+def _embedded_redis(folder: Path, memory: Mapping[str, Any]) -> dict[str, Any]:
+    password = redis_password(folder)
+    secret = f":{password}@" if password else ""
+    return {"url": f"redis://{secret}{HOST}:{memory['redis']}/0", "ca_file": None}

@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 import errno
+import resource
 import socket
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from zelador.errors import Unavailable
 
 HOST = "127.0.0.1"
+MAX_FILES = 1_000_000  # of a process without a limit
 PORT_HELP = "The port for {}. Default: the one that the home had before, or a free one."
 
 
-def bound(port: int) -> socket.socket:
+def bound(port: int, host: str = HOST) -> socket.socket:
     """A socket that holds the port for a later `listen`. Raises OSError if it is in use."""
     try:
-        return _bound(port, reuse=False)
+        return _bound(port, reuse=False, host=host)
     except OSError:
-        return _bound(port, reuse=True)  # there are connections of an earlier process in TIME_WAIT
+        return _bound(port, reuse=True, host=host)  # there are connections of an earlier process in TIME_WAIT
+
+
+def bound_all(port: int, hosts: Sequence[str]) -> list[socket.socket]:
+    """A socket for each address, as `bound`; none is left open if one fails."""
+    found: list[socket.socket] = []
+    try:
+        for host in hosts:
+            found.append(bound(port, host))  # noqa: PERF401 - what was bound before an error is closed
+    except OSError:
+        for each in found:
+            each.close()
+        raise
+    return found
+
+
+def trouble(port: int, host: str) -> OSError | None:
+    """The error of listening on this address, or None."""
+    try:
+        bound(port, host).close()
+    except OSError as error:
+        return error
+    return None
+
+
+def max_files() -> int:
+    """How many files this process may have open."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MAX_FILES if soft == resource.RLIM_INFINITY else soft
 
 
 def unusable(name: str, port: int, error: OSError, options: Mapping[str, str] | None = None) -> Unavailable:
@@ -30,23 +61,26 @@ def unusable(name: str, port: int, error: OSError, options: Mapping[str, str] | 
 def choose(
     names: Sequence[str],
     requested: Mapping[str, int | None],
-    before: Mapping[str, int],
+    before: Mapping[str, Any],
     options: Mapping[str, str] | None = None,
+    taken: Collection[int] = (),
 ) -> dict[str, int]:
     """A port for each name: the requested one, else the earlier one if it is free, else any free port.
 
-    `options` says how a port was requested, if not by --<name>-port. Raises Unavailable if a requested port is in use.
+    `options` says how a port was requested, if not by --<name>-port. `taken`: ports chosen already.
+    Raises Unavailable if a requested port is in use.
     """
     chosen: dict[str, int] = {}
     open_sockets: list[socket.socket] = []
     try:
         for name in names:
             if (port := requested.get(name)) is not None:
-                if error := _error(port, chosen.values()):
+                if error := _error(port, (*chosen.values(), *taken)):
                     raise unusable(name, port, error, options)
                 chosen[name] = port
         for name in names:
-            if name not in chosen and (old := before.get(name)) and not _error(old, chosen.values()):
+            old = before.get(name)
+            if name not in chosen and isinstance(old, int) and not _error(old, (*chosen.values(), *taken)):
                 chosen[name] = old
         for name in names:
             if name not in chosen:
@@ -71,11 +105,13 @@ def _error(port: int, chosen: Collection[int]) -> OSError | None:
     return None
 
 
-def _bound(port: int, reuse: bool) -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def _bound(port: int, reuse: bool, host: str = HOST) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
+        if ":" in host:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(reuse))
-        sock.bind((HOST, port))
+        sock.bind((host, port))
     except OSError:
         sock.close()
         raise

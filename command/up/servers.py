@@ -13,6 +13,12 @@ from command.up.ports import HOST
 from zelador.errors import Unavailable
 from zelador.python import python_module
 
+# What they say at every start. The doctor reports what matters of it.
+REDIS_NOISE = (
+    r"oO0OoO0OoO0Oo|Redis version=|Valkey version=|Configuration loaded|Server initialized|vm.overcommit_memory"
+)
+MOSQUITTO_NOISE = r"should not be run as root"
+PASSWORDS, ACCESS_LIST = "mosquitto.passwords", "mosquitto.acl"  # in the home
 MAX_PAYLOAD = 16 * 1_048_576  # rumqttd disconnects a publisher above its limit, which then resends without end
 
 
@@ -28,6 +34,7 @@ class Server:
     command: tuple[str, ...]
     promise: str
     remembers: bool = True
+    noise: str | None = None  # a pattern of lines of its output that help nobody
 
 
 def redis_server(
@@ -73,13 +80,15 @@ def redis_server(
         if durability == "synced"
         else "acknowledged readings are in its file: a kill loses nothing, a power cut up to 2 s"
     )
-    return Server(name, version_text, (binary, *([str(config)] if config else []), *arguments), promise)
+    command = (binary, *([str(config)] if config else []), *arguments)
+    return Server(name, version_text, command, promise, noise=REDIS_NOISE)
 
 
-def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto") -> Server:
+def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto", secured: bool = False) -> Server:
     """`kind`: "mosquitto" (2 or newer, from the PATH), "iotcore" (from the wheel), or "auto", the first available.
 
-    Mosquitto serves both protocol versions on both ports. Raises Unavailable if the requested one is not installed.
+    Mosquitto serves both protocol versions on both ports. `secured`: it uses the folder's password file and access
+    list. Raises Unavailable if the requested one is not installed.
     """
     found = found_program("mosquitto") if kind != "iotcore" else None
     version = _version([found, "-h"], r"version (\d+)\.(\d+)\.(\d+)") if found else None
@@ -87,9 +96,11 @@ def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto") 
         data = folder / "mosquitto"
         data.mkdir(exist_ok=True)
         config = folder / "mosquitto.conf"
-        config.write_text(mosquitto_config(data, (v5_port, v4_port)), encoding="utf-8")
+        access = (folder / PASSWORDS, folder / ACCESS_LIST) if secured else None
+        config.write_text(mosquitto_config(data, (v5_port, v4_port), access), encoding="utf-8")
         promise = "keeps sessions and queues on disk; a kill may lose the last hundred changes, a clean stop nothing"
-        return Server("mosquitto", ".".join(map(str, version)), (found, "-c", str(config)), promise)
+        start = (found, "-c", str(config))
+        return Server("mosquitto", ".".join(map(str, version)), start, promise, noise=MOSQUITTO_NOISE)
     if kind == "mosquitto":
         raise Unavailable("no mosquitto 2 or newer on the PATH; install it, or unset ZELADOR_EMBEDDED__BROKER")
     config = folder / "broker.toml"
@@ -99,13 +110,17 @@ def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto") 
     return Server("iotcore", "from the wheel", command, promise, remembers=False)
 
 
-def mosquitto_config(data: Path, ports: tuple[int, ...]) -> str:
+def mosquitto_config(data: Path, ports: tuple[int, ...], access: tuple[Path, Path] | None = None) -> str:
     """The configuration: a snapshot after every hundred changes limits what a kill loses (docs/decisions/0005).
 
+    `access`: the password file and the access list; without them, anyone who reaches the ports is let in.
     Started by root, Mosquitto would switch to another user, who could not write its database.
     """
     listeners = "".join(f"listener {port} {HOST}\n" for port in ports)
-    return f"""{listeners}allow_anonymous true
+    rights = "allow_anonymous true"
+    if access is not None:
+        rights = f"allow_anonymous false\npassword_file {access[0]}\nacl_file {access[1]}"
+    return f"""{listeners}{rights}
 {"user root" if os.geteuid() == 0 else ""}
 persistence true
 persistence_location {data}/

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from command.up.quiet import without
 from zelador.clock import now_ms
 from zelador.retry import backoff
 
@@ -30,6 +31,7 @@ class Program:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    noise: str | None = None  # a pattern of lines of its output that are left out
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0  # time.monotonic()
     begun_at: int = 0  # ms since 1970 UTC
@@ -49,8 +51,14 @@ class Supervisor:
         self._output = output  # where the programs write their output; None: standard error
         self._changed = changed
 
-    def add(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-        self._programs[name] = Program(name, command, environment or {})
+    def add(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        noise: str | None = None,
+    ) -> None:
+        self._programs[name] = Program(name, command, environment or {}, noise)
         self._start(self._programs[name])
 
     def pids(self) -> dict[str, int | None]:
@@ -82,6 +90,11 @@ class Supervisor:
             log.error("%s does not answer; killing it", name)
             os.kill(pid, signal.SIGKILL)
 
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Sends a signal to a program, if it runs."""
+        if (pid := self._programs[name].pid) is not None:
+            os.kill(pid, number)
+
     def stop(self, names: Sequence[str], within_s: float) -> None:
         """Sends SIGTERM to `names`, and SIGKILL to those still running after `within_s`."""
         programs = [self._programs.pop(name) for name in names if name in self._programs]
@@ -98,16 +111,19 @@ class Supervisor:
                 process.wait(5.0)
 
     def _start(self, program: Program) -> None:
-        output = self._output if self._output is not None else sys.stderr
+        output: IO[bytes] = self._output if self._output is not None else sys.stderr.buffer
+        into = output if program.noise is None else without(program.noise, output)
         command = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *program.command]
         program.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
+            stdout=into,
+            stderr=into,
             env={**_inherited(), **program.environment},
             process_group=0,  # Ctrl-C reaches only this process, which stops the programs in order
         )
+        if isinstance(into, int):
+            os.close(into)  # the program has its own
         program.started_at = time.monotonic()
         program.begun_at = now_ms()
 

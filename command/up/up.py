@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import ssl
 import threading
 import time
 import urllib.error
@@ -15,14 +17,20 @@ from typing import IO, Any
 
 import redis
 
+from command.up.admission import Admission
 from command.up.client_ids import ReservedIds
+from command.up.device_access import DeviceAccess
 from command.up.gate import Gate
 from command.up.home import DRAIN_S, Home, home_settings
+from command.up.listen import Listen, listen_port
+from command.up.own_servers import Own, address
 from command.up.ports import HOST, choose, unusable
 from command.up.probe import BrokerProbe
+from command.up.rights import templates
 from command.up.servers import broker_server, redis_server
 from command.up.supervisor import Supervisor
 from operations.sign_in_links import make_link
+from registry.card.place import DEVICE
 from zelador import heartbeat
 from zelador.buffer import connect_redis
 from zelador.buffer.budget import maxmemory
@@ -30,7 +38,7 @@ from zelador.errors import Unavailable
 from zelador.ledger import LedgerReader
 from zelador.libgomp import libgomp_environment
 from zelador.python import python_module
-from zelador.settings import Settings, environment
+from zelador.settings import Settings, environment, redact
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +49,8 @@ SERVICES_S = 6.0
 SERVERS_S = 30.0  # the broker and Redis: a killed broker loses what it has not written
 FLUSH_S = 1.0  # for what the broker has sent to devices
 STOP_S = INGEST_S + DRAIN_S + FLUSH_S + SERVICES_S + SERVERS_S  # the longest orderly stop
+UNENCRYPTED = "passwords and readings travel unencrypted to %s: use --tls-cert and --tls-key"
+EMBEDDED = Own()
 SERVICES = {"ingest": "ingest", "inference": "infer", "trainer": "trainer", "api": "api"}
 
 
@@ -54,12 +64,21 @@ class Up:
         stop: Event,
         ports: Mapping[str, int | None] | None = None,
         output: IO[bytes] | None = None,
+        own: Own = EMBEDDED,
+        listen: Listen | None = None,
     ) -> None:
-        """Takes the home's lock, chooses the ports, and holds the devices' port. Raises Conflict or Unavailable."""
+        """Takes the home's lock, chooses the ports, and holds the devices' port.
+
+        Raises Conflict, InvalidInput, Corrupt or Unavailable.
+
+        `own`: servers of the user, used instead of the embedded ones. `listen`: where devices connect, if not on the
+        loopback interface.
+        """
+        tls = listen.context() if listen else None
         self.home = Home(home)
-        self._stop = stop
+        self._stop, self._own, self.listen = stop, own, listen
         try:
-            self._prepare(settings, dict(ports or {}))
+            self._prepare(settings, dict(ports or {}), tls)
         except BaseException:
             self.home.release()
             raise
@@ -69,8 +88,15 @@ class Up:
         self._probe = BrokerProbe(self.settings.mqtt, stop)
 
     @property
+    def _remembers(self) -> bool:
+        return self.broker is None or self.broker.remembers
+
+    @property
     def mqtt_url(self) -> str:
-        return f"mqtt://{HOST}:{self.ports['mqtt']}"
+        """The address for programs of this machine, without a password."""
+        if self._own.broker is not None:
+            return redact(self.settings.mqtt.url)
+        return self.listen.local_url(self.ports["mqtt"]) if self.listen else f"mqtt://{HOST}:{self.ports['mqtt']}"
 
     @property
     def api_url(self) -> str:
@@ -81,7 +107,7 @@ class Up:
         return {
             "mqtt": self.mqtt_url,
             "mqtt3": self.mqtt_url,
-            "broker": self.broker.name,
+            "broker": self.broker.name if self.broker else "own",
             "redis": self.settings.redis.url,
             "api": self.api_url,
             "registry": str(self.home.registry),
@@ -96,26 +122,34 @@ class Up:
     def start(self) -> None:
         """Starts everything, and returns when all of it answers. If it raises Unavailable, nothing is left running."""
         try:
-            self._supervisor.add("broker", self.broker.command)
-            self._supervisor.add("redis", self.redis.command)
-            log.info("broker: %s %s, %s", self.broker.name, self.broker.version, self.broker.promise)
-            log.info("Redis: %s %s, %s", self.redis.name, self.redis.version, self.redis.promise)
-            self._await("the embedded Redis", self._redis_answers)
-            self._await("the embedded broker", self._probe.answers)
+            for name, server in (("broker", self.broker), ("redis", self.redis)):
+                if server is not None:
+                    self._supervisor.add(name, server.command, noise=server.noise)
+                    log.info("%s: %s %s, %s", name, server.name, server.version, server.promise)
+            if used := address(self.settings, self._own):
+                log.info("uses %s", used)
+            self._own.check(self.settings, self._stop)
+            if self.redis is not None:
+                self._await("the embedded Redis", self._redis_answers)
+            if self.broker is not None:
+                self._await("the embedded broker", self._probe.answers)
+            if self.listen is not None and self.listen.certificate is None:
+                log.warning(UNENCRYPTED, self.listen.address)
             # An empty settings file: the user's own file is already in these settings and must not apply twice.
             config = {"ZELADOR_CONFIG": str(self.home.empty_config())}
             variables = {**environment(self.settings), **config, **libgomp_environment()}
             # A forgetful broker has no subscriptions after a start. The worker waits for them for a while once it has
             # connected (QUIET_S), so by then the gate has to be open.
-            last = () if self.broker.remembers else ("inference",)
+            last = () if self._remembers else ("inference",)
             self._add([name for name in SERVICES if name not in last], variables)
             if last:
                 self._open_gate()
                 self._add(last, variables)
             self._await("a service", self._services_answer)
-            if not last:
-                self._open_gate()
-            self._probe.start(lambda: self._supervisor.kill("broker"))
+            if self.broker is not None:
+                if not last:
+                    self._open_gate()
+                self._probe.start(lambda: self._supervisor.kill("broker"))
             self._write_pids()
         except BaseException:
             self.stop()
@@ -134,7 +168,8 @@ class Up:
         if threading.current_thread() is threading.main_thread():
             log.info("stopping")
         try:
-            self._gate.hold()
+            if self._is_open:
+                self._gate.hold()
         except (RuntimeError, TimeoutError, OSError) as error:
             log.warning("the gate did not answer: %s", error)
         self._supervisor.stop(["ingest"], INGEST_S)
@@ -147,34 +182,57 @@ class Up:
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
-    def _prepare(self, settings: Settings, requested: dict[str, int | None]) -> None:
-        remembered, options = self.home.read("home.json"), dict[str, str]()
+    def _prepare(self, settings: Settings, requested: dict[str, int | None], tls: ssl.SSLContext | None) -> None:
+        """Chooses ports, servers and settings, and writes what the servers read."""
+        memory = self.home.read("home.json")
+        options: dict[str, str] = {}
         if requested.get("api") is None and "port" in settings.api.model_fields_set and settings.api.port:
             requested["api"], options["api"] = settings.api.port, "ZELADOR_API__PORT"
-        self.ports = choose(("mqtt", "redis", "api", "broker5", "broker4"), requested, remembered, options)
-        self.home.write("home.json", {**remembered, **self.ports})
-        self.broker = broker_server(
-            self.home.path, self.ports["broker5"], self.ports["broker4"], settings.embedded.broker
-        )
-        self.redis = redis_server(
-            self.home.redis,
-            self.ports["redis"],
-            settings.embedded.redis,
-            settings.redis.durability,
-            maxmemory(settings),
-            self.home.redis_config(),
-        )
-        self.settings = home_settings(settings, self.home.path, self.ports, self.broker.remembers)
+        names = ("mqtt", "redis", "api", "broker5", "broker4")
+        listen = self.listen
+        fixed = {} if listen is None else {"mqtt": listen_port(listen, requested.pop("mqtt", None), memory)}
+        found = choose([name for name in names if name not in fixed], requested, memory, options, fixed.values())
+        self.ports = {**found, **fixed}
+        memory = {**memory, **self.ports, "own": self._own.remembered(settings)}
+        memory.update({"listen": listen and listen.address, "device_url": None})
+        if listen is not None:
+            memory["listen_port"] = self.ports["mqtt"]
+            memory["device_url"] = listen.device_url(self.ports["mqtt"]).replace("://", f"://{DEVICE}@")
+        self.home.write("home.json", memory)
+        self.broker = self.redis = None
+        if self._own.broker is None:
+            kind = settings.embedded.broker
+            doors = self.ports["broker5"], self.ports["broker4"]
+            self.broker = broker_server(self.home.path, *doors, kind, secured=listen is not None)
+        if self._own.redis is None:
+            self.redis = redis_server(
+                self.home.redis,
+                self.ports["redis"],
+                settings.embedded.redis,
+                settings.redis.durability,
+                maxmemory(settings),
+                self.home.redis_config(),
+            )
+        if listen is not None:
+            self.home.service_password()  # the settings below have it
+        self.settings = home_settings(settings, self.home.path, memory, self._remembers)
         try:
             self._gate = Gate(
                 self.ports["mqtt"],
                 self.ports["broker5"],
                 self.ports["broker4"],
                 reserved=ReservedIds(self.settings),
-                fragile=self.broker.name == "iotcore",
+                fragile=self.broker is not None and self.broker.name == "iotcore",
+                hosts=listen.hosts if listen else (HOST,),
+                tls=tls,
             )
         except OSError as error:
             raise unusable("mqtt", self.ports["mqtt"], error) from None
+        self.access: DeviceAccess | None = None
+        if listen is not None:
+            rules = templates(self.settings.topics)
+            self.access = DeviceAccess(self.home, rules, listen, tls)
+            self._gate.admission = Admission(rules, self.access.hashes, self._gate.complain)
 
     def _add(self, names: Iterable[str], variables: Mapping[str, str]) -> None:
         for name in names:
@@ -193,6 +251,8 @@ class Up:
         """One look of the supervisor, and of the gate once it is open."""
         if self._is_open:
             self._watch_gate()
+        if self.access is not None:
+            self.access.step(self._gate, lambda: self._reload_broker())
         self._supervisor.step()
 
     def _watch_gate(self) -> None:
@@ -205,6 +265,11 @@ class Up:
         elif not self._admitting and self._ingester_listens():
             self._admitting = True
             self._gate.admit(True)
+
+    def _reload_broker(self) -> None:
+        """Makes Mosquitto read its password file again; iotcore has none."""
+        if self.broker is not None and self.broker.name == "mosquitto":
+            self._supervisor.signal("broker", signal.SIGHUP)
 
     def _ingester_listens(self) -> bool:
         """Whether the ingester has connected to the current process of the broker."""
@@ -231,7 +296,8 @@ class Up:
                 previous, waiting = waiting, ledger.read().waiting
                 if waiting == previous:  # no model, or no worker
                     break
-            self._gate.flush(FLUSH_S)
+            if self._is_open:
+                self._gate.flush(FLUSH_S)
         except (redis.RedisError, OSError) as error:
             log.warning("cannot read the ledger: %s", error)
         finally:

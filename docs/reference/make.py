@@ -1,17 +1,53 @@
-"""Writes docs/reference/settings.md from the settings' own classes: `python docs/reference/make.py`."""
+"""Writes docs/reference/settings.md and metrics.md from the code: `python docs/reference/make.py`."""
 
 from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import PydanticUndefined
 
+from admin.access.request_metrics import RequestMetrics
+from operations.views.metrics import metric_views
+from operations.views.system import RegistryState, StreamState, SystemView
+from registry.log.state import Selection
+from zelador.ledger import Ledger, LedgerSnapshot
+from zelador.metrics import InferenceMetrics, IngestMetrics, TrainerMetrics
 from zelador.settings import Section, Settings
 
 PAGE = Path(__file__).with_name("settings.md")
+METRICS_PAGE = Path(__file__).with_name("metrics.md")
+SYSTEM = SystemView(
+    RegistryState(1, Selection("model", 1, "", "", ""), 1),
+    None,
+    StreamState(LedgerSnapshot(Ledger(*[0] * 7), *[0] * 8), False, 0.0, 0, {"ingest": 1}, {"ok": 1}, 1),
+)  # everything known, so that every metric is there
+LABELS = {
+    "zelador_build": ("version", "python", "service"),
+    "zelador_predictions": ("model", "label"),
+    "zelador_observer_dropped_batches": ("observer",),
+    "zelador_observer_failures": ("observer",),
+    "zelador_training_runs": ("outcome",),
+    "zelador_api_requests": ("method", "route", "status"),
+    "zelador_api_request_seconds": ("route",),
+}
+METRICS_HEAD = """# Metrics
+
+Made from the code by `python docs/reference/make.py`; a test fails when it is stale.
+
+For Prometheus, in its text format. Counters end in `_total` and start at 0 with their process; use `rate()`. A value
+that is not known is absent, not 0. `deploy/prometheus/` has a configuration and alert rules.
+
+| where | address |
+|---|---|
+| API | `/metrics` of the API, without a key |
+| each worker and the trainer | `/metrics` at `ZELADOR_METRICS__HOST` and `ZELADOR_METRICS__PORT` |
+
+In the images that is port 9464, inside the network of Compose only. There Prometheus finds each replica by DNS:
+`dns_sd_configs` with `names: [inference]`, `type: A`, `port: 9464`."""
 HEAD = """# Settings
 
 Made from `zelador/settings/` by `python docs/reference/make.py`; a test fails when it is stale.
@@ -54,6 +90,33 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def metrics_page() -> str:
+    """Every metric of every process, from the objects that the processes use."""
+    ingest, inference, trainer, api = IngestMetrics(), InferenceMetrics(), TrainerMetrics(), RequestMetrics()
+    ingest.broker_dropped(0)  # absent until the broker reports it
+    lines = [METRICS_HEAD]
+    for title, registry in (
+        ("Ingester", ingest.registry),
+        ("Inference worker", inference.registry),
+        ("Trainer", trainer.registry),
+        ("API: its requests", api.registry),
+    ):
+        lines += [f"\n## {title}\n", "| metric | type | labels | |", "|---|---|---|---|"]
+        for family in registry.collect():
+            name = f"{family.name}_info" if family.type == "info" else family.name
+            lines.append(_metric(name, family.type, LABELS.get(family.name, ()), family.documentation))
+    lines += ["\n## API: the whole system\n", "| metric | type | labels | |", "|---|---|---|---|"]
+    for metric in metric_views(SYSTEM, Settings().health.stalled_after_s):
+        lines.append(_metric(metric.name, "counter" if metric.counts else "gauge", metric.labels, metric.text))
+    return "\n".join(lines) + "\n"
+
+
+def _metric(name: str, kind: str, labels: Sequence[str], text: str) -> str:
+    shown = f"{name}_total" if kind == "counter" else name
+    return f"| `{shown}` | {'gauge' if kind == 'info' else kind} | {', '.join(labels)} | {text} |"
+
+
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    METRICS_PAGE.write_text(metrics_page(), encoding="utf-8")
     sys.exit(0)

@@ -13,8 +13,8 @@ from operations.actor import Actor
 from operations.acts import models as acts
 from registry.evaluation.side_by_side import (
     BY_ROW,
-    Data,
     Evaluation,
+    EvaluationData,
     ModelScores,
     Predicted,
     class_counts,
@@ -84,7 +84,7 @@ def evaluate(
         source = _mapping(state.model(name).metadata.get("data")).get("source")
         if source == rows.source:
             notes.append(f"{name} was trained on a table named {rows.source}; its figures on the same rows flatter")
-    data = Data(
+    data = EvaluationData(
         source=rows.source, digest=rows.digest, rows=len(labels), classes=class_counts(labels), notes=notes
     )  # fmt: skip
     document = Evaluation(

@@ -2,18 +2,54 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from operations.actor import Actor
 from operations.audit import Act
+from registry.errors import FeaturesMissing
 from registry.facts import describe_selection
-from registry.log.state import Selection
+from registry.log.state import Model, Selection
 from registry.registry import Registry
 
+GENERATED = re.compile(r"x\d+")  # names of columns that had none
+MAX_LISTED = 10
 
-def select(actor: Actor, registry: Registry, model: str, *, why: str = "", if_match: str | None = None) -> Selection:
-    """Selects a model. Raises ModelNotFound, ChangedMeanwhile (`if_match` is not the current ETag), Unavailable."""
-    before = registry.sync().selection
+
+def select(
+    actor: Actor,
+    registry: Registry,
+    model: str,
+    features: Sequence[str],
+    *,
+    force: bool = False,
+    why: str = "",
+    if_match: str | None = None,
+) -> Selection:
+    """Selects a model. `features` are those of the plant; `force`: also a model that needs others.
+
+    Raises ModelNotFound, FeaturesMissing, ChangedMeanwhile (`if_match` is not the current ETag), Unavailable.
+    """
+    state = registry.sync()
+    before = state.selection
+    if not force:
+        check_features(state.model(model), features)
     selection = registry.select(model, by=actor.name, why=why, if_match=if_match)
     return _announced(actor, Act.MODEL_SELECTED, before, selection)
+
+
+def check_features(model: Model, features: Sequence[str]) -> None:
+    """Raises FeaturesMissing if the plant does not send every feature that the model needs: workers would refuse it."""
+    needed = [str(name) for name in model.metadata.get("features") or ()]
+    missing = [name for name in needed if name not in features]
+    if missing:
+        unnamed = ", whose columns have no names," if all(map(GENERATED.fullmatch, needed)) else ""
+        more = f" and {len(missing) - MAX_LISTED} more" if len(missing) > MAX_LISTED else ""
+        raise FeaturesMissing(
+            f"{model.name}{unnamed} needs {', '.join(missing[:MAX_LISTED])}{more}, and the plant sends "
+            f"{', '.join(features)} (ZELADOR_FEATURES): workers would refuse it and keep the current model. Add the "
+            "features, or import the model again with --features. With force (--force) it is selected all the same"
+        )
 
 
 def roll_back(actor: Actor, registry: Registry, *, why: str = "", if_match: str | None = None) -> Selection:

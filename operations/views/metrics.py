@@ -11,6 +11,8 @@ from typing import cast
 
 from operations.views.system import RegistryState, StreamState, SystemView
 
+NOT_COUNTED = ("waiting", "unaccounted")  # of the ledger: they go up and down
+
 
 @dataclass(frozen=True, slots=True)
 class MetricView:
@@ -20,6 +22,7 @@ class MetricView:
     text: str
     values: Mapping[tuple[str, ...], float]
     labels: tuple[str, ...] = ()
+    counts: bool = False  # a counter: it only grows, and Prometheus adds `_total` to its name
 
 
 def metric_views(system: SystemView, stalled_after_s: float) -> Iterator[MetricView]:
@@ -46,7 +49,7 @@ def _of_registry(registry: RegistryState) -> Iterator[MetricView]:
 def _of_stream(stream: StreamState, stalled_after_s: float) -> Iterator[MetricView]:
     ledger = stream.ledger
     for name, count in cast("Mapping[str, int]", ledger.ledger.flat()).items():
-        yield _one(f"zelador_ledger_{name}", f"Readings {name.replace('_', ' ')}", count)
+        yield _one(f"zelador_ledger_{name}", f"Readings {name.replace('_', ' ')}", count, name not in NOT_COUNTED)
     stalled = f"1 while readings wait and none was settled for {stalled_after_s:g} s"
     yield _one("zelador_lag_seconds", "Age of the oldest waiting reading", ledger.lag_s)
     yield _one("zelador_pipeline_stalled", stalled, stream.stalled)
@@ -55,7 +58,7 @@ def _of_stream(stream: StreamState, stalled_after_s: float) -> Iterator[MetricVi
     states: dict[tuple[str, ...], float] = {(state,): float(count) for state, count in stream.states.items()}
     yield MetricView("zelador_devices_in_state", "Devices by state", states, ("state",))
     forgotten = "Devices forgotten because of ZELADOR_REDIS__KEEP_DEVICES"
-    yield _one("zelador_devices_forgotten", forgotten, ledger.devices_forgotten)
+    yield _one("zelador_devices_forgotten", forgotten, ledger.devices_forgotten, counts=True)
     yield _one("zelador_sequence_missing", "Sequence numbers that never arrived", ledger.missing)
     yield _one("zelador_quarantine_entries", "Messages in quarantine", ledger.kept)
     size = "Size of the messages in quarantine in bytes: topic, reason and payload"
@@ -63,15 +66,18 @@ def _of_stream(stream: StreamState, stalled_after_s: float) -> Iterator[MetricVi
     full = "How full the quarantine is, by its nearest limit; at 1 it discards the oldest"
     yield _one("zelador_quarantine_fill_ratio", full, stream.quarantine_fill)
     discarded = "Messages discarded from quarantine, by hand or because it was full"
-    yield _one("zelador_quarantine_discarded", discarded, ledger.discarded)
+    yield _one("zelador_quarantine_discarded", discarded, ledger.discarded, counts=True)
+    if stream.newest_at is not None:
+        newest = "When the newest reading was stored, in seconds since 1970"
+        yield _one("zelador_newest_reading_timestamp_seconds", newest, stream.newest_at / 1000)
     if stream.broker_dropped is not None:
         dropped = "Messages that the broker dropped since it started, for any client"
-        yield _one("zelador_broker_dropped_messages", dropped, stream.broker_dropped)
+        yield _one("zelador_broker_dropped_messages", dropped, stream.broker_dropped, counts=True)
     workers: dict[tuple[str, ...], float] = {
         (service,): float(count) for service, count in sorted(stream.workers.items())
     }
     yield MetricView("zelador_workers", "Processes with a heartbeat", workers, ("service",))
 
 
-def _one(name: str, text: str, value: float) -> MetricView:
-    return MetricView(name, text, {(): float(value)})
+def _one(name: str, text: str, value: float, counts: bool = False) -> MetricView:
+    return MetricView(name, text, {(): float(value)}, counts=counts)

@@ -29,7 +29,7 @@ class Reading(TypedDict):
     device_id: Annotated[str, Field(description="The device's id, as in the topic.")]
     measured_at: Annotated[str, Field(description="Time by the device's clock, else time of receipt; ISO 8601, UTC.")]
     received_at: Annotated[str, Field(description="Time of receipt, ISO 8601, UTC.")]
-    values: Annotated[dict[str, float], Field(description="Values by feature, in the units of the settings.")]
+    values: Annotated[dict[str, float], Field(description="By feature, in its unit; a missing one is absent.")]
     label: Annotated[
         str | None, Field(description="The known label, for training: given for a period, else sent; null if none.")
     ]
@@ -103,7 +103,9 @@ class Recent:
                 "device_id": arrival.device_id,
                 "measured_at": iso(reading.measured_at),
                 "received_at": iso(arrival.received_at),
-                "values": dict(zip(names, reading.values, strict=False)),
+                "values": {
+                    name: value for name, value in zip(names, reading.values, strict=False) if value is not None
+                },
                 "label": label,
                 "seq": reading.seq,
                 "retained": arrival.retained,

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 
@@ -16,6 +17,7 @@ from registry.restored.watch import Watch
 from zelador import heartbeat
 from zelador.alarms.state import State
 from zelador.alarms.store import DeviceStates
+from zelador.buffer.keys import Keys
 from zelador.errors import ZeladorError
 from zelador.ledger import LedgerReader, LedgerSnapshot
 from zelador.settings import Settings
@@ -46,6 +48,7 @@ class StreamState:
     broker_dropped: int | None
     workers: Mapping[str, int]
     states: Mapping[State, int]  # devices in each state
+    newest_at: int | None = None  # when the newest reading was stored, ms since 1970 UTC by Redis's clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class SystemReader:
         try:
             snapshot = self.ledger.standing()
             found = heartbeat.workers(self.client, self.settings.redis.prefix)
+            newest: Any = self.client.xrevrange(Keys(self.settings.redis.prefix).readings, count=1)
             states = DeviceStates(self.client, self.settings.redis.prefix).counts()
         except (redis.RedisError, OSError) as error:
             log.warning("the ledger cannot be read: %s", error)
@@ -102,6 +106,7 @@ class SystemReader:
             heartbeat.broker_dropped(found),
             workers,
             states,
+            int(newest[0][0].partition(b"-")[0]) if newest else None,  # an entry's id begins with its time
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from registry.card.place import Place
 from registry.errors import ModelNotFound
 from registry.facts import describe_model
 from registry.model.manifest import Feature
@@ -14,6 +15,7 @@ from registry.model.manifest_shape import shown_document
 if TYPE_CHECKING:
     from registry.registry import Registry
 
+NOWHERE = Place()  # every address is the default
 REPORT = "report/report.json"  # written by the trainer (trainer/evaluate/report.py); other models have none
 
 
@@ -25,6 +27,7 @@ class Card:
     features: tuple[Feature, ...]
     sizes: Mapping[str, int] = field(default_factory=dict)
     report: Mapping[str, Any] = field(default_factory=dict)
+    place: Place = NOWHERE
 
     @property
     def name(self) -> str:
@@ -50,8 +53,8 @@ class Card:
         return (labels, counts) if labels and is_square and is_counted else None
 
 
-def card_of(registry: Registry, name: str) -> Card:
-    """The card of a registered model. Raises ModelNotFound, ModelRefused."""
+def card_of(registry: Registry, name: str, place: Place = NOWHERE) -> Card:
+    """The card of a registered model, with examples for `place`. Raises ModelNotFound, ModelRefused."""
     manifest = registry.manifest(name)
     state = registry.state
     try:
@@ -59,7 +62,7 @@ def card_of(registry: Registry, name: str) -> Card:
     except ModelNotFound:
         report = {}  # `zelador models verify` reports the missing file
     sizes = {path: file.size for path, file in manifest.files.items()}
-    return Card(describe_model(state.model(name), state), manifest.features, sizes, report)
+    return Card(describe_model(state.model(name), state), manifest.features, sizes, report, place)
 
 
 def mapping(value: object) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from registry.card import plots
 from registry.card.blocks import Block, Confusion, Facts, Page, Points, Section, Table
 from registry.card.card import Card, listed, mapping
+from registry.card.evaluations import best_known, evaluations
 from registry.card.limits import limits
 from registry.card.numbers import count, counted, digest, interval, number, quoted, score, share, size, span, utc_minute
 from registry.card.usage import usage
@@ -18,7 +19,15 @@ FOOT = "Made by Zelador from the model's manifest and the registry's log."
 
 def page_of(card: Card) -> Page:
     selected = bool(card.facts.get("selected"))
-    sections = [*_metrics(card), _facts(card), _features(card), _limits(card), *_answers(card), _usage(card)]
+    sections = [
+        *_metrics(card),
+        *evaluations(card),
+        _facts(card),
+        _features(card),
+        _limits(card),
+        *_answers(card),
+        _usage(card),
+    ]
     sections += _made(card)
     lede = card.facts.get("description")
     return Page(
@@ -50,7 +59,7 @@ def _verdict(card: Card) -> str:
     metric = str(card.facts.get("metric") or "")
     if (found := number(mapping(card.facts.get("metrics")).get(metric))) is not None:
         return f"{metric} {found:.4f} in cross-validation; it has no hold-out metrics."
-    return "Its performance is not known: it has no metrics."
+    return best_known(card) or "Its performance is not known: it has no metrics."
 
 
 def _metrics(card: Card) -> Iterator[Section]:

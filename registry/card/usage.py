@@ -19,29 +19,39 @@ def usage(card: Card) -> Iterator[Words | Code]:
         yield Words("It is selected: it classifies every reading that a device publishes.")
     else:
         yield Words("Once it is selected, it classifies every reading that a device publishes.")
-    select = "" if card.facts.get("selected") else f"zelador models select {shell_word(card.name)}\n"
+    place = card.place
+    select = "" if card.facts.get("selected") else f"zelador models select {shell_word(card.name)}{place.options}\n"
     values = " ".join(shell_word(f"{name}={value}") for name, value in reading.items())
-    yield Code("Command line", f"{select}zelador classify --model {shell_word(card.name)} {values}", "sh")
+    yield Code(
+        "Command line", f"{select}zelador classify --model {shell_word(card.name)}{place.options} {values}", "sh"
+    )
     yield Code(
         "MQTT",
-        f"mosquitto_sub -q 1 -t sensors/press-07/prediction &\n"
-        f"mosquitto_pub -q 1 -t sensors/press-07/reading -m {shell_word(body)}",
+        f"mosquitto_sub{place.client_options} -q 1 -t {shell_word(place.prediction)} &\n"
+        f"mosquitto_pub{place.client_options} -q 1 -t {shell_word(place.reading)} -m {shell_word(body)}",
         "sh",
     )
     request = clean_json(json.dumps({"model": card.name, "readings": [reading]}, ensure_ascii=False))
     yield Code(
         "API",
+        f"KEY=$(zelador keys new --role viewer{place.options})\n"
         'curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\\n'
-        f"  -d {shell_word(request)} \\\n  http://127.0.0.1:8000/v1/classify",
+        f"  -d {shell_word(request)} \\\n  {place.api}/v1/classify",
         "sh",
     )
     row = ", ".join(str(value) for value in reading.values())
     proba = f"\nmodel.predict_proba([[{row}]])" if card.facts.get("has_probabilities", True) else ""
+    where = "" if place.registry is None else _environment(place.registry)
     yield Code(
         "Python",
-        f'from registry import load_model\n\nmodel = load_model("{card.name}")\nmodel.predict([[{row}]]){proba}',
+        f'{where}from registry import load_model\n\nmodel = load_model("{card.name}")\nmodel.predict([[{row}]]){proba}',
         "python",
     )
+
+
+def _environment(registry: str) -> str:
+    """The lines that name the registry to Python."""
+    return f'import os\n\nos.environ["ZELADOR_REGISTRY__URL"] = {json.dumps(registry)}\n\n'
 
 
 def _typical(card: Card, feature: Feature) -> float:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from registry.evaluation.blocks import blocks
@@ -19,53 +21,60 @@ BY_ROW = "row"
 Pair = list[float]
 
 
-class Data(TypedDict):
-    """The labeled rows. `digest` is the SHA-256 of the file, or of the request."""
+class EvaluationData(TypedDict):
+    """The labeled rows of an evaluation."""
 
-    source: str
-    digest: str
-    rows: int
-    classes: dict[str, int]
-    notes: list[str]
+    source: Annotated[str, Field(description="Where they are from, such as the name of a file.")]
+    digest: Annotated[str, Field(description="SHA-256 of the file, or of the request.")]
+    rows: Annotated[int, Field(description="Number of rows that were used.")]
+    classes: Annotated[dict[str, int], Field(description="Rows by label.")]
+    notes: Annotated[list[str], Field(description="What was left out or taken as something; what to be careful of.")]
 
 
-class Difference(TypedDict):
-    """Of a metric from the first model's, with its 95 % interval. `clear`: the interval does not hold 0."""
+class MetricDifference(TypedDict):
+    """The difference of a metric from that of the first model, on the same rows."""
 
-    value: float | None
-    interval: Pair | None
-    clear: bool
+    value: Annotated[float | None, Field(description="Positive if this model is better; null if it is not defined.")]
+    interval: Annotated[Pair | None, Field(description="95 % interval: low, high; null if there is none.")]
+    clear: Annotated[bool, Field(description="True if the interval does not hold 0.")]
 
 
 class ConfusionTable(TypedDict):
-    labels: list[str]
-    counts: list[list[int]]  # a row for each true class, a column for each predicted class
+    """Counts by true and predicted class."""
+
+    labels: Annotated[list[str], Field(description="The classes, in the order of rows and columns.")]
+    counts: Annotated[list[list[int]], Field(description="A row for each true class, a column for each predicted one.")]
 
 
 class ModelScores(TypedDict):
-    name: str
-    digest: str
-    metrics: Scores
-    intervals: dict[str, Pair | None]
-    confusion: ConfusionTable
-    differences: dict[str, Difference] | None  # by metric; None for the first model
-    notes: list[str]
+    """How one model did."""
+
+    name: Annotated[str, Field(description="Name of the model.")]
+    digest: Annotated[str, Field(description="The model's digest.")]
+    metrics: Annotated[Scores, Field(description="By metric; null where one is not defined.")]
+    intervals: Annotated[
+        dict[str, Pair | None], Field(description="95 % interval by metric: low, high; null if there is none.")
+    ]
+    confusion: Annotated[ConfusionTable, Field(description="Which classes were taken for which.")]
+    differences: Annotated[
+        dict[str, MetricDifference] | None, Field(description="By metric, to the first model; null for the first.")
+    ]
+    notes: Annotated[list[str], Field(description="What to know of this model.")]
 
 
 class Evaluation(TypedDict):
-    """`positive`: the class of Recall, Precision, F1 and PR-AUC; None with more than two classes. `by`: what is drawn
-    for the intervals (device, time, device and time, row); `blocks`: how many of them. `no_intervals`: why there are
-    none.
-    """
+    """Models on the same labeled rows, side by side."""
 
-    at: str
-    by_whom: str
-    data: Data
-    positive: str | None
-    by: str
-    blocks: int
-    no_intervals: str | None
-    models: list[ModelScores]
+    at: Annotated[str, Field(description="Time of the evaluation, ISO 8601, UTC.")]
+    by_whom: Annotated[str, Field(description="Who evaluated: a key, or a person at the command line.")]
+    data: Annotated[EvaluationData, Field(description="The rows.")]
+    positive: Annotated[
+        str | None, Field(description="Class of Recall, Precision, F1 and PR-AUC; null with more than two classes.")
+    ]
+    by: Annotated[str, Field(description="What is drawn for the intervals: device, time, device and time, or row.")]
+    blocks: Annotated[int, Field(description="How many of them there are.")]
+    no_intervals: Annotated[str | None, Field(description="Why there are no intervals; null if there are.")]
+    models: Annotated[list[ModelScores], Field(description="The models, in the order of the request.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +163,10 @@ def _answers(expected: Sequence[str], model: Predicted, classes: tuple[str, ...]
     return Answers.of(expected, model.labels, classes, probabilities, positive)
 
 
-def _difference(model: Answers, first: Answers, resamples: Resamples, metric: str) -> Difference:
+def _difference(model: Answers, first: Answers, resamples: Resamples, metric: str) -> MetricDifference:
     found = difference(model, first, resamples, metric)
     span = None if found.interval is None else list(found.interval)
-    return Difference(value=found.value, interval=span, clear=found.is_clear)
+    return MetricDifference(value=found.value, interval=span, clear=found.is_clear)
 
 
 def _blocks(devices: Sequence[str] | None, times: Sequence[int] | None, rows: int) -> NDArray[np.int64]:

@@ -31,7 +31,10 @@ class Answer(TypedDict):
 def rows_of(readings: Sequence[Mapping[str, Any]], features: Sequence[str]) -> Rows:
     """The values as an array (readings, features). Raises InvalidInput, naming the reading and the feature."""
     return np.array(
-        [[_number(reading, feature, index) for feature in features] for index, reading in enumerate(readings)],
+        [
+            [_number(reading, features, feature, index) for feature in features]
+            for index, reading in enumerate(readings)
+        ],
         dtype=np.float64,
     ).reshape(len(readings), len(features))
 
@@ -60,8 +63,11 @@ def check_ranges(rows: Rows, ranges: Ranges) -> None:
             raise InvalidInput(f"readings[{index}]: {objection}")
 
 
-def _number(reading: Mapping[str, Any], feature: str, index: int) -> float:
+def _number(reading: Mapping[str, Any], features: Sequence[str], feature: str, index: int) -> float:
     value = reading.get(feature)
+    if value is None:
+        needed = ", ".join(features)[:400]
+        raise InvalidInput(f"readings[{index}]: {feature} is missing; the model needs {needed}")
     try:
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             if abs(value) > MAX_VALUE:

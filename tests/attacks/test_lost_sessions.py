@@ -9,7 +9,7 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from ingest.loop import Ingester
-from ingest.service import subscription
+from ingest.service import subscriptions
 from ingest.sessions import SessionRecord
 from tests.buffers import make_writer
 from zelador.heartbeat import Heartbeat
@@ -24,7 +24,7 @@ class Life:
 
     def __init__(self, settings: Settings, known: bool = True) -> None:
         self.stop = Event()
-        options = LinkOptions(settings.ingest.client_id, (subscription(settings),), persistent=True)
+        options = LinkOptions(settings.ingest.client_id, subscriptions(settings), persistent=True)
         self.link = Link(settings.mqtt, options, self.stop)
         self.link.open(5.0)
         writer = make_writer(settings, self.stop, "ingest")

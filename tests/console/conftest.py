@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -16,11 +16,17 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from admin.service import run
 from operations.key_file import ROLES, new_key
+from registry.registry import Feature
 from tests.attacks.api import settings_for, wait_for
 from tests.console.plant import Plant, running
 from tests.small_models import select_one, upload
-from zelador.settings import InferenceSettings, IngestSettings, MqttSettings, Settings, TopicSettings
+from zelador.settings import AlarmSettings, InferenceSettings, IngestSettings, MqttSettings, Settings, TopicSettings
 
+RANGED = (  # what training saw
+    Feature("lux", "lx", 250.0, 520.0),
+    Feature("temperature", "°C", 30.0, 88.0),
+    Feature("vibration", "g", 0.0, 6.1),
+)
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
@@ -67,11 +73,12 @@ def serving(folder: Path, redis_url: str, mqtt_url: str, **api: object) -> Itera
                 status=f"{mark}/status/{{service}}/{{instance}}",
             ),
             "ingest": IngestSettings(client_id=f"ingest-{mark}"),
+            "alarm": AlarmSettings(classes=("yes",)),
             "inference": InferenceSettings(instance=f"inference-{mark}", select_poll_s=0.1),
         }
     )
     registry = select_one(settings.registry.url)
-    registry.save("other", upload(), by="test")
+    registry.save("other", replace(upload(), features=RANGED), by="test")
     keys = {role: new_key(settings.api.keys_file, role, f"the {role}")[1] for role in ROLES}
     stop = threading.Event()
     thread = threading.Thread(target=run, args=(settings, stop))

@@ -14,7 +14,9 @@ from admin.access.origin import objection
 from admin.access.sessions import MAX_OF_KEY, Sessions
 from operations import sign_in_links
 from operations.key_file import KeyFile, new_key, revoke
+from registry.registry import Registry
 from tests.console.conftest import Site
+from tests.small_models import upload
 from zelador.buffer.keys import Keys
 
 COOKIE = "zelador_session"
@@ -155,6 +157,17 @@ def test_what_a_role_may_not_do_is_not_there_and_is_refused(site: Site) -> None:
     with site.client("operator") as client:
         assert "/delete" not in client.get("/console/models/other").text
         assert client.post("/console/models/other/delete", data={"typed": "other"}).status_code == 403
+
+
+def test_a_model_that_the_plant_cannot_feed_is_selected_by_force_alone(site: Site) -> None:
+    Registry.open(site.settings.registry.url).save("wide", upload(features=("lux", "humidity", "noise")), by="test")
+    with site.client("operator") as client:
+        page = client.get("/console/models/wide").text
+        assert "The plant does not send what this model needs: humidity, noise." in page
+        assert 'name="force"' not in client.get("/console/models/other").text
+        refused = client.post("/console/models/wide/select", data={"why": "x"})
+        assert (refused.status_code, "wide needs humidity, noise" in refused.text.lower()) == (409, True)
+        assert client.get("/v1/selection").json()["model"] == "small"
 
 
 def link(site: Site) -> str:

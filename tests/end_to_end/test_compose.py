@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import re
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -189,6 +191,15 @@ def test_the_api_wants_a_key_and_is_healthy(stack: Stack) -> None:
     stack.until(lambda: subprocess.check_output(inspect, text=True).strip() == "healthy", "the API to be healthy")
 
 
+def test_the_console_has_its_pages_and_files(stack: Stack) -> None:
+    """An image without a template, a style sheet or the version of a package would fail only here."""
+    names = ("overview", "models", "devices", "quarantine", "runs", "training", "classify", "audit", "keys")
+    pages = [stack.text(f"/console/{name}") for name in ("signin", *names)]
+    files = set(re.findall(r'(?:href|src)="(/console/static/[^"]*)"', "".join(pages)))
+    assert {Path(name).suffix for name in files} >= {".css", ".js", ".svg"}
+    assert all(stack.text(name) for name in files)
+
+
 def test_nothing_runs_as_root(stack: Stack) -> None:
     for service in ("broker", "redis", *OURS):
         users = [line for line in stack("exec", "-T", service, "cat", "/proc/1/status").splitlines() if "Uid:" in line]
@@ -214,7 +225,7 @@ def test_each_image_has_what_its_service_needs_and_no_more(stack: Stack) -> None
 
 def test_no_secret_is_in_a_log_or_on_a_command_line(stack: Stack, outside: Outside) -> None:
     said = stack("logs") + subprocess.check_output(["docker", "ps", "--all", "--no-trunc"], text=True) + stack("top")
-    assert "taking readings from" in said
+    assert "receiving readings from" in said
     for name, password in stack.passwords.items():
         assert password not in said, name
     assert "zlk_" not in said

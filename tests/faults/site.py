@@ -34,7 +34,7 @@ from zelador.settings import Settings, environment
 
 ROOT = Path(__file__).parent.parent.parent
 PREFIX = "zelador"
-START_S = 60.0
+START_S = 150.0  # a limit: at the lowest priority beside other work, a worker's imports took 49 s, and its model more
 TAKEOVER_S = 2.0
 
 

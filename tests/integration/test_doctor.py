@@ -208,6 +208,16 @@ def test_a_damaged_model_is_found_and_the_registry_is_unchanged(tmp_path: Path) 
     assert (found.check, found.state, chosen) == ("registry", "broken", None)
 
 
+def test_a_selected_model_that_the_plant_cannot_feed_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "registry"
+    select_one(folder)
+    given = RegistrySettings(url=str(folder))
+    assert [found.state for found in check(given, None, ("lux", "temperature", "vibration"))[0]] == ["fine", "fine"]
+    found = check(given, None, ("lux", "temperature"))[0][1]
+    assert (found.check, found.state) == ("selection", "broken")
+    assert "needs vibration, which ZELADOR_FEATURES does not list" in found.what
+
+
 def test_an_unsigned_registry_is_found(tmp_path: Path) -> None:
     url = str(tmp_path / "registry")
     select_one(url)

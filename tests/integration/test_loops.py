@@ -14,7 +14,7 @@ import redis
 from inference.loop import Worker
 from inference.swap import Swap
 from ingest.loop import Ingester
-from ingest.service import subscription
+from ingest.service import subscriptions
 from tests.buffers import make_reader, make_writer
 from tests.small_models import select_one, upload
 from tests.wire import Wire
@@ -83,7 +83,7 @@ def stack(settings: Settings, tmp_path: Path, mark: str) -> Iterator[Stack]:
         made.open(5.0)
         return made
 
-    ingest_link = link("ingest", subscription(settings), persistent=True)
+    ingest_link = link("ingest", *subscriptions(settings), persistent=True)
     worker_link, device = link("worker"), link("device")
     subscriber = link("subscriber", settings.topics.prediction.format(device_id="+"), f"{mark}/press/answers")
     writer, reader = make_writer(settings, stop, mark), make_reader(settings, stop, mark)

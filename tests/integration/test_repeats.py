@@ -15,8 +15,8 @@ from command.doctor import buffer_facts
 from command.doctor.buffer import repeats
 from operations.views.devices import Devices
 from operations.views.stream import Recent
-from tests.buffers import make_writer
-from zelador.buffer import Reader, budget
+from tests.buffers import make_reader, make_writer
+from zelador.buffer import budget
 from zelador.buffer.history import labelled_readings
 from zelador.buffer.keys import Keys
 from zelador.buffer.writer import Accepted
@@ -54,7 +54,7 @@ class Site:
         return Accepted(sum(d.accepted for d in done), sum(d.repeated for d in done), *_rest(done))
 
     def stored(self) -> list[Reading]:
-        reader = Reader(self.settings, Event(), "worker")
+        reader = make_reader(self.settings, Event(), "worker")
         entries = reader.read(10_000, 0) or reader.read(10_000, 0)
         return [each for entry in entries for arrival in entry.arrivals or () for each in arrival.readings]
 
@@ -122,7 +122,7 @@ def test_a_label_that_a_repeat_brings_belongs_to_the_first(site: Site, settings:
     done = site.send(sample(1, id="a", label="yes"), [sample(4, id="c", label="late"), sample(2, id="b", label="yes")])
     assert (done.accepted, done.repeated) == (0, 3)
     site.send(sample(1, id="a", label="changed"))  # the first label stays
-    found = {values[0]: label for values, label, _ in labelled_readings(site.client, settings)}
+    found = {values[0]: label for values, label, *_ in labelled_readings(site.client, settings)}
     assert found == {401.0: "yes", 402.0: "no", 404.0: "late"}
     shown, _ = Recent(site.client, settings.redis.prefix).readings(10, None, None)
     assert {each["values"]["lux"]: each["label"] for each in shown} == {**found, 403.0: None}

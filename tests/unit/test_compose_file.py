@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -94,13 +95,58 @@ def test_every_service_is_a_target_that_does_not_run_as_root() -> None:
         assert "\nUSER 10001:10001\n" in stage
 
 
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_every_service_writes_to_its_volumes_only_and_is_bounded(name: str) -> None:
+    """Redis alone keeps what start.sh needs to give its data to another user."""
+    service = SERVICES[name]
+    assert (service["read_only"], service["cap_drop"], service["tmpfs"]) == (True, ["ALL"], ["/tmp"])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "cap_add" not in service or name == "redis"
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+    assert {"max-size", "max-file"} <= set(service["logging"]["options"])
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_every_service_has_a_health_check(name: str) -> None:
+    """Of ours it is in the image; those of the servers put no password on a command line."""
+    if name in OURS:
+        assert "\nHEALTHCHECK " in DOCKERFILE.split(f" AS {name}\n", 1)[1].split("\nFROM ", 1)[0]
+        return
+    assert SERVICES[name]["healthcheck"]["test"] == ["CMD", "/bin/sh", "/zelador/healthy.sh"]
+    folder = ROOT / "deploy" / {"broker": "mosquitto", "redis": "redis"}[name]
+    script = (folder / "healthy.sh").read_text()
+    assert "-P %s" in script if name == "broker" else "REDISCLI_AUTH=" in script
+
+
+def test_the_health_checks_tell_a_server_that_answers_from_one_that_does_not(tmp_path: Path) -> None:
+    """The scripts as they are, with the programs that they call in place of the containers' own."""
+    for folder, answer, environment in (
+        ("mosquitto", "", {"MQTT_SERVICE_PASSWORD": "secret"}),
+        ("redis", "echo PONG", {}),
+    ):
+        script = (ROOT / "deploy" / folder / "healthy.sh").read_text().replace("/tmp/", f"{tmp_path}/")
+        (tmp_path / "redis.conf").write_text("requirepass secret\n")
+        for code in (0, 1):
+            for program in ("mosquitto_pub", "redis-cli"):
+                fake = tmp_path / program
+                fake.write_text(
+                    f'#!/bin/sh\n[ "${{1#*secret}}" = "$1" ] || exit 9\n{answer if code == 0 else ""}\nexit {code}\n'
+                )
+                fake.chmod(0o755)
+            done = subprocess.run(
+                ["sh", "-c", script], env={"PATH": f"{tmp_path}:/usr/bin:/bin", **environment}, check=False
+            )
+            assert (done.returncode == 0) == (code == 0), folder
+
+
 def test_what_passed_the_cage_is_remembered_when_a_container_is_replaced() -> None:
     (cache,) = re.findall(r"XDG_CACHE_HOME=(\S+)", DOCKERFILE)
     assert cache.startswith("/var/lib/zelador/")
     assert cache.removeprefix("/var/lib/") in DOCKERFILE.split("install -d -o zelador", 1)[1].split("\n", 1)[0]
     volumes = yaml.safe_load(COMPOSE)["volumes"]
     for service in ("inference", "trainer", "api"):
-        mounted = dict(reversed(volume.split(":")) for volume in SERVICES[service]["volumes"])
+        mounted = dict(reversed(volume.split(":")[:2]) for volume in SERVICES[service]["volumes"])
         assert mounted[cache] in volumes, service
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,9 +12,17 @@ from hypothesis import strategies as st
 from benchmarks.mqtt_bytes import publish
 from tests.faults.book import Book
 from tests.faults.plan import PROCESSES, WIRES, Wrong, arguments
+from tests.faults.process import AT_WORK
 from tests.faults.schedule import schedule
 from tests.faults.witness import IngestTap, Packets, WorkerTap
 from zelador.link.packets import puback_packets, publish_packet
+
+
+def test_what_tells_that_a_worker_is_at_work_is_what_it_logs() -> None:
+    """With other words, the soak measured no memory and said so only by a null."""
+    root = Path(__file__).parents[2]
+    logged = (root / "ingest/service.py").read_bytes() + (root / "inference/swap.py").read_bytes()
+    assert all(said in logged for said in AT_WORK)
 
 
 @given(st.integers(), st.integers(4, 100), st.booleans())

@@ -13,7 +13,7 @@ from inference.outcomes import MAX_KEPT_BYTES, outcomes
 from zelador.buffer import Delivered
 from zelador.messages import Arrival, Prediction, Reading
 
-TOPIC = "site/{device_id}/reading"
+TOPIC = {"default": "site/{device_id}/reading"}
 
 
 def reading(name: str) -> Reading:

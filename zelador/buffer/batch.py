@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,14 @@ import msgspec
 
 from zelador.buffer.entry import frame, packed_request
 from zelador.buffer.keys import GROUP, Keys
+from zelador.decode.parts import Part
 from zelador.messages import Arrival, Reading, encode_json
 from zelador.settings import Settings
 
 LARGEST_SEQ = 2**53 - 1  # the largest integer that Lua represents exactly
 TOGETHER = 100  # invalid elements of one array that are stored individually
 BEGINNING = 65_536  # bytes stored of a payload that is too large to be accepted
+MAX_WINDOWS = 10_000  # devices with one topic a value whose readings are incomplete at once
 MAX_KNOWN = 96  # bytes of device and id that are stored to detect repeats; for longer ones a digest is stored
 
 _packed = msgspec.msgpack.Encoder().encode
@@ -40,6 +43,9 @@ class Refused:
     heard: tuple[tuple[str, int], ...] = ()
     features: str = ""
     count: int = 1
+    profile: str = ""  # the device profile that read it; empty: default
+    device: str = ""  # empty: by the topic
+    retained: bool = False
 
     @classmethod
     def of(
@@ -53,11 +59,16 @@ class Refused:
         heard: tuple[tuple[str, int], ...] = (),
         features: str = "",
         count: int = 1,
+        profile: str = "",
+        device: str = "",
+        retained: bool = False,
     ) -> Refused:
         """Stores the payload up to `most` bytes, else only its beginning: it could never be accepted."""
         digest = hashlib.sha256(payload).hexdigest()
         kept = payload if len(payload) <= most else payload[: min(most, BEGINNING)]
-        return cls(topic, reason, kept, len(payload), digest, received_at, heard, features, count)
+        return cls(
+            topic, reason, kept, len(payload), digest, received_at, heard, features, count, profile, device, retained
+        )
 
 
 def refusals(
@@ -66,6 +77,10 @@ def refusals(
     received_at: int,
     most: int,
     heard: Callable[[str, bytes], tuple[str, int] | None] = lambda _topic, _payload: None,
+    *,
+    profile: str = "",
+    device: str = "",
+    retained: bool = False,
 ) -> list[Refused]:
     """The refused parts of one message (reason, bytes), individually; more than TOGETHER elements as one array.
 
@@ -74,13 +89,36 @@ def refusals(
     sequences = [heard(topic, payload) for _, payload in bad]
     if len(bad) <= TOGETHER:
         return [
-            Refused.of(topic, reason, payload, received_at, most=most, heard=() if one is None else (one,))
+            Refused.of(
+                topic,
+                reason,
+                payload,
+                received_at,
+                most=most,
+                heard=() if one is None else (one,),
+                profile=profile,
+                device=device,
+                retained=retained,
+            )
             for (reason, payload), one in zip(bad, sequences, strict=True)
         ]
     reason = f"{len(bad)} elements of an array; the first: {bad[0][0]}"
     together = b"[" + b",".join([payload for _, payload in bad]) + b"]"
     numbered = tuple(one for one in sequences if one is not None)
-    return [Refused.of(topic, reason, together, received_at, most=most, heard=numbered, count=len(bad))]
+    return [
+        Refused.of(
+            topic,
+            reason,
+            together,
+            received_at,
+            most=most,
+            heard=numbered,
+            count=len(bad),
+            profile=profile,
+            device=device,
+            retained=retained,
+        )
+    ]
 
 
 def quarantine_bounds(settings: Settings) -> tuple[int, int, int]:
@@ -149,6 +187,7 @@ def append_arguments(
     arguments.append(len(refused))
     for item in refused:
         arguments += (item.count, item.topic, item.reason, item.payload, item.length, item.digest, item.received_at)
+        arguments += (item.profile, item.device, 1 if item.retained else "")
     arguments.append(len(heard))
     for device, count in heard.items():
         sequence = numbers.get(device)
@@ -156,6 +195,27 @@ def append_arguments(
     names = [keys.readings, keys.quarantine, keys.ledger, *keys.seen, keys.devices, keys.marks, keys.missing]
     names += [keys.requests, keys.repeating, *keys.late_labels]
     return names + [keys.device(device) for device in heard], arguments
+
+
+def assemble_arguments(
+    settings: Settings, writer: str, token: str, now: int, parts: Sequence[Part]
+) -> tuple[list[str], list[Any]]:
+    """Keys and arguments of `assemble`, as described in lua/assemble.lua."""
+    names, arguments = append_arguments(settings, writer, token, now, [], [], lambda _device, _now: 1)
+    keys = Keys(settings.redis.prefix)
+    flat: list[str | int] = []
+    for part in parts:
+        flat += (f"{part.profile}/{part.device}", part.device, part.profile, part.feature, repr(part.value))
+        flat += (
+            part.received_at,
+            int(part.window_s * 1000),
+            uuid.uuid4().hex,
+            part.packet_id,
+            int(part.again),
+            part.digest,
+        )
+    fixed = arguments[:17]
+    return [*names, keys.windows, keys.parts_seen(writer)], [*fixed, "", MAX_WINDOWS, _packed(flat)]
 
 
 def known_by(device: str, reading: Reading) -> str:

@@ -17,6 +17,7 @@ from zelador.buffer.written import NotWritten, persistence
 from zelador.errors import Unavailable, ZeladorError
 from zelador.retry import backoff
 from zelador.settings import RedisSettings, redact
+from zelador.tls import explain, unreadable
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ def connect_redis(settings: RedisSettings) -> redis.Redis:
 
     If the settings require `synced`, each connection raises NotSynced unless Redis syncs each change.
     """
+    if trouble := unreadable(settings.ca_file, "ZELADOR_REDIS__CA_FILE"):
+        raise Unavailable(trouble)
     try:
         return redis.Redis.from_url(
             settings.url,
@@ -54,9 +57,16 @@ def connect_redis(settings: RedisSettings) -> redis.Redis:
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
             redis_connect_func=require_synced if settings.durability == "synced" else None,
+            **_authority(settings),
         )
     except (ValueError, redis.RedisError) as error:
         raise Unavailable(f"ZELADOR_REDIS__URL cannot be used: {error}") from None
+
+
+def _authority(settings: RedisSettings) -> dict[str, str]:
+    """The CA that the settings name, for TLS; an option in the URL counts first."""
+    is_tls = settings.url.startswith("rediss://")
+    return {"ssl_ca_certs": str(settings.ca_file)} if is_tls and settings.ca_file is not None else {}
 
 
 def not_now(error: Exception) -> bool:
@@ -96,6 +106,8 @@ class RedisConnection:
                 attempt += 1
                 delay = backoff(attempt)
                 if waited + delay > patience_s or not not_now(error):
+                    if why := explain(error, "ZELADOR_REDIS__CA_FILE"):
+                        raise Unavailable(f"the Redis at {redact(self._settings.url)}: {why}") from None
                     raise Unavailable(
                         f"no Redis answers at {redact(self._settings.url)} ({error}); "
                         f"start it or set ZELADOR_REDIS__URL"

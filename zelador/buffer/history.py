@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -37,7 +38,7 @@ def labelled_readings(
             entry = decode_fields(fields)
             readings += [(arrival.device_id, each) for arrival in entry.arrivals or () for each in arrival.readings]
             entries.append((entry.features, len(readings)))
-        labels, start_at = given.of(readings, late.of(readings)), 0
+        labels, start_at = given.of(readings, late.of(readings), look=False), 0
         for features, end in entries:
             labeled = [at for at in range(start_at, end) if labels[at] is not None]
             start_at = end
@@ -48,7 +49,12 @@ def labelled_readings(
             order = [features.index(name) for name in wanted]
             for at in labeled:
                 device, reading = readings[at]
-                yield tuple(reading.values[i] for i in order), str(labels[at]), reading.measured_at, device
+                yield tuple(_number(reading.values[i]) for i in order), str(labels[at]), reading.measured_at, device
         if len(page) < PAGE_ENTRIES:
             return
         start = f"({page[-1][0].decode()}"
+
+
+def _number(value: float | None) -> float:
+    """A missing value as the trainer knows it."""
+    return math.nan if value is None else value

@@ -28,6 +28,7 @@ SHARED = (
 )  # by several functions
 FUNCTIONS = {  # name → flags of Redis: what is allowed when memory is full, or on a replica
     "append": (),
+    "assemble": (),
     "settle": ("allow-oom",),  # otherwise a full Redis could not settle entries, and would stay full
     "measure": ("allow-oom",),  # Redis may be full of the data to be measured
     "ledger": ("no-writes",),
@@ -96,7 +97,8 @@ def library_text() -> tuple[str, str]:
 @lru_cache(maxsize=len(FUNCTIONS))
 def script_text(name: str) -> str:
     """One operation as a script for EVALSHA."""
-    return "\n".join([*map(_source, SHARED), _wrapped(name), f"return {name}(KEYS, ARGV)"])
+    used = [_wrapped("append")] if name == "assemble" else []
+    return "\n".join([*map(_source, SHARED), *used, _wrapped(name), f"return {name}(KEYS, ARGV)"])
 
 
 def _wrapped(name: str) -> str:

@@ -254,7 +254,7 @@ class Reader:
             arguments.append(len(outcome.set_aside))
             for item in outcome.set_aside:
                 arguments += (item.topic, item.reason, item.payload, item.length, item.digest, item.received_at)
-                arguments.append(item.features)
+                arguments += (item.features, item.profile, item.device)
         shown = predictions[-PREDICTIONS_SHOWN:]
         arguments.append(len(shown))
         arguments += [_shown(prediction) for prediction in shown]

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from zelador.buffer.batch import Refused, append_arguments, around_device, quarantine_bounds
+from zelador.buffer.batch import Refused, append_arguments, around_device, assemble_arguments, quarantine_bounds
 from zelador.buffer.connection import RedisConnection, Stopping
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
 from zelador.buffer.written import Confirmer
 from zelador.clock import now_ms
+from zelador.decode.parts import Part
 from zelador.messages import Arrival
 from zelador.settings import Settings
 
@@ -82,6 +83,25 @@ class Writer:
             with contextlib.suppress(Stopping):  # the batch is stored
                 self._measure()
         return Accepted(*map(int, counted), repeating=repeating.decode("utf-8", "replace"))
+
+    def assemble(self, parts: Sequence[Part]) -> tuple[Accepted, list[Part]]:
+        """Stores values that came on topics of their own; returns those for which no window could be opened.
+
+        Appends the windows that are complete or due. When it returns, Redis has written all of it. Raises Stopping.
+        """
+        now, token = now_ms(), uuid.uuid4().hex
+        name = f"{self._name}/parts"
+        keys, arguments = assemble_arguments(self._settings, name, token, now, parts)
+
+        def attempt() -> tuple[list[Any], list[int]]:
+            answer, refused = self._library.call("assemble", keys, arguments)
+            *counted, written = answer
+            self._confirmer.confirm(written)
+            return counted, refused
+
+        counted, refused = self._connection.call("store values", attempt)
+        stored = Accepted(*map(int, counted[:-2]))
+        return stored, [parts[int(position) - 1] for position in refused]
 
     def measure(self, again: bool = False) -> None:
         """Counts the bytes in the buffer, in short steps: after an upgrade, or `again` if the counts are in doubt."""

@@ -1,6 +1,7 @@
 """From the bytes of a message to readings, or to the reason why not. Pure: no socket, no clock."""
 
 from zelador.decode.decoder import Decoder, random_id
+from zelador.decode.parts import Part
 from zelador.decode.unusable import Unusable
 
-__all__ = ["Decoder", "Unusable", "random_id"]
+__all__ = ["Decoder", "Part", "Unusable", "random_id"]

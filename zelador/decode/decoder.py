@@ -11,12 +11,15 @@ import msgspec
 from zelador.decode import not_numbers
 from zelador.decode.json_reader import ERRORS, JsonReader, not_json
 from zelador.decode.moments import Moments
+from zelador.decode.parts import Part, PartReader
 from zelador.decode.profiles import profiles_of
-from zelador.decode.routes import Place, Route, place_of
+from zelador.decode.routes import Place, Route, check_device, place_of
 from zelador.decode.unusable import PassedOver, Unusable
+from zelador.link.message import Message
 from zelador.messages import Arrival, Reading
 from zelador.response_topic import MAX_CORRELATION_BYTES, ResponseRule
 from zelador.settings import Settings
+from zelador.settings.profiles import DEFAULT
 
 CACHED_TOPICS = 16_384  # topics whose device is cached
 
@@ -40,9 +43,12 @@ class Decoder:
         profiles = profiles_of(settings)
         self._routes = {profile.name: Route(profile) for profile in profiles}
         self._readers = {profile.name: JsonReader(profile, settings, moments, new_id) for profile in profiles}
+        self._parts = {profile.name: PartReader(profile, settings) for profile in profiles if profile.one_value}
+        self._new_id = new_id
+        self.has_parts = bool(self._parts)  # some topics carry one value
         self._all = tuple(self._routes.values())
         self._prediction = settings.topics.prediction
-        self._objection = ResponseRule(settings.topics).objection
+        self._objection = ResponseRule(settings.topics, [profile.topic for profile in profiles]).objection
         self.unanswered = 0  # requests that will not be answered
         self.last_unanswered = ""  # the reason for the newest one
         self.passed_over = 0  # readings that are neither stored nor refused
@@ -67,23 +73,31 @@ class Decoder:
         response_topic: str | None = None,
         correlation: bytes | None = None,
         retained: bool = False,
+        profile_name: str = "",
     ) -> tuple[Arrival | None, Refusals]:
         """The message's readings (None if there are none), and the refused parts: (reason, bytes).
 
-        An invalid element of an array is refused alone; a message that cannot be parsed is refused as a whole. An
-        empty message, and a retained one of unknown age, is neither: it is counted in `passed_over`.
+        With `profile_name`, this profile reads it. An invalid element of an array is refused alone; a message that
+        cannot be parsed is refused as a whole. An empty message, and a retained one of unknown age, is neither: it is
+        counted in `passed_over`.
         """
         refused: Refusals = []
         try:
-            profile, device, _ = self.place(topic)
+            profile, device, field = self._named(topic, profile_name) if profile_name else self.place(topic)
             if not payload:
                 raise PassedOver("empty messages (each clears a retained one)")
             if len(payload) > self._limits.max_payload_bytes:
                 raise Unusable(f"the message has {len(payload)} bytes, more than {self._limits.max_payload_bytes}")
             reader = self._readers[profile.name]
-            is_array = payload[:1] != b"{" and payload.lstrip(b" \t\r\n")[:1] == b"["
+            is_array = not profile.one_value and payload[:1] != b"{" and payload.lstrip(b" \t\r\n")[:1] == b"["
+            if is_array and profile.device:
+                raise Unusable("the message is an array; a profile with device takes one object")
             if is_array:
                 readings = self._array(reader, device, payload, received_at, retained, refused)
+            elif profile.one_value:
+                readings = (self._alone(self._parts[profile.name], field, payload, received_at, retained),)
+            elif profile.device:
+                device, readings = self._by_content(reader, payload, received_at, retained)
             else:
                 readings = (reader.read(device, payload, received_at, retained),)
         except Unusable as reason:
@@ -94,12 +108,66 @@ class Decoder:
         if not readings:
             return None, refused
         arrival = Arrival(device, readings, received_at, is_array)
-        if retained:
-            arrival = msgspec.structs.replace(arrival, retained=True)
+        if retained or profile.name != DEFAULT:
+            name = "" if profile.name == DEFAULT else profile.name
+            arrival = msgspec.structs.replace(arrival, retained=retained, profile=name)
         if response_topic is not None and self._answered(device, response_topic, correlation):
             asked_under = correlation.hex() if correlation else None
             arrival = msgspec.structs.replace(arrival, response_topic=response_topic, correlation=asked_under)
         return arrival, refused
+
+    def part(self, message: Message) -> Part | str | None:
+        """The value of a message on a topic of one value, or the reason why there is none; None if it is passed over.
+
+        Raises LookupError if its topic is not one of these.
+        """
+        try:
+            profile, device, field = self.place(message.topic)
+        except Unusable:
+            raise LookupError from None
+        reader = self._parts.get(profile.name)
+        if reader is None:
+            raise LookupError
+        payload, packet = message.payload, message.packet_id if message.qos else 0
+        try:
+            feature, value = reader.read(field, payload, message.retained)
+        except Unusable as reason:
+            return str(reason)
+        except PassedOver as why:
+            self._pass_over(message.topic, why)
+            return None
+        return Part(
+            message.topic, profile.name, device, feature, value, profile.window_s, message.received_at, packet,
+            message.again, payload,
+        )  # fmt: skip
+
+    def _named(self, topic: str, name: str) -> Place:
+        route = self._routes.get(name)
+        if route is None:
+            raise Unusable(f"it was read by the profile {name!r}, which is not in ZELADOR_PROFILES any more")
+        return place_of(topic, [route], self._prediction)
+
+    def _alone(self, reader: PartReader, field: str, payload: bytes, received_at: int, retained: bool) -> Reading:
+        """The value of one field as a reading of its own, when its window is gone."""
+        feature, value = reader.read(field, payload, retained)
+        values = tuple(value if place == feature else None for place in range(1, reader.width + 1))
+        return Reading(self._new_id(), values, received_at)
+
+    def _by_content(
+        self, reader: JsonReader, payload: bytes, received_at: int, retained: bool
+    ) -> tuple[str, tuple[Reading, ...]]:
+        """The reading of a message that names its device itself."""
+        device = reader.device(payload)
+        check_device(device, self._prediction)
+        return device, (reader.read(device, payload, received_at, retained),)
+
+    def profile_of(self, topic: str) -> str:
+        """The name of the profile that reads a topic; empty if none does, or the default one."""
+        try:
+            name = self.place(topic).profile.name
+        except Unusable:
+            return ""
+        return "" if name == DEFAULT else name
 
     def _answered(self, device: str, response_topic: str, correlation: bytes | None) -> bool:
         """True if the request can be answered. If not, the reading is still accepted, and the request counted."""

@@ -60,6 +60,18 @@ class JsonReader:
                 return self._made(device, values, ts, seq, given_id, label, received_at, retained)
         return self._read(device, self.parsed(raw), received_at, retained)
 
+    def device(self, raw: bytes) -> str:
+        """The name that the message gives its device. Raises Unusable."""
+        document, names = self.parsed(raw), []
+        for path in self._profile.device:
+            for value in find(document, path)[:1]:
+                if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
+                    raise Unusable(f"{'.'.join(path)}, which names the device, is {described(value)}")
+                names.append(str(value).strip())
+        if not names:
+            raise Unusable(f"nothing names the device: {', '.join('.'.join(path) for path in self._profile.device)}")
+        return "-".join(names)
+
     def parsed(self, raw: bytes) -> dict[str, Any]:
         """The message as an object. Raises Unusable."""
         try:

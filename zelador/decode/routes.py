@@ -52,7 +52,7 @@ def place_of(topic: str, routes: Sequence[Route], prediction: str) -> Place:
 
 def check_device(device: str, prediction: str) -> None:
     """Raises Unusable if the device's name cannot be used. `prediction` is the template of its predictions' topic."""
-    if not device or len(device) > MAX_NAME or not device.isprintable():
-        raise Unusable(f"the device's name is longer than {MAX_NAME} characters, or not printable")
+    if not device or len(device) > MAX_NAME or not device.isprintable() or "/" in device:
+        raise Unusable(f"the device's name is longer than {MAX_NAME} characters, or not printable, or has a /")
     if why := unpublishable(prediction.replace(DEVICE, device)):
         raise Unusable(f"no prediction can be published for the device {device!r}: of the topic, {why}")

@@ -7,8 +7,8 @@ from typing import Any
 
 from zelador.decode import not_numbers
 from zelador.decode.profile import Profile, Source, find
-from zelador.decode.units import conversion
 from zelador.decode.unusable import Unusable, described
+from zelador.units import conversion
 
 NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 

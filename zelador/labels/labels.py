@@ -45,6 +45,7 @@ class Labels:
         self._client = client
         self._key = Keys(prefix).labels
         self._lock = Lock()
+        self._first = True  # nothing was read yet
         self._clear()
 
     def _clear(self) -> None:
@@ -59,10 +60,16 @@ class Labels:
             self._follow()
             return Snapshot(tuple(self._labels.values()), dict(self._undone))
 
-    def of(self, readings: Sequence[tuple[str, Reading]], own: Sequence[str | None]) -> list[str | None]:
-        """The label of each reading of a device: the one given afterwards, else its `own`."""
+    def of(
+        self, readings: Sequence[tuple[str, Reading]], own: Sequence[str | None], look: bool = True
+    ) -> list[str | None]:
+        """The label of each reading of a device: the one given afterwards, else its `own`.
+
+        Without `look`, by the list as it was at the last look: for what is read in several calls.
+        """
         with self._lock:
-            self._follow()
+            if look or self._first:
+                self._follow()
             if not self._by_device:
                 return list(own)
             found = list(own)
@@ -94,6 +101,7 @@ class Labels:
             if page:
                 self._last = page[-1][0]
             if len(page) < PAGE_ENTRIES:
+                self._first = False
                 return
 
     def _take(self, fields: Mapping[bytes, bytes]) -> None:

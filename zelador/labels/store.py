@@ -13,8 +13,8 @@ from zelador.buffer.library import Library
 from zelador.buffer.written import Confirmer
 from zelador.labels.label import Label, Undone
 
-MAX_LABELS = 50_000
-MAX_BYTES = 33_554_432  # of all labels, with OVERHEAD for each
+MAX_LABELS = 30_000
+MAX_BYTES = 16_777_216  # of all labels, with OVERHEAD for each
 MAX_DEVICES_BYTES = MAX_BYTES // 2  # of those that devices have sent
 MAX_DEVICE_BYTES = MAX_BYTES // 20  # of those that one device has sent
 OVERHEAD = 400  # bytes of a label's place in the index, and of its undoing, which must always be possible

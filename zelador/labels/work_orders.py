@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from zelador.errors import InvalidInput
 from zelador.labels.rules import Wish
+from zelador.labels.store import MAX_LABELS
 from zelador.settings import Settings
 from zelador.table.columns import DEVICE_NAMES
 from zelador.table.numbers import Cell, is_missing
@@ -25,7 +26,6 @@ NAMES: Mapping[str, tuple[str, ...]] = {  # of columns, if nobody names one
     "note": ("note", "notes", "description", "comment", "work_order", "workorder", "order"),
     "id": (),
 }
-MAX_LABELS = 50_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -11,9 +12,11 @@ import paho.mqtt.client as mqtt
 from paho.mqtt import __version__ as paho_version
 from paho.mqtt.enums import CallbackAPIVersion
 
+from zelador.errors import Unavailable
 from zelador.link.buffered import BufferedSocket
 from zelador.link.lane import LaneSocket
 from zelador.settings import MqttSettings
+from zelador.tls import unreadable
 
 log = logging.getLogger(__name__)
 
@@ -45,18 +48,41 @@ def make_client(settings: MqttSettings, client_id: str) -> Client:
 
 
 def give_credentials(client: mqtt.Client, settings: MqttSettings) -> None:
-    """Sets user and password from the settings or the URL, and TLS if the URL requires it."""
+    """Sets user and password from the settings or the URL, and TLS if the URL requires it.
+
+    Raises Unavailable for a certificate file that cannot be used, naming its setting.
+    """
     url = urlsplit(settings.url)
     username = settings.username or (unquote(url.username) if url.username else None)
     password = settings.password or (unquote(url.password) if url.password else None)
     if username is not None:
         client.username_pw_set(username, password)
     if url.scheme == "mqtts":
-        client.tls_set(
-            ca_certs=_text(settings.ca_file),
-            certfile=_text(settings.certificate_file),
-            keyfile=_text(settings.key_file),
-        )
+        _use_tls(client, settings)
+
+
+def _use_tls(client: mqtt.Client, settings: MqttSettings) -> None:
+    files = {name: getattr(settings, name) for name in ("ca_file", "certificate_file", "key_file")}
+    for name, path in files.items():
+        if trouble := unreadable(path, f"ZELADOR_MQTT__{name}".upper()):
+            raise Unavailable(trouble)
+    try:
+        client.tls_set(ca_certs=_text(settings.ca_file))
+    except ssl.SSLError as error:
+        why = f"ZELADOR_MQTT__CA_FILE: {settings.ca_file} has no certificate in PEM form ({error.reason or error})"
+        raise Unavailable(why) from None
+    if settings.certificate_file is None:
+        return
+    try:
+        context = client._ssl_context  # tls_set takes a CA and a client certificate only together, with one error
+        assert context is not None  # noqa: S101
+        context.load_cert_chain(settings.certificate_file, settings.key_file, password="")
+    except ssl.SSLError as error:
+        raise Unavailable(
+            f"ZELADOR_MQTT__CERTIFICATE_FILE {settings.certificate_file} and ZELADOR_MQTT__KEY_FILE "
+            f"{settings.key_file} cannot be used ({error.reason or error}): they must be a PEM certificate and its key "
+            "without a passphrase"
+        ) from None
 
 
 def socket_of(client: mqtt.Client, lane: bool) -> tuple[BufferedSocket | None, LaneSocket | None]:

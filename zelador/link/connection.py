@@ -30,6 +30,7 @@ from zelador.link.client import make_client, socket_of
 from zelador.link.lane import LaneSocket
 from zelador.link.message import Message, Outgoing
 from zelador.settings import MqttSettings, redact
+from zelador.tls import explain
 
 log = logging.getLogger(__name__)
 
@@ -177,6 +178,8 @@ class Connection:
                 properties=properties,
             )
         except (OSError, ValueError) as error:
+            if why := explain(error, "ZELADOR_MQTT__CA_FILE"):
+                raise Unavailable(f"the MQTT broker at {self._where}: {why}") from None
             raise Unavailable(
                 f"no MQTT broker answers at {self._where} ({error}); start it or set ZELADOR_MQTT__URL"
             ) from None
@@ -347,6 +350,7 @@ class Connection:
                 packet_id=message.mid,
                 qos=message.qos,
                 retained=message.retain,
+                again=message.dup,
                 response_topic=getattr(properties, "ResponseTopic", None),
                 correlation=getattr(properties, "CorrelationData", None),
             )

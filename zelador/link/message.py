@@ -29,5 +29,6 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     packet_id: int
     qos: int
     retained: bool = False
+    again: bool = False  # the broker has sent it before (DUP)
     response_topic: str | None = None
     correlation: bytes | None = None

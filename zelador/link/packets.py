@@ -60,11 +60,11 @@ def cut(data: bytes, received_at: int = 0, epoch: int = 0) -> Cut:
             needed = stop - at
             break
         if first & 0xF4 == 0x30:  # PUBLISH at QoS 0 or 1
-            if first & 2 and length > 4:  # QoS 1 without properties: nearly all, so inlined
+            if first == 0x32 and length > 4:  # QoS 1, new, not retained, no properties: nearly all, so inlined
                 named = body + 2 + (data[body] << 8 | data[body + 1])
                 if named + 2 < stop and not data[named + 2] and (packet_id := data[named] << 8 | data[named + 1]):
                     topic, payload = _topic(data[body + 2 : named]), data[named + 3 : stop]
-                    messages.append(Message(topic, payload, received_at, epoch, packet_id, 1, first & 1 == 1))
+                    messages.append(Message(topic, payload, received_at, epoch, packet_id, 1))
                     at = stop
                     continue
             messages.append(_publish(data, first, body, stop, received_at, epoch))
@@ -161,7 +161,8 @@ def _publish(data: bytes, first: int, body: int, stop: int, received_at: int, ep
             properties = _properties(data[start : start + size])
     except (IndexError, Malformed):
         pass
-    return Message(topic, data[start + size : stop], received_at, epoch, packet_id, qos, first & 1 == 1, *properties)
+    retained, again = first & 1 == 1, first & 8 == 8
+    return Message(topic, data[start + size : stop], received_at, epoch, packet_id, qos, retained, again, *properties)
 
 
 def _properties(data: bytes) -> tuple[str | None, bytes | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 LIKE_MISSING = frozenset(
-    {"na", "n/a", "null", "none", "nil", "-", "--", "?", "unknown", "unavailable", "missing", "undefined"}
+    {"na", "n/a", "null", "none", "nil", "-", "--", "---", "?", "unknown", "unavailable", "missing", "undefined"}
 )
 MIN_NUMBERS = 15  # different numbers as labels, from which on they look like measurements
 SHARE_OF_ROWS = 0.05

@@ -12,14 +12,14 @@ import msgspec
 class Reading(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One sample of one device, as stored in the buffer.
 
-    `values` are in the units of the settings and in the order of the stream entry's features. `measured_at` is in
-    milliseconds since 1970 UTC. `seq` is the device's sequence number. `content` is a hash of what the message says
-    (time as sent, sequence number, values), 16 hex digits: with the id it identifies a repeat. It is empty for a random
-    id, which cannot repeat.
+    `values` are in the units of the settings and in the order of the stream entry's features; None is a missing value.
+    `measured_at` is in milliseconds since 1970 UTC. `seq` is the device's sequence number. `content` is a hash of what
+    the message says (time as sent, sequence number, values), 16 hex digits: with the id it identifies a repeat. It is
+    empty for a random id, which cannot repeat.
     """
 
     id: str
-    values: tuple[float, ...]
+    values: tuple[float | None, ...]
     measured_at: int
     label: str | None = None
     seq: int | None = None
@@ -40,6 +40,7 @@ class Arrival(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     response_topic: str | None = None
     correlation: str | None = None
     retained: bool = False  # the broker had kept it: it may be old
+    profile: str = ""  # the device profile that read it; empty: default
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
@@ -71,7 +72,7 @@ def prediction_id(reading: Reading, device_id: str, model_digest: str) -> str:
     return digest.hexdigest()
 
 
-def content_hash(ts: str | float | None, seq: int | None, values: tuple[float, ...]) -> str:
+def content_hash(ts: str | float | None, seq: int | None, values: tuple[float | None, ...]) -> str:
     """64 bits of what a message says, as hex digits. The same bytes always give the same hash."""
     digest = _NO_CONTENT.copy()
     try:

@@ -34,6 +34,8 @@ def load_settings(**overrides: Any) -> Settings:
         first_error = error.errors()[0]
         where = "__".join(str(part) for part in first_error["loc"]).upper()
         name = f"ZELADOR_{where}" if where else "settings"
+        if first_error["type"] == "extra_forbidden":
+            raise InvalidInput(f"unknown setting {name}{_suggestion(name)}; see docs/reference/settings.md") from None
         raise InvalidInput(f"{name}: {first_error['msg'].removeprefix('Value error, ')}") from None
     except (ValueError, OSError) as error:  # TOML or JSON that does not parse
         cause = error.__cause__ or error
@@ -47,10 +49,10 @@ def environment(settings: Settings) -> dict[str, str]:
     values: dict[str, str] = {}
     dumped = settings.model_dump(mode="json", by_alias=True, exclude={"remote"})  # no service asks another machine
     for name, value in dumped.items():
-        if name == "features":
-            values["ZELADOR_FEATURES"] = ",".join(value)
-        elif name == "fields":
-            values["ZELADOR_FIELDS"] = json.dumps(value)
+        if name in ("features", "profiles"):
+            values[f"ZELADOR_{name}".upper()] = ",".join(value)
+        elif name in ("fields", "profile_tables"):
+            values[f"ZELADOR_{name}".upper()] = json.dumps(value)
         elif isinstance(value, dict):
             for key, inner in value.items():
                 if inner is not None:

@@ -17,7 +17,8 @@ from pydantic_settings import (
     NoDecode,
 )
 
-from zelador.settings.section import Section, names
+from zelador.settings.profiles import check_topic
+from zelador.settings.section import Section, names, usable
 
 
 class MqttSettings(Section):
@@ -25,11 +26,21 @@ class MqttSettings(Section):
         default="mqtt://127.0.0.1:1883",
         description="Broker: mqtt://[user:password@]host[:port], or mqtts:// for TLS.",
     )
+    device_url: str | None = Field(
+        default=None,
+        description=(
+            "Address at which devices reach the broker, as model cards show it (mqtt://[user@]host[:port]). None: url."
+        ),
+    )
     username: str | None = Field(default=None, description="User name, instead of user:password@ in the URL.")
     password: str | None = Field(default=None, description="Password of that user. Never logged.")
     ca_file: Path | None = Field(default=None, description="CA certificates. None: the system's.")
     certificate_file: Path | None = Field(default=None, description="Client certificate, for mutual TLS.")
     key_file: Path | None = Field(default=None, description="Private key of the client certificate.")
+    broker_config_file: Path | None = Field(
+        default=None,
+        description="Mosquitto's configuration file, which tells zelador doctor the broker's queue and persistence.",
+    )
     keepalive_s: PositiveInt = Field(
         default=30,
         description="Seconds without traffic after which the connection is tested by a ping.",
@@ -80,8 +91,7 @@ class MqttSettings(Section):
     @field_validator("url")
     @classmethod
     def _known_scheme(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        if not usable(url, ("mqtt", "mqtts")) or not urlsplit(url).hostname:
             raise ValueError("must look like mqtt://host:1883 or mqtts://host:8883")
         return url
 
@@ -152,7 +162,5 @@ class TopicSettings(Section):
     @field_validator("reading", "prediction", "state", "label")
     @classmethod
     def _has_device(cls, template: str) -> str:
-        levels = template.split("/")
-        if levels.count("{device_id}") != 1 or template.count("{device_id}") != 1 or "+" in template or "#" in template:
-            raise ValueError("must hold {device_id} as exactly one whole level, and no wildcard")
+        check_topic("the template", template)
         return template

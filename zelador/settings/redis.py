@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     Field,
@@ -12,7 +12,7 @@ from pydantic import (
     field_validator,
 )
 
-from zelador.settings.section import Section
+from zelador.settings.section import Section, usable
 
 
 class RedisSettings(Section):
@@ -20,6 +20,7 @@ class RedisSettings(Section):
         default="redis://127.0.0.1:6379/0",
         description="Redis: redis://[user:password@]host[:port]/db, rediss:// for TLS, or unix://.",
     )
+    ca_file: Path | None = Field(default=None, description="CA certificates for rediss://. None: the system's.")
     prefix: str = Field(default="zelador", description="All keys are {prefix}:…, in one slot of a cluster.")
     timeout_s: PositiveFloat = Field(default=5.0, description="Limit of one call. Retries use a back-off around it.")
     start_patience_s: PositiveFloat = Field(
@@ -80,6 +81,6 @@ class RedisSettings(Section):
     @field_validator("url")
     @classmethod
     def _known_scheme(cls, url: str) -> str:
-        if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+        if not usable(url, ("redis", "rediss", "unix")):
             raise ValueError("must look like redis://host:6379/0, rediss://host:6379/0 or unix:///path")
         return url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import (
@@ -77,3 +78,6 @@ class RemoteSettings(Section):
         description="Admin API of another machine, as with --url. None: the registry at ZELADOR_REGISTRY__URL.",
     )
     key: Annotated[str | None, Field(repr=False)] = Field(default=None, description="A key of that API, as with --key.")
+    ca_file: Path | None = Field(
+        default=None, description="CA certificates for an https address of that API, also of --url. None: the system's."
+    )

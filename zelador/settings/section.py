@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -18,3 +21,12 @@ def names(value: object) -> object:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
+
+
+def usable(url: str, schemes: Sequence[str]) -> bool:
+    """Whether the address has one of these schemes, and a port that exists, if any."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and parts.port != 0
+    except ValueError:
+        return False

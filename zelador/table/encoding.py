@@ -27,8 +27,9 @@ def encoding_of(path: Path, opened: Opener) -> str:
         for mark, name in MARKS:
             if sample.startswith(mark):
                 return name
-        if b"\0" in sample:
+        if b"\0" in sample.rstrip(b"\0"):
             return _wide(path, sample)
+        sample = sample.rstrip(b"\0")  # a logger that lost power ends in zeros
         if sum(map(sample.count, (bytes((each,)) for each in NOT_IN_TEXT))) > len(sample) // 50:
             raise _no_text(path)
         decoder = codecs.getincrementaldecoder("utf-8")()

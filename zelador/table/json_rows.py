@@ -56,7 +56,7 @@ def json_table(path: Path, opened: Opener) -> JsonTable:
             raise InvalidInput(f"{source} has more than {MAX_ROWS} rows; use a part of it")
     if not count:
         raise InvalidInput(f"{source} has no rows")
-    return JsonTable(source, tuple(columns), ("each line is a JSON object",), opened, encoding)
+    return JsonTable(source, tuple(columns), (), opened, encoding)
 
 
 def _rows(opened: Opener, encoding: str, source: str) -> Iterator[tuple[int, dict[str, Cell]]]:

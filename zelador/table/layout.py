@@ -59,6 +59,8 @@ def rows_of(lines: Iterator[str], separator: str, source: str) -> Iterator[tuple
             return
         if separator == " ":
             cells = [cell for cell in cells if cell]
+        if len(cells) == 1 and cells[0] and not cells[0].strip("\0\x1a \r\n"):
+            cells = [""]  # the zeros of a logger that lost power, or the end mark of DOS
         yield reader.line_num, cells
 
 
@@ -88,6 +90,10 @@ def layout_of(lines: Iterator[str], source: str) -> Layout:
     if skip >= len(sample):
         raise InvalidInput(f"{source} has no rows below its header")
     first = [cell.strip() for cell in _cells(sample[skip], separator)]
+    if len(first) > 2 and sum(map(bool, first)) == 1:
+        raise InvalidInput(
+            f"{source}, line {skip + 1} has one value in {len(first)} cells; remove what stands above the header"
+        )
     if len(first) > MAX_COLUMNS:
         raise InvalidInput(f"{source} has {len(first)} columns, more than {MAX_COLUMNS}")
     if _is_values(first):

@@ -56,7 +56,7 @@ def text_table(path: Path, opened: Opener) -> TextTable:
     if encoding not in ("utf-8", "utf-8-sig"):
         notes.append(f"the file is read as {encoding}")
     if layout.separator != ",":
-        notes.append(f"{NAMES.get(layout.separator, repr(layout.separator))} separates the columns")
+        notes.append(f"the columns are separated by {NAMES.get(layout.separator, repr(layout.separator))}")
     shift = survey.shift()
     columns = layout.header or tuple(f"column_{number}" for number in range(1, layout.width + 1))
     if layout.header is not None:
@@ -98,6 +98,7 @@ class _Survey:
         self._rows = 0
         self._longer = 0
         self._one_more = 0
+        self._two_more = 0  # of these, the last cell is empty
         self._filled: tuple[int, int] | None = None  # the first row with a value beyond the header
         self._shorter: tuple[int, int] | None = None
         self._empty = 0
@@ -123,6 +124,7 @@ class _Survey:
         elif width > self._width:
             self._longer += 1
             self._one_more += width == self._width + 1
+            self._two_more += width == self._width + 2 and not row[-1].strip()
             if self._filled is None and any(cell.strip() for cell in row[self._width :]):
                 self._filled = line, width
 
@@ -132,7 +134,7 @@ class _Survey:
             raise InvalidInput(f"{self._source} has no rows below its header")
         shift = 0
         if self._filled is not None:
-            if self._one_more == self._rows and self._header is not None and self._shorter is None:
+            if self._rows in (self._one_more, self._two_more) and self._header is not None and self._shorter is None:
                 shift = 1
             else:
                 self._refuse(self._filled)
@@ -143,6 +145,8 @@ class _Survey:
     def notes(self) -> Iterator[str]:
         if self._filled is not None:
             yield "the header lacks the name of the first column, which is taken as the row's number or name"
+            if self._two_more:
+                yield "a separator at the end of the lines is passed over: no line has a value after it"
         elif self._longer:
             yield "a separator at the end of the lines is passed over: no line has a value after it"
         if self._empty:

@@ -34,6 +34,8 @@ NO_TABLES = {
     b"FEA1": "a Feather file of version 1; write it again as Parquet",
 }
 
+MARKUP = (b"<!doctype", b"<html", b"<?xml")
+
 Opener = Callable[[], IO[bytes]]
 
 
@@ -50,6 +52,8 @@ def opener(path: Path) -> Opener:
     for start, what in NO_TABLES.items():
         if magic.startswith(start):
             raise InvalidInput(f"{path} is {what}")
+    if magic.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(MARKUP):
+        raise InvalidInput(f"{path} is a web page or XML; is it what you meant to download? Export the table as CSV")
     raw = _unpacked(path, magic)
     if raw is None:
         return lambda: _bounded(path, path.open("rb"), None)

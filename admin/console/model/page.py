@@ -38,6 +38,7 @@ class ModelPage:
     names: dict[str, str]  # of people, for admins
     may_change: bool
     may_delete: bool
+    lacking: tuple[str, ...]  # features that the model needs and the plant does not send
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,12 @@ def confirm_deletion(name: Name, console: Shown, visitor: Visiting) -> Response:
 
 
 @router.post("/{name}/select", **needs("operator"))
-def select(name: Name, console: Shown, actor: Acting, why: Why = "", etag: Tag = "") -> Response:
-    selections.select(actor, console.services.registry, name, why=why, if_match=etag or None)
+def select(
+    name: Name, console: Shown, actor: Acting, why: Why = "", etag: Tag = "", force: Annotated[str, Form()] = ""
+) -> Response:
+    services, forced = console.services, force == "yes"
+    features = services.settings.features
+    selections.select(actor, services.registry, name, features, force=forced, why=why, if_match=etag or None)
     return go(f"/console/models/{name}")
 
 
@@ -113,12 +118,15 @@ def look(console: Console, renderer: Renderer, _topic: Topic, now: PlantView) ->
 
 def _show(console: Console, visitor: Visitor, name: str, template: str) -> Response:
     key = signed_in(visitor)
+    model = model_detail(console.services.registry, name)
+    sent = console.services.settings.features
     context = ModelPage(
-        model_detail(console.services.registry, name),
+        model,
         console.plant.read(),
         people(console.services) if key.may("admin") else {},
         key.may("operator"),
         key.may("admin"),
+        tuple(feature.name for feature in model.features if feature.name not in sent),
     )
     is_selected = context.model.row.is_selected
     return show(console, visitor, template, context, section="models", live="model" if is_selected else "watch")

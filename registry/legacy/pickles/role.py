@@ -42,7 +42,7 @@ def _is_beside(value: Any, names: Collection[str], depth: int) -> bool:
         steps = value.state.get("steps")
         if value.name.text in PIPELINES and isinstance(steps, list) and steps and isinstance(steps[-1], tuple):
             return _is_beside(steps[-1][-1], names, depth + 1)
-        return value.name.module.startswith(PREPARES) or value.name.text in INDEX
+        return value.name.module.startswith(PREPARES) or (value.name.text in INDEX and _is_data(names))
     if isinstance(value, Mapping):
         value = list(value.items.values())
     if isinstance(value, list | tuple):
@@ -51,4 +51,8 @@ def _is_beside(value: Any, names: Collection[str], depth: int) -> bool:
         return any(isinstance(each, Instance | list | tuple) for each in value) and all(
             _is_beside(each, names, depth + 1) for each in value
         )
-    return isinstance(value, Opaque) and all(name.startswith((*PREPARES, *DATA)) for name in names)  # an array
+    return isinstance(value, Opaque) and _is_data(names)  # an array
+
+
+def _is_data(names: Collection[str]) -> bool:
+    return all(name.startswith((*PREPARES, *DATA)) for name in names)

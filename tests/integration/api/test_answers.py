@@ -180,6 +180,11 @@ def test_one_real_answer_of_every_operation_is_as_the_document_says(
         ("show_rollout", "/v1/selection/rollout", {}),
         ("show_operation", "/v1/operations/3", {}),
         ("classify", "/v1/classify", {"json": {"readings": [READING]}}),
+        (
+            "evaluate",
+            "/v1/evaluations",
+            {"json": {"models": ["small"], "readings": [READING] * 2, "labels": ["yes", "no"]}},
+        ),
         ("start_run", "/v1/runs", {"json": {"metric": "F1", "candidates": ["lr"]}}),
         ("list_runs", "/v1/runs", {}),
         ("list_runs", "/v1/runs?limit=1", {}),

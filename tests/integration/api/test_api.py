@@ -88,6 +88,57 @@ def test_health_needs_none(client: httpx.Client) -> None:
     assert "http" not in client.get("/docs").text.replace("http-equiv", "")
 
 
+def test_a_probe_by_head_gets_the_answer_without_its_body(client: httpx.Client) -> None:
+    client.headers.pop("Authorization")
+    for path in ("/healthz", "/readyz", "/metrics"):
+        answer = client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_a_body_of_another_type_is_refused_with_what_to_send(client: httpx.Client) -> None:
+    """`curl -d` without a header sends a form."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = '{"readings": [{"lux": 300.0, "temperature": 25.0, "vibration": 0.4}]}'
+    for method, path in (("POST", "/v1/classify"), ("POST", "/v1/runs"), ("PUT", "/v1/selection")):
+        refused = is_problem(client.request(method, path, content=body, headers=form), 415, "unsupported-media-type")
+        assert "Content-Type: application/json" in refused["detail"]
+    is_problem(
+        client.post("/v1/classify", content="[", headers={"Content-Type": "application/json"}), 422, "invalid-input"
+    )
+
+
+@pytest.mark.parametrize("value", ["1e39", "-1e39", "1e308", "1" + "0" * 400, "-127"])
+def test_a_value_that_no_live_reading_may_have_is_refused(client: httpx.Client, value: str) -> None:
+    text = f'{{"readings": [{{"lux": 300.0, "temperature": {value}, "vibration": 0.4}}]}}'
+    answer = client.post("/v1/classify", content=text, headers={"Content-Type": "application/json"})
+    assert "readings[0]" in is_problem(answer, 422, "invalid-input")["detail"]
+
+
+def test_models_are_evaluated_side_by_side(client: httpx.Client, api_settings: Settings) -> None:
+    Registry.open(api_settings.registry.url).save("other", upload(), by="test")
+    readings = [{**READING, "vibration": 0.1 * i, "temperature": 20.0 + i} for i in range(60)]
+    labels: list[object] = ["yes" if i > 40 else "no" for i in range(58)] + [None, "no"]
+    readings[59]["temperature"] = -127.0
+    wanted = {"models": ["small", "other"], "readings": readings, "labels": labels, "source": "may.csv",
+              "times": [1_767_261_600 + 60 * i for i in range(60)]}  # fmt: skip
+    found = client.post("/v1/evaluations", json=wanted).json()
+    assert (found["positive"], found["by"], found["data"]["rows"]) == ("yes", "time", 58)
+    assert any("-127 °C" in note for note in found["data"]["notes"])
+    assert found["models"][1]["differences"]["F1"]["value"] == 0.0
+    (kept,) = client.get("/v1/models/other").json()["evaluations"]
+    assert kept["metrics"] == found["models"][1]["metrics"]
+    for change, says in (
+        ({"labels": ["yes"]}, "labels has 1 items, and there are 60 readings"),
+        ({"models": ["nobody"]}, "nobody"),
+        ({"positive": "maybe"}, "maybe"),
+        ({"labels": ["yes"] * 60}, "only the class 'yes'"),
+        ({"times": ["soon"] * 60}, "'soon' is not a time"),
+    ):
+        refused = client.post("/v1/evaluations", json={**wanted, **change})
+        assert refused.status_code in (404, 422)
+        assert says in refused.json()["detail"]
+
+
 def test_models(client: httpx.Client, api_settings: Settings) -> None:
     (model,) = client.get("/v1/models").json()["models"]
     assert (model["name"], model["selected"], model["features"]) == ("small", True, ["lux", "temperature", "vibration"])

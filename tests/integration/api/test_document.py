@@ -104,6 +104,25 @@ def test_the_page_has_every_operation_runs_nothing_and_asks_no_other_host(api_se
     assert not re.search("<script|https?://| style=| on[a-z]+=", answer.text)
 
 
+def test_the_page_can_be_searched_and_has_commands_to_copy(api_settings: Settings) -> None:
+    """The search is a form, because the page runs no script; hostile words are shown as text."""
+    with serving(api_settings) as client:
+        found = client.get("/docs", params={"q": "Quarantine  replay"}).text
+        none = client.get("/docs", params={"q": '"><script>alert(1)</script>'})
+        whole = client.get("/docs").text
+        assert client.get("/docs", params={"q": "x" * 101}).status_code == 422
+    paths = re.findall(r'<b class="[a-z]+">[A-Z]+</b><code>([^<]+)</code>', found)
+    assert paths
+    assert all("quarantine" in path for path in paths)
+    assert "No operation has all these words" in none.text
+    assert "<script" not in none.text
+    assert "form-action 'self'" in none.headers["content-security-policy"]
+    assert whole.count("<h3>Try it</h3>") == len(re.findall("<summary><b", whole))
+    (select,) = re.findall(r"curl -X PUT[^<]*/v1/selection&quot;</pre>", whole)
+    assert "Authorization: Bearer $KEY" in select
+    assert "-d " in select
+
+
 def test_every_type_of_problem_stands_in_the_reference() -> None:
     text = (Path(__file__).parents[3] / "docs" / "reference" / "api.md").read_text()
     kinds = {kind for _, _, kind, _ in KINDS} | {kind for kind, _ in TITLES.values()}

@@ -65,6 +65,13 @@ def test_looking_says_the_same_here_and_there(client: httpx.Client, registry: Re
     assert list(Path().iterdir()) == []
 
 
+def test_what_the_plant_cannot_feed_is_selected_by_force_alone(client: httpx.Client, registry: Registry) -> None:
+    registry.save("wide", upload(features=("lux", "humidity", "vibration")), by="test")
+    refused = zelador("models", "select", "wide")
+    assert (refused.code, "needs humidity" in refused.err) == (2, True)
+    assert zelador("models", "select", "wide", "--force").code == 0
+
+
 def test_changes_are_made_there(client: httpx.Client, registry: Registry) -> None:
     assert zelador("models", "select", "other", "--why", "try").code == 0
     assert zelador("models", "rollback", "--why", "alarms", "--json").json["model"] == "small"

@@ -48,7 +48,7 @@ def operations() -> list[tuple[str, str]]:
     ]
 
 
-OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
+OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/"})
 GUARDED = [(method, path) for method, path in operations() if path not in OPEN]
 
 
@@ -79,7 +79,9 @@ def test_the_list_of_routes_is_whole(api_settings: Settings) -> None:
     assert len(GUARDED) > 30
     documented = app.openapi()["paths"]
     assert {(method.upper(), path) for path, found in documented.items() for method in found} == {
-        (method, path.replace(":path}", "}")) for method, path in operations() if path not in ("/docs", "/openapi.json")
+        (method, path.replace(":path}", "}"))
+        for method, path in operations()
+        if path not in ("/", "/docs", "/openapi.json")
     }
 
 

@@ -58,6 +58,24 @@ def test_a_selection_is_followed_until_every_worker_confirmed(
     assert (change["what"], change["before"]["model"], change["after"]["model"]) == ("model selected", "small", "other")
 
 
+def test_a_model_that_the_plant_cannot_feed_is_refused_unless_forced(
+    client: httpx.Client, api_settings: Settings
+) -> None:
+    """It was selected without a word; each worker then refused it in its own log."""
+    registry = Registry.open(api_settings.registry.url)
+    registry.save("wide", upload(features=("lux", "humidity", "vibration")), by="test")
+    registry.save("unnamed", upload(features=("x0", "x1", "x2")), by="test")
+    refused = is_problem(client.put("/v1/selection", json={"model": "wide"}), 409, "features-missing")
+    assert "wide needs humidity, and the plant sends lux, temperature, vibration" in refused["detail"]
+    refused = is_problem(client.put("/v1/selection", json={"model": "unnamed"}), 409, "features-missing")
+    assert "whose columns have no names" in refused["detail"]
+    is_problem(client.put("/v1/selection", json={"model": "none"}), 404, "not-found")
+    assert client.get("/v1/selection").json()["model"] == "small"
+    assert client.get("/v1/audit").json()["changes"] == []
+    assert client.put("/v1/selection", json={"model": "wide", "force": True}).status_code == 202
+    assert client.get("/v1/selection").json()["model"] == "wide"
+
+
 def test_rolling_back_goes_back_step_by_step(client: httpx.Client, api_settings: Settings) -> None:
     registry = Registry.open(api_settings.registry.url)
     for name in ("b", "c"):

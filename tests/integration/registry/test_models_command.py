@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 import redis
 
 from command.models.target import model_names
+from registry.model import manifest
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from tests.command import zelador
@@ -47,7 +49,7 @@ def test_list_says_which_is_selected(registry: Registry) -> None:
     listed = zelador("models", "list")
     assert listed.code == 0
     (row,) = [line for line in listed.out.splitlines() if "●" in line]
-    assert row.split()[:6] == ["●", "ridge", "Ridge", "F1", "0.8500", "0.8300"]
+    assert row.split()[:7] == ["●", "ridge", "1", "Ridge", "F1", "0.8500", "0.8300"]
     found = zelador("models", "list", "--json").json
     assert [(facts["name"], facts["selected"]) for facts in found] == [("ridge", True), ("first", False)]
 
@@ -82,30 +84,81 @@ def test_show_has_every_metric_and_obeys_nothing_that_others_wrote(registry: Reg
     assert Path(zelador("models", "show", "first", "--json").json["path"]).is_file()
 
 
-def test_compare_stands_side_by_side_and_marks_the_best(registry: Registry) -> None:
+def test_the_best_of_a_run_stands_first_and_runs_stay_newest_first(registry: Registry) -> None:
+    """The trainer registers the best first, so that newest first would put the worst of a run on top."""
+    model = upload()
+    for name, run, rank in (("b2", "20261125_1", 2), ("b1", "20261125_1", 1), ("other", None, None)):
+        facts = {**model.metadata, "run": run, "rank": rank}
+        registry.save(name, type(model)(**{**slots(model), "metadata": facts}), by="test")
+    names = [facts["name"] for facts in zelador("models", "list", "--json").json]
+    assert names == ["other", "b1", "b2", "ridge", "first"]
+    assert [facts["name"] for facts in zelador("models", "list", "--limit", "2", "--json").json] == names[:2]
+
+
+def test_compare_marks_a_winner_only_if_the_difference_is_certain(registry: Registry) -> None:
     compared = zelador("models", "compare", "first", "ridge")
     rows = {line.split("  ")[0].strip(): line.split() for line in compared.out.splitlines() if line.strip()}
-    assert rows["F1, hold-out"][-3:] == ["0.7800", "*", "0.8300"]
-    assert rows["AUC, folds"][-4:] == ["*", "0.9000", "*", "0.9000"]
+    assert rows["F1, hold-out"][-2:] == ["0.7800", "0.8300"]
     assert rows["AUC, hold-out"][-2:] == ["–", "–"]
+    assert "*" not in compared.out
+    assert "No winner is marked" in compared.out
     assert zelador("models", "compare").out == zelador("models", "compare", "ridge", "first").out
     found = zelador("models", "compare", "first", "ridge", "--json").json
-    assert found["best"]["holdout"] == {"F1": ["ridge"], "AUC": [], "Cost": []}
+    assert found["best"]["holdout"] == {"F1": [], "AUC": [], "Cost": []}
     assert zelador("models", "compare", "first").code == 2
+    for name, low, high in (("first", 0.5, 0.6), ("ridge", 0.7, 0.9)):
+        part = {"data": {"source": "may.csv", "digest": "d" * 64, "rows": 90}, "metrics": {"F1": (low + high) / 2},
+                "intervals": {"F1": [low, high]}, "by": "row"}  # fmt: skip
+        registry.annotate(name, {"evaluations": [part, "nonsense"]}, by="test")
+    assert "* 0.8000" in zelador("models", "compare", "first", "ridge").out
+    assert "Evaluated on may.csv (SHA-256 dddddddddddd), 90 rows" in zelador("models", "show", "ridge").out
+    assert "Evaluated on may.csv" in zelador("models", "card", "ridge").out
 
 
-def test_names_too_wide_for_the_terminal_stand_below(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("command.output.WIDE", 30)
-    lines = zelador("models", "compare", "first", "ridge").out.splitlines()
-    assert lines[0].split() == ["1", "2"]
-    assert max(map(len, lines)) <= 40, lines
-    assert [line.split() for line in lines[-2:]] == [["1", "first", "LogisticRegression"], ["2", "ridge", "Ridge"]]
+def test_names_that_are_too_wide_are_broken_and_the_columns_stay_named(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("command.output.WIDE", 80)
+    names = [f"GradientBoosting_20261126_12043{number}" for number in range(5)]
+    for name in names:
+        registry.save(name, upload(), by="test")
+    lines = zelador("models", "compare", *names).out.partition("No winner")[0].splitlines()
+    assert max(map(len, lines)) <= 80, lines
+    heads = [line for line in lines if "GradientBoosting_" in line]
+    assert sum(line.count("GradientBoosting_") for line in heads) == 5
+    assert len(heads) > 1  # the columns go on below
 
 
 def test_different_data_is_reported(registry: Registry) -> None:
     assert "different data" not in zelador("models", "compare").out
     registry.annotate("first", {"data": {"rows": 10, "sha256": "d2"}}, by="test")
     assert "The models were trained on different data" in zelador("models", "compare").out
+
+
+def test_what_the_plant_cannot_feed_is_selected_by_force_alone(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZELADOR_FEATURES", "lux,temperature")
+    refused = zelador("models", "select", "first")
+    assert (refused.code, "needs vibration, and the plant sends lux, temperature" in refused.err) == (2, True)
+    assert registry.sync().selection is None
+    assert zelador("models", "select", "first", "--force").code == 0
+
+
+def test_verify_asks_every_model(registry: Registry) -> None:
+    """The files are as they were written, and the model gives other answers than its golden rows say."""
+    found = registry.manifest("first")
+    files = {path: registry.file("first", path) for path in found.files}
+    golden = json.loads(files["golden.json"])
+    golden["labels"] = ["yes" if label == "no" else "no" for label in golden["labels"]]
+    files["golden.json"] = json.dumps(golden).encode()
+    described = {path: manifest.describe(data) for path, data in files.items()}
+    registry.add("liar", files, msgspec.structs.replace(found, files=described), by="test")
+    report = zelador("models", "verify", "--json")
+    assert (report.code, report.json["whole"], report.json["asked"]) == (1, False, report.json["models"] - 1)
+    (fault,) = [each["what"] for each in report.json["findings"] if each["fault"]]
+    assert "liar: it does not answer its golden rows" in fault
+    assert zelador("models", "verify", "--files-only").code == 0
 
 
 def test_select_roll_back_and_their_history(registry: Registry) -> None:

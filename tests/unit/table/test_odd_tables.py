@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import math
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,13 @@ def zipped(**members: str) -> bytes:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in members.items():
             archive.writestr(name.replace("__", "/"), text)
+    return target.getvalue()
+
+
+def tarred() -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("a.csv"), io.BytesIO())
     return target.getvalue()
 
 
@@ -84,6 +92,13 @@ SAME = {
     "the header again": PLAIN.replace("2.5", "a,b,label\n2.5"),
     "a row number without a name": 'a,b,label\n1,1.5,20,x\n2,2.5,30,y\n',
     "a row number with an empty name": ",a,b,label\n0,1.5,20,x\n1,2.5,30,y\n",
+    "a row number without a name, and a comma at the end": "a,b,label\n1,1.5,20,x,\n2,2.5,30,y,\n",
+    "zeros at the end of a logger's file": PLAIN.encode() + bytes(200),
+    "zeros far down": b"a,b,label\n1.5,20,x\n2.5,30,y\n" + b"\n" * 5_000 + bytes(200),
+    "the end mark of DOS": PLAIN + "\x1a",
+    "R's write.csv2": '"";"a";"b";"label"\n"1";1,5;20;"x"\n"2";2,5;30;"y"\n',
+    "InfluxDB's annotations": "#datatype,string,long\n#default,_result,,\n,r,a,b,label\n,,1.5,20,x\n,,2.5,30,y\n",
+    "lines that Windows ended twice": PLAIN.replace("\n", "\r\r\n"),
     "quoted everything": '"a","b","label"\n"1.5","20","x"\n"2.5","30","y"\n',
     "a line break in a cell": 'a,b,label,note\n1.5,20,x,"one\ntwo"\n2.5,30,y,\n',
     "exponents": "a,b,label\n1.5e0,2E1,x\n+2.5,30.0,y\n",
@@ -185,6 +200,11 @@ REFUSED = {
     "dots and commas": ('a,b,label\n1.5,2,x\n"2,5",3,y\n', "line 2 has '1.5' and line 3 has '2,5'"),
     "a thousand, or one and a bit": ('a,b,label\n"1,234",2,x\n"2,345",3,y\n', "line 2: '1,234' can be 1234 or 1.234"),
     "a title above": ("Readings of May\n\na,b,label\n1,2,x\n1,2,y\n", "remove what stands above the header"),
+    "a title in a worksheet": ("Report;;\n;;\na;b;label\n1,5;2;x\n", "remove what stands above the header"),
+    "a web page": ("\n<!DOCTYPE html><html>log in</html>", "a web page"),
+    "a tar archive": (tarred(), "not a table in text form"),
+    "a footer": ("a,b,label\n1,2,x\n(1 row)\n", "line 3: 1 values, the header has 3"),
+    "percent": ("a,b,label\n45%,2,x\n", "'45%' has a unit"),
     "another order further down": ("a,b,label\n1,2,x\nb,a,label\n2,1,x\n", "line 3 is a header again"),
     "an open quotation mark": ('a,b,label\n1,2,"x\n' + "1,2,y\n" * 40_000, "quotation mark not closed"),
     "an Excel workbook": (zipped(**{"[Content_Types].xml": "", "xl__workbook.xml": ""}), "an Excel workbook"),

@@ -13,7 +13,8 @@
 --         what it is known by and its JSON for each
 --         (the JSON is head .. readings .. tail: repeats are left out without parsing)
 --       then the number of messages with a request, and for each: its position among the messages, and the request
---       then the number of quarantined messages, and for each: its count, topic, reason, payload, length, digest, received_at
+--       then the number of quarantined messages, and for each: its count, topic, reason, payload, length, digest, received_at,
+--         profile, device, '1' if it was retained
 --       then the number of devices, and for each: device, readings, 1 if the time of its last message must be updated, else 0,
 --         and '' or a MessagePack array of (position among the readings, sequence number) pairs
 -- An entry of the stream contains messages that arrived together, up to `pack` readings plus the rest of its last message: a JSON
@@ -161,13 +162,14 @@ end
 local quarantined, discarded, full = 0, 0, 0
 for _ = 1, tonumber(take()) do
   local count = tonumber(take())
-  quarantine_add(quarantine, 'refused', count, take(), take(), take(), take(), take(), take(), '')
+  local topic, reason, payload, length, digest, received_at = take(), take(), take(), take(), take(), take()
+  quarantine_add(quarantine, 'refused', count, topic, reason, payload, length, digest, received_at, '', take(), take(), take())
   quarantined = quarantined + count
 end
 for i = 1, conflicts > 0 and number or 0 do
   if conflict[i] then
     local topic, reason, payload, digest, received_at = unpack(unique, 5 * i - 4, 5 * i)
-    quarantine_add(quarantine, 'refused', 1, topic, reason, payload, #payload, digest, received_at, features)
+    quarantine_add(quarantine, 'refused', 1, topic, reason, payload, #payload, digest, received_at, features, '', '', '')
   end
 end
 quarantined = quarantined + conflicts

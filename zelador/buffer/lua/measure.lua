@@ -84,7 +84,7 @@ if scan_quarantine then
       cursor, size_of_step = entry[1], size_of_step + size
       if redis.call('HEXISTS', quarantine.index, cursor) == 0 then
         redis.call('HINCRBY', ledger, 'quarantine_bytes', size - #fields['payload'])   -- that was counted when it was added
-        quarantine_note(quarantine, cursor, size, quarantine_share(quarantine, fields['topic'] or ''))
+        quarantine_note(quarantine, cursor, size, quarantine_share(quarantine, fields['topic'] or '', fields['device']))
       end
     end
     looked, more = looked + #entries, #entries == READ

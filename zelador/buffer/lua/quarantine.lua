@@ -13,10 +13,13 @@ local function quarantine_open(stream, ledger, before, after, most)
     order = stream .. '-order', entries = stream .. '-entries', bytes = stream .. '-bytes'}
 end
 
-local function quarantine_share(q, topic)
-  local name = string.sub(topic, #q.before + 1, #topic - #q.after)
-  local fits = #name > 0 and #topic == #q.before + #name + #q.after and string.sub(topic, 1, #q.before) == q.before
-    and string.sub(topic, #topic - #q.after + 1) == q.after and not string.find(name, '/', 1, true)
+local function quarantine_share(q, topic, device)
+  local name, fits = device, true
+  if not device or device == '' then
+    name = string.sub(topic, #q.before + 1, #topic - #q.after)
+    fits = #name > 0 and #topic == #q.before + #name + #q.after and string.sub(topic, 1, #q.before) == q.before
+      and string.sub(topic, #topic - #q.after + 1) == q.after and not string.find(name, '/', 1, true)
+  end
   if not fits or #name > 512 or string.find(name, '%c') or select(2, string.gsub(name, '[^\128-\191]', '')) > 128 then
     return ''
   end
@@ -31,7 +34,7 @@ end
 
 local function quarantine_size(fields)
   return #(fields['topic'] or '') + #(fields['reason'] or '') + #(fields['payload'] or '') + #(fields['digest'] or '')
-    + #(fields['features'] or '')
+    + #(fields['features'] or '') + #(fields['profile'] or '') + #(fields['device'] or '')
 end
 
 local function quarantine_note(q, id, size, share)
@@ -41,12 +44,16 @@ local function quarantine_note(q, id, size, share)
   redis.call('ZINCRBY', q.bytes, size, share)
 end
 
-local function quarantine_add(q, kind, count, topic, reason, payload, length, digest, received_at, features)
-  local id = redis.call('XADD', q.stream, '*', 'kind', kind, 'topic', topic, 'reason', reason, 'payload', payload,
-    'length', length, 'digest', digest, 'received_at', received_at, 'features', features, 'n', count)
-  local size = #topic + #reason + #payload + #digest + #features
+local function quarantine_add(q, kind, count, topic, reason, payload, length, digest, received_at, features, profile, device, retained)
+  local fields = {'kind', kind, 'topic', topic, 'reason', reason, 'payload', payload, 'length', length, 'digest', digest,
+    'received_at', received_at, 'features', features, 'n', count}
+  for name, value in pairs({profile = profile, device = device, retained = retained}) do
+    if value ~= '' then fields[#fields + 1], fields[#fields + 2] = name, value end
+  end
+  local id = redis.call('XADD', q.stream, '*', unpack(fields))
+  local size = #topic + #reason + #payload + #digest + #features + #profile + #device
   redis.call('HINCRBY', q.ledger, 'quarantine_bytes', size)
-  quarantine_note(q, id, size, quarantine_share(q, topic))
+  quarantine_note(q, id, size, quarantine_share(q, topic, device))
 end
 
 -- Removes an entry; returns its fields, or nil if it does not exist.

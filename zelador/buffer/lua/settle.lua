@@ -8,7 +8,7 @@
 --       11 the number of entries that are completely classified, and for each: id, readings, bytes (-1: not known), 1 if it
 --         contains requests, else 0
 --       then the number of other entries, and for each: the same four, number set aside, and for each of those:
---         topic, reason, payload, length, digest, received_at, features
+--         topic, reason, payload, length, digest, received_at, features, profile, device
 --       then the number of predictions to show, and each as JSON
 --       then the number of devices, and for each: label, confidence, predicted_at (ms), model
 --       then after how many ms a device is looked at for silence, the number of alarm rules, and for each: on_count, window,
@@ -40,10 +40,11 @@ for _ = 1, tonumber(take()) do
   local counts = done()
   for _ = 1, tonumber(take()) do
     kept = true   -- also at a repeat: the first may not be written
-    local topic, reason, payload, length, digest, received_at, features = take(), take(), take(), take(), take(), take(), take()
+    local topic, reason, payload, length, digest, received_at = take(), take(), take(), take(), take(), take()
+    local features, profile, device = take(), take(), take()
     if counts then
       aside = aside + 1
-      quarantine_add(quarantine, 'set_aside', 1, topic, reason, payload, length, digest, received_at, features)
+      quarantine_add(quarantine, 'set_aside', 1, topic, reason, payload, length, digest, received_at, features, profile, device, '')
     end
   end
 end

@@ -1,0 +1,48 @@
+"""Brings the catalogs up to date with the templates: `python admin/console/locale/update.py`, in the project's folder.
+
+New messages come in without a translation, and a test names them; messages that are no longer used go.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+FOLDER = Path(__file__).parent
+CONSOLE = FOLDER.parent
+METHODS = [("**.py", "python"), ("**.html", "jinja2")]
+OPTIONS: dict[str, dict[str, Any]] = {
+    "**.html": {"newstyle_gettext": "true", "trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true"}
+}
+
+
+def template() -> Catalog:
+    """All messages of the console's code and pages."""
+    found = Catalog(project="Zelador", charset="utf-8")
+    for _name, _line, message, comments, context in extract_from_dir(
+        CONSOLE, METHODS, OPTIONS, strip_comment_tags=True
+    ):
+        found.add(message, None, (), auto_comments=comments, context=context)
+    return found
+
+
+def catalog(path: Path) -> Catalog:
+    with path.open("rb") as file:
+        return read_po(file, locale=path.stem.replace("-", "_"))
+
+
+def update(path: Path) -> None:
+    found = catalog(path)
+    found.update(template(), no_fuzzy_matching=True)
+    found.obsolete.clear()
+    with path.open("wb") as file:
+        write_po(file, found, omit_header=False, width=120, sort_output=True, no_location=True)
+
+
+if __name__ == "__main__":
+    for po in FOLDER.glob("*.po"):
+        update(po)

@@ -1,0 +1,79 @@
+"""`zelador devices password`, `passwords`, `remove`: passwords for `zelador up --listen`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from command.home import settings_of
+from command.output import output, table, when
+from command.terminal import print_json, say
+from zelador.errors import NotFound
+from zelador.user import expanded
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Home = Annotated[Path, typer.Option(help="The home of `zelador up`.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The device's id: its user name, and its level in topics.")]
+DEFAULT_HOME = Path(".zelador")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to `zelador devices`."""
+    app.command("password")(password)
+    app.command("passwords")(list_)
+    app.command("remove")(remove)
+
+
+def password(name: Name, home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
+    """Give a device a password, in place of an earlier one. It is shown once; only its hash is stored."""
+    from operations.acts.device_passwords import set_password
+    from operations.device_passwords import check_name, file_of, read, restore
+    from operations.local import file_actor
+
+    check_name(name)
+    folder = _existing(home)
+    path = file_of(folder)
+    before = next((each for each in read(path) if each.name == name), None)
+    record, shown = set_password(file_actor(settings_of(folder, "keys")), path, name)
+    try:
+        if as_json:
+            print_json({"name": record.name, "password": shown, "created_at": record.created_at})
+        else:
+            say(shown)
+    except BaseException:
+        restore(path, name, before)  # the password was not shown, so it must not work
+        raise
+
+
+def list_(home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
+    """List the devices that have a password. Never shows a password."""
+    from operations.device_passwords import file_of, read
+
+    found = read(file_of(_existing(home)))
+    if as_json:
+        print_json([{"name": each.name, "created_at": each.created_at} for each in found])
+        return
+    output().print(table(("name", "password made"), [(each.name, when(each.created_at)) for each in found]))
+
+
+def remove(name: Name, home: Home = DEFAULT_HOME) -> None:
+    """Remove a device's password. A running `up` ends its connections."""
+    from operations.acts.device_passwords import remove as end
+    from operations.device_passwords import file_of
+    from operations.local import file_actor
+
+    folder = _existing(home)
+    if not file_of(folder).exists():  # before the actor creates an audit file
+        raise NotFound(f"no device has a password in {folder}; give one with zelador devices password NAME")
+    end(file_actor(settings_of(folder, "keys")), file_of(folder), name)
+    say(f"{name} can no longer connect")
+
+
+def _existing(home: Path) -> Path:
+    """The home's folder, which may not have been started yet but must exist: a mistyped path must not make one."""
+    folder = expanded(home)
+    if not folder.is_dir():
+        raise NotFound(f"--home {folder}: there is no such folder; start zelador up --home {folder} first")
+    return folder

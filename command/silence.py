@@ -1,0 +1,82 @@
+"""Says why no prediction arrives: `zelador watch` asks this when it has shown nothing for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import redis
+
+from operations.views.rollout import workers as inference_workers
+from zelador import heartbeat
+from zelador.buffer import connect_redis
+from zelador.errors import ZeladorError
+from zelador.ledger import LedgerReader
+from zelador.settings import Settings, redact
+
+LIMIT_S = 1.0  # of one call
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the services report. `trouble`: why it is not known."""
+
+    trouble: str | None = None
+    received: int = 0
+    quarantined: int = 0
+    waiting: int = 0
+    classified: int = 0
+    ingesters: int = 0
+    workers: Sequence[Mapping[str, str]] = ()
+
+
+def look(settings: Settings) -> Standing:
+    """Asks Redis. Never raises for an error of Redis."""
+    quick = settings.redis.model_copy(update={"timeout_s": min(LIMIT_S, settings.redis.timeout_s)})
+    try:
+        client = connect_redis(quick)
+        try:
+            ledger = LedgerReader(client, quick.prefix).read()
+            found = heartbeat.workers(client, quick.prefix)
+            return Standing(
+                received=ledger.received,
+                quarantined=ledger.quarantined,
+                waiting=ledger.waiting,
+                classified=ledger.classified,
+                ingesters=sum(worker.get("service") == "ingest" for worker in found),
+                workers=inference_workers(client, quick.prefix),
+            )
+        finally:
+            client.close()
+    except (redis.RedisError, OSError, ZeladorError) as error:
+        return Standing(trouble=f"Redis at {redact(settings.redis.url)} does not answer ({error})")
+
+
+def reason(before: Standing, now: Standing, settings: Settings, device: str | None) -> str:
+    """Why nothing was shown between the two looks, and what to do. Pure."""
+    if now.trouble is not None:
+        return f"cannot tell why: {now.trouble}; set ZELADOR_REDIS__URL, or use --home"
+    if not now.ingesters:
+        return "no ingester is running: start it (zelador up, or zelador ingest)"
+    where = settings.topics.reading
+    if now.received == before.received:
+        ever = f"{now.received} so far" if now.received else "none so far"
+        return f"no reading arrives ({ever}): devices have to publish on {where}; zelador doctor checks the rest"
+    arrived, refused = now.received - before.received, now.quarantined - before.quarantined
+    if refused == arrived:
+        return f"{refused} messages arrived and all are in quarantine: zelador quarantine list says why"
+    if not now.workers:
+        return f"{now.waiting} readings wait: no inference worker is running (zelador infer)"
+    if not any(worker.get("model") for worker in now.workers):
+        refusals = [worker["reason"] for worker in now.workers if worker.get("reason")]
+        if refusals:
+            return f"{now.waiting} readings wait: the workers cannot use the selected model: {refusals[0]}"
+        return f"{now.waiting} readings wait: no model is selected; choose one with zelador models select NAME"
+    if now.classified == before.classified:
+        return f"{now.waiting} readings wait and none is classified: zelador doctor says why"
+    if device is not None:
+        return f"predictions are published, but none of the device {device}: check its name in its topic"
+    return (
+        f"{now.classified - before.classified} readings were classified, but no prediction arrives here: this user may "
+        f"not read {settings.topics.prediction.replace('{device_id}', '+')} (the broker's access list)"
+    )

@@ -1,0 +1,39 @@
+"""`zelador train --url`: request a training run from another machine's API, and wait for its end."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from command.api_client import Api
+from command.terminal import say
+from zelador.errors import Conflict
+from zelador.settings import load_settings
+
+if TYPE_CHECKING:
+    from registry.run_document import RunDocument
+
+POLL_S = 1.0
+
+
+def train_remote(url: str, key: str | None, metric: str | None, candidates: str | None, notes: str) -> RunDocument:
+    """The finished run. Raises Conflict if it failed, and what the API refuses. Ctrl-C leaves it running there."""
+    remote = load_settings().remote
+    api = Api(url, key or remote.key, remote.ca_file)
+    body: dict[str, Any] = {"notes": notes}
+    if metric:
+        body["metric"] = metric
+    if candidates:
+        body["candidates"] = [each.strip() for each in candidates.split(",") if each.strip()]
+    run = api.call("POST", "/v1/runs", body).document
+    say(f"run {run['id']} is queued at {api.where}", error=True)
+    shown = None
+    while run["state"] in ("queued", "running"):
+        time.sleep(POLL_S)
+        run = api.call("GET", f"/v1/runs/{run['id']}").document
+        if run.get("progress") and run["progress"] != shown:
+            shown = run["progress"]
+            say(shown, error=True)
+    if run["state"] != "done":
+        raise Conflict(f"run {run['id']} {run['state']}: {run.get('error') or 'no reason given'}")
+    return cast("RunDocument", run)

@@ -1,0 +1,126 @@
+"""Decides which devices may connect to a gate that listens on the network, and with which rights."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from admin.access.attempts import Attempts
+from command.up.connect_packet import MQTT_5, Connect, rewritten
+from command.up.rights import Rights, Templates
+from operations.device_passwords import SERVICE_USER, matches
+
+MAX_DELAY_S = 5.0  # of the answer to a wrong password; the delay grows with each attempt of an address
+MAX_STRANGERS = 500  # connections that have not shown a password yet
+MAX_STRANGERS_OF_ONE = 50  # of these, from one address
+MAX_OF_ONE_DEVICE = 16  # connections with the same name; another one ends the oldest
+MAX_ID_BYTES = 1_024
+SEPARATOR = "~"  # no device's name has it
+DENIED_5 = b"\x20\x03\x00\x87\x00"  # CONNACK: not authorized
+DENIED_3 = b"\x20\x02\x00\x05"
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A device whose password was right. `stored` is the hash that it matched."""
+
+    name: str
+    stored: str
+    rights: Rights
+
+
+class Admission:
+    """Used from the gate's event loop only, except for the constructor."""
+
+    def __init__(self, rules: Templates, hashes: Mapping[str, str], complain: Callable[[str], None]) -> None:
+        """`hashes` has the stored password of each device, by name."""
+        self._rules = rules
+        self._hashes = dict(hashes)
+        self._complain = complain
+        self._attempts = Attempts(MAX_DELAY_S, "passwords of devices")
+        self._strangers: Counter[str] = Counter()
+        self._connected: dict[str, OrderedDict[int, Callable[[], None]]] = {}  # by name: how to close each connection
+
+    # ── before a password was shown ──────────────────────────────────────────────────────────
+
+    def welcome(self, address: str) -> str | None:
+        """Counts a new connection; returns why it may not stay, or None. `recognized` ends the counting."""
+        self._strangers[address] += 1
+        if self._strangers[address] > MAX_STRANGERS_OF_ONE:
+            return f"more than {MAX_STRANGERS_OF_ONE} connections from {address} without a password"
+        if self._strangers.total() > MAX_STRANGERS:
+            return f"more than {MAX_STRANGERS} connections without a password"
+        return None
+
+    def recognized(self, address: str) -> None:
+        """The connection has shown a password, or has ended without one."""
+        self._strangers[address] -= 1
+        if self._strangers[address] <= 0:
+            del self._strangers[address]
+
+    async def recognize(self, connect: Connect, address: str) -> Guest | str:
+        """The device that connects, or why it may not; a wrong password is answered later and later."""
+        if connect.username is None:
+            return f"a connection from {address} without user name and password"
+        stored = self._hashes.get(connect.username)
+        if (
+            stored is not None
+            and connect.username != SERVICE_USER
+            and connect.password is not None
+            and matches(stored, connect.password)
+        ):
+            return Guest(connect.username, stored, self._rules.of(connect.username))
+        delay_s = self._attempts.failed(address)
+        if delay_s and not self._attempts.crowded:
+            self._attempts.delayed += 1
+            try:
+                await asyncio.sleep(delay_s)
+            finally:
+                self._attempts.delayed -= 1
+        return f"a wrong password for {connect.username[:80]!r} from {address}"
+
+    # ── with a password ──────────────────────────────────────────────────────────────────────
+
+    def packet(self, guest: Guest, connect: Connect, packet: bytes, for_mosquitto: bool) -> bytes:
+        """The CONNECT for the broker. Raises ValueError for a client id that is too long.
+
+        The client id becomes part of the device's own names, so that no device takes over another's session. A will
+        on a topic on which the device may not publish is left out.
+        """
+        if len(connect.client_id.encode()) > MAX_ID_BYTES:
+            raise ValueError(f"a client id of {guest.name} that is longer than {MAX_ID_BYTES} bytes")
+        keep_will = connect.will_topic is None or guest.rights.may_publish(connect.will_topic.decode())
+        if not keep_will:
+            self._complain(f"left out the will of {guest.name}: its topic is not one of its readings")
+        own_id = f"{guest.name}{SEPARATOR}{connect.client_id}" if connect.client_id else ""
+        return rewritten(packet, own_id, keep_will, keep_login=for_mosquitto)
+
+    def entered(self, guest: Guest, connection: int, close: Callable[[], None]) -> None:
+        """Registers a connection. Beyond the limit, the device's oldest one is closed."""
+        mine = self._connected.setdefault(guest.name, OrderedDict())
+        mine[connection] = close
+        if len(mine) > MAX_OF_ONE_DEVICE:
+            self._complain(f"{guest.name} has more than {MAX_OF_ONE_DEVICE} connections: its oldest is closed")
+            next(iter(mine.values()))()
+
+    def left(self, guest: Guest, connection: int) -> None:
+        mine = self._connected.get(guest.name)
+        if mine is not None:
+            mine.pop(connection, None)
+            if not mine:
+                del self._connected[guest.name]
+
+    def update(self, hashes: Mapping[str, str]) -> None:
+        """Uses other passwords from now on. Closes connections whose password was removed or replaced."""
+        changed = [name for name, stored in self._hashes.items() if hashes.get(name) != stored]
+        self._hashes = dict(hashes)
+        for name in changed:
+            for close in list(self._connected.get(name, {}).values()):
+                close()
+
+
+def denial(level: int) -> bytes:
+    """The CONNACK for a device without a right password."""
+    return DENIED_5 if level >= MQTT_5 else DENIED_3

@@ -1,0 +1,112 @@
+"""Servers that the user runs: `zelador up` can use these instead of starting its own."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+from urllib.parse import urlsplit
+
+from zelador.buffer.connection import RedisConnection
+from zelador.errors import InvalidInput, Unavailable
+from zelador.link import Link, LinkOptions
+from zelador.settings import MqttSettings, RedisSettings, Settings, load_settings, redact
+
+MQTT_KEYS = ("url", "username", "password", "ca_file", "certificate_file", "key_file")
+REDIS_KEYS = ("url", "ca_file")
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Which servers are the user's, and which option or setting named them; None: `up` starts one."""
+
+    broker: str | None = None
+    redis: str | None = None
+
+    def check(self, settings: Settings, stop: Event) -> None:
+        """Raises Unavailable, naming the option or setting, if one of them does not answer."""
+        if self.broker is not None:
+            answers(self.broker, lambda: _try_broker(settings.mqtt, stop))
+        if self.redis is not None:
+            answers(self.redis, lambda: _try_redis(settings.redis, stop))
+
+    def remembered(self, settings: Settings) -> dict[str, Any]:
+        """What other commands need to know of them, for the home's private file."""
+        found: dict[str, Any] = {}
+        if self.broker is not None:
+            mqtt = settings.mqtt.model_dump(mode="json")
+            found["mqtt"] = {key: mqtt[key] for key in MQTT_KEYS if mqtt[key] is not None}
+        if self.redis is not None:
+            redis = settings.redis.model_dump(mode="json")
+            found["redis"] = {key: redis[key] for key in REDIS_KEYS if redis.get(key) is not None}
+        return found
+
+
+def chosen(settings: Settings, broker: str | None, redis: str | None) -> tuple[Settings, Own]:
+    """The settings with the servers of the options. A set ZELADOR_MQTT__URL or ZELADOR_REDIS__URL counts too.
+
+    Raises InvalidInput.
+    """
+    given = settings.model_dump(by_alias=True, exclude_unset=True)
+    for option, section, url, fix in (
+        ("--broker", "mqtt", broker, "set ZELADOR_MQTT__USERNAME and ZELADOR_MQTT__PASSWORD"),
+        ("--redis", "redis", redis, "set ZELADOR_REDIS__URL instead of --redis"),
+    ):
+        if url is None:
+            continue
+        try:
+            has_password = urlsplit(url).password is not None
+        except ValueError:
+            has_password = False
+        if has_password:
+            raise InvalidInput(f"{option}: every user of this machine can see a password on a command line; {fix}")
+        try:
+            (MqttSettings if section == "mqtt" else RedisSettings)(url=url)
+        except ValueError:
+            like = "mqtt://host:1883 or mqtts://host:8883" if section == "mqtt" else "redis://host:6379/0"
+            raise InvalidInput(f"{option} {url}: must look like {like}") from None
+        given[section] = {**given.get(section, {}), "url": url}
+    own = Own(
+        "--broker" if broker else _set(settings.mqtt, "ZELADOR_MQTT__URL"),
+        "--redis" if redis else _set(settings.redis, "ZELADOR_REDIS__URL"),
+    )
+    return load_settings(**given), own
+
+
+def answers(source: str, attempt: Any) -> None:
+    try:
+        attempt()
+    except Unavailable as error:
+        raise Unavailable(f"{source}: {error}") from None
+
+
+def address(settings: Settings, own: Own) -> str:
+    """Names the servers that are used, for the log."""
+    parts = []
+    if own.broker is not None:
+        parts.append(f"the broker at {redact(settings.mqtt.url)} ({own.broker})")
+    if own.redis is not None:
+        parts.append(f"the Redis at {redact(settings.redis.url)} ({own.redis})")
+    return " and ".join(parts)
+
+
+def _set(section: MqttSettings | RedisSettings, name: str) -> str | None:
+    """The setting's name, if the environment or the settings file has it."""
+    return name if "url" in section.model_fields_set else None
+
+
+def _try_broker(settings: MqttSettings, stop: Event) -> None:
+    link = Link(settings, LinkOptions(f"zelador-up-{secrets.token_hex(4)}"), stop)
+    try:
+        link.open(settings.start_patience_s)
+    finally:
+        link.close()
+
+
+def _try_redis(settings: RedisSettings, stop: Event) -> None:
+    connection = RedisConnection(settings, stop)
+    try:
+        connection.open(settings.start_patience_s)
+    finally:
+        connection.client.close()

@@ -1,0 +1,113 @@
+"""What a device with a password may publish and read, as rules for the gate and as Mosquitto's access list. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from operations.device_passwords import SERVICE_USER
+from zelador.settings import TopicSettings
+
+NOWHERE = "zelador/denied"  # what a device may not publish goes here; nobody reads it
+DEVICE = "{device_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """Topic filters with `{device_id}` for the device's name: what it may publish, and what it may read."""
+
+    writes: tuple[str, ...]
+    reads: tuple[str, ...]
+
+    def of(self, name: str) -> Rights:
+        return Rights(
+            tuple(each.replace(DEVICE, name) for each in self.writes),
+            tuple(each.replace(DEVICE, name) for each in self.reads),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Topic filters of one device."""
+
+    writes: tuple[str, ...]
+    reads: tuple[str, ...]
+
+    def may_publish(self, topic: str) -> bool:
+        return any(matches(each, topic) for each in self.writes)
+
+    def readable(self, wanted: str) -> str | None:
+        """The part of the filter `wanted` that the device may read; None if there is no such part.
+
+        So a subscription to `sensors/+/prediction` delivers the device's own predictions, as with Mosquitto.
+        """
+        return next((found for each in self.reads if (found := intersection(wanted, each)) is not None), None)
+
+
+def templates(topics: TopicSettings, reading_topics: Sequence[str] = ()) -> Templates:
+    """The rights that follow from the topics. `reading_topics` are templates on which devices publish."""
+    writes = [_one_level(each) for each in reading_topics or (topics.reading,)]
+    reads = [f"{prefix.removesuffix('/')}/#" for prefix in topics.answered_prefixes if DEVICE in prefix.split("/")]
+    prediction = _one_level(topics.prediction)
+    if not any(matches_all(each, prediction) for each in reads):
+        reads.append(prediction)
+    return Templates(tuple(dict.fromkeys(writes)), tuple(dict.fromkeys(reads)))
+
+
+def access_list(rules: Templates) -> str:
+    """Mosquitto's acl_file: everything for the services, and for each device its own topics."""
+    lines = [f"user {SERVICE_USER}", "topic readwrite #", "topic read $SYS/#", ""]
+    lines += [f"pattern write {each.replace(DEVICE, '%u')}" for each in rules.writes]
+    lines += [f"pattern read {each.replace(DEVICE, '%u')}" for each in rules.reads]
+    return "\n".join(lines) + "\n"
+
+
+def matches(rule: str, topic: str) -> bool:
+    """Whether the topic matches the filter (MQTT 5, 4.7). A wildcard never matches a first level with `$`."""
+    wanted, levels = rule.split("/"), topic.split("/")
+    if levels[0].startswith("$") and wanted[0] in ("+", "#"):
+        return False
+    for at, level in enumerate(wanted):
+        if level == "#":
+            return True
+        if at >= len(levels) or level not in ("+", levels[at]):
+            return False
+    return len(wanted) == len(levels)
+
+
+def matches_all(rule: str, narrower: str) -> bool:
+    """Whether every topic of the filter `narrower` matches `rule`."""
+    return intersection(narrower, rule) == narrower
+
+
+def intersection(one: str, other: str) -> str | None:
+    """A filter that matches exactly the topics that match both; None if there is none."""
+    first, second = one.split("/"), other.split("/")
+    found: list[str] = []
+    for at in range(max(len(first), len(second)) + 1):
+        a = first[at] if at < len(first) else None
+        b = second[at] if at < len(second) else None
+        if a == "#" or b == "#":  # `#` also matches its parent level
+            rest = second[at:] if a == "#" else first[at:]
+            return None if _hides(found, rest) else "/".join([*found, *rest])
+        if a is None or b is None:
+            return "/".join(found) if a is None and b is None and not _hides(found, []) else None
+        if a == b or b == "+":
+            found.append(a)
+        elif a == "+":
+            found.append(b)
+        else:
+            return None
+        if at == 0 and found[0].startswith("$") and "+" in (a, b):
+            return None  # a wildcard does not match a first level with `$`
+    return None
+
+
+def _hides(found: list[str], rest: list[str]) -> bool:
+    """Whether a filter that begins with a wildcard was narrowed to a first level with `$`, which it never matches."""
+    return not found and bool(rest) and rest[0].startswith("$")
+
+
+def _one_level(template: str) -> str:
+    """The template with every placeholder but the device's as a wildcard."""
+    return "/".join("+" if level.startswith("{") and level != DEVICE else level for level in template.split("/"))

@@ -1,0 +1,296 @@
+"""A gate that listens on the network: a device needs its password, and reaches its own topics only.
+
+On Mosquitto the password file and the access list decide, on rumqttd the gate does. What a device sees is the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+
+import paho.mqtt.client as mqtt
+import pytest
+
+from admin.access.attempts import Attempts
+from command.up.admission import MAX_DELAY_S, MAX_OF_ONE_DEVICE, MAX_STRANGERS_OF_ONE, Admission
+from command.up.client_ids import ReservedIds
+from command.up.device_access import DeviceAccess
+from command.up.gate import Gate
+from command.up.home import Home, home_settings
+from command.up.listen import Listen
+from command.up.ports import HOST, choose
+from command.up.rights import templates
+from command.up.servers import broker_server
+from operations.device_passwords import file_of, remove, set_password
+from tests.attacks.test_gate import connect, packet, text
+from tests.servers import found_or_skip, run_process
+from zelador.link import Link, LinkOptions, Outgoing
+from zelador.settings import Settings
+
+DENIED_5, DENIED_3 = b"\x20\x03\x00\x87\x00", b"\x20\x02\x00\x05"
+
+
+class Site:
+    """A broker behind a gate with passwords, and the services' own connection."""
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self.ports = choose(["mqtt", "broker5", "broker4", "redis", "api"], {}, {})
+        self.home = Home(folder)
+        memory = {**self.ports, "listen": HOST}
+        self.home.service_password()
+        self.settings = home_settings(Settings(), self.home.path, memory, kind == "mosquitto")
+        self.rules = templates(self.settings.topics)
+        self.passwords = {name: set_password(file_of(self.home.path), name)[1] for name in ("press-07", "press-08")}
+        self.access = DeviceAccess(self.home, self.rules, Listen(HOST), None)
+        server = broker_server(self.home.path, self.ports["broker5"], self.ports["broker4"], kind, secured=True)
+        self.gate = Gate(
+            self.ports["mqtt"],
+            self.ports["broker5"],
+            self.ports["broker4"],
+            ReservedIds(self.settings),
+            fragile=kind == "iotcore",
+        )
+        self.gate.admission = Admission(self.rules, self.access.hashes, self.gate.complain)
+        self.kind, self.command = kind, server.command
+        self.reload: Callable[[], None] = lambda: None
+
+    @property
+    def port(self) -> int:
+        return self.ports["mqtt"]
+
+    def step(self) -> None:
+        """What the supervisor of `up` does ten times a second."""
+        self.access.step(self.gate, self.reload)
+
+    def service(self, *filters: str) -> Link:
+        link = Link(self.settings.mqtt, LinkOptions("service", filters), Event())
+        link.open(5.0)
+        return link
+
+
+@pytest.fixture(scope="module", params=["mosquitto", "iotcore"])
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    if request.param == "mosquitto":
+        found_or_skip("mosquitto")
+    found = Site(tmp_path_factory.mktemp(request.param) / "home", request.param)
+    with run_process(found.command, found.ports["broker5"]) as process:
+        if request.param == "mosquitto":
+            found.reload = lambda: process.send_signal(1)
+        found.gate.open()
+        found.gate.admit(True)
+        try:
+            yield found
+        finally:
+            found.gate.close()
+            found.home.release()
+
+
+@pytest.fixture(autouse=True)
+def _unknown_address(site: Site) -> None:
+    """No test waits for the guesses of another one."""
+    assert site.gate.admission is not None
+    site.gate.admission._attempts = Attempts(MAX_DELAY_S)
+
+
+class Device:
+    """paho as a device, driven by the test."""
+
+    def __init__(
+        self, site: Site, name: str, password: str | None = None, client_id: str = "", level: int = 5, **will: object
+    ) -> None:
+        protocol = mqtt.MQTTv5 if level == 5 else mqtt.MQTTv311
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=client_id or name, protocol=protocol)
+        self.client.username_pw_set(name, site.passwords[name] if password is None else password)
+        if will:
+            self.client.will_set(str(will["topic"]), b"gone", 1)
+        self.heard: list[tuple[str, bytes]] = []
+        self.answer: str | None = None
+        self.client.on_connect = lambda _c, _d, _f, reason, _p: setattr(self, "answer", str(reason))
+        self.client.on_message = lambda _c, _d, message: self.heard.append((message.topic, message.payload))
+        self.client.connect(HOST, site.port)
+        self.turn(lambda: self.answer is not None)
+
+    def turn(self, until: Callable[[], object], within_s: float = 5.0) -> bool:
+        deadline = time.monotonic() + within_s
+        while not until():
+            if time.monotonic() > deadline or self.client.loop(0.02) != mqtt.MQTT_ERR_SUCCESS:
+                return bool(until())
+        return True
+
+    def publish(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> None:
+        sent = self.client.publish(topic, payload, qos, retain)
+        assert self.turn(sent.is_published), "no acknowledgment"
+
+    def subscribe(self, *filters: str) -> None:
+        done: list[object] = []
+        self.client.on_subscribe = lambda *_: done.append(1)
+        self.client.subscribe([(each, 1) for each in filters])
+        assert self.turn(lambda: done)
+
+    def __enter__(self) -> Device:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.disconnect()
+        self.turn(lambda: not self.client.is_connected(), 1.0)
+
+
+def heard_by(link: Link, want: int, within_s: float = 3.0) -> list[tuple[str, bytes]]:
+    found: list[tuple[str, bytes]] = []
+    deadline = time.monotonic() + within_s
+    while len(found) < want and time.monotonic() < deadline:
+        batch = link.receive(100, 0.1)
+        link.ack(batch)
+        found += [(message.topic, message.payload) for message in batch]
+    return found
+
+
+def said(port: int, data: bytes) -> bytes:
+    with socket.create_connection((HOST, port), timeout=8.0) as sock, contextlib.suppress(OSError):
+        sock.sendall(data)
+        return sock.recv(100)
+    return b""
+
+
+@pytest.mark.parametrize("level", [4, 5])
+def test_nobody_comes_in_without_a_right_password(site: Site, level: int) -> None:
+    """No user, no password, another's password, the services' user, and a name that begins like a device's."""
+    denied = DENIED_5 if level == 5 else DENIED_3
+    assert said(site.port, connect(b"press-07", level)) == denied
+    for name, password in (
+        ("press-07", site.passwords["press-08"]),
+        ("press-07", ""),
+        ("press-0", site.passwords["press-07"]),
+        ("zelador", site.home.service_password()),
+    ):
+        flags = 0xC2
+        body = text(b"MQTT") + bytes([level, flags]) + b"\x00\x3c" + (b"\x00" if level == 5 else b"") + text(b"x")
+        raw = packet(0x10, body + text(name.encode()) + text(password.encode()))
+        assert said(site.port, raw) == denied, name
+
+
+@pytest.mark.parametrize("level", [4, 5])
+def test_a_device_publishes_its_own_readings_only(site: Site, level: int) -> None:
+    """A reading of another device, a prediction, a status: acknowledged, as Mosquitto does, and seen by nobody."""
+    service = site.service("#")
+    with Device(site, "press-07", level=level) as device:
+        for topic in ("sensors/press-08/reading", "sensors/press-07/prediction", "zelador/status/ingest/x", "a"):
+            for qos in (0, 1, 2):
+                device.publish(topic, b"stolen", qos, retain=True)
+        device.publish("sensors/press-07/reading", b"mine")
+    heard = [each for each in heard_by(service, 1) if each[1]]
+    service.close()
+    assert heard == [("sensors/press-07/reading", b"mine")]
+    later = site.service("#")
+    assert [each for each in heard_by(later, 1, 0.5) if each[1]] == []  # nothing was retained
+    later.close()
+
+
+def test_a_device_reads_its_own_predictions_only(site: Site) -> None:
+    """Whatever it subscribes to: a wildcard, another's topic, the broker's own, a shared subscription."""
+    service = site.service()
+    wanted = ("#", "sensors/+/prediction", "sensors/press-08/#", "$SYS/#", "zelador/#")
+    with Device(site, "press-07") as device:
+        for each in wanted:
+            device.subscribe(each)
+        device.subscribe(*wanted)
+        for topic in ("sensors/press-08/prediction", "zelador/status/ingest/x", "sensors/press-07/prediction"):
+            service.confirmed(service.publish([Outgoing(topic, b"{}")]), 3.0)
+        assert device.turn(lambda: device.heard)
+        device.turn(lambda: False, 0.3)
+        assert {topic for topic, _ in device.heard} == {"sensors/press-07/prediction"}
+    service.close()
+
+
+def test_a_will_reaches_only_the_device_s_own_topic(site: Site) -> None:
+    """ESPHome and Tasmota always have one: such a device connects, and the will is left out."""
+    service = site.service("sensors/+/reading", "sensors/+/prediction")
+    for topic in ("sensors/press-08/reading", "sensors/press-07/prediction", "sensors/press-07/reading"):
+        device = Device(site, "press-07", topic=topic)
+        assert device.answer == "Success"
+        device.client.socket().close()  # it dies without a word
+    assert heard_by(service, 1) == [("sensors/press-07/reading", b"gone")]
+    assert heard_by(service, 1, 0.3) == []
+    service.close()
+
+
+def test_no_device_takes_another_s_session(site: Site) -> None:
+    """With another's client id, or a service's: it gets a session of its own, or none."""
+    with Device(site, "press-08", client_id="shared") as one:
+        with Device(site, "press-07", client_id="shared") as other:
+            one.turn(lambda: False, 0.2)
+            assert one.client.is_connected()
+            assert other.client.is_connected()
+        one.publish("sensors/press-08/reading", b"{}")
+    assert Device(site, "press-07", client_id="zelador-ingest").answer == "Client identifier not valid"
+
+
+def test_a_password_takes_effect_at_once_and_ends_with_its_removal(
+    site: Site, eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others stay connected, and lose no message."""
+    monkeypatch.setattr("command.up.device_access.EVERY_S", 0.05)
+    monkeypatch.setattr("command.up.device_access.BROKER_S", 0.2)
+    monkeypatch.setattr("admin.access.attempts.FREE", 1_000)
+    path = file_of(site.home.path)
+    service = site.service("sensors/press-07/reading")
+    with Device(site, "press-07") as steady:
+        site.passwords["press-09"] = set_password(path, "press-09")[1]
+
+        def comes_in() -> bool:
+            site.step()
+            with Device(site, "press-09") as device:
+                return device.answer == "Success"
+
+        eventually(comes_in, "the new password")
+        new = Device(site, "press-09")
+        steady.publish("sensors/press-07/reading", b"1")
+        old = site.passwords["press-09"]
+        site.passwords["press-09"] = set_password(path, "press-09")[1]
+
+        def is_out() -> bool:
+            site.step()
+            return new.client.loop(0.02) != mqtt.MQTT_ERR_SUCCESS
+
+        eventually(is_out, "the end of the connection with the old password")
+        eventually(comes_in, "the second password")
+        assert Device(site, "press-09", old).answer == "Not authorized"
+        remove(path, "press-09")
+        eventually(lambda: not comes_in(), "the end of the password")
+        steady.publish("sensors/press-07/reading", b"2")
+        assert steady.client.is_connected()
+    assert [payload for _, payload in heard_by(service, 2)] == [b"1", b"2"]
+    service.close()
+
+
+def test_guessing_is_slowed_and_strangers_are_bounded(site: Site) -> None:
+    """An address that guesses waits longer and longer; one that only connects gets no more than its share."""
+    assert site.gate.admission is not None
+    attempts = site.gate.admission._attempts
+    for _ in range(8):
+        Device(site, "press-07", "wrong")
+    assert attempts.failed(HOST) >= 0.2  # seconds, and doubling
+    with contextlib.ExitStack() as stack:
+        strangers = [
+            stack.enter_context(socket.create_connection((HOST, site.port), timeout=5.0))
+            for _ in range(MAX_STRANGERS_OF_ONE + 1)
+        ]
+        assert strangers[-1].recv(10) == b""
+    with Device(site, "press-07") as device:
+        assert device.answer == "Success"
+
+
+def test_a_device_has_a_bounded_number_of_connections(site: Site, eventually) -> None:
+    """Its oldest one ends; another device is not concerned."""
+    with contextlib.ExitStack() as stack:
+        other = stack.enter_context(Device(site, "press-08"))
+        many = [
+            stack.enter_context(Device(site, "press-07", client_id=f"c{number}"))
+            for number in range(MAX_OF_ONE_DEVICE + 1)
+        ]
+        eventually(lambda: many[0].client.loop(0.02) != mqtt.MQTT_ERR_SUCCESS, "the end of the oldest")
+        assert other.turn(other.client.publish("sensors/press-08/reading", b"{}", 1).is_published)

@@ -1,0 +1,188 @@
+"""The console in a real browser: live, with a keyboard, under a strict policy, for everyone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.console.conftest import Site, Window, window
+from tests.console.plant import BAD, GOOD
+
+AXE = (Path(__file__).parents[1] / "support" / "axe" / "axe.min.js").read_text(encoding="utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PAGES = (
+    "overview", "devices", "devices/press-07", "quarantine", "models", "models/small", "models/other",
+    "models/other/select", "models/other/delete", "import", "training", "runs", "classify", "audit", "keys", "nowhere",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def admin(chromium: Browser, site: Site) -> Iterator[Window]:
+    with window(chromium, site, "admin") as found:
+        yield found
+
+
+def alarm(site: Site, device: str) -> None:
+    now = time.time_ns() // 1_000_000
+    for step in range(8):
+        site.plant.publish(BAD, device, ts=now + step)
+
+
+def findings(page: Page) -> list[str]:
+    """What axe objects to. It is evaluated by the debugger, which the page's policy does not concern."""
+    page.evaluate(AXE)
+    found: dict[str, Any] = page.evaluate(
+        "tags => axe.run(document, {runOnly: tags}).then(r => ({violations: r.violations}))", RULES
+    )
+    return [f"{each['id']}: {each['nodes'][0]['html'][:160]}" for each in found["violations"]]
+
+
+def test_an_alarm_is_red_on_the_open_page_and_is_taken_care_of(chromium: Browser, site: Site) -> None:
+    with window(chromium, site, "operator") as found:
+        page = found.open("/console/overview")
+        expect(page.locator("#clock")).not_to_have_text(page.inner_text("#clock"))  # live
+        alarm(site, "pump-12")
+        shout = page.locator(".attention .who a", has_text="pump-12")
+        expect(shout).to_be_visible()
+        expect(page.locator("#watch .alarm")).to_contain_text("in alarm")
+        expect(page.locator("#say")).to_contain_text("pump-12")
+        shout.click()
+        page.wait_for_url("**/console/devices/pump-12")
+        page.get_by_role("button", name="Acknowledge").click()
+        expect(page.locator(".runline .acknowledged")).to_be_visible()
+        page.get_by_role("link", name="Shelve…").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        assert found.said == []
+
+
+def test_a_model_is_selected_in_a_dialog_and_seen_on_the_worker(chromium: Browser, site: Site) -> None:
+    """By keyboard alone."""
+    with window(chromium, site, "operator") as found:
+        page = found.open("/console/models/other")
+        page.get_by_role("link", name="Select…").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog")).to_contain_text("Rolling back is one press")
+        page.get_by_role("button", name=re.compile("Select for")).focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#rollout")).to_contain_text("Live on 1 of 1")
+        expect(page.locator("#watch")).to_contain_text("other")
+        page.get_by_role("button", name="Roll back").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/console/models/small")
+        expect(page.locator("#rollout")).to_contain_text("Live on 1 of 1")
+        assert found.said == []
+
+
+def test_predictions_flow_and_pause(chromium: Browser, site: Site) -> None:
+    with window(chromium, site, "viewer") as found:
+        page = found.open("/console/overview")
+        site.plant.publish({**GOOD, "lux": 123.0}, "press-07")
+        expect(page.locator("#feed")).to_contain_text("123")
+        page.get_by_role("button", name="Pause").click()
+        clock = page.inner_text("#clock")
+        site.plant.publish({**GOOD, "lux": 321.0}, "press-07")
+        expect(page.locator("#clock")).not_to_have_text(clock)
+        page.wait_for_function("before => document.querySelector('#clock').textContent > before", arg=clock)
+        expect(page.locator("#feed")).not_to_contain_text("321")
+        page.get_by_role("button", name="Pause").click()
+        site.plant.publish({**GOOD, "lux": 222.0}, "press-07")
+        expect(page.locator("#feed")).to_contain_text("222")
+        assert found.said == []
+
+
+def test_a_page_says_when_it_is_no_longer_live_and_when_its_session_ended(chromium: Browser, site: Site) -> None:
+    with window(chromium, site, "viewer") as found:
+        page = found.open("/console/models")
+        expect(page.locator("#clock")).not_to_have_text(page.inner_text("#clock"))
+        page.context.set_offline(True)
+        page.evaluate("document.querySelector('#stream')._htmx.sse.reader.cancel()")
+        expect(page.locator("#late")).to_contain_text("Not live since")
+        page.context.set_offline(False)
+        expect(page.locator("#late")).to_be_hidden()
+
+
+def test_signing_in_with_a_wrong_key_and_out_again(chromium: Browser, site: Site) -> None:
+    with window(chromium, site, None) as found:
+        page = found.open("/console/signin")
+        page.fill("#key", "zlk_wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("This key is not valid")).to_be_visible()
+        page.fill("#key", site.keys["viewer"])
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/console/overview")
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/console/signin")
+        page.goto("/console/overview")
+        assert "/console/signin" in page.url
+
+
+def test_classifying_in_portuguese_on_a_phone(chromium: Browser, site: Site) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "locale": "pt-BR"}
+    with window(chromium, site, "viewer", **phone) as found:
+        page = found.open("/console/overview")
+        page.get_by_role("button", name="Menu").click()
+        page.get_by_role("link", name="Classificar à mão").click()
+        page.get_by_role("link", name="other").click()
+        page.get_by_label("Lux").fill("400")
+        page.get_by_label("Vibração").fill("5,2")
+        page.get_by_label("Temperatura").fill("95,5")
+        expect(page.locator(".warn:visible")).to_contain_text("Fora do que o modelo já viu")
+        page.keyboard.press("Enter")
+        expect(page.locator(".answer")).to_have_text("Precisa de manutenção")
+        expect(page.locator(".caution")).to_contain_text("95,5")
+        expect(page.locator("html")).to_have_attribute("lang", "pt-BR")
+        assert found.said == []
+
+
+ALL = os.environ.get("TEST_CONSOLE") == "1"  # make test-console
+LOOKS = [("light", 1440), ("dark", 390)] + (
+    [("light", 390), ("dark", 1440), ("light", 360), ("dark", 2560)] if ALL else []
+)
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(
+    chromium: Browser, site: Site, scheme: str, width: int
+) -> None:
+    look = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    language = "pt-BR" if width in (390, 2560) else "en-US"
+    with window(chromium, site, "admin", locale=language, **look) as found:
+        wrong = {}
+        for path in PAGES:
+            found.page.goto(f"/console/{path}")
+            if faults := findings(found.page):
+                wrong[path] = faults
+            if (inner := found.page.evaluate("document.documentElement.scrollWidth")) > width:
+                wrong[f"{path}, width"] = [str(inner)]
+        for path, opener in (("models/other", 0), ("models/other", 1), ("devices/press-07", 0)):
+            found.page.goto(f"/console/{path}")
+            found.page.locator("[data-open]").nth(opener).click()
+            if faults := findings(found.page):
+                wrong[f"{path}, dialog {opener}"] = faults
+        assert not wrong, json.dumps(wrong, indent=1)
+    with window(chromium, site, None, **look) as found:
+        found.page.goto("/console/signin")
+        assert findings(found.page) == []
+
+
+def test_without_scripts_a_page_shows_everything(chromium: Browser, site: Site) -> None:
+    with window(chromium, site, "admin", java_script_enabled=False) as found:
+        page = found.open("/console/overview")
+        expect(page.locator("[data-chart=rate] svg")).to_be_visible()
+        expect(page.locator("#feed table")).to_be_visible()
+        found.open("/console/models/other")
+        page.get_by_role("link", name="Select…").click()
+        page.wait_for_url("**/console/models/other/select")
+        page.get_by_role("link", name="Keep the present model").click()
+        page.wait_for_url("**/console/models/other")

@@ -1,0 +1,317 @@
+"""Every page without JavaScript: it can be read, its links lead somewhere, its forms work, it is small."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import time
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+
+from tests.attacks.api import wait_for
+from tests.console.conftest import Site
+from tests.console.plant import BAD
+
+RAIL = ("overview", "devices", "quarantine", "models", "training", "runs", "classify")
+ADMINS = ("audit", "keys")
+MORE = (
+    "models/other", "models/other/select", "models/other/delete", "import", "devices/press-07",
+    "devices/press-07/readings", "devices/press-07/shelve", "devices/press-07/retire", "states/alarm", "states/retired",
+    "classify/by/other",
+)  # fmt: skip
+KB = 1_024
+
+
+class Outline(HTMLParser):
+    """What a page consists of."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def links(self) -> set[str]:
+        places = (("a", "href"), ("link", "href"), ("script", "src"), ("form", "action"))
+        found = {each.get(name) for tag, name in places for each in self.of(tag)}
+        return {link for link in found if link}
+
+
+def shape(answer: httpx.Response) -> Outline:
+    """Checks what every page has."""
+    page = Outline(answer.text)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.of("html")[0]["lang"] in ("en", "pt-BR")
+    assert len(page.of("h1")) == 1, answer.url
+    assert page.of("nav")
+    assert page.of("main")
+    assert page.of("title")
+    for tag, attributes in page.tags:
+        assert "style" not in attributes, (tag, attributes)
+        assert not any(name.startswith("on") for name in attributes), (tag, attributes)
+    assert not page.of("style")
+    for script in page.of("script"):
+        assert script.get("src") or script.get("type") == "application/json"
+    ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
+    assert len(ids) == len(set(ids)), f"{answer.url}: an id twice: {sorted(i for i in ids if ids.count(i) > 1)}"
+    policy = answer.headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert re.search(r"default-src 'none'; script-src 'nonce-\S{20,}'; style-src 'self'", policy)
+    for link in page.links:
+        assert not re.match(r"\w+:|//", link), f"{answer.url} links to {link}"
+    return page
+
+
+@pytest.fixture(scope="module", params=["en", "pt-BR"])
+def reader(site: Site, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+    with site.client("admin", **{"Accept-Language": request.param}) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", (*RAIL, *ADMINS, *MORE))
+def test_a_page_can_be_read(reader: httpx.Client, path: str) -> None:
+    answer = reader.get(f"/console/{path}")
+    assert answer.status_code == 200, answer.text[-600:]
+    page = shape(answer)
+    assert page.of("html")[0]["lang"] == reader.headers["accept-language"]
+
+
+def test_every_link_of_every_page_leads_somewhere(site: Site) -> None:
+    """Also without a query, and for a viewer too."""
+    for role in ("admin", "viewer"):
+        with site.client(role) as client:
+            seen: set[str] = set()
+            todo = [f"/console/{path}" for path in RAIL]
+            while todo:
+                path = todo.pop()
+                if path in seen or len(seen) > 150:
+                    continue
+                seen.add(path)
+                answer = client.get(path)
+                if answer.status_code == 303:
+                    continue
+                assert answer.status_code == 200, f"{role}: {path} answers {answer.status_code}"
+                if answer.headers["content-type"].startswith("text/html") and path.startswith("/console/"):
+                    page = shape(answer)
+                    found = {each["href"] for each in page.of("a") if each.get("href")}
+                    todo += [urljoin(path, link).partition("#")[0].partition("?")[0] for link in found if link]
+            assert len(seen) > 15
+
+
+def test_a_viewer_sees_what_a_viewer_may(site: Site) -> None:
+    with site.client("viewer") as client:
+        page = shape(client.get("/console/overview"))
+        rail = {each["href"] for each in page.of("a") if str(each.get("href")).startswith("/console/")}
+        assert {f"/console/{name}" for name in RAIL} <= rail
+        assert not {f"/console/{name}" for name in ADMINS} & rail
+        for path in ADMINS:
+            refused = client.get(f"/console/{path}")
+            assert refused.status_code == 403
+            shape(refused)
+
+
+def test_what_does_not_exist_is_a_page_too(site: Site) -> None:
+    with site.client("admin") as client:
+        for path in ("nowhere", "models/none", "runs/none", "devices/none", "quarantine/1-1", "classify/by/none"):
+            answer = client.get(f"/console/{path}")
+            assert answer.status_code == 404, path
+            shape(answer)
+        answer = client.get("/console/models?offset=x")
+        assert answer.status_code == 422
+        shape(answer)
+
+
+def test_pages_and_files_are_small_and_files_are_kept_for_ever(site: Site) -> None:
+    """The first load of a page, as it goes over the wire: the page and each file that it names, and the font."""
+    totals = {}
+    with site.client("admin") as client:
+        for name in (*RAIL, *ADMINS, "models/other", "devices/press-07"):
+            answer = client.get(f"/console/{name}")
+            assert answer.headers["content-encoding"] == "gzip"
+            page = shape(answer)
+            size = len(gzip.compress(answer.content, 6))
+            files = {link for link in page.links if link.startswith("/console/static/") and "LICENSES" not in link}
+            style = next(link for link in files if re.search(r"/console\.\w+\.css$", link))
+            files |= set(re.findall(r'url\("([^"]+)"\)', client.get(style).text))
+            for link in files:
+                file = client.get(link)
+                assert file.status_code == 200
+                assert "immutable" in file.headers["cache-control"]
+                assert re.search(r"\.[0-9a-f]{12}\.\w+$", link)
+                size += int(file.headers["content-length"])
+            totals[name] = size
+    assert totals.pop("overview") <= 94 * KB, totals
+    assert max(totals.values()) <= 67 * KB, totals
+
+
+def test_a_file_is_sent_plain_to_a_client_that_asks_for_that(site: Site) -> None:
+    with site.client(None, **{"Accept-Encoding": "identity"}) as client:
+        page = Outline(client.get("/console/signin").text)
+        link = next(each["href"] for each in page.of("link") if each["rel"] == "stylesheet")
+        answer = client.get(str(link))
+        assert "content-encoding" not in answer.headers
+        assert ".shell" in answer.text
+
+
+def etag_of(text: str) -> str:
+    return str(next(each["value"] for each in Outline(text).of("input") if each.get("name") == "etag"))
+
+
+def test_a_model_is_selected_and_rolled_back_by_forms(site: Site) -> None:
+    with site.client("operator") as client:
+        asked = client.get("/console/models/other/select")
+        assert "Rolling back is one press" in asked.text
+        stale = etag_of(asked.text)
+        answer = client.post("/console/models/other/select", data={"etag": stale, "why": "quieter"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/console/models/other")
+        wait_for(lambda: "Live on 1 of 1" in client.get("/console/models/other").text, "the worker")
+        again = client.post("/console/models/small/select", data={"etag": stale})
+        assert again.status_code == 412
+        assert "Someone changed the registry while you were reading" in again.text
+        shape(again)
+        back = client.post("/console/rollback", data={"etag": etag_of(client.get("/console/models/other").text)})
+        assert back.headers["location"] == "/console/models/small"
+        assert client.get("/v1/selection").json()["model"] == "small"
+
+
+def test_notes_are_kept_and_a_script_in_them_is_text(site: Site) -> None:
+    nasty = "<script>alert(1)</script>\n“loose guard” & more"
+    with site.client("operator") as client:
+        etag = etag_of(client.get("/console/models/other").text)
+        form = {"notes": nasty, "tags": "autumn, <b>", "description": '"><img src=x>', "etag": etag}
+        assert client.post("/console/models/other/notes", data=form).status_code == 303
+        page = client.get("/console/models/other")
+        shape(page)
+        assert "<script>alert" not in page.text
+        assert "&lt;script&gt;alert(1)" in page.text
+        assert "<img" not in page.text
+        assert client.get("/v1/models/other").json()["notes"] == nasty
+        shape(client.get("/console/models"))
+
+
+def test_a_model_is_deleted_only_with_its_name_typed(site: Site) -> None:
+    with site.client("admin") as client:
+        archive = client.get("/v1/models/other/archive").content
+        files = {"file": ("other.zip", archive, "application/zip")}
+        answer = client.post("/console/import", files=files, data={"name": "copy"})
+        assert answer.headers["location"] == "/console/models/copy", answer.text[-400:]
+        refused = client.post("/console/models/copy/delete", data={"typed": "cop"})
+        assert refused.status_code == 422
+        shape(refused)
+        assert client.get("/console/models/copy").status_code == 200
+        assert client.post("/console/models/copy/delete", data={"typed": "copy"}).status_code == 303
+        assert client.get("/console/models/copy").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("accepted", "typed", "status", "said"),
+    [
+        ("en", {"lux": "400", "temperature": "85.5", "vibration": "5.9"}, 200, "Needs maintenance"),
+        ("pt-BR", {"lux": "400", "temperature": "85,5", "vibration": "5,9"}, 200, "Precisa de manutenção"),
+        ("en", {"lux": "400", "temperature": "45", "vibration": "0.4"}, 200, "Needs no maintenance"),
+        ("en", {"lux": "400", "temperature": "hot", "vibration": "0.4"}, 422, "This is not a number."),
+        ("en", {"lux": "nan", "temperature": "1e999", "vibration": ""}, 422, "This is not a number."),
+    ],
+)
+def test_classifying_by_hand(site: Site, accepted: str, typed: dict[str, str], status: int, said: str) -> None:
+    with site.client("viewer", **{"Accept-Language": accepted}) as client:
+        answer = client.post("/console/classify", data={f"f.{name}": text for name, text in typed.items()})
+        assert answer.status_code == status, answer.text[-500:]
+        assert said in answer.text
+        shape(answer)
+
+
+def test_keys_are_made_shown_once_and_revoked(site: Site) -> None:
+    with site.client("admin") as client:
+        made = client.post("/console/keys", data={"role": "viewer", "note": "tablet <hall A>", "lasts": "90d"})
+        shape(made)
+        found = re.search(r"zlk_[\w-]{40,}", made.text)
+        assert found is not None
+        assert "content-encoding" not in made.headers  # a secret is not compressed beside text of others
+        page = client.get("/console/keys")
+        assert found[0] not in page.text
+        assert "tablet &lt;hall A&gt;" in page.text
+        identity = next(k["id"] for k in client.get("/v1/keys").json()["keys"] if k["note"] == "tablet <hall A>")
+        shape(client.get(f"/console/keys/{identity}/revoke"))
+        assert client.post(f"/console/keys/{identity}/revoke").status_code == 303
+        assert httpx.get(f"{site.url}/v1/models", headers={"Authorization": f"Bearer {found[0]}"}).status_code == 401
+
+
+def test_a_message_in_quarantine_is_shown_replayed_and_discarded(site: Site) -> None:
+    site.plant.raw(b'{"lux": 1, "temperature": <b>')
+    with site.client("operator") as client:
+        wait_for(lambda: client.get("/v1/quarantine").json()["entries"], "the quarantine")
+        entry = client.get("/v1/quarantine").json()["entries"][0]["id"]
+        page = client.get(f"/console/quarantine/{entry}")
+        shape(page)
+        assert "7b 22 6c 75 78" in page.text
+        assert "<b>|" not in page.text
+        stays = client.post(f"/console/quarantine/{entry}/replay")
+        assert stays.headers["location"].endswith("outcome=still_refused")
+        assert "It stays in quarantine" in client.get(stays.headers["location"]).text
+        assert client.post(f"/console/quarantine/{entry}/discard", data={"typed": "no"}).status_code == 422
+        assert client.post(f"/console/quarantine/{entry}/discard", data={"typed": "discard"}).status_code == 303
+        assert "Nothing is waiting here." in client.get("/console/quarantine").text
+
+
+def test_an_alarm_is_acknowledged_shelved_and_retired_by_forms(site: Site) -> None:
+    """A person takes care of a device, puts it off with a reason, takes it out and brings it back."""
+    with site.client("operator") as client:
+        device = "/v1/devices/mill-03"
+        now = time.time_ns() // 1_000_000
+        for step in range(8):
+            site.plant.publish(BAD, "mill-03", ts=now + step)
+        wait_for(lambda: client.get(device).json()["state"] == "alarm", "the alarm")
+        assert "mill-03" in client.get("/console/states/alarm").text
+        assert client.post("/console/devices/mill-03/acknowledge").status_code == 303
+        assert client.get(device).json()["state"] == "acknowledged"
+        again = client.post("/console/devices/mill-03/acknowledge")
+        assert again.status_code == 409
+        shape(again)
+        assert client.post("/console/devices/mill-03/shelve", data={"hours": "8", "why": "on order"}).status_code == 303
+        assert "on order" in client.get("/console/devices/mill-03").text
+        assert client.post("/console/devices/mill-03/unshelve").status_code == 303
+        wrong = client.post("/console/devices/mill-03/shelve", data={"hours": "1", "until": "tomorrow", "why": "x"})
+        assert wrong.status_code == 422
+        assert client.post("/console/devices/mill-03/retire").status_code == 303
+        assert "mill-03" in client.get("/console/states/retired").text
+        assert client.post("/console/devices/mill-03/restore").status_code == 303
+
+
+def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
+    """Without a trainer it waits, and says so; a second one is refused."""
+    with site.client("operator") as client:
+        assert "No trainer is running" in client.get("/console/training").text
+        started = client.post("/console/training", data={"metric": "MCC", "candidates": ["lr", "dt"], "notes": "x"})
+        path = started.headers["location"]
+        page = client.get(path)
+        shape(page)
+        assert "Waiting for the trainer" in page.text
+        refused = client.post("/console/training", data={"metric": "F1"})
+        assert refused.status_code == 409
+        shape(refused)
+        assert client.post("/console/training", data={"metric": "F1", "candidates": ["rm -rf"]}).status_code == 422
+        shape(client.get(f"{path}/cancel"))
+        assert client.post(f"{path}/cancel").status_code == 303
+        assert "The run was canceled" in client.get(path).text
+
+
+def test_language_and_theme_are_kept(site: Site) -> None:
+    with site.client("viewer") as client:
+        answer = client.post("/console/language", data={"language": "pt-BR", "next": "/console/models"})
+        assert answer.headers["location"] == "/console/models"
+        client.post("/console/theme", data={"theme": "dark"})
+        page = shape(client.get("/console/models"))
+        assert page.of("html")[0] == {"lang": "pt-BR", "data-theme": "dark"}
+        client.post("/console/theme", data={"theme": "<x>"})
+        assert "data-theme" not in shape(client.get("/console/models")).of("html")[0]

@@ -1,0 +1,195 @@
+"""The console's texts: nothing is missing in Portuguese, and no page has a sentence outside the catalog."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jinja2 import Environment, meta, nodes
+
+from admin.console.audit.page import AuditPage
+from admin.console.classify.page import Classify
+from admin.console.device.page import DevicePage
+from admin.console.devices.page import Devices
+from admin.console.errors import ErrorPage
+from admin.console.keys.page import KeysPage
+from admin.console.language import TAGS, chosen, language, plant_zone
+from admin.console.model.page import ModelPage
+from admin.console.models.page import Import, Models
+from admin.console.overview.live import Overview
+from admin.console.quarantine.page import QuarantinePage
+from admin.console.render import Renderer
+from admin.console.runs.page import RunPage, Runs
+from admin.console.signin.page import SignIn
+from admin.console.training.page import Training
+from admin.console.words import ACTS
+from operations.audit import Act
+
+CONSOLE = Path(__file__).parents[2] / "admin" / "console"
+TEMPLATES = sorted(CONSOLE.rglob("*.html"))
+
+PAGES: dict[str, type[Any]] = {
+    "audit/page.html": AuditPage,
+    "classify/page.html": Classify,
+    "device/page.html": DevicePage,
+    "device/readings.html": DevicePage,
+    "device/retire.html": DevicePage,
+    "device/shelve.html": DevicePage,
+    "devices/page.html": Devices,
+    "keys/page.html": KeysPage,
+    "keys/revoke.html": KeysPage,
+    "model/delete.html": ModelPage,
+    "model/page.html": ModelPage,
+    "model/select.html": ModelPage,
+    "models/import.html": Import,
+    "models/page.html": Models,
+    "overview/page.html": Overview,
+    "quarantine/discard.html": QuarantinePage,
+    "quarantine/page.html": QuarantinePage,
+    "runs/cancel.html": RunPage,
+    "runs/list.html": Runs,
+    "runs/run.html": RunPage,
+    "shell/error.html": ErrorPage,
+    "shell/plain_error.html": ErrorPage,
+    "signin/page.html": SignIn,
+    "training/page.html": Training,
+}
+# Names, units and figures, which are the same in each language.
+SAME = {
+    "Zelador", "English", "Português", "EN", "PT", "AUC", "ROC", "SHA", "Roll", "min", "POST", "classify", "zelador",
+    "lang", "max", "WARN",
+}  # fmt: skip
+
+
+def updater() -> Any:
+    path = CONSOLE / "locale" / "update.py"
+    spec = importlib.util.spec_from_file_location("update_catalogs", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def environment() -> Environment:
+    return Renderer(language("en", plant_zone("UTC")), "").environment
+
+
+def placeholders(text: str) -> set[str]:
+    return set(re.findall(r"%\(\w+\)s", text))
+
+
+def test_every_text_is_in_the_portuguese_catalog_with_the_same_places() -> None:
+    update = updater()
+    found = update.catalog(CONSOLE / "locale" / "pt-BR.po")
+    for message in update.template():
+        if not message.id:
+            continue
+        translated = found.get(message.id)
+        assert translated is not None, f"not in pt-BR.po: {message.id!r}; run admin/console/locale/update.py"
+        ours = message.id if isinstance(message.id, tuple) else (message.id,)
+        theirs = translated.string if isinstance(translated.string, tuple) else (translated.string,)
+        assert len(theirs) == len(ours)
+        assert all(theirs), f"not translated: {message.id!r}"
+        for text in theirs:
+            assert placeholders(text) <= {name for each in ours for name in placeholders(each)}, text
+        assert placeholders(theirs[-1]) == placeholders(ours[-1]), theirs[-1]
+    known = {message.id for message in update.template()}
+    assert {message.id for message in found if message.id} <= known, "run admin/console/locale/update.py"
+
+
+def test_every_act_of_the_audit_has_a_sentence() -> None:
+    assert set(ACTS) == set(Act)
+
+
+class _Words(HTMLParser):
+    """The words of a page that stand outside of expressions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._silent += tag in ("code", "script", "style", "pre")
+        self.found += [value or "" for name, value in attrs if name in ("title", "aria-label", "placeholder", "alt")]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent -= tag in ("code", "script", "style", "pre")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.found.append(data)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(CONSOLE)))
+def test_no_page_has_a_sentence_outside_the_catalog(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"{%-?\s*trans\b.*?endtrans\s*-?%}", "", text, flags=re.DOTALL)
+    text = re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}", "", text, flags=re.DOTALL)
+    words = _Words()
+    words.feed(text)
+    left = {word for part in words.found for word in re.findall(r"[A-Za-zÀ-ÿ]{3,}", part)} - SAME
+    assert not left, f"{path.name} says {sorted(left)} in one language only"
+
+
+def test_every_page_of_the_console_is_in_the_table() -> None:
+    whole = {str(path.relative_to(CONSOLE)) for path in TEMPLATES if "{% extends" in path.read_text(encoding="utf-8")}
+    assert set(PAGES) == whole
+
+
+@pytest.mark.parametrize(("name", "context"), PAGES.items(), ids=str)
+def test_what_a_page_names_is_what_its_context_has(name: str, context: type[Any]) -> None:
+    """A page may name the fields of its context, and what every page has; nothing else exists when it is rendered."""
+    known = {field.name for field in dataclasses.fields(context)}
+    shared = {"visitor", "shell", "context", *environment().globals}
+    tree = environment().parse((CONSOLE / name).read_text(encoding="utf-8"))
+    own = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
+    own |= {node.name for node in tree.find_all(nodes.Macro)} | {node.target for node in tree.find_all(nodes.Import)}
+    own |= {
+        name if isinstance(name, str) else name[1] for node in tree.find_all(nodes.FromImport) for name in node.names
+    }
+    assert meta.find_undeclared_variables(tree) <= known | shared | own
+
+
+@pytest.mark.parametrize(
+    ("accepted", "cookie", "tag"),
+    [
+        ("pt-BR,pt;q=0.9,en;q=0.8", None, "pt-BR"),
+        ("pt", None, "pt-BR"),
+        ("pt-PT,en;q=0.5", None, "pt-BR"),
+        ("en-US,en;q=0.9", None, "en"),
+        ("de,pt;q=0.3", None, "pt-BR"),
+        ("de;q=0.9,en;q=0.1,pt;q=0", None, "en"),
+        ("de", None, "en"),
+        ("", None, "en"),
+        ("*", None, "en"),
+        (";;;q=,,x=1" * 100, None, "en"),
+        ("pt-BR", "en", "en"),
+        ("en", "pt-BR", "pt-BR"),
+        ("pt-BR", "xx", "pt-BR"),
+    ],
+)
+def test_the_language_is_the_cookies_else_the_browsers(accepted: str, cookie: str | None, tag: str) -> None:
+    assert chosen(cookie, accepted) == tag
+
+
+def test_numbers_and_times_are_written_as_the_reader_writes_them() -> None:
+    english, portuguese = (language(tag, plant_zone("America/Sao_Paulo")) for tag in TAGS)
+    assert (english.number(1234.5, 1), portuguese.number(1234.5, 1)) == ("1,234.5", "1.234,5")
+    assert english.number(-3) == "−3"
+    assert (english.number(None), english.number(float("nan"))) == ("–", "–")
+    assert portuguese.clock("2026-11-24T17:34:07.903Z") == "14:34:07"
+    assert portuguese.fraction("2026-11-24T17:34:07.903Z") == ",903"
+    assert english.offset("2026-11-24T17:34:07Z") == "UTC−3"
+    assert language("en", plant_zone("Asia/Kolkata")).offset() == "UTC+5:30"
+    assert [english.duration(s) for s in (0.04, 59, 135, 5_520, 90_000)] == [
+        "0.0 s", "59 s", "2 min 15 s", "1 h 32 min", "1 d 1 h",
+    ]  # fmt: skip
+    assert english.signed(-0.0004, 3) == "0.000"
+    assert english.signed(0.0071, 3) == "+0.007"

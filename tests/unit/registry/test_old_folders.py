@@ -1,0 +1,138 @@
+"""A folder of old models: which files are looked at, what they are called, and what belongs to which model."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import LabelEncoder, StandardScaler
+
+from registry.legacy.beside import beside
+from registry.legacy.files import look, look_at
+from registry.legacy.naming import names_of, safe
+from registry.legacy.pickles.contents import contents
+from registry.names import NAME
+
+X = np.array([[1.0, 2.0], [2.0, 1.0], [3.0, 5.0], [4.0, 4.0]])
+MODEL = LogisticRegression().fit(X, [0, 0, 1, 1])
+SCALER = StandardScaler().fit(X)
+ENCODER = LabelEncoder().fit(["a", "b"])
+
+
+def write(folder: Path, **objects: object) -> None:
+    """A file for each object; `__` in a name is a point, `___` a folder."""
+    for name, what in objects.items():
+        path = folder / name.replace("___", "/").replace("__", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        joblib.dump(what, path)
+
+
+def joined(folder: Path) -> dict[str, set[str]]:
+    return {found.name: {each.path.name for each in found.beside} for found in look(folder)}
+
+
+@pytest.mark.parametrize(
+    "ending", ["pkl", "PKL", "pickle", "pk", "p", "joblib", "sav", "model", "mdl", "bin", "dat", "bak", "1"]
+)
+def test_a_pickle_of_any_ending_is_looked_at(tmp_path: Path, ending: str) -> None:
+    """A finalized_model.sav was passed over without a word."""
+    (tmp_path / f"final.{ending}").write_bytes(pickle.dumps(MODEL))
+    (found,) = look(tmp_path)
+    assert (found.name, found.contents.unusual, found.contents.trouble) == ("final", (), None)
+
+
+def test_what_is_passed_over_is_said(tmp_path: Path) -> None:
+    write(tmp_path, rf__pkl=MODEL)
+    for name in ("net.h5", "graph.onnx", "data.csv", ".hidden.pkl", "registry.json"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "x.pkl").write_bytes(b"x")
+    looked = look_at(tmp_path)
+    assert [found.name for found in looked.found] == ["rf"]
+    assert set(looked.passed_over) == {"net.h5", "graph.onnx", "data.csv"}
+    assert "Keras" in looked.passed_over["net.h5"]
+
+
+def test_files_that_are_called_alike_get_names_by_their_path(tmp_path: Path) -> None:
+    """Two runs of mlflow each have artifacts/model/model.pkl; the second was refused because its name was taken."""
+    write(tmp_path, a1___artifacts___model___model__pkl=MODEL, b2___artifacts___model___model__pkl=MODEL)
+    write(tmp_path, rf__pkl=MODEL, RF__joblib=MODEL, alone__pkl=MODEL)
+    names = {found.name for found in look(tmp_path)}
+    assert names == {"a1-model", "b2-model", "rf-pkl", "RF-joblib", "alone"}
+
+
+def test_names_are_valid_and_different_whatever_the_paths(tmp_path: Path) -> None:
+    deep = [tmp_path / f"{letter * 80}" / "x" / "model.pkl" for letter in "abc"]
+    odd = [tmp_path / "ä" / "m.pkl", tmp_path / "ö" / "m.pkl", tmp_path / "M.joblib"]
+    found = [safe(name) for name in names_of(tmp_path, [*deep, *odd]).values()]
+    assert len({name.casefold() for name in found}) == 6
+    assert all(NAME.fullmatch(name) for name in found)
+    assert "taken" not in {name.casefold() for name in names_of(tmp_path, [tmp_path / "taken.pkl"], ["TAKEN"]).values()}
+
+
+@pytest.mark.parametrize(
+    ("what", "role"),
+    [
+        (MODEL, "model"),
+        (make_pipeline(StandardScaler(), LogisticRegression()).fit(X, [0, 0, 1, 1]), "model"),
+        ((MODEL, SCALER), "model"),
+        ({"model": MODEL, "scaler": SCALER}, "model"),
+        (np.array([MODEL, SCALER], dtype=object), "model"),
+        (SCALER, "beside"),
+        (ENCODER, "beside"),
+        (make_pipeline(SimpleImputer(), StandardScaler()).fit(X), "beside"),
+        (ColumnTransformer([("s", StandardScaler(), [0])]).fit(X), "beside"),
+        ({"scaler": SCALER, "encoder": ENCODER}, "beside"),
+        (["lux", "temperature"], "beside"),
+        (np.array(["lux", "temperature"]), "beside"),
+        ({"no": "model"}, "model"),
+        ({"a": 1}, "model"),
+        (0.5, "model"),
+    ],
+)
+@pytest.mark.parametrize("dump", [pickle.dump, joblib.dump])
+def test_what_lies_beside_a_model_is_known_without_loading_it(
+    tmp_path: Path, what: object, role: str, dump: object
+) -> None:
+    with (tmp_path / "x.pkl").open("wb") as file:
+        dump(what, file)  # type: ignore[operator]
+    assert contents((tmp_path / "x.pkl").read_bytes()).role == role
+
+
+def test_a_scaler_goes_to_the_model_of_its_folder_or_of_its_name(tmp_path: Path) -> None:
+    write(tmp_path / "one", model__pkl=MODEL, scaler__pkl=SCALER, le__pkl=ENCODER)
+    assert joined(tmp_path / "one") == {"model": {"scaler.pkl", "le.pkl"}}
+    write(tmp_path / "named", rf_model__pkl=MODEL, rf_scaler__pkl=SCALER, lr__pkl=MODEL, lr_scaler__pkl=SCALER)
+    assert joined(tmp_path / "named") == {"rf_model": {"rf_scaler.pkl"}, "lr": {"lr_scaler.pkl"}}
+    write(tmp_path / "apart", models___m__pkl=MODEL, tools___scaler__pkl=SCALER)
+    assert joined(tmp_path / "apart") == {"m": {"scaler.pkl"}}
+    write(tmp_path / "two", a___m__pkl=MODEL, a___scaler__pkl=SCALER, b___k__pkl=MODEL)
+    assert joined(tmp_path / "two") == {"m": {"scaler.pkl"}, "k": set()}
+    write(tmp_path / "shared", rf__pkl=MODEL, lr__pkl=MODEL, scaler__pkl=SCALER)
+    assert joined(tmp_path / "shared") == {"rf": {"scaler.pkl"}, "lr": {"scaler.pkl"}}
+    assert all(found.optional for found in look(tmp_path / "shared"))
+    assert not look(tmp_path / "one")[0].optional
+    assert [found.beside for found in look(tmp_path / "shared", alone=True)] == [(), ()]
+
+
+def test_a_scaler_of_no_model_is_said(tmp_path: Path) -> None:
+    write(tmp_path, a___m__pkl=MODEL, b___k__pkl=MODEL, c___scaler__pkl=SCALER)
+    assert look_at(tmp_path).passed_over == {"c/scaler.pkl": "it holds no model, and none lies beside it"}
+    assert beside(tmp_path, [], [tmp_path / "x"]) == {}
+
+
+def test_of_a_single_file_the_neighbors_are_named_and_not_loaded(tmp_path: Path) -> None:
+    write(tmp_path, model__pkl=MODEL, other__pkl=RandomForestClassifier(2).fit(X, [0, 0, 1, 1]), scaler__pkl=SCALER)
+    (found,) = look(tmp_path / "model.pkl")
+    assert ([path.name for path in found.neighbors], found.beside) == (["scaler.pkl"], ())
+    assert look(tmp_path / "model.pkl", alone=True)[0].neighbors == ()
+    (found,) = look(tmp_path / "model.pkl", [tmp_path / "scaler.pkl"])
+    assert ([each.path.name for each in found.beside], found.neighbors) == (["scaler.pkl"], ())

@@ -1,0 +1,285 @@
+"""Device profiles: messages as devices and programs really send them, and settings that cannot work."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zelador.decode import Decoder
+from zelador.errors import InvalidInput
+from zelador.link.message import Message
+from zelador.messages import Arrival
+from zelador.settings import Settings, environment, load_settings
+
+NOW = int(datetime(2026, 11, 24, 10, tzinfo=timezone.utc).timestamp() * 1000)
+TWO = ("lux", "temperature")
+
+
+def settings(*names: str, features: tuple[str, ...] = TWO, zone: str = "UTC", **tables: dict[str, Any]) -> Settings:
+    return Settings(profiles=names, profile_tables=tables, features=features, time_zone=zone)
+
+
+def decode(given: Settings, topic: str, message: object) -> Arrival:
+    payload = message if isinstance(message, bytes) else json.dumps(message).encode()
+    arrival, refused = Decoder(given).decode(topic, payload, NOW)
+    assert arrival is not None, refused
+    return arrival
+
+
+def reason(given: Settings, topic: str, message: object) -> str:
+    arrival, refused = Decoder(given).decode(topic, json.dumps(message).encode(), NOW)
+    assert arrival is None
+    return refused[0][0]
+
+
+# ── presets ──────────────────────────────────────────────────────────────────────────────────
+
+TASMOTA = {
+    "Time": "2026-11-24T10:30:00",
+    "SI7021": {"Temperature": 21.3, "Humidity": 45.1, "DewPoint": 8.9},
+    "BH1750": {"Illuminance": 412},
+    "TempUnit": "C",
+}
+
+
+def test_tasmota() -> None:
+    given = settings("tasmota", zone="Europe/Berlin")
+    arrival = decode(given, "tele/esp01/SENSOR", TASMOTA)
+    assert (arrival.device_id, arrival.profile) == ("esp01", "tasmota")
+    (reading,) = arrival.readings
+    assert reading.values == (412.0, 21.3)
+    assert reading.measured_at == NOW - 1_800_000
+    fahrenheit = {**TASMOTA, "SI7021": {"Temperature": 70.0}, "TempUnit": "F"}
+    assert decode(given, "tele/esp01/SENSOR", fahrenheit).readings[0].values[1] == pytest.approx(21.111, abs=0.001)
+    two = {**TASMOTA, "DS18B20": {"Id": "01", "Temperature": 60.0}}
+    assert "temperature is there 2 times (*.Temperature); name one" in reason(given, "tele/esp01/SENSOR", two)
+    chosen = settings("tasmota", zone="Europe/Berlin", tasmota={"fields": {"temperature": "DS18B20.Temperature"}})
+    assert decode(chosen, "tele/esp01/SENSOR", two).readings[0].values == (412.0, 60.0)
+
+
+def test_zigbee2mqtt() -> None:
+    given = settings("zigbee2mqtt", features=("lux", "temperature", "vibration"))
+    message = {
+        "temperature": 21.3,
+        "illuminance": 412,
+        "vibration": True,
+        "linkquality": 120,
+        "battery": None,
+        "last_seen": "2026-11-24T09:59:59+00:00",
+    }
+    arrival = decode(given, "zigbee2mqtt/Press 07", message)
+    assert arrival.device_id == "Press 07"
+    assert arrival.readings[0].values == (412.0, 21.3, 1.0)
+    assert arrival.readings[0].measured_at == NOW - 1_000
+    seen_ms = {**message, "vibration": False, "last_seen": NOW - 5}
+    assert decode(given, "zigbee2mqtt/p", seen_ms).readings[0].measured_at == NOW - 5
+    with pytest.raises(AssertionError):
+        decode(given, "zigbee2mqtt/bridge/state", message)
+
+
+def test_rtl_433() -> None:
+    """The id is the sensor's: it names the device, and never a reading."""
+    given = settings("rtl_433", features=("temperature", "humidity"), zone="Europe/Berlin")
+    message = {
+        "time": "2026-11-24 11:00:00", "model": "Prologue-TH", "subtype": 9, "id": 5, "channel": 1,
+        "battery_ok": 1, "temperature_C": 21.3, "humidity": 45, "mic": "CRC",
+    }  # fmt: skip
+    arrival = decode(given, "rtl_433/pi/events", message)
+    assert (arrival.device_id, arrival.readings[0].values) == ("Prologue-TH-5", (21.3, 45.0))
+    assert arrival.readings[0].measured_at == NOW
+    assert arrival.readings[0].id != "5"
+    american = {key: value for key, value in message.items() if key != "temperature_C"} | {"temperature_F": "70.34"}
+    assert decode(given, "rtl_433/pi/events", american).readings[0].values[0] == pytest.approx(21.3)
+    for name in ("a/b", "a+", "#", "", {}, "x" * 200):
+        assert reason(given, "rtl_433/pi/events", {**message, "model": name})
+    assert "an array" in reason(given, "rtl_433/pi/events", [message, message])
+
+
+def test_fiap() -> None:
+    """The ESP32 with MPU6050 and LDR that this project began with."""
+    given = settings("fiap", features=("lux", "temperature", "vibration"))
+    message = {
+        "serial": "00000000deadbeef", "temperatura": 24.5, "lux": 812, "acelerometro_x": 0.01,
+        "acelerometro_y": -0.02, "acelerometro_z": 1.0, "vibracao_media": 0.031,
+    }  # fmt: skip
+    assert decode(given, "sensors/esp32/reading", message).readings[0].values == (812.0, 24.5, 0.031)
+
+
+def part(given: Settings, topic: str, payload: bytes, retained: bool = False) -> Any:
+    return Decoder(given).part(Message(topic, payload, NOW, 1, 7, 1, retained))
+
+
+@pytest.mark.parametrize(
+    ("payload", "value"),
+    [(b"21.3", 21.3), (b" 21.3\n", 21.3), (b'"21.3"', 21.3), (b"-5", -5.0), (b"ON", 1.0), (b"true", 1.0), (b"2e1", 20)],
+)
+def test_esphome(payload: bytes, value: float) -> None:
+    given = settings("esphome")
+    found = part(given, "esp01/sensor/temperature/state", payload)
+    assert (found.device, found.feature, found.value, found.profile) == ("esp01", 2, value, "esphome")
+    assert part(given, "esp01/sensor/illuminance/state", b"3").feature == 1
+
+
+def test_esphome_values_that_are_none() -> None:
+    given = settings("esphome")
+    for payload, why in (
+        (b"nan", "temperature is nan, a finite number is needed"),
+        (b"unavailable", 'temperature is text ("unavailable"), a number is needed'),
+        (b"-127", "temperature is -127 °C, outside"),
+        (b"{}", "temperature is an object"),
+        (b"\xff", "not text in UTF-8"),
+        (b"9" * 300, "the message has 300 bytes"),
+        (b"[" * 200, "temperature is text"),
+    ):
+        assert why in part(given, "esp01/sensor/temperature/state", payload)
+    for topic, payload, retained in (
+        ("esp01/sensor/temperature/state", b"", False),
+        ("esp01/sensor/temperature/state", b"21.3", True),
+        ("esp01/sensor/wifi_signal/state", b"-60", False),
+    ):
+        assert part(given, topic, payload, retained) is None
+    with pytest.raises(LookupError):
+        part(given, "esp01/status", b"online")
+
+
+# ── tables ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_everything_that_a_table_can_say() -> None:
+    table = {
+        "topic": "plant/{device_id}/data",
+        "fields": {
+            "temperature": {"from": "sensors.1.value", "unit": "K"},
+            "lux": {"from": "light", "unit": "klx", "scale": 0.5, "offset": 1},
+            "vibration": [{"from": "rms", "unit": "m/s²"}, {"from": "acc.z", "unit": "mg"}],
+        },
+        "id": "header.uuid",
+        "ts": "header.time",
+        "seq": "header.n",
+        "label": "state",
+        "words": {"LOW": 0.5},
+        "text_numbers": True,
+    }
+    given = settings("mine", features=("lux", "temperature", "vibration"), mine=table)
+    header = {"uuid": "u-1", "time": NOW * 1_000, "n": "17"}
+    body = {"sensors": [{"value": 1}, {"value": "298.15"}], "light": "low", "rms": 19.6133, "state": True}
+    (reading,) = decode(given, "plant/a/data", {"header": header, **body}).readings
+    assert reading.values == (pytest.approx(1250.0), pytest.approx(25.0), pytest.approx(2.0))
+    assert (reading.id, reading.measured_at, reading.seq, reading.label) == ("u-1", NOW, 17, "1")
+    second = {"sensors": [0, {"value": 300}], "light": 1, "acc": {"z": 500}, "id": "x", "label": "y", "ts": 1}
+    (reading,) = decode(given, "plant/a/data", second).readings
+    assert reading.values[2] == pytest.approx(0.5)
+    assert (reading.label, reading.seq, reading.measured_at) == (None, None, NOW)
+    assert reading.id != "x"
+
+
+def test_a_key_that_has_a_dot_in_its_name_is_that_key() -> None:
+    given = Settings(features=TWO, fields={"lux": {"from": "BH1750.Illuminance"}})
+    for message in ({"BH1750.Illuminance": 5}, {"BH1750": {"Illuminance": 5}}):
+        assert decode(given, "sensors/a/reading", {**message, "temperature": 1}).readings[0].values[0] == 5.0
+
+
+def test_label_and_id_from_nowhere() -> None:
+    """A message whose label is the display name, its id the address, and its ts the uptime."""
+    message = {"lux": 1, "temperature": 2, "label": "Hall, left", "id": "AA:BB", "ts": 183_456, "seq": 0}
+    table = {"topic": "t/{device_id}", "label": "none", "id": "none", "ts": "none", "seq": "none"}
+    (reading,) = decode(settings("own", own=table), "t/a", message).readings
+    assert (reading.label, reading.seq, reading.measured_at, reading.content) == (None, None, NOW, "")
+
+
+def test_several_profiles_at_once_and_the_default_among_them() -> None:
+    given = settings("default", "tasmota", "zigbee2mqtt", "esphome")
+    assert decode(given, "sensors/a/reading", {"lux": 1, "temperature": 2}).profile == ""
+    assert decode(given, "tele/a/SENSOR", TASMOTA).profile == "tasmota"
+    assert part(given, "a/sensor/temperature/state", b"1").profile == "esphome"
+    assert given.reading_filters == ("sensors/+/reading", "tele/+/SENSOR", "zigbee2mqtt/+", "+/sensor/+/state")
+
+
+nested = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["Temperature", "Illuminance", "a", "0", "Time", ""]), inner, max_size=5)
+    ),
+    max_leaves=20,
+)
+
+
+@given(nested)
+def test_whatever_comes_is_read_or_refused_with_a_reason(document: object) -> None:
+    payload = json.dumps(document).encode()
+    arrival, refused = Decoder(settings("tasmota")).decode("tele/a/SENSOR", payload, NOW)
+    assert (arrival is None) == (len(refused) >= 1 and not (arrival and arrival.readings))
+    assert all(0 < len(why) <= 300 and why.isprintable() for why, _ in refused)
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '{"SI7021":[', '{"Temperature":{"Temperature":'])
+def test_hostile_nesting_is_refused(opening: str) -> None:
+    why = Decoder(settings("tasmota")).decode("tele/a/SENSOR", (opening * 30_000).encode(), NOW)[1][0][0]
+    assert why.startswith("not JSON")
+    wide = json.dumps({f"k{i}": {"Temperature": 1} for i in range(20_000)}).encode()
+    assert (
+        "temperature is there 64 times"
+        in Decoder(settings("tasmota", features=("temperature",))).decode("tele/a/SENSOR", wide, NOW)[1][0][0]
+    )
+
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("environment_of", "says"),
+    [
+        ({"ZELADOR_PROFILES": "tasmotta"}, "'tasmotta' is neither a preset nor a table"),
+        ({"ZELADOR_PROFILES": "default,fiap"}, "a topic can belong to both default"),
+        ({"ZELADOR_TOPICS__READING": "{device_id}/sensor/{field}/state"}, "one topic a value needs a device profile"),
+        ({"ZELADOR_TOPICS__READING": "sensors/{device}/reading"}, "must hold {device_id}"),
+        ({"ZELADOR_PROFILE_TABLES": '{"a":{"topic":"sensors/{device_id}/{field}"}}'}, "includes that of ZELADOR_"),
+        ({"ZELADOR_PROFILE_TABLES": '{"a":{"topic":"x/{device_id}","fields":{"temp":"t"}}}'}, "'temp' is not among"),
+        ({"ZELADOR_PROFILE_TABLES": '{"a":{"topic":"x/{device_id}","felds":{}}}'}, "profiles.a: felds"),
+        ({"ZELADOR_PROFILE_TABLES": '{"a":{"topic":"x/+"}}'}, "profiles.a: topic must hold {device_id}"),
+        ({"ZELADOR_PROFILE_TABLES": '{"a":{"topic":"x/{device_id}/{field}/{field}"}}'}, "{field} as a whole level"),
+        ({"ZELADOR_PROFILE_TABLES": '{"a":{"topic":"x/{device_id}","window_s":-1}}'}, "profiles.a: window_s"),
+        ({"ZELADOR_PROFILE_TABLES": '{"a":{"preset":"b"}}'}, "'b' is not a preset"),
+        (
+            {"ZELADOR_PROFILE_TABLES": '{"a":{"topic":"x/{device_id}","fields":{"lux":{"from":"l","unit":"K"}}}}'},
+            "profiles.a: fields: lux: K cannot be converted to lx",
+        ),
+        (
+            {"ZELADOR_PROFILE_TABLES": '{"a":{"topic":"x/{device_id}"},"b":{"topic":"{device_id}/y"}}'},
+            "a topic can belong to both a (x/{device_id}) and b",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_refused_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, environment_of: dict[str, str], says: str
+) -> None:
+    for name, value in environment_of.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidInput) as caught:
+        load_settings()
+    assert says in str(caught.value)
+
+
+def test_tables_of_the_settings_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "zelador.toml"
+    file.write_text(
+        'features = ["lux", "temperature"]\n[profiles.mine]\ntopic = "m/{device_id}"\nwords = {ON = 1, true = 1}\n'
+        '[profiles.mine.fields]\ntemperature = {from = "t", unit = "°F"}\n[profiles.tasmota.fields]\nlux = "L.x"\n'
+    )
+    monkeypatch.setenv("ZELADOR_CONFIG", str(file))
+    assert load_settings().profile_names == ("mine", "tasmota")
+    monkeypatch.setenv("ZELADOR_PROFILES", "mine,default")
+    found = load_settings()
+    assert decode(found, "m/a", {"t": 212, "lux": "ON"}).readings[0].values == (1.0, pytest.approx(100.0))
+    for name, value in environment(found).items():  # as `up` hands them to a service
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("ZELADOR_CONFIG")
+    assert load_settings().named_profiles() == found.named_profiles()
+    assert load_settings().reading_filters == ("m/+", "sensors/+/reading")
