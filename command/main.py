@@ -22,6 +22,7 @@ from command import (
     evaluate,
     health,
     keys,
+    labels,
     models,
     quarantine,
     services,
@@ -62,6 +63,9 @@ app.add_typer(quarantine.app, name="quarantine", help="List, show, replay and di
 device_passwords.add_to(devices.app)
 app.add_typer(
     devices.app, name="devices", help="List devices by state; acknowledge, shelve and retire them; their passwords."
+)
+app.add_typer(
+    labels.app, name="labels", help="Label periods of devices afterwards: list, add, undo, import work orders."
 )
 app.add_typer(keys.app, name="keys", help="Manage the keys of the admin API.")
 

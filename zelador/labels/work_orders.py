@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from zelador.table.read import label_or_blank
 from zelador.table.table import Table, listed, open_table, place_of
 from zelador.table.times import times_of
 
+OPTION = re.compile(r"--(columns|device|label)\b")  # of the command; the API has parameters
 ROLES = ("device", "from", "to", "label", "note", "id")
 NAMES: Mapping[str, tuple[str, ...]] = {  # of columns, if nobody names one
     "device": (*DEVICE_NAMES, "equipment", "equipment_id", "tag"),
@@ -56,11 +58,28 @@ def named_columns(text: str | None) -> dict[str, str]:
 
 
 def read_work_orders(
-    path: Path, settings: Settings, columns: Mapping[str, str], device: str | None = None, label: str | None = None
+    path: Path,
+    settings: Settings,
+    columns: Mapping[str, str],
+    device: str | None = None,
+    label: str | None = None,
+    source: str | None = None,
 ) -> WorkOrders:
     """`device` and `label` are those of all rows, for a table without such a column. An empty `to` is until further
-    notice. A time without a zone is in ZELADOR_TIME_ZONE. Raises InvalidInput if the table cannot be read.
+    notice. A time without a zone is in ZELADOR_TIME_ZONE. Raises InvalidInput if the table cannot be read; the
+    message names `source` instead of the path, if it is given.
     """
+    try:
+        return _read(path, settings, columns, device, label)
+    except InvalidInput as error:
+        if source is None:
+            raise
+        raise InvalidInput(OPTION.sub(r"\1", str(error).replace(str(path), source))) from None
+
+
+def _read(
+    path: Path, settings: Settings, columns: Mapping[str, str], device: str | None, label: str | None
+) -> WorkOrders:
     table = open_table(path)
     places = _places(table, columns, device, label)
     names = tuple(places)
