@@ -17,6 +17,7 @@ import typer
 from command import (
     classify,
     console,
+    data,
     device_passwords,
     devices,
     evaluate,
@@ -67,6 +68,7 @@ app.add_typer(
 app.add_typer(
     labels.app, name="labels", help="Label periods of devices afterwards: list, add, undo, import work orders."
 )
+app.add_typer(data.app, name="data", help="Look at the readings before training on them.")
 app.add_typer(keys.app, name="keys", help="Manage the keys of the admin API.")
 
 

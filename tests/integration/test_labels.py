@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from operations.views.stream import Recent
+from tests.command import zelador
 from tests.integration.test_repeats import NOW, Site, sample
 from zelador.buffer import budget
 from zelador.buffer.history import labelled_readings
@@ -134,3 +135,19 @@ def test_without_functions_the_scripts_do_the_same(site: Site, monkeypatch: pyte
 
 def _no_functions(*_: object) -> object:
     raise redis.ResponseError("unknown command 'FCALL'")
+
+
+def test_the_buffer_is_described_with_labels_of_periods(
+    site: Site, labels: LabelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.send(*(sample(i, ts=NOW + 1_000 * i) for i in range(30)))
+    labels.add([label("a", 0, 10_000, "yes"), label("b", 10_000, 20_000, "no")])
+    monkeypatch.setenv("ZELADOR_REDIS__URL", site.settings.redis.url)
+    monkeypatch.setenv("ZELADOR_REDIS__PREFIX", site.settings.redis.prefix)
+    found = zelador("data", "describe", "--json").json
+    assert (found["rows"], found["devices"], found["classes"], found["unlabeled"]) == (
+        30, 1, {"yes": 10, "no": 10}, 10
+    )  # fmt: skip
+    assert {each["kind"] for each in found["findings"]} >= {"constant", "leak", "small class"}
+    assert all(set(each) >= {"kind", "sentence", "advice"} for each in found["findings"])
+    assert "30 readings of 1 devices" in zelador("data", "describe").out
