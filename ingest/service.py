@@ -6,6 +6,7 @@ import logging
 from threading import Event
 
 from ingest.broker_stats import TOPICS
+from ingest.look import look_in_background
 from ingest.loop import Ingester
 from ingest.sessions import SessionRecord
 from zelador import endpoints
@@ -54,6 +55,7 @@ def run(settings: Settings, stop: Event) -> None:
         lambda: confirmer.refused or watchdog.trouble(),
         lambda: confirmer.remark or sessions.remark(),
     )
+    look_in_background(settings, stop)
     log.info("receiving readings from %s", ", ".join(options.filters))
     try:
         ingester.run(stop)

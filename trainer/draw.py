@@ -15,10 +15,10 @@ def draw(labels: Sequence[str], count: int, fewest: int, seed: int) -> NDArray[n
     """
     quotas = _quotas(Counter(labels), count, fewest)
     random = np.random.default_rng(seed)
-    texts = np.array(labels, dtype=object)
-    drawn = [
-        random.choice(np.flatnonzero(texts == label), quota, replace=False) for label, quota in sorted(quotas.items())
-    ]
+    places: dict[str, list[int]] = {}
+    for place, label in enumerate(labels):
+        places.setdefault(label, []).append(place)
+    drawn = [random.choice(places[label], quota, replace=False) for label, quota in sorted(quotas.items())]
     return np.sort(np.concatenate(drawn)) if drawn else np.zeros(0, np.int64)
 
 

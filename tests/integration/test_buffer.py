@@ -285,7 +285,7 @@ def test_labelled_readings_are_the_training_data(writer: Writer, client, setting
     writer.append([entry("a", "b", label="yes"), entry("c"), entry("d", label="no")], [])
     found = list(labelled_readings(client, settings))
     assert [label for _, label, _, _ in found] == ["yes", "yes", "no"]
-    assert (found[0][0], found[0][3]) == ((1.0, 2.0, 3.0), "press-07")
+    assert (found[0][0], found[0][3]) == ((1.0, 2.0, 3.0), "d")
     other = settings.model_copy(update={"features": ("vibration", "lux")})
     assert next(labelled_readings(client, other))[0] == (3.0, 1.0)
     lacking: Counter[str] = Counter()

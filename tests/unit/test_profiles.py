@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -283,3 +284,23 @@ def test_tables_of_the_settings_file(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.delenv("ZELADOR_CONFIG")
     assert load_settings().named_profiles() == found.named_profiles()
     assert load_settings().reading_filters == ("m/+", "sensors/+/reading")
+
+
+def test_what_the_guide_says_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/own-devices.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "zelador.toml").write_text(table, encoding="utf-8")
+    monkeypatch.setenv("ZELADOR_CONFIG", str(tmp_path / "zelador.toml"))
+    message = {"header": {"uuid": "a", "time": NOW}, "light": [{"value": "0.4"}], "t_f": 212, "rms": "off"}
+    (reading,) = decode(load_settings(), "plant/a/data", message).readings
+    assert (reading.id, reading.values[0]) == ("a", pytest.approx(400.0))
+    assert reading.values[1] == pytest.approx(100.0)
+    assert reading.values[2] == pytest.approx(0.01 / 9.80665)
+    rows = re.findall(r"^\| `(\w+)` \| .*? \| .*?`(\{.*?\})`", page, re.MULTILINE)
+    assert [name for name, _ in rows] == ["tasmota", "zigbee2mqtt", "rtl_433", "fiap"]
+    features = {"rtl_433": ("temperature",), "fiap": ("lux", "temperature", "vibration")}
+    monkeypatch.delenv("ZELADOR_CONFIG")
+    for name, example in rows:
+        given = settings(name, features=features.get(name, TWO))
+        topic = next(iter(given.reading_topics.values())).replace("{device_id}", "esp01")
+        assert len(decode(given, topic, json.loads(example)).readings) == 1

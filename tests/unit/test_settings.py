@@ -26,7 +26,7 @@ from zelador.settings import Settings, environment, load_settings, redact
         ("ZELADOR_FIELDS", '{"lux": {"from": "temperature"}}', "'temperature' is read twice"),
         ("ZELADOR_FIELDS", '{"lux": {"from": "id"}}', "name of the message itself"),
         ("ZELADOR_TOPICS__READING", "sensors/reading", r"must hold \{device_id\}"),
-        ("ZELADOR_TOPICS__READING", "{device_id}/sensor/{field}/state", r"no placeholder but \{device_id\}: \{field\}"),
+        ("ZELADOR_TOPICS__READING", "{device_id}/sensor/{field}/state", "needs a device profile"),
         ("ZELADOR_FIELDS", '{"temp": {"from": "t"}}', "which ZELADOR_FEATURES names"),
         ("ZELADOR_MQTT__URL", "mqtt://host:99999", "ZELADOR_MQTT__URL: must look like mqtt://"),
         ("ZELADOR_TRAINING__METRIC", "R2", "Input should be 'Accuracy'"),

@@ -28,6 +28,7 @@ class Keys:
     | windows | sorted set | assemble | the open windows, by the time when they close; 10,000 |
     | window:<profile>/<device> | hash | assemble | until it is complete or due |
     | parts-seen:<writer> | hash | assemble | a week; one entry for each packet id of MQTT (65,535) |
+    | unread | string (JSON) | ingest | a day: topics that no profile reads, at most 1,000 |
     | marks | list | append, settle, measure | one for each 1/200 of keep_readings, of keep_bytes, in the stream |
     | missing | sorted set | append | the 1,000 devices with the most missing numbers |
     | devices | sorted set | append | keep_devices of them, keep_devices_s after the device was last heard |
@@ -111,6 +112,11 @@ class Keys:
     def parts_seen(self, writer: str) -> str:
         """The last value with each packet id, to recognize one that the broker sends again."""
         return self._key(f"parts-seen:{writer}")
+
+    @property
+    def unread(self) -> str:
+        """Topics that no profile reads, as an ingester found them."""
+        return self._key("unread")
 
     @property
     def marks(self) -> str:

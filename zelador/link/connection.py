@@ -138,6 +138,13 @@ class Connection:
             return self._lane.publish(messages)
         return [self._publish_by_paho(message) for message in messages]
 
+    def hear(self, topic: str) -> bool:
+        """Subscribes at QoS 0, without retained messages. False if the client cannot send it."""
+        quiet = SubscribeOptions(qos=0, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+        code, self.optional_open = self._client.subscribe([(topic, quiet)])
+        self.turn(0.0)
+        return code == mqtt.MQTT_ERR_SUCCESS
+
     def give_up(self, why: str) -> None:
         """Closes the connection because the broker does not respond as it should."""
         if self.lost is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -63,6 +63,25 @@ def test_looking_says_the_same_here_and_there(client: httpx.Client, registry: Re
         assert there.code == 0, there.err
         assert there == here(registry, *arguments), arguments
     assert list(Path().iterdir()) == []
+
+
+def test_an_evaluation_there_says_what_it_says_here_and_is_kept_there(
+    client: httpx.Client, registry: Registry, tmp_path: Path, eventually: Callable[..., None]
+) -> None:
+    ask = {"readings": [{"lux": 412.0, "temperature": 61.4, "vibration": 3.82}]}
+    eventually(lambda: client.post("/v1/classify", json=ask).is_success, "the process to start", within_s=90)
+    table = tmp_path / "may.csv"
+    lines = [f"{400 + i % 9};{50 + i % 5};{0.1 * (i % 60):.1f}".replace(".", ",") for i in range(120)]
+    labeled = [f"{line};{'yes' if i % 60 > 30 else 'no'}" for i, line in enumerate(lines)]
+    table.write_text("lux;temperature;vibration;state\n" + "\n".join([*labeled, ";;;yes"]) + "\n")
+    asked = ("evaluate", "--model", "small", "--model", "other", "--csv", str(table), "--label", "state", "--json")
+    done = zelador(*asked)
+    assert done.code == 0, done.err
+    there = done.json
+    (kept,) = client.get("/v1/models/other").json()["evaluations"]
+    assert kept["metrics"] == there["models"][1]["metrics"]
+    own = here(registry, *asked, "--no-keep").json
+    assert {**own, "at": "", "by_whom": ""} == {**there, "at": "", "by_whom": ""}
 
 
 def test_what_the_plant_cannot_feed_is_selected_by_force_alone(client: httpx.Client, registry: Registry) -> None:
