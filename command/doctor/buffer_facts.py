@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import msgspec
 import redis
 
 from command.doctor.buffer import RedisFacts
@@ -17,6 +18,7 @@ from zelador.errors import Unavailable
 from zelador.heartbeat import EXPIRES_S
 from zelador.ledger import LedgerReader
 from zelador.settings import RedisSettings
+from zelador.unread import Unread, merged
 
 LIMIT_S = 3.0  # of one answer
 RATE_S = 2.0  # between two reads of the ledger
@@ -65,6 +67,17 @@ def beats(settings: RedisSettings) -> list[Beat]:
                 facts = {name.decode(): value.decode() for name, value in values.items()}
                 found.append(Beat(facts, EXPIRES_S - left_ms / 1000, seconds + micros / 1e6))
     return found
+
+
+def unread(settings: RedisSettings) -> list[Unread]:
+    """Topics that no profile reads, as an ingester found them after its start, or a gate. Does not raise."""
+    try:
+        with connect(settings) as client:
+            keys = Keys(settings.prefix)
+            stored: Any = client.mget(keys.unread, keys.unread_gate)
+            return merged(msgspec.json.decode(each, type=list[Unread]) for each in stored if each)
+    except (redis.RedisError, OSError, Unavailable, msgspec.DecodeError):
+        return []
 
 
 def rate(settings: RedisSettings, over_s: float = RATE_S) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +13,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from command.doctor import broker, broker_facts, buffer, buffer_facts, disk, home, outage, processes
+from command.doctor import broker, broker_facts, buffer, buffer_facts, disk, home, outage, processes, topics
 from command.doctor.broker import BrokerFacts
 from command.doctor.buffer import RedisFacts
 from command.doctor.configured import configured, elsewhere, is_local, no_broker_here
@@ -20,13 +22,16 @@ from command.doctor.home import HomeFacts
 from command.doctor.mosquitto import BrokerConfig, persistence, read_config
 from command.doctor.outage import Queue
 from command.doctor.processes import Beat, Chosen
+from ingest.look import listen
 from registry.restored import last_seen
 from registry.restored.last_seen import Seen
 from zelador.buffer.budget import parts
 from zelador.errors import Unavailable
 from zelador.settings import RegistrySettings, Settings
+from zelador.unread import Unread, UnreadTopics, merged
 from zelador.user import expanded
 
+LOOK_S = 4.0  # how long the doctor listens for messages that no profile reads
 LIMIT_S = 18.0  # of all checks that wait for a server
 
 RegistryCheck = Callable[[RegistrySettings, Seen | None], tuple[list[Finding], Chosen | None]]
@@ -61,6 +66,7 @@ class _Facts:
     beats: list[Beat] | None = None
     rate: float | None = None
     registry: tuple[list[Finding], Chosen | None] | None = None
+    unread: list[Unread] = field(default_factory=list)
     endpoints: list[Finding] = field(default_factory=list)
 
 
@@ -81,6 +87,7 @@ def examine(
     queue = None
     if serve:
         queue = _servers(settings, home_facts, config, facts, findings)
+        findings += topics.judge(facts.unread)
     findings += configured(settings)
     chosen = None
     if facts.registry is None:
@@ -126,6 +133,19 @@ def _gather(
                 return
             facts.rate = buffer_facts.rate(settings.redis)
 
+    # The gate of an embedded broker counts them, with the settings of that `up`.
+    has_gate = home_facts is not None and home_facts.broker in ("mosquitto", "iotcore")
+
+    def check_topics() -> None:
+        found = buffer_facts.unread(settings.redis)
+        if has_gate:
+            facts.unread = found
+            return
+        heard = UnreadTopics(settings)
+        with contextlib.suppress(Unavailable):  # the broker's own check says it
+            listen(settings, f"zelador-doctor-look-{os.getpid()}", heard, threading.Event(), LOOK_S)
+        facts.unread = merged([heard.found(), found])
+
     def check_registry() -> None:
         facts.registry = registry(settings.registry, last_seen.ask(settings.redis)[0])
 
@@ -135,7 +155,7 @@ def _gather(
 
     work: list[Callable[[], None]] = [check_registry]
     if serve:
-        work += [check_broker, check_redis, check_endpoints]
+        work += [check_broker, check_redis, check_endpoints, check_topics]
     _in_parallel(work)
 
 

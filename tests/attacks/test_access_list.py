@@ -51,7 +51,7 @@ class Broker:
 
 
 @contextlib.contextmanager
-def shipped(folder: Path, after_listener: str = "") -> Iterator[Broker]:
+def shipped(folder: Path, after_listener: str = "", profiles: bool = False) -> Iterator[Broker]:
     """mosquitto.conf and access.acl as they are, on free ports and in a folder of the test."""
     program = found_or_skip("mosquitto")
     ports = choose(["mqtt", "inner"], {}, {})
@@ -60,10 +60,16 @@ def shipped(folder: Path, after_listener: str = "") -> Iterator[Broker]:
     passwords.chmod(0o600)
     subprocess.run(["mosquitto_passwd", "-U", str(passwords)], check=True, capture_output=True)
     config = (SHIPPED / "mosquitto.conf").read_text()
+    access = SHIPPED / "access.acl"
+    if profiles:  # the lines for device profiles are in use
+        lines = re.sub(r"^#(topic|pattern) ", r"\1 ", access.read_text(), flags=re.MULTILINE)
+        access = folder / "access.acl"
+        access.write_text(lines)
+        access.chmod(0o600)
     for what, by in (
         ("listener 1883", f"listener {ports['mqtt']} {HOST}\n{after_listener}\nlistener {ports['inner']} {HOST}"),
         ("/tmp/passwords", str(passwords)),
-        ("/zelador/access.acl", str(SHIPPED / "access.acl")),
+        ("/zelador/access.acl", str(access)),
         ("/mosquitto/data/", f"{folder}/"),
     ):
         assert what in config
@@ -132,7 +138,9 @@ def pair(broker: Broker) -> tuple[Client, Client]:
 def test_a_device_writes_its_own_readings_and_nothing_else(broker: Broker, pair: tuple[Client, Client]) -> None:
     device, _ = pair
     assert device.publish("sensors/dev-a/reading") in (0, 0x10)
+    assert device.publish("sensors/dev-a/label") in (0, 0x10)
     for topic in (
+        *("sensors/dev-b/label", "sensors/dev-a/label/x"),
         *("sensors/dev-b/reading", "sensors/dev-a/prediction", "sensors/dev-b/prediction", "sensors/dev-a/state"),
         *("sensors/dev-a/answers", "zelador/status/ingest/zelador-ingest", "zelador/doctor/x", "factory/plc/7/set"),
         *("sensors/dev-a/reading/x", "sensors//reading", "sensors/dev-A/reading", "$SYS/broker/version"),
@@ -227,3 +235,19 @@ def test_our_own_user_may_do_what_zelador_does(broker: Broker) -> None:
     assert ours.confirmed(published, 5.0)
     assert not published.refused
     ours.close()
+
+
+def test_with_device_profiles_a_device_still_writes_as_itself_alone(tmp_path: Path) -> None:
+    with shipped(tmp_path, profiles=True) as broker:
+        device = Client(broker.port, "dev-a", broker.password("dev-a"))
+        for topic in ("tele/dev-a/SENSOR", "dev-a/sensor/temperature/state", "sensors/dev-a/reading"):
+            assert device.publish(topic) in (0, 0x10), topic
+        for topic in (
+            *("tele/dev-b/SENSOR", "dev-b/sensor/temperature/state", "zigbee2mqtt/dev-a", "rtl_433/dev-a/events"),
+            *("tele/dev-a/STATE", "dev-a/sensor/state", "sensors/dev-b/reading"),
+        ):
+            assert device.publish(topic) == NOT_AUTHORIZED, topic
+        link = service(broker.inner, "zelador-ingest", "tele/+/SENSOR", "+/sensor/+/state", "zigbee2mqtt/+")
+        assert device.publish("tele/dev-a/SENSOR") == 0
+        assert [each.topic for each in link.receive(10, 5.0)] == ["tele/dev-a/SENSOR"]
+        link.close()

@@ -22,6 +22,7 @@ from ingest.loop import Ingester
 from tests.buffers import make_writer
 from tests.session_broker import Cut, SessionBroker
 from zelador.buffer import Writer
+from zelador.buffer.batch import known_by
 from zelador.buffer.keys import Keys
 from zelador.decode import Decoder
 from zelador.heartbeat import Heartbeat
@@ -123,7 +124,7 @@ class Stored:
         digests = {hashlib.sha256(raw).hexdigest().encode() for _, raw in refused}
         if not digests <= self.known:
             self.known = {entry[b"digest"] for _, entry in self.client.xrange(self._keys.quarantine)}  # type: ignore[union-attr]
-        ids = [f"{arrival.device_id}\x1f{reading.id}" for reading in arrival.readings] if arrival else []
+        ids = [known_by(arrival.device_id, reading) for reading in arrival.readings] if arrival else []
         return digests <= self.known and all(self.client.sismember(self._keys.seen[0], made_id) for made_id in ids)
 
 

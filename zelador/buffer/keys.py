@@ -23,9 +23,13 @@ class Keys:
     | seen:0, seen:1 | set | append | repeat_window readings each, in turn |
     | repeating | hash | append | the last 100 readings of 1,000 devices that have repeats among them |
     | late-labels:0, late-labels:1 | hash | append | labels that came with repeats; 8 MiB each, in turn |
+    | labels | stream | label, unlabel | forever: labels of periods, and that one was undone; 30,000 labels, 16 MiB |
+    | labels-index | hash | label, unlabel | forever: as labels, by id; and sums of bytes |
     | windows | sorted set | assemble | the open windows, by the time when they close; 10,000 |
     | window:<profile>/<device> | hash | assemble | until it is complete or due |
     | parts-seen:<writer> | hash | assemble | a week; one entry for each packet id of MQTT (65,535) |
+    | unread | string (JSON) | ingest | a day: topics that no profile reads, at most 1,000 |
+    | unread-gate | string (JSON) | `zelador up` | as unread |
     | marks | list | append, settle, measure | one for each 1/200 of keep_readings, of keep_bytes, in the stream |
     | missing | sorted set | append | the 1,000 devices with the most missing numbers |
     | devices | sorted set | append | keep_devices of them, keep_devices_s after the device was last heard |
@@ -92,6 +96,16 @@ class Keys:
         return self._key("late-labels:0"), self._key("late-labels:1")
 
     @property
+    def labels(self) -> str:
+        """The labels that were given to periods afterwards, and which of them were undone."""
+        return self._key("labels")
+
+    @property
+    def labels_index(self) -> str:
+        """The ids of labels, and the bytes of all and of each device's."""
+        return self._key("labels-index")
+
+    @property
     def windows(self) -> str:
         """Open windows of devices with one topic a value, by the time when they close."""
         return self._key("windows")
@@ -99,6 +113,16 @@ class Keys:
     def parts_seen(self, writer: str) -> str:
         """The last value with each packet id, to recognize one that the broker sends again."""
         return self._key(f"parts-seen:{writer}")
+
+    @property
+    def unread(self) -> str:
+        """Topics that no profile reads, as an ingester found them."""
+        return self._key("unread")
+
+    @property
+    def unread_gate(self) -> str:
+        """Topics that no profile reads, as the gate of `zelador up` found them."""
+        return self._key("unread-gate")
 
     @property
     def marks(self) -> str:

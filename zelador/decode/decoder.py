@@ -83,16 +83,19 @@ class Decoder:
         """
         refused: Refusals = []
         try:
-            profile, device, field = self._named(topic, profile_name) if profile_name else self.place(topic)
+            place = self._named(topic, profile_name) if profile_name else self.place(topic)
+            profile, device, field = place
             if not payload:
                 raise PassedOver("empty messages (each clears a retained one)")
             if len(payload) > self._limits.max_payload_bytes:
                 raise Unusable(f"the message has {len(payload)} bytes, more than {self._limits.max_payload_bytes}")
             reader = self._readers[profile.name]
-            is_array = not profile.one_value and payload[:1] != b"{" and payload.lstrip(b" \t\r\n")[:1] == b"["
+            is_array = payload[:1] != b"{" and payload.lstrip(b" \t\r\n")[:1] == b"[" and not profile.one_value
             if is_array and profile.device:
                 raise Unusable("the message is an array; a profile with device takes one object")
-            if is_array:
+            if reader.is_fast and not is_array:
+                readings: tuple[Reading, ...] = (reader.read(device, payload, received_at, retained),)
+            elif is_array:
                 readings = self._array(reader, device, payload, received_at, retained, refused)
             elif profile.one_value:
                 readings = (self._alone(self._parts[profile.name], field, payload, received_at, retained),)

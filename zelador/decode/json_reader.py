@@ -43,6 +43,7 @@ class JsonReader:
         self._scales = scales if any(scale != 1.0 for scale in scales) else None
         self._width = len(self._features)
         self._fast = _fast(profile) if profile.plain else None
+        self.is_fast = self._fast is not None
         self._any = msgspec.json.Decoder().decode
 
     def read(self, device: str, raw: bytes, received_at: int, retained: bool = False) -> Reading:
@@ -57,6 +58,8 @@ class JsonReader:
                 if self._scales is not None:
                     values = tuple(map(mul, values, self._scales))
                 ts, seq, given_id, label = parts[self._width :]
+                if ts.__class__ is str and (ts[:1] <= " " or ts[-1:] <= " "):
+                    ts = ts.strip()
                 return self._made(device, values, ts, seq, given_id, label, received_at, retained)
         return self._read(device, self.parsed(raw), received_at, retained)
 
@@ -93,6 +96,10 @@ class JsonReader:
 
     def _read(self, device: str, document: dict[str, Any], received_at: int, retained: bool) -> Reading:
         profile = self._profile
+        if profile.shared_topic and not any(
+            find(document, source.path) for sources in profile.sources for source in sources
+        ):
+            raise PassedOver(f"the profile {profile.name} finds none of {', '.join(self._features)}"[:280])
         values = tuple(
             self._value(document, feature, unit, sources)
             for feature, unit, sources in zip(self._features, self._units, profile.sources, strict=True)
@@ -100,6 +107,9 @@ class JsonReader:
         ts, seq, given_id, label = (
             self._single(document, key) for key in (profile.ts, profile.seq, profile.id, profile.label)
         )
+        if isinstance(ts, str):
+            ts = ts.strip()
+        given_id = None if not_numbers.token(given_id) else given_id
         return self._made(device, values, ts, seq, given_id, label, received_at, retained)
 
     def _value(self, document: dict[str, Any], feature: str, unit: str, sources: tuple[Source, ...]) -> float:
@@ -139,17 +149,17 @@ class JsonReader:
         for value, (low, high) in zip(values, self._inside, strict=True):
             if not low <= value <= high:
                 raise Unusable(self._outside(values))
-        if isinstance(ts, str):
-            ts = ts.strip() or None
-        if ts is not None:
+        if ts is not None and ts != "":
             measured_at = self._moments.of(ts, received_at)
         elif retained:
             raise PassedOver("retained messages without a time of their own")
         else:
-            measured_at = received_at
+            ts, measured_at = None, received_at
         if seq is not None and type(seq) is not int:
             seq = _sequence(seq)
-        if given_id is not None:
+        if given_id is not None and not (
+            type(given_id) is str and 0 < len(given_id) <= MAX_NAME and given_id.isprintable() and given_id[0] != " "
+        ):
             given_id = _identifier(given_id)
         if label is not None:
             label = _label(label)
@@ -214,7 +224,7 @@ def _identifier(given: Any) -> str | None:
         given = str(int(given)) if isinstance(given, int) or given.is_integer() else repr(given)
     if not isinstance(given, str):
         raise Unusable(f"id is {described(given)}, a text or a number is needed")
-    if not given.strip() or not_numbers.token(given):
+    if not given.strip():
         return None
     if len(given) > MAX_NAME or not given.isprintable():
         raise Unusable(f"id must have 1 to {MAX_NAME} printable characters")

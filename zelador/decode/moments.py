@@ -25,36 +25,48 @@ class Moments:
         """`zone` is the IANA name for times without one."""
         self._zone = timezone.utc if zone == "UTC" else ZoneInfo(zone)
         self._ahead_s, self._behind_s = max_ahead_s, max_behind_s
+        self._ahead_ms, self._behind_ms = -max_ahead_s * 1000, max_behind_s * 1000
 
     def of(self, ts: object, received_at: int) -> int:
         """Milliseconds since 1970 UTC. Raises Unusable."""
         try:
-            moment = self._text(ts) if isinstance(ts, str) else _epoch(ts)
+            if ts.__class__ is str and ts[4:5] == "-" and ts.isascii() and ts.isprintable():
+                parsed = datetime.fromisoformat(ts)
+                if parsed.tzinfo is None:
+                    parsed = parsed.replace(tzinfo=self._zone)
+                moment = round(parsed.timestamp() * 1000)
+            else:
+                moment = self._other(ts)
         except (ValueError, OverflowError):
             raise Unusable(f"ts is {described(ts)}; it must be {FORMS}") from None
-        if moment - received_at > self._ahead_s * 1000:
-            raise Unusable(
-                f"ts is {_shown(moment)}, more than {_span(self._ahead_s)} ahead of the server's clock "
-                f"(ZELADOR_INGEST__MAX_AHEAD_S)"
-            )
-        if received_at - moment > self._behind_s * 1000:
-            if moment < YEAR_2000:
-                raise Unusable(f"ts is {described(ts)}, which is before the year 2000: {NO_CLOCK}")
-            raise Unusable(
-                f"ts is {_shown(moment)}, more than {_span(self._behind_s)} before it was received: {NO_CLOCK}, "
-                f"or raise ZELADOR_INGEST__MAX_BEHIND_S for old readings"
-            )
-        return moment
+        if self._behind_ms >= received_at - moment >= self._ahead_ms:
+            return moment
+        raise Unusable(self._wrong(ts, moment, received_at))
 
-    def _text(self, ts: str) -> int:
+    def _other(self, ts: object) -> int:
+        """A time that is not `2026-…`."""
+        if not isinstance(ts, str):
+            return _epoch(ts)
         if not (ts.isascii() and ts.isprintable()):  # fromisoformat ignores everything after a NUL
             raise ValueError
         if NUMBER.fullmatch(ts):
             return _epoch(float(ts) if "." in ts else int(ts))
         parsed = datetime.fromisoformat(ts)
-        if parsed.tzinfo is None:
-            parsed = parsed.replace(tzinfo=self._zone)
-        return round(parsed.timestamp() * 1000)
+        return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=self._zone)).timestamp() * 1000)
+
+    def _wrong(self, ts: object, moment: int, received_at: int) -> str:
+        """Why a time cannot be: it is ahead, or too far behind."""
+        if moment > received_at:
+            return (
+                f"ts is {_shown(moment)}, more than {_span(self._ahead_s)} ahead of the server's clock "
+                f"(ZELADOR_INGEST__MAX_AHEAD_S)"
+            )
+        if moment < YEAR_2000:
+            return f"ts is {described(ts)}, which is before the year 2000: {NO_CLOCK}"
+        return (
+            f"ts is {_shown(moment)}, more than {_span(self._behind_s)} before it was received: {NO_CLOCK}, "
+            f"or raise ZELADOR_INGEST__MAX_BEHIND_S for old readings"
+        )
 
 
 def _epoch(ts: object) -> int:
