@@ -30,7 +30,7 @@ Outcome = Literal["accepted", "repeated", "waiting", "still_refused", "not_whole
 
 PREVIEW = 256  # bytes of each payload in a list
 MAX_PAGE = 500  # entries
-ID = re.compile(r"\d{1,20}-\d{1,20}")
+ID = re.compile(r"[1-9]\d{0,18}-\d{1,19}", re.ASCII)
 WRITER = "quarantine"  # the writer's name of a replay's batch
 
 

@@ -66,7 +66,9 @@ EVENT = {
     "model": "RandomForest_20261124_120432",
     "reading_id": "press-07-001209",
 }
-BeforeEvent = Annotated[str | None, Query(pattern=r"^\d{1,20}-\d{1,20}$", description="`next` of the previous page.")]
+BeforeEvent = Annotated[
+    str | None, Query(pattern="^[1-9][0-9]{0,18}-[0-9]{1,18}$", description="`next` of the previous page.")
+]
 CHANGED: dict[int | str, dict[str, object]] = {**answer(200, "The device after it.", EXAMPLE), **responses(404, 409)}
 
 

@@ -19,7 +19,7 @@ from zelador.messages import iso
 
 READ_CHUNK = 200  # entries per read
 MAX_EXAMINED = 5_000  # entries of a stream examined for one page; a rare device takes several pages
-POSITION = re.compile(r"(\d{1,20}-\d{1,20})(?:\.(\d{1,9}))?")  # an entry, and a reading in it
+POSITION = re.compile(r"([1-9]\d{0,19}-\d{1,20})(?:\.(\d{1,9}))?", re.ASCII)  # an entry, and a reading in it
 
 
 class Reading(TypedDict):

@@ -104,6 +104,14 @@ def test_rolling_back_goes_back_step_by_step(client: httpx.Client, api_settings:
     assert ([each["model"] for each in rest["selections"]], rest["next"]) == (["c", "b", "small"], None)
 
 
+@pytest.mark.parametrize("path", ["readings", "predictions", "quarantine", "devices/press/events"])
+def test_a_position_that_no_page_gave_is_refused(path: str, client: httpx.Client) -> None:
+    """Redis refuses such ids; the API then said that Redis does not answer."""
+    for before in ("0-0", "49665200854630368007-1", "1-49665200854630368007", "\u0663-\u0663", "x"):
+        answer = client.get(f"/v1/{path}", params={"before": before})
+        assert answer.status_code == 422, (before, answer.text)
+
+
 def arrival(device: str, *numbers: int) -> Arrival:
     readings = tuple(Reading(f"{device}-{n}", (float(n), 1.0, 2.0), 1_795_514_400_000 + n, None, n) for n in numbers)
     return Arrival(device, readings, 1_795_514_400_500, array=len(numbers) > 1)
