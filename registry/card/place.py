@@ -15,7 +15,10 @@ DEVICE = "press-07"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`options` of the command line (`--home DIR`), the broker's `mqtt` address for devices, and so on."""
+    """`options` of the command line (`--home DIR`), the broker's `mqtt` address for devices, and so on.
+
+    `profiles`: what devices publish, as topics by the name of their profile, unless `reading` is read as it is.
+    """
 
     options: str = ""
     mqtt: str = "mqtt://127.0.0.1:1883"
@@ -23,6 +26,8 @@ class Place:
     registry: str | None = None
     reading: str = f"sensors/{DEVICE}/reading"
     prediction: str = f"sensors/{DEVICE}/prediction"
+    profiles: tuple[tuple[str, str], ...] = ()
+    sources: tuple[tuple[str, str, float], ...] = ()  # a feature, its key in a message, and its scale
 
     @property
     def client_options(self) -> str:
@@ -55,7 +60,13 @@ def place_of(settings: Settings) -> Place:
         registry=url if folder is None else str(folder),
         reading=settings.topics.reading.replace("{device_id}", DEVICE),
         prediction=settings.topics.prediction.replace("{device_id}", DEVICE),
+        sources=tuple((name, each.source or name, each.scale) for name, each in settings.fields.items()),
+        profiles=() if "default" in settings.profile_names else _profiles(settings),
     )
+
+
+def _profiles(settings: Settings) -> tuple[tuple[str, str], ...]:
+    return tuple((name, profile.topic) for name, profile in settings.named_profiles().items())
 
 
 def _without_password(url: str, username: str | None) -> str:

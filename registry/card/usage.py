@@ -14,23 +14,25 @@ from zelador.printable import clean_json, shell_word
 
 def usage(card: Card) -> Iterator[Words | Code]:
     reading = {feature.name: _typical(card, feature) for feature in card.features}
-    body = clean_json(json.dumps(reading, ensure_ascii=False))
     if card.facts.get("selected"):
         yield Words("It is selected: it classifies every reading that a device publishes.")
     else:
         yield Words("Once it is selected, it classifies every reading that a device publishes.")
     place = card.place
+    keys = {name: (source, scale) for name, source, scale in place.sources}
+    sent = {keys.get(name, (name, 1.0))[0]: value / keys.get(name, (name, 1.0))[1] for name, value in reading.items()}
+    body = clean_json(json.dumps(sent, ensure_ascii=False))
     select = "" if card.facts.get("selected") else f"zelador models select {shell_word(card.name)}{place.options}\n"
     values = " ".join(shell_word(f"{name}={value}") for name, value in reading.items())
     yield Code(
         "Command line", f"{select}zelador classify --model {shell_word(card.name)}{place.options} {values}", "sh"
     )
-    yield Code(
-        "MQTT",
-        f"mosquitto_sub{place.client_options} -q 1 -t {shell_word(place.prediction)} &\n"
-        f"mosquitto_pub{place.client_options} -q 1 -t {shell_word(place.reading)} -m {shell_word(body)}",
-        "sh",
-    )
+    listen = f"mosquitto_sub{place.client_options} -q 1 -t {shell_word(place.prediction)}"
+    send = f"mosquitto_pub{place.client_options} -q 1 -t {shell_word(place.reading)} -m {shell_word(body)}"
+    yield Code("MQTT", listen if place.profiles else f"{listen} &\n{send}", "sh")
+    if place.profiles:
+        topics = "; ".join(f"{topic} ({name})" for name, topic in place.profiles)
+        yield Words(f"Devices publish as their profiles say, on these topics: {topics}.")
     request = clean_json(json.dumps({"model": card.name, "readings": [reading]}, ensure_ascii=False))
     yield Code(
         "API",

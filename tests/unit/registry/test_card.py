@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import shlex
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -15,7 +16,9 @@ import pytest
 from registry.card import POLICY, Card, card_html, card_markdown
 from registry.card.numbers import interval
 from registry.card.page import METRICS, page_of
+from registry.card.place import place_of
 from registry.model.manifest import Feature
+from zelador.settings import Settings
 
 EVIL = (
     '</style><script src="http://evil.example/x.js">alert(1)</script> | `x` <img onerror=a src=//evil.example>'
@@ -218,3 +221,19 @@ def test_the_interval_of_the_first_sentence_is_that_of_independent_stretches(fac
     """Counted by readings it would be far too narrow, because readings next to each other err together."""
     page = page_of(Card({**FACTS, **facts}, FEATURES))
     assert says in page.verdict
+
+
+def test_a_plant_with_device_profiles_is_not_told_to_publish_what_nobody_reads() -> None:
+    def mqtt(*profiles: str) -> str:
+        place = place_of(Settings(profiles=profiles))
+        return card_markdown(replace(BARE, place=place)).partition("### MQTT")[2].partition("### API")[0]
+
+    assert "mosquitto_pub" not in mqtt("tasmota")
+    assert "(tasmota)" in mqtt("tasmota")
+    assert "mosquitto_pub" in mqtt("tasmota", "default")
+
+
+def test_the_message_has_the_keys_and_scales_that_a_device_sends() -> None:
+    fields = {"lux": {"from": "kilolux", "scale": 1000}}
+    card = replace(BARE, features=(Feature("lux"), Feature("temperature")), place=place_of(Settings(fields=fields)))
+    assert """'{"kilolux": 0.001, "temperature": 1.0}'""" in card_markdown(card)
