@@ -145,8 +145,8 @@ def peak() -> Iterator[Callable[[], int]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Connection, "turn", watched)
         patch.setattr("ingest.loop.IDLE_S", 0.01)
-        patch.setattr("zelador.link.session.backoff", lambda attempt: 0.001)
-        patch.setattr("zelador.buffer.connection.backoff", lambda attempt: 0.01)
+        patch.setattr("zelador.link.session.backoff", lambda *_, **__: 0.001)
+        patch.setattr("zelador.buffer.connection.backoff", lambda *_, **__: 0.01)
         yield ask
 
 
@@ -213,10 +213,10 @@ def _let_fail(writer: Writer, faults: dict[int, RedisFault], broker: SessionBrok
 
 
 def _expected(settings: Settings, messages: list[tuple[str, bytes]]) -> tuple[list[str], int]:
-    """The ids of all good readings, repeats among them; how many readings are refused."""
+    """What identifies each good reading, repeats among them; how many readings are refused."""
     decoder, ids, refused = Decoder(settings), list[str](), 0
     for topic, payload in messages:
         arrival, bad = decoder.decode(topic, payload, time.time_ns() // 1_000_000)
-        ids += [reading.id for reading in arrival.readings] if arrival else []
+        ids += [known_by(arrival.device_id, reading) for reading in arrival.readings] if arrival else []
         refused += len(bad)
     return ids, refused
