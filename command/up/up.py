@@ -84,7 +84,7 @@ class Up:
             raise
         self._supervisor = Supervisor(output, self._write_pids)
         self._broker_begun: int | None = None
-        self._is_open = self._admitting = False
+        self._is_open = self._admitting = self._stopped = False
         self._probe = BrokerProbe(self.settings.mqtt, stop)
 
     @property
@@ -162,7 +162,13 @@ class Up:
             self._stop.wait(POLL_S)
 
     def stop(self) -> None:
-        """Stops everything in an order that loses nothing: devices, the ingester, the other services, the servers."""
+        """Stops everything in an order that loses nothing: devices, the ingester, the other services, the servers.
+
+        A second call does nothing.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
         self._stop.set()
         self._probe.join()
         if threading.current_thread() is threading.main_thread():
@@ -232,7 +238,7 @@ class Up:
         if listen is not None:
             rules = templates(self.settings.topics, _reading_topics(self.settings))
             self.access = DeviceAccess(self.home, rules, listen, tls)
-            self._gate.admission = Admission(rules, self.access.hashes, self._gate.complain)
+            self._gate.admission = Admission(rules, self.access.records, self._gate.complain)
 
     def _add(self, names: Iterable[str], variables: Mapping[str, str]) -> None:
         for name in names:
