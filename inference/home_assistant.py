@@ -9,11 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
 from zelador.alarms.state import STATES
+from zelador.decode.profile import Source
+from zelador.decode.profiles import profiles_of
 from zelador.settings import Settings
+from zelador.settings.profiles import DEVICE, FIELD
 
 MAX_ID = 48  # characters of the part of an id that is the device's name
 
@@ -38,7 +42,6 @@ def discovery(settings: Settings, device: str, service_topic: str) -> bytes:
     found = object_id(device)
     topics = settings.topics
     state_topic = topics.state.format(device_id=device)
-    reading_topic = topics.reading.format(device_id=device)
     entity = found.lower().replace("-", "_")
     online = {"payload_available": "online", "payload_not_available": "offline"}
     here = "{{ 'offline' if value_json.state in ('unknown', 'retired') else 'online' }}"
@@ -72,19 +75,16 @@ def discovery(settings: Settings, device: str, service_topic: str) -> bytes:
             "availability": availability[:1],
         },
     }
-    for feature in settings.features:
+    for feature, topic, template in values(settings):
         field = settings.field(feature)
-        key = json.dumps(field.source or feature)
-        scaled = f"value_json[{key}]" if field.scale == 1.0 else f"value_json[{key}] * {field.scale!r}"
         sensor: dict[str, Any] = {
             "p": "sensor",
             "name": feature.replace("_", " ").capitalize(),
             "unique_id": f"{found}_{feature}",
             "default_entity_id": f"sensor.{entity}_{feature.lower()}",
             "state_class": "measurement",
-            "state_topic": reading_topic,
-            # An array, or a message without this value, changes nothing.
-            "value_template": f"{{{{ {scaled} if value_json is mapping and {key} in value_json else this.state }}}}",
+            "state_topic": topic.replace(DEVICE, device),
+            "value_template": template,
             "expire_after": settings.homeassistant.expire_after_s,
             "availability": availability[:1],
         }
@@ -100,3 +100,38 @@ def discovery(settings: Settings, device: str, service_topic: str) -> bytes:
         "qos": 1,
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def values(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """Each feature that a template can read from a device's messages, with the topic's template and the value's.
+
+    None if there are several profiles, because a device's state does not say which one read it, or if the message
+    names the device. A feature with several places, a `*` or an index in its path, or a unit in the message is left
+    out.
+    """
+    profiles = profiles_of(settings)
+    if len(profiles) != 1 or profiles[0].device:
+        return
+    profile = profiles[0]
+    for feature, places in zip(settings.features, profile.sources, strict=True):
+        path = places[0].path
+        if len(places) > 1 or places[0].unit_at or any(step == "*" or step.isdecimal() for step in path):
+            continue
+        if profile.one_value:
+            field = ".".join(path)
+            yield feature, profile.topic.replace(FIELD, field), _template("value_json", "is number", places[0])
+        elif len(path) == 1:
+            key = json.dumps(path[0])
+            test = f"is mapping and {key} in value_json"
+            yield feature, profile.topic, _template(f"value_json[{key}]", test, places[0])
+        else:
+            inner = "".join(f".get({json.dumps(step)}, {{}})" for step in path[:-1]) + f".get({json.dumps(path[-1])})"
+            test = f"is mapping and value_json{inner} is number"
+            yield feature, profile.topic, _template(f"value_json{inner}", test, places[0])
+
+
+def _template(value: str, test: str, place: Source) -> str:
+    """An array, or a message without this value, changes nothing."""
+    scaled = value if place.scale == 1.0 else f"{value} * {place.scale!r}"
+    moved = scaled if place.offset == 0.0 else f"{scaled} + {place.offset!r}"
+    return f"{{{{ {moved} if value_json {test} else this.state }}}}"

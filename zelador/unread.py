@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache, lru_cache, partial
 
 import msgspec
 
@@ -33,43 +34,58 @@ class UnreadTopics:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._own = (settings.topics.prediction, settings.topics.status)
+        self._own = tuple(settings.own_topics.values())
         self._routes = [Route(profile) for profile in profiles_of(settings)]
         self._counts: dict[str, int] = {}
         self._samples: dict[str, bytes] = {}
+        self._advised: dict[str, Unread] = {}
+        self._decoder = cache(partial(_decoder, settings))
+        self._is_ours = lru_cache(maxsize=4 * MAX_TOPICS)(self._is_known)
 
-    def note(self, topic: str, payload: bytes) -> None:
+    def note(self, topic: str, payload: bytes) -> bool:
+        """Counts the message, and returns True, unless a profile reads its topic or Zelador publishes on it."""
         known = self._counts.get(topic)
         if known is not None:
             self._counts[topic] = known + 1
-        elif len(self._counts) < MAX_TOPICS and topic and len(topic) <= MAX_TOPIC and not self._is_ours(topic):
-            self._counts[topic], self._samples[topic] = 1, payload[:MAX_SAMPLE]
+            return True
+        if not topic or len(topic) > MAX_TOPIC or self._is_ours(topic):
+            return False
+        if len(self._counts) < MAX_TOPICS:
+            self._samples[topic] = payload[:MAX_SAMPLE]
+            self._counts[topic] = 1
+        return True
 
     def found(self) -> list[Unread]:
-        """Those that something known would read first, then by number."""
-        all_of_them = [advised(self._settings, topic, n, self._samples[topic]) for topic, n in self._counts.items()]
+        """Those that something known would read first, then by number. Another thread may call it."""
+        counts = list(self._counts.items())
+        for topic, _ in counts:
+            if topic not in self._advised:
+                self._advised[topic] = advised(self._settings, self._decoder, topic, self._samples[topic])
+        all_of_them = [msgspec.structs.replace(self._advised[topic], count=count) for topic, count in counts]
         return sorted(all_of_them, key=lambda each: (not each.advice, -each.count, each.topic))
 
-    def _is_ours(self, topic: str) -> bool:
+    def _is_known(self, topic: str) -> bool:
         if topic.startswith(("$", "zelador/")) or any(overlap(template, topic) for template in self._own):
             return True
         return any(route.place(topic) is not None for route in self._routes)
 
 
-def advised(settings: Settings, topic: str, count: int, sample: bytes) -> Unread:
+def advised(settings: Settings, decoder: Callable[[str], Decoder], topic: str, sample: bytes) -> Unread:
+    """What would read one message. `decoder` has that of a preset, or of the default profile."""
     for name, preset in PRESETS.items():
         template = preset.get("topic")
         if template is None or name in settings.profile_names or not overlap(template, topic):
             continue
         place = topic.split("/")[template.split("/").index(DEVICE)]
-        return Unread(topic, count, place, _preset_advice(settings, name, topic, sample))
+        advice = _preset_advice(settings, decoder(name), name, topic, sample)
+        return Unread(topic, 1, place if advice else "", advice)
     levels = topic.split("/")
-    if len(levels) > 1 and _as_default(settings, sample) is None:
+    if len(levels) > 1 and _reads_as_default(decoder(DEFAULT), settings, sample):
         usual = settings.topics.reading.split("/").index(DEVICE)
         at = usual if usual < len(levels) else len(levels) - 1
         template = "/".join([*levels[:at], DEVICE, *levels[at + 1 :]])
-        return Unread(topic, count, levels[at], f"ZELADOR_TOPICS__READING={template} would read it")
-    return Unread(topic, count)
+        return Unread(topic, 1, levels[at], f"ZELADOR_TOPICS__READING={template} would read it")
+    return Unread(topic, 1)
 
 
 def merged(several: Iterable[Iterable[Unread]]) -> list[Unread]:
@@ -81,28 +97,29 @@ def merged(several: Iterable[Iterable[Unread]]) -> list[Unread]:
     return sorted(by_topic.values(), key=lambda each: (not each.advice, -each.count, each.topic))
 
 
-def _preset_advice(settings: Settings, name: str, topic: str, sample: bytes) -> str:
+def _decoder(settings: Settings, profile: str) -> Decoder:
+    return Decoder(settings.model_copy(update={"profiles": (profile,), "profile_tables": {}}))
+
+
+def _preset_advice(settings: Settings, decoder: Decoder, name: str, topic: str, sample: bytes) -> str:
     names = ",".join([*settings.profile_names, name])
     would = f"the preset {name} would (ZELADOR_PROFILES={names})"
-    decoder = Decoder(settings.model_copy(update={"profiles": (name,), "profile_tables": {}}))
     if decoder.has_parts:
         found = decoder.part(Message(topic, sample, NOW, 0, 0, 0))
         if found is None:
             return ""  # a field that no feature reads
         return would if not isinstance(found, str) else f"{would}, but {found}"
-    _, refused = decoder.decode(topic, sample, NOW)
+    arrival, refused = decoder.decode(topic, sample, NOW)
+    if arrival is None and not refused:
+        return ""  # it has none of the features
     bad = next((why for why, _ in refused if not why.startswith("ts is")), None)
     return would if bad is None else f"{would}, but {bad}"
 
 
-def _as_default(settings: Settings, sample: bytes) -> str | None:
-    """Why the default profile could not read the message; None if it could."""
-    alone = settings.model_copy(update={"profiles": (DEFAULT,), "profile_tables": {}})
+def _reads_as_default(decoder: Decoder, settings: Settings, sample: bytes) -> bool:
     topic = settings.topics.reading.replace(DEVICE, "device")
     try:
-        arrival, refused = Decoder(alone).decode(topic, sample, NOW)
-    except Unusable as error:
-        return str(error)
-    if arrival is not None or (refused and refused[0][0].startswith("ts is")):
-        return None
-    return refused[0][0] if refused else "it is empty"
+        arrival, refused = decoder.decode(topic, sample, NOW)
+    except Unusable:
+        return False
+    return arrival is not None or (bool(refused) and refused[0][0].startswith("ts is"))

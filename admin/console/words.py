@@ -36,6 +36,8 @@ ACTS: Mapping[str, str] = {
     Act.DEVICE_UNSHELVED: _("%(who)s ended the shelving of %(target)s"),
     Act.DEVICE_RETIRED: _("%(who)s retired %(target)s"),
     Act.DEVICE_RESTORED: _("%(who)s brought %(target)s back"),
+    Act.DEVICE_PASSWORD_MADE: _("%(who)s made a password for device %(target)s"),
+    Act.DEVICE_PASSWORD_REMOVED: _("%(who)s removed the password of device %(target)s"),
     Act.KEY_MADE: _("%(who)s made key %(target)s"),
     Act.KEY_REVOKED: _("%(who)s revoked key %(target)s"),
     Act.REGISTRY_ACCEPTED: _("%(who)s confirmed the restored registry"),

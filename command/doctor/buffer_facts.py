@@ -18,7 +18,7 @@ from zelador.errors import Unavailable
 from zelador.heartbeat import EXPIRES_S
 from zelador.ledger import LedgerReader
 from zelador.settings import RedisSettings
-from zelador.unread import Unread
+from zelador.unread import Unread, merged
 
 LIMIT_S = 3.0  # of one answer
 RATE_S = 2.0  # between two reads of the ledger
@@ -70,11 +70,12 @@ def beats(settings: RedisSettings) -> list[Beat]:
 
 
 def unread(settings: RedisSettings) -> list[Unread]:
-    """Topics that no profile reads, as an ingester found them after its start. Does not raise."""
+    """Topics that no profile reads, as an ingester found them after its start, or a gate. Does not raise."""
     try:
         with connect(settings) as client:
-            stored: Any = client.get(Keys(settings.prefix).unread)
-            return msgspec.json.decode(stored, type=list[Unread]) if stored else []
+            keys = Keys(settings.prefix)
+            stored: Any = client.mget(keys.unread, keys.unread_gate)
+            return merged(msgspec.json.decode(each, type=list[Unread]) for each in stored if each)
     except (redis.RedisError, OSError, Unavailable, msgspec.DecodeError):
         return []
 

@@ -37,6 +37,14 @@ def topics(settings: Settings) -> Finding:
             "quarantined messages: every status message of a service is quarantined as a reading, and displaces one",
             "set ZELADOR_TOPICS__STATUS to a topic that ZELADOR_TOPICS__READING does not match",
         )
+    if overlap(given.reading, given.state):
+        return broken(
+            "topics",
+            f"{topics_text}: the subscription to readings also matches the states of devices on {given.state}",
+            "quarantined messages: every state of a device is quarantined as a reading, and displaces one",
+            "set ZELADOR_TOPICS__STATE to a topic that ZELADOR_TOPICS__READING does not match, such as "
+            "sensors/{device_id}/state",
+        )
     return fine("topics", f"{topics_text}: no overlap")
 
 

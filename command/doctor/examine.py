@@ -133,11 +133,18 @@ def _gather(
                 return
             facts.rate = buffer_facts.rate(settings.redis)
 
+    # The gate of an embedded broker counts them, with the settings of that `up`.
+    has_gate = home_facts is not None and home_facts.broker in ("mosquitto", "iotcore")
+
     def check_topics() -> None:
+        found = buffer_facts.unread(settings.redis)
+        if has_gate:
+            facts.unread = found
+            return
         heard = UnreadTopics(settings)
         with contextlib.suppress(Unavailable):  # the broker's own check says it
             listen(settings, f"zelador-doctor-look-{os.getpid()}", heard, threading.Event(), LOOK_S)
-        facts.unread = merged([heard.found(), buffer_facts.unread(settings.redis)])
+        facts.unread = merged([heard.found(), found])
 
     def check_registry() -> None:
         facts.registry = registry(settings.registry, last_seen.ask(settings.redis)[0])

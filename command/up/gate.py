@@ -28,7 +28,9 @@ from command.up.connect_packet import MQTT_5, Connect, read_connect
 from command.up.device_stream import DeviceStream, Refused, check_topic
 from command.up.ports import HOST, bound_all, max_files
 from command.up.rights_stream import RightsStream
+from command.up.topic_tap import TopicTap
 from zelador.log_limit import LogLimit
+from zelador.unread import UnreadTopics
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,7 @@ class _Device(_Side):
         self._start = bytearray()
         self._stream: DeviceStream | None = None  # set if the broker needs protection from some packets
         self._rights: RightsStream | None = None  # set if the broker has no access list of its own
+        self._tap: TopicTap | None = None  # set while its topics are counted
         self._guest: Guest | None = None
         self._address = ""
         self._stranger = False  # counted as a connection that has not shown a password
@@ -122,6 +125,8 @@ class _Device(_Side):
 
     def data_received(self, data: bytes) -> None:
         if self.peer is not None:
+            if self._tap is not None and not self._tap.feed(data):
+                self._tap = None
             try:
                 super().data_received(self._checked(data))
             except Refused as error:
@@ -207,6 +212,9 @@ class _Device(_Side):
                 broker.transport.close()
             return
         start, self._start = bytes(self._start), bytearray()
+        if self._gate.unread is not None:
+            self._tap = TopicTap(connect.level, self._gate.unread)
+            self._tap.feed(start[size:])
         if self._gate.fragile:
             self._stream = DeviceStream(connect.level)
             try:
@@ -251,14 +259,16 @@ class Gate:
         fragile: bool = False,
         hosts: Sequence[str] = (HOST,),
         tls: ssl.SSLContext | None = None,
+        unread: UnreadTopics | None = None,
     ) -> None:
         """Holds the port from now on; `open` listens. Raises OSError if it is in use.
 
         `reserved` contains the client ids that devices may not use. `fragile`: the broker is rumqttd.
+        `unread` counts the messages that no profile reads.
         """
         self._sockets = bound_all(port, hosts)
         self.reserved, self.fragile = reserved, fragile
-        self.tls = tls
+        self.tls, self.unread = tls, unread
         self.admission: Admission | None = None  # set before it opens, if devices need passwords
         self._max_devices = min(MAX_DEVICES, (max_files() - FILES_OF_OTHERS) // 2)
         self._log_limit = LogLimit(LOG_S, LOG_LINES)

@@ -29,6 +29,7 @@ from command.up.probe import BrokerProbe
 from command.up.rights import templates
 from command.up.servers import broker_server, redis_server
 from command.up.supervisor import Supervisor
+from command.up.unread_record import UnreadRecord
 from operations.sign_in_links import make_link
 from registry.card.place import DEVICE
 from zelador import heartbeat
@@ -222,6 +223,7 @@ class Up:
         if listen is not None:
             self.home.service_password()  # the settings below have it
         self.settings = home_settings(settings, self.home.path, memory, self._remembers)
+        self._unread = UnreadRecord(self.settings)
         try:
             self._gate = Gate(
                 self.ports["mqtt"],
@@ -231,6 +233,7 @@ class Up:
                 fragile=self.broker is not None and self.broker.name == "iotcore",
                 hosts=listen.hosts if listen else (HOST,),
                 tls=tls,
+                unread=self._unread.topics if self.broker is not None else None,
             )
         except OSError as error:
             raise unusable("mqtt", self.ports["mqtt"], error) from None
@@ -257,6 +260,7 @@ class Up:
         """One look of the supervisor, and of the gate once it is open."""
         if self._is_open:
             self._watch_gate()
+            self._unread.step()
         if self.access is not None:
             self.access.step(self._gate, lambda: self._reload_broker())
         self._supervisor.step()

@@ -15,11 +15,13 @@ from threading import Event
 from typing import Any
 
 import pytest
+from jinja2 import StrictUndefined
+from jinja2.nativetypes import NativeEnvironment
 from jsonschema import Draft202012Validator
 
 from command.up.ports import choose
 from inference.announce import Keeper
-from inference.home_assistant import object_id
+from inference.home_assistant import config_topic, discovery, object_id
 from inference.webhook import signature
 from tests.device_alarm import put_in_alarm
 from tests.servers import found_or_skip, run_process
@@ -215,14 +217,57 @@ DISCOVERY = {
 
 @pytest.mark.parametrize("device", ["press-07", "Prensa nº 7", "a" * 120, "x.y"])
 def test_a_discovery_message_is_as_home_assistant_documents_it(settings: Settings, device: str) -> None:
-    from inference.home_assistant import config_topic, discovery
-
     found = json.loads(discovery(settings, device, "zelador/status/states/zelador-states"))
     assert [error.message for error in Draft202012Validator(DISCOVERY).iter_errors(found)] == []
     assert found["cmps"]["temperature"]["unit_of_measurement"] == "°C"
     assert found["cmps"]["problem"]["device_class"] == "problem"
     _, _, node, last = config_topic(settings, device).rsplit("/", 3)
     assert last == "config" and node.replace("_", "").replace("-", "").isascii()
+
+
+def rendered(template: str, message: object) -> object:
+    """As Home Assistant does it."""
+    return (
+        NativeEnvironment(undefined=StrictUndefined)
+        .from_string(template)
+        .render(value_json=message, this={"state": "as before"})
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "topic", "messages"),
+    [
+        (
+            {"preset": "fiap", "topic": "fiap/{device_id}"},
+            "fiap/a",
+            [({"temperatura": 21.5}, 21.5), ([1], "as before")],
+        ),
+        (
+            {"topic": "hall/{device_id}/data", "fields": {"temperature": {"from": "env.t", "scale": 0.1, "offset": 1}}},
+            "hall/a/data",
+            [({"env": {"t": 210}}, 22.0), ({"env": {}}, "as before"), ({}, "as before"), ([], "as before")],
+        ),
+        (
+            {"topic": "{device_id}/sensor/{field}/state"},
+            "a/sensor/temperature/state",
+            [(21.5, 21.5), ("unavailable", "as before"), (None, "as before")],
+        ),
+    ],
+)
+def test_the_values_in_home_assistant_come_from_the_devices_profile(
+    table: dict[str, object], topic: str, messages: list[tuple[object, object]]
+) -> None:
+    given = Settings(profiles=("own",), profile_tables={"own": table})
+    sensor = json.loads(discovery(given, "a", "zelador/status/x/y"))["cmps"]["temperature"]
+    assert sensor["state_topic"] == topic
+    assert [rendered(sensor["value_template"], message) for message, _ in messages] == [want for _, want in messages]
+
+
+@pytest.mark.parametrize("profiles", [("default", "tasmota"), ("rtl_433",), ("tasmota",)])
+def test_values_that_no_template_can_read_are_left_out(profiles: tuple[str, ...]) -> None:
+    found = json.loads(discovery(Settings(profiles=profiles), "a", "zelador/status/x/y"))["cmps"]
+    assert {"problem", "state"} <= set(found)
+    assert "temperature" not in found
 
 
 def test_unlike_devices_have_unlike_ids_in_home_assistant() -> None:

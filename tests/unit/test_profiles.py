@@ -39,6 +39,37 @@ def reason(given: Settings, topic: str, message: object) -> str:
     return refused[0][0]
 
 
+@pytest.mark.parametrize(
+    ("name", "topic", "message"),
+    [
+        ("tasmota", "tele/plug/SENSOR", {"Time": "2026-11-24T10:00:00", "ENERGY": {"Power": 5}}),
+        ("tasmota", "tele/plug/SENSOR", {"Time": "2026-11-24T10:00:00"}),
+        ("tasmota", "tele/plug/SENSOR", {}),
+        ("zigbee2mqtt", "zigbee2mqtt/lamp", {"state": "ON", "brightness": 254}),
+        ("rtl_433", "rtl_433/pi/events", {"time": "2026-11-24 10:00:00", "model": "Toyota", "id": "d0f1"}),
+    ],
+)
+def test_devices_that_measure_nothing_of_ours_are_passed_over_and_counted(
+    name: str, topic: str, message: dict[str, Any]
+) -> None:
+    """A house full of bulbs and plugs on the same topics must not push real trouble out of the quarantine."""
+    decoder = Decoder(settings(name))
+    assert decoder.decode(topic, json.dumps(message).encode(), NOW) == (None, [])
+    assert decoder.passed_over == 1
+    assert f"the profile {name} finds none of lux, temperature" in decoder.last_passed_over
+
+
+def test_a_device_that_measures_some_of_the_features_is_quarantined() -> None:
+    assert "lux" in reason(settings("zigbee2mqtt"), "zigbee2mqtt/hall", {"temperature": 21.3})
+    assert "null" in reason(settings("zigbee2mqtt"), "zigbee2mqtt/hall", {"temperature": None, "illuminance": 3})
+
+
+def test_a_table_of_ones_own_that_finds_nothing_is_quarantined() -> None:
+    """Its paths may be wrong, and somebody has to see it."""
+    table = {"topic": "hall/{device_id}", "fields": {"lux": "licht", "temperature": "temp"}}
+    assert "is missing" in reason(settings("hall", hall=table), "hall/a", {"light": 1, "t": 2})
+
+
 # ── presets ──────────────────────────────────────────────────────────────────────────────────
 
 TASMOTA = {
@@ -215,8 +246,9 @@ nested = st.recursive(
 @given(nested)
 def test_whatever_comes_is_read_or_refused_with_a_reason(document: object) -> None:
     payload = json.dumps(document).encode()
-    arrival, refused = Decoder(settings("tasmota")).decode("tele/a/SENSOR", payload, NOW)
-    assert (arrival is None) == (len(refused) >= 1 and not (arrival and arrival.readings))
+    decoder = Decoder(settings("tasmota"))
+    arrival, refused = decoder.decode("tele/a/SENSOR", payload, NOW)
+    assert (arrival is None) == (len(refused) + decoder.passed_over >= 1 and not (arrival and arrival.readings))
     assert all(0 < len(why) <= 300 and why.isprintable() for why, _ in refused)
 
 
@@ -242,6 +274,7 @@ def test_hostile_nesting_is_refused(opening: str) -> None:
         ({"ZELADOR_TOPICS__READING": "{device_id}/sensor/{field}/state"}, "one topic a value needs a device profile"),
         ({"ZELADOR_TOPICS__READING": "sensors/{device}/reading"}, "must hold {device_id}"),
         ({"ZELADOR_PROFILE_TABLES": '{"a":{"topic":"sensors/{device_id}/{field}"}}'}, "includes that of ZELADOR_"),
+        ({"ZELADOR_PROFILE_TABLES": '{"a":{"topic":"sensors/{device_id}/state"}}'}, "that of ZELADOR_TOPICS__STATE"),
         ({"ZELADOR_PROFILE_TABLES": '{"a":{"topic":"x/{device_id}","fields":{"temp":"t"}}}'}, "'temp' is not among"),
         ({"ZELADOR_PROFILE_TABLES": '{"a":{"topic":"x/{device_id}","felds":{}}}'}, "profiles.a: felds"),
         ({"ZELADOR_PROFILE_TABLES": '{"a":{"topic":"x/+"}}'}, "profiles.a: topic must hold {device_id}"),

@@ -27,7 +27,7 @@ def found(settings: Settings, *messages: tuple[str, object]) -> list[str]:
         ("tele/esp01/SENSOR", TASMOTA, "esp01|the preset tasmota would (ZELADOR_PROFILES=default,tasmota)"),
         (
             "tele/esp01/SENSOR",
-            {"SI7021": {}},
+            {"BH1750": {"Illuminance": 412}},
             "esp01|the preset tasmota would (ZELADOR_PROFILES=default,tasmota), but ",
         ),
         ("esp01/sensor/temperature/state", b"21.3", "esp01|the preset esphome would"),
@@ -39,6 +39,8 @@ def found(settings: Settings, *messages: tuple[str, object]) -> list[str]:
         ),
         ("esp01/data", {"lux": 1, "temperature": 2}, "data|ZELADOR_TOPICS__READING=esp01/{device_id} would"),
         ("esp01/status", b"online", "|"),
+        ("tele/plug/SENSOR", {"ENERGY": {"Power": 5}}, "|"),
+        ("zigbee2mqtt/lamp", {"state": "ON"}, "|"),
         ("homeassistant/sensor/x/config", {"name": "x"}, "|"),
     ],
 )
@@ -53,6 +55,8 @@ def test_own_topics_are_no_news() -> None:
     ours = [
         "sensors/a/reading",
         "sensors/a/prediction",
+        "sensors/a/state",
+        "homeassistant/device/zelador_a/config",
         "zelador/status/ingest/x",
         "$SYS/broker/version",
         "tele/a/SENSOR",

@@ -27,6 +27,7 @@ class Keys:
     | window:<profile>/<device> | hash | assemble | until it is complete or due |
     | parts-seen:<writer> | hash | assemble | a week; one entry for each packet id of MQTT (65,535) |
     | unread | string (JSON) | ingest | a day: topics that no profile reads, at most 1,000 |
+    | unread-gate | string (JSON) | `zelador up` | as unread |
     | marks | list | append, settle, measure | one for each 1/200 of keep_readings, of keep_bytes, in the stream |
     | missing | sorted set | append | the 1,000 devices with the most missing numbers |
     | devices | sorted set | append | keep_devices of them, keep_devices_s after the device was last heard |
@@ -105,6 +106,11 @@ class Keys:
     def unread(self) -> str:
         """Topics that no profile reads, as an ingester found them."""
         return self._key("unread")
+
+    @property
+    def unread_gate(self) -> str:
+        """Topics that no profile reads, as the gate of `zelador up` found them."""
+        return self._key("unread-gate")
 
     @property
     def marks(self) -> str:

@@ -96,6 +96,10 @@ class JsonReader:
 
     def _read(self, device: str, document: dict[str, Any], received_at: int, retained: bool) -> Reading:
         profile = self._profile
+        if profile.shared_topic and not any(
+            find(document, source.path) for sources in profile.sources for source in sources
+        ):
+            raise PassedOver(f"the profile {profile.name} finds none of {', '.join(self._features)}"[:280])
         values = tuple(
             self._value(document, feature, unit, sources)
             for feature, unit, sources in zip(self._features, self._units, profile.sources, strict=True)

@@ -40,6 +40,7 @@ class Profile:
     words: Mapping[str, float] = field(default_factory=dict)
     text_numbers: bool = False
     window_s: float = 10.0
+    shared_topic: bool = False  # devices without any of the features publish there too
 
     @property
     def one_value(self) -> bool:

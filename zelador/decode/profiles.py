@@ -42,6 +42,7 @@ def _compiled(settings: Settings, name: str, given: ProfileSettings) -> Profile:
         given.words,
         given.text_numbers,
         given.window_s,
+        given.shared_topic,
     )
 
 

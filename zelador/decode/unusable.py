@@ -12,7 +12,8 @@ class Unusable(Exception):
 
 
 class PassedOver(Exception):
-    """The input is neither a reading nor an error: a retained message of unknown age, or an empty one."""
+    """The input is neither a reading nor an error: an empty message, a retained one of unknown age, or one that is not
+    for Zelador."""
 
 
 def described(value: object) -> str:

@@ -11,6 +11,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # {"Time": "2026-11-24T10:00:00", "SI7021": {"Temperature": 21.3}, "BH1750": {"Illuminance": 412}, "TempUnit": "C"}
     "tasmota": {
         "topic": "tele/{device_id}/SENSOR",
+        "shared_topic": True,
         "ts": "Time",
         **NOTHING,
         "fields": {
@@ -38,6 +39,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # {"temperature": 21.3, "illuminance": 412, "vibration": true, "last_seen": "2026-11-24T10:00:00Z"}
     "zigbee2mqtt": {
         "topic": "zigbee2mqtt/{device_id}",
+        "shared_topic": True,
         "ts": "last_seen",
         **NOTHING,
         "fields": {"lux": ["illuminance_lux", "illuminance"], "temperature": ["temperature", "device_temperature"]},
@@ -46,6 +48,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # {"time": "2026-11-24 10:00:00", "model": "Prologue-TH", "id": 5, "channel": 1, "temperature_C": 21.3}
     "rtl_433": {
         "topic": "rtl_433/{device_id}/events",
+        "shared_topic": True,
         "ts": "time",
         **NOTHING,
         "device": ["model", "id"],

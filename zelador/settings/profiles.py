@@ -52,6 +52,7 @@ class ProfileSettings(Section):
     words: dict[str, float] = Field(default_factory=dict, max_length=200)
     text_numbers: bool = False
     window_s: PositiveFloat = Field(default=10.0, le=86_400)
+    shared_topic: bool = False
 
     @property
     def one_value(self) -> bool:

@@ -129,8 +129,7 @@ class Settings(BaseSettings):
                         conversion(place.unit or "", self.field(feature).unit)
                     except ValueError as error:
                         raise ValueError(f"profiles.{name}: fields: {feature}: {error}") from None
-        own = {"ZELADOR_TOPICS__PREDICTION": self.topics.prediction, "ZELADOR_TOPICS__STATUS": self.topics.status}
-        check_apart(self.reading_topics, own)
+        check_apart(self.reading_topics, self.own_topics)
 
     @property
     def profile_names(self) -> tuple[str, ...]:
@@ -146,6 +145,16 @@ class Settings(BaseSettings):
         """The topic template of each profile in use."""
         named = self.named_profiles()
         return {name: named[name].topic if name in named else self.topics.reading for name in self.profile_names}
+
+    @property
+    def own_topics(self) -> dict[str, str]:
+        """The topic templates on which Zelador publishes, by setting."""
+        return {
+            "ZELADOR_TOPICS__PREDICTION": self.topics.prediction,
+            "ZELADOR_TOPICS__STATUS": self.topics.status,
+            "ZELADOR_TOPICS__STATE": self.topics.state,
+            "ZELADOR_HOMEASSISTANT__PREFIX": f"{self.homeassistant.prefix}/device/{{device_id}}/config",
+        }
 
     @property
     def reading_filters(self) -> tuple[str, ...]:
