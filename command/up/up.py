@@ -239,7 +239,7 @@ class Up:
             raise unusable("mqtt", self.ports["mqtt"], error) from None
         self.access: DeviceAccess | None = None
         if listen is not None:
-            rules = templates(self.settings.topics, _reading_topics(self.settings))
+            rules = templates(self.settings.topics, list(self.settings.reading_topics.values()))
             self.access = DeviceAccess(self.home, rules, listen, tls)
             self._gate.admission = Admission(rules, self.access.records, self._gate.complain)
 
@@ -354,10 +354,3 @@ class Up:
         document = self.describe()
         document["pids"]["up"] = os.getpid()
         self.home.write("up.json", document)
-
-
-def _reading_topics(settings: Settings) -> list[str]:
-    """The templates of all topics on which devices publish: of the profiles, and of the default one if it is used."""
-    named = settings.named_profiles()
-    default = [settings.topics.reading] if set(settings.profile_names) - set(named) else []
-    return [*default, *(profile.topic for profile in named.values())]
