@@ -87,7 +87,8 @@ def test_a_reader_reads_everything_and_publishes_nothing() -> None:
     assert reader.readable("$SYS/#") is None
     board = DevicePassword("board", hashed("x"), "2026-01-01T00:00:00Z", reader=True)
     found = access_list(RULES, (board, DevicePassword("press-07", hashed("x"), "2026-01-01T00:00:00Z")))
-    assert "user board\ntopic deny sensors/board/reading\ntopic read #\n" in found
+    denied = "topic deny sensors/board/reading\ntopic deny sensors/board/label\n"
+    assert f"user board\n{denied}topic read #\n" in found
     assert "user press-07" not in found
 
 
