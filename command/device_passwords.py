@@ -26,8 +26,19 @@ def add_to(app: typer.Typer) -> None:
     app.command("remove")(remove)
 
 
-def password(name: Name, home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
-    """Give a device a password, in place of an earlier one. It is shown once; only its hash is stored."""
+def password(
+    name: Name,
+    home: Home = DEFAULT_HOME,
+    reader: Annotated[
+        bool,
+        typer.Option("--reader", help="For a dashboard or a person: it may read every topic, and publish nothing."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Give a device, or with --reader a dashboard, a password, in place of an earlier one.
+
+    It is shown once; only its hash is stored.
+    """
     from operations.acts.device_passwords import set_password
     from operations.device_passwords import check_name, file_of, read, restore
     from operations.local import file_actor
@@ -36,10 +47,10 @@ def password(name: Name, home: Home = DEFAULT_HOME, as_json: Json = False) -> No
     folder = _existing(home)
     path = file_of(folder)
     before = next((each for each in read(path) if each.name == name), None)
-    record, shown = set_password(file_actor(settings_of(folder, "keys")), path, name)
+    record, shown = set_password(file_actor(settings_of(folder, "keys")), path, name, reader)
     try:
         if as_json:
-            print_json({"name": record.name, "password": shown, "created_at": record.created_at})
+            print_json({"name": record.name, "reader": reader, "password": shown, "created_at": record.created_at})
         else:
             say(shown)
     except BaseException:
@@ -53,9 +64,14 @@ def list_(home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
 
     found = read(file_of(_existing(home)))
     if as_json:
-        print_json([{"name": each.name, "created_at": each.created_at} for each in found])
+        print_json([{"name": each.name, "reader": each.reader, "created_at": each.created_at} for each in found])
         return
-    output().print(table(("name", "password made"), [(each.name, when(each.created_at)) for each in found]))
+    output().print(
+        table(
+            ("name", "for", "password made"),
+            [(e.name, "reader" if e.reader else "device", when(e.created_at)) for e in found],
+        )
+    )
 
 
 def remove(name: Name, home: Home = DEFAULT_HOME) -> None:

@@ -58,16 +58,17 @@ def reason(before: Standing, now: Standing, settings: Settings, device: str | No
         return f"cannot tell why: {now.trouble}; set ZELADOR_REDIS__URL, or use --home"
     if not now.ingesters:
         return "no ingester is running: start it (zelador up, or zelador ingest)"
-    where = settings.topics.reading
-    if now.received == before.received:
+    modelless = bool(now.workers) and not any(worker.get("model") for worker in now.workers)
+    if now.received == before.received and not (now.waiting and modelless):
+        where = " or ".join(dict.fromkeys(settings.reading_topics.values()))
         ever = f"{now.received} so far" if now.received else "none so far"
         return f"no reading arrives ({ever}): devices have to publish on {where}; zelador doctor checks the rest"
     arrived, refused = now.received - before.received, now.quarantined - before.quarantined
-    if refused == arrived:
+    if arrived and refused == arrived:
         return f"{refused} messages arrived and all are in quarantine: zelador quarantine list says why"
     if not now.workers:
         return f"{now.waiting} readings wait: no inference worker is running (zelador infer)"
-    if not any(worker.get("model") for worker in now.workers):
+    if modelless:
         refusals = [worker["reason"] for worker in now.workers if worker.get("reason")]
         if refusals:
             return f"{now.waiting} readings wait: the workers cannot use the selected model: {refusals[0]}"

@@ -27,12 +27,13 @@ SALT_BYTES = 12
 MAX_DEVICES = 10_000
 
 
-class DevicePassword(msgspec.Struct, frozen=True):
-    """The record of a device's password. `created_at` is ISO 8601, UTC."""
+class DevicePassword(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The record of a password. `created_at` is ISO 8601, UTC. A `reader` may read all topics, and publish nothing."""
 
     name: str
     hash: str
     created_at: str
+    reader: bool = False
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -43,14 +44,14 @@ def file_of(home: Path) -> Path:
     return home / FILE
 
 
-def set_password(path: Path, name: str) -> tuple[DevicePassword, str]:
-    """Makes a password for the device, in place of an earlier one; returns its record and the password itself.
+def set_password(path: Path, name: str, reader: bool = False) -> tuple[DevicePassword, str]:
+    """Makes a password for the device or reader, in place of an earlier one; returns record and password.
 
     Raises InvalidInput, Corrupt, Unavailable.
     """
     check_name(name)
     password = new_password()
-    record = DevicePassword(name, hashed(password), now_iso_second())
+    record = DevicePassword(name, hashed(password), now_iso_second(), reader)
     with locked(path, "--home"):
         others = [each for each in read(path) if each.name != name]
         if len(others) >= MAX_DEVICES:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from admin.access.attempts import Attempts
 from command.up.connect_packet import MQTT_5, Connect, rewritten
 from command.up.rights import Rights, Templates
-from operations.device_passwords import SERVICE_USER, matches
+from operations.device_passwords import SERVICE_USER, DevicePassword, matches
 
 MAX_DELAY_S = 5.0  # of the answer to a wrong password; the delay grows with each attempt of an address
 MAX_STRANGERS = 500  # connections that have not shown a password yet
@@ -21,23 +21,24 @@ SEPARATOR = "~"  # no device's name has it
 DENIED_5 = b"\x20\x03\x00\x87\x00"  # CONNACK: not authorized
 DENIED_3 = b"\x20\x02\x00\x05"
 
+Records = Mapping[str, DevicePassword]  # by name
+
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A device whose password was right. `stored` is the hash that it matched."""
+    """A device or reader whose password was right."""
 
     name: str
-    stored: str
     rights: Rights
+    reader: bool
 
 
 class Admission:
     """Used from the gate's event loop only, except for the constructor."""
 
-    def __init__(self, rules: Templates, hashes: Mapping[str, str], complain: Callable[[str], None]) -> None:
-        """`hashes` has the stored password of each device, by name."""
+    def __init__(self, rules: Templates, records: Records, complain: Callable[[str], None]) -> None:
         self._rules = rules
-        self._hashes = dict(hashes)
+        self._records = dict(records)
         self._complain = complain
         self._attempts = Attempts(MAX_DELAY_S, "passwords of devices")
         self._strangers: Counter[str] = Counter()
@@ -64,14 +65,14 @@ class Admission:
         """The device that connects, or why it may not; a wrong password is answered later and later."""
         if connect.username is None:
             return f"a connection from {address} without user name and password"
-        stored = self._hashes.get(connect.username)
+        record = self._records.get(connect.username)
         if (
-            stored is not None
-            and connect.username != SERVICE_USER
+            record is not None
+            and record.name != SERVICE_USER
             and connect.password is not None
-            and matches(stored, connect.password)
+            and matches(record.hash, connect.password)
         ):
-            return Guest(connect.username, stored, self._rules.of(connect.username))
+            return Guest(record.name, self._rules.of(record.name, record.reader), record.reader)
         delay_s = self._attempts.failed(address)
         if delay_s and not self._attempts.crowded:
             self._attempts.delayed += 1
@@ -94,7 +95,9 @@ class Admission:
         keep_will = connect.will_topic is None or guest.rights.may_publish(connect.will_topic.decode())
         if not keep_will:
             self._complain(f"left out the will of {guest.name}: its topic is not one of its readings")
-        own_id = f"{guest.name}{SEPARATOR}{connect.client_id}" if connect.client_id else ""
+        # A session of a reader has its subscriptions, so a device of the same name must not resume it.
+        before = SEPARATOR if guest.reader else ""
+        own_id = f"{before}{guest.name}{SEPARATOR}{connect.client_id}" if connect.client_id else ""
         return rewritten(packet, own_id, keep_will, keep_login=for_mosquitto)
 
     def entered(self, guest: Guest, connection: int, close: Callable[[], None]) -> None:
@@ -112,10 +115,10 @@ class Admission:
             if not mine:
                 del self._connected[guest.name]
 
-    def update(self, hashes: Mapping[str, str]) -> None:
+    def update(self, records: Records) -> None:
         """Uses other passwords from now on. Closes connections whose password was removed or replaced."""
-        changed = [name for name, stored in self._hashes.items() if hashes.get(name) != stored]
-        self._hashes = dict(hashes)
+        changed = [name for name, record in self._records.items() if records.get(name) != record]
+        self._records = dict(records)
         for name in changed:
             for close in list(self._connected.get(name, {}).values()):
                 close()

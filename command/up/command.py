@@ -125,7 +125,7 @@ def show(running: Up, described: dict[str, object], admin_key: str | None, link:
     ]
     if broker is not None:
         lines.append(f"  broker    {broker.name}: {broker.promise}")
-    if running.access is not None and not running.access.hashes:
+    if running.access is not None and not running.access.records:
         lines.append(f"\n  no device has a password yet: zelador devices password NAME --home {folder}")
     if listen is not None and listen.certificate is None:
         lines.append("\n  passwords and readings travel unencrypted: use --tls-cert and --tls-key")

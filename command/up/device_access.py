@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
+from command.up.admission import Records
 from command.up.gate import Gate
 from command.up.home import Home, write_private
 from command.up.listen import Listen, load_certificate
@@ -29,15 +30,14 @@ class DeviceAccess:
 
     def __init__(self, home: Home, rules: Templates, listen: Listen, tls: ssl.SSLContext | None) -> None:
         """Writes Mosquitto's files. Raises Corrupt if the stored passwords cannot be read."""
-        self._home, self._listen, self._tls = home, listen, tls
+        self._home, self._rules, self._listen, self._tls = home, rules, listen, tls
         self._path = file_of(home.path)
         self._service = f"{SERVICE_USER}:{hashed(home.service_password())}"
         self._seen = _state(self._path)
         self._certificate_seen = self._certificate_state()
         self._next = 0.0
         self._pending_at: float | None = None  # when the gate gets the new passwords
-        self.hashes = self._read()
-        write_private(home.path / ACCESS_LIST, access_list(rules))
+        self.records = self._read()
         self._write()
 
     def step(self, gate: Gate, reload_broker: Callable[[], None]) -> None:
@@ -45,7 +45,7 @@ class DeviceAccess:
         now = time.monotonic()
         if self._pending_at is not None and now >= self._pending_at:
             self._pending_at = None
-            gate.use_passwords(self.hashes)
+            gate.use_passwords(self.records)
         if now < self._next:
             return
         self._next = now + EVERY_S
@@ -64,12 +64,12 @@ class DeviceAccess:
         except Corrupt as error:
             log.error("the passwords of devices stay as they were: %s", error)
             return
-        before, self.hashes = self.hashes, found
+        before, self.records = self.records, found
         self._write()
         reload_broker()
-        gate.use_passwords({name: stored for name, stored in before.items() if found.get(name) == stored})
+        gate.use_passwords({name: record for name, record in before.items() if found.get(name) == record})
         self._pending_at = now + BROKER_S
-        log.info("%d devices have a password", len(found))
+        log.info("%d devices and readers have a password", len(found))
 
     def _renew(self) -> None:
         """Uses a renewed certificate for new connections."""
@@ -81,11 +81,12 @@ class DeviceAccess:
         except InvalidInput as error:
             log.error("the previous certificate stays in use: %s", error)
 
-    def _read(self) -> Mapping[str, str]:
-        return {each.name: each.hash for each in read(self._path)}
+    def _read(self) -> Records:
+        return {each.name: each for each in read(self._path)}
 
     def _write(self) -> None:
-        lines = [self._service, *(f"{name}:{stored}" for name, stored in self.hashes.items())]
+        lines = [self._service, *(f"{name}:{record.hash}" for name, record in self.records.items())]
+        write_private(self._home.path / ACCESS_LIST, access_list(self._rules, self.records.values()))
         write_private(self._home.path / PASSWORDS, "\n".join(lines) + "\n")
 
     def _certificate_state(self) -> Seen:

@@ -20,10 +20,10 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
-from command.up.admission import Admission, Guest, denial
+from command.up.admission import Admission, Guest, Records, denial
 from command.up.connect_packet import MQTT_5, Connect, read_connect
 from command.up.device_stream import DeviceStream, Refused, check_topic
 from command.up.ports import HOST, bound_all, max_files
@@ -304,10 +304,10 @@ class Gate:
         """Lets devices connect to the broker, or makes new ones wait."""
         self._loop.call_soon_threadsafe(self.admitted.set if yes else self.admitted.clear)
 
-    def use_passwords(self, hashes: Mapping[str, str]) -> None:
+    def use_passwords(self, records: Records) -> None:
         """Uses these passwords of devices from now on."""
         if self.admission is not None:
-            self._loop.call_soon_threadsafe(self.admission.update, hashes)
+            self._loop.call_soon_threadsafe(self.admission.update, records)
 
     def hold(self) -> None:
         """Stops reading from devices. What the broker sends to them is still delivered."""

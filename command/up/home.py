@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from command.up.ports import HOST
-from operations.device_passwords import SERVICE_USER
+from operations.device_passwords import FILE, SERVICE_USER
 from zelador.errors import Conflict, Unavailable
 from zelador.settings import Settings, load_settings
 from zelador.user import expanded
@@ -141,7 +141,7 @@ def make_private(path: Path) -> None:
     found = path.stat()
     if found.st_uid != os.geteuid() or not found.st_mode & OTHERS_MODE:
         return
-    is_home = any((path / name).exists() for name in ("home.json", "keys.json", "registry/log"))
+    is_home = any((path / name).exists() for name in ("home.json", "keys.json", FILE, "registry/log"))
     if is_home or not any(path.iterdir()):
         path.chmod(0o700)
         log.info("removed other users' access to %s (0700)", path)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from operations.device_passwords import SERVICE_USER
+from operations.device_passwords import SERVICE_USER, DevicePassword
 from zelador.settings import TopicSettings
 
 NOWHERE = "zelador/denied"  # what a device may not publish goes here; nobody reads it
 DEVICE = "{device_id}"
+EVERYTHING = ("#",)  # except $SYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,10 @@ class Templates:
     writes: tuple[str, ...]
     reads: tuple[str, ...]
 
-    def of(self, name: str) -> Rights:
+    def of(self, name: str, reader: bool = False) -> Rights:
         return Rights(
-            tuple(each.replace(DEVICE, name) for each in self.writes),
-            tuple(each.replace(DEVICE, name) for each in self.reads),
+            () if reader else tuple(each.replace(DEVICE, name) for each in self.writes),
+            EVERYTHING if reader else tuple(each.replace(DEVICE, name) for each in self.reads),
         )
 
 
@@ -54,9 +55,13 @@ def templates(topics: TopicSettings, reading_topics: Sequence[str] = ()) -> Temp
     return Templates(tuple(dict.fromkeys(writes)), tuple(dict.fromkeys(reads)))
 
 
-def access_list(rules: Templates) -> str:
-    """Mosquitto's acl_file: everything for the services, and for each device its own topics."""
+def access_list(rules: Templates, records: Iterable[DevicePassword] = ()) -> str:
+    """Mosquitto's acl_file: everything for the services, reading for readers, and for each device its own topics."""
     lines = [f"user {SERVICE_USER}", "topic readwrite #", "topic read $SYS/#", ""]
+    for name in (each.name for each in records if each.reader):
+        # The patterns hold for readers too, so what they would let a reader publish is denied.
+        denied = (f"topic deny {each.replace(DEVICE, name)}" for each in rules.writes)
+        lines += [f"user {name}", *denied, *(f"topic read {each}" for each in EVERYTHING), ""]
     lines += [f"pattern write {each.replace(DEVICE, '%u')}" for each in rules.writes]
     lines += [f"pattern read {each.replace(DEVICE, '%u')}" for each in rules.reads]
     return "\n".join(lines) + "\n"

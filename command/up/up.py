@@ -85,7 +85,7 @@ class Up:
             raise
         self._supervisor = Supervisor(output, self._write_pids)
         self._broker_begun: int | None = None
-        self._is_open = self._admitting = False
+        self._is_open = self._admitting = self._stopped = False
         self._probe = BrokerProbe(self.settings.mqtt, stop)
 
     @property
@@ -163,7 +163,13 @@ class Up:
             self._stop.wait(POLL_S)
 
     def stop(self) -> None:
-        """Stops everything in an order that loses nothing: devices, the ingester, the other services, the servers."""
+        """Stops everything in an order that loses nothing: devices, the ingester, the other services, the servers.
+
+        A second call does nothing.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
         self._stop.set()
         self._probe.join()
         if threading.current_thread() is threading.main_thread():
@@ -233,9 +239,9 @@ class Up:
             raise unusable("mqtt", self.ports["mqtt"], error) from None
         self.access: DeviceAccess | None = None
         if listen is not None:
-            rules = templates(self.settings.topics, _reading_topics(self.settings))
+            rules = templates(self.settings.topics, list(self.settings.reading_topics.values()))
             self.access = DeviceAccess(self.home, rules, listen, tls)
-            self._gate.admission = Admission(rules, self.access.hashes, self._gate.complain)
+            self._gate.admission = Admission(rules, self.access.records, self._gate.complain)
 
     def _add(self, names: Iterable[str], variables: Mapping[str, str]) -> None:
         for name in names:
@@ -348,10 +354,3 @@ class Up:
         document = self.describe()
         document["pids"]["up"] = os.getpid()
         self.home.write("up.json", document)
-
-
-def _reading_topics(settings: Settings) -> list[str]:
-    """The templates of all topics on which devices publish: of the profiles, and of the default one if it is used."""
-    named = settings.named_profiles()
-    default = [settings.topics.reading] if set(settings.profile_names) - set(named) else []
-    return [*default, *(profile.topic for profile in named.values())]

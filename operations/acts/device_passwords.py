@@ -11,16 +11,16 @@ from operations.device_passwords import DevicePassword
 from zelador.errors import Unavailable
 
 
-def set_password(actor: Actor, path: Path, name: str) -> tuple[DevicePassword, str]:
-    """Makes a password for the device; an earlier one stops working. Returns its record and the password itself.
+def set_password(actor: Actor, path: Path, name: str, reader: bool = False) -> tuple[DevicePassword, str]:
+    """Makes a password for the device or reader; an earlier one stops working. Returns record and password.
 
     Raises InvalidInput; Unavailable if it cannot be recorded, and then nothing has changed.
     """
     before = next((each for each in device_passwords.read(path) if each.name == name), None)
-    record, password = device_passwords.set_password(path, name)
+    record, password = device_passwords.set_password(path, name, reader)
     try:
-        seen = None if before is None else {"created_at": before.created_at}
-        actor.record(Act.DEVICE_PASSWORD_MADE, name, seen, {"created_at": record.created_at})
+        seen = None if before is None else _seen(before)
+        actor.record(Act.DEVICE_PASSWORD_MADE, name, seen, _seen(record))
     except Unavailable:
         device_passwords.restore(path, name, before)
         raise
@@ -30,4 +30,8 @@ def set_password(actor: Actor, path: Path, name: str) -> tuple[DevicePassword, s
 def remove(actor: Actor, path: Path, name: str) -> None:
     """Ends the device's access. Raises NotFound, Unavailable."""
     gone = device_passwords.remove(path, name)
-    actor.record(Act.DEVICE_PASSWORD_REMOVED, name, {"created_at": gone.created_at}, None)
+    actor.record(Act.DEVICE_PASSWORD_REMOVED, name, _seen(gone), None)
+
+
+def _seen(record: DevicePassword) -> dict[str, str | bool]:
+    return {"created_at": record.created_at, **({"reader": True} if record.reader else {})}

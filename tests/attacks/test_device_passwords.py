@@ -54,7 +54,7 @@ class Site:
             ReservedIds(self.settings),
             fragile=kind == "iotcore",
         )
-        self.gate.admission = Admission(self.rules, self.access.hashes, self.gate.complain)
+        self.gate.admission = Admission(self.rules, self.access.records, self.gate.complain)
         self.kind, self.command = kind, server.command
         self.reload: Callable[[], None] = lambda: None
 
@@ -264,6 +264,41 @@ def test_a_password_takes_effect_at_once_and_ends_with_its_removal(
         steady.publish("sensors/press-07/reading", b"2")
         assert steady.client.is_connected()
     assert [payload for _, payload in heard_by(service, 2)] == [b"1", b"2"]
+    service.close()
+
+
+def test_a_reader_reads_every_device_and_publishes_nothing(
+    site: Site, eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also not on the topic that a device of its name would have, and not by a will."""
+    monkeypatch.setattr("command.up.device_access.EVERY_S", 0.05)
+    monkeypatch.setattr("command.up.device_access.BROKER_S", 0.2)
+    monkeypatch.setattr("admin.access.attempts.FREE", 1_000)
+    path = file_of(site.home.path)
+    site.passwords["board"] = set_password(path, "board", reader=True)[1]
+    service = site.service("sensors/#")
+
+    def comes_in() -> bool:
+        site.step()
+        with Device(site, "board") as device:
+            return device.answer == "Success"
+
+    eventually(comes_in, "the reader's password")
+    with Device(site, "board", topic="sensors/board/reading") as board, Device(site, "press-07") as device:
+        board.subscribe("sensors/+/prediction", "sensors/+/reading")
+        for topic in ("sensors/board/reading", "sensors/press-07/reading", "sensors/press-07/prediction"):
+            board.publish(topic, b"forged", retain=True)
+        device.publish("sensors/press-07/reading", b"mine")
+        service.publish([Outgoing("sensors/press-07/prediction", b"ours")])
+        assert board.turn(lambda: len(board.heard) >= 2)
+        board.turn(lambda: False, 0.3)
+        assert sorted(board.heard) == [("sensors/press-07/prediction", b"ours"), ("sensors/press-07/reading", b"mine")]
+        assert board.client.socket() is not None
+        board.client.socket().close()  # its will would be published now
+    heard = [payload for _, payload in heard_by(service, 3, 1.0)]
+    assert sorted(heard) == [b"mine", b"ours"]
+    remove(path, "board")
+    eventually(lambda: not comes_in(), "the end of the password")
     service.close()
 
 

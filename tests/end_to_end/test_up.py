@@ -310,9 +310,8 @@ def test_at_a_stop_the_broker_has_time_to_write(tmp_path: Path, eventually) -> N
 
 def test_without_a_model_readings_wait(tmp_path: Path, eventually) -> None:
     ports = choose(["api", "metrics"], {}, {})
-    # Settings of the user that would spoil an embedded home: it has its own. The API's port is heeded.
+    # Settings of the user that would spoil the embedded servers: they have their own. The API's port is used.
     spoiling = {
-        "ZELADOR_MQTT__URL": "mqtt://nowhere.invalid",
         "ZELADOR_MQTT__SHARED_GROUP": "g",
         "ZELADOR_METRICS__PORT": str(ports["metrics"]),
         "ZELADOR_API__PORT": str(ports["api"]),

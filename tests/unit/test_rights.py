@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from command.up.connect_packet import read_connect, rewritten, text_field, varint
 from command.up.rights import NOWHERE, access_list, intersection, matches, templates
 from command.up.rights_stream import RightsStream
-from operations.device_passwords import check_name, hashed
+from operations.device_passwords import DevicePassword, check_name, hashed
 from operations.device_passwords import matches as password_matches
 from tests.unit.test_gate import connects, packet
 from zelador.errors import InvalidInput
@@ -77,6 +77,19 @@ def test_other_topics_give_other_rights() -> None:
     assert mine.readable("answers/+") == "answers/esp01"
     assert "pattern write %u/sensor/+/state\n" in access_list(rules)
     assert "pattern read answers/%u\n" in access_list(rules)
+
+
+def test_a_reader_reads_everything_and_publishes_nothing() -> None:
+    reader = RULES.of("board", reader=True)
+    assert not reader.may_publish("sensors/board/reading")
+    assert reader.readable("sensors/+/prediction") == "sensors/+/prediction"
+    assert reader.readable("#") == "#"
+    assert reader.readable("$SYS/#") is None
+    board = DevicePassword("board", hashed("x"), "2026-01-01T00:00:00Z", reader=True)
+    found = access_list(RULES, (board, DevicePassword("press-07", hashed("x"), "2026-01-01T00:00:00Z")))
+    denied = "topic deny sensors/board/reading\ntopic deny sensors/board/label\n"
+    assert f"user board\n{denied}topic read #\n" in found
+    assert "user press-07" not in found
 
 
 # ── the stream on rumqttd ────────────────────────────────────────────────────────────────────

@@ -18,6 +18,7 @@ REFUSING = ({"service": "inference", "model": "", "reason": "its features are hu
         (Standing(trouble="Redis at x does not answer"), None, "cannot tell why: Redis at x"),
         (Standing(), None, "no ingester is running"),
         (Standing(ingesters=1, workers=LIVE), None, "no reading arrives (none so far): devices have to publish on"),
+        (Standing(ingesters=1, waiting=1, workers=IDLE), None, "1 readings wait: no model is selected"),
         (Standing(ingesters=1, received=4, quarantined=4), None, "4 messages arrived and all are in quarantine"),
         (Standing(ingesters=1, received=4, waiting=4), None, "4 readings wait: no inference worker is running"),
         (Standing(ingesters=1, received=4, waiting=4, workers=IDLE), None, "no model is selected"),
