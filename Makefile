@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo up bench malformed soak fuzz test test-quick test-attacks test-faults test-compose test-console test-registry check format lock clean
+.PHONY: help setup servers demo up bench evaluate malformed soak fuzz test test-quick test-attacks test-faults test-compose test-console test-registry check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ up: setup  ## run the product with its data in .zelador (ARGS="--home DIR")
 
 bench: setup  ## measure its speed end to end, beside a relay in C (ARGS="--quick --json"); needs `make servers`
 	@$(BIN)/python -m zelador.libgomp -m benchmarks.end_to_end $(ARGS)
+
+evaluate: setup  ## what the evaluation promises, and what later days say: docs/evaluation.md (ARGS="--quick --only rooms")
+	@$(BIN)/python -m zelador.libgomp -m benchmarks.evaluation $(ARGS)
 
 malformed: setup  ## publish a million malformed payloads and account for each (ARGS="--payloads 100000 --json")
 	@$(BIN)/python -m tests.malformed.run $(ARGS)

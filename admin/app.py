@@ -17,6 +17,7 @@ from admin.api import (
     health,
     history,
     keys,
+    labels,
     ledger,
     models,
     operations,
@@ -38,7 +39,7 @@ Errors are problem documents (RFC 9457). Readings and predictions are sent over 
 
 PARTS = (
     models, evaluations, uploads, files, cards, selection, history, operations, classify, runs, readings, predictions,
-    devices, ledger, quarantine, keys, audit, health, docs_page,
+    devices, labels, ledger, quarantine, keys, audit, health, docs_page,
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from operations.audit_log import AuditFile, open_audit_file
 from operations.key_file import KeyFile
 from operations.views.device_events import DeviceEvents
 from operations.views.devices import Devices
+from operations.views.labels import LabelReader, ReadingTimes
 from operations.views.runs import RunReader
 from operations.views.stream import Recent
 from operations.views.system import SystemReader
@@ -23,6 +24,7 @@ from registry.registry import Registry
 from registry.restored.watch import Watch
 from zelador.alarms.store import DeviceStates
 from zelador.buffer import connect_redis
+from zelador.labels.book import LabelBook
 from zelador.ledger import LedgerReader
 from zelador.quarantine import Quarantine
 from zelador.settings import Settings
@@ -51,6 +53,8 @@ class Services:
     keys: KeyFile
     attempts: Attempts
     sessions: Sessions
+    labels: LabelBook
+    label_views: LabelReader
     requests: RequestMetrics
 
     @property
@@ -68,6 +72,7 @@ def make_services(settings: Settings) -> Services:
     watch = Watch(registry, client, prefix, "the API", settings.registry.check_s)
     ledger = LedgerReader(client, prefix)
     runs = TrainingQueue(client, prefix)
+    labels = LabelBook(client, prefix)
     return Services(
         settings,
         registry,
@@ -88,6 +93,8 @@ def make_services(settings: Settings) -> Services:
         keys,
         Attempts(settings.api.failure_delay_s),
         Sessions(client, prefix, keys),
+        labels,
+        LabelReader(labels.labels, ReadingTimes(client, prefix)),
         RequestMetrics(),
     )
 

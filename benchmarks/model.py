@@ -11,6 +11,7 @@ from benchmarks.servers import Failed
 from command.demo.scenarios.by_name import scenario
 from registry.model.manifest import Feature
 from registry.registry import Registry
+from trainer.candidate.build import build
 from trainer.candidate.pack import upload
 from trainer.candidate.rebuild import rebuild
 from trainer.evaluate.parts import Parts
@@ -29,7 +30,9 @@ def register(folder: Path) -> str:
     split = Parts(rows[:cut].astype(np.float32), labels[:cut], rows[cut:], labels[cut:], ("no", "yes"))
     pipeline = rebuild(RandomForestClassifier(n_estimators=TREES, random_state=SEED), split)
     features = [Feature(name) for name in machines.features]
-    forest = upload(pipeline, split, features, {"model_type": "RandomForest"}, SEED)
+    built = build(pipeline, None, None, split, SEED)
+    answers = built.answers(np.array([split.classes.index(label) for label in labels[cut:]]), split.classes, "yes")
+    forest = upload(built, split, answers, features, {"model_type": "RandomForest"}, SEED)
     registry = Registry.open(folder)
     registry.save(NAME, forest, by="benchmark")
     served_by = registry.manifest(NAME).served_by

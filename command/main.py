@@ -17,11 +17,13 @@ import typer
 from command import (
     classify,
     console,
+    data,
     device_passwords,
     devices,
     evaluate,
     health,
     keys,
+    labels,
     models,
     quarantine,
     services,
@@ -63,6 +65,10 @@ device_passwords.add_to(devices.app)
 app.add_typer(
     devices.app, name="devices", help="List devices by state; acknowledge, shelve and retire them; their passwords."
 )
+app.add_typer(
+    labels.app, name="labels", help="Label periods of devices afterwards: list, add, undo, import work orders."
+)
+app.add_typer(data.app, name="data", help="Look at the readings before training on them.")
 app.add_typer(keys.app, name="keys", help="Manage the keys of the admin API.")
 
 

@@ -21,6 +21,8 @@ from zelador.printable import clean
 from zelador.settings import Metric, Settings
 from zelador.user import user
 
+OF_THE_POSITIVE = ("Recall", "Precision", "F1", "PR-AUC")
+
 if TYPE_CHECKING:
     from registry.run_document import RunDocument
     from trainer.dataset import Choice, Dataset
@@ -64,10 +66,27 @@ def train(
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(help="The metric that ranks models: Accuracy, AUC, Recall, Precision, F1, Kappa or MCC."),
+        typer.Option(help="The metric that ranks models: Accuracy, AUC, Recall, Precision, F1, Kappa, MCC or PR-AUC."),
     ] = None,
     candidates: Annotated[
         str | None, typer.Option(help="The classifiers to compare: PyCaret ids, separated by commas. Default: all.")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="How rows are split to test models: auto, device, time or random. Default: auto."),
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(help="Of two classes, the one to find, such as the fault. Default: the rarer one."),
+    ] = None,
+    cost_missed: Annotated[
+        float | None, typer.Option(help="Cost of a missed reading of the positive class. Default: 1.")
+    ] = None,
+    cost_false_alarm: Annotated[
+        float | None, typer.Option(help="Cost of a false alarm, in the same unit. Default: 1.")
+    ] = None,
+    recall: Annotated[
+        float | None, typer.Option(help="Instead of costs: the recall of the positive class to keep, such as 0.95.")
     ] = None,
     notes: Annotated[str, typer.Option(help="Notes to store with the models.")] = "",
     home: OfHome = None,
@@ -76,24 +95,33 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Compare classifiers on labeled readings and register the best five. Selects no model."""
+    asked = {
+        "metric": metric,
+        "candidates": candidates,
+        "split": split,
+        "positive": positive,
+        "cost_missed": cost_missed,
+        "cost_false_alarm": cost_false_alarm,
+        "recall": recall,
+    }
     if url is not None:
         from command.train_remote import train_remote
 
         refused = {"--home": home, "--csv": csv, "--features": features}
         if given := next((option for option, value in refused.items() if value is not None), None):
             raise InvalidInput(f"{given} cannot be used with --url: that machine trains on its own readings")
-        document = train_remote(url, key, metric, candidates, notes)
+        document = train_remote(url, key, asked, notes)
         if as_json:
             print_json(document)
         else:
             show(document)
         return
     settings, stop = prepare("train", for_a_person=True)
-    settings = settings_of(home, settings=_with(settings, metric, candidates))
+    settings = settings_of(home, settings=_with(settings, asked))
     from registry.registry import Registry
     from registry.run_document import new_run_id
     from trainer.dataset import Choice
-    from trainer.run.job import Options
+    from trainer.run.job import Options, aim_of
     from trainer.run.job import train as run
     from trainer.run.process import Child, RunFailed
 
@@ -115,6 +143,9 @@ def train(
         metric=settings.training.metric,
         candidates=settings.training.candidates,
         notes=notes,
+        split=settings.training.split,
+        positive=settings.training.positive,
+        aim=aim_of(settings.training, {}),
     )
     console = Terminal(error=True)
     with (
@@ -147,37 +178,82 @@ def _show_end(printed: IO[bytes]) -> None:
 
 
 def show(document: RunDocument) -> None:
+    """The verdict first, then the models, then what the split left out."""
     console = output()
-    table = Table(title=f"Run {document['run']}: {document['rows']} rows, best by {document['metric']}", box=None)
+    metric = document["metric"]
+    console.print(Text(clean(document["verdict"]["sentence"])), style="bold", soft_wrap=True)
+    console.print(Text(clean(_tested(document))), soft_wrap=True)
+    table = Table(title=f"Run {document['run']}: {document['rows']} rows, by {_named(metric, document)}", box=None)
     table.add_column("rank", justify="right")
     table.add_column("model", no_wrap=True)
-    for part in ("folds", "hold-out"):
-        table.add_column(f"{document['metric']}, {part}", justify="right")
+    for part in ("folds", "95 % interval", "hold-out", "shuffled"):
+        table.add_column(part, justify="right")
+    table.add_column("µs a row", justify="right")
     table.add_column("served by")
     for model in document["models"]:
-        scores = [part.get(document["metric"]) for part in (model["metrics"], model["holdout"])]
-        shown = ["–" if score is None else f"{score:.4f}" for score in scores]
-        table.add_row(str(model["rank"]), model["name"] or "", *shown, model["served_by"])
+        scores = [model["metrics"].get(metric), model["holdout"].get(metric), model.get("shuffled", {}).get(metric)]
+        folds, holdout, shuffled = ["–" if score is None else f"{score:.3f}" for score in scores]
+        sure = _interval(model.get("intervals", {}).get(metric))
+        took = model.get("us_per_row")
+        speed = "–" if took is None else f"{took:.1f}"
+        table.add_row(
+            str(model["rank"]), model["name"] or model["model_type"], folds, sure, holdout, shuffled, speed,
+            model["served_by"],
+        )  # fmt: skip
+    if (live := document.get("reference")) is not None:
+        score = live["holdout"].get(metric)
+        table.add_row("live", live["name"], "", "", "–" if score is None else f"{score:.3f}", "", "", "")
     console.print(table)
-    console.print("\nTo use a model: zelador models select NAME")
+    if live is not None and live["note"]:
+        console.print(Text(clean(f"The live model: {live['note']}.")), soft_wrap=True)
+    failed = [row for row in document["leaderboard"] if row["place"] is None]
+    for row in failed:
+        console.print(Text(clean(f"{row['model_type']} failed: {row['trouble']}")), soft_wrap=True)
+    for note in document["split"]["notes"]:
+        console.print(Text(clean(f"- {note}")), soft_wrap=True)
+    if document["verdict"]["kind"] in ("clear", "tied"):
+        console.print("\nTo use a model: zelador models select NAME")
 
 
-def _with(settings: Settings, metric: str | None, candidates: str | None) -> Settings:
-    """Raises InvalidInput, which names the option."""
+def _tested(document: RunDocument) -> str:
+    split = document["split"]
+    folds = {"device": "whole devices", "block": "blocks of time", "row": "rows drawn at random"}[split["folds_by"]]
+    stretches = "" if split["blocks"] is None else f", {split['blocks']} independent stretches"
+    questions = {"new_device": "new devices", "later": "later time"}
+    held = " and ".join(questions[name] for name in split["questions"]) or "drawn at random"
+    holdout = f"{split['holdout_rows']} rows held out ({held})" if split["holdout_rows"] else "no separate hold-out"
+    return f"Tested in {split['folds']} folds by {folds}{stretches}; {holdout}."
+
+
+def _named(metric: str, document: RunDocument) -> str:
+    """The metric, with the positive class where it is of one."""
+    positive = document.get("positive")
+    return f"{metric} of {positive!r}" if positive is not None and metric in OF_THE_POSITIVE else metric
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "–" if interval is None else f"{interval[0]:.3f} – {interval[1]:.3f}"
+
+
+def _with(settings: Settings, asked: dict[str, str | float | None]) -> Settings:
+    """The settings with what the options say instead. Raises InvalidInput, which names the option."""
     from trainer.run.candidates import check_candidates
     from zelador.settings import load_settings
 
-    training = settings.training.model_dump(exclude_unset=True)
-    if metric:
-        if metric not in METRICS:
-            near = [name for name in METRICS if name.casefold() == metric.casefold()]
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise InvalidInput(f"--metric: there is no metric {metric!r}{hint}; choose from {', '.join(METRICS)}")
-        training["metric"] = metric
-    if candidates:
-        check_candidates(_names(candidates), "--candidates")
-        training["candidates"] = candidates
-    return load_settings(training=training)
+    given = {name: value for name, value in asked.items() if value not in (None, "")}
+    if (metric := given.get("metric")) is not None and metric not in METRICS:
+        near = [name for name in METRICS if name.casefold() == str(metric).casefold()]
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise InvalidInput(f"--metric: there is no metric {metric!r}{hint}; choose from {', '.join(METRICS)}")
+    if candidates := given.get("candidates"):
+        check_candidates(_names(str(candidates)), "--candidates")
+    try:
+        return load_settings(training={**settings.training.model_dump(exclude_unset=True), **given})
+    except InvalidInput as error:
+        said = str(error)
+        for name in given:
+            said = said.replace(f"ZELADOR_TRAINING__{name.upper()}", f"--{name.replace('_', '-')}")
+        raise InvalidInput(said) from None
 
 
 def _names(given: str | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from command.api_client import Api
@@ -16,15 +17,16 @@ if TYPE_CHECKING:
 POLL_S = 1.0
 
 
-def train_remote(url: str, key: str | None, metric: str | None, candidates: str | None, notes: str) -> RunDocument:
-    """The finished run. Raises Conflict if it failed, and what the API refuses. Ctrl-C leaves it running there."""
+def train_remote(url: str, key: str | None, asked: Mapping[str, str | float | None], notes: str) -> RunDocument:
+    """The finished run. `asked` are the options by the names of the API, `candidates` separated by commas.
+
+    Raises Conflict if it failed, and what the API refuses. Ctrl-C leaves it running there.
+    """
     remote = load_settings().remote
     api = Api(url, key or remote.key, remote.ca_file)
-    body: dict[str, Any] = {"notes": notes}
-    if metric:
-        body["metric"] = metric
-    if candidates:
-        body["candidates"] = [each.strip() for each in candidates.split(",") if each.strip()]
+    body: dict[str, Any] = {"notes": notes, **{name: value for name, value in asked.items() if value is not None}}
+    if candidates := asked.get("candidates"):
+        body["candidates"] = [each.strip() for each in str(candidates).split(",") if each.strip()]
     run = api.call("POST", "/v1/runs", body).document
     say(f"run {run['id']} is queued at {api.where}", error=True)
     shown = None

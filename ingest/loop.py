@@ -7,14 +7,19 @@ import time
 from collections.abc import Sequence
 from threading import Event
 
+import msgspec
+
 from ingest.broker_stats import BrokerStats
-from ingest.lots import Lot, lots
+from ingest.lots import Lot, lots, refused_label
 from ingest.pressure import Pressure
 from ingest.sessions import SessionRecord
 from ingest.warnings import Warnings, log_pressure
 from zelador.buffer import Refused, Stopping, Writer
 from zelador.decode import Decoder, Part
 from zelador.heartbeat import Heartbeat
+from zelador.labels import Label
+from zelador.labels.message import NOT_STORED, LabelMessages
+from zelador.labels.sent import SentLabels
 from zelador.link import Link, Message
 from zelador.metrics import IngestMetrics
 from zelador.pace import Pace
@@ -45,6 +50,8 @@ class Ingester:
         self._link = link
         self._writer = writer
         self._decoder = Decoder(settings)
+        self._label_messages = LabelMessages(settings)
+        self._labels = SentLabels(writer.connection.client, settings.redis.prefix, writer.confirmer)
         self._limit = settings.ingest.batch
         self._max_payload_bytes = settings.ingest.max_payload_bytes
         self._drain_s = settings.ingest.drain_s
@@ -87,7 +94,7 @@ class Ingester:
         if not batch:
             return 0
         moved = done = 0
-        for lot in lots(batch, self._decoder, self._max_payload_bytes):
+        for lot in lots(batch, self._decoder, self._max_payload_bytes, self._label_messages):
             moved, done = moved + self._store(lot), done + len(lot.messages)
             if self._holds():
                 self._left = batch[done:]
@@ -104,6 +111,8 @@ class Ingester:
             self._warnings.broker(before, self._broker)
         if lot.parts:
             self._assemble(lot.parts)
+        if lot.labels and (not_stored := self._label(lot.labels)):
+            lot = msgspec.structs.replace(lot, refused=[*lot.refused, *not_stored])
         if not lot.arrivals and not lot.refused:  # messages that are passed over; QoS 0 needs no acknowledgement
             self._link.ack(lot.messages)
             return len(lot.messages) - len(lot.statistics)
@@ -117,6 +126,16 @@ class Ingester:
         self._warnings.forgotten(stored.forgotten)
         self._weigh(stored.backlog, stored.waiting_bytes)
         return len(lot.messages)
+
+    def _label(self, labels: Sequence[tuple[Message, Label]]) -> list[Refused]:
+        """Stores labels that devices sent; returns those that the list did not take. One that comes again is known."""
+        added = [label for _, label in labels]
+        outcomes = self._writer.connection.call("store labels", lambda: self._labels.add(added))
+        return [
+            refused_label(message, NOT_STORED[outcome], self._label_messages, self._max_payload_bytes)
+            for (message, _), outcome in zip(labels, outcomes, strict=True)
+            if outcome in NOT_STORED
+        ]
 
     def _assemble(self, parts: Sequence[Part]) -> None:
         """Stores values that came on topics of their own, and closes the windows that are due."""

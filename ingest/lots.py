@@ -13,6 +13,9 @@ from ingest.broker_stats import is_system
 from zelador.buffer import Refused
 from zelador.buffer.batch import refusals
 from zelador.decode import Decoder, Part
+from zelador.decode.unusable import Unusable
+from zelador.labels import Label
+from zelador.labels.message import LabelMessages
 from zelador.link import Message
 from zelador.messages import Arrival
 
@@ -27,13 +30,16 @@ class Lot(msgspec.Struct, frozen=True):
     refused: list[Refused]  # what goes to quarantine
     statistics: list[Message]  # what the broker reports about itself; not stored
     parts: list[Part] = []  # values that came on topics of their own
+    labels: list[tuple[Message, Label]] = []  # labels of periods, which devices sent
 
     @property
     def refused_readings(self) -> int:
         return sum([item.count for item in self.refused])
 
 
-def lots(batch: Sequence[Message], decoder: Decoder, max_payload_bytes: int) -> Iterator[Lot]:
+def lots(
+    batch: Sequence[Message], decoder: Decoder, max_payload_bytes: int, label_messages: LabelMessages | None = None
+) -> Iterator[Lot]:
     """The lots of `batch`, in order; each is decoded only when the caller asks for it.
 
     Quarantine keeps a refused payload whole up to `max_payload_bytes`, and the beginning of a larger one.
@@ -43,10 +49,26 @@ def lots(batch: Sequence[Message], decoder: Decoder, max_payload_bytes: int) -> 
     refused: list[Refused] = []
     statistics: list[Message] = []
     parts: list[Part] = []
+    labels: list[tuple[Message, Label]] = []
     for index, message in enumerate(batch):
         topic = message.topic
         if is_system(topic):
             statistics.append(message)
+            continue
+        if label_messages is not None and label_messages.takes(topic):
+            try:
+                label = label_messages.read(topic, message.payload, message.received_at)
+            except Unusable as reason:
+                refused.append(refused_label(message, str(reason), label_messages, max_payload_bytes))
+            else:
+                if label is not None:
+                    labels.append((message, label))
+            readings += 1
+            size += len(message.payload) + len(topic)
+            if readings >= LOT_READINGS or size >= LOT_BYTES:
+                yield Lot(batch[begun : index + 1], arrivals, refused, statistics, parts, labels)
+                begun, readings, size = index + 1, 0, 0
+                arrivals, refused, statistics, parts, labels = [], [], [], [], []
             continue
         if decoder.has_parts:
             try:
@@ -61,9 +83,9 @@ def lots(batch: Sequence[Message], decoder: Decoder, max_payload_bytes: int) -> 
                 readings += 1
                 size += len(message.payload) + len(topic)
                 if readings >= LOT_READINGS or size >= LOT_BYTES:
-                    yield Lot(batch[begun : index + 1], arrivals, refused, statistics, parts)
+                    yield Lot(batch[begun : index + 1], arrivals, refused, statistics, parts, labels)
                     begun, readings, size = index + 1, 0, 0
-                    arrivals, refused, statistics, parts = [], [], [], []
+                    arrivals, refused, statistics, parts, labels = [], [], [], [], []
                 continue
         arrival, bad = decoder.decode(
             topic, message.payload, message.received_at, message.response_topic, message.correlation, message.retained
@@ -86,10 +108,19 @@ def lots(batch: Sequence[Message], decoder: Decoder, max_payload_bytes: int) -> 
             readings += len(bad)
         size += len(message.payload) + len(topic) + len(message.correlation or b"")
         if readings >= LOT_READINGS or size >= LOT_BYTES:
-            yield Lot(batch[begun : index + 1], arrivals, refused, statistics, parts)
-            begun, readings, size, arrivals, refused, statistics, parts = index + 1, 0, 0, [], [], [], []
+            yield Lot(batch[begun : index + 1], arrivals, refused, statistics, parts, labels)
+            begun, readings, size = index + 1, 0, 0
+            arrivals, refused, statistics, parts, labels = [], [], [], [], []
     if begun < len(batch):
-        yield Lot(batch[begun:], arrivals, refused, statistics, parts)
+        yield Lot(batch[begun:], arrivals, refused, statistics, parts, labels)
+
+
+def refused_label(message: Message, reason: str, label_messages: LabelMessages, most: int) -> Refused:
+    """A message on the topic of labels, for the quarantine; it counts as the device's."""
+    device = label_messages.device(message.topic)
+    return Refused.of(
+        message.topic, reason, message.payload, message.received_at, most=most, device=device, retained=message.retained
+    )  # fmt: skip
 
 
 def _refused_part(message: Message, reason: str, decoder: Decoder, most: int) -> Refused:

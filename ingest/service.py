@@ -30,7 +30,7 @@ def run(settings: Settings, stop: Event) -> None:
     client_id = settings.ingest.client_id
     if not client_id.strip():
         raise InvalidInput("ZELADOR_INGEST__CLIENT_ID must not be empty: the broker keeps our queue under it")
-    optional = TOPICS if settings.mqtt.system_topics else ()
+    optional = (TOPICS if settings.mqtt.system_topics else ()) + label_filters(settings)
     options = link_options(
         settings.topics, SERVICE, client_id, subscriptions(settings), persistent=True, optional=optional
     )
@@ -64,6 +64,14 @@ def run(settings: Settings, stop: Event) -> None:
         heartbeat.stop()
         close_probes()
         log.info("stopped")
+
+
+def label_filters(settings: Settings) -> tuple[str, ...]:
+    """A broker whose access list is older refuses this; readings arrive all the same."""
+    if not settings.ingest.labels:
+        return ()
+    topic, group = settings.topics.label.replace("{device_id}", "+"), settings.mqtt.shared_group
+    return (f"$share/{group}/{topic}" if group else topic,)
 
 
 def subscriptions(settings: Settings) -> tuple[str, ...]:

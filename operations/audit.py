@@ -21,6 +21,9 @@ class Act(StrEnum):
     DEVICE_UNSHELVED = "device unshelved"
     DEVICE_RETIRED = "device retired"
     DEVICE_RESTORED = "device restored"
+    LABEL_ADDED = "label added"
+    LABEL_UNDONE = "label undone"
+    LABELS_IMPORTED = "labels imported"
     KEY_MADE = "key made"
     KEY_REVOKED = "key revoked"
     DEVICE_PASSWORD_MADE = "device password made"  # noqa: S105 - a name

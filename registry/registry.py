@@ -298,6 +298,10 @@ class Registry(Changes):
         """Writes the run's document, or replaces it."""
         self._runs.put(run, document)
 
+    def put_run_file(self, run: str, name: str, data: bytes) -> None:
+        """Writes a file beside the run's document, which lives as long."""
+        self._runs.put_file(run, name, data)
+
     def run(self, run: str) -> RunDocument:
         """The run's document. Raises NotFound, Corrupt."""
         return self._runs.get(run)

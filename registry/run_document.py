@@ -1,7 +1,8 @@
 """The document of a training run: `runs/<id>/run.json`, the output of `zelador train --json`, and the API's answer.
 
 TypedDicts, because all three are this JSON with its keys in this order. A document grows while its run proceeds:
-`leaderboard` comes with the comparison, `ended_at` when the run ends, `error` if it fails, and the rest if it is done.
+`split` comes before the comparison, `leaderboard` with it, `ended_at` when the run ends, `error` if it fails, and the
+rest if it is done. What a run of an earlier version lacks is NotRequired.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from registry.model.manifest import ServedBy
 from zelador.training_queue import RunState
 
 Scores = dict[str, float | None]  # by metric; None where the metric is not defined for the model
+Intervals = dict[str, tuple[float, float] | None]  # by metric: low and high of 95 %; None where there is none
 
 DataFacts = TypedDict(
     "DataFacts",
@@ -31,15 +33,51 @@ DataFacts = TypedDict(
 DataFacts.__doc__ = "A description of the data that a model was trained on."
 
 
+class Question(TypedDict):
+    """A part of the hold-out, by what it asks: does the model know a new device, or later days?"""
+
+    rows: int
+    blocks: int | None
+
+
+class SplitFacts(TypedDict):
+    """How the rows were split. `blocks` counts independent stretches; None where rows were drawn one by one."""
+
+    kind: Literal["device", "time", "device_and_time", "random"]
+    asked: Literal["auto", "device", "time", "random"]
+    folds: int
+    folds_by: Literal["device", "block", "row"]
+    blocks: int | None
+    holdout_rows: int
+    holdout_blocks: int | None
+    questions: dict[str, Question]  # new_device, later
+    notes: list[str]
+
+
+class VerdictFacts(TypedDict):
+    """Who wins. `tied` are the models that cannot be told apart; `p` is that of labels moved at random."""
+
+    kind: Literal["clear", "tied", "nothing_to_learn", "not_evaluable"]
+    sentence: str
+    tied: list[str]
+    p: float | None
+
+
 class LeaderboardRow(TypedDict):
     """A classifier that was compared. `place` and `seconds` are None if it failed."""
 
     place: int | None
     id: str  # PyCaret's
     model_type: str
-    metrics: Scores  # means over the folds; empty if it failed
+    metrics: Scores  # over all folds together; empty if it failed
     seconds: float | None
     trouble: str | None  # why it was excluded; None if it was not
+    intervals: NotRequired[Intervals]
+    shuffled: NotRequired[Scores]  # what a shuffled split would have said
+    optimism: NotRequired[float | None]  # of that, in the metric ranked by
+    within_device: NotRequired[Scores | None]  # inside the devices that hold a class alone
+    us_per_row: NotRequired[float | None]
+    served_by: NotRequired[ServedBy | None]
 
 
 class Agreement(TypedDict, total=False):
@@ -62,15 +100,27 @@ class Confusion(TypedDict):
 
 
 class Candidate(TypedDict):
-    """A classifier that was rebuilt and packed: `rank` 1 is the best."""
+    """A classifier that was rebuilt and packed: `rank` 1 is the one to take."""
 
     rank: int
     model_type: str
-    metrics: Scores  # means over the folds
+    metrics: Scores  # over all folds together
     holdout: Scores
     served_by: ServedBy
     agreement: Agreement
     confusion: Confusion
+    intervals: NotRequired[Intervals]
+    holdout_intervals: NotRequired[Intervals]
+    questions: NotRequired[dict[str, Scores]]  # the hold-out by question
+    shuffled: NotRequired[Scores]
+    optimism: NotRequired[float | None]
+    threshold: NotRequired[float | None]
+    calibrated: NotRequired[bool]
+    us_per_row: NotRequired[float | None]
+    within_device: NotRequired[Scores | None]
+    difference: NotRequired[Scores | None]  # from the live model, on the same rows
+    difference_intervals: NotRequired[Intervals | None]
+    not_recommended: NotRequired[bool]
 
 
 class TrainedModel(Candidate):
@@ -79,10 +129,21 @@ class TrainedModel(Candidate):
     name: str | None
 
 
+class Reference(TypedDict):
+    """The live model on the same hold-out. `note` says what to mind, or why it could not be judged."""
+
+    name: str
+    model_type: str | None
+    holdout: Scores
+    holdout_intervals: Intervals
+    note: str | None
+
+
 class Seconds(TypedDict, total=False):
-    """The duration of a run's steps, in seconds."""
+    """The duration of a run's steps, in seconds. `shuffled` is what the comparison with a shuffled split took."""
 
     compare: float
+    shuffled: float
     rebuild: float
     total: float
 
@@ -96,6 +157,10 @@ class RunDocument(TypedDict):
     rows: NotRequired[int]
     data: NotRequired[DataFacts]
     features: NotRequired[list[str]]
+    positive: NotRequired[str | None]  # of Recall, Precision, F1 and PR-AUC; None with more than two classes
+    split: NotRequired[SplitFacts]
+    verdict: NotRequired[VerdictFacts]
+    reference: NotRequired[Reference | None]
     leaderboard: NotRequired[list[LeaderboardRow]]
     state: RunState
     error: NotRequired[str]
@@ -108,14 +173,15 @@ class RunDocument(TypedDict):
 
 
 KEYS = tuple(RunDocument.__annotations__)
-RESULT: tuple[Literal["run", "rows", "metric", "leaderboard", "models", "seconds"], ...] = (
-    "run", "rows", "metric", "leaderboard", "models", "seconds",
-)  # fmt: skip
+RESULT: tuple[
+    Literal["run", "rows", "metric", "positive", "split", "verdict", "reference", "leaderboard", "models", "seconds"],
+    ...,
+] = ("run", "rows", "metric", "positive", "split", "verdict", "reference", "leaderboard", "models", "seconds")
 
 
 def result_of(document: RunDocument) -> dict[str, object]:
     """The parts of a finished run's document that the training queue stores with the run."""
-    return {key: document[key] for key in RESULT}
+    return {key: document[key] for key in RESULT if key in document}
 
 
 def in_order(document: RunDocument) -> RunDocument:

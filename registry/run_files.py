@@ -43,6 +43,10 @@ class RunFiles:
             ) from None
         return cast(RunDocument, found)
 
+    def put_file(self, run: str, name: str, data: bytes) -> None:
+        """Writes a file beside the run's document."""
+        self._store.put_stream(f"runs/{check_name(run)}/{check_name(name)}", [data])
+
     def ids(self) -> list[str]:
         """The ids of all runs, oldest first."""
         keys = (item.key for item in self._store.list("runs"))

@@ -90,6 +90,7 @@ def settings(redis_url: str, mqtt_url: str, mark: str) -> Settings:
         topics=TopicSettings(
             reading=f"{mark}/{{device_id}}/reading",
             prediction=f"{mark}/{{device_id}}/prediction",
+            label=f"{mark}/{{device_id}}/label",
             status=f"{mark}/status/{{service}}/{{instance}}",
         ),
         ingest={"client_id": f"ingest-{mark}"},

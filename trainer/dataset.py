@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from registry.run_document import DataFacts
 from trainer.draw import draw
+from trainer.evaluate.rows import DRAWN_HOLDOUT, FOLDS, fewest_rows
 from zelador.errors import InvalidInput
 from zelador.messages import iso, label_text
 from zelador.messages.classes import class_notes, looks_like_regression, named
@@ -78,7 +78,7 @@ class Choice:
     @classmethod
     def of(cls, settings: Settings, classes: Sequence[str] = (), devices: Sequence[str] = ()) -> Choice:
         training = settings.training
-        fewest = fewest_rows(training.folds, training.holdout)
+        fewest = fewest_rows(training.folds or FOLDS, training.holdout or DRAWN_HOLDOUT)
         known = tuple(text for label in classes if (text := label_text(label)) is not None)
         return cls(training.max_rows, training.seed, known, tuple(devices), fewest)
 
@@ -114,11 +114,6 @@ def check(dataset: Dataset, folds: int, holdout: float) -> Dataset:
             "leave it out of the features, or fix the column"
         )
     return dataset
-
-
-def fewest_rows(folds: int, holdout: float) -> int:
-    """How many rows of a class put at least one into each fold and into the hold-out, after rounding."""
-    return max(math.ceil(folds / (1 - holdout)), math.ceil(1 / holdout)) + 1
 
 
 def from_table(path: Path, settings: Settings, wanted: Wanted, choice: Choice) -> Dataset:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from threading import Event
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import redis
 
@@ -17,7 +17,8 @@ from registry.registry import Registry
 from registry.restored.watch import Watch
 from registry.run_document import RunDocument, result_of
 from trainer.dataset import Choice, from_readings
-from trainer.run.job import Options, train
+from trainer.evaluate.split import Asked
+from trainer.run.job import Options, aim_of, train
 from trainer.run.process import Cancelled, Child
 from zelador import endpoints
 from zelador.buffer.connection import RedisConnection, Stopping
@@ -163,6 +164,9 @@ class Trainer:
             names=tuple(request.get("names") or ()),
             notes=request.get("notes") or "",
             register=request.get("register", True),
+            split=cast(Asked, request.get("split") or training.split),
+            positive=request.get("positive") or training.positive,
+            aim=aim_of(training, request),
         )
         with Child() as child:  # imports PyCaret while the readings are fetched
             lacking: Counter[str] = Counter()

@@ -18,7 +18,10 @@ from zelador.buffer.library import Library
 from zelador.buffer.written import Confirmer
 from zelador.clock import now_ms
 from zelador.decode import Decoder
+from zelador.decode.unusable import Unusable
 from zelador.errors import InvalidInput, NotFound
+from zelador.labels.message import NOT_STORED, LabelMessages
+from zelador.labels.sent import SentLabels
 from zelador.messages import Arrival, iso
 from zelador.settings import Settings
 
@@ -112,6 +115,8 @@ class Quarantine:
         self._library = Library(client)
         self._confirmer = Confirmer(client)
         self._decoder = Decoder(settings)
+        self._label_messages = LabelMessages(settings)
+        self._labels = SentLabels(client, settings.redis.prefix)
 
     def page(self, limit: int = 50, before: str | None = None, kind: Kind | None = None) -> list[QuarantinedMessage]:
         """Messages with ids below `before`, newest first. Raises InvalidInput for an invalid id."""
@@ -172,6 +177,8 @@ class Quarantine:
             moved, written = self._library.call("readmit", keys, [kept.id])
             self._confirmer.confirm(written)
             return Replay(kept.id, "waiting", 1) if moved else Replay(kept.id, "gone")
+        if self._label_messages.takes(kept.topic):
+            return self._replay_label(kept)
         arrival, bad = self._decoded(kept)
         if arrival is None:
             return Replay(kept.id, "still_refused", 0, bad[0][0] if bad else self._decoder.last_passed_over)
@@ -191,6 +198,21 @@ class Quarantine:
         if not_unique and not accepted + repeated:
             return Replay(kept.id, "still_refused", 0, kept.reason)
         return Replay(kept.id, "accepted", accepted) if accepted else Replay(kept.id, "repeated", repeated)
+
+    def _replay_label(self, kept: QuarantinedMessage) -> Replay:
+        """Adds the label first: a repeat after a failure finds it in the list."""
+        try:
+            label = self._label_messages.read(kept.topic, kept.payload, kept.received_at, replayed=True)
+        except Unusable as reason:
+            return Replay(kept.id, "still_refused", 0, str(reason))
+        if label is None:
+            return Replay(kept.id, "still_refused", 0, "the message is empty")
+        (outcome,) = self._labels.add([label])
+        if outcome in NOT_STORED:
+            return Replay(kept.id, "still_refused", 0, NOT_STORED[outcome])
+        if not self.discard(kept.id):
+            return Replay(kept.id, "gone")
+        return Replay(kept.id, "accepted" if outcome == "added" else "repeated")
 
     def _decoded(self, kept: QuarantinedMessage) -> tuple[Arrival | None, list[tuple[str, bytes]]]:
         """The readings of a refused message. One that was refused after it was decoded was stored as a reading."""

@@ -62,7 +62,7 @@ def unpublishable(topic: str) -> str | None:
 
 
 def _own_topics(topics: TopicSettings) -> list[str]:
-    found = [topics.reading, topics.prediction, topics.state, topics.status]
+    found = [topics.reading, topics.prediction, topics.state, topics.label, topics.status]
     for template in (topics.reading, topics.prediction):
         parent, _, last = template.rpartition("/")
         if last != "{device_id}" and parent:

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 LASTS_S = 12 * 3600
 MAX_OF_KEY = 50  # sessions of one key; the oldest ends when one more begins
 KNOWN_S = 15.0  # a found session is not looked up again for this time
+AWAY_S = 5.0  # after Redis did not answer, known sessions are not looked up for this time
 MAX_KNOWN = 2_000
 SECURE_COOKIE, PLAIN_COOKIE = "__Host-zelador_session", "zelador_session"
 
@@ -43,6 +44,7 @@ class Sessions:
         self._names = Keys(prefix)
         self._keys = keys
         self._clock = clock
+        self._away_until = 0.0
         self._known: OrderedDict[str, tuple[str, float]] = OrderedDict()  # digest: (id of the key, time of lookup)
 
     def begin(self, key: Key) -> str:
@@ -75,10 +77,14 @@ class Sessions:
         While Redis does not answer, a session that this process has seen goes on.
         """
         digest = _digest(token)
+        seen = self._known.get(digest)
+        if seen is not None and self._clock() < self._away_until:
+            return self._valid(seen[0])
         try:
             found: Any = self._client.get(self._names.session(digest))
         except (redis.RedisError, OSError):
-            if (seen := self._known.get(digest)) is None:
+            self._away_until = self._clock() + AWAY_S
+            if seen is None:
                 raise
             return self._valid(seen[0])
         if found is None:

@@ -16,7 +16,7 @@ from admin.services import Held
 from operations.acts import runs as acts
 from operations.views.runs import RunBody, RunView
 from zelador import training_queue
-from zelador.settings import Metric
+from zelador.settings import Metric, SplitKind
 
 router = APIRouter(route_class=Route, prefix="/v1/runs", tags=["runs"])
 
@@ -59,6 +59,23 @@ class WantedRun(BaseModel):
     devices: Annotated[
         list[Annotated[str, Field(max_length=128)]] | None,
         Field(max_length=10_000, description="Only readings of these devices; all by default."),
+    ] = None
+    split: Annotated[
+        SplitKind | None,
+        Field(
+            description="How rows are split to test models. A split that cannot be made fails the run; "
+            "by default that of the settings."
+        ),
+    ] = None
+    positive: Annotated[
+        str | None, Field(max_length=256, description="Of two classes, the one to find; the rarer by default.")
+    ] = None
+    cost_missed: Annotated[
+        float | None, Field(gt=0, le=1e12, description="Cost of a missed reading of the positive class.")
+    ] = None
+    cost_false_alarm: Annotated[float | None, Field(gt=0, le=1e12, description="Cost of a false alarm.")] = None
+    recall: Annotated[
+        float | None, Field(gt=0, le=1, description="The recall that the threshold keeps, instead of costs.")
     ] = None
 
 

@@ -70,6 +70,9 @@ class Reason(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"why": "more false alarms"}]})
 
     why: Annotated[str, Field(max_length=2_000, description="The reason, stored in the history.")] = ""
+    force: Annotated[
+        bool, Field(description="Select it although the plant does not send every feature that it needs.")
+    ] = False
 
 
 @router.get(
@@ -115,15 +118,18 @@ def select_model(
     "/rollback",
     status_code=202,
     summary="Roll back: select the previously selected model",
-    description="Each call goes one selection further back. Deleted models are skipped. `If-Match` is optional. With "
-    "it, the rollback is made only if the registry has not changed since.",
+    description="Each call goes one selection further back. Deleted models are skipped. A previous model that "
+    "the plant cannot feed is refused with 409 `features-missing`, unless `force` is true. `If-Match` is optional. "
+    "With it, the rollback is made only if the registry has not changed since.",
     responses={**ACCEPTED, **responses(409, 412)},
     **needs("operator"),
 )
 def roll_back(
     services: Held, actor: Acting, response: Response, reason: Reason | None = None, if_match: IfMatch = None
 ) -> operations.Operation:
-    why = reason.why if reason else ""
-    selection = acts.roll_back(actor, services.registry, why=why, if_match=if_match)
+    given = reason or Reason()
+    selection = acts.roll_back(
+        actor, services.registry, services.settings.features, force=given.force, why=given.why, if_match=if_match
+    )
     tagged(response, services.registry.state)
     return operations.begun(services, selection, response)

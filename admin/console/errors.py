@@ -160,5 +160,7 @@ SAME_AS = {"model-refused": "corrupt", "outcome-unknown": "unavailable"}
 def _words(problem: Problem, language: Language) -> tuple[str, str, tuple[Step, ...]]:
     heading, lede, steps = WORDS.get(SAME_AS.get(problem.kind, problem.kind), OTHERS)
     detail = problem.detail[:1].upper() + problem.detail[1:]
+    if problem.detail == "Not Found":  # the framework's own word for a path that is no route
+        detail = language.text("The address is mistyped, or the page has moved.")
     shown = tuple(Step(language.text(step.title), language.text(step.text), step.command) for step in steps)
     return language.text(heading), language.text(lede) if lede is not None else detail, shown

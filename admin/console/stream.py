@@ -1,8 +1,8 @@
 """The live parts of a page over server-sent events: one stream a tab.
 
-A topic is a page, a role and a language. Each topic with subscribers is rendered at most twice a second, whoever many
-look, and only the regions that changed are sent: in unnamed messages as `<hx-partial>` elements, which htmx swaps in;
-points of a chart as JSON in named events. A new subscriber gets everything first.
+A topic is a page, a role and a language. Each topic with subscribers is rendered at most three times a second,
+however many look, and only the regions that changed are sent: in unnamed messages as `<hx-partial>` elements, which
+htmx swaps in; points of a chart as JSON in named events. A new subscriber gets everything first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from operations.key_file import Role
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.5
+TICK_S = 0.35
 MAX_BEHIND = 40  # messages that a slow browser may be behind; then its stream ends, and it connects again
 CHECK_S = 10.0  # how often a stream checks that its session is still valid
 ENDED = format_sse_event(event="ended", data_str="")

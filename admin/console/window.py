@@ -13,7 +13,7 @@ from operations.views.stream import Prediction, Reading, Recent
 PREDICTIONS = 40
 READINGS = 200
 OF_DEVICE = 60
-NEWEST_S = 0.4
+NEWEST_S = 0.25
 DEVICE_S = 2.0
 MAX_KEPT = 64
 

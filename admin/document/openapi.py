@@ -20,6 +20,7 @@ TAGS = {
     "classify": "Classify readings directly, without the stream.",
     "runs": "Training runs.",
     "stream": "Recent readings, predictions and devices.",
+    "labels": "Labels of periods, given after the fact.",
     "ledger": "Counts of all readings, by what happened to them.",
     "quarantine": "Messages that were refused or set aside.",
     "access": "API keys, and the audit log.",

@@ -159,9 +159,10 @@ def install(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         found = jsonable_encoder(error.errors(), exclude={"url", "ctx", "input"})
         first = found[0]
-        if first["loc"] == ["body"] and "json" not in request.headers.get("content-type", ""):
-            kind, title = TITLES[415]
-            return problem(request, 415, kind, title, SEND_JSON)
+        kind = request.headers.get("content-type", "")
+        if first["loc"] == ["body"] and not any(known in kind for known in ("json", "zip")):
+            type_, title = TITLES[415]
+            return problem(request, 415, type_, title, SEND_JSON)
         where = ".".join(str(part) for part in first["loc"])
         detail = f"{where}: {first['msg']}"
         return problem(request, 422, "invalid-input", "Invalid input", detail, errors=found)

@@ -11,12 +11,14 @@ from command.models.target import Facts, Home, Json, Key, Name, Url, Why, open_t
 from command.terminal import print_json, say
 from zelador.errors import InvalidInput
 
+Force = Annotated[
+    bool, typer.Option("--force", help="Select it although the plant does not send every feature that it needs.")
+]
+
 
 def select(
     name: Name,
-    force: Annotated[
-        bool, typer.Option("--force", help="Select it although the plant does not send every feature that it needs.")
-    ] = False,
+    force: Force = False,
     why: Why = "",
     home: Home = None,
     url: Url = None,
@@ -30,9 +32,14 @@ def select(
     _print_selection(open_target(home, url, key, "change").select(name, why, force), as_json)
 
 
-def rollback(why: Why = "", home: Home = None, url: Url = None, key: Key = None, as_json: Json = False) -> None:
-    """Select the previously selected model again. Deleted models are skipped."""
-    _print_selection(open_target(home, url, key, "change").roll_back(why), as_json)
+def rollback(
+    force: Force = False, why: Why = "", home: Home = None, url: Url = None, key: Key = None, as_json: Json = False
+) -> None:
+    """Select the previously selected model again. Deleted models are skipped.
+
+    A previous model that needs a feature which ZELADOR_FEATURES does not list is refused, as by `select`.
+    """
+    _print_selection(open_target(home, url, key, "change").roll_back(why, force), as_json)
 
 
 def annotate(

@@ -67,8 +67,9 @@ class Local:
         found = selection.select(self.actor, self.registry, name, self._settings.features, force=force, why=why)
         return describe_selection(found)
 
-    def roll_back(self, why: str) -> Facts:
-        return describe_selection(selection.roll_back(self.actor, self.registry, why=why))
+    def roll_back(self, why: str, force: bool = False) -> Facts:
+        found = selection.roll_back(self.actor, self.registry, self._settings.features, force=force, why=why)
+        return describe_selection(found)
 
     def annotate(
         self, name: str, metadata: Mapping[str, Any], add: Sequence[str], remove: Sequence[str], why: str

@@ -49,8 +49,9 @@ class Remote:
         forced = {"force": True} if force else {}
         return self._api.call("PUT", "/v1/selection", {"model": name, "why": why, **forced}).document
 
-    def roll_back(self, why: str) -> Facts:
-        return self._api.call("POST", "/v1/selection/rollback", {"why": why}).document
+    def roll_back(self, why: str, force: bool = False) -> Facts:
+        forced = {"force": True} if force else {}
+        return self._api.call("POST", "/v1/selection/rollback", {"why": why, **forced}).document
 
     def annotate(
         self, name: str, metadata: Mapping[str, Any], add: Sequence[str], remove: Sequence[str], why: str

@@ -52,7 +52,8 @@ class Target(Protocol):
     def select(self, name: str, why: str, force: bool = False) -> Facts:
         """Raises Conflict for a model that needs other features than the plant sends, unless with `force`."""
 
-    def roll_back(self, why: str) -> Facts: ...
+    def roll_back(self, why: str, force: bool = False) -> Facts:
+        """Raises Conflict as `select`, and if there is no earlier selection."""
 
     def annotate(
         self, name: str, metadata: Mapping[str, Any], add: Sequence[str], remove: Sequence[str], why: str

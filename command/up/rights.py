@@ -46,7 +46,7 @@ class Rights:
 
 def templates(topics: TopicSettings, reading_topics: Sequence[str] = ()) -> Templates:
     """The rights that follow from the topics. `reading_topics` are templates on which devices publish."""
-    writes = [_one_level(each) for each in reading_topics or (topics.reading,)]
+    writes = [_one_level(each) for each in (*(reading_topics or (topics.reading,)), topics.label)]
     reads = [f"{prefix.removesuffix('/')}/#" for prefix in topics.answered_prefixes if DEVICE in prefix.split("/")]
     prediction = _one_level(topics.prediction)
     if not any(matches_all(each, prediction) for each in reads):

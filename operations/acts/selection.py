@@ -52,9 +52,23 @@ def check_features(model: Model, features: Sequence[str]) -> None:
         )
 
 
-def roll_back(actor: Actor, registry: Registry, *, why: str = "", if_match: str | None = None) -> Selection:
-    """Selects the previous model; deleted models are skipped. Raises Conflict, ChangedMeanwhile, Unavailable."""
-    before = registry.sync().selection
+def roll_back(
+    actor: Actor,
+    registry: Registry,
+    features: Sequence[str],
+    *,
+    force: bool = False,
+    why: str = "",
+    if_match: str | None = None,
+) -> Selection:
+    """Selects the previous model; deleted models are skipped. `features` and `force`: as for `select`.
+
+    Raises Conflict, FeaturesMissing, ChangedMeanwhile, Unavailable.
+    """
+    state = registry.sync()
+    before = state.selection
+    if not force:
+        check_features(state.model(state.previous()), features)
     selection = registry.roll_back(by=actor.name, why=why, if_match=if_match)
     return _announced(actor, Act.SELECTION_ROLLED_BACK, before, selection)
 

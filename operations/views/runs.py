@@ -19,31 +19,31 @@ from zelador.training_queue.run import ACTIVE
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
+@with_config(ConfigDict(extra="allow"))
 class CandidateBody(TypedDict):
-    """A classifier that the run compared."""
+    """A classifier that the run compared; further keys as in its document."""
 
     place: Annotated[int | None, Field(description="Position on the leaderboard, from 1; null if it failed.")]
     id: Annotated[str, Field(description="PyCaret's.")]
     model_type: Annotated[str, Field(description="Full name of the classifier.")]
     metrics: Annotated[
-        dict[str, float | None], Field(description="Mean over the folds, by metric; null if not computed.")
+        dict[str, float | None], Field(description="Over all folds together, by metric; null if not defined.")
     ]
     seconds: Annotated[float | None, Field(description="Duration of its comparison, in seconds; null if not known.")]
     trouble: Annotated[str | None, Field(description="Why it was excluded; null if it was not.")]
 
 
+@with_config(ConfigDict(extra="allow"))
 class TrainedBody(TypedDict):
-    """A candidate that the run packed, and registered if requested."""
+    """A candidate that the run packed, and registered if requested; further keys as in its document."""
 
     name: Annotated[str | None, Field(description="Name of the registered model; null if it was not registered.")]
     rank: Annotated[int, Field(description="Its rank among the run's candidates, from 1.")]
     model_type: Annotated[str, Field(description="Full name of the classifier.")]
     metrics: Annotated[
-        dict[str, float | None], Field(description="Mean over the folds, by metric; null if not computed.")
+        dict[str, float | None], Field(description="Over all folds together, by metric; null if not defined.")
     ]
-    holdout: Annotated[
-        dict[str, float | None], Field(description="Value on the hold-out rows, by metric; null if not computed.")
-    ]
+    holdout: Annotated[dict[str, float | None], Field(description="On the hold-out, by metric; null if not defined.")]
     served_by: Annotated[ServedBy, Field(description="What live inference runs.")]
     agreement: Annotated[dict[str, Any], Field(description="Comparison of the pipeline and the compiled model.")]
     confusion: Annotated[dict[str, Any], Field(description="Labels, and counts on the hold-out rows.")]
@@ -59,6 +59,11 @@ class RunRequestBody(TypedDict, total=False):
     candidates: Annotated[list[str], Field(description="PyCaret's ids of the classifiers.")]
     classes: Annotated[list[str], Field(description="Only readings with these labels.")]
     devices: Annotated[list[str], Field(description="Only readings of these devices.")]
+    split: Annotated[str, Field(description="How rows are split to test models: auto, device, time or random.")]
+    positive: Annotated[str, Field(description="Of two classes, the one to find.")]
+    cost_missed: Annotated[float, Field(description="Cost of a missed reading of the positive class.")]
+    cost_false_alarm: Annotated[float, Field(description="Cost of a false alarm.")]
+    recall: Annotated[float, Field(description="The recall that the threshold keeps, instead of costs.")]
 
 
 @with_config(ConfigDict(extra="allow"))

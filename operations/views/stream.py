@@ -14,6 +14,7 @@ from zelador.buffer.entry import decode_fields
 from zelador.buffer.keys import Keys
 from zelador.buffer.late_labels import LateLabels
 from zelador.errors import InvalidInput
+from zelador.labels.labels import Labels
 from zelador.messages import iso
 
 READ_CHUNK = 200  # entries per read
@@ -29,7 +30,9 @@ class Reading(TypedDict):
     measured_at: Annotated[str, Field(description="Time by the device's clock, else time of receipt; ISO 8601, UTC.")]
     received_at: Annotated[str, Field(description="Time of receipt, ISO 8601, UTC.")]
     values: Annotated[dict[str, float], Field(description="By feature, in its unit; a missing one is absent.")]
-    label: Annotated[str | None, Field(description="The known label, for training; null if the device sent none.")]
+    label: Annotated[
+        str | None, Field(description="The known label, for training: given for a period, else sent; null if none.")
+    ]
     seq: Annotated[int | None, Field(description="The device's sequence number; null if it sends none.")]
     retained: Annotated[bool, Field(description="True if the broker had kept the message: it may be old.")]
 
@@ -63,6 +66,7 @@ class Recent:
         self._client = client
         self._keys = Keys(prefix)
         self._late = LateLabels(client, prefix)
+        self._labels = Labels(client, prefix)
 
     def readings(self, limit: int, before: str | None, device: str | None) -> tuple[list[Reading], str | None]:
         """A page, newest first, and the `before` of the next one, or None. Raises InvalidInput."""
@@ -91,7 +95,8 @@ class Recent:
         entry = decode_fields(fields)
         names, arrivals = entry.features, entry.arrivals or ()
         readings = [(arrival, reading) for arrival in arrivals for reading in arrival.readings]
-        labels = self._late.of([(arrival.device_id, reading) for arrival, reading in readings])
+        named = [(arrival.device_id, reading) for arrival, reading in readings]
+        labels = self._labels.of(named, self._late.of(named))
         return [
             {
                 "id": reading.id,

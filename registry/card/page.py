@@ -51,15 +51,24 @@ def _verdict(card: Card) -> str:
         labels, counts = card.confusion
         correct, total = sum(counts[i][i] for i in range(len(labels))), sum(map(sum, counts))
         if total:
-            low, high = interval(correct, total)
-            return (
-                f"It predicted {share(correct, total)} of {count(total)} hold-out readings correctly "
-                f"(95 % interval {100 * low:.1f} – {100 * high:.1f} %)."
-            )
+            where = "readings of other folds" if card.facts.get("holdout_rows") == 0 else "hold-out readings"
+            right = f"It predicted {share(correct, total)} of {count(total)} {where} correctly"
+            return f"{right} ({_sure(card, correct, total)})."
     metric = str(card.facts.get("metric") or "")
     if (found := number(mapping(card.facts.get("metrics")).get(metric))) is not None:
         return f"{metric} {found:.4f} in cross-validation; it has no hold-out metrics."
     return best_known(card) or "Its performance is not known: it has no metrics."
+
+
+def _sure(card: Card, correct: int, total: int) -> str:
+    """The interval by independent stretches, if the trainer looked for one; by readings for models from before that."""
+    if not isinstance(card.facts.get("holdout_intervals"), Mapping):
+        low, high = interval(correct, total)
+        return f"95 % interval {100 * low:.1f} – {100 * high:.1f} %"
+    ends = [number(end) for end in listed(mapping(card.facts["holdout_intervals"]).get("Accuracy"))]
+    if len(ends) != 2 or ends[0] is None or ends[1] is None:
+        return "too few independent stretches for an interval"
+    return f"95 % interval {100 * ends[0]:.1f} – {100 * ends[1]:.1f} %"
 
 
 def _metrics(card: Card) -> Iterator[Section]:

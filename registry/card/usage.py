@@ -40,11 +40,13 @@ def usage(card: Card) -> Iterator[Words | Code]:
         "sh",
     )
     row = ", ".join(str(value) for value in reading.values())
-    proba = f"\nmodel.predict_proba([[{row}]])" if card.facts.get("has_probabilities", True) else ""
+    proba = "\nprint(model.predict_proba(rows))" if card.facts.get("has_probabilities", True) else ""
     where = "" if place.registry is None else _environment(place.registry)
     yield Code(
         "Python",
-        f'{where}from registry import load_model\n\nmodel = load_model("{card.name}")\nmodel.predict([[{row}]]){proba}',
+        f'{where}import pandas as pd\nfrom registry import load_model\n\nmodel = load_model("{card.name}")\n'
+        f'rows = pd.DataFrame([[{row}]], columns=getattr(model, "feature_names_in_", None))\n'
+        f"print(model.predict(rows)){proba}",
         "python",
     )
 

@@ -111,6 +111,12 @@ def confusions(answers: Answers, units: Codes, count: int) -> Array:
     return np.bincount(cells, minlength=count * width * width).reshape(count, width, width).astype(np.float64)
 
 
+def confusion_of(expected: Codes, predicted: Codes, width: int) -> Array:
+    """The confusion table of all rows, (true, predicted), for `width` classes."""
+    counts = np.bincount(expected * width + predicted, minlength=width * width)
+    return counts.reshape(width, width).astype(np.float64)
+
+
 def from_counts(tables: Array, positive: int | None) -> dict[str, Array]:
     """The metrics of the predicted classes; NaN where one is not defined. `tables` is (resamples, true, predicted)."""
     total = tables.sum(axis=(1, 2))

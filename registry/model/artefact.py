@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from registry.errors import ModelRefused, TypeRefused
 from registry.model import golden
-from registry.model.classifier import Classifier, Engine, OnnxEngine, PipelineEngine, Rows
+from registry.model.classifier import Applied, Classifier, Engine, OnnxEngine, PipelineEngine, Rows
 from registry.model.integrity import dump_pipeline, load_pipeline
-from registry.model.manifest import FORMAT, Feature, Manifest, ServedBy, describe, plain
+from registry.model.manifest import FORMAT, Feature, Manifest, ServedBy, Threshold, describe, fits_classes, plain
 
 PACKAGES = ("scikit-learn", "numpy", "lightgbm", "onnxruntime", "skops")
 PIPELINE, ONNX, AGREEMENT, REPORT = "model.skops", "model.onnx", "agreement.json", "report"
@@ -34,6 +34,7 @@ class Upload:
     onnx: bytes | None = None
     probe: Rows | None = None
     agreement: Mapping[str, Any] | None = None
+    threshold: Threshold | None = None
     report: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
@@ -56,10 +57,12 @@ def pack(upload: Upload, name: str = "model") -> dict[str, bytes]:
         files[AGREEMENT] = json.dumps(upload.agreement, indent=2).encode()
     files.update({f"{REPORT}/{path}": data for path, data in upload.report.items()})
     engine: Engine
+    has_probabilities = hasattr(upload.pipeline, "predict_proba")
+    threshold = applied(name, upload.threshold, upload.classes, has_probabilities)
     if upload.onnx is not None:
-        engine = OnnxEngine(name, upload.onnx, upload.classes, hasattr(upload.pipeline, "predict_proba"))
+        engine = OnnxEngine(name, upload.onnx, upload.classes, has_probabilities, threshold)
     else:
-        engine = PipelineEngine(upload.pipeline, upload.classes)
+        engine = PipelineEngine(upload.pipeline, upload.classes, threshold)
     names = tuple(feature.name for feature in upload.features)
     classifier = Classifier(name, "", names, upload.classes, upload.served_by, engine)
     probe = upload.probe if upload.probe is not None and len(upload.probe) else golden.drawn(len(names))
@@ -85,6 +88,7 @@ def manifest_of(upload: Upload, name: str, files: Mapping[str, bytes], saved_at:
         saved_at,
         metadata,
         {path: describe(data) for path, data in sorted(files.items())},
+        upload.threshold,
     )
 
 
@@ -95,15 +99,25 @@ def open_classifier(manifest: Manifest, digest: str, files: Mapping[str, bytes])
         raise ModelRefused(f"{manifest.name}: it has no classes, so it cannot classify readings")
     if golden.FILE not in files:
         raise ModelRefused(f"{manifest.name}: it has no {golden.FILE}, so it is unknown whether it answers")
+    has_probabilities = bool(manifest.metadata.get("has_probabilities", True))
+    threshold = applied(manifest.name, manifest.threshold, manifest.classes, has_probabilities)
     if manifest.served_by == "onnx":
-        has_probabilities = bool(manifest.metadata.get("has_probabilities", True))
-        engine = OnnxEngine(manifest.name, files[ONNX], manifest.classes, has_probabilities)
+        engine = OnnxEngine(manifest.name, files[ONNX], manifest.classes, has_probabilities, threshold)
     else:
-        engine = PipelineEngine(load_pipeline(manifest.name, files[PIPELINE]), manifest.classes)
+        engine = PipelineEngine(load_pipeline(manifest.name, files[PIPELINE]), manifest.classes, threshold)
     names = tuple(feature.name for feature in manifest.features)
     classifier = Classifier(manifest.name, digest, names, manifest.classes, manifest.served_by, engine)
     golden.check(classifier, files[golden.FILE])
     return classifier
+
+
+def applied(name: str, threshold: Threshold | None, classes: Sequence[str], has_probabilities: bool) -> Applied | None:
+    """The threshold as an engine applies it. Raises ModelRefused if it does not fit the model."""
+    if threshold is None:
+        return None
+    if not has_probabilities or not fits_classes(threshold, classes):
+        raise ModelRefused(f"{name}: its threshold needs probabilities, and one of two classes")
+    return Applied(classes.index(threshold.positive), threshold.value)
 
 
 def serving_file(manifest: Manifest) -> str:

@@ -31,6 +31,20 @@ class Engine(Protocol):
     def run(self, rows: Rows) -> tuple[Sequence[int], Rows | None]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A threshold: from which probability of the positive one of two classes on a row is classified as it."""
+
+    positive: int  # place of the class
+    value: float
+
+    def indices(self, probabilities: Rows) -> list[int]:
+        found: list[int] = np.where(
+            probabilities[:, self.positive] >= self.value, self.positive, 1 - self.positive
+        ).tolist()
+        return found
+
+
 class Classifier:
     """A loaded model, made by `Registry.load`. Not thread-safe with `pipeline`."""
 
@@ -64,7 +78,14 @@ class Classifier:
 class OnnxEngine:
     """ONNX Runtime with one thread and no spinning: the broker and Redis need the other cores."""
 
-    def __init__(self, name: str, data: bytes, classes: tuple[str, ...], has_probabilities: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        data: bytes,
+        classes: tuple[str, ...],
+        has_probabilities: bool,
+        threshold: Applied | None = None,
+    ) -> None:
         """Loads the model. Raises ModelRefused."""
         import onnxruntime
 
@@ -85,9 +106,15 @@ class OnnxEngine:
         # Ridge's "probabilities" are raw scores, so the manifest and not the graph says whether there are any.
         self._outputs = outputs[:2] if has_probabilities else outputs[:1]
         self._known = _Known(classes)
+        self._threshold = threshold
+        if threshold is not None:
+            self._outputs = outputs[1:2]  # the labels follow from the probabilities
 
     def run(self, rows: Rows) -> tuple[Sequence[int], Rows | None]:
         found = self._session.run(self._outputs, {self._input: rows.astype(np.float32)})
+        if self._threshold is not None:
+            shares = np.asarray(found[0], dtype=np.float64)
+            return self._threshold.indices(shares), shares
         labels = [self._known[label] for label in found[0].ravel().tolist()]
         if len(found) == 1:
             return labels, None
@@ -97,8 +124,9 @@ class OnnxEngine:
 class PipelineEngine:
     """A plain scikit-learn estimator."""
 
-    def __init__(self, estimator: Any, classes: tuple[str, ...]) -> None:
+    def __init__(self, estimator: Any, classes: tuple[str, ...], threshold: Applied | None = None) -> None:
         self._estimator = estimator
+        self._threshold = threshold
         self._names = getattr(estimator, "feature_names_in_", None)
         self._has_probabilities = hasattr(estimator, "predict_proba")
         own = classes_of(estimator)
@@ -110,6 +138,9 @@ class PipelineEngine:
         with warnings.catch_warnings():
             if self._names is not None:
                 warnings.simplefilter("ignore", UserWarning)  # values are in the order of the feature names
+            if self._threshold is not None:
+                shares = np.asarray(self._estimator.predict_proba(rows), dtype=np.float64)
+                return self._threshold.indices(shares), shares
             labels = [self._index[text_of(label)] for label in _flat(self._estimator.predict(rows))]
             if not self._has_probabilities:
                 return labels, None

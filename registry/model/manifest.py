@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import PurePath
 from typing import Any, Literal
@@ -37,6 +37,13 @@ class File(msgspec.Struct, frozen=True):
     size: int
 
 
+class Threshold(msgspec.Struct, frozen=True):
+    """From which probability of `positive`, one of two classes, on a row is classified as it."""
+
+    positive: str
+    value: float
+
+
 class Manifest(msgspec.Struct, frozen=True):
     format: int
     name: str
@@ -46,6 +53,7 @@ class Manifest(msgspec.Struct, frozen=True):
     saved_at: str  # ISO 8601, UTC
     metadata: dict[str, Any]
     files: dict[str, File]
+    threshold: Threshold | None = None  # None: the most probable class
     signature: str = ""  # signing.py adds and checks it on the encoded bytes
 
 
@@ -75,6 +83,10 @@ def plain(value: Any, depth: int = MAX_DEPTH) -> Any:
     )
 
 
+def fits_classes(threshold: Threshold, classes: Sequence[str]) -> bool:
+    return len(classes) == 2 and threshold.positive in classes and 0 <= threshold.value <= 1
+
+
 def describe(data: bytes) -> File:
     return File(hashlib.sha256(data).hexdigest(), len(data))
 
@@ -83,6 +95,8 @@ def encode(manifest: Manifest) -> bytes:
     """The manifest as JSON, without its signature."""
     plain = msgspec.to_builtins(manifest)
     del plain["signature"]
+    if manifest.threshold is None:
+        del plain["threshold"]
     return (json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from registry.model.manifest import MAX_DEPTH, Manifest
+from registry.model.manifest import MAX_DEPTH, Manifest, fits_classes
 from zelador.errors import InvalidInput
 
 MAX_METADATA = 65_536  # bytes as JSON, without the confusion matrix
@@ -52,6 +52,8 @@ def check_manifest(given: Manifest) -> None:
             raise InvalidInput(f"the range of {feature.name!r} is not finite")
     if len(given.files) > MAX_FILES or len(given.saved_at) > MAX_NAME:
         raise InvalidInput(f"it names {len(given.files)} files; a model has at most {MAX_FILES}")
+    if given.threshold is not None and not fits_classes(given.threshold, given.classes):
+        raise InvalidInput("its threshold is not from 0 to 1, or not of one of two classes")
     for path, file in given.files.items():
         if len(path) > MAX_PATH or not DIGEST.fullmatch(file.sha256) or file.size < 0:
             raise InvalidInput(f"its file {path[:80]!r} has no valid SHA-256 or size")
@@ -189,6 +191,14 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _interval(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2 and all(_number(each) for each in value)
+
+
 def _text(most: int) -> Check:
     return lambda value: isinstance(value, str) and len(value) <= most
 
@@ -260,6 +270,11 @@ SHAPES: dict[str, tuple[Check, str]] = {
     "positive": (_text(MAX_NAME), "a text"),
     "served_by": (_text(20), "a text"),
     "rank": (_number, "a number"),
+    "optimism": (_number, "a number"),
+    "shuffled": (_numbers, "numbers by name"),
+    "intervals": (_mapping(_interval), "pairs of numbers by name"),
+    "holdout_intervals": (_mapping(_interval), "pairs of numbers by name"),
+    "not_recommended": (_flag, "true or false"),
     "holdout_rows": (_number, "a number"),
-    "has_probabilities": (lambda value: isinstance(value, bool), "true or false"),
+    "has_probabilities": (_flag, "true or false"),
 }

@@ -184,10 +184,12 @@ def _check_neighbors(found: Any, bases: set[str]) -> None:
         _require(bool(((found._y >= 0) & (found._y < len(found.classes_))).all()), "a point has no class")
     method, tree = found._fit_method, vars(found).get("_tree")
     if method in ("kd_tree", "ball_tree"):
-        build = _tree_types()[method, points.dtype.name]
+        build = next((kind for kind in _tree_types()[method] if type(tree) is kind), None)
+        _require(build is not None, "its tree was not built from its points")
+        assert build is not None  # noqa: S101
         metric, parameters = found.effective_metric_, found.effective_metric_params_
         own = build(points, found.leaf_size, metric=metric, **parameters)
-        _require(type(tree) is build and _same(own, tree), "its tree was not built from its points")
+        _require(_same(own, tree), "its tree was not built from its points")
         found._tree = own
     else:
         _require(method == "brute" and tree is None, "it has a tree that it does not use")
@@ -202,15 +204,14 @@ def _same(own: Any, given: Any) -> bool:
     )
 
 
-def _tree_types() -> dict[tuple[str, str], Any]:
+def _tree_types() -> dict[str, tuple[Any, ...]]:
+    """scikit-learn keeps points in single precision in a tree of either."""
     from sklearn.neighbors._ball_tree import BallTree, BallTree32
     from sklearn.neighbors._kd_tree import KDTree, KDTree32
 
     return {
-        ("kd_tree", "float64"): KDTree,
-        ("kd_tree", "float32"): KDTree32,
-        ("ball_tree", "float64"): BallTree,
-        ("ball_tree", "float32"): BallTree32,
+        "kd_tree": (KDTree, KDTree32),
+        "ball_tree": (BallTree, BallTree32),
     }
 
 

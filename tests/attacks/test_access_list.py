@@ -138,7 +138,9 @@ def pair(broker: Broker) -> tuple[Client, Client]:
 def test_a_device_writes_its_own_readings_and_nothing_else(broker: Broker, pair: tuple[Client, Client]) -> None:
     device, _ = pair
     assert device.publish("sensors/dev-a/reading") in (0, 0x10)
+    assert device.publish("sensors/dev-a/label") in (0, 0x10)
     for topic in (
+        *("sensors/dev-b/label", "sensors/dev-a/label/x"),
         *("sensors/dev-b/reading", "sensors/dev-a/prediction", "sensors/dev-b/prediction", "sensors/dev-a/state"),
         *("sensors/dev-a/answers", "zelador/status/ingest/zelador-ingest", "zelador/doctor/x", "factory/plc/7/set"),
         *("sensors/dev-a/reading/x", "sensors//reading", "sensors/dev-A/reading", "$SYS/broker/version"),

@@ -49,7 +49,7 @@ def test_a_command_with_a_redis_wakes_the_workers_and_sends_its_act(
     channel.subscribe(keys.selected)
     channel.get_message(timeout=1.0)
     registry = Registry.open(here.registry)
-    made = selection.select(local_actor(here), registry, "small", why="typed")
+    made = selection.select(local_actor(here), registry, "small", here.features, why="typed")
     message = channel.get_message(timeout=5.0)
     assert message is not None
     assert message["data"] == str(made.sequence).encode()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import httpx
 import pytest
@@ -164,7 +165,12 @@ def test_both_say_so_and_the_worker_goes_on_until_it_is_accepted(
         assert client.get("/readyz").json() == {"ready": True, "model": "small", "detail": "small is selected"}
         assert [model["name"] for model in client.get("/v1/models").json()["models"]] == ["small"]
         assert zelador("models", "verify").code == 0
-        (change,) = [c for c in client.get("/v1/audit").json()["changes"] if c["what"] == "registry accepted"]
+
+        def accepts() -> list[dict[str, Any]]:
+            return [c for c in client.get("/v1/audit").json()["changes"] if c["what"] == "registry accepted"]
+
+        eventually(accepts, "the act to reach the audit file")
+        (change,) = accepts()
         assert change["after"]["why"] == "the disk died"
 
 
@@ -176,7 +182,7 @@ def test_those_that_start_on_it_say_so_and_work(
     lost = swapped(local)
     with (
         pipeline(local, eventually),
-        running(trainer.run, local),
+        running(trainer.run, local.model_copy(update={"metrics": MetricsSettings(port=None)})),  # the worker has it
         serving(local) as client,
         connect_redis(local.redis) as redis,
     ):

@@ -22,6 +22,7 @@ from ingest.loop import Ingester
 from tests.buffers import make_writer
 from tests.session_broker import Cut, SessionBroker
 from zelador.buffer import Writer
+from zelador.buffer.batch import known_by
 from zelador.buffer.keys import Keys
 from zelador.decode import Decoder
 from zelador.heartbeat import Heartbeat
@@ -123,7 +124,7 @@ class Stored:
         digests = {hashlib.sha256(raw).hexdigest().encode() for _, raw in refused}
         if not digests <= self.known:
             self.known = {entry[b"digest"] for _, entry in self.client.xrange(self._keys.quarantine)}  # type: ignore[union-attr]
-        ids = [f"{arrival.device_id}\x1f{reading.id}" for reading in arrival.readings] if arrival else []
+        ids = [known_by(arrival.device_id, reading) for reading in arrival.readings] if arrival else []
         return digests <= self.known and all(self.client.sismember(self._keys.seen[0], made_id) for made_id in ids)
 
 
@@ -144,8 +145,8 @@ def peak() -> Iterator[Callable[[], int]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Connection, "turn", watched)
         patch.setattr("ingest.loop.IDLE_S", 0.01)
-        patch.setattr("zelador.link.session.backoff", lambda attempt: 0.001)
-        patch.setattr("zelador.buffer.connection.backoff", lambda attempt: 0.01)
+        patch.setattr("zelador.link.session.backoff", lambda *_, **__: 0.001)
+        patch.setattr("zelador.buffer.connection.backoff", lambda *_, **__: 0.01)
         yield ask
 
 
@@ -212,10 +213,10 @@ def _let_fail(writer: Writer, faults: dict[int, RedisFault], broker: SessionBrok
 
 
 def _expected(settings: Settings, messages: list[tuple[str, bytes]]) -> tuple[list[str], int]:
-    """The ids of all good readings, repeats among them; how many readings are refused."""
+    """What identifies each good reading, repeats among them; how many readings are refused."""
     decoder, ids, refused = Decoder(settings), list[str](), 0
     for topic, payload in messages:
         arrival, bad = decoder.decode(topic, payload, time.time_ns() // 1_000_000)
-        ids += [reading.id for reading in arrival.readings] if arrival else []
+        ids += [known_by(arrival.device_id, reading) for reading in arrival.readings] if arrival else []
         refused += len(bad)
     return ids, refused

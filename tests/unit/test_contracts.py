@@ -13,6 +13,7 @@ from registry.log import entry as log_entry
 from zelador.alarms.state import PublishedState
 from zelador.buffer.keys import Keys
 from zelador.decode import Decoder
+from zelador.labels.message import LabelMessages
 from zelador.ledger import Ledger
 from zelador.messages import Arrival, Prediction
 from zelador.settings import Settings
@@ -28,7 +29,7 @@ def of(kind: str) -> list[str]:
 
 def test_every_kind_of_example_is_checked() -> None:
     assert {name for name, _ in EXAMPLES} == {
-        "reading", "readings", "fields", "seed-reading", "prediction", "state", "ledger", "entry", "log-entry",
+        "reading", "readings", "fields", "seed-reading", "label", "prediction", "state", "ledger", "entry", "log-entry",
     }  # fmt: skip
 
 
@@ -48,6 +49,12 @@ def test_the_field_map_takes_the_seeds_own_message() -> None:
     assert refused == []
     assert entry is not None
     assert entry.readings[0].values == (812.0, 24.5, 0.031)
+
+
+@pytest.mark.parametrize("text", of("label"))
+def test_labels(text: str) -> None:
+    label = LabelMessages(Settings()).read("sensors/press-07/label", text.encode(), NOW)
+    assert label is not None and label.device == "press-07"
 
 
 @pytest.mark.parametrize("text", of("prediction"))

@@ -54,6 +54,8 @@ def test_a_subscription_is_narrowed_to_the_device_s_own_topics(wanted: str, gran
     [
         ("sensors/press-07/reading", True),
         ("sensors/press-08/reading", False),
+        ("sensors/press-07/label", True),
+        ("sensors/press-08/label", False),
         ("sensors/press-07/prediction", False),
         ("sensors/press-07/reading/x", False),
         ("zelador/status/ingest/x", False),

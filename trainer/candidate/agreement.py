@@ -79,7 +79,7 @@ def compare(
     labels, probabilities = onnx(rows)
     differ = int(np.sum(np.asarray(expected_labels) != np.asarray(labels)))
     largest = _largest_difference(expected, probabilities)
-    return Comparison(len(rows), differ, largest, _time(pipeline, rows), _time(onnx, rows))
+    return Comparison(len(rows), differ, largest, time_of(pipeline, rows), time_of(onnx, rows))
 
 
 def _largest_difference(expected: Rows | None, found: Rows | None) -> float | None:
@@ -169,7 +169,7 @@ def _single(rows: Rows) -> Rows:
     return rows.astype(np.float32).astype(np.float64)
 
 
-def _time(run: Callable[[Rows], object], rows: Rows) -> float:
+def time_of(run: Callable[[Rows], object], rows: Rows) -> float:
     one, many = rows[:1], rows[:BATCH]
     best = float("inf")
     for _ in range(ROUNDS):

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.candidate.agreement import thresholds
+from trainer.candidate.calibrated import add_calibration
 
 log = logging.getLogger(__name__)
 
+WITHOUT_RAW_SCORES = ("QuadraticDiscriminantAnalysis",)  # their converters do not know the option
 OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
@@ -23,16 +25,23 @@ def compile_pipeline(pipeline: Any, width: int) -> tuple[bytes | None, str | Non
     from skl2onnx.common.data_types import FloatTensorType
 
     _register_lightgbm()
+    calibrated = getattr(pipeline.steps[-1][1], "cv", None) == "prefit"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            plain = uncalibrated(pipeline) if calibrated else pipeline
+            estimator = plain.steps[-1][1]
             model = convert_sklearn(
-                pipeline,
+                plain,
                 initial_types=[("rows", FloatTensorType([None, width]))],
-                options={id(pipeline.steps[-1][1]): _options(pipeline.steps[-1][1])},
+                options={id(estimator): _options(estimator, calibrated)},
                 target_opset=OPSET,
             )
-            _round_down(model, pipeline.steps[-1][1], width)
+            _round_down(model, estimator, width)
+            if calibrated:
+                (inner,) = pipeline.steps[-1][1].calibrated_classifiers_
+                names = [str(name) for name in inner.classes]
+                add_calibration(model, estimator, inner.method, inner.calibrators, names)
             onnx.checker.check_model(model)
     except Exception as error:  # noqa: BLE001 - converters raise anything; each means "serve the pipeline"
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
@@ -42,9 +51,25 @@ def compile_pipeline(pipeline: Any, width: int) -> tuple[bytes | None, str | Non
     return data, None
 
 
-def _options(estimator: Any) -> dict[str, Any]:
-    """Without `zipmap`, probabilities are one array instead of a dict for each row."""
-    return {"zipmap": False} if hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function") else {}
+def uncalibrated(pipeline: Any) -> Any:
+    """The pipeline below the calibration of its last step."""
+    from sklearn.pipeline import Pipeline
+
+    *steps, (name, model) = pipeline.steps
+    return Pipeline([*steps, (name, model.estimator)])
+
+
+def _options(estimator: Any, calibrated: bool) -> dict[str, Any]:
+    """Without `zipmap`, probabilities are one array instead of a dict for each row.
+
+    A calibration takes decision values where there are any.
+    """
+    decides = hasattr(estimator, "decision_function")
+    if not decides and not hasattr(estimator, "predict_proba"):
+        return {}
+    both = decides and hasattr(estimator, "predict_proba")
+    raw = both and not hasattr(estimator, "booster_") and type(estimator).__name__ not in WITHOUT_RAW_SCORES
+    return {"zipmap": False, **({"raw_scores": True} if calibrated and raw else {})}
 
 
 def _round_down(model: Any, estimator: Any, width: int) -> None:

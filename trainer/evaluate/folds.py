@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 
+from trainer.evaluate.rows import fewest_rows
 from zelador.errors import InvalidInput
 
 MAX_GROUPS = 2_000  # more are put together at random
@@ -92,8 +92,3 @@ def drawn(
     for number, (_, test) in enumerate(draw.split(labels[~out], labels[~out])):
         found[test] = number
     return out, found
-
-
-def fewest_rows(folds: int, share: float) -> int:
-    """How many rows of a class put at least one into each fold and into the hold-out, after rounding."""
-    return max(math.ceil(folds / (1 - share)), math.ceil(1 / share)) + 1

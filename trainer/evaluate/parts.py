@@ -1,4 +1,4 @@
-"""The two parts of a data set: rows to fit on, and rows to evaluate on."""
+"""The rows that a model is fitted on, and those that it is asked afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class Parts:
     """Rows and text labels of both parts, and the classes in sorted order.
 
     `train` has the precision that PyCaret fitted its models in (single): in double precision, a logistic regression
-    that stops early gives different labels. `holdout` has the precision that devices send.
+    that stops early gives different labels. `holdout` has the precision that devices send. Where nothing is held out,
+    it is a part of the training rows: enough to compare answers on, not to judge a model by.
     """
 
     train: NDArray[np.floating[Any]]

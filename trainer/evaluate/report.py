@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.evaluation.scores import Answers, confusion, positive_of
 from trainer.evaluate.parts import Parts
-from trainer.evaluate.score import confusion
 
 FORMAT = 1
 FILE = "report.json"
@@ -79,7 +79,7 @@ class Range(TypedDict):
 
 
 class Report(TypedDict):
-    """Curves are by class, each against the rest; of two classes, only the positive one (the later) has them."""
+    """Curves are by class, each against the rest; of two classes, only the positive one has them."""
 
     format: int
     rows: int
@@ -92,17 +92,16 @@ class Report(TypedDict):
     training: dict[str, Range]
 
 
-def report(pipeline: Any, split: Parts, features: Sequence[str], seed: int) -> Report:
-    """Evaluates `pipeline`, a fitted scikit-learn estimator. Without probabilities it has no curves."""
-    expected = np.array(split.holdout_labels)
-    predicted = np.asarray(pipeline.predict(split.holdout))
-    probabilities = np.asarray(pipeline.predict_proba(split.holdout)) if hasattr(pipeline, "predict_proba") else None
+def report(pipeline: Any, split: Parts, answers: Answers, features: Sequence[str], seed: int) -> Report:
+    """Evaluates `pipeline`, a fitted estimator, by its `answers`. Without probabilities it has no curves."""
+    probabilities = answers.probabilities
     roc_curves: dict[str, Roc] = {}
     calibrations: dict[str, Calibration] = {}
     thresholds: dict[str, Thresholds] = {}
-    for index in range(1, 2) if len(split.classes) == 2 else range(len(split.classes)):
-        name = split.classes[index]
-        is_positive = expected == name
+    for index, name in enumerate(split.classes):
+        if answers.positive not in (None, name):
+            continue
+        is_positive = answers.expected == index
         if probabilities is None or is_positive.all() or not is_positive.any():
             continue  # a curve needs rows of the class and rows of another
         probability = probabilities[:, index]
@@ -111,9 +110,9 @@ def report(pipeline: Any, split: Parts, features: Sequence[str], seed: int) -> R
         thresholds[name] = by_threshold(is_positive, probability)
     return Report(
         format=FORMAT,
-        rows=len(expected),
+        rows=len(answers),
         classes=list(split.classes),
-        confusion=confusion(split.holdout_labels, predicted.tolist(), split.classes),
+        confusion=confusion(answers),
         roc=roc_curves,
         calibration=calibrations,
         threshold=thresholds,
@@ -172,8 +171,10 @@ def importance(pipeline: Any, split: Parts, features: Sequence[str], seed: int) 
     total = len(split.holdout_labels)
     chosen = random.permutation(total)[:IMPORTANCE_ROWS]
     rows, labels = split.holdout[chosen], np.array(split.holdout_labels)[chosen]
+    codes = np.array([split.classes.index(label) for label in split.holdout_labels])
+    positive = positive_of(codes, split.classes)
     average: dict[str, Any] = (
-        {"average": "binary", "pos_label": split.classes[-1]} if len(split.classes) == 2 else {"average": "weighted"}
+        {"average": "weighted"} if positive is None else {"average": "binary", "pos_label": positive}
     )
 
     def score(values: Rows) -> float:

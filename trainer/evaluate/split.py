@@ -18,6 +18,7 @@ from registry.evaluation.blocks import FEWEST_OF_A_DEVICE, MOST_BLOCKS, blocks, 
 from trainer.evaluate import folds as fold
 from trainer.evaluate import holdout as held
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
+from trainer.evaluate.rows import DRAWN_HOLDOUT, FOLDS, HOLDOUT
 from zelador.errors import InvalidInput
 
 Asked = Literal["auto", "device", "time", "random"]
@@ -26,8 +27,6 @@ FoldsBy = Literal["device", "block", "row"]
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-FOLDS = 5
-HOLDOUT, DRAWN_HOLDOUT = 0.2, 0.3  # shares, where the settings give none
 GIVEAWAY = 0.1  # by how much a device's name may predict the label better than the most frequent label does
 PURE = 0.95  # of each class's rows: where they are in recordings of that class, a recording gives the label away
 LAGS = 4  # a block should be so many times as long as readings remember

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from registry.run_document import Candidate, LeaderboardRow, Seconds
+from registry.run_document import Candidate, LeaderboardRow, Reference, Seconds, VerdictFacts
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -13,8 +13,11 @@ class Result(msgspec.Struct, frozen=True):
     leaderboard: list[LeaderboardRow]
     candidates: list[Candidate]
     classes: list[str]
+    positive: str | None
     train_rows: int
-    holdout_rows: int
+    verdict: VerdictFacts
+    reference: Reference | None
+    notes: list[str]  # more of the split
     seconds: Seconds
 
 

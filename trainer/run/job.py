@@ -6,22 +6,30 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
+import msgspec
+
+from registry.evaluation.scores import positive_of
 from registry.names import check_new_names
 from registry.registry import Registry
-from registry.run_document import Candidate, RunDocument, TrainedModel, in_order
+from registry.run_document import Candidate, Question, RunDocument, SplitFacts, TrainedModel, in_order
 from trainer.compare.leaderboard import MODEL_TYPES
 from trainer.dataset import Dataset, check
+from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
+from trainer.evaluate.rows import DRAWN_HOLDOUT, FOLDS
+from trainer.evaluate.split import Asked, Known, Split, codes_of, split
+from trainer.evaluate.threshold import Aim
 from trainer.run import request
 from trainer.run.candidates import check_candidates
 from trainer.run.process import Cancelled, Child, RunFailed
 from trainer.run.request import Request, RunFacts
 from zelador.clock import now_iso
 from zelador.errors import ZeladorError
-from zelador.settings import Settings
+from zelador.settings import Settings, TrainingSettings
+from zelador.training_queue import RunRequest
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +38,8 @@ log = logging.getLogger(__name__)
 class Options:
     """What a run is asked for beyond the settings.
 
-    `names` are for the models in the order of rank; models beyond them get default names.
+    `names` are for the models in the order of rank; models beyond them get default names. `positive` is one of two
+    classes; None: the rarer.
     """
 
     run: str
@@ -40,6 +49,9 @@ class Options:
     names: Sequence[str] = ()
     notes: str = ""
     register: bool = True
+    split: Asked = "auto"
+    positive: str | None = None
+    aim: Aim = field(default_factory=Aim)
 
 
 def train(
@@ -58,8 +70,10 @@ def train(
     for an unknown candidate, DuplicateName, RunFailed, Cancelled; Unavailable when `stop` is set or the registry fails.
     """
     training = settings.training
-    check(dataset, training.folds, training.holdout)
-    _check_options(options, registry)
+    check(dataset, training.folds or FOLDS, training.holdout or DRAWN_HOLDOUT)
+    _check_options(options, registry, dataset)
+    known = known_of(dataset)
+    plan = split(known, options.split, training.folds, training.holdout, training.seed)
     document: RunDocument = {
         "run": options.run,
         "by": options.by,
@@ -69,6 +83,7 @@ def train(
         "rows": len(dataset.labels),
         "data": dataset.facts(),
         "features": list(dataset.features),
+        "split": _split_facts(plan),
         "state": "running",
     }
     registry.put_run(options.run, document)  # a registry that cannot be written fails the run now, not at its end
@@ -80,10 +95,16 @@ def train(
             child or Child() as worker,
         ):
             folder = Path(name)
-            request.write(folder, _request(dataset, settings, options), dataset.rows)
+            asked = request_of(dataset, settings, options, plan, _live(folder, registry))
+            request.write(folder, asked, dataset.rows, plan, known.devices, known.times)
+            registry.put_run_file(options.run, "split.json", _tested(plan))
             progress("comparing classifiers")
             result = worker.run(folder, stop, cancelled or Event(), training.timeout_s, progress)
             document["leaderboard"] = result.leaderboard
+            document["positive"] = result.positive
+            document["verdict"] = result.verdict
+            document["reference"] = result.reference
+            document["split"]["notes"] += result.notes
             if not result.candidates:
                 reasons = "; ".join(f"{row['model_type']}: {row['trouble']}" for row in result.leaderboard)
                 raise RunFailed(f"no candidate could be used ({reasons}); name others, or check the data")
@@ -98,17 +119,29 @@ def train(
     document["seconds"] = {**result.seconds, "total": round(time.perf_counter() - started, 1)}
     document["classes"] = result.classes
     document["train_rows"] = result.train_rows
-    document["holdout_rows"] = result.holdout_rows
+    document["holdout_rows"] = int(plan.holdout.sum())
     document["models"] = models
     registry.put_run(options.run, document)
     _collect(registry)
     return in_order(document)
 
 
-def _check_options(options: Options, registry: Registry) -> None:
+def aim_of(training: TrainingSettings, request: RunRequest) -> Aim:
+    """What the threshold is chosen by: the request's recall, its costs, or what the settings say."""
+    if "recall" in request:
+        return Aim(request.get("cost_missed", 1.0), request.get("cost_false_alarm", 1.0), request["recall"])
+    if "cost_missed" in request or "cost_false_alarm" in request:
+        return Aim(request.get("cost_missed", 1.0), request.get("cost_false_alarm", 1.0))
+    return Aim(training.cost_missed, training.cost_false_alarm, training.recall)
+
+
+def _check_options(options: Options, registry: Registry, dataset: Dataset) -> None:
     """Checks the options before any time is spent. Raises InvalidInput, DuplicateName."""
     check_candidates(options.candidates or ())
     check_new_names(options.names, registry.sync().models)
+    classes = dataset.classes
+    positive_of(codes_of(dataset.labels)[0], classes, options.positive)
+    options.aim.check(len(classes))
 
 
 def _collect(registry: Registry) -> None:
@@ -130,21 +163,72 @@ def _note_failure(registry: Registry, document: RunDocument, error: BaseExceptio
         log.warning("the failure of run %s could not be written to the registry: %s", document["run"], trouble)
 
 
-def _request(dataset: Dataset, settings: Settings, options: Options) -> Request:
+def known_of(dataset: Dataset) -> Known:
+    labels, classes = codes_of(dataset.labels)
+    devices, names = (None, ()) if dataset.devices is None else codes_of(dataset.devices)
+    return Known(dataset.rows, labels, classes, devices, names, dataset.times)
+
+
+def _split_facts(plan: Split) -> SplitFacts:
+    return SplitFacts(
+        kind=plan.kind,
+        asked=plan.asked,
+        folds=plan.folds,
+        folds_by=plan.folds_by,
+        blocks=plan.stretches(plan.training),
+        holdout_rows=int(plan.holdout.sum()),
+        holdout_blocks=plan.stretches(plan.holdout),
+        questions={
+            name: Question(rows=int(rows.sum()), blocks=plan.stretches(rows)) for name, rows in plan.questions.items()
+        },
+        notes=list(plan.notes),
+    )
+
+
+def _tested(plan: Split) -> bytes:
+    """Which row was tested where: the number of its fold, or below 0 the part of the hold-out, or the embargo."""
+    marks = {"new_device": NEW_DEVICE, "later": LATER, "holdout": DRAWN, "embargo": EMBARGO}
+    return msgspec.json.encode({"marks": marks, "tested": plan.tested.tolist(), "stretch": plan.units.tolist()})
+
+
+def _live(folder: Path, registry: Registry) -> tuple[str, str] | None:
+    """The selected model's name and digest, after its files were put into the run's folder."""
+    selection = registry.state.selection
+    if selection is None:
+        return None
+    try:
+        saved, digest, files = registry.serving(selection.model)
+    except (ZeladorError, OSError) as error:
+        log.warning("the live model %s is not compared: %s", selection.model, error)
+        return None
+    request.write_live(folder, saved, files)
+    return selection.model, digest
+
+
+def request_of(
+    dataset: Dataset, settings: Settings, options: Options, plan: Split, live: tuple[str, str] | None
+) -> Request:
     training = settings.training
     return Request(
         features=dataset.features,
         units={name: settings.field(name).unit for name in dataset.features},
         labels=dataset.labels,
         metric=options.metric,
-        folds=training.folds,
+        positive=options.positive,
+        missed=options.aim.missed,
+        false_alarm=options.aim.false_alarm,
+        recall=options.aim.recall,
+        folds=plan.folds,
+        folds_by=plan.folds_by,
+        alone=plan.alone,
         keep=_keep_count(settings, options),
-        holdout=training.holdout,
         seed=training.seed,
         candidates=options.candidates or None,
         metadata=RunFacts(
             metric=options.metric, run=options.run, data=dataset.facts(), description=options.notes, tags=[]
         ),
+        live=None if live is None else live[0],
+        live_digest="" if live is None else live[1],
     )
 
 

@@ -1,7 +1,9 @@
-"""What the parent asks of the child: request.json and rows.npy in the run's folder."""
+"""What the parent asks of the child: request.json and arrays in the run's folder, and the live model beside them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
@@ -9,9 +11,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.model import manifest
+from registry.model.classifier import Classifier
 from registry.run_document import DataFacts
+from trainer.evaluate.split import Split
 
-REQUEST, ROWS = "request.json", "rows.npy"
+REQUEST, ROWS, SPLIT, LIVE = "request.json", "rows.npy", "split.npz", "live"
+
+Codes = NDArray[np.int64]
 
 
 class RunFacts(TypedDict):
@@ -25,26 +32,92 @@ class RunFacts(TypedDict):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """`labels` has one text for each row of rows.npy; `candidates` are PyCaret's ids, None for all of them."""
+    """`labels` has one text for each row of rows.npy; `candidates` are PyCaret's ids, None for all of them.
+
+    `alone` has the classes that cannot be evaluated elsewhere, and where they are.
+    """
 
     features: tuple[str, ...]
     units: dict[str, str]
     labels: tuple[str, ...]
     metric: str
+    positive: str | None
+    missed: float
+    false_alarm: float
+    recall: float | None
     folds: int
+    folds_by: str
+    alone: dict[str, str]
     keep: int
-    holdout: float
     seed: int
     candidates: tuple[str, ...] | None
     metadata: RunFacts
+    live: str | None = None  # the live model's name
+    live_digest: str = ""
 
 
-def write(folder: Path, request: Request, rows: NDArray[np.float64]) -> None:
+@dataclass(frozen=True, slots=True)
+class Arrays:
+    """For each row: its values, where it is tested, its stretch, whether it counts, and what is known of it."""
+
+    rows: NDArray[np.float64]
+    tested: Codes
+    stretches: Codes
+    counted: NDArray[np.bool_]
+    within: NDArray[np.bool_]
+    devices: Codes | None
+    times: Codes | None
+
+
+def write(
+    folder: Path,
+    request: Request,
+    rows: NDArray[np.float64],
+    split: Split,
+    devices: Codes | None,
+    times: Codes | None,
+) -> None:
+    known = {name: found for name, found in (("devices", devices), ("times", times)) if found is not None}
     np.save(folder / ROWS, rows, allow_pickle=False)
+    np.savez(
+        folder / SPLIT,
+        tested=split.tested, stretches=split.units, counted=split.counted, within=split.within, **known,
+    )  # fmt: skip
     (folder / REQUEST).write_bytes(msgspec.json.encode(request))
 
 
-def read(folder: Path) -> tuple[Request, NDArray[np.float64]]:
+def read(folder: Path) -> tuple[Request, Arrays]:
     request = msgspec.json.decode((folder / REQUEST).read_bytes(), type=Request)
     rows: NDArray[np.float64] = np.load(folder / ROWS, allow_pickle=False)
-    return request, rows
+    with np.load(folder / SPLIT, allow_pickle=False) as found:
+        arrays = Arrays(
+            rows,
+            found["tested"],
+            found["stretches"],
+            found["counted"],
+            found["within"],
+            found.get("devices"),
+            found.get("times"),
+        )
+    return request, arrays
+
+
+def write_live(folder: Path, saved: manifest.Manifest, files: Mapping[str, bytes]) -> None:
+    """Puts the live model beside the request; its files were checked."""
+    for path, data in {**files, manifest.FILE: manifest.encode(saved)}.items():
+        target = folder / LIVE / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+
+def live(folder: Path, digest: str) -> tuple[Classifier, manifest.Manifest]:
+    """Loads the live model. Raises ModelRefused."""
+    from registry.model.artefact import open_classifier
+
+    saved = msgspec.json.decode((folder / LIVE / manifest.FILE).read_bytes(), type=manifest.Manifest)
+    files = {
+        path.relative_to(folder / LIVE).as_posix(): path.read_bytes()
+        for path in (folder / LIVE).rglob("*")
+        if path.is_file()
+    }
+    return open_classifier(saved, digest, files), saved

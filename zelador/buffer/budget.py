@@ -14,6 +14,7 @@ QUARANTINED = 4_000  # overhead of a quarantined entry: its device, of up to 512
 KNOWN = 190  # bytes of a reading that is known, to detect repeats
 WINDOWS = 10_000 * 2_500 + 65_535 * 110  # bytes of open windows, with the longest names, and of the packet ids seen
 LATE_LABELS = 32 * 1_048_576  # bytes of labels that came with repeats: two hashes of 8 MiB of content
+PERIOD_LABELS = 32 * 1_048_576  # bytes of labels of periods and their index: 16 MiB of content
 REPEATING = 1_000 * 900  # bytes of devices that have repeats among their last readings
 DEVICE = 4_400  # bytes of a device with the longest name and label, and the maximum number of gaps
 STATE = 3_200  # bytes of a device's state: its name four times, and label, model and id of a reading
@@ -35,7 +36,7 @@ def parts(settings: Settings) -> dict[str, int]:
         "finished": int(STREAM * (redis.keep_bytes + APPEND)),
         "quarantine": int(STREAM * (redis.keep_quarantine_bytes + APPEND)) + QUARANTINED * redis.keep_quarantine,
         "repeats": 2 * KNOWN * ((1 + ingest.unique_ids) * (redis.repeat_window + ingest.max_array)) + REPEATING,
-        "labels": LATE_LABELS,
+        "labels": LATE_LABELS + PERIOD_LABELS,
         "windows": WINDOWS,
         "devices": DEVICE * redis.keep_devices + MISSING,
         "states": STATE * redis.keep_devices + int(STREAM * EVENT * EVENTS),

@@ -12,6 +12,7 @@ import redis
 from zelador.buffer.entry import decode_fields
 from zelador.buffer.keys import Keys
 from zelador.buffer.late_labels import LateLabels
+from zelador.labels.labels import Labels
 from zelador.messages import Reading
 from zelador.settings import Settings
 
@@ -23,11 +24,12 @@ def labelled_readings(
 ) -> Iterator[tuple[tuple[float, ...], str, int, str]]:
     """Yields (values in the order of `settings.features`, label, time in ms, device) of each labeled reading.
 
-    Oldest first. A label may have come later, with a repeat. Skips readings that lack one of the features, and counts
-    them in `lacking` by feature. Raises redis.RedisError.
+    Oldest first. A label may have come later, with a repeat, or for a period; that one counts before all others.
+    Skips readings that lack one of the features, and counts them in `lacking` by feature. Raises redis.RedisError.
     """
     key, start = Keys(settings.redis.prefix).readings, "-"
     wanted, late = settings.features, LateLabels(client, settings.redis.prefix)
+    given = Labels(client, settings.redis.prefix)
     while True:
         page: Any = client.xrange(key, min=start, count=PAGE_ENTRIES)
         readings: list[tuple[str, Reading]] = []
@@ -36,7 +38,7 @@ def labelled_readings(
             entry = decode_fields(fields)
             readings += [(arrival.device_id, each) for arrival in entry.arrivals or () for each in arrival.readings]
             entries.append((entry.features, len(readings)))
-        labels, start_at = late.of(readings), 0
+        labels, start_at = given.of(readings, late.of(readings), look=False), 0
         for features, end in entries:
             labeled = [at for at in range(start_at, end) if labels[at] is not None]
             start_at = end

@@ -23,6 +23,8 @@ class Keys:
     | seen:0, seen:1 | set | append | repeat_window readings each, in turn |
     | repeating | hash | append | the last 100 readings of 1,000 devices that have repeats among them |
     | late-labels:0, late-labels:1 | hash | append | labels that came with repeats; 8 MiB each, in turn |
+    | labels | stream | label, unlabel | forever: labels of periods, and that one was undone; 30,000 labels, 16 MiB |
+    | labels-index | hash | label, unlabel | forever: as labels, by id; and sums of bytes |
     | windows | sorted set | assemble | the open windows, by the time when they close; 10,000 |
     | window:<profile>/<device> | hash | assemble | until it is complete or due |
     | parts-seen:<writer> | hash | assemble | a week; one entry for each packet id of MQTT (65,535) |
@@ -92,6 +94,16 @@ class Keys:
     def late_labels(self) -> tuple[str, str]:
         """Labels that came with a repeat, by what the reading is known by."""
         return self._key("late-labels:0"), self._key("late-labels:1")
+
+    @property
+    def labels(self) -> str:
+        """The labels that were given to periods afterwards, and which of them were undone."""
+        return self._key("labels")
+
+    @property
+    def labels_index(self) -> str:
+        """The ids of labels, and the bytes of all and of each device's."""
+        return self._key("labels-index")
 
     @property
     def windows(self) -> str:

@@ -39,6 +39,8 @@ FUNCTIONS = {  # name → flags of Redis: what is allowed when memory is full, o
     "sweep": ("allow-oom",),
     "device_act": ("allow-oom",),
     "announced": ("allow-oom",),
+    "label": (),
+    "unlabel": ("allow-oom",),
 }
 ABSENT = ("unknown command", "Unknown Redis command", "NOPERM", "no permissions")  # of FCALL or FUNCTION LOAD
 

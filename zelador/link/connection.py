@@ -39,6 +39,7 @@ LARGEST_PACKET = 268_435_460  # bytes, the limit of MQTT
 # Reasons of a DISCONNECT that no published message can cause (MQTT 5, 3.14.2.1): the server is busy (0x89) or shuts
 # down (0x8B), session taken over (0x8E), rate or quota (0x96, 0x97), administrative action
 # (0x98), another server (0x9C, 0x9D), connection rate (0x9F), maximum connect time (0xA0).
+SYSTEM = "$SYS/"  # topics of the broker itself
 TAKEN_OVER = 0x8E  # Mosquitto 2.0 closes the connection without saying so
 INNOCENT = frozenset((0x89, 0x8B, 0x8E, 0x96, 0x97, 0x98, 0x9C, 0x9D, 0x9F, 0xA0))
 
@@ -49,7 +50,7 @@ class ConnectionOptions:
     filters: tuple[str, ...] = ()
     persistent: bool = False  # the broker keeps queue and subscriptions while the client is disconnected
     will: Outgoing | None = None
-    optional: tuple[str, ...] = ()  # topic filters at QoS 0 that the broker may refuse
+    optional: tuple[str, ...] = ()  # topic filters that the broker may refuse; $SYS at QoS 0
 
 
 @dataclass(slots=True)
@@ -85,6 +86,7 @@ class Connection:
         self._hold = settings.receive_maximum
         self._hold_bytes = settings.held_bytes
         self._filters = options.filters
+        self._optional = options.optional
         self._handshake = _Handshake()
         self._next_misc = 0.0
         self._misc_every = min(1.0, settings.keepalive_s / 4)  # otherwise a ping could be too late
@@ -217,8 +219,8 @@ class Connection:
                 why = self._handshake.denied
                 raise Unavailable(f"the MQTT broker at {self._where} refused the subscription: {why}")
         if options.optional:  # separately: some brokers disconnect because of it
-            at_most_once = SubscribeOptions(qos=0)
-            _, self.optional_open = self._client.subscribe([(topic, at_most_once) for topic in options.optional])
+            wanted = [(topic, SubscribeOptions(qos=0 if topic.startswith(SYSTEM) else 1)) for topic in options.optional]
+            _, self.optional_open = self._client.subscribe(wanted)
         self.turn(0.0)  # sends the data that a SUBSCRIBE of an old session waits for
 
     def _await(self, condition: Any, deadline: float, what: str) -> None:
@@ -320,7 +322,13 @@ class Connection:
     def _on_subscribe(self, _client: Any, _data: Any, packet_id: int, codes: Any, _properties: Any) -> None:
         if packet_id == self.optional_open:
             self.optional_open = None
-            return  # a refusal is harmless
+            for topic, code in zip(self._optional, codes, strict=False):
+                if code.is_failure and not topic.startswith(SYSTEM):
+                    log.warning(
+                        "the broker refused the subscription to %s (%s): continuing without it; allow it in the "
+                        "broker's access list", topic, code
+                    )  # fmt: skip
+            return
         self._handshake.answered = True
         for topic, code in zip(self._filters, codes, strict=False):
             if code.is_failure:

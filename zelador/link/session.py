@@ -43,7 +43,7 @@ class LinkOptions:
     birth: Outgoing | None = None
     will: Outgoing | None = None
     quiet_s: float = 0.0  # after each connection, nothing is published for this time
-    optional: tuple[str, ...] = ()  # topic filters at QoS 0 that the broker may refuse
+    optional: tuple[str, ...] = ()  # topic filters that the broker may refuse; $SYS at QoS 0
 
 
 class Link:

@@ -10,7 +10,7 @@ from zelador.settings.redis import RedisSettings
 from zelador.settings.registry import RegistrySettings, RemoteSettings
 from zelador.settings.section import Section
 from zelador.settings.settings import Settings
-from zelador.settings.training import Metric, TrainingSettings
+from zelador.settings.training import Metric, SplitKind, TrainingSettings
 from zelador.settings.workers import InferenceSettings, IngestSettings
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "RemoteSettings",
     "Section",
     "Settings",
+    "SplitKind",
     "TopicSettings",
     "TrainingSettings",
     "environment",

@@ -11,6 +11,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     NoDecode,
@@ -106,6 +107,10 @@ class TopicSettings(Section):
         default="sensors/{device_id}/state",
         description="Topic on which the state of each device is published, retained.",
     )
+    label: str = Field(
+        default="sensors/{device_id}/label",
+        description="Topic on which a device labels a period of its own readings (ZELADOR_INGEST__LABELS).",
+    )
     status: str = Field(
         default="zelador/status/{service}/{instance}",
         description="Topic of each service's birth and will messages, retained.",
@@ -127,6 +132,16 @@ class TopicSettings(Section):
             return self.response_prefixes
         return (self.reading.partition("{device_id}")[0] + "{device_id}/",)
 
+    @model_validator(mode="after")
+    def _label_alone(self) -> TopicSettings:
+        """A message on one topic cannot be two things. Levels of the templates may stand for any text."""
+        if "label" not in self.model_fields_set:
+            return self
+        for name in ("reading", "prediction", "state"):
+            if getattr(self, name) == self.label:
+                raise ValueError(f"label and {name} must be different topics")
+        return self
+
     @field_validator("response_prefixes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -144,7 +159,7 @@ class TopicSettings(Section):
                 raise ValueError(f"{prefix!r} must hold {{device_id}} as a whole level with a / after it")
         return prefixes
 
-    @field_validator("reading", "prediction", "state")
+    @field_validator("reading", "prediction", "state", "label")
     @classmethod
     def _has_device(cls, template: str) -> str:
         check_topic("the template", template)

@@ -16,7 +16,8 @@ from pydantic_settings import (
 
 from zelador.settings.section import Section, names
 
-Metric = Literal["Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC"]
+Metric = Literal["Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC", "PR-AUC"]
+SplitKind = Literal["auto", "device", "time", "random"]
 
 
 class TrainingSettings(Section):
@@ -26,7 +27,7 @@ class TrainingSettings(Section):
     )
     metric: Metric = Field(
         default="F1",
-        description="Metric that ranks candidates: Accuracy, AUC, Recall, Precision, F1, Kappa or MCC.",
+        description="Metric that ranks candidates: Accuracy, AUC, Recall, Precision, F1, Kappa, MCC or PR-AUC.",
     )
     candidates: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
@@ -35,11 +36,36 @@ class TrainingSettings(Section):
             "xgboost and catboost."
         ),
     )
-    folds: Annotated[int, Field(ge=2, le=20)] = Field(default=5, description="Folds of the cross-validation.")
+    split: SplitKind = Field(
+        default="auto",
+        description=(
+            "How rows are split to test models: whole devices (device), the last stretch of time (time), rows drawn at "
+            "random (random), or what the data allow (auto). A split that cannot be made fails the run."
+        ),
+    )
+    folds: Annotated[int, Field(ge=2, le=20)] | None = Field(
+        default=None, description="Folds of the cross-validation. None: 5, or fewer with few devices or blocks."
+    )
     keep: Annotated[int, Field(ge=1, le=20)] = Field(default=5, description="How many of the best are registered.")
-    holdout: Annotated[float, Field(gt=0.0, lt=0.9)] = Field(
-        default=0.3,
-        description="Share of the rows that no candidate sees during training.",
+    holdout: Annotated[float, Field(gt=0.0, lt=0.9)] | None = Field(
+        default=None,
+        description=(
+            "Share of the devices, of the time or of the rows that no candidate sees during training. "
+            "None: 0.2, of rows drawn at random 0.3."
+        ),
+    )
+    positive: str | None = Field(
+        default=None,
+        description="Of two classes, the one of Recall, Precision, F1, PR-AUC and the threshold. None: the rarer one.",
+    )
+    cost_missed: PositiveFloat = Field(
+        default=1.0,
+        description="Cost of a missed reading of the positive class, which with the next chooses the threshold.",
+    )
+    cost_false_alarm: PositiveFloat = Field(default=1.0, description="Cost of a false alarm, in the same unit.")
+    recall: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
+        default=None,
+        description="Recall of the positive class that the threshold keeps, instead of weighing costs.",
     )
     seed: int = Field(
         default=7, description="Seed of the split and of every candidate: the same data give the same run."

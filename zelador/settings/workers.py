@@ -40,6 +40,13 @@ class IngestSettings(Section):
             "values is quarantined. false: it is another reading."
         ),
     )
+    labels: bool = Field(
+        default=True,
+        description=(
+            "Devices may label periods of their own readings on ZELADOR_TOPICS__LABEL. false: the ingester does not "
+            "subscribe to it."
+        ),
+    )
     drain_s: NonNegativeFloat = Field(
         default=0.0,
         description="After SIGTERM, how long to take what the broker still has. For the embedded broker only.",

@@ -17,6 +17,7 @@ NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "
 SAMPLE_LINES = 200
 MAX_LINE = 1 << 20  # characters
 MAX_COLUMNS = 10_000
+MIN_MOMENT = 11  # characters of a date with a time of day
 SEP_LINE = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
 
 
@@ -141,6 +142,8 @@ def _cells(line: str, separator: str) -> list[str]:
 def _is_values(cells: Sequence[str]) -> bool:
     """Whether a first line is a row, not a header: times and numbers, other than column numbers or years in a row."""
     named = [cell for cell in cells if cell]
+    if len(named) > 1 and all(len(cell) > MIN_MOMENT and looks_like_time(cell) for cell in named):
+        return True  # starts and ends
     numbers = [cell for cell in named if PLAIN.fullmatch(cell.replace(",", "."))]
     times = [cell for cell in named if cell not in numbers and looks_like_time(cell)]
     if not numbers or len(numbers) + len(times) < max(2, len(named) / 2):

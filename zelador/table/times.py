@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timezone, tzinfo
 
 from zelador.errors import InvalidInput
 from zelador.table.numbers import PLAIN, Cell
@@ -20,18 +20,18 @@ MAX_EPOCH = 1e19
 Parts = tuple[int, int, int, int, int, int, int]
 
 
-def times_of(cells: Sequence[Cell]) -> tuple[list[int], bool]:
+def times_of(cells: Sequence[Cell], zone: tzinfo = timezone.utc) -> tuple[list[int], bool]:
     """Milliseconds since 1970 UTC for each cell, and whether they are of the calendar.
 
-    Small numbers only order the rows. A time without a zone is UTC. Of 31/12/2026 and 12/31/2026, the order of day and
-    month is the one that fits all cells. Raises InvalidInput for a cell that is no time, or if both orders fit.
+    Small numbers only order the rows. A time without a zone is in `zone`. Of 31/12/2026 and 12/31/2026, the order of
+    day and month is the one that fits all cells. Raises InvalidInput for a cell that is no time, or if both orders fit.
     """
     texts = [cell.strip() if isinstance(cell, str) else cell for cell in cells]
     if (numbers := _numbers(texts)) is not None:
         largest = max(map(abs, numbers), default=0.0)
         factor = next((factor for least, factor in UNITS if largest >= least), None)
         return [round(value * (factor or 1_000.0)) for value in numbers], factor is not None
-    read = [_dates(texts, day_first) for day_first in (True, False)]
+    read = [_dates(texts, day_first, zone) for day_first in (True, False)]
     known = [each for each in read if isinstance(each, list)]
     if not known:
         odd = next((each for each in read if not isinstance(each, list)), None)
@@ -73,21 +73,21 @@ def _numbers(cells: Sequence[Cell]) -> list[float] | None:
     return found
 
 
-def _dates(cells: Sequence[Cell], day_first: bool) -> list[int] | Cell:
+def _dates(cells: Sequence[Cell], day_first: bool, zone: tzinfo) -> list[int] | Cell:
     """The cells as dates, or the first cell that is none."""
     found: list[int] = []
     for cell in cells:
-        moment = _date(cell, day_first) if isinstance(cell, str) else None
+        moment = _date(cell, day_first, zone) if isinstance(cell, str) else None
         if moment is None:
             return "an empty cell" if cell in (None, "") else cell
         found.append(moment)
     return found
 
 
-def _date(text: str, day_first: bool) -> int | None:
+def _date(text: str, day_first: bool, zone: tzinfo = timezone.utc) -> int | None:
     try:
         if ISO.fullmatch(text):
-            return _ms(datetime.fromisoformat(text.replace(",", ".")))
+            return _ms(datetime.fromisoformat(text.replace(",", ".")), zone)
         if not (found := DATE.fullmatch(text)):
             return None
         first, _, second, third = found.groups()[:4]
@@ -100,10 +100,10 @@ def _date(text: str, day_first: bool) -> int | None:
         else:
             year = int(third)
             day, month = (int(first), int(second)) if day_first else (int(second), int(first))
-        return _ms(datetime(year, month, day, hour, minute, seconds, micro))
+        return _ms(datetime(year, month, day, hour, minute, seconds, micro), zone)
     except (ValueError, OverflowError):
         return None
 
 
-def _ms(moment: datetime) -> int:
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() * 1_000)
+def _ms(moment: datetime, zone: tzinfo) -> int:
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp() * 1_000)

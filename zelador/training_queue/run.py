@@ -21,6 +21,11 @@ class RunRequest(TypedDict, total=False):
     classes: list[str]  # only labeled readings of these
     devices: list[str]
     register: bool
+    split: str  # auto, device, time or random
+    positive: str  # of two classes
+    cost_missed: float
+    cost_false_alarm: float
+    recall: float
 
 
 class Run(msgspec.Struct, frozen=True):

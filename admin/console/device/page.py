@@ -33,8 +33,7 @@ router = pages("devices")
 
 DeviceId = Annotated[str, InPath(max_length=512)]
 EVENTS = 20
-POINTS = 400
-LOOKED_AT = 500
+POINTS = 240
 HOURS = (1, 8, 24)  # for which a device can be shelved in one press
 
 

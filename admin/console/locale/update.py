@@ -5,6 +5,7 @@ New messages come in without a translation, and a test names them; messages that
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+CREATED = datetime(2026, 11, 26, tzinfo=timezone.utc)  # fixed, so that a catalog without a change is the same file
 FOLDER = Path(__file__).parent
 CONSOLE = FOLDER.parent
 METHODS = [("**.py", "python"), ("**.html", "jinja2")]
@@ -39,6 +41,8 @@ def update(path: Path) -> None:
     found = catalog(path)
     found.update(template(), no_fuzzy_matching=True)
     found.obsolete.clear()
+    found.creation_date = CREATED
+    found.msgid_bugs_address = ""
     with path.open("wb") as file:
         write_po(file, found, omit_header=False, width=120, sort_output=True, no_location=True)
 

@@ -74,7 +74,9 @@ def select(
 
 @rollback.post("", **needs("operator"))
 def roll_back(console: Shown, actor: Acting, why: Why = "", etag: Tag = "") -> Response:
-    selection = selections.roll_back(actor, console.services.registry, why=why, if_match=etag or None)
+    services = console.services
+    features = services.settings.features
+    selection = selections.roll_back(actor, services.registry, features, why=why, if_match=etag or None)
     return go(f"/console/models/{selection.model}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,9 +18,12 @@ from admin.console.words import Event, device_event, people, sentence
 from operations.key_file import Role
 from operations.views.devices import DeviceView
 from operations.views.plant import PlantView
-from operations.views.stream import Reading
+from operations.views.stream import Prediction, Reading
+
+log = logging.getLogger(__name__)
 
 FEED_ROWS = 10
+ALARM_ROWS = 6
 SHOWN_FEATURES = 3
 EVENTS = 9
 ALSO = 4
@@ -80,11 +84,13 @@ def features_of(console: Console) -> tuple[FeatureShown, ...]:
 def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -> Overview:
     samples = console.pulse.samples()
     is_admin = role == "admin"
-    try:
-        feed = _feed(console, now)
-        evidence = _evidence(console, now)
-    except (redis.RedisError, OSError):
-        feed, evidence = (), None
+    feed: tuple[FeedRow, ...] = ()
+    evidence: Evidence | None = None
+    if now.ledger is not None:
+        try:
+            feed, evidence = _feed(console, now), _evidence(console, now)
+        except (redis.RedisError, OSError):
+            log.debug("Redis stopped answering")
     return Overview(
         now,
         samples[-1] if samples else None,
@@ -93,7 +99,7 @@ def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -
         feed,
         evidence,
         tuple(device for device in now.not_ok or () if device not in now.in_alarm[:1])[:ALSO],
-        _events(console, renderer, is_admin),
+        _events(console, renderer, is_admin, now.ledger is not None),
         people(console.services) if is_admin else {},
         points(samples),
     )
@@ -118,7 +124,7 @@ def _feed(console: Console, now: PlantView) -> tuple[FeedRow, ...]:
     readings = console.window.readings()
     names = [feature.name for feature in features_of(console)[:SHOWN_FEATURES]]
     found = []
-    for prediction in islice(console.window.predictions(), FEED_ROWS):
+    for prediction in _sampled(console.window.predictions(), now.positive):
         reading: Reading | None = readings.get(prediction["reading_id"])
         took = None
         if reading is not None:
@@ -135,6 +141,14 @@ def _feed(console: Console, now: PlantView) -> tuple[FeedRow, ...]:
             )
         )
     return tuple(found)
+
+
+def _sampled(predictions: Sequence[Prediction], positive: str | None) -> list[Prediction]:
+    """The newest predictions, of which those that ask for a person take up to ALARM_ROWS; newest first."""
+    alarms = [each for each in predictions if positive is not None and each["label"] == positive][:ALARM_ROWS]
+    wanted = {each["id"] for each in alarms}
+    others = [each for each in predictions if each["id"] not in wanted][: FEED_ROWS - len(alarms)]
+    return [each for each in predictions if each in alarms or each in others]
 
 
 def _evidence(console: Console, now: PlantView) -> Evidence | None:
@@ -161,12 +175,13 @@ def _movement(values: Sequence[float]) -> float:
     return (max(values) - min(values)) / size if size else 0.0
 
 
-def _events(console: Console, renderer: Renderer, is_admin: bool) -> tuple[Event, ...]:
+def _events(console: Console, renderer: Renderer, is_admin: bool, has_redis: bool) -> tuple[Event, ...]:
     language, services = renderer.language, console.services
 
     def read() -> tuple[Event, ...]:
         try:
-            found = [device_event(language, event) for event in services.device_events.page(EVENTS)[0]]
+            events = services.device_events.page(EVENTS)[0] if has_redis else []
+            found = [device_event(language, event) for event in events]
         except (redis.RedisError, OSError):
             found = []
         if is_admin:
@@ -177,4 +192,4 @@ def _events(console: Console, renderer: Renderer, is_admin: bool) -> tuple[Event
                     found.append(Event(entry.at, sentence(language, who, entry.what, entry.target)))
         return tuple(sorted(found, key=lambda event: event.at, reverse=True)[:EVENTS])
 
-    return console.window.kept.get(("events", language.tag, is_admin), EVENTS_S, read)
+    return console.window.kept.get(("events", language.tag, is_admin, has_redis), EVENTS_S, read)

@@ -47,7 +47,7 @@ const pause = $("[data-pause]");
 if (pause) {
   pause.hidden = false;
   pause.addEventListener("click", () => { paused = !paused; pause.setAttribute("aria-pressed", String(paused)); });
-  document.addEventListener("htmx:sse:before:message", event => {
+  document.addEventListener("htmx-sse-before-message", event => {  // with "-" as htmx's metaCharacter (head.html)
     if (paused && !event.detail.message.event && event.detail.message.data.includes('"#feed"')) event.preventDefault();
   });
 }

@@ -79,7 +79,7 @@ def test_a_key_that_has_expired_is_none(api_settings: Settings, monkeypatch: pyt
     known = KeyFile(path).known(key)
     assert known is not None
     assert known.state == "valid"
-    monkeypatch.setattr(key_file, "now", lambda: "2999-01-01T00:00:00Z")
+    monkeypatch.setattr(key_file, "now_iso_second", lambda: "2999-01-01T00:00:00Z")
     assert known.state == "expired"
     for wrong in (0, -1, float("nan"), 10**12):
         with pytest.raises(InvalidInput):
@@ -120,7 +120,7 @@ def test_wrong_keys_are_answered_later_and_later_and_right_ones_at_once(api_sett
 
 def test_the_delay_grows_has_an_end_and_is_forgotten() -> None:
     now = [0.0]
-    attempts = Attempts(5.0, lambda: now[0])
+    attempts = Attempts(5.0, clock=lambda: now[0])
     delays = [attempts.failed("a") for _ in range(FREE + 9)]
     assert delays[:FREE] == [0.0] * FREE
     assert delays[FREE:] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
@@ -283,6 +283,6 @@ def test_odd_values_are_kept_or_refused_and_break_nothing(client: httpx.Client, 
         assert answer.status_code in (200, 422), answer.text
     answer = client.put("/v1/selection", content=f'{{"model": "small", "why": {odd}}}', headers=headers)
     assert answer.status_code in (202, 422), answer.text
-    assert client.post("/v1/keys", content=f'{{"role": "viewer", "note": {odd}}}').status_code == 422
+    assert client.post("/v1/keys", content=f'{{"role": "viewer", "note": {odd}}}', headers=headers).status_code == 422
     for path in ("/v1/models/small", "/v1/models", "/v1/selection/history", "/v1/audit"):
         assert client.get(path).status_code == 200

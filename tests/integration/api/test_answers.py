@@ -55,6 +55,8 @@ PREDICTION = messages.Prediction(
     "0f9d", "r-1", "press", iso(MOMENT), "yes", None, None, "small", "5f0e", 2, iso(MOMENT)
 )
 
+ORDERS = b"from,to\n2026-11-24T09:00Z,2026-11-24T10:00Z\n"
+OCTETS = {"Content-Type": "application/octet-stream"}
 LATER = (datetime.now(timezone.utc) + timedelta(hours=8)).isoformat()
 
 
@@ -201,6 +203,15 @@ def test_one_real_answer_of_every_operation_is_as_the_document_says(
         ("restore_device", "/v1/devices/press/restore", {}),
         ("list_events", "/v1/devices/press/events", {}),
         ("list_devices", "/v1/devices?state=acknowledged&state=alarm&q=PRE", {}),
+        (
+            "add_label",
+            "/v1/labels",
+            {"json": {"device": "press", "from": "2026-11-24T09:00:00Z", "label": "yes", "id": "own", "note": "x"}},
+        ),
+        ("import_labels", "/v1/labels/import?device=press&label=yes", {"content": ORDERS, "headers": OCTETS}),
+        ("list_labels", "/v1/labels", {}),
+        ("show_label", "/v1/labels/own", {}),
+        ("undo_label", "/v1/labels/own/undo", {}),
         ("get_ledger", "/v1/ledger", {}),
         ("list_quarantine", "/v1/quarantine?limit=1", {}),
         ("show_entry", f"/v1/quarantine/{entries[0]}", {}),

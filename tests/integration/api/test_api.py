@@ -240,7 +240,9 @@ def test_bad_requests(client: httpx.Client, api_settings: Settings) -> None:
     large = b" " * (api_settings.api.max_body_bytes + 1)
     is_problem(client.post("/v1/classify", content=large), 413, "too-large")
     is_problem(client.post("/v1/classify", content=iter([large[:500_000]] * 4)), 413, "too-large")
-    is_problem(client.post("/v1/classify", content=b"{"), 422, "invalid-input")
+    as_json = {"Content-Type": "application/json"}
+    is_problem(client.post("/v1/classify", content=b"{", headers=as_json), 422, "invalid-input")
+    is_problem(client.post("/v1/classify", content=b"{}"), 415, "unsupported-media-type")
 
 
 def test_without_redis_models_go_on_and_the_rest_says_so(api_settings: Settings) -> None:

@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -51,6 +52,11 @@ def here(registry: Registry, *arguments: str) -> Done:
         return zelador(*arguments)
 
 
+def facts(done: Done) -> Done:
+    """Without the card's part on how to use the model: its addresses are those of the place that was asked."""
+    return replace(done, out=done.out.partition("## How to use it")[0])
+
+
 def test_looking_says_the_same_here_and_there(client: httpx.Client, registry: Registry) -> None:
     for arguments in (
         ("models", "list"), ("models", "list", "--json"), ("models", "list", "-q", "other", "--type", "Ridge"),
@@ -61,7 +67,7 @@ def test_looking_says_the_same_here_and_there(client: httpx.Client, registry: Re
     ):  # fmt: skip
         there = zelador(*arguments)
         assert there.code == 0, there.err
-        assert there == here(registry, *arguments), arguments
+        assert facts(there) == facts(here(registry, *arguments)), arguments
     assert list(Path().iterdir()) == []
 
 

@@ -74,6 +74,11 @@ def test_a_model_that_the_plant_cannot_feed_is_refused_unless_forced(
     assert client.get("/v1/audit").json()["changes"] == []
     assert client.put("/v1/selection", json={"model": "wide", "force": True}).status_code == 202
     assert client.get("/v1/selection").json()["model"] == "wide"
+    assert client.put("/v1/selection", json={"model": "small"}).status_code == 202
+    refused = is_problem(client.post("/v1/selection/rollback"), 409, "features-missing")
+    assert "wide needs humidity" in refused["detail"]
+    assert client.get("/v1/selection").json()["model"] == "small"
+    assert client.post("/v1/selection/rollback", json={"force": True}).json()["model"] == "wide"
 
 
 def test_rolling_back_goes_back_step_by_step(client: httpx.Client, api_settings: Settings) -> None:

@@ -14,6 +14,7 @@ from registry.card import card_of
 from registry.registry import Feature, Registry
 from tests.command import zelador
 from tests.small_models import FEATURES, rows_and_labels
+from trainer.candidate.build import build
 from trainer.candidate.pack import upload
 from trainer.candidate.rebuild import rebuild
 from trainer.evaluate.parts import Parts
@@ -30,7 +31,9 @@ def test_a_trained_model_has_its_plots(registry: Registry, tmp_path: Path) -> No
     split = Parts(rows[:400].astype(np.float32), tuple(labels[:400]), rows[400:], tuple(labels[400:]), ("no", "yes"))
     pipeline = rebuild(RandomForestClassifier(10, random_state=7), split)
     features = [Feature(name, "", 0.0, 1.0) for name in FEATURES]
-    registry.save("rf", upload(pipeline, split, features, {"model_type": "RandomForest"}, 7), by="test")
+    built = build(pipeline, None, None, split, 7)
+    answers = built.answers(np.array([split.classes.index(label) for label in labels[400:]]), split.classes, "yes")
+    registry.save("rf", upload(built, split, answers, features, {"model_type": "RandomForest"}, 7), by="test")
     report = card_of(registry, "rf").report
     assert report["confusion"] == registry.state.models["rf"].metadata["confusion"]["counts"]
     assert report["roc"]["yes"]["area"] == pytest.approx(registry.state.models["rf"].metadata["holdout"]["AUC"])

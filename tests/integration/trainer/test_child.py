@@ -79,7 +79,8 @@ def test_fewer_than_five_and_the_baseline_alone(tmp_path: Path, data: Dataset, m
     options = Options(new_run_id(), "test", "F1", ("ridge",))
     document = train(data, Settings(), registry, options, Event(), said.append)
     (only,) = document["models"]
-    assert (only["model_type"], only["metrics"]["AUC"], only["holdout"]["AUC"]) == ("Ridge", None, None)
+    assert only["model_type"] == "Ridge"
+    assert only["metrics"]["AUC"] == pytest.approx(0.5, abs=0.1)  # calibrated, so it has probabilities
     assert only["confusion"]["labels"] == ["x", "y"]
     assert "rebuilding Ridge (1 of 1)" in said  # as many as were asked for: nothing to complain about
     assert not any("could be used" in message for message in said)
@@ -99,5 +100,4 @@ def test_three_classes_are_ranked_by_an_auc_that_is_one(tmp_path: Path) -> None:
     document = train(three, Settings(), Registry.open(tmp_path), options, Event())
     found = {model["model_type"]: model["metrics"]["AUC"] for model in document["models"]}
     assert found["LogisticRegression"] > 0.5
-    assert found["Ridge"] is None
-    assert document["models"][-1]["model_type"] == "Ridge"
+    assert found["Ridge"] > 0.5

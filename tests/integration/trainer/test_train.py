@@ -55,10 +55,13 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("train")
     history = scenario("machines").history[:900]
-    rows = [(*(sample.values[name] for name in FEATURES), sample.label) for sample in history]
-    write(folder / "readings.csv", rows, (*FEATURES, "needs"))
+    rows = [
+        (sample.device_id, sample.measured_at, *(sample.values[name] for name in FEATURES), sample.label)
+        for sample in history
+    ]
+    write(folder / "readings.csv", rows, ("machine", "time", *FEATURES, "needs"))
     done = run(folder, "--csv", "readings.csv", "--label", "needs", "--features", ",".join(FEATURES), "--metric", "F1",
-               "--candidates", "lr,nb,ridge,dt,lda,rf,lightgbm", "--json")  # fmt: skip
+               "--candidates", "lr,nb,ridge,dt,lda,rf,lightgbm", "--cost-missed", "3", "--json")  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, json.loads(done.stdout.strip().splitlines()[-1])
 
@@ -72,14 +75,53 @@ def test_five_models_with_their_metrics(trained: tuple[Path, dict]) -> None:
         assert model["served_by"] in ("onnx", "pipeline")
         assert 0.3 < model["metrics"]["F1"] <= 1
         assert 0.3 < model["holdout"]["F1"] <= 1
+        assert (model["threshold"], model["calibrated"]) == (0.25, True)
+        assert model["metrics"]["AUC"] is not None  # ridge has probabilities too
+        assert model["us_per_row"] > 0
+        assert model["optimism"] == pytest.approx(model["shuffled"]["F1"] - model["metrics"]["F1"], abs=2e-6)
         if model["served_by"] == "onnx":
             assert model["agreement"]["labels_that_differ"] == 0
             assert model["agreement"]["onnx_us"] < model["agreement"]["pipeline_us"]
-    best = [model["metrics"]["F1"] for model in document["models"]]
+    best = [row["metrics"]["F1"] for row in document["leaderboard"] if row["id"] != "dummy"]
     assert best == sorted(best, reverse=True)
     board = {row["id"]: row for row in document["leaderboard"]}
     assert "baseline" in board["dummy"]["trouble"]
     assert len(board) == 8
+
+
+def test_the_verdict_says_who_wins_and_the_split_how_it_was_tested(trained: tuple[Path, dict]) -> None:
+    folder, document = trained
+    verdict, split = document["verdict"], document["split"]
+    assert verdict["kind"] in ("clear", "tied")
+    assert document["models"][0]["model_type"] in verdict["sentence"]
+    assert len(verdict["tied"]) != 1
+    assert (split["asked"], split["folds_by"] in ("device", "block")) == ("auto", True)
+    assert split["kind"] in ("device", "time", "device_and_time")
+    assert document["positive"] in ("yes", "no")
+    assert any("--" not in note for note in split["notes"])
+    notes = document["data"]["notes"]
+    assert {"the device is the column 'machine'", "the time is the column 'time'"} <= set(notes)
+    where = json.loads((folder / ".zelador/registry/runs" / document["run"] / "split.json").read_text())
+    assert len(where["tested"]) == 900
+    assert sum(place >= 0 for place in where["tested"]) == document["train_rows"]
+    assert sum(place < 0 and place != where["marks"]["embargo"] for place in where["tested"]) == split["holdout_rows"]
+
+
+def test_the_threshold_is_what_worker_and_golden_rows_answer_by(trained: tuple[Path, dict]) -> None:
+    """A reading that is more likely right than wrong is an alarm at 0.25, and not at 0.5."""
+    folder, document = trained
+    registry = Registry.open(folder / ".zelador" / "registry")
+    draw = np.random.default_rng(1).random((4_000, 3)) * [400, 60, 3]
+    differ = 0
+    for model in document["models"]:
+        found = registry.load(model["name"])  # which checks the golden rows
+        place = found.classes.index(document["positive"])
+        answer = found.classify(draw)
+        alarms = np.array(answer.labels) == document["positive"]
+        assert alarms.tolist() == (answer.probabilities[:, place] >= 0.25).tolist()
+        differ += int((alarms != (answer.probabilities[:, place] >= 0.5)).sum())
+        assert registry.manifest(model["name"]).threshold.value == 0.25
+    assert differ > 0
 
 
 def test_it_selects_nothing_and_the_models_are_there(trained: tuple[Path, dict]) -> None:
@@ -110,7 +152,7 @@ def test_no_pycaret_is_needed_to_serve_any_of_them(trained: tuple[Path, dict]) -
         "for name in sys.argv[2:]:\n"
         "    answer = r.load(name).classify(np.array([[300.0, 25.0, 0.4], [200.0, 60.0, 3.0]]))\n"
         "    assert set(answer.labels) <= {'yes', 'no'}, answer.labels\n"
-        "    assert (answer.probabilities is None) == ('Ridge' in name), name\n"
+        "    assert answer.probabilities is not None, name\n"
         "    assert r.pipeline(name).predict([[300.0, 25.0, 0.4]])[0] in ('yes', 'no')\n"
     )
     names = [model["name"] for model in document["models"]]
@@ -127,9 +169,12 @@ def test_labels_that_mean_nothing_are_not_flattered(tmp_path: Path) -> None:
     dataset = from_readings(readings, FEATURES, Choice())
     options = Options(new_run_id(), "test", "Accuracy", ("lr", "nb", "dt"))
     document = train(dataset, settings, Registry.open(tmp_path), options, Event())
+    assert document["verdict"]["kind"] == "nothing_to_learn"
+    assert "nothing to learn" in document["verdict"]["sentence"]
     assert len(document["models"]) == 3
     for model in document["models"]:
         assert 0.22 < model["holdout"]["Accuracy"] < 0.45
+        assert model["not_recommended"] is True
 
 
 def test_a_stop_in_the_middle_leaves_no_process_and_says_so(tmp_path: Path) -> None:

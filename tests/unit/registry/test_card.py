@@ -202,3 +202,19 @@ def test_the_interval_is_wilsons() -> None:
     assert interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
     assert interval(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
     assert interval(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({}, "It predicted 92.0 % of 100 hold-out readings correctly (95 % interval 85"),
+        ({"holdout_intervals": {"Accuracy": [0.7, 0.99]}}, "(95 % interval 70.0 – 99.0 %)"),
+        ({"holdout_intervals": {"Accuracy": None}}, "(too few independent stretches for an interval)"),
+        ({"holdout_intervals": {}, "holdout_rows": 0}, "100 readings of other folds correctly (too few"),
+        ({"holdout_intervals": {"Accuracy": ["x", 1]}}, "(too few independent stretches for an interval)"),
+    ],
+)
+def test_the_interval_of_the_first_sentence_is_that_of_independent_stretches(facts: dict, says: str) -> None:
+    """Counted by readings it would be far too narrow, because readings next to each other err together."""
+    page = page_of(Card({**FACTS, **facts}, FEATURES))
+    assert says in page.verdict

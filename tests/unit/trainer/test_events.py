@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainer.evaluate.split import Known, split
 from trainer.run import request
 from trainer.run.events import Done, Event, Failed, Progress, Ready, Result, decode, encode
 
@@ -31,7 +32,8 @@ ROWS = st.fixed_dictionaries(
 
 @given(rows=st.lists(ROWS, max_size=4), seconds=st.dictionaries(st.sampled_from(["compare", "rebuild"]), NUMBERS))
 def test_a_result_reads_back_as_it_was_reported(rows: list, seconds: dict) -> None:
-    result = Result(rows, [], ["no", "yes"], 70, 30, seconds)
+    verdict = {"kind": "clear", "sentence": "é is better", "tied": [], "p": 0.005}
+    result = Result(rows, [], ["no", "yes"], "yes", 70, verdict, None, ["a note"], seconds)
     line = encode(Done(result))
     assert b"\n" not in line
     found = decode(line)
@@ -61,18 +63,33 @@ def test_a_line_that_is_no_event_is_refused(line: bytes) -> None:
 def test_a_request_reads_back_as_it_was_asked(tmp_path: Path) -> None:
     facts = {"source": "a test", "rows": 2, "from": None, "to": None, "classes": {"é": 2}, "missing_values": 1}
     asked = request.Request(
-        ("lux", "Lux (x10³)"),
-        {"lux": "lx", "Lux (x10³)": ""},
-        ("é", "é"),
-        "F1",
-        5,
-        3,
-        0.3,
-        7,
-        None,
-        {"metric": "F1", "run": "r", "data": {**facts, "sha256": "0", "notes": []}, "description": "", "tags": []},
+        features=("lux", "Lux (x10³)"),
+        units={"lux": "lx", "Lux (x10³)": ""},
+        labels=("é", "é"),
+        metric="F1",
+        positive="é",
+        missed=9.0,
+        false_alarm=1.0,
+        recall=None,
+        folds=5,
+        folds_by="block",
+        alone={"é": "on the device 'm' only"},
+        keep=3,
+        seed=7,
+        candidates=None,
+        metadata={
+            "metric": "F1",
+            "run": "r",
+            "data": {**facts, "sha256": "0", "notes": []},
+            "description": "",
+            "tags": [],
+        },
     )
-    request.write(tmp_path, asked, np.array([[1.0, np.nan], [0.1, -0.0]]))
-    found, rows = request.read(tmp_path)
+    plan = split(Known(np.zeros((20, 2)), np.arange(20) % 2, ("a", "b"), None, (), None), "random", 2, 0.5, 7)
+    request.write(tmp_path, asked, np.array([[1.0, np.nan], [0.1, -0.0]]), plan, None, np.array([3, 4]))
+    found, arrays = request.read(tmp_path)
     assert found == asked
-    assert np.array_equal(rows, [[1.0, np.nan], [0.1, -0.0]], equal_nan=True)
+    assert np.array_equal(arrays.rows, [[1.0, np.nan], [0.1, -0.0]], equal_nan=True)
+    assert np.array_equal(arrays.tested, plan.tested)
+    assert arrays.devices is None
+    assert arrays.times is not None and arrays.times.tolist() == [3, 4]

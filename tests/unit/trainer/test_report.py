@@ -10,8 +10,9 @@ from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import auc, roc_auc_score
 
+from registry.evaluation.scores import Answers
 from trainer.evaluate.parts import Parts
-from trainer.evaluate.report import POINTS, by_threshold, calibration, importance, ranges, report, roc
+from trainer.evaluate.report import POINTS, Report, by_threshold, calibration, importance, ranges, report, roc
 
 RANDOM = np.random.default_rng(3)
 FEATURES = ("lux", "temperature", "vibration")
@@ -29,6 +30,17 @@ def split(classes: tuple[str, ...] = ("no", "yes"), rows: int = 900) -> Parts:
 
 def fitted(data: Parts, model: object) -> object:
     return model.fit(data.train, np.array(data.train_labels))
+
+
+def drawn(data: Parts, model: object) -> Report:
+    answers = Answers.of(
+        data.holdout_labels,
+        model.predict(data.holdout).tolist(),
+        data.classes,
+        model.predict_proba(data.holdout) if hasattr(model, "predict_proba") else None,
+        "yes" if "yes" in data.classes else None,
+    )
+    return report(model, data, answers, FEATURES, 7)
 
 
 def test_roc_is_short_monotonous_and_has_its_area() -> None:
@@ -89,18 +101,18 @@ def test_ranges_leave_out_what_was_missing() -> None:
 
 def test_two_classes_draw_the_positive_one_more_draw_each() -> None:
     two, three = split(), split(("high", "low", "middle"))
-    drawn = report(fitted(two, LogisticRegression()), two, FEATURES, 7)
-    assert set(drawn["roc"]) == set(drawn["calibration"]) == set(drawn["threshold"]) == {"yes"}
-    assert sum(map(sum, drawn["confusion"])) == drawn["rows"] == 450
-    assert set(report(fitted(three, LogisticRegression()), three, FEATURES, 7)["roc"]) == {"high", "low", "middle"}
-    assert len(json.dumps(drawn)) < 20_000
+    found = drawn(two, fitted(two, LogisticRegression()))
+    assert set(found["roc"]) == set(found["calibration"]) == set(found["threshold"]) == {"yes"}
+    assert sum(map(sum, found["confusion"])) == found["rows"] == 450
+    assert set(drawn(three, fitted(three, LogisticRegression()))["roc"]) == {"high", "low", "middle"}
+    assert len(json.dumps(found)) < 20_000
 
 
 def test_without_probabilities_there_are_no_curves() -> None:
     data = split()
-    drawn = report(fitted(data, RidgeClassifier()), data, FEATURES, 7)
-    assert drawn["roc"] == drawn["calibration"] == drawn["threshold"] == {}
-    assert drawn["importance"]["features"]
+    found = drawn(data, fitted(data, RidgeClassifier()))
+    assert found["roc"] == found["calibration"] == found["threshold"] == {}
+    assert found["importance"]["features"]
 
 
 def test_a_class_that_the_hold_out_lacks_has_no_curve() -> None:
@@ -109,4 +121,4 @@ def test_a_class_that_the_hold_out_lacks_has_no_curve() -> None:
     lacking = Parts(
         data.train, data.train_labels, data.holdout[kept], tuple(data.holdout_labels[i] for i in kept), data.classes
     )
-    assert set(report(fitted(data, LogisticRegression()), lacking, FEATURES, 7)["roc"]) == {"high", "low"}
+    assert set(drawn(lacking, fitted(data, LogisticRegression()))["roc"]) == {"high", "low"}

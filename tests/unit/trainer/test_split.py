@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
+from trainer.evaluate.rows import fewest_rows
 from trainer.evaluate.split import Known, Split, split
 from zelador.errors import InvalidInput
 
@@ -204,3 +205,16 @@ def test_whatever_the_data_each_row_has_one_place_and_each_fold_each_class(
             assert len(set(found.tested[found.training & (found.units == unit)])) == 1
     again = made(given, asked, seed=seed)
     assert np.array_equal(found.tested, again.tested)
+
+
+def test_a_random_split_of_too_few_rows_is_refused() -> None:
+    labels = np.array([0] * 50 + [1] * 3)
+    with pytest.raises(InvalidInput, match="3 rows of the class 'b'; 5 folds and a hold-out need at least 9"):
+        made(known(labels, None, None))
+
+
+@given(folds=st.integers(2, 20), holdout=st.floats(0.01, 0.89))
+def test_the_fewest_rows_reach_every_fold_and_the_hold_out(folds: int, holdout: float) -> None:
+    held = (need := fewest_rows(folds, holdout)) * holdout
+    assert held >= 1
+    assert need - held >= folds

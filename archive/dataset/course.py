@@ -1,0 +1,143 @@
+"""What is odd in the course of a device's readings: its clock, values that are stuck, a unit that changed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from archive.dataset.columns import Columns
+from archive.dataset.description import Finding
+from archive.dataset.figures import median, quantile
+from zelador.messages import iso
+
+BACK_MS = 60_000  # a clock that goes back by less is a message that was late
+AHEAD_MS = 60_000
+STUCK_MS, STUCK_ROWS, STUCK_RUNS = 2 * 3_600_000, 20, 10
+BLOCKS, MIN_ROWS = 20, 60
+TOLERANCE = 0.15
+FACTORS = (10.0, 100.0, 1_000.0, 1_000_000.0, 9.80665, 3.6, 25.4, 6.894757, 60.0)
+
+
+def clocks(columns: Columns, by_device: Sequence[tuple[str, list[int]]]) -> Iterator[Finding]:
+    """Times that go back from one message to the next, or are ahead of the receipt."""
+    for name, rows in by_device:
+        back = ahead = 0
+        first = 0
+        for before, row in pairwise(rows):
+            if columns.measured[before] - columns.measured[row] > BACK_MS:
+                back += 1
+                first = first or columns.measured[row]
+        for row in rows:
+            if columns.received[row] and columns.measured[row] - columns.received[row] > AHEAD_MS:
+                ahead += 1
+                first = first or columns.measured[row]
+        if back or ahead:
+            parts = ([f"went back {back} times"] if back else []) + (
+                [f"was ahead in {ahead} readings"] if ahead else []
+            )
+            yield Finding(
+                "clock",
+                f"the clock of {name} jumped: it {' and '.join(parts)}, first at {iso(first)}",
+                "let the device set its clock by NTP; labels of periods may miss the readings around the jump",
+                device=name,
+            )
+
+
+def stuck(
+    feature: str, column: Sequence[float], columns: Columns, by_device: Sequence[tuple[str, list[int]]]
+) -> Iterator[Finding]:
+    """One value for hours, while it usually changes much sooner."""
+    for name, rows in by_device:
+        runs = list(_runs([(columns.measured[row], column[row]) for row in rows if column[row] == column[row]]))
+        if len(runs) < 2:
+            continue
+        usual = median([count for count, *_ in runs])
+        long = [run for run in runs if run[0] >= max(STUCK_ROWS, STUCK_RUNS * usual) and run[2] - run[1] >= STUCK_MS]
+        if long:
+            _, begin, end, value = max(long, key=lambda run: run[2] - run[1])
+            yield Finding(
+                "stuck",
+                f"{feature} of {name} stays at {value:g} for {(end - begin) / 3_600_000:.1f} hours from {iso(begin)}",
+                "look at the sensor; leave the period out, or label it as a fault of the sensor",
+                feature,
+                name,
+            )
+
+
+def _runs(points: list[tuple[int, float]]) -> Iterator[tuple[int, int, int, float]]:
+    """The number of readings, start, end and value of each run of equal values."""
+    points.sort()
+    begin = 0
+    for place in range(1, len(points) + 1):
+        if place == len(points) or points[place][1] != points[begin][1]:
+            yield place - begin, points[begin][0], points[place - 1][0], points[begin][1]
+            begin = place
+
+
+def changed_units(
+    feature: str, column: Sequence[float], columns: Columns, by_device: Sequence[tuple[str, list[int]]]
+) -> Iterator[Finding]:
+    """All values before a moment and all after it differ by the factor between two units."""
+    for name, rows in by_device:
+        points = sorted((columns.measured[row], column[row]) for row in rows if column[row] == column[row])
+        if len(points) < MIN_ROWS:
+            continue
+        if (found := _change([value for _, value in points])) is not None:
+            place, unit = found
+            yield Finding(
+                "unit change",
+                f"{feature} of {name} changes its unit at about {iso(points[place][0])}: {unit}",
+                "correct the scale of the device's profile or ZELADOR_FIELDS, and train on one side of the change only",
+                feature,
+                name,
+            )
+
+
+def _change(values: Sequence[float]) -> tuple[int, str] | None:
+    """Where, and what the change looks like."""
+    size = len(values) // BLOCKS
+    blocks = [sorted(values[at * size : (at + 1) * size]) for at in range(BLOCKS)]
+    middles = [quantile(block, 0.5) for block in blocks]
+    best: tuple[float, int] | None = None
+    for at in range(2, BLOCKS - 1):
+        before, after = middles[:at], middles[at:]
+        apart = max(min(after) - max(before), min(before) - max(after))
+        if apart > 0 and (best is None or apart > best[0]):
+            best = apart, at
+    if best is None:
+        return None
+    place = best[1] * size
+    before_values, after_values = sorted(values[: place - size]), sorted(values[place + size :])
+    if not before_values or not after_values:
+        return None
+    unit = _unit(before_values, after_values)
+    return None if unit is None else (place, unit)
+
+
+def _unit(before: Sequence[float], after: Sequence[float]) -> str | None:
+    one, other = quantile(before, 0.5), quantile(after, 0.5)
+    spread_one, spread_other = _spread(before), _spread(after)
+    for low, high, spread_low, spread_high, how in (
+        (one, other, spread_one, spread_other, "multiplied"),
+        (other, one, spread_other, spread_one, "divided"),
+    ):
+        if low and spread_low > 0:
+            ratio, spreads = high / low, spread_high / spread_low
+            for factor in FACTORS:
+                if _near(ratio, factor) and 0.5 * factor < spreads < 2 * factor:
+                    return f"its values are {how} by about {factor:g} from then on"
+        wanted = abs(high - (low + 273.15))
+        if wanted < 8 + 3 * spread_low and abs(low) < 150 and high > 200:
+            return "kelvin and degrees Celsius"
+        fahrenheit = abs(high - (1.8 * low + 32))
+        if spread_low > 0 and 1.4 < spread_high / spread_low < 2.3 and fahrenheit < max(3.0, spread_high):
+            return "degrees Celsius and Fahrenheit"
+    return None
+
+
+def _near(ratio: float, factor: float) -> bool:
+    return abs(ratio / factor - 1) < TOLERANCE
+
+
+def _spread(ordered: Sequence[float]) -> float:
+    return quantile(ordered, 0.75) - quantile(ordered, 0.25)

@@ -1,0 +1,72 @@
+"""What is to be seen in a data set before training on it: figures and findings."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal[
+    "no labels", "one class", "small class", "label case", "constant", "leak", "device label", "sentinel", "clock",
+    "stuck", "unit change", "missing", "out of range", "duplicates",
+]  # fmt: skip
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something to know before training. `feature` and `device` name where it is, if it is in one."""
+
+    kind: Kind
+    sentence: str
+    advice: str
+    feature: str | None = None
+    device: str | None = None
+
+
+class FeatureFigures(msgspec.Struct, frozen=True):
+    """`block_rows`: so many neighboring readings of a device say nearly the same."""
+
+    name: str
+    missing: int
+    out_of_range: int
+    constant: bool
+    lowest: float | None = None
+    median: float | None = None
+    highest: float | None = None
+    mean: float | None = None
+    autocorrelation: float | None = None
+    block_rows: int = 1
+
+
+class Gap(msgspec.Struct, frozen=True, rename={"begin": "from", "end": "to"}):
+    device: str
+    begin: str
+    end: str
+    seconds: float
+
+
+class Correlation(msgspec.Struct, frozen=True):
+    one: str
+    other: str
+    r: float
+
+
+class Description(msgspec.Struct, frozen=True, rename={"begin": "from", "end": "to"}):
+    """Times are ISO 8601, UTC. `classes` counts readings by label. `interval_s` is the median time between two readings
+    of a device.
+    """
+
+    rows: int
+    devices: int
+    begin: str | None
+    end: str | None
+    classes: dict[str, int]
+    unlabeled: int
+    by_device: dict[str, dict[str, int]]
+    by_day: dict[str, dict[str, int]]
+    interval_s: float | None
+    gaps: list[Gap]
+    gap_count: int
+    features: list[FeatureFigures]
+    duplicates: int
+    correlations: list[Correlation]
+    findings: list[Finding]

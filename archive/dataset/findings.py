@@ -1,0 +1,187 @@
+"""Findings: what is odd about a data set, in words, each with what to do. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from archive.dataset.columns import Columns
+from archive.dataset.course import changed_units, clocks, stuck
+from archive.dataset.description import FeatureFigures, Finding
+from archive.dataset.figures import quantile, separation
+
+SMALL_CLASS, SMALL_SHARE = 30, 0.01
+LEAK = 0.995  # balanced accuracy of one threshold
+DEVICE_PURITY = 0.98
+MISSING_SHARE = 0.05
+SENTINELS = (-127.0, 85.0, 65_535.0, 65_534.0, 32_767.0, -32_768.0, 9_999.0, -9_999.0, 999.0, -999.0, 99_999.0,
+             -99_999.0, 999.9, -999.9, 9_999.9, 4_294_967_295.0, -1.0, 0.0)  # fmt: skip
+NEAR_SENTINELS = frozenset({85.0, -1.0, 0.0})  # are measured too: only far from all other values
+MIN_SENTINELS = 2
+MIN_LABELED = 20
+MAX_FINDINGS = 100
+MAX_LEAK_ROWS = 20_000
+
+
+def findings_of(
+    columns: Columns,
+    classes: Mapping[str, int],
+    features: Sequence[FeatureFigures],
+    duplicates: int,
+    by_device: Sequence[tuple[str, list[int]]],
+) -> list[Finding]:
+    found: list[Finding] = []
+    for finding in _all(columns, classes, features, duplicates, by_device):
+        found.append(finding)
+        if len(found) == MAX_FINDINGS:
+            break
+    return found
+
+
+def _all(
+    columns: Columns,
+    classes: Mapping[str, int],
+    features: Sequence[FeatureFigures],
+    duplicates: int,
+    by_device: Sequence[tuple[str, list[int]]],
+) -> Iterator[Finding]:
+    if not len(columns):
+        return
+    yield from _labels(classes)
+    yield from _given_away(columns, classes, by_device)
+    for feature, column in zip(features, columns.values, strict=True):
+        yield from _feature(feature, len(columns))
+        yield from _sentinels(feature, column)
+        yield from _leak(feature, column, columns.labels, classes)
+    yield from clocks(columns, by_device)
+    for feature, column in zip(features, columns.values, strict=True):
+        if not feature.constant:
+            yield from stuck(feature.name, column, columns, by_device)
+            yield from changed_units(feature.name, column, columns, by_device)
+    if duplicates:
+        yield Finding(
+            "duplicates",
+            f"{duplicates} readings have the device, time and values of another",
+            "training leaves them out; let the device send each reading once",
+        )
+
+
+def _labels(classes: Mapping[str, int]) -> Iterator[Finding]:
+    total = sum(classes.values())
+    if not total:
+        yield Finding(
+            "no labels",
+            "no reading has a label",
+            "label periods with `zelador labels add` or `import`, or let devices send labels",
+        )
+    elif len(classes) == 1:
+        yield Finding(
+            "one class",
+            f"all {total} labeled readings have the label {next(iter(classes))}",
+            "label periods of the other state as well; nothing can be learned from one class",
+        )
+    for label, count in classes.items():
+        if len(classes) > 1 and (count < SMALL_CLASS or count < SMALL_SHARE * total):
+            yield Finding(
+                "small class",
+                f"the class {label} has {count} of {total} labeled readings",
+                f"collect at least {SMALL_CLASS} and a hundredth of all, or leave it out with --classes",
+            )
+    alike: dict[str, list[str]] = {}
+    for label in classes:
+        alike.setdefault("".join(label.casefold().split()), []).append(label)
+    for labels in alike.values():
+        if len(labels) > 1:
+            named = " and ".join(f"{label!r} ({classes[label]})" for label in sorted(labels))
+            yield Finding(
+                "label case",
+                f"the labels {named} differ by case or blanks alone",
+                "write them alike: label the periods again with one of them",
+            )
+
+
+def _given_away(
+    columns: Columns, classes: Mapping[str, int], by_device: Sequence[tuple[str, list[int]]]
+) -> Iterator[Finding]:
+    """Each device has nearly one class: a model would learn the device."""
+    total = sum(classes.values())
+    if len(classes) < 2 or total < MIN_LABELED:
+        return
+    counts = [Counter(columns.labels[row] for row in rows if columns.labels[row] is not None) for _, rows in by_device]
+    known = [each for each in counts if each]
+    pure = sum(max(each.values()) for each in known)
+    if len(known) > 1 and pure >= DEVICE_PURITY * total and max(classes.values()) < DEVICE_PURITY * total:
+        yield Finding(
+            "device label",
+            f"the device's name gives the label away: nearly all labeled readings of each of {len(known)} devices have "
+            "one label",
+            "label both states of the same device, or the model learns which device it is instead of its state",
+        )
+
+
+def _feature(feature: FeatureFigures, rows: int) -> Iterator[Finding]:
+    name = feature.name
+    if feature.constant:
+        yield Finding(
+            "constant",
+            f"{name} has always the value {feature.lowest:g}",
+            "leave it out, or look whether the sensor is connected",
+            name,
+        )
+    if feature.missing > MISSING_SHARE * rows:
+        yield Finding(
+            "missing",
+            f"{name} is missing in {feature.missing} of {rows} readings",
+            "look which device does not send it; a model fills it with a usual value",
+            name,
+        )
+    if feature.out_of_range:
+        yield Finding(
+            "out of range",
+            f"{name} is outside its physical range in {feature.out_of_range} readings",
+            "they are not trained on; correct the range in ZELADOR_FIELDS, or the sensor",
+            name,
+        )
+
+
+def _sentinels(feature: FeatureFigures, column: Sequence[float]) -> Iterator[Finding]:
+    """A value that stands for "no value": it comes again, and is far from all others."""
+    if feature.constant:
+        return
+    counts = Counter(column)
+    for sentinel in SENTINELS:
+        count = counts.get(sentinel, 0)
+        if count < MIN_SENTINELS:
+            continue
+        others = sorted(value for value in column if value == value and value != sentinel)
+        if len(others) < MIN_LABELED:
+            continue
+        spread = max(quantile(others, 0.95) - quantile(others, 0.05), 1e-9)
+        nearest = min(abs(sentinel - others[0]), abs(sentinel - others[-1]))
+        if others[0] <= sentinel <= others[-1]:
+            nearest = min(abs(sentinel - value) for value in others)
+        if nearest > (3 * spread if sentinel in NEAR_SENTINELS else spread / 2):
+            yield Finding(
+                "sentinel",
+                f"{feature.name} is {sentinel:g} in {count} readings and far from that in all others: it looks like a "
+                "mark for a missing value",
+                f"set a range for {feature.name} in ZELADOR_FIELDS that leaves it out, or correct the device",
+                feature.name,
+            )
+
+
+def _leak(
+    feature: FeatureFigures, column: Sequence[float], labels: Sequence[str | None], classes: Mapping[str, int]
+) -> Iterator[Finding]:
+    rows = [place for place, label in enumerate(labels) if label is not None and column[place] == column[place]]
+    if feature.constant or len(classes) < 2 or len(rows) < MIN_LABELED:
+        return
+    rows = rows[:: max(1, len(rows) // MAX_LEAK_ROWS)]
+    values = [column[place] for place in rows]
+    if all(separation(values, [labels[place] == each for place in rows]) >= LEAK for each in classes):
+        yield Finding(
+            "leak",
+            f"{feature.name} alone tells the label: it nearly is the label",
+            "look whether it is only known after the label; if so, leave it out, because live readings lack it",
+            feature.name,
+        )

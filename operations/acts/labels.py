@@ -1,0 +1,186 @@
+"""Add labels of periods, undo one, or import a table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from operations.actor import Actor
+from operations.audit import Act
+from zelador.buffer.written import NotWritten
+from zelador.clock import now_ms
+from zelador.errors import Conflict, InvalidInput, NotFound, Unavailable
+from zelador.labels import Label, Snapshot, Source
+from zelador.labels.book import LabelBook
+from zelador.labels.label import again
+from zelador.labels.rules import Finding, Wish, checked, findings
+from zelador.labels.store import MAX_BYTES, MAX_LABELS
+from zelador.labels.work_orders import WorkOrders
+from zelador.messages import iso
+from zelador.settings import Settings
+
+T = TypeVar("T")
+
+FAULTS_NAMED = 5
+FULL = (
+    f"the list of labels is full ({MAX_LABELS:,} labels or {MAX_BYTES >> 20} MiB), and nothing is deleted from it; "
+    "one long period needs as much room as a short one"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    label: Label
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """`labels` were added, or would be in a preview; `known` rows are in the list already. `faults` says by line why a
+    row cannot be a label.
+    """
+
+    labels: tuple[Label, ...]
+    known: int
+    faults: tuple[tuple[int, str], ...]
+    findings: tuple[Finding, ...]
+    columns: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    preview: bool
+
+
+def add(actor: Actor, book: LabelBook, settings: Settings, wish: Wish, source: Source) -> Added:
+    """Raises InvalidInput, Conflict if the label is in the list already or the list is full, Unavailable."""
+    actor.audit.check()
+    now, listed = now_ms(), book.labels.snapshot()
+    label = _given_again(checked(wish, settings, actor.name, now, source), listed)
+    (outcome,) = _written(lambda: book.store.add([label]))
+    if outcome != "added":
+        raise Conflict(_why_not(outcome, label))
+    said = findings([(label, None)], tuple(listed.active()), book.known_devices([label.device]), now)
+    actor.record(Act.LABEL_ADDED, label.id, None, _facts(label))
+    return Added(label, tuple(said))
+
+
+def undo(actor: Actor, book: LabelBook, label: str) -> None:
+    """The label no longer counts; it stays in the list. Raises NotFound, Conflict if it is undone, Unavailable."""
+    actor.audit.check()
+    outcome = _written(lambda: book.store.undo(label, actor.name, now_ms()))
+    if outcome == "absent":
+        raise NotFound(f"there is no label {label[:80]!r}")
+    if outcome == "already":
+        raise Conflict(f"the label {label[:80]} is undone already")
+    found = next((each for each in book.labels.snapshot().labels if each.id == label), None)
+    actor.record(Act.LABEL_UNDONE, label, None if found is None else _facts(found))
+
+
+def import_table(
+    actor: Actor, book: LabelBook, settings: Settings, orders: WorkOrders, *, preview: bool = False, skip: bool = False
+) -> Imported:
+    """Adds all rows or none. With `skip`, rows that cannot be labels are left out. A preview changes nothing.
+
+    Raises InvalidInput, Conflict if the list is full, Unavailable.
+    """
+    now, listed = now_ms(), book.labels.snapshot()
+    faults = list(orders.faults)
+    rows: list[tuple[Label, int | None]] = []
+    known = 0
+    in_list = {each.id: each for each in listed.labels}
+    for wish in orders.wishes:
+        try:
+            label = _given_again(checked(wish, settings, actor.name, now, "import"), listed)
+        except InvalidInput as error:
+            faults.append((wish.line or 0, str(error)))
+            continue
+        before = in_list.get(label.id)
+        if before is None:
+            in_list[label.id] = label
+            rows.append((label, wish.line))
+        elif before.content == label.content:
+            known += 1
+        else:
+            faults.append(
+                (wish.line or 0, f"the id {label.id} names another label, {_period(before)}; undo that first")
+            )
+    faults.sort()
+    if faults and not preview and not skip:
+        named = "; ".join(f"line {line}: {why}" for line, why in faults[:FAULTS_NAMED])
+        more = f"; and {len(faults) - FAULTS_NAMED} more" if len(faults) > FAULTS_NAMED else ""
+        raise InvalidInput(
+            f"nothing was imported, because {len(faults)} rows cannot be labels ({named}{more}); correct them, or "
+            "leave them out with --skip (skip=true)"
+        )
+    known_devices = book.known_devices({label.device for label, _ in rows})
+    said = findings(rows, tuple(listed.active()), known_devices, now)
+    labels = [label for label, _ in rows]
+    if not preview and labels:
+        actor.audit.check()
+        _add_all(book, labels)
+        actor.record(Act.LABELS_IMPORTED, f"{len(labels)} labels", None, _summary(labels))
+    return Imported(tuple(labels), known, tuple(faults), tuple(said), orders.columns, orders.notes, preview)
+
+
+def _add_all(book: LabelBook, labels: Sequence[Label]) -> None:
+    outcomes = _written(lambda: book.store.add(labels, whole=True))
+    for outcome, label in zip(outcomes, labels, strict=True):
+        if outcome in ("full", "other"):
+            raise Conflict(f"nothing was imported: {_why_not(outcome, label)}")
+
+
+def _given_again(label: Label, listed: Snapshot) -> Label:
+    """A label that was undone may be given again; it gets the next id."""
+    base, times = label.id, 1
+    while label.id in listed.undone:
+        label = _named(label, again(base, times))
+        times += 1
+    return label
+
+
+def _named(label: Label, id_: str) -> Label:
+    return Label(
+        id_, label.device, label.begin, label.end, label.label, label.note, label.by, label.at, label.source
+    )  # fmt: skip
+
+
+def _why_not(outcome: str, label: Label) -> str:
+    match outcome:
+        case "known":
+            return f"this label is in the list already, as {label.id}"
+        case "other":
+            return f"the id {label.id} names another label; undo that one, or give another id"
+        case "undone":
+            return f"the label {label.id} was undone a moment ago; add it again"
+        case _:
+            return FULL
+
+
+def _written(step: Callable[[], T]) -> T:
+    """Raises Unavailable if Redis has the step but has not written it: then the repeat is recognized."""
+    try:
+        return step()
+    except NotWritten as error:
+        raise Unavailable(f"it is not known whether the label is stored ({error}); try again") from None
+
+
+def _period(label: Label) -> str:
+    return f"{label.label} of {label.device} from {iso(label.begin)}"
+
+
+def _facts(label: Label) -> dict[str, str | None]:
+    end = None if label.end is None else iso(label.end)
+    return {
+        "device": label.device, "from": iso(label.begin), "to": end, "label": label.label, "note": label.note,
+        "source": label.source,
+    }  # fmt: skip
+
+
+def _summary(labels: Sequence[Label]) -> dict[str, object]:
+    devices = sorted({label.device for label in labels})
+    return {
+        "labels": len(labels),
+        "first": labels[0].id,
+        "last": labels[-1].id,
+        "devices": devices[:20],
+        "classes": sorted({label.label for label in labels})[:20],
+    }

@@ -1,0 +1,207 @@
+"""The labels of periods, with the number of readings in the buffer that each touches."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from threading import Lock
+from typing import Annotated, Any
+
+import redis
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from operations.acts.labels import Imported
+from zelador.buffer.entry import decode_fields
+from zelador.buffer.keys import Keys
+from zelador.errors import NotFound
+from zelador.labels import Label, Labels, Source, Undone
+from zelador.labels.rules import Finding, Kind
+from zelador.messages import iso
+
+PAGE_ENTRIES = 1_000
+REST = 5  # a buffer that changes is counted again after so many times the time that counting took
+LISTED = 200  # labels and faults listed in the answer to an import
+
+LabelView = TypedDict(
+    "LabelView",
+    {
+        "id": Annotated[str, Field(description="The label's id.")],
+        "device": Annotated[str, Field(description="The device's id, as in the topic.")],
+        "from": Annotated[str, Field(description="Start of the period, in measured time; ISO 8601, UTC.")],
+        "to": Annotated[
+            str | None, Field(description="Its end, which is not part of it; null until further notice.")
+        ],
+        "label": Annotated[str, Field(description="The label of the readings in the period.")],
+        "note": Annotated[str, Field(description="What somebody wrote about it.")],
+        "by": Annotated[str, Field(description="Who added it: a key, a user, or the device.")],
+        "at": Annotated[str, Field(description="When it was added; ISO 8601, UTC. Later ones count before earlier.")],
+        "source": Annotated[Source, Field(description="How it came.")],
+        "readings": Annotated[
+            int, Field(description="Readings of the device in the period that are in the buffer; 0 once it is undone.")
+        ],
+        "undone": Annotated[bool, Field(description="True if it no longer counts.")],
+        "undone_by": Annotated[str | None, Field(description="Who undid it.")],
+        "undone_at": Annotated[str | None, Field(description="When, ISO 8601, UTC.")],
+    },
+)  # fmt: skip
+LabelView.__doc__ = "A label of a period of a device."
+
+
+class FindingView(TypedDict):
+    """What is odd about a label that was accepted."""
+
+    kind: Annotated[Kind, Field(description="What kind of oddity it is.")]
+    sentence: Annotated[str, Field(description="What was found.")]
+    advice: Annotated[str, Field(description="What to do about it.")]
+    line: Annotated[int | None, Field(description="The line of the table, for an import.")]
+
+
+class FaultView(TypedDict):
+    """A row of a table that cannot be a label."""
+
+    line: Annotated[int, Field(description="Its line.")]
+    reason: Annotated[str, Field(description="Why it cannot be one.")]
+
+
+class ImportView(TypedDict):
+    """What an import did, or a preview of it."""
+
+    preview: Annotated[bool, Field(description="True if nothing was changed.")]
+    added: Annotated[int, Field(description="Labels that were added; in a preview, that would be.")]
+    known: Annotated[int, Field(description="Rows that are in the list already.")]
+    readings: Annotated[int, Field(description="Readings in the buffer that the added labels touch.")]
+    classes: Annotated[dict[str, int], Field(description="Added labels by their text.")]
+    columns: Annotated[dict[str, str], Field(description="Which column was read as what.")]
+    labels: Annotated[list[LabelView], Field(description=f"The first {LISTED} added labels.")]
+    faults: Annotated[list[FaultView], Field(description=f"The first {LISTED} rows that cannot be labels.")]
+    refused: Annotated[int, Field(description="Number of rows that cannot be labels.")]
+    findings: Annotated[list[FindingView], Field(description="What is odd about the labels.")]
+    notes: Annotated[list[str], Field(description="How the table was read.")]
+
+
+class ReadingTimes:
+    """When the readings in the buffer were measured, by device. May be used from several threads."""
+
+    def __init__(self, client: redis.Redis, prefix: str) -> None:
+        self._client = client
+        self._key = Keys(prefix).readings
+        self._lock = Lock()
+        self._times: dict[str, array[int]] = {}
+        self._of: tuple[bytes, bytes] | None = None  # the first and last entry that were counted
+        self._again_at = 0.0
+
+    def touched(self, labels: Iterable[Label]) -> dict[str, int]:
+        """The number of readings that each label's period contains, by the label's id. Raises redis.RedisError."""
+        wanted = list(labels)
+        if not wanted:
+            return {}
+        with self._lock:
+            self._count()
+            times = self._times
+        none: array[int] = array("q")
+        found: dict[str, int] = {}
+        for label in wanted:
+            of_device = times.get(label.device, none)
+            end = len(of_device) if label.end is None else bisect_left(of_device, label.end)
+            found[label.id] = end - bisect_left(of_device, label.begin)
+        return found
+
+    def _count(self) -> None:
+        """Walks the buffer if it has changed: at most a sixth of the time."""
+        first: Any = self._client.xrange(self._key, count=1)
+        last: Any = self._client.xrevrange(self._key, count=1)
+        of = (first[0][0], last[0][0]) if first and last else (b"", b"")
+        begun = time.monotonic()
+        if of == self._of or begun < self._again_at:
+            return
+        times: dict[str, array[int]] = {}
+        start = "-"
+        while of[0]:
+            page: Any = self._client.xrange(self._key, min=start, max=of[1].decode(), count=PAGE_ENTRIES)
+            for _, fields in page:
+                for arrival in decode_fields(fields).arrivals or ():
+                    of_device = times.setdefault(arrival.device_id, array("q"))
+                    of_device.extend([reading.measured_at for reading in arrival.readings])
+            if len(page) < PAGE_ENTRIES:
+                break
+            start = f"({page[-1][0].decode()}"
+        self._times = {device: array("q", sorted(each)) for device, each in times.items()}
+        self._of = of
+        now = time.monotonic()
+        self._again_at = now + REST * (now - begun)
+
+
+class LabelReader:
+    """Reads the list. Every call raises redis.RedisError if Redis does not answer."""
+
+    def __init__(self, labels: Labels, times: ReadingTimes) -> None:
+        self._labels = labels
+        self._times = times
+
+    def page(
+        self, limit: int | None = None, offset: int = 0, device: str | None = None, undone: bool = False
+    ) -> tuple[list[LabelView], int]:
+        """A page, the newest first, and the number of all that match. With `undone`, these as well."""
+        found = self._labels.snapshot()
+        wanted = [
+            each
+            for each in reversed(found.labels)
+            if (device is None or each.device == device) and (undone or each.id not in found.undone)
+        ]
+        return self.views(wanted[offset : None if limit is None else offset + limit], found.undone), len(wanted)
+
+    def one(self, label: str) -> LabelView:
+        """Raises NotFound."""
+        found = self._labels.snapshot()
+        one = next((each for each in found.labels if each.id == label), None)
+        if one is None:
+            raise NotFound(f"there is no label {label[:80]!r}")
+        return self.views([one], found.undone)[0]
+
+    def views(self, labels: Sequence[Label], undone: Mapping[str, Undone]) -> list[LabelView]:
+        touched = self._times.touched(each for each in labels if each.id not in undone)
+        return [_view(each, touched.get(each.id, 0), undone.get(each.id)) for each in labels]
+
+    def imported(self, done: Imported) -> ImportView:
+        touched = self._times.touched(done.labels)
+        classes: dict[str, int] = {}
+        for label in done.labels:
+            classes[label.label] = classes.get(label.label, 0) + 1
+        return {
+            "preview": done.preview,
+            "added": len(done.labels),
+            "known": done.known,
+            "readings": sum(touched.values()),
+            "classes": classes,
+            "columns": dict(done.columns),
+            "labels": [_view(each, touched[each.id], None) for each in done.labels[:LISTED]],
+            "faults": [{"line": line, "reason": why} for line, why in done.faults[:LISTED]],
+            "refused": len(done.faults),
+            "findings": findings_shown(done.findings),
+            "notes": list(done.notes),
+        }
+
+
+def findings_shown(found: Iterable[Finding]) -> list[FindingView]:
+    return [{"kind": each.kind, "sentence": each.sentence, "advice": each.advice, "line": each.line} for each in found]
+
+
+def _view(label: Label, readings: int, undone: Undone | None) -> LabelView:
+    return {
+        "id": label.id,
+        "device": label.device,
+        "from": iso(label.begin),
+        "to": None if label.end is None else iso(label.end),
+        "label": label.label,
+        "note": label.note,
+        "by": label.by,
+        "at": iso(label.at),
+        "source": label.source,
+        "readings": readings,
+        "undone": undone is not None,
+        "undone_by": None if undone is None else undone.by,
+        "undone_at": None if undone is None else iso(undone.at),
+    }

@@ -1,0 +1,75 @@
+"""A run's document as a comparison: with the evaluation's keys, without them, and with nonsense in their places."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from operations.views.comparison import comparison, progress_of
+from operations.views.runs import RunView
+from registry.run_document import RunDocument
+
+MODEL = {
+    "name": None, "rank": 1, "model_type": "GradientBoosting", "metrics": {"F1": 0.92, "MCC": 0.9},
+    "holdout": {"F1": 0.916}, "served_by": "onnx", "confusion": {"labels": ["no", "yes"], "counts": [[90, 1], [2, 7]]},
+    "agreement": {"reason": "it agrees", "onnx_us": 0.9, "pipeline_us": 71.0},
+}  # fmt: skip
+EVALUATED = {
+    **MODEL, "intervals": {"F1": [0.9, 0.94]}, "holdout_intervals": {"F1": [0.89, 0.94], "MCC": None},
+    "shuffled": {"F1": 0.956}, "optimism": 0.036, "threshold": 0.38, "us_per_row": 1.1,
+}  # fmt: skip
+
+
+def run(**document: Any) -> RunView:
+    return RunView("1", "done", {"metric": "F1"}, "key", "2026-11-24T00:00:00Z", None, None, None, None,
+                   cast(RunDocument, document))  # fmt: skip
+
+
+def test_an_evaluated_run() -> None:
+    tied = {**EVALUATED, "rank": 2, "model_type": "LightGBM"}
+    board = [{"place": 9, "model_type": "Dummy", "metrics": {"F1": 0.0}, "trouble": "the baseline", "seconds": None}]
+    found = comparison(
+        run(
+            models=[EVALUATED, tied],
+            leaderboard=board,
+            verdict={"kind": "tied", "sentence": "They cannot be told apart.", "tied": ["LightGBM"]},
+            split={"kind": "device_and_time", "blocks": 231, "notes": ["19 devices"]},
+            positive="yes",
+            classes=["no", "yes"],
+        )
+    )
+    assert (found.verdict, found.sentence, found.split_kind) == (
+        "tied",
+        "They cannot be told apart.",
+        "device_and_time",
+    )
+    assert (found.split_blocks, found.split_notes, found.metrics) == (231, ("19 devices",), ("F1", "MCC"))
+    first, second = found.packed
+    assert (first.interval, first.holdout_interval, first.shuffled) == ((0.9, 0.94), (0.89, 0.94), 0.956)
+    assert (first.optimism, first.threshold, first.us_per_row) == (0.036, 0.38, 1.1)
+    assert (first.is_recommended, first.is_tied, second.is_recommended, second.is_tied) == (True, False, False, True)
+    assert found.others[0].is_baseline
+    assert 0.8 < found.axis[0] < 0.89
+
+
+def test_a_run_without_an_evaluation() -> None:
+    found = comparison(run(models=[MODEL]), "MCC")
+    assert (found.verdict, found.split_kind, found.axis) == ("", "", (0.0, 1.0))
+    assert (found.packed[0].score, found.packed[0].holdout, found.packed[0].us_per_row) == (0.9, None, 0.9)
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "x", [], {}, [1], {"F1": "x"}, {"F1": [1]}, {"F1": float("nan")}])
+def test_nonsense_is_unknown_and_breaks_nothing(wrong: Any) -> None:
+    keys = ("metrics", "holdout", "intervals", "holdout_intervals", "shuffled", "optimism", "agreement", "confusion")
+    found = comparison(run(models=[dict.fromkeys(keys, wrong), 3], verdict=wrong, split=wrong, rows=wrong))
+    (row,) = found.packed
+    assert (row.score, row.interval, row.optimism if not isinstance(wrong, int) else None) == (None, None, None)
+
+
+def test_progress_is_read_from_the_trainers_line() -> None:
+    def at(text: str | None) -> tuple[int, int] | None:
+        return progress_of(RunView("1", "running", {}, "k", "", None, None, text, None, cast(RunDocument, {})))
+
+    assert at("compared 6 of 14 classifiers") == (6, 14)
+    assert [at(text) for text in (None, "", "preparing", "1 of 0")] == [None] * 4

@@ -1,0 +1,81 @@
+"""The verdict: who wins, who cannot be told apart, and when there is nothing to say."""
+
+from __future__ import annotations
+
+from registry.evaluation.bootstrap import Difference
+from trainer.evaluate.learnable import Learnable
+from trainer.evaluate.verdict import Contender, Verdict, decide
+
+CLEAR, OPEN = Difference(0.1, (0.02, 0.2)), Difference(0.02, (-0.05, 0.1))
+SURE = Learnable(0.005)
+
+
+def contender(name: str, score: float, lead: Difference | None, us: float = 1.0, **more: object) -> Contender:
+    return Contender(name, score, (score - 0.1, score + 0.1), lead, (score - 0.1, score + 0.1), us_per_row=us, **more)
+
+
+def said(*contenders: Contender, learnable: Learnable = SURE, alone: dict | None = None, classes: int = 2) -> Verdict:
+    return decide(contenders, "MCC", learnable, alone or {}, classes)
+
+
+def test_the_best_is_named_with_its_interval_if_it_is_clearly_better() -> None:
+    found = said(contender("A", 0.9, None), contender("B", 0.8, CLEAR), contender("C", 0.7, CLEAR))
+    assert (found.kind, found.take, found.tied) == ("clear", "A", ())
+    assert found.sentence == "A is better than the other 2: MCC 0.900 (0.800 to 1.000)."
+
+
+def test_those_that_cannot_be_told_apart_are_listed_and_the_fastest_of_the_best_is_taken() -> None:
+    found = said(
+        contender("A", 0.900, None, 9.0),
+        contender("B", 0.895, OPEN, 2.0),
+        contender("C", 0.850, OPEN, 1.0),  # faster still, but not as good
+        contender("D", 0.5, CLEAR, 0.1),
+    )
+    assert (found.kind, found.take, found.tied) == ("tied", "B", ("A", "B", "C"))
+    assert found.sentence.startswith(
+        "A, B and C cannot be told apart by MCC; take B because it is calibrated and faster"
+    )
+
+
+def test_a_calibrated_model_is_taken_before_a_faster_one() -> None:
+    found = said(contender("A", 0.9, None, 1.0, calibrated=False), contender("B", 0.9, OPEN, 5.0))
+    assert found.take == "B"
+
+
+def test_without_intervals_nothing_can_be_told_apart() -> None:
+    reason = "too few independent stretches for an interval: 6, and it takes 10"
+    found = said(contender("A", 0.9, None), contender("B", 0.1, Difference(0.8, None, reason)))
+    assert found.kind == "tied"
+    assert reason in found.sentence
+
+
+def test_nothing_to_learn_recommends_nothing() -> None:
+    found = said(contender("A", 0.1, None), learnable=Learnable(0.4))
+    assert (found.kind, found.recommends) == ("nothing_to_learn", False)
+    assert found.sentence.startswith("There is nothing to learn here: labels moved at random do as well (p = 0.4)")
+
+
+def test_a_small_p_is_not_enough_if_no_model_is_better_than_guessing() -> None:
+    weak = contender("A", 0.05, None)
+    assert said(weak, learnable=Learnable(0.03)).kind == "nothing_to_learn"
+    assert said(weak, learnable=SURE).kind == "clear"
+    assert said(contender("A", 0.5, None), learnable=Learnable(0.03)).kind == "clear"
+    assert said(weak, learnable=Learnable(None, "too few ways")).kind == "clear"
+
+
+def test_what_scores_as_guessing_does_is_nothing_even_if_moved_labels_score_worse() -> None:
+    """Folds of uneven classes push the scores of models that know nothing below 0, those of moved labels too."""
+    assert said(contender("A", -0.02, None, correlation=-0.02), learnable=SURE).kind == "nothing_to_learn"
+    assert said(contender("A", 0.08, None, correlation=0.08), learnable=SURE).kind == "clear"
+
+
+def test_a_class_on_one_device_cannot_be_evaluated() -> None:
+    found = said(contender("A", 0.9, None), alone={"x": "on the device 'm1' only"}, classes=1)
+    assert found.kind == "not_evaluable"
+    assert "the class 'x' is on the device 'm1' only, and only one other class is left" in found.sentence
+    assert not found.recommends
+
+
+def test_a_model_that_could_not_be_built_is_not_taken() -> None:
+    found = said(contender("A", 0.9, None, built=False), contender("B", 0.89, OPEN))
+    assert found.take == "B"

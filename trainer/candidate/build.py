@@ -1,0 +1,80 @@
+"""A candidate as it would be served: rebuilt without PyCaret, calibrated, compiled, and compared with its compiled
+form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from registry.evaluation.scores import Answers
+from registry.model.artefact import applied
+from registry.model.classifier import OnnxEngine, PipelineEngine
+from registry.model.manifest import Threshold
+from registry.run_document import Agreement
+from trainer.candidate.agreement import BATCH, compare, decide, document, probe_rows, time_of
+from trainer.candidate.compile import compile_pipeline
+from trainer.evaluate.calibrate import Calibration
+from trainer.evaluate.parts import Parts
+
+Rows = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """`pipeline` is calibrated if `calibrated`; `onnx` is its compiled form if that may serve.
+
+    `indices` and `shares` are its answers on the hold-out.
+    """
+
+    pipeline: Pipeline
+    onnx: bytes | None
+    agreement: Agreement
+    threshold: Threshold | None
+    calibrated: bool
+    us_per_row: float
+    indices: NDArray[np.int64]
+    shares: Rows | None
+
+    def answers(self, expected: NDArray[np.int64], classes: tuple[str, ...], positive: str | None) -> Answers:
+        return Answers(expected, self.indices, self.shares, classes, positive)
+
+
+def build(
+    pipeline: Pipeline, calibration: Calibration | None, threshold: Threshold | None, parts: Parts, seed: int
+) -> Built:
+    """`pipeline` is fitted on the training rows; without `calibration` it stays as it is, and has no threshold."""
+    estimator: Any = pipeline.steps[-1][1]
+    served = pipeline if calibration is None else calibration.wrap(pipeline)
+    has_probabilities = hasattr(served, "predict_proba")
+    given = threshold if has_probabilities else None
+    rule = applied("candidate", given, parts.classes, has_probabilities)
+    plain = PipelineEngine(served, parts.classes, rule)
+    probes = probe_rows(estimator, parts.holdout, seed, np.vstack([parts.train, parts.holdout]))
+    compiled, trouble = compile_pipeline(served, parts.holdout.shape[1])
+    comparison = None
+    if compiled is not None:
+        try:
+            engine = OnnxEngine("candidate", compiled, parts.classes, has_probabilities, rule)
+            comparison = compare(plain.run, engine.run, np.vstack([parts.holdout, probes]))
+        except Exception as error:  # noqa: BLE001 - a compiled model that fails does not serve; its pipeline does
+            trouble = f"the compiled model fails: {str(error)[:200]}"
+    verdict = decide(comparison, trouble)
+    if comparison is None:
+        took = time_of(plain.run, parts.holdout)
+    else:
+        took = comparison.onnx_us if verdict.serves == "onnx" else comparison.pipeline_us
+    indices, shares = plain.run(parts.holdout)
+    return Built(
+        served,
+        compiled if verdict.serves == "onnx" else None,
+        document(comparison, verdict),
+        given,
+        calibration is not None,
+        round(took / (1 + min(BATCH, len(parts.holdout))), 2),
+        np.asarray(indices, dtype=np.int64),
+        shares,
+    )

@@ -1,0 +1,91 @@
+"""What a candidate's scores say: its answers as they would be served, its metrics, and how sure they are. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+
+from registry.evaluation.bootstrap import Intervals, Resamples, intervals
+from registry.evaluation.scores import Answers, Scores, positive_place, scores
+from trainer.evaluate import calibrate, threshold
+from trainer.evaluate.threshold import Aim
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The training rows that all candidates are judged on. `counted` are the rows whose classes can be evaluated.
+
+    `within` are those of the devices or recordings that have a class of their own.
+    """
+
+    labels: Codes
+    folds: Codes
+    counted: Mask
+    within: Mask
+    classes: tuple[str, ...]
+    positive: str | None
+    aim: Aim
+    resamples: Resamples | None  # of the counted rows; None if no class can be evaluated
+
+    def answers(self, found: Array, folds: Codes, middle: float) -> Answers:
+        """The answers on each row: calibrated, and with a threshold, by what was learned without the row's fold."""
+        shares = calibrate.cross(found, self.labels, folds, middle)
+        bare = Answers(self.labels, shares.argmax(axis=1), shares, self.classes, self.positive)
+        place = positive_place(bare)
+        if place is None:
+            return bare
+        is_positive = threshold.cross(shares[:, place], self.labels == place, folds, self.aim)
+        return replace(bare, predicted=np.where(is_positive, place, 1 - place).astype(np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`answers` are those on the counted rows. `within` are the scores inside the devices that hold a class alone."""
+
+    answers: Answers
+    scores: Scores
+    intervals: Intervals | None
+    within: Scores | None
+    by_fold: list[Scores]
+
+
+def judge(found: Array, middle: float, bench: Bench) -> Judged:
+    """`found` are a candidate's scores of each training row, in the fold in which the row was tested."""
+    everything = bench.answers(found, bench.folds, middle)
+    answers, folds = everything.at(bench.counted), bench.folds[bench.counted]
+    return Judged(
+        answers,
+        scores(answers),
+        None if bench.resamples is None else intervals(answers, bench.resamples),
+        scores(everything.at(bench.within)) if bench.within.any() else None,
+        [scores(answers.at(folds == fold)) for fold in np.unique(folds)],
+    )
+
+
+def shuffled(model: Any, rows: NDArray[np.floating[Any]], bench: Bench, folds: int, seed: int) -> Scores | None:
+    """The scores that a shuffled split of the same rows would have given. None if the candidate fails on it."""
+    draw = StratifiedKFold(folds, shuffle=True, random_state=seed % (1 << 32))
+    which, found, middle = np.empty(len(rows), np.int64), None, 0.0
+    try:
+        for number, (train, test) in enumerate(draw.split(rows, bench.labels)):
+            pipeline = make_pipeline(SimpleImputer(strategy="mean"), clone(model))
+            pipeline.fit(rows[train], bench.labels[train])
+            values = calibrate.scores_of(pipeline, rows[test])
+            found = np.empty((len(rows), values.shape[1])) if found is None else found
+            which[test], found[test], middle = number, values, calibrate.middle_of(pipeline)
+    except Exception:  # noqa: BLE001 - candidates raise anything; this score is a warning, no result hangs on it
+        return None
+    if found is None or np.isnan(found).any():
+        return None
+    return scores(bench.answers(np.clip(found, -1e30, 1e30), which, middle).at(bench.counted))

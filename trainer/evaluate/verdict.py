@@ -1,0 +1,137 @@
+"""Who wins, and how sure that is: one sentence, then the numbers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from registry.evaluation.bootstrap import Difference, Interval
+from trainer.evaluate.learnable import Learnable, P
+
+Kind = Literal["clear", "tied", "nothing_to_learn", "not_evaluable"]
+AS_GOOD = 0.01  # a tied model whose score is this close to the best may be taken for being faster
+CHANCE = 0.05  # of a Matthews correlation: no more than guessing, whatever p says
+SURE = 0.005  # up to this p, a model need not also be clearly better than guessing
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A model in the comparison. `lead` is how much better the first is; None for the first itself.
+
+    `mcc` is the interval of its Matthews correlation, which is 0 for guessing. `built`: it can be registered.
+    """
+
+    name: str
+    score: float | None
+    interval: Interval | None
+    lead: Difference | None
+    mcc: Interval | None = None
+    correlation: float | None = None  # the Matthews correlation itself
+    built: bool = True
+    calibrated: bool = True
+    us_per_row: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`take` is the model to take, of those that are built; it is recommended unless the kind says otherwise."""
+
+    kind: Kind
+    sentence: str
+    tied: tuple[str, ...]
+    take: str | None
+
+    @property
+    def recommends(self) -> bool:
+        return self.kind in ("clear", "tied")
+
+
+def decide(
+    contenders: Sequence[Contender], metric: str, learnable: Learnable, alone: Mapping[str, str], classes: int
+) -> Verdict:
+    """`contenders` are ranked, the best first. `classes` is how many can be evaluated, `alone` says which cannot be."""
+    tied = [each for each in contenders if each.lead is None or not each.lead.is_clear]
+    names = tuple(each.name for each in tied) if len(tied) > 1 else ()
+    take = _take(tied) or next((each.name for each in contenders if each.built), None)
+    if alone or classes < 2:
+        return Verdict("not_evaluable", _not_evaluable(alone, classes), names, take)
+    if _is_nothing(contenders, learnable):
+        return Verdict("nothing_to_learn", _nothing(learnable), names, take)
+    if len(tied) > 1:
+        return Verdict("tied", _tied(tied, take, metric), names, take)
+    return Verdict("clear", _clear(contenders, metric), (), take)
+
+
+def _take(tied: Sequence[Contender]) -> str | None:
+    """Of those that cannot be told apart: one that scores about as well, calibrated before not, then the fastest."""
+    built = [each for each in tied if each.built]
+    if not built:
+        return None
+    best = built[0].score
+    near = [each for each in built if best is None or (each.score is not None and each.score >= best - AS_GOOD)]
+    ranked = sorted(near or built[:1], key=lambda each: (not each.calibrated, each.us_per_row or 0.0))
+    return ranked[0].name
+
+
+def _is_nothing(contenders: Sequence[Contender], learnable: Learnable) -> bool:
+    if learnable.is_nothing:
+        return True
+    known = [each.mcc for each in contenders if each.mcc is not None]
+    guessing = bool(known) and all(low <= 0 for low, _ in known)
+    chance = all(each.correlation is not None and each.correlation <= CHANCE for each in contenders)
+    return guessing and (chance or (learnable.p is not None and learnable.p > SURE))
+
+
+def _not_evaluable(alone: Mapping[str, str], classes: int) -> str:
+    listed = "; ".join(f"the class {name!r} is {where}" for name, where in alone.items())
+    left = "" if classes >= 2 else f", and {'no' if classes == 0 else 'only one'} other class is left"
+    return f"This cannot be evaluated: {listed or 'there are fewer than two classes'}{left}."
+
+
+def _nothing(learnable: Learnable) -> str:
+    if learnable.p is not None and learnable.p > P:
+        why = f"labels moved at random do as well (p = {learnable.p:.2g})"
+    else:
+        why = "no model is clearly better than guessing"
+    return f"There is nothing to learn here: {why}. No model is recommended."
+
+
+def _tied(tied: Sequence[Contender], take: str | None, metric: str) -> str:
+    reason = next((each.lead.reason for each in tied if each.lead is not None and each.lead.reason), None)
+    why = f" ({reason})" if reason else ""
+    first = tied[0].name
+    taken = next((each for each in tied if each.name == take), None)
+    if taken is None or take == first:
+        because = "it scores best" if taken is None or not _fastest(taken, tied) else _because(taken, tied)
+    else:
+        because = f"{_because(taken, tied)} (and scores within {AS_GOOD:g} of the best)"
+    return (
+        f"{_listed([each.name for each in tied])} cannot be told apart by {metric}{why}; take {take} because {because}."
+    )
+
+
+def _because(taken: Contender, tied: Sequence[Contender]) -> str:
+    fast = "the fastest" if _fastest(taken, tied) else "faster"
+    return f"it is calibrated and {fast}" if taken.calibrated else f"it is {fast}"
+
+
+def _fastest(taken: Contender, tied: Sequence[Contender]) -> bool:
+    times = [each.us_per_row for each in tied if each.us_per_row is not None]
+    return taken.us_per_row is not None and taken.us_per_row <= min(times)
+
+
+def _clear(contenders: Sequence[Contender], metric: str) -> str:
+    if not contenders:
+        return "No model could be compared."
+    first = contenders[0]
+    score = "unknown" if first.score is None else f"{first.score:.3f}"
+    sure = "" if first.interval is None else f" ({first.interval[0]:.3f} to {first.interval[1]:.3f})"
+    if len(contenders) == 1:
+        return f"{first.name} is the only model that was compared: {metric} {score}{sure}."
+    others = "the other one" if len(contenders) == 2 else f"the other {len(contenders) - 1}"
+    return f"{first.name} is better than {others}: {metric} {score}{sure}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

@@ -1,0 +1,163 @@
+"""The rows of a run's document, and what a model's metadata say of its run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.evaluation.bootstrap import Difference, Resamples, difference, intervals
+from registry.evaluation.scores import METRICS, Answers, confusion, scores
+from registry.run_document import Candidate, LeaderboardRow, Scores, VerdictFacts
+from trainer.candidate.build import Built
+from trainer.compare.judge import Judged
+from trainer.compare.leaderboard import Scored
+from trainer.evaluate.learnable import Learnable
+from trainer.evaluate.reference import Live
+from trainer.evaluate.verdict import Verdict
+from trainer.run.request import Request
+
+PACKAGES = ("pycaret", "scikit-learn", "numpy", "pandas", "lightgbm", "skl2onnx", "onnxmltools", "onnxruntime", "skops")
+
+
+def leaderboard(
+    order: list[Scored],
+    judged: Mapping[str, Judged],
+    loose: Mapping[str, Scores],
+    refused: Mapping[str, str],
+    built: Mapping[str, Built],
+    metric: str,
+) -> list[LeaderboardRow]:
+    rows = []
+    place = 0
+    for scored in order:
+        failed, found, model = scored.failed is not None, judged.get(scored.id), built.get(scored.id)
+        place += not failed
+        row = LeaderboardRow(
+            place=None if failed else place,
+            id=scored.id,
+            model_type=scored.model_type,
+            metrics=scored.scores,
+            seconds=None if failed else scored.seconds,
+            trouble=refused.get(scored.id) or scored.trouble(),
+        )
+        if found is not None:
+            row["intervals"] = {} if found.intervals is None else found.intervals.of
+            row["shuffled"] = loose.get(scored.id, {})
+            row["optimism"] = optimism(loose.get(scored.id), found.scores, metric)
+            row["within_device"] = found.within
+            row["us_per_row"] = None if model is None else model.us_per_row
+            row["served_by"] = None if model is None else model.agreement["served_by"]
+        rows.append(row)
+    return rows
+
+
+def candidate_of(
+    rank: int,
+    scored: Scored,
+    judged: Judged,
+    loose: Scores | None,
+    built: Built,
+    answers: Answers,
+    resamples: Resamples | None,
+    questions: Mapping[str, NDArray[np.bool_]],
+    live: Live | None,
+    metric: str,
+    recommended: bool,
+) -> Candidate:
+    """`answers` are those that the model is judged by, `questions` the rows among them that each question asks."""
+    found = Candidate(
+        rank=rank,
+        model_type=scored.model_type,
+        metrics=judged.scores,
+        holdout=scores(answers),
+        served_by=built.agreement["served_by"],
+        agreement=built.agreement,
+        confusion={"labels": list(answers.classes), "counts": confusion(answers)},
+        intervals={} if judged.intervals is None else judged.intervals.of,
+        holdout_intervals={} if resamples is None else intervals(answers, resamples).of,
+        questions={name: scores(answers.at(rows)) for name, rows in questions.items()},
+        shuffled=loose or {},
+        optimism=optimism(loose, judged.scores, metric),
+        threshold=None if built.threshold is None else built.threshold.value,
+        calibrated=built.calibrated,
+        us_per_row=built.us_per_row,
+        within_device=judged.within,
+        difference=None,
+        difference_intervals=None,
+    )
+    if live is not None and live.answers is not None:
+        by_metric = _differences(answers, live.answers, live.resamples)
+        found["difference"] = {name: each.value for name, each in by_metric.items()}
+        found["difference_intervals"] = {name: each.interval for name, each in by_metric.items()}
+    if not recommended:
+        found["not_recommended"] = True
+    return found
+
+
+def _differences(answers: Answers, live: Answers, resamples: Resamples) -> dict[str, Difference]:
+    return {metric: difference(answers, live, resamples, metric) for metric in METRICS}
+
+
+def optimism(loose: Scores | None, honest: Scores, metric: str) -> float | None:
+    says, score = (loose or {}).get(metric), honest.get(metric)
+    return None if says is None or score is None else round(says - score, 6)
+
+
+def facts_of(
+    candidate: Candidate,
+    scored: Scored,
+    judged: Judged,
+    model: Any,
+    positive: str | None,
+    holdout_rows: int,
+    request: Request,
+) -> dict[str, Any]:
+    """The metadata of a model."""
+    found: dict[str, Any] = {
+        "model_type": scored.model_type,
+        "metrics": candidate["metrics"],
+        "folds": {metric: [fold[metric] for fold in judged.by_fold] for metric in METRICS},
+        "intervals": candidate["intervals"],
+        "holdout_intervals": candidate["holdout_intervals"],
+        "shuffled": candidate["shuffled"],
+        "optimism": candidate["optimism"],
+        "rank": candidate["rank"],
+        "holdout_rows": holdout_rows,
+        "seconds": scored.seconds,
+        "positive": positive,  # of Recall, Precision, F1 and PR-AUC
+        "threshold": candidate["threshold"],
+        "calibrated": candidate["calibrated"],
+        "costs": {"missed": request.missed, "false_alarm": request.false_alarm, "recall": request.recall},
+        "parameters": _as_json(model.get_params()),
+        "versions": _versions(),
+        **request.metadata,
+    }
+    if candidate.get("not_recommended"):
+        found["not_recommended"] = True
+    return found
+
+
+def verdict_facts(verdict: Verdict, nothing: Learnable) -> VerdictFacts:
+    return VerdictFacts(kind=verdict.kind, sentence=verdict.sentence, tied=list(verdict.tied), p=nothing.p)
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that a model was made with."""
+    found = {}
+    for package in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
+def _as_json(parameters: dict[str, Any]) -> dict[str, str | int | float | bool | None]:
+    """Parameters of an estimator; values that JSON does not have become text."""
+    return {
+        key: value if isinstance(value, str | int | float | bool | None) else str(value)
+        for key, value in parameters.items()
+    }

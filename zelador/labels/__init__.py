@@ -1,0 +1,7 @@
+"""Labels that are given after the fact: a device had a label in a period. They are joined when readings are read."""
+
+from zelador.labels.label import Label, Source, Undone, digest_of
+from zelador.labels.labels import Labels, Snapshot
+from zelador.labels.store import LabelStore
+
+__all__ = ["Label", "LabelStore", "Labels", "Snapshot", "Source", "Undone", "digest_of"]

@@ -1,0 +1,34 @@
+"""The list of labels with what is needed to judge a new one: what is in it, and which devices are known."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import redis
+
+from zelador.buffer.keys import Keys
+from zelador.labels.labels import Labels
+from zelador.labels.store import LabelStore
+
+NEAR_DEVICES = 10_000  # of which one may be meant by a name that nobody knows
+
+
+class LabelBook:
+    """Every call raises redis.RedisError if Redis does not answer."""
+
+    def __init__(self, client: redis.Redis, prefix: str) -> None:
+        self._client = client
+        self._keys = Keys(prefix)
+        self.labels = Labels(client, prefix)
+        self.store = LabelStore(client, prefix)
+
+    def known_devices(self, named: Collection[str]) -> set[str]:
+        """Those of `named` that have sent something, and the devices heard most recently."""
+        recent: Any = self._client.zrevrange(self._keys.devices, 0, NEAR_DEVICES - 1)
+        found = {name.decode("utf-8", "replace") for name in recent}
+        others = [name for name in named if name not in found]
+        if others:
+            scores: Any = self._client.zmscore(self._keys.devices, others)
+            found |= {name for name, score in zip(others, scores, strict=True) if score is not None}
+        return found

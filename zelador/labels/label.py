@@ -1,0 +1,55 @@
+"""A label of a period, as it is stored, and what it is known by."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+Source = Literal["command line", "api", "console", "import", "mqtt"]
+ID_DIGITS = 24  # hexadecimal digits of a default id
+
+
+class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A device had this label from `begin` until before `end`, in measured time (ms since 1970 UTC).
+
+    `end` is None until further notice. `at` is when it was added.
+    """
+
+    id: str
+    device: str
+    begin: int
+    end: int | None
+    label: str
+    note: str = ""
+    by: str = ""
+    at: int = 0
+    source: Source = "command line"
+
+    def covers(self, moment: int) -> bool:
+        return self.begin <= moment and (self.end is None or moment < self.end)
+
+    @property
+    def content(self) -> str:
+        """What the label says, as a digest: two labels under one id are the same if this is."""
+        return digest_of(self.device, self.begin, self.end, self.label, self.note)
+
+
+class Undone(msgspec.Struct, frozen=True, gc=False):
+    """Who undid the label with this id, and when."""
+
+    id: str
+    by: str
+    at: int
+
+
+def digest_of(device: str, begin: int, end: int | None, label: str, note: str) -> str:
+    """The id of a label that was given none. The same label always has the same."""
+    said = msgspec.json.encode((device, begin, end, label, note))
+    return hashlib.sha256(said).hexdigest()[:ID_DIGITS]
+
+
+def again(id_: str, times: int) -> str:
+    """The id of a label that was undone and is given again."""
+    return f"{id_}.{times + 1}"

@@ -1,0 +1,174 @@
+"""What a label may say, and what is odd about it: the first is refused, the second is said. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal
+
+import msgspec
+
+from zelador.decode.routes import check_device
+from zelador.decode.unusable import Unusable
+from zelador.errors import InvalidInput
+from zelador.labels.label import Label, Source, digest_of
+from zelador.labels.timeline import Timeline
+from zelador.messages import iso, label_text
+from zelador.settings import Settings
+
+MAX_NOTE = 500  # characters
+MAX_ID = 128  # characters
+MAX_FINDINGS = 200
+YEAR_2000, YEAR_9999 = 946_684_800_000, 253_370_764_800_000  # ms since 1970 UTC
+LONG_MS = 366 * 86_400_000
+NAMED = 3
+
+Kind = Literal["overlap", "unknown device", "future", "long", "repeated", "label case"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What is odd about a label that is accepted all the same. `line` is that of the table, if it came from one."""
+
+    kind: Kind
+    sentence: str
+    advice: str
+    line: int | None = None
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """A label to add, not checked yet. Times are in ms since 1970 UTC."""
+
+    device: str
+    begin: int
+    end: int | None
+    label: str | float | bool | None
+    note: str = ""
+    id: str | None = None
+    line: int | None = None
+
+
+def checked(wish: Wish, settings: Settings, by: str, at: int, source: Source) -> Label:
+    """The label to store. Raises InvalidInput, whose message names what is wrong."""
+    try:
+        check_device(wish.device, settings.topics.prediction)
+        label = label_text(wish.label)
+    except (Unusable, ValueError) as error:
+        raise InvalidInput(str(error)) from None
+    if label is None:
+        raise InvalidInput("label is missing: give the label of the period, such as yes")
+    for name, moment in (("from", wish.begin), ("to", wish.end)):
+        if moment is not None and not YEAR_2000 <= moment < YEAR_9999:
+            side = "before the year 2000" if moment < YEAR_2000 else "after the year 9998"
+            raise InvalidInput(f"{name} is {side}; write it as 2026-11-24T14:00:00Z, or as an epoch in s or ms")
+    if wish.end is not None and wish.end <= wish.begin:
+        raise InvalidInput(
+            f"to ({iso(wish.end)}) is not after from ({iso(wish.begin)}); a period ends after it starts, and "
+            "its end is not part of it"
+        )
+    note = wish.note.strip()
+    if len(note) > MAX_NOTE or not note.isprintable():
+        raise InvalidInput(f"note must have at most {MAX_NOTE} printable characters")
+    id_ = wish.id if wish.id is not None else digest_of(wish.device, wish.begin, wish.end, label, note)
+    if not 1 <= len(id_) <= MAX_ID or not id_.isprintable() or id_ != id_.strip():
+        raise InvalidInput(f"id must have 1 to {MAX_ID} printable characters, without blanks around them")
+    return Label(id_, wish.device, wish.begin, wish.end, label, note, by, at, source)
+
+
+def findings(
+    labels: Sequence[tuple[Label, int | None]], active: Sequence[Label], known: Collection[str], now: int
+) -> list[Finding]:
+    """What is odd about new labels, each with its line. `active` are those in the list that count, `known` the devices
+    that have sent something. At most MAX_FINDINGS.
+    """
+    found: list[Finding] = []
+    for finding in _findings(labels, active, known, now):
+        found.append(finding)
+        if len(found) == MAX_FINDINGS:
+            break
+    return found
+
+
+def _findings(
+    labels: Sequence[tuple[Label, int | None]], active: Sequence[Label], known: Collection[str], now: int
+) -> Iterator[Finding]:
+    by_device: dict[str, list[Label]] = {}
+    for each in active:
+        by_device.setdefault(each.device, []).append(each)
+    written = {each.label for each in active} | {label.label for label, _ in labels}
+    yield from _case(labels, written)
+    unknown = dict.fromkeys(label.device for label, _ in labels if label.device not in known)
+    for device in unknown:
+        line = next(line for label, line in labels if label.device == device)
+        near = difflib.get_close_matches(device, list(known)[:10_000], NAMED, 0.6)
+        hint = f"did you mean {' or '.join(near)}?" if near else "check its name, as in the topic"
+        yield Finding(
+            "unknown device",
+            f"no device {device} has sent a reading yet",
+            f"{hint}; the label applies once it does; otherwise undo it",
+            line,
+        )
+    before: dict[str, list[tuple[Label, int | None]]] = {}
+    for label, line in labels:
+        if label.begin > now or (label.end is not None and label.end > now):
+            which = "starts" if label.begin > now else "ends"
+            moment = label.begin if label.begin > now or label.end is None else label.end
+            yield Finding(
+                "future",
+                f"the period of {label.device} {which} in the future, at {iso(moment)}",
+                "it applies to readings still to come; undo it if the date or its time zone is wrong",
+                line,
+            )
+        if label.end is not None and label.end - label.begin > LONG_MS:
+            yield Finding(
+                "long",
+                f"the period of {label.device} is {(label.end - label.begin) // 86_400_000} days long",
+                "check the year of its start and end",
+                line,
+            )
+        before.setdefault(label.device, []).append((label, line))
+    for device, given in before.items():
+        yield from _overlaps(device, given, by_device.get(device, []))
+
+
+def _overlaps(device: str, given: list[tuple[Label, int | None]], active: list[Label]) -> Iterator[Finding]:
+    ids = {label.id for label, _ in given}
+    timeline = Timeline([each for each in active if each.id not in ids])
+    for label, line in given:
+        if others := timeline.labels_in(label.begin, label.end):
+            shown = ", ".join(others[:NAMED])
+            yield Finding(
+                "overlap",
+                f"{device} already has the label {shown} in a part of {_period(label)}",
+                f"there, {label.label} counts from now on, because it was added later; undo the one that is wrong",
+                line,
+            )
+    latest: Label | None = None
+    for label, line in sorted(given, key=lambda each: each[0].begin):
+        if latest is not None and (latest.end is None or label.begin < latest.end):
+            yield Finding(
+                "overlap",
+                f"two periods of {device} overlap: {_period(latest)} ({latest.label}) and "
+                f"{_period(label)} ({label.label})",
+                "the later row counts where they overlap",
+                line,
+            )
+        if latest is None or (latest.end is not None and (label.end is None or label.end > latest.end)):
+            latest = label
+
+
+def _case(labels: Sequence[tuple[Label, int | None]], written: set[str]) -> Iterator[Finding]:
+    alike: dict[str, set[str]] = {}
+    for each in written:
+        alike.setdefault("".join(each.casefold().split()), set()).add(each)
+    new = {label.label for label, _ in labels}
+    for texts in alike.values():
+        if len(texts) > 1 and texts & new:
+            yield Finding(
+                "label case",
+                f"the labels {' and '.join(map(repr, sorted(texts)))} differ by case or blanks alone",
+                "training takes them as different classes; write them alike",
+            )
+
+
+def _period(label: Label) -> str:
+    return f"{iso(label.begin)} to {'further notice' if label.end is None else iso(label.end)}"
