@@ -77,10 +77,13 @@ def advised(settings: Settings, decoder: Callable[[str], Decoder], topic: str, s
         if template is None or name in settings.profile_names or not overlap(template, topic):
             continue
         place = topic.split("/")[template.split("/").index(DEVICE)]
-        advice = _preset_advice(settings, decoder(name), name, topic, sample)
+        advice = _advice(settings, decoder(name), f"the preset {name}", name, topic, sample)
         return Unread(topic, 1, place if advice else "", advice)
+    if DEFAULT not in settings.profile_names and overlap(settings.topics.reading, topic):
+        advice = _advice(settings, decoder(DEFAULT), f"the profile {DEFAULT}", DEFAULT, topic, sample)
+        return Unread(topic, 1, topic.split("/")[settings.topics.reading.split("/").index(DEVICE)], advice)
     levels = topic.split("/")
-    if len(levels) > 1 and _reads_as_default(decoder(DEFAULT), settings, sample):
+    if DEFAULT in settings.profile_names and len(levels) > 1 and _reads_as_default(decoder(DEFAULT), settings, sample):
         usual = settings.topics.reading.split("/").index(DEVICE)
         at = usual if usual < len(levels) else len(levels) - 1
         template = "/".join([*levels[:at], DEVICE, *levels[at + 1 :]])
@@ -101,9 +104,9 @@ def _decoder(settings: Settings, profile: str) -> Decoder:
     return Decoder(settings.model_copy(update={"profiles": (profile,), "profile_tables": {}}))
 
 
-def _preset_advice(settings: Settings, decoder: Decoder, name: str, topic: str, sample: bytes) -> str:
+def _advice(settings: Settings, decoder: Decoder, what: str, name: str, topic: str, sample: bytes) -> str:
     names = ",".join([*settings.profile_names, name])
-    would = f"the preset {name} would (ZELADOR_PROFILES={names})"
+    would = f"{what} would (ZELADOR_PROFILES={names})"
     if decoder.has_parts:
         found = decoder.part(Message(topic, sample, NOW, 0, 0, 0))
         if found is None:

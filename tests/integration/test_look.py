@@ -19,7 +19,7 @@ def test_a_device_on_another_topic_is_found_and_kept_for_the_doctor(settings: Se
     device = Link(settings.mqtt, LinkOptions(f"device-{mark}"), Event())
     device.open(5.0)
     stop = Event()
-    thread = look.look_in_background(settings, stop, 3.0)
+    thread = look.look_in_background(settings, stop, 2.0)
     body = json.dumps({"lux": 1, "temperature": 2, "vibration": 0}).encode()
     messages = [Outgoing(f"{mark}/esp01/readings", body), Outgoing(f"{mark}/esp01/reading", body)]
     while thread.is_alive():

@@ -13,7 +13,7 @@ from operations.device_passwords import DevicePassword, check_name, hashed
 from operations.device_passwords import matches as password_matches
 from tests.unit.test_gate import connects, packet
 from zelador.errors import InvalidInput
-from zelador.settings import TopicSettings
+from zelador.settings import Settings, TopicSettings
 
 RULES = templates(TopicSettings())
 MINE = RULES.of("press-07")
@@ -181,3 +181,17 @@ def test_a_name_that_could_be_read_otherwise_is_refused(name: str) -> None:
     """It becomes a level of a topic, a line of Mosquitto's password file and a part of the client id."""
     with pytest.raises(InvalidInput):
         check_name(name)
+
+
+def test_with_every_preset_a_device_writes_only_its_readings_and_never_a_state() -> None:
+    settings = Settings(profiles=("default", "tasmota", "esphome", "zigbee2mqtt", "rtl_433"))
+    rights = templates(settings.topics, list(settings.reading_topics.values())).of("a")
+    ours = ["sensors/a/reading", "tele/a/SENSOR", "a/sensor/lux/state", "zigbee2mqtt/a", "rtl_433/a/events"]
+    others = [topic.replace("a", "b", 1) if topic[0] == "a" else topic.replace("/a", "/b") for topic in ours]
+    own = [
+        "sensors/a/state",
+        "sensors/a/prediction",
+        "homeassistant/device/zelador_a/config",
+        "zelador/status/ingest/a",
+    ]
+    assert [topic for topic in (*ours, *others, *own) if rights.may_publish(topic)] == ours

@@ -50,6 +50,15 @@ def test_what_would_read_it(topic: str, message: object, says: str) -> None:
     assert bool(told.strip("|")) == bool(says.strip("|"))
 
 
+def test_the_default_profile_is_named_if_it_is_not_in_use() -> None:
+    """Its topic is set already, so another value of ZELADOR_TOPICS__READING would not help."""
+    settings = Settings(features=TWO, profiles=("tasmota",))
+    says = found(settings, ("sensors/a/reading", {"lux": 1, "temperature": 2}), ("x/a/reading", {"lux": 1}))
+    assert says == ["a|the profile default would (ZELADOR_PROFILES=tasmota,default)", "|"]
+    (told,) = found(settings, ("sensors/a/reading", {"lux": 1, "temperature": "2,5"}))
+    assert told.startswith("a|the profile default would (ZELADOR_PROFILES=tasmota,default), but temperature is text")
+
+
 def test_own_topics_are_no_news() -> None:
     settings = Settings(features=TWO, profiles=("default", "tasmota"))
     ours = [
