@@ -28,8 +28,10 @@ HISTORY = 2_400
 LIVE = 20_000
 STEP_MIN = 15  # minutes between two samples of a machine
 LIFE_SAMPLES = 220  # samples from maintenance to w = 1, on average
-FAILING = "press-01"  # not maintained in the live part; the others are maintained early
-EARLY = 0.6  # the wear at which they are
+FAILING = "press-01"  # not maintained in the live part; the others are, early
+EARLY = 0.6  # the wear at which a machine is maintained early: all of them in the last samples of the history
+EARLY_SAMPLES = 320  # these samples
+FRESH = 0.35  # the wear of FAILING when the live part begins
 
 
 def scenario(seed: int = 7) -> Scenario:
@@ -44,7 +46,8 @@ def scenario(seed: int = 7) -> Scenario:
 def simulate(seed: int, failing_after: int | None = None) -> Iterator[Sample]:
     """Yields samples of all machines in turn, without end. Equal seeds give equal samples.
 
-    After `failing_after` samples, FAILING wears out and stays so, and the other machines are maintained early.
+    After `failing_after` samples, FAILING wears out and stays so. The other machines are maintained early, and all are
+    in the EARLY_SAMPLES before it, so that only FAILING needs somebody.
     """
     draw = random.Random(seed)
     wear = {machine: draw.random() for machine in MACHINES}
@@ -54,11 +57,12 @@ def simulate(seed: int, failing_after: int | None = None) -> Iterator[Sample]:
             yield _sample(machine, wear[machine], now, draw)
             count += 1
             wear[machine] += draw.uniform(0.4, 1.6) / LIFE_SAMPLES
-            if failing_after is not None and count >= failing_after:
-                if machine == FAILING:
-                    wear[machine] = min(wear[machine], 1.0)
-                elif wear[machine] >= EARLY:
-                    wear[machine] = 0.0
+            if failing_after is not None and count == failing_after:
+                wear[FAILING] = min(wear[FAILING], FRESH)
+            if failing_after is not None and count >= failing_after and machine == FAILING:
+                wear[machine] = min(wear[machine], 1.0)
+            elif failing_after is not None and count >= failing_after - EARLY_SAMPLES and wear[machine] >= EARLY:
+                wear[machine] = 0.0
             elif wear[machine] >= 1.0:
                 wear[machine] = 0.0
         now += timedelta(minutes=STEP_MIN)
