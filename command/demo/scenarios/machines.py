@@ -61,9 +61,9 @@ def simulate(seed: int, failing_after: int | None = None) -> Iterator[Sample]:
                 wear[FAILING] = min(wear[FAILING], FRESH)
             if failing_after is not None and count >= failing_after and machine == FAILING:
                 wear[machine] = min(wear[machine], 1.0)
-            elif failing_after is not None and count >= failing_after - EARLY_SAMPLES and wear[machine] >= EARLY:
-                wear[machine] = 0.0
-            elif wear[machine] >= 1.0:
+            elif (
+                failing_after is not None and count >= failing_after - EARLY_SAMPLES and wear[machine] >= EARLY
+            ) or wear[machine] >= 1.0:
                 wear[machine] = 0.0
         now += timedelta(minutes=STEP_MIN)
 
