@@ -38,6 +38,7 @@ MANIFEST = {
     "features": [{"name": "temperature", "unit": "°C", "minimum": 18.2, "maximum": 84.0}],
     "classes": ["no", "yes"],
     "served_by": "onnx",
+    "threshold": {"positive": "yes", "value": 0.31},
     "saved_at": "2026-11-24T12:04:32.004Z",
     "metadata": {"model_type": "RandomForest", "metrics": {"F1": 0.8535}},
     "files": {"model.onnx": {"sha256": EXAMPLE["files"][0]["sha256"], "size": 48_211}},
@@ -77,6 +78,13 @@ class Feature(TypedDict):
     ]
 
 
+class Threshold(TypedDict):
+    """From which probability the positive one of two classes is predicted."""
+
+    positive: Annotated[str, Field(description="The positive class.")]
+    value: Annotated[float, Field(description="Its least probability, 0 to 1.")]
+
+
 class Manifest(TypedDict):
     """What a model is made of, with the digest and size of each of its files; it never changes."""
 
@@ -85,6 +93,9 @@ class Manifest(TypedDict):
     features: Annotated[list[Feature], Field(description="The inputs, in the model's order.")]
     classes: Annotated[list[str], Field(description="The labels that it can predict.")]
     served_by: Annotated[manifest.ServedBy, Field(description="What live inference runs.")]
+    threshold: Annotated[
+        Threshold | None, Field(description="When the positive one of two classes is predicted; null: from 0.5 on.")
+    ]
     saved_at: Annotated[str, Field(description="Time when it was packed, ISO 8601, UTC.")]
     metadata: Annotated[dict[str, Any], Field(description="Any JSON by key, as it was when the model was saved.")]
     files: Annotated[dict[str, File], Field(description="Digest and size of each file, by name.")]

@@ -70,7 +70,7 @@ def test_a_request_that_no_broker_takes_stops_nobody(stack: Stack, evil: Asking)
 def test_a_message_on_which_the_broker_hangs_up_is_set_aside_with_the_true_reason(stack: Stack, evil: Asking) -> None:
     """Whatever the rule does not know: here it knows nothing."""
     stack.ingester._decoder._objection = lambda device, topic: None
-    stack.worker._objection = lambda device, topic: None
+    stack.worker._composer._objection = lambda device, topic: None
     evil.send({**READING, "id": "evil"}, "/" * 250)
     stack.send("honest", *({**READING, "id": f"h{number}"} for number in range(50)))
     stack.ingest(51)
@@ -107,9 +107,7 @@ def test_correlation_data_of_any_size_costs_nobody(stack: Stack, evil: Asking, m
 
 
 def limited(stack: Stack, limit: int) -> None:
-    settings = stack.settings
-    mqtt = settings.mqtt.model_copy(update={"packet_bytes": limit})
-    stack.worker._settings = settings.model_copy(update={"mqtt": mqtt})
+    stack.worker._composer._packet_bytes = limit
 
 
 def received(stack: Stack, readings: int) -> list[bytes]:

@@ -219,7 +219,12 @@ def test_watch_doctor_train_up_and_the_live_view(terminal: Any) -> None:
     report = SimpleNamespace(findings=[broken(ALL, ALL, ALL, ALL)], outage_s=None, rate=None, queue=None)
     assert_clean(terminal(lambda: doctor_command.show(report)))
     model = {"rank": 1, "name": ALL, "metrics": {ALL: 1.0}, "holdout": {}, "served_by": ALL}
-    document = {"run": ALL, "rows": ALL, "metric": ALL, "models": [model]}
+    split = {"folds_by": "block", "holdout_rows": 3, "holdout_blocks": 2, "blocks": 9, "kind": "time", "notes": [ALL]}
+    split |= {"asked": "auto", "questions": ["later"], "folds": 5}
+    document = {"run": ALL, "rows": ALL, "metric": ALL, "models": [model], "split": split, "positive": ALL}
+    document["verdict"] = {"kind": "tied", "sentence": ALL, "tied": [ALL]}
+    document["leaderboard"] = [{"place": None, "model_type": ALL, "trouble": ALL}]
+    document["reference"] = {"name": ALL, "note": ALL, "holdout": {}}
     assert_clean(terminal(lambda: train_command.show(document)))
     home = SimpleNamespace(redis_config=lambda: Path(ALL.replace("\x00", "")), admin_key=Path("/k"))
     described = {"home": ALL, "mqtt": ALL, "api": ALL, "redis": "redis://:secret@h:1/0", "broker": ALL}
@@ -283,7 +288,7 @@ def test_a_fault_of_ours_is_shown_as_text(monkeypatch: pytest.MonkeyPatch) -> No
     def fail(*_: object) -> None:
         raise RuntimeError(ALL)
 
-    monkeypatch.setattr("command.health.load_settings", fail)
+    monkeypatch.setattr("command.health.settings_of", fail)
     done = command("health")
     assert done.code == 1
     assert "Traceback" in done.err

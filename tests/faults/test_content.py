@@ -14,7 +14,7 @@ from tests.faults.trial import Trial
 from tests.small_models import upload
 
 JUNK = (
-    b"",
+    b"[1]",
     b"not json",
     b"\x00\xff\xfe",
     b"[]",

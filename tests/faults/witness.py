@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from tests.faults.book import Book
 
-PUBLISH, PUBACK = 3, 4
+CONNECT, PUBLISH, PUBACK = 1, 3, 4
 FAILURE = 0x80
 
 
@@ -67,7 +67,9 @@ class _OnOneConnection:
 
 
 class IngestTap(_OnOneConnection):
-    """On the wire between an ingester and its broker."""
+    """On the wire between an ingester and its broker. `looks`: the session that looks for unread topics, at QoS 0."""
+
+    looks = False
 
     def said(self, data: bytes) -> None:
         for first, body in self._said.feed(data):
@@ -76,6 +78,8 @@ class IngestTap(_OnOneConnection):
 
     def sent(self, data: bytes) -> None:
         for first, body in self._sent.feed(data):
+            if first >> 4 == CONNECT:
+                self.looks = b"-look" in body
             if first >> 4 == PUBACK:
                 for number in self._acknowledged(body):
                     self.book.stored[number] = 1

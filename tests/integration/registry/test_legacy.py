@@ -94,7 +94,7 @@ def test_looking_runs_nothing_and_says_what_a_load_would_call(tmp_path: Path, re
     for name in ("trap.pkl", "trap.joblib"):
         (found,) = look(tmp_path / name)
         assert found.contents.unusual == (f"{os.system.__module__}.system",)
-        with pytest.raises(InvalidInput, match=r"system.*say so if you trust"):
+        with pytest.raises(InvalidInput, match=r"system.*only if you trust"):
             bring_in(found, registry, trust=False, by="me")
     assert not made.exists()
     assert registry.state.models == {}
