@@ -226,9 +226,12 @@ def test_watch_doctor_train_up_and_the_live_view(terminal: Any) -> None:
     document["leaderboard"] = [{"place": None, "model_type": ALL, "trouble": ALL}]
     document["reference"] = {"name": ALL, "note": ALL, "holdout": {}}
     assert_clean(terminal(lambda: train_command.show(document)))
-    home = SimpleNamespace(redis_config=lambda: Path(ALL.replace("\x00", "")), admin_key=Path("/k"))
+    home = SimpleNamespace(
+        redis_config=lambda: Path(ALL.replace("\x00", "")), admin_key=Path("/k"), path=Path(ALL.replace("\x00", ""))
+    )
+    running = SimpleNamespace(home=home, broker=None, redis=object(), access=None, listen=None, ports={})
     described = {"home": ALL, "mqtt": ALL, "api": ALL, "redis": "redis://:secret@h:1/0", "broker": ALL}
-    shown = terminal(lambda: up_command.show(described, "zlk_x", ALL, home))
+    shown = terminal(lambda: up_command.show(running, described, "zlk_x", ALL))
     assert_clean(shown)
     assert "zlk_x" in shown
     assert "secret" not in shown

@@ -83,7 +83,7 @@ def test_importance_is_as_scikit_learn_has_it() -> None:
     )  # fmt: skip
     by_name = dict(zip(FEATURES, theirs.importances_mean, strict=True))
     for each in found["features"]:
-        assert each["mean"] == pytest.approx(by_name[each["feature"]], abs=0.03)
+        assert each["mean"] == pytest.approx(by_name[each["feature"]], abs=0.06)  # of 5 and of 30 shuffles
     assert importance(model, data, FEATURES, 7) == found
 
 
