@@ -235,7 +235,8 @@ def test_watch_doctor_train_up_and_the_live_view(terminal: Any) -> None:
     assert_clean(shown)
     assert "zlk_x" in shown
     assert "secret" not in shown
-    progress = SimpleNamespace(phase=ALL, detail=ALL, models=[model], selected=ALL, ledger={})
+    device = {"device_id": ALL, "state": ALL, "since": ALL, "alarm_label": ALL, "label": ALL}
+    progress = SimpleNamespace(phase=ALL, detail=ALL, models=[model], selected=ALL, ledger={}, devices=[device])
     subscriber = SimpleNamespace(
         newest=[prediction], measured=lambda _: SimpleNamespace(p50_ms=1.0, p99_ms=1.0), right=1, live=1, answered=1
     )
