@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from functools import lru_cache
 
 MAX_LABEL = 128  # characters
 CACHED_LABELS = 1_024
-EXACT = 2**53  # a float below this is exactly the whole number that it looks like
 WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d*)\.0*", re.ASCII)  # 1.0, as pandas writes 1 in a column with gaps
 BOOLEANS = {"true": "1", "false": "0"}
 
@@ -48,9 +46,7 @@ def _number(value: float | bool) -> str | None:
             return _checked(str(int(value)))
         except ValueError:  # Python refuses to write more than some thousand digits
             raise _too_long() from None
-    if math.isnan(value):
-        return None
-    return str(int(value)) if value.is_integer() and abs(value) < EXACT else repr(value)
+    return _text(repr(value))  # the same rule as for a text: 1.0 is "1", NaN is no label
 
 
 def _checked(text: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zelador.messages import MAX_LABEL, label_text
@@ -50,6 +50,7 @@ def test_a_number_with_more_digits_than_python_writes_is_refused() -> None:
 
 
 @given(st.one_of(st.text(max_size=140), st.integers(), st.floats(), st.booleans(), st.none()))
+@example(2.0**53)
 def test_the_text_of_a_text_is_that_text(value: str | float | bool | None) -> None:
     try:
         text = label_text(value)
