@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from zelador.errors import Conflict, InvalidInput, NotFound, Unavailable, ZeladorError
+from zelador.no_redirect import NoRedirect
 from zelador.tls import explain, unreadable
 
 TIMEOUT_S = 30.0
@@ -35,13 +36,6 @@ class Answer:
         if not isinstance(found, dict):
             raise Unavailable("the answer is not a JSON object: is that address a Zelador API?")
         return found
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Refuses redirects: the key is sent only to the address in the settings or --url."""
-
-    def redirect_request(self, *_: object, **__: object) -> None:
-        return None
 
 
 def _trusting(ca_file: Path) -> urllib.request.HTTPSHandler:
@@ -73,7 +67,7 @@ class Api:
         self._key = key
         secure = [_trusting(ca_file)] if parts.scheme == "https" and ca_file is not None else []
         direct = [urllib.request.ProxyHandler({})] if parts.hostname in LOOPBACK else []
-        self._opener = urllib.request.build_opener(_NoRedirect, *secure, *direct)
+        self._opener = urllib.request.build_opener(NoRedirect, *secure, *direct)
 
     def call(
         self,

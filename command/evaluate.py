@@ -14,6 +14,7 @@ from command.home import settings_of
 from command.models.target import Home, Json, Key, Url, model_names, open_target
 from command.output import heads_that_fit, output, table
 from command.quiet import quiet
+from command.table_columns import DeviceColumn, TimeColumn
 from command.terminal import print_json, say, say_text
 from zelador.errors import InvalidInput
 from zelador.libgomp import restart_with_libgomp
@@ -37,17 +38,8 @@ def evaluate(
         str | None,
         typer.Option(help="Of two classes, the one that Recall, Precision, F1 and PR-AUC are of. Default: the rarer."),
     ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(help="With --csv: the column with the device; `none` for none. Default: guessed by its name."),
-    ] = None,
-    time: Annotated[
-        str | None,
-        typer.Option(
-            help="With --csv: the column with the time; `row` for the order of the rows, `none` for none. "
-            "Default: guessed."
-        ),
-    ] = None,
+    device: DeviceColumn = None,
+    time: TimeColumn = None,
     keep: Annotated[bool, typer.Option(help="Keep the result with each model, for show, compare and the card.")] = True,
     home: Home = None,
     url: Url = None,

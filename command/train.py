@@ -15,6 +15,7 @@ from command.home import OfHome, settings_of
 from command.models.target import Key, Url
 from command.output import output
 from command.process import prepare
+from command.table_columns import DeviceColumn, TimeColumn
 from command.terminal import Terminal, print_json, say
 from zelador.errors import InvalidInput
 from zelador.printable import clean
@@ -53,17 +54,8 @@ def train(
     devices: Annotated[
         str | None, typer.Option(help="Only rows of these devices, separated by commas. Default: all.")
     ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(help="With --csv: the column with the device; `none` for none. Default: guessed by its name."),
-    ] = None,
-    time: Annotated[
-        str | None,
-        typer.Option(
-            help="With --csv: the column with the time; `row` for the order of the rows, `none` for none. "
-            "Default: guessed."
-        ),
-    ] = None,
+    device: DeviceColumn = None,
+    time: TimeColumn = None,
     metric: Annotated[
         str | None,
         typer.Option(help="The metric that ranks models: Accuracy, AUC, Recall, Precision, F1, Kappa, MCC or PR-AUC."),

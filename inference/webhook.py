@@ -25,6 +25,7 @@ from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
 from zelador.log_limit import LogLimit
 from zelador.messages import iso
+from zelador.no_redirect import NoRedirect
 from zelador.retry import backoff
 from zelador.settings import Settings
 
@@ -82,13 +83,6 @@ def signature(secret: str, at: int, body: bytes) -> str:
     return f"t={at},v1={digest}"
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect could send the event to another host."""
-
-    def redirect_request(self, *_args: object, **_named: object) -> None:
-        return None
-
-
 class Webhook:
     """Sends events on a thread of its own, while `leads` says that this worker is the one to do it."""
 
@@ -98,7 +92,7 @@ class Webhook:
         self._leads = leads
         self._client = connect_redis(settings.redis)
         self._keys = Keys(settings.redis.prefix)
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._opener = urllib.request.build_opener(NoRedirect)
         self._failed_log, self._given_up_log = LogLimit(REPEAT_S), LogLimit(REPEAT_S)
         self._thread = Thread(target=self._run, name="webhook", daemon=True)
 

@@ -45,11 +45,6 @@ class DeviceStates:
                 pipeline.zcard(self._keys.in_state(state))
             return dict(zip(STATES, pipeline.execute(), strict=True))
 
-    def silent_fleet_since(self) -> int | None:
-        """Since when nothing was heard of any device (ms since 1970 UTC), while that lasts."""
-        since: Any = self._client.hget(self._keys.states, "")
-        return None if since is None else int(since)
-
     def act(self, device: str, act: DeviceAct, by: str, until: int | None = None, why: str = "") -> tuple[State, State]:
         """Returns the state before and after. `until` is in ms since 1970 UTC. Raises NotFound, Conflict."""
         arguments = [device, act, by, "" if until is None else until, why]
