@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import signal
 from pathlib import Path
-from threading import Event
+from queue import SimpleQueue
+from threading import Event, Thread
 from types import FrameType
 
 from command.home import Needs, settings_of
@@ -14,14 +15,23 @@ from zelador.settings import Settings, load_settings
 
 
 def stop_event() -> Event:
-    """An event that SIGTERM and SIGINT set. Every orderly stop uses it."""
-    stop = Event()
+    """An event that SIGTERM and SIGINT set. Every orderly stop uses it.
 
-    def set_stop(_number: int, _frame: FrameType | None) -> None:
+    A thread sets it: a handler that takes the event's lock waits for itself if the main thread has the lock, as it does
+    in `wait`, or in the handler of a signal just before. `SimpleQueue.put` may be interrupted by itself.
+    """
+    stop, signals = Event(), SimpleQueue[int]()
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        signals.put(number)
+
+    def set_stop() -> None:
+        signals.get()
         stop.set()
 
-    signal.signal(signal.SIGTERM, set_stop)
-    signal.signal(signal.SIGINT, set_stop)
+    Thread(target=set_stop, name="signals", daemon=True).start()
+    signal.signal(signal.SIGTERM, note)
+    signal.signal(signal.SIGINT, note)
     return stop
 
 
