@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -37,7 +38,13 @@ async def following(messages: AsyncIterator[bytes]) -> str:
 
 
 def run(test: Callable[[Hub], Awaitable[None]], streams: int = 5) -> None:
-    asyncio.run(asyncio.wait_for(test(Hub(streams)), 30))  # type: ignore[arg-type]
+    """In a thread of its own: where Playwright's browser is open, the main thread has a running event loop."""
+
+    async def limited() -> None:
+        await asyncio.wait_for(test(Hub(streams)), 30)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, limited()).result()
 
 
 def test_everything_comes_first_and_then_what_changed() -> None:
