@@ -31,9 +31,9 @@ def register(archive: Archive, stream: ArchiveStream, hold_bytes: int, by: str) 
     remark = None
     if seen is not None and seen.archive != state.archive:
         log.warning(
-            "%r is another archive than %s, which was written until now: what Redis has is archived in it from the "
+            "%s is another archive than %s, which was written until now: what Redis has is archived in it from the "
             "oldest reading on",
-            archive.store,
+            archive.url,
             seen.archive,
         )
         if not new:
@@ -42,7 +42,7 @@ def register(archive: Archive, stream: ArchiveStream, hold_bytes: int, by: str) 
     elif seen is not None and _lost(archive, state, seen):
         at, remark = _restored(state, stream, seen, at, new)
     if new:
-        log.info("archiving from the oldest reading in Redis on, to %r", archive.store)
+        log.info("archiving from the oldest reading in Redis on, to %s", archive.url)
     return Place(at, remark or _ahead(state, stream))
 
 
@@ -52,7 +52,7 @@ def _created(archive: Archive, by: str) -> State:
         archive.log.commit([{"op": "create", "archive": uuid.uuid4().hex}], state, by=by)
         state = archive.log.sync()
         if state.seq:
-            log.info("there was no archive in %r; one was created", archive.store)
+            log.info("there was no archive in %s; one was created", archive.url)
             try:
                 archive.store.replace("README.txt", README.encode())
             except Unavailable as error:

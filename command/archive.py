@@ -47,7 +47,7 @@ def status(context: typer.Context, home: OfHome = None, as_json: AsJson = False)
     readings, outcomes = snapshot.readings, snapshot.outcomes
     facts = {
         "archive": snapshot.archive,
-        "where": repr(found.store),
+        "where": found.url,
         "readings": snapshot.rows,
         "outcomes": sum(file.rows for file in outcomes),
         "files": len(readings) + len(outcomes),
@@ -60,10 +60,11 @@ def status(context: typer.Context, home: OfHome = None, as_json: AsJson = False)
     if as_json:
         print_json(facts)
     elif not snapshot.seq:
-        say(f"there is no archive in {found.store!r} yet")
+        say(f"there is no archive in {found.url} yet")
     else:
         say(f"{facts['readings']} readings and {facts['outcomes']} predictions in {facts['files']} files")
-        say(f"{facts['bytes']:,} bytes in {facts['where']}, measured {facts['begin']} to {facts['end']}")
+        measured = f", measured {facts['begin']} to {facts['end']}" if readings else ""
+        say(f"{facts['bytes']:,} bytes in {found.url}{measured}")
 
 
 @app.command()
