@@ -16,12 +16,12 @@ from tests.attacks.api import wait_for
 from tests.console.conftest import Site
 from tests.console.plant import BAD
 
-RAIL = ("overview", "devices", "quarantine", "models", "training", "runs", "classify")
+RAIL = ("overview", "devices", "labels", "quarantine", "models", "training", "runs", "classify")
 ADMINS = ("audit", "keys")
 MORE = (
     "models/other", "models/other/select", "models/other/delete", "import", "devices/press-07",
     "devices/press-07/readings", "devices/press-07/shelve", "devices/press-07/retire", "states/alarm", "states/retired",
-    "classify/by/other",
+    "classify/by/other", "labels/import",
 )  # fmt: skip
 KB = 1_024
 
@@ -151,6 +151,7 @@ def test_pages_and_files_are_small_and_files_are_kept_for_ever(site: Site) -> No
                 size += int(file.headers["content-length"])
             totals[name] = size
     assert totals.pop("overview") <= 94 * KB, totals
+    assert totals.pop("devices/press-07") <= 92 * KB, totals  # it draws charts too
     assert max(totals.values()) <= 67 * KB, totals
 
 

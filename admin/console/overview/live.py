@@ -163,13 +163,13 @@ def _evidence(console: Console, now: PlantView) -> Evidence | None:
     features = tuple(feature for feature in features if series[feature.name])
     if not features:
         return None
-    moved = max(features, key=lambda feature: _movement(series[feature.name]))
+    moved = max(features, key=lambda feature: movement(series[feature.name]))
     last = tuple((feature, series[feature.name][-1]) for feature in features)
     minutes = (moment(readings[-1]["measured_at"]) - moment(readings[0]["measured_at"])) / 60
     return Evidence(tuple(series[moved.name]), moved, last, max(0.0, minutes))
 
 
-def _movement(values: Sequence[float]) -> float:
+def movement(values: Sequence[float]) -> float:
     """The range of the values, relative to their size."""
     size = max(abs(value) for value in values)
     return (max(values) - min(values)) / size if size else 0.0
