@@ -40,7 +40,9 @@ class Console:
 def make_console(services: Services) -> Console:
     settings = services.settings
     zone = plant_zone(settings.time_zone)
-    plant = PlantReader(services.registry, services.watch, services.redis, services.ledger, services.prefix)
+    plant = PlantReader(
+        services.registry, services.watch, services.redis, services.ledger, services.prefix, settings.alarm
+    )
     return Console(
         services,
         {tag: Renderer(language(tag, zone), settings.plant) for tag in TAGS},

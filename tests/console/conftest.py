@@ -79,6 +79,7 @@ def serving(folder: Path, redis_url: str, mqtt_url: str, **api: object) -> Itera
     )
     registry = select_one(settings.registry.url)
     registry.save("other", replace(upload(), features=RANGED), by="test")
+    registry.save("hungry", replace(upload(), features=(*RANGED[:2], Feature("current", "A", 0.0, 9.0))), by="test")
     keys = {role: new_key(settings.api.keys_file, role, f"the {role}")[1] for role in ROLES}
     stop = threading.Event()
     thread = threading.Thread(target=run, args=(settings, stop))

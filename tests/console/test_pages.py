@@ -185,6 +185,31 @@ def test_a_model_is_selected_and_rolled_back_by_forms(site: Site) -> None:
         assert client.get("/v1/selection").json()["model"] == "small"
 
 
+def test_a_model_that_the_plant_cannot_feed_is_selected_only_by_force(site: Site) -> None:
+    """Also when rolling back would bring it back: then it is asked first."""
+    with site.client("operator") as client:
+        assert "Select it all the same" in client.get("/console/models/hungry/select").text
+        refused = client.post("/console/models/hungry/select")
+        assert refused.status_code == 409
+        assert "does not send what this model needs" in refused.text
+        assert client.post("/console/models/hungry/select", data={"force": "yes"}).status_code == 303
+        wait_for(lambda: "1 of 1 workers refused" in client.get("/console/models/hungry").text, "the refusal")
+        client.post("/console/models/small/select")
+        assert "Roll back…" in client.get("/console/models/small").text
+        asked = client.get("/console/rollback")
+        shape(asked)
+        assert "current" in asked.text
+        assert client.post("/console/rollback", data={"etag": etag_of(asked.text)}).status_code == 409
+        assert client.get("/v1/selection").json()["model"] == "small"
+        forced = client.post("/console/rollback", data={"etag": etag_of(asked.text), "force": "yes"})
+        assert forced.headers["location"] == "/console/models/hungry"
+        assert client.post("/console/models/small/select").status_code == 303
+        listed = {state: client.get(f"/console/models?state={state}").text for state in ("selected", "before", "never")}
+        for state, text in listed.items():
+            assert ("/console/models/hungry" in text) == (state == "before"), state
+            assert ('href="/console/models/small"' in text.partition("<main")[2]) == (state == "selected"), state
+
+
 def test_notes_are_kept_and_a_script_in_them_is_text(site: Site) -> None:
     nasty = "<script>alert(1)</script>\n“loose guard” & more"
     with site.client("operator") as client:

@@ -21,7 +21,7 @@ from admin.console.keys.page import KeysPage
 from admin.console.labels.importing import ImportPage
 from admin.console.labels.page import LabelsPage
 from admin.console.language import TAGS, chosen, language, plant_zone
-from admin.console.model.page import ModelPage
+from admin.console.model.page import ModelPage, RollBack
 from admin.console.models.page import Import, Models
 from admin.console.overview.live import Overview
 from admin.console.quarantine.page import QuarantinePage
@@ -49,6 +49,7 @@ PAGES: dict[str, type[Any]] = {
     "labels/page.html": LabelsPage,
     "model/delete.html": ModelPage,
     "model/page.html": ModelPage,
+    "model/rollback.html": RollBack,
     "model/select.html": ModelPage,
     "models/import.html": Import,
     "models/page.html": Models,

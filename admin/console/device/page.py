@@ -26,9 +26,13 @@ from operations.acts import devices as acts
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
 from operations.views.labels import LabelFilter, LabelView
+from operations.views.models import model_detail
 from operations.views.plant import PlantView
+from operations.views.report import Range
 from operations.views.stream import Prediction, Reading
+from zelador.alarms import Rule
 from zelador.clock import now_ms
+from zelador.errors import ZeladorError
 from zelador.labels.rules import MAX_ID
 
 router = pages("devices")
@@ -36,6 +40,7 @@ router = pages("devices")
 DeviceId = Annotated[str, InPath(max_length=512)]
 EVENTS = 20
 LABELS = 8
+SEEN_S = 60.0
 POINTS = 240
 HOURS = (1, 8, 24)  # for which a device can be shelved in one press
 
@@ -64,6 +69,9 @@ class DevicePage:
     done: Done | None
     choices: tuple[str, ...]  # labels that are usual here
     points: str  # of the charts, as JSON
+    rule: Rule  # of its alarm
+    silent_s: float | None  # after which it is silent; None: by its own gaps
+    seen: dict[str, Range]  # by feature: what the selected model saw in training
 
 
 @router.get("/{device}", **needs("viewer"))
@@ -143,11 +151,11 @@ def lane_of(events: tuple[DeviceEventView, ...], begin: float, end: float) -> tu
     return tuple(LaneStep(a[1], (a[0] - begin) / (end - begin), (b[0] - begin) / (end - begin)) for a, b in steps)
 
 
-def points(readings: Sequence[Reading], names: Sequence[str], positive: str | None) -> str:
+def points(readings: Sequence[Reading], names: Sequence[str], now: PlantView) -> str:
     """The charts as uPlot takes them: times, a list for each feature, and which readings are labeled."""
     times = [round(moment(reading["measured_at"]), 3) for reading in readings]
     columns: dict[str, Any] = {name: [reading["values"].get(name) for reading in readings] for name in names}
-    labels = [[begin, end, label, label == positive] for begin, end, label in labeled_spans(readings)]
+    labels = [[begin, end, label, now.is_alarm(label)] for begin, end, label in labeled_spans(readings)]
     return json.dumps({"at": times, "values": columns, "labels": labels}, separators=(",", ":"))
 
 
@@ -184,9 +192,27 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
         tuple(services.label_views.page(LABELS, 0, LabelFilter(name, undone=True))[0]),
         done_of(console, done) if done else None,
         choices_of(now, services.label_views.summary()),
-        points(readings, [feature.name for feature in features], now.positive),
+        points(readings, [feature.name for feature in features], now),
+        now.rule_of(name),
+        services.settings.alarm.silent_s,
+        _seen(console, now),
     )
     return show(console, visitor, template, context, section="devices")
+
+
+def _seen(console: Console, now: PlantView) -> dict[str, Range]:
+    """What the selected model saw in training, by feature; empty if it is not known."""
+    if now.selection is None:
+        return {}
+    name, registry = now.selection["model"], console.services.registry
+
+    def read() -> dict[str, Range]:
+        try:
+            return {each.name: each.seen for each in model_detail(registry, name).features if each.seen is not None}
+        except (ZeladorError, OSError):
+            return {}
+
+    return console.window.kept.get(("seen", name), SEEN_S, read)
 
 
 def _to(device: str) -> Response:

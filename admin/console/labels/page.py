@@ -180,7 +180,7 @@ def wish_of(language: Language, device: str, begin: str, end: str, label: str, n
 def choices_of(now: PlantView, summary: LabelSummary) -> tuple[str, ...]:
     """The labels to choose from: those that the model tells apart, else those given before, else yes and no."""
     found = [*now.labels] or [label for label, _ in summary.classes] or ["yes", "no"]
-    found.sort(key=lambda label: label != now.positive)
+    found.sort(key=lambda label: not now.is_alarm(label))
     return tuple(found[:MAX_CHOICES])
 
 

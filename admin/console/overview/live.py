@@ -124,7 +124,7 @@ def _feed(console: Console, now: PlantView) -> tuple[FeedRow, ...]:
     readings = console.window.readings()
     names = [feature.name for feature in features_of(console)[:SHOWN_FEATURES]]
     found = []
-    for prediction in _sampled(console.window.predictions(), now.positive):
+    for prediction in _sampled(console.window.predictions(), now):
         reading: Reading | None = readings.get(prediction["reading_id"])
         took = None
         if reading is not None:
@@ -137,15 +137,15 @@ def _feed(console: Console, now: PlantView) -> tuple[FeedRow, ...]:
                 prediction["label"],
                 prediction["confidence"],
                 took,
-                now.positive is not None and prediction["label"] == now.positive,
+                now.is_alarm(prediction["label"]),
             )
         )
     return tuple(found)
 
 
-def _sampled(predictions: Sequence[Prediction], positive: str | None) -> list[Prediction]:
+def _sampled(predictions: Sequence[Prediction], now: PlantView) -> list[Prediction]:
     """The newest predictions, of which those that ask for a person take up to ALARM_ROWS; newest first."""
-    alarms = [each for each in predictions if positive is not None and each["label"] == positive][:ALARM_ROWS]
+    alarms = [each for each in predictions if now.is_alarm(each["label"])][:ALARM_ROWS]
     wanted = {each["id"] for each in alarms}
     others = [each for each in predictions if each["id"] not in wanted][: FEED_ROWS - len(alarms)]
     return [each for each in predictions if each in alarms or each in others]

@@ -189,7 +189,7 @@ if (past && window.uPlot) {
     mark();
   };
   if (from) {
-    $$("[data-drag]").forEach(each => { each.hidden = false; });
+    if (matchMedia("(pointer: fine)").matches) $$("[data-drag]").forEach(each => { each.hidden = false; });
     [from, to].forEach(input => input.addEventListener("input", mark));
   }
   show();
