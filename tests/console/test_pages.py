@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import re
 import time
@@ -255,6 +256,19 @@ def test_classifying_by_hand(site: Site, accepted: str, typed: dict[str, str], s
         assert answer.status_code == status, answer.text[-500:]
         assert said in answer.text
         shape(answer)
+
+
+def test_the_audit_is_exported_as_a_table_without_formulas(site: Site) -> None:
+    with site.client("admin") as client:
+        client.post("/console/keys", data={"role": "viewer", "note": "=HYPERLINK(1)", "lasts": "90d"})
+        answer = client.get("/console/audit/csv?q=key made")
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        rows = list(csv.DictReader(answer.text.splitlines()))
+        assert rows
+        assert {row["what"] for row in rows} == {"key made"}
+        assert not [each for row in rows for each in row.values() if each.startswith("=")]
+    with site.client("operator") as client:
+        assert client.get("/console/audit/csv").status_code == 403
 
 
 def test_keys_are_made_shown_once_and_revoked(site: Site) -> None:
