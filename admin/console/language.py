@@ -50,6 +50,11 @@ class Language:
         text = f"{value:,.{decimals}f}".replace("-", "−")
         return text.translate(SWAPPED) if self.tag == "pt-BR" else text
 
+    def plain(self, value: float) -> str:
+        """A number as somebody gave it, without zeros after its last digit."""
+        text = f"{value:,.6f}".rstrip("0").rstrip(".").replace("-", "−")
+        return text.translate(SWAPPED) if self.tag == "pt-BR" else text
+
     def signed(self, value: float | None, decimals: int = 3) -> str:
         if value is None or value != value:
             return "–"

@@ -51,6 +51,7 @@ class Renderer:
             n=language.number,
             signed=language.signed,
             measure=language.measure,
+            plain=language.plain,
             percent=language.percent,
             size=language.size,
             duration=language.duration,

@@ -124,14 +124,25 @@ class PlantReader:
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: tuple[float, PlantView] | None = None
+        self._kept_of = 0  # number of changes before it was read
+        self._changes = 0
 
     def read(self) -> PlantView:
         """The plant now, or a moment ago."""
         with self._lock:
-            if self._kept is None or self._clock() - self._kept[0] >= lasts_s(self._kept[1]):
+            changes = self._changes
+            if (
+                self._kept is None
+                or self._kept_of != changes
+                or self._clock() - self._kept[0] >= lasts_s(self._kept[1])
+            ):
                 view = self._read()
-                self._kept = (self._clock(), view)
+                self._kept, self._kept_of = (self._clock(), view), changes
             return self._kept[1]
+
+    def forget(self) -> None:
+        """Somebody changed something: the next snapshot is a new one. Never waits."""
+        self._changes += 1
 
     def _read(self) -> PlantView:
         state: RegistryState | None = None

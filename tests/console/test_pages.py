@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import socket
 import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -13,8 +14,10 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
+from admin.service import _listen
 from tests.attacks.api import wait_for
 from tests.console.conftest import Site
+from tests.console.ended_runs import CLEAR, ENDED, FAILED, NOTHING, TIED
 from tests.console.plant import BAD
 
 RAIL = ("overview", "devices", "labels", "quarantine", "models", "training", "runs", "classify")
@@ -22,7 +25,7 @@ ADMINS = ("audit", "keys")
 MORE = (
     "models/other", "models/other/select", "models/other/delete", "import", "devices/press-07",
     "devices/press-07/readings", "devices/press-07/shelve", "devices/press-07/retire", "states/alarm", "states/retired",
-    "classify/by/other", "labels/import",
+    "classify/by/other", "labels/import", *(f"runs/{run}" for run in ENDED), f"runs/{CLEAR}/by/MCC",
 )  # fmt: skip
 KB = 1_024
 
@@ -346,6 +349,48 @@ def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
         assert "The run was canceled" in client.get(path).text
 
 
+def test_the_page_of_a_run_says_which_is_better_and_how_sure_that_is(site: Site) -> None:
+    with site.client("viewer") as client:
+        clear, tied = (client.get(f"/console/runs/{run}").text for run in (CLEAR, TIED))
+        assert "DecisionTree is better than the other 5" in clear
+        assert "It is better than the live model: the interval, +0.134 to +0.394, does not include 0." in clear
+        assert "from a probability of 0.09" in clear
+        assert 'class="sub">recommended' in clear
+        assert "cannot be told apart by F1" in tied
+        assert 'class="sub">recommended' not in client.get(f"/console/runs/{NOTHING}").text
+        assert "was killed &lt;9&gt;" in client.get(f"/console/runs/{FAILED}").text
+        assert 'name="keep"' not in clear  # a viewer saves nothing
+    with site.client("viewer", **{"Accept-Language": "pt-BR"}) as client:
+        assert (
+            "Não dá para distinguir DecisionTree e GradientBoosting em F1." in client.get(f"/console/runs/{TIED}").text
+        )
+
+
+def test_two_of_the_five_are_saved_with_names_and_notes(site: Site) -> None:
+    """All names are checked before the first is saved."""
+    form = {
+        "keep": ["1", "3"],
+        "name1": "first-of-run",
+        "note1": "kept as <b>quick</b>",
+        "name3": "small",
+        "name2": "no",
+    }
+    with site.client("operator") as client:
+        path = f"/console/runs/{CLEAR}"
+        refused = client.post(f"{path}/save", data=form)
+        assert refused.status_code == 409
+        shape(refused)
+        assert client.get("/v1/models/first-of-run").status_code == 404
+        assert client.post(f"{path}/save", data={}).status_code == 422
+        saved = client.post(f"{path}/save", data={**form, "name3": ""})
+        assert saved.status_code == 303, saved.text[-300:]
+        page = client.get(path)
+        shape(page)
+        assert page.text.count("/console/models/first-of-run") == 1
+        assert page.text.count('name="keep"') == 1
+        assert "kept as &lt;b&gt;quick" in client.get("/console/models/first-of-run").text
+
+
 def test_language_and_theme_are_kept(site: Site) -> None:
     with site.client("viewer") as client:
         answer = client.post("/console/language", data={"language": "pt-BR", "next": "/console/models"})
@@ -355,3 +400,19 @@ def test_language_and_theme_are_kept(site: Site) -> None:
         assert page.of("html")[0] == {"lang": "pt-BR", "data-theme": "dark"}
         client.post("/console/theme", data={"theme": "<x>"})
         assert "data-theme" not in shape(client.get("/console/models")).of("html")[0]
+
+
+def test_an_answer_is_sent_at_once_on_a_connection_that_is_kept(site: Site) -> None:
+    """Head and body are written separately: with Nagle's algorithm the body waits 40 ms for the client's ACK."""
+    with _listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.proto == socket.IPPROTO_TCP  # of which asyncio makes TCP_NODELAY
+
+
+def test_the_page_after_a_form_shows_what_the_form_changed(site: Site) -> None:
+    with site.client("operator") as client:
+        for name in ("other", "small", "other", "small"):
+            assert client.post(f"/console/models/{name}/select").status_code == 303
+            page = client.get("/console/models").text
+            assert f'<a href="/console/models/{name}"><b>{name}</b></a>' in page.partition("<main")[0]
