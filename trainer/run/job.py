@@ -166,7 +166,7 @@ def _note_failure(registry: Registry, document: RunDocument, error: BaseExceptio
 def known_of(dataset: Dataset) -> Known:
     labels, classes = codes_of(dataset.labels)
     devices, names = (None, ()) if dataset.devices is None else codes_of(dataset.devices)
-    return Known(dataset.rows, labels, classes, devices, names, dataset.times)
+    return Known(dataset.rows, labels, classes, devices, names, dataset.times, dataset.features)
 
 
 def _split_facts(plan: Split) -> SplitFacts:
