@@ -227,6 +227,7 @@ def request_of(
         metadata=RunFacts(
             metric=options.metric, run=options.run, data=dataset.facts(), description=options.notes, tags=[]
         ),
+        devices=() if dataset.devices is None else codes_of(dataset.devices)[1],
         live=None if live is None else live[0],
         live_digest="" if live is None else live[1],
     )

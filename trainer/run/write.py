@@ -18,9 +18,12 @@ from trainer.candidate.pack import upload
 from trainer.compare.judge import Judged
 from trainer.compare.leaderboard import Scored
 from trainer.compare.pycaret_compare import Tried
+from trainer.evaluate.groups import by_device
 from trainer.evaluate.holdout import LATER, NEW_DEVICE
+from trainer.evaluate.learning import Rows, learning
 from trainer.evaluate.parts import Parts
 from trainer.evaluate.reference import Live
+from trainer.evaluate.report import Beside
 from trainer.evaluate.verdict import Verdict
 from trainer.run.data import Data
 from trainer.run.documents import candidate_of, facts_of
@@ -66,12 +69,31 @@ def write(
         facts = ended | facts_of(
             candidate, each, judged[each.id], tried[each.id].model, data.positive, held, data.request
         )
-        packed = upload(model, parts, answers, features, facts, data.request.seed)
+        beside = _beside(data, model, judged[each.id], tried[each.id].model, parts, answers)
+        packed = upload(model, parts, answers, features, facts, data.request.seed, beside)
         files = pack(packed, each.model_type)
         described = manifest_of(packed, each.model_type, files, now_iso())
         _save(folder / str(rank), {**files, manifest.FILE: manifest.encode(described)})
         found.append(candidate)
     return found
+
+
+def _beside(data: Data, built: Built, judged: Judged, model: Any, parts: Parts, answers: Answers) -> Beside:
+    """What the model's report has beside its answers."""
+    arrays, request, rows = data.arrays, data.request, data.judged
+    devices = None if arrays.devices is None else arrays.devices[rows]
+    counted = arrays.counted[data.train]
+    known = Rows(
+        parts.train[counted], data.codes[data.train][counted], arrays.tested[data.train][counted],
+        arrays.stretches[data.train][counted], data.classes, data.positive,
+    )  # fmt: skip
+    sure = None if judged.intervals is None else judged.intervals.of.get(request.metric)
+    return Beside(
+        data.aim,
+        None if built.threshold is None else built.threshold.value,
+        by_device(answers, devices, request.devices, request.metric),
+        None if request.folds_by == "row" else learning(model, known, request.metric, sure, request.seed),
+    )
 
 
 def _judged_answers(data: Data, built: Built, judged: Judged) -> Answers:
