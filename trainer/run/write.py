@@ -53,18 +53,20 @@ def write(
     questions = {
         name: data.arrays.tested[data.judged] == mark for name, mark in (("new_device", NEW_DEVICE), ("later", LATER))
     }
-    resamples = Resamples.of(data.arrays.stretches[data.judged]) if data.has_holdout else data.bench().resamples
+    bench = data.bench()
+    resamples = Resamples.of(data.arrays.stretches[data.judged]) if data.has_holdout else bench.resamples
     ended: dict[str, str] = {}
     if data.arrays.times is not None and data.request.metadata["data"]["to"] is not None:
         ended["trained_to"] = iso(int(data.arrays.times[data.train].max()))
     held = len(data.judged) if data.has_holdout else 0
+    first = (judged[names[0].id].answers, bench.resamples) if names and bench.resamples is not None else None
     found = []
     for rank, each in enumerate(names, start=1):
-        model, answers = built[each.id], _judged_answers(data, built[each.id], judged[each.id])
+        model, answers = built[each.id], judged_answers(data, built[each.id], judged[each.id])
         candidate = candidate_of(
             rank, each, judged[each.id], loose.get(each.id), model, answers, resamples,
             {name: rows for name, rows in questions.items() if rows.any()}, live, data.request.metric,
-            verdict.recommends,
+            verdict.recommends, first,
         )  # fmt: skip
         facts = ended | facts_of(
             candidate, each, judged[each.id], tried[each.id].model, data.positive, held, data.request
@@ -96,7 +98,7 @@ def _beside(data: Data, built: Built, judged: Judged, model: Any, parts: Parts, 
     )
 
 
-def _judged_answers(data: Data, built: Built, judged: Judged) -> Answers:
+def judged_answers(data: Data, built: Built, judged: Judged) -> Answers:
     """The answers that a model is judged by: on the hold-out, or those of all folds where there is none."""
     if not data.has_holdout:
         return judged.answers
