@@ -76,13 +76,24 @@ def train(
     recall: Annotated[
         float | None, typer.Option(help="Instead of costs: the recall of the positive class to keep, such as 0.95.")
     ] = None,
+    save: Annotated[
+        str,
+        typer.Option(
+            help="Which of the best are registered: all, none, or ranks such as 1,3. `zelador models save` registers "
+            "others later."
+        ),
+    ] = "all",
+    names: Annotated[
+        str | None,
+        typer.Option(help="Names of the models that are registered, in the order of rank, separated by commas."),
+    ] = None,
     notes: Annotated[str, typer.Option(help="Notes to store with the models.")] = "",
     home: OfHome = None,
     url: Url = None,
     key: Key = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Compare classifiers on labeled readings and register the best five. Selects no model."""
+    """Compare classifiers on labeled readings and register the best five, or those of --save. Selects no model."""
     asked = {
         "metric": metric,
         "candidates": candidates,
@@ -92,13 +103,14 @@ def train(
         "cost_false_alarm": cost_false_alarm,
         "recall": recall,
     }
+    register, called = _register(save), _names(names)
     if url is not None:
         from command.train_remote import train_remote
 
         refused = {"--home": home, "--csv": csv, "--features": features}
         if given := next((option for option, value in refused.items() if value is not None), None):
             raise InvalidInput(f"{given} cannot be used with --url: that machine trains on its own readings")
-        document = train_remote(url, key, asked, notes)
+        document = train_remote(url, key, asked, notes, register, called)
         if as_json:
             print_json(document)
         else:
@@ -109,8 +121,9 @@ def train(
     from registry.registry import Registry
     from registry.run_document import new_run_id
     from trainer.dataset import Choice
-    from trainer.run.job import Options, aim_of
+    from trainer.run.job import aim_of
     from trainer.run.job import train as run
+    from trainer.run.options import Options
     from trainer.run.process import Child, RunFailed
 
     choice = Choice.of(settings, _names(classes), _names(devices))
@@ -130,7 +143,9 @@ def train(
         by=user(),
         metric=settings.training.metric,
         candidates=settings.training.candidates,
+        names=called,
         notes=notes,
+        register=register,
         split=settings.training.split,
         positive=settings.training.positive,
         aim=aim_of(settings.training, {}),
@@ -184,6 +199,13 @@ def _with(settings: Settings, asked: dict[str, str | float | None]) -> Settings:
         for name in given:
             said = said.replace(f"ZELADOR_TRAINING__{name.upper()}", f"--{name.replace('_', '-')}")
         raise InvalidInput(said) from None
+
+
+def _register(save: str) -> bool | tuple[int, ...]:
+    from command.models.save import ranks_of
+
+    word = save.strip().casefold()
+    return word == "all" if word in ("all", "none") else tuple(sorted(set(ranks_of(save, "--save"))))
 
 
 def _names(given: str | None) -> tuple[str, ...]:

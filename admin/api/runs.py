@@ -10,12 +10,14 @@ from typing_extensions import TypedDict
 
 from admin.access.identity import Acting
 from admin.access.roles import Route, needs
+from admin.api.models import EXAMPLE as MODEL
 from admin.document.answers import Next, answer, location
 from admin.document.problems import responses
 from admin.services import Held
 from operations.acts import runs as acts
 from operations.views.differences import SideBySide, as_csv
 from operations.views.runs import RunBody, RunView
+from registry.facts import Model
 from zelador import training_queue
 from zelador.settings import Metric, SplitKind
 
@@ -37,6 +39,10 @@ AT = location("URL of the run.", "/v1/runs/20261124_115838-a38d")
 Id = Annotated[str, Path(description="The run's id.", examples=["20261124_115838-a38d"], max_length=64)]
 
 
+Rank = Annotated[int, Field(strict=True, ge=1, le=20)]
+Note = Annotated[str, Field(max_length=4_000)]
+
+
 class RunPage(TypedDict):
     """A page of runs."""
 
@@ -50,6 +56,14 @@ class WantedRun(BaseModel):
     metric: Annotated[Metric | None, Field(description="The metric that ranks the candidates.")] = None
     names: Annotated[list[str], Field(max_length=20, description="Names for the models, by rank.")] = []
     notes: Annotated[str, Field(max_length=2_000, description="Notes, stored with the models.")] = ""
+    to_register: Annotated[
+        bool | list[Rank],
+        Field(
+            alias="register",
+            description="Which of the best are registered when the run is done: all, none, or these ranks. The others "
+            "can be registered later.",
+        ),
+    ] = True
     candidates: Annotated[
         list[str] | None, Field(max_length=30, description="PyCaret's ids of the classifiers; all by default.")
     ] = None
@@ -80,6 +94,32 @@ class WantedRun(BaseModel):
     ] = None
 
 
+class WantedModels(BaseModel):
+    """Candidates of a run to register."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"ranks": [1, 3], "names": ["pump-nov", "pump-nov-fast"]}]}
+    )
+
+    ranks: Annotated[
+        list[Rank] | None, Field(min_length=1, max_length=20, description="Their ranks in the run; by default all.")
+    ] = None
+    names: Annotated[
+        list[str],
+        Field(max_length=20, description="Names, in the order of `ranks`. Candidates beyond them get default names."),
+    ] = []
+    notes: Annotated[
+        Note | Annotated[list[Note], Field(max_length=20)],
+        Field(description="One note for all, or a list in the order of `ranks`."),
+    ] = ""
+
+
+class Registered(TypedDict):
+    """The models that were registered."""
+
+    models: Annotated[list[Model], Field(description="In the order asked for.")]
+
+
 @router.post(
     "",
     status_code=202,
@@ -88,7 +128,7 @@ class WantedRun(BaseModel):
     **needs("operator"),
 )
 def start_run(wanted: WantedRun, services: Held, actor: Acting, response: Response) -> RunBody:
-    request = cast(training_queue.RunRequest, wanted.model_dump(exclude_none=True))
+    request = cast(training_queue.RunRequest, wanted.model_dump(exclude_none=True, by_alias=True))
     asked = acts.request(actor, services.registry, services.runs, request)
     response.headers["Location"] = f"/v1/runs/{asked.id}"
     return RunView.of(asked).body()
@@ -164,6 +204,21 @@ def compare_run(
 ) -> SideBySide | Response:
     found = services.run_views.compared(run, others, reference)
     return found if form == "json" else Response(as_csv(found), media_type="text/csv; charset=utf-8")
+
+
+@router.post(
+    "/{run}/register",
+    status_code=201,
+    summary="Register some candidates of a run as models, also weeks after it ended",
+    description="All names are checked before the first is registered. No model is selected. A run and its candidates "
+    "are kept for `ZELADOR_REGISTRY__KEEP_RUNS_S`, 90 days by default.",
+    responses={**answer(201, "The new models, in the order asked for.", {"models": [MODEL]}), **responses(404, 409)},
+    **needs("operator"),
+)
+def register_candidates(run: Id, wanted: WantedModels, services: Held, actor: Acting) -> Registered:
+    notes = [wanted.notes] if isinstance(wanted.notes, str) else wanted.notes
+    chosen = acts.picks(services.registry, run, wanted.ranks, wanted.names, [] if notes == [""] else notes)
+    return {"models": acts.save(actor, services.registry, run, chosen)}
 
 
 @router.post(

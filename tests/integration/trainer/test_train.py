@@ -23,7 +23,8 @@ from registry.registry import Registry
 from registry.run_document import new_run_id
 from tests.up import COMMAND, clean_environment
 from trainer.dataset import Choice, from_readings
-from trainer.run.job import Options, train
+from trainer.run.job import train
+from trainer.run.options import Options
 from zelador.errors import Unavailable
 from zelador.settings import Settings
 
