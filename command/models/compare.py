@@ -80,7 +80,7 @@ def show_side_by_side(models: Sequence[Facts], rows: Sequence[Sequence[object]],
     console = output()
     titles = {"holdout": "hold-out", "metrics": "folds"}
     changes: list[Sequence[object]] = [
-        (f"{row['metric']}, {titles[row['part']]}", *map(_change, row["deltas"], row["delta_intervals"]))
+        (f"difference in {row['metric']}, {titles[row['part']]}", *map(_change, row["deltas"], row["delta_intervals"]))
         for row in found["scores"]
         if any(delta is not None for delta in row["deltas"])
     ]
