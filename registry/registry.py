@@ -314,6 +314,10 @@ class Registry(Changes):
         """Stores the candidate whose files (including a manifest) are in the local folder `source`."""
         self._runs.put_candidate(run, rank, source)
 
+    def candidates(self, run: str) -> tuple[int, ...]:
+        """The ranks of the run's stored candidates, which can be registered."""
+        return self._runs.ranks(run)
+
     def register_candidate(self, run: str, rank: int, name: str, *, by: str, why: str = "") -> Model:
         """Registers a stored candidate under `name`. Raises NotFound, DuplicateName, ModelRefused."""
         self._check_free(name)
@@ -336,7 +340,7 @@ class Registry(Changes):
             return [] if state.seq else [{"op": "create", "registry": uuid.uuid4().hex}]
 
         self._log.commit(first, by="zelador", why="the registry was created")
-        log.info("there was no registry in %r; one was created", self._store)
+        log.info("there was no registry at %s; one was created", self._settings.url)
         try:
             self._store.replace("README.txt", README.encode())
         except Unavailable as error:

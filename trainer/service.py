@@ -18,7 +18,8 @@ from registry.restored.watch import Watch
 from registry.run_document import RunDocument, result_of
 from trainer.dataset import Choice, from_readings
 from trainer.evaluate.split import Asked
-from trainer.run.job import Options, aim_of, train
+from trainer.run.job import aim_of, train
+from trainer.run.options import Options, register_of
 from trainer.run.process import Cancelled, Child
 from zelador import endpoints
 from zelador.buffer.connection import RedisConnection, Stopping
@@ -163,7 +164,7 @@ class Trainer:
             candidates=tuple(candidates) if candidates else None,
             names=tuple(request.get("names") or ()),
             notes=request.get("notes") or "",
-            register=request.get("register", True),
+            register=register_of(request),
             split=cast(Asked, request.get("split") or training.split),
             positive=request.get("positive") or training.positive,
             aim=aim_of(training, request),

@@ -21,13 +21,14 @@ log = logging.getLogger(__name__)
 
 OTHERS_MODE = 0o077  # the permissions of everyone but the owner
 REDIS_CONFIG = "redis.conf"
+PLANT = ("features", "fields", "profiles", "profile_tables", "plant", "time_zone", "topics", "ingest")
 SERVICE_PASSWORD = "mqtt.password"  # noqa: S105 - a file's name
 DRAIN_S = 2.0  # at a stop, the time for the ingester to drain the broker and for the worker to drain the buffer
 QUIET_S = 3.0  # after a restart of the broker, the time for its subscribers to reconnect
 
 README = """This folder is a home of Zelador (made by `zelador up`).
 
-home.json   the ports of this home
+home.json   the ports of this home, and the settings of its devices
 up.json     addresses and process ids (only while `zelador up` is running)
 keys.json   SHA-256 digests of the API keys, never the keys; keys-used.json: when each was last used
 audit.jsonl the audit log of all changes: who, what, before, after; audit-….jsonl: its older parts
@@ -179,9 +180,11 @@ def read_memory(folder: Path, name: str) -> dict[str, Any]:
 def home_settings(settings: Settings, folder: Path, memory: Mapping[str, Any], remembers: bool) -> Settings:
     """The settings with a home's addresses and folders, which `memory` has (home.json).
 
+    What `up` was told of the plant counts unless `settings` say otherwise, so that each terminal sees the same plant.
     `remembers`: sessions survive a restart of its broker.
     """
     given = settings.model_dump(by_alias=True, exclude_defaults=True)
+    given = _with_plant(given, memory.get("settings") or {})
     own = memory.get("own", {})
     overrides: dict[str, dict[str, Any]] = {
         "mqtt": own.get("mqtt") or _embedded_broker(folder, memory),
@@ -202,6 +205,22 @@ def _archive(settings: Settings, folder: Path) -> str:
     """The archive that was named, such as a bucket; else a folder of the home."""
     named, default = settings.archive.url, ArchiveSettings().url
     return str(folder / "archive") if named in (default, str(expanded(Path(default)))) else named
+
+
+def plant_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that describe devices and messages, as far as they are set. None of them is secret."""
+    return settings.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=set(PLANT))
+
+
+def _with_plant(given: dict[str, Any], plant: Mapping[str, Any]) -> dict[str, Any]:
+    """The given settings over those of the plant."""
+    features = given.get("features", plant.get("features"))
+    found = dict(given)
+    for name, value in plant.items():
+        if name == "fields" and features is not None:
+            value = {feature: field for feature, field in value.items() if feature in features}
+        found[name] = {**value, **given.get(name, {})} if isinstance(value, dict) else given.get(name, value)
+    return found
 
 
 def _embedded_broker(folder: Path, memory: Mapping[str, Any]) -> dict[str, Any]:
