@@ -32,6 +32,7 @@ PAGE_ENTRIES = 500
 OUTCOME_ENTRIES, OUTCOME_BYTES = 2_000, 1_048_576  # of one file: a prediction has four bytes
 REPEAT_S = 60.0  # between two log lines on the same trouble
 RETRY_CAP_S = 10.0
+FINISH_S = 5.0  # at the stop
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -90,7 +91,7 @@ class Archiver:
         self._stream = stream
         self._heartbeat = heartbeat
         self._metrics = metrics
-        self._stop = stop
+        self.stop = stop
         self._writer: Writer | None = None  # None: the archive is not open
         self._log = LogLimit(REPEAT_S)
         self._at = ""  # the last entry that is archived
@@ -109,7 +110,7 @@ class Archiver:
         batch, whose rows the log knows, and loses none.
         """
         failures = 0
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             try:
                 wait = self.step()
                 failures, self.trouble = 0, None
@@ -122,10 +123,9 @@ class Archiver:
                 failures += 1
                 wait = backoff(failures, cap=RETRY_CAP_S)
                 self._say(error)
-            self._stop.wait(wait)
+            self.stop.wait(wait)
         try:
-            if len(self._batch):
-                self._flush()
+            self._finish()
         except (ZeladorError, Moved) as error:
             log.warning("%s; what is not archived yet is archived after the next start", error)
 
@@ -172,6 +172,14 @@ class Archiver:
         self._writer, self._at, self._failures = writer, place.at, failures
         self.remark = place.remark or self.remark
         self._clear()
+
+    def _finish(self) -> None:
+        """Writes what is in Redis at the stop, as far as there is time."""
+        deadline, more = time.monotonic() + FINISH_S, self._writer is not None
+        while more and time.monotonic() < deadline:
+            more = self._read()
+            if len(self._batch) or self._outcomes_began:
+                self._flush()
 
     def _clear(self) -> None:
         self._batch, self._closed, self._began = ReadingBatch(), False, 0.0

@@ -17,11 +17,10 @@ import pyarrow as pa
 from archive.archive import Archive
 from archive.batch import ReadingBatch, outcome_table, without
 from archive.layout import KEY, File, Kind, day_of, describe, encode
-from archive.state import State
+from archive.state import State, seen_of
 from registry.errors import OutcomeUnknown
 from zelador.buffer.archive_stream import Raw, Seen, Taken
 from zelador.buffer.entry import order_of
-from zelador.clock import now_iso
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +56,7 @@ class Writer:
                     files.append(self._put("readings", rows, *_range(rows, batch, rows.num_rows < table.num_rows)))
             files += self._put_outcomes(state, outcomes)
             if not files or self._commit(files, state):
-                now = self.archive.log.state
-                seen = Seen(now.archive, now.seq, now.head or "", now.rows.get("readings", 0), now_iso())
+                seen = seen_of(self.archive.log.state)
                 archived = sum(count for _, count in batch.entries) - batch.unreadable
                 taken = Taken(after, batch.entries, archived, batch.unreadable, outcomes)
                 return Written(taken, seen, tuple(files))
