@@ -324,3 +324,24 @@ def test_a_clean_stop_writes_what_is_in_redis(settings: Settings, writer: Writer
     archiver.stop.set()
     archiver.run()
     assert archived(folder).ids == {f"r{place}": 1 for place in range(9)}
+
+
+def test_an_entry_that_no_file_can_hold_is_counted_and_the_others_are_archived(
+    settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, client: redis.Redis
+) -> None:
+    keys = Keys(settings.redis.prefix)
+    ids = [f"r{place}" for place in range(30)]
+    for begin in range(0, 30, 3):
+        writer.append([message(name) for name in ids[begin : begin + 3]], [])
+        if begin in (6, 21):  # what nobody of ours would write: an id that is no text, and no JSON at all
+            bad = b'[{"device_id":"d","received_at":1,"readings":[{"id":"\\ud800","values":[1,2,3],"measured_at":1}]}]'
+            client.xadd(keys.readings, {b"lux,temperature,vibration": bad if begin == 6 else b"[{"})
+            client.hincrby(keys.ledger, "accepted", 1)
+            client.hincrby(keys.ledger, "received", 1)
+    archiver = an_archiver(settings)
+    while (found := ledger.read().archive) is None or found.waiting:
+        archiver.stop.clear()
+        archiver.turn()
+    assert archived(folder).ids == dict.fromkeys(ids, 1)
+    assert (found.archived, found.missed) == (30, 2)
+    assert ledger.read().unaccounted == 0
