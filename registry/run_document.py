@@ -119,6 +119,8 @@ class Candidate(TypedDict):
     calibrated: NotRequired[bool]
     us_per_row: NotRequired[float | None]
     within_device: NotRequired[Scores | None]
+    from_first: NotRequired[Scores]  # difference from the recommended one, over all folds; of itself 0
+    from_first_intervals: NotRequired[Intervals]
     difference: NotRequired[Scores | None]  # from the live model, on the same rows
     difference_intervals: NotRequired[Intervals | None]
     not_recommended: NotRequired[bool]

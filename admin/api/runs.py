@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +15,7 @@ from admin.document.answers import Next, answer, location
 from admin.document.problems import responses
 from admin.services import Held
 from operations.acts import runs as acts
+from operations.views.differences import SideBySide, as_csv
 from operations.views.runs import RunBody, RunView
 from registry.facts import Model
 from zelador import training_queue
@@ -157,6 +158,52 @@ def list_runs(
 )
 def show_run(run: Id, services: Held) -> RunBody:
     return services.run_views.run(run).body()
+
+
+COMPARED = {
+    "reference": "RandomForest_20261124_115838",
+    "models": ["RandomForest_20261124_115838", "LogisticRegression_20261124_115838"],
+    "differs": [{"field": "model_type", "values": ["RandomForest", "LogisticRegression"]}],
+    "scores": [
+        {
+            "part": "metrics",
+            "metric": "F1",
+            "values": [0.86, 0.79],
+            "intervals": [[0.8, 0.92], [0.71, 0.87]],
+            "deltas": [0.0, -0.07],
+            "delta_intervals": [None, [-0.12, -0.02]],
+        }
+    ],
+    "notes": [],
+}
+COMPARISON = answer(200, "The models side by side.", COMPARED)
+COMPARISON[200]["content"]["text/csv"] = {"schema": {"type": "string"}, "example": "model,metrics.F1\nmine,0.86\n"}
+
+
+@router.get(
+    "/{run}/comparison",
+    summary="Compare the models of a run: what differs, and their scores from a reference",
+    description="Without `with`: the models of the run, and the model that was live at its beginning. With it: the "
+    "best model of each run. `format=csv` answers with a row for each model.",
+    response_model=SideBySide,
+    responses={**COMPARISON, **responses(404, 409)},
+    **needs("viewer"),
+)
+def compare_run(
+    run: Id,
+    services: Held,
+    others: Annotated[
+        list[Annotated[str, Field(max_length=64)]],
+        Query(alias="with", max_length=100, description="Other runs. May be repeated."),
+    ] = [],  # noqa: B006 - FastAPI copies it
+    reference: Annotated[
+        str | None,
+        Query(max_length=256, description="The model that differences are from; by default the recommended one."),
+    ] = None,
+    form: Annotated[Literal["json", "csv"], Query(alias="format", description="json, or csv.")] = "json",
+) -> SideBySide | Response:
+    found = services.run_views.compared(run, others, reference)
+    return found if form == "json" else Response(as_csv(found), media_type="text/csv; charset=utf-8")
 
 
 @router.post(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from command.models import card, change, maintain, save, show, transfer
+from command.models import card, change, compare, maintain, save, show, transfer
 
 app = typer.Typer(no_args_is_help=True)
 app.command("list")(show.list_)
 app.command("show")(show.show)
-app.command("compare")(show.compare)
+app.command("compare")(compare.compare)
 app.command("history")(show.history)
 app.command("card")(card.card)
 app.command("select")(change.select)

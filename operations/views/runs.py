@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, NotRequired, cast
 
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from operations.views.differences import SideBySide, live_of_document, of_document, side_by_side
 from registry.listing import Query
 from registry.model.manifest import ServedBy
 from registry.registry import Registry
 from registry.run_document import RunDocument
 from zelador import training_queue
-from zelador.errors import NotFound
+from zelador.errors import Conflict, NotFound
 from zelador.training_queue import TrainingQueue
 from zelador.training_queue.run import ACTIVE
 
@@ -188,6 +190,23 @@ class RunReader:
             return RunView.of(self._queue.get(run))
         except NotFound:
             return self._registered(run)
+
+    def compared(self, run: str, others: Sequence[str], reference: str | None) -> SideBySide:
+        """The models of a run side by side, with the model that was live. With `others`: the best of each run.
+
+        Raises NotFound; Conflict for a run without models.
+        """
+        documents = [self._registry.run(each) for each in dict.fromkeys([run, *others])]
+        found: list[dict[str, Any]] = []
+        for document in documents:
+            models = of_document(document)
+            if not models:
+                raise Conflict(f"run {document['run']} has no models to compare; it is {document['state']}")
+            found += models[:1] if others else models
+        live = live_of_document(documents[0])
+        if live is not None and all(each["name"] != live["name"] for each in found):
+            found.append(live)
+        return side_by_side(found, reference)
 
     def _with_names(self, view: RunView) -> RunView:
         """Each of the run's models with the names under which it is registered by now."""

@@ -57,9 +57,12 @@ class Data:
             self.classes,
         )
 
+    @property
+    def aim(self) -> threshold.Aim:
+        return threshold.Aim(self.request.missed, self.request.false_alarm, self.request.recall)
+
     def bench(self) -> Bench:
         counted, within = self.arrays.counted[self.train], self.arrays.within[self.train]
-        request = self.request
         return Bench(
             self.codes[self.train],
             self.arrays.tested[self.train],
@@ -67,7 +70,7 @@ class Data:
             within,
             self.classes,
             self.positive,
-            threshold.Aim(request.missed, request.false_alarm, request.recall),
+            self.aim,
             Resamples.of(self.arrays.stretches[self.train][counted]) if counted.any() else None,
         )
 

@@ -194,7 +194,7 @@ def _note_failure(registry: Registry, document: RunDocument, recorder: Recorder,
 def known_of(dataset: Dataset) -> Known:
     labels, classes = codes_of(dataset.labels)
     devices, names = (None, ()) if dataset.devices is None else codes_of(dataset.devices)
-    return Known(dataset.rows, labels, classes, devices, names, dataset.times)
+    return Known(dataset.rows, labels, classes, devices, names, dataset.times, dataset.features)
 
 
 def _split_facts(plan: Split) -> SplitFacts:
@@ -255,6 +255,7 @@ def request_of(
         metadata=RunFacts(
             metric=options.metric, run=options.run, data=dataset.facts(), description=options.notes, tags=[]
         ),
+        devices=() if dataset.devices is None else codes_of(dataset.devices)[1],
         live=None if live is None else live[0],
         live_digest="" if live is None else live[1],
     )

@@ -7,12 +7,13 @@ import warnings
 from pathlib import Path
 
 from registry.evaluation.bootstrap import Resamples, difference
+from registry.evaluation.scores import scores
 from registry.model.manifest import Threshold
 from registry.run_document import LeaderboardRow, Scores, Seconds
 from trainer.candidate.build import Built, build
 from trainer.candidate.rebuild import check_rebuilt, rebuild
-from trainer.compare.judge import Bench, Judged, shuffled
-from trainer.compare.leaderboard import BASELINE, Scored, ranked
+from trainer.compare.judge import Bench, Judged, shuffled, widened
+from trainer.compare.leaderboard import BASELINE, MODEL_TYPES, Scored, ranked
 from trainer.compare.pycaret_compare import Comparison
 from trainer.compare.tried import Tried
 from trainer.evaluate import threshold
@@ -27,7 +28,7 @@ from trainer.run.documents import leaderboard, verdict_facts
 from trainer.run.events import Result
 from trainer.run.finished import stopped
 from trainer.run.reporter import Reporter
-from trainer.run.write import write
+from trainer.run.write import judged_answers, write
 from zelador.messages import iso
 
 LARGE_OPTIMISM = 0.05
@@ -44,12 +45,15 @@ def run(folder: Path, say: Reporter) -> Result:
     order = ranked([_scored(each, judged.get(name)) for name, each in tried.items()], request.metric)
     compared_at = time.perf_counter()
     parts = data.parts(comparison.precision)
-    is_short = stopped(folder) is not None  # what is done by then counts, and nothing more is measured
-    loose = {} if is_short else _shuffled(data, tried, judged, parts, bench, say)
+    why = stopped(folder)  # what is done by then counts, and nothing more is measured
+    loose = {} if why is not None else _shuffled(data, tried, judged, parts, bench, say)
+    short = [] if why is None else [f"{why}: {len(judged)} of {len(tried)} classifiers were compared"]
     shuffled_at = time.perf_counter()
     say("testing whether there is anything to learn")
     nothing = _learnable(data)
     built, refused = _build(data, comparison, tried, order, parts, bench, say)
+    surprises = _surprises(data, order, judged, built)
+    judged |= _widened(data, judged, built)
     verdict = _verdict(data, order, judged, built, bench, nothing)
     live = _live(folder, data)
     chosen = write(folder, data, order, tried, judged, loose, built, parts, verdict, live)
@@ -62,7 +66,7 @@ def run(folder: Path, say: Reporter) -> Result:
         train_rows=len(data.train),
         verdict=verdict_facts(verdict, nothing),
         reference=live.facts if live is not None else None,
-        notes=_optimism_notes(rows, request.metric),
+        notes=[*short, *surprises, *_optimism_notes(rows, request.metric)],
         seconds=Seconds(
             compare=round(compared_at - started, 1),
             shuffled=round(shuffled_at - compared_at, 1),
@@ -199,6 +203,30 @@ def _live(folder: Path, data: Data) -> Live | None:
         folder, data.request, arrays.rows[rows], data.codes[rows], data.classes, data.positive,
         Resamples.of(arrays.stretches[rows]), began,
     )  # fmt: skip
+
+
+def _widened(data: Data, judged: dict[str, Judged], built: dict[str, Built]) -> dict[str, Judged]:
+    """Of the built models: their intervals take in what the hold-out says."""
+    if not data.has_holdout:
+        return {}
+    return {
+        name: widened(judged[name], scores(judged_answers(data, each, judged[name]))) for name, each in built.items()
+    }
+
+
+def _surprises(data: Data, order: list[Scored], judged: dict[str, Judged], built: dict[str, Built]) -> list[str]:
+    """A note if the hold-out says of the best model what its folds did not foresee."""
+    first, metric = next((each.id for each in order if each.id in built), None), data.request.metric
+    if first is None or not data.has_holdout or (foreseen := judged[first].intervals) is None:
+        return []
+    found, interval = scores(judged_answers(data, built[first], judged[first])).get(metric), foreseen.of.get(metric)
+    if found is None or interval is None or interval[0] <= found <= interval[1]:
+        return []
+    return [
+        f"the hold-out's {metric} of {MODEL_TYPES.get(first, first)} is {found:.3f}, and the folds foresaw "
+        f"{interval[0]:.3f} to {interval[1]:.3f}: it is of another kind than they are, so the intervals were widened "
+        "to take in the hold-out"
+    ]
 
 
 def _optimism_notes(rows: list[LeaderboardRow], metric: str) -> list[str]:

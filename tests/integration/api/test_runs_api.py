@@ -111,3 +111,28 @@ def test_the_same_on_this_machine_and_after_the_run_is_gone(
     assert refused.code != 0
     assert f"there is no run '{RUN}'" in refused.err
     assert registry.manifest("b").name == "b"  # with files of its own
+
+
+def test_runs_are_compared_from_a_reference_and_as_csv(registry: Registry, api_settings: Settings) -> None:
+    """A hundred runs stand side by side, each by its best model; a run that does not exist is named."""
+    document = registry.run(RUN)
+    others = [f"20261002_115838-{number:04x}" for number in range(99)]
+    for place, other in enumerate(others):
+        best = {**document["models"][0], "metrics": {"F1": round(0.4 + place / 1_000, 4)}, "name": None}
+        registry.put_run(other, cast(RunDocument, {**document, "run": other, "models": [best]}))
+    with serving(api_settings) as client:
+        path = f"/v1/runs/{RUN}/comparison"
+        own = client.get(path).json()
+        assert (own["models"], own["reference"]) == ([f"{RUN}/{rank}" for rank in (1, 2, 3)], f"{RUN}/1")
+        assert [row["field"] for row in own["differs"]] == ["rank"]
+        found = client.get(path, params={"with": others, "reference": f"{others[0]}/1"}).json()
+        assert len(found["models"]) == 100
+        (by_f1,) = [row for row in found["scores"] if row["part"] == "metrics"]
+        assert (by_f1["deltas"][0], by_f1["deltas"][1], by_f1["deltas"][-1]) == (0.5, 0.0, 0.098)
+        as_csv = client.get(path, params={"with": others, "format": "csv"})
+        assert as_csv.headers["content-type"].startswith("text/csv")
+        assert len(as_csv.text.splitlines()) == 101
+        is_problem(client.get(path, params={"with": "20261002_115838-ffff"}), 404, "not-found")
+        is_problem(client.get(path, params={"reference": "nobody"}), 404, "not-found")
+        registry.put_run("20261003_1", cast(RunDocument, {**document, "run": "20261003_1", "models": []}))
+        is_problem(client.get("/v1/runs/20261003_1/comparison"), 409, "conflict")
