@@ -93,7 +93,7 @@ def readyz(services: Held) -> JSONResponse:
 def _stalled(services: Services) -> str | None:
     """Detects from the stream itself that readings wait and are not processed although a model is selected."""
     try:
-        return stall(services.ledger.standing(), services.settings.health.stalled_after_s)
+        return stall(services.ledger.snapshot(), services.settings.health.stalled_after_s)
     except (redis.RedisError, OSError):
         return "Redis does not answer"
 

@@ -268,7 +268,7 @@ def _interval(facts: Facts, part: str, metric: str) -> tuple[float, float] | Non
 
 
 def _best(models: Sequence[Facts], part: str, metric: str) -> list[str]:
-    """The model whose interval lies above those of all others; nobody if that is not certain."""
+    """The model whose interval lies above those of all others; None if that is not certain."""
     scored = [(facts["name"], _value(facts, part, metric), _interval(facts, part, metric)) for facts in models]
     known = [(name, span) for name, value, span in scored if value is not None and span is not None]
     if len(known) < 2 or len(known) < sum(value is not None for _, value, _ in scored):

@@ -170,7 +170,7 @@ def _near(found: Found) -> str:
 
 
 def _passed_over(files: Mapping[str, str]) -> str:
-    """What a folder also has, for people; other models first."""
+    """Lists the other files of a folder; other kinds of models first."""
     told = sorted(files.items(), key=lambda item: (item[1] == "not a pickle", item[0]))
     shown = [f"{file} ({why})" for file, why in told[:NAMES_SHOWN]]
     more = f" and {len(told) - NAMES_SHOWN} more" if len(told) > NAMES_SHOWN else ""

@@ -37,8 +37,8 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """`labels` were added, or would be in a preview; `known` rows are in the list already. `faults` says by line why a
-    row cannot be a label.
+    """`labels` were added, or would be in a preview; `known` rows are in the list already. `faults` says by line
+    why a row cannot be a label.
     """
 
     labels: tuple[Label, ...]

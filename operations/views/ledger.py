@@ -80,7 +80,7 @@ class LedgerView:
 
 def ledger_view(reader: LedgerReader, client: redis.Redis, prefix: str) -> LedgerView:
     """The ledger now. Raises redis.RedisError."""
-    snapshot = reader.standing()
+    snapshot = reader.snapshot()
     return LedgerView(
         **snapshot.ledger.flat(),
         lag_s=snapshot.lag_s,

@@ -1,7 +1,7 @@
-"""Adopts a fitted model from a script or an old file: only what answers becomes an upload for the registry.
+"""Turns a fitted model from a script or an old file into an upload for the registry, once it has answered rows.
 
 The order of the columns, the classes and the probabilities are taken from the model. Several objects are joined to
-one pipeline if it is certain how; everything that was done is noted, and everything uncertain is refused by its name.
+one pipeline if it is certain how. Notes say what was done; anything uncertain is refused, naming it.
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ def _rows(data: Any, width: int) -> Rows | None:
 
 
 def _left(parts: Parts) -> list[str]:
-    """What was found and not needed."""
+    """A note on what was found and not used."""
     found = [part for part in parts.facts if part.where]
     if not found:
         return []
