@@ -58,9 +58,9 @@ def add(actor: Actor, book: LabelBook, settings: Settings, wish: Wish, source: S
     (outcome,) = _written(lambda: book.store.add([label]))
     if outcome != "added":
         raise Conflict(_why_not(outcome, label))
-    said = findings([(label, None)], tuple(listed.active()), book.known_devices([label.device]), now)
+    odd = findings([(label, None)], tuple(listed.active()), book.known_devices([label.device]), now)
     actor.record(Act.LABEL_ADDED, label.id, None, _facts(label))
-    return Added(label, tuple(said))
+    return Added(label, tuple(odd))
 
 
 def undo(actor: Actor, book: LabelBook, label: str) -> None:
@@ -112,13 +112,13 @@ def import_table(
             "leave them out with --skip (skip=true)"
         )
     known_devices = book.known_devices({label.device for label, _ in rows})
-    said = findings(rows, tuple(listed.active()), known_devices, now)
+    odd = findings(rows, tuple(listed.active()), known_devices, now)
     labels = [label for label, _ in rows]
     if not preview and labels:
         actor.audit.check()
         _add_all(book, labels)
         actor.record(Act.LABELS_IMPORTED, f"{len(labels)} labels", None, _summary(labels))
-    return Imported(tuple(labels), known, tuple(faults), tuple(said), orders.columns, orders.notes, preview)
+    return Imported(tuple(labels), known, tuple(faults), tuple(odd), orders.columns, orders.notes, preview)
 
 
 def _add_all(book: LabelBook, labels: Sequence[Label]) -> None:

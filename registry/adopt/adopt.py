@@ -68,8 +68,8 @@ def adopt(
     notes += [f"not used, because it does not belong before the model: {described(part)}" for part in order.unused]
     if width is None:
         dump_pipeline(pipeline)  # a foreign type is the better reason
-    names, told = _features(pipeline, model, order.steps, parts, features, width, named_columns, optional)
-    notes += told + _left(parts)
+    names, column_notes = _features(pipeline, model, order.steps, parts, features, width, named_columns, optional)
+    notes += column_notes + _left(parts)
     if all(label.lstrip("-").isdigit() for label in labels) and not classes:
         notes.append(
             f"its classes are {', '.join(labels[:MAX_LISTED])}; name them with --classes if they mean something"
