@@ -198,7 +198,7 @@ def end_to_end(folder: Path, rounds: int) -> dict[str, float]:
             archiver.append(result.cpu_us.get("archive", 0.0))
             first += SLICE + BACKLOG
         connection = RedisConnection(RedisSettings(url=stack.redis_url), Event())
-        lag = LedgerReader(connection.client, "zelador").standing().archive_lag_s
+        lag = LedgerReader(connection.client, "zelador").snapshot().archive_lag_s
     slower = [1 - on / off for on, off in zip(rates["with"], rates["without"], strict=True)]
     return {
         "without_per_s": median(rates["without"]),
