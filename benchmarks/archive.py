@@ -202,7 +202,7 @@ def end_to_end(folder: Path, rounds: int) -> dict[str, float]:
         ledger = LedgerReader(connection.client, "zelador")
         exact(measured_on(stack, first, PACED_PER_S * PACED_S, PACED_PER_S))
         lag = 0.0
-        while (waiting := ledger.standing()).archive_lag_s:
+        while (waiting := ledger.snapshot()).archive_lag_s:
             lag = max(lag, waiting.archive_lag_s)
             time.sleep(0.5)
     slower = [1 - on / off for on, off in zip(rates["with"], rates["without"], strict=True)]

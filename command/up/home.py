@@ -180,7 +180,8 @@ def read_memory(folder: Path, name: str) -> dict[str, Any]:
 def home_settings(settings: Settings, folder: Path, memory: Mapping[str, Any], remembers: bool) -> Settings:
     """The settings with a home's addresses and folders, which `memory` has (home.json).
 
-    What `up` was told of the plant counts unless `settings` say otherwise, so that each terminal sees the same plant.
+    Settings of the plant that `up` was started with apply unless `settings` override them, so that every terminal
+    sees the same plant.
     `remembers`: sessions survive a restart of its broker.
     """
     given = settings.model_dump(by_alias=True, exclude_defaults=True)
@@ -201,12 +202,6 @@ def home_settings(settings: Settings, folder: Path, memory: Mapping[str, Any], r
     return load_settings(**{**given, **{name: {**given.get(name, {}), **values} for name, values in overrides.items()}})
 
 
-def _archive(settings: Settings, folder: Path) -> str:
-    """The archive that was named, such as a bucket; else a folder of the home."""
-    named, default = settings.archive.url, ArchiveSettings().url
-    return str(folder / "archive") if named in (default, str(expanded(Path(default)))) else named
-
-
 def plant_settings(settings: Settings) -> dict[str, Any]:
     """The settings that describe devices and messages, as far as they are set. None of them is secret."""
     return settings.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=set(PLANT))
@@ -221,6 +216,12 @@ def _with_plant(given: dict[str, Any], plant: Mapping[str, Any]) -> dict[str, An
             value = {feature: field for feature, field in value.items() if feature in features}
         found[name] = {**value, **given.get(name, {})} if isinstance(value, dict) else given.get(name, value)
     return found
+
+
+def _archive(settings: Settings, folder: Path) -> str:
+    """The archive that was named, such as a bucket; else a folder of the home."""
+    named, default = settings.archive.url, ArchiveSettings().url
+    return str(folder / "archive") if named in (default, str(expanded(Path(default)))) else named
 
 
 def _embedded_broker(folder: Path, memory: Mapping[str, Any]) -> dict[str, Any]:
