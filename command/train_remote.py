@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 POLL_S = 1.0
 
 
-def train_remote(url: str, key: str | None, asked: Mapping[str, str | float | None], notes: str) -> RunDocument:
-    """The finished run. `asked` are the options by the names of the API, `candidates` separated by commas.
+def train_remote(
+    url: str, key: str | None, asked: Mapping[str, str | float | None], notes: str, dataset: Mapping[str, object]
+) -> RunDocument:
+    """The finished run. `asked` are the options by the names of the API, `candidates` separated by commas; `dataset` is
+    the query of the readings.
 
     Raises Conflict if it failed, and what the API refuses. Ctrl-C leaves it running there.
     """
@@ -27,6 +30,8 @@ def train_remote(url: str, key: str | None, asked: Mapping[str, str | float | No
     body: dict[str, Any] = {"notes": notes, **{name: value for name, value in asked.items() if value is not None}}
     if candidates := asked.get("candidates"):
         body["candidates"] = [each.strip() for each in str(candidates).split(",") if each.strip()]
+    if dataset:
+        body["dataset"] = dict(dataset)
     run = api.call("POST", "/v1/runs", body).document
     say(f"run {run['id']} is queued at {api.where}", error=True)
     shown = None

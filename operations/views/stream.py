@@ -12,9 +12,8 @@ from typing_extensions import TypedDict
 
 from zelador.buffer.entry import decode_fields
 from zelador.buffer.keys import Keys
-from zelador.buffer.late_labels import LateLabels
 from zelador.errors import InvalidInput
-from zelador.labels.labels import Labels
+from zelador.labels.known import KnownLabels
 from zelador.messages import iso
 
 READ_CHUNK = 200  # entries per read
@@ -65,8 +64,7 @@ class Recent:
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._client = client
         self._keys = Keys(prefix)
-        self._late = LateLabels(client, prefix)
-        self._labels = Labels(client, prefix)
+        self._labels = KnownLabels(client, prefix)
 
     def readings(self, limit: int, before: str | None, device: str | None) -> tuple[list[Reading], str | None]:
         """A page, newest first, and the `before` of the next one, or None. Raises InvalidInput."""
@@ -96,7 +94,7 @@ class Recent:
         names, arrivals = entry.features, entry.arrivals or ()
         readings = [(arrival, reading) for arrival in arrivals for reading in arrival.readings]
         named = [(arrival.device_id, reading) for arrival, reading in readings]
-        labels = self._labels.of(named, self._late.of(named))
+        labels = self._labels.of(named)
         return [
             {
                 "id": reading.id,

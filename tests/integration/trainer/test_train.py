@@ -21,8 +21,9 @@ from command.demo.scenarios.by_name import scenario
 from registry.card import card_of
 from registry.registry import Registry
 from registry.run_document import new_run_id
+from tests.rows import from_readings
 from tests.up import COMMAND, clean_environment
-from trainer.dataset import Choice, from_readings
+from trainer.dataset import Choice
 from trainer.run.job import Options, train
 from zelador.errors import Unavailable
 from zelador.settings import Settings
