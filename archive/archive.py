@@ -55,8 +55,9 @@ class Snapshot:
 class Archive:
     """An archive for reading. Thread-safe."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, url: str) -> None:
         self._store = store
+        self.url = url
         self.log = ArchiveLog(store)
 
     @property
@@ -99,4 +100,4 @@ def open_archive(where: ArchiveSettings | str | Path, make: bool = False) -> Arc
     options = dict(option.split("=", 1) for option in settings.bucket)
     if not settings.url:
         raise InvalidInput("ZELADOR_ARCHIVE__URL is empty; name a folder or a bucket")
-    return Archive(open_store(settings.url, options, settings.timeout_s, make, PURPOSE))
+    return Archive(open_store(settings.url, options, settings.timeout_s, make, PURPOSE), settings.url)

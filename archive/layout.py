@@ -48,6 +48,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from zelador.buffer.entry import order_of
+
 Kind = Literal["readings", "outcomes"]
 
 MOMENT = pa.timestamp("ms", "UTC")
@@ -193,12 +195,6 @@ def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def day_of(entry: str) -> str:
     """The day (UTC) of an entry's id."""
     return datetime.fromtimestamp(order_of(entry)[0] / 1000, timezone.utc).strftime("%Y-%m-%d")
-
-
-def order_of(entry: str) -> tuple[int, int]:
-    """An entry's id in the form by which ids are ordered."""
-    ms, _, seq = entry.partition("-")
-    return int(ms), int(seq)
 
 
 def rows_of(files: Mapping[str, File] | Iterable[File]) -> int:

@@ -66,6 +66,11 @@ class ArchiveLog:
             self._advance()
             return self._state
 
+    def reset(self) -> None:
+        """Forgets the state, after the log was replaced: the next `sync` reads it from the start."""
+        with self._lock:
+            self._state, self._checkpoint = State(), 0
+
     def digest_at(self, seq: int) -> str | None:
         """The digest of entry `seq` in the store, unchecked; None if there is no such entry."""
         data = self._store.read(log_entry.key(seq))

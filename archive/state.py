@@ -17,8 +17,9 @@ from typing import Any
 
 import msgspec
 
-from archive.layout import File, Kind, order_of, rows_of, sum_of
+from archive.layout import File, Kind, rows_of, sum_of
 from registry.log.entry import Entry
+from zelador.buffer.entry import order_of
 from zelador.errors import Conflict, Corrupt
 
 MAX_COMMITS = 100  # commit ids to remember, by which a writer recognizes its own entry

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from command.archive import verified
 from command.home import OfHome, settings_of
 from command.output import output, table, when
 from command.query_options import Classes, Devices, Features, From, LabelsAt, Source, To, asked_for, names
@@ -112,6 +113,12 @@ def export(
         say(f"{done.rows} readings written to {file}, digest {done.digest[:12]}")
         for note in done.notes:
             say(f"note: {clean(note)}")
+
+
+@app.command()
+def verify(home: OfHome = None, as_json: AsJson = False) -> None:
+    """Check every file of the archive, as `zelador archive verify` does."""
+    verified(home, as_json)
 
 
 @cache.command("list")
