@@ -25,7 +25,8 @@ from trainer.dataset import Choice, Dataset, assemble, from_table
 from trainer.evaluate.split import split
 from trainer.run import request
 from trainer.run.events import Result
-from trainer.run.job import Options, known_of, request_of
+from trainer.run.job import known_of, request_of
+from trainer.run.options import Options
 from zelador.settings import load_settings
 from zelador.table import Wanted
 

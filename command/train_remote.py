@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from command.api_client import Api
@@ -18,7 +18,13 @@ POLL_S = 1.0
 
 
 def train_remote(
-    url: str, key: str | None, asked: Mapping[str, str | float | None], notes: str, dataset: Mapping[str, object]
+    url: str,
+    key: str | None,
+    asked: Mapping[str, str | float | None],
+    notes: str,
+    register: bool | Sequence[int],
+    names: Sequence[str],
+    dataset: Mapping[str, object],
 ) -> RunDocument:
     """The finished run. `asked` are the options by the names of the API, `candidates` separated by commas; `dataset` is
     the query of the readings.
@@ -27,7 +33,8 @@ def train_remote(
     """
     remote = load_settings().remote
     api = Api(url, key or remote.key, remote.ca_file)
-    body: dict[str, Any] = {"notes": notes, **{name: value for name, value in asked.items() if value is not None}}
+    saved = {"register": register, "names": list(names), "notes": notes}
+    body: dict[str, Any] = {**saved, **{name: value for name, value in asked.items() if value is not None}}
     if candidates := asked.get("candidates"):
         body["candidates"] = [each.strip() for each in str(candidates).split(",") if each.strip()]
     if dataset:

@@ -12,11 +12,12 @@ import msgspec
 
 from inference.answer import Answered, answer
 from inference.compose import Composer
-from inference.device_state import Policy, policy, sightings
+from inference.device_state import sightings
 from inference.lineup import Live
 from inference.observers import Observers, SettledBatch
 from inference.outcomes import for_archive, outcomes
 from inference.swap import Swap
+from zelador.alarms.policy import Policy, policy
 from zelador.buffer import Delivered, Outcome, Reader, Sightings, Stopping
 from zelador.clock import now_ms
 from zelador.heartbeat import Heartbeat

@@ -314,6 +314,10 @@ class Registry(Changes):
         """Stores the candidate whose files (including a manifest) are in the local folder `source`."""
         self._runs.put_candidate(run, rank, source)
 
+    def candidates(self, run: str) -> tuple[int, ...]:
+        """The ranks of the run's stored candidates, which can be registered."""
+        return self._runs.ranks(run)
+
     def register_candidate(self, run: str, rank: int, name: str, *, by: str, why: str = "") -> Model:
         """Registers a stored candidate under `name`. Raises NotFound, DuplicateName, ModelRefused."""
         self._check_free(name)

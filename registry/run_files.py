@@ -78,6 +78,12 @@ class RunFiles:
             manifest.check_file(kept.name, path, self._store.read(f"{folder}/{path}") or b"", kept.files)
         return kept
 
+    def ranks(self, run: str) -> tuple[int, ...]:
+        """The ranks of the run's stored candidates, in order."""
+        keys = (item.key.split("/") for item in self._store.list(f"runs/{check_name(run)}/candidates"))
+        found = {names[3] for names in keys if len(names) == 5 and names[4] == manifest.FILE}
+        return tuple(sorted(int(rank) for rank in found if rank.isdecimal()))
+
     def copy_candidate(self, run: str, rank: int, saved: Manifest) -> Placed:
         """Places the candidate's files as an upload of `saved`."""
         return self._payload.copy(_folder(run, rank), saved)

@@ -16,7 +16,8 @@ from registry.registry import Registry
 from registry.restored.watch import Watch
 from registry.run_document import RunDocument, result_of
 from trainer.evaluate.split import Asked
-from trainer.run.job import Options, aim_of, train
+from trainer.run.job import aim_of, train
+from trainer.run.options import Options, register_of
 from trainer.run.process import Cancelled, Child
 from trainer.source import from_stream, query_for
 from zelador import endpoints
@@ -160,7 +161,7 @@ class Trainer:
             candidates=tuple(candidates) if candidates else None,
             names=tuple(request.get("names") or ()),
             notes=request.get("notes") or "",
-            register=request.get("register", True),
+            register=register_of(request),
             split=cast(Asked, request.get("split") or training.split),
             positive=request.get("positive") or training.positive,
             aim=aim_of(training, request),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
@@ -16,42 +15,24 @@ from archive.dataset.fewest import DRAWN_HOLDOUT, FOLDS
 from registry.evaluation.scores import positive_of
 from registry.names import check_new_names
 from registry.registry import Registry
-from registry.run_document import Candidate, Question, RunDocument, SplitFacts, TrainedModel, in_order
+from registry.run_document import Question, RunDocument, SplitFacts, in_order
 from trainer.compare.leaderboard import MODEL_TYPES
 from trainer.dataset import Dataset, check
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
-from trainer.evaluate.split import Asked, Known, Split, codes_of, split
+from trainer.evaluate.split import Known, Split, codes_of, split
 from trainer.evaluate.threshold import Aim
 from trainer.run import request
 from trainer.run.candidates import check_candidates
+from trainer.run.keep import keep
+from trainer.run.options import Options
 from trainer.run.process import Cancelled, Child, RunFailed
 from trainer.run.request import Request, RunFacts
 from zelador.clock import now_iso
-from zelador.errors import ZeladorError
+from zelador.errors import InvalidInput, ZeladorError
 from zelador.settings import Settings, TrainingSettings
 from zelador.training_queue import RunRequest
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a run is asked for beyond the settings.
-
-    `names` are for the models in the order of rank; models beyond them get default names. `positive` is one of two
-    classes; None: the rarer.
-    """
-
-    run: str
-    by: str
-    metric: str
-    candidates: tuple[str, ...] | None = None
-    names: Sequence[str] = ()
-    notes: str = ""
-    register: bool = True
-    split: Asked = "auto"
-    positive: str | None = None
-    aim: Aim = field(default_factory=Aim)
 
 
 def train(
@@ -71,7 +52,8 @@ def train(
     """
     training = settings.training
     check(dataset, training.folds or FOLDS, training.holdout or DRAWN_HOLDOUT)
-    _check_options(options, registry, dataset)
+    most = _keep_count(settings, options)
+    _check_options(options, registry, dataset, most)
     known = known_of(dataset)
     plan = split(known, options.split, training.folds, training.holdout, training.seed)
     document: RunDocument = {
@@ -108,9 +90,9 @@ def train(
             if not result.candidates:
                 reasons = "; ".join(f"{row['model_type']}: {row['trouble']}" for row in result.leaderboard)
                 raise RunFailed(f"no candidate could be used ({reasons}); name others, or check the data")
-            if len(result.candidates) < (keep := _keep_count(settings, options)):
-                progress(f"only {len(result.candidates)} of {keep} candidates could be used")
-            models = [_keep(folder, registry, options, candidate) for candidate in result.candidates]
+            if len(result.candidates) < most:
+                progress(f"only {len(result.candidates)} of {most} candidates could be used")
+            models = keep(folder, registry, options, result.candidates)
     except BaseException as error:
         _note_failure(registry, document, error)
         raise
@@ -135,10 +117,15 @@ def aim_of(training: TrainingSettings, request: RunRequest) -> Aim:
     return Aim(training.cost_missed, training.cost_false_alarm, training.recall)
 
 
-def _check_options(options: Options, registry: Registry, dataset: Dataset) -> None:
+def _check_options(options: Options, registry: Registry, dataset: Dataset, most: int) -> None:
     """Checks the options before any time is spent. Raises InvalidInput, DuplicateName."""
     check_candidates(options.candidates or ())
     check_new_names(options.names, registry.sync().models)
+    chosen = options.register if isinstance(options.register, tuple) else tuple(range(1, most + 1))
+    if bad := [rank for rank in chosen if not 1 <= rank <= most]:
+        raise InvalidInput(f"there is no rank {bad[0]}: this run keeps the best {most} (ZELADOR_TRAINING__KEEP)")
+    if len(options.names) > (count := len(chosen) if options.register else 0):
+        raise InvalidInput(f"{len(options.names)} names, and {count} models are to be registered")
     classes = dataset.classes
     positive_of(codes_of(dataset.labels)[0], classes, options.positive)
     options.aim.check(len(classes))
@@ -166,7 +153,7 @@ def _note_failure(registry: Registry, document: RunDocument, error: BaseExceptio
 def known_of(dataset: Dataset) -> Known:
     labels, classes = codes_of(dataset.labels)
     devices, names = (None, ()) if dataset.devices is None else codes_of(dataset.devices)
-    return Known(dataset.rows, labels, classes, devices, names, dataset.times)
+    return Known(dataset.rows, labels, classes, devices, names, dataset.times, dataset.features)
 
 
 def _split_facts(plan: Split) -> SplitFacts:
@@ -227,6 +214,7 @@ def request_of(
         metadata=RunFacts(
             metric=options.metric, run=options.run, data=dataset.facts(), description=options.notes, tags=[]
         ),
+        devices=() if dataset.devices is None else codes_of(dataset.devices)[1],
         live=None if live is None else live[0],
         live_digest="" if live is None else live[1],
     )
@@ -235,25 +223,3 @@ def request_of(
 def _keep_count(settings: Settings, options: Options) -> int:
     """How many candidates are kept: no more than were asked for."""
     return min(settings.training.keep, len(set(options.candidates or MODEL_TYPES)))
-
-
-def _keep(folder: Path, registry: Registry, options: Options, candidate: Candidate) -> TrainedModel:
-    """Keeps a candidate with its run, and registers it under its name if the run asks for that."""
-    rank = candidate["rank"]
-    registry.put_candidate(options.run, rank, folder / str(rank))
-    if not options.register:
-        return TrainedModel(name=None, **candidate)
-    if rank <= len(options.names):
-        name = options.names[rank - 1]
-    else:
-        name = _default_name(candidate["model_type"], options.run, registry.state.models)
-    why = f"run {options.run}, rank {rank} by {options.metric}"
-    registered = registry.register_candidate(options.run, rank, name, by=options.by, why=why)
-    log.info("registered %s, served by its %s", registered.name, candidate["served_by"])
-    return TrainedModel(name=registered.name, **candidate)
-
-
-def _default_name(model_type: str, run: str, taken: Container[str]) -> str:
-    """`<ModelType>_<YYYYMMDD>_<HHMMSS>`; with the run's suffix if a run that began in the same second took that."""
-    name = f"{model_type}_{run.split('-')[0]}"
-    return f"{model_type}_{run}" if name in taken else name

@@ -16,7 +16,8 @@ import pytest
 from registry.registry import Registry
 from registry.run_document import new_run_id
 from trainer.dataset import Dataset, assemble
-from trainer.run.job import Options, train
+from trainer.run.job import train
+from trainer.run.options import Options
 from trainer.run.process import Child, RunFailed
 from zelador.settings import Settings
 
