@@ -14,6 +14,7 @@ from admin.access.sessions import Sessions
 from admin.classifiers import Classifiers
 from operations.audit_log import AuditFile, open_audit_file
 from operations.key_file import KeyFile
+from operations.views.datasets import DatasetReader
 from operations.views.device_events import DeviceEvents
 from operations.views.devices import Devices
 from operations.views.labels import LabelReader, ReadingTimes
@@ -56,6 +57,7 @@ class Services:
     labels: LabelBook
     label_views: LabelReader
     requests: RequestMetrics
+    datasets: DatasetReader
 
     @property
     def prefix(self) -> str:
@@ -96,6 +98,7 @@ def make_services(settings: Settings) -> Services:
         labels,
         LabelReader(labels.labels, ReadingTimes(client, prefix)),
         RequestMetrics(),
+        DatasetReader(settings, client),
     )
 
 

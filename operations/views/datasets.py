@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Literal
+from threading import Lock
+from typing import Annotated, Any, Literal, cast
 
+import msgspec
+import redis
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from archive.dataset.cache import Cache
 from archive.dataset.fewest import DRAWN_HOLDOUT, FOLDS, fewest_rows
-from archive.dataset.load import Loaded
+from archive.dataset.load import Loaded, archive_of, find, load
+from archive.dataset.query import query_of
+from operations.views.dataset_description import DescriptionView
+from zelador.errors import NotFound, Unavailable
 from zelador.messages import iso
 from zelador.settings import Settings
+
+WAIT_S = 60.0  # for others who load a data set
 
 
 class DatasetView(TypedDict):
@@ -41,6 +49,43 @@ class CachedView(DatasetView):
 
     bytes: Annotated[int, Field(description="Its size on disk.")]
     described: Annotated[bool, Field(description="True if it was described too.")]
+
+
+class DatasetReader:
+    """Loads and describes data sets, one at a time: each may take as much memory as the settings allow."""
+
+    def __init__(self, settings: Settings, client: redis.Redis) -> None:
+        self._settings = settings
+        self._client = client
+        self._lock = Lock()
+
+    def load(self, asked: dict[str, object]) -> Loaded:
+        """Raises InvalidInput, Corrupt, Unavailable (also if others are loaded for too long), redis.RedisError."""
+        query = query_of(default_query(self._settings) | asked, self._settings)
+        if not self._lock.acquire(timeout=WAIT_S):
+            raise Unavailable("other data sets are being loaded; try again later")
+        try:
+            return load(self._client, self._settings, query, archive_of(self._settings), described=True)
+        finally:
+            self._lock.release()
+
+    def find(self, id_: str) -> Loaded:
+        """One that is kept, with its description. Raises NotFound."""
+        found = find(self._settings, id_)
+        if found is None or found.description is None:
+            raise NotFound(
+                f"there is no data set {id_[:40]!r} any more, or it was not described; ask for it with "
+                "POST /v1/datasets"
+            )
+        return found
+
+    def drop(self, id_: str) -> None:
+        """Raises NotFound."""
+        Cache(self._settings.datasets).drop(id_)
+
+
+def description_of(loaded: Loaded) -> DescriptionView:
+    return cast(DescriptionView, msgspec.to_builtins(loaded.description))
 
 
 def shown(loaded: Loaded) -> DatasetView:
