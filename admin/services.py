@@ -12,6 +12,7 @@ from admin.access.attempts import Attempts
 from admin.access.request_metrics import RequestMetrics
 from admin.access.sessions import Sessions
 from admin.classifiers import Classifiers
+from archive.dataset.touched import ArchivedCounts
 from operations.audit_log import AuditFile, open_audit_file
 from operations.key_file import KeyFile
 from operations.views.datasets import DatasetReader
@@ -96,7 +97,7 @@ def make_services(settings: Settings) -> Services:
         Attempts(settings.api.failure_delay_s),
         Sessions(client, prefix, keys),
         labels,
-        LabelReader(labels.labels, ReadingTimes(client, prefix)),
+        LabelReader(labels.labels, ReadingTimes(client, prefix, ArchivedCounts(settings))),
         RequestMetrics(),
         DatasetReader(settings, client),
     )

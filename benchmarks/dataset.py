@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from multiprocessing.queues import Queue
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from archive.archive import open_archive
 from archive.dataset.load import archive_of, load
 from archive.dataset.query import query_of
 from archive.layout import describe, encode, reading_schema
+from command.up.ports import choose
 from zelador.buffer import connect_redis
 from zelador.labels import Label, LabelStore
 from zelador.settings import ArchiveSettings, DatasetSettings, RedisSettings, Settings
@@ -34,6 +35,7 @@ BEGIN = 1_764_547_200_000  # 2025-12-01
 FEATURES = ("lux", "temperature", "vibration")
 FILE_ROWS = 2_000_000  # as merged files have
 SAMPLE = 50_000
+LIMIT_S = 1_800.0
 LABELS = 1_500
 LIMITS = {"sample_s": 10.0, "sample_gib": 1.5, "label_s": 1.0, "undo_s": 1.0}
 
@@ -80,34 +82,27 @@ def work_orders(rows: int, devices: int) -> list[Label]:
     ]  # fmt: skip
 
 
-def measured(settings: Settings, described: bool, out: Queue[dict[str, Any]]) -> None:
+def measured(settings: Settings, described: bool) -> dict[str, Any]:
     """In a process of its own, for its memory."""
     begun, cpu = time.perf_counter(), time.process_time()
     with connect_redis(settings.redis) as client:
         query = query_of({"cap": SAMPLE, "fewest": 9}, settings)
         found = load(client, settings, query, archive_of(settings), described=described, cached=False)
-    out.put(
-        {
-            "s": round(time.perf_counter() - begun, 2),
-            "cpu_s": round(time.process_time() - cpu, 2),
-            "gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / 1024, 2),
-            "rows": found.meta.rows,
-            "labeled": found.meta.labeled,
-            "classes": found.meta.classes,
-            "digest": found.meta.digest,
-            "findings": [each.sentence for each in found.description.findings] if found.description else [],
-        }
-    )
+    return {
+        "s": round(time.perf_counter() - begun, 2),
+        "cpu_s": round(time.process_time() - cpu, 2),
+        "gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / 1024, 2),
+        "rows": found.meta.rows,
+        "labeled": found.meta.labeled,
+        "classes": found.meta.classes,
+        "digest": found.meta.digest,
+        "findings": [each.sentence for each in found.description.findings] if found.description else [],
+    }
 
 
 def apart(settings: Settings, described: bool) -> dict[str, Any]:
-    context = multiprocessing.get_context("spawn")
-    out: Queue[dict[str, Any]] = context.Queue()
-    process = context.Process(target=measured, args=(settings, described, out))
-    process.start()
-    found = out.get(timeout=1_800)
-    process.join()
-    return found
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measured, settings, described).result(LIMIT_S)
 
 
 def run(folder: Path, rows: int, devices: int, port: int, described: bool) -> dict[str, Any]:
@@ -126,7 +121,7 @@ def run(folder: Path, rows: int, devices: int, port: int, described: bool) -> di
         first = apart(settings, described=False)
         million = Label("million", "press-00", BEGIN, None, "worn", "", "benchmark", BEGIN)
         begun = time.perf_counter()
-        store.add([million])
+        assert store.add([million]) == ["added"]
         found["label_s"] = round(time.perf_counter() - begun, 4)
         second = apart(settings, described=False)
         begun = time.perf_counter()
@@ -147,22 +142,22 @@ def main() -> int:
     parser.add_argument("--devices", type=int, default=20)
     parser.add_argument("--describe", action="store_true", help="describe the readings too")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--port", type=int, default=16_399, help="of the Redis that is started")
     asked = parser.parse_args()
+    port = choose(["redis"], {}, {})["redis"]
     with tempfile.TemporaryDirectory(prefix="zelador-dataset-") as name:
         server = subprocess.Popen(
-            ["redis-server", "--port", str(asked.port), "--bind", "127.0.0.1", "--save", "", "--dir", name],
+            ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", name],
             stdout=subprocess.DEVNULL,
         )
         try:
-            with connect_redis(RedisSettings(url=f"redis://127.0.0.1:{asked.port}/0")) as client:
+            with connect_redis(RedisSettings(url=f"redis://127.0.0.1:{port}/0")) as client:
                 for _ in range(100):
                     try:
                         client.ping()
                         break
                     except Exception:  # noqa: BLE001 - it is starting
                         time.sleep(0.1)
-            found = run(Path(name), asked.rows, asked.devices, asked.port, asked.describe)
+            found = run(Path(name), asked.rows, asked.devices, port, asked.describe)
         finally:
             server.terminate()
             server.wait(10)

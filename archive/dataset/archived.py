@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from archive.dataset.engine import Engine, quoted, text
-from archive.dataset.query import Query, position_of
+from archive.dataset.query import Query
+from zelador.buffer.entry import order_of
 from zelador.errors import ZeladorError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Archived(msgspec.Struct, frozen=True):
 def last_of(archive: Archive) -> tuple[int, int] | None:
     """The last entry of the stream that is in the archive. Raises Corrupt, Unavailable."""
     last = archive.snapshot().last
-    return None if last is None else position_of(last)
+    return None if last is None else order_of(last)
 
 
 def files_of(archive: Archive, query: Query, folder: Path) -> Archived:
@@ -37,7 +38,7 @@ def files_of(archive: Archive, query: Query, folder: Path) -> Archived:
     Raises Corrupt, Unavailable.
     """
     snapshot = archive.snapshot()
-    last = None if snapshot.last is None else position_of(snapshot.last)
+    last = None if snapshot.last is None else order_of(snapshot.last)
     paths: list[str] = []
     damaged: list[str] = []
     for number, file in enumerate(snapshot.readings):

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from archive.dataset.query import position_of
+from zelador.buffer.entry import order_of
 from zelador.buffer.history import Buffered
 from zelador.messages import label_text
 
@@ -28,7 +28,7 @@ def table_of(pages: Iterable[list[Buffered]], features: Sequence[str]) -> pa.Tab
     orders: dict[tuple[str, ...], list[int | None]] = {}
     for page in pages:
         for each in page:
-            ms, seq = position_of(each.entry)
+            ms, seq = order_of(each.entry)
             reading = each.reading
             row = (reading.measured_at, each.received_at, ms, seq, each.place)
             for column, number in zip(numbers.values(), row, strict=True):

@@ -12,7 +12,7 @@ import msgspec
 import redis
 
 from archive.dataset.digest import Digest
-from archive.dataset.engine import open_engine, quoted, text
+from archive.dataset.engine import Engine, open_engine, quoted, text
 from archive.dataset.query import Query, as_json, checked
 from archive.dataset.view import View, of_stream
 from zelador.errors import InvalidInput, Unavailable
@@ -67,6 +67,13 @@ def export(
 
 
 OWN = ("id", "device_id", "measured_at", "received_at", "label")
+
+
+def exported(engine: Engine, view: View) -> pa.Table:
+    """The same rows in memory."""
+    import pyarrow as pa
+
+    return engine.table(_statement(view)).cast(_schema(pa, view))
 
 
 def _statement(view: View) -> str:

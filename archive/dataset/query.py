@@ -135,12 +135,6 @@ def matching(patterns: Sequence[str], devices: Sequence[str]) -> tuple[list[str]
     return sorted(found), unmatched
 
 
-def position_of(entry: str) -> tuple[int, int]:
-    """An entry's id in the form by which ids are ordered."""
-    ms, _, seq = entry.partition("-")
-    return int(ms), int(seq or 0)
-
-
 def _moment(body: Mapping[str, object], name: str, settings: Settings) -> int | None:
     value = body.get(name)
     if value is None or value == "":

@@ -11,9 +11,10 @@ import redis
 from archive.dataset import archived, buffer
 from archive.dataset.engine import Engine
 from archive.dataset.labeled import LABEL, add_stretches
-from archive.dataset.query import Query, matching, position_of
+from archive.dataset.query import Query, matching
 from archive.dataset.tables import Tables
 from zelador.buffer import history
+from zelador.buffer.entry import order_of
 from zelador.buffer.keys import Keys
 from zelador.errors import InvalidInput
 from zelador.labels.past import Past, labels_as_of
@@ -55,7 +56,7 @@ def of_stream(engine: Engine, client: redis.Redis, settings: Settings, query: Qu
         read_to = max(last, begun) if last is not None and begun is not None else last or begun
     # Listed after the buffer was read: what was archived in between may have left it.
     found = archived.Archived((), None) if used is None else archived.files_of(used, query, engine.folder)
-    until = position_of(query.arrived_to) if query.arrived_to is not None else read_to or (0, 0)
+    until = order_of(query.arrived_to) if query.arrived_to is not None else read_to or (0, 0)
     parts = []
     if found.paths:
         below = "" if first is None else f" and {_below('entry_ms', 'entry_seq', first)}"
@@ -86,7 +87,7 @@ def _read_buffer(
     found = buffer.table_of(pages, query.features)
     engine.add("buffer", found)
     first = (found["ms"][0].as_py(), found["seq"][0].as_py()) if found.num_rows else None
-    return first, None if until is None else position_of(until)
+    return first, None if until is None else order_of(until)
 
 
 def _up_to(ms: str, seq: str, entry: tuple[int, int]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from archive import dataset
 from archive.archive import Archive
 from archive.dataset import load as loading
 from archive.dataset import thin
@@ -15,10 +16,13 @@ from archive.dataset.cache import Cache
 from archive.dataset.export import export
 from archive.dataset.load import Loaded, load
 from archive.dataset.query import query_of
+from archive.dataset.touched import ArchivedCounts
+from operations.views.labels import ReadingTimes
 from tests.archives import archive_buffer, merge_all
 from tests.integration.test_repeats import NOW, Site, sample
 from zelador.errors import InvalidInput
 from zelador.labels import Label, LabelStore
+from zelador.messages import iso
 from zelador.settings import Settings
 
 FEATURES = ("lux", "temperature", "vibration")
@@ -208,3 +212,24 @@ def test_what_is_asked_for_and_is_not_there_is_said(site: Site) -> None:
     ):
         with pytest.raises(InvalidInput, match=says):
             loaded(site, **asked)
+
+
+def test_a_label_touches_archived_readings_too_each_once(site: Site, labels: LabelStore) -> None:
+    fill(site, 60)
+    archived(site)
+    site.client.xtrim(site.keys.readings, minid=site.client.xrange(site.keys.readings)[90][0])
+    given = [label("a", 10_000, 40_000, "yes"), label("b", 0, None, "no"), label("c", 0, 5_000, "no", "nobody")]
+    times = ReadingTimes(site.client, site.settings.redis.prefix, ArchivedCounts(site.settings))
+    assert times.touched(given) == {"a": 30, "b": 60, "c": 0}
+    site.client.delete(site.keys.readings)
+    again = ReadingTimes(site.client, site.settings.redis.prefix, ArchivedCounts(site.settings))
+    assert again.touched(given) == {"a": 30, "b": 60, "c": 0}
+
+
+def test_readings_as_a_data_frame(site: Site, labels: LabelStore) -> None:
+    fill(site, 5)
+    labels.add([label("a", 1_000, 3_000, "yes")])
+    archived(site, site.client.xrange(site.keys.readings)[6][0].decode())
+    found = dataset.frame(site.settings, devices=["press-*"], features=["lux"], begin=iso(NOW + 1_000))
+    assert list(found.columns) == ["id", "device_id", "measured_at", "received_at", "label", "lux"]
+    assert (len(found), found["label"].notna().sum(), found["lux"].tolist()[:2]) == (8, 2, [401.0, 401.0])
