@@ -10,7 +10,7 @@ import typer
 from command.archive import verified
 from command.home import OfHome, settings_of
 from command.output import output, table, when
-from command.query_options import Classes, Devices, Features, From, LabelsAt, Source, To, asked_for, names
+from command.query_options import Classes, Devices, Features, From, LabelsAt, Source, To, asked_for, names, query_from
 from command.table_columns import DeviceColumn, TimeColumn
 from command.terminal import print_json, say
 from zelador.errors import InvalidInput, Unavailable
@@ -33,7 +33,9 @@ Table = Annotated[
         "--csv", help="A table, or a folder of tables, instead: CSV in any dialect, JSON lines, Parquet or Arrow."
     ),
 ]
-LabelColumn = Annotated[str, typer.Option("--label", help="With --csv: the column with the label.")]
+LabelColumn = Annotated[
+    str | None, typer.Option("--label", help="With --csv: the column with the label. Default: label, if there is one.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -52,7 +54,7 @@ def describe(
     labels_at: LabelsAt = None,
     source: Source = None,
     csv: Table = None,
-    label: LabelColumn = "label",
+    label: LabelColumn = None,
     device: DeviceColumn = None,
     time: TimeColumn = None,
     home: OfHome = None,
@@ -96,7 +98,6 @@ def export(
     """Write the readings in the archive and the buffer to a file, with their labels joined."""
     from archive.dataset.export import export as write
     from archive.dataset.load import archive_of
-    from archive.dataset.query import query_of
     from zelador.buffer import connect_redis
 
     by_name: dict[str, Form] = {".parquet": "parquet", ".csv": "csv"}
@@ -104,7 +105,7 @@ def export(
     if kind is None:
         raise InvalidInput(f"--format: the name of {file} does not say what to write; give parquet or csv")
     settings = settings_of(home, "running")
-    query = query_of(asked_for(begin, end, devices, features, classes, labels_at, source), settings)
+    query = query_from(asked_for(begin, end, devices, features, classes, labels_at, source), settings)
     with connect_redis(settings.redis) as client:
         done = write(client, settings, query, archive_of(settings), file, kind)
     if as_json:
@@ -157,11 +158,10 @@ def _of_stream(settings: Settings, asked: dict[str, object]) -> Loaded:
     import redis
 
     from archive.dataset.load import archive_of, load
-    from archive.dataset.query import query_of
     from operations.views.datasets import default_query
     from zelador.buffer import connect_redis
 
-    query = query_of(default_query(settings) | asked, settings)
+    query = query_from(default_query(settings) | asked, settings)
     try:
         with connect_redis(settings.redis) as client:
             return load(client, settings, query, archive_of(settings), described=True)
@@ -175,22 +175,24 @@ def _of_stream(settings: Settings, asked: dict[str, object]) -> Loaded:
 def _of_tables(
     path: Path,
     settings: Settings,
-    label: str,
+    label: str | None,
     features: str | None,
     device: str | None,
     time: str | None,
     asked: dict[str, object],
 ) -> Loaded:
     from archive.dataset.load import load_tables
-    from archive.dataset.query import query_of
+    from archive.dataset.tables import files_of
     from operations.views.datasets import default_query
-    from zelador.table import Wanted
+    from zelador.table import Wanted, open_table
 
     if refused := next((option for option in ("labels_at", "source") if option in asked), None):
         raise InvalidInput(f"--{refused.replace('_', '-')} cannot be used with --csv")
     asked.pop("features", None)
+    if label is None and all("label" in open_table(file).columns for file in files_of(path)):
+        label = "label"
     wanted = Wanted(tuple(names(features)) or None, label, device=device, time=time, context=True)
-    query = query_of(default_query(settings) | asked, settings)
+    query = query_from(default_query(settings) | asked, settings)
     return load_tables(settings, path, wanted, query, described=True)
 
 

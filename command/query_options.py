@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from zelador.errors import InvalidInput
+from zelador.settings import Settings
+
+if TYPE_CHECKING:
+    from archive.dataset.query import Query
+
+KEYS = ("from", "to", "labels_at", "source")  # of the query, with options of the same names
 
 From = Annotated[
     str | None,
@@ -46,6 +56,27 @@ def asked_for(
         "source": source,
     }
     return {name: value for name, value in found.items() if value}
+
+
+def query_from(asked: dict[str, object], settings: Settings) -> Query:
+    """Raises InvalidInput, which names the option."""
+    from archive.dataset.query import query_of
+
+    with naming_options():
+        return query_of(asked, settings)
+
+
+@contextmanager
+def naming_options() -> Iterator[None]:
+    """What is wrong with a key of the query is said of its option."""
+    try:
+        yield
+    except InvalidInput as error:
+        said = str(error)
+        key = next((name for name in KEYS if said.startswith((f"{name}:", f"{name} "))), None)
+        if key is None:
+            raise
+        raise InvalidInput(f"--{key.replace('_', '-')}{said.removeprefix(key)}") from None
 
 
 def names(given: str | None) -> list[str]:

@@ -13,7 +13,7 @@ from rich.text import Text
 from command.home import OfHome, settings_of
 from command.models.target import Key, Url
 from command.process import prepare
-from command.query_options import From, LabelsAt, To, asked_for
+from command.query_options import From, LabelsAt, To, asked_for, naming_options
 from command.run_table import show
 from command.table_columns import DeviceColumn, TimeColumn
 from command.terminal import Terminal, print_json, say
@@ -231,7 +231,9 @@ def _from_files(path: Path, settings: Settings, wanted: Wanted, asked: dict[str,
         classes = cast("list[str]", asked.get("labels", []))
         return from_table(path, settings, wanted, Choice.of(settings, classes, names))
     asked.pop("features", None)
-    return from_files(path, settings, wanted, query_for(settings, {"dataset": asked}))
+    with naming_options():
+        query = query_for(settings, {"dataset": asked})
+    return from_files(path, settings, wanted, query)
 
 
 def _from_stream(settings: Settings, asked: dict[str, object], repeat: str | None) -> Dataset:
@@ -243,7 +245,8 @@ def _from_stream(settings: Settings, asked: dict[str, object], repeat: str | Non
 
     if repeat is not None and asked:
         raise InvalidInput("--repeat takes all that the earlier run was asked for; leave out the other choices of rows")
-    query = query_for(settings, {"dataset": asked})
+    with naming_options():
+        query = query_for(settings, {"dataset": asked})
     data: Mapping[str, object] = {}
     if repeat is not None:
         data = cast("Mapping[str, object]", Registry.existing(settings.registry).run(repeat).get("data", {}))

@@ -30,7 +30,7 @@ EXAMPLE = {
     "id": ID,
     "query": {**QUERY, "features": ["lux", "temperature", "vibration"], "cap": 100_000, "fewest": 9,
               "labels_at": "2026-11-26T09:12:00.120Z", "arrived_to": "1795727100000-0"},
-    "source": "the archive and the buffer",
+    "source": "the archive with the buffer",
     "digest": "c271d3fc8c0ccb7308ca4655acb84500cf528db2db74234a0581725973f80324",
     "rows": 100_000,
     "labeled": 4_147_200,

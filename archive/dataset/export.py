@@ -62,7 +62,7 @@ def export(
                 part = pa.Table.from_batches([batch]).cast(schema)
                 digest.add(part)
                 rows += part.num_rows
-                writer.write_table(part)
+                writer.write_table(part if form == "parquet" else _with_text_times(part))
     return Exported(rows, digest.hex(), as_json(view.query), view.notes)
 
 
@@ -109,11 +109,21 @@ def _complete(path: Path) -> Iterator[Any]:
         part.unlink(missing_ok=True)
 
 
+def _with_text_times(rows: pa.Table) -> pa.Table:
+    """Times as in messages, 2026-11-24T10:00:00.000Z."""
+    import pyarrow.compute as pc
+
+    for name in ("measured_at", "received_at"):
+        place = rows.column_names.index(name)
+        rows = rows.set_column(place, name, pc.strftime(rows[name], "%Y-%m-%dT%H:%M:%SZ"))
+    return rows
+
+
 def _writer(file: Any, schema: pa.Schema, form: str) -> Any:
     if form == "csv":
         from pyarrow import csv
 
-        return csv.CSVWriter(file, schema)
+        return csv.CSVWriter(file, _with_text_times(schema.empty_table()).schema)
     import pyarrow.parquet as parquet
 
     return parquet.ParquetWriter(

@@ -66,7 +66,7 @@ def of_stream(engine: Engine, client: redis.Redis, settings: Settings, query: Qu
         columns = ", ".join((*KEYS, *(f"f{at}" for at in range(len(query.features)))))
         beyond = "" if found.last is None or first is not None else f" and not {_up_to('ms', 'seq', found.last)}"
         parts.append(f"select {columns} from buffer where true{beyond}{_measured(query)}")
-    whole = "the buffer" if used is None else "the archive and the buffer"
+    whole = "the buffer" if used is None else "the archive with the buffer"
     source = {"all": whole, "archive": "the archive", "buffer": "the buffer"}[query.source]
     pinned = msgspec.structs.replace(query, labels_at=past.at, arrived_to=f"{until[0]}-{until[1]}")
     view = _finish(engine, parts, pinned, source, past)
@@ -143,8 +143,8 @@ def _choose_devices(engine: Engine, patterns: Sequence[str], source: str) -> Non
     names, unmatched = matching(patterns, devices)
     if unmatched:
         raise InvalidInput(
-            f"devices (--devices): {source} has no device {unmatched[0]!r} in this period; it has "
-            f"{named(devices) if devices else 'no reading'}"
+            f"devices (--devices): in this period {source} has no device {unmatched[0]!r}, but "
+            f"{named(devices) if devices else 'no reading at all'}"
         )
     engine.add("chosen_names", pa.table({"device": pa.array(names, pa.string())}))
     engine.run("create or replace temp table chosen as select device from chosen_names")

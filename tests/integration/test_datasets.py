@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -20,10 +21,12 @@ from archive.dataset.touched import ArchivedCounts
 from operations.views.labels import ReadingTimes
 from tests.archives import archive_buffer, merge_all
 from tests.integration.test_repeats import NOW, Site, sample
+from trainer.source import from_files, from_stream, query_for, repeated
 from zelador.errors import InvalidInput
 from zelador.labels import Label, LabelStore
 from zelador.messages import iso
 from zelador.settings import Settings
+from zelador.table import Wanted
 
 FEATURES = ("lux", "temperature", "vibration")
 
@@ -91,7 +94,7 @@ def test_a_data_set_is_the_same_wherever_its_readings_are(site: Site, labels: La
     middle = site.client.xrange(site.keys.readings)[100][0].decode()
     archive = archived(site, middle, files=3)
     both = loaded(site, archive)
-    assert (both.meta.source, both.meta.rows) == ("the archive and the buffer", 180)
+    assert (both.meta.source, both.meta.rows) == ("the archive with the buffer", 180)
     archived(site)
     archive.snapshot()
     whole = loaded(site, archive)
@@ -178,7 +181,7 @@ def test_an_export_has_all_readings_and_is_the_same_each_time(site: Site, labels
     assert table["label"].to_pylist().count("yes") == 10
     export(site.client, site.settings, query, archive, tmp_path / "all.csv", "csv")
     lines = (tmp_path / "all.csv").read_text().splitlines()
-    assert len(lines) == 61 and lines[1].startswith('"press-1-0","press-1",2026-11-24 10:00:00.000Z,')
+    assert len(lines) == 61 and lines[1].startswith('"press-1-0","press-1","2026-11-24T10:00:00.000Z",')
     assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == []
 
 
@@ -201,7 +204,7 @@ def test_what_is_asked_for_and_is_not_there_is_said(site: Site) -> None:
     period = {"from": "2026-11-24T10:00:01Z", "to": "2026-11-24T10:00:03Z"}
     assert loaded(site, **period).meta.rows == 6  # the end is not part of it
     for asked, says in (
-        ({"devices": ["drill-*"]}, "no device 'drill-\\*' in this period; it has 'press-1', 'press-2', 'pump'"),
+        ({"devices": ["drill-*"]}, "no device 'drill-\\*', but 'press-1', 'press-2', 'pump'"),
         ({"labels": ["yes"]}, "no class 'yes'; it has 'no'"),
         ({"from": "2026-11-24T10:00:00Z", "to": "2026-11-24T09:00:00Z"}, "not after from"),
         ({"source": "archive"}, "there is no archive"),
@@ -233,3 +236,42 @@ def test_readings_as_a_data_frame(site: Site, labels: LabelStore) -> None:
     found = dataset.frame(site.settings, devices=["press-*"], features=["lux"], begin=iso(NOW + 1_000))
     assert list(found.columns) == ["id", "device_id", "measured_at", "received_at", "label", "lux"]
     assert (len(found), found["label"].notna().sum(), found["lux"].tolist()[:2]) == (8, 2, [401.0, 401.0])
+
+
+def test_a_run_keeps_its_query_and_gets_the_same_rows_again(site: Site, labels: LabelStore) -> None:
+    fill(site, 60)
+    labels.add([label("a", 0, 30_000, "yes"), label("b", 30_000, None, "no"), label("c", 0, 3_000, "rare", "pump")])
+    query = query_for(site.settings, {"dataset": {"devices": ["p*"]}, "classes": ["yes", "no"]})
+    first = from_stream(site.client, site.settings, query)
+    assert (first.facts()["classes"], first.devices and set(first.devices)) == ({"no": 30, "yes": 30}, {"press-1"})
+    labels.undo("a", "somebody", NOW)
+    fill(site, 70)
+    again = from_stream(site.client, site.settings, repeated(first.facts(), site.settings))
+    assert again.facts() == first.facts()
+    assert again.facts()["labels_at"] == again.facts()["query"]["labels_at"]
+    everything = from_stream(site.client, site.settings, query_for(site.settings, {}))
+    assert (everything.source, everything.facts()["classes"]) == ("the archive with the buffer", {"no": 40, "rare": 3})
+    with pytest.raises(InvalidInput, match="named in the data set and beside it"):
+        query_for(site.settings, {"dataset": {"devices": ["p*"]}, "devices": ["press-1"]})
+    with pytest.raises(InvalidInput, match="does not say which data"):
+        repeated({}, site.settings)
+
+
+def test_a_folder_of_tables_is_a_data_set(site: Site, tmp_path: Path) -> None:
+    folder = tmp_path / "tables"
+    (folder / "more").mkdir(parents=True)
+    (folder / "a.csv").write_text("ts;machine;lux;label\n" + "".join(f"2026-11-0{d};m1;{d};yes\n" for d in range(1, 6)))
+    pq.write_table(
+        pa.table({"ts": ["2026-11-07"] * 2, "machine": ["m2"] * 2, "lux": [1.0, 1.0], "label": ["no"] * 2}),
+        folder / "more" / "b.parquet",
+    )
+    (folder / ".hidden.csv").write_text("x")
+    (folder / "notes.md").write_text("no table")
+    wanted = Wanted(("lux",), "label", context=True)
+    whole = from_files(folder, site.settings, wanted, query_of({}, site.settings))
+    assert (whole.source, whole.facts()["classes"]) == ("tables (2 files)", {"no": 1, "yes": 5})  # one is a duplicate
+    part = query_of({"devices": ["m1"], "from": "2026-11-03"}, site.settings)
+    assert from_files(folder, site.settings, wanted, part).rows.tolist() == [[3.0], [4.0], [5.0]]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InvalidInput, match="has no table"):
+        from_files(tmp_path / "empty", site.settings, wanted, part)
