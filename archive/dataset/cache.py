@@ -92,7 +92,7 @@ class Cache:
         if rows.nbytes > self._bytes:
             return
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._folder)
             folder = Path(tempfile.mkdtemp(prefix=".new-", dir=self._folder))
             with pa.OSFile(str(folder / ROWS), "wb") as file, pa.ipc.new_file(file, rows.schema) as writer:
                 writer.write_table(rows)
@@ -153,6 +153,12 @@ class Cache:
         with contextlib.suppress(OSError):  # it is not there
             (self._folder / id_).rename(old)
             shutil.rmtree(old, ignore_errors=True)
+
+
+def make_private(folder: Path) -> None:
+    """Creates the folder, and those above it, for this user only; an existing one stays as it is. Raises OSError."""
+    for each in (*reversed(folder.parents), folder):
+        each.mkdir(mode=0o700, exist_ok=True)
 
 
 def _read(folder: Path) -> Meta | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from archive.dataset.engine import Engine
 
 DAY_MS, AHEAD_MS = 86_400_000, 60_000
+MAX_HASHES = 60_000_000  # sorted at once: 8 bytes each
 SENTINELS = (-127.0, 85.0, 65_535.0, 65_534.0, 32_767.0, -32_768.0, 9_999.0, -9_999.0, 999.0, -999.0, 99_999.0,
              -99_999.0, 999.9, -999.9, 9_999.9, 4_294_967_295.0, -1.0, 0.0)  # fmt: skip
 
@@ -117,7 +118,7 @@ def of_view(engine: Engine, ranges: Ranges) -> Counted:
         by_device=_nested(engine, "device", engine.rows("select distinct device from days order by device")),
         by_day={iso(int(day) * DAY_MS)[:10]: counts for day, counts in _nested(engine, "day", ()).items()},
         features=_features(engine, columns, ranges) if rows else [_feature((), 0, 0) for _ in columns],
-        duplicates=_duplicates(engine, columns) if rows else 0,
+        duplicates=_duplicates(engine, columns, int(rows)) if rows else 0,
         ahead={
             device: (int(count), int(first))
             for device, count, first in engine.rows(
@@ -143,33 +144,42 @@ def _features(engine: Engine, columns: Sequence[str], ranges: Ranges) -> list[Co
         f"max({column}), fsum({column}) / nullif(count({column}), 0), bool_or({column} in ({marks}))"
         for column, (low, high) in zip(columns, ranges.bounds, strict=True)
     )
-    (row,) = engine.rows(f"select {parts} from labeled")
+    (row,) = engine.rows(f"select {parts} from plain")
     found = []
     for at, column in enumerate(columns):
         missing, outside, lowest, highest, mean, marked = row[6 * at : 6 * at + 6]
         sentinels = {}
         if marked:
             for sentinel, count in engine.rows(
-                f"select {column}, count(*) from labeled where {column} in ({marks}) group by {column}"
+                f"select {column}, count(*) from plain where {column} in ({marks}) group by {column}"
             ):
                 ((below, above),) = engine.rows(
                     f"select max({column}) filter ({column} < {sentinel!r}), min({column}) filter "
-                    f"({column} > {sentinel!r}) from labeled"
+                    f"({column} > {sentinel!r}) from plain"
                 )
                 sentinels[float(sentinel)] = int(count), below, above
         found.append(CountedFeature(int(missing), int(outside), lowest, highest, mean, sentinels))
     return found
 
 
-def _duplicates(engine: Engine, columns: Sequence[str]) -> int:
-    """Counted in parts, so that each part fits into memory: equal readings have equal hashes."""
-    hashed = f"hash(device, measured, {', '.join(columns)})"
-    ((rows,),) = engine.rows("select sum(rows)::bigint from days")
-    parts = max(1, -(-int(rows) // 8_000_000))
+def _duplicates(engine: Engine, columns: Sequence[str], rows: int) -> int:
+    """Equal readings have equal hashes, which are sorted; of very many in parts."""
+    import numpy as np
+
+    parts = max(1, -(-rows // MAX_HASHES))
     found = 0
     for part in range(parts):
-        ((twice,),) = engine.rows(
-            f"select count(*) - count(distinct h) from (select {hashed} as h from labeled) where h % {parts} = {part}"
-        )
-        found += int(twice)
+        hashes = np.empty(rows, np.uint64) if parts == 1 else np.empty(0, np.uint64)
+        statement = f"select h from (select hash(device, measured, {', '.join(columns)}) as h from plain)"
+        filled, taken = 0, []
+        for batch in engine.batches(statement + (f" where h % {parts} = {part}" if parts > 1 else "")):
+            values = batch.column(0).to_numpy()
+            if parts == 1:
+                hashes[filled : filled + len(values)] = values
+                filled += len(values)
+            else:
+                taken.append(values)
+        ordered = np.concatenate(taken) if parts > 1 and taken else hashes[:filled]
+        ordered.sort()
+        found += int((ordered[1:] == ordered[:-1]).sum())
     return found

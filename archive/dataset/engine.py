@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archive.dataset.cache import make_private
 from zelador.errors import Unavailable
 from zelador.settings.datasets import DatasetSettings
 
@@ -92,7 +93,7 @@ def _folder(cache: Path) -> tempfile.TemporaryDirectory[str]:
     for parent in (cache, None):
         try:
             if parent is not None:
-                parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_private(parent)
             return tempfile.TemporaryDirectory(prefix="sort-", dir=parent, ignore_cleanup_errors=True)
         except OSError as error:
             trouble = error

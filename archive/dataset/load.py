@@ -126,16 +126,19 @@ def _load(engine: Engine, view: View, ranges: Ranges, key: str, described: bool,
         at=time.time(),
         seconds=0.0,
     )
-    found = _described(engine, view.query, ranges, sample) if described else None
+    found = _described(engine, view, ranges, sample) if described else None
     return Loaded(msgspec.structs.replace(meta, seconds=round(time.monotonic() - begun, 2)), sample.rows, found)
 
 
-def _described(engine: Engine, query: Query, ranges: Ranges, sample: Sample) -> Description:
-    if query.labels:
-        names = ", ".join(map(text, query.labels))
+def _described(engine: Engine, view: View, ranges: Ranges, sample: Sample) -> Description:
+    labeling = view.labeling
+    if view.query.labels:
+        names = ", ".join(map(text, view.query.labels))
         engine.run(f"create or replace temp view labeled as select * from joined where label in ({names})")
+        engine.run("create or replace temp view plain as select * from labeled")
+        labeling = "select * from {table}"
     counted = counts.of_view(engine, ranges)
-    columns = thinned(engine, ranges.features, counted.rows)
+    columns = thinned(engine, ranges.features, counted.rows, labeling)
     if counted.rows <= MAX_ROWS:
         return describe(columns, ranges, counted)
     step = max(1, sample.rows.num_rows // MAX_LABELED)

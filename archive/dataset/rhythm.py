@@ -11,7 +11,6 @@ import msgspec
 from archive.dataset.columns import Columns
 from archive.dataset.description import Gap
 from archive.dataset.figures import median
-from archive.dataset.thin import width_of
 from zelador.messages import iso
 
 if TYPE_CHECKING:
@@ -58,13 +57,9 @@ def of_columns(columns: Columns, by_device: Sequence[tuple[str, list[int]]]) -> 
 
 
 def of_view(engine: Engine) -> Rhythm:
-    """As `of_columns`, of the engine's view `labeled`, with its table `days`. A gap in the middle of one of the periods
-    into which the time is divided is not seen. Raises Unavailable.
+    """As `of_columns`, of the engine's view `labeled`, with its table `periods`. A gap in the middle of one of the
+    periods into which the time is divided is not seen. Raises Unavailable.
     """
-    engine.run(
-        f"create or replace temp table periods as select device, measured // {width_of(engine)} as period, "
-        "min(measured) as first, max(measured) as last, count(*) as rows from labeled group by all"
-    )
     ((interval,),) = engine.rows(
         "select median((last - first) / (rows - 1)) from periods where rows > 1 and last > first"
     )
@@ -88,7 +83,7 @@ def _back(engine: Engine) -> dict[str, tuple[int, int]]:
     engine.run(
         "create or replace temp table minutes as select device, minute, row_number() over own as number, first, last, "
         f"lag(last) over own as before from (select device, ms // {BACK_MS} as minute, min(measured) as first, "
-        "max(measured) as last from labeled group by all) window own as (partition by device order by minute)"
+        "max(measured) as last from plain group by all) window own as (partition by device order by minute)"
     )
     engine.run(
         "create or replace temp table near as with suspect as (select device, number from minutes where last - first > "
@@ -97,7 +92,7 @@ def _back(engine: Engine) -> dict[str, tuple[int, int]]:
     )
     found = engine.rows(
         "select device, count(*), min_by(measured, ms) from (select r.device, measured, ms, number, "
-        "lag(measured) over own as before, lag(number) over own as number_before from labeled r join near "
+        "lag(measured) over own as before, lag(number) over own as number_before from plain r join near "
         f"on near.device = r.device and near.minute = r.ms // {BACK_MS} "
         "window own as (partition by r.device order by ms, seq, place)) "
         f"where before - measured > {BACK_MS} and number - number_before <= 1 group by device"

@@ -76,7 +76,7 @@ def _inside(columns: Sequence[str], ranges: Ranges) -> str:
 
 def _count_blocks(engine: Engine, inside: str) -> None:
     """Fills the table `blocks`: rows of each class, device and block of time."""
-    ((devices, begin, end),) = engine.rows("select count(distinct device), min(measured), max(measured) from labeled")
+    ((devices, begin, end),) = engine.rows("select count(distinct device), min(measured), max(measured) from plain")
     span = int(end or 0) - int(begin or 0)
     width = HOUR_MS * max(1, -(-span * int(devices) // (HOUR_MS * MAX_BLOCKS)))
     engine.run(

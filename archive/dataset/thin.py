@@ -16,26 +16,28 @@ if TYPE_CHECKING:
 MAX_ROWS = 200_000
 
 
-def thinned(engine: Engine, features: tuple[str, ...], rows: int) -> Columns:
+def thinned(engine: Engine, features: tuple[str, ...], rows: int, labeling: str) -> Columns:
     """All readings of the view `labeled` if there are few; else the first of each device in each of equal periods.
 
-    In the order of arrival. Needs the table `days`.
+    In the order of arrival. `labeling` is that of the view. Needs the table `days`, makes the table `periods`.
     """
     values = ", ".join(f"f{at}" for at in range(len(features)))
     columns = f"device, measured, received, ms, seq, place, label, {values}"
     if rows <= MAX_ROWS:
         return columns_of(engine.table(f"select {columns} from labeled order by ms, seq, place"), features)
-    width = width_of(engine)
-    return columns_of(
-        engine.table(
-            f"select {columns} from labeled semi join (select device, min(measured) as measured from labeled "
-            f"group by device, measured // {width}) using (device, measured) order by ms, seq, place"
-        ),
-        features,
+    engine.run(
+        f"create or replace temp table periods as select device, measured // {_width(engine)} as period, "
+        "min(measured) as first, max(measured) as last, count(*) as rows from plain group by all"
     )
+    engine.run(
+        "create or replace temp table picked as select * exclude (id) from plain semi join periods "
+        "on plain.device = periods.device and plain.measured = periods.first"
+    )
+    found = f"({labeling.format(table='picked')})"
+    return columns_of(engine.table(f"select {columns} from {found} order by ms, seq, place"), features)
 
 
-def width_of(engine: Engine) -> int:
+def _width(engine: Engine) -> int:
     """The length of a period (ms), so that all devices together have about MAX_ROWS of them."""
     ((devices, spans),) = engine.rows(
         "select count(*), sum(last - first)::bigint from (select device, min(first) as first, max(last) as last "

@@ -29,14 +29,16 @@ MAX_MS = 253_402_300_799_999  # the end of the year 9999
 
 
 class View(msgspec.Struct, frozen=True):
-    """The view `labeled` of the engine has the readings: `device`, `measured`, `received`, `ms`, `seq`, `place`, `id`,
-    `own` (the label that was sent), `label`, and `f0`, `f1` … for the features.
+    """The view `plain` of the engine has the readings: `device`, `measured`, `received`, `ms`, `seq`, `place`, `id`,
+    `own` (the label that was sent), and `f0`, `f1` … for the features. `labeled` has `label` as well, and costs more.
+    `labeling` is the statement that gives readings of a table `{table}`, with the columns of `plain`, their labels.
 
     `query` has `labels_at` and `arrived_to`, so that it gives the same again. `source` names where the readings are.
     """
 
     query: Query
     source: str
+    labeling: str
     notes: tuple[str, ...] = ()
 
 
@@ -127,13 +129,12 @@ def _finish(engine: Engine, parts: Sequence[str], query: Query, source: str, pas
     ((begin, end),) = engine.rows("select min(measured), max(measured) from readings")
     timelines = past.timelines() if past is not None and begin is not None else {}
     join = add_stretches(engine, timelines, _named(engine, query, timelines), begin or 0, end or 0)
-    own = [name for name in KEYS if name != "own"]
-    engine.run(
-        f"create or replace temp view joined as select {', '.join(f'r.{name}' for name in own)}, own, "
-        f"{LABEL} as label, {', '.join(values)} from readings r {join} {chosen}"
-    )
+    columns = ", ".join((*(f"r.{name}" for name in KEYS), *values))
+    engine.run(f"create or replace temp view plain as select {columns} from readings r {chosen}")
+    labeling = f"select r.*, {LABEL} as label from {{table}} r {join}"
+    engine.run(f"create or replace temp view joined as {labeling.format(table='plain')}")
     engine.run("create or replace temp view labeled as select * from joined")
-    return View(query, source)
+    return View(query, source, labeling)
 
 
 def _choose_devices(engine: Engine, patterns: Sequence[str], source: str) -> None:
