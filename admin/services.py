@@ -12,6 +12,7 @@ from admin.access.attempts import Attempts
 from admin.access.request_metrics import RequestMetrics
 from admin.access.sessions import Sessions
 from admin.classifiers import Classifiers
+from admin.run_streams import RunStreams
 from archive.dataset.touched import ArchivedCounts
 from operations.audit_log import AuditFile, open_audit_file
 from operations.key_file import KeyFile
@@ -19,6 +20,7 @@ from operations.views.datasets import DatasetReader
 from operations.views.device_events import DeviceEvents
 from operations.views.devices import Devices
 from operations.views.labels import LabelReader, ReadingTimes
+from operations.views.run_events import RunEvents
 from operations.views.runs import RunReader
 from operations.views.stream import Recent
 from operations.views.system import SystemReader
@@ -59,6 +61,7 @@ class Services:
     label_views: LabelReader
     requests: RequestMetrics
     datasets: DatasetReader
+    run_streams: RunStreams
 
     @property
     def prefix(self) -> str:
@@ -76,6 +79,7 @@ def make_services(settings: Settings) -> Services:
     ledger = LedgerReader(client, prefix)
     runs = TrainingQueue(client, prefix)
     labels = LabelBook(client, prefix)
+    run_views = RunReader(registry, runs)
     return Services(
         settings,
         registry,
@@ -86,7 +90,7 @@ def make_services(settings: Settings) -> Services:
         runs,
         Classifiers(registry, settings.api.classify_timeout_s, settings.api.classifications_at_once, settings),
         open_audit_file(settings.api),
-        RunReader(registry, runs),
+        run_views,
         Recent(client, prefix),
         Devices(client, prefix),
         DeviceStates(client, prefix),
@@ -100,6 +104,7 @@ def make_services(settings: Settings) -> Services:
         LabelReader(labels.labels, ReadingTimes(client, prefix, ArchivedCounts(settings))),
         RequestMetrics(),
         DatasetReader(settings, client),
+        RunStreams(RunEvents(run_views, registry, runs), max(8, settings.api.connections // 4)),
     )
 
 

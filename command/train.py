@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
-from rich.text import Text
 
 from command.home import OfHome, settings_of
 from command.models.target import Key, Url
@@ -16,9 +16,9 @@ from command.process import prepare
 from command.query_options import From, LabelsAt, To, asked_for, naming_options
 from command.run_table import show
 from command.table_columns import DeviceColumn, TimeColumn
-from command.terminal import Terminal, print_json, say
+from command.terminal import print_json, say
+from command.train_progress import Watched
 from zelador.errors import InvalidInput
-from zelador.printable import clean
 from zelador.settings import Metric, Settings
 from zelador.table import Wanted
 from zelador.user import user
@@ -102,7 +102,10 @@ def train(
     key: Key = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Compare classifiers on labeled readings and register the best five, or those of --save. Selects no model."""
+    """Compare classifiers on labeled readings and register the best five, or those of --save.
+
+    Selects no model, unless ZELADOR_TRAINING__PROMOTE says so.
+    """
     asked = {
         "metric": metric,
         "candidates": candidates,
@@ -130,10 +133,11 @@ def train(
     settings = settings_of(home, settings=_with(settings, asked))
     from registry.registry import Registry
     from registry.run_document import new_run_id
-    from trainer.run.job import aim_of
+    from trainer.run.job import aim_of, save_events
     from trainer.run.job import train as run
     from trainer.run.options import Options
     from trainer.run.process import Child, RunFailed
+    from trainer.run.recorder import Recorder
 
     wanted = asked_for(begin, end, devices, features, classes, labels_at)
     if csv is not None:
@@ -156,22 +160,20 @@ def train(
         positive=settings.training.positive,
         aim=aim_of(settings.training, {}),
     )
-    console = Terminal(error=True)
-    with (
-        tempfile.TemporaryFile() as printed,
-        console.status(Text(f"{len(dataset.labels)} rows: starting")) as status,
-    ):
-
-        def progress(message: str) -> None:
-            status.update(Text(clean(message)))
-            if not console.is_terminal:
-                say(message, error=True)
-
+    with tempfile.TemporaryFile() as printed, Watched(options.metric) as watched:
+        recorder = Recorder(options.metric, watched.show, partial(save_events, registry, options.run))
+        recorder.add("started", f"run {options.run}: {len(dataset.labels)} rows")
+        child = Child(printed, settings.training.nice)
         try:
-            document = run(dataset, settings, registry, options, stop, progress, Child(printed))
+            document = run(dataset, settings, registry, options, stop, recorder, child)
         except RunFailed:
             _show_end(printed)
             raise
+    if settings.training.promote == "better":
+        from operations.local import local_actor
+        from trainer.promotion import promote
+
+        promote(document, registry, local_actor(settings), settings)
     if as_json:
         print_json(document)
     else:

@@ -47,7 +47,6 @@ READY = {"ready": True, "model": "RandomForest_20261124_115838", "detail": "Rand
 NOT_READY = {"ready": False, "model": None, "detail": "Redis does not answer"}
 
 
-@router.head("/healthz", include_in_schema=False, **open_to_anyone())
 @router.get(
     "/healthz",
     summary="Check that the process answers",
@@ -59,7 +58,6 @@ async def healthz() -> Alive:
     return {"status": "ok"}
 
 
-@router.head("/readyz", include_in_schema=False, **open_to_anyone())
 @router.get(
     "/readyz",
     summary="Check that Redis accepts writes, and that the registry is the one last seen",
@@ -82,7 +80,7 @@ def readyz(services: Held) -> JSONResponse:
         if held:
             troubles.append(held)
         lost = services.ledger.lost_sessions().remark()
-        snapshot = services.ledger.standing()
+        snapshot = services.ledger.snapshot()
         archive = _archive(services, snapshot)
     except NotSynced as error:
         troubles.append(str(error))
@@ -105,7 +103,6 @@ def _archive(services: Services, snapshot: LedgerSnapshot) -> str | None:
     return archive_remark(snapshot, workers, services.settings)
 
 
-@router.head("/metrics", include_in_schema=False, **open_to_anyone())
 @router.get(
     "/metrics",
     summary="Prometheus metrics",

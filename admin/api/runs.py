@@ -99,6 +99,9 @@ class WantedRun(BaseModel):
         float | None, Field(gt=0, le=1, description="The recall that the threshold keeps, instead of costs.")
     ] = None
 
+    def request(self) -> training_queue.RunRequest:
+        return cast(training_queue.RunRequest, self.model_dump(exclude_none=True, by_alias=True))
+
 
 class WantedModels(BaseModel):
     """Candidates of a run to register."""
@@ -136,7 +139,7 @@ class Registered(TypedDict):
     **needs("operator"),
 )
 def start_run(wanted: WantedRun, services: Held, actor: Acting, response: Response) -> RunBody:
-    request = cast(training_queue.RunRequest, wanted.model_dump(exclude_none=True, by_alias=True))
+    request = wanted.request()
     if wanted.dataset is not None:
         request["dataset"] = as_json(query_of(wanted.dataset.query(), services.settings))
     asked = acts.request(actor, services.registry, services.runs, request)
@@ -229,6 +232,19 @@ def register_candidates(run: Id, wanted: WantedModels, services: Held, actor: Ac
     notes = [wanted.notes] if isinstance(wanted.notes, str) else wanted.notes
     chosen = acts.picks(services.registry, run, wanted.ranks, wanted.names, [] if notes == [""] else notes)
     return {"models": acts.save(actor, services.registry, run, chosen)}
+
+
+@router.post(
+    "/{run}/finish",
+    status_code=202,
+    summary="Finish a running run with the candidates that it has compared",
+    description="The candidate in progress is ended. The best of those that were compared are kept and registered as "
+    "requested, within a minute or so. A run that has compared none fails.",
+    responses={**answer(202, "The run, still running.", EXAMPLE), **responses(404, 409)},
+    **needs("operator"),
+)
+def finish_run(run: Id, services: Held, actor: Acting) -> RunBody:
+    return RunView.of(acts.finish(actor, services.runs, run)).body()
 
 
 @router.post(

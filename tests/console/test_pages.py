@@ -263,6 +263,11 @@ def test_classifying_by_hand(site: Site, accepted: str, typed: dict[str, str], s
 
 def test_the_audit_is_exported_as_a_table_without_formulas(site: Site) -> None:
     with site.client("admin") as client:
+        wanted = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes", "note": "W4"}
+        assert client.post("/console/labels", data=wanted).status_code == 303
+        audit = client.get("/console/audit").text
+        assert "the admin added label “yes”, press-07, since 20 Nov 10:00" in audit
+        assert ">W4<" in audit
         client.post("/console/keys", data={"role": "viewer", "note": "=HYPERLINK(1)", "lasts": "90d"})
         answer = client.get("/console/audit/csv?q=key made")
         assert answer.headers["content-type"] == "text/csv; charset=utf-8"
@@ -335,15 +340,31 @@ def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
     """Without a trainer it waits, and says so; a second one is refused."""
     with site.client("operator") as client:
         assert "No trainer is running" in client.get("/console/training").text
-        started = client.post("/console/training", data={"metric": "MCC", "candidates": ["lr", "dt"], "notes": "x"})
+        given = {"candidates": ["lr", "dt"], "notes": "x", "split": "device", "devices": "press-07, mill-03"}
+        costs = {"cost_missed": "1,000.50", "cost_false_alarm": "3", "save": "first"}
+        started = client.post("/console/training", data={"metric": "MCC", **given, **costs})
         path = started.headers["location"]
+        asked = client.get(f"/v1/runs/{path.rpartition('/')[2]}").json()["request"]
+        assert (asked["split"], asked["devices"], asked["register"]) == ("device", ["press-07", "mill-03"], [1])
+        assert (asked["cost_missed"], asked["cost_false_alarm"]) == (1000.5, 3.0)
+        like = client.get(path.replace("runs", "training/like"))
+        shape(like)
+        assert 'value="press-07, mill-03"' in like.text
+        assert 'value="1,000.5"' in like.text
         page = client.get(path)
         shape(page)
         assert "Waiting for the trainer" in page.text
         refused = client.post("/console/training", data={"metric": "F1"})
         assert refused.status_code == 409
         shape(refused)
-        assert client.post("/console/training", data={"metric": "F1", "candidates": ["rm -rf"]}).status_code == 422
+        for wrong in (
+            {"candidates": ["rm -rf"]},
+            {"cost_missed": "0"},
+            {"recall": "101"},
+            {"recall": "x"},
+            {"split": "y"},
+        ):
+            assert client.post("/console/training", data={"metric": "F1", **wrong}).status_code == 422, wrong
         shape(client.get(f"{path}/cancel"))
         assert client.post(f"{path}/cancel").status_code == 303
         assert "The run was canceled" in client.get(path).text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 from registry.evaluation.bootstrap import Resamples, difference
@@ -13,39 +12,42 @@ from registry.model.manifest import Threshold
 from registry.run_document import LeaderboardRow, Scores, Seconds
 from trainer.candidate.build import Built, build
 from trainer.candidate.rebuild import check_rebuilt, rebuild
-from trainer.compare.judge import Bench, Judged, judge, shuffled, widened
+from trainer.compare.judge import Bench, Judged, shuffled, widened
 from trainer.compare.leaderboard import BASELINE, MODEL_TYPES, Scored, ranked
-from trainer.compare.pycaret_compare import Comparison, Tried
+from trainer.compare.pycaret_compare import Comparison
+from trainer.compare.tried import Tried
 from trainer.evaluate import threshold
 from trainer.evaluate.calibrate import Calibration
 from trainer.evaluate.learnable import Learnable, learnable
 from trainer.evaluate.parts import Parts
 from trainer.evaluate.reference import Live, judge_live
 from trainer.evaluate.verdict import Contender, Verdict, decide
+from trainer.run.compared import compare
 from trainer.run.data import Data
 from trainer.run.documents import leaderboard, verdict_facts
 from trainer.run.events import Result
+from trainer.run.finished import stopped
+from trainer.run.reporter import Reporter
 from trainer.run.write import judged_answers, write
 from zelador.messages import iso
 
 LARGE_OPTIMISM = 0.05
 
-Say = Callable[[str], None]
 
-
-def run(folder: Path, say: Say) -> Result:
+def run(folder: Path, say: Reporter) -> Result:
     """Does the request in `folder`, and writes the files of each candidate to a folder named by its rank below it."""
     warnings.simplefilter("ignore")
     data = Data.of(folder)
     request, bench = data.request, data.bench()
     started = time.perf_counter()
     comparison = _experiment(data)
-    tried = _tried(comparison, say)
-    judged = {name: judge(each.scores, each.middle, bench) for name, each in tried.items() if each.scores is not None}
+    tried, judged = compare(folder, comparison, bench, say)
     order = ranked([_scored(each, judged.get(name)) for name, each in tried.items()], request.metric)
     compared_at = time.perf_counter()
     parts = data.parts(comparison.precision)
-    loose = _shuffled(data, tried, judged, parts, bench, say)
+    why = stopped(folder)  # what is done by then counts, and nothing more is measured
+    loose = {} if why is not None else _shuffled(data, tried, judged, parts, bench, say)
+    short = [] if why is None else [f"{why}: {len(judged)} of {len(tried)} classifiers were compared"]
     shuffled_at = time.perf_counter()
     say("testing whether there is anything to learn")
     nothing = _learnable(data)
@@ -64,7 +66,7 @@ def run(folder: Path, say: Say) -> Result:
         train_rows=len(data.train),
         verdict=verdict_facts(verdict, nothing),
         reference=live.facts if live is not None else None,
-        notes=[*surprises, *_optimism_notes(rows, request.metric)],
+        notes=[*short, *surprises, *_optimism_notes(rows, request.metric)],
         seconds=Seconds(
             compare=round(compared_at - started, 1),
             shuffled=round(shuffled_at - compared_at, 1),
@@ -81,22 +83,12 @@ def _experiment(data: Data) -> Comparison:
     )  # fmt: skip
 
 
-def _tried(comparison: Comparison, say: Say) -> dict[str, Tried]:
-    found: dict[str, Tried] = {}
-    total = len(comparison.names)
-    for done, name in enumerate(comparison.names):
-        say(f"compared {done} of {total} classifiers; {MODEL_TYPES.get(name, name)} is next")
-        found[name] = comparison.run(name)
-    say(f"compared {total} of {total} classifiers")
-    return found
-
-
 def _scored(tried: Tried, judged: Judged | None) -> Scored:
     return Scored(tried.id, {} if judged is None else judged.scores, tried.trouble, tried.seconds)
 
 
 def _shuffled(
-    data: Data, tried: dict[str, Tried], judged: dict[str, Judged], parts: Parts, bench: Bench, say: Say
+    data: Data, tried: dict[str, Tried], judged: dict[str, Judged], parts: Parts, bench: Bench, say: Reporter
 ) -> dict[str, Scores]:
     """What a shuffled split would have said of each candidate. Where rows were drawn at random, that is their score."""
     found: dict[str, Scores] = {}
@@ -104,7 +96,7 @@ def _shuffled(
         if data.request.folds_by == "row":
             found[name] = judged[name].scores
             continue
-        say(f"shuffling the rows, for comparison: {done} of {len(judged)}")
+        say(f"shuffling the rows, for comparison: {done} of {len(judged)}", "shuffle", 1 - (done - 1) / len(judged))
         scores = shuffled(tried[name].model, parts.train, bench, data.request.folds, data.request.seed)
         if scores is not None:
             found[name] = scores
@@ -134,7 +126,7 @@ def _build(
     order: list[Scored],
     parts: Parts,
     bench: Bench,
-    say: Say,
+    say: Reporter,
 ) -> tuple[dict[str, Built], dict[str, str]]:
     """Goes down the ranking until `keep` candidates are built. Also returns why others were not chosen, by id."""
     found: dict[str, Built] = {}
@@ -144,7 +136,8 @@ def _build(
             break
         if scored.trouble() is not None:
             continue
-        say(f"rebuilding {scored.model_type} ({len(found) + 1} of {data.request.keep})")
+        share = 1 - len(found) / data.request.keep
+        say(f"rebuilding {scored.model_type} ({len(found) + 1} of {data.request.keep})", "build", share)
         try:
             found[scored.id] = _built(data, comparison, tried[scored.id], parts, bench)
         except Exception as error:  # noqa: BLE001 - a candidate that fails must not cost the run; it is reported

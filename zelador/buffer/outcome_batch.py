@@ -17,6 +17,7 @@ FIELD = b"o"
 NONE = 0xFFFF  # no prediction, or no confidence
 SCALE = 10_000  # a confidence has four decimals
 MAX_LABELS = 65_000
+MAX_OUTCOMES_BYTES = 16_777_216  # of predictions that wait for the archive; further ones are counted as missed
 
 
 class OutcomeBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -63,14 +64,6 @@ def outcome_batch(
         _little(codes),
         _little(confidences),
     )
-
-
-def numbers(data: bytes) -> array[int]:
-    """The integers in `codes` or `confidences`."""
-    found = array("H", data)
-    if not LITTLE:
-        found.byteswap()
-    return found
 
 
 def _scaled(prediction: Prediction | None) -> int:

@@ -16,7 +16,7 @@ from zelador.buffer.connection import RedisConnection
 from zelador.buffer.entry import decode_entry, with_requests
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
-from zelador.buffer.outcome_batch import OutcomeBatch, encode_outcomes
+from zelador.buffer.outcome_batch import MAX_OUTCOMES_BYTES, OutcomeBatch, encode_outcomes
 from zelador.buffer.read_size import ReadSize
 from zelador.buffer.sightings import NOTHING, Sightings
 from zelador.buffer.written import Confirmer
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 _Raw = tuple[bytes, list[bytes]]  # an entry as returned by Redis: its id, and field, value, field, value …
 PREDICTIONS_SHOWN = 20  # predictions of one batch that are shown at most
-MAX_OUTCOMES_BYTES = 33_554_432  # of predictions that wait for the archive; further ones are counted as missed
 MAX_SHOWN_BYTES = 4_096  # bytes of a shown prediction; a longer one has only the probability of its label
 SUSPECT_DELIVERIES = 2  # without completion, after which an entry is given alone: it may be what ends its worker
 UNKNOWN_SIZE = (-1, 0)  # the size of an entry that this process did not read
