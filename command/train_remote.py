@@ -24,8 +24,10 @@ def train_remote(
     notes: str,
     register: bool | Sequence[int],
     names: Sequence[str],
+    dataset: Mapping[str, object],
 ) -> RunDocument:
-    """The finished run. `asked` are the options by the names of the API, `candidates` separated by commas.
+    """The finished run. `asked` are the options by the names of the API, `candidates` separated by commas; `dataset` is
+    the query of the readings.
 
     Raises Conflict if it failed, and what the API refuses. Ctrl-C leaves it running there.
     """
@@ -35,6 +37,8 @@ def train_remote(
     body: dict[str, Any] = {**saved, **{name: value for name, value in asked.items() if value is not None}}
     if candidates := asked.get("candidates"):
         body["candidates"] = [each.strip() for each in str(candidates).split(",") if each.strip()]
+    if dataset:
+        body["dataset"] = dict(dataset)
     run = api.call("POST", "/v1/runs", body).document
     say(f"run {run['id']} is queued at {api.where}", error=True)
     shown = None
