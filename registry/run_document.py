@@ -2,7 +2,7 @@
 
 TypedDicts, because all three are this JSON with its keys in this order. A document grows while its run proceeds:
 `split` comes before the comparison, `leaderboard` with it, `ended_at` when the run ends, `error` if it fails, and the
-rest if it is done. What a run of an earlier version lacks is NotRequired.
+rest if it is done. Keys that runs of earlier versions lack are NotRequired.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class SplitFacts(TypedDict):
 
 
 class VerdictFacts(TypedDict):
-    """Who wins. `tied` are the models that cannot be told apart; `p` is that of labels moved at random."""
+    """The best model. `tied` are models that cannot be told apart; `p` is from a test with labels shuffled."""
 
     kind: Literal["clear", "tied", "nothing_to_learn", "not_evaluable"]
     sentence: str
@@ -139,7 +139,7 @@ class TrainedModel(Candidate):
 
 
 class Reference(TypedDict):
-    """The live model on the same hold-out. `note` says what to mind, or why it could not be judged."""
+    """The live model on the same hold-out. `note` is a caveat, or why it could not be evaluated."""
 
     name: str
     model_type: str | None

@@ -66,7 +66,7 @@ class HistoryRow:
 
 @dataclass(frozen=True, slots=True)
 class TrainedOn:
-    """The data that a model was trained on, as far as its metadata says."""
+    """The data that a model was trained on, as far as its metadata has it."""
 
     rows: int | None
     begin: str | None  # ISO 8601

@@ -1,4 +1,4 @@
-"""How sure a score is: a bootstrap over blocks, because neighboring rows of one stretch are no independent witnesses.
+"""The uncertainty of a score: a bootstrap over blocks, because neighboring rows of one stretch are not independent.
 
 Whole blocks are drawn with replacement. With few blocks the percentiles come out too narrow, so their distances from
 the score are stretched by t(k-1) * sqrt(k / (k-1)) / 1.96 for k blocks, and by TOUCH: blocks touch, so that what lasts
@@ -56,7 +56,7 @@ class Intervals:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Of one model's score from another's, on the same rows. `interval` is None if it cannot be told; `reason` why."""
+    """The difference between two models' scores on the same rows. `interval` is None if unknown; `reason` says why."""
 
     value: float | None
     interval: Interval | None
@@ -64,7 +64,7 @@ class Difference:
 
     @property
     def is_clear(self) -> bool:
-        """The interval does not hold 0."""
+        """True if the interval does not contain 0."""
         return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
 
 
@@ -103,7 +103,7 @@ class Resamples:
         return None
 
     def stretch(self, answers: Answers) -> float:
-        """By the blocks of the class that is in the fewest: a score hangs on those."""
+        """The stretch factor, from the class that is in the fewest blocks: the score depends on it most."""
         k = max(2, self._rarest(answers)[1])
         touch = TOUCH if self.blocks < len(self.units) else 1.0  # single rows do not
         return float(touch * stdtrit(k - 1, (1 + LEVEL) / 2) * np.sqrt(k / (k - 1)) / 1.96)
