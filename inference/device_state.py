@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from operator import gt
 
 import msgspec
 
 from inference.answer import Answered
 from zelador.alarms import Rule
-from zelador.alarms.rule import HIGH, LEAST_SILENCE_S, LOW, NONE
+from zelador.alarms.rule import HIGH, LEAST_SILENCE_S, LOW, MIDDLE, NONE
 from zelador.buffer import Sightings
 from zelador.messages import Prediction
 from zelador.settings import AlarmSettings
@@ -32,6 +31,7 @@ class Policy(msgspec.Struct, frozen=True):
     classes: frozenset[str]
     rules: tuple[Rule, ...]
     rule_of: Callable[[str], int]
+    probability_of: Callable[[Sequence[Prediction]], list[float]]
     look_after_s: float
 
 
@@ -47,7 +47,9 @@ def policy(settings: AlarmSettings, classes: Sequence[str], training: Mapping[st
         return next((i for i, pattern in enumerate(patterns, 1) if fnmatchcase(device, pattern)), 0)
 
     names = frozenset(alarm_classes(settings.classes, classes, training))
-    return Policy(names, rules, rule_of, min(LEAST_SILENCE_S, settings.silent_s or LEAST_SILENCE_S))
+    return Policy(
+        names, rules, rule_of, _probability_of(names), min(LEAST_SILENCE_S, settings.silent_s or LEAST_SILENCE_S)
+    )
 
 
 def alarm_classes(wanted: Collection[str] | None, classes: Sequence[str], training: Mapping[str, object]) -> list[str]:
@@ -72,65 +74,79 @@ def sightings(
     Not counted: messages whose predictions the broker refused, and those received before `received_after` (ms), which
     say nothing about the present.
     """
-    levels_of: dict[str, str] = {}
-    times_of: dict[str, list[int]] = {}
-    newest: dict[str, tuple[int, Prediction, float]] = {}  # at level h
-    classes, rules = policy.classes, policy.rules
-    rule, several = rules[0], len(rules) > 1
-    only = next(iter(classes)) if len(classes) == 1 else None
+    seen: dict[str, tuple[list[Prediction], list[int]]] = {}  # with the time of each prediction's reading
+    failed: dict[str, list[int]] = {}  # times of readings that were not answered
     for index, item in enumerate(answered):
         arrival = item.arrival
         if arrival is None or arrival.received_at < received_after or index in refusals:
             continue
         device = arrival.device_id
-        if several:
-            rule = rules[policy.rule_of(device)]
-        levels = ""
-        for place, prediction in enumerate(item.predictions):
-            shares = prediction.probabilities
-            if shares is None:
-                probability = 1.0 if prediction.label in classes else 0.0
-            elif only is not None:
-                probability = shares.get(only, 0.0)
-            else:
-                probability = sum([shares.get(name, 0.0) for name in classes])
-            if probability < rule.low:
-                levels += LOW
-                continue
-            level = rule.level(probability, prediction.label in classes)
-            levels += level
-            if level == HIGH and (device not in newest or item.times[place] >= newest[device][0]):
-                newest[device] = (item.times[place], prediction, probability)
-        times = item.times
-        if item.failures:
-            failed = [min(reading.measured_at, arrival.received_at) for reading, _ in item.failures if reading]
-            levels, times = levels + NONE * len(failed), times + failed
-        if device in levels_of:
-            levels_of[device] += levels
-            times_of[device] += times
-        elif levels:
-            levels_of[device] = levels
-            times_of[device] = times[:]
-    flat: list[str | int] = []
-    for device, levels in levels_of.items():
-        times = times_of[device]
-        if len(times) == 1:
-            flat += (device, levels, str(times[0]))
+        known = seen.get(device)
+        if known is None:
+            seen[device] = item.predictions[:], item.times[:]
         else:
-            if any(map(gt, times, times[1:])):
-                levels, times = _in_order(levels, times)
-            flat += (device, levels, " ".join(map(str, times)))
+            known[0].extend(item.predictions)
+            known[1].extend(item.times)
+        if item.failures:
+            times = [min(reading.measured_at, arrival.received_at) for reading, _ in item.failures if reading]
+            failed.setdefault(device, []).extend(times)
+    flat: list[str | int] = []
+    rules, rule_of, several = policy.rules, policy.rule_of, len(policy.rules) > 1
+    place, probability_of = 0, policy.probability_of
+    for device, (predictions, times) in seen.items():
         if several:
-            flat.append(policy.rule_of(device) + 1)
-        if device in newest:
-            _, prediction, probability = newest[device]
-            flat += (prediction.label, f"{probability:.6g}", prediction.reading_id, prediction.model)
-    return Sightings(rules, len(levels_of), tuple(flat), policy.look_after_s)
+            place = rule_of(device)
+        rule = rules[place]
+        if len(times) > 1 and sorted(times) != times:
+            by_time = sorted(range(len(times)), key=times.__getitem__)
+            predictions, times = [predictions[i] for i in by_time], sorted(times)
+        shares = probability_of(predictions)
+        if not shares or max(shares) < rule.low:  # nearly all
+            levels, newest = LOW * len(shares), -1
+        else:
+            high, low, classes = rule.high, rule.low, policy.classes  # as Rule.level, which costs a call for each
+            levels = "".join(
+                [
+                    LOW if share < low else HIGH if share >= high and each.label in classes else MIDDLE
+                    for share, each in zip(shares, predictions, strict=True)
+                ]
+            )
+            newest = levels.rfind(HIGH)
+        if device in failed:
+            both = sorted([*zip(times, levels, strict=True), *((time, NONE) for time in failed[device])])
+            levels, times = "".join([level for _, level in both]), [time for time, _ in both]
+        if not times:
+            continue
+        if times[0] < 0:  # before 1970: older than anything
+            times = [max(0, time) for time in times]
+        flat += (device, levels, *times)
+        if several:
+            flat.append(place + 1)
+        if newest >= 0:
+            prediction = predictions[newest]
+            flat += (prediction.label, f"{shares[newest]:.6g}", prediction.reading_id, prediction.model)
+    return Sightings(rules, tuple(flat), policy.look_after_s)
 
 
-def _in_order(levels: str, times: Sequence[int]) -> tuple[str, list[int]]:
-    order = sorted(range(len(times)), key=times.__getitem__)
-    return "".join([levels[place] for place in order]), [times[place] for place in order]
+def _probability_of(classes: frozenset[str]) -> Callable[[Sequence[Prediction]], list[float]]:
+    """A function that gives the probability of the alarm classes together for each of some predictions."""
+
+    def of_many(predictions: Sequence[Prediction]) -> list[float]:
+        return [
+            1.0 * (each.label in classes)
+            if each.probabilities is None
+            else sum([each.probabilities.get(name, 0.0) for name in classes])
+            for each in predictions
+        ]
+
+    def of_one(predictions: Sequence[Prediction]) -> list[float]:
+        return [
+            1.0 * (each.label == only) if each.probabilities is None else each.probabilities.get(only, 0.0)
+            for each in predictions
+        ]
+
+    only = next(iter(classes), "")
+    return of_one if len(classes) == 1 else of_many
 
 
 def _rule(base: Rule, trained: Mapping[str, object], settings: object) -> Rule:

@@ -56,7 +56,7 @@ class Plant:
 
     def see(self, device: str, levels: str, at: int = START, rule: Rule | None = None, worker: int = 0) -> Record:
         """Readings one second apart, from `at`, in one batch."""
-        times = " ".join(str(at + 1000 * place) for place in range(len(levels)))
+        times = tuple(at + 1000 * place for place in range(len(levels)))
         self.settle(rule or Rule(), Sighting(device, levels, times, 1, "yes", "0.9", "r", "model-a"), worker=worker)
         return self.record(device)
 
@@ -122,7 +122,7 @@ def test_redis_follows_the_rule(plant: Plant, rule: Rule, batches: list[list[tup
         batch = sorted(batch, key=lambda one: one[0])
         for seconds, level in batch:
             track = step(track, START + seconds * 1000, level, rule, now)
-        levels, times = "".join(level for _, level in batch), " ".join(str(START + s * 1000) for s, _ in batch)
+        levels, times = "".join(level for _, level in batch), tuple(START + s * 1000 for s, _ in batch)
         plant.settle(rule, Sighting("press", levels, times, 1, "yes", "0.9", "r", "a"), worker=number % 2)
         stored = plant.record("press")
         assert int(stored.measured_at) == track.measured_at
@@ -157,7 +157,7 @@ def test_a_device_without_trouble_is_a_short_text(plant: Plant) -> None:
 def test_a_settlement_of_nothing_that_waited_changes_no_state(plant: Plant) -> None:
     """Another worker took the entry over, and has settled it."""
     plant.see("press", "l")
-    seen = Sightings.of((Rule(),), (Sighting("press", "hhh", f"{START + 5000} {START + 6000} {START + 7000}", 1),))
+    seen = Sightings.of((Rule(),), (Sighting("press", "hhh", (START + 5000, START + 6000, START + 7000), 1),))
     plant.workers[0].settle([Outcome("1-1", 3)], [], seen)
     assert plant.record("press").state == "ok"
 
