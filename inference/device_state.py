@@ -74,32 +74,35 @@ def sightings(
     Not counted: messages whose predictions the broker refused, and those received before `received_after` (ms), which
     say nothing about the present.
     """
-    seen: dict[str, tuple[list[Prediction], list[int]]] = {}  # with the time of each prediction's reading
+    seen: dict[str, list[Answered]] = {}
     failed: dict[str, list[int]] = {}  # times of readings that were not answered
     for index, item in enumerate(answered):
         arrival = item.arrival
         if arrival is None or arrival.received_at < received_after or index in refusals:
             continue
         device = arrival.device_id
-        known = seen.get(device)
-        if known is None:
-            seen[device] = item.predictions[:], item.times[:]
+        if device in seen:
+            seen[device].append(item)
         else:
-            known[0].extend(item.predictions)
-            known[1].extend(item.times)
+            seen[device] = [item]
         if item.failures:
             times = [min(reading.measured_at, arrival.received_at) for reading, _ in item.failures if reading]
             failed.setdefault(device, []).extend(times)
     flat: list[str | int] = []
     rules, rule_of, several = policy.rules, policy.rule_of, len(policy.rules) > 1
     place, probability_of = 0, policy.probability_of
-    for device, (predictions, times) in seen.items():
+    for device, items in seen.items():
         if several:
             place = rule_of(device)
-        rule = rules[place]
-        if len(times) > 1 and sorted(times) != times:
-            by_time = sorted(range(len(times)), key=times.__getitem__)
-            predictions, times = [predictions[i] for i in by_time], sorted(times)
+        rule, predictions, times = rules[place], items[0].predictions, items[0].times
+        if len(items) > 1:
+            predictions, times = predictions[:], times[:]
+            for item in items[1:]:
+                predictions += item.predictions
+                times += item.times
+        if len(times) > 1 and (in_order := sorted(times)) != times:
+            predictions = [predictions[i] for i in sorted(range(len(times)), key=times.__getitem__)]
+            times = in_order
         shares = probability_of(predictions)
         if not shares or max(shares) < rule.low:  # nearly all
             levels, newest = LOW * len(shares), -1
@@ -112,7 +115,7 @@ def sightings(
                 ]
             )
             newest = levels.rfind(HIGH)
-        if device in failed:
+        if failed and device in failed:
             both = sorted([*zip(times, levels, strict=True), *((time, NONE) for time in failed[device])])
             levels, times = "".join([level for _, level in both]), [time for time, _ in both]
         if not times:

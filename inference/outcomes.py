@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 
 import msgspec
 
@@ -25,22 +24,20 @@ def outcomes(
     """
     found: list[Outcome] = []
     predictions: list[Prediction] = []
-    for stream_id, group in groupby(enumerate(answered), _stream_id):
-        classified, aside = 0, list[Refused]()
-        for index, item in group:
-            if item.failures or index in refusals:
-                good, refused = _divide(item, refusals.get(index), topics)
-                aside += refused
-            else:
-                good = item.predictions
-            classified += len(good)
-            predictions += good
-        found.append(Outcome(stream_id, classified, tuple(aside)))
+    classified, aside = 0, list[Refused]()
+    for index, item in enumerate(answered):
+        if item.failures or index in refusals:
+            good, refused = _divide(item, refusals.get(index), topics)
+            aside += refused
+        else:
+            good = item.predictions
+        classified += len(good)
+        predictions += good
+        stream_id = item.delivered.stream_id
+        if index + 1 == len(answered) or answered[index + 1].delivered.stream_id != stream_id:
+            found.append(Outcome(stream_id, classified, tuple(aside)))
+            classified, aside = 0, []
     return found, predictions
-
-
-def _stream_id(numbered: tuple[int, Answered]) -> str:
-    return numbered[1].delivered.stream_id
 
 
 def _divide(item: Answered, refusal: str | None, topics: Mapping[str, str]) -> tuple[list[Prediction], list[Refused]]:
