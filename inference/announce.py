@@ -1,4 +1,4 @@
-"""Publishes the states of devices, retained, and finds silent devices: one worker at a time, on a thread of its own.
+"""Publishes the states of devices, retained: one worker at a time, on a thread of its own.
 
 The states are an outbox in Redis (buffer/lua/alarms.lua): a device stays in it until the broker confirmed its newest
 state, so that a crash publishes it again. After each connection all states are published: a broker may have forgotten.
@@ -17,6 +17,7 @@ import msgspec
 import redis
 
 from inference.home_assistant import config_topic, discovery
+from inference.sweep import Sweeper
 from inference.webhook import Webhook
 from zelador.alarms.state import Record, decode_record, published
 from zelador.alarms.store import DeviceStates
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 SERVICE, INSTANCE = "states", "zelador-states"  # of its status message: whoever publishes the states
 RECEIVED = 100  # messages of Home Assistant in one step
 LEASE_MS = 5_000
-SWEPT = 1_000  # devices in one step of the sweep
+PAGE = 1_000  # devices in one step of putting all into the outbox
 PUBLISHED = 500  # states in one step
 CONFIRM_S = 5.0  # the wait for the broker to confirm them
 POLL_S = 0.2
@@ -43,7 +44,7 @@ RETRY_CAP_S = 10.0
 
 
 class Keeper:
-    """Sweeps, and publishes what waits, while it holds the lease."""
+    """Publishes what waits while it holds the lease. Beside it, silent devices are found, whoever holds it."""
 
     def __init__(self, settings: Settings, stop: Event) -> None:
         self._settings = settings
@@ -58,17 +59,19 @@ class Keeper:
         self._me = settings.inference.instance
         self._link: Link | None = None
         self._connected_at: int | None = None
-        self._next_sweep = 0.0
+        self._sweeper = Sweeper(settings, stop)
         self._trouble_log = LogLimit(REPEAT_S)
         self._thread = Thread(target=self._run, name="alarms", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+        self._sweeper.start()
         if self._webhook is not None:
             self._webhook.start()
 
     def join(self) -> None:
         self._thread.join(timeout=CONFIRM_S + 1.0)
+        self._sweeper.join()
         if self._webhook is not None:
             self._webhook.join()
         self._client.close()
@@ -124,23 +127,13 @@ class Keeper:
             pass  # the lease ends by itself
 
     def _step(self) -> None:
-        if time.monotonic() >= self._next_sweep:
-            self._next_sweep = time.monotonic() + self._settings.alarm.sweep_s
-            self._sweep()
         link = self._connected()
         if self._home_assistant_starts(link) or link.connected_at != self._connected_at:
             self._discovered.clear()
-            self._states.announce_all(SWEPT)  # the broker may have forgotten them
+            self._states.announce_all(PAGE)  # the broker may have forgotten them
             self._connected_at = link.connected_at
         while not self._stop.is_set() and (waiting := self._states.waiting(PUBLISHED)):
             self._publish(link, waiting)
-
-    def _sweep(self) -> None:
-        looked = SWEPT
-        while looked >= SWEPT and not self._stop.is_set():
-            looked, silent, fleet = self._states.sweep(SWEPT, self._settings.alarm.silent_s)
-            if silent:
-                log.warning("%d devices are silent%s", silent, ": nothing arrives from any device" if fleet else "")
 
     def _connected(self) -> Link:
         if self._link is None:

@@ -14,12 +14,14 @@ import msgspec
 
 from inference.answer import Answered
 from zelador.alarms import Rule
-from zelador.alarms.rule import HIGH, LEAST_SILENCE_S, LOW, MIDDLE, NONE
+from zelador.alarms.classes import alarm_classes
+from zelador.alarms.rule import HIGH, LEAST_SILENCE_S, LOW, MAX_WINDOW, MIDDLE, NONE
 from zelador.buffer import Sightings
 from zelador.messages import Prediction
 from zelador.settings import AlarmSettings
 
 CACHED_DEVICES = 16_384
+LIMITS = {"on_count": MAX_WINDOW, "window": MAX_WINDOW, "off_count": MAX_WINDOW, "off_s": 86_400.0}  # else 1
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -33,6 +35,16 @@ class Policy(msgspec.Struct, frozen=True):
     rule_of: Callable[[str], int]
     probability_of: Callable[[Sequence[Prediction]], list[float]]
     look_after_s: float
+
+    @property
+    def described(self) -> str:
+        rule = self.rules[0]
+        if not self.classes:
+            return "none, as it is not known which labels are alarms; name them in ZELADOR_ALARM__CLASSES"
+        return (
+            f"{', '.join(sorted(self.classes))}, on when {rule.on_count} of {rule.window} readings are at least "
+            f"{rule.high:g}, off when {rule.off_count} are below {rule.low:g} for {rule.off_s:g} s"
+        )
 
 
 def policy(settings: AlarmSettings, classes: Sequence[str], training: Mapping[str, object]) -> Policy:
@@ -50,20 +62,6 @@ def policy(settings: AlarmSettings, classes: Sequence[str], training: Mapping[st
     return Policy(
         names, rules, rule_of, _probability_of(names), min(LEAST_SILENCE_S, settings.silent_s or LEAST_SILENCE_S)
     )
-
-
-def alarm_classes(wanted: Collection[str] | None, classes: Sequence[str], training: Mapping[str, object]) -> list[str]:
-    """The labels that are alarms: those of the settings, else the rarer of two classes of the training data."""
-    if wanted is not None:
-        return [name for name in classes if name in wanted]
-    data = training.get("data")
-    counts = data.get("classes") if isinstance(data, Mapping) else None
-    if len(classes) != 2 or not isinstance(counts, Mapping):
-        return []
-    first, second = (counts.get(name) for name in classes)
-    if not isinstance(first, int | float) or not isinstance(second, int | float):
-        return []
-    return [classes[0] if first < second else classes[1]]
 
 
 def sightings(
@@ -153,16 +151,16 @@ def _probability_of(classes: frozenset[str]) -> Callable[[Sequence[Prediction]],
 
 
 def _rule(base: Rule, trained: Mapping[str, object], settings: object) -> Rule:
-    """`base`, replaced by what training computed, replaced by what is set. Counts never exceed the window."""
+    """`base`, replaced by what training computed, replaced by what is set. A model's values are within limits."""
     values = msgspec.structs.asdict(base)
     for name in values:
         given = trained.get(name)
-        if isinstance(given, int | float) and not isinstance(given, bool):
+        if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given <= LIMITS.get(name, 1.0):
             values[name] = given
         if (set_to := getattr(settings, name, None)) is not None:
             values[name] = set_to
-    values["window"] = int(values["window"])
-    values["on_count"] = min(int(values["on_count"]), values["window"])
-    values["off_count"] = min(int(values["off_count"]), values["window"])
+    values["window"] = max(1, int(values["window"]))
+    for name in ("on_count", "off_count"):
+        values[name] = min(max(1, int(values[name])), values["window"])
     values["low"] = min(values["low"], values["high"])
     return Rule(**values)

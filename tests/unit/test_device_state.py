@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from inference.answer import Answered
-from inference.device_state import alarm_classes, policy, sightings
+from inference.device_state import policy, sightings
 from zelador.alarms import Rule, Track, step
+from zelador.alarms.classes import alarm_classes
 from zelador.alarms.state import Record, decode_record, published
 from zelador.buffer import Delivered, Sightings
 from zelador.messages import Arrival, Prediction, Reading
@@ -74,6 +75,14 @@ def test_what_is_set_is_stronger_than_what_training_found_and_a_pattern_than_bot
         AlarmSettings(high=0.2, low=0.3)
     with pytest.raises(ValidationError, match="window"):
         AlarmSettings(window=3, on_count=4)
+
+
+@pytest.mark.parametrize(
+    "alarm", [{"window": 1e9, "on_count": -1, "high": 7, "low": True}, {"on_count": 0.5}, "no", None]
+)
+def test_a_rule_that_cannot_be_is_not_taken_from_a_model(alarm: object) -> None:
+    rule = policy(AlarmSettings(), ("no", "yes"), {**TRAINING, "alarm": alarm}).rules[0]
+    assert 1 <= rule.on_count <= rule.window <= 60 and 0 < rule.low <= rule.high <= 1
 
 
 def shares(p: float | None) -> dict[str, float] | None:

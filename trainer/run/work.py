@@ -18,6 +18,7 @@ from registry.model import manifest
 from registry.model.artefact import manifest_of, pack
 from registry.model.manifest import Feature, Threshold
 from registry.run_document import Candidate, LeaderboardRow, Scores, Seconds
+from trainer.candidate.alarm import alarm_rule
 from trainer.candidate.build import Built, build
 from trainer.candidate.pack import upload
 from trainer.candidate.rebuild import check_rebuilt, rebuild
@@ -35,6 +36,7 @@ from trainer.run import request as requests
 from trainer.run.documents import candidate_of, facts_of, leaderboard, verdict_facts
 from trainer.run.events import Result
 from trainer.run.request import Arrays, Request
+from zelador.alarms.classes import alarm_classes
 from zelador.clock import now_iso
 from zelador.messages import iso
 
@@ -314,12 +316,25 @@ def _write(
         facts = ended | facts_of(
             candidate, each, judged[each.id], tried[each.id].model, data.positive, held, data.request
         )
+        facts |= _alarm(data, judged[each.id])
         packed = upload(model, parts, answers, features, facts, data.request.seed)
         files = pack(packed, each.model_type)
         described = manifest_of(packed, each.model_type, files, now_iso())
         _save(folder / str(rank), {**files, manifest.FILE: manifest.encode(described)})
         found.append(candidate)
     return found
+
+
+def _alarm(data: Data, judged: Judged) -> dict[str, Any]:
+    """The rule by which the model's predictions are an alarm (ZELADOR_ALARM__…), if it can be computed."""
+    alarm = alarm_classes(None, data.classes, {**data.request.metadata})
+    if len(alarm) != 1:
+        return {}
+    arrays, rows = data.arrays, data.train[data.arrays.counted[data.train]]
+    devices = None if arrays.devices is None else arrays.devices[rows]
+    times = None if arrays.times is None else arrays.times[rows]
+    rule = alarm_rule(judged.answers, alarm[0], devices, times)
+    return {} if rule is None else {"alarm": {"class": alarm[0], **rule}}
 
 
 def _live(folder: Path, data: Data) -> Live | None:
