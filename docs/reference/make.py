@@ -23,7 +23,7 @@ METRICS_PAGE = Path(__file__).with_name("metrics.md")
 SYSTEM = SystemView(
     RegistryState(1, Selection("model", 1, "", "", ""), 1),
     None,
-    StreamState(LedgerSnapshot(Ledger(*[0] * 7), *[0] * 8), False, 0.0, 0, {"ingest": 1}, {"ok": 1}, 1),
+    StreamState(LedgerSnapshot(Ledger(*[0] * 7), *[0] * 8), False, 0.0, 0, {"ingest": 1}, {"ok": 1}, newest_at=1),
 )  # everything known, so that every metric is there
 LABELS = {
     "zelador_build": ("version", "python", "service"),

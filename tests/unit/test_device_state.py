@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from inference.answer import Answered
 from inference.device_state import policy, sightings
 from zelador.alarms import Rule, Track, step
+from zelador.alarms.activity import AlarmActivity, activity
 from zelador.alarms.classes import alarm_classes
 from zelador.alarms.state import Record, decode_record, published
 from zelador.buffer import Delivered, Sightings
@@ -139,3 +140,15 @@ def test_a_record_is_read_in_both_forms() -> None:
     for text in (b"", b"x", b"\x81", b"1 2", msgspec.msgpack.encode({"s": "other"})):
         with pytest.raises((ValueError, msgspec.DecodeError)):
             decode_record(text)
+
+
+def test_alarms_of_the_last_minute_and_devices_that_chatter() -> None:
+    def change(device: str, before: str, state: str, ago_s: int) -> dict[bytes, bytes]:
+        at = str(START - ago_s * 1000)
+        fields = {"device": device, "from": before, "to": state, "at": at}
+        return {name.encode(): value.encode() for name, value in fields.items()}
+
+    changes = [change("press", "suspect", "alarm", 100 * n) for n in range(3)]
+    changes += [change("lathe", "suspect", "alarm", 30), change("lathe", "alarm", "ok", 20)]
+    changes += [change("mill", "shelved", "alarm", n) for n in range(5)]  # nothing new
+    assert activity(changes, START) == AlarmActivity(per_minute=2, chattering=1)
