@@ -1,7 +1,8 @@
 """Publishes the states of devices, retained: one worker at a time, on a thread of its own.
 
 The states are an outbox in Redis (buffer/lua/alarms.lua): a device stays in it until the broker confirmed its newest
-state, so that a crash publishes it again. After each connection all states are published: a broker may have forgotten.
+state, so that a crash publishes it again. After each connection to the broker, and after trouble with Redis, all states
+are published: a broker may have forgotten them, and Redis its last second.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ class Keeper:
             except Stopping:
                 break
             except (redis.RedisError, OSError, Unavailable) as error:
+                self._connected_at = None  # Redis may come back without its last second: all states are published again
                 failures += 1
                 if self._trouble_log.due():
                     skipped = self._trouble_log.take_skipped()
@@ -128,7 +130,7 @@ class Keeper:
 
     def _step(self) -> None:
         link = self._connected()
-        if self._home_assistant_starts(link) or link.connected_at != self._connected_at:
+        if self._home_assistant_starts(link) or self._connected_at is None or link.connected_at != self._connected_at:
             self._discovered.clear()
             self._states.announce_all(PAGE)  # the broker may have forgotten them
             self._connected_at = link.connected_at

@@ -19,7 +19,7 @@ from tests.wire import HOST
 WELL = {"lux": 412.0, "temperature": 45.0, "vibration": 0.5}
 WORN = {"lux": 412.0, "temperature": 95.0, "vibration": 9.0}
 TICK_S = 0.2
-PAGE = 1_000
+PAGE = 500
 
 Said = Callable[[int], bytes | None]  # by the number of the tick; None: nothing
 

@@ -18,7 +18,7 @@ from tests.faults.book import Book
 from tests.faults.conftest import whole_matrix
 from tests.faults.plant import WELL, WORN, Api, Plant, between, reading
 from tests.faults.process import Process
-from tests.faults.site import PREFIX, ROOT, Shape, Site
+from tests.faults.site import PREFIX, ROOT, Failed, Shape, Site
 from tests.wire import HOST
 from zelador.settings import Settings, environment
 
@@ -52,7 +52,7 @@ def scene(data: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
         settings = Settings(
             redis={"url": f"redis://{HOST}:{site.ports['redis']}/0", "prefix": PREFIX},  # type: ignore[arg-type]
             registry={"url": str(folder / "registry")},  # type: ignore[arg-type]
-            api={"port": port, "keys_file": str(folder / "keys.json")},  # type: ignore[arg-type]
+            api={"port": port, "keys_file": str(folder / "keys.json"), "rate_per_s": 1_000, "rate_burst": 9_000},  # type: ignore[arg-type]
         )
         key = first_key(folder / "keys.json") or ""
         variables = {**environment(settings), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
@@ -92,6 +92,12 @@ def test_states_are_right_after_each_death(scene: Scene) -> None:
     def is_so() -> bool:
         return all(plant.state(device) == state for device, state in expected.items()) and scene.agree()
 
+    def await_it(when: str, within_s: float) -> None:
+        try:
+            site.wait(is_so, f"the right states {when}", within_s)
+        except Failed as failed:
+            raise Failed(f"expected {expected}; retained {plant.said()}; the API says {api.said()}; {failed}") from None
+
     for device in ("acknowledged", "shelved"):
         site.wait(lambda device=device: plant.state(device) == "alarm", f"the alarm of {device}", 60)
     assert api.ask("POST", "/v1/devices/acknowledged/acknowledge", {})[0] == 200
@@ -109,17 +115,17 @@ def test_states_are_right_after_each_death(scene: Scene) -> None:
     site.wait(lambda: plant.state("quiet") == "unknown", "its silence", SILENT_S + 30)
     shown = plant.changes["quiet"][-1][1] - fell_silent - SILENT_S
     seconds = {"silence shown after": shown}
-    site.wait(is_so, f"all to be {expected}", 90)
+    await_it("before the first death", 90)
     assert plant.states["poison"]["reason"] == "quarantined"
     victims = ("inference-1", "redis", "inference-2", "broker", "redis", "inference-1", "broker", "inference-2")
     for victim in victims:
         site.restart(victim)
         restarted = time.monotonic()
-        site.wait(is_so, f"agreement after the death of {victim}: {expected}, {plant.said()}", 60)
+        await_it(f"after the death of {victim}", 60)
         seconds[victim] = time.monotonic() - restarted
     plant.devices["quiet"] = lambda _: reading(WELL)
     expected["quiet"] = "ok"
-    site.wait(is_so, "its return", 60)
+    await_it("after its return", 60)
     changes = {device: [state for state, _ in found] for device, found in plant.changes.items()}
     assert changes["flapping"].count("alarm") == 1 == changes["failing"].count("alarm"), changes
     assert "alarm" not in changes["odd"] + changes["late"] + changes["behind"] + changes["ahead"]

@@ -187,6 +187,35 @@ def test_an_alarm_that_falls_silent_stays_an_alarm(plant: Plant) -> None:
     assert record.state == "alarm" and record.silent is not None
 
 
+def test_an_alarm_does_not_end_by_readings_from_before_a_silence(plant: Plant) -> None:
+    for device in ("press", "lathe", "mill"):
+        plant.see(device, "hhhllll" if device == "press" else "l")
+    plant.heard_before(100, "press")
+    plant.look_now()
+    plant.sweep()
+    assert plant.see("press", "l", START + 3_600_000).state == "alarm", "nobody knows what was in between"
+    assert plant.see("press", "l" * 65, START + 3_601_000).state == "ok"
+
+
+def test_an_alarm_that_comes_again_needs_somebody_again(plant: Plant) -> None:
+    plant.see("press", "hhh")
+    plant.act("press", "acknowledge")
+    assert plant.see("press", "l" * 70 + "hh", START + 10_000).state == "suspect", (
+        "readings of one alarm begin no other"
+    )
+    record = plant.see("press", "h", START + 90_000)
+    assert (record.state, record.by) == ("alarm", None)
+
+
+def test_a_batch_of_which_another_worker_settled_a_part_counts_no_reading_twice(plant: Plant) -> None:
+    plant.see("press", "lhh")
+    plant.send("press")
+    (entry,) = plant.workers[0].read(10, 0.1)
+    seen = Sightings.of((Rule(),), (Sighting("press", "h", (START + 2_000,), 1, "yes", "0.9", "r", "a"),))
+    plant.workers[0].settle([Outcome("1-1", 1), Outcome(entry.stream_id, 1)], [], seen)
+    assert plant.record("press").state == "suspect"
+
+
 def test_a_device_with_long_gaps_is_silent_later(plant: Plant) -> None:
     for device in ("logger", "lathe", "mill"):
         plant.see(device, "l")

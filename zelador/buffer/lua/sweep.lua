@@ -56,7 +56,8 @@ for i, device in ipairs(names) do
       local was = r.silent
       r.silent = r.silent or heard
       r.reason = alone and alarms_why(KEYS[6], device, heard) or 'fleet'
-      if r.c ~= 'alarm' then r.w, r.c = '', 'ok' end
+      r.w, r.calm = '', nil                           -- what came before the silence ends no alarm, and begins none
+      if r.c ~= 'alarm' then r.c = 'ok' end
       again = was and alone                           -- it was silent with the fleet, and still is
     end
     alarms_show(a, device, r, now, nil, nil, again)
