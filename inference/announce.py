@@ -60,6 +60,7 @@ class Keeper:
         self._me = settings.inference.instance
         self._link: Link | None = None
         self._connected_at: int | None = None
+        self._redis_run: str | None = None  # changes when Redis starts again
         self._sweeper = Sweeper(settings, stop)
         self._trouble_log = LogLimit(REPEAT_S)
         self._thread = Thread(target=self._run, name="alarms", daemon=True)
@@ -130,12 +131,21 @@ class Keeper:
 
     def _step(self) -> None:
         link = self._connected()
-        if self._home_assistant_starts(link) or self._connected_at is None or link.connected_at != self._connected_at:
+        was, self._redis_run = self._redis_run, self._run_of_redis()
+        forgotten = self._connected_at is None or link.connected_at != self._connected_at or was != self._redis_run
+        if self._home_assistant_starts(link) or forgotten:
             self._discovered.clear()
             self._states.announce_all(PAGE)  # the broker may have forgotten them
             self._connected_at = link.connected_at
         while not self._stop.is_set() and (waiting := self._states.waiting(PUBLISHED)):
             self._publish(link, waiting)
+
+    def _run_of_redis(self) -> str | None:
+        """Another one after Redis was started again, perhaps without its last second. None if INFO is not allowed."""
+        try:
+            return str(self._client.info("server")["run_id"])
+        except redis.exceptions.NoPermissionError:
+            return None
 
     def _connected(self) -> Link:
         if self._link is None:

@@ -14,7 +14,7 @@ from registry.log.state import Model, State
 from registry.registry import Registry
 from registry.restored.last_seen import Seen
 from registry.restored.watch import difference
-from zelador.alarms.classes import alarm_classes
+from zelador.alarms.policy import alarm_classes
 from zelador.errors import NotFound, Unavailable, ZeladorError
 from zelador.settings import AlarmSettings, RegistrySettings
 

@@ -24,7 +24,7 @@ from zelador.errors import InvalidInput, NotFound, ZeladorError
 from zelador.libgomp import restart_with_libgomp
 
 if TYPE_CHECKING:
-    from registry.legacy.files import Found, Look
+    from registry.legacy.look import Found, Look
 
 MAX_ARCHIVE = 1 << 30  # bytes
 NAMES_SHOWN = 6  # of a pickle's contents in the table; --json has all
@@ -82,7 +82,7 @@ def import_(
                 say("trusted: a pipeline in the format of a library such as LightGBM is accepted")
             say(f"registered {facts['name']}; the selection did not change")
         return
-    from registry.legacy.files import look_at
+    from registry.legacy.look import look_at
 
     if with_ and alone:
         raise InvalidInput("use either --with FILE or --alone")
@@ -170,10 +170,10 @@ def _near(found: Found) -> str:
 
 
 def _passed_over(files: Mapping[str, str]) -> str:
-    """What a folder also has, for people; other models first."""
-    told = sorted(files.items(), key=lambda item: (item[1] == "not a pickle", item[0]))
-    shown = [f"{file} ({why})" for file, why in told[:NAMES_SHOWN]]
-    more = f" and {len(told) - NAMES_SHOWN} more" if len(told) > NAMES_SHOWN else ""
+    """Lists the other files of a folder; other kinds of models first."""
+    listed = sorted(files.items(), key=lambda item: (item[1] == "not a pickle", item[0]))
+    shown = [f"{file} ({why})" for file, why in listed[:NAMES_SHOWN]]
+    more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""
     return f"; not imported: {', '.join(shown)}{more}" if shown else ""
 
 
@@ -208,7 +208,7 @@ def _import_all(
     as_json: bool,
 ) -> None:
     """Imports each file, loaded in a process with limits. A refused file does not stop the others."""
-    from registry.legacy.files import converted
+    from registry.legacy.load import converted
 
     imported: list[Facts] = []
     left: dict[str, str] = {}
@@ -229,8 +229,8 @@ def _import_all(
     else:
         if imported:
             say(f"registered {', '.join(registered)}; the selection did not change")
-        for registered_name, told in notes.items():
-            for note in told:
+        for registered_name, found in notes.items():
+            for note in found:
                 say(f"{registered_name}: {note}")
         if looked.passed_over:
             say(_passed_over(looked.passed_over).removeprefix("; "))

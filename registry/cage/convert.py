@@ -15,6 +15,7 @@ from registry.adopt.adopt import adopt
 from registry.bundle import bundle
 from registry.cage.wire import Convert, Converted
 from registry.errors import TypeRefused
+from registry.legacy.names_file import ENDINGS, read_names
 from registry.model.artefact import manifest_of, pack
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput
@@ -27,8 +28,8 @@ def convert(request: Convert) -> Converted:
     given = {"" if alone else file: _load(data, file, warned) for file, data in request.files.items()}
     metadata: dict[str, Any] = json.loads(request.metadata)
     saved_with = sorted({str(version) for each in warned if (version := _version(each.message)) is not None})
-    told = metadata.pop("features", None)  # an old registry.json may name them
-    named = [str(name) for name in told] if isinstance(told, list) else []
+    listed = metadata.pop("features", None)  # an old registry.json may name them
+    named = [str(name) for name in listed] if isinstance(listed, list) else []
     features, classes = request.features or named, request.classes
     try:
         adopted = adopt(
@@ -42,15 +43,21 @@ def convert(request: Convert) -> Converted:
     notes = list(adopted.notes)
     if saved_with:
         notes.append(f"{_older(saved_with)}; compare its answers with those that you know")
-    said = sorted({str(each.message)[:300] for each in warned})[:5]
-    imported = {**metadata.get("imported", {}), "warnings": said, "notes": notes}
+    texts = sorted({str(each.message)[:300] for each in warned})[:5]
+    imported = {**metadata.get("imported", {}), "warnings": texts, "notes": notes}
     upload = replace(adopted.upload, metadata={**adopted.upload.metadata, "imported": imported})
     return Converted(bundle.pack(manifest_of(upload, request.name, files, now_iso()), files))
 
 
 def _load(data: bytes, name: str, warned: list[warnings.WarningMessage]) -> Any:
-    """Loads a pickle; adds the warnings of the libraries (mostly about versions) to `warned`."""
+    """Loads a pickle; adds the warnings of the libraries (mostly about versions) to `warned`.
+
+    A text file with names of columns or classes is read.
+    """
     import joblib
+
+    if name.lower().endswith(ENDINGS) and (names := read_names(data, name)) is not None:
+        return names
 
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
@@ -62,9 +69,11 @@ def _load(data: bytes, name: str, warned: list[warnings.WarningMessage]) -> Any:
             warned += found
             versions = sorted({version for each in found if (version := _version(each.message)) is not None})
             older = f" {_older(versions)}." if versions else ""
+            if isinstance(error, AttributeError | ImportError) and "pycaret" in str(error):
+                older += " PyCaret 3 does not have this class, so PyCaret 2 saved it: train it again."
             raise InvalidInput(
-                f"{name} cannot be loaded ({type(error).__name__}: {str(error)[:300]}).{older} A pickle needs the "
-                "packages that it was saved with, in versions that still read it; for PyCaret's the trainer's"
+                f"{name or 'it'} cannot be loaded ({type(error).__name__}: {str(error)[:300]}).{older} A pickle needs "
+                "the packages that it was saved with, in versions that still read it"
             ) from None
     warned += found
     return loaded

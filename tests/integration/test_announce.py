@@ -124,24 +124,6 @@ def test_silence_is_found_while_the_broker_is_away(plant: Settings, eventually: 
         )
 
 
-def test_redis_that_forgot_its_last_second_is_what_counts(
-    plant: Settings, mark: str, eventually: Callable[..., None]
-) -> None:
-    client, keys = connect_redis(plant.redis), Keys(plant.redis.prefix)
-    put_in_alarm(plant, "press")
-    before: Any = client.hget(keys.states, "press")
-    others = {each["id"] for each in client.client_list()}
-    with keeping(plant):
-        heard = Subscriber(plant, f"{mark}/+/state")
-        states(plant).act("press", "acknowledge", "ana")
-        eventually(lambda: heard.state(f"{mark}/press/state").get("state") == "acknowledged", "the acknowledgement")
-        client.hset(keys.states, "press", before)
-        for each in client.client_list():
-            if each["id"] not in others:  # as at a restart, the connections end
-                client.client_kill_filter(_id=each["id"])
-        eventually(lambda: heard.state(f"{mark}/press/state").get("state") == "alarm", "the state in Redis")
-
-
 def test_one_of_two_workers_publishes_and_the_other_takes_over(
     plant: Settings, mark: str, eventually: Callable[..., None]
 ) -> None:

@@ -3,8 +3,8 @@
 Each reading has a level: `h` (the model says an alarm class, with a probability of at least `high`), `l` (the
 probability of the alarm classes is below `low`), `m` (between), `x` (the model gave no answer). An alarm turns on when
 `on_count` of the last `window` readings are `h`, and off when `off_count` of them have been `l` for `off_s` seconds,
-without a break; then the window is emptied, so that the readings of one alarm never turn on another. The rule follows
-ISA-18.2: separate limits for on and off, and a delay for off.
+without a break. Each time the window is emptied: what came before an alarm does not end it, and what belongs to one
+never turns on another. The rule follows ISA-18.2: separate limits for on and off, and a delay for off.
 
 `buffer/lua/alarms.lua` is the same rule inside Redis, where the readings of a device meet that several workers
 classified; a property test compares the two.
@@ -76,7 +76,7 @@ def step(track: Track, measured_at: int, level: str, rule: Rule, now: int) -> Tr
         else:
             calm_at = None
     elif level == HIGH and window.count(HIGH) >= rule.on_count:
-        condition, calm_at = "alarm", None
+        condition, calm_at, window = "alarm", None, ""
     else:
         condition = _below(window)
     return Track(measured_at, window, condition, calm_at)

@@ -1,13 +1,14 @@
-"""A label of a period, as it is stored, and what it is known by."""
+"""A label of a period, as it is stored, and its id."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 Source = Literal["command line", "api", "console", "import", "mqtt"]
+SOURCES: tuple[Source, ...] = get_args(Source)
 ID_DIGITS = 24  # hexadecimal digits of a default id
 
 
@@ -30,9 +31,13 @@ class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def covers(self, moment: int) -> bool:
         return self.begin <= moment and (self.end is None or moment < self.end)
 
+    def is_of_import(self, at: int, by: str) -> bool:
+        """Whether it is one of those that `by` imported together. All of them have the same time."""
+        return self.source == "import" and (self.at, self.by) == (at, by)
+
     @property
     def content(self) -> str:
-        """What the label says, as a digest: two labels under one id are the same if this is."""
+        """A digest of what the label says. Two labels with one id are the same if their digests are."""
         return digest_of(self.device, self.begin, self.end, self.label, self.note)
 
 
@@ -45,11 +50,11 @@ class Undone(msgspec.Struct, frozen=True, gc=False):
 
 
 def digest_of(device: str, begin: int, end: int | None, label: str, note: str) -> str:
-    """The id of a label that was given none. The same label always has the same."""
+    """The id of a label that came without one. Equal labels get equal ids."""
     said = msgspec.json.encode((device, begin, end, label, note))
     return hashlib.sha256(said).hexdigest()[:ID_DIGITS]
 
 
 def again(id_: str, times: int) -> str:
-    """The id of a label that was undone and is given again."""
+    """The id for a label that was undone and is added again."""
     return f"{id_}.{times + 1}"

@@ -36,6 +36,10 @@ class TrainingQueue:
             raise Conflict(f"run {name} is active, and only one run can be: wait until it ends (GET /v1/runs/{name})")
         return queued
 
+    def claim(self, once: str) -> bool:
+        """True for the first who asks, within a day: of several trainers, one starts a run for a reason."""
+        return bool(self._client.set(self._keys.run_claim(once), "1", nx=True, ex=86_400))
+
     def current(self) -> Run | None:
         """The run that is queued or running; None if there is none."""
         name: Any = self._client.get(self._keys.run_current)
@@ -65,6 +69,22 @@ class TrainingQueue:
         keys = [self._keys.run(run), self._keys.run_current, self._keys.run_cancel(run)]
         ended = self._cancel(keys, [run, data, replacement, KEEP_S, by])
         return cancelled if ended else self.get(run)
+
+    def finish(self, run: str, by: str) -> Run:
+        """Asks the trainer to finish a running run with the candidates that it has compared.
+
+        Raises NotFound; Conflict if it is not running.
+        """
+        found = self.get(run)
+        if found.state != "running":
+            raise Conflict(f"run {run} is not running: it is {found.state}")
+        self._client.set(self._keys.run_enough(run), by, ex=KEEP_S)
+        return found
+
+    def events(self, run: str, after: int, limit: int) -> list[bytes]:
+        """The events with a number above `after`, as JSON, oldest first."""
+        found: Any = self._client.xrange(self._keys.run_events(run), f"{after + 1}-0", "+", limit)
+        return [fields[b"event"] for _, fields in found if b"event" in fields]
 
     def list(self) -> list[Run]:
         """All runs whose record has not expired, newest first."""

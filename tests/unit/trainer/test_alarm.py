@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inference.device_state import policy
 from registry.evaluation.scores import Answers
 from trainer.candidate.alarm import alarm_rule
 from zelador.alarms import Rule, Track, step
+from zelador.alarms.policy import policy
 from zelador.settings import AlarmSettings
 
 GAP_MS = 10_000

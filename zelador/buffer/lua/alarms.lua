@@ -101,7 +101,7 @@ local function alarms_readings(r, levels, flat, at, rule, again, now)
           if t - calm >= rule.off_ms then w, c, calm, r.by, r.at = '', 'ok', nil, nil, nil end
         end
       elseif level == 'h' and alarms_count(w, 'h') >= rule.on_count then
-        c, calm = 'alarm', nil
+        w, c, calm = '', 'alarm', nil
       end
     end
   end
