@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, get_args
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from command.home import OfHome, settings_of
 from command.models.target import Key, Url
-from command.output import output
 from command.process import prepare
+from command.run_table import show
 from command.table_columns import DeviceColumn, TimeColumn
-from command.terminal import Terminal, print_json, say
+from command.terminal import print_json, say
+from command.train_progress import Watched
 from zelador.errors import InvalidInput
-from zelador.printable import clean
 from zelador.settings import Metric, Settings
 from zelador.user import user
 
-OF_THE_POSITIVE = ("Recall", "Precision", "F1", "PR-AUC")
-
 if TYPE_CHECKING:
-    from registry.run_document import RunDocument
     from trainer.dataset import Choice, Dataset
 
 METRICS: tuple[str, ...] = get_args(Metric)
@@ -80,13 +76,24 @@ def train(
     recall: Annotated[
         float | None, typer.Option(help="Instead of costs: the recall of the positive class to keep, such as 0.95.")
     ] = None,
+    save: Annotated[
+        str,
+        typer.Option(
+            help="Which of the best are registered: all, none, or ranks such as 1,3. `zelador models save` registers "
+            "others later."
+        ),
+    ] = "all",
+    names: Annotated[
+        str | None,
+        typer.Option(help="Names of the models that are registered, in the order of rank, separated by commas."),
+    ] = None,
     notes: Annotated[str, typer.Option(help="Notes to store with the models.")] = "",
     home: OfHome = None,
     url: Url = None,
     key: Key = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Compare classifiers on labeled readings and register the best five. Selects no model."""
+    """Compare classifiers on labeled readings and register the best five, or those of --save. Selects no model."""
     asked = {
         "metric": metric,
         "candidates": candidates,
@@ -96,13 +103,14 @@ def train(
         "cost_false_alarm": cost_false_alarm,
         "recall": recall,
     }
+    register, called = _register(save), _names(names)
     if url is not None:
         from command.train_remote import train_remote
 
         refused = {"--home": home, "--csv": csv, "--features": features}
         if given := next((option for option, value in refused.items() if value is not None), None):
             raise InvalidInput(f"{given} cannot be used with --url: that machine trains on its own readings")
-        document = train_remote(url, key, asked, notes)
+        document = train_remote(url, key, asked, notes, register, called)
         if as_json:
             print_json(document)
         else:
@@ -113,9 +121,11 @@ def train(
     from registry.registry import Registry
     from registry.run_document import new_run_id
     from trainer.dataset import Choice
-    from trainer.run.job import Options, aim_of
+    from trainer.run.job import aim_of, save_events
     from trainer.run.job import train as run
+    from trainer.run.options import Options
     from trainer.run.process import Child, RunFailed
+    from trainer.run.recorder import Recorder
 
     choice = Choice.of(settings, _names(classes), _names(devices))
     if csv is not None:
@@ -134,24 +144,19 @@ def train(
         by=user(),
         metric=settings.training.metric,
         candidates=settings.training.candidates,
+        names=called,
         notes=notes,
+        register=register,
         split=settings.training.split,
         positive=settings.training.positive,
         aim=aim_of(settings.training, {}),
     )
-    console = Terminal(error=True)
-    with (
-        tempfile.TemporaryFile() as printed,
-        console.status(Text(f"{len(dataset.labels)} rows: starting")) as status,
-    ):
-
-        def progress(message: str) -> None:
-            status.update(Text(clean(message)))
-            if not console.is_terminal:
-                say(message, error=True)
-
+    with tempfile.TemporaryFile() as printed, Watched(options.metric) as watched:
+        recorder = Recorder(options.metric, watched.show, partial(save_events, registry, options.run))
+        recorder.add("started", f"run {options.run}: {len(dataset.labels)} rows")
+        child = Child(printed, settings.training.nice)
         try:
-            document = run(dataset, settings, registry, options, stop, progress, Child(printed))
+            document = run(dataset, settings, registry, options, stop, recorder, child)
         except RunFailed:
             _show_end(printed)
             raise
@@ -167,64 +172,6 @@ def _show_end(printed: IO[bytes]) -> None:
     printed.seek(max(0, size - MAX_PRINTED))
     for line in printed.read().decode(errors="replace").splitlines():
         say(line, error=True)
-
-
-def show(document: RunDocument) -> None:
-    """The verdict first, then the models, then what the split left out."""
-    console = output()
-    metric = document["metric"]
-    console.print(Text(clean(document["verdict"]["sentence"])), style="bold", soft_wrap=True)
-    console.print(Text(clean(_tested(document))), soft_wrap=True)
-    table = Table(title=f"Run {document['run']}: {document['rows']} rows, by {_named(metric, document)}", box=None)
-    table.add_column("rank", justify="right")
-    table.add_column("model", no_wrap=True)
-    for part in ("folds", "95 % interval", "hold-out", "shuffled"):
-        table.add_column(part, justify="right")
-    table.add_column("µs a row", justify="right")
-    table.add_column("served by")
-    for model in document["models"]:
-        scores = [model["metrics"].get(metric), model["holdout"].get(metric), model.get("shuffled", {}).get(metric)]
-        folds, holdout, shuffled = ["–" if score is None else f"{score:.3f}" for score in scores]
-        sure = _interval(model.get("intervals", {}).get(metric))
-        took = model.get("us_per_row")
-        speed = "–" if took is None else f"{took:.1f}"
-        table.add_row(
-            str(model["rank"]), model["name"] or model["model_type"], folds, sure, holdout, shuffled, speed,
-            model["served_by"],
-        )  # fmt: skip
-    if (live := document.get("reference")) is not None:
-        score = live["holdout"].get(metric)
-        table.add_row("live", live["name"], "", "", "–" if score is None else f"{score:.3f}", "", "", "")
-    console.print(table)
-    if live is not None and live["note"]:
-        console.print(Text(clean(f"The live model: {live['note']}.")), soft_wrap=True)
-    failed = [row for row in document["leaderboard"] if row["place"] is None]
-    for row in failed:
-        console.print(Text(clean(f"{row['model_type']} failed: {row['trouble']}")), soft_wrap=True)
-    for note in document["split"]["notes"]:
-        console.print(Text(clean(f"- {note}")), soft_wrap=True)
-    if document["verdict"]["kind"] in ("clear", "tied"):
-        console.print("\nTo use a model: zelador models select NAME")
-
-
-def _tested(document: RunDocument) -> str:
-    split = document["split"]
-    folds = {"device": "whole devices", "block": "blocks of time", "row": "rows drawn at random"}[split["folds_by"]]
-    stretches = "" if split["blocks"] is None else f", {split['blocks']} independent stretches"
-    questions = {"new_device": "new devices", "later": "later time"}
-    held = " and ".join(questions[name] for name in split["questions"]) or "drawn at random"
-    holdout = f"{split['holdout_rows']} rows held out ({held})" if split["holdout_rows"] else "no separate hold-out"
-    return f"Tested in {split['folds']} folds by {folds}{stretches}; {holdout}."
-
-
-def _named(metric: str, document: RunDocument) -> str:
-    """The metric, with the positive class where it is of one."""
-    positive = document.get("positive")
-    return f"{metric} of {positive!r}" if positive is not None and metric in OF_THE_POSITIVE else metric
-
-
-def _interval(interval: tuple[float, float] | None) -> str:
-    return "–" if interval is None else f"{interval[0]:.3f} – {interval[1]:.3f}"
 
 
 def _with(settings: Settings, asked: dict[str, str | float | None]) -> Settings:
@@ -246,6 +193,13 @@ def _with(settings: Settings, asked: dict[str, str | float | None]) -> Settings:
         for name in given:
             said = said.replace(f"ZELADOR_TRAINING__{name.upper()}", f"--{name.replace('_', '-')}")
         raise InvalidInput(said) from None
+
+
+def _register(save: str) -> bool | tuple[int, ...]:
+    from command.models.save import ranks_of
+
+    word = save.strip().casefold()
+    return word == "all" if word in ("all", "none") else tuple(sorted(set(ranks_of(save, "--save"))))
 
 
 def _names(given: str | None) -> tuple[str, ...]:

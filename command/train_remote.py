@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from command.api_client import Api
@@ -17,14 +17,22 @@ if TYPE_CHECKING:
 POLL_S = 1.0
 
 
-def train_remote(url: str, key: str | None, asked: Mapping[str, str | float | None], notes: str) -> RunDocument:
+def train_remote(
+    url: str,
+    key: str | None,
+    asked: Mapping[str, str | float | None],
+    notes: str,
+    register: bool | Sequence[int],
+    names: Sequence[str],
+) -> RunDocument:
     """The finished run. `asked` are the options by the names of the API, `candidates` separated by commas.
 
     Raises Conflict if it failed, and what the API refuses. Ctrl-C leaves it running there.
     """
     remote = load_settings().remote
     api = Api(url, key or remote.key, remote.ca_file)
-    body: dict[str, Any] = {"notes": notes, **{name: value for name, value in asked.items() if value is not None}}
+    saved = {"register": register, "names": list(names), "notes": notes}
+    body: dict[str, Any] = {**saved, **{name: value for name, value in asked.items() if value is not None}}
     if candidates := asked.get("candidates"):
         body["candidates"] = [each.strip() for each in str(candidates).split(",") if each.strip()]
     run = api.call("POST", "/v1/runs", body).document

@@ -14,6 +14,7 @@ class Act(StrEnum):
     SELECTION_ROLLED_BACK = "selection rolled back"
     RUN_REQUESTED = "run asked for"
     RUN_CANCELLED = "run cancelled"
+    RUN_FINISHED = "run finished early"
     QUARANTINE_REPLAYED = "quarantine replayed"
     QUARANTINE_DISCARDED = "quarantine discarded"
     ALARM_ACKNOWLEDGED = "alarm acknowledged"
@@ -24,6 +25,7 @@ class Act(StrEnum):
     LABEL_ADDED = "label added"
     LABEL_UNDONE = "label undone"
     LABELS_IMPORTED = "labels imported"
+    LABELS_UNDONE = "labels undone"
     KEY_MADE = "key made"
     KEY_REVOKED = "key revoked"
     DEVICE_PASSWORD_MADE = "device password made"  # noqa: S105 - a name

@@ -8,6 +8,7 @@ rest if it is done. Keys that runs of earlier versions lack are NotRequired.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Container
 from datetime import datetime, timezone
 from typing import Literal, NotRequired, TypedDict, cast
 
@@ -118,6 +119,8 @@ class Candidate(TypedDict):
     calibrated: NotRequired[bool]
     us_per_row: NotRequired[float | None]
     within_device: NotRequired[Scores | None]
+    from_first: NotRequired[Scores]  # difference from the recommended one, over all folds; of itself 0
+    from_first_intervals: NotRequired[Intervals]
     difference: NotRequired[Scores | None]  # from the live model, on the same rows
     difference_intervals: NotRequired[Intervals | None]
     not_recommended: NotRequired[bool]
@@ -127,6 +130,7 @@ class TrainedModel(Candidate):
     """A candidate with the name it is registered under; None if it was only stored."""
 
     name: str | None
+    note: NotRequired[str]  # why it is not registered under the name that was asked for
 
 
 class Reference(TypedDict):
@@ -188,6 +192,12 @@ def in_order(document: RunDocument) -> RunDocument:
     """The document with its keys in the order above; keys of a later version come last."""
     known = {key: place for place, key in enumerate(KEYS)}
     return cast(RunDocument, dict(sorted(document.items(), key=lambda item: known.get(item[0], len(KEYS)))))
+
+
+def default_name(model_type: str, run: str, taken: Container[str]) -> str:
+    """`<ModelType>_<YYYYMMDD>_<HHMMSS>`; with the run's suffix if a run that began in the same second took that."""
+    name = f"{model_type}_{run.split('-')[0]}"
+    return f"{model_type}_{run}" if name in taken else name
 
 
 def new_run_id() -> str:

@@ -47,6 +47,14 @@ class RunFiles:
         """Writes a file beside the run's document."""
         self._store.put_stream(f"runs/{check_name(run)}/{check_name(name)}", [data])
 
+    def put_events(self, run: str, data: bytes) -> None:
+        """Writes the run's events, or replaces them: readers see all of them or none."""
+        self._store.replace(_events(run), data)
+
+    def events(self, run: str) -> bytes | None:
+        """The run's events as they were written; None if there are none."""
+        return self._store.read(_events(run))
+
     def ids(self) -> list[str]:
         """The ids of all runs, oldest first."""
         keys = (item.key for item in self._store.list("runs"))
@@ -78,6 +86,12 @@ class RunFiles:
             manifest.check_file(kept.name, path, self._store.read(f"{folder}/{path}") or b"", kept.files)
         return kept
 
+    def ranks(self, run: str) -> tuple[int, ...]:
+        """The ranks of the run's stored candidates, in order."""
+        keys = (item.key.split("/") for item in self._store.list(f"runs/{check_name(run)}/candidates"))
+        found = {names[3] for names in keys if len(names) == 5 and names[4] == manifest.FILE}
+        return tuple(sorted(int(rank) for rank in found if rank.isdecimal()))
+
     def copy_candidate(self, run: str, rank: int, saved: Manifest) -> Placed:
         """Places the candidate's files as an upload of `saved`."""
         return self._payload.copy(_folder(run, rank), saved)
@@ -85,6 +99,10 @@ class RunFiles:
 
 def _document(run: str) -> str:
     return f"runs/{check_name(run)}/run.json"
+
+
+def _events(run: str) -> str:
+    return f"runs/{check_name(run)}/events.json"
 
 
 def _folder(run: str, rank: int) -> str:

@@ -16,10 +16,13 @@ from typing_extensions import TypedDict
 from admin.access.roles import Route, open_to_anyone
 from admin.document.answers import answer
 from admin.services import Held, Services
+from operations.views.archive import archive_remark
 from operations.views.metrics import metric_views
 from operations.views.system import stall
+from zelador import heartbeat
 from zelador.buffer.durability import NotSynced
 from zelador.buffer.written import persistence
+from zelador.ledger import LedgerSnapshot
 
 router = APIRouter(route_class=Route, tags=["health"])
 
@@ -77,25 +80,27 @@ def readyz(services: Held) -> JSONResponse:
         if held:
             troubles.append(held)
         lost = services.ledger.lost_sessions().remark()
+        snapshot = services.ledger.snapshot()
+        archive = _archive(services, snapshot)
     except NotSynced as error:
         troubles.append(str(error))
     except (redis.RedisError, OSError):
         troubles.append("Redis does not answer")
     if troubles:
         return JSONResponse(Readiness(ready=False, model=model, detail="; ".join(troubles)), 503)
-    if model and (stalled := _stalled(services)):
+    # From the stream itself: readings wait and are not processed although a model is selected.
+    if model and (stalled := stall(snapshot, services.settings.health.stalled_after_s)):
         return JSONResponse(Readiness(ready=False, model=model, detail=stalled), 503)
     detail = f"{model} is selected" if model else "no model is selected yet: readings wait in the buffer"
-    remarks = "; ".join(each for each in (remark, lost, services.audit.remark()) if each)
+    remarks = "; ".join(each for each in (remark, lost, archive, services.audit.remark()) if each)
     return JSONResponse(Readiness(ready=True, model=model, detail=f"{detail}; but: {remarks}" if remarks else detail))
 
 
-def _stalled(services: Services) -> str | None:
-    """Detects from the stream itself that readings wait and are not processed although a model is selected."""
-    try:
-        return stall(services.ledger.snapshot(), services.settings.health.stalled_after_s)
-    except (redis.RedisError, OSError):
-        return "Redis does not answer"
+def _archive(services: Services, snapshot: LedgerSnapshot) -> str | None:
+    if snapshot.ledger.archive is None:
+        return None
+    workers = heartbeat.workers(services.redis, services.settings.redis.prefix)
+    return archive_remark(snapshot, workers, services.settings)
 
 
 @router.get(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,11 +10,14 @@ from typing_extensions import TypedDict
 
 from admin.access.identity import Acting
 from admin.access.roles import Route, needs
+from admin.api.models import EXAMPLE as MODEL
 from admin.document.answers import Next, answer, location
 from admin.document.problems import responses
 from admin.services import Held
 from operations.acts import runs as acts
+from operations.views.differences import SideBySide, as_csv
 from operations.views.runs import RunBody, RunView
+from registry.facts import Model
 from zelador import training_queue
 from zelador.settings import Metric, SplitKind
 
@@ -36,6 +39,10 @@ AT = location("URL of the run.", "/v1/runs/20261124_115838-a38d")
 Id = Annotated[str, Path(description="The run's id.", examples=["20261124_115838-a38d"], max_length=64)]
 
 
+Rank = Annotated[int, Field(strict=True, ge=1, le=20)]
+Note = Annotated[str, Field(max_length=4_000)]
+
+
 class RunPage(TypedDict):
     """A page of runs."""
 
@@ -49,6 +56,14 @@ class WantedRun(BaseModel):
     metric: Annotated[Metric | None, Field(description="The metric that ranks the candidates.")] = None
     names: Annotated[list[str], Field(max_length=20, description="Names for the models, by rank.")] = []
     notes: Annotated[str, Field(max_length=2_000, description="Notes, stored with the models.")] = ""
+    to_register: Annotated[
+        bool | list[Rank],
+        Field(
+            alias="register",
+            description="Which of the best are registered when the run is done: all, none, or these ranks. The others "
+            "can be registered later.",
+        ),
+    ] = True
     candidates: Annotated[
         list[str] | None, Field(max_length=30, description="PyCaret's ids of the classifiers; all by default.")
     ] = None
@@ -79,6 +94,32 @@ class WantedRun(BaseModel):
     ] = None
 
 
+class WantedModels(BaseModel):
+    """Candidates of a run to register."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"ranks": [1, 3], "names": ["pump-nov", "pump-nov-fast"]}]}
+    )
+
+    ranks: Annotated[
+        list[Rank] | None, Field(min_length=1, max_length=20, description="Their ranks in the run; by default all.")
+    ] = None
+    names: Annotated[
+        list[str],
+        Field(max_length=20, description="Names, in the order of `ranks`. Candidates beyond them get default names."),
+    ] = []
+    notes: Annotated[
+        Note | Annotated[list[Note], Field(max_length=20)],
+        Field(description="One note for all, or a list in the order of `ranks`."),
+    ] = ""
+
+
+class Registered(TypedDict):
+    """The models that were registered."""
+
+    models: Annotated[list[Model], Field(description="In the order asked for.")]
+
+
 @router.post(
     "",
     status_code=202,
@@ -87,7 +128,7 @@ class WantedRun(BaseModel):
     **needs("operator"),
 )
 def start_run(wanted: WantedRun, services: Held, actor: Acting, response: Response) -> RunBody:
-    request = cast(training_queue.RunRequest, wanted.model_dump(exclude_none=True))
+    request = cast(training_queue.RunRequest, wanted.model_dump(exclude_none=True, by_alias=True))
     asked = acts.request(actor, services.registry, services.runs, request)
     response.headers["Location"] = f"/v1/runs/{asked.id}"
     return RunView.of(asked).body()
@@ -117,6 +158,80 @@ def list_runs(
 )
 def show_run(run: Id, services: Held) -> RunBody:
     return services.run_views.run(run).body()
+
+
+COMPARED = {
+    "reference": "RandomForest_20261124_115838",
+    "models": ["RandomForest_20261124_115838", "LogisticRegression_20261124_115838"],
+    "differs": [{"field": "model_type", "values": ["RandomForest", "LogisticRegression"]}],
+    "scores": [
+        {
+            "part": "metrics",
+            "metric": "F1",
+            "values": [0.86, 0.79],
+            "intervals": [[0.8, 0.92], [0.71, 0.87]],
+            "deltas": [0.0, -0.07],
+            "delta_intervals": [None, [-0.12, -0.02]],
+        }
+    ],
+    "notes": [],
+}
+COMPARISON = answer(200, "The models side by side.", COMPARED)
+COMPARISON[200]["content"]["text/csv"] = {"schema": {"type": "string"}, "example": "model,metrics.F1\nmine,0.86\n"}
+
+
+@router.get(
+    "/{run}/comparison",
+    summary="Compare the models of a run: what differs, and their scores from a reference",
+    description="Without `with`: the models of the run, and the model that was live at its beginning. With it: the "
+    "best model of each run. `format=csv` answers with a row for each model.",
+    response_model=SideBySide,
+    responses={**COMPARISON, **responses(404, 409)},
+    **needs("viewer"),
+)
+def compare_run(
+    run: Id,
+    services: Held,
+    others: Annotated[
+        list[Annotated[str, Field(max_length=64)]],
+        Query(alias="with", max_length=100, description="Other runs. May be repeated."),
+    ] = [],  # noqa: B006 - FastAPI copies it
+    reference: Annotated[
+        str | None,
+        Query(max_length=256, description="The model that differences are from; by default the recommended one."),
+    ] = None,
+    form: Annotated[Literal["json", "csv"], Query(alias="format", description="json, or csv.")] = "json",
+) -> SideBySide | Response:
+    found = services.run_views.compared(run, others, reference)
+    return found if form == "json" else Response(as_csv(found), media_type="text/csv; charset=utf-8")
+
+
+@router.post(
+    "/{run}/register",
+    status_code=201,
+    summary="Register some candidates of a run as models, also weeks after it ended",
+    description="All names are checked before the first is registered. No model is selected. A run and its candidates "
+    "are kept for `ZELADOR_REGISTRY__KEEP_RUNS_S`, 90 days by default.",
+    responses={**answer(201, "The new models, in the order asked for.", {"models": [MODEL]}), **responses(404, 409)},
+    **needs("operator"),
+)
+def register_candidates(run: Id, wanted: WantedModels, services: Held, actor: Acting) -> Registered:
+    notes = [wanted.notes] if isinstance(wanted.notes, str) else wanted.notes
+    chosen = acts.picks(services.registry, run, wanted.ranks, wanted.names, [] if notes == [""] else notes)
+    return {"models": acts.save(actor, services.registry, run, chosen)}
+
+
+@router.post(
+    "/{run}/finish",
+    status_code=202,
+    summary="Finish a running run with the candidates that it has compared",
+    description="The candidate in progress is ended. The best of those that were compared are kept and registered as "
+    "requested, within a minute or so. A run that has compared none fails.",
+    responses={**answer(202, "The run, still running.", EXAMPLE), **responses(404, 409)},
+    **needs("operator"),
+)
+def finish_run(run: Id, services: Held, actor: Acting) -> RunBody:
+    return RunView.of(acts.finish(actor, services.runs, run)).body()
 
 
 @router.post(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from command.empty_folder import in_empty_folder
 from command.models.target import Use
 from operations.actor import Actor
-from operations.acts import models, selection
+from operations.acts import models, runs, selection
 from operations.local import local_actor
 from registry.facts import describe_model, describe_selection
 from registry.model.classifier import Classifier
@@ -104,6 +104,10 @@ class Local:
             if name not in self._loaded:
                 self._loaded[name] = self.registry.load(name)
             return answers_of(self._loaded[name], readings, self._settings)
+
+    def save(self, run: str, ranks: Sequence[int] | None, names: Sequence[str], notes: Sequence[str]) -> list[Facts]:
+        saved = runs.save(self.actor, self.registry, run, runs.picks(self.registry, run, ranks, names, notes))
+        return [self.model(model["name"]) for model in saved]
 
     def card(self, name: str, html: bool) -> str:
         from registry.card import card_html, card_markdown, card_of, place_of

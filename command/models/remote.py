@@ -96,6 +96,12 @@ class Remote:
         body = json.dumps(request, allow_nan=False).encode()
         return self._api.call("POST", "/v1/evaluations", data=body, headers=headers).document
 
+    def save(self, run: str, ranks: Sequence[int] | None, names: Sequence[str], notes: Sequence[str]) -> list[Facts]:
+        request = {"ranks": ranks, "names": list(names), "notes": list(notes)}
+        path = f"/v1/runs/{quote(run, safe='')}/register"
+        found: list[Facts] = self._api.call("POST", path, request).document["models"]
+        return found
+
     def card(self, name: str, html: bool) -> str:
         form = "html" if html else "markdown"
         return self._api.call("GET", _path(name, f"/card?format={form}")).body.decode()

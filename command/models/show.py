@@ -1,4 +1,4 @@
-"""`zelador models list`, `show`, `compare`, `history`: inspect the models in the registry."""
+"""`zelador models list`, `show`, `history`: inspect the models in the registry."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ import typer
 from rich.text import Text
 
 from command.models.evaluations import evaluations_of, interval_of
-from command.models.target import Facts, Home, Json, Key, Name, Names, Target, Url, open_target
-from command.output import heads_that_fit, output, table, when
-from command.terminal import print_json, say, say_text
-from zelador.errors import InvalidInput, NotFound
+from command.models.target import Facts, Home, Json, Key, Name, Url, open_target
+from command.output import output, table, when
+from command.terminal import print_json, say
 
 COLUMNS = ("", "name", ">rank", "type", "metric", ">folds", ">hold-out", "served by", "saved", "tags")
 NARROW_COLUMNS = ("", "name", ">rank", "metric", ">hold-out", "saved")
 WIDE_TERMINAL = 130  # characters; a narrower terminal gets fewer columns
-CELL = 10  # characters of a cell of a comparison
 METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC", "PR-AUC")
 NEWEST_FIRST = "-saved_at"
 TOP_FIELDS = (
@@ -89,76 +87,34 @@ def show(name: Name, home: Home = None, url: Url = None, key: Key = None, as_jso
     console = output()
     fields = [("name", facts["name"] + ("   ● selected" if facts.get("selected") else ""))]
     fields += [(part, _text(facts.get(part))) for part in ("description", "tags", "model_type") if facts.get(part)]
-    units = _part(facts, "units")
-    features = [f"{each} ({units[each]})" if units.get(each) else str(each) for each in _listed(facts.get("features"))]
+    units = part_of(facts, "units")
+    features = [f"{each} ({units[each]})" if units.get(each) else str(each) for each in listed(facts.get("features"))]
     fields.append(("features", ", ".join(features)))
     fields += [
         (part, _text(value)) for part, value in facts.items() if part not in TOP_FIELDS and value not in (None, "")
     ]
     console.print(table(("", ""), [(Text(part.replace("_", " "), "bold"), value) for part, value in fields]))
-    if scored := _metrics([facts]):
-        folds = _part(facts, "folds")
+    if scored := metrics_of([facts]):
+        folds = part_of(facts, "folds")
         rows = [
-            (metric, _score(facts, "metrics", metric), _spread(folds.get(metric)), _score(facts, "holdout", metric))
+            (metric, score_of(facts, "metrics", metric), _spread(folds.get(metric)), score_of(facts, "holdout", metric))
             for metric in scored
         ]
         console.print()
-        console.print(table(("metric", ">folds, mean", ">lowest to highest", ">hold-out"), rows))
+        console.print(table(("metric", ">folds", ">lowest to highest", ">hold-out"), rows))
         if facts.get("positive"):
             say(f"Recall, Precision and F1 are those of the class {facts['positive']!r}.")
     for each in evaluations_of(facts):
         console.print()
         say(each.title)
         console.print(table(("metric", ">score", "95 % interval"), each.rows()))
-    confusion = _part(facts, "confusion")
-    labels, counted = _listed(confusion.get("labels")), [_listed(row) for row in _listed(confusion.get("counts"))]
+    confusion = part_of(facts, "confusion")
+    labels, counted = listed(confusion.get("labels")), [listed(row) for row in listed(confusion.get("counts"))]
     if labels and [len(row) for row in counted] == [len(labels)] * len(labels):
         console.print()
         head = ("on the hold-out", *(f">predicted {label}" for label in labels))
         rows_ = [(f"actual {label}", *counts) for label, counts in zip(labels, counted, strict=True)]
         console.print(table(head, rows_))
-
-
-def compare(names: Names = None, home: Home = None, url: Url = None, key: Key = None, as_json: Json = False) -> None:
-    """Compare models side by side. Default: the models of the newest training run and the selected model.
-
-    * marks the best model of a metric, if its interval lies above those of all others.
-    """
-    target = open_target(home, url, key)
-    models = [target.model(name) for name in dict.fromkeys(names)] if names else _newest_run(target)
-    if len(models) < 2:
-        raise InvalidInput("name at least two models to compare (see zelador models list)")
-    parts = parts_of_all(models)
-    if as_json:
-        winners = {part: {m: _best(models, part, m) for m in _metrics(models)} for part in ("metrics", "holdout")}
-        print_json({"models": models, "best": winners})
-        return
-    console = output()
-    rows: list[Sequence[object]] = [
-        ("selected", *("●" if facts.get("selected") else "" for facts in models)),
-        ("rank in its run", *(facts.get("rank") or "–" for facts in models)),
-        ("served by", *(facts.get("served_by") for facts in models)),
-        ("rows", *(_part(facts, "data").get("rows", "–") for facts in models)),
-        ("positive class", *(facts.get("positive") or "–" for facts in models)),
-        ("saved", *(when(facts.get("saved_at"))[:10] for facts in models)),
-    ]
-    marked = False
-    for part, title in parts:
-        for metric in _metrics(models, part):
-            best = _best(models, part, metric)
-            marked = marked or bool(best)
-            cells = [_marked(_score(facts, part, metric), facts["name"] in best) for facts in models]
-            rows.append((f"{metric}, {title}", *cells))
-    names_of = [facts["name"] for facts in models]
-    for group in heads_that_fit(names_of, console.width, CELL):
-        places = [names_of.index(name) for name in group]
-        shown = [(row[0], *(row[place + 1] for place in places)) for row in rows]
-        console.print(table(("", *(f">{name}" for name in group)), shown, whole=("", *group), heads=True))
-        console.print()
-    if not marked:
-        say("No winner is marked: no difference is certain. zelador evaluate puts models on the same rows.")
-    if len({json.dumps(_part(facts, "data").get("sha256")) for facts in models}) > 1:
-        say_text("The models were trained on different data, so their metrics are not directly comparable.")
 
 
 def history(
@@ -194,27 +150,13 @@ def _row(facts: Facts, columns: Sequence[str]) -> Sequence[object]:
         ">rank": facts.get("rank") or "–",
         "type": facts.get("model_type"),
         "metric": metric,
-        ">folds": _score(facts, "metrics", metric),
-        ">hold-out": _score(facts, "holdout", metric),
+        ">folds": score_of(facts, "metrics", metric),
+        ">hold-out": score_of(facts, "holdout", metric),
         "served by": facts.get("served_by"),
         "saved": saved if columns is COLUMNS else saved[:10],
-        "tags": ", ".join(map(str, _listed(facts.get("tags")))),
+        "tags": ", ".join(map(str, listed(facts.get("tags")))),
     }
     return [cells[column] for column in columns]
-
-
-def _newest_run(target: Target) -> list[Facts]:
-    """The models of the newest run, by rank, and the selected one. A run's id begins with its time."""
-    from registry.listing import Query
-
-    run = next((facts.get("run") for facts in target.models(Query("-run"), 1)), None)
-    if run is None:
-        raise NotFound("no model comes from a training run; name the models to compare")
-    chosen = target.models(Query("rank", (("run", run),)))
-    selected = target.selected()
-    if selected is not None and all(facts["name"] != selected for facts in chosen):
-        chosen.append(target.model(selected))
-    return chosen
 
 
 def by_run(models: Sequence[Facts]) -> list[Facts]:
@@ -230,17 +172,7 @@ def by_run(models: Sequence[Facts]) -> list[Facts]:
     return sorted(models, key=order)
 
 
-def parts_of_all(models: Sequence[Facts]) -> list[tuple[str, str]]:
-    """The kinds of metrics, with their titles: hold-out, folds, and evaluations on the same file of two or more."""
-    found = [("holdout", "hold-out"), ("metrics", "folds")]
-    shared: dict[str, tuple[str, int]] = {}
-    for facts in models:
-        for each in evaluations_of(facts):
-            shared[each.digest] = each.source, shared.get(each.digest, ("", 0))[1] + 1
-    return found + [(digest, source) for digest, (source, count) in shared.items() if count > 1]
-
-
-def _metrics(models: Sequence[Facts], part: str | None = None) -> list[str]:
+def metrics_of(models: Sequence[Facts], part: str | None = None) -> list[str]:
     """All metrics of the models, or those of a part, the known ones first."""
     parts = ("metrics", "holdout") if part is None else (part,)
     found = {m for facts in models for each in parts for m in _scores(facts, each)}
@@ -250,54 +182,40 @@ def _metrics(models: Sequence[Facts], part: str | None = None) -> list[str]:
 def _scores(facts: Facts, part: str) -> Mapping[str, Any]:
     """The metrics of a part: metrics, holdout, or an evaluation by its digest."""
     if part in ("metrics", "holdout"):
-        return _part(facts, part)
+        return part_of(facts, part)
     return next((each.metrics for each in evaluations_of(facts) if each.digest == part), {})
 
 
-def _value(facts: Mapping[str, Any], part: str, metric: str) -> float | None:
+def value_of(facts: Mapping[str, Any], part: str, metric: str) -> float | None:
     found = _scores(facts, part).get(metric)
     return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
-def _interval(facts: Facts, part: str, metric: str) -> tuple[float, float] | None:
+def interval_in(facts: Facts, part: str, metric: str) -> tuple[float, float] | None:
     if part in ("metrics", "holdout"):
-        found = _part(_part(facts, "intervals"), part).get(metric)
+        found = part_of(facts, "intervals" if part == "metrics" else "holdout_intervals").get(metric)
     else:
         found = next((each.intervals.get(metric) for each in evaluations_of(facts) if each.digest == part), None)
     return interval_of(found)
 
 
-def _best(models: Sequence[Facts], part: str, metric: str) -> list[str]:
-    """The model whose interval lies above those of all others; None if that is not certain."""
-    scored = [(facts["name"], _value(facts, part, metric), _interval(facts, part, metric)) for facts in models]
-    known = [(name, span) for name, value, span in scored if value is not None and span is not None]
-    if len(known) < 2 or len(known) < sum(value is not None for _, value, _ in scored):
-        return []
-    name, best = max(known, key=lambda each: each[1][0])
-    return [name] if all(best[0] > span[1] for other, span in known if other != name) else []
-
-
-def _score(facts: Mapping[str, Any], part: str, metric: str) -> str:
-    value = _value(facts, part, metric)
+def score_of(facts: Mapping[str, Any], part: str, metric: str) -> str:
+    value = value_of(facts, part, metric)
     return "–" if value is None else f"{value:.4f}"
 
 
-def _marked(text: str, best: bool) -> Text:
-    return Text(f"* {text}", "bold") if best else Text(text)
-
-
 def _spread(scores: object) -> str:
-    known = [each for each in _listed(scores) if isinstance(each, int | float)]
+    known = [each for each in listed(scores) if isinstance(each, int | float)]
     return f"{min(known):.4f} to {max(known):.4f}" if known else "–"
 
 
-def _part(facts: Mapping[str, Any], part: str) -> Mapping[str, Any]:
+def part_of(facts: Mapping[str, Any], part: str) -> Mapping[str, Any]:
     """The mapping at `part`, or an empty one: an API of another version, or an old entry, may have another type."""
     found = facts.get(part)
     return found if isinstance(found, Mapping) else {}
 
 
-def _listed(value: object) -> list[Any]:
+def listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 

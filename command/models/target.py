@@ -69,6 +69,9 @@ class Target(Protocol):
     def evaluate(self, names: Sequence[str], rows: Labeled, positive: str | None, keep: bool) -> Facts:
         """Puts the models side by side on labeled rows; with `keep`, each model keeps its part."""
 
+    def save(self, run: str, ranks: Sequence[int] | None, names: Sequence[str], notes: Sequence[str]) -> list[Facts]:
+        """Registers candidates of a training run, all of them without `ranks`. Returns the new models."""
+
     def card(self, name: str, html: bool) -> str:
         """The model card, as HTML or Markdown."""
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.1
 HEALTH_S = 2.0  # time limit for the API's answer
-BEATING = ("ingest", "inference", "trainer")  # services that send heartbeats
+BEATING = ("ingest", "inference", "archive", "trainer")  # services that send heartbeats
 
 
 def redis_answers(settings: Settings) -> bool:
@@ -49,7 +49,7 @@ def services_answer(settings: Settings, pids: Mapping[str, int | None], api_url:
             beating = {int(worker["pid"]) for worker in heartbeat.workers(client, settings.redis.prefix)}
         except (redis.RedisError, OSError):
             return False
-    if not {pids[name] for name in BEATING} <= beating:
+    if not {pid for name, pid in pids.items() if name in BEATING} <= beating:
         return False
     try:
         with urllib.request.urlopen(f"{api_url}/healthz", timeout=HEALTH_S) as answer:  # noqa: S310

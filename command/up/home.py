@@ -14,7 +14,7 @@ from typing import Any
 from command.up.ports import HOST
 from operations.device_passwords import FILE, SERVICE_USER
 from zelador.errors import Conflict, Unavailable
-from zelador.settings import Settings, load_settings
+from zelador.settings import ArchiveSettings, Settings, load_settings
 from zelador.user import expanded
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ up.json     addresses and process ids (only while `zelador up` is running)
 keys.json   SHA-256 digests of the API keys, never the keys; keys-used.json: when each was last used
 audit.jsonl the audit log of all changes: who, what, before, after; audit-….jsonl: its older parts
 registry/   the models (see registry/README.txt)
+archive/    readings and predictions as Parquet files; its log/ says which count
 redis/      the buffer: readings, ledger, quarantine; redis.conf: the password of Redis
 device-passwords.json  hashes of the passwords of devices (zelador devices), never the passwords
 mqtt.password          the services' own password at the broker (with --listen); mosquitto.passwords, mosquitto.acl:
@@ -190,6 +191,7 @@ def home_settings(settings: Settings, folder: Path, memory: Mapping[str, Any], r
         "mqtt": own.get("mqtt") or _embedded_broker(folder, memory),
         "redis": own.get("redis") or _embedded_redis(folder, memory),
         "registry": {"url": str(folder / "registry")},
+        "archive": {"url": _archive(settings, folder)},
         "api": {"host": HOST, "port": memory["api"], "keys_file": str(folder / "keys.json"), "audit_file": None},
         "ingest": {"drain_s": DRAIN_S},
         "inference": {"quiet_s": 0.0 if remembers or "mqtt" in own else QUIET_S},
@@ -214,6 +216,12 @@ def _with_plant(given: dict[str, Any], plant: Mapping[str, Any]) -> dict[str, An
             value = {feature: field for feature, field in value.items() if feature in features}
         found[name] = {**value, **given.get(name, {})} if isinstance(value, dict) else given.get(name, value)
     return found
+
+
+def _archive(settings: Settings, folder: Path) -> str:
+    """The archive that was named, such as a bucket; else a folder of the home."""
+    named, default = settings.archive.url, ArchiveSettings().url
+    return str(folder / "archive") if named in (default, str(expanded(Path(default)))) else named
 
 
 def _embedded_broker(folder: Path, memory: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,9 @@ from command.up.supervisor import Supervisor
 from command.up.unread_record import UnreadRecord
 from operations.sign_in_links import make_link
 from registry.card.place import DEVICE
+from zelador.buffer.archive_stream import ArchiveStream, say_end
 from zelador.buffer.budget import maxmemory
+from zelador.buffer.connection import RedisConnection
 from zelador.errors import Unavailable
 from zelador.libgomp import libgomp_environment
 from zelador.python import python_module
@@ -41,12 +43,13 @@ READY_S = 60.0  # the time limit for everything to answer at the start
 POLL_S = 0.1  # between two checks by the supervisor
 INGEST_S = DRAIN_S + 2.0  # time limits at a stop, each for the processes that it names
 SERVICES_S = 6.0
+ARCHIVE_S = 10.0
 SERVERS_S = 30.0  # the broker and Redis: a killed broker loses what it has not written
 FLUSH_S = 1.0  # for what the broker has sent to devices
-STOP_S = INGEST_S + DRAIN_S + FLUSH_S + SERVICES_S + SERVERS_S  # the longest orderly stop
+STOP_S = INGEST_S + DRAIN_S + FLUSH_S + SERVICES_S + ARCHIVE_S + SERVERS_S  # the longest orderly stop
 UNENCRYPTED = "passwords and readings travel unencrypted to %s: use --tls-cert and --tls-key"
 EMBEDDED = Own()
-SERVICES = {"ingest": "ingest", "inference": "infer", "trainer": "trainer", "api": "api"}
+SERVICES = {"ingest": "ingest", "inference": "infer", "archive": "archive", "trainer": "trainer", "api": "api"}
 
 
 class Up:
@@ -136,7 +139,10 @@ class Up:
             # A forgetful broker has no subscriptions after a start. The worker waits for them for a while once it has
             # connected (QUIET_S), so by then the gate has to be open.
             last = () if self._remembers else ("inference",)
-            self._add([name for name in SERVICES if name not in last], variables)
+            without = () if self.settings.archive.enabled else ("archive",)
+            self._add([name for name in SERVICES if name not in (*last, *without)], variables)
+            if without:
+                self._end_archive()
             if last:
                 self._open_gate()
                 self._add(last, variables)
@@ -183,6 +189,7 @@ class Up:
         except (RuntimeError, OSError) as error:
             log.warning("the gate did not send everything to devices: %s", error)
         self._supervisor.stop(["inference", "trainer", "api"], SERVICES_S)
+        self._supervisor.stop(["archive"], ARCHIVE_S)  # it writes what it holds
         self._supervisor.stop(["broker", "redis"], SERVERS_S)
         self._gate.close()
         self.home.forget("up.json")
@@ -247,6 +254,14 @@ class Up:
     def _add(self, names: Iterable[str], variables: Mapping[str, str]) -> None:
         for name in names:
             self._supervisor.add(name, python_module("zelador", SERVICES[name]), variables)
+
+    def _end_archive(self) -> None:
+        """Unregisters an archive that was switched off, and says how many readings it had not taken."""
+        connection = RedisConnection(self.settings.redis, self._stop)
+        try:
+            say_end(*ArchiveStream(connection, self.settings.redis.prefix).end())
+        finally:
+            connection.client.close()
 
     def _open_gate(self) -> None:
         self._await("the ingester's subscription", self._ingester_listens)

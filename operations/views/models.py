@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from operations.views.report import Range, Report, report_of
 from registry.listing import Query
@@ -14,6 +14,7 @@ from registry.log.state import Model, Selection, State
 from registry.registry import Registry
 
 METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC", "PR-AUC")
+ModelState = Literal["selected", "before", "never"]  # whether it was selected
 MAX_TEXT = 4_000  # characters of a text from the metadata
 
 
@@ -86,6 +87,15 @@ class AgreementFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Costs:
+    """What the threshold was chosen by; None where nothing was asked for."""
+
+    missed: float | None
+    false_alarm: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDetail:
     row: ModelRow
     description: str
@@ -106,13 +116,39 @@ class ModelDetail:
     history: tuple[HistoryRow, ...]
     selected: str | None  # the selected model's name
     etag: str
+    threshold: float | None  # from which the positive one of two classes is predicted
+    costs: Costs
+    is_calibrated: bool
+    is_not_recommended: bool  # by the verdict of its run
+
+    is_same_test: bool  # it comes from the run of the selected model: both were tested on the same readings
+
+    @property
+    def axis(self) -> tuple[float, float]:
+        """A range that shows all intervals and the selected model's values."""
+        shown = [each for row in self.metrics for each in (row.value, row.selected, *(row.interval or ()))]
+        known = [value for value in shown if value is not None]
+        low, high = min(known, default=0.0), max(known, default=1.0)
+        room = (high - low) * 0.05 or 0.05
+        return (max(-1.0, low - room), min(1.0, high + room))
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether the selected model has figures to stand beside."""
+        return any(row.selected is not None for row in self.metrics)
 
 
-def model_rows(registry: Registry, query: Query, limit: int, offset: int) -> tuple[list[ModelRow], int]:
+def model_rows(
+    registry: Registry, query: Query, limit: int, offset: int, state_of: ModelState | None = None
+) -> tuple[list[ModelRow], int]:
     """A page of models, and how many match. Raises InvalidInput, Unavailable, Corrupt."""
     state = registry.sync()
     found = registry.find(query)
     last = {selection.model: selection for selection in state.history}
+    if state_of is not None:
+        live = None if state.selection is None else state.selection.model
+        states = {name: "selected" if name == live else "before" for name in last}
+        found = tuple(model for model in found if states.get(model.name, "never") == state_of)
     return [_row(model, state, last) for model in found[offset : offset + limit]], len(found)
 
 
@@ -136,6 +172,7 @@ def model_detail(registry: Registry, name: str) -> ModelDetail:
     positive = model.metadata.get("positive")
     rows = tuple(_metric(each, values, others, intervals) for each in METRICS if each in values)
     training = {} if report is None else report.training
+    costs = numbers(model.metadata.get("costs"))
     held_out = model.metadata.get("holdout_rows")
     return ModelDetail(
         _row(model, state, {selection.model: selection for selection in state.history}),
@@ -159,6 +196,13 @@ def model_detail(registry: Registry, name: str) -> ModelDetail:
         _history(model, state),
         None if state.selection is None else state.selection.model,
         f'"{state.etag}"',
+        manifest.threshold.value if manifest.threshold else numbers(model.metadata).get("threshold"),
+        Costs(costs.get("missed"), costs.get("false_alarm"), costs.get("recall")),
+        model.metadata.get("calibrated") is True,
+        model.metadata.get("not_recommended") is True,
+        selected is not None
+        and model.metadata.get("run") is not None
+        and selected.metadata.get("run") == model.metadata.get("run"),
     )
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, NotRequired, cast
 
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from operations.views.differences import SideBySide, live_of_document, of_document, side_by_side
+from registry.listing import Query
 from registry.model.manifest import ServedBy
 from registry.registry import Registry
 from registry.run_document import RunDocument
 from zelador import training_queue
-from zelador.errors import NotFound
+from zelador.errors import Conflict, NotFound
 from zelador.training_queue import TrainingQueue
 from zelador.training_queue.run import ACTIVE
 
@@ -38,6 +41,10 @@ class TrainedBody(TypedDict):
     """A candidate that the run packed, and registered if requested; further keys as in its document."""
 
     name: Annotated[str | None, Field(description="Name of the registered model; null if it was not registered.")]
+    saved_as: NotRequired[
+        Annotated[list[str], Field(description="Names of the models that come from it, also those saved later.")]
+    ]
+    note: NotRequired[Annotated[str, Field(description="Why it has another name than the one asked for.")]]
     rank: Annotated[int, Field(description="Its rank among the run's candidates, from 1.")]
     model_type: Annotated[str, Field(description="Full name of the classifier.")]
     metrics: Annotated[
@@ -56,6 +63,9 @@ class RunRequestBody(TypedDict, total=False):
     metric: Annotated[str, Field(description="The metric that ranks the candidates.")]
     names: Annotated[list[str], Field(description="Names for the models, by rank.")]
     notes: Annotated[str, Field(description="Notes, stored with the models.")]
+    register: Annotated[
+        bool | list[int], Field(description="Which of the best are registered: all, none, or those of some ranks.")
+    ]
     candidates: Annotated[list[str], Field(description="PyCaret's ids of the classifiers.")]
     classes: Annotated[list[str], Field(description="Only readings with these labels.")]
     devices: Annotated[list[str], Field(description="Only readings of these devices.")]
@@ -163,20 +173,49 @@ class RunReader:
 
     def whole(self, run: str) -> RunView:
         """One run with its whole document, if the registry has it. Raises NotFound."""
-        view = self.run(run)
+        view = self._run(run)
         if view.is_active:
             return view
         try:
-            return replace(view, result=self._registry.run(run))
+            return self._with_names(replace(view, result=self._registry.run(run)))
         except NotFound:
             return view
 
     def run(self, run: str) -> RunView:
         """One run, from the queue or, once its record there expired, from the registry. Raises NotFound."""
+        return self._with_names(self._run(run))
+
+    def _run(self, run: str) -> RunView:
         try:
             return RunView.of(self._queue.get(run))
         except NotFound:
             return self._registered(run)
+
+    def compared(self, run: str, others: Sequence[str], reference: str | None) -> SideBySide:
+        """The models of a run side by side, with the model that was live. With `others`: the best of each run.
+
+        Raises NotFound; Conflict for a run without models.
+        """
+        documents = [self._registry.run(each) for each in dict.fromkeys([run, *others])]
+        found: list[dict[str, Any]] = []
+        for document in documents:
+            models = of_document(document)
+            if not models:
+                raise Conflict(f"run {document['run']} has no models to compare; it is {document['state']}")
+            found += models[:1] if others else models
+        live = live_of_document(documents[0])
+        if live is not None and all(each["name"] != live["name"] for each in found):
+            found.append(live)
+        return side_by_side(found, reference)
+
+    def _with_names(self, view: RunView) -> RunView:
+        """Each of the run's models with the names under which it is registered by now."""
+        models = view.result.get("models")
+        if not models:
+            return view
+        names = saved_names(self._registry, view.id)
+        shown = [{**model, "saved_as": list(names.get(model.get("rank", 0), ()))} for model in models]
+        return replace(view, result=cast(RunDocument, {**view.result, "models": shown}))
 
     def _registered(self, run: str) -> RunView:
         document = self._registry.run(run)
@@ -189,3 +228,13 @@ class RunReader:
         state, by = document["state"], document["by"]
         known = training_queue.Run(run, state, request, by, began, began, ended, error=error)
         return RunView.of(known, document)
+
+
+def saved_names(registry: Registry, run: str) -> dict[int, tuple[str, ...]]:
+    """The names of the models that come from a run, by rank, the oldest first."""
+    found: dict[int, tuple[str, ...]] = {}
+    for model in sorted(registry.find(Query(equal=(("run", run),))), key=lambda each: each.saved_at):
+        rank = model.metadata.get("rank")
+        if isinstance(rank, int):  # an imported model may say anything of itself
+            found[rank] = (*found.get(rank, ()), model.name)
+    return found

@@ -25,6 +25,12 @@ def share(part: float, whole: float) -> str:
     return "–" if not whole else f"{100 * part / whole:.1f} %"
 
 
+def percent(value: object) -> str:
+    """Of a share between 0 and 1."""
+    found = number(value)
+    return "–" if found is None else f"{100 * found:.1f} %"
+
+
 def count(value: object) -> str:
     found = number(value)
     return "unknown" if found is None else f"{found:,.0f}"

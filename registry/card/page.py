@@ -9,6 +9,7 @@ from registry.card import plots
 from registry.card.blocks import Block, Confusion, Facts, Page, Points, Section, Table
 from registry.card.card import Card, listed, mapping
 from registry.card.evaluations import best_known, evaluations
+from registry.card.groups import groups
 from registry.card.limits import limits
 from registry.card.numbers import count, counted, digest, interval, number, quoted, score, share, size, span, utc_minute
 from registry.card.usage import usage
@@ -83,20 +84,28 @@ def _metrics(card: Card) -> Iterator[Section]:
         folds = _listed(parts["folds"].get(metric))
         mean, holdout = parts["metrics"].get(metric), parts["holdout"].get(metric)
         spread = f"{min(folds):.4f} – {max(folds):.4f}" if folds else "–"
-        rows.append((f"{metric} (ranked by)" if metric == ranked else metric, score(holdout), "", score(mean), spread))
+        name = f"{metric} (ranked by)" if metric == ranked else metric
+        sure, sure_folds = (_span_of(card, part, metric) for part in ("holdout_intervals", "intervals"))
+        rows.append((name, score(holdout), sure, "", score(mean), sure_folds, spread))
         pictures.append(plots.whisker(folds, number(holdout)))
     notes = []
     if number(card.facts.get("holdout_rows")) is not None:
         notes.append(f"hold-out: {count(card.facts['holdout_rows'])} readings not used in training")
     if fold_count := max((len(_listed(folds)) for folds in parts["folds"].values()), default=0):
-        notes.append(f"cross-validation: {fold_count} folds")
+        notes.append(f"cross-validation: {fold_count} folds, scored together")
     if card.facts.get("positive"):
         notes.append(f"recall, precision and F1 of {quoted(card.facts['positive'])}")
-    head = ("Metric", "Hold-out", "0 to 1", "Folds, mean", "Lowest – highest")
-    table = Table(head, tuple(rows), frozenset({1, 3, 4}), (2, pictures) if any(pictures) else None)
+    head = ("Metric", "Hold-out", "95 % interval", "0 to 1", "Folds", "95 % interval", "Lowest – highest fold")
+    table = Table(head, tuple(rows), frozenset({1, 2, 4, 5, 6}), (3, pictures) if any(pictures) else None)
     if not any(pictures):
-        table = Table(head[:2] + head[3:], tuple(row[:2] + row[3:] for row in rows), frozenset({1, 2, 3}))
+        table = Table(head[:3] + head[4:], tuple(row[:3] + row[4:] for row in rows), frozenset({1, 2, 3, 4, 5}))
     yield Section("Metrics", (table,), "; ".join(notes), 8)
+
+
+def _span_of(card: Card, part: str, metric: str) -> str:
+    """The interval of a metric by independent stretches; a dash where there is none."""
+    ends = [number(end) for end in listed(mapping(card.facts.get(part)).get(metric))]
+    return "–" if len(ends) != 2 or ends[0] is None or ends[1] is None else f"{ends[0]:.3f} – {ends[1]:.3f}"
 
 
 def _facts(card: Card) -> Section:
@@ -162,6 +171,7 @@ def _answers(card: Card) -> Iterator[Section]:
         labels, counts = card.confusion
         blocks.append(Confusion(labels, tuple(tuple(row) for row in counts)))
     blocks += plots.all_of(card.report)
+    blocks += groups(card.report)
     if blocks:
         yield Section("Predictions on the hold-out", tuple(blocks))
 

@@ -19,8 +19,10 @@ def all_of(report: Mapping[str, Any]) -> Iterator[Plot | Words]:
     """The plots of a report. A damaged part is named and does not affect the others."""
     for name, draw in (
         ("roc", _roc),
+        ("precision_recall", _precision_recall),
         ("calibration", _calibration),
         ("threshold", _threshold),
+        ("learning", _learning),
         ("importance", _importance),
     ):
         part = mapping(report.get(name))
@@ -52,6 +54,18 @@ def _roc(roc: Mapping[str, Any]) -> Iterator[Plot]:
     legend = [label for label, _ in drawn]
     svg = _square(inner, "false positive rate", "true positive rate", f"ROC curve: {note}", legend)
     yield Plot("ROC", note, svg, Table(("Class", "Area under the curve"), rows, frozenset({1})))
+
+
+def _precision_recall(curves: Mapping[str, Any]) -> Iterator[Plot]:
+    drawn = [(str(label), mapping(curve)) for label, curve in curves.items()][:MAX_CURVES]
+    inner = ""
+    for (_, curve), stroke in zip(drawn, STROKES, strict=False):
+        inner += _path(_points(curve.get("recall"), curve.get("precision")), stroke)
+    rows = tuple((str(label), score(mapping(curve).get("area"))) for label, curve in curves.items())
+    note = "; ".join(f"average precision {area} for {quoted(label)}" for label, area in rows[:MAX_CURVES])
+    legend = [label for label, _ in drawn]
+    svg = _square(inner, "recall", "precision", f"Precision and recall: {note}", legend)
+    yield Plot("Precision and recall", note, svg, Table(("Class", "Average precision"), rows, frozenset({1})))
 
 
 def _calibration(calibration: Mapping[str, Any]) -> Iterator[Plot]:
@@ -89,11 +103,48 @@ def _threshold(threshold: Mapping[str, Any]) -> Iterator[Plot]:
         inner += _path(known, stroke)
     scored = [(number(f1) or 0.0, x) for x, f1 in zip(at, found["f1"], strict=True)]
     highest, best = max(scored)
-    inner += _line(_x(best), _y(0), _x(best), _y(1), "mark")
+    chosen = number(mapping(table).get("chosen"))
+    mark = best if chosen is None else chosen
+    inner += _line(_x(mark), _y(0), _x(mark), _y(1), "mark")
     note = f"F1 of {quoted(label)} is highest, {highest:.4f}, at threshold {best:g}"
+    if chosen is not None:
+        note = f"the model's threshold is {chosen:g}, {_chosen_by(table)}; {note}"
     svg = _square(inner, "threshold", "score", f"Scores by threshold: {note}", ["F1", "recall", "precision"])
-    rows = tuple((f"{x:g}", *(score(found[name][i]) for name in names)) for i, x in enumerate(at) if i % 2 == 1)
-    yield Plot("Threshold", note, svg, Table(("Threshold", "Recall", "Precision", "F1"), rows, frozenset({0, 1, 2, 3})))
+    cost = [number(value) for value in listed(mapping(table).get("cost"))]
+    costs = cost if len(cost) == len(at) else [None] * len(at)
+    rows = tuple(
+        (f"{x:g}", *(score(found[name][i]) for name in names), "–" if costs[i] is None else f"{costs[i]:.1f}")
+        for i, x in enumerate(at)
+        if i % 2 == 1
+    )
+    head = ("Threshold", "Recall", "Precision", "F1", "Cost of 1,000 readings")
+    yield Plot("Threshold", note, svg, Table(head, rows, frozenset({0, 1, 2, 3, 4})))
+
+
+def _chosen_by(table: Mapping[str, Any]) -> str:
+    """The reason of a threshold: a recall to keep, or costs."""
+    recall = number(table.get("recall_kept"))
+    if recall is not None:
+        return f"which keeps a recall of {recall:g}"
+    costs = [number(value) for value in listed(table.get("costs"))]
+    if len(costs) != 2 or None in costs:
+        return "chosen in training"
+    return f"at costs of {costs[0]:g} for a missed reading and {costs[1]:g} for a false alarm"
+
+
+def _learning(learning: Mapping[str, Any]) -> Iterator[Plot]:
+    points = _points(learning.get("stretches"), learning.get("scores"))
+    if len(points) < 2:
+        return
+    most = max(x for x, _ in points)
+    metric = str(learning.get("metric"))
+    inner = _path([(x / most, y) for x, y in points], "c1")
+    inner += "".join(f'<circle class="dot" cx="{_x(x / most):.1f}" cy="{_y(y):.1f}" r="3.5"/>' for x, y in points)
+    note = str(learning.get("sentence"))
+    title = f"stretches of time that were learned from (1 = {most:g})"
+    svg = _square(inner, title, metric, f"Learning curve: {note}", [])
+    rows = tuple((f"{x:g}", score(y)) for x, y in points)
+    yield Plot("Learning curve", note, svg, Table(("Stretches", metric), rows, frozenset({0, 1})))
 
 
 def _importance(importance: Mapping[str, Any]) -> Iterator[Plot]:

@@ -16,12 +16,12 @@ MAX_LAG_DEVICES = 50
 Codes = NDArray[np.int64]
 
 
-def blocks(devices: Codes | None, times: Codes | None, rows: int) -> Codes:
+def blocks(devices: Codes | None, times: Codes | None, rows: int, begins: NDArray[np.bool_] | None = None) -> Codes:
     """The number of each row's block, from 0, in order of device and time.
 
     `devices` are numbers from 0, `times` in any unit that orders the rows of a device; rows of one time stay together.
     Without times a device is one block, and without devices the times are those of a single one. Without both, each
-    row is a block of its own.
+    row is a block of its own. `begins`: the rows that a block may begin with; all of them without it.
     """
     if times is None:
         return np.arange(rows) if devices is None else np.unique(devices, return_inverse=True)[1].astype(np.int64)
@@ -31,7 +31,7 @@ def blocks(devices: Codes | None, times: Codes | None, rows: int) -> Codes:
     found = np.empty(rows, np.int64)
     number = 0
     for part in np.split(order, starts[1:]):
-        cut = _cut(times[part], _blocks_of(len(part), rows))
+        cut = _cut(times[part], _blocks_of(len(part), rows), None if begins is None else begins[part])
         found[part] = number + cut
         number += int(cut[-1]) + 1
     return found
@@ -65,12 +65,24 @@ def _blocks_of(rows: int, total: int) -> int:
     return max(1, min(wanted, rows // FEWEST_ROWS))
 
 
-def _cut(times: Codes, count: int) -> Codes:
-    """Cuts sorted times into `count` blocks of about equally many; fewer if many are equal."""
+def _cut(times: Codes, count: int, begins: NDArray[np.bool_] | None) -> Codes:
+    """Cuts sorted times into `count` blocks of about equally many; fewer if many are equal, or few may begin one."""
     places = np.arange(1, count) * len(times) // count
     firsts = np.searchsorted(times, times[places], side="left")
+    if begins is not None:
+        firsts = nearest(np.flatnonzero(begins & (np.diff(times, prepend=times[0]) > 0)), firsts)
     starts = np.unique(firsts[firsts > 0])
     return np.searchsorted(starts, np.arange(len(times)), side="right").astype(np.int64)
+
+
+def nearest(allowed: Codes, places: Codes) -> Codes:
+    """For each place the nearest of those that are allowed; none if there are none. `allowed` is sorted."""
+    if not len(allowed):
+        return allowed
+    after = np.searchsorted(allowed, places).clip(0, len(allowed) - 1)
+    before = np.maximum(after - 1, 0)
+    is_before = np.abs(allowed[before] - places) <= np.abs(allowed[after] - places)
+    return np.where(is_before, allowed[before], allowed[after]).astype(np.int64)
 
 
 def lag(rows: NDArray[np.float64] | NDArray[np.float32], devices: Codes | None, times: Codes) -> int:

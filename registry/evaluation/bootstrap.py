@@ -1,7 +1,8 @@
 """The uncertainty of a score: a bootstrap over blocks, because neighboring rows of one stretch are not independent.
 
 Whole blocks are drawn with replacement. With few blocks the percentiles come out too narrow, so their distances from
-the score are stretched by t(k-1) * sqrt(k / (k-1)) / 1.96 for k blocks.
+the score are stretched by t(k-1) * sqrt(k / (k-1)) / 1.96 for k blocks, and by TOUCH: blocks touch, so that what lasts
+beyond the end of one (a streak of errors) is in the next one too, and they are less independent than the draws.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ SEED = 20_261
 LEVEL = 0.95
 FEWEST_BLOCKS = 10
 FEWEST_OF_A_CLASS = 4  # blocks
+TOUCH = 1.3  # on simulated answers that err in runs, 95 % intervals then hold the truth in 93 to 97 % of the sets
 MAX_UNITS = 1_000  # more blocks than this are put together at random
 BINS = 256  # of probabilities, for AUC and PR-AUC of the resamples
 DEFINED = 0.8  # share of the resamples in which a metric must be defined
@@ -99,7 +101,8 @@ class Resamples:
     def stretch(self, answers: Answers) -> float:
         """The stretch factor, from the class that is in the fewest blocks: the score depends on it most."""
         k = max(2, self._rarest(answers)[1])
-        return float(stdtrit(k - 1, (1 + LEVEL) / 2) * np.sqrt(k / (k - 1)) / 1.96)
+        touch = TOUCH if self.blocks < len(self.units) else 1.0  # single rows do not
+        return float(touch * stdtrit(k - 1, (1 + LEVEL) / 2) * np.sqrt(k / (k - 1)) / 1.96)
 
     def _rarest(self, answers: Answers) -> tuple[int, int]:
         """The class that is in the fewest blocks, and how many those are. Classes without a row do not count."""
@@ -128,18 +131,33 @@ def intervals(answers: Answers, resamples: Resamples) -> Intervals:
 
 def difference(model: Answers, reference: Answers, resamples: Resamples, metric: str) -> Difference:
     """How much better `model` is than `reference` on the same rows: negative if it is worse."""
-    ours, theirs = scores(model)[metric], scores(reference)[metric]
-    if ours is None or theirs is None:
-        return Difference(None, None, f"{metric} is not defined for both")
-    value = ours - theirs
-    if (reason := resamples.trouble(model)) is not None:
-        return Difference(_round(value), None, reason)
-    drawn = _resampled(model, resamples, (metric,))[metric] - _resampled(reference, resamples, (metric,))[metric]
-    center = _center(drawn)
-    if center is None:
-        return Difference(_round(value), None, f"{metric} is not defined in most resamples")
-    low, high = _around(value, center, resamples.stretch(model))
-    return Difference(_round(value), (_round(low), _round(high)))
+    return differences(model, reference, resamples, (metric,))[metric]
+
+
+def differences(
+    model: Answers, reference: Answers, resamples: Resamples, metrics: tuple[str, ...] = METRICS
+) -> dict[str, Difference]:
+    """By metric."""
+    ours, theirs = scores(model), scores(reference)
+    reason = resamples.trouble(model)
+    drawn, base = ({}, {}) if reason else (_resampled(each, resamples, metrics) for each in (model, reference))
+    found = {}
+    for metric in metrics:
+        own, other = ours[metric], theirs[metric]
+        if own is None or other is None:
+            found[metric] = Difference(None, None, f"{metric} is not defined for both")
+            continue
+        value = own - other
+        if reason is not None:
+            found[metric] = Difference(_round(value), None, reason)
+            continue
+        center = _center(drawn[metric] - base[metric])
+        if center is None:
+            found[metric] = Difference(_round(value), None, f"{metric} is not defined in most resamples")
+            continue
+        low, high = _around(value, center, resamples.stretch(model))
+        found[metric] = Difference(_round(value), (_round(low), _round(high)))
+    return found
 
 
 def _resampled(answers: Answers, resamples: Resamples, metrics: tuple[str, ...]) -> dict[str, Array]:

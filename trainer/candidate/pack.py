@@ -12,10 +12,17 @@ from registry.model.manifest import Feature
 from trainer.candidate.build import Built
 from trainer.evaluate import report
 from trainer.evaluate.parts import Parts
+from trainer.evaluate.report import Beside
 
 
 def upload(
-    built: Built, parts: Parts, answers: Answers, features: Sequence[Feature], facts: Mapping[str, object], seed: int
+    built: Built,
+    parts: Parts,
+    answers: Answers,
+    features: Sequence[Feature],
+    facts: Mapping[str, object],
+    seed: int,
+    beside: Beside | None = None,
 ) -> Upload:
     """`answers` are those that the candidate is judged by: on the hold-out, or on all folds. `facts` are metadata."""
     metadata = {
@@ -33,12 +40,14 @@ def upload(
         probe=parts.holdout,
         agreement=built.agreement,
         threshold=built.threshold,
-        report=_report(built, parts, answers, features, seed),
+        report=_report(built, parts, answers, features, seed, beside),
     )
 
 
-def _report(built: Built, parts: Parts, answers: Answers, features: Sequence[Feature], seed: int) -> dict[str, bytes]:
+def _report(
+    built: Built, parts: Parts, answers: Answers, features: Sequence[Feature], seed: int, beside: Beside | None
+) -> dict[str, bytes]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = report.report(built.pipeline, parts, answers, [feature.name for feature in features], seed)
+        found = report.report(built.pipeline, parts, answers, [feature.name for feature in features], seed, beside)
     return {report.FILE: json.dumps(found).encode()}

@@ -73,6 +73,22 @@ def judge(found: Array, middle: float, bench: Bench) -> Judged:
     )
 
 
+def widened(judged: Judged, holdout: Scores) -> Judged:
+    """With intervals that take in the scores on the hold-out.
+
+    Blocks of the same few days are less independent than a bootstrap takes them for. Where rows that no fold has seen
+    say something else than the folds foresaw, the interval was too narrow.
+    """
+    if judged.intervals is None:
+        return judged
+    found = dict(judged.intervals.of)
+    for metric, interval in judged.intervals.of.items():
+        score = holdout.get(metric)
+        if interval is not None and score is not None:
+            found[metric] = (min(interval[0], score), max(interval[1], score))
+    return replace(judged, intervals=replace(judged.intervals, of=found))
+
+
 def shuffled(model: Any, rows: NDArray[np.floating[Any]], bench: Bench, folds: int, seed: int) -> Scores | None:
     """The scores that a shuffled split of the same rows would have given. None if the candidate fails on it."""
     draw = StratifiedKFold(folds, shuffle=True, random_state=seed % (1 << 32))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +18,7 @@ from pycaret.classification import ClassificationExperiment
 from sklearn.model_selection import PredefinedSplit
 
 from trainer.compare.leaderboard import BASELINE
+from trainer.compare.tried import Tried
 from trainer.evaluate.calibrate import middle_of, scores_of
 from zelador.errors import InvalidInput
 
@@ -29,21 +29,6 @@ MAX_REASON = 300  # characters
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """A candidate after its folds. `model` is the estimator to clone; `scores` are those of each row in its test fold.
-
-    If a fold failed, both are None, and `trouble` has the exception.
-    """
-
-    id: str
-    model: Any
-    scores: Array | None
-    seconds: float
-    trouble: str | None = None
-    middle: float = 0.0  # the score from which on the second of two classes is said
 
 
 class Comparison:

@@ -15,6 +15,7 @@ WHOLE_BLOCKS = 6  # a device with fewer is cut by rows: a whole block would be t
 EMBARGO_SHARE = 0.1  # of the rows of such a device
 
 Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 def devices(labels: Codes, codes: Codes, classes: int, share: float, seed: int) -> tuple[list[int] | None, str]:
@@ -41,12 +42,19 @@ def devices(labels: Codes, codes: Codes, classes: int, share: float, seed: int) 
 
 
 def last_period(
-    labels: Codes, codes: Codes | None, times: Codes, tested: Codes, of_block: Codes, share: float, whole: bool
+    labels: Codes,
+    codes: Codes | None,
+    times: Codes,
+    tested: Codes,
+    of_block: Codes,
+    share: float,
+    whole: bool,
+    begins: Mask | None = None,
 ) -> tuple[tuple[Codes, Codes] | None, str]:
     """Holds out the last `share` of each device's time, with an embargo before it; rows held out already stay so.
 
     Returns where each row is tested and its block, or None and the reason, where training would lack a class.
-    `whole`: blocks are recordings, which are never cut, and need no embargo.
+    `whole`: blocks are recordings, which are never cut, and need no embargo. `begins`: where a block may begin.
     """
     marks, cut = tested.copy(), of_block.copy()
     known = np.zeros(len(labels), np.int64) if codes is None else codes
@@ -60,7 +68,7 @@ def last_period(
             if not whole:
                 marks[rows[of_block[rows] == names[-count - 1]]] = EMBARGO
         else:
-            _cut(rows, times[rows], share, len(names), marks, cut)
+            _cut(rows, times[rows], share, len(names), marks, cut, None if begins is None else begins[rows])
     training, later = marks >= 0, marks == LATER
     if not later.any():
         return None, "the stretches are too few or too short"
@@ -73,19 +81,24 @@ def last_period(
     return (marks, cut), ""
 
 
-def _cut(rows: Codes, times: Codes, share: float, count: int, marks: Codes, cut: Codes) -> None:
+def _cut(rows: Codes, times: Codes, share: float, count: int, marks: Codes, cut: Codes, begins: Mask | None) -> None:
     """Cuts a device that has few blocks by rows: blocks, embargo, hold-out."""
-    first = _first_of_its_time(times, len(rows) - max(1, round(share * len(rows))))
-    before = _first_of_its_time(times, first - max(1, round(EMBARGO_SHARE * len(rows))))
+    first = _cut_place(times, begins, len(rows) - max(1, round(share * len(rows))))
+    before = _cut_place(times, begins, first - max(1, round(EMBARGO_SHARE * len(rows))))
     if before <= 0:
         return  # too short: all of it is for training
     number = int(cut.max()) + 1
     marks[rows[first:]], marks[rows[before:first]] = LATER, EMBARGO
     cut[rows[before:]] = number
-    again = blocks(None, times[:before], before)
+    again = blocks(None, times[:before], before, None if begins is None else begins[:before])
     cut[rows[:before]] = number + 1 + again * min(count, int(again.max()) + 1) // (int(again.max()) + 1)
 
 
-def _first_of_its_time(times: Codes, place: int) -> int:
-    """The first row of the same time as that at `place`: readings of one moment stay together."""
-    return int(np.searchsorted(times, times[place], side="left")) if 0 <= place < len(times) else place
+def _cut_place(times: Codes, begins: Mask | None, place: int) -> int:
+    """Where to cut at or before `place`: readings of one moment, and of a stretch that is not cut, stay together."""
+    if not 0 <= place < len(times):
+        return place
+    found = int(np.searchsorted(times, times[place], side="left"))
+    while begins is not None and found > 0 and not (begins[found] and times[found] > times[found - 1]):
+        found -= 1
+    return found

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from registry.evaluation.scores import Answers, confusion, positive_of
+from trainer.evaluate.groups import ByDevice, ClassScores, by_class
+from trainer.evaluate.learning import Learning
 from trainer.evaluate.parts import Parts
+from trainer.evaluate.threshold import Aim
 
 FORMAT = 1
 FILE = "report.json"
@@ -31,6 +35,14 @@ class Roc(TypedDict):
     area: float
 
 
+class PrecisionRecall(TypedDict):
+    """Precision and recall at the same thresholds, and the average precision (PR-AUC)."""
+
+    recall: list[float]
+    precision: list[float]
+    area: float
+
+
 class Calibration(TypedDict):
     """Mean predicted probability, observed rate and number of rows of each bin that has rows.
 
@@ -44,12 +56,20 @@ class Calibration(TypedDict):
 
 
 class Thresholds(TypedDict):
-    """Scores by threshold. Precision is None where no row reaches the threshold."""
+    """Scores by threshold. Precision is None where no row reaches the threshold.
+
+    `cost` is that of the errors in 1,000 rows, in the unit of the costs that were named (1 and 1 without any). `chosen`
+    is the model's own threshold.
+    """
 
     threshold: list[float]
     precision: list[float | None]
     recall: list[float]
     f1: list[float]
+    cost: list[float]
+    costs: list[float]  # of a missed row, and of a false alarm
+    chosen: float | None
+    recall_kept: float | None
 
 
 class FeatureImportance(TypedDict):
@@ -86,16 +106,34 @@ class Report(TypedDict):
     classes: list[str]
     confusion: list[list[int]]
     roc: dict[str, Roc]
+    precision_recall: dict[str, PrecisionRecall]
     calibration: dict[str, Calibration]
     threshold: dict[str, Thresholds]
+    by_class: list[ClassScores]
+    by_device: ByDevice | None  # None if devices are not known
+    learning: Learning | None  # None with too few stretches
     importance: Importance
     training: dict[str, Range]
 
 
-def report(pipeline: Any, split: Parts, answers: Answers, features: Sequence[str], seed: int) -> Report:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the report has beside a model's answers."""
+
+    aim: Aim = field(default_factory=Aim)
+    chosen: float | None = None  # the threshold
+    by_device: ByDevice | None = None
+    learning: Learning | None = None
+
+
+def report(
+    pipeline: Any, split: Parts, answers: Answers, features: Sequence[str], seed: int, beside: Beside | None = None
+) -> Report:
     """Evaluates `pipeline`, a fitted estimator, by its `answers`. Without probabilities it has no curves."""
+    beside = beside or Beside()
     probabilities = answers.probabilities
     roc_curves: dict[str, Roc] = {}
+    precisions: dict[str, PrecisionRecall] = {}
     calibrations: dict[str, Calibration] = {}
     thresholds: dict[str, Thresholds] = {}
     for index, name in enumerate(split.classes):
@@ -106,16 +144,21 @@ def report(pipeline: Any, split: Parts, answers: Answers, features: Sequence[str
             continue  # a curve needs rows of the class and rows of another
         probability = probabilities[:, index]
         roc_curves[name] = roc(is_positive, probability)
+        precisions[name] = precision_recall(is_positive, probability)
         calibrations[name] = calibration(is_positive, probability)
-        thresholds[name] = by_threshold(is_positive, probability)
+        thresholds[name] = by_threshold(is_positive, probability, beside.aim, beside.chosen)
     return Report(
         format=FORMAT,
         rows=len(answers),
         classes=list(split.classes),
         confusion=confusion(answers),
         roc=roc_curves,
+        precision_recall=precisions,
         calibration=calibrations,
         threshold=thresholds,
+        by_class=by_class(answers),
+        by_device=beside.by_device,
+        learning=beside.learning,
         importance=importance(pipeline, split, features, seed),
         training=ranges(split.train, features),
     )
@@ -126,10 +169,19 @@ def roc(is_positive: Mask, probability: Rows) -> Roc:
     from sklearn.metrics import roc_auc_score, roc_curve
 
     false_positive_rate, true_positive_rate, _ = roc_curve(is_positive, probability)
-    points = len(true_positive_rate)
-    kept = np.unique(np.linspace(0, points - 1, min(POINTS, points)).round().astype(int))
+    kept = _some(len(true_positive_rate))
     area = _round(roc_auc_score(is_positive, probability))
     return Roc(false_alarms=_rounded(false_positive_rate[kept]), found=_rounded(true_positive_rate[kept]), area=area)
+
+
+def precision_recall(is_positive: Mask, probability: Rows) -> PrecisionRecall:
+    """The curve of precision by recall, with at most POINTS points, from the lowest threshold on."""
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(is_positive, probability)
+    kept = _some(len(recall))
+    area = _round(average_precision_score(is_positive, probability))
+    return PrecisionRecall(recall=_rounded(recall[kept]), precision=_rounded(precision[kept]), area=area)
 
 
 def calibration(is_positive: Mask, probability: Rows) -> Calibration:
@@ -148,15 +200,24 @@ def calibration(is_positive: Mask, probability: Rows) -> Calibration:
     )
 
 
-def by_threshold(is_positive: Mask, probability: Rows) -> Thresholds:
-    """Precision, recall and F1 if every row from a threshold on is predicted positive."""
-    table = Thresholds(threshold=list(THRESHOLDS), precision=[], recall=[], f1=[])
+def by_threshold(
+    is_positive: Mask, probability: Rows, aim: Aim | None = None, chosen: float | None = None
+) -> Thresholds:
+    """Precision, recall, F1 and cost if every row from a threshold on is predicted positive."""
+    aim = aim or Aim()
+    table = Thresholds(
+        threshold=list(THRESHOLDS), precision=[], recall=[], f1=[], cost=[], costs=[aim.missed, aim.false_alarm],
+        chosen=chosen, recall_kept=aim.recall,
+    )  # fmt: skip
     for threshold in THRESHOLDS:
         predicted = probability >= threshold
         hits = int((predicted & is_positive).sum())
         table["precision"].append(_round(hits / predicted.sum()) if predicted.any() else None)
         table["recall"].append(_round(hits / is_positive.sum()))
         table["f1"].append(_round(2 * hits / (predicted.sum() + is_positive.sum())))
+        missed, false_alarms = int(is_positive.sum()) - hits, int(predicted.sum()) - hits
+        cost = aim.missed * missed + aim.false_alarm * false_alarms
+        table["cost"].append(_round(1_000 * cost / len(is_positive)))
     return table
 
 
@@ -203,6 +264,11 @@ def ranges(train: NDArray[np.floating[Any]], features: Sequence[str]) -> dict[st
             missing = _round(1 - len(present) / len(column))
             found[feature] = Range(minimum=minimum, p1=p1, median=median, p99=p99, maximum=maximum, missing=missing)
     return found
+
+
+def _some(points: int) -> NDArray[np.int64]:
+    """At most POINTS of them, at equal distances, with both ends."""
+    return np.unique(np.linspace(0, points - 1, min(POINTS, points)).round().astype(np.int64))
 
 
 def _rounded(values: Any) -> list[float]:

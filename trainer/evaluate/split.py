@@ -19,6 +19,7 @@ from trainer.evaluate import folds as fold
 from trainer.evaluate import holdout as held
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
 from trainer.evaluate.rows import DRAWN_HOLDOUT, FOLDS, HOLDOUT
+from trainer.evaluate.stretches import Named, named
 from zelador.errors import InvalidInput
 
 Asked = Literal["auto", "device", "time", "random"]
@@ -44,6 +45,7 @@ class Known:
     devices: Codes | None
     names: tuple[str, ...]
     times: Codes | None
+    features: tuple[str, ...] = ()  # their names; for the notes
 
     @property
     def count(self) -> int:
@@ -99,7 +101,13 @@ def split(known: Known, asked: Asked, folds: int | None, holdout: float | None, 
     if kind == "random":
         return _random(known, asked, folds or FOLDS, DRAWN_HOLDOUT if holdout is None else holdout, seed)
     whole = _recordings(known)
-    fine = blocks(known.devices if whole is None else whole, known.times, known.count)
+    naming = Named((), None)
+    if known.times is not None and whole is None:
+        naming = named(known.values, known.labels, known.devices, known.times)
+    fine = blocks(known.devices if whole is None else whole, known.times, known.count, naming.begins)
+    if naming.begins is not None and not _are_in_two(known, fine):
+        naming = replace(naming, begins=None)
+        fine = blocks(known.devices, known.times, known.count)
     of_block = fine if whole is None else whole
     _check_classes(known, fine)
     alone = _alone(known, whole, by_device=kind != "time")
@@ -109,9 +117,9 @@ def split(known: Known, asked: Asked, folds: int | None, holdout: float | None, 
         kind=kind, asked=asked, folds_by=by, folds=0, tested=np.zeros(known.count, np.int64), blocks=of_block,
         units=of_block, alone=alone, counted=counted, within=_within(known, whole, alone),
     )  # fmt: skip
-    plan = _hold_out(known, plan, HOLDOUT if holdout is None else holdout, seed, whole is not None)
+    plan = _hold_out(known, plan, HOLDOUT if holdout is None else holdout, seed, whole is not None, naming)
     plan = _fold(known, plan, fine, folds, seed)
-    return replace(plan, notes=(*plan.notes, *_notes(known, plan, whole)))
+    return replace(plan, notes=(*plan.notes, *_naming_notes(known, naming), *_notes(known, plan, whole)))
 
 
 def _kind(known: Known, asked: Asked) -> Kind:
@@ -149,6 +157,11 @@ def _recordings(known: Known) -> Codes | None:
     pure = np.zeros_like(counts)
     pure[np.arange(len(counts)), counts.argmax(axis=1)] = 1
     return found if bool(((counts * pure).sum(axis=0) >= PURE * counts.sum(axis=0)).all()) else None
+
+
+def _are_in_two(known: Known, of_block: Codes) -> bool:
+    """Is each class in two blocks at least?"""
+    return bool(((fold.table(known.labels, of_block) > 0).sum(axis=0) >= 2).all())
 
 
 def _check_classes(known: Known, fine: Codes) -> None:
@@ -205,7 +218,7 @@ def _folds_by(known: Known, kind: Kind, of_block: Codes, counted: Mask, asked: A
     return "device" if fold.giveaway(known.labels, known.devices, of_block) > GIVEAWAY else "block"
 
 
-def _hold_out(known: Known, plan: Split, share: float, seed: int, whole: bool) -> Split:
+def _hold_out(known: Known, plan: Split, share: float, seed: int, whole: bool, naming: Named) -> Split:
     """Marks the hold-out and the embargo. Where none can be made, a note says why."""
     tested, of_block, notes = plan.tested.copy(), plan.blocks, list(plan.notes)
     if plan.kind != "time" and known.devices is not None:
@@ -217,7 +230,9 @@ def _hold_out(known: Known, plan: Split, share: float, seed: int, whole: bool) -
     by_device = bool((tested == NEW_DEVICE).any())
     by_time = False
     if plan.asked != "device" and known.times is not None and plan.folds_by == "block":
-        found, why = held.last_period(known.labels, known.devices, known.times, tested, of_block, share, whole)
+        found, why = held.last_period(
+            known.labels, known.devices, known.times, tested, of_block, share, whole, naming.begins
+        )
         if found is None:
             notes.append(f"no last stretch of time is held out: {why}")
         else:
@@ -250,6 +265,23 @@ def _fold(known: Known, plan: Split, fine: Codes, folds: int | None, seed: int) 
         groups[new] = groups.max() + 1 + known.devices[new]
     by: FoldsBy = "row" if plan.folds_by == "block" and known.times is None else plan.folds_by
     return replace(plan, folds=number, folds_by=by, tested=tested, units=groups)
+
+
+def _naming_notes(known: Known, naming: Named) -> list[str]:
+    """Of the features that name stretches of time."""
+    if not naming.features:
+        return []
+    names = [repr(known.features[place]) if known.features else f"number {place + 1}" for place in naming.features]
+    listed = f"the feature {names[0]} has" if len(names) == 1 else f"the features {' and '.join(names)} have"
+    tested = (
+        "such stretches are never cut between folds"
+        if naming.begins is not None
+        else "some optimism is left in all scores, as a class is in one such stretch only"
+    )
+    return [
+        f"{listed} a value of its own in each stretch of time, which names the stretch and says nothing of another "
+        f"one: leave it out if that is so; {tested}"
+    ]
 
 
 def _notes(known: Known, plan: Split, whole: Codes | None) -> list[str]:
@@ -299,11 +331,19 @@ def _random(known: Known, asked: Asked, folds: int, share: float, seed: int) -> 
             "no device and no time are known, so the rows were drawn at random. If neighboring rows resemble each "
             "other, all scores are too good: name --device and --time"
         ]
+    notes += _named_in_order(known)
     everything = np.ones(known.count, bool)
     return Split(
         kind="random", asked=asked, folds_by="row", folds=folds, tested=tested, blocks=of_block, units=of_block,
         alone={}, counted=everything, within=~everything, notes=tuple(notes),
     )  # fmt: skip
+
+
+def _named_in_order(known: Known) -> list[str]:
+    """A note of a feature that names stretches, in the order of time or of the rows: drawn rows give it away."""
+    times = np.arange(known.count, dtype=np.int64) if known.times is None else known.times
+    found = named(known.values, known.labels, known.devices, times)
+    return _naming_notes(known, replace(found, begins=None)) if found.features else []
 
 
 def codes_of(texts: Sequence[str]) -> tuple[Codes, tuple[str, ...]]:

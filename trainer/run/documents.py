@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.evaluation.bootstrap import Difference, Resamples, difference, intervals
+from registry.evaluation.bootstrap import Resamples, differences, intervals
 from registry.evaluation.scores import METRICS, Answers, confusion, scores
 from registry.run_document import Candidate, LeaderboardRow, Scores, VerdictFacts
 from trainer.candidate.build import Built
@@ -68,8 +68,12 @@ def candidate_of(
     live: Live | None,
     metric: str,
     recommended: bool,
+    first: tuple[Answers, Resamples] | None,
 ) -> Candidate:
-    """`answers` are those that the model is judged by, `questions` the rows among them that each question asks."""
+    """`answers` are those that the model is judged by, `questions` the rows among them that each question asks.
+
+    `first` are the answers of the recommended model over all folds.
+    """
     found = Candidate(
         rank=rank,
         model_type=scored.model_type,
@@ -90,17 +94,17 @@ def candidate_of(
         difference=None,
         difference_intervals=None,
     )
+    if first is not None:
+        leads = differences(judged.answers, *first)
+        found["from_first"] = {name: each.value for name, each in leads.items()}
+        found["from_first_intervals"] = {name: each.interval for name, each in leads.items()}
     if live is not None and live.answers is not None:
-        by_metric = _differences(answers, live.answers, live.resamples)
+        by_metric = differences(answers, live.answers, live.resamples)
         found["difference"] = {name: each.value for name, each in by_metric.items()}
         found["difference_intervals"] = {name: each.interval for name, each in by_metric.items()}
     if not recommended:
         found["not_recommended"] = True
     return found
-
-
-def _differences(answers: Answers, live: Answers, resamples: Resamples) -> dict[str, Difference]:
-    return {metric: difference(answers, live, resamples, metric) for metric in METRICS}
 
 
 def optimism(loose: Scores | None, honest: Scores, metric: str) -> float | None:
@@ -127,6 +131,9 @@ def facts_of(
         "shuffled": candidate["shuffled"],
         "optimism": candidate["optimism"],
         "rank": candidate["rank"],
+        "from_first": candidate.get("from_first", {}),
+        "from_first_intervals": candidate.get("from_first_intervals", {}),
+        "us_per_row": candidate["us_per_row"],
         "holdout_rows": holdout_rows,
         "seconds": scored.seconds,
         "positive": positive,  # of Recall, Precision, F1 and PR-AUC
@@ -137,6 +144,10 @@ def facts_of(
         "versions": _versions(),
         **request.metadata,
     }
+    if candidate.get("difference") is not None:
+        found["reference"] = request.live  # the model that was live, and that the differences are from
+        found["difference"] = candidate["difference"]
+        found["difference_intervals"] = candidate["difference_intervals"]
     if candidate.get("not_recommended"):
         found["not_recommended"] = True
     return found

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
@@ -15,43 +14,28 @@ import msgspec
 from registry.evaluation.scores import positive_of
 from registry.names import check_new_names
 from registry.registry import Registry
-from registry.run_document import Candidate, Question, RunDocument, SplitFacts, TrainedModel, in_order
+from registry.run_document import Question, RunDocument, SplitFacts, in_order
 from trainer.compare.leaderboard import MODEL_TYPES
 from trainer.dataset import Dataset, check
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
 from trainer.evaluate.rows import DRAWN_HOLDOUT, FOLDS
-from trainer.evaluate.split import Asked, Known, Split, codes_of, split
+from trainer.evaluate.split import Known, Split, codes_of, split
 from trainer.evaluate.threshold import Aim
-from trainer.run import request
+from trainer.run import request, session
 from trainer.run.candidates import check_candidates
-from trainer.run.process import Cancelled, Child, RunFailed
+from trainer.run.keep import keep
+from trainer.run.options import Options
+from trainer.run.process import Cancelled, Child, Control, RunFailed
+from trainer.run.recorder import Recorder
 from trainer.run.request import Request, RunFacts
 from zelador.clock import now_iso
-from zelador.errors import ZeladorError
+from zelador.errors import InvalidInput, ZeladorError
 from zelador.settings import Settings, TrainingSettings
 from zelador.training_queue import RunRequest
+from zelador.training_queue.event import RunEvent, encode
+from zelador.training_queue.run import ACTIVE
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a run is asked for beyond the settings.
-
-    `names` are for the models in the order of rank; models beyond them get default names. `positive` is one of two
-    classes; None: the rarer.
-    """
-
-    run: str
-    by: str
-    metric: str
-    candidates: tuple[str, ...] | None = None
-    names: Sequence[str] = ()
-    notes: str = ""
-    register: bool = True
-    split: Asked = "auto"
-    positive: str | None = None
-    aim: Aim = field(default_factory=Aim)
 
 
 def train(
@@ -60,20 +44,26 @@ def train(
     registry: Registry,
     options: Options,
     stop: Event,
-    progress: Callable[[str], None] = lambda _: None,
+    recorder: Recorder | None = None,
     child: Child | None = None,
-    cancelled: Event | None = None,
+    control: Control | None = None,
 ) -> RunDocument:
     """Trains, and returns the run's document with its leaderboard and its models.
 
-    `child` may have been started before; it is ended here. Raises InvalidInput for data that cannot be learned from or
+    `child` may have been started before; it is ended here. `control` has a `stop` of its own.
+
+    Raises InvalidInput for data that cannot be learned from or
     for an unknown candidate, DuplicateName, RunFailed, Cancelled; Unavailable when `stop` is set or the registry fails.
     """
     training = settings.training
+    recorder = recorder or Recorder(options.metric)
+    recorder.add("loaded", f"{len(dataset.labels)} rows of {len(set(dataset.labels))} classes from {dataset.source}")
     check(dataset, training.folds or FOLDS, training.holdout or DRAWN_HOLDOUT)
-    _check_options(options, registry, dataset)
+    most = _keep_count(settings, options)
+    _check_options(options, registry, dataset, most)
     known = known_of(dataset)
     plan = split(known, options.split, training.folds, training.holdout, training.seed)
+    recorder.add("split", _split_sentence(plan))
     document: RunDocument = {
         "run": options.run,
         "by": options.by,
@@ -92,14 +82,15 @@ def train(
         # The child ends before its folder is removed.
         with (
             tempfile.TemporaryDirectory(prefix="zelador-run-", ignore_cleanup_errors=True) as name,
-            child or Child() as worker,
+            child or Child(nice=training.nice) as worker,
         ):
             folder = Path(name)
             asked = request_of(dataset, settings, options, plan, _live(folder, registry))
             request.write(folder, asked, dataset.rows, plan, known.devices, known.times)
             registry.put_run_file(options.run, "split.json", _tested(plan))
-            progress("comparing classifiers")
-            result = worker.run(folder, stop, cancelled or Event(), training.timeout_s, progress)
+            recorder.plan(options.candidates or (), plan.folds_by != "row")
+            recorder.add("step", "comparing classifiers")
+            result = session.run(folder, worker, control or Control(stop), training.timeout_s, recorder)
             document["leaderboard"] = result.leaderboard
             document["positive"] = result.positive
             document["verdict"] = result.verdict
@@ -108,11 +99,11 @@ def train(
             if not result.candidates:
                 reasons = "; ".join(f"{row['model_type']}: {row['trouble']}" for row in result.leaderboard)
                 raise RunFailed(f"no candidate could be used ({reasons}); name others, or check the data")
-            if len(result.candidates) < (keep := _keep_count(settings, options)):
-                progress(f"only {len(result.candidates)} of {keep} candidates could be used")
-            models = [_keep(folder, registry, options, candidate) for candidate in result.candidates]
+            if len(result.candidates) < most:
+                recorder.add("step", f"only {len(result.candidates)} of {most} candidates could be used")
+            models = keep(folder, registry, options, result.candidates)
     except BaseException as error:
-        _note_failure(registry, document, error)
+        _note_failure(registry, document, recorder, error)
         raise
     document["state"] = "done"
     document["ended_at"] = now_iso()
@@ -122,6 +113,7 @@ def train(
     document["holdout_rows"] = int(plan.holdout.sum())
     document["models"] = models
     registry.put_run(options.run, document)
+    save_events(registry, options.run, recorder.kept)
     _collect(registry)
     return in_order(document)
 
@@ -135,13 +127,43 @@ def aim_of(training: TrainingSettings, request: RunRequest) -> Aim:
     return Aim(training.cost_missed, training.cost_false_alarm, training.recall)
 
 
-def _check_options(options: Options, registry: Registry, dataset: Dataset) -> None:
+def _check_options(options: Options, registry: Registry, dataset: Dataset, most: int) -> None:
     """Checks the options before any time is spent. Raises InvalidInput, DuplicateName."""
     check_candidates(options.candidates or ())
     check_new_names(options.names, registry.sync().models)
+    chosen = options.register if isinstance(options.register, tuple) else tuple(range(1, most + 1))
+    if bad := [rank for rank in chosen if not 1 <= rank <= most]:
+        raise InvalidInput(f"there is no rank {bad[0]}: this run keeps the best {most} (ZELADOR_TRAINING__KEEP)")
+    if len(options.names) > (count := len(chosen) if options.register else 0):
+        raise InvalidInput(f"{len(options.names)} names, and {count} models are to be registered")
     classes = dataset.classes
     positive_of(codes_of(dataset.labels)[0], classes, options.positive)
     options.aim.check(len(classes))
+
+
+def note_end(registry: Registry, run: str, why: str) -> None:
+    """Writes the end of a run whose trainer died, if the registry has it as running."""
+    try:
+        document = registry.run(run)
+        if document["state"] in ACTIVE:
+            document["state"], document["error"], document["ended_at"] = "failed", why, now_iso()
+            registry.put_run(run, document)
+    except (ZeladorError, OSError) as error:
+        log.warning("the end of run %s is not in the registry: %s", run, error)
+
+
+def save_events(registry: Registry, run: str, events: Sequence[RunEvent]) -> None:
+    """Keeps the events with the run. That it fails must not cost the run."""
+    try:
+        registry.put_run_events(run, encode(events))
+    except (ZeladorError, OSError) as error:
+        log.warning("the events of run %s are not kept: %s", run, error)
+
+
+def _split_sentence(plan: Split) -> str:
+    folds = {"device": "whole devices", "block": "blocks of time", "row": "rows drawn at random"}[plan.folds_by]
+    held = int(plan.holdout.sum())
+    return f"{plan.folds} folds by {folds}; " + (f"{held} rows held out" if held else "no separate hold-out")
 
 
 def _collect(registry: Registry) -> None:
@@ -152,13 +174,19 @@ def _collect(registry: Registry) -> None:
         log.warning("the registry was not collected, the next run will try again: %s", error)
 
 
-def _note_failure(registry: Registry, document: RunDocument, error: BaseException) -> None:
-    """Writes the end of a failed run. A registry that cannot be written must not hide why the run failed."""
+def _note_failure(registry: Registry, document: RunDocument, recorder: Recorder, error: BaseException) -> None:
+    """Writes the end of a failed run, with the candidates that it had compared.
+
+    A registry that cannot be written must not hide why the run failed.
+    """
     document["state"] = "cancelled" if isinstance(error, Cancelled) else "failed"
     document["error"] = str(error)
     document["ended_at"] = now_iso()
+    if recorder.rows and "leaderboard" not in document:
+        document["leaderboard"] = recorder.leaderboard()
     try:
         registry.put_run(document["run"], document)
+        save_events(registry, document["run"], recorder.kept)
     except (ZeladorError, OSError) as trouble:
         log.warning("the failure of run %s could not be written to the registry: %s", document["run"], trouble)
 
@@ -166,7 +194,7 @@ def _note_failure(registry: Registry, document: RunDocument, error: BaseExceptio
 def known_of(dataset: Dataset) -> Known:
     labels, classes = codes_of(dataset.labels)
     devices, names = (None, ()) if dataset.devices is None else codes_of(dataset.devices)
-    return Known(dataset.rows, labels, classes, devices, names, dataset.times)
+    return Known(dataset.rows, labels, classes, devices, names, dataset.times, dataset.features)
 
 
 def _split_facts(plan: Split) -> SplitFacts:
@@ -227,6 +255,7 @@ def request_of(
         metadata=RunFacts(
             metric=options.metric, run=options.run, data=dataset.facts(), description=options.notes, tags=[]
         ),
+        devices=() if dataset.devices is None else codes_of(dataset.devices)[1],
         live=None if live is None else live[0],
         live_digest="" if live is None else live[1],
     )
@@ -235,25 +264,3 @@ def request_of(
 def _keep_count(settings: Settings, options: Options) -> int:
     """How many candidates are kept: no more than were asked for."""
     return min(settings.training.keep, len(set(options.candidates or MODEL_TYPES)))
-
-
-def _keep(folder: Path, registry: Registry, options: Options, candidate: Candidate) -> TrainedModel:
-    """Keeps a candidate with its run, and registers it under its name if the run asks for that."""
-    rank = candidate["rank"]
-    registry.put_candidate(options.run, rank, folder / str(rank))
-    if not options.register:
-        return TrainedModel(name=None, **candidate)
-    if rank <= len(options.names):
-        name = options.names[rank - 1]
-    else:
-        name = _default_name(candidate["model_type"], options.run, registry.state.models)
-    why = f"run {options.run}, rank {rank} by {options.metric}"
-    registered = registry.register_candidate(options.run, rank, name, by=options.by, why=why)
-    log.info("registered %s, served by its %s", registered.name, candidate["served_by"])
-    return TrainedModel(name=registered.name, **candidate)
-
-
-def _default_name(model_type: str, run: str, taken: Container[str]) -> str:
-    """`<ModelType>_<YYYYMMDD>_<HHMMSS>`; with the run's suffix if a run that began in the same second took that."""
-    name = f"{model_type}_{run.split('-')[0]}"
-    return f"{model_type}_{run}" if name in taken else name

@@ -52,6 +52,7 @@ class Request(msgspec.Struct, frozen=True):
     seed: int
     candidates: tuple[str, ...] | None
     metadata: RunFacts
+    devices: tuple[str, ...] = ()  # their names, by the codes of the arrays
     live: str | None = None  # the live model's name
     live_digest: str = ""
 

@@ -4,124 +4,59 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from registry.evaluation.bootstrap import Resamples, difference
-from registry.evaluation.scores import Answers, positive_of
-from registry.model import manifest
-from registry.model.artefact import manifest_of, pack
-from registry.model.manifest import Feature, Threshold
-from registry.run_document import Candidate, LeaderboardRow, Scores, Seconds
+from registry.evaluation.scores import scores
+from registry.model.manifest import Threshold
+from registry.run_document import LeaderboardRow, Scores, Seconds
 from trainer.candidate.build import Built, build
-from trainer.candidate.pack import upload
 from trainer.candidate.rebuild import check_rebuilt, rebuild
-from trainer.compare.judge import Bench, Judged, judge, shuffled
+from trainer.compare.judge import Bench, Judged, shuffled, widened
 from trainer.compare.leaderboard import BASELINE, MODEL_TYPES, Scored, ranked
-from trainer.compare.pycaret_compare import Comparison, Tried
+from trainer.compare.pycaret_compare import Comparison
+from trainer.compare.tried import Tried
 from trainer.evaluate import threshold
 from trainer.evaluate.calibrate import Calibration
-from trainer.evaluate.holdout import EMBARGO, LATER, NEW_DEVICE
 from trainer.evaluate.learnable import Learnable, learnable
 from trainer.evaluate.parts import Parts
 from trainer.evaluate.reference import Live, judge_live
 from trainer.evaluate.verdict import Contender, Verdict, decide
-from trainer.run import request as requests
-from trainer.run.documents import candidate_of, facts_of, leaderboard, verdict_facts
+from trainer.run.compared import compare
+from trainer.run.data import Data
+from trainer.run.documents import leaderboard, verdict_facts
 from trainer.run.events import Result
-from trainer.run.request import Arrays, Request
-from zelador.clock import now_iso
+from trainer.run.finished import stopped
+from trainer.run.reporter import Reporter
+from trainer.run.write import judged_answers, write
 from zelador.messages import iso
 
-MAX_UNSEEN = 5_000  # training rows that stand in for a hold-out where answers are only compared
 LARGE_OPTIMISM = 0.05
 
-Say = Callable[[str], None]
-Mask = NDArray[np.bool_]
 
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """The request's rows in their parts. `judged` are the rows that count of those that models are judged by: the
-    hold-out, or all training rows where there is none."""
-
-    request: Request
-    arrays: Arrays
-    classes: tuple[str, ...]
-    codes: NDArray[np.int64]
-    train: NDArray[np.int64]
-    asked: NDArray[np.int64]  # rows that the final models are asked
-    has_holdout: bool
-    positive: str | None
-
-    @classmethod
-    def of(cls, folder: Path) -> Data:
-        request, arrays = requests.read(folder)
-        classes = tuple(sorted(set(request.labels)))
-        places = {label: place for place, label in enumerate(classes)}
-        codes = np.array([places[label] for label in request.labels], np.int64)
-        train = np.flatnonzero(arrays.tested >= 0)
-        held = np.flatnonzero((arrays.tested < 0) & (arrays.tested != EMBARGO))
-        asked = held if len(held) else train[np.unique(np.linspace(0, len(train) - 1, MAX_UNSEEN).astype(int))]
-        positive = positive_of(codes, classes, request.positive)
-        return cls(request, arrays, classes, codes, train, asked, bool(len(held)), positive)
-
-    def parts(self, precision: np.dtype[Any]) -> Parts:
-        labels = self.request.labels
-        return Parts(
-            self.arrays.rows[self.train].astype(precision),
-            tuple(labels[i] for i in self.train),
-            self.arrays.rows[self.asked],
-            tuple(labels[i] for i in self.asked),
-            self.classes,
-        )
-
-    def bench(self) -> Bench:
-        counted, within = self.arrays.counted[self.train], self.arrays.within[self.train]
-        request = self.request
-        return Bench(
-            self.codes[self.train],
-            self.arrays.tested[self.train],
-            counted,
-            within,
-            self.classes,
-            self.positive,
-            threshold.Aim(request.missed, request.false_alarm, request.recall),
-            Resamples.of(self.arrays.stretches[self.train][counted]) if counted.any() else None,
-        )
-
-    @property
-    def judged(self) -> NDArray[np.int64]:
-        rows = self.asked if self.has_holdout else self.train
-        found: NDArray[np.int64] = rows[self.arrays.counted[rows]]
-        return found
-
-
-def run(folder: Path, say: Say) -> Result:
+def run(folder: Path, say: Reporter) -> Result:
     """Does the request in `folder`, and writes the files of each candidate to a folder named by its rank below it."""
     warnings.simplefilter("ignore")
     data = Data.of(folder)
     request, bench = data.request, data.bench()
     started = time.perf_counter()
     comparison = _experiment(data)
-    tried = _tried(comparison, say)
-    judged = {name: judge(each.scores, each.middle, bench) for name, each in tried.items() if each.scores is not None}
+    tried, judged = compare(folder, comparison, bench, say)
     order = ranked([_scored(each, judged.get(name)) for name, each in tried.items()], request.metric)
     compared_at = time.perf_counter()
     parts = data.parts(comparison.precision)
-    loose = _shuffled(data, tried, judged, parts, bench, say)
+    why = stopped(folder)  # what is done by then counts, and nothing more is measured
+    loose = {} if why is not None else _shuffled(data, tried, judged, parts, bench, say)
+    short = [] if why is None else [f"{why}: {len(judged)} of {len(tried)} classifiers were compared"]
     shuffled_at = time.perf_counter()
     say("testing whether there is anything to learn")
     nothing = _learnable(data)
     built, refused = _build(data, comparison, tried, order, parts, bench, say)
+    surprises = _surprises(data, order, judged, built)
+    judged |= _widened(data, judged, built)
     verdict = _verdict(data, order, judged, built, bench, nothing)
     live = _live(folder, data)
-    chosen = _write(folder, data, order, tried, judged, loose, built, parts, verdict, live)
+    chosen = write(folder, data, order, tried, judged, loose, built, parts, verdict, live)
     rows = leaderboard(order, judged, loose, refused, built, request.metric)
     return Result(
         leaderboard=rows,
@@ -131,7 +66,7 @@ def run(folder: Path, say: Say) -> Result:
         train_rows=len(data.train),
         verdict=verdict_facts(verdict, nothing),
         reference=live.facts if live is not None else None,
-        notes=_optimism_notes(rows, request.metric),
+        notes=[*short, *surprises, *_optimism_notes(rows, request.metric)],
         seconds=Seconds(
             compare=round(compared_at - started, 1),
             shuffled=round(shuffled_at - compared_at, 1),
@@ -148,22 +83,12 @@ def _experiment(data: Data) -> Comparison:
     )  # fmt: skip
 
 
-def _tried(comparison: Comparison, say: Say) -> dict[str, Tried]:
-    found: dict[str, Tried] = {}
-    total = len(comparison.names)
-    for done, name in enumerate(comparison.names):
-        say(f"compared {done} of {total} classifiers; {MODEL_TYPES.get(name, name)} is next")
-        found[name] = comparison.run(name)
-    say(f"compared {total} of {total} classifiers")
-    return found
-
-
 def _scored(tried: Tried, judged: Judged | None) -> Scored:
     return Scored(tried.id, {} if judged is None else judged.scores, tried.trouble, tried.seconds)
 
 
 def _shuffled(
-    data: Data, tried: dict[str, Tried], judged: dict[str, Judged], parts: Parts, bench: Bench, say: Say
+    data: Data, tried: dict[str, Tried], judged: dict[str, Judged], parts: Parts, bench: Bench, say: Reporter
 ) -> dict[str, Scores]:
     """What a shuffled split would have said of each candidate. Where rows were drawn at random, that is their score."""
     found: dict[str, Scores] = {}
@@ -171,7 +96,7 @@ def _shuffled(
         if data.request.folds_by == "row":
             found[name] = judged[name].scores
             continue
-        say(f"shuffling the rows, for comparison: {done} of {len(judged)}")
+        say(f"shuffling the rows, for comparison: {done} of {len(judged)}", "shuffle", 1 - (done - 1) / len(judged))
         scores = shuffled(tried[name].model, parts.train, bench, data.request.folds, data.request.seed)
         if scores is not None:
             found[name] = scores
@@ -201,7 +126,7 @@ def _build(
     order: list[Scored],
     parts: Parts,
     bench: Bench,
-    say: Say,
+    say: Reporter,
 ) -> tuple[dict[str, Built], dict[str, str]]:
     """Goes down the ranking until `keep` candidates are built. Also returns why others were not chosen, by id."""
     found: dict[str, Built] = {}
@@ -211,7 +136,8 @@ def _build(
             break
         if scored.trouble() is not None:
             continue
-        say(f"rebuilding {scored.model_type} ({len(found) + 1} of {data.request.keep})")
+        share = 1 - len(found) / data.request.keep
+        say(f"rebuilding {scored.model_type} ({len(found) + 1} of {data.request.keep})", "build", share)
         try:
             found[scored.id] = _built(data, comparison, tried[scored.id], parts, bench)
         except Exception as error:  # noqa: BLE001 - a candidate that fails must not cost the run; it is reported
@@ -231,14 +157,6 @@ def _built(data: Data, comparison: Comparison, tried: Tried, parts: Parts, bench
         shares = calibration.probabilities(tried.scores)[:, place]
         rule = Threshold(data.positive, threshold.choose(shares, bench.labels == place, bench.aim))
     return build(pipeline, calibration, rule, parts, data.request.seed)
-
-
-def _judged_answers(data: Data, built: Built, judged: Judged) -> Answers:
-    """The answers that a model is judged by: on the hold-out, or those of all folds where there is none."""
-    if not data.has_holdout:
-        return judged.answers
-    everything = built.answers(data.codes[data.asked], data.classes, data.positive)
-    return everything.at(data.arrays.counted[data.asked])
 
 
 def _verdict(
@@ -276,52 +194,6 @@ def _verdict(
     return decide(contenders, metric, nothing, data.request.alone, counted)
 
 
-def _write(
-    folder: Path,
-    data: Data,
-    order: list[Scored],
-    tried: dict[str, Tried],
-    judged: dict[str, Judged],
-    loose: dict[str, Scores],
-    built: dict[str, Built],
-    parts: Parts,
-    verdict: Verdict,
-    live: Live | None,
-) -> list[Candidate]:
-    """Writes the files of each model, the recommended one first, each to a folder named by its rank."""
-    names = [each for each in order if each.id in built]
-    names.sort(key=lambda each: each.model_type != verdict.take)
-    features = [
-        Feature(name, data.request.units.get(name, ""), _known(np.nanmin(column)), _known(np.nanmax(column)))
-        for name, column in zip(data.request.features, parts.train.T, strict=True)
-    ]
-    questions = {
-        name: data.arrays.tested[data.judged] == mark for name, mark in (("new_device", NEW_DEVICE), ("later", LATER))
-    }
-    resamples = Resamples.of(data.arrays.stretches[data.judged]) if data.has_holdout else data.bench().resamples
-    ended: dict[str, str] = {}
-    if data.arrays.times is not None and data.request.metadata["data"]["to"] is not None:
-        ended["trained_to"] = iso(int(data.arrays.times[data.train].max()))
-    held = len(data.judged) if data.has_holdout else 0
-    found = []
-    for rank, each in enumerate(names, start=1):
-        model, answers = built[each.id], _judged_answers(data, built[each.id], judged[each.id])
-        candidate = candidate_of(
-            rank, each, judged[each.id], loose.get(each.id), model, answers, resamples,
-            {name: rows for name, rows in questions.items() if rows.any()}, live, data.request.metric,
-            verdict.recommends,
-        )  # fmt: skip
-        facts = ended | facts_of(
-            candidate, each, judged[each.id], tried[each.id].model, data.positive, held, data.request
-        )
-        packed = upload(model, parts, answers, features, facts, data.request.seed)
-        files = pack(packed, each.model_type)
-        described = manifest_of(packed, each.model_type, files, now_iso())
-        _save(folder / str(rank), {**files, manifest.FILE: manifest.encode(described)})
-        found.append(candidate)
-    return found
-
-
 def _live(folder: Path, data: Data) -> Live | None:
     rows, arrays = data.judged, data.arrays
     began = None
@@ -331,6 +203,30 @@ def _live(folder: Path, data: Data) -> Live | None:
         folder, data.request, arrays.rows[rows], data.codes[rows], data.classes, data.positive,
         Resamples.of(arrays.stretches[rows]), began,
     )  # fmt: skip
+
+
+def _widened(data: Data, judged: dict[str, Judged], built: dict[str, Built]) -> dict[str, Judged]:
+    """Of the built models: their intervals take in what the hold-out says."""
+    if not data.has_holdout:
+        return {}
+    return {
+        name: widened(judged[name], scores(judged_answers(data, each, judged[name]))) for name, each in built.items()
+    }
+
+
+def _surprises(data: Data, order: list[Scored], judged: dict[str, Judged], built: dict[str, Built]) -> list[str]:
+    """A note if the hold-out says of the best model what its folds did not foresee."""
+    first, metric = next((each.id for each in order if each.id in built), None), data.request.metric
+    if first is None or not data.has_holdout or (foreseen := judged[first].intervals) is None:
+        return []
+    found, interval = scores(judged_answers(data, built[first], judged[first])).get(metric), foreseen.of.get(metric)
+    if found is None or interval is None or interval[0] <= found <= interval[1]:
+        return []
+    return [
+        f"the hold-out's {metric} of {MODEL_TYPES.get(first, first)} is {found:.3f}, and the folds foresaw "
+        f"{interval[0]:.3f} to {interval[1]:.3f}: it is of another kind than they are, so the intervals were widened "
+        "to take in the hold-out"
+    ]
 
 
 def _optimism_notes(rows: list[LeaderboardRow], metric: str) -> list[str]:
@@ -344,15 +240,3 @@ def _optimism_notes(rows: list[LeaderboardRow], metric: str) -> list[str]:
         f"a shuffled split would say {metric} {says:.3f} for {row['model_type']} instead of {honest:.3f}: it tests "
         "models on neighbors of the rows that they were fitted on"
     ]
-
-
-def _save(folder: Path, files: dict[str, bytes]) -> None:
-    """The manifest is the last of the files."""
-    for path, content in files.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-
-
-def _known(value: Any) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 GROUP = "inference"  # the consumer group of the workers
+ARCHIVE = "archive"  # that of the archive: its last delivered id is the last entry that is archived
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Keys:
     | requests | hash | append, settle | response topic and correlation data, until their entry is settled |
     | quarantine | stream | append, settle, readmit, discard, tidy | keep_quarantine entries, bytes and seconds |
     | quarantine-index, -order, -entries, -bytes | hash, sorted sets | as quarantine | with its entries: their devices |
+    | outcomes | stream | settle | predictions of batches, until they are archived; while an archive is registered |
+    | archive-seen | string (JSON) | archive_done | forever: the newest entry of the archive's log |
     | predictions | stream | settle | keep_predictions entries, the newest |
     | ledger | hash | append, settle, readmit, discard, measure | forever: integers, and each writer's last batch |
     | seen:0, seen:1 | set | append | repeat_window readings each, in turn |
@@ -50,6 +53,8 @@ class Keys:
     | training-jobs | stream | submit, finish (training_queue) | the newest 1,000 |
     | run:<id> | string (JSON) | API, trainer | 7 days |
     | run-cancel:<id> | string | cancel (training_queue) | 7 days |
+    | run-enough:<id> | string | API | 7 days: who wants the run to finish with what it has |
+    | run-events:<id> | stream | trainer | 7 days: its events, at most 400 |
     | session:<digest> | string | console | 12 h, or until sign-out: the id of the key that signed in |
     | sessions:<key> | sorted set | console | 12 h: the 50 newest sessions of a key |
     | run-current | string | API, trainer | while a run is queued (7 days at most) or running (a lease of 15 s) |
@@ -76,6 +81,16 @@ class Keys:
     @property
     def predictions(self) -> str:
         return self._key("predictions")
+
+    @property
+    def outcomes(self) -> str:
+        """Predictions that wait for the archive."""
+        return self._key("outcomes")
+
+    @property
+    def archive_seen(self) -> str:
+        """The newest entry of the archive's log that it has reported."""
+        return self._key("archive-seen")
 
     @property
     def ledger(self) -> str:
@@ -232,3 +247,11 @@ class Keys:
     def run_cancel(self, run: str) -> str:
         """Who requested the cancellation of a training run."""
         return self._key(f"run-cancel:{run}")
+
+    def run_enough(self, run: str) -> str:
+        """Who wants a training run to finish with the candidates that it has compared."""
+        return self._key(f"run-enough:{run}")
+
+    def run_events(self, run: str) -> str:
+        """The events of a training run, each under its number."""
+        return self._key(f"run-events:{run}")

@@ -15,12 +15,12 @@ class RunRequest(TypedDict, total=False):
     """The request for a run; the settings decide the keys that are absent."""
 
     metric: str
-    names: list[str]  # for the models, in the order of rank
+    names: list[str]  # for the models that are registered, in the order of rank
     notes: str
     candidates: list[str]  # PyCaret's ids
     classes: list[str]  # only labeled readings of these
     devices: list[str]
-    register: bool
+    register: bool | list[int]  # all models, none, or those of some ranks
     split: str  # auto, device, time or random
     positive: str  # of two classes
     cost_missed: float

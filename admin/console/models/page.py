@@ -12,8 +12,9 @@ from fastapi import File, Form, Query, Response, UploadFile
 from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Shown
-from admin.console.page import go, pages, show
+from admin.console.page import go, pages, show, signed_in
 from admin.console.visitor import Visiting
+from admin.console.words import people
 from operations.acts import models as acts
 from operations.views.models import ModelRow, model_rows, model_types
 from operations.views.plant import PlantView
@@ -42,11 +43,13 @@ class Models:
     types: list[str]
     q: str
     type: str
+    state: str
     sort: str
     links: dict[str, str]  # by the column's sort key
     before: str | None  # path of the previous page
     after: str | None
     now: PlantView
+    names: dict[str, str]  # of people, for admins
     may_import: bool
 
 
@@ -56,15 +59,16 @@ def show_models(
     visitor: Visiting,
     q: Annotated[str, Query(max_length=64)] = "",
     type: Annotated[str, Query(max_length=64)] = "",  # noqa: A002 - a name in URLs
+    state: Literal["", "selected", "before", "never"] = "",
     sort: Sort = "saved",
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Response:
-    registry = console.services.registry
+    registry, is_admin = console.services.registry, signed_in(visitor).may("admin")
     equal = (("model_type", type),) if type else ()
-    rows, total = model_rows(registry, Listed(SORTS[sort], equal, text=q), PAGE_ROWS, offset)
+    rows, total = model_rows(registry, Listed(SORTS[sort], equal, text=q), PAGE_ROWS, offset, state or None)
 
     def path(**changed: str | int) -> str:
-        asked = {"q": q, "type": type, "sort": sort, "offset": 0, **changed}
+        asked = {"q": q, "type": type, "state": state, "sort": sort, "offset": 0, **changed}
         kept = {
             key: value for key, value in asked.items() if value not in ("", 0) and (key, value) != ("sort", "saved")
         }
@@ -77,12 +81,14 @@ def show_models(
         model_types(registry),
         q,
         type,
+        state,
         sort,
         {name: path(sort=name) for name in SORTS},
         path(offset=max(0, offset - PAGE_ROWS)) if offset else None,
         path(offset=offset + PAGE_ROWS) if offset + PAGE_ROWS < total else None,
         console.plant.read(),
-        visitor.key is not None and visitor.key.may("admin"),
+        people(console.services) if is_admin else {},
+        is_admin,
     )
     return show(console, visitor, "models/page.html", context, section="models")
 

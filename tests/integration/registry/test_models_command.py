@@ -115,6 +115,18 @@ def test_compare_marks_a_winner_only_if_the_difference_is_certain(registry: Regi
     assert "Evaluated on may.csv" in zelador("models", "card", "ridge").out
 
 
+def test_compare_shows_what_differs_and_differences_from_the_reference(registry: Registry) -> None:
+    out = zelador("models", "compare", "first", "ridge", "--reference", "ridge").out
+    assert "Differences from ridge" in out
+    assert "-0.0500" in out  # of F1 on the hold-out
+    fields = [line.split("  ")[0].strip() for line in out.splitlines()]
+    assert "model_type" in fields
+    assert "metric" not in fields  # both were ranked by the same
+    lines = zelador("models", "compare", "first", "ridge", "--csv").out.splitlines()
+    assert (len(lines), lines[0].split(",")[0], lines[1].split(",")[0]) == (3, "model", "first")
+    assert zelador("models", "compare", "first", "ridge", "--reference", "other").code != 0
+
+
 def test_names_that_are_too_wide_are_broken_and_the_columns_stay_named(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

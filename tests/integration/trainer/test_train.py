@@ -18,12 +18,13 @@ import psutil
 import pytest
 
 from command.demo.scenarios.by_name import scenario
-from registry.card import card_of
+from registry.card import card_html, card_of
 from registry.registry import Registry
 from registry.run_document import new_run_id
 from tests.up import COMMAND, clean_environment
 from trainer.dataset import Choice, from_readings
-from trainer.run.job import Options, train
+from trainer.run.job import train
+from trainer.run.options import Options
 from zelador.errors import Unavailable
 from zelador.settings import Settings
 
@@ -105,6 +106,21 @@ def test_the_verdict_says_who_wins_and_the_split_how_it_was_tested(trained: tupl
     assert len(where["tested"]) == 900
     assert sum(place >= 0 for place in where["tested"]) == document["train_rows"]
     assert sum(place < 0 and place != where["marks"]["embargo"] for place in where["tested"]) == split["holdout_rows"]
+
+
+def test_the_report_has_curves_groups_and_what_more_data_would_bring(trained: tuple[Path, dict]) -> None:
+    folder, document = trained
+    registry = Registry.open(folder / ".zelador" / "registry")
+    for model in document["models"]:
+        report = json.loads(registry.file(model["name"], "report/report.json"))
+        assert set(report["precision_recall"]) == set(report["roc"]) == {document["positive"]}
+        assert sum(each["rows"] for each in report["by_class"]) == report["rows"] > 0
+        assert report["by_device"]["devices"] >= len(report["by_device"]["rows"]) > 1
+        assert sum(each["rows"] for each in report["by_device"]["rows"]) == report["rows"]
+        assert report["threshold"][document["positive"]]["chosen"] == model["threshold"]
+        assert report["threshold"][document["positive"]]["costs"] == [3.0, 1.0]
+    assert "stretches" in report["learning"]["sentence"]
+    assert "Learning curve" in card_html(card_of(registry, document["models"][0]["name"]))
 
 
 def test_the_threshold_is_what_worker_and_golden_rows_answer_by(trained: tuple[Path, dict]) -> None:

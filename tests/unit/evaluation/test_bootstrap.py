@@ -83,7 +83,7 @@ def test_a_paired_difference_sees_what_two_intervals_hide() -> None:
     """Both err together in the hard blocks, and one errs a little more everywhere."""
     given, blocks = in_runs(9, blocks=20)
     draw = np.random.default_rng(1)
-    worse = np.where(draw.random(len(given)) < 0.06, 1 - given.predicted, given.predicted)
+    worse = np.where(draw.random(len(given)) < 0.12, 1 - given.predicted, given.predicted)
     other = Answers(given.expected, worse, None, CLASSES, "b")
     resamples = Resamples.of(blocks)
     ours, theirs = (intervals(each, resamples).of["Accuracy"] for each in (given, other))

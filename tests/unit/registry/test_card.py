@@ -29,6 +29,18 @@ REPORT: dict[str, Any] = {
     "roc": {"yes": CURVE},
     "calibration": {"yes": {"said": [0.1, 0.9], "was": [0.15, 0.8], "rows": [80, 20], "error": 0.12}},
     "threshold": {"yes": {"threshold": [0.4, 0.5], "recall": [0.9, 0.8], "precision": [0.7, None], "f1": [0.78, 0.8]}},
+    "precision_recall": {"yes": {"recall": [1.0, 0.5, 0.0], "precision": [0.4, 0.9, 1.0], "area": 0.8765}},
+    "by_class": [{"label": "yes", "rows": 1_035, "precision": 0.7654, "recall": 0.9, "f1": 0.8}],
+    "by_device": {
+        "metric": "F1",
+        "devices": 31,
+        "worst": "pump 7",
+        "rows": [
+            {"device": "pump 7", "rows": 40, "errors": 0.325, "score": 0.4321},
+            {"device": "pump 8", "rows": 40, "errors": 0.0, "score": None},
+        ],
+    },
+    "learning": {"metric": "F1", "stretches": [4, 8, 14], "scores": [0.6, 0.7, 0.8123], "sentence": "More would help."},
     "importance": {"metric": "F1", "features": [{"feature": "vibration", "mean": 0.6, "spread": 0.02}]},
     "training": {"lux": {"p1": 20.0, "p99": 1200.0, "median": 363.1, "missing": 0.002}},
 }
@@ -97,7 +109,10 @@ def evil() -> Card:
         "versions": {EVIL: EVIL}, "positive": EVIL,
     }  # fmt: skip
     importance = {"metric": EVIL, "features": [{"feature": EVIL, "mean": 0.1, "spread": 0.0}]}
-    report = {**REPORT, "roc": {EVIL: CURVE, "b": CURVE}, "importance": importance, "threshold": {EVIL: {}}}
+    report = {**REPORT, "roc": {EVIL: CURVE, "b": CURVE}, "importance": importance, "threshold": {EVIL: {}},
+              "by_class": [{"label": EVIL, "rows": EVIL}, 7], "learning": {"stretches": [0, 0], "scores": [1, 2]},
+              "by_device": {"metric": EVIL, "worst": EVIL, "rows": [{"device": EVIL, "errors": EVIL}, EVIL]},
+              "precision_recall": {EVIL: {"recall": [1.0, 2.0], "precision": [EVIL, 1.0]}, "b": 3}}  # fmt: skip
     return Card(facts, (Feature(EVIL, EVIL, 0.0, 1.0),), {}, report)
 
 
@@ -109,7 +124,9 @@ def test_all_that_is_known_stands_on_it(write: Any) -> None:
     for word in ("2,400", "73.9 %", "autumn", "hall B", "lx", "19.2 – 2004", "20 – 1200", "a note", "n_estimators",
                  "1.4.2", "92.0 %", "9f41 c07e", "5.2 MB", "ana", "0.2 %", "mosquitto_pub", "/v1/classify",
                  "load_model", "rank 1 of run 20261124_120432-ab12", "ROC", "Calibration", "Threshold", "Importance",
-                 "Confusion"):  # fmt: skip
+                 "Confusion", "Precision and recall", "0.8765", "1,035", "0.7654",
+                 "The worst device is “pump 7”: 32.5 % of its answers are wrong. The table has the worst 2 of 31.",
+                 "0.4321", "More would help.", "0.8123"):  # fmt: skip
         assert word in text, word
 
 
@@ -140,7 +157,7 @@ def test_what_people_wrote_is_no_markdown() -> None:
     assert "\n# h" not in prose
     for line in prose.splitlines():  # a cell stays a cell
         if line.startswith("|"):
-            assert len(re.findall(r"(?<!\\)\|", line)) in (3, 4, 5, 6)
+            assert len(re.findall(r"(?<!\\)\|", line)) in (3, 4, 5, 6, 7)
 
 
 def test_the_commands_survive_a_shell() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from registry.registry import Registry
 from trainer.dataset import assemble
-from trainer.run.job import Options, train
+from trainer.run.job import train
+from trainer.run.options import Options
 from zelador.errors import InvalidInput
 from zelador.settings import Settings
 

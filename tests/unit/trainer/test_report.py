@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import json
+from itertools import count
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.metrics import auc, roc_auc_score
+from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
 from registry.evaluation.scores import Answers
+from trainer.evaluate.groups import by_class, by_device
+from trainer.evaluate.learning import Rows, learning, sentence
 from trainer.evaluate.parts import Parts
-from trainer.evaluate.report import POINTS, Report, by_threshold, calibration, importance, ranges, report, roc
+from trainer.evaluate.report import (
+    POINTS,
+    Report,
+    by_threshold,
+    calibration,
+    importance,
+    precision_recall,
+    ranges,
+    report,
+    roc,
+)
+from trainer.evaluate.threshold import Aim
 
 RANDOM = np.random.default_rng(3)
 FEATURES = ("lux", "temperature", "vibration")
@@ -56,6 +71,56 @@ def test_roc_is_short_monotonous_and_has_its_area() -> None:
     assert auc(found["false_alarms"], found["found"]) == pytest.approx(found["area"], abs=0.01)
 
 
+def test_precision_and_recall_are_short_and_have_their_area() -> None:
+    was = RANDOM.random(5_000) < 0.3
+    share = (RANDOM.random(5_000) + was) / 2
+    found = precision_recall(was, share)
+    assert len(found["recall"]) == len(found["precision"]) <= POINTS
+    assert (found["recall"][0], found["recall"][-1], found["precision"][-1]) == (1.0, 0.0, 1.0)
+    assert found["area"] == pytest.approx(average_precision_score(was, share), abs=1e-6)
+
+
+def test_scores_by_class_and_by_device_by_hand() -> None:
+    """Device c is all wrong on two rows, too few to be named as the worst."""
+    expected, predicted = np.array([0] * 20 + [1] * 20), np.array([0] * 15 + [1] * 5 + [1] * 16 + [0] * 4)
+    answers = Answers(expected, predicted, None, ("no", "yes"), "yes")
+    assert by_class(answers) == [
+        {"label": "no", "rows": 20, "precision": pytest.approx(15 / 19, abs=1e-6), "recall": 0.75, "f1": ANY},
+        {"label": "yes", "rows": 20, "precision": pytest.approx(16 / 21, abs=1e-6), "recall": 0.8, "f1": ANY},
+    ]
+    devices = np.array([0] * 18 + [2] * 2 + [1] * 20)
+    found = by_device(answers, devices, ("a", "b", "c"), "F1")
+    assert found is not None
+    assert [(each["device"], each["rows"], each["errors"]) for each in found["rows"]] == [
+        ("c", 2, 1.0), ("b", 20, 0.2), ("a", 18, pytest.approx(3 / 18, abs=1e-6)),
+    ]  # fmt: skip
+    assert (found["devices"], found["worst"]) == (3, "b")
+    assert by_device(answers, None, (), "F1") is by_device(answers, np.zeros(40, int), ("a",), "F1") is None
+
+
+def rows(noise: float, stretches: int = 18) -> Rows:
+    draw = np.random.default_rng(5)
+    of = np.repeat(np.arange(stretches), 40)
+    labels = draw.integers(0, 2, len(of))
+    values = np.stack([labels + noise * draw.normal(size=len(of)), draw.normal(size=len(of))], axis=1)
+    return Rows(values, labels, of % 5, of, ("no", "yes"), "yes")
+
+
+def test_the_learning_curve_counts_stretches_and_says_what_more_would_bring() -> None:
+    found = learning(LogisticRegression(), rows(0.3), "MCC", (0.7, 0.9), 7)
+    assert found is not None
+    assert (found["metric"], found["stretches"]) == ("MCC", [4, 7, 10, 14])
+    assert min(found["scores"]) > 0.8
+    assert (
+        "would hardly raise it. 18 more stretches would narrow its interval from ±0.10 to about ±0.07."
+        in (found["sentence"])
+    )
+    assert learning(LogisticRegression(), rows(0.3, 6), "MCC", None, 7) is None
+    late = count(0, 100)  # seconds: the first fit takes the budget
+    assert learning(LogisticRegression(), rows(0.3), "MCC", None, 7, lambda: next(late)) is None
+    assert "rose from 0.50 to 0.60: more labeled stretches are likely" in sentence("F1", [4, 8], [0.5, 0.6], None, 9)
+
+
 def test_calibration_by_hand() -> None:
     share = np.array([0.02, 0.08, 0.95, 1.0])
     found = calibration(np.array([False, True, True, True]), share)
@@ -64,9 +129,11 @@ def test_calibration_by_hand() -> None:
 
 def test_threshold_by_hand() -> None:
     share = np.array([0.1, 0.4, 0.6, 0.9])
-    found = by_threshold(np.array([False, True, False, True]), share)
-    at = {name: values[found["threshold"].index(0.5)] for name, values in found.items()}
-    assert at == {"threshold": 0.5, "precision": 0.5, "recall": 0.5, "f1": 0.5}
+    found = by_threshold(np.array([False, True, False, True]), share, Aim(missed=20.0, false_alarm=2.0), 0.09)
+    by_value = ("threshold", "precision", "recall", "f1", "cost")
+    at = {name: found[name][found["threshold"].index(0.5)] for name in by_value}
+    assert at == {"threshold": 0.5, "precision": 0.5, "recall": 0.5, "f1": 0.5, "cost": 1_000 * 22 / 4}
+    assert (found["chosen"], found["costs"]) == (0.09, [20.0, 2.0])
     assert found["precision"][-1] is None  # from 0.95 on there is no alarm
     assert found["recall"][-1] == 0.0
 

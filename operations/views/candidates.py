@@ -1,0 +1,39 @@
+"""The candidates of a run that can be saved as models, now or weeks after it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from operations.views.runs import RunView, saved_names
+from registry.registry import Registry
+from registry.run_document import default_name
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateView:
+    """`saved_as` are the models that it was saved as; `proposed` is a free name for the next."""
+
+    rank: int
+    model_type: str
+    saved_as: tuple[str, ...]
+    proposed: str
+    is_kept: bool  # its files are still there
+
+
+def candidates(registry: Registry, run: RunView) -> tuple[CandidateView, ...]:
+    """By rank. A candidate lives as long as its run, a model that was saved from it as long as it is not deleted."""
+    models = run.result.get("models") or ()
+    if not models:
+        return ()
+    saved = saved_names(registry, run.id)
+    kept, taken = registry.candidates(run.id), registry.state.models
+    return tuple(
+        CandidateView(
+            each["rank"],
+            each["model_type"],
+            saved.get(each["rank"], ()),
+            default_name(each["model_type"], run.id, taken),
+            each["rank"] in kept,
+        )
+        for each in models
+    )

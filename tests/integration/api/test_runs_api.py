@@ -1,0 +1,138 @@
+"""The candidates of a run that ended weeks ago, saved over the API, on the command line and by nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import httpx
+import pytest
+
+from registry.model import manifest
+from registry.model.artefact import manifest_of, pack
+from registry.registry import Registry, Upload
+from registry.run_document import RunDocument
+from tests.command import zelador
+from tests.integration.api.test_api import api_settings, is_problem, serving
+from tests.small_models import upload
+from zelador.clock import now_iso
+from zelador.settings import Settings
+
+__all__ = ["api_settings"]
+RUN = "20261001_115838-aaaa"
+
+
+@pytest.fixture
+def registry(api_settings: Settings, tmp_path: Path) -> Registry:
+    """With one run of three candidates, of which none was registered."""
+    found = Registry.open(api_settings.registry.url)
+    scores = {"metrics": {"F1": 0.9}, "holdout": {"F1": 0.9}, "served_by": "onnx", "agreement": {}}
+    matrix = {"labels": ["no", "yes"], "counts": [[1, 0], [0, 1]]}
+    of_each = {"model_type": "LogisticRegression", "name": None, "confusion": matrix, **scores}
+    models = [{"rank": rank, **of_each} for rank in (1, 2, 3)]
+    ended = {"run": RUN, "by": "test", "started_at": now_iso(), "ended_at": now_iso(), "state": "done"}
+    found.put_run(RUN, cast(RunDocument, {**ended, "models": models}))
+    packed = pack(given := upload(), "LogisticRegression")
+    for rank in (1, 2, 3):
+        put(found, tmp_path / str(rank), packed, given, rank)
+    return found
+
+
+def put(registry: Registry, folder: Path, packed: dict[str, bytes], given: Upload, rank: int) -> None:
+    given.metadata.update(run=RUN, rank=rank)
+    described = manifest.encode(manifest_of(given, "LogisticRegression", packed, now_iso()))
+    for path, data in {**packed, manifest.FILE: described}.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    registry.put_candidate(RUN, rank, folder)
+
+
+def saved_as(client: httpx.Client) -> list[list[str]]:
+    return [model["saved_as"] for model in client.get(f"/v1/runs/{RUN}").json()["models"]]
+
+
+def test_some_candidates_are_saved_weeks_after_their_run(
+    registry: Registry, api_settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever is refused is refused before the first model is registered."""
+    registry.save("taken", upload(), by="test")
+    with serving(api_settings) as client:
+        path = f"/v1/runs/{RUN}/register"
+        for wanted, status, kind, says in (
+            ({"ranks": [1, 4]}, 404, "not-found", "no candidate 4; it has 1, 2, 3"),
+            ({"ranks": [1, 1]}, 422, "invalid-input", "the candidate 1 is named twice"),
+            ({"ranks": [1, 2], "names": ["a", "a"]}, 422, "invalid-input", "'a' is named twice"),
+            ({"ranks": [1, 2], "names": ["a", "Taken"]}, 409, "name-taken", "'taken' already"),
+            ({"ranks": [2], "names": ["a", "b"]}, 422, "invalid-input", "2 names for 1 candidates"),
+            ({"ranks": [1, 2, 3], "notes": ["x", "y"]}, 422, "invalid-input", "2 notes for 3 candidates"),
+            ({"ranks": [1], "names": ["../a"]}, 422, "invalid-input", "is not a name"),
+            ({"ranks": []}, 422, "invalid-input", "ranks"),
+            ({"ranks": [0]}, 422, "invalid-input", "ranks"),
+        ):
+            answer = client.post(path, json=wanted)
+            assert says in is_problem(answer, status, kind)["detail"], wanted
+        assert set(registry.sync().models) == {"taken"}
+        is_problem(client.post("/v1/runs/20261001_115838-bbbb/register", json={}), 404, "not-found")
+
+        answer = client.post(path, json={"ranks": [3, 1], "names": ["third"], "notes": "for line 2"})
+        assert answer.status_code == 201, answer.text
+        default = f"LogisticRegression_{RUN.split('-')[0]}"
+        found = [(model["name"], model["rank"], model["notes"]) for model in answer.json()["models"]]
+        assert found == [("third", 3, "for line 2"), (default, 1, "for line 2")]
+        assert saved_as(client) == [[default], [], ["third"]]
+        assert registry.sync().selection is None
+        assert [each["what"] for each in client.get("/v1/audit").json()["changes"]].count("model registered") == 2
+
+        monkeypatch.setenv("ZELADOR_REMOTE__URL", str(client.base_url))
+        monkeypatch.setenv("ZELADOR_REMOTE__KEY", client.headers["Authorization"].split()[1])
+        monkeypatch.chdir(tmp_path)
+        done = zelador(
+            "models", "save", RUN, "--ranks", "2,3", "--name", "second,again", "--notes", "a", "--notes", "b"
+        )
+        assert done.code == 0, done.err
+        assert saved_as(client) == [[default], ["second"], ["third", "again"]]
+        assert registry.sync().models["again"].metadata["notes"] == "b"
+        refused = zelador("models", "save", RUN, "--ranks", "one")
+        assert (refused.code, "--ranks one" in refused.err) == (2, True)
+
+
+def test_the_same_on_this_machine_and_after_the_run_is_gone(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ZELADOR_REGISTRY__URL", str(registry._store.path))
+    monkeypatch.chdir(tmp_path)
+    done = zelador("models", "save", RUN, "--name", "a", "--name", "b", "--name", "c")
+    assert done.code == 0, done.err
+    assert set(registry.sync().models) == {"a", "b", "c"}
+    assert registry.collect(by="test").runs == ()
+    registry._settings = registry._settings.model_copy(update={"keep_runs_s": 1e-9})
+    assert registry.collect(by="test").runs == (RUN,)
+    refused = zelador("models", "save", RUN, "--ranks", "1")
+    assert refused.code != 0
+    assert f"there is no run '{RUN}'" in refused.err
+    assert registry.manifest("b").name == "b"  # with files of its own
+
+
+def test_runs_are_compared_from_a_reference_and_as_csv(registry: Registry, api_settings: Settings) -> None:
+    """A hundred runs stand side by side, each by its best model; a run that does not exist is named."""
+    document = registry.run(RUN)
+    others = [f"20261002_115838-{number:04x}" for number in range(99)]
+    for place, other in enumerate(others):
+        best = {**document["models"][0], "metrics": {"F1": round(0.4 + place / 1_000, 4)}, "name": None}
+        registry.put_run(other, cast(RunDocument, {**document, "run": other, "models": [best]}))
+    with serving(api_settings) as client:
+        path = f"/v1/runs/{RUN}/comparison"
+        own = client.get(path).json()
+        assert (own["models"], own["reference"]) == ([f"{RUN}/{rank}" for rank in (1, 2, 3)], f"{RUN}/1")
+        assert [row["field"] for row in own["differs"]] == ["rank"]
+        found = client.get(path, params={"with": others, "reference": f"{others[0]}/1"}).json()
+        assert len(found["models"]) == 100
+        (by_f1,) = [row for row in found["scores"] if row["part"] == "metrics"]
+        assert (by_f1["deltas"][0], by_f1["deltas"][1], by_f1["deltas"][-1]) == (0.5, 0.0, 0.098)
+        as_csv = client.get(path, params={"with": others, "format": "csv"})
+        assert as_csv.headers["content-type"].startswith("text/csv")
+        assert len(as_csv.text.splitlines()) == 101
+        is_problem(client.get(path, params={"with": "20261002_115838-ffff"}), 404, "not-found")
+        is_problem(client.get(path, params={"reference": "nobody"}), 404, "not-found")
+        registry.put_run("20261003_1", cast(RunDocument, {**document, "run": "20261003_1", "models": []}))
+        is_problem(client.get("/v1/runs/20261003_1/comparison"), 409, "conflict")

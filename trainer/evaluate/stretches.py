@@ -1,0 +1,123 @@
+"""Features that name a stretch of time: a level that holds throughout it and that no other stretch has. Pure.
+
+An identity of a batch or a session is such a feature, and so is a sensor that is mounted anew for each recording. A
+model that has seen a part of such a stretch knows the rest of it by heart, so that no test may cut one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.evaluation.blocks import FEWEST_ROWS
+
+JUMP = 10  # of a feature's usual step: a larger one begins a new level
+APART = 3  # standard deviations between a level and the next one
+MOST_ROWS = 0.5  # of all, that must be on levels of their own
+FEWEST_OF_A_CLASS = 2  # stretches that have a class: else nothing could be tested
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """`features` are the places of those that name stretches; several together count as one if no single one does.
+
+    `begins` says of each row whether a block may begin with it; None if blocks may begin anywhere.
+    """
+
+    features: tuple[int, ...]
+    begins: Mask | None
+
+
+def named(values: Array, labels: Codes, devices: Codes | None, times: Codes) -> Named:
+    """Blocks may begin anywhere if no feature names stretches, or if a class would be in one stretch only."""
+    codes = np.zeros(len(labels), np.int64) if devices is None else devices
+    order = np.lexsort((times, codes))
+    first = np.diff(codes[order], prepend=-1) != 0
+    columns = [_filled(column) for column in np.asarray(values[order], np.float64).T]
+    found = list(_naming(columns, first))
+    if not found:
+        return Named((), None)
+    # Where features disagree, a block begins where all of them do; else where the one with the fewest levels does.
+    begins = np.logical_and.reduce([levels for _, levels in found])
+    if not _tests_each_class(labels[order], begins):
+        begins = min((levels for _, levels in found), key=lambda each: int(each.sum()))
+    features = tuple(dict.fromkeys(place for places, _ in found for place in places))
+    if not _tests_each_class(labels[order], begins):
+        return Named(features, None)
+    of_row = np.empty(len(labels), bool)
+    of_row[order] = begins
+    return Named(features, of_row)
+
+
+def _naming(columns: Sequence[Array], first: Mask) -> Iterator[tuple[tuple[int, ...], Mask]]:
+    """The features that name stretches, each with the rows at which its levels begin."""
+    steady: list[int] = []
+    single = False
+    for place, column in enumerate(columns):
+        begins = _begins(column, first)
+        if int(begins.sum()) <= int(first.sum()):
+            continue  # it never changes within a device
+        if _are_apart(column, begins):
+            single = True
+            yield (place,), begins
+        elif _share_of_long(begins) >= MOST_ROWS:
+            steady.append(place)
+    if not single and len(steady) > 1:
+        joined = np.unique(np.stack([columns[place] for place in steady]), axis=1, return_inverse=True)[1]
+        column = joined.ravel().astype(np.float64)
+        begins = _begins(column, first, exact=True)
+        if _are_apart(column, begins):
+            yield tuple(steady), begins
+
+
+def _begins(column: Array, first: Mask, exact: bool = False) -> Mask:
+    """Where a new level begins: at a step that is far larger than the usual one, and with each device."""
+    steps = np.abs(np.diff(column, prepend=column[0]))
+    usual = 0.0 if exact else float(np.median(steps[~first])) if not first.all() else 0.0
+    begins: Mask = first | (steps > JUMP * usual)
+    return begins
+
+
+def _are_apart(column: Array, begins: Mask) -> bool:
+    """Are most rows on long levels that no other stretch has?"""
+    level = np.cumsum(begins) - 1
+    rows = np.bincount(level)
+    mean = np.bincount(level, weights=column) / rows
+    spread = np.sqrt(np.maximum(0.0, np.bincount(level, weights=(column - mean[level]) ** 2) / rows))
+    order = np.argsort(mean, kind="stable")
+    gaps = np.diff(mean[order])
+    needed = APART * (spread[order][1:] + spread[order][:-1])
+    clear = (gaps > needed) & (gaps > 1e-9 * max(1.0, float(np.abs(mean).max())))
+    alone = np.empty(len(rows), bool)
+    alone[order] = np.append(clear, True) & np.insert(clear, 0, True)
+    return float(rows[alone & (rows >= FEWEST_ROWS)].sum()) >= MOST_ROWS * len(column)
+
+
+def _share_of_long(begins: Mask) -> float:
+    rows = np.bincount(np.cumsum(begins) - 1)
+    return float(rows[rows >= FEWEST_ROWS].sum() / rows.sum())
+
+
+def _tests_each_class(labels: Codes, begins: Mask) -> bool:
+    level = np.cumsum(begins) - 1
+    pairs = np.unique(np.stack([labels, level]), axis=1)[0]
+    seen = np.bincount(pairs)
+    return bool((seen[seen > 0] >= FEWEST_OF_A_CLASS).all())
+
+
+def _filled(column: Array) -> Array:
+    """Missing values become the one before."""
+    known = ~np.isnan(column)
+    if known.all():
+        return column
+    if not known.any():
+        return np.zeros_like(column)
+    last = np.maximum.accumulate(np.where(known, np.arange(len(column)), -1))
+    return np.where(last >= 0, column[last], column[known][0])

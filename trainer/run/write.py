@@ -1,0 +1,118 @@
+"""Writes the models of a run: the recommended one first, each to a folder named by its rank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from registry.evaluation.bootstrap import Resamples
+from registry.evaluation.scores import Answers
+from registry.model import manifest
+from registry.model.artefact import manifest_of, pack
+from registry.model.manifest import Feature
+from registry.run_document import Candidate, Scores
+from trainer.candidate.build import Built
+from trainer.candidate.pack import upload
+from trainer.compare.judge import Judged
+from trainer.compare.leaderboard import Scored
+from trainer.compare.tried import Tried
+from trainer.evaluate.groups import by_device
+from trainer.evaluate.holdout import LATER, NEW_DEVICE
+from trainer.evaluate.learning import Rows, learning
+from trainer.evaluate.parts import Parts
+from trainer.evaluate.reference import Live
+from trainer.evaluate.report import Beside
+from trainer.evaluate.verdict import Verdict
+from trainer.run.data import Data
+from trainer.run.documents import candidate_of, facts_of
+from zelador.clock import now_iso
+from zelador.messages import iso
+
+
+def write(
+    folder: Path,
+    data: Data,
+    order: list[Scored],
+    tried: dict[str, Tried],
+    judged: dict[str, Judged],
+    loose: dict[str, Scores],
+    built: dict[str, Built],
+    parts: Parts,
+    verdict: Verdict,
+    live: Live | None,
+) -> list[Candidate]:
+    """Returns what the run's document says of each model."""
+    names = [each for each in order if each.id in built]
+    names.sort(key=lambda each: each.model_type != verdict.take)
+    features = [
+        Feature(name, data.request.units.get(name, ""), _known(np.nanmin(column)), _known(np.nanmax(column)))
+        for name, column in zip(data.request.features, parts.train.T, strict=True)
+    ]
+    questions = {
+        name: data.arrays.tested[data.judged] == mark for name, mark in (("new_device", NEW_DEVICE), ("later", LATER))
+    }
+    bench = data.bench()
+    resamples = Resamples.of(data.arrays.stretches[data.judged]) if data.has_holdout else bench.resamples
+    ended: dict[str, str] = {}
+    if data.arrays.times is not None and data.request.metadata["data"]["to"] is not None:
+        ended["trained_to"] = iso(int(data.arrays.times[data.train].max()))
+    held = len(data.judged) if data.has_holdout else 0
+    first = (judged[names[0].id].answers, bench.resamples) if names and bench.resamples is not None else None
+    found = []
+    for rank, each in enumerate(names, start=1):
+        model, answers = built[each.id], judged_answers(data, built[each.id], judged[each.id])
+        candidate = candidate_of(
+            rank, each, judged[each.id], loose.get(each.id), model, answers, resamples,
+            {name: rows for name, rows in questions.items() if rows.any()}, live, data.request.metric,
+            verdict.recommends, first,
+        )  # fmt: skip
+        facts = ended | facts_of(
+            candidate, each, judged[each.id], tried[each.id].model, data.positive, held, data.request
+        )
+        beside = _beside(data, model, judged[each.id], tried[each.id].model, parts, answers)
+        packed = upload(model, parts, answers, features, facts, data.request.seed, beside)
+        files = pack(packed, each.model_type)
+        described = manifest_of(packed, each.model_type, files, now_iso())
+        _save(folder / str(rank), {**files, manifest.FILE: manifest.encode(described)})
+        found.append(candidate)
+    return found
+
+
+def _beside(data: Data, built: Built, judged: Judged, model: Any, parts: Parts, answers: Answers) -> Beside:
+    """What the model's report has beside its answers."""
+    arrays, request, rows = data.arrays, data.request, data.judged
+    devices = None if arrays.devices is None else arrays.devices[rows]
+    counted = arrays.counted[data.train]
+    known = Rows(
+        parts.train[counted], data.codes[data.train][counted], arrays.tested[data.train][counted],
+        arrays.stretches[data.train][counted], data.classes, data.positive,
+    )  # fmt: skip
+    sure = None if judged.intervals is None else judged.intervals.of.get(request.metric)
+    return Beside(
+        data.aim,
+        None if built.threshold is None else built.threshold.value,
+        by_device(answers, devices, request.devices, request.metric),
+        None if request.folds_by == "row" else learning(model, known, request.metric, sure, request.seed),
+    )
+
+
+def judged_answers(data: Data, built: Built, judged: Judged) -> Answers:
+    """The answers that a model is judged by: on the hold-out, or those of all folds where there is none."""
+    if not data.has_holdout:
+        return judged.answers
+    everything = built.answers(data.codes[data.asked], data.classes, data.positive)
+    return everything.at(data.arrays.counted[data.asked])
+
+
+def _save(folder: Path, files: dict[str, bytes]) -> None:
+    """The manifest is the last of the files."""
+    for path, content in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+def _known(value: Any) -> float | None:
+    return None if np.isnan(value) else float(value)
