@@ -93,7 +93,10 @@ def train(
     key: Key = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Compare classifiers on labeled readings and register the best five, or those of --save. Selects no model."""
+    """Compare classifiers on labeled readings and register the best five, or those of --save.
+
+    Selects no model, unless ZELADOR_TRAINING__PROMOTE says so.
+    """
     asked = {
         "metric": metric,
         "candidates": candidates,
@@ -160,6 +163,11 @@ def train(
         except RunFailed:
             _show_end(printed)
             raise
+    if settings.training.promote == "better":
+        from operations.local import local_actor
+        from trainer.promotion import promote
+
+        promote(document, registry, local_actor(settings), settings)
     if as_json:
         print_json(document)
     else:

@@ -41,6 +41,10 @@ class Question(TypedDict):
     blocks: int | None
 
 
+HoldoutFacts = TypedDict("HoldoutFacts", {"sha256": str, "from": int | None, "to": int | None})
+HoldoutFacts.__doc__ = "By what a hold-out is known again: its rows, and their times in ms since 1970 UTC."
+
+
 class SplitFacts(TypedDict):
     """How the rows were split. `blocks` counts independent stretches; None where rows were drawn one by one."""
 
@@ -53,6 +57,7 @@ class SplitFacts(TypedDict):
     holdout_blocks: int | None
     questions: dict[str, Question]  # new_device, later
     notes: list[str]
+    holdout: NotRequired[HoldoutFacts | None]
 
 
 class VerdictFacts(TypedDict):
@@ -143,6 +148,24 @@ class Reference(TypedDict):
     note: str | None
 
 
+class Promotion(TypedDict):
+    """The decision of the policy: does the best model replace the selected one? `against` is that one.
+
+    `holdout_uses` is how many decisions the hold-out has judged before.
+    """
+
+    promoted: bool
+    reason: str
+    sentence: str
+    model: str | None
+    against: str | None
+    metric: str
+    margin: float
+    difference: float | None
+    interval: tuple[float, float] | None
+    holdout_uses: int
+
+
 class Seconds(TypedDict, total=False):
     """The duration of a run's steps, in seconds. `shuffled` is what the comparison with a shuffled split took."""
 
@@ -174,13 +197,20 @@ class RunDocument(TypedDict):
     train_rows: NotRequired[int]
     holdout_rows: NotRequired[int]
     models: NotRequired[list[TrainedModel]]
+    promotion: NotRequired[Promotion]
 
 
 KEYS = tuple(RunDocument.__annotations__)
 RESULT: tuple[
-    Literal["run", "rows", "metric", "positive", "split", "verdict", "reference", "leaderboard", "models", "seconds"],
+    Literal[
+        "run", "rows", "metric", "positive", "split", "verdict", "reference", "leaderboard", "models", "promotion",
+        "seconds", "holdout_rows",
+    ],
     ...,
-] = ("run", "rows", "metric", "positive", "split", "verdict", "reference", "leaderboard", "models", "seconds")
+] = (
+    "run", "rows", "metric", "positive", "split", "verdict", "reference", "leaderboard", "models", "promotion",
+    "seconds", "holdout_rows",
+)  # fmt: skip
 
 
 def result_of(document: RunDocument) -> dict[str, object]:

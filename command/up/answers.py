@@ -49,7 +49,7 @@ def services_answer(settings: Settings, pids: Mapping[str, int | None], api_url:
             beating = {int(worker["pid"]) for worker in heartbeat.workers(client, settings.redis.prefix)}
         except (redis.RedisError, OSError):
             return False
-    if not {pid for name, pid in pids.items() if name in BEATING} <= beating:
+    if not {pids[name] for name in BEATING if name in pids} <= beating:
         return False
     try:
         with urllib.request.urlopen(f"{api_url}/healthz", timeout=HEALTH_S) as answer:  # noqa: S310
