@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, get_args
 
@@ -57,8 +58,33 @@ def train(
         typer.Option(help="The metric that ranks models: Accuracy, AUC, Recall, Precision, F1, Kappa, MCC or PR-AUC."),
     ] = None,
     candidates: Annotated[
-        str | None, typer.Option(help="The classifiers to compare: PyCaret ids, separated by commas. Default: all.")
+        str | None,
+        typer.Option(
+            help="The classifiers to compare: PyCaret ids, separated by commas, or all of them, also the slow ones, "
+            "xgboost and catboost. Default: PyCaret's turbo mode."
+        ),
     ] = None,
+    include: Annotated[str | None, typer.Option(help="The same as --candidates, as PyCaret calls it.")] = None,
+    exclude: Annotated[
+        str | None, typer.Option(help="Classifiers that are not compared: PyCaret ids, separated by commas.")
+    ] = None,
+    tune: Annotated[
+        float | None, typer.Option(help="Try settings of the best three for so many seconds, on the same folds.")
+    ] = None,
+    blend: Annotated[
+        bool, typer.Option("--blend", help="Also try the mean of the probabilities of the best three.")
+    ] = False,
+    stack: Annotated[
+        bool, typer.Option("--stack", help="Also try a model of the probabilities of the best three.")
+    ] = False,
+    balance: Annotated[
+        bool, typer.Option("--balance", help="Repeat rows of rare classes in what a model is fitted on.")
+    ] = False,
+    budget: Annotated[
+        float | None,
+        typer.Option(help="Compare no further classifier after so many seconds; what is done by then counts."),
+    ] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Let PyCaret use a GPU where a classifier can.")] = False,
     split: Annotated[
         str | None,
         typer.Option(help="How rows are split to test models: auto, device, time or random. Default: auto."),
@@ -94,9 +120,18 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Compare classifiers on labeled readings and register the best five, or those of --save. Selects no model."""
-    asked = {
+    if include is not None and candidates is not None:
+        raise InvalidInput("--include and --candidates are the same; name one of them")
+    asked: dict[str, str | float | bool | None] = {
         "metric": metric,
-        "candidates": candidates,
+        "candidates": include if candidates is None else candidates,
+        "exclude": exclude,
+        "tune_s": tune,
+        "budget_s": budget,
+        "blend": blend or None,
+        "stack": stack or None,
+        "balance": balance or None,
+        "gpu": gpu or None,
         "split": split,
         "positive": positive,
         "cost_missed": cost_missed,
@@ -123,7 +158,7 @@ def train(
     from trainer.dataset import Choice
     from trainer.run.job import aim_of
     from trainer.run.job import train as run
-    from trainer.run.options import Options
+    from trainer.run.options import Options, more_of
     from trainer.run.process import Child, RunFailed
 
     choice = Choice.of(settings, _names(classes), _names(devices))
@@ -149,6 +184,7 @@ def train(
         split=settings.training.split,
         positive=settings.training.positive,
         aim=aim_of(settings.training, {}),
+        more=more_of(settings.training, {}),
     )
     console = Terminal(error=True)
     with (
@@ -180,9 +216,9 @@ def _show_end(printed: IO[bytes]) -> None:
         say(line, error=True)
 
 
-def _with(settings: Settings, asked: dict[str, str | float | None]) -> Settings:
+def _with(settings: Settings, asked: Mapping[str, str | float | bool | None]) -> Settings:
     """The settings with what the options say instead. Raises InvalidInput, which names the option."""
-    from trainer.run.candidates import check_candidates
+    from trainer.run.candidates import check_candidates, check_excluded
     from zelador.settings import load_settings
 
     given = {name: value for name, value in asked.items() if value not in (None, "")}
@@ -192,12 +228,15 @@ def _with(settings: Settings, asked: dict[str, str | float | None]) -> Settings:
         raise InvalidInput(f"--metric: there is no metric {metric!r}{hint}; choose from {', '.join(METRICS)}")
     if candidates := given.get("candidates"):
         check_candidates(_names(str(candidates)), "--candidates")
+    if exclude := given.get("exclude"):
+        check_excluded(_names(str(given.get("candidates") or "")), _names(str(exclude)), "--exclude")
     try:
         return load_settings(training={**settings.training.model_dump(exclude_unset=True), **given})
     except InvalidInput as error:
         said = str(error)
         for name in given:
-            said = said.replace(f"ZELADOR_TRAINING__{name.upper()}", f"--{name.replace('_', '-')}")
+            option = name.removesuffix("_s").replace("_", "-")
+            said = said.replace(f"ZELADOR_TRAINING__{name.upper()}", f"--{option}")
         raise InvalidInput(said) from None
 
 

@@ -19,7 +19,7 @@ from registry.run_document import RunDocument, result_of
 from trainer.dataset import Choice, from_readings
 from trainer.evaluate.split import Asked
 from trainer.run.job import aim_of, train
-from trainer.run.options import Options, register_of
+from trainer.run.options import Options, more_of, register_of
 from trainer.run.process import Cancelled, Child
 from zelador import endpoints
 from zelador.buffer.connection import RedisConnection, Stopping
@@ -168,6 +168,7 @@ class Trainer:
             split=cast(Asked, request.get("split") or training.split),
             positive=request.get("positive") or training.positive,
             aim=aim_of(training, request),
+            more=more_of(training, request),
         )
         with Child() as child:  # imports PyCaret while the readings are fetched
             lacking: Counter[str] = Counter()

@@ -52,6 +52,13 @@ class Request(msgspec.Struct, frozen=True):
     seed: int
     candidates: tuple[str, ...] | None
     metadata: RunFacts
+    exclude: tuple[str, ...] = ()
+    tune_s: float | None = None
+    budget_s: float | None = None
+    blend: bool = False
+    stack: bool = False
+    balance: bool = False
+    gpu: bool = False
     devices: tuple[str, ...] = ()  # their names, by the codes of the arrays
     live: str | None = None  # the live model's name
     live_digest: str = ""

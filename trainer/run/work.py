@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from registry.evaluation.bootstrap import Resamples, difference
@@ -12,10 +13,11 @@ from registry.evaluation.scores import scores
 from registry.model.manifest import Threshold
 from registry.run_document import LeaderboardRow, Scores, Seconds
 from trainer.candidate.build import Built, build
-from trainer.candidate.rebuild import check_rebuilt, rebuild
+from trainer.candidate.rebuild import check_rebuilt, fit, rebuild
+from trainer.compare import ensemble
 from trainer.compare.judge import Bench, Judged, judge, shuffled, widened
-from trainer.compare.leaderboard import BASELINE, MODEL_TYPES, Scored, ranked
-from trainer.compare.pycaret_compare import Comparison, Tried
+from trainer.compare.leaderboard import BASELINE, MODEL_TYPES, Scored, model_type_of, ranked
+from trainer.compare.pycaret_compare import Comparison, Tried, Ways
 from trainer.evaluate import threshold
 from trainer.evaluate.calibrate import Calibration
 from trainer.evaluate.learnable import Learnable, learnable
@@ -25,6 +27,8 @@ from trainer.evaluate.verdict import Contender, Verdict, decide
 from trainer.run.data import Data
 from trainer.run.documents import leaderboard, verdict_facts
 from trainer.run.events import Result
+from trainer.run.more import more
+from trainer.run.request import Request
 from trainer.run.write import judged_answers, write
 from zelador.messages import iso
 
@@ -42,6 +46,11 @@ def run(folder: Path, say: Say) -> Result:
     comparison = _experiment(data)
     tried = _tried(comparison, say)
     judged = {name: judge(each.scores, each.middle, bench) for name, each in tried.items() if each.scores is not None}
+    further = more(request, comparison, bench, tried, judged, say)
+    tried |= further
+    for name, each in further.items():
+        if each.scores is not None:
+            judged[name] = judge(each.scores, each.middle, bench)
     order = ranked([_scored(each, judged.get(name)) for name, each in tried.items()], request.metric)
     compared_at = time.perf_counter()
     parts = data.parts(comparison.precision)
@@ -77,8 +86,13 @@ def _experiment(data: Data) -> Comparison:
     rows, tested = data.arrays.rows, data.arrays.tested
     return Comparison(
         rows[data.train], data.codes[data.train], tested[data.train], rows[data.asked], data.codes[data.asked],
-        data.request.features, data.request.seed, data.request.candidates,
+        data.request.features, data.request.seed, data.request.candidates, data.request.exclude, _ways(data.request),
     )  # fmt: skip
+
+
+def _ways(request: Request) -> Ways:
+    until = None if request.budget_s is None else time.perf_counter() + request.budget_s
+    return Ways(request.balance, request.gpu, request.blend or request.stack, request.budget_s, until)
 
 
 def _tried(comparison: Comparison, say: Say) -> dict[str, Tried]:
@@ -105,9 +119,12 @@ def _shuffled(
             found[name] = judged[name].scores
             continue
         say(f"shuffling the rows, for comparison: {done} of {len(judged)}")
-        scores = shuffled(tried[name].model, parts.train, bench, data.request.folds, data.request.seed)
-        if scores is not None:
-            found[name] = scores
+        if tried[name].made is not None:
+            continue  # it learns from the run's own folds, of which a shuffled split has none
+        balance = data.request.seed if data.request.balance else None
+        loose = shuffled(tried[name].model, parts.train, bench, data.request.folds, data.request.seed, balance)
+        if loose is not None:
+            found[name] = loose
     return found
 
 
@@ -155,8 +172,12 @@ def _build(
 
 def _built(data: Data, comparison: Comparison, tried: Tried, parts: Parts, bench: Bench) -> Built:
     assert tried.scores is not None  # noqa: S101 - it is ranked
-    pipeline = rebuild(tried.model, parts)
-    check_rebuilt(pipeline, comparison.fitted(tried.model), comparison.transformed, parts)
+    balance = data.request.seed if data.request.balance else None
+    if tried.made is not None:
+        pipeline = ensemble.fitted(tried.made, parts, partial(fit, balance=balance))
+    else:
+        pipeline = rebuild(tried.model, parts, balance)
+        check_rebuilt(pipeline, comparison.fitted(tried.model), comparison.transformed, parts)
     calibration = Calibration.fit(tried.scores, bench.labels, tried.middle)
     rule = None
     if data.positive is not None:
@@ -230,7 +251,7 @@ def _surprises(data: Data, order: list[Scored], judged: dict[str, Judged], built
     if found is None or interval is None or interval[0] <= found <= interval[1]:
         return []
     return [
-        f"the hold-out's {metric} of {MODEL_TYPES.get(first, first)} is {found:.3f}, and the folds foresaw "
+        f"the hold-out's {metric} of {model_type_of(first)} is {found:.3f}, and the folds foresaw "
         f"{interval[0]:.3f} to {interval[1]:.3f}: it is of another kind than they are, so the intervals were widened "
         "to take in the hold-out"
     ]
