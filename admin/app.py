@@ -24,6 +24,7 @@ from admin.api import (
     predictions,
     quarantine,
     readings,
+    run_events,
     runs,
     selection,
     uploads,
@@ -38,8 +39,8 @@ DESCRIPTION = """Manages models and shows the stream. Every path under /v1 requi
 Errors are problem documents (RFC 9457). Readings and predictions are sent over MQTT, not over this API."""
 
 PARTS = (
-    models, evaluations, uploads, files, cards, selection, history, operations, classify, runs, readings, predictions,
-    devices, labels, ledger, quarantine, keys, audit, health, docs_page,
+    models, evaluations, uploads, files, cards, selection, history, operations, classify, runs, run_events, readings,
+    predictions, devices, labels, ledger, quarantine, keys, audit, health, docs_page,
 )  # fmt: skip
 
 

@@ -48,6 +48,7 @@ def run(settings: Settings, stop: Event) -> None:
     log.info("serving on http://%s:%d", host, port)
     while not stop.wait(0.5) and thread.is_alive():
         pass
+    services.run_streams.close()
     console.close()
     server.should_exit = True
     thread.join(timeout=GRACE_S + 2)

@@ -12,11 +12,13 @@ from admin.access.attempts import Attempts
 from admin.access.request_metrics import RequestMetrics
 from admin.access.sessions import Sessions
 from admin.classifiers import Classifiers
+from admin.run_streams import RunStreams
 from operations.audit_log import AuditFile, open_audit_file
 from operations.key_file import KeyFile
 from operations.views.device_events import DeviceEvents
 from operations.views.devices import Devices
 from operations.views.labels import LabelReader, ReadingTimes
+from operations.views.run_events import RunEvents
 from operations.views.runs import RunReader
 from operations.views.stream import Recent
 from operations.views.system import SystemReader
@@ -56,6 +58,7 @@ class Services:
     labels: LabelBook
     label_views: LabelReader
     requests: RequestMetrics
+    run_streams: RunStreams
 
     @property
     def prefix(self) -> str:
@@ -73,6 +76,7 @@ def make_services(settings: Settings) -> Services:
     ledger = LedgerReader(client, prefix)
     runs = TrainingQueue(client, prefix)
     labels = LabelBook(client, prefix)
+    run_views = RunReader(registry, runs)
     return Services(
         settings,
         registry,
@@ -83,7 +87,7 @@ def make_services(settings: Settings) -> Services:
         runs,
         Classifiers(registry, settings.api.classify_timeout_s, settings.api.classifications_at_once, settings),
         open_audit_file(settings.api),
-        RunReader(registry, runs),
+        run_views,
         Recent(client, prefix),
         Devices(client, prefix),
         DeviceStates(client, prefix),
@@ -96,6 +100,7 @@ def make_services(settings: Settings) -> Services:
         labels,
         LabelReader(labels.labels, ReadingTimes(client, prefix)),
         RequestMetrics(),
+        RunStreams(RunEvents(run_views, registry, runs), max(8, settings.api.connections // 4)),
     )
 
 

@@ -27,6 +27,7 @@ from trainer.run import request
 from trainer.run.events import Result
 from trainer.run.job import known_of, request_of
 from trainer.run.options import Options
+from trainer.run.reporter import Reporter
 from zelador.settings import load_settings
 from zelador.table import Wanted
 
@@ -64,7 +65,7 @@ def train(data: Dataset, candidates: Sequence[str], seed: int, later: Dataset | 
         folder = Path(name)
         asked = request_of(data, settings, options, plan, None)
         request.write(folder, asked, data.rows, plan, known.devices, known.times)
-        result = work.run(folder, lambda _: None)
+        result = work.run(folder, Reporter(lambda _: None))
         found = {}
         for each in result.candidates if later is not None else ():
             found[each["model_type"]] = _score(folder / str(each["rank"]), later) if later is not None else None

@@ -7,6 +7,7 @@ from threading import Event
 from command.empty_folder import move_to_empty_folder
 from command.process import prepare, relax_garbage_collector
 from zelador.libgomp import restart_with_libgomp
+from zelador.priority import yield_to_others
 from zelador.settings import Settings
 
 
@@ -33,6 +34,7 @@ def trainer() -> None:
     """Run the training runs requested through the API, one at a time."""
     restart_with_libgomp()
     settings, stop = _prepare("trainer")
+    yield_to_others(settings.training.nice)  # it decodes all readings that it trains on
     from trainer.service import run
 
     run(settings, stop)

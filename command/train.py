@@ -5,20 +5,20 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, get_args
 
 import typer
-from rich.text import Text
 
 from command.home import OfHome, settings_of
 from command.models.target import Key, Url
 from command.process import prepare
 from command.run_table import show
 from command.table_columns import DeviceColumn, TimeColumn
-from command.terminal import Terminal, print_json, say
+from command.terminal import print_json, say
+from command.train_progress import Watched
 from zelador.errors import InvalidInput
-from zelador.printable import clean
 from zelador.settings import Metric, Settings
 from zelador.user import user
 
@@ -156,10 +156,11 @@ def train(
     from registry.registry import Registry
     from registry.run_document import new_run_id
     from trainer.dataset import Choice
-    from trainer.run.job import aim_of
+    from trainer.run.job import aim_of, save_events
     from trainer.run.job import train as run
     from trainer.run.options import Options, more_of
     from trainer.run.process import Child, RunFailed
+    from trainer.run.recorder import Recorder
 
     choice = Choice.of(settings, _names(classes), _names(devices))
     if csv is not None:
@@ -186,19 +187,12 @@ def train(
         aim=aim_of(settings.training, {}),
         more=more_of(settings.training, {}),
     )
-    console = Terminal(error=True)
-    with (
-        tempfile.TemporaryFile() as printed,
-        console.status(Text(f"{len(dataset.labels)} rows: starting")) as status,
-    ):
-
-        def progress(message: str) -> None:
-            status.update(Text(clean(message)))
-            if not console.is_terminal:
-                say(message, error=True)
-
+    with tempfile.TemporaryFile() as printed, Watched(options.metric) as watched:
+        recorder = Recorder(options.metric, watched.show, partial(save_events, registry, options.run))
+        recorder.add("started", f"run {options.run}: {len(dataset.labels)} rows")
+        child = Child(printed, settings.training.nice)
         try:
-            document = run(dataset, settings, registry, options, stop, progress, Child(printed))
+            document = run(dataset, settings, registry, options, stop, recorder, child)
         except RunFailed:
             _show_end(printed)
             raise

@@ -14,6 +14,7 @@ class Act(StrEnum):
     SELECTION_ROLLED_BACK = "selection rolled back"
     RUN_REQUESTED = "run asked for"
     RUN_CANCELLED = "run cancelled"
+    RUN_FINISHED = "run finished early"
     QUARANTINE_REPLAYED = "quarantine replayed"
     QUARANTINE_DISCARDED = "quarantine discarded"
     ALARM_ACKNOWLEDGED = "alarm acknowledged"

@@ -302,6 +302,14 @@ class Registry(Changes):
         """Writes a file beside the run's document, which lives as long."""
         self._runs.put_file(run, name, data)
 
+    def put_run_events(self, run: str, data: bytes) -> None:
+        """Writes the run's events, or replaces them."""
+        self._runs.put_events(run, data)
+
+    def run_events(self, run: str) -> bytes | None:
+        """The run's events as they were written; None if there are none."""
+        return self._runs.events(run)
+
     def run(self, run: str) -> RunDocument:
         """The run's document. Raises NotFound, Corrupt."""
         return self._runs.get(run)

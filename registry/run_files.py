@@ -47,6 +47,14 @@ class RunFiles:
         """Writes a file beside the run's document."""
         self._store.put_stream(f"runs/{check_name(run)}/{check_name(name)}", [data])
 
+    def put_events(self, run: str, data: bytes) -> None:
+        """Writes the run's events, or replaces them: readers see all of them or none."""
+        self._store.replace(_events(run), data)
+
+    def events(self, run: str) -> bytes | None:
+        """The run's events as they were written; None if there are none."""
+        return self._store.read(_events(run))
+
     def ids(self) -> list[str]:
         """The ids of all runs, oldest first."""
         keys = (item.key for item in self._store.list("runs"))
@@ -91,6 +99,10 @@ class RunFiles:
 
 def _document(run: str) -> str:
     return f"runs/{check_name(run)}/run.json"
+
+
+def _events(run: str) -> str:
+    return f"runs/{check_name(run)}/events.json"
 
 
 def _folder(run: str, rank: int) -> str:

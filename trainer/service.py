@@ -18,9 +18,10 @@ from registry.restored.watch import Watch
 from registry.run_document import RunDocument, result_of
 from trainer.dataset import Choice, from_readings
 from trainer.evaluate.split import Asked
-from trainer.run.job import aim_of, train
+from trainer.run.job import aim_of, note_end, save_events, train
 from trainer.run.options import Options, more_of, register_of
-from trainer.run.process import Cancelled, Child
+from trainer.run.process import Cancelled, Child, Control
+from trainer.run.recorder import Recorder
 from zelador import endpoints
 from zelador.buffer.connection import RedisConnection, Stopping
 from zelador.buffer.history import labelled_readings
@@ -31,6 +32,7 @@ from zelador.ranges import Ranges
 from zelador.settings import Settings
 from zelador.training_queue import Consumer, Job
 from zelador.training_queue.consumer import LEASE_S
+from zelador.training_queue.event import RunEvent
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +112,7 @@ class Trainer:
         if abandoned := self._call(lambda: self._queue.abandoned(self._name, own=self._restarted)):
             if abandoned.run.state == "running":
                 why = "the trainer was stopped in the middle of this run; start the run again"
+                note_end(self._registry, abandoned.run.id, why)
                 self._call(lambda: self._queue.finish(abandoned, "failed", error=why))
                 log.error("run %s: %s", abandoned.run.id, why)
             else:
@@ -123,13 +126,13 @@ class Trainer:
     def _do(self, queued: Job) -> None:
         job = self._call(lambda: self._queue.begin(queued))
         log.info("run %s, submitted by %s, begins", job.run.id, job.run.by)
-        done, cancelled = threading.Event(), threading.Event()
-        alive = threading.Thread(target=self._stay_alive, args=(job, done, cancelled), name="lease", daemon=True)
+        done, control = threading.Event(), Control(self._stop)
+        alive = threading.Thread(target=self._stay_alive, args=(job, done, control), name="lease", daemon=True)
         alive.start()
         began, outcome = time.monotonic(), "failed"
         self._metrics.running.set(1)
         try:
-            document = self._train(job, cancelled)
+            document = self._train(job, control)
         except Cancelled:
             outcome = "cancelled"
             by = self._call(lambda: self._queue.cancelled_by(job))
@@ -153,7 +156,7 @@ class Trainer:
             done.set()
             alive.join()
 
-    def _train(self, job: Job, cancelled: Event) -> RunDocument:
+    def _train(self, job: Job, control: Control) -> RunDocument:
         settings, request = self._settings, job.run.request
         training = settings.training
         candidates = request.get("candidates") or training.candidates
@@ -170,7 +173,11 @@ class Trainer:
             aim=aim_of(training, request),
             more=more_of(training, request),
         )
-        with Child() as child:  # imports PyCaret while the readings are fetched
+        recorder = Recorder(
+            options.metric, partial(self._report, job), partial(save_events, self._registry, job.run.id)
+        )
+        recorder.add("started", "fetching the labeled readings")
+        with Child(nice=training.nice) as child:  # imports PyCaret while the readings are fetched
             lacking: Counter[str] = Counter()
             choice = Choice.of(settings, request.get("classes") or (), request.get("devices") or ())
             readings = labelled_readings(self._connection.client, settings, lacking)
@@ -178,22 +185,25 @@ class Trainer:
             dataset = from_readings(readings, settings.features, choice, ranges, lacking)
             for note in dataset.notes:
                 log.info("run %s: %s", job.run.id, note)
-            progress = partial(self._report, job)
-            return train(dataset, settings, self._registry, options, self._stop, progress, child, cancelled)
+            return train(dataset, settings, self._registry, options, self._stop, recorder, child, control)
 
-    def _report(self, job: Job, message: str) -> None:
+    def _report(self, job: Job, event: RunEvent) -> None:
         try:
-            self._queue.progress(job, message)
+            self._queue.report(job, event)
         except (redis.RedisError, OSError) as error:
             log.debug("progress was not reported: %s", error)  # the run continues
 
-    def _stay_alive(self, job: Job, done: Event, cancelled: Event) -> None:
-        """Renews the lease, and sets `cancelled` once someone asks for the run to end."""
+    def _stay_alive(self, job: Job, done: Event, control: Control) -> None:
+        """Renews the lease, and notices when someone asks for the run to end, or to finish with what it has."""
+        was_asked = False
         renewed = time.monotonic()
         while not done.wait(POLL_S):
             try:
-                if not cancelled.is_set() and self._queue.cancelled_by(job) is not None:
-                    cancelled.set()
+                if not control.cancelled.is_set() and self._queue.cancelled_by(job) is not None:
+                    control.cancelled.set()
+                if not was_asked and self._queue.wanted_by(job) is not None:
+                    was_asked = True
+                    control.enough.set()
                 if time.monotonic() - renewed >= LEASE_S / 5:
                     renewed = time.monotonic()
                     self._heartbeat.beat(state="training", run=job.run.id, registry_trouble=self._watch.trouble)

@@ -239,6 +239,19 @@ def register_candidates(run: Id, wanted: WantedModels, services: Held, actor: Ac
 
 
 @router.post(
+    "/{run}/finish",
+    status_code=202,
+    summary="Finish a running run with the candidates that it has compared",
+    description="The candidate in progress is ended. The best of those that were compared are kept and registered as "
+    "requested, within a minute or so. A run that has compared none fails.",
+    responses={**answer(202, "The run, still running.", EXAMPLE), **responses(404, 409)},
+    **needs("operator"),
+)
+def finish_run(run: Id, services: Held, actor: Acting) -> RunBody:
+    return RunView.of(acts.finish(actor, services.runs, run)).body()
+
+
+@router.post(
     "/{run}/cancel",
     status_code=202,
     summary="Cancel a queued or running run; no model is registered",

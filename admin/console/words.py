@@ -29,6 +29,7 @@ ACTS: Mapping[str, str] = {
     Act.SELECTION_ROLLED_BACK: _("%(who)s rolled back to %(target)s"),
     Act.RUN_REQUESTED: _("%(who)s started run %(target)s"),
     Act.RUN_CANCELLED: _("%(who)s canceled run %(target)s"),
+    Act.RUN_FINISHED: _("%(who)s had run %(target)s finish with what it had"),
     Act.QUARANTINE_REPLAYED: _("%(who)s replayed %(target)s from quarantine"),
     Act.QUARANTINE_DISCARDED: _("%(who)s discarded %(target)s from quarantine"),
     Act.ALARM_ACKNOWLEDGED: _("%(who)s acknowledged the alarm of %(target)s"),

@@ -113,3 +113,10 @@ def cancel(actor: Actor, queue: TrainingQueue, run: str) -> Run:
     found = queue.cancel(run, actor.name)
     actor.record(Act.RUN_CANCELLED, run)
     return found
+
+
+def finish(actor: Actor, queue: TrainingQueue, run: str) -> Run:
+    """Ends the comparison of a running run; it goes on with what it has. Raises NotFound, Conflict, Unavailable."""
+    found = queue.finish(run, actor.name)
+    actor.record(Act.RUN_FINISHED, run)
+    return found

@@ -11,6 +11,7 @@ LIMITS = (
     ("", "/manifest.json", 16 * MIB),
     ("checkpoints/", "", 256 * MIB),
     ("", "/run.json", 64 * MIB),
+    ("", "/events.json", 16 * MIB),
     ("", "registry.json", 256 * MIB),
     ("", "registry.json.state", MIB),
     ("", "", 1024 * MIB),  # a model's own files

@@ -17,6 +17,7 @@ from zelador.labels.message import LabelMessages
 from zelador.ledger import Ledger
 from zelador.messages import Arrival, Prediction
 from zelador.settings import Settings
+from zelador.training_queue.event import decode, encode
 
 PAGE = (Path(__file__).parents[2] / "docs" / "contracts.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```json ([a-z-]+)\n(.*?)```", PAGE, re.DOTALL)
@@ -30,6 +31,7 @@ def of(kind: str) -> list[str]:
 def test_every_kind_of_example_is_checked() -> None:
     assert {name for name, _ in EXAMPLES} == {
         "reading", "readings", "fields", "seed-reading", "label", "prediction", "state", "ledger", "entry", "log-entry",
+        "run-event",
     }  # fmt: skip
 
 
@@ -55,6 +57,11 @@ def test_the_field_map_takes_the_seeds_own_message() -> None:
 def test_labels(text: str) -> None:
     label = LabelMessages(Settings()).read("sensors/press-07/label", text.encode(), NOW)
     assert label is not None and label.device == "press-07"
+
+
+@pytest.mark.parametrize("text", of("run-event"))
+def test_events_of_runs(text: str) -> None:
+    assert json.loads(encode(decode(text))) == json.loads(text)
 
 
 @pytest.mark.parametrize("text", of("prediction"))

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from pycaret.classification import ClassificationExperiment
 from sklearn.model_selection import PredefinedSplit
 
-from trainer.compare.ensemble import Stack
 from trainer.compare.leaderboard import BASELINE, EVERY, MODEL_TYPES
+from trainer.compare.tried import Tried
 from trainer.evaluate.balance import sampler
 from trainer.evaluate.calibrate import middle_of, scores_of
 from zelador.errors import InvalidInput
@@ -31,23 +31,6 @@ MAX_REASON = 300  # characters
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """A candidate after its folds. `model` is the estimator to clone; `scores` are those of each row in its test fold.
-
-    If a fold failed, both are None, and `trouble` has the exception.
-    """
-
-    id: str
-    model: Any
-    scores: Array | None
-    seconds: float
-    trouble: str | None = None
-    middle: float = 0.0  # the score from which on the second of two classes is said
-    shares: Array | None = None  # probabilities of each row in its test fold, where they were asked for
-    made: Stack | None = None  # of a stack, which is not fitted like others
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +62,11 @@ class Comparison:
         seed: int,
         candidates: Sequence[str] | None,
         exclude: Sequence[str] = (),
-        ways: Ways = Ways(),
+        ways: Ways | None = None,
     ) -> None:
         """Runs `setup`. Raises InvalidInput for a candidate whose library is not installed."""
         self._count = len(codes)
-        self._ways = ways
+        self._ways = ways = ways or Ways()
         self._seen: list[tuple[Codes, Array, Array | None]] = []
         self._middle = 0.0
         self._is_limited = False  # the first candidate is finished in any case
@@ -120,7 +103,7 @@ class Comparison:
         """Fits a candidate in each fold: `model`, or PyCaret's own of that name."""
         self._seen.clear()
         started = time.perf_counter()
-        if self._is_limited and self._is_late():
+        if self._is_limited and self.is_over:
             return Tried(name, None, None, 0.0, f"it was not compared: {self._over}")
         try:
             model, _ = self._experiment._create_model(
@@ -163,7 +146,9 @@ class Comparison:
         found = self._experiment._all_models_internal[name].tune_grid
         return {parameter: list(values) for parameter, values in found.items()}
 
-    def _is_late(self) -> bool:
+    @property
+    def is_over(self) -> bool:
+        """The budget is used up."""
         return self._ways.until is not None and time.perf_counter() > self._ways.until
 
     @property
@@ -172,7 +157,7 @@ class Comparison:
 
     def _see(self, fitted: Any, rows: Any, expected: Any) -> float:
         """Keeps the scores of a fold's test rows. It is called as a metric, so it returns a number."""
-        if self._is_limited and self._is_late():
+        if self._is_limited and self.is_over:
             raise OverBudget
         shares = None
         if self._ways.shares and hasattr(fitted, "predict_proba"):

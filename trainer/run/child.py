@@ -11,16 +11,20 @@ import shutil
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from trainer.run.events import Done, Event, Failed, Progress, Ready, encode
+from trainer.run.events import Done, Event, Failed, Ready, encode
+from trainer.run.reporter import Reporter
 from zelador.errors import ZeladorError
+from zelador.priority import yield_to_others
 
 
 def main() -> None:
     events = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    yield_to_others(int(sys.argv[2]))
     started = time.perf_counter()
     import trainer.run.work as work  # imports PyCaret, which takes seconds
 
@@ -31,7 +35,7 @@ def main() -> None:
     os.chdir(folder)  # CatBoost and others write to the current folder
     threading.Thread(target=_exit_with_parent, args=(Path(folder),), daemon=True).start()
     try:
-        outcome: Event = Done(work.run(Path(folder), lambda message: _report(events, Progress(message))))
+        outcome: Event = Done(work.run(Path(folder), Reporter(partial(_report, events))))
     except ZeladorError as error:
         outcome = Failed(str(error))
     except Exception as error:  # noqa: BLE001 - the boundary: the parent raises it again as RunFailed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from registry.run_document import Candidate, LeaderboardRow, Reference, Seconds, VerdictFacts
+from trainer.run.time_left import Phase
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -28,7 +29,27 @@ class Ready(msgspec.Struct, frozen=True, tag_field="event", tag="ready"):
 
 
 class Progress(msgspec.Struct, frozen=True, tag_field="event", tag="progress"):
+    """`share` of `phase` is left; without a phase, it is the one before."""
+
     message: str
+    phase: Phase | None = None
+    share: float = 1.0
+
+
+class CandidateStarted(msgspec.Struct, frozen=True, tag_field="event", tag="candidate_started"):
+    """Candidate `number` of `total`; `left` are the ids from this one on."""
+
+    id: str
+    model_type: str
+    number: int
+    total: int
+    left: tuple[str, ...]
+
+
+class CandidateEnded(msgspec.Struct, frozen=True, tag_field="event", tag="candidate_ended"):
+    row: LeaderboardRow
+    number: int
+    total: int
 
 
 class Failed(msgspec.Struct, frozen=True, tag_field="event", tag="failed"):
@@ -39,7 +60,7 @@ class Done(msgspec.Struct, frozen=True, tag_field="event", tag="done"):
     result: Result
 
 
-Event = Ready | Progress | Failed | Done
+Event = Ready | Progress | CandidateStarted | CandidateEnded | Failed | Done
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Event).decode

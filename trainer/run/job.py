@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
@@ -22,16 +22,19 @@ from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
 from trainer.evaluate.rows import DRAWN_HOLDOUT, FOLDS
 from trainer.evaluate.split import Known, Split, codes_of, split
 from trainer.evaluate.threshold import Aim
-from trainer.run import request
+from trainer.run import request, session
 from trainer.run.candidates import check_candidates, check_excluded
 from trainer.run.keep import keep
 from trainer.run.options import Options
-from trainer.run.process import Cancelled, Child, RunFailed
+from trainer.run.process import Cancelled, Child, Control, RunFailed
+from trainer.run.recorder import Recorder
 from trainer.run.request import Request, RunFacts
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput, ZeladorError
 from zelador.settings import Settings, TrainingSettings
 from zelador.training_queue import RunRequest
+from zelador.training_queue.event import RunEvent, encode
+from zelador.training_queue.run import ACTIVE
 
 log = logging.getLogger(__name__)
 
@@ -42,21 +45,26 @@ def train(
     registry: Registry,
     options: Options,
     stop: Event,
-    progress: Callable[[str], None] = lambda _: None,
+    recorder: Recorder | None = None,
     child: Child | None = None,
-    cancelled: Event | None = None,
+    control: Control | None = None,
 ) -> RunDocument:
     """Trains, and returns the run's document with its leaderboard and its models.
 
-    `child` may have been started before; it is ended here. Raises InvalidInput for data that cannot be learned from or
+    `child` may have been started before; it is ended here. `control` has a `stop` of its own.
+
+    Raises InvalidInput for data that cannot be learned from or
     for an unknown candidate, DuplicateName, RunFailed, Cancelled; Unavailable when `stop` is set or the registry fails.
     """
     training = settings.training
+    recorder = recorder or Recorder(options.metric)
+    recorder.add("loaded", f"{len(dataset.labels)} rows of {len(set(dataset.labels))} classes from {dataset.source}")
     check(dataset, training.folds or FOLDS, training.holdout or DRAWN_HOLDOUT)
     most = _keep_count(settings, options)
     _check_options(options, registry, dataset, most)
     known = known_of(dataset)
     plan = split(known, options.split, training.folds, training.holdout, training.seed)
+    recorder.add("split", _split_sentence(plan))
     document: RunDocument = {
         "run": options.run,
         "by": options.by,
@@ -75,14 +83,15 @@ def train(
         # The child ends before its folder is removed.
         with (
             tempfile.TemporaryDirectory(prefix="zelador-run-", ignore_cleanup_errors=True) as name,
-            child or Child() as worker,
+            child or Child(nice=training.nice) as worker,
         ):
             folder = Path(name)
             asked = request_of(dataset, settings, options, plan, _live(folder, registry))
             request.write(folder, asked, dataset.rows, plan, known.devices, known.times)
             registry.put_run_file(options.run, "split.json", _tested(plan))
-            progress("comparing classifiers")
-            result = worker.run(folder, stop, cancelled or Event(), training.timeout_s, progress)
+            recorder.plan(options.candidates or (), plan.folds_by != "row")
+            recorder.add("step", "comparing classifiers")
+            result = session.run(folder, worker, control or Control(stop), training.timeout_s, recorder)
             document["leaderboard"] = result.leaderboard
             document["positive"] = result.positive
             document["verdict"] = result.verdict
@@ -92,10 +101,10 @@ def train(
                 reasons = "; ".join(f"{row['model_type']}: {row['trouble']}" for row in result.leaderboard)
                 raise RunFailed(f"no candidate could be used ({reasons}); name others, or check the data")
             if len(result.candidates) < most:
-                progress(f"only {len(result.candidates)} of {most} candidates could be used")
+                recorder.add("step", f"only {len(result.candidates)} of {most} candidates could be used")
             models = keep(folder, registry, options, result.candidates)
     except BaseException as error:
-        _note_failure(registry, document, error)
+        _note_failure(registry, document, recorder, error)
         raise
     document["state"] = "done"
     document["ended_at"] = now_iso()
@@ -105,6 +114,7 @@ def train(
     document["holdout_rows"] = int(plan.holdout.sum())
     document["models"] = models
     registry.put_run(options.run, document)
+    save_events(registry, options.run, recorder.kept)
     _collect(registry)
     return in_order(document)
 
@@ -133,6 +143,31 @@ def _check_options(options: Options, registry: Registry, dataset: Dataset, most:
     options.aim.check(len(classes))
 
 
+def note_end(registry: Registry, run: str, why: str) -> None:
+    """Writes the end of a run whose trainer died, if the registry has it as running."""
+    try:
+        document = registry.run(run)
+        if document["state"] in ACTIVE:
+            document["state"], document["error"], document["ended_at"] = "failed", why, now_iso()
+            registry.put_run(run, document)
+    except (ZeladorError, OSError) as error:
+        log.warning("the end of run %s is not in the registry: %s", run, error)
+
+
+def save_events(registry: Registry, run: str, events: Sequence[RunEvent]) -> None:
+    """Keeps the events with the run. That it fails must not cost the run."""
+    try:
+        registry.put_run_events(run, encode(events))
+    except (ZeladorError, OSError) as error:
+        log.warning("the events of run %s are not kept: %s", run, error)
+
+
+def _split_sentence(plan: Split) -> str:
+    folds = {"device": "whole devices", "block": "blocks of time", "row": "rows drawn at random"}[plan.folds_by]
+    held = int(plan.holdout.sum())
+    return f"{plan.folds} folds by {folds}; " + (f"{held} rows held out" if held else "no separate hold-out")
+
+
 def _collect(registry: Registry) -> None:
     """Frees the space of what is no longer needed: a run is rare and long, so that the time does not matter."""
     try:
@@ -141,13 +176,19 @@ def _collect(registry: Registry) -> None:
         log.warning("the registry was not collected, the next run will try again: %s", error)
 
 
-def _note_failure(registry: Registry, document: RunDocument, error: BaseException) -> None:
-    """Writes the end of a failed run. A registry that cannot be written must not hide why the run failed."""
+def _note_failure(registry: Registry, document: RunDocument, recorder: Recorder, error: BaseException) -> None:
+    """Writes the end of a failed run, with the candidates that it had compared.
+
+    A registry that cannot be written must not hide why the run failed.
+    """
     document["state"] = "cancelled" if isinstance(error, Cancelled) else "failed"
     document["error"] = str(error)
     document["ended_at"] = now_iso()
+    if recorder.rows and "leaderboard" not in document:
+        document["leaderboard"] = recorder.leaderboard()
     try:
         registry.put_run(document["run"], document)
+        save_events(registry, document["run"], recorder.kept)
     except (ZeladorError, OSError) as trouble:
         log.warning("the failure of run %s could not be written to the registry: %s", document["run"], trouble)
 

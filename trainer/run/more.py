@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +12,10 @@ from sklearn.base import clone
 from trainer.compare import ensemble, tune
 from trainer.compare.judge import Bench, Judged
 from trainer.compare.leaderboard import BASELINE, TUNED, Scored, model_type_of, ranked
-from trainer.compare.pycaret_compare import Comparison, Tried
+from trainer.compare.pycaret_compare import Comparison
+from trainer.compare.tried import Tried
+from trainer.run.reporter import Reporter
 from trainer.run.request import Request
-
-Say = Callable[[str], None]
 
 
 def more(
@@ -25,7 +24,7 @@ def more(
     bench: Bench,
     tried: dict[str, Tried],
     judged: dict[str, Judged],
-    say: Say,
+    say: Reporter,
 ) -> dict[str, Tried]:
     """The further candidates, by id. `tried` and `judged` are those that were compared."""
     order = [tried[each.id] for each in ranked([_scored(tried[name], judged) for name in tried], request.metric)]
@@ -54,7 +53,7 @@ def _scored(each: Tried, judged: dict[str, Judged]) -> Scored:
 
 
 def _tuned(
-    request: Request, comparison: Comparison, bench: Bench, best: list[Tried], seconds: float, say: Say
+    request: Request, comparison: Comparison, bench: Bench, best: list[Tried], seconds: float, say: Reporter
 ) -> dict[str, Tried]:
     """Tries settings of the best candidates in turn, until the time is over."""
     until = time.perf_counter() + seconds

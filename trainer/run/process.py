@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import IO, Self
@@ -33,13 +34,39 @@ class Cancelled(ZeladorError):
     """The run was ended because someone asked for it."""
 
 
+class ChildDied(RunFailed):
+    """The child ended by itself; `how` says how."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(f"the training process ended without a result ({how}); start the run again")
+        self.how = how
+
+
+class NoMore(RunFailed):
+    """No further candidate is to be compared: the time is up, or somebody asked for what there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """`stop`: the process ends. `cancelled`: the run ends without a result. `enough`: with the candidates so far."""
+
+    stop: Event
+    cancelled: Event = field(default_factory=Event)
+    enough: Event = field(default_factory=Event)
+
+
+Heard = events.Progress | events.CandidateStarted | events.CandidateEnded
+
+
 class Child:
     """Starts at once to import PyCaret, which takes seconds; so it can be made ahead of the run.
 
-    `output` takes what the libraries print; by default it goes to standard error.
+    `output` takes what the libraries print; by default it goes to standard error. `nice` is its priority for the
+    system's scheduler: 0 is the usual one, 19 the lowest.
     """
 
-    def __init__(self, output: IO[bytes] | None = None) -> None:
+    def __init__(self, output: IO[bytes] | None = None, nice: int = 0) -> None:
+        self._output, self._nice = output, nice
         # MPLCONFIGDIR and the like are left alone: PyCaret runs as its user does.
         environment = {
             **os.environ,
@@ -50,7 +77,8 @@ class Child:
         }
         path = json.dumps([str(Path(entry).absolute()) for entry in sys.path])
         self._process = subprocess.Popen(
-            [sys.executable, "-c", BOOT, path],  # the service's own folder is empty: `-m` would not find us there
+            # The service's own folder is empty: `-m` would not find us there.
+            [sys.executable, "-c", BOOT, path, str(nice)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
@@ -65,11 +93,15 @@ class Child:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def run(
-        self, folder: Path, stop: Event, cancelled: Event, timeout_s: float, progress: Callable[[str], None]
-    ) -> events.Result:
-        """Does the request in `folder`. Raises RunFailed, Cancelled; Unavailable once `stop` is set."""
-        deadline = time.monotonic() + timeout_s
+    def fresh(self) -> Child:
+        """Another one like this, which has ended."""
+        return Child(self._output, self._nice)
+
+    def run(self, folder: Path, control: Control, deadline: float, heard: Callable[[Heard], None]) -> events.Result:
+        """Does the request in `folder`, until `deadline` (monotonic).
+
+        Raises RunFailed, ChildDied, NoMore, Cancelled; Unavailable once the process is to stop.
+        """
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
         try:
             self._process.stdin.write(f"{folder}\n".encode())
@@ -80,16 +112,16 @@ class Child:
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while True:
-                if stop.is_set():
+                if control.stop.is_set():
                     raise Unavailable("the run was stopped before it had a result; start it again")
-                if cancelled.is_set():
+                if control.cancelled.is_set():
                     raise Cancelled("the run was cancelled")
-                if time.monotonic() > deadline:
-                    raise RunFailed(f"the run took longer than {timeout_s:g} s (ZELADOR_TRAINING__TIMEOUT_S)")
+                if control.enough.is_set() or time.monotonic() > deadline:
+                    raise NoMore("the time is up")
                 for event in self._read() if selector.select(POLL_S) else ():
                     match event:
-                        case events.Progress(message):
-                            progress(message)
+                        case events.Progress() | events.CandidateStarted() | events.CandidateEnded():
+                            heard(event)
                         case events.Failed(message):
                             raise RunFailed(message)
                         case events.Done(result):
@@ -121,7 +153,7 @@ class Child:
                 how = _exit_text(self._process.wait(GRACE_S))
             except subprocess.TimeoutExpired:
                 how = "it closed its output"
-            raise RunFailed(f"the training process ended without a result ({how}); start the run again")
+            raise ChildDied(how)
         *lines, self._unread = (self._unread + (data or b"")).split(b"\n")
         try:
             return [events.decode(line) for line in lines if line.strip()]

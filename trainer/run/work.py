@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -16,37 +15,39 @@ from trainer.candidate.build import Built, build
 from trainer.candidate.rebuild import check_rebuilt, fit, rebuild
 from trainer.compare import ensemble
 from trainer.compare.judge import Bench, Judged, judge, shuffled, widened
-from trainer.compare.leaderboard import BASELINE, MODEL_TYPES, Scored, model_type_of, ranked
-from trainer.compare.pycaret_compare import Comparison, Tried, Ways
+from trainer.compare.leaderboard import BASELINE, Scored, model_type_of, ranked
+from trainer.compare.pycaret_compare import Comparison, Ways
+from trainer.compare.tried import Tried
 from trainer.evaluate import threshold
 from trainer.evaluate.calibrate import Calibration
 from trainer.evaluate.learnable import Learnable, learnable
 from trainer.evaluate.parts import Parts
 from trainer.evaluate.reference import Live, judge_live
 from trainer.evaluate.verdict import Contender, Verdict, decide
+from trainer.run.compared import compare
 from trainer.run.data import Data
 from trainer.run.documents import leaderboard, verdict_facts
 from trainer.run.events import Result
+from trainer.run.finished import stopped
 from trainer.run.more import more
-from trainer.run.request import Request
+from trainer.run.reporter import Reporter
+from trainer.run.request import REQUEST, Request
 from trainer.run.write import judged_answers, write
 from zelador.messages import iso
 
 LARGE_OPTIMISM = 0.05
 
-Say = Callable[[str], None]
 
-
-def run(folder: Path, say: Say) -> Result:
+def run(folder: Path, say: Reporter) -> Result:
     """Does the request in `folder`, and writes the files of each candidate to a folder named by its rank below it."""
     warnings.simplefilter("ignore")
     data = Data.of(folder)
     request, bench = data.request, data.bench()
     started = time.perf_counter()
-    comparison = _experiment(data)
-    tried = _tried(comparison, say)
-    judged = {name: judge(each.scores, each.middle, bench) for name, each in tried.items() if each.scores is not None}
-    further = more(request, comparison, bench, tried, judged, say)
+    comparison = _experiment(folder, data)
+    tried, judged = compare(folder, comparison, bench, say)
+    is_short = stopped(folder) is not None or comparison.is_over  # what is done counts, and no more is measured
+    further = {} if is_short else more(request, comparison, bench, tried, judged, say)
     tried |= further
     for name, each in further.items():
         if each.scores is not None:
@@ -54,7 +55,8 @@ def run(folder: Path, say: Say) -> Result:
     order = ranked([_scored(each, judged.get(name)) for name, each in tried.items()], request.metric)
     compared_at = time.perf_counter()
     parts = data.parts(comparison.precision)
-    loose = _shuffled(data, tried, judged, parts, bench, say)
+    is_short |= comparison.is_over
+    loose = {} if is_short else _shuffled(data, tried, judged, parts, bench, say)
     shuffled_at = time.perf_counter()
     say("testing whether there is anything to learn")
     nothing = _learnable(data)
@@ -73,7 +75,7 @@ def run(folder: Path, say: Say) -> Result:
         train_rows=len(data.train),
         verdict=verdict_facts(verdict, nothing),
         reference=live.facts if live is not None else None,
-        notes=[*surprises, *_optimism_notes(rows, request.metric)],
+        notes=[*surprises, *_budget_notes(request, is_short), *_optimism_notes(rows, request.metric)],
         seconds=Seconds(
             compare=round(compared_at - started, 1),
             shuffled=round(shuffled_at - compared_at, 1),
@@ -82,27 +84,21 @@ def run(folder: Path, say: Say) -> Result:
     )
 
 
-def _experiment(data: Data) -> Comparison:
+def _experiment(folder: Path, data: Data) -> Comparison:
     rows, tested = data.arrays.rows, data.arrays.tested
     return Comparison(
         rows[data.train], data.codes[data.train], tested[data.train], rows[data.asked], data.codes[data.asked],
-        data.request.features, data.request.seed, data.request.candidates, data.request.exclude, _ways(data.request),
+        data.request.features, data.request.seed, data.request.candidates, data.request.exclude,
+        _ways(folder, data.request),
     )  # fmt: skip
 
 
-def _ways(request: Request) -> Ways:
-    until = None if request.budget_s is None else time.perf_counter() + request.budget_s
+def _ways(folder: Path, request: Request) -> Ways:
+    """The budget counts from the request on, also for a process that goes on after another one."""
+    until = None
+    if request.budget_s is not None:
+        until = time.perf_counter() + request.budget_s - (time.time() - (folder / REQUEST).stat().st_mtime)
     return Ways(request.balance, request.gpu, request.blend or request.stack, request.budget_s, until)
-
-
-def _tried(comparison: Comparison, say: Say) -> dict[str, Tried]:
-    found: dict[str, Tried] = {}
-    total = len(comparison.names)
-    for done, name in enumerate(comparison.names):
-        say(f"compared {done} of {total} classifiers; {MODEL_TYPES.get(name, name)} is next")
-        found[name] = comparison.run(name)
-    say(f"compared {total} of {total} classifiers")
-    return found
 
 
 def _scored(tried: Tried, judged: Judged | None) -> Scored:
@@ -110,7 +106,7 @@ def _scored(tried: Tried, judged: Judged | None) -> Scored:
 
 
 def _shuffled(
-    data: Data, tried: dict[str, Tried], judged: dict[str, Judged], parts: Parts, bench: Bench, say: Say
+    data: Data, tried: dict[str, Tried], judged: dict[str, Judged], parts: Parts, bench: Bench, say: Reporter
 ) -> dict[str, Scores]:
     """What a shuffled split would have said of each candidate. Where rows were drawn at random, that is their score."""
     found: dict[str, Scores] = {}
@@ -118,7 +114,7 @@ def _shuffled(
         if data.request.folds_by == "row":
             found[name] = judged[name].scores
             continue
-        say(f"shuffling the rows, for comparison: {done} of {len(judged)}")
+        say(f"shuffling the rows, for comparison: {done} of {len(judged)}", "shuffle", 1 - (done - 1) / len(judged))
         if tried[name].made is not None:
             continue  # it learns from the run's own folds, of which a shuffled split has none
         balance = data.request.seed if data.request.balance else None
@@ -151,7 +147,7 @@ def _build(
     order: list[Scored],
     parts: Parts,
     bench: Bench,
-    say: Say,
+    say: Reporter,
 ) -> tuple[dict[str, Built], dict[str, str]]:
     """Goes down the ranking until `keep` candidates are built. Also returns why others were not chosen, by id."""
     found: dict[str, Built] = {}
@@ -161,7 +157,8 @@ def _build(
             break
         if scored.trouble() is not None:
             continue
-        say(f"rebuilding {scored.model_type} ({len(found) + 1} of {data.request.keep})")
+        share = 1 - len(found) / data.request.keep
+        say(f"rebuilding {scored.model_type} ({len(found) + 1} of {data.request.keep})", "build", share)
         try:
             found[scored.id] = _built(data, comparison, tried[scored.id], parts, bench)
         except Exception as error:  # noqa: BLE001 - a candidate that fails must not cost the run; it is reported
@@ -255,6 +252,12 @@ def _surprises(data: Data, order: list[Scored], judged: dict[str, Judged], built
         f"{interval[0]:.3f} to {interval[1]:.3f}: it is of another kind than they are, so the intervals were widened "
         "to take in the hold-out"
     ]
+
+
+def _budget_notes(request: Request, is_short: bool) -> list[str]:
+    if request.budget_s is None or not is_short:
+        return []
+    return [f"the budget of {request.budget_s:g} s was used up, so that no shuffled score stands beside the others"]
 
 
 def _optimism_notes(rows: list[LeaderboardRow], metric: str) -> list[str]:

@@ -17,7 +17,7 @@ from trainer.candidate.build import Built
 from trainer.candidate.pack import upload
 from trainer.compare.judge import Judged
 from trainer.compare.leaderboard import Scored
-from trainer.compare.pycaret_compare import Tried
+from trainer.compare.tried import Tried
 from trainer.evaluate.groups import by_device
 from trainer.evaluate.holdout import LATER, NEW_DEVICE
 from trainer.evaluate.learning import Rows, learning

@@ -50,6 +50,8 @@ class Keys:
     | training-jobs | stream | submit, finish (training_queue) | the newest 1,000 |
     | run:<id> | string (JSON) | API, trainer | 7 days |
     | run-cancel:<id> | string | cancel (training_queue) | 7 days |
+    | run-enough:<id> | string | API | 7 days: who wants the run to finish with what it has |
+    | run-events:<id> | stream | trainer | 7 days: its events, at most 400 |
     | session:<digest> | string | console | 12 h, or until sign-out: the id of the key that signed in |
     | sessions:<key> | sorted set | console | 12 h: the 50 newest sessions of a key |
     | run-current | string | API, trainer | while a run is queued (7 days at most) or running (a lease of 15 s) |
@@ -232,3 +234,11 @@ class Keys:
     def run_cancel(self, run: str) -> str:
         """Who requested the cancellation of a training run."""
         return self._key(f"run-cancel:{run}")
+
+    def run_enough(self, run: str) -> str:
+        """Who wants a training run to finish with the candidates that it has compared."""
+        return self._key(f"run-enough:{run}")
+
+    def run_events(self, run: str) -> str:
+        """The events of a training run, each under its number."""
+        return self._key(f"run-events:{run}")

@@ -94,7 +94,14 @@ class TrainingSettings(Section):
     max_rows: PositiveInt = Field(
         default=100_000, description="Maximum number of rows. From more, this many are drawn at random."
     )
-    timeout_s: PositiveFloat = Field(default=3_600.0, description="Limit of one run.")
+    timeout_s: PositiveFloat = Field(
+        default=3_600.0,
+        description="Limit of one run. One that reaches it finishes with the candidates that it has compared.",
+    )
+    nice: Annotated[int, Field(ge=0, le=19)] = Field(
+        default=10,
+        description="How much a run yields to other processes of the machine: 0 not at all, 19 (nice) the most.",
+    )
 
     @field_validator("candidates", "exclude", mode="before")
     @classmethod

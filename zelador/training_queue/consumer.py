@@ -11,6 +11,8 @@ import redis
 from zelador.buffer.keys import Keys
 from zelador.clock import now_iso
 from zelador.errors import NotFound
+from zelador.training_queue import event
+from zelador.training_queue.event import MAX_EVENTS, RunEvent
 from zelador.training_queue.queue import KEEP_S, TrainingQueue
 from zelador.training_queue.run import Job, Run, RunState
 from zelador.training_queue.scripts import script
@@ -72,8 +74,19 @@ class Consumer:
         found: Any = self._client.get(self._keys.run_cancel(job.run.id))
         return None if found is None else found.decode()
 
-    def progress(self, job: Job, message: str) -> None:
-        self._save(msgspec.structs.replace(job.run, progress=message))
+    def wanted_by(self, job: Job) -> str | None:
+        """Who wants the run to finish with the candidates that it has; None if nobody does."""
+        found: Any = self._client.get(self._keys.run_enough(job.run.id))
+        return None if found is None else found.decode()
+
+    def report(self, job: Job, happened: RunEvent) -> None:
+        """Shows an event in the run's record, and adds it to its events."""
+        events, record = self._keys.run_events(job.run.id), msgspec.structs.replace(job.run, progress=happened.message)
+        with self._client.pipeline() as pipe:
+            pipe.set(self._keys.run(job.run.id), msgspec.json.encode(record), ex=KEEP_S)
+            pipe.xadd(events, {"event": event.encode(happened)}, f"{happened.number}-0", MAX_EVENTS, approximate=False)
+            pipe.expire(events, KEEP_S)
+            pipe.execute()
 
     def finish(
         self, job: Job, state: RunState, *, error: str | None = None, result: Mapping[str, object] | None = None

@@ -66,6 +66,22 @@ class TrainingQueue:
         ended = self._cancel(keys, [run, data, replacement, KEEP_S, by])
         return cancelled if ended else self.get(run)
 
+    def finish(self, run: str, by: str) -> Run:
+        """Asks the trainer to finish a running run with the candidates that it has compared.
+
+        Raises NotFound; Conflict if it is not running.
+        """
+        found = self.get(run)
+        if found.state != "running":
+            raise Conflict(f"run {run} is not running: it is {found.state}")
+        self._client.set(self._keys.run_enough(run), by, ex=KEEP_S)
+        return found
+
+    def events(self, run: str, after: int, limit: int) -> list[bytes]:
+        """The events with a number above `after`, as JSON, oldest first."""
+        found: Any = self._client.xrange(self._keys.run_events(run), f"{after + 1}-0", "+", limit)
+        return [fields[b"event"] for _, fields in found if b"event" in fields]
+
     def list(self) -> list[Run]:
         """All runs whose record has not expired, newest first."""
         keys = list(self._client.scan_iter(match=self._keys.run("*"), count=SCAN_COUNT))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
+import psutil
 import pytest
 
 from registry.registry import Registry
@@ -18,16 +19,18 @@ from registry.run_document import new_run_id
 from trainer.dataset import Dataset, assemble
 from trainer.run.job import train
 from trainer.run.options import Options
-from trainer.run.process import Child, RunFailed
+from trainer.run.process import Child, Control, RunFailed
+from trainer.run.recorder import Recorder
 from zelador.settings import Settings
+from zelador.training_queue.event import RunEvent, decode_all
 
 pytestmark = pytest.mark.training
 
 
 @pytest.fixture
 def data() -> Dataset:
-    rows = [[float(i % 97), float(i % 89)] for i in range(4_000)]
-    return assemble(rows, ["x", "y"] * 2_000, ("a", "b"), "a test", 10_000, seed=7)
+    rows = [[float(i % 97), float(i % 89)] for i in range(1_000)]
+    return assemble(rows, ["x", "y"] * 500, ("a", "b"), "a test", 10_000, seed=7)
 
 
 def gone(process: int) -> bool:
@@ -38,19 +41,57 @@ def gone(process: int) -> bool:
     return False
 
 
-def test_a_child_killed_in_mid_run_is_a_clear_error(tmp_path: Path, data: Dataset) -> None:
+def test_a_child_killed_while_it_prepares_is_a_clear_error(tmp_path: Path, data: Dataset) -> None:
     registry, options, child = Registry.open(tmp_path), Options(new_run_id(), "test", "F1"), Child()
     number = child._process.pid
 
-    def kill_once_it_compares(message: str) -> None:
-        if message.startswith("compared"):
+    def kill_before_it_compares(event: RunEvent) -> None:
+        if event.message == "comparing classifiers":
             os.kill(number, signal.SIGKILL)
 
     with pytest.raises(RunFailed, match=r"ended without a result \(killed by SIGKILL"):
-        train(data, Settings(), registry, options, Event(), kill_once_it_compares, child)
+        train(data, Settings(), registry, options, Event(), Recorder("F1", kill_before_it_compares), child)
     assert gone(number)
     assert registry.run(options.run)["state"] == "failed"
     assert registry.sync().models == {}
+
+
+def test_a_candidate_that_kills_its_process_costs_only_itself_and_enough_is_enough(
+    tmp_path: Path, data: Dataset
+) -> None:
+    """The first as when memory runs out: a fresh process compares the rest. Then somebody wants what there is: another
+    one finishes with that, as it does when the time is up. Nothing is compared twice."""
+    registry, options = Registry.open(tmp_path), Options(new_run_id(), "test", "F1", ("nb", "lr", "dt", "ridge"))
+    happened, control = list[RunEvent](), Control(Event())
+
+    def interfere(event: RunEvent) -> None:
+        happened.append(event)
+        name = event.candidate.id if event.kind == "candidate_started" and event.candidate is not None else None
+        if name == "lr":
+            (number,) = (child.pid for child in psutil.Process().children() if trains(child))
+            os.kill(number, signal.SIGKILL)
+        if name == "ridge":
+            control.enough.set()
+
+    recorder = Recorder("F1", interfere)
+    document = train(data, Settings(), registry, options, Event(), recorder, control=control)
+    assert {model["model_type"] for model in document["models"]} == {"NaiveBayes", "DecisionTree"}
+    board = {row["id"]: str(row["trouble"]) for row in document["leaderboard"]}
+    assert "it ended the training process (killed by SIGKILL" in board["lr"]
+    assert "somebody asked the run to finish" in board["ridge"]
+    started = [event.candidate.id for event in happened if event.kind == "candidate_started" and event.candidate]
+    assert started == ["nb", "lr", "dt", "ridge"]  # each once, and the baseline never
+    ended = [(event.kind, event.done) for event in happened if event.kind in ("candidate_ended", "candidate_failed")]
+    failed, good = "candidate_failed", "candidate_ended"
+    assert ended == [(good, 1), (failed, 2), (good, 3), (failed, 4)]
+    boards = [[standing.id for standing in event.leaderboard] for event in happened if event.leaderboard]
+    assert [sorted(ids[:-2]) + ids[-2:] for ids in boards[-1:]] == [["dt", "nb", "lr", "ridge"]]
+    assert [event.number for event in happened] == list(range(1, len(happened) + 1))
+    assert decode_all(registry.run_events(options.run)) == happened
+
+
+def trains(child: psutil.Process) -> bool:
+    return any("trainer.run.child" in part for part in child.cmdline())
 
 
 def test_a_run_that_takes_too_long_is_ended(tmp_path: Path, data: Dataset) -> None:
@@ -78,7 +119,8 @@ def test_fewer_than_five_and_the_baseline_alone(tmp_path: Path, data: Dataset, m
     monkeypatch.chdir(here)
     registry, said, threads = Registry.open(tmp_path), list[str](), threading.active_count()
     options = Options(new_run_id(), "test", "F1", ("ridge",))
-    document = train(data, Settings(), registry, options, Event(), said.append)
+    recorder = Recorder("F1", lambda event: said.append(event.message))
+    document = train(data, Settings(), registry, options, Event(), recorder)
     (only,) = document["models"]
     assert only["model_type"] == "Ridge"
     assert only["metrics"]["AUC"] == pytest.approx(0.5, abs=0.1)  # calibrated, so it has probabilities

@@ -12,6 +12,7 @@ from zelador.errors import Conflict, NotFound
 from zelador.settings import RedisSettings
 from zelador.training_queue import Consumer, Job, TrainingQueue
 from zelador.training_queue import consumer as module
+from zelador.training_queue.event import RunEvent, decode
 
 FIRST, SECOND = "20261124_115838-aaaa", "20261124_115839-bbbb"
 
@@ -43,8 +44,11 @@ def test_a_run_from_the_asking_to_the_result(runs: TrainingQueue, trainer: Consu
     assert runs.submit(FIRST, {"metric": "F1"}, "key 1").state == "queued"
     job = trainer.begin(take(trainer))
     assert runs.get(FIRST).state == "running"
-    trainer.progress(job, "compared 3 of 14 classifiers")
+    happened = RunEvent(1, "2026-11-24T11:58:38.004Z", "step", "compared 3 of 14 classifiers")
+    trainer.report(job, happened)
     assert runs.get(FIRST).progress == "compared 3 of 14 classifiers"
+    assert [decode(data) for data in runs.events(FIRST, 0, 9)] == [happened]
+    assert runs.events(FIRST, 1, 9) == []
     trainer.finish(job, "done", result={"rows": 900})
     ended = runs.get(FIRST)
     assert (ended.state, ended.result, ended.request) == ("done", {"rows": 900}, {"metric": "F1"})
@@ -111,7 +115,13 @@ def test_no_key_lives_for_ever_but_the_bounded_stream(
     runs: TrainingQueue, trainer: Consumer, client: redis.Redis, mark: str
 ) -> None:
     runs.submit(FIRST, {}, "key 1")
-    trainer.finish(trainer.begin(take(trainer)), "done", result={})
+    job = trainer.begin(take(trainer))
+    trainer.report(job, RunEvent(1, "2026-11-24T11:58:38.004Z", "step", "3 of 14"))
+    runs.finish(FIRST, "key 1")
+    assert trainer.wanted_by(job) == "key 1"
+    trainer.finish(job, "done", result={})
+    with pytest.raises(Conflict, match="it is done"):
+        runs.finish(FIRST, "key 1")
     for key in client.scan_iter(f"{{{mark}}}:*"):
         assert client.type(key) == b"stream" or client.ttl(key) > 0, key
 
@@ -135,7 +145,7 @@ def test_a_run_that_goes_on_keeps_its_place_until_its_trainer_has_seen_the_wish(
     assert trainer.cancelled_by(job) is None
     job = trainer.begin(job)
     assert runs.cancel(FIRST, "key 2").state == "running"
-    trainer.progress(job, "compared 3 of 14 classifiers")  # which writes the record anew
+    trainer.report(job, RunEvent(1, "2026-11-24T11:58:38.004Z", "step", "3 of 14"))  # which writes the record anew
     assert trainer.cancelled_by(job) == "key 2"
     with pytest.raises(Conflict, match=FIRST):
         runs.submit(SECOND, {}, "key 1")

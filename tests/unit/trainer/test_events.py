@@ -14,10 +14,22 @@ from hypothesis import strategies as st
 
 from trainer.evaluate.split import Known, split
 from trainer.run import request
-from trainer.run.events import Done, Event, Failed, Progress, Ready, Result, decode, encode
+from trainer.run.events import (
+    CandidateEnded,
+    CandidateStarted,
+    Done,
+    Event,
+    Failed,
+    Progress,
+    Ready,
+    Result,
+    decode,
+    encode,
+)
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 SCORES = st.dictionaries(st.sampled_from(["F1", "AUC", "Accuracy"]), st.none() | NUMBERS)
+ROW = {"id": "lr", "model_type": "LogisticRegression", "metrics": {}, "seconds": None, "trouble": None}
 ROWS = st.fixed_dictionaries(
     {
         "place": st.none() | st.integers(1, 20),
@@ -43,15 +55,16 @@ def test_a_result_reads_back_as_it_was_reported(rows: list, seconds: dict) -> No
 
 @given(text=st.text())
 def test_a_message_reads_back_as_it_was_reported(text: str) -> None:
-    for event in (Progress(text), Failed(text), Ready(4.6)):
+    for event in (Progress(text, "build", 0.5), Failed(text), Ready(4.6), CandidateStarted("lr", text, 1, 2, ("lr",))):
         assert b"\n" not in encode(event)
         assert decode(encode(event)) == event
 
 
 def test_each_event_has_a_tag_of_its_own() -> None:
-    tags = [json.loads(encode(event))["event"] for event in (Ready(1.0), Progress(""), Failed(""))]
-    assert [*tags, "done"] == ["ready", "progress", "failed", "done"]
-    assert len(get_args(Event)) == 4
+    started, ended = CandidateStarted("lr", "", 1, 2, ()), CandidateEnded({**ROW, "place": None}, 1, 2)
+    tags = [json.loads(encode(event))["event"] for event in (Ready(1.0), Progress(""), started, ended, Failed(""))]
+    assert [*tags, "done"] == ["ready", "progress", "candidate_started", "candidate_ended", "failed", "done"]
+    assert len(get_args(Event)) == 6
 
 
 @pytest.mark.parametrize("line", [b"{}", b"[]", b'{"event":"dance"}', b'{"event":"done"}', b"warning: something"])

@@ -11,7 +11,7 @@ import pytest
 from registry.registry import Registry
 from trainer.dataset import assemble
 from trainer.run.job import train
-from trainer.run.options import Options
+from trainer.run.options import More, Options
 from zelador.errors import InvalidInput
 from zelador.settings import Settings
 
@@ -23,6 +23,8 @@ GOOD = assemble([[float(i)] for i in range(60)], ["x", "y"] * 30, ("a",), "a tes
     [
         ({"candidates": ("lr", "magic")}, "no candidate 'magic'; choose from lr, knn"),
         ({"names": ("one", "one")}, "'one' is named twice"),
+        ({"more": More(exclude=("magic",))}, "exclude: there is no candidate 'magic'"),
+        ({"candidates": ("lr",), "more": More(exclude=("lr",))}, "no candidate would be left"),
     ],
 )
 def test_a_request_that_cannot_be_met_starts_no_process(tmp_path: Path, asked: dict[str, Any], says: str) -> None:

@@ -1,0 +1,87 @@
+"""What a run says of itself while it goes on: in order, bounded, and with a time left that comes true."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.run_document import LeaderboardRow
+from trainer.run.events import CandidateEnded, CandidateStarted, Progress
+from trainer.run.recorder import Recorder
+from trainer.run.time_left import WEIGHTS, time_left
+from zelador.training_queue.event import MAX_EVENTS, RunEvent, decode, decode_all, encode
+
+
+def row(name: str, score: float | None, seconds: float = 1.0) -> LeaderboardRow:
+    metrics = {} if score is None else {"F1": score}
+    trouble = None if metrics else "ValueError: too few"
+    return {
+        "place": None, "id": name, "model_type": name.upper(), "metrics": metrics,
+        "seconds": seconds if metrics else None, "trouble": trouble,
+    }  # fmt: skip
+
+
+def test_a_run_is_told_from_start_to_end() -> None:
+    sent, saved = list[RunEvent](), list[int]()
+    recorder = Recorder("F1", sent.append, lambda events: saved.append(len(events)))
+    recorder.add("started", "run r")
+    recorder.plan(("lr", "nb", "dt"), shuffles=True)
+    for number, (name, score) in enumerate((("lr", 0.5), ("nb", None), ("dt", 0.9)), start=1):
+        recorder.heard(CandidateStarted(name, name.upper(), number, 3, ("lr", "nb", "dt")[number - 1 :]))
+        recorder.heard(CandidateEnded(row(name, score), number, 3))
+    recorder.heard(Progress("rebuilding", "build", 0.5))
+    assert [event.number for event in sent] == list(range(1, 9))
+    assert [event.kind for event in sent[1:-1]] == [
+        "candidate_started", "candidate_ended", "candidate_started", "candidate_failed", "candidate_started",
+        "candidate_ended",
+    ]  # fmt: skip
+    assert [standing.id for standing in sent[-2].leaderboard] == ["dt", "lr", "nb"]
+    assert sent[4].message == "compared 2 of 3 classifiers; NB failed: ValueError: too few"
+    assert sent[3].message == "compared 1 of 3 classifiers; NB is next"
+    assert [(event.done, event.total) for event in sent[1:4]] == [(0, 3), (1, 3), (1, 3)]
+    assert saved == [3, 5, 7]
+    assert sent[1].time_left_s is None  # nothing to go by
+    left = [event.time_left_s for event in sent[2:]]
+    assert left == sorted(left, reverse=True)
+    assert [(each["id"], each["place"]) for each in recorder.leaderboard()] == [("dt", 1), ("lr", 2), ("nb", None)]
+    assert decode_all(encode(recorder.kept)) == sent
+
+
+def test_what_is_kept_is_bounded() -> None:
+    sent = list[RunEvent]()
+    recorder = Recorder("F1", sent.append)
+    for _ in range(MAX_EVENTS + 50):
+        recorder.add("step", "x" * 100_000)
+    assert len(recorder.kept) == MAX_EVENTS
+    assert len(sent) == MAX_EVENTS + 50
+    assert len(encode(recorder.kept)) < MAX_EVENTS * 1_000
+
+
+@given(message=st.text(max_size=50), error=st.none() | st.text(max_size=50))
+def test_an_event_reads_back_as_it_was_written(message: str, error: str | None) -> None:
+    event = RunEvent(3, "2026-11-24T11:58:52.114Z", "ended", message, state="failed", error=error)
+    assert decode(encode(event)) == event
+    assert b"\n" not in encode(event)
+
+
+def test_an_event_that_is_none_is_refused() -> None:
+    for line in (b"{}", b"[]", b'{"number": "nine"}', b"null"):
+        with pytest.raises(msgspec.DecodeError):
+            decode(line)
+
+
+@given(rate=st.floats(0.001, 1_000), done=st.integers(1, len(WEIGHTS) - 1), shuffles=st.booleans())
+def test_the_time_left_is_what_the_rest_takes_if_it_is_as_slow_as_the_first(
+    rate: float, done: int, shuffles: bool
+) -> None:
+    names = list(WEIGHTS)
+    spent = {name: rate * WEIGHTS[name] for name in names[:done]}
+    left = time_left(spent, names[done:], shuffles)
+    assert left is not None
+    assert left >= rate * sum(WEIGHTS[name] for name in names[done:])
+    later = time_left(spent, (), shuffles, "build", 0.5)
+    assert later is not None
+    assert later < left
+    assert time_left({}, names, shuffles) is None

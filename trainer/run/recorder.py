@@ -1,0 +1,130 @@
+"""The events of one run: numbered, bounded, with the leaderboard so far and the time left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from registry.run_document import LeaderboardRow
+from trainer.run.events import CandidateEnded, CandidateStarted, Progress
+from trainer.run.time_left import Phase, time_left
+from zelador.clock import now_iso
+from zelador.training_queue.event import MAX_EVENTS, MAX_TEXT, Kind, RunEvent, Standing
+
+Send = Callable[[RunEvent], None]
+
+
+def nowhere(_event: RunEvent) -> None:
+    """For a run that nobody watches."""
+
+
+class Recorder:
+    """`send` gets each event; `save` gets all of them whenever a candidate has ended."""
+
+    def __init__(
+        self, metric: str, send: Send = nowhere, save: Callable[[Sequence[RunEvent]], None] = lambda _: None
+    ) -> None:
+        self._metric = metric
+        self._send = send
+        self._save = save
+        self._number = 0
+        self._phase: Phase = "compare"
+        self._share = 1.0
+        self._left: list[str] = []
+        self._shuffles = True
+        self.kept: list[RunEvent] = []
+        self.rows: list[LeaderboardRow] = []  # of the candidates that have ended
+        self.running: CandidateStarted | None = None
+
+    def plan(self, candidates: Sequence[str], shuffles: bool) -> None:
+        """`candidates` are those that will be compared; `shuffles`: a shuffled split is compared too."""
+        self._left, self._shuffles = list(candidates), shuffles
+
+    def add(self, kind: Kind, message: str) -> None:
+        self._emit(kind, message)
+
+    def heard(self, event: Progress | CandidateStarted | CandidateEnded) -> None:
+        """An event of the child."""
+        match event:
+            case Progress(message, phase, share):
+                self._phase, self._share = phase or self._phase, share
+                self._emit("step", message)
+            case CandidateStarted():
+                self.running = event
+                self._left = list(event.left)
+                done = f"compared {event.number - 1} of {event.total} classifiers"
+                standing = Standing(event.id, event.model_type, None, None, None, None)
+                self._emit("candidate_started", f"{done}; {event.model_type} is next", event, standing)
+            case CandidateEnded(row):
+                self._ended(event, row)
+
+    def failed(self, why: str) -> None:
+        """The candidate in progress ended its process."""
+        if (running := self.running) is not None:
+            row = LeaderboardRow(
+                place=None, id=running.id, model_type=running.model_type, metrics={}, seconds=None, trouble=why
+            )
+            self.heard(CandidateEnded(row, running.number, running.total))
+
+    def leaderboard(self) -> list[LeaderboardRow]:
+        """The rows of the candidates that have ended, the best first."""
+        ordered = sorted(self.rows, key=self._order)
+        places = iter(range(1, len(ordered) + 1))
+        return [{**row, "place": None if row["trouble"] and not row["metrics"] else next(places)} for row in ordered]
+
+    def _ended(self, event: CandidateEnded, row: LeaderboardRow) -> None:
+        self.running = None
+        self.rows.append(row)
+        standing = self._standing(row)
+        self._left = [name for name in self._left if name != row["id"]]
+        done = f"compared {event.number} of {event.total} classifiers"
+        if row["metrics"]:
+            score = "no score" if standing.score is None else f"{self._metric} {standing.score:.3f}"
+            self._emit("candidate_ended", f"{done}; {row['model_type']}: {score}", event, standing)
+        else:
+            self._emit("candidate_failed", f"{done}; {row['model_type']} failed: {row['trouble']}", event, standing)
+        self._save(self.kept)
+
+    def _standing(self, row: LeaderboardRow) -> Standing:
+        return Standing(
+            row["id"],
+            row["model_type"],
+            row["metrics"].get(self._metric),
+            row.get("intervals", {}).get(self._metric),
+            row["seconds"],
+            row["trouble"],
+        )
+
+    def _order(self, row: LeaderboardRow) -> tuple[bool, float, str]:
+        score = row["metrics"].get(self._metric)
+        return not row["metrics"], math.inf if score is None else -score, row["id"]
+
+    def _emit(
+        self,
+        kind: Kind,
+        message: str,
+        of: CandidateStarted | CandidateEnded | None = None,
+        candidate: Standing | None = None,
+    ) -> None:
+        ended = isinstance(of, CandidateEnded)
+        done = None if of is None else of.number if ended else of.number - 1
+        spent = {row["id"]: row["seconds"] for row in self.rows if row["seconds"] is not None}
+        left = time_left(
+            {name: seconds for name, seconds in spent.items() if seconds is not None},
+            self._left, self._shuffles, self._phase, self._share,
+        )  # fmt: skip
+        self._number += 1
+        event = RunEvent(
+            self._number,
+            now_iso(),
+            kind,
+            message[:MAX_TEXT],
+            done,
+            None if of is None else of.total,
+            candidate,
+            tuple(self._standing(row) for row in sorted(self.rows, key=self._order)) if ended else (),
+            None if left is None else round(left, 1),
+        )
+        if self._number <= MAX_EVENTS:  # what would be more is only sent
+            self.kept.append(event)
+        self._send(event)

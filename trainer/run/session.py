@@ -1,0 +1,53 @@
+"""The processes of one run: one at a time, and a fresh one where a candidate ended it, or the time was up."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from trainer.compare.leaderboard import BASELINE
+from trainer.compare.tried import Tried
+from trainer.run import finished
+from trainer.run.events import Result
+from trainer.run.process import Child, ChildDied, Control, NoMore, RunFailed
+from trainer.run.recorder import Recorder
+
+MAX_FRESH = 3  # processes after the first
+FINISH_S = 300.0  # for what is left to do with the candidates that were compared
+
+
+def run(folder: Path, child: Child, control: Control, timeout_s: float, recorder: Recorder) -> Result:
+    """Does the request in `folder`. What was compared is not compared again.
+
+    Raises RunFailed, Cancelled; Unavailable once the process is to stop. No child is left.
+    """
+    deadline, fresh = time.monotonic() + timeout_s, 0
+    while True:
+        try:
+            with child:
+                return child.run(folder, control, deadline, recorder.heard)
+        except ChildDied as died:
+            if recorder.running is None or fresh == MAX_FRESH:
+                raise
+            why = f"it ended the training process ({died.how})"
+            finished.keep(folder, Tried(recorder.running.id, None, None, 0.0, why))
+            recorder.failed(why)
+            recorder.add("step", "a fresh process goes on with the other candidates")
+        except NoMore:
+            was_asked = control.enough.is_set()
+            limit = f"the run took longer than {timeout_s:g} s (ZELADOR_TRAINING__TIMEOUT_S)"
+            if finished.stopped(folder) is not None or not _is_useful(recorder):
+                none = "the run was to finish before a candidate was compared"
+                raise RunFailed(none if was_asked else limit) from None
+            why = "somebody asked the run to finish with what it had" if was_asked else limit
+            control.enough.clear()
+            finished.stop(folder, why)
+            recorder.failed(f"it was not finished: {why}")
+            recorder.add("step", f"{why}: a fresh process goes on with the candidates that were compared")
+            deadline = time.monotonic() + FINISH_S
+        fresh += 1
+        child = child.fresh()
+
+
+def _is_useful(recorder: Recorder) -> bool:
+    return any(row["metrics"] and row["id"] != BASELINE for row in recorder.rows)

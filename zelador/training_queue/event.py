@@ -1,0 +1,52 @@
+"""The events of a training run, as they are sent to whoever looks and kept with the run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from zelador.training_queue.run import RunState
+
+MAX_EVENTS = 400  # of a run
+MAX_TEXT = 600  # characters of a message
+
+Kind = Literal[
+    "started", "loaded", "split", "step", "candidate_started", "candidate_ended", "candidate_failed", "ended"
+]
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A candidate that ended. `score` and `interval` are by the run's metric, over all folds; None if it failed."""
+
+    id: str
+    model_type: str
+    score: float | None
+    interval: tuple[float, float] | None
+    seconds: float | None
+    trouble: str | None
+
+
+class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`number` counts from 1. `done` of `total` candidates have ended.
+
+    `time_left_s` is an estimate, None while there is nothing to go by. `leaderboard` has the candidates that have
+    ended, the best first; it comes with each that ends. `state` and `error` are those of a run that ended.
+    """
+
+    number: int
+    at: str  # ISO 8601, UTC
+    kind: Kind
+    message: str
+    done: int | None = None
+    total: int | None = None
+    candidate: Standing | None = None
+    leaderboard: tuple[Standing, ...] = ()
+    time_left_s: float | None = None
+    state: RunState | None = None
+    error: str | None = None
+
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(RunEvent).decode
+decode_all = msgspec.json.Decoder(list[RunEvent]).decode
