@@ -1,4 +1,4 @@
-# One image for each service: docker build --target ingest (inference, api, trainer) .
+# One image for each service: docker build --target ingest (inference, archive, api, trainer) .
 # What an image holds is locked in requirements/<service>.txt; PyCaret is in the trainer's alone.
 
 FROM python:3.11-slim-bookworm AS base
@@ -6,12 +6,13 @@ ENV PATH=/opt/zelador/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     XDG_CACHE_HOME=/var/lib/zelador/cache \
-    ZELADOR_REGISTRY__URL=/var/lib/zelador/registry
+    ZELADOR_REGISTRY__URL=/var/lib/zelador/registry \
+    ZELADOR_ARCHIVE__URL=/var/lib/zelador/archive
 # The folders are the user's in the image, because a fresh named volume takes its owner from there.
 RUN groupadd --gid 10001 zelador \
     && useradd --uid 10001 --gid zelador --home-dir /var/lib/zelador --no-create-home --shell /usr/sbin/nologin zelador \
     && cd /var/lib \
-    && install -d -o zelador -g zelador zelador zelador/registry zelador/keys zelador/cache
+    && install -d -o zelador -g zelador zelador zelador/registry zelador/archive zelador/keys zelador/cache
 WORKDIR /var/lib/zelador
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["zelador"]
@@ -82,6 +83,21 @@ ENV ZELADOR_INFERENCE__INSTANCE=inference-{hostname} \
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["zelador", "health"]
 USER 10001:10001
 CMD ["infer"]
+
+
+FROM inference-packages AS archive-packages
+COPY requirements/archive.txt requirements/
+RUN uv pip sync --quiet --require-hashes requirements/archive.txt \
+    && sh requirements/slim.sh "$VIRTUAL_ENV"
+
+FROM learning AS archive
+COPY --from=archive-packages /opt/zelador /opt/zelador
+COPY --from=project /opt/zelador /opt/zelador
+ENV ZELADOR_METRICS__HOST=0.0.0.0 \
+    ZELADOR_METRICS__PORT=9464
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["zelador", "health"]
+USER 10001:10001
+CMD ["archive"]
 
 
 FROM inference-packages AS api-packages

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from command.home import settings_of
+from command.archive import verified
+from command.home import OfHome, settings_of
 from command.output import output, table, when
 from command.terminal import print_json, say
 from zelador.printable import clean
@@ -48,6 +49,15 @@ def describe(
         print_json(msgspec.to_builtins(found))
     else:
         show(found)
+
+
+@app.command()
+def verify(
+    home: OfHome = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check every file of the archive, as `zelador archive verify` does."""
+    verified(home, as_json)
 
 
 def show(found: Description) -> None:

@@ -11,7 +11,7 @@ import typer
 from command.home import settings_of
 from command.output import output, table, when
 from command.terminal import print_json, say
-from operations.views.labels import FindingView, ImportView, LabelReader, ReadingTimes, findings_shown
+from operations.views.labels import FindingView, ImportView, LabelFilter, LabelReader, ReadingTimes, findings_shown
 from zelador.buffer import connect_redis
 from zelador.labels.book import LabelBook
 from zelador.printable import clean
@@ -72,7 +72,7 @@ def list_(
 ) -> None:
     """List the labels of periods, newest first."""
     _, reader = _opened(settings_of(home, "running"))
-    found, total = reader.page(limit, 0, device, undone)
+    found, total = reader.page(limit, 0, LabelFilter(device, undone=undone))
     if as_json:
         print_json(found)
         return

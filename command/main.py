@@ -15,6 +15,7 @@ import redis
 import typer
 
 from command import (
+    archive,
     classify,
     console,
     data,
@@ -67,6 +68,9 @@ app.add_typer(
 )
 app.add_typer(
     labels.app, name="labels", help="Label periods of devices afterwards: list, add, undo, import work orders."
+)
+app.add_typer(
+    archive.app, name="archive", help="Archive readings and predictions as Parquet files; list and check these files."
 )
 app.add_typer(data.app, name="data", help="Look at the readings before training on them.")
 app.add_typer(keys.app, name="keys", help="Manage the keys of the admin API.")

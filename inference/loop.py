@@ -12,11 +12,12 @@ import msgspec
 
 from inference.answer import Answered, answer
 from inference.compose import Composer
-from inference.device_state import Policy, policy, sightings
+from inference.device_state import sightings
 from inference.lineup import Live
 from inference.observers import Observers, SettledBatch
-from inference.outcomes import outcomes
+from inference.outcomes import for_archive, outcomes
 from inference.swap import Swap
+from zelador.alarms.policy import Policy, policy
 from zelador.buffer import Delivered, Outcome, Reader, Sightings, Stopping
 from zelador.clock import now_ms
 from zelador.heartbeat import Heartbeat
@@ -134,7 +135,8 @@ class Worker:
             refusals = {batch.owner[index]: why for index, why in batch.publication.refused.items()}
             found, predictions = outcomes(batch.answered, refusals, self._topics)
             self._log_aside(found)
-            classified, aside = self._reader.settle(found, predictions, self._sightings(batch))
+            archived = for_archive(batch.entries, batch.answered, refusals) if self._reader.archived else None
+            classified, aside = self._reader.settle(found, predictions, self._sightings(batch), archived)
             self._in_flight.popleft()
             self._progressed_at = time.monotonic()
             newest = batch.answered[-1].arrival

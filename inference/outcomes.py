@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
 import msgspec
 
 from inference.answer import Answered
-from zelador.buffer import Outcome, Refused
+from zelador.buffer import Delivered, Outcome, Refused
+from zelador.buffer.outcome_batch import OutcomeBatch, outcome_batch
 from zelador.messages import Prediction, encode_json
 from zelador.settings.profiles import DEFAULT
 
@@ -26,15 +27,17 @@ def outcomes(
     found: list[Outcome] = []
     predictions: list[Prediction] = []
     for stream_id, group in groupby(enumerate(answered), _stream_id):
-        classified, aside = 0, list[Refused]()
+        classified, aside, place = 0, list[Refused](), 0
         for index, item in group:
             if item.failures or index in refusals:
-                good, refused = _divide(item, refusals.get(index), topics)
+                good, refused = _divide(item, refusals.get(index), topics, place)
                 aside += refused
             else:
                 good = item.predictions
             classified += len(good)
             predictions += good
+            if item.arrival is not None:
+                place += len(item.arrival.readings)
         found.append(Outcome(stream_id, classified, tuple(aside)))
     return found, predictions
 
@@ -43,8 +46,13 @@ def _stream_id(numbered: tuple[int, Answered]) -> str:
     return numbered[1].delivered.stream_id
 
 
-def _divide(item: Answered, refusal: str | None, topics: Mapping[str, str]) -> tuple[list[Prediction], list[Refused]]:
-    """The confirmed predictions of a message, and the readings to set aside: all of them if the broker refused it."""
+def _divide(
+    item: Answered, refusal: str | None, topics: Mapping[str, str], place: int
+) -> tuple[list[Prediction], list[Refused]]:
+    """The confirmed predictions of a message, and the readings to set aside: all of them if the broker refused it.
+
+    `place` is that of its first reading in the stream entry.
+    """
     if item.arrival is None:  # the entry cannot be decoded: all its readings are set aside
         entry = Refused.of("", item.failures[0][1], item.delivered.raw, 0, most=MAX_KEPT_BYTES)
         return [], [entry] * item.delivered.count
@@ -60,6 +68,7 @@ def _divide(item: Answered, refusal: str | None, topics: Mapping[str, str]) -> t
     received_at = item.arrival.received_at
     features, aside = ",".join(item.delivered.features), list[Refused]()
     bare = msgspec.structs.replace(item.arrival, response_topic=None, correlation=None)  # the requester no longer waits
+    places = {reading: at for at, reading in enumerate(item.arrival.readings, place)}
     for reading, reason in failures:  # each as a message of its own, so that it can be replayed alone
         payload = encode_json(msgspec.structs.replace(bare, readings=(reading,)))
         aside.append(
@@ -72,6 +81,27 @@ def _divide(item: Answered, refusal: str | None, topics: Mapping[str, str]) -> t
                 features=features,
                 profile=profile,
                 device=device if profile else "",
+                entry=item.delivered.replayed or f"{item.delivered.stream_id} {places[reading] if reading else place}",
             )
         )
     return good, aside
+
+
+def for_archive(
+    entries: Sequence[Delivered], answered: Sequence[Answered], refusals: Collection[int]
+) -> OutcomeBatch | None:
+    """The predictions of a batch that the broker confirmed, by the places of their readings."""
+    predictions: list[Prediction | None] = []
+    for index, item in enumerate(answered):
+        if item.arrival is None:
+            predictions += [None] * item.delivered.count
+        elif index in refusals:
+            predictions += [None] * len(item.arrival.readings)
+        elif item.failures:
+            failed = {reading for reading, _ in item.failures}
+            made = iter(item.predictions)
+            predictions += [None if reading in failed else next(made, None) for reading in item.arrival.readings]
+        else:
+            predictions += item.predictions
+    places = [delivered.replayed or delivered.stream_id for delivered in entries]
+    return outcome_batch(places, [delivered.count for delivered in entries], predictions)

@@ -60,6 +60,13 @@ def first_key(path: Path) -> str | None:
         return None if path.exists() else _add(path, "admin", "the first key", None)[1]
 
 
+def withdraw_first_key(path: Path, key: str) -> None:
+    """Removes the key file if `key`, which nobody has seen, is the only one in it; `first_key` then makes another."""
+    with locked(path, SETTING):
+        if path.exists() and [record.digest for record in _read(path).keys] == [_digest(key)]:
+            path.unlink()
+
+
 def new_key(path: Path, role: Role = "admin", note: str = "", lasts_s: float | None = None) -> tuple[Key, str]:
     """Makes a key; returns its record and the key itself, which cannot be shown again.
 

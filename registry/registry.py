@@ -348,7 +348,7 @@ class Registry(Changes):
             return [] if state.seq else [{"op": "create", "registry": uuid.uuid4().hex}]
 
         self._log.commit(first, by="zelador", why="the registry was created")
-        log.info("there was no registry in %r; one was created", self._store)
+        log.info("there was no registry at %s; one was created", self._settings.url)
         try:
             self._store.replace("README.txt", README.encode())
         except Unavailable as error:

@@ -18,7 +18,7 @@ from command.up.ports import HOST, choose
 from tests.outside import Outside
 
 ROOT = Path(__file__).parents[1]
-OURS = ("ingest", "inference", "trainer", "api")
+OURS = ("ingest", "inference", "archive", "trainer", "api")
 PROJECT = f"zelador-test-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"  # one a checkout: images are built once
 
 

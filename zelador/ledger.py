@@ -28,10 +28,27 @@ class Counts(TypedDict):
     unaccounted: int
 
 
+class ArchiveCounts(msgspec.Struct, frozen=True):
+    """The archive's part of the ledger, since it was registered: accepted = archived + waiting + missed + before.
+
+    `before` counts readings that had left the stream before it began. `oldest_waiting_at` is in ms since 1970 UTC by
+    Redis's clock, 0 if none waits. The last two are of predictions.
+    """
+
+    archived: int
+    waiting: int
+    missed: int
+    before: int
+    oldest_waiting_at: int
+    outcomes_bytes: int
+    outcomes_missed: int
+
+
 class Ledger(msgspec.Struct, frozen=True):
     """Counts of readings since the buffer was created.
 
     received = accepted + quarantined + repeated; accepted = classified + waiting + set_aside.
+    If an archive is registered, also: accepted = archived + archive_waiting + archive_missed, from its beginning.
     """
 
     received: int
@@ -41,13 +58,17 @@ class Ledger(msgspec.Struct, frozen=True):
     classified: int
     waiting: int
     set_aside: int
+    archive: ArchiveCounts | None = None
 
     @property
     def unaccounted(self) -> int:
-        """The difference between the sides of the two equations; 0 unless something was lost or counted twice."""
+        """The difference between the sides of the equations; 0 unless something was lost or counted twice."""
         first = self.received - self.accepted - self.quarantined - self.repeated
         second = self.accepted - self.classified - self.waiting - self.set_aside
-        return abs(first) + abs(second)
+        third = 0
+        if (archive := self.archive) is not None:
+            third = self.accepted - archive.archived - archive.waiting - archive.missed - archive.before
+        return abs(first) + abs(second) + abs(third)
 
     def flat(self) -> Counts:
         return {
@@ -88,6 +109,13 @@ class LedgerSnapshot(msgspec.Struct, frozen=True):
     def lag_s(self) -> float:
         """The age of the oldest waiting reading, in seconds."""
         return max(0, self.now - self.oldest_waiting_at) / 1000 if self.oldest_waiting_at else 0.0
+
+    @property
+    def archive_lag_s(self) -> float:
+        """The age of the oldest reading that waits for the archive, in seconds."""
+        archive = self.ledger.archive
+        oldest = archive.oldest_waiting_at if archive else 0
+        return max(0, self.now - oldest) / 1000 if oldest else 0.0
 
     @property
     def idle_s(self) -> float:
@@ -132,8 +160,9 @@ class LedgerReader:
         answer: Any = self._library.call("ledger", keys, [GROUP])
         counts = [int(value) for value in answer]
         received, accepted, quarantined, repeated, classified, set_aside, missing, discarded, waiting = counts[:9]
-        ledger = Ledger(received, accepted, quarantined, repeated, classified, waiting, set_aside)
-        return LedgerSnapshot(ledger, missing, discarded, *counts[9:])
+        archive = ArchiveCounts(*counts[18:]) if len(counts) > 18 else None
+        ledger = Ledger(received, accepted, quarantined, repeated, classified, waiting, set_aside, archive)
+        return LedgerSnapshot(ledger, missing, discarded, *counts[9:18])
 
     def lost_sessions(self) -> LostSessions:
         """The lost sessions. Raises redis.RedisError."""

@@ -213,11 +213,34 @@ class TrainerMetrics:
             self._done_at.set(time.time())
 
 
+class ArchiveMetrics:
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        build_info(self.registry, "archive")
+        self._readings = _counter(self, "zelador_archive_readings", "Readings archived by this process")
+        self._files = _counter(self, "zelador_archive_files", "Files written by this process, before they are merged")
+        self._bytes = _counter(self, "zelador_archive_written_bytes", "Size of these files")
+        self._seconds = Histogram(
+            "zelador_archive_write_seconds",
+            "Time to write a batch and to commit it",
+            buckets=LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.stalled = _stalled(self)
+
+    def wrote(self, sizes: Sequence[int], readings: int, seconds: float) -> None:
+        """Counts a batch; `sizes` are the bytes of its files."""
+        self._readings.inc(readings)
+        self._files.inc(len(sizes))
+        self._bytes.inc(sum(sizes))
+        self._seconds.observe(seconds)
+
+
 def _counter(
-    metrics: IngestMetrics | InferenceMetrics | TrainerMetrics, name: str, help_text: str, *labels: str
+    metrics: IngestMetrics | InferenceMetrics | TrainerMetrics | ArchiveMetrics, name: str, help_text: str, *labels: str
 ) -> Counter:
     return Counter(name, help_text, labels, registry=metrics.registry)
 
 
-def _stalled(metrics: IngestMetrics | InferenceMetrics) -> Gauge:
+def _stalled(metrics: IngestMetrics | InferenceMetrics | ArchiveMetrics) -> Gauge:
     return Gauge("zelador_stalled", "1 while messages are held and none completes", registry=metrics.registry)

@@ -44,6 +44,10 @@ HEADERS = (
 )
 
 
+class _HeadAnswered(Exception):
+    """A HEAD request has its headers, and the route would go on to send a body in parts."""
+
+
 class Guard:
     """Middleware around the whole app, so that no route is missed: key, role, rate, body size, headers."""
 
@@ -67,8 +71,10 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = False, 500
+        started, status, method = False, 500, scope["method"]
         begun = time.monotonic()
+        if is_head := method == "HEAD":  # answered as a GET, without its body
+            scope = {**scope, "method": "GET"}
         request = Request(scope)
         request.state.unread = _is_long(request)
 
@@ -81,6 +87,11 @@ class Guard:
                 message["headers"] = [*own, *(header for header in HEADERS if header[0] not in named)]
                 if request.state.unread and b"connection" not in named:
                     message["headers"].append((b"connection", b"close"))  # the rest of the body is not read
+            elif is_head and message["type"] == "http.response.body":
+                await send({"type": "http.response.body"})
+                if message.get("more_body"):
+                    raise _HeadAnswered  # a stream may never end
+                return
             await send(message)
 
         if self._proxies and scope.get("client"):
@@ -95,6 +106,8 @@ class Guard:
                 await refusal(scope, receive, with_headers)
                 return
             await self._respond(request, receive, with_headers)
+        except _HeadAnswered:
+            pass
         except Exception:
             log.exception("%s %s failed", request.method, request.url.path)
             if started:
@@ -103,7 +116,7 @@ class Guard:
             await answer(scope, receive, with_headers)
         finally:
             path = getattr(found.route, "path", None) if found is not None else None
-            self._services.requests.answered(request.method, path, status, time.monotonic() - begun)
+            self._services.requests.answered(method, path, status, time.monotonic() - begun)
 
     async def _respond(self, request: Request, receive: Receive, send: Send) -> None:
         """Reads the whole body before the route runs, so that an interrupted request changes nothing."""

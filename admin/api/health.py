@@ -16,10 +16,13 @@ from typing_extensions import TypedDict
 from admin.access.roles import Route, open_to_anyone
 from admin.document.answers import answer
 from admin.services import Held, Services
+from operations.views.archive import archive_remark
 from operations.views.metrics import metric_views
 from operations.views.system import stall
+from zelador import heartbeat
 from zelador.buffer.durability import NotSynced
 from zelador.buffer.written import persistence
+from zelador.ledger import LedgerSnapshot
 
 router = APIRouter(route_class=Route, tags=["health"])
 
@@ -44,7 +47,6 @@ READY = {"ready": True, "model": "RandomForest_20261124_115838", "detail": "Rand
 NOT_READY = {"ready": False, "model": None, "detail": "Redis does not answer"}
 
 
-@router.head("/healthz", include_in_schema=False, **open_to_anyone())
 @router.get(
     "/healthz",
     summary="Check that the process answers",
@@ -56,7 +58,6 @@ async def healthz() -> Alive:
     return {"status": "ok"}
 
 
-@router.head("/readyz", include_in_schema=False, **open_to_anyone())
 @router.get(
     "/readyz",
     summary="Check that Redis accepts writes, and that the registry is the one last seen",
@@ -79,28 +80,29 @@ def readyz(services: Held) -> JSONResponse:
         if held:
             troubles.append(held)
         lost = services.ledger.lost_sessions().remark()
+        snapshot = services.ledger.standing()
+        archive = _archive(services, snapshot)
     except NotSynced as error:
         troubles.append(str(error))
     except (redis.RedisError, OSError):
         troubles.append("Redis does not answer")
     if troubles:
         return JSONResponse(Readiness(ready=False, model=model, detail="; ".join(troubles)), 503)
-    if model and (stalled := _stalled(services)):
+    # From the stream itself: readings wait and are not processed although a model is selected.
+    if model and (stalled := stall(snapshot, services.settings.health.stalled_after_s)):
         return JSONResponse(Readiness(ready=False, model=model, detail=stalled), 503)
     detail = f"{model} is selected" if model else "no model is selected yet: readings wait in the buffer"
-    remarks = "; ".join(each for each in (remark, lost, services.audit.remark()) if each)
+    remarks = "; ".join(each for each in (remark, lost, archive, services.audit.remark()) if each)
     return JSONResponse(Readiness(ready=True, model=model, detail=f"{detail}; but: {remarks}" if remarks else detail))
 
 
-def _stalled(services: Services) -> str | None:
-    """Detects from the stream itself that readings wait and are not processed although a model is selected."""
-    try:
-        return stall(services.ledger.standing(), services.settings.health.stalled_after_s)
-    except (redis.RedisError, OSError):
-        return "Redis does not answer"
+def _archive(services: Services, snapshot: LedgerSnapshot) -> str | None:
+    if snapshot.ledger.archive is None:
+        return None
+    workers = heartbeat.workers(services.redis, services.settings.redis.prefix)
+    return archive_remark(snapshot, workers, services.settings)
 
 
-@router.head("/metrics", include_in_schema=False, **open_to_anyone())
 @router.get(
     "/metrics",
     summary="Prometheus metrics",

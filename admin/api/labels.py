@@ -18,7 +18,8 @@ from admin.document.answers import NextOffset, answer
 from admin.document.problems import responses
 from admin.services import Held
 from operations.acts import labels as acts
-from operations.views.labels import FindingView, ImportView, LabelView, findings_shown
+from operations.views.labels import FindingView, ImportView, LabelFilter, LabelView, findings_shown
+from zelador.labels import Source
 from zelador.labels.moment import moment
 from zelador.labels.rules import MAX_ID, MAX_NOTE, Wish
 from zelador.labels.work_orders import named_columns, read_work_orders
@@ -136,9 +137,14 @@ def list_labels(
     limit: Limit = 50,
     offset: Annotated[int, Query(ge=0, le=10_000_000, description="`next` of the previous page.")] = 0,
     device: Annotated[str | None, Query(description="Only labels of this device.", max_length=512)] = None,
+    label: Annotated[str | None, Query(description="Only labels with this text.", max_length=MAX_LABEL)] = None,
+    source: Annotated[Source | None, Query(description="Only labels that came this way.")] = None,
+    by: Annotated[str | None, Query(description="Only labels that this person or key added.", max_length=200)] = None,
+    q: Annotated[str, Query(description="A text in the device's id or the note.", max_length=200)] = "",
     undone: Annotated[bool, Query(alias="all", description="Also labels that were undone.")] = False,
 ) -> LabelPage:
-    found, total = services.label_views.page(limit, offset, device, undone)
+    wanted = LabelFilter(device, label, source, by, q.strip(), undone=undone)
+    found, total = services.label_views.page(limit, offset, wanted)
     end = offset + limit
     return {"labels": found, "total": total, "next": end if end < total else None}
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from admin.console.labels.uploads import Uploads
 from admin.console.language import TAGS, language, plant_zone
 from admin.console.pulse import Pulse
 from admin.console.render import Renderer
@@ -25,6 +26,7 @@ class Console:
     pulse: Pulse
     hub: Hub
     window: Window
+    uploads: Uploads
 
     def start(self, stop: Event) -> None:
         self.pulse.start(stop)
@@ -38,7 +40,9 @@ class Console:
 def make_console(services: Services) -> Console:
     settings = services.settings
     zone = plant_zone(settings.time_zone)
-    plant = PlantReader(services.registry, services.watch, services.redis, services.ledger, services.prefix)
+    plant = PlantReader(
+        services.registry, services.watch, services.redis, services.ledger, services.prefix, settings.alarm
+    )
     return Console(
         services,
         {tag: Renderer(language(tag, zone), settings.plant) for tag in TAGS},
@@ -46,6 +50,7 @@ def make_console(services: Services) -> Console:
         Pulse(plant, services.recent),
         Hub(max_streams=max(8, settings.api.connections // 2)),
         Window(services.recent),
+        Uploads(),
     )
 
 

@@ -20,6 +20,8 @@ from babel.dates import format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from zelador.errors import InvalidInput
+
 FOLDER = Path(__file__).with_name("locale")
 TAGS = ("en", "pt-BR")  # the languages of the console, the default first
 COOKIE = "zelador_language"
@@ -46,6 +48,11 @@ class Language:
         if value is None or value != value:
             return "–"
         text = f"{value:,.{decimals}f}".replace("-", "−")
+        return text.translate(SWAPPED) if self.tag == "pt-BR" else text
+
+    def plain(self, value: float) -> str:
+        """A number as somebody gave it, without zeros after its last digit."""
+        text = f"{value:,.6f}".rstrip("0").rstrip(".").replace("-", "−")
         return text.translate(SWAPPED) if self.tag == "pt-BR" else text
 
     def signed(self, value: float | None, decimals: int = 3) -> str:
@@ -95,6 +102,18 @@ class Language:
         elif isinstance(moment, str):
             moment = datetime.fromisoformat(moment)
         return moment.astimezone(self.zone)
+
+    def typed(self, text: str, name: str) -> int:
+        """A time of the plant, as the field `name` of a form gives it, in ms since 1970 UTC. Raises InvalidInput."""
+        try:
+            found = datetime.fromisoformat(text)
+            return int(found.replace(tzinfo=found.tzinfo or self.zone).timestamp() * 1000)
+        except (ValueError, OverflowError):
+            raise InvalidInput(f"{name}: {text!r} is no time; write it as 2026-11-25T06:00") from None
+
+    def field(self, moment: datetime | str | int) -> str:
+        """A moment as the value of a field for a time of the plant."""
+        return f"{self.local(moment):%Y-%m-%dT%H:%M:%S}"
 
     def clock(self, moment: datetime | str | int) -> str:
         return f"{self.local(moment):%H:%M:%S}"

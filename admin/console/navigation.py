@@ -37,6 +37,7 @@ GROUPS = (
         (
             Item("overview", _("Overview"), "gauge"),
             Item("devices", _("Devices"), "radio-tower", count="alarms"),
+            Item("labels", _("Labels"), "tag"),
             Item("quarantine", _("Quarantine"), "archive", count="quarantine"),
         ),
     ),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from admin.access.roles import Route
@@ -35,9 +35,25 @@ class Shell:
     live: str  # name of the page's stream; the watch line alone by default
 
 
+class PageRoute(Route):
+    """After a form, the next page shows the plant as the form has left it, not as it was a moment ago."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_form(request: Request) -> Response:
+            try:
+                return await handle(request)
+            finally:
+                console: Console = request.app.state.console
+                console.plant.forget()
+
+        return handle_form if "POST" in (self.methods or ()) else handle
+
+
 def pages(prefix: str) -> APIRouter:
     """A router for pages: they are not in the API's document."""
-    return APIRouter(route_class=Route, prefix=f"/console/{prefix}".rstrip("/"), include_in_schema=False)
+    return APIRouter(route_class=PageRoute, prefix=f"/console/{prefix}".rstrip("/"), include_in_schema=False)
 
 
 def show(

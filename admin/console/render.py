@@ -15,8 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from admin.console import charts
+from admin.console.labels.words import finding_kind, finding_text, period, source_text
 from admin.console.language import Language
 from admin.console.static_files import static_file
+from admin.console.training.words import data_kind, data_text
 from admin.console.words import STATES, device_why, feature_text, label_text
 
 FOLDER = Path(__file__).parent
@@ -50,6 +52,7 @@ class Renderer:
             n=language.number,
             signed=language.signed,
             measure=language.measure,
+            plain=language.plain,
             percent=language.percent,
             size=language.size,
             duration=language.duration,
@@ -62,6 +65,13 @@ class Renderer:
             label=lambda text: label_text(language, text),
             feature=lambda name: feature_text(language, name),
             fraction=language.fraction,
+            field=language.field,
+            source=lambda source: source_text(language, source),
+            finding_kind=lambda finding: finding_kind(language, finding),
+            finding_text=lambda finding: finding_text(language, finding),
+            data_kind=lambda finding: data_kind(language, finding),
+            data_text=lambda finding: data_text(language, finding),
+            period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),
             device_why=lambda device, names: device_why(language, device, names),
         )

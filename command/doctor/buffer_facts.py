@@ -16,7 +16,7 @@ from zelador.buffer.keys import Keys
 from zelador.buffer.repeats import repeating_devices
 from zelador.errors import Unavailable
 from zelador.heartbeat import EXPIRES_S
-from zelador.ledger import LedgerReader
+from zelador.ledger import LedgerReader, LedgerSnapshot
 from zelador.settings import RedisSettings
 from zelador.unread import Unread, merged
 
@@ -78,6 +78,15 @@ def unread(settings: RedisSettings) -> list[Unread]:
             return merged(msgspec.json.decode(each, type=list[Unread]) for each in stored if each)
     except (redis.RedisError, OSError, Unavailable, msgspec.DecodeError):
         return []
+
+
+def standing(settings: RedisSettings) -> LedgerSnapshot | None:
+    """The ledger; None if it cannot be read."""
+    try:
+        with connect(settings) as client:
+            return LedgerReader(client, settings.prefix).standing()
+    except (redis.RedisError, OSError, Unavailable):
+        return None
 
 
 def rate(settings: RedisSettings, over_s: float = RATE_S) -> float | None:

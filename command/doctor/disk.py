@@ -11,6 +11,7 @@ from command.doctor.finding import Finding, broken, fine, risky
 BROKEN_BYTES, RISKY_BYTES = 256 * 1_048_576, 2 * 1_073_741_824
 LOST = {
     "registry": "no readings; trained models cannot be saved and no model can be selected",
+    "archive": "no readings at first; what waits beyond ZELADOR_ARCHIVE__HOLD_BYTES is lost to the archive",
     "redis": "nothing that was acknowledged; Redis refuses writes and readings wait at the broker",
     "broker": "messages queued at the broker, if it dies: it can no longer write its snapshot",
 }

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from command.doctor import broker, broker_facts, buffer, buffer_facts, disk, home, outage, processes, topics
+from command.doctor import archive, broker, broker_facts, buffer, buffer_facts, disk, home, outage, processes, topics
 from command.doctor.broker import BrokerFacts
 from command.doctor.buffer import RedisFacts
 from command.doctor.configured import configured, elsewhere, is_local, no_broker_here
@@ -27,6 +27,7 @@ from registry.restored import last_seen
 from registry.restored.last_seen import Seen
 from zelador.buffer.budget import parts
 from zelador.errors import Unavailable
+from zelador.ledger import LedgerSnapshot
 from zelador.settings import RegistrySettings, Settings
 from zelador.unread import Unread, UnreadTopics, merged
 from zelador.user import expanded
@@ -65,6 +66,7 @@ class _Facts:
     redis: RedisFacts | None = None
     beats: list[Beat] | None = None
     rate: float | None = None
+    ledger: LedgerSnapshot | None = None
     registry: tuple[list[Finding], Chosen | None] | None = None
     unread: list[Unread] = field(default_factory=list)
     endpoints: list[Finding] = field(default_factory=list)
@@ -97,6 +99,8 @@ def examine(
         findings += found
     if facts.beats is not None:
         findings += processes.judge(facts.beats, chosen)
+        if facts.ledger is not None:
+            findings += archive.judge(settings, facts.ledger, facts.beats)
         findings += processes.clocks(facts.redis.seconds_ahead if facts.redis else None, facts.beats)
     findings += disk.look(_folders(settings, home_facts, config, facts.redis))
     rate = facts.rate
@@ -132,6 +136,7 @@ def _gather(
                 facts.redis = RedisFacts(trouble=str(error))
                 return
             facts.rate = buffer_facts.rate(settings.redis)
+            facts.ledger = buffer_facts.standing(settings.redis)
 
     # The gate of an embedded broker counts them, with the settings of that `up`.
     has_gate = home_facts is not None and home_facts.broker in ("mosquitto", "iotcore")
@@ -218,6 +223,8 @@ def _folders(
     folders: dict[str, Path] = {}
     if "://" not in settings.registry.url:
         folders["registry"] = expanded(Path(settings.registry.url))
+    if settings.archive.enabled and "://" not in settings.archive.url:
+        folders["archive"] = expanded(Path(settings.archive.url))
     redis_url, mqtt_url = urlsplit(settings.redis.url), urlsplit(settings.mqtt.url)
     redis_dir = facts.config.get("dir") if facts else None
     if home_facts is not None:

@@ -24,7 +24,7 @@ from zelador.errors import InvalidInput, NotFound, ZeladorError
 from zelador.libgomp import restart_with_libgomp
 
 if TYPE_CHECKING:
-    from registry.legacy.files import Found, Look
+    from registry.legacy.look import Found, Look
 
 MAX_ARCHIVE = 1 << 30  # bytes
 NAMES_SHOWN = 6  # of a pickle's contents in the table; --json has all
@@ -82,7 +82,7 @@ def import_(
                 say("trusted: a pipeline in the format of a library such as LightGBM is accepted")
             say(f"registered {facts['name']}; the selection did not change")
         return
-    from registry.legacy.files import look_at
+    from registry.legacy.look import look_at
 
     if with_ and alone:
         raise InvalidInput("use either --with FILE or --alone")
@@ -208,7 +208,7 @@ def _import_all(
     as_json: bool,
 ) -> None:
     """Imports each file, loaded in a process with limits. A refused file does not stop the others."""
-    from registry.legacy.files import converted
+    from registry.legacy.load import converted
 
     imported: list[Facts] = []
     left: dict[str, str] = {}

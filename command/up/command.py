@@ -64,7 +64,7 @@ def up(
     from command.up.listen import listening
     from command.up.own_servers import chosen
     from command.up.up import Up
-    from operations.key_file import first_key
+    from operations.key_file import first_key, withdraw_first_key
 
     settings, own = chosen(settings, broker, redis)
     listens = listening(listen, tls_cert, tls_key)
@@ -77,9 +77,10 @@ def up(
             raise InvalidInput(f"{option} cannot be used with {source}: {needs}")
     running = Up(home, settings, stop, {"mqtt": mqtt_port, "redis": redis_port, "api": api_port}, None, own, listens)
     admin_key = first_key(running.home.keys)
-    is_unseen = admin_key is not None
+    is_unseen, is_started = admin_key is not None, False
     try:
         running.start()
+        is_started = True
         described = running.describe()
         if as_json:
             ordered = {key: described[key] for key in ("mqtt", "mqtt3", "broker", "redis", "api")}
@@ -90,7 +91,9 @@ def up(
         is_unseen = False
         running.run()
     finally:
-        if is_unseen and admin_key is not None:
+        if is_unseen and admin_key is not None and not is_started:
+            withdraw_first_key(running.home.keys, admin_key)
+        elif is_unseen and admin_key is not None:
             write_private(running.home.admin_key, f"{admin_key}\n")
             say(f"zelador: the first admin key is in {running.home.admin_key} (0600)", error=True)
         running.stop()

@@ -14,24 +14,26 @@ from typing import Any
 from command.up.ports import HOST
 from operations.device_passwords import FILE, SERVICE_USER
 from zelador.errors import Conflict, Unavailable
-from zelador.settings import Settings, load_settings
+from zelador.settings import ArchiveSettings, Settings, load_settings
 from zelador.user import expanded
 
 log = logging.getLogger(__name__)
 
 OTHERS_MODE = 0o077  # the permissions of everyone but the owner
 REDIS_CONFIG = "redis.conf"
+PLANT = ("features", "fields", "profiles", "profile_tables", "plant", "time_zone", "topics", "ingest")
 SERVICE_PASSWORD = "mqtt.password"  # noqa: S105 - a file's name
 DRAIN_S = 2.0  # at a stop, the time for the ingester to drain the broker and for the worker to drain the buffer
 QUIET_S = 3.0  # after a restart of the broker, the time for its subscribers to reconnect
 
 README = """This folder is a home of Zelador (made by `zelador up`).
 
-home.json   the ports of this home
+home.json   the ports of this home, and the settings of its devices
 up.json     addresses and process ids (only while `zelador up` is running)
 keys.json   SHA-256 digests of the API keys, never the keys; keys-used.json: when each was last used
 audit.jsonl the audit log of all changes: who, what, before, after; audit-….jsonl: its older parts
 registry/   the models (see registry/README.txt)
+archive/    readings and predictions as Parquet files; its log/ says which count
 redis/      the buffer: readings, ledger, quarantine; redis.conf: the password of Redis
 device-passwords.json  hashes of the passwords of devices (zelador devices), never the passwords
 mqtt.password          the services' own password at the broker (with --listen); mosquitto.passwords, mosquitto.acl:
@@ -178,14 +180,17 @@ def read_memory(folder: Path, name: str) -> dict[str, Any]:
 def home_settings(settings: Settings, folder: Path, memory: Mapping[str, Any], remembers: bool) -> Settings:
     """The settings with a home's addresses and folders, which `memory` has (home.json).
 
+    What `up` was told of the plant counts unless `settings` say otherwise, so that each terminal sees the same plant.
     `remembers`: sessions survive a restart of its broker.
     """
     given = settings.model_dump(by_alias=True, exclude_defaults=True)
+    given = _with_plant(given, memory.get("settings") or {})
     own = memory.get("own", {})
     overrides: dict[str, dict[str, Any]] = {
         "mqtt": own.get("mqtt") or _embedded_broker(folder, memory),
         "redis": own.get("redis") or _embedded_redis(folder, memory),
         "registry": {"url": str(folder / "registry")},
+        "archive": {"url": _archive(settings, folder)},
         "api": {"host": HOST, "port": memory["api"], "keys_file": str(folder / "keys.json"), "audit_file": None},
         "ingest": {"drain_s": DRAIN_S},
         "inference": {"quiet_s": 0.0 if remembers or "mqtt" in own else QUIET_S},
@@ -194,6 +199,28 @@ def home_settings(settings: Settings, folder: Path, memory: Mapping[str, Any], r
     if not remembers and "mqtt" not in own:
         overrides["mqtt"]["system_topics"] = False  # iotcore disconnects a client that subscribes to $SYS
     return load_settings(**{**given, **{name: {**given.get(name, {}), **values} for name, values in overrides.items()}})
+
+
+def plant_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that describe devices and messages, as far as they are set. None of them is secret."""
+    return settings.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=set(PLANT))
+
+
+def _with_plant(given: dict[str, Any], plant: Mapping[str, Any]) -> dict[str, Any]:
+    """The given settings over those of the plant."""
+    features = given.get("features", plant.get("features"))
+    found = dict(given)
+    for name, value in plant.items():
+        if name == "fields" and features is not None:
+            value = {feature: field for feature, field in value.items() if feature in features}
+        found[name] = {**value, **given.get(name, {})} if isinstance(value, dict) else given.get(name, value)
+    return found
+
+
+def _archive(settings: Settings, folder: Path) -> str:
+    """The archive that was named, such as a bucket; else a folder of the home."""
+    named, default = settings.archive.url, ArchiveSettings().url
+    return str(folder / "archive") if named in (default, str(expanded(Path(default)))) else named
 
 
 def _embedded_broker(folder: Path, memory: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -13,7 +14,9 @@ from zelador.errors import InvalidInput, Unavailable
 from zelador.link import Link, LinkOptions
 from zelador.settings import MqttSettings, RedisSettings, Settings, load_settings, redact
 
-MQTT_KEYS = ("url", "username", "password", "ca_file", "certificate_file", "key_file")
+MQTT_KEYS = (
+    "url", "username", "password", "ca_file", "certificate_file", "key_file", "broker_config_file", "session_expiry_s",
+)  # fmt: skip
 REDIS_KEYS = ("url", "ca_file")
 
 
@@ -32,14 +35,14 @@ class Own:
             answers(self.redis, lambda: _try_redis(settings.redis, stop))
 
     def remembered(self, settings: Settings) -> dict[str, Any]:
-        """What other commands need to know of them, for the home's private file."""
+        """What other commands need to know of them, for the home's private file; null: not set."""
         found: dict[str, Any] = {}
         if self.broker is not None:
             mqtt = settings.mqtt.model_dump(mode="json")
-            found["mqtt"] = {key: mqtt[key] for key in MQTT_KEYS if mqtt[key] is not None}
+            found["mqtt"] = {key: mqtt[key] for key in MQTT_KEYS}
         if self.redis is not None:
             redis = settings.redis.model_dump(mode="json")
-            found["redis"] = {key: redis[key] for key in REDIS_KEYS if redis.get(key) is not None}
+            found["redis"] = {key: redis[key] for key in REDIS_KEYS}
         return found
 
 
@@ -74,11 +77,17 @@ def chosen(settings: Settings, broker: str | None, redis: str | None) -> tuple[S
     return load_settings(**given), own
 
 
-def answers(source: str, attempt: Any) -> None:
+def answers(source: str, attempt: Callable[[], None]) -> None:
+    """Makes the attempt. Raises Unavailable, which names the option or setting that is the cause."""
     try:
         attempt()
     except Unavailable as error:
-        raise Unavailable(f"{source}: {error}") from None
+        text = str(error)
+        if text.startswith("ZELADOR_"):  # it names another setting, such as that of the CA's file
+            raise
+        for setting in ("ZELADOR_MQTT__URL", "ZELADOR_REDIS__URL"):
+            text = text.replace(f"start it or set {setting}", f"start it or change {source}")
+        raise Unavailable(text if source in text else f"{source}: {text}") from None
 
 
 def address(settings: Settings, own: Own) -> str:

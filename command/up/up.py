@@ -21,7 +21,7 @@ from command.up.admission import Admission
 from command.up.client_ids import ReservedIds
 from command.up.device_access import DeviceAccess
 from command.up.gate import Gate
-from command.up.home import DRAIN_S, Home, home_settings
+from command.up.home import DRAIN_S, Home, home_settings, plant_settings
 from command.up.listen import Listen, listen_port
 from command.up.own_servers import Own, address
 from command.up.ports import HOST, choose, unusable
@@ -34,7 +34,9 @@ from operations.sign_in_links import make_link
 from registry.card.place import DEVICE
 from zelador import heartbeat
 from zelador.buffer import connect_redis
+from zelador.buffer.archive_stream import ArchiveStream, say_end
 from zelador.buffer.budget import maxmemory
+from zelador.buffer.connection import RedisConnection
 from zelador.errors import Unavailable
 from zelador.ledger import LedgerReader
 from zelador.libgomp import libgomp_environment
@@ -47,12 +49,13 @@ READY_S = 60.0  # the time limit for everything to answer at the start
 POLL_S = 0.1  # between two checks by the supervisor
 INGEST_S = DRAIN_S + 2.0  # time limits at a stop, each for the processes that it names
 SERVICES_S = 6.0
+ARCHIVE_S = 10.0
 SERVERS_S = 30.0  # the broker and Redis: a killed broker loses what it has not written
 FLUSH_S = 1.0  # for what the broker has sent to devices
-STOP_S = INGEST_S + DRAIN_S + FLUSH_S + SERVICES_S + SERVERS_S  # the longest orderly stop
+STOP_S = INGEST_S + DRAIN_S + FLUSH_S + SERVICES_S + ARCHIVE_S + SERVERS_S  # the longest orderly stop
 UNENCRYPTED = "passwords and readings travel unencrypted to %s: use --tls-cert and --tls-key"
 EMBEDDED = Own()
-SERVICES = {"ingest": "ingest", "inference": "infer", "trainer": "trainer", "api": "api"}
+SERVICES = {"ingest": "ingest", "inference": "infer", "archive": "archive", "trainer": "trainer", "api": "api"}
 
 
 class Up:
@@ -142,7 +145,10 @@ class Up:
             # A forgetful broker has no subscriptions after a start. The worker waits for them for a while once it has
             # connected (QUIET_S), so by then the gate has to be open.
             last = () if self._remembers else ("inference",)
-            self._add([name for name in SERVICES if name not in last], variables)
+            without = () if self.settings.archive.enabled else ("archive",)
+            self._add([name for name in SERVICES if name not in (*last, *without)], variables)
+            if without:
+                self._end_archive()
             if last:
                 self._open_gate()
                 self._add(last, variables)
@@ -182,6 +188,7 @@ class Up:
         self._supervisor.stop(["ingest"], INGEST_S)
         self._let_drain()
         self._supervisor.stop(["inference", "trainer", "api"], SERVICES_S)
+        self._supervisor.stop(["archive"], ARCHIVE_S)  # it writes what it holds
         self._supervisor.stop(["broker", "redis"], SERVERS_S)
         self._gate.close()
         self.home.forget("up.json")
@@ -200,7 +207,7 @@ class Up:
         fixed = {} if listen is None else {"mqtt": listen_port(listen, requested.pop("mqtt", None), memory)}
         found = choose([name for name in names if name not in fixed], requested, memory, options, fixed.values())
         self.ports = {**found, **fixed}
-        memory = {**memory, **self.ports, "own": self._own.remembered(settings)}
+        memory = {**memory, **self.ports, "own": self._own.remembered(settings), "settings": plant_settings(settings)}
         memory.update({"listen": listen and listen.address, "device_url": None})
         if listen is not None:
             memory["listen_port"] = self.ports["mqtt"]
@@ -246,6 +253,14 @@ class Up:
     def _add(self, names: Iterable[str], variables: Mapping[str, str]) -> None:
         for name in names:
             self._supervisor.add(name, python_module("zelador", SERVICES[name]), variables)
+
+    def _end_archive(self) -> None:
+        """Unregisters an archive that was switched off, and says how many readings it had not taken."""
+        connection = RedisConnection(self.settings.redis, self._stop)
+        try:
+            say_end(*ArchiveStream(connection, self.settings.redis.prefix).end())
+        finally:
+            connection.client.close()
 
     def _open_gate(self) -> None:
         self._await("the ingester's subscription", self._ingester_listens)
@@ -342,7 +357,7 @@ class Up:
             return False
         finally:
             client.close()
-        if not {pids["ingest"], pids["inference"], pids["trainer"]} <= beating:
+        if not {pids[name] for name in SERVICES if name in pids and name != "api"} <= beating:
             return False
         try:
             with urllib.request.urlopen(f"{self.api_url}/healthz", timeout=2.0) as answer:  # noqa: S310

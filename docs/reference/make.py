@@ -14,8 +14,8 @@ from admin.access.request_metrics import RequestMetrics
 from operations.views.metrics import metric_views
 from operations.views.system import RegistryState, StreamState, SystemView
 from registry.log.state import Selection
-from zelador.ledger import Ledger, LedgerSnapshot
-from zelador.metrics import InferenceMetrics, IngestMetrics, TrainerMetrics
+from zelador.ledger import ArchiveCounts, Ledger, LedgerSnapshot
+from zelador.metrics import ArchiveMetrics, InferenceMetrics, IngestMetrics, TrainerMetrics
 from zelador.settings import Section, Settings
 
 PAGE = Path(__file__).with_name("settings.md")
@@ -23,7 +23,9 @@ METRICS_PAGE = Path(__file__).with_name("metrics.md")
 SYSTEM = SystemView(
     RegistryState(1, Selection("model", 1, "", "", ""), 1),
     None,
-    StreamState(LedgerSnapshot(Ledger(*[0] * 7), *[0] * 8), False, 0.0, 0, {"ingest": 1}, {"ok": 1}, 1),
+    StreamState(
+        LedgerSnapshot(Ledger(*[0] * 7, ArchiveCounts(*[0] * 7)), *[0] * 8), False, 0.0, 0, {"ingest": 1}, {"ok": 1}, 1
+    ),
 )  # everything known, so that every metric is there
 LABELS = {
     "zelador_build": ("version", "python", "service"),
@@ -92,13 +94,15 @@ def page() -> str:
 
 def metrics_page() -> str:
     """Every metric of every process, from the objects that the processes use."""
-    ingest, inference, trainer, api = IngestMetrics(), InferenceMetrics(), TrainerMetrics(), RequestMetrics()
+    ingest, inference, trainer, archive = IngestMetrics(), InferenceMetrics(), TrainerMetrics(), ArchiveMetrics()
+    api = RequestMetrics()
     ingest.broker_dropped(0)  # absent until the broker reports it
     lines = [METRICS_HEAD]
     for title, registry in (
         ("Ingester", ingest.registry),
         ("Inference worker", inference.registry),
         ("Trainer", trainer.registry),
+        ("Archiver", archive.registry),
         ("API: its requests", api.registry),
     ):
         lines += [f"\n## {title}\n", "| metric | type | labels | |", "|---|---|---|---|"]

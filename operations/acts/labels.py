@@ -42,6 +42,7 @@ class Imported:
     """
 
     labels: tuple[Label, ...]
+    lines: tuple[int | None, ...]  # of the labels
     known: int
     faults: tuple[tuple[int, str], ...]
     findings: tuple[Finding, ...]
@@ -66,13 +67,56 @@ def add(actor: Actor, book: LabelBook, settings: Settings, wish: Wish, source: S
 def undo(actor: Actor, book: LabelBook, label: str) -> None:
     """The label no longer counts; it stays in the list. Raises NotFound, Conflict if it is undone, Unavailable."""
     actor.audit.check()
-    outcome = _written(lambda: book.store.undo(label, actor.name, now_ms()))
+    outcome = _undone(book, label, actor.name)
     if outcome == "absent":
         raise NotFound(f"there is no label {label[:80]!r}")
     if outcome == "already":
         raise Conflict(f"the label {label[:80]} is undone already")
     found = next((each for each in book.labels.snapshot().labels if each.id == label), None)
     actor.record(Act.LABEL_UNDONE, label, None if found is None else _facts(found))
+
+
+def _undone(book: LabelBook, label: str, by: str) -> str:
+    return _written(lambda: book.store.undo(label, by, now_ms()))
+
+
+def _listed(listed: Snapshot, label: str) -> Label:
+    found = next((each for each in listed.labels if each.id == label), None)
+    if found is None:
+        raise NotFound(f"there is no label {label[:80]!r}")
+    return found
+
+
+def _first_id(listed: Snapshot, label: Label) -> str:
+    """The id under which a label was given first: `again` numbers those that follow."""
+    base, _, number = label.id.rpartition(".")
+    is_again = number.isdecimal() and any(each.id == base and each.content == label.content for each in listed.labels)
+    return base if is_again else label.id
+
+
+def redo(actor: Actor, book: LabelBook, settings: Settings, label: str, source: Source) -> Added:
+    """Gives a label that was undone again, as a new one. Raises NotFound, Conflict if it counts, Unavailable."""
+    listed = book.labels.snapshot()
+    found = _listed(listed, label)
+    if label not in listed.undone:
+        raise Conflict(f"the label {label[:80]} is not undone")
+    wish = Wish(found.device, found.begin, found.end, found.label, found.note, _first_id(listed, found))
+    return add(actor, book, settings, wish, source)
+
+
+def undo_import(actor: Actor, book: LabelBook, at: int, by: str) -> int:
+    """Undoes the labels that `by` imported at one time, and returns how many. Raises NotFound, Unavailable."""
+    actor.audit.check()
+    wanted = [each for each in book.labels.snapshot().active() if each.is_of_import(at, by)]
+    if not wanted:
+        raise NotFound("no label of this import counts any more")
+    done: list[Label] = []
+    try:
+        done.extend(each for each in wanted if _undone(book, each.id, actor.name) == "undone")
+    finally:  # what was undone is recorded also if Redis stopped answering
+        if done:
+            actor.record(Act.LABELS_UNDONE, f"{len(done)} labels", _summary(done))
+    return len(done)
 
 
 def import_table(
@@ -118,7 +162,8 @@ def import_table(
         actor.audit.check()
         _add_all(book, labels)
         actor.record(Act.LABELS_IMPORTED, f"{len(labels)} labels", None, _summary(labels))
-    return Imported(tuple(labels), known, tuple(faults), tuple(said), orders.columns, orders.notes, preview)
+    lines = tuple(line for _, line in rows)
+    return Imported(tuple(labels), lines, known, tuple(faults), tuple(said), orders.columns, orders.notes, preview)
 
 
 def _add_all(book: LabelBook, labels: Sequence[Label]) -> None:

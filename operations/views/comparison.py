@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from operations.views.models import METRICS, numbers, pair_of, text_of
+from operations.views.models import METRICS, numbers, pair_of, text_of, time_of
 from operations.views.runs import RunView
 
 BASELINE = ("Dummy", "dummy")
@@ -39,6 +39,31 @@ class CandidateRow:
     is_recommended: bool
     is_tied: bool
     is_baseline: bool
+    new_devices: float | None  # of the hold-out, by what it asks
+    later: float | None
+    against_live: float | None  # better than the selected model by so much, on the same rows
+    against_live_interval: Pair | None
+    is_calibrated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A part of the hold-out. `name` is new_device or later."""
+
+    name: str
+    rows: int | None
+    blocks: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The selected model on the same hold-out."""
+
+    name: str
+    model_type: str
+    holdout: float | None
+    holdout_interval: Pair | None
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +82,28 @@ class Comparison:
     rows: int | None
     holdout_rows: int | None
     axis: Pair  # of the intervals
+    tied: tuple[str, ...]  # types of the candidates that cannot be told apart
+    chance: float | None  # p of labels moved at random
+    asked_split: str
+    folds: int | None
+    folds_by: str  # device, block, row
+    questions: tuple[Question, ...]
+    train_rows: int | None
+    live: Live | None
+    data_begin: str | None  # ISO 8601
+    data_end: str | None
+
+    @property
+    def first(self) -> CandidateRow | None:
+        """The candidate to take."""
+        return self.packed[0] if self.packed else None
+
+    @property
+    def baseline(self) -> CandidateRow | None:
+        return next((row for row in self.others if row.is_baseline), None)
+
+    def question(self, name: str) -> Question | None:
+        return next((each for each in self.questions if each.name == name), None)
 
 
 def comparison(run: RunView, metric: str | None = None) -> Comparison:
@@ -86,7 +133,32 @@ def comparison(run: RunView, metric: str | None = None) -> Comparison:
         tuple(map(str, document.get("classes") or ())),
         _integer(document.get("rows")),
         _integer(document.get("holdout_rows")),
-        _axis([pair for row in packed for pair in (row.interval, row.holdout_interval) if pair]),
+        _axis([row.interval for row in packed if row.interval]),
+        tied,
+        numbers(verdict).get("p"),
+        text_of(split.get("asked")),
+        _integer(split.get("folds")),
+        text_of(split.get("folds_by")),
+        tuple(
+            Question(name, _integer(_mapping(each).get("rows")), _integer(_mapping(each).get("blocks")))
+            for name, each in _mapping(split.get("questions")).items()
+        ),
+        _integer(document.get("train_rows")),
+        _live(_mapping(document.get("reference")), chosen),
+        time_of(_mapping(document.get("data")).get("from")),
+        time_of(_mapping(document.get("data")).get("to")),
+    )
+
+
+def _live(found: Mapping[str, Any], metric: str) -> Live | None:
+    if not text_of(found.get("name")):
+        return None
+    return Live(
+        text_of(found.get("name")),
+        text_of(found.get("model_type")),
+        numbers(found.get("holdout")).get(metric),
+        pair_of(_mapping(found.get("holdout_intervals")).get(metric)),
+        text_of(found.get("note")),
     )
 
 
@@ -97,7 +169,7 @@ def progress_of(run: RunView) -> tuple[int, int] | None:
 
 
 def _row(each: Mapping[str, Any], metric: str, tied: Sequence[str], is_first: bool) -> CandidateRow:
-    agreement = _mapping(each.get("agreement"))
+    agreement, questions = _mapping(each.get("agreement")), _mapping(each.get("questions"))
     matrix = _mapping(each.get("confusion")).get("counts") or ()
     model_type = text_of(each.get("model_type"))
     speed = numbers(each).get("us_per_row")
@@ -120,9 +192,14 @@ def _row(each: Mapping[str, Any], metric: str, tied: Sequence[str], is_first: bo
         tuple(tuple(int(count) for count in row) for row in matrix if isinstance(row, list | tuple)),
         numbers(each).get("seconds"),
         text_of(each.get("trouble")) or None,
-        is_first,
+        is_first and not each.get("not_recommended"),
         model_type in tied or each.get("name") in tied,
         model_type in BASELINE,
+        numbers(questions.get("new_device")).get(metric),
+        numbers(questions.get("later")).get(metric),
+        numbers(each.get("difference")).get(metric),
+        pair_of(_mapping(each.get("difference_intervals")).get(metric)),
+        each.get("calibrated") is True,
     )
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from archive.dataset.columns import Columns
+from archive.dataset.describe import describe
+from archive.dataset.description import Finding
 from operations.views.stream import Reading, Recent
+from zelador.ranges import Ranges
 
 PAGE = 500
 MAX_READINGS = 5_000
@@ -20,6 +27,7 @@ class FeatureFacts:
     median: float
     highest: float
     by_label: tuple[tuple[str, tuple[int, ...]], ...]  # counts in BINS bins, by label
+    missing: int  # readings without it
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,9 @@ class LabeledSample:
     labels: tuple[tuple[str, int], ...]  # readings by label, the most frequent first
     devices: int  # with a labeled reading
     features: tuple[FeatureFacts, ...]
+    begin: str | None  # of the labeled readings, ISO 8601
+    end: str | None
+    findings: tuple[Finding, ...]  # what is odd about the readings that were looked at
 
     @property
     def labeled(self) -> int:
@@ -38,7 +49,7 @@ class LabeledSample:
 BINS = 32
 
 
-def labeled_sample(recent: Recent, features: tuple[str, ...]) -> LabeledSample:
+def labeled_sample(recent: Recent, ranges: Ranges) -> LabeledSample:
     """Looks at the newest readings. Raises redis.RedisError."""
     found: list[Reading] = []
     before: str | None = None
@@ -49,14 +60,32 @@ def labeled_sample(recent: Recent, features: tuple[str, ...]) -> LabeledSample:
             break
     labeled = [reading for reading in found if reading["label"] is not None]
     counts = Counter(reading["label"] or "" for reading in labeled)
-    facts = (_feature(name, found, labeled, [label for label, _ in counts.most_common(2)]) for name in features)
+    names = [label for label, _ in counts.most_common(2)]
+    facts = (_feature(name, found, labeled, names) for name in ranges.features)
+    times = [reading["measured_at"] for reading in labeled]
     return LabeledSample(
         len(found),
         before is None,
         tuple(counts.most_common(12)),
         len({reading["device_id"] for reading in labeled}),
         tuple(each for each in facts if each is not None),
+        min(times, default=None),
+        max(times, default=None),
+        tuple(describe(_columns(found, ranges.features), ranges).findings) if found else (),
     )
+
+
+def _columns(readings: Sequence[Reading], features: tuple[str, ...]) -> Columns:
+    """The readings in the order of arrival; they are given newest first."""
+    columns = Columns(features)
+    for each in reversed(readings):
+        values = [each["values"].get(name, math.nan) for name in features]
+        columns.add(each["device_id"], _ms(each["measured_at"]), values, each["label"], _ms(each["received_at"]))
+    return columns
+
+
+def _ms(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp() * 1000)
 
 
 def _feature(name: str, found: list[Reading], labeled: list[Reading], labels: list[str]) -> FeatureFacts | None:
@@ -72,4 +101,4 @@ def _feature(name: str, found: list[Reading], labeled: list[Reading], labels: li
             if (reading["label"] or "") == label and name in reading["values"]:
                 bins[min(BINS - 1, int((reading["values"][name] - low) / width * BINS))] += 1
         by_label.append((label, tuple(bins)))
-    return FeatureFacts(name, low, values[len(values) // 2], high, tuple(by_label))
+    return FeatureFacts(name, low, values[len(values) // 2], high, tuple(by_label), len(found) - len(values))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Annotated, Any
 
@@ -16,9 +18,11 @@ from typing_extensions import TypedDict
 from operations.acts.labels import Imported
 from zelador.buffer.entry import decode_fields
 from zelador.buffer.keys import Keys
+from zelador.clock import now_ms
 from zelador.errors import NotFound
 from zelador.labels import Label, Labels, Source, Undone
-from zelador.labels.rules import Finding, Kind
+from zelador.labels.book import LabelBook
+from zelador.labels.rules import Finding, Kind, findings
 from zelador.messages import iso
 
 PAGE_ENTRIES = 1_000
@@ -134,6 +138,44 @@ class ReadingTimes:
         self._again_at = now + REST * (now - begun)
 
 
+@dataclass(frozen=True, slots=True)
+class LabelFilter:
+    """Which labels are wanted. Empty fields match all; `text` is looked for in device and note."""
+
+    device: str | None = None
+    label: str | None = None
+    source: Source | None = None
+    by: str | None = None
+    text: str = ""
+    added_at: int | None = None  # ms since 1970 UTC: those of one import
+    undone: bool = False  # also those that were undone
+
+    def matches(self, label: Label) -> bool:
+        return (
+            (self.device is None or label.device == self.device)
+            and (self.label is None or label.label == self.label)
+            and (self.source is None or label.source == self.source)
+            and (self.by is None or label.by == self.by)
+            and (self.added_at is None or label.at == self.added_at)
+            and (not self.text or self.text.casefold() in f"{label.device}\n{label.note}".casefold())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSummary:
+    """The whole list in figures. `people` and `sources` are those of all labels, also of undone ones."""
+
+    active: int
+    undone: int
+    devices: int  # with a label that counts
+    classes: tuple[tuple[str, int], ...]  # labels that count, the most frequent first
+    sources: tuple[Source, ...]
+    people: tuple[str, ...]
+
+
+ALL = LabelFilter()
+
+
 class LabelReader:
     """Reads the list. Every call raises redis.RedisError if Redis does not answer."""
 
@@ -141,17 +183,27 @@ class LabelReader:
         self._labels = labels
         self._times = times
 
-    def page(
-        self, limit: int | None = None, offset: int = 0, device: str | None = None, undone: bool = False
-    ) -> tuple[list[LabelView], int]:
-        """A page, the newest first, and the number of all that match. With `undone`, these as well."""
+    def page(self, limit: int | None = None, offset: int = 0, wanted: LabelFilter = ALL) -> tuple[list[LabelView], int]:
+        """A page, the newest first, and the number of all that match."""
         found = self._labels.snapshot()
-        wanted = [
+        matching = [
             each
             for each in reversed(found.labels)
-            if (device is None or each.device == device) and (undone or each.id not in found.undone)
+            if (wanted.undone or each.id not in found.undone) and wanted.matches(each)
         ]
-        return self.views(wanted[offset : None if limit is None else offset + limit], found.undone), len(wanted)
+        return self.views(matching[offset : None if limit is None else offset + limit], found.undone), len(matching)
+
+    def summary(self) -> LabelSummary:
+        found = self._labels.snapshot()
+        active = list(found.active())
+        return LabelSummary(
+            len(active),
+            len(found.undone),
+            len({each.device for each in active}),
+            tuple(Counter(each.label for each in active).most_common()),
+            tuple(dict.fromkeys(each.source for each in found.labels)),
+            tuple(sorted({each.by for each in found.labels})),
+        )
 
     def one(self, label: str) -> LabelView:
         """Raises NotFound."""
@@ -183,6 +235,18 @@ class LabelReader:
             "findings": findings_shown(done.findings),
             "notes": list(done.notes),
         }
+
+
+def odd(book: LabelBook, label: str) -> list[Finding]:
+    """What is odd about a label of the list. Raises NotFound."""
+    listed = book.labels.snapshot()
+    one = next((each for each in listed.labels if each.id == label), None)
+    if one is None:
+        raise NotFound(f"there is no label {label[:80]!r}")
+    if label in listed.undone:
+        return []
+    others = [each for each in listed.active() if each.id != label]
+    return findings([(one, None)], others, book.known_devices([one.device]), now_ms())
 
 
 def findings_shown(found: Iterable[Finding]) -> list[FindingView]:

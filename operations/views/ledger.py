@@ -57,7 +57,8 @@ class BufferSizeView:
 class LedgerView:
     """The counts of all received readings, by what happened to them.
 
-    received = accepted + quarantined + repeated; accepted = classified + waiting + set_aside.
+    received = accepted + quarantined + repeated; accepted = classified + waiting + set_aside; with an archive also
+    accepted = archived + archive_waiting + archive_missed + before_archive.
     """
 
     received: Annotated[int, Field(description="Readings received.")]
@@ -68,6 +69,24 @@ class LedgerView:
     waiting: Annotated[int, Field(description="Readings accepted and not settled yet.")]
     set_aside: Annotated[int, Field(description="Readings that could not be classified.")]
     unaccounted: Annotated[int, Field(description="Difference between the two sides; 0 unless something is wrong.")]
+    archived: Annotated[
+        int | None, Field(description="Readings written to the archive; null if no archive is registered.")
+    ]
+    archive_waiting: Annotated[int | None, Field(description="Readings that wait for the archive; null without one.")]
+    archive_missed: Annotated[
+        int | None,
+        Field(
+            description="Readings that left Redis before the archive took them, or that it could not read; null "
+            "without an archive."
+        ),
+    ]
+    before_archive: Annotated[
+        int | None,
+        Field(description="Readings accepted that had left Redis before the archive began; null without one."),
+    ]
+    archive_lag_s: Annotated[
+        float, Field(description="Age of the oldest reading that waits for the archive, in seconds; 0 if none waits.")
+    ]
     lag_s: Annotated[float, Field(description="Age of the oldest waiting reading, in seconds; 0 if none waits.")]
     outside: Annotated[
         OutsideView, Field(description="Losses before Zelador received the readings; not in the ledger.")
@@ -81,8 +100,14 @@ class LedgerView:
 def ledger_view(reader: LedgerReader, client: redis.Redis, prefix: str) -> LedgerView:
     """The ledger now. Raises redis.RedisError."""
     snapshot = reader.standing()
+    archive = snapshot.ledger.archive
     return LedgerView(
         **snapshot.ledger.flat(),
+        archived=archive.archived if archive else None,
+        archive_waiting=archive.waiting if archive else None,
+        archive_missed=archive.missed if archive else None,
+        before_archive=archive.before if archive else None,
+        archive_lag_s=snapshot.archive_lag_s,
         lag_s=snapshot.lag_s,
         outside=OutsideView(
             snapshot.missing,

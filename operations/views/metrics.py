@@ -73,6 +73,14 @@ def _of_stream(stream: StreamState, stalled_after_s: float) -> Iterator[MetricVi
     if stream.broker_dropped is not None:
         dropped = "Messages that the broker dropped since it started, for any client"
         yield _one("zelador_broker_dropped_messages", dropped, stream.broker_dropped, counts=True)
+    if (archive := ledger.ledger.archive) is not None:
+        yield _one("zelador_archive_archived", "Readings written to the archive", archive.archived, counts=True)
+        yield _one("zelador_archive_waiting", "Readings that wait for the archive", archive.waiting)
+        missed = "Readings that left Redis before the archive took them, or that it could not read"
+        yield _one("zelador_archive_missed", missed, archive.missed)
+        yield _one("zelador_archive_lag_seconds", "Age of the oldest of those that wait", ledger.archive_lag_s)
+        unkept = "Predictions that the archive did not get, because too many waited"
+        yield _one("zelador_archive_outcomes_missed", unkept, archive.outcomes_missed, counts=True)
     workers: dict[tuple[str, ...], float] = {
         (service,): float(count) for service, count in sorted(stream.workers.items())
     }

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from operations.views.report import Range, Report, report_of
 from registry.listing import Query
@@ -14,6 +14,7 @@ from registry.log.state import Model, Selection, State
 from registry.registry import Registry
 
 METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC", "PR-AUC")
+ModelState = Literal["selected", "before", "never"]  # whether it was selected
 MAX_TEXT = 4_000  # characters of a text from the metadata
 
 
@@ -108,11 +109,17 @@ class ModelDetail:
     etag: str
 
 
-def model_rows(registry: Registry, query: Query, limit: int, offset: int) -> tuple[list[ModelRow], int]:
+def model_rows(
+    registry: Registry, query: Query, limit: int, offset: int, state_of: ModelState | None = None
+) -> tuple[list[ModelRow], int]:
     """A page of models, and how many match. Raises InvalidInput, Unavailable, Corrupt."""
     state = registry.sync()
     found = registry.find(query)
     last = {selection.model: selection for selection in state.history}
+    if state_of is not None:
+        live = None if state.selection is None else state.selection.model
+        states = {name: "selected" if name == live else "before" for name in last}
+        found = tuple(model for model in found if states.get(model.name, "never") == state_of)
     return [_row(model, state, last) for model in found[offset : offset + limit]], len(found)
 
 

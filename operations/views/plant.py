@@ -22,10 +22,13 @@ from registry.log.state import State as RegistryState
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from zelador import heartbeat
+from zelador.alarms.policy import Policy, policy
+from zelador.alarms.rule import Rule
 from zelador.alarms.state import State
 from zelador.buffer.keys import Keys
 from zelador.errors import ZeladorError
 from zelador.ledger import LedgerReader, LedgerSnapshot
+from zelador.settings import AlarmSettings
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +55,7 @@ class PlantView:
     registry_trouble: str | None
     models: int | None
     selection: Selection | None
-    positive: str | None  # the label of the selected model that asks for a person; None if it is not known
+    alarms_by: Policy  # which labels of the selected model are alarms, and by which rule
     labels: tuple[str, ...]  # what the selected model can answer
     ledger: LedgerSnapshot | None
     workers: tuple[rollout.Worker, ...] | None
@@ -62,6 +65,13 @@ class PlantView:
     device_count: int | None
     counts: Mapping[State, int] | None  # devices by state; those without a classified reading are in none
     not_ok: tuple[DeviceView, ...] | None  # those that need someone first, then those that someone has
+
+    def is_alarm(self, label: str | None) -> bool:
+        """Whether a prediction or label asks for a person."""
+        return label in self.alarms_by.classes
+
+    def rule_of(self, device: str) -> Rule:
+        return self.alarms_by.rules[self.alarms_by.rule_of(device)]
 
     @property
     def alarms(self) -> int:
@@ -100,6 +110,7 @@ class PlantReader:
         client: redis.Redis,
         ledger: LedgerReader,
         prefix: str,
+        alarms: AlarmSettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
@@ -108,18 +119,30 @@ class PlantReader:
         self._ledger = ledger
         self._devices = Devices(client, prefix)
         self._prefix = prefix
+        self._alarms = alarms
         self._keys = Keys(prefix)
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: tuple[float, PlantView] | None = None
+        self._kept_of = 0  # number of changes before it was read
+        self._changes = 0
 
     def read(self) -> PlantView:
         """The plant now, or a moment ago."""
         with self._lock:
-            if self._kept is None or self._clock() - self._kept[0] >= lasts_s(self._kept[1]):
+            changes = self._changes
+            if (
+                self._kept is None
+                or self._kept_of != changes
+                or self._clock() - self._kept[0] >= lasts_s(self._kept[1])
+            ):
                 view = self._read()
-                self._kept = (self._clock(), view)
+                self._kept, self._kept_of = (self._clock(), view), changes
             return self._kept[1]
+
+    def forget(self) -> None:
+        """Somebody changed something: the next snapshot is a new one. Never waits."""
+        self._changes += 1
 
     def _read(self) -> PlantView:
         state: RegistryState | None = None
@@ -130,7 +153,7 @@ class PlantReader:
             trouble = trouble or str(error)
         selection = None if state is None else state.selection
         model = None if state is None or selection is None else state.models.get(selection.model)
-        positive, labels = positive_label(model), labels_of(model)
+        labels = labels_of(model)
         ledger: LedgerSnapshot | None = None
         beats: list[dict[str, str]] | None = None
         counts: Mapping[State, int] | None = None
@@ -152,7 +175,7 @@ class PlantReader:
             registry_trouble=trouble,
             models=None if state is None else len(state.models),
             selection=None if selection is None else describe_selection(selection),
-            positive=positive,
+            alarms_by=policy(self._alarms, labels, {} if model is None else model.metadata),
             labels=labels,
             ledger=ledger,
             workers=None if inference is None else tuple(rollout.describe(beat, selection) for beat in inference),
@@ -168,17 +191,6 @@ class PlantReader:
 def lasts_s(view: PlantView) -> float:
     """How long a snapshot is current. One without Redis lasts longer: asking again may take as long as a timeout."""
     return CURRENT_S if view.ledger is not None else AWAY_S
-
-
-def positive_label(model: Model | None) -> str | None:
-    """The label that asks for a person: the one that the trainer recorded, else the last of two classes."""
-    if model is None:
-        return None
-    recorded = model.metadata.get("positive")
-    if isinstance(recorded, str):
-        return recorded
-    labels = labels_of(model)
-    return labels[-1] if len(labels) == 2 else None
 
 
 def labels_of(model: Model | None) -> tuple[str, ...]:

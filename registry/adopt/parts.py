@@ -10,12 +10,12 @@ import numpy as np
 
 from registry.adopt.kinds import is_estimator, is_label_encoder, is_search, kind_of, named
 from registry.errors import TypeRefused
+from registry.legacy.names_file import DECIDING
 from registry.model.classifier import text_of
 
 MAX_DEPTH = 8
 MAX_PARTS = 1_000
 HARMLESS = (str, bytes, int, float, bool, type(None), np.generic, complex)
-DECIDING = ("threshold", "cutoff", "cut_off")  # keys of a number that changes the label
 
 
 @dataclass(frozen=True, slots=True)

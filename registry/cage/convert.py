@@ -15,6 +15,7 @@ from registry.adopt.adopt import adopt
 from registry.bundle import bundle
 from registry.cage.wire import Convert, Converted
 from registry.errors import TypeRefused
+from registry.legacy.names_file import ENDINGS, read_names
 from registry.model.artefact import manifest_of, pack
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput
@@ -49,8 +50,14 @@ def convert(request: Convert) -> Converted:
 
 
 def _load(data: bytes, name: str, warned: list[warnings.WarningMessage]) -> Any:
-    """Loads a pickle; adds the warnings of the libraries (mostly about versions) to `warned`."""
+    """Loads a pickle; adds the warnings of the libraries (mostly about versions) to `warned`.
+
+    A text file with names of columns or classes is read.
+    """
     import joblib
+
+    if name.lower().endswith(ENDINGS) and (names := read_names(data, name)) is not None:
+        return names
 
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
@@ -62,9 +69,11 @@ def _load(data: bytes, name: str, warned: list[warnings.WarningMessage]) -> Any:
             warned += found
             versions = sorted({version for each in found if (version := _version(each.message)) is not None})
             older = f" {_older(versions)}." if versions else ""
+            if isinstance(error, AttributeError | ImportError) and "pycaret" in str(error):
+                older += " PyCaret 3 does not have this class, so PyCaret 2 saved it: train it again."
             raise InvalidInput(
-                f"{name} cannot be loaded ({type(error).__name__}: {str(error)[:300]}).{older} A pickle needs the "
-                "packages that it was saved with, in versions that still read it; for PyCaret's the trainer's"
+                f"{name or 'it'} cannot be loaded ({type(error).__name__}: {str(error)[:300]}).{older} A pickle needs "
+                "the packages that it was saved with, in versions that still read it"
             ) from None
     warned += found
     return loaded

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from registry.legacy.names_file import names_in
+
 ENDINGS = frozenset((
     ".pkl", ".pickle", ".pk", ".pck", ".pcl", ".p", ".joblib", ".jl", ".jbl", ".sav", ".save", ".model", ".mdl", ".clf",
 ))  # fmt: skip
@@ -33,23 +35,29 @@ HEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """`pickles`, sorted. `passed_over`: the other files by their path in the folder, and why."""
+    """`pickles`, sorted. `names`: text files with names of columns or classes. `passed_over`: the other files by
+    their path in the folder, and why."""
 
     pickles: list[Path]
+    names: list[Path]
     passed_over: Mapping[str, str]
 
 
 def walk(folder: Path, deep: bool = True) -> Walk:
     """The files in `folder`, with its folders if `deep`; hidden ones are left out."""
-    pickles, passed = [], {}
+    pickles, names, passed = [], [], {}
     for file in _files(folder, deep):
         begin = _begin(file)
         named = any(suffix.lower() in ENDINGS for suffix in file.suffixes)  # press.pkl.gz, press.joblib.z
         if file.suffix.lower() in ENDINGS or begin in PROTOCOLS or (named and begin in COMPRESSED):
             pickles.append(file)
-        elif file.name != INDEX:
+        elif file.name == INDEX:
+            continue
+        elif names_in(file) is not None:
+            names.append(file)
+        else:
             passed[str(file.relative_to(folder))] = OTHER_MODELS.get(file.suffix.lower(), "not a pickle")
-    return Walk(sorted(pickles), passed)
+    return Walk(sorted(pickles), names, passed)
 
 
 def _files(folder: Path, deep: bool) -> Iterator[Path]:

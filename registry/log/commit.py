@@ -11,19 +11,17 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from registry.errors import ChangedMeanwhile, OutcomeUnknown
+from registry.errors import ChangedMeanwhile
 from registry.log import entry as log_entry
 from registry.log.fold import fold
 from registry.log.follow import Follower
+from registry.log.slots import CAP_S, FIRST_S, TRIES, claim
 from registry.log.state import State
-from registry.store import Uncertain
 from zelador.clock import now_iso
 from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
 from zelador.retry import backoff
 
-TRIES = 500
 PATIENCE_S = 120.0  # time limit of one commit, all tries together
-FIRST_S, CAP_S = 0.002, 0.25
 
 Decide = Callable[[State], Sequence[dict[str, Any]]]
 
@@ -86,26 +84,9 @@ class Log(Follower):
 
     def _put(self, entry: log_entry.Entry, data: bytes, after: State, deadline: float) -> bool:
         """True if the slot holds our entry, False if another writer's. Raises OutcomeUnknown, Unavailable."""
-        slot = log_entry.key(entry.seq)
-        unknown = f"it is unknown whether the change was made; look for commit {entry.commit} from {slot} on"
-        for attempt in range(1, TRIES + 1):
-            try:
-                if self._store.create(slot, data):
-                    self._state = after
-                    return True
-            except Uncertain:
-                pass  # outcome unknown: read the slot to find out
-            try:
-                found = self._store.read(slot)
-            except Unavailable as error:
-                raise OutcomeUnknown(f"{unknown} ({error})") from None
-            if found == data:
-                self._state = after
-                return True
-            if found is not None:
-                self._read_ahead = (entry.seq, found)
-                return False
-            if time.monotonic() > deadline:
-                break
-            self._wait(backoff(attempt, first=FIRST_S, cap=CAP_S))
-        raise OutcomeUnknown(f"{unknown} before you try again: the slot could be neither written nor read")
+        other = claim(self._store, entry, data, deadline, self._wait)
+        if other is None:
+            self._state = after
+            return True
+        self._read_ahead = (entry.seq, other)
+        return False

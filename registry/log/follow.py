@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from itertools import islice
 from threading import RLock
 
@@ -12,14 +11,13 @@ from registry.errors import LogReplaced
 from registry.log import checkpoint
 from registry.log import entry as log_entry
 from registry.log.fold import fold_all
+from registry.log.slots import tail
 from registry.log.state import State
 from registry.signing import Keyring
 from registry.store import Store
 from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound
 
-SINGLE_READS = 4  # entries to read one by one before reading the rest in parallel
 GO_ON = "restore the previous registry, or, if this change is intended, confirm it: zelador models accept --why TEXT"
-PARALLEL_READS = 16  # a bucket answers one read in tens of milliseconds
 
 
 class Follower:
@@ -119,7 +117,8 @@ class Follower:
         """Folds the tail in one step. Leaves the state unchanged when any entry is invalid."""
         unproven, head, seq = self._unproven, self._state.head, self._state.seq
         entries: list[tuple[log_entry.Entry, str]] = []
-        for data in islice(self._tail(seq + 1), limit):
+        ahead, self._read_ahead = self._read_ahead, None
+        for data in islice(tail(self._store, seq + 1, ahead), limit):
             seq += 1
             entry = log_entry.decode(data, seq, head)
             if self._keyring and not self._proven(data, seq):
@@ -151,22 +150,3 @@ class Follower:
             return self._keyring.proves("entry", data)
         except Corrupt as error:
             raise Corrupt(f"{log_entry.key(seq)}: {error}; restore the registry from a backup") from None
-
-    def _tail(self, seq: int) -> Iterator[bytes]:
-        """The entries from `seq` on: the first few one by one, the rest with parallel reads."""
-        for number in range(seq, seq + SINGLE_READS):
-            ahead, self._read_ahead = self._read_ahead, None
-            data = ahead[1] if ahead and ahead[0] == number else self._store.read(log_entry.key(number))
-            if data is None:
-                return
-            yield data
-        seq += SINGLE_READS
-        items = self._store.list(log_entry.FOLDER, log_entry.key(seq - 1))
-        keys = (item.key for item in items if log_entry.FILE.match(item.key.removeprefix(f"{log_entry.FOLDER}/")))
-        with ThreadPoolExecutor(PARALLEL_READS, "registry-tail") as pool:
-            while block := list(islice(keys, 64 * PARALLEL_READS)):
-                for key, data in zip(block, pool.map(self._store.read, block), strict=True):
-                    if key != log_entry.key(seq) or data is None:
-                        return  # a gap: entries after it are not part of the chain
-                    yield data
-                    seq += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -75,4 +76,6 @@ def _number(reading: Mapping[str, Any], features: Sequence[str], feature: str, i
             return float(value)
     except OverflowError:  # an integer beyond any float
         pass
-    raise InvalidInput(f"readings[{index}].{feature}: must be a finite number, not {str(value)[:80]!r}")
+    raise InvalidInput(
+        f"readings[{index}].{feature}: must be a finite number, not {json.dumps(value, default=str)[:80]}"
+    )

@@ -4,6 +4,6 @@ from registry.store.bucket import Bucket
 from registry.store.by_url import open_store
 from registry.store.chunks import FileChunks
 from registry.store.folder import Folder
-from registry.store.store import Item, Store, Uncertain
+from registry.store.store import Item, Purpose, Store, Uncertain
 
-__all__ = ["Bucket", "FileChunks", "Folder", "Item", "Store", "Uncertain", "open_store"]
+__all__ = ["Bucket", "FileChunks", "Folder", "Item", "Purpose", "Store", "Uncertain", "open_store"]

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from registry.store.sizes import check_size
-from registry.store.store import Item, Uncertain, parts_of
+from registry.store.store import REGISTRY, Item, Purpose, Uncertain, parts_of
 from zelador.errors import InvalidInput, Unavailable
 from zelador.retry import backoff
 
@@ -27,13 +27,19 @@ T = TypeVar("T")
 
 class Bucket:
     def __init__(
-        self, url: str, options: Mapping[str, str], timeout_s: float, wait: Callable[[float], None] = time.sleep
+        self,
+        url: str,
+        options: Mapping[str, str],
+        timeout_s: float,
+        wait: Callable[[float], None] = time.sleep,
+        purpose: Purpose = REGISTRY,
     ) -> None:
         """`options` are obstore's (region, endpoint, …). Raises InvalidInput. Makes no request."""
         from obstore.store import from_url
 
         self.url = url.rstrip("/")
         self._wait = wait
+        self._purpose = purpose
         plain = options.get("endpoint", "").startswith("http://")
         client: dict[str, Any] = {
             "timeout": timedelta(seconds=timeout_s),
@@ -44,7 +50,7 @@ class Bucket:
             make: Any = from_url  # its overloads need the kind of bucket, which is known only at run time
             self._bucket: Any = make(url, config=dict(options), client_options=client, retry_config={"max_retries": 0})
         except Exception as error:  # noqa: BLE001 - obstore raises many classes, and all of them mean "not a bucket"
-            raise InvalidInput(f"ZELADOR_REGISTRY__URL={url!r} cannot be used as a bucket ({_short(error)})") from None
+            raise InvalidInput(f"{purpose.setting}={url!r} cannot be used as a bucket ({_short(error)})") from None
 
     def __repr__(self) -> str:
         return f"Bucket({self.url!r})"
@@ -151,8 +157,8 @@ class Bucket:
 
     def _cannot(self, what: str, error: Exception) -> Unavailable:
         return Unavailable(
-            f"the registry's bucket {self.url} cannot be {what} ({_short(error)}); check its address, its permissions "
-            "and the network, or set another one with ZELADOR_REGISTRY__URL"
+            f"the {self._purpose.noun}'s bucket {self.url} cannot be {what} ({_short(error)}); check its address, its "
+            f"permissions and the network, or set another one with {self._purpose.setting}"
         )
 
 

@@ -8,12 +8,16 @@ from urllib.parse import unquote, urlsplit
 
 from registry.store.bucket import SCHEMES, Bucket
 from registry.store.folder import Folder
-from registry.store.store import Store
+from registry.store.store import REGISTRY, Purpose, Store
 from zelador.errors import InvalidInput
 
 
 def open_store(
-    url: str | Path, options: Mapping[str, str] | None = None, timeout_s: float = 30.0, make: bool = True
+    url: str | Path,
+    options: Mapping[str, str] | None = None,
+    timeout_s: float = 30.0,
+    make: bool = True,
+    purpose: Purpose = REGISTRY,
 ) -> Store:
     """The store at `url`: a path, a file:// URL or a bucket's URL. Raises InvalidInput for any other URL.
 
@@ -24,12 +28,12 @@ def open_store(
     if parts.scheme in ("", "file") or isinstance(url, Path):
         path = text if parts.scheme != "file" else unquote(parts.path)
         if not path:
-            raise InvalidInput("ZELADOR_REGISTRY__URL is empty; name a folder or a bucket")
-        return Folder(Path(path), make)
+            raise InvalidInput(f"{purpose.setting} is empty; name a folder or a bucket")
+        return Folder(Path(path), make, purpose)
     if parts.scheme in SCHEMES:
         if not parts.netloc or parts.username or parts.password or parts.query:
             raise InvalidInput(
-                f"ZELADOR_REGISTRY__URL must look like {parts.scheme}://bucket/prefix, without credentials or options"
+                f"{purpose.setting} must look like {parts.scheme}://bucket/prefix, without credentials or options"
             )
-        return Bucket(text, options or {}, timeout_s)
-    raise InvalidInput(f"ZELADOR_REGISTRY__URL={text!r} is neither a folder nor a bucket ({', '.join(SCHEMES)})")
+        return Bucket(text, options or {}, timeout_s, purpose=purpose)
+    raise InvalidInput(f"{purpose.setting}={text!r} is neither a folder nor a bucket ({', '.join(SCHEMES)})")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from registry.store.chunks import FileChunks
 from registry.store.sizes import check_size, limit_of
-from registry.store.store import Item, Uncertain, parts_of
+from registry.store.store import REGISTRY, Item, Purpose, Uncertain, parts_of
 from zelador.errors import Corrupt, Unavailable
 from zelador.user import expanded
 
@@ -38,12 +38,13 @@ KINDS = {
 
 
 class Folder:
-    def __init__(self, path: Path, make: bool = True) -> None:
+    def __init__(self, path: Path, make: bool = True, purpose: Purpose = REGISTRY) -> None:
         """Creates the folder if necessary. Raises Unavailable if it is not writable.
 
         Without `make` nothing is written, and a missing folder counts as empty.
         """
         self.path = expanded(path)
+        self._purpose = purpose
         if not make:
             return
         try:
@@ -209,8 +210,8 @@ class Folder:
 
     def _cannot(self, what: str, error: OSError) -> Unavailable:
         return Unavailable(
-            f"the registry folder {self.path} cannot be {what} ({error.strerror or error}); "
-            "fix its permissions or its disk, or set another one with ZELADOR_REGISTRY__URL"
+            f"the {self._purpose.noun} folder {self.path} cannot be {what} ({error.strerror or error}); "
+            f"fix its permissions or its disk, or set another one with {self._purpose.setting}"
         )
 
 

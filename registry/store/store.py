@@ -15,11 +15,22 @@ class Uncertain(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a store is for: the words in its messages."""
+
+    noun: str = "registry"
+    setting: str = "ZELADOR_REGISTRY__URL"
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """An existing key. `modified` is in seconds since 1970, by the store's clock."""
 
     key: str
     modified: float
+
+
+REGISTRY = Purpose()
 
 
 class Store(Protocol):

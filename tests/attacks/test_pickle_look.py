@@ -24,7 +24,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from registry.legacy.files import bring_in, look
+from registry.legacy.load import bring_in
+from registry.legacy.look import look
 from registry.legacy.pickles.contents import contents
 from registry.legacy.pickles.names import CHECKS, LISTED, USUAL
 from registry.registry import Registry

@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 import redis
 
+from tests.archived import archived
+from tests.buffers import make_writer
+from tests.integration.test_archive import an_archiver, message, work
 from tests.integration.test_loops import READING, Stack, stack
-from zelador.settings import Settings
+from zelador.buffer.archive_stream import ArchiveStream
+from zelador.buffer.connection import RedisConnection
+from zelador.settings import ArchiveSettings, Settings
 
 __all__ = ["stack"]  # a fixture
 
@@ -43,3 +49,12 @@ def test_the_documented_rights_are_enough_and_no_more(stack: Stack, mark: str) -
     for command in (("KEYS", "*"), ("SHUTDOWN",), ("CLIENT", "KILL", "TYPE", "normal")):
         with pytest.raises(redis.exceptions.NoPermissionError):
             stack.client.execute_command(*command)
+
+
+def test_they_are_enough_for_the_archiver(settings: Settings, tmp_path: Path) -> None:
+    given = settings.model_copy(update={"archive": ArchiveSettings(url=str(tmp_path / "archive"), write_s=0.001)})
+    make_writer(given, Event(), "test").append([message("a"), message("b", "c")], [])
+    work(an_archiver(given))
+    assert archived(tmp_path / "archive").ids == {"a": 1, "b": 1, "c": 1}
+    stream = ArchiveStream(RedisConnection(given.redis, Event()), given.redis.prefix)
+    assert stream.end() == (True, 0, 0, 3)

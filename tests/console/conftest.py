@@ -18,6 +18,7 @@ from admin.service import run
 from operations.key_file import ROLES, new_key
 from registry.registry import Feature
 from tests.attacks.api import settings_for, wait_for
+from tests.console.ended_runs import put_ended_runs
 from tests.console.plant import Plant, running
 from tests.small_models import select_one, upload
 from zelador.settings import AlarmSettings, InferenceSettings, IngestSettings, MqttSettings, Settings, TopicSettings
@@ -79,6 +80,8 @@ def serving(folder: Path, redis_url: str, mqtt_url: str, **api: object) -> Itera
     )
     registry = select_one(settings.registry.url)
     registry.save("other", replace(upload(), features=RANGED), by="test")
+    registry.save("hungry", replace(upload(), features=(*RANGED[:2], Feature("current", "A", 0.0, 9.0))), by="test")
+    put_ended_runs(registry, folder / "candidates")
     keys = {role: new_key(settings.api.keys_file, role, f"the {role}")[1] for role in ROLES}
     stop = threading.Event()
     thread = threading.Thread(target=run, args=(settings, stop))

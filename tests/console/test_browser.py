@@ -19,8 +19,9 @@ from tests.console.plant import BAD, GOOD
 AXE = (Path(__file__).parents[1] / "support" / "axe" / "axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PAGES = (
-    "overview", "devices", "devices/press-07", "quarantine", "models", "models/small", "models/other",
-    "models/other/select", "models/other/delete", "import", "training", "runs", "classify", "audit", "keys", "nowhere",
+    "overview", "devices", "devices/press-07", "labels", "labels/import", "quarantine", "models", "models/small",
+    "models/other", "models/other/select", "models/other/delete", "import", "training", "runs", "classify", "audit",
+    "keys", "nowhere",
 )  # fmt: skip
 
 

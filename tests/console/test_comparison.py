@@ -50,7 +50,9 @@ def test_an_evaluated_run() -> None:
     assert (first.optimism, first.threshold, first.us_per_row) == (0.036, 0.38, 1.1)
     assert (first.is_recommended, first.is_tied, second.is_recommended, second.is_tied) == (True, False, False, True)
     assert found.others[0].is_baseline
-    assert 0.8 < found.axis[0] < 0.89
+    assert 0.89 < found.axis[0] < 0.9
+    assert found.first is first
+    assert (found.baseline, found.question("later"), found.live) == (found.others[0], None, None)
 
 
 def test_a_run_without_an_evaluation() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import re
+import socket
 import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -12,16 +14,18 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
+from admin.service import _listen
 from tests.attacks.api import wait_for
 from tests.console.conftest import Site
+from tests.console.ended_runs import CLEAR, ENDED, FAILED, NOTHING, TIED
 from tests.console.plant import BAD
 
-RAIL = ("overview", "devices", "quarantine", "models", "training", "runs", "classify")
+RAIL = ("overview", "devices", "labels", "quarantine", "models", "training", "runs", "classify")
 ADMINS = ("audit", "keys")
 MORE = (
     "models/other", "models/other/select", "models/other/delete", "import", "devices/press-07",
     "devices/press-07/readings", "devices/press-07/shelve", "devices/press-07/retire", "states/alarm", "states/retired",
-    "classify/by/other",
+    "classify/by/other", "labels/import", *(f"runs/{run}" for run in ENDED), f"runs/{CLEAR}/by/MCC",
 )  # fmt: skip
 KB = 1_024
 
@@ -151,6 +155,7 @@ def test_pages_and_files_are_small_and_files_are_kept_for_ever(site: Site) -> No
                 size += int(file.headers["content-length"])
             totals[name] = size
     assert totals.pop("overview") <= 94 * KB, totals
+    assert totals.pop("devices/press-07") <= 92 * KB, totals  # it draws charts too
     assert max(totals.values()) <= 67 * KB, totals
 
 
@@ -182,6 +187,31 @@ def test_a_model_is_selected_and_rolled_back_by_forms(site: Site) -> None:
         back = client.post("/console/rollback", data={"etag": etag_of(client.get("/console/models/other").text)})
         assert back.headers["location"] == "/console/models/small"
         assert client.get("/v1/selection").json()["model"] == "small"
+
+
+def test_a_model_that_the_plant_cannot_feed_is_selected_only_by_force(site: Site) -> None:
+    """Also when rolling back would bring it back: then it is asked first."""
+    with site.client("operator") as client:
+        assert "Select it all the same" in client.get("/console/models/hungry/select").text
+        refused = client.post("/console/models/hungry/select")
+        assert refused.status_code == 409
+        assert "does not send what this model needs" in refused.text
+        assert client.post("/console/models/hungry/select", data={"force": "yes"}).status_code == 303
+        wait_for(lambda: "1 of 1 workers refused" in client.get("/console/models/hungry").text, "the refusal")
+        client.post("/console/models/small/select")
+        assert "Roll back…" in client.get("/console/models/small").text
+        asked = client.get("/console/rollback")
+        shape(asked)
+        assert "current" in asked.text
+        assert client.post("/console/rollback", data={"etag": etag_of(asked.text)}).status_code == 409
+        assert client.get("/v1/selection").json()["model"] == "small"
+        forced = client.post("/console/rollback", data={"etag": etag_of(asked.text), "force": "yes"})
+        assert forced.headers["location"] == "/console/models/hungry"
+        assert client.post("/console/models/small/select").status_code == 303
+        listed = {state: client.get(f"/console/models?state={state}").text for state in ("selected", "before", "never")}
+        for state, text in listed.items():
+            assert ("/console/models/hungry" in text) == (state == "before"), state
+            assert ('href="/console/models/small"' in text.partition("<main")[2]) == (state == "selected"), state
 
 
 def test_notes_are_kept_and_a_script_in_them_is_text(site: Site) -> None:
@@ -229,6 +259,19 @@ def test_classifying_by_hand(site: Site, accepted: str, typed: dict[str, str], s
         assert answer.status_code == status, answer.text[-500:]
         assert said in answer.text
         shape(answer)
+
+
+def test_the_audit_is_exported_as_a_table_without_formulas(site: Site) -> None:
+    with site.client("admin") as client:
+        client.post("/console/keys", data={"role": "viewer", "note": "=HYPERLINK(1)", "lasts": "90d"})
+        answer = client.get("/console/audit/csv?q=key made")
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        rows = list(csv.DictReader(answer.text.splitlines()))
+        assert rows
+        assert {row["what"] for row in rows} == {"key made"}
+        assert not [each for row in rows for each in row.values() if each.startswith("=")]
+    with site.client("operator") as client:
+        assert client.get("/console/audit/csv").status_code == 403
 
 
 def test_keys_are_made_shown_once_and_revoked(site: Site) -> None:
@@ -292,18 +335,76 @@ def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
     """Without a trainer it waits, and says so; a second one is refused."""
     with site.client("operator") as client:
         assert "No trainer is running" in client.get("/console/training").text
-        started = client.post("/console/training", data={"metric": "MCC", "candidates": ["lr", "dt"], "notes": "x"})
+        given = {"candidates": ["lr", "dt"], "notes": "x", "split": "device", "devices": "press-07, mill-03"}
+        costs = {"cost_missed": "1,000.50", "cost_false_alarm": "3", "save": "first"}
+        started = client.post("/console/training", data={"metric": "MCC", **given, **costs})
         path = started.headers["location"]
+        asked = client.get(f"/v1/runs/{path.rpartition('/')[2]}").json()["request"]
+        assert (asked["split"], asked["devices"], asked["register"]) == ("device", ["press-07", "mill-03"], [1])
+        assert (asked["cost_missed"], asked["cost_false_alarm"]) == (1000.5, 3.0)
+        like = client.get(path.replace("runs", "training/like"))
+        shape(like)
+        assert 'value="press-07, mill-03"' in like.text
+        assert 'value="1,000.5"' in like.text
         page = client.get(path)
         shape(page)
         assert "Waiting for the trainer" in page.text
         refused = client.post("/console/training", data={"metric": "F1"})
         assert refused.status_code == 409
         shape(refused)
-        assert client.post("/console/training", data={"metric": "F1", "candidates": ["rm -rf"]}).status_code == 422
+        for wrong in (
+            {"candidates": ["rm -rf"]},
+            {"cost_missed": "0"},
+            {"recall": "101"},
+            {"recall": "x"},
+            {"split": "y"},
+        ):
+            assert client.post("/console/training", data={"metric": "F1", **wrong}).status_code == 422, wrong
         shape(client.get(f"{path}/cancel"))
         assert client.post(f"{path}/cancel").status_code == 303
         assert "The run was canceled" in client.get(path).text
+
+
+def test_the_page_of_a_run_says_which_is_better_and_how_sure_that_is(site: Site) -> None:
+    with site.client("viewer") as client:
+        clear, tied = (client.get(f"/console/runs/{run}").text for run in (CLEAR, TIED))
+        assert "DecisionTree is better than the other 5" in clear
+        assert "It is better than the live model: the interval, +0.134 to +0.394, does not include 0." in clear
+        assert "from a probability of 0.09" in clear
+        assert 'class="sub">recommended' in clear
+        assert "cannot be told apart by F1" in tied
+        assert 'class="sub">recommended' not in client.get(f"/console/runs/{NOTHING}").text
+        assert "was killed &lt;9&gt;" in client.get(f"/console/runs/{FAILED}").text
+        assert 'name="keep"' not in clear  # a viewer saves nothing
+    with site.client("viewer", **{"Accept-Language": "pt-BR"}) as client:
+        assert (
+            "Não dá para distinguir DecisionTree e GradientBoosting em F1." in client.get(f"/console/runs/{TIED}").text
+        )
+
+
+def test_two_of_the_five_are_saved_with_names_and_notes(site: Site) -> None:
+    """All names are checked before the first is saved."""
+    form = {
+        "keep": ["1", "3"],
+        "name1": "first-of-run",
+        "note1": "kept as <b>quick</b>",
+        "name3": "small",
+        "name2": "no",
+    }
+    with site.client("operator") as client:
+        path = f"/console/runs/{CLEAR}"
+        refused = client.post(f"{path}/save", data=form)
+        assert refused.status_code == 409
+        shape(refused)
+        assert client.get("/v1/models/first-of-run").status_code == 404
+        assert client.post(f"{path}/save", data={}).status_code == 422
+        saved = client.post(f"{path}/save", data={**form, "name3": ""})
+        assert saved.status_code == 303, saved.text[-300:]
+        page = client.get(path)
+        shape(page)
+        assert page.text.count("/console/models/first-of-run") == 1
+        assert page.text.count('name="keep"') == 1
+        assert "kept as &lt;b&gt;quick" in client.get("/console/models/first-of-run").text
 
 
 def test_language_and_theme_are_kept(site: Site) -> None:
@@ -315,3 +416,19 @@ def test_language_and_theme_are_kept(site: Site) -> None:
         assert page.of("html")[0] == {"lang": "pt-BR", "data-theme": "dark"}
         client.post("/console/theme", data={"theme": "<x>"})
         assert "data-theme" not in shape(client.get("/console/models")).of("html")[0]
+
+
+def test_an_answer_is_sent_at_once_on_a_connection_that_is_kept(site: Site) -> None:
+    """Head and body are written separately: with Nagle's algorithm the body waits 40 ms for the client's ACK."""
+    with _listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.proto == socket.IPPROTO_TCP  # of which asyncio makes TCP_NODELAY
+
+
+def test_the_page_after_a_form_shows_what_the_form_changed(site: Site) -> None:
+    with site.client("operator") as client:
+        for name in ("other", "small", "other", "small"):
+            assert client.post(f"/console/models/{name}/select").status_code == 303
+            page = client.get("/console/models").text
+            assert f'<a href="/console/models/{name}"><b>{name}</b></a>' in page.partition("<main")[0]

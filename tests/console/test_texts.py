@@ -18,8 +18,10 @@ from admin.console.device.page import DevicePage
 from admin.console.devices.page import Devices
 from admin.console.errors import ErrorPage
 from admin.console.keys.page import KeysPage
+from admin.console.labels.importing import ImportPage
+from admin.console.labels.page import LabelsPage
 from admin.console.language import TAGS, chosen, language, plant_zone
-from admin.console.model.page import ModelPage
+from admin.console.model.page import ModelPage, RollBack
 from admin.console.models.page import Import, Models
 from admin.console.overview.live import Overview
 from admin.console.quarantine.page import QuarantinePage
@@ -43,8 +45,11 @@ PAGES: dict[str, type[Any]] = {
     "devices/page.html": Devices,
     "keys/page.html": KeysPage,
     "keys/revoke.html": KeysPage,
+    "labels/import.html": ImportPage,
+    "labels/page.html": LabelsPage,
     "model/delete.html": ModelPage,
     "model/page.html": ModelPage,
+    "model/rollback.html": RollBack,
     "model/select.html": ModelPage,
     "models/import.html": Import,
     "models/page.html": Models,
@@ -62,7 +67,7 @@ PAGES: dict[str, type[Any]] = {
 # Names, units and figures, which are the same in each language.
 SAME = {
     "Zelador", "English", "Português", "EN", "PT", "AUC", "ROC", "SHA", "Roll", "min", "POST", "classify", "zelador",
-    "lang", "max", "WARN",
+    "lang", "max", "UTC", "WARN",
 }  # fmt: skip
 
 

@@ -210,12 +210,13 @@ def test_nothing_runs_as_root(stack: Stack) -> None:
 
 def test_each_image_has_what_its_service_needs_and_no_more(stack: Stack) -> None:
     code = "from importlib.util import find_spec; print(*(n for n in {} if find_spec(n)))"
-    asked = ("numpy", "lightgbm", "fastapi", "pycaret", "pytest", "pip", "uv", "iotcore")
+    asked = ("numpy", "lightgbm", "fastapi", "pycaret", "pyarrow", "pytest", "pip", "uv", "iotcore")
     for service, has in {
         "ingest": "",
         "inference": "numpy lightgbm",
-        "api": "numpy lightgbm fastapi",
-        "trainer": "numpy lightgbm pycaret",
+        "archive": "numpy lightgbm pyarrow",
+        "api": "numpy lightgbm fastapi pyarrow",
+        "trainer": "numpy lightgbm pycaret pyarrow",
     }.items():
         found = stack.python(service, code.format(asked)).split()
         assert [name for name in found if name != "pip"] == has.split(), service  # a base image may have pip

@@ -128,7 +128,7 @@ def test_servers_of_one_s_own_are_used(redis_url: str, mqtt_url: str, mark: str,
     environment = {"ZELADOR_REDIS__URL": redis_url, "ZELADOR_REDIS__PREFIX": mark, "ZELADOR_INGEST__CLIENT_ID": mark}
     with running(tmp_path / "home", "--broker", mqtt_url, environment=environment) as up:
         assert (up["broker"], up["mqtt"]) == ("own", mqtt_url)
-        assert set(up.pids()) == {"ingest", "inference", "trainer", "api", "up"}
+        assert set(up.pids()) == {"ingest", "inference", "archive", "trainer", "api", "up"}
         said = up.log.read_text()
         assert f"uses the broker at {mqtt_url} (--broker) and the Redis at {redis_url} (ZELADOR_REDIS__URL)" in said
         outside = Outside(mqtt_url)

@@ -86,7 +86,7 @@ def test_it_says_where_everything_is(up: Up, broker: str) -> None:
         "pids",
     ]
     assert up["broker"] == broker
-    assert set(up.said["pids"]) == {"broker", "redis", "ingest", "inference", "trainer", "api"}
+    assert set(up.said["pids"]) == {"broker", "redis", "ingest", "inference", "archive", "trainer", "api"}
     alive_now = [pid for pid in up.pids().values() if pid and alive(pid)]
     assert len(alive_now) >= 6
     assert {os.getsid(pid) for pid in alive_now} == {os.getsid(up.process.pid)}

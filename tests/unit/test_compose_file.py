@@ -18,7 +18,7 @@ COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]
-OURS = ("ingest", "inference", "trainer", "api")
+OURS = ("ingest", "inference", "archive", "trainer", "api")
 SET = dict(re.findall(r"^(\w+)=(.*)$", EXAMPLE, re.MULTILINE))  # by .env.example as it is
 OFFERED = dict(re.findall(r"^#?(\w+)=(.*)$", EXAMPLE, re.MULTILINE))  # with what it has as a comment
 

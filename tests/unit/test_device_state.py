@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from inference.answer import Answered
-from inference.device_state import alarm_classes, policy, sightings
+from inference.device_state import sightings
 from zelador.alarms import Rule, Track, step
+from zelador.alarms.policy import alarm_classes, policy
 from zelador.alarms.state import Record, decode_record, published
 from zelador.buffer import Delivered, Sightings
 from zelador.messages import Arrival, Prediction, Reading

@@ -32,3 +32,12 @@ def test_what_would_be_refused_live_is_left_out_and_said(tmp_path: Path) -> None
     found, notes = read(tmp_path, text, Wanted(None, None, device="press"))
     assert found == [("A", "")]
     assert "2 of 3 rows are left out: there is no value for temperature" in notes
+
+
+def test_rows_that_are_too_old_for_the_ingester_are_said(tmp_path: Path) -> None:
+    """A replayed table of 2020 went to quarantine, reading by reading, and the command said that all was well."""
+    text = "when,lux,temperature,vibration\n2020-03-01 10:00:00,410,48,1\n"
+    _, notes = read(tmp_path, text, Wanted(None, None, time="when"))
+    assert any("2020-03-01" in note and "ZELADOR_INGEST__MAX_BEHIND_S" in note for note in notes)
+    _, notes = read(tmp_path, text, Wanted(None, None))
+    assert not any("MAX_BEHIND_S" in note for note in notes)

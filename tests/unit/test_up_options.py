@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 from threading import Event
 
 import pytest
 
+from command.up.home import home_settings, plant_settings
 from command.up.listen import Listen, listen_port, listening
 from command.up.own_servers import chosen
+from operations.key_file import first_key, new_key, withdraw_first_key
 from zelador.errors import InvalidInput, Unavailable
-from zelador.settings import load_settings
+from zelador.settings import Settings, load_settings
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,54 @@ def test_a_set_address_is_used_and_named(monkeypatch: pytest.MonkeyPatch) -> Non
     settings, own = chosen(load_settings(), None, "redis://127.0.0.1:1/3")
     assert (own.broker, own.redis) == ("ZELADOR_MQTT__URL", "--redis")
     assert settings.redis.url == "redis://127.0.0.1:1/3"
-    assert own.remembered(settings)["mqtt"] == {"url": "mqtt://127.0.0.1:1", "password": "secret"}
-    quick = settings.model_copy(update={"mqtt": settings.mqtt.model_copy(update={"start_patience_s": 0.01})})
-    with pytest.raises(Unavailable, match=r"ZELADOR_MQTT__URL: no MQTT broker answers at mqtt://127.0.0.1:1"):
-        own.check(quick, Event())
+    remembered = own.remembered(settings)["mqtt"]
+    assert {key: value for key, value in remembered.items() if value is not None} == {
+        "url": "mqtt://127.0.0.1:1", "password": "secret", "session_expiry_s": settings.mqtt.session_expiry_s,
+    }  # fmt: skip
+    with pytest.raises(Unavailable, match=r"^no MQTT broker answers at mqtt://127.0.0.1:1 .* or change ZELADOR_MQTT__"):
+        own.check(patient(settings, 0.01), Event())
+
+
+def patient(settings: Settings, seconds: float, **mqtt: object) -> Settings:
+    return settings.model_copy(update={"mqtt": settings.mqtt.model_copy(update={"start_patience_s": seconds, **mqtt})})
+
+
+def test_a_server_that_cannot_be_used_names_its_cause_once(tmp_path: Path) -> None:
+    """The option that the person used; or, if a file is the cause, the setting of that file alone."""
+    settings, own = chosen(load_settings(), "mqtts://127.0.0.1:1", None)
+    with pytest.raises(Unavailable, match=r"start it or change --broker$"):
+        own.check(patient(settings, 0.01), Event())
+    missing = tmp_path / "no.crt"
+    with pytest.raises(Unavailable, match=rf"^ZELADOR_MQTT__CA_FILE: {missing}: No such file"):
+        own.check(patient(settings, 0.01, ca_file=missing), Event())
+
+
+def test_a_command_in_another_terminal_sees_the_plant_as_up_does() -> None:
+    """`zelador train --home` must not need the variables that `zelador up` was started with; its own count first."""
+    up = load_settings(
+        features=("lux", "humidity"), fields={"lux": {"from": "l"}}, topics={"reading": "hall/{device_id}"},
+        ingest={"client_id": "line-1"}, mqtt={"password": "secret"},
+    )  # fmt: skip
+    plant = plant_settings(up)
+    assert "secret" not in str(plant)
+    memory = {"api": 1, "broker5": 2, "redis": 3, "settings": json.loads(json.dumps(plant))}
+    seen = home_settings(load_settings(), Path("home"), memory, True)
+    assert (seen.features, seen.fields, seen.topics, seen.ingest.client_id) == (
+        up.features, up.fields, up.topics, "line-1",
+    )  # fmt: skip
+    own = home_settings(load_settings(features=("humidity",)), Path("home"), memory, True)
+    assert (own.features, own.fields, own.topics.reading) == (("humidity",), {}, "hall/{device_id}")
+
+
+def test_a_first_key_that_nobody_saw_is_withdrawn(tmp_path: Path) -> None:
+    """A start that fails leaves no key behind, unless somebody made another one meanwhile."""
+    keys = tmp_path / "keys.json"
+    first = first_key(keys)
+    assert first is not None
+    withdraw_first_key(keys, first)
+    assert not keys.exists()
+    first = first_key(keys)
+    assert first is not None
+    new_key(keys)
+    withdraw_first_key(keys, first)
+    assert keys.exists()

@@ -46,6 +46,7 @@ class Refused:
     profile: str = ""  # the device profile that read it; empty: default
     device: str = ""  # empty: by the topic
     retained: bool = False
+    entry: str = ""  # of a reading that was set aside: "<entry> <place>" in the stream
 
     @classmethod
     def of(
@@ -62,12 +63,25 @@ class Refused:
         profile: str = "",
         device: str = "",
         retained: bool = False,
+        entry: str = "",
     ) -> Refused:
         """Stores the payload up to `most` bytes, else only its beginning: it could never be accepted."""
         digest = hashlib.sha256(payload).hexdigest()
         kept = payload if len(payload) <= most else payload[: min(most, BEGINNING)]
         return cls(
-            topic, reason, kept, len(payload), digest, received_at, heard, features, count, profile, device, retained
+            topic,
+            reason,
+            kept,
+            len(payload),
+            digest,
+            received_at,
+            heard,
+            features,
+            count,
+            profile,
+            device,
+            retained,
+            entry,
         )
 
 

@@ -6,6 +6,7 @@ to 1.27 times its content, an entry of a hash or a set some 60 to 100 bytes more
 
 from __future__ import annotations
 
+from zelador.buffer.outcome_batch import MAX_OUTCOMES_BYTES
 from zelador.settings import Settings
 
 STREAM = 1.3  # memory of a stream, relative to its content
@@ -31,9 +32,11 @@ ROOM = 1.3  # maxmemory, relative to the sum: limits must take effect before max
 def parts(settings: Settings) -> dict[str, int]:
     """Bytes of memory by purpose, with everything at its limit."""
     redis, ingest = settings.redis, settings.ingest
+    held = settings.archive.hold_bytes if settings.archive.enabled else 0  # of readings that are not archived yet
     return {
         "waiting": int(STREAM * (ingest.high_water_bytes + APPEND)) + REQUEST * ingest.high_water,
-        "finished": int(STREAM * (redis.keep_bytes + APPEND)),
+        "finished": int(STREAM * (max(redis.keep_bytes, held) + APPEND)),
+        "outcomes": int(STREAM * MAX_OUTCOMES_BYTES) if held else 0,
         "quarantine": int(STREAM * (redis.keep_quarantine_bytes + APPEND)) + QUARANTINED * redis.keep_quarantine,
         "repeats": 2 * KNOWN * ((1 + ingest.unique_ids) * (redis.repeat_window + ingest.max_array)) + REPEATING,
         "labels": LATE_LABELS + PERIOD_LABELS,

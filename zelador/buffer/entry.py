@@ -1,8 +1,9 @@
 """The codec of a stream entry: messages that arrived together, as Redis stores them. Pure.
 
 An entry has a field named by the features, separated by commas. It holds the messages: a JSON array of Arrival. `#` is
-the number of its readings if there is more than one, and `?` the number of its requests, whose bytes are stored
-elsewhere. lua/append.lua puts the JSON together and leaves out repeats; lua/waiting.lua writes the fields.
+the number of its readings if there is more than one, `?` the number of its requests, whose bytes are stored elsewhere,
+and `!` says that its only reading was set aside before. lua/append.lua puts the JSON together and leaves out repeats;
+lua/waiting.lua writes the fields.
 """
 
 from __future__ import annotations
@@ -28,13 +29,18 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     raw: bytes  # the messages as stored
     count: int  # readings
     asked: bool  # contains requests
+    replayed: str | None = None  # where the reading was that was set aside: "<entry> <place>", or "" if not known
 
 
 def decode_entry(flat: Sequence[bytes]) -> Entry:
     """The entry of the fields field, value, field, value …; there is at least one."""
     raw = flat[1]
     count = int(flat[3]) if len(flat) > 2 else 1
-    return Entry(_names(flat[0]), decode_arrivals(raw), raw, count, len(flat) > 4)
+    if len(flat) <= 4:
+        return Entry(_names(flat[0]), decode_arrivals(raw), raw, count, False)
+    further = dict(zip(flat[4::2], flat[5::2], strict=True))
+    replayed = further[b"!"].decode() if b"!" in further else None
+    return Entry(_names(flat[0]), decode_arrivals(raw), raw, count, b"?" in further, replayed)
 
 
 def decode_fields(fields: Mapping[bytes, bytes]) -> Entry:
@@ -47,6 +53,12 @@ def decode_arrivals(raw: bytes) -> tuple[Arrival, ...] | None:
         return _arrivals(raw)
     except (msgspec.DecodeError, RecursionError):
         return None
+
+
+def order_of(stream_id: str) -> tuple[int, int]:
+    """The id of an entry in the form by which ids are ordered."""
+    ms, _, seq = stream_id.partition("-")
+    return int(ms), int(seq)
 
 
 @lru_cache(maxsize=64)

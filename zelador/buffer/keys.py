@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 GROUP = "inference"  # the consumer group of the workers
+ARCHIVE = "archive"  # that of the archive: its last delivered id is the last entry that is archived
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Keys:
     | requests | hash | append, settle | response topic and correlation data, until their entry is settled |
     | quarantine | stream | append, settle, readmit, discard, tidy | keep_quarantine entries, bytes and seconds |
     | quarantine-index, -order, -entries, -bytes | hash, sorted sets | as quarantine | with its entries: their devices |
+    | outcomes | stream | settle | predictions of batches, until they are archived; while an archive is registered |
+    | archive-seen | string (JSON) | archive_done | forever: the newest entry of the archive's log |
     | predictions | stream | settle | keep_predictions entries, the newest |
     | ledger | hash | append, settle, readmit, discard, measure | forever: integers, and each writer's last batch |
     | seen:0, seen:1 | set | append | repeat_window readings each, in turn |
@@ -78,6 +81,16 @@ class Keys:
     @property
     def predictions(self) -> str:
         return self._key("predictions")
+
+    @property
+    def outcomes(self) -> str:
+        """Predictions that wait for the archive."""
+        return self._key("outcomes")
+
+    @property
+    def archive_seen(self) -> str:
+        """The newest entry of the archive's log that it has reported."""
+        return self._key("archive-seen")
 
     @property
     def ledger(self) -> str:

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 SHARED = (
     "quarantine",
+    "archive",
     "trim",
     "waiting",
     "devices",
@@ -41,6 +42,10 @@ FUNCTIONS = {  # name → flags of Redis: what is allowed when memory is full, o
     "announced": ("allow-oom",),
     "label": (),
     "unlabel": ("allow-oom",),
+    "archive_begin": ("allow-oom",),
+    "archive_done": ("allow-oom",),
+    "archive_rewind": ("allow-oom",),
+    "archive_end": ("allow-oom",),
 }
 ABSENT = ("unknown command", "Unknown Redis command", "NOPERM", "no permissions")  # of FCALL or FUNCTION LOAD
 

@@ -16,6 +16,7 @@ from zelador.buffer.connection import RedisConnection
 from zelador.buffer.entry import decode_entry, with_requests
 from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
+from zelador.buffer.outcome_batch import MAX_OUTCOMES_BYTES, OutcomeBatch, encode_outcomes
 from zelador.buffer.read_size import ReadSize
 from zelador.buffer.sightings import NOTHING, Sightings
 from zelador.buffer.written import Confirmer
@@ -46,6 +47,7 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
     count: int
     deliveries: int = 1
     asked: bool = False  # contains requests
+    replayed: str | None = None  # where the reading was, if it was set aside before (entry.py)
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -83,6 +85,7 @@ class Reader:
         self._mine_from: str | None = "-"  # position in this worker's pending list; None at its end
         self._claim_from = "0-0"
         self._next_claim = 0.0
+        self._archived = True
 
     @property
     def connection(self) -> RedisConnection:
@@ -100,17 +103,28 @@ class Reader:
 
         return self._connection.call("read readings", attempt)
 
+    @property
+    def archived(self) -> bool:
+        """True if an archive takes predictions, or if that is not known yet."""
+        return self._archived
+
     def settle(
-        self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction], sightings: Sightings = NOTHING
+        self,
+        outcomes: Sequence[Outcome],
+        predictions: Sequence[Prediction],
+        sightings: Sightings = NOTHING,
+        for_archive: OutcomeBatch | None = None,
     ) -> tuple[int, int]:
         """Settles entries, after the broker confirmed their predictions. Returns the readings classified and set aside.
 
-        The states of the devices follow `sightings` in the same step.
+        The states of the devices follow `sightings` in the same step, and an archive gets `for_archive`.
 
         Readings set aside are written when it returns. An entry that another worker settled is not counted again.
         """
         keys, arguments = self._arguments(outcomes, predictions)
         arguments += sightings.arguments()
+        arguments += ("", 0) if for_archive is None else (encode_outcomes(for_archive), len(predictions))
+        arguments.append(MAX_OUTCOMES_BYTES)
 
         def attempt() -> list[Any]:
             counted: list[Any]
@@ -118,9 +132,10 @@ class Reader:
             self._confirmer.confirm(written)
             return counted
 
-        classified, aside, discarded = self._connection.call("mark readings done", attempt)
+        classified, aside, discarded, archived = self._connection.call("mark readings done", attempt)
         if discarded:
             log.error("the quarantine is full: %d messages of the devices with the most were discarded", discarded)
+        self._archived = bool(archived)
         self._held.difference_update([outcome.stream_id for outcome in outcomes])
         for outcome in outcomes:
             self._sizes.pop(outcome.stream_id, None)
@@ -254,7 +269,7 @@ class Reader:
             arguments.append(len(outcome.set_aside))
             for item in outcome.set_aside:
                 arguments += (item.topic, item.reason, item.payload, item.length, item.digest, item.received_at)
-                arguments += (item.features, item.profile, item.device)
+                arguments += (item.features, item.profile, item.device, item.entry)
         shown = predictions[-PREDICTIONS_SHOWN:]
         arguments.append(len(shown))
         arguments += [_shown(prediction) for prediction in shown]
@@ -264,7 +279,7 @@ class Reader:
             confidence = "" if prediction.confidence is None else prediction.confidence
             arguments += (prediction.label, confidence, prediction.predicted_at, prediction.model)
         names = [keys.readings, keys.quarantine, keys.ledger, keys.predictions, keys.marks, keys.requests]
-        names += [keys.states, keys.announce, keys.device_events, keys.due]
+        names += [keys.states, keys.announce, keys.device_events, keys.due, keys.outcomes]
         return names + [keys.device(device) for device in newest], arguments
 
 
@@ -294,7 +309,9 @@ def _delivered(raw: _Raw) -> Delivered | None:
     if not flat:
         return None
     found = decode_entry(flat)
-    return Delivered(stream_id.decode(), found.features, found.arrivals, found.raw, found.count, 1, found.asked)
+    return Delivered(
+        stream_id.decode(), found.features, found.arrivals, found.raw, found.count, 1, found.asked, found.replayed
+    )
 
 
 def _flat(fields: dict[bytes, bytes]) -> list[bytes]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 Source = Literal["command line", "api", "console", "import", "mqtt"]
+SOURCES: tuple[Source, ...] = get_args(Source)
 ID_DIGITS = 24  # hexadecimal digits of a default id
 
 
@@ -29,6 +30,10 @@ class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     def covers(self, moment: int) -> bool:
         return self.begin <= moment and (self.end is None or moment < self.end)
+
+    def is_of_import(self, at: int, by: str) -> bool:
+        """Whether it is one of those that `by` imported together. All of them have the same time."""
+        return self.source == "import" and (self.at, self.by) == (at, by)
 
     @property
     def content(self) -> str:

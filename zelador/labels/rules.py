@@ -27,12 +27,18 @@ Kind = Literal["overlap", "unknown device", "future", "long", "repeated", "label
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What is odd about a label that is accepted all the same. `line` is that of the table, if it came from one."""
+    """What is odd about a label that is accepted all the same. `line` is that of the table, if it came from one.
+
+    `device` and `details` are what the sentence names, for a reader of another language: overlap: the other labels;
+    unknown device: similar names; future: a time; long: days; label case: the texts.
+    """
 
     kind: Kind
     sentence: str
     advice: str
     line: int | None = None
+    device: str = ""
+    details: tuple[str, ...] = ()
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -106,6 +112,8 @@ def _findings(
             f"no device {device} has sent a reading yet",
             f"{hint}; the label applies once it does; otherwise undo it",
             line,
+            device,
+            tuple(near),
         )
     before: dict[str, list[tuple[Label, int | None]]] = {}
     for label, line in labels:
@@ -117,13 +125,18 @@ def _findings(
                 f"the period of {label.device} {which} in the future, at {iso(moment)}",
                 "it applies to readings still to come; undo it if the date or its time zone is wrong",
                 line,
+                label.device,
+                (iso(moment),),
             )
         if label.end is not None and label.end - label.begin > LONG_MS:
+            days = (label.end - label.begin) // 86_400_000
             yield Finding(
                 "long",
-                f"the period of {label.device} is {(label.end - label.begin) // 86_400_000} days long",
+                f"the period of {label.device} is {days} days long",
                 "check the year of its start and end",
                 line,
+                label.device,
+                (str(days),),
             )
         before.setdefault(label.device, []).append((label, line))
     for device, given in before.items():
@@ -141,6 +154,8 @@ def _overlaps(device: str, given: list[tuple[Label, int | None]], active: list[L
                 f"{device} already has the label {shown} in a part of {_period(label)}",
                 f"there, {label.label} counts from now on, because it was added later; undo the one that is wrong",
                 line,
+                device,
+                tuple(others[:NAMED]),
             )
     latest: Label | None = None
     for label, line in sorted(given, key=lambda each: each[0].begin):
@@ -151,6 +166,8 @@ def _overlaps(device: str, given: list[tuple[Label, int | None]], active: list[L
                 f"{_period(label)} ({label.label})",
                 "the later row counts where they overlap",
                 line,
+                device,
+                (latest.label,),
             )
         if latest is None or (latest.end is not None and (label.end is None or label.end > latest.end)):
             latest = label
@@ -167,6 +184,7 @@ def _case(labels: Sequence[tuple[Label, int | None]], written: set[str]) -> Iter
                 "label case",
                 f"the labels {' and '.join(map(repr, sorted(texts)))} differ by case or blanks alone",
                 "training takes them as different classes; write them alike",
+                details=tuple(sorted(texts)),
             )
 
 

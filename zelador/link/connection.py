@@ -36,11 +36,12 @@ log = logging.getLogger(__name__)
 
 PACKET_IDS = 65_535
 LARGEST_PACKET = 268_435_460  # bytes, the limit of MQTT
-# Reasons of a DISCONNECT that no published message can cause (MQTT 5, 3.14.2.1): the server is busy (0x89) or shuts
-# down (0x8B), session taken over (0x8E), rate or quota (0x96, 0x97), administrative action
-# (0x98), another server (0x9C, 0x9D), connection rate (0x9F), maximum connect time (0xA0).
 SYSTEM = "$SYS/"  # topics of the broker itself
+CLIENT_ID_REFUSED = 0x85
 TAKEN_OVER = 0x8E  # Mosquitto 2.0 closes the connection without saying so
+# Reasons of a DISCONNECT that no published message can cause (MQTT 5, 3.14.2.1): the server is busy (0x89) or shuts
+# down (0x8B), session taken over (0x8E), rate or quota (0x96, 0x97), administrative action (0x98), another server
+# (0x9C, 0x9D), connection rate (0x9F), maximum connect time (0xA0).
 INNOCENT = frozenset((0x89, 0x8B, 0x8E, 0x96, 0x97, 0x98, 0x9C, 0x9D, 0x9F, 0xA0))
 
 
@@ -198,10 +199,10 @@ class Connection:
         self._await(lambda: self._handshake.connected is not None, deadline, "CONNACK")
         reason = self._handshake.connected
         if reason.is_failure:
-            raise Unavailable(
-                f"the MQTT broker at {self._where} refused {options.client_id}: {reason}; "
-                f"check ZELADOR_MQTT__USERNAME, ZELADOR_MQTT__PASSWORD and the broker's access list"
-            )
+            fix = "check ZELADOR_MQTT__USERNAME, ZELADOR_MQTT__PASSWORD and the broker's access list"
+            if reason.value == CLIENT_ID_REFUSED:
+                fix = "it may be reserved, as the ids of zelador up are; choose another (ZELADOR_INGEST__CLIENT_ID)"
+            raise Unavailable(f"the MQTT broker at {self._where} refused {options.client_id}: {reason}; {fix}")
         if options.persistent and (self._handshake.expiry_s == 0 or self._handshake.given_id):
             raise Unavailable(
                 f"the MQTT broker at {self._where} keeps no session for {options.client_id}: messages that arrive "

@@ -2,6 +2,7 @@
 
 from zelador.settings.alarm import AlarmRuleSettings, AlarmSettings, HomeAssistantSettings
 from zelador.settings.api import ApiSettings
+from zelador.settings.archive import ArchiveSettings
 from zelador.settings.fields import KNOWN_FIELDS, RESERVED, FieldSettings
 from zelador.settings.load import environment, load_settings, redact
 from zelador.settings.mqtt import MqttSettings, TopicSettings
@@ -19,6 +20,7 @@ __all__ = [
     "AlarmRuleSettings",
     "AlarmSettings",
     "ApiSettings",
+    "ArchiveSettings",
     "EmbeddedSettings",
     "FieldSettings",
     "HealthSettings",

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from zelador.settings.archive import ArchiveSettings
 from zelador.settings.redis import RedisSettings
 from zelador.settings.registry import RegistrySettings
 from zelador.settings.section import Section
@@ -23,15 +24,15 @@ def absolute(settings: Settings) -> Settings:
     for name, section in settings:
         if isinstance(section, Section):
             paths: dict[str, object] = {key: expanded(value) for key, value in section if isinstance(value, Path)}
-            if isinstance(section, RegistrySettings):
-                paths |= {"url": _registry(section.url), "bucket": tuple(map(_option, section.bucket))}
+            if isinstance(section, RegistrySettings | ArchiveSettings):
+                paths |= {"url": _store(section.url), "bucket": tuple(map(_option, section.bucket))}
             elif isinstance(section, RedisSettings):
                 paths["url"] = REDIS_FILES.sub(_file, section.url)
             changed[name] = section.model_copy(update=paths)
     return settings.model_copy(update=changed)
 
 
-def _registry(url: str) -> str:
+def _store(url: str) -> str:
     parts = urlsplit(url)
     if not url or parts.scheme not in ("", "file"):
         return url

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated
@@ -10,7 +14,7 @@ from urllib.parse import urlencode
 from fastapi import Query, Response
 
 from admin.access.roles import needs
-from admin.console.console import Shown
+from admin.console.console import Console, Shown
 from admin.console.page import pages, renderer, show
 from admin.console.visitor import Visiting
 from admin.console.words import people, sentence
@@ -41,6 +45,7 @@ class AuditPage:
     days: tuple[Day, ...]
     q: str
     next: str | None  # path
+    table: str  # path of the same as CSV
 
 
 @router.get("", **needs("admin"))
@@ -52,10 +57,7 @@ def show_audit(
 ) -> Response:
     language = renderer(console, visitor).language
     names = people(console.services)
-    newest = console.services.audit.newest(None if before is None else before.zfill(20))
-    wanted = q.strip().casefold()
-    matching = (entry for entry in islice(newest, MAX_SEARCHED) if not wanted or wanted in _text(entry, names))
-    entries = list(islice(matching, PAGE_ROWS))
+    entries = list(islice(_matching(console, q, names, before), PAGE_ROWS))
     days: dict[str, list[Row]] = {}
     for entry in entries:
         said = sentence(language, names.get(entry.who, entry.who), entry.what, entry.target)
@@ -64,8 +66,42 @@ def show_audit(
     if len(entries) == PAGE_ROWS:
         asked = {"before": entries[-1].id, **({"q": q} if q else {})}
         following = f"/console/audit?{urlencode(asked)}"
-    context = AuditPage(tuple(Day(name, tuple(rows)) for name, rows in days.items()), q, following)
+    table = f"/console/audit/csv?{urlencode({'q': q})}" if q else "/console/audit/csv"
+    context = AuditPage(tuple(Day(name, tuple(rows)) for name, rows in days.items()), q, following, table)
     return show(console, visitor, "audit/page.html", context, section="audit")
+
+
+@router.get("/csv", **needs("admin"))
+def export(console: Shown, q: Annotated[str, Query(max_length=100)] = "") -> Response:
+    """The newest entries that match, as a table for a spreadsheet."""
+    names = people(console.services)
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(("at", "who", "name", "what", "target", "address", "before", "after"))
+    for entry in _matching(console, q, names, None):
+        changed = (_json(entry.before), _json(entry.after))
+        row = (entry.at, entry.who, names.get(entry.who, ""), entry.what, entry.target, entry.address or "", *changed)
+        table.writerow([cell(each) for each in row])
+    return Response(
+        text.getvalue(),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": "attachment; filename=audit.csv"},
+    )
+
+
+def cell(text: str) -> str:
+    """A text that a spreadsheet does not take for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _json(value: object) -> str:
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _matching(console: Console, q: str, names: dict[str, str], before: str | None) -> Iterator[Change]:
+    newest = console.services.audit.newest(None if before is None else before.zfill(20))
+    wanted = q.strip().casefold()
+    return (entry for entry in islice(newest, MAX_SEARCHED) if not wanted or wanted in _text(entry, names))
 
 
 def _text(entry: Change, names: dict[str, str]) -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import pairwise
-from typing import Annotated
+from itertools import groupby, pairwise
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import Form, Response
+from fastapi import Form, Query, Response
 from fastapi import Path as InPath
 
 from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.charts import LaneStep
 from admin.console.console import Console, Shown
-from admin.console.language import Language
-from admin.console.overview.live import FeatureShown, features_of
+from admin.console.labels.page import Done, choices_of, done_of
+from admin.console.overview.live import FeatureShown, features_of, movement
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
 from admin.console.visitor import Visiting, Visitor
@@ -24,15 +25,22 @@ from admin.console.words import people
 from operations.acts import devices as acts
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
+from operations.views.labels import LabelFilter, LabelView
+from operations.views.models import model_detail
 from operations.views.plant import PlantView
+from operations.views.report import Range
 from operations.views.stream import Prediction, Reading
+from zelador.alarms import Rule
 from zelador.clock import now_ms
-from zelador.errors import InvalidInput
+from zelador.errors import ZeladorError
+from zelador.labels.rules import MAX_ID
 
 router = pages("devices")
 
 DeviceId = Annotated[str, InPath(max_length=512)]
 EVENTS = 20
+LABELS = 8
+SEEN_S = 60.0
 POINTS = 240
 HOURS = (1, 8, 24)  # for which a device can be shelved in one press
 
@@ -57,11 +65,20 @@ class DevicePage:
     names: dict[str, str]
     may_act: bool
     hours: tuple[int, ...]
+    labels: tuple[LabelView, ...]  # the newest of this device
+    done: Done | None
+    choices: tuple[str, ...]  # labels that are usual here
+    points: str  # of the charts, as JSON
+    rule: Rule  # of its alarm
+    silent_s: float | None  # after which it is silent; None: by its own gaps
+    seen: dict[str, Range]  # by feature: what the selected model saw in training
 
 
 @router.get("/{device}", **needs("viewer"))
-def show_device(device: DeviceId, console: Shown, visitor: Visiting) -> Response:
-    return _show(console, visitor, device, "device/page.html")
+def show_device(
+    device: DeviceId, console: Shown, visitor: Visiting, done: Annotated[str, Query(max_length=MAX_ID)] = ""
+) -> Response:
+    return _show(console, visitor, device, "device/page.html", done)
 
 
 @router.get("/{device}/readings", **needs("viewer"))
@@ -98,7 +115,7 @@ def shelve(
 ) -> Response:
     end = now_ms() + hours * 3_600_000
     if until.strip():
-        end = local_time(renderer(console, visitor).language, until.strip())
+        end = renderer(console, visitor).language.typed(until.strip(), "until")
     acts.shelve(actor, console.services.device_states, device, end, why)
     return _to(device)
 
@@ -121,15 +138,6 @@ def restore(device: DeviceId, console: Shown, actor: Acting) -> Response:
     return _to(device)
 
 
-def local_time(language: Language, text: str) -> int:
-    """A time of the plant, as a field of a form gives it, in ms since 1970 UTC. Raises InvalidInput."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(f"until: {text!r} is no time; write it as 2026-11-25T06:00") from None
-    return int(found.replace(tzinfo=found.tzinfo or language.zone).timestamp() * 1000)
-
-
 def lane_of(events: tuple[DeviceEventView, ...], begin: float, end: float) -> tuple[LaneStep, ...]:
     """The states between two times (seconds since 1970 UTC), from the events, newest first."""
     if end <= begin:
@@ -143,29 +151,68 @@ def lane_of(events: tuple[DeviceEventView, ...], begin: float, end: float) -> tu
     return tuple(LaneStep(a[1], (a[0] - begin) / (end - begin), (b[0] - begin) / (end - begin)) for a, b in steps)
 
 
-def _show(console: Console, visitor: Visitor, name: str, template: str) -> Response:
+def points(readings: Sequence[Reading], names: Sequence[str], now: PlantView) -> str:
+    """The charts as uPlot takes them: times, a list for each feature, and which readings are labeled."""
+    times = [round(moment(reading["measured_at"]), 3) for reading in readings]
+    columns: dict[str, Any] = {name: [reading["values"].get(name) for reading in readings] for name in names}
+    labels = [[begin, end, label, now.is_alarm(label)] for begin, end, label in labeled_spans(readings)]
+    return json.dumps({"at": times, "values": columns, "labels": labels}, separators=(",", ":"))
+
+
+def labeled_spans(readings: Sequence[Reading]) -> Iterator[tuple[float, float, str]]:
+    """The stretches of readings with the same label, in seconds since 1970 UTC."""
+    for label, group in groupby(readings, key=lambda reading: reading["label"]):
+        times = [moment(reading["measured_at"]) for reading in group]
+        if label is not None:
+            yield times[0], times[-1], label
+
+
+def _show(console: Console, visitor: Visitor, name: str, template: str, done: str = "") -> Response:
     services = console.services
-    key = signed_in(visitor)
+    key, now = signed_in(visitor), console.plant.read()
     device = services.devices.device(name)
-    readings = tuple(services.recent.readings(POINTS, None, name)[0][::-1])
+    readings = tuple(sorted(services.recent.readings(POINTS, None, name)[0], key=lambda each: each["measured_at"]))
     features = features_of(console)
-    found = ((f, tuple(r["values"][f.name] for r in readings if f.name in r["values"])) for f in features)
+    named = ((f, tuple(r["values"][f.name] for r in readings if f.name in r["values"])) for f in features)
+    found = sorted((each for each in named if each[1]), key=lambda each: -movement(each[1]))  # what moved most is first
     predictions, _ = services.recent.predictions(1, None, name)
     events = tuple(services.device_events.page(EVENTS, None, name)[0])
     span = (moment(readings[0]["measured_at"]), moment(readings[-1]["measured_at"])) if readings else (0.0, 0.0)
     context = DevicePage(
         device,
         readings,
-        tuple(Series(feature, values) for feature, values in found if values),
+        tuple(Series(feature, values) for feature, values in found),
         lane_of(events, *span),
         predictions[0] if predictions else None,
         events,
-        console.plant.read(),
+        now,
         people(services) if key.may("admin") else {},
         key.may("operator"),
         HOURS,
+        tuple(services.label_views.page(LABELS, 0, LabelFilter(name, undone=True))[0]),
+        done_of(console, done) if done else None,
+        choices_of(now, services.label_views.summary()),
+        points(readings, [feature.name for feature in features], now),
+        now.rule_of(name),
+        services.settings.alarm.silent_s,
+        _seen(console, now),
     )
     return show(console, visitor, template, context, section="devices")
+
+
+def _seen(console: Console, now: PlantView) -> dict[str, Range]:
+    """What the selected model saw in training, by feature; empty if it is not known."""
+    if now.selection is None:
+        return {}
+    name, registry = now.selection["model"], console.services.registry
+
+    def read() -> dict[str, Range]:
+        try:
+            return {each.name: each.seen for each in model_detail(registry, name).features if each.seen is not None}
+        except (ZeladorError, OSError):
+            return {}
+
+    return console.window.kept.get(("seen", name), SEEN_S, read)
 
 
 def _to(device: str) -> Response:

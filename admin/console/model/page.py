@@ -20,7 +20,8 @@ from operations.acts import models as acts
 from operations.acts import selection as selections
 from operations.views.models import ModelDetail, model_detail
 from operations.views.plant import PlantView
-from zelador.errors import InvalidInput
+from registry.log.state import State
+from zelador.errors import InvalidInput, ZeladorError
 
 router = pages("models")
 rollback = pages("rollback")
@@ -39,6 +40,8 @@ class ModelPage:
     may_change: bool
     may_delete: bool
     lacking: tuple[str, ...]  # features that the model needs and the plant does not send
+    previous: str | None  # the model that rolling back would select
+    previous_lacks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,31 @@ def select(
     return go(f"/console/models/{name}")
 
 
+@dataclass(frozen=True, slots=True)
+class RollBack:
+    previous: str | None  # the model that would be selected
+    selected: str | None
+    lacking: tuple[str, ...]  # features that it needs and the plant does not send
+    etag: str
+
+
+@rollback.get("", **needs("operator"))
+def confirm_rollback(console: Shown, visitor: Visiting) -> Response:
+    """What is asked if the plant cannot feed the previous model."""
+    state = console.services.registry.sync()
+    previous = previous_of(state)
+    selected = None if state.selection is None else state.selection.model
+    context = RollBack(previous, selected, _lacking(console, previous), f'"{state.etag}"')
+    return show(console, visitor, "model/rollback.html", context, section="models")
+
+
 @rollback.post("", **needs("operator"))
-def roll_back(console: Shown, actor: Acting, why: Why = "", etag: Tag = "") -> Response:
+def roll_back(
+    console: Shown, actor: Acting, why: Why = "", etag: Tag = "", force: Annotated[str, Form()] = ""
+) -> Response:
     services = console.services
-    features = services.settings.features
-    selection = selections.roll_back(actor, services.registry, features, why=why, if_match=etag or None)
+    features, forced = services.settings.features, force == "yes"
+    selection = selections.roll_back(actor, services.registry, features, force=forced, why=why, if_match=etag or None)
     return go(f"/console/models/{selection.model}")
 
 
@@ -118,17 +141,34 @@ def look(console: Console, renderer: Renderer, _topic: Topic, now: PlantView) ->
     return Live({"rollout": renderer.macro("model/rollout.html", "rollout", now)})
 
 
+def previous_of(state: State) -> str | None:
+    """The model that rolling back would select; None if there is none."""
+    try:
+        return state.previous()
+    except ZeladorError:
+        return None
+
+
+def _lacking(console: Console, name: str | None) -> tuple[str, ...]:
+    """The features that a model needs and the plant does not send."""
+    model = console.services.registry.state.models.get(name or "")
+    needed = () if model is None else model.metadata.get("features") or ()
+    return tuple(str(each) for each in needed if each not in console.services.settings.features)
+
+
 def _show(console: Console, visitor: Visitor, name: str, template: str) -> Response:
     key = signed_in(visitor)
     model = model_detail(console.services.registry, name)
-    sent = console.services.settings.features
+    previous = previous_of(console.services.registry.state)
     context = ModelPage(
         model,
         console.plant.read(),
         people(console.services) if key.may("admin") else {},
         key.may("operator"),
         key.may("admin"),
-        tuple(feature.name for feature in model.features if feature.name not in sent),
+        _lacking(console, name),
+        previous,
+        _lacking(console, previous),
     )
     is_selected = context.model.row.is_selected
     return show(console, visitor, template, context, section="models", live="model" if is_selected else "watch")

@@ -42,6 +42,7 @@ class Models:
     types: list[str]
     q: str
     type: str
+    state: str
     sort: str
     links: dict[str, str]  # by the column's sort key
     before: str | None  # path of the previous page
@@ -56,15 +57,16 @@ def show_models(
     visitor: Visiting,
     q: Annotated[str, Query(max_length=64)] = "",
     type: Annotated[str, Query(max_length=64)] = "",  # noqa: A002 - a name in URLs
+    state: Literal["", "selected", "before", "never"] = "",
     sort: Sort = "saved",
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Response:
     registry = console.services.registry
     equal = (("model_type", type),) if type else ()
-    rows, total = model_rows(registry, Listed(SORTS[sort], equal, text=q), PAGE_ROWS, offset)
+    rows, total = model_rows(registry, Listed(SORTS[sort], equal, text=q), PAGE_ROWS, offset, state or None)
 
     def path(**changed: str | int) -> str:
-        asked = {"q": q, "type": type, "sort": sort, "offset": 0, **changed}
+        asked = {"q": q, "type": type, "state": state, "sort": sort, "offset": 0, **changed}
         kept = {
             key: value for key, value in asked.items() if value not in ("", 0) and (key, value) != ("sort", "saved")
         }
@@ -77,6 +79,7 @@ def show_models(
         model_types(registry),
         q,
         type,
+        state,
         sort,
         {name: path(sort=name) for name in SORTS},
         path(offset=max(0, offset - PAGE_ROWS)) if offset else None,

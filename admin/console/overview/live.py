@@ -124,7 +124,7 @@ def _feed(console: Console, now: PlantView) -> tuple[FeedRow, ...]:
     readings = console.window.readings()
     names = [feature.name for feature in features_of(console)[:SHOWN_FEATURES]]
     found = []
-    for prediction in _sampled(console.window.predictions(), now.positive):
+    for prediction in _sampled(console.window.predictions(), now):
         reading: Reading | None = readings.get(prediction["reading_id"])
         took = None
         if reading is not None:
@@ -137,15 +137,15 @@ def _feed(console: Console, now: PlantView) -> tuple[FeedRow, ...]:
                 prediction["label"],
                 prediction["confidence"],
                 took,
-                now.positive is not None and prediction["label"] == now.positive,
+                now.is_alarm(prediction["label"]),
             )
         )
     return tuple(found)
 
 
-def _sampled(predictions: Sequence[Prediction], positive: str | None) -> list[Prediction]:
+def _sampled(predictions: Sequence[Prediction], now: PlantView) -> list[Prediction]:
     """The newest predictions, of which those that ask for a person take up to ALARM_ROWS; newest first."""
-    alarms = [each for each in predictions if positive is not None and each["label"] == positive][:ALARM_ROWS]
+    alarms = [each for each in predictions if now.is_alarm(each["label"])][:ALARM_ROWS]
     wanted = {each["id"] for each in alarms}
     others = [each for each in predictions if each["id"] not in wanted][: FEED_ROWS - len(alarms)]
     return [each for each in predictions if each in alarms or each in others]
@@ -163,13 +163,13 @@ def _evidence(console: Console, now: PlantView) -> Evidence | None:
     features = tuple(feature for feature in features if series[feature.name])
     if not features:
         return None
-    moved = max(features, key=lambda feature: _movement(series[feature.name]))
+    moved = max(features, key=lambda feature: movement(series[feature.name]))
     last = tuple((feature, series[feature.name][-1]) for feature in features)
     minutes = (moment(readings[-1]["measured_at"]) - moment(readings[0]["measured_at"])) / 60
     return Evidence(tuple(series[moved.name]), moved, last, max(0.0, minutes))
 
 
-def _movement(values: Sequence[float]) -> float:
+def movement(values: Sequence[float]) -> float:
     """The range of the values, relative to their size."""
     size = max(abs(value) for value in values)
     return (max(values) - min(values)) / size if size else 0.0

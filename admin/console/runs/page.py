@@ -9,21 +9,23 @@ from urllib.parse import urlencode
 import redis
 from fastapi import Path as InPath
 from fastapi import Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
-from admin.console.page import go, pages, show, signed_in
+from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.render import Renderer
+from admin.console.runs.words import verdict_text
 from admin.console.stream import Live, Topic
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import people
 from operations.acts import runs as acts
+from operations.views.candidates import candidates
 from operations.views.comparison import CandidateRow, Comparison, comparison, progress_of
 from operations.views.models import METRICS
 from operations.views.plant import PlantView
 from operations.views.runs import RunView
-from registry.listing import Query as Listed
 from zelador.errors import InvalidInput, NotFound
 
 router = pages("runs")
@@ -53,8 +55,9 @@ class Pick:
     """A candidate that can be saved, or was."""
 
     row: CandidateRow
-    saved_as: str | None
+    saved_as: tuple[str, ...]  # names of models
     proposed: str
+    is_kept: bool  # its files are still there
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class RunPage:
     names: dict[str, str]
     may_act: bool
     now: PlantView
+    verdict: str  # in the reader's language
 
 
 @router.get("", **needs("viewer"))
@@ -111,8 +115,6 @@ def cancel(run: RunId, console: Shown, actor: Acting) -> Response:
 @router.post("/{run}/save", **needs("operator"))
 async def save(run: RunId, console: Shown, actor: Acting, request: Request) -> Response:
     """The fields are `keep` with each rank that is chosen, and `name1`, `note1` and so on."""
-    from starlette.concurrency import run_in_threadpool
-
     form = await request.form(max_fields=4 * MAX_PICKS)
     ranks = [int(str(rank)) for rank in form.getlist("keep") if str(rank).isdecimal() and len(str(rank)) < 4]
     picks = [
@@ -141,15 +143,12 @@ def _show(
 ) -> Response:
     view = console.services.run_views.whole(run)
     found = comparison(view, metric)
-    registry = console.services.registry
-    state = registry.sync()
-    saved = {m.metadata.get("rank"): m.name for m in registry.find(Listed(equal=(("run", run),)))}
-    picks = []
-    for row in found.packed:
-        proposed = f"{row.model_type}_{run.partition('-')[0]}"
-        picks.append(
-            Pick(row, saved.get(row.rank), f"{row.model_type}_{run}" if proposed in state.models else proposed)
-        )
+    rows = {row.rank: row for row in found.packed}
+    picks = [
+        Pick(rows[each.rank], each.saved_as, each.proposed, each.is_kept)
+        for each in candidates(console.services.registry, view)
+        if each.rank in rows
+    ]
     key = signed_in(visitor)
     context = RunPage(
         view,
@@ -159,6 +158,7 @@ def _show(
         people(console.services) if key.may("admin") else {},
         key.may("operator"),
         console.plant.read(),
+        verdict_text(renderer(console, visitor).language, found),
     )
     live = "run" if view.is_active else "watch"
     return show(console, visitor, template, context, section="runs", live=live)

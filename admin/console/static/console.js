@@ -136,3 +136,65 @@ if (given && window.uPlot) {
     wait = setTimeout(() => charts.forEach(([chart, box]) => chart.setSize({ width: box.clientWidth, height: HEIGHT })), 80);
   });
 }
+
+// A device's charts: its readings, which of them are labeled, and the period of the form. Dragging across a chart fills the form.
+const past = $("#device-points"), from = $("#label-from"), to = $("#label-to");
+if (past && window.uPlot) {
+  const { at, values, labels } = JSON.parse(past.textContent), drawn = [];
+  const local = seconds => new Date((seconds + offset * 60) * 1000).toISOString().slice(0, 19);
+  const second = value => Date.parse(value + "Z") / 1000 - offset * 60;
+  const span = at.at(-1) - at[0], clockOf = seconds => local(seconds).slice(11, span > 1200 ? 16 : 19);
+  const strip = chart => {
+    const pen = chart.ctx, k = devicePixelRatio;
+    pen.save();
+    for (const [begin, end, , isAlarm] of labels) {
+      const x = chart.valToPos(begin, "x", true);
+      pen.fillStyle = color(isAlarm ? "alarm" : "accent");
+      pen.fillRect(x, chart.bbox.top, Math.max(chart.valToPos(end, "x", true) - x, 2 * k), 4 * k);
+    }
+    pen.restore();
+  };
+  const pick = chart => {
+    if (!from || chart.select.width < 2) return;
+    const begin = Math.floor(chart.posToVal(chart.select.left, "x")), end = Math.ceil(chart.posToVal(chart.select.left + chart.select.width, "x"));
+    from.value = local(begin);
+    to.value = local(end);
+    mark();
+    say(`${from.value.slice(11)} – ${to.value.slice(11)}`);
+  };
+  const mark = () => {
+    if (!from) return;
+    const begin = second(from.value), end = to.value ? second(to.value) : at.at(-1);
+    for (const [chart] of drawn) {
+      const [a, b] = [begin, end].map(each => Math.min(Math.max(chart.valToPos(each, "x"), 0), chart.over.clientWidth));
+      chart.setSelect({ left: a || 0, top: 0, width: to.value && b > a ? b - a : 0, height: chart.over.clientHeight }, false);
+    }
+  };
+  const show = () => {
+    drawn.splice(0).forEach(([chart]) => chart.destroy());
+    $$("[data-device-chart]").forEach(box => {
+      const column = values[box.dataset.deviceChart], height = box.classList.contains("high") ? 240 : 104;
+      box.replaceChildren();
+      const chart = new uPlot({
+        width: box.clientWidth, height, padding: [8, 2, 0, 0], legend: { show: false },
+        cursor: { sync: { key: "device" }, drag: { x: Boolean(from), y: false, setScale: false }, points: { size: 5 } },
+        scales: { x: { time: true } }, hooks: { draw: [strip], setSelect: [pick] },
+        series: [{}, { stroke: color("ink-2"), width: 1.5, points: { show: false }, spanGaps: true }],
+        axes: [axis(22, { values: (_u, ticks) => ticks.map(clockOf), space: 70 }), axis(34, { space: 32 })],
+      }, [at, column], box);
+      chart.root.setAttribute("role", "img");
+      chart.root.setAttribute("aria-label", box.dataset.label);
+      drawn.push([chart, box, height]);
+    });
+    mark();
+  };
+  if (from) {
+    if (matchMedia("(pointer: fine)").matches) $$("[data-drag]").forEach(each => { each.hidden = false; });
+    [from, to].forEach(input => input.addEventListener("input", mark));
+  }
+  show();
+  document.fonts?.ready.then(show);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+  let soon;
+  addEventListener("resize", () => { clearTimeout(soon); soon = setTimeout(show, 80); });
+}

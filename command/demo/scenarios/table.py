@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from time import time
 
 from command.demo.scenarios.scenario import Sample, Scenario
 from zelador.errors import InvalidInput
@@ -13,6 +14,7 @@ from zelador.ranges import Ranges
 from zelador.settings import Settings, load_settings
 from zelador.table import Wanted, read_table
 
+BEHIND = "ZELADOR_INGEST__MAX_BEHIND_S where the ingester runs, or its older rows go to quarantine"
 HISTORY_SHARE = 0.7
 MAX_HISTORY = 3_000  # rows; more would only make the demo's training slower
 
@@ -51,6 +53,9 @@ def samples_of(
         samples.append(Sample(device, dict(zip(rows.features, values, strict=True)), label or "", moment))
     if refused:
         note(f"{refused} of {len(rows)} rows are left out: {example}")
+    limit_s = settings.ingest.max_behind_s
+    if rows.times is not None and rows.calendar and (oldest := min(rows.times)) < (time() - limit_s) * 1000:
+        note(f"the oldest row is of {_iso(oldest)}, and a reading may be {limit_s / 86_400:g} days old: raise {BEHIND}")
     if unlabeled:
         note(f"{unlabeled} rows without a label are {'left out' if labeled_only else 'sent without one'}")
     if not samples:

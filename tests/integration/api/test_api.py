@@ -88,11 +88,18 @@ def test_health_needs_none(client: httpx.Client) -> None:
     assert "http" not in client.get("/docs").text.replace("http-equiv", "")
 
 
-def test_a_probe_by_head_gets_the_answer_without_its_body(client: httpx.Client) -> None:
+def test_head_gets_the_headers_of_a_get_without_its_body(client: httpx.Client) -> None:
+    """Probes and `curl -I` ask any path; a stream of events ends at once."""
+    for path in ("/v1/models", "/v1/ledger", "/docs", "/openapi.json", "/console/overview", "/console/stream/overview"):
+        answer = client.head(path)
+        assert (path, answer.status_code, answer.content) == (path, 200, b"")
+    assert client.head("/v1/models/none").status_code == 404
+    assert client.head("/v1/selection/rollback").status_code == 405
     client.headers.pop("Authorization")
     for path in ("/healthz", "/readyz", "/metrics"):
         answer = client.head(path)
         assert (answer.status_code, answer.content) == (200, b"")
+    assert client.head("/v1/models").status_code == 401
 
 
 def test_a_body_of_another_type_is_refused_with_what_to_send(client: httpx.Client) -> None:

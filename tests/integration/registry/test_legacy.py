@@ -14,7 +14,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from registry.errors import TypeRefused
-from registry.legacy.files import bring_in, look
+from registry.legacy.load import bring_in
+from registry.legacy.look import look
 from registry.legacy.pickles.contents import contents
 from registry.registry import Registry
 from zelador.errors import InvalidInput, NotFound
@@ -140,7 +141,8 @@ import warnings; warnings.simplefilter("ignore")
 import numpy as np, pandas as pd
 from pycaret.classification import ClassificationExperiment
 from registry.functions import upload_of
-from registry.legacy.files import bring_in, look
+from registry.legacy.load import bring_in
+from registry.legacy.look import look
 from registry.registry import Registry
 from pathlib import Path
 draw = np.random.default_rng(0)

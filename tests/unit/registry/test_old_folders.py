@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
+import json
 import pickle
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -17,8 +21,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, StandardScaler
 
+from registry.cage.convert import convert
+from registry.cage.wire import Convert
+from registry.errors import TypeRefused
 from registry.legacy.beside import beside
-from registry.legacy.files import look, look_at
+from registry.legacy.look import look, look_at
+from registry.legacy.names_file import names_in
 from registry.legacy.naming import names_of, safe
 from registry.legacy.pickles.contents import contents
 from registry.names import NAME
@@ -152,3 +160,58 @@ def test_of_a_single_file_the_neighbors_are_named_and_not_loaded(tmp_path: Path)
     assert look(tmp_path / "model.pkl", alone=True)[0].neighbors == ()
     (found,) = look(tmp_path / "model.pkl", [tmp_path / "scaler.pkl"])
     assert ([each.path.name for each in found.beside], found.neighbors) == (["scaler.pkl"], ())
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "found"),
+    [
+        ("columns.json", '["lux", "temperature"]', ["lux", "temperature"]),
+        ("featureNames.json", '["lux"]', ["lux"]),
+        ("features.txt", "lux\r\ntemperature\n\n", ["lux", "temperature"]),
+        ("class_names.json", '{"0": "normal", "1": "fault"}', {0: "normal", 1: "fault"}),
+        ("labels.json", '{"normal": 0, "fault": 1}', {"normal": 0, "fault": 1}),
+        ("config.json", '{"feature_names": ["lux"], "accuracy": 0.9}', {"feature_names": ["lux"]}),
+        ("config.json", '{"columns": ["lux"], "threshold": 0.3}', {"columns": ["lux"], "threshold": 0.3}),
+        ("input_example.json", '{"columns": ["lux"], "data": [[1.0]]}', {"columns": ["lux"]}),
+        ("columns.json", "[1, 2]", None),
+        ("columns.json", "[", None),
+        ("columns.json", "[" * 100_000, None),
+        ("metrics.json", '{"accuracy": 0.9, "threshold": 0.3}', None),
+        ("params.json", '["lux"]', None),
+        ("requirements.txt", "scikit-learn\n", None),
+        ("classes.json", '{"0": "normal"}', None),
+    ],
+)
+def test_names_of_columns_and_classes_are_read_from_text_files(
+    tmp_path: Path, file: str, text: str, found: object
+) -> None:
+    (tmp_path / file).write_text(text)
+    assert names_in(tmp_path / file) == found
+
+
+def test_a_text_file_with_names_belongs_to_the_model_beside_it(tmp_path: Path) -> None:
+    """A model that was fitted on an array, and its columns.json: the names used to be passed over."""
+    write(tmp_path, press___model__pkl=MODEL, mill___model__pkl=MODEL)
+    for file, text in (("columns.json", '["lux", "temperature"]'), ("classes.json", '{"0": "ok", "1": "fault"}')):
+        (tmp_path / "press" / file).write_text(text)
+    (tmp_path / "press" / "metrics.json").write_text('{"accuracy": 0.9}')
+    looked = look_at(tmp_path)
+    assert [(found.name, {each.path.name for each in found.beside}) for found in looked.found] == [
+        ("mill-model", set()),
+        ("press-model", {"columns.json", "classes.json"}),
+    ]
+    assert set(looked.passed_over) == {"press/metrics.json"}
+    files = {each.path.name: each.path.read_bytes() for each in looked.found[1].files}
+    made = convert(Convert(files, "press", b"{}", [], [], False))
+    manifest = manifest_of_archive(made.archive)
+    assert [feature["name"] for feature in manifest["features"]] == ["lux", "temperature"]
+    assert manifest["classes"] == ["ok", "fault"]
+    files["columns.json"] = b'{"columns": ["lux", "temperature"], "threshold": 0.3}'
+    with pytest.raises(TypeRefused, match=r"threshold.*may change the answers"):
+        convert(Convert(files, "press", b"{}", [], [], False))
+
+
+def manifest_of_archive(archive: bytes) -> dict[str, Any]:
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        found: dict[str, Any] = json.loads(opened.read("manifest.json"))
+    return found

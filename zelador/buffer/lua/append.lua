@@ -213,7 +213,7 @@ if oldest then
   end
   if newest and not select(4, mark_parts(newest)) then redis.call('HDEL', ledger, 'measured') end  -- written by the previous version
 end
-trim(readings, marks, total, keep, bytes, keep_bytes)
+trim(readings, marks, ledger, total, keep, bytes, keep_bytes)
 
 redis.call('HSET', ledger, 'batch:' .. writer, token .. ' ' .. accepted .. ' ' .. repeated)
 return answer(accepted, repeated, discarded, full, forgotten, conflicts, repeating)

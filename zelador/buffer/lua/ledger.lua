@@ -4,7 +4,9 @@
 -- Returns received, accepted, quarantined, repeated, classified, set_aside, missing (sequence numbers that never arrived),
 -- discarded, waiting, messages in quarantine, their bytes; then in ms since 1970, 0 if there is none: the oldest waiting
 -- entry, the last settlement, the oldest message in quarantine, now; then the waiting bytes, known devices, and devices
--- forgotten because there were too many.
+-- forgotten because there were too many. If an archive is registered (archive.lua), then also: the readings that it has, that wait for
+-- it, and that it missed; those accepted that it is not concerned with; the oldest entry that waits for it, in ms; and the bytes of
+-- outcomes, and predictions, that wait for it or that it missed.
 local oldest
 local function count(entries)
   local n = 0
@@ -47,7 +49,17 @@ for i = 1, 12 do counted[i] = tonumber(counted[i] or 0) end
 local function ms(id) return id and tonumber(string.match(id, '^%d+')) or 0 end
 local first = redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', 1)[1]
 local time = redis.call('TIME')
-return {counted[1], counted[2], counted[3], counted[4], counted[5], counted[6], counted[7], counted[8], waiting,
+local answer = {counted[1], counted[2], counted[3], counted[4], counted[5], counted[6], counted[7], counted[8], waiting,
   redis.call('XLEN', KEYS[3]), counted[9], ms(oldest), counted[10], ms(first and first[1]),
   time[1] * 1000 + math.floor(time[2] / 1000),
   counted[11], redis.call('ZCARD', KEYS[4]), counted[12]}
+local at = archive_at(KEYS[1])
+if at then
+  local n, first_waiting = archive_count(KEYS[1], at, '+')
+  local archive = redis.call('HMGET', KEYS[2], 'archived', 'archive_missed', 'archive_base', 'outcomes_bytes', 'outcomes_missed')
+  for i = 1, 5 do archive[i] = tonumber(archive[i] or 0) end
+  for _, value in ipairs({archive[1], n, archive[2], archive[3], ms(first_waiting), archive[4], archive[5]}) do
+    answer[#answer + 1] = value
+  end
+end
+return answer

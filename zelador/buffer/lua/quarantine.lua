@@ -44,10 +44,10 @@ local function quarantine_note(q, id, size, share)
   redis.call('ZINCRBY', q.bytes, size, share)
 end
 
-local function quarantine_add(q, kind, count, topic, reason, payload, length, digest, received_at, features, profile, device, retained)
+local function quarantine_add(q, kind, count, topic, reason, payload, length, digest, received_at, features, profile, device, retained, entry)
   local fields = {'kind', kind, 'topic', topic, 'reason', reason, 'payload', payload, 'length', length, 'digest', digest,
     'received_at', received_at, 'features', features, 'n', count}
-  for name, value in pairs({profile = profile, device = device, retained = retained}) do
+  for name, value in pairs({profile = profile, device = device, retained = retained, entry = entry or ''}) do
     if value ~= '' then fields[#fields + 1], fields[#fields + 2] = name, value end
   end
   local id = redis.call('XADD', q.stream, '*', unpack(fields))

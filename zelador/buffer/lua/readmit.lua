@@ -9,7 +9,7 @@ for i = 1, #found[2], 2 do fields[found[2][i]] = found[2][i + 1] end
 if fields['kind'] ~= 'set_aside' or (fields['features'] or '') == '' then return {0, ''} end
 quarantine_take(quarantine, ARGV[1])
 local json = '[' .. fields['payload'] .. ']'
-waiting_add(KEYS[1], KEYS[4], fields['features'], json, 1, {})
+waiting_add(KEYS[1], KEYS[4], fields['features'], json, 1, {}, fields['entry'] or '')
 redis.call('HINCRBY', KEYS[3], 'appended_bytes', #json)
 redis.call('HINCRBY', KEYS[3], 'waiting_bytes', #json)
 redis.call('HINCRBY', KEYS[3], 'set_aside', -1)

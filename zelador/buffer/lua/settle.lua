@@ -1,14 +1,14 @@
 -- Settles a batch in one atomic step: XACK, the ledger, the newest predictions, readings set aside.
 -- Only entries that are still pending count: a second settlement of an entry (after a takeover) changes nothing.
 -- KEYS  1 readings  2 quarantine  3 ledger  4 predictions  5 marks  6 requests  7 states  8 announce  9 events  10 due
---       then one device hash for each device of ARGV
+--       11 outcomes, then one device hash for each device of ARGV
 -- ARGV  1 group  2 keep_predictions  3 keep_devices_s  4 keep_readings
 --       5 keep_quarantine  6 keep_quarantine_bytes  7 keep_quarantine_s
 --       8 keep_bytes  9, 10 the text before and after the device in a topic
 --       11 the number of entries that are completely classified, and for each: id, readings, bytes (-1: not known), 1 if it
 --         contains requests, else 0
 --       then the number of other entries, and for each: the same four, number set aside, and for each of those:
---         topic, reason, payload, length, digest, received_at, features, profile, device
+--         topic, reason, payload, length, digest, received_at, features, profile, device, '<entry> <place>' of the reading
 --       then the number of predictions to show, and each as JSON
 --       then the number of devices, and for each: label, confidence, predicted_at (ms), model
 --       then after how many ms a device is looked at for silence, the number of alarm rules, and for each: on_count, window,
@@ -16,8 +16,9 @@
 --       then the number of devices whose state the batch may change, and for each: device, levels of its readings in the order
 --         of their times, these times separated by spaces, its rule (from 1; only if there are several), and, if a level is h,
 --         label, probability, id and model of the newest of these readings (alarms.lua)
--- Returns classified, set aside, discarded from quarantine, and, if something was set aside, whether it is written
--- (written.lua). A lost settlement without readings set aside only costs a repeat.
+--       then what the archive gets (outcome_batch.py), or '', the number of its predictions, and the bytes that may wait for it
+-- Returns classified, set aside, discarded from quarantine, 1 if an archive is registered, else 0, and, if something was set
+-- aside, whether it is written (written.lua). A lost settlement without readings set aside only costs a repeat.
 local at = 0
 local function take() at = at + 1; return ARGV[at] end
 local group, keep, keep_devices, keep_readings = take(), take(), tonumber(take()), tonumber(take())
@@ -25,7 +26,8 @@ local keep_q, keep_q_bytes, keep_q_s = tonumber(take()), tonumber(take()), tonum
 local keep_bytes, readings, ledger, requests = tonumber(take()), KEYS[1], KEYS[3], KEYS[6]
 local quarantine = quarantine_open(KEYS[2], ledger, take(), take(), keep_q)
 local classified, aside, discarded, freed, kept, counted = 0, 0, 0, 0, false, false
-local scan = redis.call('HGET', ledger, 'scan')
+local state = redis.call('HMGET', ledger, 'scan', 'archive_hold')
+local scan = state[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function done()                                -- whether the entry was still pending: only then it counts
@@ -41,10 +43,10 @@ for _ = 1, tonumber(take()) do
   for _ = 1, tonumber(take()) do
     kept = true   -- also at a repeat: the first may not be written
     local topic, reason, payload, length, digest, received_at = take(), take(), take(), take(), take(), take()
-    local features, profile, device = take(), take(), take()
+    local features, profile, device, entry = take(), take(), take(), take()
     if counts then
       aside = aside + 1
-      quarantine_add(quarantine, 'set_aside', 1, topic, reason, payload, length, digest, received_at, features, profile, device, '')
+      quarantine_add(quarantine, 'set_aside', 1, topic, reason, payload, length, digest, received_at, features, profile, device, '', entry)
     end
   end
 end
@@ -53,7 +55,7 @@ for _ = 1, tonumber(take()) do
   redis.call('XADD', KEYS[4], 'MAXLEN', '~', keep, '*', 'd', take())
 end
 for i = 1, tonumber(take()) do
-  local key = KEYS[10 + i]
+  local key = KEYS[11 + i]
   local new = redis.call('HSET', key, 'label', take(), 'confidence', take(), 'predicted_at', take(), 'model', take())
   if new > 0 and redis.call('HLEN', key) == new then redis.call('UNLINK', key)    -- the device was forgotten since its message
   elseif new > 0 then redis.call('EXPIRE', key, math.ceil(keep_devices * 1.1)) end  -- append.lua renews it
@@ -71,6 +73,15 @@ for i = 1, tonumber(take()) do
 end
 if counted then
   alarms_follow(alarms_open(KEYS[7], KEYS[8], KEYS[9], KEYS[10]), names, levels, times, seen, rules, look_after, now)
+  if state[2] then
+    local archived, number, most = take(), take(), tonumber(take())
+    if archived ~= '' and tonumber(redis.call('HGET', ledger, 'outcomes_bytes') or 0) + #archived > most then
+      redis.call('HINCRBY', ledger, 'outcomes_missed', number)
+    elseif archived ~= '' then
+      redis.call('XADD', KEYS[11], '*', 'o', archived)
+      redis.call('HINCRBY', ledger, 'outcomes_bytes', #archived)
+    end
+  end
 end
 if classified + aside > 0 then
   redis.call('HINCRBY', KEYS[3], 'classified', classified)
@@ -79,5 +90,5 @@ if classified + aside > 0 then
   redis.call('HINCRBY', ledger, 'waiting_bytes', string.format('%d', -freed))
 end
 local totals = redis.call('HMGET', ledger, 'accepted', 'appended_bytes')
-trim(readings, KEYS[5], tonumber(totals[1] or 0), keep_readings, tonumber(totals[2] or 0), keep_bytes)  -- so that a full Redis has room again
-return {classified, aside, discarded, kept and written() or ''}
+trim(readings, KEYS[5], ledger, tonumber(totals[1] or 0), keep_readings, tonumber(totals[2] or 0), keep_bytes)  -- so that a full Redis has room again
+return {classified, aside, discarded, state[2] and 1 or 0, kept and written() or ''}

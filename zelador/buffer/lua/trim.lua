@@ -1,5 +1,5 @@
 -- Trims entries that every group has finished, above the readings and bytes to keep. An entry that any group still needs
--- is never removed. A mark records the number of readings and bytes before an entry: everything before a mark is trimmed
+-- is never removed, except by the archive, which may hold the newest `archive_hold` bytes (archive.lua). A mark records the number of readings and bytes before an entry: everything before a mark is trimmed
 -- with one call, without counting. Marks of the previous version have no bytes: until measure.lua adds them, only their
 -- readings count.
 
@@ -16,10 +16,10 @@ local function mark_is_past(mark, total, keep, bytes, keep_bytes)
   return total - before_it >= keep or bytes_before ~= nil and bytes - bytes_before >= keep_bytes
 end
 
-local function trim(readings, marks, total, keep, bytes, keep_bytes)
+local function trim(readings, marks, ledger, total, keep, bytes, keep_bytes)
   local second = redis.call('LINDEX', marks, 1)
   if not second or not mark_is_past(second, total, keep, bytes, keep_bytes) then return end
-  local floor_ms, floor_seq
+  local floor_ms, floor_seq, archived
   local function lower(id)
     local ms, seq = string.match(id, '(%d+)-(%d+)')
     ms, seq = tonumber(ms), tonumber(seq)
@@ -28,17 +28,27 @@ local function trim(readings, marks, total, keep, bytes, keep_bytes)
   for _, fields in ipairs(redis.call('XINFO', 'GROUPS', readings)) do
     local info = {}
     for i = 1, #fields, 2 do info[fields[i]] = fields[i + 1] end
-    local pending = redis.call('XPENDING', readings, info['name'])
-    if pending[1] > 0 then lower(pending[2]) else lower(info['last-delivered-id']) end
+    if info['name'] == ARCHIVE then
+      archived = info['last-delivered-id']
+    else
+      local pending = redis.call('XPENDING', readings, info['name'])
+      if pending[1] > 0 then lower(pending[2]) else lower(info['last-delivered-id']) end
+    end
   end
+  local hold = archived and tonumber(redis.call('HGET', ledger, 'archive_hold') or '')
   local cut
   while floor_ms and second do                       -- no group: nothing is finished
-    local ms, seq = mark_parts(second)
+    local ms, seq, _, bytes_before = mark_parts(second)
     local finished = ms < floor_ms or (ms == floor_ms and seq <= floor_seq)
+    if archived and not archive_has(archived, second) then
+      finished = finished and hold and bytes_before and bytes - bytes_before >= hold
+    end
     if not finished or not mark_is_past(second, total, keep, bytes, keep_bytes) then break end
     cut = string.match(second, '^%S+')
     redis.call('LPOP', marks)
     second = redis.call('LINDEX', marks, 1)
   end
-  if cut then redis.call('XTRIM', readings, 'MINID', cut) end
+  if not cut then return end
+  if archived and not archive_has(archived, cut) then archive_miss(readings, ledger, archived, cut) end
+  redis.call('XTRIM', readings, 'MINID', cut)
 end

@@ -3,8 +3,10 @@
 -- `requests` has their data under its id until it is settled.
 
 -- Adds an entry. `asked` has its requests, {position of the message in the entry, request, position, request …}, or is empty.
+-- `replayed` is where a reading was that was set aside ('<entry> <place>'): the archive may have it.
 -- Returns its id and the bytes of the requests. '#' precedes '?', because a worker of the previous version reads the first.
-local function waiting_add(readings, requests, features, json, holds, asked)
+local function waiting_add(readings, requests, features, json, holds, asked, replayed)
+  if replayed then return redis.call('XADD', readings, '*', features, json, '#', holds, '!', replayed), 0 end
   if #asked == 0 then
     if holds == 1 then return redis.call('XADD', readings, '*', features, json), 0 end
     return redis.call('XADD', readings, '*', features, json, '#', holds), 0

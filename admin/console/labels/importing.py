@@ -1,0 +1,245 @@
+"""Import a table of work orders: upload it, see what it says, choose its columns, then take it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+from urllib.parse import urlencode
+
+from fastapi import File, Form, Query, Response, UploadFile
+from fastapi import Path as InPath
+
+from admin.access.identity import Acting
+from admin.access.roles import needs
+from admin.console.console import Console, Shown
+from admin.console.labels.page import choices_of
+from admin.console.page import go, pages, show, signed_in
+from admin.console.visitor import Visiting
+from operations.actor import Actor
+from operations.acts import labels as acts
+from operations.views.labels import LabelView
+from zelador.errors import InvalidInput
+from zelador.labels.rules import Finding
+from zelador.labels.work_orders import read_work_orders
+from zelador.messages import MAX_LABEL
+from zelador.table.table import open_table
+
+router = pages("labels/import")
+
+PAGE_ROWS = 200
+MAX_NAME = 100  # characters of a file's name
+MAX_OPTIONS = 200  # columns to choose from
+
+Token = Annotated[str, InPath(max_length=40)]
+Rows = Literal["all", "look", "out"]
+Column = Annotated[str, Query(max_length=200)]
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """How the table is read: a column for each role, empty to guess; or one device or label for all rows."""
+
+    device: str = ""
+    begin: str = ""
+    end: str = ""
+    label: str = ""
+    note: str = ""
+    one_device: str = ""
+    one_label: str = ""
+    zone: str = ""  # "UTC", or empty for the plant's
+
+    @property
+    def columns(self) -> dict[str, str]:
+        named = {"device": self.device, "from": self.begin, "to": self.end, "label": self.label, "note": self.note}
+        given = {"device": self.one_device, "label": self.one_label}
+        return {role: column for role, column in named.items() if column and not given.get(role)}
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """As the form has them."""
+        found = {
+            "device": self.device, "from": self.begin, "to": self.end, "label": self.label, "note": self.note,
+            "one_device": self.one_device, "one_label": self.one_label, "zone": self.zone,
+        }  # fmt: skip
+        return {name: value for name, value in found.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    line: int
+    label: LabelView | None  # None if the row cannot be one
+    findings: tuple[Finding, ...]
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    rows: tuple[Row, ...]
+    fine: int
+    look: int
+    out: int
+    known: int
+    readings: int
+    devices: int
+    findings: tuple[Finding, ...]
+    taken: Mapping[str, str]  # column by role
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPage:
+    token: str
+    name: str  # of the file
+    size: int  # bytes
+    columns: tuple[str, ...]
+    mapped: Mapped
+    preview: Preview | None
+    trouble: str  # why the table cannot be read so, in English
+    shown: Rows
+    links: dict[str, str]  # by which rows are shown
+    choices: tuple[str, ...]  # labels
+    limit: int  # bytes of a table
+
+
+@router.get("", **needs("operator"))
+def ask_for_a_table(console: Shown, visitor: Visiting) -> Response:
+    limit = console.services.settings.api.max_body_bytes
+    context = ImportPage("", "", 0, (), Mapped(), None, "", "all", {}, (), limit)
+    return show(console, visitor, "labels/import.html", context, section="labels")
+
+
+@router.post("", **needs("operator"))
+def upload(console: Shown, visitor: Visiting, file: Annotated[UploadFile, File()]) -> Response:
+    name = "".join(each for each in file.filename or "" if each.isprintable())[:MAX_NAME]
+    data = file.file.read(console.services.settings.api.max_body_bytes + 1)
+    if not data:
+        raise InvalidInput("choose a file that has rows; nothing was uploaded")
+    token = console.uploads.keep(signed_in(visitor).id, name, data)
+    return go(f"/console/labels/import/{token}")
+
+
+@router.get("/{token}", **needs("operator"))
+def preview(
+    token: Token,
+    console: Shown,
+    visitor: Visiting,
+    actor: Acting,
+    device: Column = "",
+    begin: Annotated[str, Query(alias="from", max_length=200)] = "",
+    end: Annotated[str, Query(alias="to", max_length=200)] = "",
+    label: Column = "",
+    note: Column = "",
+    one_device: Annotated[str, Query(max_length=512)] = "",
+    one_label: Annotated[str, Query(max_length=MAX_LABEL)] = "",
+    zone: Annotated[str, Query(max_length=10)] = "",
+    rows: Rows = "all",
+) -> Response:
+    mapped = Mapped(device, begin, end, label, note, one_device.strip(), one_label.strip(), "UTC" if zone else "")
+    upload = console.uploads.get(token, signed_in(visitor).id)
+    columns, found, trouble = _read(console, actor, upload.data, mapped, rows)
+    base = f"/console/labels/import/{token}"
+    context = ImportPage(
+        token,
+        upload.name,
+        len(upload.data),
+        columns,
+        mapped,
+        found,
+        trouble,
+        rows,
+        {each: f"{base}?{urlencode(mapped.fields | {'rows': each})}" for each in get_args(Rows)},
+        choices_of(console.plant.read(), console.services.label_views.summary()),
+        console.services.settings.api.max_body_bytes,
+    )
+    return show(console, visitor, "labels/import.html", context, section="labels", status=422 if trouble else 200)
+
+
+@router.post("/{token}", **needs("operator"))
+def take(
+    token: Token,
+    console: Shown,
+    visitor: Visiting,
+    actor: Acting,
+    device: Annotated[str, Form(max_length=200)] = "",
+    begin: Annotated[str, Form(alias="from", max_length=200)] = "",
+    end: Annotated[str, Form(alias="to", max_length=200)] = "",
+    label: Annotated[str, Form(max_length=200)] = "",
+    note: Annotated[str, Form(max_length=200)] = "",
+    one_device: Annotated[str, Form(max_length=512)] = "",
+    one_label: Annotated[str, Form(max_length=MAX_LABEL)] = "",
+    zone: Annotated[str, Form(max_length=10)] = "",
+) -> Response:
+    """Rows that cannot be labels are left out, as the preview says."""
+    mapped = Mapped(device, begin, end, label, note, one_device.strip(), one_label.strip(), "UTC" if zone else "")
+    owner = signed_in(visitor).id
+    done = _imported(console, actor, console.uploads.get(token, owner).data, mapped, is_preview=False)
+    console.uploads.drop(token, owner)
+    if not done.labels:
+        return go("/console/labels")
+    return go(f"/console/labels?imported={done.labels[0].at}")
+
+
+def _read(
+    console: Console, actor: Actor, data: bytes, mapped: Mapped, shown: Rows
+) -> tuple[tuple[str, ...], Preview | None, str]:
+    """The table's columns, the preview, and why there is none."""
+    columns: tuple[str, ...] = ()
+    try:
+        with _file(data) as path:
+            columns = open_table(path).columns[:MAX_OPTIONS]
+        return columns, _preview(console, _imported(console, actor, data, mapped, is_preview=True), shown), ""
+    except InvalidInput as error:
+        return columns, None, str(error)
+
+
+def _preview(console: Console, done: acts.Imported, shown: Rows) -> Preview:
+    odd: dict[int | None, list[Finding]] = {}
+    for finding in done.findings:
+        odd.setdefault(finding.line, []).append(finding)
+    views = console.services.label_views
+    pairs = list(zip(done.labels, done.lines, strict=True))
+    look = [line for _, line in pairs if line in odd]
+    wanted = pairs if shown == "all" else [pair for pair in pairs if shown == "look" and pair[1] in odd]
+    wanted = wanted[:PAGE_ROWS]
+    touched = views.views([label for label, _ in wanted], {})
+    rows = [Row(line or 0, view, tuple(odd.get(line, ())), "") for view, (_, line) in zip(touched, wanted, strict=True)]
+    if shown != "look":
+        rows += [Row(line, None, (), why) for line, why in done.faults[:PAGE_ROWS]]
+    rows.sort(key=lambda row: row.line)
+    return Preview(
+        tuple(rows[:PAGE_ROWS]),
+        len(pairs) - len(look),
+        len(look),
+        len(done.faults),
+        done.known,
+        views.imported(done)["readings"],
+        len({label.device for label in done.labels}),
+        done.findings,
+        dict(done.columns),
+        done.notes,
+    )
+
+
+def _imported(console: Console, actor: Actor, data: bytes, mapped: Mapped, is_preview: bool) -> acts.Imported:
+    services = console.services
+    settings = services.settings.model_copy(update={"time_zone": mapped.zone or services.settings.time_zone})
+    with _file(data) as path:
+        orders = read_work_orders(
+            path, settings, mapped.columns, mapped.one_device or None, mapped.one_label or None, source="the table"
+        )
+    return acts.import_table(actor, services.labels, settings, orders, preview=is_preview, skip=True)
+
+
+@contextmanager
+def _file(data: bytes) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table"
+        path.write_bytes(data)
+        yield path
+
+
+ROUTERS = (router,)

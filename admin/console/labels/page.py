@@ -1,0 +1,203 @@
+"""The labels: what did people and devices say about which period? Add one, undo it, give it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import quote, urlencode
+
+from fastapi import Form, Query, Response
+
+from admin.access.identity import Acting
+from admin.access.roles import needs
+from admin.console.console import Console, Shown
+from admin.console.language import Language
+from admin.console.page import go, pages, renderer, show, signed_in
+from admin.console.visitor import Visiting
+from admin.console.words import people
+from operations.acts import labels as acts
+from operations.views.labels import LabelFilter, LabelSummary, LabelView, odd
+from operations.views.plant import PlantView
+from zelador.errors import InvalidInput, NotFound
+from zelador.labels.label import SOURCES
+from zelador.labels.rules import MAX_ID, MAX_NOTE, Finding, Wish
+from zelador.messages import MAX_LABEL
+
+router = pages("labels")
+
+PAGE_ROWS = 50
+MAX_CHOICES = 6
+MAX_DEVICE = 512
+
+LabelId = Annotated[str, Form(alias="id", max_length=MAX_ID)]
+From = Annotated[str, Form(alias="from", max_length=32)]
+To = Annotated[str, Form(alias="to", max_length=32)]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A label that was just added or undone."""
+
+    label: LabelView
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The labels that one person imported together."""
+
+    at: int  # ms since 1970 UTC
+    by: str
+    count: int  # that still count
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsPage:
+    rows: list[LabelView]
+    total: int  # that match
+    offset: int
+    summary: LabelSummary
+    wanted: LabelFilter
+    is_filtered: bool
+    known: set[str]  # devices that have a page
+    done: Done | None
+    batch: Batch | None
+    choices: tuple[str, ...]  # labels that are usual here
+    device: str  # for the form
+    limit: int  # bytes of a table
+    before: str | None  # path of the previous page
+    after: str | None
+    now: PlantView
+    names: dict[str, str]
+    may_act: bool
+
+
+@router.get("", **needs("viewer"))
+def show_labels(
+    console: Shown,
+    visitor: Visiting,
+    q: Annotated[str, Query(max_length=200)] = "",
+    label: Annotated[str, Query(max_length=MAX_LABEL)] = "",
+    source: str = "",
+    by: Annotated[str, Query(max_length=200)] = "",
+    undone: Annotated[str, Query(max_length=10)] = "",
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    done: Annotated[str, Query(max_length=MAX_ID)] = "",
+    imported: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    device: Annotated[str, Query(max_length=MAX_DEVICE)] = "",
+) -> Response:
+    services = console.services
+    chosen = next((each for each in SOURCES if each == source), None)
+    wanted = LabelFilter(
+        label=label or None, source="import" if imported is not None else chosen, by=by or None, text=q.strip(),
+        added_at=imported, undone=undone == "yes",
+    )  # fmt: skip
+    rows, total = services.label_views.page(PAGE_ROWS, offset, wanted)
+    asked = {"q": q, "label": label, "source": source, "by": by, "undone": undone}
+    kept = {key: value for key, value in asked.items() if value} | ({} if imported is None else {"imported": imported})
+
+    def path(start: int) -> str:
+        given = {**kept, **({"offset": start} if start else {})}
+        return f"/console/labels?{urlencode(given)}" if given else "/console/labels"
+
+    now, summary = console.plant.read(), services.label_views.summary()
+    key = signed_in(visitor)
+    context = LabelsPage(
+        rows,
+        total,
+        offset,
+        summary,
+        wanted,
+        bool(kept),
+        services.labels.known_devices({row["device"] for row in rows}),
+        None if not done else done_of(console, done),
+        None if imported is None or not rows else Batch(imported, rows[0]["by"], total),
+        choices_of(now, summary),
+        device,
+        services.settings.api.max_body_bytes,
+        path(max(0, offset - PAGE_ROWS)) if offset else None,
+        path(offset + PAGE_ROWS) if offset + PAGE_ROWS < total else None,
+        now,
+        people(services) if key.may("admin") else {},
+        key.may("operator"),
+    )
+    return show(console, visitor, "labels/page.html", context, section="labels")
+
+
+@router.post("", **needs("operator"))
+def add(
+    console: Shown,
+    visitor: Visiting,
+    actor: Acting,
+    device: Annotated[str, Form(max_length=MAX_DEVICE)],
+    begin: From,
+    end: To = "",
+    label: Annotated[str, Form(max_length=MAX_LABEL)] = "",
+    other: Annotated[str, Form(max_length=MAX_LABEL)] = "",
+    note: Annotated[str, Form(max_length=MAX_NOTE)] = "",
+    back: Annotated[str, Form(max_length=10)] = "",
+) -> Response:
+    services, language = console.services, renderer(console, visitor).language
+    wish = wish_of(language, device, begin, end, other.strip() or label, note)
+    done = acts.add(actor, services.labels, services.settings, wish, "console")
+    return _to(done.label.id, done.label.device if back == "device" else "")
+
+
+@router.post("/undo", **needs("operator"))
+def undo(console: Shown, actor: Acting, label: LabelId, back: Annotated[str, Form(max_length=10)] = "") -> Response:
+    services = console.services
+    acts.undo(actor, services.labels, label)
+    return _to(label, services.label_views.one(label)["device"] if back == "device" else "")
+
+
+@router.post("/redo", **needs("operator"))
+def redo(console: Shown, actor: Acting, label: LabelId, back: Annotated[str, Form(max_length=10)] = "") -> Response:
+    services = console.services
+    done = acts.redo(actor, services.labels, services.settings, label, "console")
+    return _to(done.label.id, done.label.device if back == "device" else "")
+
+
+@router.post("/undo-import", **needs("operator"))
+def undo_import(
+    console: Shown,
+    actor: Acting,
+    at: Annotated[int, Form(ge=0, le=2**53)],
+    by: Annotated[str, Form(max_length=200)],
+) -> Response:
+    acts.undo_import(actor, console.services.labels, at, by)
+    return go(f"/console/labels?imported={at}&undone=yes")
+
+
+def wish_of(language: Language, device: str, begin: str, end: str, label: str, note: str) -> Wish:
+    """What a form asks for. Raises InvalidInput."""
+    if not begin.strip():
+        raise InvalidInput("from: give the time at which the period starts; nothing was labeled")
+    first = language.typed(begin.strip(), "from")
+    last = language.typed(end.strip(), "to") if end.strip() else None
+    return Wish(device.strip(), first, last, label.strip() or None, note)
+
+
+def choices_of(now: PlantView, summary: LabelSummary) -> tuple[str, ...]:
+    """The labels to choose from: those that the model tells apart, else those given before, else yes and no."""
+    found = [*now.labels] or [label for label, _ in summary.classes] or ["yes", "no"]
+    found.sort(key=lambda label: not now.is_alarm(label))
+    return tuple(found[:MAX_CHOICES])
+
+
+def done_of(console: Console, label: str) -> Done | None:
+    """A label that was just added or undone; None if there is none."""
+    try:
+        services = console.services
+        return Done(services.label_views.one(label), tuple(odd(services.labels, label)))
+    except NotFound:
+        return None
+
+
+def _to(label: str, device: str) -> Response:
+    asked = urlencode({"done": label})
+    if device:
+        return go(f"/console/devices/{quote(device, safe='')}?{asked}#label")
+    return go(f"/console/labels?{asked}")
+
+
+ROUTERS = (router,)

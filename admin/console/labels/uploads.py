@@ -1,0 +1,62 @@
+"""Tables that were uploaded and not imported yet: a few, for a while, each only for the key that brought it."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from zelador.errors import NotFound
+
+MAX_FILES = 16  # of all people; each has at most the size of a request's body
+LASTS_S = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    owner: str  # the id of a key
+    name: str  # of the file
+    data: bytes
+    at: float  # seconds since 1970 UTC
+
+
+class Uploads:
+    """Thread-safe. The oldest goes when there are too many."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._files: OrderedDict[str, Upload] = OrderedDict()
+
+    def keep(self, owner: str, name: str, data: bytes) -> str:
+        """A token under which the file can be had."""
+        token = secrets.token_urlsafe(12)
+        with self._lock:
+            self._drop_old()
+            self._files[token] = Upload(owner, name, data, self._clock())
+            while len(self._files) > MAX_FILES:
+                self._files.popitem(last=False)
+        return token
+
+    def get(self, token: str, owner: str) -> Upload:
+        """Raises NotFound, also for a file of somebody else."""
+        with self._lock:
+            self._drop_old()
+            found = self._files.get(token)
+        if found is None or found.owner != owner:
+            raise NotFound("the file is no longer here, as it is kept for an hour at most; upload it again")
+        return found
+
+    def drop(self, token: str, owner: str) -> None:
+        with self._lock:
+            found = self._files.get(token)
+            if found is not None and found.owner == owner:
+                del self._files[token]
+
+    def _drop_old(self) -> None:
+        oldest = self._clock() - LASTS_S
+        for token in [token for token, each in self._files.items() if each.at < oldest]:
+            del self._files[token]

@@ -1,0 +1,121 @@
+"""Maintains the archive's files: merges small ones, removes what is too old, and sweeps what no longer counts."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from threading import Event, Thread
+from typing import Any
+
+from archive.archive import Archive, open_archive
+from archive.compact import merge, plan
+from archive.layout import Kind
+from registry.errors import LogReplaced
+from zelador.buffer.entry import order_of
+from zelador.errors import Corrupt, ZeladorError
+from zelador.log_limit import LogLimit
+from zelador.settings import ArchiveSettings
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 20.0  # between two rounds
+SWEEP_S = 3_600.0  # between two listings of all files
+REPEAT_S = 600.0  # between two log lines on trouble
+CLOSE_S = 2.0  # at the stop, how long a merge may take to end
+BY = "maintenance"
+KINDS: tuple[Kind, ...] = ("readings", "outcomes")
+
+
+class Maintenance:
+    """Runs on a thread of its own, with its own view of the log: a commit that the archiver precedes is made later."""
+
+    def __init__(self, settings: ArchiveSettings, stop: Event, archive: Archive | None = None) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._archive = archive or open_archive(settings)
+        self._swept_at = float("-inf")
+        self._damaged: set[str] = set()  # files that could not be read: not merged again
+        self._log = LogLimit(REPEAT_S)
+        self._thread = Thread(target=self._run, name="maintenance", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._thread.join(CLOSE_S)
+
+    def round(self, now: Callable[[], float] = time.time) -> None:
+        """Merges, removes and sweeps what is due. Raises ZeladorError."""
+        self._archive.log.sync()
+        self._expire(now())
+        self._merge(now())
+        if time.monotonic() - self._swept_at >= SWEEP_S:
+            self.sweep(now())
+            self._swept_at = time.monotonic()
+
+    def sweep(self, now: float) -> int:
+        """Deletes files that do not count and are older than the grace. Returns their number."""
+        state, before = self._archive.log.state, now - self._settings.grace_s
+        deleted, found = 0, set[str]()
+        for kind in KINDS:
+            for item in list(self._archive.store.list(kind)):
+                found.add(item.key)
+                removed = state.removed.get(item.key)
+                if item.key in state.files or item.modified > before or (removed and _seconds(removed) > before):
+                    continue
+                self._archive.store.delete(item.key)
+                found.discard(item.key)
+                deleted += 1
+        gone = [path for path, at in state.removed.items() if path not in found and _seconds(at) <= before]
+        if gone:
+            self._archive.log.commit([{"op": "sweep", "paths": gone}], state, by=BY)
+        if deleted:
+            log.info("%d files that were merged, removed or abandoned are deleted", deleted)
+        return deleted
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_S):
+            try:
+                self.round()
+            except LogReplaced:
+                self._archive.log.reset()  # the archiver says it
+            except ZeladorError as error:
+                if self._log.due():
+                    log.warning("the archive's files were not maintained: %s%s", error, self._log.take_skipped())
+
+    def _merge(self, now: float) -> None:
+        today = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d")
+        for kind in KINDS:
+            for run in list(plan(self._archive.log.state.of(kind), today)):
+                if self._stop.is_set():
+                    return
+                if any(file.path in self._damaged for file in run):
+                    continue
+                state = self._archive.log.sync()
+                if any(file.path not in state.files for file in run):
+                    continue  # another process was faster
+                try:
+                    merge(self._archive, state, run, BY)
+                except Corrupt:
+                    self._damaged |= {file.path for file in run}
+                    raise
+
+    def _expire(self, now: float) -> None:
+        if self._settings.keep_s is None:
+            return
+        oldest, state = (now - self._settings.keep_s) * 1000, self._archive.log.state
+        paths = [path for path, file in state.files.items() if order_of(file.last)[0] < oldest]
+        if paths:
+            rows = sum(state.files[path].rows for path in paths if state.files[path].kind == "readings")
+            op: dict[str, Any] = {"op": "remove", "paths": paths}
+            why = f"older than ZELADOR_ARCHIVE__KEEP_S={self._settings.keep_s:g}"
+            if self._archive.log.commit([op], state, by=BY, why=why):
+                log.info("%d files with %d readings are removed: %s", len(paths), rows, why)
+
+
+def _seconds(at: str) -> float:
+    return datetime.fromisoformat(at).timestamp()

@@ -1,0 +1,101 @@
+"""Registers the archive with Redis, and compares what Redis and the archive's log know of each other."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass
+
+from archive.archive import Archive
+from archive.state import State
+from zelador.buffer.archive_stream import START, ArchiveStream, Seen, say_end
+from zelador.buffer.entry import order_of
+from zelador.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where archiving goes on: after the entry `at`. `remark` is what an operator should know."""
+
+    at: str
+    remark: str | None = None
+
+
+def register(archive: Archive, stream: ArchiveStream, hold_bytes: int, by: str) -> Place:
+    """Registers the archive if it is not. Raises Unavailable, Corrupt, Moved, Stopping."""
+    state = _created(archive, by)
+    at, new = stream.begin(hold_bytes)
+    seen = stream.seen()
+    remark = None
+    if seen is not None and seen.archive != state.archive:
+        log.warning(
+            "%s is another archive than %s, which was written until now: what Redis has is archived in it from the "
+            "oldest reading on",
+            archive.url,
+            seen.archive,
+        )
+        if not new:
+            say_end(*stream.end())
+            at, new = stream.begin(hold_bytes)
+    elif seen is not None and _lost(archive, state, seen):
+        at, remark = _restored(state, stream, seen, at, new)
+    if new:
+        log.info("archiving from the oldest reading in Redis on, to %s", archive.url)
+    return Place(at, remark or _ahead(state, stream))
+
+
+def _created(archive: Archive, by: str) -> State:
+    state = archive.log.sync()
+    while state.seq == 0:
+        archive.log.commit([{"op": "create", "archive": uuid.uuid4().hex}], state, by=by)
+        state = archive.log.sync()
+        if state.seq:
+            log.info("there was no archive in %s; one was created", archive.url)
+            try:
+                archive.store.replace("README.txt", README.encode())
+            except Unavailable as error:
+                log.warning("README.txt of the archive was not written: %s", error)
+    return state
+
+
+def _lost(archive: Archive, state: State, seen: Seen) -> bool:
+    return state.seq < seen.seq or archive.log.digest_at(seen.seq) != seen.head
+
+
+def _restored(state: State, stream: ArchiveStream, seen: Seen, at: str, new: bool) -> tuple[str, str]:
+    """The archive's log lost what came after an entry: it was restored from a copy."""
+    to = min(state.last.get("readings", START), at, key=order_of)
+    lost = max(0, seen.rows - state.rows.get("readings", 0))
+    found = 0 if new else stream.rewind(at, to, lost)
+    remark = (
+        f"the archive was restored or replaced: its log has entry {state.seq}, but entry {seen.seq} was written at "
+        f"{seen.at}; of {lost} readings that it had, {found} are still in Redis and archived again"
+    )
+    log.error("%s", remark)
+    return to, remark
+
+
+def _ahead(state: State, stream: ArchiveStream) -> str | None:
+    """What to say if the archive has readings that the stream never had: Redis lost them."""
+    last, newest = state.last.get("readings"), stream.newest()
+    if last is None or order_of(newest) >= order_of(last):
+        return None
+    gone = sum(file.rows for file in state.of("readings") if order_of(file.first) > order_of(newest))
+    remark = (
+        f"Redis came back without its last seconds, or is another one: the archive has readings up to the entry "
+        f"{last}, the stream ends at {newest}; {gone} readings or more are in the archive only"
+    )
+    log.warning("%s", remark)
+    return remark
+
+
+README = """This folder is a Zelador archive: readings and their predictions as Parquet files.
+
+log/          says which files count: one entry per change; never edit or delete an entry
+readings/     one row a reading; outcomes/  one row a prediction
+checkpoints/  derived from the log, for a fast start
+
+Read the files that the log names: `zelador archive files`. Others are unfinished, or were merged and will be removed.
+"""

@@ -1,0 +1,239 @@
+"""The archiver as a process: moves readings and predictions from Redis to the archive, and maintains its files."""
+
+from __future__ import annotations
+
+import logging
+import time
+from threading import Event
+
+from archive.archive import open_archive
+from archive.batch import ReadingBatch
+from archive.maintain import Maintenance
+from archive.register import register
+from archive.writer import Writer
+from registry.errors import LogReplaced
+from zelador import endpoints
+from zelador.buffer.archive_stream import ArchiveStream, Moved, Raw, say_end
+from zelador.buffer.connection import RedisConnection, Stopping
+from zelador.errors import ZeladorError
+from zelador.heartbeat import Heartbeat
+from zelador.log_limit import LogLimit
+from zelador.metrics import ArchiveMetrics
+from zelador.retry import backoff
+from zelador.settings import ArchiveSettings, Settings
+from zelador.watchdog import Facts, Watchdog
+
+log = logging.getLogger(__name__)
+
+SERVICE = "archive"
+BY = "the archiver"
+IDLE_S = 0.5  # between two looks at Redis while nothing arrives
+PAGE_ENTRIES = 500
+OUTCOME_ENTRIES, OUTCOME_BYTES = 2_000, 1_048_576  # of one file: a prediction has four bytes
+REPEAT_S = 60.0  # between two log lines on the same trouble
+RETRY_CAP_S = 10.0
+
+
+def run(settings: Settings, stop: Event) -> None:
+    """Runs until `stop`. Raises Unavailable or Corrupt if Redis or the archive cannot be used at the start."""
+    connection = RedisConnection(settings.redis, stop)
+    connection.open(settings.redis.start_patience_s)
+    heartbeat = Heartbeat(connection.client, settings.redis.prefix, SERVICE, "1")  # there is one
+    stream = ArchiveStream(connection, settings.redis.prefix)
+    metrics = ArchiveMetrics()
+    if settings.archive.enabled:
+        archiver = Archiver(settings.archive, stream, heartbeat, metrics, stop)
+        watchdog = Watchdog(archiver.facts, settings.health.stalled_after_s, stop, metrics.stalled.set)
+        maintenance = Maintenance(settings.archive, stop)
+        close_probes = endpoints.serve(
+            settings.metrics, metrics.registry, lambda: archiver.trouble or watchdog.trouble(), lambda: archiver.remark
+        )
+        watchdog.start()
+        maintenance.start()
+    else:
+        maintenance = None
+        close_probes = endpoints.serve(settings.metrics, metrics.registry, lambda: None)
+    try:
+        if settings.archive.enabled:
+            archiver.run()
+        else:
+            rest(stream, heartbeat, stop)
+    except Stopping as stopped:
+        log.info("%s", stopped)
+    finally:
+        stop.set()
+        heartbeat.stop()
+        if maintenance is not None:
+            maintenance.close()
+        close_probes()
+        log.info("stopped")
+
+
+def rest(stream: ArchiveStream, heartbeat: Heartbeat, stop: Event) -> None:
+    """Unregisters an archive that was switched off, and waits to be stopped: a supervisor would start it again."""
+    say_end(*stream.end())
+    log.info("the archive is switched off (ZELADOR_ARCHIVE__ENABLED): readings are kept in Redis only")
+    while not stop.wait(IDLE_S):
+        heartbeat.beat(enabled=False)
+
+
+class Archiver:
+    def __init__(
+        self,
+        settings: ArchiveSettings,
+        stream: ArchiveStream,
+        heartbeat: Heartbeat,
+        metrics: ArchiveMetrics,
+        stop: Event,
+    ) -> None:
+        self._settings = settings
+        self._stream = stream
+        self._heartbeat = heartbeat
+        self._metrics = metrics
+        self._stop = stop
+        self._writer: Writer | None = None  # None: the archive is not open
+        self._log = LogLimit(REPEAT_S)
+        self._at = ""  # the last entry that is archived
+        self._batch = ReadingBatch()
+        self._closed = False  # the batch takes no more
+        self._began = self._outcomes_began = 0.0  # when the batch, and the outcomes, began to wait; 0: none waits
+        self._failures = -1  # of the connection, when it was registered; -1: it must be
+        self._turned_at = self._progressed_at = time.monotonic()
+        self.trouble: str | None = None  # why nothing can be written now
+        self.remark: str | None = None  # what an operator should know
+
+    def run(self) -> None:
+        """Archives until asked to stop, then writes what it holds.
+
+        Redis is told that readings are archived only after the archive's log says so: a crash at any point repeats a
+        batch, whose rows the log knows, and loses none.
+        """
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                wait = self.step()
+                failures, self.trouble = 0, None
+            except Moved:
+                self.lost_place()
+                wait = IDLE_S
+            except ZeladorError as error:
+                if isinstance(error, Stopping):
+                    raise
+                failures += 1
+                wait = backoff(failures, cap=RETRY_CAP_S)
+                self._say(error)
+            self._stop.wait(wait)
+        try:
+            if len(self._batch):
+                self._flush()
+        except (ZeladorError, Moved) as error:
+            log.warning("%s; what is not archived yet is archived after the next start", error)
+
+    def step(self) -> float:
+        """Reads a page, and writes what is due. Returns how long to wait before the next step."""
+        self._turned_at = time.monotonic()
+        self._heartbeat.beat(enabled=True, trouble=self.trouble, remark=self.remark)
+        if self._failures != self._stream.connection.failures:
+            self._register()
+        more = self._read()
+        if self._due(more):
+            self._flush()
+            return 0.0
+        return 0.0 if more else IDLE_S
+
+    def lost_place(self) -> None:
+        """Registers again at the next step: another archiver, or another Redis, moved the archive's place."""
+        self._failures = -1
+
+    @property
+    def waiting(self) -> bool:
+        """True while it holds readings, or predictions wait for it."""
+        return bool(len(self._batch) or self._outcomes_began)
+
+    def facts(self) -> Facts:
+        """The state that the watchdog checks, on its own thread."""
+        connection = self._stream.connection
+        return Facts(
+            turned_at=self._turned_at if connection.error is None else time.monotonic(),
+            held=len(self._batch) if self.trouble else 0,
+            progressed_at=self._progressed_at,
+            redis_error=connection.error,
+            redis_away_since=connection.away_since,
+            why=self.trouble,
+            refusal=connection.refusal or self._heartbeat.refusal,
+        )
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _register(self) -> None:
+        failures = self._stream.connection.failures
+        writer = self._writer or Writer(open_archive(self._settings, make=True), BY)
+        place = register(writer.archive, self._stream, self._settings.hold_bytes, BY)
+        self._writer, self._at, self._failures = writer, place.at, failures
+        self.remark = place.remark or self.remark
+        self._clear()
+
+    def _clear(self) -> None:
+        self._batch, self._closed, self._began = ReadingBatch(), False, 0.0
+
+    def _read(self) -> bool:
+        """Reads a page of entries into the batch. True if there may be more."""
+        if self._closed:
+            return True
+        batch, limits = self._batch, self._settings
+        page = self._stream.read(batch.entries[-1][0] if len(batch) else self._at, PAGE_ENTRIES)
+        for stream_id, entry in page:
+            self._closed = not batch.takes(stream_id)
+            if self._closed:
+                break
+            self._began = self._began or time.monotonic()
+            batch.add(stream_id, entry)
+            self._closed = batch.rows >= limits.batch_readings or batch.bytes >= limits.batch_bytes
+            if self._closed:
+                break
+        return self._closed or len(page) == PAGE_ENTRIES
+
+    def _due(self, more: bool) -> bool:
+        now, limit = time.monotonic(), self._settings.write_s
+        if self._closed or (self._began and now - self._began >= limit):
+            return True
+        if not more and not self._outcomes_began and self._stream.outcomes(1):
+            self._outcomes_began = now
+        return bool(self._outcomes_began) and now - self._outcomes_began >= limit
+
+    def _flush(self) -> None:
+        """Writes the batch, and the predictions that wait, then tells Redis."""
+        if self._writer is None:
+            return
+        outcomes, more = self._outcomes()
+        self._stream.wait_written()
+        started = time.perf_counter()
+        written = self._writer.write(self._at, self._batch, outcomes)
+        self._at = self._stream.done(written.taken, written.seen)
+        sizes = [file.bytes for file in written.files]
+        self._metrics.wrote(sizes, written.taken.archived, time.perf_counter() - started)
+        if written.taken.unreadable:
+            log.error("%d readings in Redis cannot be decoded, and are not archived", written.taken.unreadable)
+        self._progressed_at = time.monotonic()
+        self._outcomes_began = self._outcomes_began if more else 0.0
+        self._clear()
+
+    def _outcomes(self) -> tuple[list[Raw], bool]:
+        """The predictions for one file, and whether more wait."""
+        found = self._stream.outcomes(OUTCOME_ENTRIES)
+        taken: list[Raw] = []
+        size = 0
+        for raw in found:
+            if taken and size + len(raw.data) > OUTCOME_BYTES:
+                break
+            taken.append(raw)
+            size += len(raw.data)
+        return taken, len(taken) < len(found)
+
+    def _say(self, error: ZeladorError) -> None:
+        self.trouble = str(error)
+        if isinstance(error, LogReplaced):
+            self._writer = None
+            self.lost_place()
+        if self._log.due():
+            log.error("nothing can be archived: %s%s", error, self._log.take_skipped())

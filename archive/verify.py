@@ -1,0 +1,56 @@
+"""Checks every file of an archive against its log. Reads one file at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from archive.archive import Archive
+from archive.layout import File, keys_of
+from archive.maintain import KINDS
+from zelador.errors import Corrupt
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    path: str
+    where: str  # path or URL
+    why: str
+
+
+@dataclass(slots=True)
+class Report:
+    """`files`, `readings` and `outcomes` count what is as it was written; `uncommitted`, files that do not count."""
+
+    files: int = 0
+    readings: int = 0
+    outcomes: int = 0
+    uncommitted: int = 0
+    damaged: list[Damage] = field(default_factory=list)
+
+
+def verify(archive: Archive) -> Report:
+    """Raises Corrupt if the log itself is damaged, Unavailable."""
+    snapshot, report = archive.snapshot(), Report()
+    committed = {file.path: file for file in (*snapshot.readings, *snapshot.outcomes)}
+    for file in committed.values():
+        if (why := damage(archive, file)) is not None:
+            report.damaged.append(Damage(file.path, archive.where(file), why))
+            continue
+        report.files += 1
+        if file.kind == "readings":
+            report.readings += file.rows
+        else:
+            report.outcomes += file.rows
+    report.uncommitted = sum(item.key not in committed for kind in KINDS for item in archive.store.list(kind))
+    return report
+
+
+def damage(archive: Archive, file: File) -> str | None:
+    """What is wrong with a file; None if it is as it was written."""
+    try:
+        table = archive.table(file)
+    except Corrupt as error:
+        return str(error)
+    if table.num_rows != file.rows or keys_of(table) != file.keys:
+        return f"has other rows than the archive's log says ({table.num_rows}, not {file.rows})"
+    return None

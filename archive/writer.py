@@ -1,0 +1,124 @@
+"""Writes batches to the archive: first the files, then the commit, then the mark in Redis.
+
+A crash in between repeats a batch. What is already in a file is recognized by the log: only if a batch overlaps files
+that count, their keys are read and its known rows left out. A commit that another archiver preceded decides again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from archive.archive import Archive
+from archive.batch import ReadingBatch, outcome_table, without
+from archive.layout import KEY, File, Kind, day_of, describe, encode
+from archive.state import State
+from registry.errors import OutcomeUnknown
+from zelador.buffer.archive_stream import Raw, Seen, Taken
+from zelador.buffer.entry import order_of
+from zelador.clock import now_iso
+
+log = logging.getLogger(__name__)
+
+TRIES = 20  # of a commit that other archivers precede
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What became of a batch."""
+
+    taken: Taken
+    seen: Seen
+    files: tuple[File, ...]
+
+
+class Writer:
+    def __init__(self, archive: Archive, by: str) -> None:
+        self.archive = archive
+        self._by = by
+        self.unreadable_outcomes = 0
+
+    def write(self, after: str, batch: ReadingBatch, outcomes: Sequence[Raw]) -> Written:
+        """Writes a batch that was read after the entry `after`. Durable when it returns; Redis is not told yet.
+
+        Raises Unavailable if the archive cannot be written, Corrupt if its log is damaged or was replaced.
+        """
+        table = batch.table() if batch.rows else None
+        for _ in range(TRIES):
+            state = self.archive.log.sync()
+            files: list[File] = []
+            if table is not None:
+                rows = self._new(state, table, batch)
+                if rows.num_rows:
+                    files.append(self._put("readings", rows, *_range(rows, batch, rows.num_rows < table.num_rows)))
+            files += self._put_outcomes(state, outcomes)
+            if not files or self._commit(files, state):
+                now = self.archive.log.state
+                seen = Seen(now.archive, now.seq, now.head or "", now.rows.get("readings", 0), now_iso())
+                archived = sum(count for _, count in batch.entries) - batch.unreadable
+                taken = Taken(after, batch.entries, archived, batch.unreadable, outcomes)
+                return Written(taken, seen, tuple(files))
+        raise OutcomeUnknown(f"other archivers wrote {TRIES} times first; run only one")
+
+    def _commit(self, files: Sequence[File], state: State) -> bool:
+        op: dict[str, Any] = {"op": "add", "files": [msgspec.to_builtins(file) for file in files]}
+        return self.archive.log.commit([op], state, by=self._by)
+
+    def _new(self, state: State, table: pa.Table, batch: ReadingBatch) -> pa.Table:
+        """The rows that are not in the archive."""
+        suspects = set(state.overlapping("readings", batch.entries[0][0], batch.entries[-1][0]))
+        if batch.replayed:
+            asked = table.take(pa.array(batch.replayed))
+            for ms, seq in zip(asked["entry_ms"].to_pylist(), asked["entry_seq"].to_pylist(), strict=True):
+                suspects |= set(state.overlapping("readings", f"{ms}-{seq}", f"{ms}-{seq}"))
+            table = _once(table)
+        if not suspects:
+            return table
+        known = [self.archive.table(file, [*KEY, "id"]) for file in sorted(suspects, key=lambda file: file.path)]
+        return without(table, pa.concat_tables(known))
+
+    def _put_outcomes(self, state: State, outcomes: Sequence[Raw]) -> list[File]:
+        new = [raw for raw in outcomes if not state.overlapping("outcomes", raw.stream_id, raw.stream_id)]
+        files: list[File] = []
+        for _, group in groupby(new, lambda raw: day_of(raw.stream_id)):
+            raws = list(group)
+            table, unreadable = outcome_table(raws)
+            if unreadable:
+                self.unreadable_outcomes += unreadable
+                log.error(
+                    "%d entries of the stream of outcomes cannot be read; their readings are archived", unreadable
+                )
+            if table.num_rows:
+                files.append(self._put("outcomes", table, raws[0].stream_id, raws[-1].stream_id))
+        return files
+
+    def _put(self, kind: Kind, table: pa.Table, first: str, last: str) -> File:
+        data = encode(table)
+        file = describe(kind, table, data, first, last)
+        self.archive.store.put_stream(file.path, [data])
+        return file
+
+
+def _once(table: pa.Table) -> pa.Table:
+    """Each reading once: a replayed one may be in the same batch as its first entry."""
+    seen: set[tuple[Any, ...]] = set()
+    keep = []
+    for key in zip(*(table[name].to_pylist() for name in (*KEY, "id")), strict=True):
+        keep.append(key not in seen)
+        seen.add(key)
+    return table.filter(pa.array(keep))
+
+
+def _range(rows: pa.Table, batch: ReadingBatch, filtered: bool) -> tuple[str, str]:
+    """The first and the last entry of a file with these rows of a batch."""
+    first, last = batch.entries[0][0], batch.entries[-1][0]
+    if filtered:
+        keys = zip(rows["entry_ms"].to_pylist(), rows["entry_seq"].to_pylist(), strict=True)
+        own = sorted(key for key in set(keys) if key >= order_of(first))  # a replayed reading has an earlier one
+        if own:
+            return f"{own[0][0]}-{own[0][1]}", f"{own[-1][0]}-{own[-1][1]}"
+    return first, last

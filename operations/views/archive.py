@@ -1,0 +1,32 @@
+"""What readiness and the doctor say of the archive. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from zelador.ledger import LedgerSnapshot
+from zelador.settings import Settings
+
+LATE_S = 60.0  # beyond ZELADOR_ARCHIVE__WRITE_S, after which readings wait too long for the archive
+
+
+def archive_remark(snapshot: LedgerSnapshot, workers: Sequence[Mapping[str, str]], settings: Settings) -> str | None:
+    """What is wrong with the archive, the most urgent first; None if nothing is, or if none is registered."""
+    counts = snapshot.ledger.archive
+    archivers = [worker for worker in workers if worker.get("service") == "archive"]
+    if counts is None:
+        return None
+    late = snapshot.archive_lag_s > settings.archive.write_s + LATE_S
+    waits = f"{counts.waiting} readings wait for the archive, the oldest for {snapshot.archive_lag_s:.0f} s"
+    missed = f"; {counts.missed} readings left Redis unarchived (archive_missed)" if counts.missed else ""
+    for worker in archivers:
+        if worker.get("trouble"):
+            return f"nothing can be archived: {worker['trouble']}; {waits}{missed}"
+    if not archivers and (late or counts.missed):
+        return f"the archive is registered, but no archiver runs (zelador archive); {waits}{missed}"
+    if late:
+        return f"{waits}: the archiver is too slow{missed}"
+    for worker in archivers:
+        if worker.get("remark"):
+            return worker["remark"] + missed
+    return missed.removeprefix("; ") or None

@@ -1,0 +1,40 @@
+"""What is in an archive, read by the tests' own reader: the log as JSON and the files as Parquet, none of our code."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+
+def files_that_count(folder: Path) -> list[str]:
+    """The files that the log names and has not replaced or removed."""
+    count: dict[str, None] = {}
+    for path in sorted((folder / "log").glob("*.json")):
+        for op in json.loads(path.read_text())["ops"]:
+            for gone in op.get("removed", ()) if op["op"] == "replace" else op["paths"] if op["op"] == "remove" else ():
+                del count[gone]
+            for file in op.get("files", ()):
+                assert file["path"] not in count
+                count[file["path"]] = None
+    return list(count)
+
+
+@dataclass
+class Found:
+    ids: Counter[str]  # of readings: how often
+    rows: list[dict[str, Any]]
+    outcomes: list[dict[str, Any]]
+
+
+def archived(folder: Path) -> Found:
+    rows: list[dict[str, Any]] = []
+    outcomes: list[dict[str, Any]] = []
+    for path in files_that_count(folder):
+        table = pq.read_table(folder / path, partitioning=None)
+        (rows if path.startswith("readings/") else outcomes).extend(table.to_pylist())
+    return Found(Counter(row["id"] for row in rows), rows, outcomes)

@@ -1,0 +1,167 @@
+"""Labels on the console: added for a period, undone, given again, imported from a table; by forms and by dragging."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import httpx
+from playwright.sync_api import Browser, expect
+
+from tests.attacks.api import wait_for
+from tests.console.conftest import Site, window
+from tests.console.plant import GOOD
+from tests.console.test_pages import Outline, shape
+
+ZONE = ZoneInfo("America/Sao_Paulo")
+ORDERS = """asset,start,end,state,order_no
+press-07,2026-11-20 08:00,2026-11-20 09:00,yes,4471
+press-77,2026-11-20 10:00,2026-11-20 11:00,yes,4472
+mill-03,2026-11-20 12:00,2026-11-20 11:00,yes,4473
+mill-03,,,yes,4474
+"""
+
+
+def local(moment: float) -> str:
+    """A time as the form has it: of the plant, without a zone."""
+    return datetime.fromtimestamp(moment, timezone.utc).astimezone(ZONE).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def label_of(answer: httpx.Response) -> str:
+    """The id of the label that a form was answered with."""
+    found = re.search(r"done=([\w.]+)", answer.headers["location"])
+    assert found is not None
+    return found[1]
+
+
+def test_a_period_is_labeled_undone_and_given_again_by_forms(site: Site) -> None:
+    """A period of the plant's time; the readings in it get the label, lose it, and get it again."""
+    now = time.time()
+    for step in range(4):
+        site.plant.publish(GOOD, "mill-03", ts=int(1000 * (now - 400 + step)))
+    wanted = {"device": "mill-03", "from": local(now - 400), "to": local(now - 300), "note": "<b>4471</b>"}
+    with site.client("operator") as client:
+        wait_for(lambda: client.get("/v1/devices/mill-03").json()["readings"] >= 5, "the readings")
+        added = client.post("/console/labels", data={**wanted, "label": "yes", "back": "device"})
+        assert added.headers["location"].startswith("/console/devices/mill-03?done=")
+        page = client.get(added.headers["location"])
+        shape(page)
+        assert "Label added" in page.text
+        assert "&lt;b&gt;4471" in page.text
+        first = label_of(added)
+        shown = client.get(f"/v1/labels/{first}").json()
+        assert (shown["readings"], shown["source"], shown["label"]) == (4, "console", "yes")
+        assert client.post("/console/labels", data={**wanted, "label": "yes"}).status_code == 409
+        undone = client.post("/console/labels/undo", data={"id": first})
+        page = client.get(undone.headers["location"])
+        shape(page)
+        assert "Label undone" in page.text
+        assert client.get(f"/v1/labels/{first}").json()["undone"]
+        assert client.post("/console/labels/undo", data={"id": first}).status_code == 409
+        again = client.post("/console/labels/redo", data={"id": first})
+        second = label_of(again)
+        assert (second, client.get(f"/v1/labels/{second}").json()["readings"]) == (f"{first}.2", 4)
+        assert client.post("/console/labels/redo", data={"id": second}).status_code == 409
+        client.post("/console/labels/undo", data={"id": second})
+        assert label_of(client.post("/console/labels/redo", data={"id": second})) == f"{first}.3"
+        later = client.post("/console/labels", data={**wanted, "label": "yes", "other": "worn", "to": ""})
+        page = client.get(later.headers["location"]).text
+        assert "Overlap" in page
+        assert "and growing" in page
+        assert client.get("/console/labels?q=mill&label=worn&source=console").text.count("/console/labels/undo") == 1
+        assert "No label matches." in client.get("/console/labels?q=nowhere").text
+
+
+def test_what_cannot_be_a_label_is_refused_with_its_reason(site: Site) -> None:
+    with site.client("operator") as client:
+        good = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes"}
+        for wrong, said in (
+            ({"from": ""}, "from"), ({"from": "soon"}, "is no time"), ({"to": "2026-11-20T09:00"}, "not after"),
+            ({"label": ""}, "label"), ({"device": "a/+"}, "device"), ({"from": "1999-01-01T00:00"}, "2000"),
+            ({"note": "x" * 501}, "500"),
+        ):  # fmt: skip
+            answer = client.post("/console/labels", data={**good, **wrong})
+            assert answer.status_code == 422, wrong
+            assert said in answer.text, wrong
+            shape(answer)
+        assert client.post("/console/labels/undo", data={"id": "none"}).status_code == 404
+    with site.client("viewer") as client:
+        assert client.post("/console/labels", data=good).status_code == 403
+        for path in ("/console/labels", "/console/devices/press-07"):
+            assert "/console/labels" not in {form.get("action") for form in shape(client.get(path)).of("form")} - {
+                "/console/labels" if path == "/console/labels" else ""  # its search
+            }
+        assert client.get("/console/labels/import").status_code == 403
+
+
+def test_work_orders_are_previewed_mapped_taken_and_undone_as_a_whole(site: Site) -> None:
+    with site.client("operator") as client:
+        files = {"file": ("orders <1>.csv", ORDERS.encode())}
+        path = client.post("/console/labels/import", files=files).headers["location"]
+        page = client.get(path)
+        assert "Fine: 1. To look at: 1. Left out: 2." in page.text
+        assert "orders &lt;1&gt;.csv" in page.text
+        assert "press-77" in page.text
+        assert "press-07?" in page.text  # did you mean
+        shape(page)
+        assert "20 Nov 08:00–09:00" in page.text
+        in_utc = client.get(f"{path}?zone=UTC&note=order_no")
+        assert "20 Nov 05:00–06:00" in in_utc.text
+        assert "4471" in in_utc.text
+        wrong = client.get(f"{path}?from=state")
+        assert wrong.status_code == 422
+        assert "Choose the columns, then look again." in wrong.text
+        shape(wrong)
+        for rows in ("look", "out"):
+            shape(client.get(f"{path}?rows={rows}"))
+        with site.client("admin") as other:
+            assert other.get(path).status_code == 404  # the file of somebody else
+        hidden = {
+            each["name"]: each.get("value") for each in Outline(in_utc.text).of("input") if each.get("type") == "hidden"
+        }
+        taken = client.post(path, data={name: hidden[name] for name in ("zone", "note")})
+        page = client.get(taken.headers["location"])
+        shape(page)
+        assert "2 labels of one import" in page.text
+        assert client.get(path).status_code == 404
+        listed = client.get("/v1/labels?source=import").json()["labels"]
+        assert [(each["device"], each["note"]) for each in listed] == [("press-77", "4472"), ("press-07", "4471")]
+        fields = {
+            each["name"]: each["value"] for each in Outline(page.text).of("input") if each.get("name") in ("at", "by")
+        }
+        undone = client.post("/console/labels/undo-import", data=fields)
+        shape(client.get(undone.headers["location"]))
+        assert client.get("/v1/labels?source=import").json()["total"] == 0
+        assert client.post("/console/labels/undo-import", data=fields).status_code == 404
+        assert client.post("/console/labels/import", files={"file": ("empty.csv", b"")}).status_code == 422
+
+
+def test_dragging_over_a_chart_fills_the_form(chromium: Browser, site: Site) -> None:
+    """And what is labeled can be undone there, by keyboard."""
+    begin = time.time() - 600
+    for step in range(30):
+        site.plant.publish(GOOD, "pump-12", ts=int(1000 * (begin + 10 * step)))
+    with site.client("viewer") as client:
+        wait_for(lambda: client.get("/v1/devices/pump-12").json()["readings"] >= 31, "the readings")
+    with window(chromium, site, "operator") as found:
+        page = found.open("/console/devices/pump-12")
+        box = page.locator("[data-device-chart] .u-over").first.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 30, steps=4)
+        page.mouse.up()
+        first, last = (page.locator(f"#label-{name}").input_value() for name in ("from", "to"))
+        assert datetime.fromisoformat(first) < datetime.fromisoformat(last)
+        assert datetime.fromisoformat(last) - datetime.fromisoformat(first) < timedelta(seconds=600)
+        page.get_by_role("radio", name="no").focus()
+        page.keyboard.press("Space")
+        page.get_by_role("button", name="Add the label").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#done")).to_have_text("Label added")
+        page.get_by_role("button", name=re.compile("^Undo the label")).focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#done")).to_have_text("Label undone")
+        assert found.said == []

@@ -1,0 +1,193 @@
+"""The archive's side of the buffer: reads entries that are not archived yet, and marks them as archived.
+
+The archive's consumer group has nothing pending: its last delivered id is the last entry that is archived. So any
+number of archivers may read the same entries; the archive's log decides which of them wrote a file.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import msgspec
+import redis
+
+from zelador.buffer.connection import RedisConnection
+from zelador.buffer.entry import Entry, decode_entry, order_of
+from zelador.buffer.keys import Keys
+from zelador.buffer.library import Library
+from zelador.buffer.outcome_batch import FIELD
+from zelador.buffer.written import NotWritten, unwritten
+
+log = logging.getLogger(__name__)
+
+START = "0-0"
+
+_packed = msgspec.msgpack.Encoder().encode
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The archive as its last commit left it, recorded in Redis: a log that has less lost something."""
+
+    archive: str
+    seq: int
+    head: str
+    rows: int  # readings added so far
+    at: str  # ISO 8601
+
+
+class Moved(Exception):
+    """The archive is registered elsewhere in the stream, or not at all: begin again from what Redis says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Predictions of a batch, as the worker encoded them."""
+
+    stream_id: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is to be marked as archived: entries with their numbers of readings, in order, after the entry `after`."""
+
+    after: str
+    entries: Sequence[tuple[str, int]]
+    archived: int
+    unreadable: int
+    outcomes: Sequence[Raw]
+
+    @property
+    def last(self) -> str:
+        return self.entries[-1][0] if self.entries else self.after
+
+
+class ArchiveStream:
+    """Every call waits for Redis, and raises Stopping if asked to stop meanwhile."""
+
+    def __init__(self, connection: RedisConnection, prefix: str) -> None:
+        self._connection = connection
+        self._keys = Keys(prefix)
+        self._library = Library(connection.client)
+        # The raw reply, [[id, [field, value, …]], …], at half the cost of redis-py's form.
+        connection.client.set_response_callback("XRANGE", lambda response, **_: response)
+
+    @property
+    def connection(self) -> RedisConnection:
+        return self._connection
+
+    def begin(self, hold_bytes: int) -> tuple[str, bool]:
+        """Registers the archive. Returns the last entry that is archived, and whether it was not registered before."""
+        keys = [self._keys.readings, self._keys.ledger]
+        at, new = self._connection.call(
+            "register the archive", lambda: self._library.call("archive_begin", keys, [hold_bytes])
+        )
+        return at.decode(), bool(new)
+
+    def end(self) -> tuple[bool, int, int, int]:
+        """Unregisters the archive: whether it was registered, readings not taken, missed, and archived."""
+        keys = [self._keys.readings, self._keys.ledger, self._keys.outcomes]
+        was, waiting, missed, archived = self._connection.call(
+            "unregister the archive", lambda: self._library.call("archive_end", keys, [])
+        )
+        return bool(was), waiting, missed, archived
+
+    def seen(self) -> Seen | None:
+        found: Any = self._connection.call(
+            "read the archive's state", lambda: self._connection.client.get(self._keys.archive_seen)
+        )
+        try:
+            return None if found is None else msgspec.json.decode(found, type=Seen)
+        except msgspec.DecodeError:
+            return None
+
+    def newest(self) -> str:
+        """The id of the newest entry that the stream ever had."""
+
+        def ask() -> str:
+            try:
+                found: Any = self._connection.client.xinfo_stream(self._keys.readings)
+            except redis.ResponseError as error:
+                if "no such key" not in str(error):
+                    raise
+                return START
+            last = found["last-generated-id"]
+            return last.decode() if isinstance(last, bytes) else str(last)
+
+        return self._connection.call("look at the readings", ask)
+
+    def rewind(self, at: str, to: str, lost: int) -> int:
+        """Reads again from `to`. Returns how many readings are still there. Raises Moved."""
+        keys = [self._keys.readings, self._keys.ledger]
+        done, found = self._connection.call(
+            "rewind the archive", lambda: self._library.call("archive_rewind", keys, [at, to, lost])
+        )
+        if not done:
+            raise Moved
+        return int(found)
+
+    def read(self, after: str, limit: int) -> list[tuple[str, Entry]]:
+        """Up to `limit` entries after an entry, with their ids."""
+
+        def ask() -> Any:
+            return self._connection.client.xrange(self._keys.readings, f"({after}", "+", count=limit)
+
+        found = self._connection.call("read readings for the archive", ask)
+        return [(stream_id.decode(), decode_entry(flat)) for stream_id, flat in found]
+
+    def outcomes(self, limit: int) -> list[Raw]:
+        """The oldest entries of the stream of outcomes."""
+
+        def ask() -> Any:
+            return self._connection.client.xrange(self._keys.outcomes, "-", "+", count=limit)
+
+        found = self._connection.call("read predictions for the archive", ask)
+        return [Raw(stream_id.decode(), flat[1]) for stream_id, flat in found if flat[0] == FIELD]
+
+    def wait_written(self) -> None:
+        """Returns when Redis has written what was read before.
+
+        It could otherwise come back without it, and the same readings would be appended again under other ids.
+        """
+
+        def ask() -> None:
+            why = unwritten(self._connection.client.info())
+            if why is not None:
+                raise NotWritten(why)
+
+        self._connection.call("wait for Redis", ask)
+
+    def done(self, taken: Taken, seen: Seen | None) -> str:
+        """Marks entries as archived, after the commit. Returns the last entry that is archived. Raises Moved."""
+        keys = [self._keys.readings, self._keys.ledger, self._keys.outcomes, self._keys.archive_seen]
+        record = b"" if seen is None else msgspec.json.encode(seen)
+        flat: list[str | int] = []
+        for raw in taken.outcomes:
+            flat += (raw.stream_id, len(raw.data))
+        cut, trimmed = "", 0
+        while True:
+            arguments = [taken.after, taken.last, taken.archived, taken.unreadable, cut, trimmed, record]
+            arguments.append(_packed(flat))
+            mark = partial(self._library.call, "archive_done", keys, arguments)
+            at, answer = self._connection.call("mark readings as archived", mark)
+            if answer == 1:
+                return str(at.decode())
+            if answer != 2:
+                raise Moved
+            cut = at.decode()
+            trimmed = sum(count for entry, count in taken.entries if order_of(entry) <= order_of(cut))
+
+
+def say_end(was_registered: bool, waiting: int, missed: int, archived: int) -> None:
+    """Logs that an archive was unregistered, with the numbers of readings."""
+    if was_registered:
+        log.warning(
+            "the archive was unregistered: %d readings are archived, %d had not been taken yet, %d were missed",
+            archived,
+            waiting,
+            missed,
+        )
