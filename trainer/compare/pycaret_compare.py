@@ -103,8 +103,8 @@ class Comparison:
         """Fits a candidate in each fold: `model`, or PyCaret's own of that name."""
         self._seen.clear()
         started = time.perf_counter()
-        if self._is_limited and self.is_over:
-            return Tried(name, None, None, 0.0, f"it was not compared: {self._over}")
+        if self._is_limited and (over := self.over) is not None:
+            return Tried(name, None, None, 0.0, f"it was not compared: {over}")
         try:
             model, _ = self._experiment._create_model(
                 name if model is None else model,
@@ -118,7 +118,7 @@ class Comparison:
             )
         except OverBudget:
             seconds = time.perf_counter() - started
-            return Tried(name, None, None, round(seconds, 2), f"it was not finished: {self._over}")
+            return Tried(name, None, None, round(seconds, 2), f"it was not finished: {self.over}")
         except Exception as error:  # noqa: BLE001 - candidates raise anything; it is shown on the leaderboard
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_REASON]
             seconds = time.perf_counter() - started
@@ -147,17 +147,15 @@ class Comparison:
         return {parameter: list(values) for parameter, values in found.items()}
 
     @property
-    def is_over(self) -> bool:
-        """The budget is used up."""
-        return self._ways.until is not None and time.perf_counter() > self._ways.until
-
-    @property
-    def _over(self) -> str:
+    def over(self) -> str | None:
+        """Says that the budget is used up; None while it is not."""
+        if self._ways.until is None or time.perf_counter() <= self._ways.until:
+            return None
         return f"the budget of {self._ways.budget_s:g} s was used up (--budget)"
 
     def _see(self, fitted: Any, rows: Any, expected: Any) -> float:
         """Keeps the scores of a fold's test rows. It is called as a metric, so it returns a number."""
-        if self._is_limited and self.is_over:
+        if self._is_limited and self.over is not None:
             raise OverBudget
         shares = None
         if self._ways.shares and hasattr(fitted, "predict_proba"):

@@ -47,7 +47,8 @@ class Recorder:
         """An event of the child."""
         match event:
             case Progress(message, phase, share):
-                self._phase, self._share = phase or self._phase, share
+                if phase is not None:
+                    self._phase, self._share = phase, share
                 self._emit("step", message)
             case CandidateStarted():
                 self.running = event

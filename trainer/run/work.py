@@ -46,8 +46,8 @@ def run(folder: Path, say: Reporter) -> Result:
     started = time.perf_counter()
     comparison = _experiment(folder, data)
     tried, judged = compare(folder, comparison, bench, say)
-    is_short = stopped(folder) is not None or comparison.is_over  # what is done counts, and no more is measured
-    further = {} if is_short else more(request, comparison, bench, tried, judged, say)
+    why = stopped(folder) or comparison.over  # what is done by then counts, and nothing more is measured
+    further = {} if why is not None else more(request, comparison, bench, tried, judged, say)
     tried |= further
     for name, each in further.items():
         if each.scores is not None:
@@ -55,8 +55,9 @@ def run(folder: Path, say: Reporter) -> Result:
     order = ranked([_scored(each, judged.get(name)) for name, each in tried.items()], request.metric)
     compared_at = time.perf_counter()
     parts = data.parts(comparison.precision)
-    is_short |= comparison.is_over
-    loose = {} if is_short else _shuffled(data, tried, judged, parts, bench, say)
+    why = why or comparison.over
+    loose = {} if why is not None else _shuffled(data, tried, judged, parts, bench, say)
+    short = [] if why is None else [f"{why}: {len(judged)} of {len(tried)} classifiers were compared"]
     shuffled_at = time.perf_counter()
     say("testing whether there is anything to learn")
     nothing = _learnable(data)
@@ -75,7 +76,7 @@ def run(folder: Path, say: Reporter) -> Result:
         train_rows=len(data.train),
         verdict=verdict_facts(verdict, nothing),
         reference=live.facts if live is not None else None,
-        notes=[*surprises, *_budget_notes(request, is_short), *_optimism_notes(rows, request.metric)],
+        notes=[*short, *surprises, *_optimism_notes(rows, request.metric)],
         seconds=Seconds(
             compare=round(compared_at - started, 1),
             shuffled=round(shuffled_at - compared_at, 1),
@@ -252,12 +253,6 @@ def _surprises(data: Data, order: list[Scored], judged: dict[str, Judged], built
         f"{interval[0]:.3f} to {interval[1]:.3f}: it is of another kind than they are, so the intervals were widened "
         "to take in the hold-out"
     ]
-
-
-def _budget_notes(request: Request, is_short: bool) -> list[str]:
-    if request.budget_s is None or not is_short:
-        return []
-    return [f"the budget of {request.budget_s:g} s was used up, so that no shuffled score stands beside the others"]
 
 
 def _optimism_notes(rows: list[LeaderboardRow], metric: str) -> list[str]:
