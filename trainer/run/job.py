@@ -15,6 +15,7 @@ from registry.evaluation.scores import positive_of
 from registry.names import check_new_names
 from registry.registry import Registry
 from registry.run_document import Question, RunDocument, SplitFacts, in_order
+from trainer.compare.engines import check_engine
 from trainer.compare.leaderboard import EVERY, MODEL_TYPES
 from trainer.compare.tune import TUNED
 from trainer.dataset import Dataset, check
@@ -62,6 +63,8 @@ def train(
     check(dataset, training.folds or FOLDS, training.holdout or DRAWN_HOLDOUT)
     most = _keep_count(settings, options)
     _check_options(options, registry, dataset, most)
+    if training.parallel is not None:
+        check_engine(training.parallel)
     known = known_of(dataset)
     plan = split(known, options.split, training.folds, training.holdout, training.seed)
     recorder.add("split", _split_sentence(plan))
@@ -261,6 +264,8 @@ def request_of(
         stack=options.more.stack,
         balance=options.more.balance,
         gpu=options.more.gpu,
+        parallel=training.parallel,
+        parallel_address=training.parallel_address,
         metadata=RunFacts(
             metric=options.metric, run=options.run, data=dataset.facts(), description=options.notes, tags=[]
         ),

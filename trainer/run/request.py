@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import msgspec
 import numpy as np
@@ -59,6 +59,8 @@ class Request(msgspec.Struct, frozen=True):
     stack: bool = False
     balance: bool = False
     gpu: bool = False
+    parallel: Literal["dask", "ray", "spark"] | None = None
+    parallel_address: str | None = None
     devices: tuple[str, ...] = ()  # their names, by the codes of the arrays
     live: str | None = None  # the live model's name
     live_digest: str = ""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from registry.evaluation.bootstrap import Resamples, difference
 from registry.evaluation.scores import scores
@@ -13,7 +16,7 @@ from registry.model.manifest import Threshold
 from registry.run_document import LeaderboardRow, Scores, Seconds
 from trainer.candidate.build import Built, build
 from trainer.candidate.rebuild import check_rebuilt, fit, rebuild
-from trainer.compare import ensemble
+from trainer.compare import ensemble, parallel
 from trainer.compare.judge import Bench, Judged, judge, shuffled, widened
 from trainer.compare.leaderboard import BASELINE, Scored, model_type_of, ranked
 from trainer.compare.pycaret_compare import Comparison, Ways
@@ -28,7 +31,7 @@ from trainer.run.compared import compare
 from trainer.run.data import Data
 from trainer.run.documents import leaderboard, verdict_facts
 from trainer.run.events import Result
-from trainer.run.finished import stopped
+from trainer.run.finished import keep, read, stopped
 from trainer.run.more import more
 from trainer.run.reporter import Reporter
 from trainer.run.request import REQUEST, Request
@@ -44,7 +47,9 @@ def run(folder: Path, say: Reporter) -> Result:
     data = Data.of(folder)
     request, bench = data.request, data.bench()
     started = time.perf_counter()
-    comparison = _experiment(folder, data)
+    ways = _ways(folder, request)
+    comparison = Comparison(**_arguments(data, ways))
+    _compare_elsewhere(folder, data, ways, comparison.names, say)
     tried, judged = compare(folder, comparison, bench, say)
     why = stopped(folder) or comparison.over  # what is done by then counts, and nothing more is measured
     further = {} if why is not None else more(request, comparison, bench, tried, judged, say)
@@ -85,13 +90,26 @@ def run(folder: Path, say: Reporter) -> Result:
     )
 
 
-def _experiment(folder: Path, data: Data) -> Comparison:
-    rows, tested = data.arrays.rows, data.arrays.tested
-    return Comparison(
-        rows[data.train], data.codes[data.train], tested[data.train], rows[data.asked], data.codes[data.asked],
-        data.request.features, data.request.seed, data.request.candidates, data.request.exclude,
-        _ways(folder, data.request),
-    )  # fmt: skip
+def _arguments(data: Data, ways: Ways) -> dict[str, Any]:
+    """Of the comparison."""
+    rows, tested, request = data.arrays.rows, data.arrays.tested, data.request
+    return {
+        "rows": rows[data.train], "codes": data.codes[data.train], "folds": tested[data.train],
+        "test": rows[data.asked], "test_codes": data.codes[data.asked], "features": request.features,
+        "seed": request.seed, "candidates": request.candidates, "exclude": request.exclude, "ways": ways,
+    }  # fmt: skip
+
+
+def _compare_elsewhere(folder: Path, data: Data, ways: Ways, names: Sequence[str], say: Reporter) -> None:
+    """Compares what is not compared yet on a cluster. Its machines know no budget."""
+    engine = data.request.parallel
+    left = [name for name in names if name not in read(folder)]
+    if engine is None or not left or stopped(folder) is not None:
+        return
+    say(f"comparing {len(left)} classifiers on {engine}")
+    arguments = _arguments(data, replace(ways, until=None))
+    for each in parallel.compare(engine, data.request.parallel_address, arguments, left):
+        keep(folder, each)
 
 
 def _ways(folder: Path, request: Request) -> Ways:

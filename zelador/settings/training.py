@@ -56,6 +56,17 @@ class TrainingSettings(Section):
         default=False,
         description="Repeat rows of rare classes until all classes have equally many, in what a model is fitted on.",
     )
+    parallel: Literal["dask", "ray", "spark"] | None = Field(
+        default=None,
+        description="Compare classifiers on a cluster, by PyCaret's FugueBackend. None: in the run's own process.",
+    )
+    parallel_address: str | None = Field(
+        default=None,
+        description=(
+            "Address of the cluster, such as tcp://scheduler:8786 (dask), ray://head:10001 or spark://master:7077. "
+            "None: workers on this machine."
+        ),
+    )
     gpu: bool = Field(default=False, description="Let PyCaret use a GPU where a classifier can.")
     split: SplitKind = Field(
         default="auto",

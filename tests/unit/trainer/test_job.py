@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from registry.registry import Registry
+from trainer.compare.engines import check_engine
 from trainer.dataset import assemble
 from trainer.run.job import train
 from trainer.run.options import More, Options
@@ -32,3 +33,8 @@ def test_a_request_that_cannot_be_met_starts_no_process(tmp_path: Path, asked: d
     with pytest.raises(InvalidInput, match=says):
         train(GOOD, Settings(), registry, Options("20261124_115838-a38d", "test", "F1", **asked), Event())
     assert registry.runs() == []
+
+
+def test_a_cluster_whose_packages_are_not_installed_is_named() -> None:
+    with pytest.raises(InvalidInput, match=r"PARALLEL=ray needs ray, which is not installed; .* 'fugue\[ray\]'"):
+        check_engine("ray")
