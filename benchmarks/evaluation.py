@@ -223,7 +223,7 @@ def of_machines(seeds: Sequence[int]) -> Iterator[str]:
                 assemble(
                     [[sample.values[name] for name in features] for sample in kept], [str(s.label) for s in kept],
                     features, "machines", 100_000, seed, devices=[sample.device_id for sample in kept],
-                    times=[_millis(sample.measured_at) for sample in kept],
+                    times=[_millis(sample.measured_at or "") for sample in kept],
                 )
             )  # fmt: skip
         run = train(parts[0], CANDIDATES, seed, parts[1])
