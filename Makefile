@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo up bench evaluate malformed soak fuzz test test-quick test-attacks test-faults test-compose test-console test-registry check format lock clean
+.PHONY: help setup servers demo up bench evaluate malformed soak fuzz test test-quick test-attacks test-faults test-compose test-console test-html test-registry check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -57,6 +57,14 @@ test-compose: setup  ## build and run every image of docker-compose.yml (minutes
 
 test-console: setup  ## the console in Debian's Chromium, every page and state in more sizes (a minute or two); needs `make servers`
 	@TEST_CONSOLE=1 $(BIN)/python -m zelador.libgomp -m pytest tests/console $(ARGS)
+
+VNU := $(abspath .venv)/vnu/node_modules/vnu-jar/build/dist/vnu.jar
+$(VNU):
+	@command -v java >/dev/null && command -v npm >/dev/null || { echo "make test-html needs java and npm (apt-get install default-jre-headless npm)"; exit 1; }
+	@npm install --silent --no-save --no-package-lock --prefix .venv/vnu vnu-jar@26.9.27
+
+test-html: setup $(VNU)  ## check that every page of the console is valid HTML, in both languages (half a minute); needs Java and npm
+	@VNU_JAR=$(VNU) $(BIN)/python -m zelador.libgomp -m pytest tests/console/test_valid.py $(ARGS)
 
 test-registry: setup  ## test the registry's writers and bucket at four times the size (some minutes)
 	@TEST_REGISTRY_TIMES=4 $(BIN)/python -m zelador.libgomp -m pytest -s tests/integration/registry/test_writers.py $(ARGS)

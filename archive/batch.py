@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from archive.layout import (
     KEY,
-    OUTCOME_COLUMNS,
+    MOMENT,
     OUTCOME_SCHEMA,
     READING_COLUMNS,
     column_of,
@@ -21,7 +21,7 @@ from archive.layout import (
 )
 from zelador.buffer.archive_stream import Raw
 from zelador.buffer.entry import Entry, order_of
-from zelador.buffer.outcome_batch import NONE, SCALE, decode_outcomes, numbers
+from zelador.buffer.outcome_batch import NONE, SCALE, OutcomeBatch, decode_outcomes
 
 MAX_INT64 = 2**63 - 1
 
@@ -45,35 +45,30 @@ class ReadingBatch:
 
     def add(self, stream_id: str, entry: Entry) -> None:
         self.bytes += len(entry.raw)
-        replayed = entry.replayed is not None
+        replayed, arrivals = entry.replayed is not None, entry.arrivals
         self.entries.append((stream_id, 0 if replayed else entry.count))
-        arrivals, width = entry.arrivals, len(entry.features)
-        if arrivals is None or any(len(each.values) != width for arrival in arrivals for each in arrival.readings):
+        readings = [reading for arrival in arrivals or () for reading in arrival.readings]
+        values = [reading.values for reading in readings]
+        if arrivals is None or set(map(len, values)) != {len(entry.features)}:
             self.unreadable += 0 if replayed else entry.count
             return
         if not self._values or self._values[-1][0] != entry.features:
             self._values.append((entry.features, []))
-        values, columns = self._values[-1][1], self._columns
+        self._values[-1][1].extend(values)
+        columns, count = self._columns, len(readings)
         ms, seq, place = _where(entry.replayed or stream_id)
-        begin = self.rows
-        for arrival in arrivals:
-            device, received = arrival.device_id, arrival.received_at
-            for reading in arrival.readings:
-                columns["id"].append(reading.id)
-                columns["device_id"].append(device)
-                columns["measured_at"].append(reading.measured_at)
-                columns["received_at"].append(received)
-                columns["seq"].append(reading.seq)
-                columns["label"].append(reading.label)
-                columns["place"].append(place)
-                values.append(reading.values)
-                place += 1
-                self.rows += 1
-        count = self.rows - begin
+        columns["id"] += [reading.id for reading in readings]
+        columns["device_id"] += [arrival.device_id for arrival in arrivals for _ in arrival.readings]
+        columns["measured_at"] += [reading.measured_at for reading in readings]
+        columns["received_at"] += [arrival.received_at for arrival in arrivals for _ in arrival.readings]
+        columns["seq"] += [reading.seq for reading in readings]
+        columns["label"] += [reading.label for reading in readings]
         columns["entry_ms"] += [ms] * count
         columns["entry_seq"] += [seq] * count
+        columns["place"] += range(place, place + count)
         if replayed:
-            self.replayed += range(begin, self.rows)
+            self.replayed += range(self.rows, self.rows + count)
+        self.rows += count
 
     def table(self) -> pa.Table:
         """All rows, in order."""
@@ -82,9 +77,10 @@ class ReadingBatch:
         columns["seq"] = [None if seq is None or not -MAX_INT64 <= seq <= MAX_INT64 else seq for seq in columns["seq"]]
         parts: dict[str, list[Any]] = {name: [] for name in features}
         for names, rows in self._values:
-            matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
+            matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(names))  # a missing value is NaN
             for place, name in enumerate(names):
-                parts[name].append(pa.array(matrix[:, place], from_pandas=True))  # a missing value is null
+                column = np.ascontiguousarray(matrix[:, place])
+                parts[name].append(pa.array(column, mask=np.isnan(column)))
             for name in set(features) - set(names):
                 parts[name].append(pa.nulls(len(rows), pa.float64()))
         schema = reading_schema(features)
@@ -95,38 +91,40 @@ class ReadingBatch:
 
 def outcome_table(batches: Sequence[Raw]) -> tuple[pa.Table, int]:
     """The predictions of these batches; and the number of batches that cannot be read."""
-    columns: dict[str, list[Any]] = {name: [] for name, _ in OUTCOME_COLUMNS}
-    unreadable = 0
+    tables, unreadable = [OUTCOME_SCHEMA.empty_table()], 0
     for raw in batches:
         try:
-            batch = decode_outcomes(raw.data)
-            codes, confidences = numbers(batch.codes), numbers(batch.confidences)
-            at = int(datetime.fromisoformat(batch.at).timestamp() * 1000)
-            wheres = [_where(entry) for entry in batch.entries]
-            if not len(codes) == len(confidences) == sum(batch.counts) or len(wheres) != len(batch.counts):
-                raise ValueError("columns of different lengths")
-            labels = [None if code == NONE else batch.labels[code] for code in codes]
-        except (msgspec.DecodeError, ValueError, IndexError):
+            tables.append(_outcomes(decode_outcomes(raw.data)))
+        except (msgspec.DecodeError, ValueError, IndexError, OverflowError, pa.ArrowException):
             unreadable += 1
-            continue
-        at_row, known = 0, 0
-        for (ms, seq, first), count in zip(wheres, batch.counts, strict=True):
-            for place in range(first, first + count):
-                label = labels[at_row]
-                if label is not None:
-                    confidence = confidences[at_row]
-                    columns["entry_ms"].append(ms)
-                    columns["entry_seq"].append(seq)
-                    columns["place"].append(place)
-                    columns["label"].append(label)
-                    columns["confidence"].append(None if confidence == NONE else confidence / SCALE)
-                    known += 1
-                at_row += 1
-        columns["model"] += [batch.model] * known
-        columns["model_digest"] += [batch.digest] * known
-        columns["selection"] += [batch.selection] * known
-        columns["predicted_at"] += [at] * known
-    return pa.table(columns, schema=OUTCOME_SCHEMA), unreadable
+    return pa.concat_tables(tables).combine_chunks(), unreadable
+
+
+def _outcomes(batch: OutcomeBatch) -> pa.Table:
+    """Raises ValueError, IndexError or an error of Arrow for a batch that no worker could have written."""
+    codes, confidences = np.frombuffer(batch.codes, "<u2"), np.frombuffer(batch.confidences, "<u2")
+    counts = np.array(batch.counts, np.int64)
+    keys = np.array([_where(entry) for entry in batch.entries], np.int64).reshape(-1, 3)
+    if (counts < 0).any() or not len(codes) == len(confidences) == counts.sum() or len(keys) != len(counts):
+        raise ValueError("columns of different lengths")
+    known = codes != NONE
+    if codes[known].max(initial=0) >= max(1, len(batch.labels)):
+        raise ValueError("a label that is not in the list")
+    places = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)  # within their entries
+    rows = int(known.sum())
+    moment = int(datetime.fromisoformat(batch.at).timestamp() * 1000)
+    columns = [
+        pa.array(np.repeat(keys[:, 0], counts)[known]),
+        pa.array(np.repeat(keys[:, 1], counts)[known]),
+        pa.array((places + np.repeat(keys[:, 2], counts))[known].astype(np.int32)),
+        pa.array(list(batch.labels), pa.string()).take(pa.array(codes[known].astype(np.int32))),
+        pa.array((confidences[known] / SCALE).astype(np.float32), mask=confidences[known] == NONE),
+        pa.repeat(batch.model, rows),
+        pa.repeat(batch.digest, rows),
+        pa.repeat(batch.selection, rows),
+        pa.repeat(pa.scalar(moment, MOMENT), rows),
+    ]
+    return pa.table(columns, schema=OUTCOME_SCHEMA)
 
 
 def _where(entry: str) -> tuple[int, int, int]:

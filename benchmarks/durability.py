@@ -59,11 +59,11 @@ def run(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
         rates: dict[str, list[float]] = {mode: [] for mode in MODES}
         paced: dict[str, tuple[float, ...]] = {}
         for mode in MODES * rounds:
-            rates[mode].append(_exact(_measured(stacks[mode], first, SLICE + BACKLOG)).per_s)
+            rates[mode].append(exact(measured_on(stacks[mode], first, SLICE + BACKLOG)).per_s)
             first += SLICE + BACKLOG
         for mode in MODES:
             count = PACED_PER_S * PACED_S
-            paced[mode] = _exact(_measured(stacks[mode], first, count, PACED_PER_S)).latencies_ms
+            paced[mode] = exact(measured_on(stacks[mode], first, count, PACED_PER_S)).latencies_ms
             first += count
     return {
         mode: {
@@ -75,12 +75,12 @@ def run(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
     }
 
 
-def _measured(stack: Stack, first: int, count: int, per_s: int | None = None) -> Result:
+def measured_on(stack: Stack, first: int, count: int, per_s: int | None = None) -> Result:
     latency = per_s is not None
     return measured(stack.folder, stack.mqtt_port, PRODUCT, stack.programs, first, count, per_s, latency)
 
 
-def _exact(result: Result) -> Result:
+def exact(result: Result) -> Result:
     if not result.exact:
         raise Failed(f"{result.lost} readings lost, {result.repeated} repeated, stalled: {result.stalled}")
     return result

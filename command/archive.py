@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from archive.archive import Archive
 
 app = typer.Typer()
+NICE = 10  # live classification has the processor first; what waits is archived later
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -32,6 +35,8 @@ def archive(context: typer.Context, home: OfHome = None) -> None:
         return
     settings, stop = prepare("archive", home=home)
     settings = move_to_empty_folder(settings)
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # Arrow would load it, for half a second and 40 MB
+    os.nice(NICE)
     from archive.service import run
 
     run(settings, stop)

@@ -1,4 +1,4 @@
-"""The rows of a table with their predictions: one for each row, also where there can be none."""
+"""The rows of a table with their predictions: one for each row; null where a row cannot have one."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Classified:
 
 
 def classified(path: Path, settings: Settings, features: Sequence[str], keep: Sequence[str]) -> Classified:
-    """Reads the rows. What a live reading may not be has a reason instead of a label. Raises InvalidInput."""
+    """Reads the rows. One that would be refused as a live reading has a reason, and no label. Raises InvalidInput."""
     rows = read_table(path, settings, Wanted(tuple(features), keep=tuple(keep), strict=False))
     ranges = Ranges.of(settings, rows.features)
     names = tuple(f"{name} (of the table)" if name in OWN else name for name in keep)
@@ -72,7 +72,7 @@ def classified(path: Path, settings: Settings, features: Sequence[str], keep: Se
 
 
 def _plain(cell: object) -> object:
-    """A cell that JSON has: no NaN and no infinity."""
+    """The cell as JSON can represent it: NaN and infinity become null."""
     return None if isinstance(cell, float) and not math.isfinite(cell) else cell
 
 

@@ -33,7 +33,7 @@ def describe(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what the readings in the buffer are, and what is odd about them."""
+    """Describe the readings in the buffer, and point out what is odd about them."""
     import msgspec
 
     from archive.dataset.describe import describe as described

@@ -76,7 +76,7 @@ def evaluate(
 
 
 def show(found: Mapping[str, Any]) -> None:
-    """A table of the metrics, one of the differences, the confusion of each model, and what to know of them."""
+    """A table of the metrics, one of the differences, the confusion of each model, and the notes."""
     console = output()
     data, models = found["data"], found["models"]
     names = [each["name"] for each in models]

@@ -1,4 +1,4 @@
-"""`zelador labels`: labels that are given to periods afterwards."""
+"""`zelador labels`: labels of periods, added afterwards."""
 
 from __future__ import annotations
 

@@ -49,6 +49,8 @@ def show(document: RunDocument) -> None:
         console.print(Text(clean(f"{row['model_type']} failed: {row['trouble']}")), soft_wrap=True)
     for note in document["split"]["notes"]:
         console.print(Text(clean(f"- {note}")), soft_wrap=True)
+    if (promotion := document.get("promotion")) is not None:
+        console.print(Text(clean(promotion["sentence"])), soft_wrap=True)
     if document["verdict"]["kind"] in ("clear", "tied"):
         console.print("\nTo use a model: zelador models select NAME")
 

@@ -18,7 +18,7 @@ LIMIT_S = 1.0  # of one call
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Report:
     """What the services report. `trouble`: why it is not known."""
 
     trouble: str | None = None
@@ -30,7 +30,7 @@ class Standing:
     workers: Sequence[Mapping[str, str]] = ()
 
 
-def look(settings: Settings) -> Standing:
+def look(settings: Settings) -> Report:
     """Asks Redis. Never raises for an error of Redis."""
     quick = settings.redis.model_copy(update={"timeout_s": min(LIMIT_S, settings.redis.timeout_s)})
     try:
@@ -38,7 +38,7 @@ def look(settings: Settings) -> Standing:
         try:
             ledger = LedgerReader(client, quick.prefix).read()
             found = heartbeat.workers(client, quick.prefix)
-            return Standing(
+            return Report(
                 received=ledger.received,
                 quarantined=ledger.quarantined,
                 waiting=ledger.waiting,
@@ -49,10 +49,10 @@ def look(settings: Settings) -> Standing:
         finally:
             client.close()
     except (redis.RedisError, OSError, ZeladorError) as error:
-        return Standing(trouble=f"Redis at {redact(settings.redis.url)} does not answer ({error})")
+        return Report(trouble=f"Redis at {redact(settings.redis.url)} does not answer ({error})")
 
 
-def reason(before: Standing, now: Standing, settings: Settings, device: str | None) -> str:
+def reason(before: Report, now: Report, settings: Settings, device: str | None) -> str:
     """Why nothing was shown between the two looks, and what to do. Pure."""
     if now.trouble is not None:
         return f"cannot tell why: {now.trouble}; set ZELADOR_REDIS__URL, or use --home"

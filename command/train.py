@@ -119,7 +119,10 @@ def train(
     key: Key = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Compare classifiers on labeled readings and register the best five, or those of --save. Selects no model."""
+    """Compare classifiers on labeled readings and register the best five, or those of --save.
+
+    Selects no model, unless ZELADOR_TRAINING__PROMOTE says so.
+    """
     if include is not None and candidates is not None:
         raise InvalidInput("--include and --candidates are the same; name one of them")
     asked: dict[str, str | float | bool | None] = {
@@ -196,6 +199,11 @@ def train(
         except RunFailed:
             _show_end(printed)
             raise
+    if settings.training.promote == "better":
+        from operations.local import local_actor
+        from trainer.promotion import promote
+
+        promote(document, registry, local_actor(settings), settings)
     if as_json:
         print_json(document)
     else:

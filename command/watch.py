@@ -11,7 +11,7 @@ import typer
 
 from command.home import OfHome
 from command.process import prepare
-from command.silence import Standing, look, reason
+from command.silence import Report, look, reason
 from command.terminal import print_json_text, say
 from zelador.messages import Prediction
 from zelador.settings import Settings
@@ -25,11 +25,11 @@ class Silence:
 
     def __init__(self, settings: Settings, device: str | None) -> None:
         self._settings, self._device = settings, device
-        self._before: Standing = look(settings)
+        self._before: Report = look(settings)
         self._due = time.monotonic() + FIRST_SILENCE_S
 
     def broken(self) -> None:
-        """A prediction arrived."""
+        """Called when a prediction arrives."""
         self._due = time.monotonic() + NEXT_SILENCE_S
 
     def step(self) -> None:

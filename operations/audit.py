@@ -15,6 +15,7 @@ class Act(StrEnum):
     RUN_REQUESTED = "run asked for"
     RUN_CANCELLED = "run cancelled"
     RUN_FINISHED = "run finished early"
+    PROMOTION_DECIDED = "promotion decided"
     QUARANTINE_REPLAYED = "quarantine replayed"
     QUARANTINE_DISCARDED = "quarantine discarded"
     ALARM_ACKNOWLEDGED = "alarm acknowledged"

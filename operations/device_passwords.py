@@ -75,14 +75,14 @@ def remove(path: Path, name: str) -> DevicePassword:
 
 
 def restore(path: Path, name: str, before: DevicePassword | None) -> None:
-    """Puts back what was there before `set_password`, whose password nobody has seen."""
+    """Restores the record from before `set_password`, because nobody has seen the new password."""
     with locked(path, "--home"):
         others = tuple(each for each in read(path) if each.name != name)
         _write(path, others if before is None else (*others, before))
 
 
 def read(path: Path) -> tuple[DevicePassword, ...]:
-    """Every record, in the order of their making. Raises Corrupt."""
+    """Every record, oldest first. Raises Corrupt."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_File).devices
     except FileNotFoundError:

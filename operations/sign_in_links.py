@@ -1,4 +1,4 @@
-"""One-time links that sign a person in to the console: 256 random bits, kept hashed beside the keys, taken once."""
+"""One-time links that sign a person in to the console: 256 random bits, stored as hashes beside the keys."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def make_link(keys_file: Path) -> str:
 
 
 def take_link(keys_file: Path, token: str) -> str | None:
-    """The id of the key that a link signs in; None if it was taken, is too old or never was. Raises Unavailable."""
+    """The id of the key that a link signs in; None if it was used, is too old or is unknown. Raises Unavailable."""
     path = where(keys_file)
     if not path.exists():
         return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
+from itertools import compress, count, groupby
+from operator import attrgetter, is_not
 from types import NoneType
 from typing import Any
 
@@ -15,6 +15,7 @@ from registry.model.manifest_shape import LARGEST_INTEGER
 from zelador.errors import InvalidInput
 
 MAX_CACHED = 64  # queries, and columns
+MAX_PATCHED = 64  # models that changed, up to which the columns are patched and not read again
 NEWEST_FIRST = "-saved_at"
 
 
@@ -54,7 +55,7 @@ class Listing:
     def find(self, state: State, query: Query) -> tuple[Model, ...]:
         head, columns, kept = self._kept  # one attribute, read and written atomically, because threads share it
         if state.head != head:
-            columns, kept = Columns(state.models.values()), {}
+            columns, kept = columns.after(state.models.values()), {}
             self._kept = (state.head, columns, kept)
         found = kept.get(query)
         if found is None:
@@ -77,26 +78,39 @@ class Columns:
         if found is None:
             if len(self._kept) >= MAX_CACHED:
                 self._kept.clear()
-            found = self._kept[key] = self._read(key)
+            found = self._kept[key] = read_column(self.models, key)
         return found
 
-    def _read(self, key: str) -> list[Any]:
-        if key in ("name", "saved_at", "saved_by"):
-            return list(map(attrgetter(key), self.models))
-        values: list[Any] = [model.metadata for model in self.models]
-        for part in key.split("."):
-            values = [value.get(part) if isinstance(value, dict) else None for value in values]
-        return plain_column(values)
+    def after(self, models: Iterable[Model]) -> Columns:
+        """The columns of a later state. If few models changed, the values of the others are not read again."""
+        found = Columns(models)
+        rows = list(compress(count(), map(is_not, self.models, found.models)))
+        rows += range(len(self.models), len(found.models))
+        if len(found.models) < len(self.models) or len(rows) > MAX_PATCHED:
+            return found
+        changed = [found.models[row] for row in rows]
+        added = len(found.models) - len(self.models)
+        for key, column in list(self._kept.items()):  # copied, because another thread may read one more
+            patched = [*column, *[None] * added]
+            for row, value in zip(rows, read_column(changed, key), strict=True):
+                patched[row] = value
+            found._kept[key] = patched
+        return found
+
+
+def read_column(models: Sequence[Model], key: str) -> list[Any]:
+    if key in ("name", "saved_at", "saved_by"):
+        return list(map(attrgetter(key), models))
+    values: list[Any] = [model.metadata for model in models]
+    for part in key.split("."):
+        values = [value.get(part) if isinstance(value, dict) else None for value in values]
+    return plain_column(values)
 
 
 def plain_column(values: list[Any]) -> list[Any]:
     """The column with None for each value that cannot be compared and written."""
     kinds = set(map(type, values))
-    if kinds <= {
-        str,
-        bool,
-        NoneType,
-    }:  # nearly every column is of texts or of numbers: a look at each costs ten times more
+    if kinds <= {str, bool, NoneType}:  # most columns: a check of each value would take ten times as long
         return values
     if kinds <= {float, NoneType} and all(map(math.isfinite, [value for value in values if value is not None])):
         return values

@@ -2,7 +2,7 @@
 
 TypedDicts, because all three are this JSON with its keys in this order. A document grows while its run proceeds:
 `split` comes before the comparison, `leaderboard` with it, `ended_at` when the run ends, `error` if it fails, and the
-rest if it is done. What a run of an earlier version lacks is NotRequired.
+rest if it is done. Keys that runs of earlier versions lack are NotRequired.
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ class Question(TypedDict):
     blocks: int | None
 
 
+HoldoutFacts = TypedDict("HoldoutFacts", {"sha256": str, "from": int | None, "to": int | None})
+HoldoutFacts.__doc__ = "By what a hold-out is known again: its rows, and their times in ms since 1970 UTC."
+
+
 class SplitFacts(TypedDict):
     """How the rows were split. `blocks` counts independent stretches; None where rows were drawn one by one."""
 
@@ -53,10 +57,11 @@ class SplitFacts(TypedDict):
     holdout_blocks: int | None
     questions: dict[str, Question]  # new_device, later
     notes: list[str]
+    holdout: NotRequired[HoldoutFacts | None]
 
 
 class VerdictFacts(TypedDict):
-    """Who wins. `tied` are the models that cannot be told apart; `p` is that of labels moved at random."""
+    """The best model. `tied` are models that cannot be told apart; `p` is from a test with labels shuffled."""
 
     kind: Literal["clear", "tied", "nothing_to_learn", "not_evaluable"]
     sentence: str
@@ -134,13 +139,31 @@ class TrainedModel(Candidate):
 
 
 class Reference(TypedDict):
-    """The live model on the same hold-out. `note` says what to mind, or why it could not be judged."""
+    """The live model on the same hold-out. `note` is a caveat, or why it could not be evaluated."""
 
     name: str
     model_type: str | None
     holdout: Scores
     holdout_intervals: Intervals
     note: str | None
+
+
+class Promotion(TypedDict):
+    """The decision of the policy: does the best model replace the selected one? `against` is that one.
+
+    `holdout_uses` is how many decisions the hold-out has judged before.
+    """
+
+    promoted: bool
+    reason: str
+    sentence: str
+    model: str | None
+    against: str | None
+    metric: str
+    margin: float
+    difference: float | None
+    interval: tuple[float, float] | None
+    holdout_uses: int
 
 
 class Seconds(TypedDict, total=False):
@@ -174,13 +197,20 @@ class RunDocument(TypedDict):
     train_rows: NotRequired[int]
     holdout_rows: NotRequired[int]
     models: NotRequired[list[TrainedModel]]
+    promotion: NotRequired[Promotion]
 
 
 KEYS = tuple(RunDocument.__annotations__)
 RESULT: tuple[
-    Literal["run", "rows", "metric", "positive", "split", "verdict", "reference", "leaderboard", "models", "seconds"],
+    Literal[
+        "run", "rows", "metric", "positive", "split", "verdict", "reference", "leaderboard", "models", "promotion",
+        "seconds", "holdout_rows",
+    ],
     ...,
-] = ("run", "rows", "metric", "positive", "split", "verdict", "reference", "leaderboard", "models", "seconds")
+] = (
+    "run", "rows", "metric", "positive", "split", "verdict", "reference", "leaderboard", "models", "promotion",
+    "seconds", "holdout_rows",
+)  # fmt: skip
 
 
 def result_of(document: RunDocument) -> dict[str, object]:

@@ -13,15 +13,19 @@ from typing import TypeVar, cast
 
 import redis
 
+from operations.actor import Actor, waker
+from operations.audit_stream import AuditStream
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from registry.run_document import RunDocument, result_of
 from trainer.dataset import Choice, from_readings
 from trainer.evaluate.split import Asked
+from trainer.promotion import promote
 from trainer.run.job import aim_of, note_end, save_events, train
 from trainer.run.options import Options, more_of, register_of
 from trainer.run.process import Cancelled, Child, Control
 from trainer.run.recorder import Recorder
+from trainer.starter import Starter
 from zelador import endpoints
 from zelador.buffer.connection import RedisConnection, Stopping
 from zelador.buffer.history import labelled_readings
@@ -100,6 +104,7 @@ class Trainer:
         self._queue = Consumer(connection.client, settings.redis.prefix)
         self._name = settings.training.instance
         self._wait_s = min(TAKE_WAIT_S, settings.redis.timeout_s / 2)  # a longer one runs into the time limit
+        self._starter = Starter(settings, registry, connection.client, self._actor)
         self._restarted = True  # until it is known that no job is left from before a restart
 
     def run(self) -> None:
@@ -119,6 +124,7 @@ class Trainer:
                 self._do(abandoned)
             return
         self._restarted = False
+        self._call(self._starter.step)
         job = self._call(lambda: self._queue.next(self._name, self._wait_s))
         if job is not None:
             self._do(job)
@@ -185,7 +191,16 @@ class Trainer:
             dataset = from_readings(readings, settings.features, choice, ranges, lacking)
             for note in dataset.notes:
                 log.info("run %s: %s", job.run.id, note)
-            return train(dataset, settings, self._registry, options, self._stop, recorder, child, control)
+            document = train(dataset, settings, self._registry, options, self._stop, recorder, child, control)
+        if training.promote == "better":
+            recorder.add("step", "deciding whether the best model replaces the selected one")
+            promote(document, self._registry, self._actor(f"run {job.run.id}"), settings)
+        return document
+
+    def _actor(self, why: str) -> Actor:
+        """For what the trainer does by itself."""
+        client, prefix = self._connection.client, self._settings.redis.prefix
+        return Actor(self._name, AuditStream(client, prefix), via=why, wake=waker(client, prefix))
 
     def _report(self, job: Job, event: RunEvent) -> None:
         try:

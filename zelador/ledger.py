@@ -152,9 +152,9 @@ class LedgerReader:
 
     def read(self) -> Ledger:
         """The ledger. Raises redis.RedisError."""
-        return self.standing().ledger
+        return self.snapshot().ledger
 
-    def standing(self) -> LedgerSnapshot:
+    def snapshot(self) -> LedgerSnapshot:
         """The ledger and related figures. Raises redis.RedisError."""
         keys = [self._keys.readings, self._keys.ledger, self._keys.quarantine, self._keys.devices]
         answer: Any = self._library.call("ledger", keys, [GROUP])

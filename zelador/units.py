@@ -1,4 +1,4 @@
-"""Units by name: what a value in one unit is in the unit of its feature (°C, lx, g). Pure."""
+"""Units by name, and their conversion to the unit of a feature (°C, lx, g). Pure."""
 
 from __future__ import annotations
 

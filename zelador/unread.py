@@ -1,4 +1,4 @@
-"""Messages that no device profile reads: a topic that nobody subscribes to is the commonest mistake. Pure."""
+"""Messages that no device profile reads. A topic without a subscriber is the most common mistake. Pure."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class UnreadTopics:
         return True
 
     def found(self) -> list[Unread]:
-        """Those that something known would read first, then by number. Another thread may call it."""
+        """The topics that a preset or profile would read come first. Another thread may call it."""
         counts = list(self._counts.items())
         for topic, _ in counts:
             if topic not in self._advised:

@@ -74,7 +74,7 @@ class Sessions:
     def find(self, token: str) -> Key | None:
         """The valid key of a session; None if there is no such session. Raises redis.RedisError, Corrupt.
 
-        While Redis does not answer, a session that this process has seen goes on.
+        While Redis does not answer, sessions that this process has seen stay valid.
         """
         digest = _digest(token)
         seen = self._known.get(digest)

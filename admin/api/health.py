@@ -80,7 +80,7 @@ def readyz(services: Held) -> JSONResponse:
         if held:
             troubles.append(held)
         lost = services.ledger.lost_sessions().remark()
-        snapshot = services.ledger.standing()
+        snapshot = services.ledger.snapshot()
         archive = _archive(services, snapshot)
     except NotSynced as error:
         troubles.append(str(error))

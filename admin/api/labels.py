@@ -76,7 +76,7 @@ class AddedLabel(TypedDict):
     """A label that was added."""
 
     label: Annotated[LabelView, Field(description="The label.")]
-    findings: Annotated[list[FindingView], Field(description="What is odd about it; it counts all the same.")]
+    findings: Annotated[list[FindingView], Field(description="What is odd about it; the label still counts.")]
 
 
 class NewLabel(BaseModel):

@@ -120,7 +120,7 @@ def list_quarantine(
     kind: Annotated[Kind | None, Query(description="Only refused entries, or only those set aside.")] = None,
 ) -> QuarantinePage:
     page = services.quarantine.page(limit, before, kind)
-    standing = services.ledger.standing()
+    standing = services.ledger.snapshot()
     return {
         "entries": [described(each) for each in page],
         "next": page[-1].id if len(page) == limit else None,

@@ -110,6 +110,9 @@ class WantedRun(BaseModel):
         float | None, Field(gt=0, le=1, description="The recall that the threshold keeps, instead of costs.")
     ] = None
 
+    def request(self) -> training_queue.RunRequest:
+        return cast(training_queue.RunRequest, self.model_dump(exclude_none=True, by_alias=True))
+
 
 class WantedModels(BaseModel):
     """Candidates of a run to register."""
@@ -145,8 +148,7 @@ class Registered(TypedDict):
     **needs("operator"),
 )
 def start_run(wanted: WantedRun, services: Held, actor: Acting, response: Response) -> RunBody:
-    request = cast(training_queue.RunRequest, wanted.model_dump(exclude_none=True, by_alias=True))
-    asked = acts.request(actor, services.registry, services.runs, request)
+    asked = acts.request(actor, services.registry, services.runs, wanted.request())
     response.headers["Location"] = f"/v1/runs/{asked.id}"
     return RunView.of(asked).body()
 

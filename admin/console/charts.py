@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from admin.console.language import Language
+from admin.console.words import feature_text
 from operations.views.labeled import FeatureFacts
 from operations.views.report import FeatureImportance
 
@@ -130,9 +131,23 @@ def _unit_ticks() -> str:
     )
 
 
-def roc(false_alarms: Sequence[float], found: Sequence[float], label: str, x_title: str, y_title: str) -> Markup:
+def roc(
+    false_alarms: Sequence[float],
+    found: Sequence[float],
+    label: str,
+    x_title: str,
+    y_title: str,
+    mark: tuple[float, float, str] | None = None,
+) -> Markup:
+    """`mark` is where the model works: share of false alarms, share found, and its words."""
     line = path([(_x(a), _y(b)) for a, b in zip(false_alarms, found, strict=False)]) if found else "M0,0"
     body = f'<path class="p-dash" d="M34,214L244,10"/><path class="p-accent" d="{line}"/>'
+    if mark is not None:
+        x, y = _x(mark[0]), _y(mark[1])
+        body += f'<circle class="p-ink" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
+        anchor = ' text-anchor="end"' if mark[0] > 0.6 else ""
+        beside = x - 8 if anchor else x + 8
+        body += f'<text class="ink" x="{beside:.1f}" y="{min(y + 18, 206):.1f}"{anchor}>{escape(mark[2])}</text>'
     return svg(250, 252, _square(_unit_ticks(), x_title, y_title) + body, label)
 
 
@@ -166,7 +181,7 @@ def importance(rows: Sequence[tuple[str, float, float]], label: str, number: Seq
 
 
 def importance_of(features: Sequence[FeatureImportance], language: Language, label: str) -> Markup:
-    rows = [(each.feature, each.mean, each.spread) for each in features[:20]]
+    rows = [(feature_text(language, each.feature), each.mean, each.spread) for each in features[:20]]
     return importance(rows, label, [language.number(mean, 3) for _, mean, _ in rows])
 
 

@@ -15,11 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from admin.console import charts
-from admin.console.labels.words import finding_kind, finding_text, period, source_text
+from admin.console.labels.words import finding_kind, finding_text, source_text
 from admin.console.language import Language
 from admin.console.static_files import static_file
 from admin.console.training.words import data_kind, data_text
-from admin.console.words import STATES, device_why, feature_text, label_text
+from admin.console.words import STATES, device_why, feature_text, label_text, period
 
 FOLDER = Path(__file__).parent
 ICONS = FOLDER / "icons"

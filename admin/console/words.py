@@ -9,6 +9,7 @@ from typing import Any
 from admin.console.language import Language
 from admin.services import Services
 from operations.audit import Act
+from operations.audit_entry import Change
 from operations.key_file import list_keys
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
@@ -29,6 +30,7 @@ ACTS: Mapping[str, str] = {
     Act.SELECTION_ROLLED_BACK: _("%(who)s rolled back to %(target)s"),
     Act.RUN_REQUESTED: _("%(who)s started run %(target)s"),
     Act.RUN_CANCELLED: _("%(who)s canceled run %(target)s"),
+    Act.PROMOTION_DECIDED: _("%(who)s decided whether a model of run %(target)s is promoted"),
     Act.RUN_FINISHED: _("%(who)s had run %(target)s finish with what it had"),
     Act.QUARANTINE_REPLAYED: _("%(who)s replayed %(target)s from quarantine"),
     Act.QUARANTINE_DISCARDED: _("%(who)s discarded %(target)s from quarantine"),
@@ -49,7 +51,7 @@ ACTS: Mapping[str, str] = {
     Act.REGISTRY_COLLECTED: _("%(who)s freed space in the registry"),
     Act.REGISTRY_TRUSTED: _("%(who)s vouched for the registry's entries"),
 }
-MAX_TARGET = 60
+MAX_TARGET, MAX_REASON = 80, 200
 YES, NO = _("yes"), _("no")
 
 STATES: Mapping[str, str] = {
@@ -87,13 +89,52 @@ class Event:
     state: str = ""  # of the device, if it is about one
 
 
-def sentence(language: Language, who: str, what: str, target: str) -> str:
+def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str:
     """An entry of the audit log as a sentence; as it is written there if the act is a new one."""
+    who, what, target = names.get(entry.who, entry.who), entry.what, entry.target
     pattern = ACTS.get(what)
+    if what in (Act.LABEL_ADDED, Act.LABEL_UNDONE):
+        target = _labeled(language, entry.after or entry.before) or target
     shown = target if len(target) <= MAX_TARGET else f"{target[:MAX_TARGET]}…"
     if pattern is None:
         return f"{who}: {what} {shown}"
     return language.text(pattern, who=who, target=shown)
+
+
+def reason_of(entry: Change) -> str:
+    """Why somebody did it, if they said so."""
+    for facts in (entry.after, entry.before):
+        if isinstance(facts, Mapping):
+            for name in ("why", "note", "notes"):
+                if isinstance(facts.get(name), str) and facts[name]:
+                    return str(facts[name])[:MAX_REASON]
+    return ""
+
+
+def _labeled(language: Language, facts: object) -> str:
+    """The label that an entry is about: device, label and period."""
+    if not isinstance(facts, Mapping) or not all(
+        isinstance(facts.get(name), str) for name in ("device", "label", "from")
+    ):
+        return ""
+    end = facts.get("to")
+    when = period(language, facts["from"], end if isinstance(end, str) else None)
+    return f"“{label_text(language, facts['label'])}”, {facts['device']}, {when}"
+
+
+def period(language: Language, begin: str, end: str | None) -> str:
+    """24 Nov 10:26–10:54; with seconds where there are some."""
+    first = language.local(begin)
+    last = None if end is None else language.local(end)
+    seconds = bool(first.second or (last is not None and last.second))
+    start = language.day_and_time(begin) + (f":{first.second:02d}" if seconds else "")
+    if last is None:
+        return language.text("since %(time)s", time=start)
+    clock = language.clock(end or begin)
+    time = clock if seconds else clock[:5]
+    if first.date() == last.date():
+        return f"{start}–{time}"
+    return f"{start} – {language.day_and_time(end or begin)}{clock[5:] if seconds else ''}"
 
 
 def device_why(language: Language, device: DeviceView, names: Mapping[str, str]) -> str:

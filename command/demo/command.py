@@ -122,8 +122,8 @@ def _play(running: Up, story: Story, on_terminal: bool, keeps: bool) -> BaseExce
     if failure:
         return failure[0]
     _wait_for_ledger(story)
-    told = summary(story, addresses)
-    _print_summary(told if keeps else {**told, "home": None}, on_terminal)
+    document = summary(story, addresses)
+    _print_summary(document if keeps else {**document, "home": None}, on_terminal)
     return None
 
 

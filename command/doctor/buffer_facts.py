@@ -84,7 +84,7 @@ def standing(settings: RedisSettings) -> LedgerSnapshot | None:
     """The ledger; None if it cannot be read."""
     try:
         with connect(settings) as client:
-            return LedgerReader(client, settings.prefix).standing()
+            return LedgerReader(client, settings.prefix).snapshot()
     except (redis.RedisError, OSError, Unavailable):
         return None
 

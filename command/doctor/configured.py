@@ -124,7 +124,7 @@ def secrecy(settings: Settings) -> Iterator[Finding]:
 
 
 def _local_access(scheme: str, password: bool) -> str:
-    """What protects a server on this machine, where nothing has to."""
+    """The protection of a server on this machine, where none is required."""
     has = [word for word, on in (("a password", password), ("TLS", scheme in ("mqtts", "rediss"))) if on]
     return f"on this machine, with {' and '.join(has)}" if has else "on this machine: no password or TLS needed"
 

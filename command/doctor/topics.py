@@ -1,4 +1,4 @@
-"""The check of messages that no device profile reads. Pure."""
+"""Checks for messages that no device profile reads. Pure."""
 
 from __future__ import annotations
 

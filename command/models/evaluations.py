@@ -25,7 +25,7 @@ class Kept:
 
 
 def evaluations_of(facts: Mapping[str, Any]) -> list[Kept]:
-    """Newest first; what has another form is passed over."""
+    """Newest first; entries of another form are skipped."""
     found = facts.get("evaluations")
     return [kept for each in found if (kept := _kept(each)) is not None] if isinstance(found, list) else []
 

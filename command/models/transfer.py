@@ -170,10 +170,10 @@ def _near(found: Found) -> str:
 
 
 def _passed_over(files: Mapping[str, str]) -> str:
-    """What a folder also has, for people; other models first."""
-    told = sorted(files.items(), key=lambda item: (item[1] == "not a pickle", item[0]))
-    shown = [f"{file} ({why})" for file, why in told[:NAMES_SHOWN]]
-    more = f" and {len(told) - NAMES_SHOWN} more" if len(told) > NAMES_SHOWN else ""
+    """Lists the other files of a folder; other kinds of models first."""
+    listed = sorted(files.items(), key=lambda item: (item[1] == "not a pickle", item[0]))
+    shown = [f"{file} ({why})" for file, why in listed[:NAMES_SHOWN]]
+    more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""
     return f"; not imported: {', '.join(shown)}{more}" if shown else ""
 
 
@@ -229,8 +229,8 @@ def _import_all(
     else:
         if imported:
             say(f"registered {', '.join(registered)}; the selection did not change")
-        for registered_name, told in notes.items():
-            for note in told:
+        for registered_name, found in notes.items():
+            for note in found:
                 say(f"{registered_name}: {note}")
         if looked.passed_over:
             say(_passed_over(looked.passed_over).removeprefix("; "))

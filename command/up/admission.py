@@ -62,7 +62,7 @@ class Admission:
             del self._strangers[address]
 
     async def recognize(self, connect: Connect, address: str) -> Guest | str:
-        """The device that connects, or why it may not; a wrong password is answered later and later."""
+        """The device that connects, or why it may not. Each wrong password is answered later than the one before."""
         if connect.username is None:
             return f"a connection from {address} without user name and password"
         record = self._records.get(connect.username)

@@ -180,7 +180,8 @@ def read_memory(folder: Path, name: str) -> dict[str, Any]:
 def home_settings(settings: Settings, folder: Path, memory: Mapping[str, Any], remembers: bool) -> Settings:
     """The settings with a home's addresses and folders, which `memory` has (home.json).
 
-    What `up` was told of the plant counts unless `settings` say otherwise, so that each terminal sees the same plant.
+    Settings of the plant that `up` was started with apply unless `settings` override them, so that every terminal
+    sees the same plant.
     `remembers`: sessions survive a restart of its broker.
     """
     given = settings.model_dump(by_alias=True, exclude_defaults=True)

@@ -1,4 +1,4 @@
-"""Passes a program's output on, without the lines that help nobody."""
+"""Passes a program's output on, without lines that are of no use."""
 
 from __future__ import annotations
 

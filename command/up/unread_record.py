@@ -29,7 +29,7 @@ class UnreadRecord:
         self._next = 0.0
 
     def step(self) -> None:
-        """Stores what changed, at most every EVERY_S. The first time also nothing: a start forgets what was before."""
+        """Stores changes, at most every EVERY_S. The first call clears the findings of an earlier start."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + EVERY_S

@@ -8,15 +8,12 @@ import signal
 import ssl
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Event
 from typing import IO, Any
 
-import redis
-
+from command.up import answers
 from command.up.admission import Admission
 from command.up.client_ids import ReservedIds
 from command.up.device_access import DeviceAccess
@@ -32,13 +29,10 @@ from command.up.supervisor import Supervisor
 from command.up.unread_record import UnreadRecord
 from operations.sign_in_links import make_link
 from registry.card.place import DEVICE
-from zelador import heartbeat
-from zelador.buffer import connect_redis
 from zelador.buffer.archive_stream import ArchiveStream, say_end
 from zelador.buffer.budget import maxmemory
 from zelador.buffer.connection import RedisConnection
 from zelador.errors import Unavailable
-from zelador.ledger import LedgerReader
 from zelador.libgomp import libgomp_environment
 from zelador.python import python_module
 from zelador.settings import Settings, environment, redact
@@ -134,7 +128,7 @@ class Up:
                 log.info("uses %s", used)
             self._own.check(self.settings, self._stop)
             if self.redis is not None:
-                self._await("the embedded Redis", self._redis_answers)
+                self._await("the embedded Redis", lambda: answers.redis_answers(self.settings))
             if self.broker is not None:
                 self._await("the embedded broker", self._probe.answers)
             if self.listen is not None and self.listen.certificate is None:
@@ -152,7 +146,9 @@ class Up:
             if last:
                 self._open_gate()
                 self._add(last, variables)
-            self._await("a service", self._services_answer)
+            self._await(
+                "a service", lambda: answers.services_answer(self.settings, self._supervisor.pids(), self.api_url)
+            )
             if self.broker is not None:
                 if not last:
                     self._open_gate()
@@ -186,7 +182,12 @@ class Up:
         except (RuntimeError, TimeoutError, OSError) as error:
             log.warning("the gate did not answer: %s", error)
         self._supervisor.stop(["ingest"], INGEST_S)
-        self._let_drain()
+        answers.let_drain(self.settings)
+        try:
+            if self._is_open:
+                self._gate.flush(FLUSH_S)
+        except (RuntimeError, OSError) as error:
+            log.warning("the gate did not send everything to devices: %s", error)
         self._supervisor.stop(["inference", "trainer", "api"], SERVICES_S)
         self._supervisor.stop(["archive"], ARCHIVE_S)  # it writes what it holds
         self._supervisor.stop(["broker", "redis"], SERVERS_S)
@@ -299,34 +300,7 @@ class Up:
     def _ingester_listens(self) -> bool:
         """Whether the ingester has connected to the current process of the broker."""
         self._broker_begun = self._supervisor.begun_at("broker")
-        client = connect_redis(self.settings.redis)
-        try:
-            found = heartbeat.workers(client, self.settings.redis.prefix)
-        except (redis.RedisError, OSError):
-            return False
-        finally:
-            client.close()
-        connected = [int(w.get("connected_at") or 0) for w in found if w["service"] == "ingest"]
-        return self._broker_begun is not None and any(at >= self._broker_begun for at in connected)
-
-    def _let_drain(self) -> None:
-        """Lets the worker classify waiting readings while subscribers are still connected, if it makes progress."""
-        client = connect_redis(self.settings.redis)
-        ledger = LedgerReader(client, self.settings.redis.prefix)
-        deadline = time.monotonic() + DRAIN_S
-        try:
-            waiting = ledger.read().waiting
-            while waiting and time.monotonic() < deadline:
-                time.sleep(POLL_S)
-                previous, waiting = waiting, ledger.read().waiting
-                if waiting == previous:  # no model, or no worker
-                    break
-            if self._is_open:
-                self._gate.flush(FLUSH_S)
-        except (redis.RedisError, OSError) as error:
-            log.warning("cannot read the ledger: %s", error)
-        finally:
-            client.close()
+        return self._broker_begun is not None and answers.ingester_connected(self.settings, self._broker_begun)
 
     def _await(self, what: str, answers: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_S
@@ -337,33 +311,6 @@ class Up:
             if time.monotonic() > deadline:
                 raise Unavailable(f"{what} did not answer within {READY_S:g} s; see the log above")
             self._stop.wait(POLL_S)
-
-    def _redis_answers(self) -> bool:
-        client = connect_redis(self.settings.redis)
-        try:
-            return bool(client.ping())
-        except (redis.RedisError, OSError):
-            return False
-        finally:
-            client.close()
-
-    def _services_answer(self) -> bool:
-        """Whether each service has sent a heartbeat since it was started, and the API reports that it is healthy."""
-        pids = self._supervisor.pids()
-        client = connect_redis(self.settings.redis)
-        try:
-            beating = {int(worker["pid"]) for worker in heartbeat.workers(client, self.settings.redis.prefix)}
-        except (redis.RedisError, OSError):
-            return False
-        finally:
-            client.close()
-        if not {pids[name] for name in SERVICES if name in pids and name != "api"} <= beating:
-            return False
-        try:
-            with urllib.request.urlopen(f"{self.api_url}/healthz", timeout=2.0) as answer:  # noqa: S310
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
 
     def _write_pids(self) -> None:
         document = self.describe()

@@ -15,7 +15,7 @@ MAX_WHY = 500  # characters
 
 
 def acknowledge(actor: Actor, states: DeviceStates, device: str) -> State:
-    """Somebody takes care of the alarm; who was first stays. Returns the state after it.
+    """Acknowledges the alarm: somebody takes care of it. The first name stays. Returns the new state.
 
     Raises NotFound, Conflict if the device is not in alarm, Unavailable.
     """

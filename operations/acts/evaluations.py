@@ -172,7 +172,7 @@ def _label(given: str | float | bool | None) -> str | None:
 
 
 def _number(value: object) -> float:
-    """NaN if it is no number."""
+    """NaN if it is not a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return float("nan")
     try:

@@ -37,8 +37,8 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """`labels` were added, or would be in a preview; `known` rows are in the list already. `faults` says by line why a
-    row cannot be a label.
+    """`labels` were added, or would be in a preview; `known` rows are in the list already. `faults` says by line
+    why a row cannot be a label.
     """
 
     labels: tuple[Label, ...]
@@ -59,9 +59,9 @@ def add(actor: Actor, book: LabelBook, settings: Settings, wish: Wish, source: S
     (outcome,) = _written(lambda: book.store.add([label]))
     if outcome != "added":
         raise Conflict(_why_not(outcome, label))
-    said = findings([(label, None)], tuple(listed.active()), book.known_devices([label.device]), now)
+    odd = findings([(label, None)], tuple(listed.active()), book.known_devices([label.device]), now)
     actor.record(Act.LABEL_ADDED, label.id, None, _facts(label))
-    return Added(label, tuple(said))
+    return Added(label, tuple(odd))
 
 
 def undo(actor: Actor, book: LabelBook, label: str) -> None:
@@ -156,14 +156,14 @@ def import_table(
             "leave them out with --skip (skip=true)"
         )
     known_devices = book.known_devices({label.device for label, _ in rows})
-    said = findings(rows, tuple(listed.active()), known_devices, now)
+    odd = findings(rows, tuple(listed.active()), known_devices, now)
     labels = [label for label, _ in rows]
     if not preview and labels:
         actor.audit.check()
         _add_all(book, labels)
         actor.record(Act.LABELS_IMPORTED, f"{len(labels)} labels", None, _summary(labels))
     lines = tuple(line for _, line in rows)
-    return Imported(tuple(labels), lines, known, tuple(faults), tuple(said), orders.columns, orders.notes, preview)
+    return Imported(tuple(labels), lines, known, tuple(faults), tuple(odd), orders.columns, orders.notes, preview)
 
 
 def _add_all(book: LabelBook, labels: Sequence[Label]) -> None:

@@ -48,7 +48,7 @@ def check_features(model: Model, features: Sequence[str]) -> None:
         raise FeaturesMissing(
             f"{model.name}{unnamed} needs {', '.join(missing[:MAX_LISTED])}{more}, and the plant sends "
             f"{', '.join(features)} (ZELADOR_FEATURES): workers would refuse it and keep the current model. Add the "
-            "features, or import the model again with --features. With force (--force) it is selected all the same"
+            "features, or import the model again with --features. With force (--force), it is selected anyway"
         )
 
 

@@ -35,7 +35,7 @@ class FieldRow(TypedDict):
     """A field in which the models differ."""
 
     field: Annotated[str, Field(description="Its name, such as model_type or parameters.max_depth.")]
-    values: Annotated[list[Any], Field(description="Any JSON: its value of each model, null where it has none.")]
+    values: Annotated[list[Any], Field(description="Its value of each model, any JSON; null where it has none.")]
 
 
 class ScoreRow(TypedDict):

@@ -1,4 +1,4 @@
-"""What there is to learn from: the labeled ones among the newest readings of the buffer. A sample, not a data set."""
+"""What a run would learn from, by a sample: the labeled readings among the newest ones in the buffer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_READINGS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class FeatureFacts:
-    """The values of a feature among the readings that were looked at."""
+    """The values of a feature in the sample."""
 
     name: str
     lowest: float

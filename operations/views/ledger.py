@@ -99,7 +99,7 @@ class LedgerView:
 
 def ledger_view(reader: LedgerReader, client: redis.Redis, prefix: str) -> LedgerView:
     """The ledger now. Raises redis.RedisError."""
-    snapshot = reader.standing()
+    snapshot = reader.snapshot()
     archive = snapshot.ledger.archive
     return LedgerView(
         **snapshot.ledger.flat(),

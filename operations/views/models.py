@@ -66,7 +66,7 @@ class HistoryRow:
 
 @dataclass(frozen=True, slots=True)
 class TrainedOn:
-    """The data that a model was trained on, as far as its metadata says."""
+    """The data that a model was trained on, as far as its metadata has it."""
 
     rows: int | None
     begin: str | None  # ISO 8601
@@ -84,6 +84,15 @@ class AgreementFacts:
     differ: int | None  # labels
     onnx_us: float | None
     pipeline_us: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What the threshold was chosen by; None where nothing was asked for."""
+
+    missed: float | None
+    false_alarm: float | None
+    recall: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,26 @@ class ModelDetail:
     history: tuple[HistoryRow, ...]
     selected: str | None  # the selected model's name
     etag: str
+    threshold: float | None  # from which the positive one of two classes is predicted
+    costs: Costs
+    is_calibrated: bool
+    is_not_recommended: bool  # by the verdict of its run
+
+    is_same_test: bool  # it comes from the run of the selected model: both were tested on the same readings
+
+    @property
+    def axis(self) -> tuple[float, float]:
+        """A range that shows all intervals and the selected model's values."""
+        shown = [each for row in self.metrics for each in (row.value, row.selected, *(row.interval or ()))]
+        known = [value for value in shown if value is not None]
+        low, high = min(known, default=0.0), max(known, default=1.0)
+        room = (high - low) * 0.05 or 0.05
+        return (max(-1.0, low - room), min(1.0, high + room))
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether the selected model has figures to stand beside."""
+        return any(row.selected is not None for row in self.metrics)
 
 
 def model_rows(
@@ -143,6 +172,7 @@ def model_detail(registry: Registry, name: str) -> ModelDetail:
     positive = model.metadata.get("positive")
     rows = tuple(_metric(each, values, others, intervals) for each in METRICS if each in values)
     training = {} if report is None else report.training
+    costs = numbers(model.metadata.get("costs"))
     held_out = model.metadata.get("holdout_rows")
     return ModelDetail(
         _row(model, state, {selection.model: selection for selection in state.history}),
@@ -166,6 +196,13 @@ def model_detail(registry: Registry, name: str) -> ModelDetail:
         _history(model, state),
         None if state.selection is None else state.selection.model,
         f'"{state.etag}"',
+        manifest.threshold.value if manifest.threshold else numbers(model.metadata).get("threshold"),
+        Costs(costs.get("missed"), costs.get("false_alarm"), costs.get("recall")),
+        model.metadata.get("calibrated") is True,
+        model.metadata.get("not_recommended") is True,
+        selected is not None
+        and model.metadata.get("run") is not None
+        and selected.metadata.get("run") == model.metadata.get("run"),
     )
 
 

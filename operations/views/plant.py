@@ -1,6 +1,7 @@
 """The state of the plant at one moment: flow, ledger, workers, selection, and the devices that are not OK.
 
-A snapshot is shared by everyone who asks within CURRENT_S, however many look. What cannot be read is None, never 0.
+Everyone who asks within CURRENT_S gets the same snapshot, so many viewers cost no more than one. What cannot
+be read is None, never 0.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ class PlantReader:
         not_ok: tuple[DeviceView, ...] | None = None
         total: int | None = None
         try:
-            ledger = self._ledger.standing()
+            ledger = self._ledger.snapshot()
             beats = heartbeat.workers(self._client, self._prefix)
             counts = self._devices.counts()
             not_ok = tuple(self._devices.page(MAX_DEVICES, 0, NOT_OK)[0])

@@ -59,6 +59,17 @@ class Report(msgspec.Struct, frozen=True):
     importance: Importance | None = None
     training: dict[str, Range] = {}
 
+    def works_at(self, label: str) -> tuple[float, float] | None:
+        """The share of false alarms and the share found, of one of two classes, where the model answers."""
+        if len(self.classes) != 2 or label not in self.classes or [len(row) for row in self.confusion] != [2, 2]:
+            return None
+        at = self.classes.index(label)
+        own, other = self.confusion[at], self.confusion[1 - at]
+        hits, missed, quiet, false = own[at], own[1 - at], other[1 - at], other[at]
+        if not hits + missed or not quiet + false:
+            return None
+        return false / (false + quiet), hits / (hits + missed)
+
 
 def report_of(registry: Registry, name: str) -> Report | None:
     """The model's report; None if it has none or it cannot be read."""

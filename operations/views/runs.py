@@ -105,6 +105,9 @@ class RunBody(TypedDict):
         Annotated[list[CandidateBody], Field(description="All classifiers that were compared, best first.")]
     ]
     models: NotRequired[Annotated[list[TrainedBody], Field(description="The candidates that were packed, best first.")]]
+    promotion: NotRequired[
+        Annotated[dict[str, Any], Field(description="Whether its best model was selected by itself, and why.")]
+    ]
     seconds: NotRequired[Annotated[dict[str, float], Field(description="Duration of each step, in seconds.")]]
 
 

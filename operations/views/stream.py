@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, NotRequired
 
 import msgspec
@@ -15,7 +16,8 @@ from zelador.buffer.keys import Keys
 from zelador.buffer.late_labels import LateLabels
 from zelador.errors import InvalidInput
 from zelador.labels.labels import Labels
-from zelador.messages import iso
+from zelador.messages import Arrival, iso
+from zelador.messages import Reading as Sample
 
 READ_CHUNK = 200  # entries per read
 MAX_EXAMINED = 5_000  # entries of a stream examined for one page; a rare device takes several pages
@@ -75,42 +77,42 @@ class Recent:
         examined = 0
         while examined < MAX_EXAMINED:
             entries: Any = self._client.xrevrange(self._keys.readings, max=start, count=READ_CHUNK)
+            wanted: list[tuple[Sequence[str], Arrival, Sample]] = []
             for entry, fields in entries:
                 name = entry.decode()
                 examined += 1
-                all_of_it = self._readings(fields)
-                for place in range(min(skip, len(all_of_it)) if skip is not None else len(all_of_it), 0, -1):
-                    reading = all_of_it[place - 1]
-                    if device is None or reading["device_id"] == device:
-                        found.append(reading)
-                        if len(found) == limit:
-                            return found, f"{name}.{place - 1}"
+                decoded = decode_fields(fields)
+                samples = [(arrival, sample) for arrival in decoded.arrivals or () for sample in arrival.readings]
+                for place in range(min(skip, len(samples)) if skip is not None else len(samples), 0, -1):
+                    arrival, sample = samples[place - 1]
+                    if device is None or arrival.device_id == device:
+                        wanted.append((decoded.features, arrival, sample))
+                        if len(found) + len(wanted) == limit:
+                            return found + self._shown(wanted), f"{name}.{place - 1}"
                 skip, start = None, f"({name}"
+            found += self._shown(wanted)
             if len(entries) < READ_CHUNK:
                 return found, None
         return found, f"{start[1:]}.0"
 
-    def _readings(self, fields: dict[bytes, bytes]) -> list[Reading]:
-        """The readings of an entry, in the order of arrival; empty if the entry cannot be read."""
-        entry = decode_fields(fields)
-        names, arrivals = entry.features, entry.arrivals or ()
-        readings = [(arrival, reading) for arrival in arrivals for reading in arrival.readings]
-        named = [(arrival.device_id, reading) for arrival, reading in readings]
+    def _shown(self, wanted: Sequence[tuple[Sequence[str], Arrival, Sample]]) -> list[Reading]:
+        """The labels are looked up for all of them at once."""
+        if not wanted:
+            return []
+        named = [(arrival.device_id, sample) for _, arrival, sample in wanted]
         labels = self._labels.of(named, self._late.of(named))
         return [
             {
-                "id": reading.id,
+                "id": sample.id,
                 "device_id": arrival.device_id,
-                "measured_at": iso(reading.measured_at),
+                "measured_at": iso(sample.measured_at),
                 "received_at": iso(arrival.received_at),
-                "values": {
-                    name: value for name, value in zip(names, reading.values, strict=False) if value is not None
-                },
+                "values": {name: value for name, value in zip(names, sample.values, strict=False) if value is not None},
                 "label": label,
-                "seq": reading.seq,
+                "seq": sample.seq,
                 "retained": arrival.retained,
             }
-            for (arrival, reading), label in zip(readings, labels, strict=True)
+            for (names, arrival, sample), label in zip(wanted, labels, strict=True)
         ]
 
     def predictions(self, limit: int, before: str | None, device: str | None) -> tuple[list[Prediction], str | None]:

@@ -90,7 +90,7 @@ class SystemReader:
 
     def _stream(self, is_selected: bool) -> StreamState | None:
         try:
-            snapshot = self.ledger.standing()
+            snapshot = self.ledger.snapshot()
             found = heartbeat.workers(self.client, self.settings.redis.prefix)
             newest: Any = self.client.xrevrange(Keys(self.settings.redis.prefix).readings, count=1)
             states = DeviceStates(self.client, self.settings.redis.prefix).counts()

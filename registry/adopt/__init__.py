@@ -1,1 +1,1 @@
-"""Makes an upload of a fitted object from a script or an old file: `adopt.py` is the entrance."""
+"""Makes an upload of a fitted object from a script or an old file: start with `adopt.py`."""

@@ -1,7 +1,7 @@
-"""Adopts a fitted model from a script or an old file: only what answers becomes an upload for the registry.
+"""Turns a fitted model from a script or an old file into an upload for the registry, once it has answered rows.
 
 The order of the columns, the classes and the probabilities are taken from the model. Several objects are joined to
-one pipeline if it is certain how; everything that was done is noted, and everything uncertain is refused by its name.
+one pipeline if it is certain how. Notes say what was done; anything uncertain is refused, naming it.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def adopt(
     notes += [f"not used, because it does not belong before the model: {described(part)}" for part in order.unused]
     if width is None:
         dump_pipeline(pipeline)  # a foreign type is the better reason
-    names, told = _features(pipeline, model, order.steps, parts, features, width, named_columns, optional)
-    notes += told + _left(parts)
+    names, column_notes = _features(pipeline, model, order.steps, parts, features, width, named_columns, optional)
+    notes += column_notes + _left(parts)
     if all(label.lstrip("-").isdigit() for label in labels) and not classes:
         notes.append(
             f"its classes are {', '.join(labels[:MAX_LISTED])}; name them with --classes if they mean something"
@@ -273,7 +273,7 @@ def _rows(data: Any, width: int) -> Rows | None:
 
 
 def _left(parts: Parts) -> list[str]:
-    """What was found and not needed."""
+    """A note on what was found and not used."""
     found = [part for part in parts.facts if part.where]
     if not found:
         return []

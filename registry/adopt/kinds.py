@@ -1,4 +1,4 @@
-"""Tells what a fitted object is: a classifier, or something else, with the reason for people."""
+"""Finds out whether a fitted object is a classifier; if not, says what it is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BOOSTERS = {"lightgbm": "LGBMClassifier", "xgboost": "XGBClassifier", "catboost"
 
 
 def is_estimator(given: Any) -> bool:
-    """True for what predicts, or was fitted to transform. A pandas table transforms, and was never fitted."""
+    """True for an object that predicts, or was fitted to transform. A pandas table has `transform` and is not."""
     if isinstance(given, type):
         return False
     can = {name for name in ("fit", "predict", "transform") if callable(getattr(given, name, None))}

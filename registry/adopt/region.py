@@ -168,8 +168,8 @@ def _categories(values: Any) -> list[Values | None]:
 
 
 def _booster(booster: Any) -> list[Values | None]:
-    told = booster.dump_model(num_iteration=1)["feature_infos"]
-    ranges = [told.get(name) for name in booster.feature_name()]
+    infos = booster.dump_model(num_iteration=1)["feature_infos"]
+    ranges = [infos.get(name) for name in booster.feature_name()]
     return [
         None if not each or "min_value" not in each else np.linspace(each["min_value"], each["max_value"], 7)
         for each in ranges

@@ -28,8 +28,8 @@ def convert(request: Convert) -> Converted:
     given = {"" if alone else file: _load(data, file, warned) for file, data in request.files.items()}
     metadata: dict[str, Any] = json.loads(request.metadata)
     saved_with = sorted({str(version) for each in warned if (version := _version(each.message)) is not None})
-    told = metadata.pop("features", None)  # an old registry.json may name them
-    named = [str(name) for name in told] if isinstance(told, list) else []
+    listed = metadata.pop("features", None)  # an old registry.json may name them
+    named = [str(name) for name in listed] if isinstance(listed, list) else []
     features, classes = request.features or named, request.classes
     try:
         adopted = adopt(
@@ -43,8 +43,8 @@ def convert(request: Convert) -> Converted:
     notes = list(adopted.notes)
     if saved_with:
         notes.append(f"{_older(saved_with)}; compare its answers with those that you know")
-    said = sorted({str(each.message)[:300] for each in warned})[:5]
-    imported = {**metadata.get("imported", {}), "warnings": said, "notes": notes}
+    texts = sorted({str(each.message)[:300] for each in warned})[:5]
+    imported = {**metadata.get("imported", {}), "warnings": texts, "notes": notes}
     upload = replace(adopted.upload, metadata={**adopted.upload.metadata, "imported": imported})
     return Converted(bundle.pack(manifest_of(upload, request.name, files, now_iso()), files))
 

@@ -62,7 +62,7 @@ def _verdict(card: Card) -> str:
 
 
 def _sure(card: Card, correct: int, total: int) -> str:
-    """The interval by independent stretches, if the trainer looked for one; by readings for models from before that."""
+    """The interval by independent stretches if the trainer computed one, else by single readings."""
     if not isinstance(card.facts.get("holdout_intervals"), Mapping):
         low, high = interval(correct, total)
         return f"95 % interval {100 * low:.1f} – {100 * high:.1f} %"

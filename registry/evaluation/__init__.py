@@ -1,1 +1,1 @@
-"""How well a model answers, and how sure that is: shared by trainer, admin server and command line. Pure."""
+"""Scores of a model with their uncertainty, shared by trainer, admin server and command line. Pure."""

@@ -1,4 +1,4 @@
-"""Blocks: contiguous stretches of time of one device. They are independent of each other, as far as anything is."""
+"""Blocks: contiguous stretches of time of one device. Blocks count as independent of each other."""
 
 from __future__ import annotations
 

@@ -54,8 +54,8 @@ class Answers:
         if unknown := {*expected, *predicted} - places.keys():
             raise InvalidInput(f"{min(unknown)!r} is not a class of the model; it has {', '.join(classes)}")
         codes = np.fromiter((places[label] for label in expected), np.int64, len(expected))
-        said = np.fromiter((places[label] for label in predicted), np.int64, len(predicted))
-        return cls(codes, said, probabilities, tuple(classes), positive_of(codes, classes, positive))
+        answers = np.fromiter((places[label] for label in predicted), np.int64, len(predicted))
+        return cls(codes, answers, probabilities, tuple(classes), positive_of(codes, classes, positive))
 
     def __len__(self) -> int:
         return len(self.expected)
@@ -120,17 +120,17 @@ def confusion_of(expected: Codes, predicted: Codes, width: int) -> Array:
 def from_counts(tables: Array, positive: int | None) -> dict[str, Array]:
     """The metrics of the predicted classes; NaN where one is not defined. `tables` is (resamples, true, predicted)."""
     total = tables.sum(axis=(1, 2))
-    true, said, hits = tables.sum(axis=2), tables.sum(axis=1), np.diagonal(tables, axis1=1, axis2=2)
+    true, predicted, hits = tables.sum(axis=2), tables.sum(axis=1), np.diagonal(tables, axis1=1, axis2=2)
     right = hits.sum(axis=1)
-    chance = (true * said).sum(axis=1)
+    chance = (true * predicted).sum(axis=1)
     several = (true > 0).sum(axis=1) > 1  # one class alone says nothing of how classes are told apart
     with np.errstate(divide="ignore", invalid="ignore"):
         kappa = (total * right - chance) / (total * total - chance)
-        spread = (total**2 - (said**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
+        spread = (total**2 - (predicted**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
         mcc = np.where(spread > 0, (total * right - chance) / np.sqrt(np.maximum(spread, 1e-300)), 0.0)
         recall = hits / true
-        precision = np.where(said > 0, hits / said, 0.0)
-        f1 = 2 * hits / (true + said)
+        precision = np.where(predicted > 0, hits / predicted, 0.0)
+        f1 = 2 * hits / (true + predicted)
         accuracy = right / total
     found = {
         "Accuracy": accuracy,

@@ -47,7 +47,7 @@ class ConfusionTable(TypedDict):
 
 
 class ModelScores(TypedDict):
-    """How one model did."""
+    """The scores of one model."""
 
     name: Annotated[str, Field(description="Name of the model.")]
     digest: Annotated[str, Field(description="The model's digest.")]
@@ -105,7 +105,7 @@ def side_by_side(
     times: Sequence[int] | None,
     positive: str | None = None,
 ) -> Compared:
-    """Raises InvalidInput for rows that say nothing, or a model that has none of their classes."""
+    """Raises InvalidInput if the rows cannot rank models, or a model has none of their classes."""
     known = sorted(set(expected))
     if len(known) < 2:
         raise InvalidInput(f"the rows have only the class {known[0]!r}; an evaluation needs two" if known else

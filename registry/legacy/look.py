@@ -29,7 +29,7 @@ NOTHING = Contents((), ())
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file that may be imported. `trouble`: why it cannot be."""
+    """A file that may be imported. `trouble`: why it may not."""
 
     name: str  # that it would be registered under
     path: Path
@@ -49,7 +49,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """`passed_over`: files that are no pickles, or belong to no model, and why."""
+    """`passed_over`: files that are not pickles, or that belong to no model, with the reason."""
 
     found: list[Found]
     passed_over: Mapping[str, str]
@@ -123,7 +123,7 @@ def _sorted(
 
 
 def look_at_file(path: Path) -> Found:
-    """One file, whatever lies beside it. Raises NotFound."""
+    """One file, without its neighbors. Raises NotFound."""
     if not path.is_file():
         raise NotFound(f"{path} does not exist")
     return _look_at(path, stem(path), {}) if names_in(path) is None else _names_file(path)

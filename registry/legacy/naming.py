@@ -1,4 +1,4 @@
-"""The names under which files are registered: their own, or with parts of their path where several are called alike."""
+"""The names under which files are registered: their own, with parts of their paths where several are the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_NAME = 64
 
 
 def names_of(folder: Path, files: Sequence[Path], taken: Iterable[str] = ()) -> dict[Path, str]:
-    """A name for each file: what it is called, if no other is called so, else with the folders that differ."""
+    """A name for each file: its own if it is unique, else with the folders that differ."""
     alike: dict[str, list[Path]] = {}
     for file in files:
         alike.setdefault(safe(stem(file)).casefold(), []).append(file)

@@ -92,8 +92,8 @@ def _probes(plain: Any, width: int) -> Rows:
     """Rows around the imputer's values, near and far, and a few with missing values."""
     draw = np.random.default_rng(7)
     known = [getattr(step, "statistics_", None) for _, step in plain.steps]
-    centre = np.asarray(next((found for found in known if found is not None), np.ones(width)), dtype=np.float64)
-    rows = np.vstack([centre * (1 + share * draw.standard_normal((PROBES, width))) for share in WIDTHS])
+    center = np.asarray(next((found for found in known if found is not None), np.ones(width)), dtype=np.float64)
+    rows = np.vstack([center * (1 + share * draw.standard_normal((PROBES, width))) for share in WIDTHS])
     if any(found is not None for found in known):
         rows[::50, draw.integers(0, width)] = np.nan
     return rows

@@ -1,4 +1,4 @@
-"""Finds the pickles in a folder, by their endings and by their first bytes; says what it passes over, and why."""
+"""Finds the pickles in a folder, by their endings and by their first bytes; reports the others with the reason."""
 
 from __future__ import annotations
 

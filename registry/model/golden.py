@@ -54,8 +54,8 @@ def ask(classifier: Classifier, rows: Rows) -> Answer:
         classes = ", ".join(classifier.classes)
         raise ModelRefused(f"{name}: it answers {error.args[0]!r}, and its classes are {classes}") from None
     except Exception as error:  # noqa: BLE001 - whatever the model raises, it does not answer
-        said = " ".join(str(error).split())[:300]
-        raise ModelRefused(f"{name}: it does not answer a row of numbers ({type(error).__name__}: {said})") from None
+        reason = " ".join(str(error).split())[:300]
+        raise ModelRefused(f"{name}: it does not answer a row of numbers ({type(error).__name__}: {reason})") from None
     if len(answer.labels) != len(rows):
         raise ModelRefused(f"{name}: it gives {len(answer.labels)} labels for {len(rows)} rows")
     shares = answer.probabilities

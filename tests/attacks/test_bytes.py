@@ -189,7 +189,7 @@ def test_ids_of_devices_without_end_are_forgotten_the_longest_silent_first(site:
     hashes = list(site.client.scan_iter(match=keys.device("*").replace("{", "\\{"), count=5_000))
     assert len(hashes) <= 500
     assert all(site.client.ttl(key) > 0 for key in hashes)
-    standing = LedgerReader(site.client, site.settings.redis.prefix).standing()
+    standing = LedgerReader(site.client, site.settings.redis.prefix).snapshot()
     assert standing.devices_forgotten >= 29_501
     assert max(levels[30:]) < 1.1 * max(levels[10:30])  # it grows no more
     site.closes()
@@ -223,7 +223,7 @@ def test_a_flood_of_junk_leaves_the_evidence_against_others(
     quarantine = Quarantine(site.client, site.settings)
     kept = [each for each in quarantine.page(500) if "/broken/" in each.topic]
     assert len(kept) == 25
-    standing = LedgerReader(site.client, site.settings.redis.prefix).standing()
+    standing = LedgerReader(site.client, site.settings.redis.prefix).snapshot()
     assert standing.kept <= 400
     assert standing.kept_bytes <= MIB
     assert standing.kept + standing.discarded == count + 25

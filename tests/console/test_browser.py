@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.console.conftest import Site, Window, window
+from tests.console.ended_runs import CLEAR, ENDED
 from tests.console.plant import BAD, GOOD
 
 AXE = (Path(__file__).parents[1] / "support" / "axe" / "axe.min.js").read_text(encoding="utf-8")
@@ -21,7 +22,12 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 PAGES = (
     "overview", "devices", "devices/press-07", "labels", "labels/import", "quarantine", "models", "models/small",
     "models/other", "models/other/select", "models/other/delete", "import", "training", "runs", "classify", "audit",
-    "keys", "nowhere",
+    "keys", "nowhere", f"runs/{CLEAR}",
+)  # fmt: skip
+SELDOM = (
+    *(f"runs/{run}" for run in ENDED[1:]), f"runs/{CLEAR}/by/MCC", f"training/like/{CLEAR}", "rollback",
+    "devices/press-07/readings", "devices/press-07/shelve", "devices/press-07/retire", "states/retired",
+    "models?q=nothing", "labels?q=nothing", "audit?q=nothing", "devices?q=nothing",
 )  # fmt: skip
 
 
@@ -147,20 +153,37 @@ def test_classifying_in_portuguese_on_a_phone(chromium: Browser, site: Site) -> 
 
 
 ALL = os.environ.get("TEST_CONSOLE") == "1"  # make test-console
-LOOKS = [("light", 1440), ("dark", 390)] + (
-    [("light", 390), ("dark", 1440), ("light", 360), ("dark", 2560)] if ALL else []
+EN, PT = "en-US", "pt-BR"
+LOOKS = [("light", 1440, EN), ("dark", 390, PT)] + (
+    [("dark", 1440, PT), ("light", 360, PT), ("light", 390, EN), ("dark", 360, EN), ("dark", 2560, EN)] if ALL else []
 )
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def labels_just_made(page: Page) -> list[str]:
+    """The pages after a label was added, and of a table before it is imported."""
+    page.goto("/console/labels")
+    page.fill("#ld", "press-79")
+    page.fill("#lf", "2026-11-20T10:00:00")
+    page.fill("#ln", str(time.time()))
+    page.locator("form.stack button").click()
+    page.wait_for_url("**/labels?done=*")
+    found = [page.url.partition("/console/")[2]]
+    page.goto("/console/labels/import")
+    rows = f"asset,start,end,state\npress-77,2026-11-20 10:00,,yes\nmill-03,{'x' * 50},,no\n"
+    page.set_input_files("#file", {"name": "orders.csv", "mimeType": "text/csv", "buffer": rows.encode()})
+    page.locator("form.importrow button").click()
+    page.wait_for_url("**/labels/import/*")
+    return [*found, page.url.partition("/console/")[2]]
+
+
+@pytest.mark.parametrize(("scheme", "width", "language"), LOOKS)
 def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(
-    chromium: Browser, site: Site, scheme: str, width: int
+    chromium: Browser, site: Site, scheme: str, width: int, language: str
 ) -> None:
-    look = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
-    language = "pt-BR" if width in (390, 2560) else "en-US"
-    with window(chromium, site, "admin", locale=language, **look) as found:
+    look = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "locale": language}
+    with window(chromium, site, "admin", **look) as found:
         wrong = {}
-        for path in PAGES:
+        for path in (*PAGES, *(SELDOM if ALL else ()), *(labels_just_made(found.page) if ALL else ())):
             found.page.goto(f"/console/{path}")
             if faults := findings(found.page):
                 wrong[path] = faults

@@ -263,6 +263,11 @@ def test_classifying_by_hand(site: Site, accepted: str, typed: dict[str, str], s
 
 def test_the_audit_is_exported_as_a_table_without_formulas(site: Site) -> None:
     with site.client("admin") as client:
+        wanted = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes", "note": "W4"}
+        assert client.post("/console/labels", data=wanted).status_code == 303
+        audit = client.get("/console/audit").text
+        assert "the admin added label “yes”, press-07, since 20 Nov 10:00" in audit
+        assert ">W4<" in audit
         client.post("/console/keys", data={"role": "viewer", "note": "=HYPERLINK(1)", "lasts": "90d"})
         answer = client.get("/console/audit/csv?q=key made")
         assert answer.headers["content-type"] == "text/csv; charset=utf-8"

@@ -88,7 +88,7 @@ def test_the_sums_agree_with_a_recount_after_every_step(redis_url: str, data: st
         recount.check_sums(client, options.prefix)
         assert ledger.read().unaccounted == 0
         assert client.xlen(Keys(options.prefix).quarantine) <= options.keep_quarantine
-        assert ledger.standing().kept_bytes <= options.keep_quarantine_bytes
+        assert ledger.snapshot().kept_bytes <= options.keep_quarantine_bytes
 
 
 def test_finished_readings_are_bounded_in_bytes(settings: Settings, client: redis.Redis) -> None:
@@ -125,7 +125,7 @@ def test_a_request_is_kept_until_it_is_answered_and_no_longer(settings: Settings
     assert again.arrivals == got.arrivals
     settle(reader, [got])
     assert not client.exists(keys.requests)
-    assert LedgerReader(client, settings.redis.prefix).standing().waiting_bytes == 0
+    assert LedgerReader(client, settings.redis.prefix).snapshot().waiting_bytes == 0
 
 
 def test_requests_whose_entry_is_gone_go_too(settings: Settings, client: redis.Redis) -> None:
@@ -218,7 +218,7 @@ def test_the_longest_silent_devices_are_forgotten(settings: Settings, client: re
         done = writer.append([entry("x", device=f"d{i:03d}")], [])
         forgotten += done.forgotten
     assert forgotten == 21
-    assert LedgerReader(client, small.redis.prefix).standing().devices_forgotten == 21
+    assert LedgerReader(client, small.redis.prefix).snapshot().devices_forgotten == 21
     assert client.zrange(keys.devices, 0, -1) == [f"d{i:03d}".encode() for i in range(21, 31)]
     assert client.zcard(keys.missing) == 0
     predictions = [

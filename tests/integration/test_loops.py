@@ -347,7 +347,7 @@ def test_a_batch_that_reaches_the_mark_is_stored_no_further(stack: Stack) -> Non
     while not stack.ingester._pressure.holding:
         stack.ingester.step()
     assert [stack.ingester.step() for _ in range(3)] == [0, 0, 0]
-    held = stack.ledger.standing()
+    held = stack.ledger.snapshot()
     assert 0 < held.ledger.waiting <= 6_000  # one lot: it is cut after the array that reaches 5,000
     assert stack.ingest_link.held == 7 - held.ledger.waiting // 2_000
     for _ in range(60):
@@ -365,4 +365,4 @@ def test_a_sum_that_is_too_high_does_not_hold_for_ever(stack: Stack) -> None:
     stack.ingest(1)
     assert not stack.ingester._pressure.holding
     stack.classify(1)
-    assert stack.ledger.standing().waiting_bytes == 0
+    assert stack.ledger.snapshot().waiting_bytes == 0

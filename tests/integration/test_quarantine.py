@@ -164,7 +164,7 @@ def test_a_discard_changes_no_count(site: Site) -> None:
     assert site.quarantine.discard(first, "1-1") == 1
     assert site.quarantine.discard_all() == 2
     assert site.closes() == before == {"received": 3, "quarantined": 3}
-    standing = site.ledger.standing()
+    standing = site.ledger.snapshot()
     assert (standing.kept, standing.kept_bytes, standing.discarded) == (0, 0, 3)
 
 

@@ -33,7 +33,7 @@ class Site:
         self.writer.append(made, [])
 
     def missing(self) -> int:
-        return self.ledger.standing().missing
+        return self.ledger.snapshot().missing
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def candidate_of(
         found["from_first"] = {name: each.value for name, each in leads.items()}
         found["from_first_intervals"] = {name: each.interval for name, each in leads.items()}
     if live is not None and live.answers is not None:
-        by_metric = differences(answers, live.answers, live.resamples)
+        by_metric = differences(answers, live.answers, live.resamples, few=True)
         found["difference"] = {name: each.value for name, each in by_metric.items()}
         found["difference_intervals"] = {name: each.interval for name, each in by_metric.items()}
     if not recommended:

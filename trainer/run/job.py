@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tempfile
 import time
@@ -10,11 +11,12 @@ from pathlib import Path
 from threading import Event
 
 import msgspec
+import numpy as np
 
 from registry.evaluation.scores import positive_of
 from registry.names import check_new_names
 from registry.registry import Registry
-from registry.run_document import Question, RunDocument, SplitFacts, in_order
+from registry.run_document import HoldoutFacts, Question, RunDocument, SplitFacts, in_order
 from trainer.compare.engines import check_engine
 from trainer.compare.leaderboard import EVERY, MODEL_TYPES
 from trainer.compare.tune import TUNED
@@ -77,7 +79,7 @@ def train(
         "rows": len(dataset.labels),
         "data": dataset.facts(),
         "features": list(dataset.features),
-        "split": _split_facts(plan),
+        "split": _split_facts(dataset, plan),
         "state": "running",
     }
     registry.put_run(options.run, document)  # a registry that cannot be written fails the run now, not at its end
@@ -202,7 +204,7 @@ def known_of(dataset: Dataset) -> Known:
     return Known(dataset.rows, labels, classes, devices, names, dataset.times, dataset.features)
 
 
-def _split_facts(plan: Split) -> SplitFacts:
+def _split_facts(dataset: Dataset, plan: Split) -> SplitFacts:
     return SplitFacts(
         kind=plan.kind,
         asked=plan.asked,
@@ -215,7 +217,19 @@ def _split_facts(plan: Split) -> SplitFacts:
             name: Question(rows=int(rows.sum()), blocks=plan.stretches(rows)) for name, rows in plan.questions.items()
         },
         notes=list(plan.notes),
+        holdout=_holdout_facts(dataset, plan),
     )
+
+
+def _holdout_facts(dataset: Dataset, plan: Split) -> HoldoutFacts | None:
+    rows = np.flatnonzero(plan.holdout)
+    if not len(rows):
+        return None
+    digest = hashlib.sha256(np.ascontiguousarray(dataset.rows[rows]).tobytes())
+    digest.update("\0".join(dataset.labels[row] for row in rows).encode())
+    times = None if dataset.times is None else dataset.times[rows]
+    ends = (None, None) if times is None else (int(times.min()), int(times.max()))
+    return {"sha256": digest.hexdigest(), "from": ends[0], "to": ends[1]}
 
 
 def _tested(plan: Split) -> bytes:

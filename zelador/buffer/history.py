@@ -56,5 +56,5 @@ def labelled_readings(
 
 
 def _number(value: float | None) -> float:
-    """A missing value as the trainer knows it."""
+    """The value, or NaN for a missing one."""
     return math.nan if value is None else value

@@ -55,6 +55,7 @@ class Keys:
     | run-cancel:<id> | string | cancel (training_queue) | 7 days |
     | run-enough:<id> | string | API | 7 days: who wants the run to finish with what it has |
     | run-events:<id> | stream | trainer | 7 days: its events, at most 400 |
+    | run-claim:<reason> | string | trainer | a day: a run was started by itself, for this reason |
     | session:<digest> | string | console | 12 h, or until sign-out: the id of the key that signed in |
     | sessions:<key> | sorted set | console | 12 h: the 50 newest sessions of a key |
     | run-current | string | API, trainer | while a run is queued (7 days at most) or running (a lease of 15 s) |
@@ -255,3 +256,7 @@ class Keys:
     def run_events(self, run: str) -> str:
         """The events of a training run, each under its number."""
         return self._key(f"run-events:{run}")
+
+    def run_claim(self, once: str) -> str:
+        """That a run was started by itself for this reason."""
+        return self._key(f"run-claim:{once}")

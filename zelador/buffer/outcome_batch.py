@@ -66,14 +66,6 @@ def outcome_batch(
     )
 
 
-def numbers(data: bytes) -> array[int]:
-    """The integers in `codes` or `confidences`."""
-    found = array("H", data)
-    if not LITTLE:
-        found.byteswap()
-    return found
-
-
 def _scaled(prediction: Prediction | None) -> int:
     if prediction is None or prediction.confidence is None:
         return NONE

@@ -1,4 +1,4 @@
-"""What a batch says about the state of its devices, as `settle` takes it."""
+"""What a batch shows about the state of its devices, in the form that `settle` takes."""
 
 from __future__ import annotations
 

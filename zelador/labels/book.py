@@ -1,4 +1,4 @@
-"""The list of labels with what is needed to judge a new one: what is in it, and which devices are known."""
+"""The list of labels, and what is needed to check a new one: the labels in the list, and the known devices."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LabelBook:
         self.store = LabelStore(client, prefix)
 
     def known_devices(self, named: Collection[str]) -> set[str]:
-        """Those of `named` that have sent something, and the devices heard most recently."""
+        """The devices in `named` that have sent something, and those heard most recently."""
         recent: Any = self._client.zrevrange(self._keys.devices, 0, NEAR_DEVICES - 1)
         found = {name.decode("utf-8", "replace") for name in recent}
         others = [name for name in named if name not in found]

@@ -1,4 +1,4 @@
-"""A label of a period, as it is stored, and what it is known by."""
+"""A label of a period, as it is stored, and its id."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def content(self) -> str:
-        """What the label says, as a digest: two labels under one id are the same if this is."""
+        """A digest of what the label says. Two labels with one id are the same if their digests are."""
         return digest_of(self.device, self.begin, self.end, self.label, self.note)
 
 
@@ -50,11 +50,11 @@ class Undone(msgspec.Struct, frozen=True, gc=False):
 
 
 def digest_of(device: str, begin: int, end: int | None, label: str, note: str) -> str:
-    """The id of a label that was given none. The same label always has the same."""
+    """The id of a label that came without one. Equal labels get equal ids."""
     said = msgspec.json.encode((device, begin, end, label, note))
     return hashlib.sha256(said).hexdigest()[:ID_DIGITS]
 
 
 def again(id_: str, times: int) -> str:
-    """The id of a label that was undone and is given again."""
+    """The id for a label that was undone and is added again."""
     return f"{id_}.{times + 1}"

@@ -67,12 +67,12 @@ class LabelMessages:
         if not replayed and not self._is_in_time(device, received_at):
             raise Unusable(TOO_MANY)
         try:
-            said = self._decode(payload)
+            document = self._decode(payload)
         except ERRORS as error:
             raise Unusable(not_json(error)) from None
-        if not isinstance(said, dict):
-            raise Unusable(f"the message is {described(said)}; a label is an object with from, to and label")
-        label, note, id_ = said.get("label"), said.get("note"), said.get("id")
+        if not isinstance(document, dict):
+            raise Unusable(f"the message is {described(document)}; a label is an object with from, to and label")
+        label, note, id_ = document.get("label"), document.get("note"), document.get("id")
         if label is not None and not isinstance(label, str | int | float | bool):
             raise Unusable(f"label is {described(label)}; it must be text, a number or a boolean")
         if note is not None and not isinstance(note, str):
@@ -81,21 +81,21 @@ class LabelMessages:
             id_ = str(id_) if abs(id_) < 1 << 64 else ""
         if id_ is not None and not isinstance(id_, str):
             raise Unusable(f"id is {described(id_)}; it must be text")
-        begin = self._moment(said, "from", received_at)
+        begin = self._moment(document, "from", received_at)
         if begin is None:
             raise Unusable("from is missing: the start of the period")
-        end = self._moment(said, "to", received_at)
+        end = self._moment(document, "to", received_at)
         wish = Wish(device, begin, end, label, note or "", id_ or None)
         try:
             return checked(wish, self._settings, device, received_at, "mqtt")
         except InvalidInput as error:
             raise Unusable(str(error)) from None
 
-    def _moment(self, said: dict[str, object], name: str, received_at: int) -> int | None:
-        if said.get(name) in (None, ""):
+    def _moment(self, document: dict[str, object], name: str, received_at: int) -> int | None:
+        if document.get(name) in (None, ""):
             return None
         try:
-            return self._moments.of(said[name], received_at)
+            return self._moments.of(document[name], received_at)
         except Unusable as error:
             raise Unusable(f"{name} is {str(error).removeprefix('ts is ')}") from None
 

@@ -1,4 +1,4 @@
-"""What a label may say, and what is odd about it: the first is refused, the second is said. Pure."""
+"""The checks of a label: an invalid one is refused, an odd one is accepted with a finding. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Kind = Literal["overlap", "unknown device", "future", "long", "repeated", "label
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What is odd about a label that is accepted all the same. `line` is that of the table, if it came from one.
+    """Something odd about a label, which is accepted nevertheless. `line` is that of the table, if it came from one.
 
     `device` and `details` are what the sentence names, for a reader of another language: overlap: the other labels;
     unknown device: similar names; future: a time; long: days; label case: the texts.

@@ -32,7 +32,7 @@ class LabelStore:
         self._confirmer = confirmer or Confirmer(client)
 
     def add(self, labels: Sequence[Label], *, whole: bool = False) -> list[Outcome]:
-        """What became of each, in order. When it returns, Redis has written them.
+        """The outcome for each label, in order. When it returns, Redis has written them.
 
         known: it is in the list already; undone: it was, and was undone; other: its id has another content; full: the
         list has no room. With `whole`, one that is `other` or `full` prevents all from being added.

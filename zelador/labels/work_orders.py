@@ -32,7 +32,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {  # of columns, if nobody names one
 
 @dataclass(frozen=True, slots=True)
 class WorkOrders:
-    """`wishes` are not checked yet. `faults` says by line why a row is none. `columns` is what was taken as what."""
+    """`wishes` are not checked yet. `faults` says by line why a row is not a label. `columns` has the role of
+    each column.
+    """
 
     wishes: tuple[Wish, ...]
     faults: tuple[tuple[int, str], ...]

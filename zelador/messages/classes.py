@@ -1,4 +1,4 @@
-"""What looks odd about the classes of a data set: nothing is changed, but it is said."""
+"""Notes on classes of a data set that look odd. Nothing is changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every process has: logs, health, metrics; and which servers `zelador up` starts."""
+"""Settings of every process (logs, health, metrics), and the servers that `zelador up` starts."""
 
 from __future__ import annotations
 

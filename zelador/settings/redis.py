@@ -1,4 +1,4 @@
-"""Redis, and what is kept in it."""
+"""Redis, and the limits of what it stores."""
 
 from __future__ import annotations
 

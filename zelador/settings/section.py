@@ -12,7 +12,7 @@ from pydantic import (
 
 
 class Section(BaseModel):
-    """A group of settings; an unknown key is an error, not a silent nothing."""
+    """A group of settings; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 

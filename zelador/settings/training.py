@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -113,6 +114,45 @@ class TrainingSettings(Section):
         default=10,
         description="How much a run yields to other processes of the machine: 0 not at all, 19 (nice) the most.",
     )
+
+    schedule: str | None = Field(
+        default=None,
+        description=(
+            "When runs start by themselves, as a cron expression of five fields in ZELADOR_TIME_ZONE: 30 2 * * 1-5 is "
+            "at half past two, Monday to Friday. None: never."
+        ),
+    )
+    on_new_labels: PositiveInt | None = Field(
+        default=None,
+        description="A run starts when this many readings have been labeled since the last one. None: never.",
+    )
+    promote: Literal["never", "better"] = Field(
+        default="never",
+        description=(
+            "Whether the best model of a run is selected by itself: never, or only when it is better than the "
+            "selected one on the same hold-out, by an interval that lies above ZELADOR_TRAINING__PROMOTE_MARGIN."
+        ),
+    )
+    promote_margin: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.0, description="By how much a model must be better to be promoted, in ZELADOR_TRAINING__METRIC."
+    )
+
+    @field_validator("schedule")
+    @classmethod
+    def _is_cron(cls, text: str | None) -> str | None:
+        if text is None or not text.strip():
+            return None
+        if (count := len(text.split())) != 5:
+            raise ValueError(f"{text[:80]!r} has {count} fields, and a cron expression has five, such as 30 2 * * 1-5")
+        try:
+            from cronsim import CronSim, CronSimError  # only the trainer needs it
+        except ImportError:
+            return text
+        try:
+            next(CronSim(text, datetime.now(timezone.utc)))
+        except (CronSimError, StopIteration) as error:
+            raise ValueError(f"{text[:80]!r} is no time that ever comes: {error}; write such as 30 2 * * 1-5") from None
+        return text
 
     @field_validator("candidates", "exclude", mode="before")
     @classmethod

@@ -34,8 +34,8 @@ class FeatureColumn:
 
 
 def feature_column(table: Table, feature: str, settings: Settings) -> FeatureColumn:
-    """The column with the feature's own name, else the one that the field map names, else the same name otherwise
-    written, such as `Temperature [°C]`. Raises InvalidInput.
+    """The column with the feature's own name, else the one that the field map names, else one whose name is written
+    differently, such as `Temperature [°C]`. Raises InvalidInput.
 
     A column with the feature's name is in the feature's unit. One that the field map names gets the scale.
     """
@@ -154,6 +154,6 @@ def features_of(table: Table, features: Sequence[str] | None, label: int | None,
 
 
 def _has(table: Table, feature: str, settings: Settings) -> bool:
-    """Also a column that is there and cannot be used, because the reason is said when it is read."""
+    """True also for a column that exists but cannot be used: reading it gives the reason."""
     source = settings.field(feature).source
     return feature in table.columns or source in table.columns or len(list(_alike(table.columns, feature))) == 1

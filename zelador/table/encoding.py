@@ -21,7 +21,7 @@ NOT_IN_TEXT = bytes(each for each in range(32) if each not in b"\t\n\r\f\v\x1a\x
 
 
 def encoding_of(path: Path, opened: Opener) -> str:
-    """The name of the encoding. Raises InvalidInput for a file that is no text."""
+    """The name of the encoding. Raises InvalidInput for a file that is not text."""
     with opened() as file:
         sample = file.read(SAMPLE_BYTES)
         for mark, name in MARKS:

@@ -66,7 +66,7 @@ def rows_of(lines: Iterator[str], separator: str, source: str) -> Iterator[tuple
 
 
 def layout_of(lines: Iterator[str], source: str) -> Layout:
-    """The layout, from the first lines. Raises InvalidInput if there is no table to be seen."""
+    """The layout, from the first lines. Raises InvalidInput if there is no table."""
     sample = [line for _, line in zip(range(SAMPLE_LINES), lines, strict=False)]
     skip, given, notes = 0, None, []
     while skip < len(sample) and not sample[skip].strip(" \t\r\n,;|"):

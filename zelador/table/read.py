@@ -1,4 +1,4 @@
-"""Reads the rows of a table: numbers for features, texts for labels, and what is kept beside them."""
+"""Reads the rows of a table: numbers for features, texts for labels, and the columns to keep."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Wanted:
     """What to read. `features` None: the settings', or the numbers of the table if it has none of them.
 
     `device` and `time` name columns; `none` takes none, and the time `row` is the order of the rows. With `context`,
-    None guesses them. `strict`: a cell that is no number refuses the table; otherwise its row has a fault.
+    None guesses them. `strict`: a cell that is not a number refuses the table; otherwise its row has a fault.
     """
 
     features: tuple[str, ...] | None = None
@@ -108,7 +108,7 @@ def read_table(path: Path, settings: Settings, wanted: Wanted) -> Rows:
 
 
 def _devices(column: str, names: list[str], rows: Rows, asked: bool) -> list[str] | None:
-    """A name for nearly each row is no device, unless someone asked for that column."""
+    """A guessed column with a different name in nearly every row does not name devices."""
     if not asked and len(set(names)) > len(names) / 2:
         rows.notes.append(f"the column {column!r} names no devices: nearly each row has a value of its own")
         return None
@@ -117,7 +117,7 @@ def _devices(column: str, names: list[str], rows: Rows, asked: bool) -> list[str
 
 
 def _set_times(column: str, cells: list[Cell], rows: Rows, path: Path, asked: bool) -> None:
-    """A column that was only guessed may hold no times. Rows without a label need none."""
+    """A guessed column may turn out to have no times. Rows without a label do not need one."""
     needed = [place for place, label in enumerate(rows.labels) if label is not None] or range(len(rows))
     try:
         found, calendar = times_of([cells[place] for place in needed])
@@ -138,7 +138,7 @@ def _place(column: object) -> int:
 
 
 def _style(table: Table, places: Sequence[int]) -> Style:
-    """How the features' numbers are written. Raises InvalidInput if it cannot be told."""
+    """How the features' numbers are written. Raises InvalidInput if that is ambiguous."""
     if table.separator is None:
         return Style()
     votes = Votes(table.source)
@@ -230,7 +230,7 @@ class _Reader:
 
 
 def _hint(cells: Sequence[Cell], style: Style, first: bool) -> str:
-    """What a row with a text in place of a number may be."""
+    """A guess at why a row has text in place of a number."""
     numbers = 0
     for cell in cells:
         try:

@@ -19,7 +19,7 @@ COLUMNS_NAMED = 30  # in a message
 class Table(Protocol):
     """The columns of a file, and a way to read some of them as often as needed.
 
-    `notes` says what was taken as something or passed over; `separator` is that of a text table.
+    `notes` says how the file was interpreted and what was skipped; `separator` is that of a text table.
     """
 
     @property
@@ -39,7 +39,7 @@ class Table(Protocol):
 
 
 def open_table(path: Path) -> Table:
-    """Looks at the whole file, whatever its name says. Raises InvalidInput by the cause."""
+    """Opens the file by its content, not its name. Raises InvalidInput, naming the cause."""
     opened = opener(path)
     kind = kind_of(path)
     if kind is not None:

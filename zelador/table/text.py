@@ -46,7 +46,7 @@ class TextTable:
 
 
 def text_table(path: Path, opened: Opener) -> TextTable:
-    """Raises InvalidInput for what cannot be read, by its cause."""
+    """Raises InvalidInput, naming the cause."""
     source = str(path)
     encoding = encoding_of(path, opened)
     with io.TextIOWrapper(opened(), encoding, newline=None) as file:

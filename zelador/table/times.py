@@ -24,7 +24,8 @@ def times_of(cells: Sequence[Cell], zone: tzinfo = timezone.utc) -> tuple[list[i
     """Milliseconds since 1970 UTC for each cell, and whether they are of the calendar.
 
     Small numbers only order the rows. A time without a zone is in `zone`. Of 31/12/2026 and 12/31/2026, the order of
-    day and month is the one that fits all cells. Raises InvalidInput for a cell that is no time, or if both orders fit.
+    day and month is the one that fits all cells. Raises InvalidInput for a cell that is not a time,
+    or if both orders fit.
     """
     texts = [cell.strip() if isinstance(cell, str) else cell for cell in cells]
     if (numbers := _numbers(texts)) is not None:
@@ -42,14 +43,14 @@ def times_of(cells: Sequence[Cell], zone: tzinfo = timezone.utc) -> tuple[list[i
 
 
 def looks_like_time(text: str) -> bool:
-    """A date, or a time of day. A plain number does not count, because most numbers are no times."""
+    """A date, or a time of day. A plain number does not count, because most numbers are not times."""
     return bool(CLOCK.fullmatch(text)) or (
         not PLAIN.fullmatch(text) and any(_date(text, day_first) is not None for day_first in (True, False))
     )
 
 
 def milliseconds(cell: Cell) -> int | None:
-    """One point in time; None if the cell is none, or day and month cannot be told apart."""
+    """One point in time; None if the cell is not a time, or day and month are ambiguous."""
     try:
         found, calendar = times_of([cell])
     except InvalidInput:
@@ -58,7 +59,7 @@ def milliseconds(cell: Cell) -> int | None:
 
 
 def _numbers(cells: Sequence[Cell]) -> list[float] | None:
-    """The cells as numbers; None if one is no number."""
+    """The cells as numbers; None if one of them is not a number."""
     found: list[float] = []
     for cell in cells:
         if isinstance(cell, bool) or cell is None or (isinstance(cell, str) and not PLAIN.fullmatch(cell)):
@@ -74,7 +75,7 @@ def _numbers(cells: Sequence[Cell]) -> list[float] | None:
 
 
 def _dates(cells: Sequence[Cell], day_first: bool, zone: tzinfo) -> list[int] | Cell:
-    """The cells as dates, or the first cell that is none."""
+    """The cells as dates, or the first cell that is not a date."""
     found: list[int] = []
     for cell in cells:
         moment = _date(cell, day_first, zone) if isinstance(cell, str) else None

@@ -36,6 +36,10 @@ class TrainingQueue:
             raise Conflict(f"run {name} is active, and only one run can be: wait until it ends (GET /v1/runs/{name})")
         return queued
 
+    def claim(self, once: str) -> bool:
+        """True for the first who asks, within a day: of several trainers, one starts a run for a reason."""
+        return bool(self._client.set(self._keys.run_claim(once), "1", nx=True, ex=86_400))
+
     def current(self) -> Run | None:
         """The run that is queued or running; None if there is none."""
         name: Any = self._client.get(self._keys.run_current)

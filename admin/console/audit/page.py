@@ -17,7 +17,7 @@ from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.page import pages, renderer, show
 from admin.console.visitor import Visiting
-from admin.console.words import people, sentence
+from admin.console.words import people, reason_of, sentence
 from operations.audit_entry import Change
 
 router = pages("audit")
@@ -30,6 +30,7 @@ MAX_SEARCHED = 20_000  # entries
 class Row:
     at: str
     sentence: str
+    why: str
     address: str | None
     id: str
 
@@ -60,8 +61,8 @@ def show_audit(
     entries = list(islice(_matching(console, q, names, before), PAGE_ROWS))
     days: dict[str, list[Row]] = {}
     for entry in entries:
-        said = sentence(language, names.get(entry.who, entry.who), entry.what, entry.target)
-        days.setdefault(language.day(entry.at), []).append(Row(entry.at, said, entry.address, entry.id))
+        row = Row(entry.at, sentence(language, names, entry), reason_of(entry), entry.address, entry.id)
+        days.setdefault(language.day(entry.at), []).append(row)
     following = None
     if len(entries) == PAGE_ROWS:
         asked = {"before": entries[-1].id, **({"q": q} if q else {})}

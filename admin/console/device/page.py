@@ -29,7 +29,7 @@ from operations.views.labels import LabelFilter, LabelView
 from operations.views.models import model_detail
 from operations.views.plant import PlantView
 from operations.views.report import Range
-from operations.views.stream import Prediction, Reading
+from operations.views.stream import Reading
 from zelador.alarms import Rule
 from zelador.clock import now_ms
 from zelador.errors import ZeladorError
@@ -59,7 +59,6 @@ class DevicePage:
     readings: tuple[Reading, ...]  # oldest first
     series: tuple[Series, ...]
     lane: tuple[LaneStep, ...]
-    prediction: Prediction | None
     events: tuple[DeviceEventView, ...]
     now: PlantView
     names: dict[str, str]
@@ -175,7 +174,6 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
     features = features_of(console)
     named = ((f, tuple(r["values"][f.name] for r in readings if f.name in r["values"])) for f in features)
     found = sorted((each for each in named if each[1]), key=lambda each: -movement(each[1]))  # what moved most is first
-    predictions, _ = services.recent.predictions(1, None, name)
     events = tuple(services.device_events.page(EVENTS, None, name)[0])
     span = (moment(readings[0]["measured_at"]), moment(readings[-1]["measured_at"])) if readings else (0.0, 0.0)
     context = DevicePage(
@@ -183,7 +181,6 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
         readings,
         tuple(Series(feature, values) for feature, values in found),
         lane_of(events, *span),
-        predictions[0] if predictions else None,
         events,
         now,
         people(services) if key.may("admin") else {},

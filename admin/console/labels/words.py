@@ -38,21 +38,6 @@ SENTENCES: Mapping[str, str] = {
 NEAR = _("Did you mean %(what)s?")
 
 
-def period(language: Language, begin: str, end: str | None) -> str:
-    """24 Nov 10:26–10:54; with seconds where there are some."""
-    first = language.local(begin)
-    last = None if end is None else language.local(end)
-    seconds = bool(first.second or (last is not None and last.second))
-    start = language.day_and_time(begin) + (f":{first.second:02d}" if seconds else "")
-    if last is None:
-        return language.text("since %(time)s", time=start)
-    clock = language.clock(end or begin)
-    time = clock if seconds else clock[:5]
-    if first.date() == last.date():
-        return f"{start}–{time}"
-    return f"{start} – {language.day_and_time(end or begin)}{clock[5:] if seconds else ''}"
-
-
 def source_text(language: Language, source: str) -> str:
     return language.text(SOURCES.get(source, source))
 

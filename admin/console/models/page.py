@@ -12,8 +12,9 @@ from fastapi import File, Form, Query, Response, UploadFile
 from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Shown
-from admin.console.page import go, pages, show
+from admin.console.page import go, pages, show, signed_in
 from admin.console.visitor import Visiting
+from admin.console.words import people
 from operations.acts import models as acts
 from operations.views.models import ModelRow, model_rows, model_types
 from operations.views.plant import PlantView
@@ -48,6 +49,7 @@ class Models:
     before: str | None  # path of the previous page
     after: str | None
     now: PlantView
+    names: dict[str, str]  # of people, for admins
     may_import: bool
 
 
@@ -61,7 +63,7 @@ def show_models(
     sort: Sort = "saved",
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Response:
-    registry = console.services.registry
+    registry, is_admin = console.services.registry, signed_in(visitor).may("admin")
     equal = (("model_type", type),) if type else ()
     rows, total = model_rows(registry, Listed(SORTS[sort], equal, text=q), PAGE_ROWS, offset, state or None)
 
@@ -85,7 +87,8 @@ def show_models(
         path(offset=max(0, offset - PAGE_ROWS)) if offset else None,
         path(offset=offset + PAGE_ROWS) if offset + PAGE_ROWS < total else None,
         console.plant.read(),
-        visitor.key is not None and visitor.key.may("admin"),
+        people(console.services) if is_admin else {},
+        is_admin,
     )
     return show(console, visitor, "models/page.html", context, section="models")
 

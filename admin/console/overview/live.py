@@ -188,8 +188,7 @@ def _events(console: Console, renderer: Renderer, is_admin: bool, has_redis: boo
             names = people(services)
             for entry in islice(services.audit.newest(), EVENTS):
                 if not entry.what.startswith(("device ", "alarm ")):  # among the devices' own
-                    who = names.get(entry.who, entry.who)
-                    found.append(Event(entry.at, sentence(language, who, entry.what, entry.target)))
+                    found.append(Event(entry.at, sentence(language, names, entry)))
         return tuple(sorted(found, key=lambda event: event.at, reverse=True)[:EVENTS])
 
     return console.window.kept.get(("events", language.tag, is_admin, has_redis), EVENTS_S, read)

@@ -125,7 +125,7 @@ def _show(
             shown = None
     context = QuarantinePage(
         entries,
-        services.ledger.standing().kept,
+        services.ledger.snapshot().kept,
         kind,
         shown,
         tuple(dump_of(shown.payload)) if shown else (),

@@ -34,17 +34,18 @@ def registry(api_settings: Settings, tmp_path: Path) -> Registry:
     found.put_run(RUN, cast(RunDocument, {**ended, "models": models}))
     packed = pack(given := upload(), "LogisticRegression")
     for rank in (1, 2, 3):
-        put(found, tmp_path / str(rank), packed, given, rank)
+        put(found, tmp_path / str(rank), packed, given, RUN, rank)
     return found
 
 
-def put(registry: Registry, folder: Path, packed: dict[str, bytes], given: Upload, rank: int) -> None:
-    given.metadata.update(run=RUN, rank=rank)
+def put(registry: Registry, folder: Path, packed: dict[str, bytes], given: Upload, run: str, rank: int) -> None:
+    """Keeps the model as a candidate of the run, not registered."""
+    given.metadata.update(run=run, rank=rank)
     described = manifest.encode(manifest_of(given, "LogisticRegression", packed, now_iso()))
     for path, data in {**packed, manifest.FILE: described}.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
-    registry.put_candidate(RUN, rank, folder)
+    registry.put_candidate(run, rank, folder)
 
 
 def saved_as(client: httpx.Client) -> list[list[str]]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from admin.api.runs import WantedRun
 from operations.views.runs import RunBody, RunView
 from registry.registry import Registry
 from trainer import service
@@ -19,6 +20,7 @@ from zelador.buffer import connect_redis
 from zelador.heartbeat import workers
 from zelador.settings import Settings
 from zelador.training_queue import Consumer, TrainingQueue
+from zelador.training_queue.event import decode_all
 
 RUN = "20261124_115838-aaaa"
 Eventually = Callable[..., None]
@@ -84,7 +86,9 @@ def test_a_run_trains_and_registers_nothing_if_it_is_asked_so(
     local: Settings, runs: TrainingQueue, readings: list[Any], eventually: Eventually, tmp_path: Path
 ) -> None:
     readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i, "m1") for i in range(400)]
-    runs.submit(RUN, {"candidates": ["lr", "nb"], "metric": "Accuracy", "register": False}, "test")
+    asked = {"candidates": ["lr", "nb"], "metric": "Accuracy", "register": False, "split": "time", "positive": "no",
+             "cost_missed": 1.0, "cost_false_alarm": 3.0}  # fmt: skip
+    runs.submit(RUN, WantedRun(**asked).request(), "test")
     with serving(local):
         eventually(lambda: runs.get(RUN).state in ("done", "failed"), "the run to end", within_s=90)
     ended = runs.get(RUN)
@@ -92,7 +96,15 @@ def test_a_run_trains_and_registers_nothing_if_it_is_asked_so(
     assert ended.result is not None
     assert [model["name"] for model in ended.result["models"]] == [None, None]
     TypeAdapter(RunBody).validate_python(RunView.of(ended).body(), strict=True)  # what the API says of its answer holds
+    assert (ended.result["positive"], ended.result["split"]["asked"], ended.result["split"]["kind"]) == (
+        "no", "time", "time",
+    )  # fmt: skip
+    assert [model["threshold"] for model in ended.result["models"]] == [0.75, 0.75]  # a false alarm costs three times
     registry = Registry.open(tmp_path)
+    told = decode_all(registry.run_events(RUN))
+    assert [event.kind for event in told[:3]] == ["started", "loaded", "split"]
+    assert [event.candidate.id for event in told if event.kind == "candidate_ended"] == ["lr", "nb", "dummy"]
+    assert told[-1].message.startswith("rebuilding")
     assert registry.state.models == {}
     assert registry.register_candidate(RUN, 1, "later", by="test").name == "later"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from command.demo.scenarios.by_name import scenario
 from registry.card import card_html, card_of
 from registry.registry import Registry
 from registry.run_document import new_run_id
+from tests.small_models import rows_and_labels, upload
 from tests.up import COMMAND, clean_environment
 from trainer.dataset import Choice, from_readings
 from trainer.run.job import train
@@ -41,14 +43,14 @@ def write(path: Path, rows: Iterable[tuple], header: tuple[str, ...]) -> Path:
     return path
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, "train", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
         timeout=150,
-        env=clean_environment(),
+        env={**clean_environment(), **environment},
     )
 
 
@@ -155,6 +157,39 @@ def test_it_selects_nothing_and_the_models_are_there(trained: tuple[Path, dict])
         assert card.report["confusion"] == model["confusion"]["counts"]
         assert bool(card.report["roc"]) == (model["holdout"]["AUC"] is not None)
         assert {each["feature"] for each in card.report["importance"]["features"]} == set(FEATURES)
+
+
+def test_the_selected_model_stands_in_the_table_and_a_better_one_replaces_it(
+    trained: tuple[Path, dict], tmp_path: Path
+) -> None:
+    """A weak one is selected: it learned from labels at random. The difference is signed, and on the same rows."""
+    folder = shutil.copytree(trained[0], tmp_path / "plant")
+    registry = Registry.open(folder / ".zelador" / "registry")
+    rows, labels = rows_and_labels()
+    labels = np.random.default_rng(3).permutation(labels)
+    weak = upload()
+    weak.pipeline.fit(rows, labels)
+    registry.save("weak", weak, by="test")
+    registry.select("weak", by="test")
+    done = run(folder, "--csv", "readings.csv", "--label", "needs", "--features", ",".join(FEATURES), "--metric", "F1",
+               "--candidates", "nb,dt", "--json", "--save", "1", "--names", "the-new",
+               ZELADOR_TRAINING__PROMOTE="better")  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    document = json.loads(done.stdout.strip().splitlines()[-1])
+    live, best = document["reference"], document["models"][0]
+    assert (live["name"], live["model_type"]) == ("weak", "LogisticRegression")
+    assert "may have been trained on some of these rows" in live["note"]
+    assert set(live["holdout"]) == set(best["holdout"])
+    for metric, value in best["difference"].items():
+        assert value == pytest.approx(best["holdout"][metric] - live["holdout"][metric], abs=2e-6)
+        low, high = best["difference_intervals"][metric]
+        assert low <= value <= high
+    assert best["difference"]["F1"] > 0.3
+    assert [model["name"] for model in document["models"]] == ["the-new", None]
+    promotion = document["promotion"]
+    assert (promotion["promoted"], promotion["against"]) == (True, "weak"), promotion["sentence"]
+    chosen = registry.sync().selection
+    assert (chosen.model, chosen.why) == ("the-new", promotion["sentence"])
 
 
 def test_no_pycaret_is_needed_to_serve_any_of_them(trained: tuple[Path, dict]) -> None:
