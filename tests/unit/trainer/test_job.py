@@ -10,10 +10,11 @@ import pytest
 
 from registry.registry import Registry
 from registry.run_document import LeaderboardRow
+from trainer.compare.engines import check_engine
 from trainer.dataset import assemble
 from trainer.run.events import CandidateEnded
 from trainer.run.job import note_end, train
-from trainer.run.options import Options
+from trainer.run.options import More, Options
 from trainer.run.process import Cancelled, Child
 from trainer.run.recorder import Recorder
 from zelador.clock import now_iso
@@ -33,6 +34,8 @@ GOOD = assemble([[float(i)] for i in range(60)], ["x", "y"] * 30, ("a",), "a tes
         ({"names": ("one", "two"), "register": (1,)}, "2 names, and 1 models"),
         ({"names": ("one",), "register": False}, "1 names, and 0 models"),
         ({"register": (1, 6)}, "there is no rank 6: this run keeps the best 5"),
+        ({"more": More(exclude=("magic",))}, "exclude: there is no candidate 'magic'"),
+        ({"candidates": ("lr",), "more": More(exclude=("lr",))}, "no candidate would be left"),
     ],
 )
 def test_a_request_that_cannot_be_met_starts_no_process(tmp_path: Path, asked: dict[str, Any], says: str) -> None:
@@ -69,3 +72,8 @@ def test_a_run_whose_trainer_was_killed_ends_in_the_registry_too(tmp_path: Path)
     note_end(registry, RUN, "the trainer was stopped")
     assert registry.run(RUN)["state"] == "done"
     note_end(registry, "20261124_115838-ffff", "it never began")  # the registry does not know it
+
+
+def test_a_cluster_whose_packages_are_not_installed_is_named() -> None:
+    with pytest.raises(InvalidInput, match=r"PARALLEL=ray needs ray, which is not installed; .* 'fugue\[ray\]'"):
+        check_engine("ray")
