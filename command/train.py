@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, get_args
+from typing import IO, TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
 from command.home import OfHome, settings_of
 from command.models.target import Key, Url
 from command.process import prepare
+from command.query_options import From, LabelsAt, To, asked_for, naming_options
 from command.run_table import show
 from command.table_columns import DeviceColumn, TimeColumn
 from command.terminal import print_json, say
 from command.train_progress import Watched
 from zelador.errors import InvalidInput
 from zelador.settings import Metric, Settings
+from zelador.table import Wanted
 from zelador.user import user
 
 if TYPE_CHECKING:
-    from trainer.dataset import Choice, Dataset
+    from trainer.dataset import Dataset
 
 METRICS: tuple[str, ...] = get_args(Metric)
 MAX_PRINTED = 4_096  # bytes of what libraries printed, when a run fails
@@ -33,8 +34,8 @@ def train(
     csv: Annotated[
         Path | None,
         typer.Option(
-            help="A table of labeled rows: CSV in any dialect, JSON lines, Parquet or Arrow, also compressed. Default: "
-            "the labeled readings in the buffer."
+            help="A table of labeled rows, or a folder of tables: CSV in any dialect, JSON lines, Parquet or Arrow, "
+            "also compressed. Default: the labeled readings in the archive and the buffer."
         ),
     ] = None,
     label: Annotated[str, typer.Option(help="With --csv: the column with the label.")] = "label",
@@ -49,7 +50,14 @@ def train(
         str | None, typer.Option(help="Only rows with these labels, separated by commas. Default: all large enough.")
     ] = None,
     devices: Annotated[
-        str | None, typer.Option(help="Only rows of these devices, separated by commas. Default: all.")
+        str | None,
+        typer.Option(help="Only rows of these devices, separated by commas; also patterns (press-*). Default: all."),
+    ] = None,
+    begin: From = None,
+    end: To = None,
+    labels_at: LabelsAt = None,
+    repeat: Annotated[
+        str | None, typer.Option(help="Train on the readings and labels of this earlier run again, as they were then.")
     ] = None,
     device: DeviceColumn = None,
     time: TimeColumn = None,
@@ -145,10 +153,11 @@ def train(
     if url is not None:
         from command.train_remote import train_remote
 
-        refused = {"--home": home, "--csv": csv, "--features": features}
+        refused = {"--home": home, "--csv": csv, "--repeat": repeat}
         if given := next((option for option, value in refused.items() if value is not None), None):
             raise InvalidInput(f"{given} cannot be used with --url: that machine trains on its own readings")
-        document = train_remote(url, key, asked, notes, register, called)
+        wanted = asked_for(begin, end, devices, features, classes, labels_at)
+        document = train_remote(url, key, asked, notes, register, called, wanted)
         if as_json:
             print_json(document)
         else:
@@ -158,22 +167,18 @@ def train(
     settings = settings_of(home, settings=_with(settings, asked))
     from registry.registry import Registry
     from registry.run_document import new_run_id
-    from trainer.dataset import Choice
     from trainer.run.job import aim_of, save_events
     from trainer.run.job import train as run
     from trainer.run.options import Options, more_of
     from trainer.run.process import Child, RunFailed
     from trainer.run.recorder import Recorder
 
-    choice = Choice.of(settings, _names(classes), _names(devices))
+    wanted = asked_for(begin, end, devices, features, classes, labels_at)
     if csv is not None:
-        from trainer.dataset import from_table
-        from zelador.table import Wanted
-
-        wanted = Wanted(_names(features) or None, label, device=device, time=time, context=True)
-        dataset = from_table(csv, settings, wanted, choice)
+        dataset = _from_files(csv, settings, Wanted(_names(features) or None, label, device=device, time=time,
+                                                    context=True), wanted)  # fmt: skip
     else:
-        dataset = _from_buffer(settings, _names(features) or settings.features, choice)
+        dataset = _from_stream(settings, wanted, repeat)
     registry = Registry.open(settings.registry)  # after the data: a command that fails before leaves no folder
     for note in dataset.notes:
         say(f"note: {note}", error=True)
@@ -254,22 +259,46 @@ def _names(given: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (given or "").split(",") if name.strip())
 
 
-def _from_buffer(settings: Settings, features: tuple[str, ...], choice: Choice) -> Dataset:
+def _from_files(path: Path, settings: Settings, wanted: Wanted, asked: dict[str, object]) -> Dataset:
+    from trainer.dataset import Choice, from_table
+    from trainer.source import from_files, query_for
+
+    if "labels_at" in asked:
+        raise InvalidInput("--labels-at cannot be used with --csv: the labels are those of the table")
+    names = [str(name) for name in cast("list[str]", asked.get("devices", []))]
+    plain = not path.is_dir() and not {"from", "to"} & set(asked) and not any(set("*?[") & set(name) for name in names)
+    if plain:
+        classes = cast("list[str]", asked.get("labels", []))
+        return from_table(path, settings, wanted, Choice.of(settings, classes, names))
+    asked.pop("features", None)
+    with naming_options():
+        query = query_for(settings, {"dataset": asked})
+    return from_files(path, settings, wanted, query)
+
+
+def _from_stream(settings: Settings, asked: dict[str, object], repeat: str | None) -> Dataset:
     import redis
 
-    from trainer.dataset import from_readings
+    from registry.registry import Registry
+    from trainer.source import from_stream, query_for, repeated
     from zelador.buffer import connect_redis
-    from zelador.buffer.history import labelled_readings
-    from zelador.ranges import Ranges
 
-    wanted = settings.model_copy(update={"features": features})
-    lacking: Counter[str] = Counter()
+    if repeat is not None and asked:
+        raise InvalidInput("--repeat takes all that the earlier run was asked for; leave out the other choices of rows")
+    with naming_options():
+        query = query_for(settings, {"dataset": asked})
+    data: Mapping[str, object] = {}
+    if repeat is not None:
+        data = cast("Mapping[str, object]", Registry.existing(settings.registry).run(repeat).get("data", {}))
+        query = repeated(data, settings)
     try:
         with connect_redis(settings.redis) as client:
-            readings = labelled_readings(client, wanted, lacking)
-            return from_readings(readings, features, choice, Ranges.of(settings, features), lacking)
+            found = from_stream(client, settings, query)
     except redis.RedisError as error:
         raise InvalidInput(
             f"cannot read the readings in the buffer ({error}); use --home DIR of a running `zelador up`, "
             "set ZELADOR_REDIS__URL, or train with --csv FILE --label COLUMN"
         ) from None
+    if repeat is not None and found.digest != data.get("digest"):
+        say(f"note: not all readings of run {repeat} are there any more: the digest of the data differs", error=True)
+    return found

@@ -24,8 +24,10 @@ def train_remote(
     notes: str,
     register: bool | Sequence[int],
     names: Sequence[str],
+    dataset: Mapping[str, object],
 ) -> RunDocument:
-    """The finished run. `asked` are the options by the names of the API; lists are separated by commas.
+    """The finished run. `asked` are the options by the names of the API; lists are separated by commas. `dataset` is
+    the query of the readings.
 
     Raises Conflict if it failed, and what the API refuses. Ctrl-C leaves it running there.
     """
@@ -36,6 +38,8 @@ def train_remote(
     for listed in ("candidates", "exclude"):
         if names_of := asked.get(listed):
             body[listed] = [each.strip() for each in str(names_of).split(",") if each.strip()]
+    if dataset:
+        body["dataset"] = dict(dataset)
     run = api.call("POST", "/v1/runs", body).document
     say(f"run {run['id']} is queued at {api.where}", error=True)
     shown = None

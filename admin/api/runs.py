@@ -10,10 +10,12 @@ from typing_extensions import TypedDict
 
 from admin.access.identity import Acting
 from admin.access.roles import Route, needs
+from admin.api.datasets import WantedDataset
 from admin.api.models import EXAMPLE as MODEL
 from admin.document.answers import Next, answer, location
 from admin.document.problems import responses
 from admin.services import Held
+from archive.dataset.query import as_json, query_of
 from operations.acts import runs as acts
 from operations.views.differences import SideBySide, as_csv
 from operations.views.runs import RunBody, RunView
@@ -92,6 +94,10 @@ class WantedRun(BaseModel):
         list[Annotated[str, Field(max_length=128)]] | None,
         Field(max_length=10_000, description="Only readings of these devices; all by default."),
     ] = None
+    dataset: Annotated[
+        WantedDataset | None,
+        Field(description="Which readings, as in `POST /v1/datasets`; by default all in the archive and the buffer."),
+    ] = None
     split: Annotated[
         SplitKind | None,
         Field(
@@ -143,12 +149,17 @@ class Registered(TypedDict):
 @router.post(
     "",
     status_code=202,
-    summary="Request a training run on the labeled readings of the buffer; it registers the best models",
+    summary="Request a training run on labeled readings; it registers the best models",
+    description="`dataset` says which readings of the archive and the buffer. The run's `data` has the query that "
+    "gives the same data again, its digest, and the moment at which the labels were taken as they were.",
     responses={**answer(202, "The run, queued for the trainer.", EXAMPLE, AT), **responses(409)},
     **needs("operator"),
 )
 def start_run(wanted: WantedRun, services: Held, actor: Acting, response: Response) -> RunBody:
-    asked = acts.request(actor, services.registry, services.runs, wanted.request())
+    request = wanted.request()
+    if wanted.dataset is not None:
+        request["dataset"] = as_json(query_of(wanted.dataset.query(), services.settings))
+    asked = acts.request(actor, services.registry, services.runs, request)
     response.headers["Location"] = f"/v1/runs/{asked.id}"
     return RunView.of(asked).body()
 

@@ -13,6 +13,7 @@ from threading import Event
 import msgspec
 import numpy as np
 
+from archive.dataset.fewest import DRAWN_HOLDOUT, FOLDS
 from registry.evaluation.scores import positive_of
 from registry.names import check_new_names
 from registry.registry import Registry
@@ -22,7 +23,6 @@ from trainer.compare.leaderboard import EVERY, MODEL_TYPES
 from trainer.compare.tune import TUNED
 from trainer.dataset import Dataset, check
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
-from trainer.evaluate.rows import DRAWN_HOLDOUT, FOLDS
 from trainer.evaluate.split import Known, Split, codes_of, split
 from trainer.evaluate.threshold import Aim
 from trainer.run import request, session

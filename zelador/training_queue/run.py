@@ -20,6 +20,7 @@ class RunRequest(TypedDict, total=False):
     candidates: list[str]  # PyCaret's ids
     classes: list[str]  # only labeled readings of these
     devices: list[str]
+    dataset: dict[str, object]  # the query of a data set, as archive.dataset.query reads it
     register: bool | list[int]  # all models, none, or those of some ranks
     split: str  # auto, device, time or random
     positive: str  # of two classes
