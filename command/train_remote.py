@@ -26,7 +26,7 @@ def train_remote(
     names: Sequence[str],
     dataset: Mapping[str, object],
 ) -> RunDocument:
-    """The finished run. `asked` are the options by the names of the API, lists are separated by commas; `dataset` is
+    """The finished run. `asked` are the options by the names of the API; lists are separated by commas. `dataset` is
     the query of the readings.
 
     Raises Conflict if it failed, and what the API refuses. Ctrl-C leaves it running there.
