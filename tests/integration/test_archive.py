@@ -200,8 +200,9 @@ def test_what_is_beyond_the_hold_is_missed_and_counted(
     hold = settings.archive.model_copy(update={"hold_bytes": 60_000})
     settings = settings.model_copy(update={"redis": small, "archive": hold})
     writer, reader = make_writer(settings, Event(), "small"), make_reader(settings, Event(), "w")
-    archiver = an_archiver(settings)
-    work(archiver)  # registers
+    patient = settings.model_copy(update={"archive": hold.model_copy(update={"write_s": 3_600.0})})
+    archiver = an_archiver(patient)
+    archiver.step()  # registers
     sent = 0
 
     def send(many: int) -> None:
@@ -219,7 +220,8 @@ def test_what_is_beyond_the_hold_is_missed_and_counted(
     before = counts(ledger)
     assert before.missed > 0 and before.missed + before.waiting == sent
     assert client.memory_usage(Keys(settings.redis.prefix).readings) < 200_000
-    work(archiver)
+    archiver.stop.set()
+    archiver.run()  # writes what it holds
     work(an_archiver(settings))
     after = counts(ledger)
     assert after.waiting == 0
