@@ -197,11 +197,12 @@ def test_what_is_beyond_the_hold_is_missed_and_counted(
     settings: Settings, writer: Writer, reader: Reader, ledger: LedgerReader, folder: Path, client: redis.Redis
 ) -> None:
     small = settings.redis.model_copy(update={"keep_readings": 200})
-    hold = settings.archive.model_copy(update={"hold_bytes": 20_000})
+    hold = settings.archive.model_copy(update={"hold_bytes": 60_000})
     settings = settings.model_copy(update={"redis": small, "archive": hold})
     writer, reader = make_writer(settings, Event(), "small"), make_reader(settings, Event(), "w")
-    archiver = an_archiver(settings)
-    work(archiver)  # registers
+    patient = settings.model_copy(update={"archive": hold.model_copy(update={"write_s": 3_600.0})})
+    archiver = an_archiver(patient)
+    archiver.step()  # registers
     sent = 0
 
     def send(many: int) -> None:
@@ -212,14 +213,15 @@ def test_what_is_beyond_the_hold_is_missed_and_counted(
             got = reader.read(100, 0.0) or reader.read(100, 0.0)
             reader.settle([Outcome(d.stream_id, d.count) for d in got], [])
 
-    send(15)
+    send(30)  # more than Redis keeps without an archive
     assert (counts(ledger).missed, counts(ledger).waiting) == (0, sent)
     archiver.step()  # reads what is there; while it holds these, they are trimmed
     send(100)
     before = counts(ledger)
     assert before.missed > 0 and before.missed + before.waiting == sent
     assert client.memory_usage(Keys(settings.redis.prefix).readings) < 200_000
-    work(archiver)
+    archiver.stop.set()
+    archiver.run()  # writes what it holds
     work(an_archiver(settings))
     after = counts(ledger)
     assert after.waiting == 0
