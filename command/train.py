@@ -66,8 +66,33 @@ def train(
         typer.Option(help="The metric that ranks models: Accuracy, AUC, Recall, Precision, F1, Kappa, MCC or PR-AUC."),
     ] = None,
     candidates: Annotated[
-        str | None, typer.Option(help="The classifiers to compare: PyCaret ids, separated by commas. Default: all.")
+        str | None,
+        typer.Option(
+            help="The classifiers to compare: PyCaret ids, separated by commas, or all of them, also the slow ones, "
+            "xgboost and catboost. Default: PyCaret's turbo mode."
+        ),
     ] = None,
+    include: Annotated[str | None, typer.Option(help="The same as --candidates, as PyCaret calls it.")] = None,
+    exclude: Annotated[
+        str | None, typer.Option(help="Classifiers that are not compared: PyCaret ids, separated by commas.")
+    ] = None,
+    tune: Annotated[
+        float | None, typer.Option(help="Try settings of the best three for so many seconds, on the same folds.")
+    ] = None,
+    blend: Annotated[
+        bool, typer.Option("--blend", help="Also try the mean of the probabilities of the best three.")
+    ] = False,
+    stack: Annotated[
+        bool, typer.Option("--stack", help="Also try a model of the probabilities of the best three.")
+    ] = False,
+    balance: Annotated[
+        bool, typer.Option("--balance", help="Repeat rows of rare classes in what a model is fitted on.")
+    ] = False,
+    budget: Annotated[
+        float | None,
+        typer.Option(help="Compare no further classifier after so many seconds; what is done by then counts."),
+    ] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Let PyCaret use a GPU where a classifier can.")] = False,
     split: Annotated[
         str | None,
         typer.Option(help="How rows are split to test models: auto, device, time or random. Default: auto."),
@@ -106,9 +131,18 @@ def train(
 
     Selects no model, unless ZELADOR_TRAINING__PROMOTE says so.
     """
-    asked = {
+    if include is not None and candidates is not None:
+        raise InvalidInput("--include and --candidates are the same; name one of them")
+    asked: dict[str, str | float | bool | None] = {
         "metric": metric,
-        "candidates": candidates,
+        "candidates": include if candidates is None else candidates,
+        "exclude": exclude,
+        "tune_s": tune,
+        "budget_s": budget,
+        "blend": blend or None,
+        "stack": stack or None,
+        "balance": balance or None,
+        "gpu": gpu or None,
         "split": split,
         "positive": positive,
         "cost_missed": cost_missed,
@@ -135,7 +169,7 @@ def train(
     from registry.run_document import new_run_id
     from trainer.run.job import aim_of, save_events
     from trainer.run.job import train as run
-    from trainer.run.options import Options
+    from trainer.run.options import Options, more_of
     from trainer.run.process import Child, RunFailed
     from trainer.run.recorder import Recorder
 
@@ -159,6 +193,7 @@ def train(
         split=settings.training.split,
         positive=settings.training.positive,
         aim=aim_of(settings.training, {}),
+        more=more_of(settings.training, {}),
     )
     with tempfile.TemporaryFile() as printed, Watched(options.metric) as watched:
         recorder = Recorder(options.metric, watched.show, partial(save_events, registry, options.run))
@@ -188,9 +223,9 @@ def _show_end(printed: IO[bytes]) -> None:
         say(line, error=True)
 
 
-def _with(settings: Settings, asked: dict[str, str | float | None]) -> Settings:
+def _with(settings: Settings, asked: Mapping[str, str | float | bool | None]) -> Settings:
     """The settings with what the options say instead. Raises InvalidInput, which names the option."""
-    from trainer.run.candidates import check_candidates
+    from trainer.run.candidates import check_candidates, check_excluded
     from zelador.settings import load_settings
 
     given = {name: value for name, value in asked.items() if value not in (None, "")}
@@ -200,12 +235,15 @@ def _with(settings: Settings, asked: dict[str, str | float | None]) -> Settings:
         raise InvalidInput(f"--metric: there is no metric {metric!r}{hint}; choose from {', '.join(METRICS)}")
     if candidates := given.get("candidates"):
         check_candidates(_names(str(candidates)), "--candidates")
+    if exclude := given.get("exclude"):
+        check_excluded(_names(str(given.get("candidates") or "")), _names(str(exclude)), "--exclude")
     try:
         return load_settings(training={**settings.training.model_dump(exclude_unset=True), **given})
     except InvalidInput as error:
         said = str(error)
         for name in given:
-            said = said.replace(f"ZELADOR_TRAINING__{name.upper()}", f"--{name.replace('_', '-')}")
+            option = name.removesuffix("_s").replace("_", "-")
+            said = said.replace(f"ZELADOR_TRAINING__{name.upper()}", f"--{option}")
         raise InvalidInput(said) from None
 
 

@@ -20,7 +20,7 @@ from registry.run_document import RunDocument, result_of
 from trainer.evaluate.split import Asked
 from trainer.promotion import promote
 from trainer.run.job import aim_of, note_end, save_events, train
-from trainer.run.options import Options, register_of
+from trainer.run.options import Options, more_of, register_of
 from trainer.run.process import Cancelled, Child, Control
 from trainer.run.recorder import Recorder
 from trainer.source import from_stream, query_for
@@ -174,6 +174,7 @@ class Trainer:
             split=cast(Asked, request.get("split") or training.split),
             positive=request.get("positive") or training.positive,
             aim=aim_of(training, request),
+            more=more_of(training, request),
         )
         recorder = Recorder(
             options.metric, partial(self._report, job), partial(save_events, self._registry, job.run.id)

@@ -67,8 +67,25 @@ class WantedRun(BaseModel):
         ),
     ] = True
     candidates: Annotated[
-        list[str] | None, Field(max_length=30, description="PyCaret's ids of the classifiers; all by default.")
+        list[str] | None,
+        Field(max_length=30, description='PyCaret\'s ids of the classifiers, or ["all"]; its turbo mode by default.'),
     ] = None
+    include: Annotated[list[str] | None, Field(max_length=30, description="The same as `candidates`.")] = None
+    exclude: Annotated[
+        list[str] | None, Field(max_length=30, description="Ids of classifiers that are not compared.")
+    ] = None
+    tune_s: Annotated[
+        float | None, Field(gt=0, le=86_400, description="Seconds for which settings of the best three are tried.")
+    ] = None
+    budget_s: Annotated[
+        float | None, Field(gt=0, le=86_400, description="Seconds after which no further classifier is compared.")
+    ] = None
+    blend: Annotated[bool | None, Field(description="Also try the mean of the probabilities of the best three.")] = None
+    stack: Annotated[bool | None, Field(description="Also try a model of the probabilities of the best three.")] = None
+    balance: Annotated[bool | None, Field(description="Repeat rows of rare classes in what a model is fitted on.")] = (
+        None
+    )
+    gpu: Annotated[bool | None, Field(description="Let PyCaret use a GPU where a classifier can.")] = None
     classes: Annotated[
         list[Annotated[str, Field(max_length=128)]] | None,
         Field(max_length=1_000, description="Only readings with these labels; by default, all classes large enough."),

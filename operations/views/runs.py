@@ -75,6 +75,13 @@ class RunRequestBody(TypedDict, total=False):
     cost_missed: Annotated[float, Field(description="Cost of a missed reading of the positive class.")]
     cost_false_alarm: Annotated[float, Field(description="Cost of a false alarm.")]
     recall: Annotated[float, Field(description="The recall that the threshold keeps, instead of costs.")]
+    exclude: Annotated[list[str], Field(description="Ids of classifiers that are not compared.")]
+    tune_s: Annotated[float, Field(description="Seconds for which settings of the best three are tried.")]
+    budget_s: Annotated[float, Field(description="Seconds after which no further classifier is compared.")]
+    blend: Annotated[bool, Field(description="Also the mean of the probabilities of the best three.")]
+    stack: Annotated[bool, Field(description="Also a model of the probabilities of the best three.")]
+    balance: Annotated[bool, Field(description="Rows of rare classes are repeated in what a model is fitted on.")]
+    gpu: Annotated[bool, Field(description="PyCaret may use a GPU.")]
 
 
 @with_config(ConfigDict(extra="allow"))

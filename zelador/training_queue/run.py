@@ -27,6 +27,13 @@ class RunRequest(TypedDict, total=False):
     cost_missed: float
     cost_false_alarm: float
     recall: float
+    exclude: list[str]  # PyCaret's ids
+    tune_s: float
+    budget_s: float
+    blend: bool
+    stack: bool
+    balance: bool
+    gpu: bool
 
 
 class Run(msgspec.Struct, frozen=True):
