@@ -32,12 +32,14 @@ from benchmarks.verdict import DISTURBED, Pair, another_pair, count_pairs, failu
 from zelador.errors import Unavailable, ZeladorError
 from zelador.ledger import LedgerReader
 
-PRODUCT = Route(
-    "product",
-    tuple(f"sensors/machine-{number:02d}/reading" for number in range(DEVICES)),
-    "sensors/+/prediction",
-    '"reading_id":"',
-)
+
+def product_route(devices: int) -> Route:
+    width = max(2, len(str(devices - 1)))  # all packets have the same length
+    topics = tuple(f"sensors/machine-{number:0{width}d}/reading" for number in range(devices))
+    return Route("product", topics, "sensors/+/prediction", '"reading_id":"')
+
+
+PRODUCT = product_route(DEVICES)
 FLOORS = {qos: Route(f"floor at QoS {qos}", (floor.TOPIC_IN,), floor.TOPIC_OUT, '"id":"', qos) for qos in (0, 1)}
 SUSTAINED_SHARE = 0.85  # rate of the open loop, as a share of the result
 LATENCY_PER_S = 1_000
@@ -84,12 +86,14 @@ class Benchmark:
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         self._options = options
         self._folder = folder
+        self._route = product_route(options.devices)
         size = QUICK if options.quick or options.profile else FULL
         pairs = options.pairs or (1 if options.profile else size.pairs)
         budget_s = 0.0 if options.profile else size.budget_s  # a profiled pair is not repeated
         self._size = Size(pairs, options.readings or size.readings, size.minute_s, size.latency_s, budget_s)
         self._next = 1  # number of the next reading; ids are unique in a benchmark, or they would be repeats
         self._found = report.Measured(measure.machine(), pairs, self._size.readings, options.lane, options.profile)
+        self._found.devices, self._found.alarms = options.devices, options.alarms
 
     def run(self) -> report.Measured:
         found, size = self._found, self._size
@@ -103,7 +107,7 @@ class Benchmark:
             registry = self._folder / "registry"
             model = register(registry)
             _say("starting ingest and infer")
-            with product(stack, registry, model, self._options.lane, self._options.profile):
+            with product(stack, registry, model, self._options.lane, self._options.profile, self._options.alarms):
                 self._pairs(stack)
                 self._longer(stack, size)
                 found.ledger = _ledger(stack, sum(run.sent for run in found.product))
@@ -152,7 +156,7 @@ class Benchmark:
 
     def _product(self, stack: Stack, count: int, per_s: int | None = None, latency: bool = False) -> Result:
         first = self._numbers(count)
-        return measured(self._folder, stack.mqtt_port, PRODUCT, stack.programs, first, count, per_s, latency)
+        return measured(self._folder, stack.mqtt_port, self._route, stack.programs, first, count, per_s, latency)
 
     def _floor(self, stack: Stack, qos: int, count: int) -> Result:
         with floor.relay(stack, qos) as both:
@@ -187,6 +191,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pairs", type=number, help="number of undisturbed pairs to measure")
     parser.add_argument("--readings", type=number, help="readings per run")
     parser.add_argument("--only", choices=("product", "floor"), help="measure only one side")
+    parser.add_argument("--devices", type=number, default=DEVICES, help=f"number of devices (default: {DEVICES})")
+    parser.add_argument(
+        "--alarms",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="states of devices (ZELADOR_ALARM__ENABLED)",
+    )
     parser.add_argument("--lane", action=argparse.BooleanOptionalAction, default=True, help="the workers' MQTT lane")
     parser.add_argument(
         "--profile", action="store_true", help="run both workers under cProfile; implies --only product"

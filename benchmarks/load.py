@@ -49,11 +49,14 @@ class Plan:
     per_s: int | None = None
 
     def arguments(self) -> list[str]:
-        return ["-m", "benchmarks.load", json.dumps(asdict(self))]
+        """The command line of the load; the plan is in a file, as the topics of many devices are too long for it."""
+        path = Path(f"{self.board}.plan")
+        path.write_text(json.dumps(asdict(self)))
+        return ["-m", "benchmarks.load", str(path)]
 
 
 def main() -> None:
-    arguments = json.loads(sys.argv[1])
+    arguments = json.loads(Path(sys.argv[1]).read_text())
     plan = Plan(**{**arguments, "topics": tuple(arguments["topics"])})
     board = Board(Path(plan.board), plan.count)
     packets = encode(plan.first, plan.count, plan.topics, datetime.now(timezone.utc))

@@ -28,6 +28,8 @@ class Measured:
     paced: list[tuple[Result, float]] = field(default_factory=list)  # the latency runs, and their readings per second
     ledger: dict[str, int] | None = None
     failures: list[str] = field(default_factory=list)
+    devices: int = 50
+    alarms: bool = True
 
     @property
     def product(self) -> list[Result]:
@@ -64,6 +66,8 @@ def document(found: Measured, counted: Counted) -> dict[str, Any]:
         "disturbed": counted.disturbed,
         "readings": found.readings,
         "lane": found.lane,
+        "devices": found.devices,
+        "alarms": found.alarms,
         "unaccounted": found.ledger["unaccounted"] if found.ledger else None,
         "failed": bool(found.failures),
     }
@@ -85,6 +89,7 @@ def text(found: Measured, counted: Counted) -> str:
         "machine   " + ", ".join(f"{name} {value}" for name, value in found.machine.items()),
         "settings  " + ", ".join(f"{name} {value}" for name, value in settings.items()),
         f"          TCP on the loopback, QoS 1, closed loop, MQTT lane {'on' if found.lane else 'off'}, "
+        f"{found.devices:,} devices, their states {'on' if found.alarms else 'off'}, "
         f"{found.readings:,} readings a run, the first tenth warm-up, and {BACKLOG:,} more untimed",
     ]
     if found.profiled:

@@ -139,12 +139,16 @@ def broker_config(port: int) -> str:
 
 
 @contextlib.contextmanager
-def product(stack: Stack, registry: Path, model: str, lane: bool, profile: bool = False) -> Iterator[Stack]:
+def product(
+    stack: Stack, registry: Path, model: str, lane: bool, profile: bool = False, alarms: bool = True
+) -> Iterator[Stack]:
     """Runs `zelador ingest` and `zelador infer`; yields when both are connected and `model` is live.
 
     With `profile`, each runs under cProfile and writes `<name>.profile`.
     """
     environment = worker_environment(os.environ, stack, registry, lane)
+    if not alarms:
+        environment["ZELADOR_ALARM__ENABLED"] = "false"
     with contextlib.ExitStack() as ends:
         for name, command in (("ingest", "ingest"), ("inference", "infer")):
             profiler = ["-m", "cProfile", "-o", str(stack.folder / f"{name}.profile")] if profile else []

@@ -1,7 +1,8 @@
-"""Publishes the states of devices, retained, and finds silent devices: one worker at a time, on a thread of its own.
+"""Publishes the states of devices, retained: one worker at a time, on a thread of its own.
 
 The states are an outbox in Redis (buffer/lua/alarms.lua): a device stays in it until the broker confirmed its newest
-state, so that a crash publishes it again. After each connection all states are published: a broker may have forgotten.
+state, so that a crash publishes it again. After each connection to the broker, and after trouble with Redis, all states
+are published: a broker may have forgotten them, and Redis its last second.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import msgspec
 import redis
 
 from inference.home_assistant import config_topic, discovery
+from inference.sweep import Sweeper
 from inference.webhook import Webhook
 from zelador.alarms.state import Record, decode_record, published
 from zelador.alarms.store import DeviceStates
@@ -34,7 +36,7 @@ log = logging.getLogger(__name__)
 SERVICE, INSTANCE = "states", "zelador-states"  # of its status message: whoever publishes the states
 RECEIVED = 100  # messages of Home Assistant in one step
 LEASE_MS = 5_000
-SWEPT = 1_000  # devices in one step of the sweep
+PAGE = 1_000  # devices in one step of putting all into the outbox
 PUBLISHED = 500  # states in one step
 CONFIRM_S = 5.0  # the wait for the broker to confirm them
 POLL_S = 0.2
@@ -43,7 +45,7 @@ RETRY_CAP_S = 10.0
 
 
 class Keeper:
-    """Sweeps, and publishes what waits, while it holds the lease."""
+    """Publishes what waits while it holds the lease. Beside it, silent devices are found, whoever holds it."""
 
     def __init__(self, settings: Settings, stop: Event) -> None:
         self._settings = settings
@@ -58,17 +60,20 @@ class Keeper:
         self._me = settings.inference.instance
         self._link: Link | None = None
         self._connected_at: int | None = None
-        self._next_sweep = 0.0
+        self._redis_run: str | None = None  # changes when Redis starts again
+        self._sweeper = Sweeper(settings, stop)
         self._trouble_log = LogLimit(REPEAT_S)
         self._thread = Thread(target=self._run, name="alarms", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+        self._sweeper.start()
         if self._webhook is not None:
             self._webhook.start()
 
     def join(self) -> None:
         self._thread.join(timeout=CONFIRM_S + 1.0)
+        self._sweeper.join()
         if self._webhook is not None:
             self._webhook.join()
         self._client.close()
@@ -88,6 +93,7 @@ class Keeper:
             except Stopping:
                 break
             except (redis.RedisError, OSError, Unavailable) as error:
+                self._connected_at = None  # Redis may come back without its last second: all states are published again
                 failures += 1
                 if self._trouble_log.due():
                     skipped = self._trouble_log.take_skipped()
@@ -124,23 +130,22 @@ class Keeper:
             pass  # the lease ends by itself
 
     def _step(self) -> None:
-        if time.monotonic() >= self._next_sweep:
-            self._next_sweep = time.monotonic() + self._settings.alarm.sweep_s
-            self._sweep()
         link = self._connected()
-        if self._home_assistant_starts(link) or link.connected_at != self._connected_at:
+        was, self._redis_run = self._redis_run, self._run_of_redis()
+        forgotten = self._connected_at is None or link.connected_at != self._connected_at or was != self._redis_run
+        if self._home_assistant_starts(link) or forgotten:
             self._discovered.clear()
-            self._states.announce_all(SWEPT)  # the broker may have forgotten them
+            self._states.announce_all(PAGE)  # the broker may have forgotten them
             self._connected_at = link.connected_at
         while not self._stop.is_set() and (waiting := self._states.waiting(PUBLISHED)):
             self._publish(link, waiting)
 
-    def _sweep(self) -> None:
-        looked = SWEPT
-        while looked >= SWEPT and not self._stop.is_set():
-            looked, silent, fleet = self._states.sweep(SWEPT, self._settings.alarm.silent_s)
-            if silent:
-                log.warning("%d devices are silent%s", silent, ": nothing arrives from any device" if fleet else "")
+    def _run_of_redis(self) -> str | None:
+        """Another one after Redis was started again, perhaps without its last second. None if INFO is not allowed."""
+        try:
+            return str(self._client.info("server")["run_id"])
+        except redis.exceptions.NoPermissionError:
+            return None
 
     def _connected(self) -> Link:
         if self._link is None:

@@ -78,13 +78,14 @@ def answer(
                 item.failures.append((reading, result))
                 continue
             label, confidence, probabilities = result
-            item.times.append(min(reading.measured_at, arrival.received_at))
+            measured_at, received_at, device_id = reading.measured_at, arrival.received_at, arrival.device_id
+            item.times.append(measured_at if measured_at < received_at else received_at)
             item.predictions.append(
                 Prediction(
-                    prediction_id(reading, arrival.device_id, digest),
+                    prediction_id(reading, device_id, digest),
                     reading.id,
-                    arrival.device_id,
-                    iso(reading.measured_at),
+                    device_id,
+                    iso(measured_at),
                     label,
                     confidence,
                     probabilities,
@@ -92,7 +93,7 @@ def answer(
                     digest,
                     selection,
                     predicted_at,
-                    True if arrival.received_at < late_before else msgspec.UNSET,
+                    True if received_at < late_before else msgspec.UNSET,
                     arrival.retained or msgspec.UNSET,
                 )
             )

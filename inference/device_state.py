@@ -7,13 +7,11 @@ workers classified (zelador/alarms/rule.py, buffer/lua/alarms.lua).
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from operator import gt
 
 from inference.answer import Answered
 from zelador.alarms.policy import Policy
-from zelador.alarms.rule import HIGH, LOW, NONE
+from zelador.alarms.rule import HIGH, LOW, MIDDLE, NONE
 from zelador.buffer import Sightings
-from zelador.messages import Prediction
 
 
 def sightings(
@@ -24,62 +22,58 @@ def sightings(
     Not counted: messages whose predictions the broker refused, and those received before `received_after` (ms), which
     say nothing about the present.
     """
-    levels_of: dict[str, str] = {}
-    times_of: dict[str, list[int]] = {}
-    newest: dict[str, tuple[int, Prediction, float]] = {}  # at level h
-    classes, rules = policy.classes, policy.rules
-    rule, several = rules[0], len(rules) > 1
-    only = next(iter(classes)) if len(classes) == 1 else None
+    seen: dict[str, list[Answered]] = {}
+    failed: dict[str, list[int]] = {}  # times of readings that were not answered
     for index, item in enumerate(answered):
         arrival = item.arrival
         if arrival is None or arrival.received_at < received_after or index in refusals:
             continue
         device = arrival.device_id
-        if several:
-            rule = rules[policy.rule_of(device)]
-        levels = ""
-        for place, prediction in enumerate(item.predictions):
-            shares = prediction.probabilities
-            if shares is None:
-                probability = 1.0 if prediction.label in classes else 0.0
-            elif only is not None:
-                probability = shares.get(only, 0.0)
-            else:
-                probability = sum([shares.get(name, 0.0) for name in classes])
-            if probability < rule.low:
-                levels += LOW
-                continue
-            level = rule.level(probability, prediction.label in classes)
-            levels += level
-            if level == HIGH and (device not in newest or item.times[place] >= newest[device][0]):
-                newest[device] = (item.times[place], prediction, probability)
-        times = item.times
-        if item.failures:
-            failed = [min(reading.measured_at, arrival.received_at) for reading, _ in item.failures if reading]
-            levels, times = levels + NONE * len(failed), times + failed
-        if device in levels_of:
-            levels_of[device] += levels
-            times_of[device] += times
-        elif levels:
-            levels_of[device] = levels
-            times_of[device] = times[:]
-    flat: list[str | int] = []
-    for device, levels in levels_of.items():
-        times = times_of[device]
-        if len(times) == 1:
-            flat += (device, levels, str(times[0]))
+        if device in seen:
+            seen[device].append(item)
         else:
-            if any(map(gt, times, times[1:])):
-                levels, times = _in_order(levels, times)
-            flat += (device, levels, " ".join(map(str, times)))
+            seen[device] = [item]
+        if item.failures:
+            times = [min(reading.measured_at, arrival.received_at) for reading, _ in item.failures if reading]
+            failed.setdefault(device, []).extend(times)
+    flat: list[str | int] = []
+    rules, rule_of, several = policy.rules, policy.rule_of, len(policy.rules) > 1
+    place, probability_of = 0, policy.probability_of
+    for device, items in seen.items():
         if several:
-            flat.append(policy.rule_of(device) + 1)
-        if device in newest:
-            _, prediction, probability = newest[device]
-            flat += (prediction.label, f"{probability:.6g}", prediction.reading_id, prediction.model)
-    return Sightings(rules, len(levels_of), tuple(flat), policy.look_after_s)
-
-
-def _in_order(levels: str, times: Sequence[int]) -> tuple[str, list[int]]:
-    order = sorted(range(len(times)), key=times.__getitem__)
-    return "".join([levels[place] for place in order]), [times[place] for place in order]
+            place = rule_of(device)
+        rule, predictions, times = rules[place], items[0].predictions, items[0].times
+        if len(items) > 1:
+            predictions, times = predictions[:], times[:]
+            for item in items[1:]:
+                predictions += item.predictions
+                times += item.times
+        if len(times) > 1 and (in_order := sorted(times)) != times:
+            predictions = [predictions[i] for i in sorted(range(len(times)), key=times.__getitem__)]
+            times = in_order
+        shares = probability_of(predictions)
+        if not shares or max(shares) < rule.low:  # nearly all
+            levels, newest = LOW * len(shares), -1
+        else:
+            high, low, classes = rule.high, rule.low, policy.classes  # as Rule.level, which costs a call for each
+            levels = "".join(
+                [
+                    LOW if share < low else HIGH if share >= high and each.label in classes else MIDDLE
+                    for share, each in zip(shares, predictions, strict=True)
+                ]
+            )
+            newest = levels.rfind(HIGH)
+        if failed and device in failed:
+            both = sorted([*zip(times, levels, strict=True), *((time, NONE) for time in failed[device])])
+            levels, times = "".join([level for _, level in both]), [time for time, _ in both]
+        if not times:
+            continue
+        if times[0] < 0:  # before 1970: older than anything
+            times = [max(0, time) for time in times]
+        flat += (device, levels, *times)
+        if several:
+            flat.append(place + 1)
+        if newest >= 0:
+            prediction = predictions[newest]
+            flat += (prediction.label, f"{shares[newest]:.6g}", prediction.reading_id, prediction.model)
+    return Sightings(rules, tuple(flat), policy.look_after_s)

@@ -156,6 +156,7 @@ class Worker:
             return Sightings()
         if self._policy is None or self._policy[0] is not live:
             self._policy = live, policy(settings, live.model.classes, live.training)
+            log.info("alarms of %s: %s", live.model.name, self._policy[1].described)
         received_after = now_ms() - round(self._settings.inference.late_after_s * 1000)
         return sightings(
             batch.answered, {batch.owner[index] for index in batch.publication.refused}, self._policy[1], received_after

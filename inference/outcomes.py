@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import groupby
 
 import msgspec
 
@@ -26,24 +25,22 @@ def outcomes(
     """
     found: list[Outcome] = []
     predictions: list[Prediction] = []
-    for stream_id, group in groupby(enumerate(answered), _stream_id):
-        classified, aside, place = 0, list[Refused](), 0
-        for index, item in group:
-            if item.failures or index in refusals:
-                good, refused = _divide(item, refusals.get(index), topics, place)
-                aside += refused
-            else:
-                good = item.predictions
-            classified += len(good)
-            predictions += good
-            if item.arrival is not None:
-                place += len(item.arrival.readings)
-        found.append(Outcome(stream_id, classified, tuple(aside)))
+    classified, aside, place = 0, list[Refused](), 0  # of the entry; `place` is that of the message's first reading
+    for index, item in enumerate(answered):
+        if item.failures or index in refusals:
+            good, refused = _divide(item, refusals.get(index), topics, place)
+            aside += refused
+        else:
+            good = item.predictions
+        classified += len(good)
+        predictions += good
+        if item.arrival is not None:
+            place += len(item.arrival.readings)
+        stream_id = item.delivered.stream_id
+        if index + 1 == len(answered) or answered[index + 1].delivered.stream_id != stream_id:
+            found.append(Outcome(stream_id, classified, tuple(aside)))
+            classified, aside, place = 0, [], 0
     return found, predictions
-
-
-def _stream_id(numbered: tuple[int, Answered]) -> str:
-    return numbered[1].delivered.stream_id
 
 
 def _divide(

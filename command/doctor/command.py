@@ -62,7 +62,7 @@ def doctor(
     checked = absolute(home_facts.settings if home_facts else settings)
 
     def check_files(registry: RegistrySettings, last: Seen | None) -> tuple[list[Finding], Chosen | None]:
-        findings, chosen = check(registry, last, checked.features)
+        findings, chosen = check(registry, last, checked.features, checked.alarm)
         return [*findings, *finding(checked.api)], chosen
 
     report = examine(checked, check_files, home_facts, mosquitto_conf, probe)

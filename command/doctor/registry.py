@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
 from command.doctor.finding import Finding, broken, fine, risky
@@ -13,14 +14,19 @@ from registry.log.state import Model, State
 from registry.registry import Registry
 from registry.restored.last_seen import Seen
 from registry.restored.watch import difference
+from zelador.alarms.policy import alarm_classes
 from zelador.errors import NotFound, Unavailable, ZeladorError
-from zelador.settings import RegistrySettings
+from zelador.settings import AlarmSettings, RegistrySettings
 
+NAMED = 10  # labels
 RESTORE = "restore the registry's folder from a backup, or select another model: zelador models select NAME"
 
 
 def check(
-    settings: RegistrySettings, seen: Seen | None = None, features: Sequence[str] = ()
+    settings: RegistrySettings,
+    seen: Seen | None = None,
+    features: Sequence[str] = (),
+    alarm: AlarmSettings | None = None,
 ) -> tuple[list[Finding], Chosen | None]:
     """Checks the registry without writing to it or creating it. An error becomes a finding.
 
@@ -42,6 +48,10 @@ def check(
         findings.append(unselected(len(state.models)))
         return findings, None
     findings.append(_fed(state.model(state.selection.model), features) or _loads(registry, state.selection.model))
+    if alarm is not None and alarm.enabled:
+        with contextlib.suppress(ZeladorError):  # the findings on the model say it
+            manifest = registry.manifest(state.selection.model)
+            findings += alarms(state.model(state.selection.model), manifest.classes, alarm.classes)
     findings += _cage()
     return findings, Chosen(state.selection.model, state.selection.sequence)
 
@@ -130,6 +140,23 @@ def _cage() -> list[Finding]:
     lost = "nothing by itself; a malicious model could use what is not limited"
     how = "use Linux 5.13 or later with seccomp and Landlock; otherwise accept models only from people you trust"
     return [risky(check, f"models from elsewhere are checked in a process that lacks: {', '.join(missing)}", lost, how)]
+
+
+def alarms(model: Model, classes: Sequence[str], wanted: Sequence[str] | None) -> Iterator[Finding]:
+    """Whether a label of the selected model is an alarm: if none is, no device can go into alarm."""
+    found = alarm_classes(wanted, classes, model.metadata)
+    if found:
+        yield fine("alarms", f"{', '.join(found)} of {model.name} is an alarm")
+        return
+    what = f"it is not known which label of {model.name} is an alarm"
+    if wanted is not None:
+        what = f"{model.name} has no label {' or '.join(wanted)} (ZELADOR_ALARM__CLASSES)"
+    yield risky(
+        "alarms",
+        what,
+        "no readings; but no device can go into alarm",
+        f"set ZELADOR_ALARM__CLASSES to some of {', '.join(classes[:NAMED])}, or ZELADOR_ALARM__ENABLED=false",
+    )
 
 
 def _fed(model: Model, features: Sequence[str]) -> Finding | None:

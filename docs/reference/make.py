@@ -24,7 +24,13 @@ SYSTEM = SystemView(
     RegistryState(1, Selection("model", 1, "", "", ""), 1),
     None,
     StreamState(
-        LedgerSnapshot(Ledger(*[0] * 7, ArchiveCounts(*[0] * 7)), *[0] * 8), False, 0.0, 0, {"ingest": 1}, {"ok": 1}, 1
+        LedgerSnapshot(Ledger(*[0] * 7, ArchiveCounts(*[0] * 7)), *[0] * 8),
+        False,
+        0.0,
+        0,
+        {"ingest": 1},
+        {"ok": 1},
+        newest_at=1,
     ),
 )  # everything known, so that every metric is there
 LABELS = {

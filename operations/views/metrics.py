@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from operations.views.system import RegistryState, StreamState, SystemView
+from zelador.alarms.activity import CHATTERS_FROM
 
 NOT_COUNTED = ("waiting", "unaccounted")  # of the ledger: they go up and down
 
@@ -57,6 +58,11 @@ def _of_stream(stream: StreamState, stalled_after_s: float) -> Iterator[MetricVi
     yield _one("zelador_devices", "Known devices", ledger.devices)
     states: dict[tuple[str, ...], float] = {(state,): float(count) for state, count in stream.states.items()}
     yield MetricView("zelador_devices_in_state", "Devices by state", states, ("state",))
+    yield _one("zelador_alarms_per_minute", "Devices that went into alarm in the last minute", stream.alarms.per_minute)
+    chattering = f"Devices that went into alarm {CHATTERS_FROM} times or more in the last hour"
+    yield _one("zelador_devices_chattering", chattering, stream.alarms.chattering)
+    silent = "1 while nothing arrives from any device: look at the broker and the network"
+    yield _one("zelador_fleet_silent", silent, stream.alarms.fleet_silent)
     forgotten = "Devices forgotten because of ZELADOR_REDIS__KEEP_DEVICES"
     yield _one("zelador_devices_forgotten", forgotten, ledger.devices_forgotten, counts=True)
     yield _one("zelador_sequence_missing", "Sequence numbers that never arrived", ledger.missing)

@@ -15,6 +15,7 @@ from registry.log.state import Selection
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from zelador import heartbeat
+from zelador.alarms.activity import AlarmActivity, read_activity
 from zelador.alarms.state import State
 from zelador.alarms.store import DeviceStates
 from zelador.buffer.keys import Keys
@@ -23,6 +24,8 @@ from zelador.ledger import LedgerReader, LedgerSnapshot
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
+
+NO_ALARMS = AlarmActivity()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class StreamState:
     broker_dropped: int | None
     workers: Mapping[str, int]
     states: Mapping[State, int]  # devices in each state
+    alarms: AlarmActivity = NO_ALARMS
     newest_at: int | None = None  # when the newest reading was stored, ms since 1970 UTC by Redis's clock
 
 
@@ -94,6 +98,7 @@ class SystemReader:
             found = heartbeat.workers(self.client, self.settings.redis.prefix)
             newest: Any = self.client.xrevrange(Keys(self.settings.redis.prefix).readings, count=1)
             states = DeviceStates(self.client, self.settings.redis.prefix).counts()
+            alarms = read_activity(self.client, self.settings.redis.prefix)
         except (redis.RedisError, OSError) as error:
             log.warning("the ledger cannot be read: %s", error)
             return None
@@ -106,6 +111,7 @@ class SystemReader:
             heartbeat.broker_dropped(found),
             workers,
             states,
+            alarms,
             int(newest[0][0].partition(b"-")[0]) if newest else None,  # an entry's id begins with its time
         )
 

@@ -260,6 +260,7 @@ SHAPES: dict[str, tuple[Check, str]] = {
     "versions": (_mapping(_text(200)), "texts by name"),
     "data": (_data, "a description of the data, with rows, classes and notes"),
     "parameters": (_mapping(lambda _: True), "values by name"),
+    "alarm": (_mapping(lambda each: _number(each) or _text(MAX_NAME)(each)), "a class, and numbers by name"),
     "agreement": (_mapping(lambda _: True), "values by name"),
     "imported": (_mapping(lambda _: True), "values by name"),
     "description": (_text(20_000), "a text"),

@@ -244,7 +244,8 @@ class Site:
             "log": {"format": "console"},
         }
         given = self.shape.settings
-        settings = Settings(**{section: {**values, **given.get(section, {})} for section, values in ours.items()})  # type: ignore[arg-type]
+        sections = {section: {**ours.get(section, {}), **given.get(section, {})} for section in {**ours, **given}}
+        settings = Settings(**sections)  # type: ignore[arg-type]
         clean = {key: value for key, value in os.environ.items() if not key.startswith("ZELADOR_")}
         return {**clean, **libgomp_environment(), **environment(settings), "PYTHONPATH": str(ROOT)}
 

@@ -25,9 +25,11 @@ from inference.home_assistant import config_topic, discovery, object_id
 from inference.webhook import signature
 from tests.device_alarm import put_in_alarm
 from tests.servers import found_or_skip, run_process
+from zelador.alarms.state import Record
 from zelador.alarms.store import DeviceStates
 from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
+from zelador.clock import now_ms
 from zelador.link import Link, LinkOptions, Outgoing
 from zelador.settings import AlarmSettings, HomeAssistantSettings, Settings
 
@@ -101,6 +103,25 @@ def test_what_changed_while_nobody_published_is_published_at_the_next_start(
     states(plant).act("press", "retire", "ana")
     with keeping(plant, "two"):
         eventually(lambda: heard.state(f"{mark}/press/state").get("state") == "retired", "the change")
+
+
+def test_silence_is_found_while_the_broker_is_away(plant: Settings, eventually: Callable[..., None]) -> None:
+    put_in_alarm(plant, "press")
+    acknowledged = states(plant)
+    acknowledged.act("press", "shelve", "ana", now_ms() + 200)
+    port = choose(["mqtt"], {}, {})["mqtt"]
+    away = plant.mqtt.model_copy(update={"url": f"mqtt://127.0.0.1:{port}", "connect_timeout_s": 30.0})
+    alarm = plant.alarm.model_copy(update={"silent_s": 0.5, "sweep_s": 0.05})
+    with keeping(plant.model_copy(update={"mqtt": away, "alarm": alarm})):
+
+        def record() -> Record:
+            found = acknowledged.records(["press"])[0]
+            assert found is not None
+            return found
+
+        eventually(
+            lambda: record().silent is not None and record().state == "alarm", "silence, and the end of shelving"
+        )
 
 
 def test_one_of_two_workers_publishes_and_the_other_takes_over(

@@ -124,3 +124,23 @@ def test_an_empty_message_is_passed_over() -> None:
         assert decoder.decode(TOPIC, b"", NOW, retained=retained) == (None, [])
     assert decoder.passed_over == 2
     assert "clears a retained one" in decoder.last_passed_over
+
+
+@given(st.datetimes(datetime(2025, 11, 25), datetime(2026, 11, 24, 9)), st.sampled_from("T "))
+def test_the_usual_form_is_read_as_any_other(moment: datetime, between: str) -> None:
+    text = moment.isoformat(between, "milliseconds")
+    assert measured(UTC, text + "Z") == measured(UTC, text + "+00:00") == measured(UTC, text + "000Z")
+
+
+@pytest.mark.parametrize(
+    "ts",
+    [
+        "2026-11-24T09:00:00.1 3Z", "2026-11-24T09:00:00.-12Z", "2026-11-24T09:00:00.1_3Z",
+        "2026-11-24T09:00:00.\u0661\u0662\u0663Z",
+        "2026-11-24T09:00:61.123Z", "2026-11-24T09:00:00\0.123Z", "20261124T090000.:00.123Z",
+        "2026-11-24T09:\x0000:.123Z",
+        "2026-11-24T09:0:0:00.12Z", "2026-13-24T09:00:00.123Z", "\u00b2026-11-24T09:00:0.123Z",
+    ],
+)  # fmt: skip
+def test_what_only_resembles_the_usual_form_is_refused(ts: str) -> None:
+    assert "it must be ISO 8601" in reason(ts)

@@ -35,6 +35,7 @@ def test_metrics_have_the_values_of_the_ledger() -> None:
     assert found["zelador_lag_seconds"].values == {(): 8.0}
     assert found["zelador_pipeline_stalled"].values == {(): 1.0}
     assert found["zelador_quarantine_fill_ratio"].values == {(): 0.5}
+    assert found["zelador_alarms_per_minute"].values == found["zelador_devices_chattering"].values == {(): 0.0}
     assert found["zelador_workers"].values == {("inference",): 2.0, ("ingest",): 1.0}
     assert "zelador_broker_dropped_messages" not in found
 

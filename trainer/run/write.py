@@ -13,6 +13,7 @@ from registry.model import manifest
 from registry.model.artefact import manifest_of, pack
 from registry.model.manifest import Feature
 from registry.run_document import Candidate, Scores
+from trainer.candidate.alarm import alarm_rule
 from trainer.candidate.build import Built
 from trainer.candidate.pack import upload
 from trainer.compare.judge import Judged
@@ -27,6 +28,7 @@ from trainer.evaluate.report import Beside
 from trainer.evaluate.verdict import Verdict
 from trainer.run.data import Data
 from trainer.run.documents import candidate_of, facts_of
+from zelador.alarms.policy import alarm_classes
 from zelador.clock import now_iso
 from zelador.messages import iso
 
@@ -71,7 +73,9 @@ def write(
         facts = ended | facts_of(
             candidate, each, judged[each.id], tried[each.id].model, data.positive, held, data.request
         )
-        beside = _beside(data, model, judged[each.id], tried[each.id].model, parts, answers)
+        facts |= _alarm(data, judged[each.id])
+        fitted = None if tried[each.id].made is not None else tried[each.id].model
+        beside = _beside(data, model, judged[each.id], fitted, parts, answers)
         packed = upload(model, parts, answers, features, facts, data.request.seed, beside)
         files = pack(packed, each.model_type)
         described = manifest_of(packed, each.model_type, files, now_iso())
@@ -94,8 +98,22 @@ def _beside(data: Data, built: Built, judged: Judged, model: Any, parts: Parts, 
         data.aim,
         None if built.threshold is None else built.threshold.value,
         by_device(answers, devices, request.devices, request.metric),
-        None if request.folds_by == "row" else learning(model, known, request.metric, sure, request.seed),
+        None
+        if request.folds_by == "row" or model is None
+        else learning(model, known, request.metric, sure, request.seed, request.balance),
     )
+
+
+def _alarm(data: Data, judged: Judged) -> dict[str, Any]:
+    """The rule by which the model's predictions are an alarm (ZELADOR_ALARM__…), if it can be computed."""
+    alarm = alarm_classes(None, data.classes, {**data.request.metadata})
+    if len(alarm) != 1:
+        return {}
+    arrays, rows = data.arrays, data.train[data.arrays.counted[data.train]]
+    devices = None if arrays.devices is None else arrays.devices[rows]
+    times = None if arrays.times is None else arrays.times[rows]
+    rule = alarm_rule(judged.answers, alarm[0], devices, times)
+    return {} if rule is None else {"alarm": {"class": alarm[0], **rule}}
 
 
 def judged_answers(data: Data, built: Built, judged: Judged) -> Answers:

@@ -8,10 +8,12 @@ from functools import lru_cache
 
 import msgspec
 
-from zelador.alarms.rule import LEAST_SILENCE_S, Rule
+from zelador.alarms.rule import LEAST_SILENCE_S, MAX_WINDOW, Rule
+from zelador.messages import Prediction
 from zelador.settings import AlarmSettings
 
 CACHED_DEVICES = 16_384
+LIMITS = {"on_count": MAX_WINDOW, "window": MAX_WINDOW, "off_count": MAX_WINDOW, "off_s": 86_400.0}  # else 1
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -23,7 +25,18 @@ class Policy(msgspec.Struct, frozen=True):
     classes: frozenset[str]
     rules: tuple[Rule, ...]
     rule_of: Callable[[str], int]
+    probability_of: Callable[[Sequence[Prediction]], list[float]]
     look_after_s: float
+
+    @property
+    def described(self) -> str:
+        rule = self.rules[0]
+        if not self.classes:
+            return "none, as it is not known which labels are alarms; name them in ZELADOR_ALARM__CLASSES"
+        return (
+            f"{', '.join(sorted(self.classes))}, on when {rule.on_count} of {rule.window} readings are at least "
+            f"{rule.high:g}, off when {rule.off_count} are below {rule.low:g} for {rule.off_s:g} s"
+        )
 
 
 def policy(settings: AlarmSettings, classes: Sequence[str], training: Mapping[str, object]) -> Policy:
@@ -38,7 +51,9 @@ def policy(settings: AlarmSettings, classes: Sequence[str], training: Mapping[st
         return next((i for i, pattern in enumerate(patterns, 1) if fnmatchcase(device, pattern)), 0)
 
     names = frozenset(alarm_classes(settings.classes, classes, training))
-    return Policy(names, rules, rule_of, min(LEAST_SILENCE_S, settings.silent_s or LEAST_SILENCE_S))
+    return Policy(
+        names, rules, rule_of, _probability_of(names), min(LEAST_SILENCE_S, settings.silent_s or LEAST_SILENCE_S)
+    )
 
 
 def alarm_classes(wanted: Collection[str] | None, classes: Sequence[str], training: Mapping[str, object]) -> list[str]:
@@ -55,17 +70,38 @@ def alarm_classes(wanted: Collection[str] | None, classes: Sequence[str], traini
     return [classes[0] if first < second else classes[1]]
 
 
+def _probability_of(classes: frozenset[str]) -> Callable[[Sequence[Prediction]], list[float]]:
+    """A function that gives the probability of the alarm classes together for each of some predictions."""
+
+    def of_many(predictions: Sequence[Prediction]) -> list[float]:
+        return [
+            1.0 * (each.label in classes)
+            if each.probabilities is None
+            else sum([each.probabilities.get(name, 0.0) for name in classes])
+            for each in predictions
+        ]
+
+    def of_one(predictions: Sequence[Prediction]) -> list[float]:
+        return [
+            1.0 * (each.label == only) if each.probabilities is None else each.probabilities.get(only, 0.0)
+            for each in predictions
+        ]
+
+    only = next(iter(classes), "")
+    return of_one if len(classes) == 1 else of_many
+
+
 def _rule(base: Rule, trained: Mapping[str, object], settings: object) -> Rule:
-    """`base`, replaced by what training computed, replaced by what is set. Counts never exceed the window."""
+    """`base`, replaced by what training computed, replaced by what is set. A model's values are within limits."""
     values = msgspec.structs.asdict(base)
     for name in values:
         given = trained.get(name)
-        if isinstance(given, int | float) and not isinstance(given, bool):
+        if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given <= LIMITS.get(name, 1.0):
             values[name] = given
         if (set_to := getattr(settings, name, None)) is not None:
             values[name] = set_to
-    values["window"] = int(values["window"])
-    values["on_count"] = min(int(values["on_count"]), values["window"])
-    values["off_count"] = min(int(values["off_count"]), values["window"])
+    values["window"] = max(1, int(values["window"]))
+    for name in ("on_count", "off_count"):
+        values[name] = min(max(1, int(values[name])), values["window"])
     values["low"] = min(values["low"], values["high"])
     return Rule(**values)

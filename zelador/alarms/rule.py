@@ -3,7 +3,8 @@
 Each reading has a level: `h` (the model says an alarm class, with a probability of at least `high`), `l` (the
 probability of the alarm classes is below `low`), `m` (between), `x` (the model gave no answer). An alarm turns on when
 `on_count` of the last `window` readings are `h`, and off when `off_count` of them have been `l` for `off_s` seconds,
-without a break. The rule follows ISA-18.2: separate limits for on and off, and a delay for off.
+without a break. Each time the window is emptied: what came before an alarm does not end it, and what belongs to one
+never turns on another. The rule follows ISA-18.2: separate limits for on and off, and a delay for off.
 
 `buffer/lua/alarms.lua` is the same rule inside Redis, where the readings of a device meet that several workers
 classified; a property test compares the two.
@@ -71,11 +72,11 @@ def step(track: Track, measured_at: int, level: str, rule: Rule, now: int) -> Tr
         if window.count(LOW) >= rule.off_count:
             calm_at = measured_at if calm_at is None else calm_at
             if measured_at - calm_at >= rule.off_s * 1000:
-                condition, calm_at = _below(window), None
+                condition, calm_at, window = "ok", None, ""
         else:
             calm_at = None
-    elif window.count(HIGH) >= rule.on_count:
-        condition, calm_at = "alarm", None
+    elif level == HIGH and window.count(HIGH) >= rule.on_count:
+        condition, calm_at, window = "alarm", None, ""
     else:
         condition = _below(window)
     return Track(measured_at, window, condition, calm_at)

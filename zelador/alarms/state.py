@@ -53,12 +53,12 @@ class PublishedState(msgspec.Struct, frozen=True):
     reason: str | None
 
 
-_decode = msgspec.json.Decoder(Record).decode
+_decode = msgspec.msgpack.Decoder(Record).decode
 
 
 def decode_record(text: bytes) -> Record:
     """Raises msgspec.DecodeError, ValueError if somebody else wrote it."""
-    if text.startswith(b"{"):
+    if text[:1] >= b"\x80":  # a map
         return _decode(text)
     measured_at, since, version = text.split(b" ")
     return Record(state="ok", since=int(since), version=int(version), measured_at=int(measured_at))

@@ -162,28 +162,20 @@ def append_arguments(
     message has no sequence numbers: they were counted when the message arrived.
     """
     redis, keys = settings.redis, Keys(settings.redis.prefix)
-    messages: list[str | int] = []  # texts: Redis's MessagePack knows no bytes
+    messages, groups, requests = _messages(arrivals, redis.pack)
     heard: dict[str, int] = {}
     numbers: dict[str, list[int]] = {}
-    requests: list[int | bytes] = []
     place = 0
-    for number, asked in enumerate(arrivals, 1):
-        arrival = asked
-        if asked.response_topic is not None:
-            arrival = msgspec.structs.replace(asked, response_topic=None, correlation=None)
-            requests += (number, packed_request(asked))
-        device, readings = arrival.device_id, arrival.readings
-        heard[device] = heard.get(device, 0) + len(readings)
-        if len(readings) == 1:
-            messages += (known_by(device, readings[0]), encode_json(arrival).decode())
-        else:
-            messages += ("", len(readings), *frame(arrival))
-            for reading in readings:
-                messages += (known_by(device, reading), encode_json(reading).decode())
-        for reading in readings:
+    for arrival in arrivals:
+        device = arrival.device_id
+        heard[device] = heard.get(device, 0) + len(arrival.readings)
+        for reading in arrival.readings:
             place += 1
             if reading.seq is not None and 0 <= reading.seq <= LARGEST_SEQ:
-                numbers.setdefault(device, []).extend((place, reading.seq))
+                if device in numbers:
+                    numbers[device] += (place, reading.seq)
+                else:
+                    numbers[device] = [place, reading.seq]
     for item in refused:
         for device, seq in item.heard:
             if 0 <= seq <= LARGEST_SEQ:
@@ -198,6 +190,7 @@ def append_arguments(
     arguments += (redis.keep_bytes, redis.keep_devices, *around_device(settings))
     arguments += (_not_unique(settings, arrivals) if settings.ingest.unique_ids else "", _packed(messages))
     arguments += (len(requests) // 2, *requests)
+    arguments += (len(groups), *groups)
     arguments.append(len(refused))
     for item in refused:
         arguments += (item.count, item.topic, item.reason, item.payload, item.length, item.digest, item.received_at)
@@ -209,6 +202,43 @@ def append_arguments(
     names = [keys.readings, keys.quarantine, keys.ledger, *keys.seen, keys.devices, keys.marks, keys.missing]
     names += [keys.requests, keys.repeating, *keys.late_labels]
     return names + [keys.device(device) for device in heard], arguments
+
+
+def _messages(arrivals: Sequence[Arrival], pack: int) -> tuple[list[str | int], list[bytes], list[int | bytes]]:
+    """The messages as lua/append.lua expects them, the JSON of groups of messages of one reading, and the requests."""
+    messages: list[str | int] = []  # texts: Redis's MessagePack knows no bytes
+    groups: list[bytes] = []
+    requests: list[int | bytes] = []
+    known: list[str | int] = []  # of the group that has begun
+    bodies: list[bytes] = []
+
+    def close() -> None:
+        messages.extend((0, len(bodies), *known))
+        groups.append(b"[" + b",".join(bodies) + b"]")
+        known.clear()
+        bodies.clear()
+
+    for number, asked in enumerate(arrivals, 1):
+        arrival = asked
+        if asked.response_topic is not None:
+            arrival = msgspec.structs.replace(asked, response_topic=None, correlation=None)
+            requests += (number, packed_request(asked))
+        device, readings = arrival.device_id, arrival.readings
+        if len(readings) == 1:
+            body = encode_json(arrival)
+            known += (known_by(device, readings[0]), len(body))
+            bodies.append(body)
+            if len(bodies) >= pack:
+                close()
+            continue
+        if bodies:
+            close()
+        messages += ("", len(readings), *frame(arrival))
+        for reading in readings:
+            messages += (known_by(device, reading), encode_json(reading).decode())
+    if bodies:
+        close()
+    return messages, groups, requests
 
 
 def assemble_arguments(

@@ -33,6 +33,9 @@ UNKNOWN_SIZE = (-1, 0)  # the size of an entry that this process did not read
 PENDING_CHUNK = 100  # pending entries examined in one call
 
 
+_packed = msgspec.msgpack.Encoder().encode
+
+
 class Delivered(msgspec.Struct, frozen=True, gc=False):
     """An entry of the stream given to this worker: messages that arrived together; None if they cannot be decoded.
 
@@ -274,10 +277,11 @@ class Reader:
         arguments.append(len(shown))
         arguments += [_shown(prediction) for prediction in shown]
         newest = {prediction.device_id: prediction for prediction in predictions}
-        arguments.append(len(newest))
+        flat: list[str] = []
         for prediction in newest.values():
-            confidence = "" if prediction.confidence is None else prediction.confidence
-            arguments += (prediction.label, confidence, prediction.predicted_at, prediction.model)
+            confidence = "" if prediction.confidence is None else repr(prediction.confidence)
+            flat += (prediction.label, confidence, prediction.predicted_at, prediction.model)
+        arguments.append(_packed(flat))
         names = [keys.readings, keys.quarantine, keys.ledger, keys.predictions, keys.marks, keys.requests]
         names += [keys.states, keys.announce, keys.device_events, keys.due, keys.outcomes]
         return names + [keys.device(device) for device in newest], arguments

@@ -10,16 +10,18 @@ import msgspec
 from zelador.alarms import Rule
 from zelador.alarms.rule import HIGH
 
+_packed = msgspec.msgpack.Encoder().encode
+
 
 class Sighting(msgspec.Struct, frozen=True, gc=False):
-    """The readings of one device: a level for each (zelador/alarms/rule.py), and their times (ms), separated by spaces.
+    """The readings of one device, in the order of their times (ms since 1970 UTC): a level for each (alarms/rule.py).
 
     `rule` is the place of its rule, from 1. The rest is of the newest reading at level h, and empty if there is none.
     """
 
     device: str
     levels: str
-    times: str
+    times: tuple[int, ...]
     rule: int = 1
     label: str = ""
     probability: str = ""
@@ -33,7 +35,6 @@ class Sightings(msgspec.Struct, frozen=True):
     """
 
     rules: tuple[Rule, ...] = ()
-    count: int = 0
     flat: tuple[Any, ...] = ()
     look_after_s: float = 60.0
 
@@ -41,19 +42,18 @@ class Sightings(msgspec.Struct, frozen=True):
     def of(cls, rules: tuple[Rule, ...], devices: Sequence[Sighting], look_after_s: float = 60.0) -> Sightings:
         flat: list[Any] = []
         for one in devices:
-            flat += (one.device, one.levels, one.times)
+            flat += (one.device, one.levels, *one.times)
             if len(rules) > 1:
                 flat.append(one.rule)
             if HIGH in one.levels:
                 flat += (one.label, one.probability, one.reading, one.model)
-        return cls(rules, len(devices), tuple(flat), look_after_s)
+        return cls(rules, tuple(flat), look_after_s)
 
     def arguments(self) -> list[Any]:
         found: list[Any] = [round(self.look_after_s * 1000), len(self.rules)]
         for rule in self.rules:
             found += (rule.on_count, rule.window, rule.off_count, round(rule.off_s * 1000))
-        found.append(self.count)
-        found += self.flat
+        found.append(_packed(self.flat))
         return found
 
 

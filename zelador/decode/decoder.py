@@ -38,7 +38,7 @@ class Decoder:
     """A decoder, built once from the settings; `decode` is called for each message."""
 
     def __init__(self, settings: Settings, new_id: Callable[[], str] = random_id) -> None:
-        self._limits = settings.ingest
+        self._max_payload_bytes, self._max_array = settings.ingest.max_payload_bytes, settings.ingest.max_array
         moments = Moments(settings.time_zone, settings.ingest.max_ahead_s, settings.ingest.max_behind_s)
         profiles = profiles_of(settings)
         self._routes = {profile.name: Route(profile) for profile in profiles}
@@ -87,8 +87,8 @@ class Decoder:
             profile, device, field = place
             if not payload:
                 raise PassedOver("empty messages (each clears a retained one)")
-            if len(payload) > self._limits.max_payload_bytes:
-                raise Unusable(f"the message has {len(payload)} bytes, more than {self._limits.max_payload_bytes}")
+            if len(payload) > self._max_payload_bytes:
+                raise Unusable(f"the message has {len(payload)} bytes, more than {self._max_payload_bytes}")
             reader = self._readers[profile.name]
             is_array = payload[:1] != b"{" and payload.lstrip(b" \t\r\n")[:1] == b"[" and not profile.one_value
             if is_array and profile.device:
@@ -189,7 +189,7 @@ class Decoder:
 
     def heard(self, topic: str, refused: bytes) -> tuple[str, int] | None:
         """The device and sequence number of a refused reading, if they can be read, because it did arrive."""
-        if len(refused) > self._limits.max_payload_bytes:
+        if len(refused) > self._max_payload_bytes:
             return None
         try:
             seq = self._numbered(refused).seq
@@ -227,6 +227,6 @@ class Decoder:
                 raise Unusable(not_json(second)) from None
         if not found:
             raise Unusable("the array is empty")
-        if len(found) > self._limits.max_array:
-            raise Unusable(f"the array has {len(found)} readings, more than {self._limits.max_array}")
+        if len(found) > self._max_array:
+            raise Unusable(f"the array has {len(found)} readings, more than {self._max_array}")
         return [bytes(raw) for raw in found], changed is not None

@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import mul
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -41,7 +41,8 @@ class JsonReader:
         scales = tuple(alternatives[0].scale for alternatives in profile.sources)
         self._scales = scales if any(scale != 1.0 for scale in scales) else None
         self._width = len(self._features)
-        self._fast = _fast(profile) if profile.plain else None
+        limits = None if self._scales else tuple(zip(self._lowest, self._highest, strict=True))
+        self._fast = _fast(profile, limits) if profile.plain else None
         self.is_fast = self._fast is not None
         self._any = msgspec.json.Decoder().decode
 
@@ -56,6 +57,7 @@ class JsonReader:
                 values = parts[: self._width]
                 if self._scales is not None:
                     values = tuple(map(mul, values, self._scales))
+                    self._check(values)
                 ts, seq, given_id, label = parts[self._width :]
                 if ts.__class__ is str:
                     ts = ts.strip()
@@ -103,6 +105,7 @@ class JsonReader:
             self._value(document, feature, unit, sources)
             for feature, unit, sources in zip(self._features, self._units, profile.sources, strict=True)
         )
+        self._check(values)
         ts, seq, given_id, label = (
             self._single(document, key) for key in (profile.ts, profile.seq, profile.id, profile.label)
         )
@@ -144,10 +147,7 @@ class JsonReader:
         received_at: int,
         retained: bool,
     ) -> Reading:
-        """The reading, with everything checked. Raises Unusable, PassedOver."""
-        for value, low, high in zip(values, self._lowest, self._highest):  # noqa: B905 - strict costs time for each
-            if not low <= value <= high:
-                raise Unusable(self._outside(values))
+        """The reading, with all but the values checked. Raises Unusable, PassedOver."""
         if ts is not None and ts != "":
             measured_at = self._moments.of(ts, received_at)
         elif retained:
@@ -168,6 +168,12 @@ class JsonReader:
             given_id = _derived(device, seq, measured_at)
         return Reading(given_id, values, measured_at, label, seq, content_hash(ts, seq, values))
 
+    def _check(self, values: tuple[float, ...]) -> None:
+        """Raises Unusable if a value is outside its range."""
+        for value, low, high in zip(values, self._lowest, self._highest):  # noqa: B905 - strict costs time for each
+            if not low <= value <= high:
+                raise Unusable(self._outside(values))
+
     def _outside(self, values: tuple[float, ...]) -> str:
         """The reason why a value is refused."""
         for value, feature, unit, (low, high) in zip(values, self._features, self._units, self._ranges, strict=True):
@@ -183,14 +189,17 @@ def not_json(error: Exception) -> str:
     return f"not JSON: {why}"
 
 
-def _fast(profile: Profile) -> Callable[[bytes], Any]:
-    """A decoder of flat messages: value_0, value_1 …, ts, seq, id, label."""
+def _fast(profile: Profile, limits: Sequence[tuple[float, float]] | None) -> Callable[[bytes], Any]:
+    """A decoder of flat messages: value_0, value_1 …, ts, seq, id, label. It refuses values outside `limits`."""
     names = {f"value_{i}": sources[0].path[0] for i, sources in enumerate(profile.sources)}
+    kinds: list[Any] = [float] * len(names)
+    if limits is not None:
+        kinds = [Annotated[float, msgspec.Meta(ge=low, le=high)] for low, high in limits]
     own = {"ts": profile.ts, "seq": profile.seq, "id": profile.id, "label": profile.label}
     shape: Any = msgspec.defstruct(
         "DeviceMessage",
         [
-            *((name, float) for name in names),
+            *zip(names, kinds, strict=True),
             ("ts", str | int | float | None, None),
             ("seq", str | int | None, None),
             ("id", str | int | None, None),

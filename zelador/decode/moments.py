@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from zelador.decode.unusable import Unusable, described
@@ -30,7 +31,9 @@ class Moments:
     def of(self, ts: object, received_at: int) -> int:
         """Milliseconds since 1970 UTC. Raises Unusable."""
         try:
-            if ts.__class__ is str and ts[4:5] == "-" and ts.isascii() and ts.isprintable():
+            if ts.__class__ is str and len(ts) == 24 and ts[16] == ":" and ts[19] == "." and ts[23] == "Z":
+                moment = _second(ts[:19]) + _millisecond(ts[20:23])  # 2026-11-24T10:00:00.123Z: nearly all
+            elif ts.__class__ is str and ts[4:5] == "-" and ts.isascii() and ts.isprintable():
                 parsed = datetime.fromisoformat(ts)
                 if parsed.tzinfo is None:
                     parsed = parsed.replace(tzinfo=self._zone)
@@ -67,6 +70,21 @@ class Moments:
             f"ts is {_shown(moment)}, more than {_span(self._behind_s)} before it was received: {NO_CLOCK}, "
             f"or raise ZELADOR_INGEST__MAX_BEHIND_S for old readings"
         )
+
+
+@lru_cache(maxsize=1024)  # many live readings have the same second
+def _second(text: str) -> int:
+    """Milliseconds since 1970 UTC of a time without fraction and zone, such as `2026-11-24T10:00:00`."""
+    if text[4] != "-" or not (text.isascii() and text.isprintable()):
+        raise ValueError
+    return round(datetime.fromisoformat(text + "Z").timestamp()) * 1000
+
+
+@lru_cache(maxsize=1000)
+def _millisecond(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError
+    return int(text)
 
 
 def _epoch(ts: object) -> int:

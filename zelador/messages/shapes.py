@@ -93,8 +93,10 @@ def _digest_of(model_digest: str) -> hashlib.blake2b:
 
 def iso(milliseconds: int) -> str:
     """`2026-11-24T10:00:00.123Z` for milliseconds since 1970 UTC."""
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{_iso_second(seconds)}.{rest:03d}Z"
+    return _iso_second(milliseconds // 1000) + _FRACTIONS[milliseconds % 1000]
+
+
+_FRACTIONS = tuple(f".{millisecond:03d}Z" for millisecond in range(1000))
 
 
 @lru_cache(maxsize=1024)  # many live readings have the same second

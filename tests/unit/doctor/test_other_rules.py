@@ -12,6 +12,8 @@ from command.doctor.configured import configured, overlap
 from command.doctor.examine import Report
 from command.doctor.outage import Queue
 from command.doctor.processes import Beat, Chosen
+from command.doctor.registry import alarms
+from registry.log.state import Model
 from zelador.settings import MqttSettings, RedisSettings, Settings
 
 
@@ -165,3 +167,25 @@ def test_a_process_that_misses_registry_entries_is_named() -> None:
     found = processes.judge([beat("inference", registry_trouble="the registry lost entries")], None)
     (result,) = [one for one in found if one.check == "process.inference"]
     assert (result.state, "the registry lost entries" in result.what) == ("risky", True)
+
+
+# ── alarms ───────────────────────────────────────────────────────────────────────────────────────
+
+TWO = {"data": {"classes": {"no": 90, "yes": 10}}}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "classes", "wanted", "state", "says"),
+    [
+        (TWO, ("no", "yes"), None, "fine", "yes of m"),
+        (TWO, ("no", "yes"), ("no",), "fine", "no of m"),
+        (TWO, ("no", "yes"), ("fault",), "risky", "has no label fault"),
+        ({}, ("a", "b", "c"), None, "risky", "which label"),
+        ({"data": {"classes": None}}, ("a", "b"), None, "risky", "which label"),
+    ],
+)
+def test_a_model_whose_labels_are_no_alarms_is_named(
+    metadata: dict[str, object], classes: tuple[str, ...], wanted: tuple[str, ...] | None, state: str, says: str
+) -> None:
+    (found,) = alarms(Model("m", "u", "d", metadata, "t", "by"), classes, wanted)
+    assert found.state == state and says in found.what

@@ -10,10 +10,11 @@ import pytest
 
 from registry.registry import Registry
 from registry.run_document import LeaderboardRow
+from trainer.compare.engines import check_engine
 from trainer.dataset import assemble
 from trainer.run.events import CandidateEnded
 from trainer.run.job import note_end, train
-from trainer.run.options import Options
+from trainer.run.options import More, Options
 from trainer.run.process import Cancelled, Child
 from trainer.run.recorder import Recorder
 from zelador.clock import now_iso
@@ -30,6 +31,8 @@ GOOD = assemble([[float(i)] for i in range(60)], ["x", "y"] * 30, ("a",), "a tes
     [
         ({"candidates": ("lr", "magic")}, "no candidate 'magic'; choose from lr, knn"),
         ({"names": ("one", "one")}, "'one' is named twice"),
+        ({"more": More(exclude=("magic",))}, "exclude: there is no candidate 'magic'"),
+        ({"candidates": ("lr",), "more": More(exclude=("lr",))}, "no candidate would be left"),
         ({"names": ("one", "two"), "register": (1,)}, "2 names, and 1 models"),
         ({"names": ("one",), "register": False}, "1 names, and 0 models"),
         ({"register": (1, 6)}, "there is no rank 6: this run keeps the best 5"),
@@ -40,6 +43,11 @@ def test_a_request_that_cannot_be_met_starts_no_process(tmp_path: Path, asked: d
     with pytest.raises(InvalidInput, match=says):
         train(GOOD, Settings(), registry, Options("20261124_115838-a38d", "test", "F1", **asked), Event())
     assert registry.runs() == []
+
+
+def test_a_cluster_whose_packages_are_not_installed_is_named() -> None:
+    with pytest.raises(InvalidInput, match=r"PARALLEL=ray needs ray, which is not installed; .* 'fugue\[ray\]'"):
+        check_engine("ray")
 
 
 def test_a_run_that_is_cancelled_keeps_what_it_has_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,5 @@
--- The state of each device, in the hash `states`: when nothing is wrong, "measured_at since version" (ms, ms, a count), so that
--- a device without trouble costs one field of one HMGET and one of one HSET; else a JSON object:
+-- The state of each device, in the hash `states`: when nothing is wrong, "measured_at since version" (ms with 13 digits, ms, a count), so that
+-- a device without trouble costs one field of one HMGET and one of one HSET; else a MessagePack map (half the cost of JSON):
 --   t measured_at of the newest reading   w levels of the newest readings   c condition: ok, suspect, alarm   since (of the state shown)
 --   v version (grows with each change of the state shown)   s state shown   calm, late (zelador/alarms/rule.py)
 --   label, p, model, reading: of the reading that is newest at level h        by, at: who acknowledged the alarm, and when
@@ -9,7 +9,7 @@
 -- `announce` names devices whose state has to be published: device → version. `events` has their changes, the newest.
 -- `due` names devices by the time at which something must be looked at: silence, or the end of shelving.
 local ADOPT, MOST_EVENTS, SUSPECT_EVERY = 60000, 20000, 60000
-local LEAST_SILENCE = 60000
+local LEAST_SILENCE, TIME_DIGITS = 60000, 13
 
 local function alarms_open(states, announce, events, due)
   return {states = states, announce = announce, events = events, due = due}
@@ -25,7 +25,7 @@ end
 
 local function alarms_read(text)
   if not text then return nil end
-  if string.byte(text) == 123 then return cjson.decode(text) end
+  if string.byte(text) > 127 then return cmsgpack.unpack(text) end
   local t, since, v = string.match(text, '^(%d+) (%d+) (%d+)$')
   return {t = tonumber(t), w = '', c = 'ok', s = 'ok', since = tonumber(since), v = tonumber(v)}
 end
@@ -33,9 +33,9 @@ end
 local function alarms_text(r, now)
   if r.noted and now - r.noted >= SUSPECT_EVERY then r.noted = nil end
   if r.s == 'ok' and r.c == 'ok' and not string.find(r.w, '[^l]') and not r.late and not r.noted then
-    return string.format('%.0f %.0f %d', r.t, r.since, r.v)
+    return string.format('%013.0f %.0f %d', r.t, r.since, r.v)
   end
-  return cjson.encode(r)
+  return cmsgpack.pack(r)
 end
 
 -- Records the state shown, if it has changed: to be published, and as an event.
@@ -77,80 +77,72 @@ local function alarms_below(window)
   return string.find(window, 'h', 1, true) and 'suspect' or 'ok'
 end
 
--- One reading: the same as `step` in zelador/alarms/rule.py. Returns whether it was not late.
-local function alarms_step(r, t, level, rule, now)
-  if t < r.t then
-    r.late = r.late or now
-    if now - r.late < ADOPT then return false end
-    r.w, r.calm = '', nil
-  end
-  r.t, r.late = t, nil
-  r.w = string.sub(r.w .. level, -rule.window)
-  if r.c == 'alarm' then
-    if alarms_count(r.w, 'l') >= rule.off_count then
-      r.calm = r.calm or t
-      if t - r.calm >= rule.off_ms then
-        r.c, r.calm = alarms_below(r.w), nil
-        r.by, r.at = nil, nil
-      end
-    else
-      r.calm = nil
+-- The readings of a device, whose times are in `flat` from `at` on: the same as `step` in zelador/alarms/rule.py for each. With
+-- `again`, another worker may have settled some of them: one as old as the newest known is taken as a repeat.
+-- Returns whether one was not late, and of these whether one was at level h, and whether the model answered one.
+local function alarms_readings(r, levels, flat, at, rule, again, now)
+  local w, c, calm, fresh, high, answered = r.w, r.c, r.calm, false, false, false
+  for i = 1, #levels do
+    local t, level = flat[at + i - 1], string.sub(levels, i, i)
+    local late = t < r.t
+    if late then
+      r.late = r.late or now
+      late = now - r.late < ADOPT
+      if not late then w, calm = '', nil end
     end
-  elseif alarms_count(r.w, 'h') >= rule.on_count then
-    r.c, r.calm = 'alarm', nil
-  else
-    r.c = alarms_below(r.w)
+    if not late and not (again and t == r.t) then
+      r.t, r.late, fresh, w = t, nil, true, string.sub(w .. level, -rule.window)
+      high, answered = high or level == 'h', answered or level ~= 'x'
+      if c == 'alarm' then
+        if alarms_count(w, 'l') < rule.off_count then
+          calm = nil
+        else
+          calm = calm or t
+          if t - calm >= rule.off_ms then w, c, calm, r.by, r.at = '', 'ok', nil, nil, nil end
+        end
+      elseif level == 'h' and alarms_count(w, 'h') >= rule.on_count then
+        w, c, calm = '', 'alarm', nil
+      end
+    end
   end
-  return true
+  if fresh and c ~= 'alarm' then c = alarms_below(w) end
+  r.w, r.c, r.calm = w, c, calm
+  return fresh, high, answered
 end
 
--- Whether the text of the time a is before b: digits, of the same length until the year 2286.
-local function alarms_before(a, b)
-  if #a ~= #b then return #a < #b end
-  return a < b
-end
-
--- The readings of a batch, by device: levels, times in order, and what the newest reading at level h said. `rules` has one rule
+-- The readings of a batch, by device: levels, where in `flat` their times are, in order, and what the newest reading at level h
+-- said. `rules` has one rule
 -- for all devices, or several, and then also each device's by its name.
-local function alarms_follow(a, names, levels, times, said, rules, look_after, now)
+local function alarms_follow(a, names, levels, flat, times_at, said, rules, look_after, again, now)
   local stored, changed, count = {}, {}, 0
   for from = 1, #names, 1000 do
     local texts = redis.call('HMGET', a.states, unpack(names, from, math.min(from + 999, #names)))
     for i, text in ipairs(texts) do stored[from + i - 1] = text end
   end
   for i, device in ipairs(names) do
-    local text, its = stored[i], times[i]
-    local cut = text and string.find(text, ' ', 1, true)
-    local plain = cut and string.byte(text) ~= 123 and not string.find(levels[i], '[^l]')
+    local text, at = stored[i], times_at[i]
+    local t = text and not said[i] and tonumber(string.sub(text, 1, TIME_DIGITS))   -- nil: a map
+    local plain = t and flat[at] >= t and not string.find(levels[i], '[^l]')
     if plain then                                     -- nearly always: nothing is wrong, and all is well
-      local t, oldest, newest = string.sub(text, 1, cut - 1), its, its
-      if #its > 16 then oldest, newest = string.match(its, '^%d+'), string.match(its, '%d+$', -16) end
-      if alarms_before(oldest, t) then
-        plain = false
-      elseif newest ~= t then
-        changed[count + 1], changed[count + 2] = device, newest .. string.sub(text, cut)
+      local newest = flat[at + #levels[i] - 1]
+      if newest > t then
+        changed[count + 1] = device
+        changed[count + 2] = string.format('%013.0f', newest) .. string.sub(text, TIME_DIGITS + 1)
         count = count + 2
       end
     end
     if not plain then
       local r = alarms_read(text or nil) or {t = 0, w = '', c = 'ok', s = '', since = now, v = 0}
-      local rule, place, fresh, fleet = rules[device] or rules[1], 0, false, r.reason == 'fleet'
-      for t in string.gmatch(its, '%d+') do
-        place = place + 1
-        local level = string.sub(levels[i], place, place)
-        if alarms_step(r, tonumber(t), level, rule, now) then
-          fresh = true
-          if level == 'h' then
-            local one = said[i]
-            r.label, r.p, r.model, r.reading = one.label, tonumber(one.p), one.model, one.reading
-          end
-        end
+      local rule, fleet = rules[device] or rules[1], r.reason == 'fleet'
+      local fresh, high, answered = alarms_readings(r, levels[i], flat, at, rule, again, now)
+      if high then
+        local one = said[i]
+        r.label, r.p, r.model, r.reading = one.label, tonumber(one.p), one.model, one.reading
       end
-      local answered = string.find(r.w, '[^x]')
-      if fresh and r.silent and answered then
+      if r.silent and answered then
         r.silent, r.reason = nil, nil
         redis.call('ZADD', a.due, now + look_after, device)
-      elseif fresh and not answered and #r.w >= rule.window and not r.silent then
+      elseif fresh and not r.silent and #r.w >= rule.window and not string.find(r.w, '[^x]') then
         r.silent, r.reason = now, 'set aside'
       end
       if r.s == '' then redis.call('ZADD', a.due, now + look_after, device) end

@@ -8,11 +8,14 @@
 --       14 keep_bytes  15 keep_devices (number)  16, 17 the text before and after the device in a topic
 --       18 '', or with unique ids, as one flat MessagePack array, what is quarantined of each reading if its id came before with
 --         another content: topic, reason, payload, digest, received_at
---       19 the messages, as one flat MessagePack array (one argument for each would cost more than its processing); for each:
---         what its only reading is known by (repeats.lua) and its JSON; or '', the number of its readings, head, tail, and a pair of
---         what it is known by and its JSON for each
+--       19 the messages, as one flat MessagePack array (one argument for each would cost more than its processing):
+--         0, the number of a group of messages with one reading each, and for each: what it is known by (repeats.lua), and the
+--         length of its JSON; or what the only reading of a message is known by, and its JSON; or '', the number of readings of a
+--         message, head, tail, and a pair of what it is known by and its JSON for each
 --         (the JSON is head .. readings .. tail: repeats are left out without parsing)
 --       then the number of messages with a request, and for each: its position among the messages, and the request
+--       then the number of groups, and for each its JSON, an array: stored as it is if no reading is a repeat, as each text that
+--         Lua makes costs a hash of all its bytes
 --       then the number of quarantined messages, and for each: its count, topic, reason, payload, length, digest, received_at,
 --         profile, device, '1' if it was retained
 --       then the number of devices, and for each: device, readings, 1 if the time of its last message must be updated, else 0,
@@ -67,9 +70,14 @@ for _ = 1, tonumber(take()) do
   local message = tonumber(take())
   asks[message] = take()
 end
+local groups = {}
+for i = 1, tonumber(take()) do groups[i] = take() end
 while messages[place] do
   local n = 1
-  if messages[place] == '' then
+  if messages[place] == 0 then
+    n = messages[place + 1]
+    place = place + 2
+  elseif messages[place] == '' then
     n = messages[place + 1]
     place = place + 4
   end
@@ -110,30 +118,56 @@ local function repeats(device_json, from, to)        -- of the readings `from` t
     end
   end
 end
-local packed, holds, asked, message_number = {}, 0, {}, 0
-local function add()
-  local json = '[' .. table.concat(packed, ',') .. ']'
+local packed, holds, asked, message_number, group = {}, 0, {}, 0, 0
+local function add(json)                              -- an entry of the messages in `packed`, or of `json`
+  json = json or '[' .. table.concat(packed, ',') .. ']'
   local id, request_bytes = waiting_add(readings, requests, features, json, holds, asked)
   oldest, appended, waiting = oldest or id, appended + #json, waiting + #json + request_bytes
   packed, holds, asked = {}, 0, {}
 end
+local function ask(position)                          -- of the message in its entry, from 0
+  if asks[message_number] then asked[#asked + 1], asked[#asked + 2] = position, asks[message_number] end
+end
+local function put(message, kept)                     -- a message with `kept` readings that are no repeats
+  packed[#packed + 1] = message
+  ask(#packed - 1)
+  holds, accepted = holds + kept, accepted + kept
+  if holds >= pack then add() end
+end
+local function single(known, json)
+  number, message_number = number + 1, message_number + 1
+  if fresh[number] then return put(json, 1) end
+  repeats(json, number, number)
+  if not conflict[number] then repeats_label({KEYS[11], KEYS[12]}, ledger, known, json) end
+end
 place = 1
 while messages[place] do
-  local n, kept, message = 1, 0, nil
-  message_number = message_number + 1
-  if messages[place] ~= '' then
-    number = number + 1
-    if fresh[number] then
-      message, kept = messages[place + 1], 1
+  if messages[place] == 0 then
+    local n, json = messages[place + 1], groups[group + 1]
+    local whole = holds == 0 or 2 * n >= pack
+    for i = 1, n do whole = whole and fresh[number + i] end
+    if whole then
+      if holds > 0 then add() end
+      if next(asks) then
+        for i = 1, n do message_number = message_number + 1; ask(i - 1) end
+      end
+      number, holds, accepted = number + n, n, accepted + n
+      add(json)
     else
-      repeats(messages[place + 1], number, number)
-      if not conflict[number] then repeats_label({KEYS[11], KEYS[12]}, ledger, messages[place], messages[place + 1]) end
+      local from = 2                                  -- after the bracket
+      for i = 1, n do
+        local length = messages[place + 2 * i + 1]
+        single(messages[place + 2 * i], string.sub(json, from, from + length - 1))
+        from = from + length + 1
+      end
     end
+    group, place = group + 1, place + 2 + 2 * n
+  elseif messages[place] ~= '' then
+    single(messages[place], messages[place + 1])
     place = place + 2
   else
-    local head, tail, parts = messages[place + 2], messages[place + 3], {}
-    n = messages[place + 1]
-    place = place + 4
+    local n, head, tail, parts = messages[place + 1], messages[place + 2], messages[place + 3], {}
+    message_number, place = message_number + 1, place + 4
     for i = 0, n - 1 do
       if fresh[number + i + 1] then
         parts[#parts + 1] = messages[place + 2 * i + 1]
@@ -142,14 +176,8 @@ while messages[place] do
       end
     end
     if #parts < n then repeats(head .. tail, number + 1, number + n) end
-    number, place, kept = number + n, place + 2 * n, #parts
-    if kept > 0 then message = head .. table.concat(parts, ',') .. tail end
-  end
-  if message then
-    packed[#packed + 1] = message
-    if asks[message_number] then asked[#asked + 1], asked[#asked + 2] = #packed - 1, asks[message_number] end
-    holds, accepted = holds + kept, accepted + kept
-    if holds >= pack then add() end
+    number, place = number + n, place + 2 * n
+    if #parts > 0 then put(head .. table.concat(parts, ',') .. tail, #parts) end
   end
 end
 local repeated = number - accepted - conflicts

@@ -72,7 +72,7 @@ end
 local arguments, keys = {}, {}
 for i = 1, 18 do arguments[i] = ARGV[i] end
 for i = 1, 12 do keys[i] = KEYS[i] end
-arguments[19], arguments[20], arguments[21], arguments[22] = cmsgpack.pack(messages), 0, 0, #order
+arguments[19], arguments[20], arguments[21], arguments[22], arguments[23] = cmsgpack.pack(messages), 0, 0, 0, #order
 for i, device in ipairs(order) do
   keys[12 + i] = prefix .. 'device:' .. device
   for _, argument in ipairs({device, devices[device], '1', ''}) do arguments[#arguments + 1] = argument end

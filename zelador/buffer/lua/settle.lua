@@ -10,11 +10,12 @@
 --       then the number of other entries, and for each: the same four, number set aside, and for each of those:
 --         topic, reason, payload, length, digest, received_at, features, profile, device, '<entry> <place>' of the reading
 --       then the number of predictions to show, and each as JSON
---       then the number of devices, and for each: label, confidence, predicted_at (ms), model
+--       then the devices, as one flat MessagePack array (an argument for each would cost more); for each: label, confidence,
+--         predicted_at, model
 --       then after how many ms a device is looked at for silence, the number of alarm rules, and for each: on_count, window,
 --         off_count, off_ms
---       then the number of devices whose state the batch may change, and for each: device, levels of its readings in the order
---         of their times, these times separated by spaces, its rule (from 1; only if there are several), and, if a level is h,
+--       then the devices whose state the batch may change, as one flat MessagePack array; for each: device, levels of its readings in the order
+--         of their times, these times, its rule (from 1; only if there are several), and, if a level is h,
 --         label, probability, id and model of the newest of these readings (alarms.lua)
 --       then what the archive gets (outcome_batch.py), or '', the number of its predictions, and the bytes that may wait for it
 -- Returns classified, set aside, discarded from quarantine, 1 if an archive is registered, else 0, and, if something was set
@@ -25,14 +26,14 @@ local group, keep, keep_devices, keep_readings = take(), take(), tonumber(take()
 local keep_q, keep_q_bytes, keep_q_s = tonumber(take()), tonumber(take()), tonumber(take())
 local keep_bytes, readings, ledger, requests = tonumber(take()), KEYS[1], KEYS[3], KEYS[6]
 local quarantine = quarantine_open(KEYS[2], ledger, take(), take(), keep_q)
-local classified, aside, discarded, freed, kept, counted = 0, 0, 0, 0, false, false
+local classified, aside, discarded, freed, kept, counted, again = 0, 0, 0, 0, false, false, false
 local state = redis.call('HMGET', ledger, 'scan', 'archive_hold')
 local scan = state[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function done()                                -- whether the entry was still pending: only then it counts
   local id, good, size, asked = take(), tonumber(take()), tonumber(take()), take() == '1'
-  if redis.call('XACK', readings, group, id) == 0 then return false end
+  if redis.call('XACK', readings, group, id) == 0 then again = true; return false end
   counted = true
   classified, freed = classified + good, freed + waiting_take(readings, requests, id, size, asked, scan)
   return true
@@ -54,9 +55,10 @@ if aside > 0 then discarded = quarantine_bound(quarantine, keep_q, keep_q_bytes,
 for _ = 1, tonumber(take()) do
   redis.call('XADD', KEYS[4], 'MAXLEN', '~', keep, '*', 'd', take())
 end
-for i = 1, tonumber(take()) do
-  local key = KEYS[11 + i]
-  local new = redis.call('HSET', key, 'label', take(), 'confidence', take(), 'predicted_at', take(), 'model', take())
+local said = cmsgpack.unpack(take())
+for i = 1, #said, 4 do
+  local key = KEYS[11 + (i + 3) / 4]
+  local new = redis.call('HSET', key, 'label', said[i], 'confidence', said[i + 1], 'predicted_at', said[i + 2], 'model', said[i + 3])
   if new > 0 and redis.call('HLEN', key) == new then redis.call('UNLINK', key)    -- the device was forgotten since its message
   elseif new > 0 then redis.call('EXPIRE', key, math.ceil(keep_devices * 1.1)) end  -- append.lua renews it
 end
@@ -64,15 +66,23 @@ local look_after, rules, seen = tonumber(take()), {}, {}
 for i = 1, tonumber(take()) do
   rules[i] = {on_count = tonumber(take()), window = tonumber(take()), off_count = tonumber(take()), off_ms = tonumber(take())}
 end
-local names, levels, times = {}, {}, {}               -- of the devices; arrays, as a table for each would cost more
-for i = 1, tonumber(take()) do
-  names[i], levels[i], times[i] = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  at = at + 3
-  if #rules > 1 then rules[names[i]] = rules[tonumber(take())] end
-  if string.find(levels[i], 'h', 1, true) then seen[i] = {label = take(), p = take(), reading = take(), model = take()} end
+local flat, place, count, names, levels, times_at = cmsgpack.unpack(take()), 1, 0, {}, {}, {}
+while flat[place] do                                  -- arrays, as a table for each device would cost more
+  count = count + 1
+  local its = flat[place + 1]
+  names[count], levels[count], times_at[count] = flat[place], its, place + 2
+  place = place + 2 + #its
+  if #rules > 1 then
+    rules[names[count]] = rules[flat[place]]
+    place = place + 1
+  end
+  if string.find(its, 'h', 1, true) then
+    seen[count] = {label = flat[place], p = flat[place + 1], reading = flat[place + 2], model = flat[place + 3]}
+    place = place + 4
+  end
 end
 if counted then
-  alarms_follow(alarms_open(KEYS[7], KEYS[8], KEYS[9], KEYS[10]), names, levels, times, seen, rules, look_after, now)
+  alarms_follow(alarms_open(KEYS[7], KEYS[8], KEYS[9], KEYS[10]), names, levels, flat, times_at, seen, rules, look_after, again, now)
   if state[2] then
     local archived, number, most = take(), take(), tonumber(take())
     if archived ~= '' and tonumber(redis.call('HGET', ledger, 'outcomes_bytes') or 0) + #archived > most then

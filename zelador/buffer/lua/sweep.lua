@@ -19,18 +19,25 @@ if fleet and newest > tonumber(fleet) then            -- somebody is heard again
     'at', string.format('%.0f', now), 'why', 'fleet')
   fleet = nil
 end
-local looked, found = 0, 0
-for _, device in ipairs(redis.call('ZRANGEBYSCORE', a.due, '-inf', string.format('%.0f', now), 'LIMIT', 0, limit)) do
+local looked, found, well = 0, 0, {}
+local names = redis.call('ZRANGEBYSCORE', a.due, '-inf', string.format('%.0f', now), 'LIMIT', 0, limit)
+local texts, times = {}, {}
+if #names > 0 then texts, times = redis.call('HMGET', a.states, unpack(names)), redis.call('ZMSCORE', KEYS[5], unpack(names)) end
+for i, device in ipairs(names) do
   looked = looked + 1
-  local r, heard = alarms_read(redis.call('HGET', a.states, device) or nil), redis.call('ZSCORE', KEYS[5], device)
-  if not r or not heard then                          -- forgotten: nothing of it is retained
+  local text, heard = texts[i], times[i]
+  local soonest = heard and heard + (silent_ms or LEAST_SILENCE)
+  if text and heard and soonest > now and string.byte(text) < 128 then   -- nearly all: well, and heard not long ago
+    well[#well + 1], well[#well + 2] = string.format('%.0f', soonest), device
+  elseif not text or not heard then                   -- forgotten: nothing of it is retained
     redis.call('ZREM', a.due, device)
-    if r then
+    if text then
       redis.call('HDEL', a.states, device)
-      redis.call('ZREM', a.states .. '-' .. r.s, device)
+      redis.call('ZREM', a.states .. '-' .. alarms_read(text).s, device)
       redis.call('HSET', a.announce, device, 'gone')
     end
   else
+    local r = alarms_read(text)
     heard = tonumber(heard)
     local bound = silent_ms or alarms_silence(ARGV[3] .. device)
     local at = heard + bound
@@ -49,7 +56,8 @@ for _, device in ipairs(redis.call('ZRANGEBYSCORE', a.due, '-inf', string.format
       local was = r.silent
       r.silent = r.silent or heard
       r.reason = alone and alarms_why(KEYS[6], device, heard) or 'fleet'
-      if r.c ~= 'alarm' then r.w, r.c = '', 'ok' end
+      r.w, r.calm = '', nil                           -- what came before the silence ends no alarm, and begins none
+      if r.c ~= 'alarm' then r.c = 'ok' end
       again = was and alone                           -- it was silent with the fleet, and still is
     end
     alarms_show(a, device, r, now, nil, nil, again)
@@ -60,4 +68,5 @@ for _, device in ipairs(redis.call('ZRANGEBYSCORE', a.due, '-inf', string.format
     redis.call('HSET', a.states, device, alarms_text(r, now))
   end
 end
+if #well > 0 then redis.call('ZADD', a.due, unpack(well)) end
 return {looked, found, fleet or ''}

@@ -1,0 +1,62 @@
+"""Finds silent devices, once a second, on a thread of its own: it goes on while the broker is away.
+
+Every worker sweeps. The step in Redis (buffer/lua/sweep.lua) takes each device once, so that two do not disturb each
+other, and no silence is missed when one of them dies.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from threading import Event, Thread
+
+import redis
+
+from zelador.alarms.store import DeviceStates
+from zelador.buffer import connect_redis
+from zelador.log_limit import LogLimit
+from zelador.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SWEPT = 250  # devices in one step: when all fall silent at once, it takes Redis some 5 ms
+REPEAT_S = 60.0  # between two log lines on trouble
+
+
+class Sweeper:
+    def __init__(self, settings: Settings, stop: Event) -> None:
+        self._every_s, self._silent_s = settings.alarm.sweep_s, settings.alarm.silent_s
+        self._stop = stop
+        self._client = connect_redis(settings.redis)
+        self._states = DeviceStates(self._client, settings.redis.prefix)
+        self._trouble_log, self._silent_log = LogLimit(REPEAT_S), LogLimit(REPEAT_S, 20)
+        self._thread = Thread(target=self._run, name="sweep", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self) -> None:
+        self._thread.join(timeout=1.0)
+        self._client.close()
+
+    def _run(self) -> None:
+        next_at = time.monotonic()
+        while not self._stop.wait(max(0.0, next_at - time.monotonic())):
+            next_at = time.monotonic() + self._every_s
+            try:
+                self._sweep()
+            except (redis.RedisError, OSError) as error:
+                if self._trouble_log.due():
+                    skipped = self._trouble_log.take_skipped()
+                    log.warning("it cannot be checked which devices are silent: %s%s", error, skipped)
+            except Exception:  # must not end: silence would never be found again
+                log.exception("it could not be checked which devices are silent")
+
+    def _sweep(self) -> None:
+        looked = SWEPT
+        while looked >= SWEPT and not self._stop.is_set():
+            looked, silent, fleet = self._states.sweep(SWEPT, self._silent_s)
+            if silent and self._silent_log.due():
+                skipped = self._silent_log.take_skipped()
+                why = ": nothing arrives from any device; check the broker and the network" if fleet else ""
+                log.warning("%d devices are silent%s%s", silent, why, skipped)

@@ -1,0 +1,47 @@
+"""How often devices go into alarm, from the stream of changes of states."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from zelador.buffer.keys import Keys
+from zelador.clock import now_ms
+
+HOUR_MS, MINUTE_MS = 3_600_000, 60_000
+CHATTERS_FROM = 3  # alarms in an hour
+MAX_READ = 5_000  # changes: in a worse hour both numbers are too low, and high anyway
+NOT_NEW = (b"acknowledged", b"shelved", b"retired")  # who comes from there was in alarm before
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmActivity:
+    """`per_minute`: alarms that began in the last minute. `chattering`: devices with several in the last hour.
+
+    `fleet_silent`: nothing arrives from any device.
+    """
+
+    per_minute: int = 0
+    chattering: int = 0
+    fleet_silent: bool = False
+
+
+def read_activity(client: redis.Redis, prefix: str) -> AlarmActivity:
+    """Raises redis.RedisError if Redis does not answer."""
+    now, keys = now_ms(), Keys(prefix)
+    changes: Any = client.xrevrange(keys.device_events, min=str(now - HOUR_MS), count=MAX_READ)
+    return activity((fields for _, fields in changes), now, bool(client.hexists(keys.states, "")))
+
+
+def activity(changes: Iterable[Mapping[bytes, bytes]], now: int, fleet_silent: bool = False) -> AlarmActivity:
+    """`changes` are those of the last hour."""
+    minute, devices = 0, Counter[bytes]()
+    for fields in changes:
+        if fields.get(b"to") == b"alarm" and fields.get(b"from") not in NOT_NEW:
+            devices[fields[b"device"]] += 1
+            minute += int(fields.get(b"at", b"0")) > now - MINUTE_MS
+    return AlarmActivity(minute, sum(count >= CHATTERS_FROM for count in devices.values()), fleet_silent)
