@@ -6,6 +6,7 @@ ENV PATH=/opt/zelador/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     XDG_CACHE_HOME=/var/lib/zelador/cache \
+    ZELADOR_DATASETS__CACHE=/var/lib/zelador/cache/datasets \
     ZELADOR_REGISTRY__URL=/var/lib/zelador/registry \
     ZELADOR_ARCHIVE__URL=/var/lib/zelador/archive
 # The folders are the user's in the image, because a fresh named volume takes its owner from there.

@@ -11,6 +11,7 @@ from admin.api import (
     audit,
     cards,
     classify,
+    datasets,
     devices,
     evaluations,
     files,
@@ -40,7 +41,7 @@ Errors are problem documents (RFC 9457). Readings and predictions are sent over 
 
 PARTS = (
     models, evaluations, uploads, files, cards, selection, history, operations, classify, runs, run_events, readings,
-    predictions, devices, labels, ledger, quarantine, keys, audit, health, docs_page,
+    predictions, devices, labels, datasets, ledger, quarantine, keys, audit, health, docs_page,
 )  # fmt: skip
 
 

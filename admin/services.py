@@ -13,8 +13,10 @@ from admin.access.request_metrics import RequestMetrics
 from admin.access.sessions import Sessions
 from admin.classifiers import Classifiers
 from admin.run_streams import RunStreams
+from archive.dataset.touched import ArchivedCounts
 from operations.audit_log import AuditFile, open_audit_file
 from operations.key_file import KeyFile
+from operations.views.datasets import DatasetReader
 from operations.views.device_events import DeviceEvents
 from operations.views.devices import Devices
 from operations.views.labels import LabelReader, ReadingTimes
@@ -58,6 +60,7 @@ class Services:
     labels: LabelBook
     label_views: LabelReader
     requests: RequestMetrics
+    datasets: DatasetReader
     run_streams: RunStreams
 
     @property
@@ -98,8 +101,9 @@ def make_services(settings: Settings) -> Services:
         Attempts(settings.api.failure_delay_s),
         Sessions(client, prefix, keys),
         labels,
-        LabelReader(labels.labels, ReadingTimes(client, prefix)),
+        LabelReader(labels.labels, ReadingTimes(client, prefix, ArchivedCounts(settings))),
         RequestMetrics(),
+        DatasetReader(settings, client),
         RunStreams(RunEvents(run_views, registry, runs), max(8, settings.api.connections // 4)),
     )
 

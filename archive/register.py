@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 
 from archive.archive import Archive
-from archive.state import State
+from archive.state import State, seen_of
 from zelador.buffer.archive_stream import START, ArchiveStream, Seen, say_end
 from zelador.buffer.entry import order_of
 from zelador.errors import Unavailable
@@ -68,7 +68,7 @@ def _restored(state: State, stream: ArchiveStream, seen: Seen, at: str, new: boo
     """The archive's log lost what came after an entry: it was restored from a copy."""
     to = min(state.last.get("readings", START), at, key=order_of)
     lost = max(0, seen.rows - state.rows.get("readings", 0))
-    found = 0 if new else stream.rewind(at, to, lost)
+    found = 0 if new else stream.rewind(at, to, lost, seen_of(state))
     remark = (
         f"the archive was restored or replaced: its log has entry {state.seq}, but entry {seen.seq} was written at "
         f"{seen.at}; of {lost} readings that it had, {found} are still in Redis and archived again"

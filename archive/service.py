@@ -10,7 +10,7 @@ from archive.archive import open_archive
 from archive.batch import ReadingBatch
 from archive.maintain import Maintenance
 from archive.register import register
-from archive.writer import Writer
+from archive.writer import Unwritable, Writer
 from registry.errors import LogReplaced
 from zelador import endpoints
 from zelador.buffer.archive_stream import ArchiveStream, Moved, Raw, say_end
@@ -32,6 +32,8 @@ PAGE_ENTRIES = 500
 OUTCOME_ENTRIES, OUTCOME_BYTES = 2_000, 1_048_576  # of one file: a prediction has four bytes
 REPEAT_S = 60.0  # between two log lines on the same trouble
 RETRY_CAP_S = 10.0
+FINISH_S = 5.0  # at the stop
+MAX_ENTRIES = 1_000_000  # of a batch; fewer after one that cannot be written
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -90,12 +92,14 @@ class Archiver:
         self._stream = stream
         self._heartbeat = heartbeat
         self._metrics = metrics
-        self._stop = stop
+        self.stop = stop
         self._writer: Writer | None = None  # None: the archive is not open
         self._log = LogLimit(REPEAT_S)
         self._at = ""  # the last entry that is archived
         self._batch = ReadingBatch()
         self._closed = False  # the batch takes no more
+        self._most = MAX_ENTRIES  # of a batch
+        self._tries = 0  # that failed in a row
         self._began = self._outcomes_began = 0.0  # when the batch, and the outcomes, began to wait; 0: none waits
         self._failures = -1  # of the connection, when it was registered; -1: it must be
         self._turned_at = self._progressed_at = time.monotonic()
@@ -108,26 +112,31 @@ class Archiver:
         Redis is told that readings are archived only after the archive's log says so: a crash at any point repeats a
         batch, whose rows the log knows, and loses none.
         """
-        failures = 0
-        while not self._stop.is_set():
-            try:
-                wait = self.step()
-                failures, self.trouble = 0, None
-            except Moved:
-                self.lost_place()
-                wait = IDLE_S
-            except ZeladorError as error:
-                if isinstance(error, Stopping):
-                    raise
-                failures += 1
-                wait = backoff(failures, cap=RETRY_CAP_S)
-                self._say(error)
-            self._stop.wait(wait)
+        while not self.stop.is_set():
+            self.stop.wait(self.turn())
         try:
-            if len(self._batch):
-                self._flush()
+            self._finish()
         except (ZeladorError, Moved) as error:
             log.warning("%s; what is not archived yet is archived after the next start", error)
+
+    def turn(self) -> float:
+        """A step; what goes wrong is said, and tried again. Returns how long to wait. Raises Stopping."""
+        try:
+            wait = self.step()
+        except Stopping:
+            raise
+        except Moved:
+            self.lost_place()
+            return IDLE_S
+        except Unwritable as error:
+            self._halve(error)
+            return 0.0
+        except ZeladorError as error:
+            self._tries += 1
+            self._say(error)
+            return backoff(self._tries, cap=RETRY_CAP_S)
+        self._tries, self.trouble = 0, None
+        return wait
 
     def step(self) -> float:
         """Reads a page, and writes what is due. Returns how long to wait before the next step."""
@@ -173,6 +182,20 @@ class Archiver:
         self.remark = place.remark or self.remark
         self._clear()
 
+    def _halve(self, error: Unwritable) -> None:
+        """Finds the entry that cannot be written: it is counted as missed, and the others are archived."""
+        self._most = max(1, len(self._batch) // 2)
+        log.warning("%s; trying %d at a time", error, self._most)
+        self._clear()
+
+    def _finish(self) -> None:
+        """Writes what is in Redis at the stop, as far as there is time."""
+        deadline, more = time.monotonic() + FINISH_S, self._writer is not None
+        while more and time.monotonic() < deadline:
+            more = self._read()
+            if len(self._batch) or self._outcomes_began:
+                self._flush()
+
     def _clear(self) -> None:
         self._batch, self._closed, self._began = ReadingBatch(), False, 0.0
 
@@ -188,7 +211,8 @@ class Archiver:
                 break
             self._began = self._began or time.monotonic()
             batch.add(stream_id, entry)
-            self._closed = batch.rows >= limits.batch_readings or batch.bytes >= limits.batch_bytes
+            full = batch.rows >= limits.batch_readings or batch.bytes >= limits.batch_bytes
+            self._closed = full or len(batch) >= self._most
             if self._closed:
                 break
         return self._closed or len(page) == PAGE_ENTRIES
@@ -210,6 +234,7 @@ class Archiver:
         started = time.perf_counter()
         written = self._writer.write(self._at, self._batch, outcomes)
         self._at = self._stream.done(written.taken, written.seen)
+        self._most = min(2 * self._most, MAX_ENTRIES)
         sizes = [file.bytes for file in written.files]
         self._metrics.wrote(sizes, written.taken.archived, time.perf_counter() - started)
         if written.taken.unreadable:

@@ -19,7 +19,9 @@ import msgspec
 
 from archive.layout import File, Kind, rows_of, sum_of
 from registry.log.entry import Entry
+from zelador.buffer.archive_stream import Seen
 from zelador.buffer.entry import order_of
+from zelador.clock import now_iso
 from zelador.errors import Conflict, Corrupt
 
 MAX_COMMITS = 100  # commit ids to remember, by which a writer recognizes its own entry
@@ -47,6 +49,11 @@ class State(msgspec.Struct, frozen=True):
         if kind not in self.last or low > order_of(self.last[kind]):  # nearly always
             return ()
         return tuple(each for each in self.of(kind) if order_of(each.first) <= high and order_of(each.last) >= low)
+
+
+def seen_of(state: State) -> Seen:
+    """The state as Redis remembers it."""
+    return Seen(state.archive, state.seq, state.head or "", state.rows.get("readings", 0), now_iso())
 
 
 def fold(state: State, entry: Entry, digest: str) -> State:

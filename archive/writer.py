@@ -17,15 +17,19 @@ import pyarrow as pa
 from archive.archive import Archive
 from archive.batch import ReadingBatch, outcome_table, without
 from archive.layout import KEY, File, Kind, day_of, describe, encode
-from archive.state import State
+from archive.state import State, seen_of
 from registry.errors import OutcomeUnknown
 from zelador.buffer.archive_stream import Raw, Seen, Taken
 from zelador.buffer.entry import order_of
-from zelador.clock import now_iso
+from zelador.errors import ZeladorError
 
 log = logging.getLogger(__name__)
 
 TRIES = 20  # of a commit that other archivers precede
+
+
+class Unwritable(ZeladorError):
+    """A file cannot hold one of these entries: write them in smaller batches."""
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -47,7 +51,7 @@ class Writer:
 
         Raises Unavailable if the archive cannot be written, Corrupt if its log is damaged or was replaced.
         """
-        table = batch.table() if batch.rows else None
+        table = self._table(batch)
         for _ in range(TRIES):
             state = self.archive.log.sync()
             files: list[File] = []
@@ -57,12 +61,22 @@ class Writer:
                     files.append(self._put("readings", rows, *_range(rows, batch, rows.num_rows < table.num_rows)))
             files += self._put_outcomes(state, outcomes)
             if not files or self._commit(files, state):
-                now = self.archive.log.state
-                seen = Seen(now.archive, now.seq, now.head or "", now.rows.get("readings", 0), now_iso())
+                seen = seen_of(self.archive.log.state)
                 archived = sum(count for _, count in batch.entries) - batch.unreadable
                 taken = Taken(after, batch.entries, archived, batch.unreadable, outcomes)
                 return Written(taken, seen, tuple(files))
         raise OutcomeUnknown(f"other archivers wrote {TRIES} times first; run only one")
+
+    def _table(self, batch: ReadingBatch) -> pa.Table | None:
+        """The rows of a batch; None if it has none. Raises Unwritable if a file cannot hold them."""
+        try:
+            return batch.table() if batch.rows else None
+        except (ValueError, OverflowError, TypeError, pa.ArrowException) as error:
+            if len(batch) > 1:
+                raise Unwritable(f"{len(batch)} entries of the stream cannot be written: {error}") from None
+            log.error("the entry %s of the stream cannot be written to the archive: %s", batch.entries[0][0], error)
+            batch.unreadable = sum(count for _, count in batch.entries)
+            return None
 
     def _commit(self, files: Sequence[File], state: State) -> bool:
         op: dict[str, Any] = {"op": "add", "files": [msgspec.to_builtins(file) for file in files]}

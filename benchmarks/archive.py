@@ -42,6 +42,7 @@ from zelador.settings import ArchiveSettings, RedisSettings, Settings
 READINGS, TOGETHER, DEVICES = 200_000, 500, 50
 MAX_US, MAX_BYTES, MAX_LAG_S, MAX_LOSS = 10.0, 40.0, 60.0, 0.10
 SLICE = 20_000
+PACED_PER_S, PACED_S = 5_000, 8
 LABELS = ("no", "no", "no", "yes")
 DAY_S = 86_400.0
 
@@ -198,7 +199,12 @@ def end_to_end(folder: Path, rounds: int) -> dict[str, float]:
             archiver.append(result.cpu_us.get("archive", 0.0))
             first += SLICE + BACKLOG
         connection = RedisConnection(RedisSettings(url=stack.redis_url), Event())
-        lag = LedgerReader(connection.client, "zelador").snapshot().archive_lag_s
+        ledger = LedgerReader(connection.client, "zelador")
+        exact(measured_on(stack, first, PACED_PER_S * PACED_S, PACED_PER_S))
+        lag = 0.0
+        while (waiting := ledger.snapshot()).archive_lag_s:
+            lag = max(lag, waiting.archive_lag_s)
+            time.sleep(0.5)
     slower = [1 - on / off for on, off in zip(rates["with"], rates["without"], strict=True)]
     return {
         "without_per_s": median(rates["without"]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +34,6 @@ def archive(context: typer.Context, home: OfHome = None) -> None:
         return
     settings, stop = prepare("archive", home=home)
     settings = move_to_empty_folder(settings)
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # Arrow would load it, for half a second and 40 MB
     os.nice(NICE)
     from archive.service import run
 

@@ -58,7 +58,7 @@ def add(
     if as_json:
         print_json({"label": shown, "findings": found})
         return
-    say(f"label {shown['id']}: {shown['label']}, {shown['readings']} readings in the buffer")
+    say(f"label {shown['id']}: {shown['label']}, {shown['readings']} readings")
     _say_findings(found)
 
 
@@ -149,9 +149,11 @@ def import_(
 
 def _opened(settings: Settings) -> tuple[LabelBook, LabelReader]:
     client: redis.Redis = connect_redis(settings.redis)
+    from archive.dataset.touched import ArchivedCounts
+
     prefix = settings.redis.prefix
     book = LabelBook(client, prefix)
-    return book, LabelReader(book.labels, ReadingTimes(client, prefix))
+    return book, LabelReader(book.labels, ReadingTimes(client, prefix, ArchivedCounts(settings)))
 
 
 def _say_imported(shown: ImportView) -> None:
@@ -160,7 +162,7 @@ def _say_imported(shown: ImportView) -> None:
     classes = ", ".join(f"{clean(label)} {count}" for label, count in shown["classes"].items())
     would = "would be added" if shown["preview"] else "added"
     of = f" ({classes})" if classes else ""
-    say(f"{shown['added']} labels {would}{of}, {shown['readings']} readings in the buffer")
+    say(f"{shown['added']} labels {would}{of}, {shown['readings']} readings")
     if shown["known"]:
         say(f"{shown['known']} rows are in the list already")
     for fault in shown["faults"][:FAULTS_SHOWN]:

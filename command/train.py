@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, get_args
+from typing import IO, TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
 from command.home import OfHome, settings_of
 from command.models.target import Key, Url
 from command.process import prepare
+from command.query_options import From, LabelsAt, To, asked_for, naming_options
 from command.run_table import show
 from command.table_columns import DeviceColumn, TimeColumn
 from command.terminal import print_json, say
 from command.train_progress import Watched
 from zelador.errors import InvalidInput
 from zelador.settings import Metric, Settings
+from zelador.table import Wanted
 from zelador.user import user
 
 if TYPE_CHECKING:
-    from trainer.dataset import Choice, Dataset
+    from trainer.dataset import Dataset
 
 METRICS: tuple[str, ...] = get_args(Metric)
 MAX_PRINTED = 4_096  # bytes of what libraries printed, when a run fails
@@ -32,8 +34,8 @@ def train(
     csv: Annotated[
         Path | None,
         typer.Option(
-            help="A table of labeled rows: CSV in any dialect, JSON lines, Parquet or Arrow, also compressed. Default: "
-            "the labeled readings in the buffer."
+            help="A table of labeled rows, or a folder of tables: CSV in any dialect, JSON lines, Parquet or Arrow, "
+            "also compressed. Default: the labeled readings in the archive and the buffer."
         ),
     ] = None,
     label: Annotated[str, typer.Option(help="With --csv: the column with the label.")] = "label",
@@ -48,7 +50,14 @@ def train(
         str | None, typer.Option(help="Only rows with these labels, separated by commas. Default: all large enough.")
     ] = None,
     devices: Annotated[
-        str | None, typer.Option(help="Only rows of these devices, separated by commas. Default: all.")
+        str | None,
+        typer.Option(help="Only rows of these devices, separated by commas; also patterns (press-*). Default: all."),
+    ] = None,
+    begin: From = None,
+    end: To = None,
+    labels_at: LabelsAt = None,
+    repeat: Annotated[
+        str | None, typer.Option(help="Train on the readings and labels of this earlier run again, as they were then.")
     ] = None,
     device: DeviceColumn = None,
     time: TimeColumn = None,
@@ -57,8 +66,33 @@ def train(
         typer.Option(help="The metric that ranks models: Accuracy, AUC, Recall, Precision, F1, Kappa, MCC or PR-AUC."),
     ] = None,
     candidates: Annotated[
-        str | None, typer.Option(help="The classifiers to compare: PyCaret ids, separated by commas. Default: all.")
+        str | None,
+        typer.Option(
+            help="The classifiers to compare: PyCaret ids, separated by commas, or all of them, also the slow ones, "
+            "xgboost and catboost. Default: PyCaret's turbo mode."
+        ),
     ] = None,
+    include: Annotated[str | None, typer.Option(help="The same as --candidates, as PyCaret calls it.")] = None,
+    exclude: Annotated[
+        str | None, typer.Option(help="Classifiers that are not compared: PyCaret ids, separated by commas.")
+    ] = None,
+    tune: Annotated[
+        float | None, typer.Option(help="Try settings of the best three for so many seconds, on the same folds.")
+    ] = None,
+    blend: Annotated[
+        bool, typer.Option("--blend", help="Also try the mean of the probabilities of the best three.")
+    ] = False,
+    stack: Annotated[
+        bool, typer.Option("--stack", help="Also try a model of the probabilities of the best three.")
+    ] = False,
+    balance: Annotated[
+        bool, typer.Option("--balance", help="Repeat rows of rare classes in what a model is fitted on.")
+    ] = False,
+    budget: Annotated[
+        float | None,
+        typer.Option(help="Compare no further classifier after so many seconds; what is done by then counts."),
+    ] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Let PyCaret use a GPU where a classifier can.")] = False,
     split: Annotated[
         str | None,
         typer.Option(help="How rows are split to test models: auto, device, time or random. Default: auto."),
@@ -97,9 +131,18 @@ def train(
 
     Selects no model, unless ZELADOR_TRAINING__PROMOTE says so.
     """
-    asked = {
+    if include is not None and candidates is not None:
+        raise InvalidInput("--include and --candidates are the same; name one of them")
+    asked: dict[str, str | float | bool | None] = {
         "metric": metric,
-        "candidates": candidates,
+        "candidates": include if candidates is None else candidates,
+        "exclude": exclude,
+        "tune_s": tune,
+        "budget_s": budget,
+        "blend": blend or None,
+        "stack": stack or None,
+        "balance": balance or None,
+        "gpu": gpu or None,
         "split": split,
         "positive": positive,
         "cost_missed": cost_missed,
@@ -110,10 +153,11 @@ def train(
     if url is not None:
         from command.train_remote import train_remote
 
-        refused = {"--home": home, "--csv": csv, "--features": features}
+        refused = {"--home": home, "--csv": csv, "--repeat": repeat}
         if given := next((option for option, value in refused.items() if value is not None), None):
             raise InvalidInput(f"{given} cannot be used with --url: that machine trains on its own readings")
-        document = train_remote(url, key, asked, notes, register, called)
+        wanted = asked_for(begin, end, devices, features, classes, labels_at)
+        document = train_remote(url, key, asked, notes, register, called, wanted)
         if as_json:
             print_json(document)
         else:
@@ -123,22 +167,18 @@ def train(
     settings = settings_of(home, settings=_with(settings, asked))
     from registry.registry import Registry
     from registry.run_document import new_run_id
-    from trainer.dataset import Choice
     from trainer.run.job import aim_of, save_events
     from trainer.run.job import train as run
-    from trainer.run.options import Options
+    from trainer.run.options import Options, more_of
     from trainer.run.process import Child, RunFailed
     from trainer.run.recorder import Recorder
 
-    choice = Choice.of(settings, _names(classes), _names(devices))
+    wanted = asked_for(begin, end, devices, features, classes, labels_at)
     if csv is not None:
-        from trainer.dataset import from_table
-        from zelador.table import Wanted
-
-        wanted = Wanted(_names(features) or None, label, device=device, time=time, context=True)
-        dataset = from_table(csv, settings, wanted, choice)
+        dataset = _from_files(csv, settings, Wanted(_names(features) or None, label, device=device, time=time,
+                                                    context=True), wanted)  # fmt: skip
     else:
-        dataset = _from_buffer(settings, _names(features) or settings.features, choice)
+        dataset = _from_stream(settings, wanted, repeat)
     registry = Registry.open(settings.registry)  # after the data: a command that fails before leaves no folder
     for note in dataset.notes:
         say(f"note: {note}", error=True)
@@ -153,6 +193,7 @@ def train(
         split=settings.training.split,
         positive=settings.training.positive,
         aim=aim_of(settings.training, {}),
+        more=more_of(settings.training, {}),
     )
     with tempfile.TemporaryFile() as printed, Watched(options.metric) as watched:
         recorder = Recorder(options.metric, watched.show, partial(save_events, registry, options.run))
@@ -182,9 +223,9 @@ def _show_end(printed: IO[bytes]) -> None:
         say(line, error=True)
 
 
-def _with(settings: Settings, asked: dict[str, str | float | None]) -> Settings:
+def _with(settings: Settings, asked: Mapping[str, str | float | bool | None]) -> Settings:
     """The settings with what the options say instead. Raises InvalidInput, which names the option."""
-    from trainer.run.candidates import check_candidates
+    from trainer.run.candidates import check_candidates, check_excluded
     from zelador.settings import load_settings
 
     given = {name: value for name, value in asked.items() if value not in (None, "")}
@@ -194,12 +235,15 @@ def _with(settings: Settings, asked: dict[str, str | float | None]) -> Settings:
         raise InvalidInput(f"--metric: there is no metric {metric!r}{hint}; choose from {', '.join(METRICS)}")
     if candidates := given.get("candidates"):
         check_candidates(_names(str(candidates)), "--candidates")
+    if exclude := given.get("exclude"):
+        check_excluded(_names(str(given.get("candidates") or "")), _names(str(exclude)), "--exclude")
     try:
         return load_settings(training={**settings.training.model_dump(exclude_unset=True), **given})
     except InvalidInput as error:
         said = str(error)
         for name in given:
-            said = said.replace(f"ZELADOR_TRAINING__{name.upper()}", f"--{name.replace('_', '-')}")
+            option = name.removesuffix("_s").replace("_", "-")
+            said = said.replace(f"ZELADOR_TRAINING__{name.upper()}", f"--{option}")
         raise InvalidInput(said) from None
 
 
@@ -215,22 +259,46 @@ def _names(given: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (given or "").split(",") if name.strip())
 
 
-def _from_buffer(settings: Settings, features: tuple[str, ...], choice: Choice) -> Dataset:
+def _from_files(path: Path, settings: Settings, wanted: Wanted, asked: dict[str, object]) -> Dataset:
+    from trainer.dataset import Choice, from_table
+    from trainer.source import from_files, query_for
+
+    if "labels_at" in asked:
+        raise InvalidInput("--labels-at cannot be used with --csv: the labels are those of the table")
+    names = [str(name) for name in cast("list[str]", asked.get("devices", []))]
+    plain = not path.is_dir() and not {"from", "to"} & set(asked) and not any(set("*?[") & set(name) for name in names)
+    if plain:
+        classes = cast("list[str]", asked.get("labels", []))
+        return from_table(path, settings, wanted, Choice.of(settings, classes, names))
+    asked.pop("features", None)
+    with naming_options():
+        query = query_for(settings, {"dataset": asked})
+    return from_files(path, settings, wanted, query)
+
+
+def _from_stream(settings: Settings, asked: dict[str, object], repeat: str | None) -> Dataset:
     import redis
 
-    from trainer.dataset import from_readings
+    from registry.registry import Registry
+    from trainer.source import from_stream, query_for, repeated
     from zelador.buffer import connect_redis
-    from zelador.buffer.history import labelled_readings
-    from zelador.ranges import Ranges
 
-    wanted = settings.model_copy(update={"features": features})
-    lacking: Counter[str] = Counter()
+    if repeat is not None and asked:
+        raise InvalidInput("--repeat takes all that the earlier run was asked for; leave out the other choices of rows")
+    with naming_options():
+        query = query_for(settings, {"dataset": asked})
+    data: Mapping[str, object] = {}
+    if repeat is not None:
+        data = cast("Mapping[str, object]", Registry.existing(settings.registry).run(repeat).get("data", {}))
+        query = repeated(data, settings)
     try:
         with connect_redis(settings.redis) as client:
-            readings = labelled_readings(client, wanted, lacking)
-            return from_readings(readings, features, choice, Ranges.of(settings, features), lacking)
+            found = from_stream(client, settings, query)
     except redis.RedisError as error:
         raise InvalidInput(
             f"cannot read the readings in the buffer ({error}); use --home DIR of a running `zelador up`, "
             "set ZELADOR_REDIS__URL, or train with --csv FILE --label COLUMN"
         ) from None
+    if repeat is not None and found.digest != data.get("digest"):
+        say(f"note: not all readings of run {repeat} are there any more: the digest of the data differs", error=True)
+    return found

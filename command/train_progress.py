@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -59,17 +59,18 @@ class Watched:
             return Text("starting")
         done, total = self._steps
         left = None if event.time_left_s is None else max(0.0, event.time_left_s - (time.monotonic() - self._came))
-        parts: list[RenderableType] = [Text(clean(event.message) + _left(left))]
+        parts = Table.grid()
         if total:
-            parts.insert(0, ProgressBar(total=total, completed=done, width=BAR))
+            parts.add_row(ProgressBar(total=total, completed=done, width=BAR))
+        parts.add_row(Text(clean(event.message) + _left(left)))
         if self._board:
             table = Table(box=None)
             table.add_column("so far", no_wrap=True)
             table.add_column(self._metric, justify="right")
             for each in self._board[:ROWS]:
                 table.add_row(clean(each.model_type), "–" if each.score is None else f"{each.score:.3f}")
-            parts.append(table)
-        return Group(*parts)
+            parts.add_row(table)
+        return parts
 
 
 def _left(seconds: float | None) -> str:

@@ -20,12 +20,14 @@ POLL_S = 1.0
 def train_remote(
     url: str,
     key: str | None,
-    asked: Mapping[str, str | float | None],
+    asked: Mapping[str, str | float | bool | None],
     notes: str,
     register: bool | Sequence[int],
     names: Sequence[str],
+    dataset: Mapping[str, object],
 ) -> RunDocument:
-    """The finished run. `asked` are the options by the names of the API, `candidates` separated by commas.
+    """The finished run. `asked` are the options by the names of the API; lists are separated by commas. `dataset` is
+    the query of the readings.
 
     Raises Conflict if it failed, and what the API refuses. Ctrl-C leaves it running there.
     """
@@ -33,8 +35,11 @@ def train_remote(
     api = Api(url, key or remote.key, remote.ca_file)
     saved = {"register": register, "names": list(names), "notes": notes}
     body: dict[str, Any] = {**saved, **{name: value for name, value in asked.items() if value is not None}}
-    if candidates := asked.get("candidates"):
-        body["candidates"] = [each.strip() for each in str(candidates).split(",") if each.strip()]
+    for listed in ("candidates", "exclude"):
+        if names_of := asked.get(listed):
+            body[listed] = [each.strip() for each in str(names_of).split(",") if each.strip()]
+    if dataset:
+        body["dataset"] = dict(dataset)
     run = api.call("POST", "/v1/runs", body).document
     say(f"run {run['id']} is queued at {api.where}", error=True)
     shown = None

@@ -29,6 +29,9 @@ DataFacts = TypedDict(
         "missing_values": int,
         "sha256": str,
         "notes": list[str],
+        "query": NotRequired[dict[str, object]],  # of a data set: gives the same rows again
+        "digest": NotRequired[str],  # of the data set
+        "labels_at": NotRequired[str],  # the moment at which its labels were taken as they were
     },
 )
 DataFacts.__doc__ = "A description of the data that a model was trained on."
@@ -203,13 +206,13 @@ class RunDocument(TypedDict):
 KEYS = tuple(RunDocument.__annotations__)
 RESULT: tuple[
     Literal[
-        "run", "rows", "metric", "positive", "split", "verdict", "reference", "leaderboard", "models", "promotion",
-        "seconds", "holdout_rows",
+        "run", "rows", "data", "metric", "positive", "split", "verdict", "reference", "leaderboard", "models",
+        "promotion", "seconds", "holdout_rows",
     ],
     ...,
 ] = (
-    "run", "rows", "metric", "positive", "split", "verdict", "reference", "leaderboard", "models", "promotion",
-    "seconds", "holdout_rows",
+    "run", "rows", "data", "metric", "positive", "split", "verdict", "reference", "leaderboard", "models",
+    "promotion", "seconds", "holdout_rows",
 )  # fmt: skip
 
 

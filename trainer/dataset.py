@@ -1,19 +1,19 @@
-"""A data set: labeled rows to train on, from a table or from the buffer."""
+"""A data set: labeled rows to train on."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from archive.dataset.fewest import DRAWN_HOLDOUT, FOLDS, fewest_rows
 from registry.run_document import DataFacts
 from trainer.draw import draw
-from trainer.evaluate.rows import DRAWN_HOLDOUT, FOLDS, fewest_rows
 from zelador.errors import InvalidInput
 from zelador.messages import iso, label_text
 from zelador.messages.classes import class_notes, looks_like_regression, named
@@ -41,6 +41,8 @@ class Dataset:
     notes: tuple[str, ...] = field(default=())
     devices: tuple[str, ...] | None = None
     times: NDArray[np.int64] | None = None
+    query: Mapping[str, object] | None = None  # gives the same rows again
+    digest: str | None = None  # of the rows that it gave
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ class Dataset:
         """What a model's metadata says of the data that it was trained on."""
         digest = hashlib.sha256(self.rows.tobytes())
         digest.update("\0".join(self.labels).encode())
-        return {
+        facts: DataFacts = {
             "source": self.source,
             "rows": len(self.labels),
             "from": self.first,
@@ -61,6 +63,11 @@ class Dataset:
             "sha256": digest.hexdigest(),
             "notes": list(self.notes),
         }
+        if self.query is not None and self.digest is not None:
+            facts["query"], facts["digest"] = dict(self.query), self.digest
+            if isinstance(at := self.query.get("labels_at"), str):
+                facts["labels_at"] = at
+        return facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,47 +138,6 @@ def from_table(path: Path, settings: Settings, wanted: Wanted, choice: Choice) -
         matrix, rows.labels, rows.features, path.name, choice,
         devices=rows.devices, times=rows.times, calendar=rows.calendar, ranges=ranges, notes=notes,
     )  # fmt: skip
-
-
-def from_readings(
-    readings: Iterable[tuple[tuple[float, ...], str, int, str]],
-    features: Sequence[str],
-    choice: Choice,
-    ranges: Ranges | None = None,
-    lacking: Mapping[str, int] | None = None,
-) -> Dataset:
-    """From tuples of values, label, time of measurement (ms) and device, as the buffer gives them.
-
-    `lacking` says how many labeled readings lack which feature; it may be filled while `readings` are read.
-    """
-    rows: list[tuple[float, ...]] = []
-    labels: list[str | None] = []
-    times: list[int] = []
-    devices: list[str] = []
-    for values, label, measured_at, device in readings:
-        rows.append(values)
-        labels.append(_label(label))
-        times.append(measured_at)
-        devices.append(device)
-    without = [f"{count} labeled readings lack {feature}" for feature, count in sorted((lacking or {}).items())]
-    if without and not rows:
-        raise InvalidInput(
-            f"no labeled reading in the buffer has all of {', '.join(features)}: {'; '.join(without)}. "
-            "Leave the feature out (--features or ZELADOR_FEATURES), or label readings that have it"
-        )
-    matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(features))
-    notes = [f"{each} and were left out" for each in without]
-    return select(
-        matrix, labels, features, "the buffer", choice, devices=devices, times=times, ranges=ranges, notes=notes
-    )
-
-
-def _label(text: str) -> str | None:
-    """By the present rule: an older version stored some labels in another form."""
-    try:
-        return label_text(text)
-    except ValueError:
-        return None
 
 
 def assemble(

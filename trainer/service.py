@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from threading import Event
@@ -18,21 +17,19 @@ from operations.audit_stream import AuditStream
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from registry.run_document import RunDocument, result_of
-from trainer.dataset import Choice, from_readings
 from trainer.evaluate.split import Asked
 from trainer.promotion import promote
 from trainer.run.job import aim_of, note_end, save_events, train
-from trainer.run.options import Options, register_of
+from trainer.run.options import Options, more_of, register_of
 from trainer.run.process import Cancelled, Child, Control
 from trainer.run.recorder import Recorder
+from trainer.source import from_stream, query_for
 from trainer.starter import Starter
 from zelador import endpoints
 from zelador.buffer.connection import RedisConnection, Stopping
-from zelador.buffer.history import labelled_readings
 from zelador.errors import ZeladorError
 from zelador.heartbeat import Heartbeat
 from zelador.metrics import TrainerMetrics
-from zelador.ranges import Ranges
 from zelador.settings import Settings
 from zelador.training_queue import Consumer, Job
 from zelador.training_queue.consumer import LEASE_S
@@ -177,17 +174,14 @@ class Trainer:
             split=cast(Asked, request.get("split") or training.split),
             positive=request.get("positive") or training.positive,
             aim=aim_of(training, request),
+            more=more_of(training, request),
         )
         recorder = Recorder(
             options.metric, partial(self._report, job), partial(save_events, self._registry, job.run.id)
         )
         recorder.add("started", "fetching the labeled readings")
         with Child(nice=training.nice) as child:  # imports PyCaret while the readings are fetched
-            lacking: Counter[str] = Counter()
-            choice = Choice.of(settings, request.get("classes") or (), request.get("devices") or ())
-            readings = labelled_readings(self._connection.client, settings, lacking)
-            ranges = Ranges.of(settings, settings.features)
-            dataset = from_readings(readings, settings.features, choice, ranges, lacking)
+            dataset = from_stream(self._connection.client, settings, query_for(settings, request))
             for note in dataset.notes:
                 log.info("run %s: %s", job.run.id, note)
             document = train(dataset, settings, self._registry, options, self._stop, recorder, child, control)

@@ -127,8 +127,8 @@ class NewLabel(BaseModel):
 @router.get(
     "",
     summary="List the labels of periods, newest first",
-    description="`readings` counts the readings in the buffer that a label touches. While the buffer changes, it may "
-    "be some seconds old.",
+    description="`readings` counts the readings in the archive and the buffer that a label touches. While readings "
+    "arrive, it may be a minute old.",
     responses=answer(200, "A page of labels.", {"labels": [EXAMPLE], "total": 1, "next": None}),
     **needs("viewer"),
 )
@@ -153,7 +153,7 @@ def list_labels(
     "",
     status_code=201,
     summary="Label a period of a device",
-    description="It counts for readings that are in the buffer and for those still to come, before labels that were "
+    description="It counts for readings that are there and for those still to come, before labels that were "
     "added earlier and before those in the messages.",
     responses={**answer(201, "The label.", {"label": EXAMPLE, "findings": [FINDING]}), **responses(409)},
     **needs("operator"),

@@ -10,10 +10,12 @@ from typing_extensions import TypedDict
 
 from admin.access.identity import Acting
 from admin.access.roles import Route, needs
+from admin.api.datasets import WantedDataset
 from admin.api.models import EXAMPLE as MODEL
 from admin.document.answers import Next, answer, location
 from admin.document.problems import responses
 from admin.services import Held
+from archive.dataset.query import as_json, query_of
 from operations.acts import runs as acts
 from operations.views.differences import SideBySide, as_csv
 from operations.views.runs import RunBody, RunView
@@ -65,8 +67,25 @@ class WantedRun(BaseModel):
         ),
     ] = True
     candidates: Annotated[
-        list[str] | None, Field(max_length=30, description="PyCaret's ids of the classifiers; all by default.")
+        list[str] | None,
+        Field(max_length=30, description='PyCaret\'s ids of the classifiers, or ["all"]; its turbo mode by default.'),
     ] = None
+    include: Annotated[list[str] | None, Field(max_length=30, description="The same as `candidates`.")] = None
+    exclude: Annotated[
+        list[str] | None, Field(max_length=30, description="Ids of classifiers that are not compared.")
+    ] = None
+    tune_s: Annotated[
+        float | None, Field(gt=0, le=86_400, description="Seconds for which settings of the best three are tried.")
+    ] = None
+    budget_s: Annotated[
+        float | None, Field(gt=0, le=86_400, description="Seconds after which no further classifier is compared.")
+    ] = None
+    blend: Annotated[bool | None, Field(description="Also try the mean of the probabilities of the best three.")] = None
+    stack: Annotated[bool | None, Field(description="Also try a model of the probabilities of the best three.")] = None
+    balance: Annotated[bool | None, Field(description="Repeat rows of rare classes in what a model is fitted on.")] = (
+        None
+    )
+    gpu: Annotated[bool | None, Field(description="Let PyCaret use a GPU where a classifier can.")] = None
     classes: Annotated[
         list[Annotated[str, Field(max_length=128)]] | None,
         Field(max_length=1_000, description="Only readings with these labels; by default, all classes large enough."),
@@ -74,6 +93,10 @@ class WantedRun(BaseModel):
     devices: Annotated[
         list[Annotated[str, Field(max_length=128)]] | None,
         Field(max_length=10_000, description="Only readings of these devices; all by default."),
+    ] = None
+    dataset: Annotated[
+        WantedDataset | None,
+        Field(description="Which readings, as in `POST /v1/datasets`; by default all in the archive and the buffer."),
     ] = None
     split: Annotated[
         SplitKind | None,
@@ -126,12 +149,17 @@ class Registered(TypedDict):
 @router.post(
     "",
     status_code=202,
-    summary="Request a training run on the labeled readings of the buffer; it registers the best models",
+    summary="Request a training run on labeled readings; it registers the best models",
+    description="`dataset` says which readings of the archive and the buffer. The run's `data` has the query that "
+    "gives the same data again, its digest, and the moment at which the labels were taken as they were.",
     responses={**answer(202, "The run, queued for the trainer.", EXAMPLE, AT), **responses(409)},
     **needs("operator"),
 )
 def start_run(wanted: WantedRun, services: Held, actor: Acting, response: Response) -> RunBody:
-    asked = acts.request(actor, services.registry, services.runs, wanted.request())
+    request = wanted.request()
+    if wanted.dataset is not None:
+        request["dataset"] = as_json(query_of(wanted.dataset.query(), services.settings))
+    asked = acts.request(actor, services.registry, services.runs, request)
     response.headers["Location"] = f"/v1/runs/{asked.id}"
     return RunView.of(asked).body()
 

@@ -1,1 +1,10 @@
-"""Data sets: chosen readings with their labels, and what is to be seen in them before training."""
+"""Data sets: chosen readings with their labels, and what is to be seen in them before training.
+
+from archive import dataset
+
+readings = dataset.frame(devices=["press-*"], begin="2026-11-01T00:00:00Z")     # a pandas.DataFrame
+"""
+
+from archive.dataset.frame import frame
+
+__all__ = ["frame"]

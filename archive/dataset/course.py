@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
 
 from archive.dataset.columns import Columns
 from archive.dataset.description import Finding
 from archive.dataset.figures import median, quantile
 from zelador.messages import iso
 
-BACK_MS = 60_000  # a clock that goes back by less is a message that was late
-AHEAD_MS = 60_000
 STUCK_MS, STUCK_ROWS, STUCK_RUNS = 2 * 3_600_000, 20, 10
 BLOCKS, MIN_ROWS = 20, 60
 TOLERANCE = 0.15
 FACTORS = (10.0, 100.0, 1_000.0, 1_000_000.0, 9.80665, 3.6, 25.4, 6.894757, 60.0)
 
 
-def clocks(columns: Columns, by_device: Sequence[tuple[str, list[int]]]) -> Iterator[Finding]:
-    """Times that go back from one message to the next, or are ahead of the receipt."""
-    for name, rows in by_device:
-        back = ahead = 0
-        first = 0
-        for before, row in pairwise(rows):
-            if columns.measured[before] - columns.measured[row] > BACK_MS:
-                back += 1
-                first = first or columns.measured[row]
-        for row in rows:
-            if columns.received[row] and columns.measured[row] - columns.received[row] > AHEAD_MS:
-                ahead += 1
-                first = first or columns.measured[row]
-        if back or ahead:
-            parts = ([f"went back {back} times"] if back else []) + (
-                [f"was ahead in {ahead} readings"] if ahead else []
-            )
-            yield Finding(
-                "clock",
-                f"the clock of {name} jumped: it {' and '.join(parts)}, first at {iso(first)}",
-                "let the device set its clock by NTP; labels of periods may miss the readings around the jump",
-                device=name,
-            )
+def clocks(back: Mapping[str, tuple[int, int]], ahead: Mapping[str, tuple[int, int]]) -> Iterator[Finding]:
+    """Times that go back from one message to the next, or are ahead of the receipt: by device how often, and first."""
+    for name in sorted({*back, *ahead}):
+        parts = ([f"went back {back[name][0]} times"] if name in back else []) + (
+            [f"was ahead in {ahead[name][0]} readings"] if name in ahead else []
+        )
+        first = min(each[name][1] for each in (back, ahead) if name in each)
+        yield Finding(
+            "clock",
+            f"the clock of {name} jumped: it {' and '.join(parts)}, first at {iso(first)}",
+            "let the device set its clock by NTP; labels of periods may miss the readings around the jump",
+            device=name,
+        )
 
 
 def stuck(

@@ -50,9 +50,29 @@ class Correlation(msgspec.Struct, frozen=True):
     r: float
 
 
+class Histogram(msgspec.Struct, frozen=True):
+    """Counts of a feature's values in equal bins between the ends of `edges`, by class; "" has those without a label.
+
+    Values beyond the edges are counted in the first and the last bin.
+    """
+
+    feature: str
+    edges: list[float]
+    counts: dict[str, list[int]]
+
+
+class Pairs(msgspec.Struct, frozen=True):
+    """Some readings, drawn evenly by class, to see two features together. A missing value is None."""
+
+    features: list[str]
+    labels: list[str | None]
+    values: list[list[float | None]]
+
+
 class Description(msgspec.Struct, frozen=True, rename={"begin": "from", "end": "to"}):
     """Times are ISO 8601, UTC. `classes` counts readings by label. `interval_s` is the median time between two readings
-    of a device.
+    of a device. `looked_at` readings, evenly over devices and time, are what medians, correlations, gaps and the course
+    of a device are computed from; everything else is counted over all.
     """
 
     rows: int
@@ -69,4 +89,7 @@ class Description(msgspec.Struct, frozen=True, rename={"begin": "from", "end": "
     features: list[FeatureFigures]
     duplicates: int
     correlations: list[Correlation]
+    histograms: list[Histogram]
+    pairs: Pairs
+    looked_at: int
     findings: list[Finding]

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from archive.dataset.columns import Columns
+from archive.dataset.counted import Counted, CountedFeature
 from archive.dataset.course import changed_units, clocks, stuck
 from archive.dataset.description import FeatureFigures, Finding
 from archive.dataset.figures import quantile, separation
+from archive.dataset.rhythm import Rhythm
 
 SMALL_CLASS, SMALL_SHARE = 30, 0.01
 LEAK = 0.995  # balanced accuracy of one threshold
 DEVICE_PURITY = 0.98
 MISSING_SHARE = 0.05
-SENTINELS = (-127.0, 85.0, 65_535.0, 65_534.0, 32_767.0, -32_768.0, 9_999.0, -9_999.0, 999.0, -999.0, 99_999.0,
-             -99_999.0, 999.9, -999.9, 9_999.9, 4_294_967_295.0, -1.0, 0.0)  # fmt: skip
 NEAR_SENTINELS = frozenset({85.0, -1.0, 0.0})  # are measured too: only far from all other values
 MIN_SENTINELS = 2
 MIN_LABELED = 20
@@ -24,44 +24,44 @@ MAX_LEAK_ROWS = 20_000
 
 
 def findings_of(
-    columns: Columns,
-    classes: Mapping[str, int],
+    counted: Counted,
+    rhythm: Rhythm,
     features: Sequence[FeatureFigures],
-    duplicates: int,
+    columns: Columns,
+    labeled: Columns,
     by_device: Sequence[tuple[str, list[int]]],
 ) -> list[Finding]:
-    found: list[Finding] = []
-    for finding in _all(columns, classes, features, duplicates, by_device):
-        found.append(finding)
-        if len(found) == MAX_FINDINGS:
-            break
-    return found
+    """`columns` are the readings that are looked at in their order, `by_device` their rows; `labeled` has readings of
+    each class.
+    """
+    return list(islice(_all(counted, rhythm, features, columns, labeled, by_device), MAX_FINDINGS))
 
 
 def _all(
-    columns: Columns,
-    classes: Mapping[str, int],
+    counted: Counted,
+    rhythm: Rhythm,
     features: Sequence[FeatureFigures],
-    duplicates: int,
+    columns: Columns,
+    labeled: Columns,
     by_device: Sequence[tuple[str, list[int]]],
 ) -> Iterator[Finding]:
-    if not len(columns):
+    if not counted.rows:
         return
-    yield from _labels(classes)
-    yield from _given_away(columns, classes, by_device)
-    for feature, column in zip(features, columns.values, strict=True):
-        yield from _feature(feature, len(columns))
-        yield from _sentinels(feature, column)
-        yield from _leak(feature, column, columns.labels, classes)
-    yield from clocks(columns, by_device)
+    yield from _labels(counted.classes)
+    yield from _given_away(counted)
+    for at, feature in enumerate(features):
+        yield from _feature(feature, counted.rows)
+        yield from _sentinels(feature, counted.features[at], columns.values[at])
+        yield from _leak(feature, labeled.values[at], labeled.labels, counted.classes)
+    yield from clocks(rhythm.back, counted.ahead)
     for feature, column in zip(features, columns.values, strict=True):
         if not feature.constant:
             yield from stuck(feature.name, column, columns, by_device)
             yield from changed_units(feature.name, column, columns, by_device)
-    if duplicates:
+    if counted.duplicates:
         yield Finding(
             "duplicates",
-            f"{duplicates} readings have the device, time and values of another",
+            f"{counted.duplicates} readings have the device, time and values of another",
             "training leaves them out; let the device send each reading once",
         )
 
@@ -100,15 +100,12 @@ def _labels(classes: Mapping[str, int]) -> Iterator[Finding]:
             )
 
 
-def _given_away(
-    columns: Columns, classes: Mapping[str, int], by_device: Sequence[tuple[str, list[int]]]
-) -> Iterator[Finding]:
+def _given_away(counted: Counted) -> Iterator[Finding]:
     """Each device has nearly one class: a model would learn the device."""
-    total = sum(classes.values())
+    classes, total = counted.classes, sum(counted.classes.values())
     if len(classes) < 2 or total < MIN_LABELED:
         return
-    counts = [Counter(columns.labels[row] for row in rows if columns.labels[row] is not None) for _, rows in by_device]
-    known = [each for each in counts if each]
+    known = [each for each in counted.by_device.values() if each]
     pure = sum(max(each.values()) for each in known)
     if len(known) > 1 and pure >= DEVICE_PURITY * total and max(classes.values()) < DEVICE_PURITY * total:
         yield Finding(
@@ -144,22 +141,18 @@ def _feature(feature: FeatureFigures, rows: int) -> Iterator[Finding]:
         )
 
 
-def _sentinels(feature: FeatureFigures, column: Sequence[float]) -> Iterator[Finding]:
+def _sentinels(feature: FeatureFigures, counted: CountedFeature, column: Sequence[float]) -> Iterator[Finding]:
     """A value that stands for "no value": it comes again, and is far from all others."""
     if feature.constant:
         return
-    counts = Counter(column)
-    for sentinel in SENTINELS:
-        count = counts.get(sentinel, 0)
+    for sentinel, (count, below, above) in counted.sentinels.items():
         if count < MIN_SENTINELS:
             continue
         others = sorted(value for value in column if value == value and value != sentinel)
         if len(others) < MIN_LABELED:
             continue
         spread = max(quantile(others, 0.95) - quantile(others, 0.05), 1e-9)
-        nearest = min(abs(sentinel - others[0]), abs(sentinel - others[-1]))
-        if others[0] <= sentinel <= others[-1]:
-            nearest = min(abs(sentinel - value) for value in others)
+        nearest = min(abs(sentinel - value) for value in (below, above) if value is not None)
         if nearest > (3 * spread if sentinel in NEAR_SENTINELS else spread / 2):
             yield Finding(
                 "sentinel",

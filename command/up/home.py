@@ -34,6 +34,7 @@ keys.json   SHA-256 digests of the API keys, never the keys; keys-used.json: whe
 audit.jsonl the audit log of all changes: who, what, before, after; audit-….jsonl: its older parts
 registry/   the models (see registry/README.txt)
 archive/    readings and predictions as Parquet files; its log/ says which count
+datasets/   loaded data sets, kept for an hour (ZELADOR_DATASETS__CACHE_S); it can be deleted
 redis/      the buffer: readings, ledger, quarantine; redis.conf: the password of Redis
 device-passwords.json  hashes of the passwords of devices (zelador devices), never the passwords
 mqtt.password          the services' own password at the broker (with --listen); mosquitto.passwords, mosquitto.acl:
@@ -192,6 +193,7 @@ def home_settings(settings: Settings, folder: Path, memory: Mapping[str, Any], r
         "redis": own.get("redis") or _embedded_redis(folder, memory),
         "registry": {"url": str(folder / "registry")},
         "archive": {"url": _archive(settings, folder)},
+        "datasets": {"cache": str(folder / "datasets")},
         "api": {"host": HOST, "port": memory["api"], "keys_file": str(folder / "keys.json"), "audit_file": None},
         "ingest": {"drain_s": DRAIN_S},
         "inference": {"quiet_s": 0.0 if remembers or "mqtt" in own else QUIET_S},

@@ -1,7 +1,8 @@
-"""The labels of periods, with the number of readings in the buffer that each touches."""
+"""The labels of periods, with the number of readings that each touches."""
 
 from __future__ import annotations
 
+import logging
 import time
 from array import array
 from bisect import bisect_left
@@ -9,21 +10,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import redis
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from operations.acts.labels import Imported
-from zelador.buffer.entry import decode_fields
+from zelador.buffer.entry import decode_fields, order_of
 from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
-from zelador.errors import NotFound
+from zelador.errors import NotFound, ZeladorError
 from zelador.labels import Label, Labels, Source, Undone
 from zelador.labels.book import LabelBook
 from zelador.labels.rules import Finding, Kind, findings
 from zelador.messages import iso
+
+log = logging.getLogger(__name__)
 
 PAGE_ENTRIES = 1_000
 REST = 5  # a buffer that changes is counted again after so many times the time that counting took
@@ -44,7 +47,10 @@ LabelView = TypedDict(
         "at": Annotated[str, Field(description="When it was added; ISO 8601, UTC. Later ones count before earlier.")],
         "source": Annotated[Source, Field(description="How it came.")],
         "readings": Annotated[
-            int, Field(description="Readings of the device in the period that are in the buffer; 0 once it is undone.")
+            int,
+            Field(
+                description="Readings of the device in the period, in the archive and the buffer; 0 once it is undone."
+            ),
         ],
         "undone": Annotated[bool, Field(description="True if it no longer counts.")],
         "undone_by": Annotated[str | None, Field(description="Who undid it.")],
@@ -76,7 +82,7 @@ class ImportView(TypedDict):
     preview: Annotated[bool, Field(description="True if nothing was changed.")]
     added: Annotated[int, Field(description="Labels that were added; in a preview, that would be.")]
     known: Annotated[int, Field(description="Rows that are in the list already.")]
-    readings: Annotated[int, Field(description="Readings in the buffer that the added labels touch.")]
+    readings: Annotated[int, Field(description="Readings that the added labels touch.")]
     classes: Annotated[dict[str, int], Field(description="Added labels by their text.")]
     columns: Annotated[dict[str, str], Field(description="Which column was read as what.")]
     labels: Annotated[list[LabelView], Field(description=f"The first {LISTED} added labels.")]
@@ -86,11 +92,17 @@ class ImportView(TypedDict):
     notes: Annotated[list[str], Field(description="How the table was read.")]
 
 
+class ArchiveCounts(Protocol):
+    def of(self, labels: Sequence[Label], below: tuple[int, int] | None) -> Mapping[str, int]:
+        """The archived readings that each label touches, of entries before `below`; None: of all."""
+
+
 class ReadingTimes:
     """When the readings in the buffer were measured, by device. May be used from several threads."""
 
-    def __init__(self, client: redis.Redis, prefix: str) -> None:
+    def __init__(self, client: redis.Redis, prefix: str, archived: ArchiveCounts | None = None) -> None:
         self._client = client
+        self._archived = archived
         self._key = Keys(prefix).readings
         self._lock = Lock()
         self._times: dict[str, array[int]] = {}
@@ -104,14 +116,26 @@ class ReadingTimes:
             return {}
         with self._lock:
             self._count()
-            times = self._times
+            times, begins = self._times, self._of[0] if self._of else b""
         none: array[int] = array("q")
         found: dict[str, int] = {}
         for label in wanted:
             of_device = times.get(label.device, none)
             end = len(of_device) if label.end is None else bisect_left(of_device, label.end)
             found[label.id] = end - bisect_left(of_device, label.begin)
+        for id_, count in self._in_archive(wanted, begins).items():
+            found[id_] += count
         return found
+
+    def _in_archive(self, labels: Sequence[Label], begins: bytes) -> Mapping[str, int]:
+        """Of the readings that have left the buffer, which begins with this entry."""
+        if self._archived is None:
+            return {}
+        try:
+            return self._archived.of(labels, order_of(begins.decode()) if begins else None)
+        except ZeladorError as error:
+            log.warning("the readings in the archive are not counted: %s", error)
+            return {}
 
     def _count(self) -> None:
         """Walks the buffer if it has changed: at most a sixth of the time."""

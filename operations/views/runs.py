@@ -69,11 +69,19 @@ class RunRequestBody(TypedDict, total=False):
     candidates: Annotated[list[str], Field(description="PyCaret's ids of the classifiers.")]
     classes: Annotated[list[str], Field(description="Only readings with these labels.")]
     devices: Annotated[list[str], Field(description="Only readings of these devices.")]
+    dataset: Annotated[dict[str, Any], Field(description="The query of the readings, as of `POST /v1/datasets`.")]
     split: Annotated[str, Field(description="How rows are split to test models: auto, device, time or random.")]
     positive: Annotated[str, Field(description="Of two classes, the one to find.")]
     cost_missed: Annotated[float, Field(description="Cost of a missed reading of the positive class.")]
     cost_false_alarm: Annotated[float, Field(description="Cost of a false alarm.")]
     recall: Annotated[float, Field(description="The recall that the threshold keeps, instead of costs.")]
+    exclude: Annotated[list[str], Field(description="Ids of classifiers that are not compared.")]
+    tune_s: Annotated[float, Field(description="Seconds for which settings of the best three are tried.")]
+    budget_s: Annotated[float, Field(description="Seconds after which no further classifier is compared.")]
+    blend: Annotated[bool, Field(description="Also the mean of the probabilities of the best three.")]
+    stack: Annotated[bool, Field(description="Also a model of the probabilities of the best three.")]
+    balance: Annotated[bool, Field(description="Rows of rare classes are repeated in what a model is fitted on.")]
+    gpu: Annotated[bool, Field(description="PyCaret may use a GPU.")]
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -93,6 +101,15 @@ class RunBody(TypedDict):
     error: Annotated[str | None, Field(description="Why it failed or was cancelled; null otherwise.")]
     run: NotRequired[Annotated[str, Field(description="The run's id again, part of the result.")]]
     rows: NotRequired[Annotated[int, Field(description="Number of labeled readings used for training.")]]
+    data: NotRequired[
+        Annotated[
+            dict[str, Any],
+            Field(
+                description="The data of the run: its `query`, which gives the same again, its `digest`, and "
+                "`labels_at`, the moment at which the labels were taken as they were."
+            ),
+        ]
+    ]
     metric: NotRequired[Annotated[str, Field(description="The metric that ranked the candidates.")]]
     leaderboard: NotRequired[
         Annotated[list[CandidateBody], Field(description="All classifiers that were compared, best first.")]

@@ -13,9 +13,8 @@ from typing_extensions import TypedDict
 
 from zelador.buffer.entry import decode_fields
 from zelador.buffer.keys import Keys
-from zelador.buffer.late_labels import LateLabels
 from zelador.errors import InvalidInput
-from zelador.labels.labels import Labels
+from zelador.labels.known import KnownLabels
 from zelador.messages import Arrival, iso
 from zelador.messages import Reading as Sample
 
@@ -67,8 +66,7 @@ class Recent:
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._client = client
         self._keys = Keys(prefix)
-        self._late = LateLabels(client, prefix)
-        self._labels = Labels(client, prefix)
+        self._labels = KnownLabels(client, prefix)
 
     def readings(self, limit: int, before: str | None, device: str | None) -> tuple[list[Reading], str | None]:
         """A page, newest first, and the `before` of the next one, or None. Raises InvalidInput."""
@@ -100,7 +98,7 @@ class Recent:
         if not wanted:
             return []
         named = [(arrival.device_id, sample) for _, arrival, sample in wanted]
-        labels = self._labels.of(named, self._late.of(named))
+        labels = self._labels.of(named)
         return [
             {
                 "id": sample.id,

@@ -167,6 +167,9 @@ def test_good_bad_arrays_and_junk_are_each_accounted(up: Up, outside: Outside, e
     assert len(outside.readings) == 22
     eventually(lambda: up.ledger()["received"] - before["received"] == 28, "28 readings received")
     after = up.ledger()
+    archive = {key: after.pop(key) - before[key] for key in list(after) if "archive" in key}
+    assert archive["archived"] + archive["archive_waiting"] == 22
+    assert archive["archive_missed"] == archive["before_archive"] == 0
     assert {key: after[key] - before[key] for key in after} == {
         "received": 28, "accepted": 22, "quarantined": 5, "repeated": 1,
         "classified": 22, "waiting": 0, "set_aside": 0, "unaccounted": 0,

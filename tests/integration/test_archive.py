@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from pathlib import Path
 from threading import Event
 
@@ -279,8 +280,6 @@ def test_a_replayed_reading_is_archived_once(
 def test_an_archive_restored_from_a_copy_is_said_and_filled_from_redis(
     settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     writer.append([message("a"), message("b")], [])
     work(an_archiver(settings))
     shutil.copytree(folder, tmp_path / "copy")
@@ -294,3 +293,55 @@ def test_an_archive_restored_from_a_copy_is_said_and_filled_from_redis(
     assert again.remark is not None and "restored" in again.remark
     assert archived(folder).ids == dict.fromkeys("abcd", 1)
     assert (counts(ledger).archived, counts(ledger).missed) == (4, 0)
+
+
+def test_what_a_restored_archive_lost_and_redis_no_longer_has_is_missed(
+    settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, tmp_path: Path, client: redis.Redis
+) -> None:
+    writer.append([message("a")], [])
+    work(an_archiver(settings))
+    shutil.copytree(folder, tmp_path / "copy")
+    for name in "bc":
+        writer.append([message(name)], [])
+        work(an_archiver(settings))
+    client.xtrim(Keys(settings.redis.prefix).readings, maxlen=1, approximate=False)  # "b" has left Redis
+    shutil.rmtree(folder)
+    shutil.copytree(tmp_path / "copy", folder)
+    slow = settings.model_copy(update={"archive": settings.archive.model_copy(update={"write_s": 60.0})})
+    an_archiver(slow).step()  # and is killed before it has written anything
+    work(an_archiver(settings))
+    assert archived(folder).ids == {"a": 1, "c": 1}
+    found = ledger.read().archive
+    assert found is not None
+    assert (found.archived, found.missed, found.waiting) == (2, 1, 0)
+
+
+def test_a_clean_stop_writes_what_is_in_redis(settings: Settings, writer: Writer, folder: Path) -> None:
+    slow = settings.model_copy(update={"archive": settings.archive.model_copy(update={"write_s": 3_600.0})})
+    archiver = an_archiver(slow)
+    archiver.step()
+    writer.append([message(f"r{place}") for place in range(9)], [])
+    archiver.stop.set()
+    archiver.run()
+    assert archived(folder).ids == {f"r{place}": 1 for place in range(9)}
+
+
+def test_an_entry_that_no_file_can_hold_is_counted_and_the_others_are_archived(
+    settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, client: redis.Redis
+) -> None:
+    keys = Keys(settings.redis.prefix)
+    ids = [f"r{place}" for place in range(30)]
+    for begin in range(0, 30, 3):
+        writer.append([message(name) for name in ids[begin : begin + 3]], [])
+        if begin in (6, 21):  # what nobody of ours would write: an id that is no text, and no JSON at all
+            bad = b'[{"device_id":"d","received_at":1,"readings":[{"id":"\\ud800","values":[1,2,3],"measured_at":1}]}]'
+            client.xadd(keys.readings, {b"lux,temperature,vibration": bad if begin == 6 else b"[{"})
+            client.hincrby(keys.ledger, "accepted", 1)
+            client.hincrby(keys.ledger, "received", 1)
+    archiver = an_archiver(settings)
+    while (found := ledger.read().archive) is None or found.waiting:
+        archiver.stop.clear()
+        archiver.turn()
+    assert archived(folder).ids == dict.fromkeys(ids, 1)
+    assert (found.archived, found.missed) == (30, 2)
+    assert ledger.read().unaccounted == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from threading import Event
 
 import pytest
@@ -12,9 +11,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tests.buffers import make_reader, make_writer
+from tests.buffers import labeled_rows, make_reader, make_writer
 from zelador.buffer import Delivered, Outcome, Reader, Refused, Writer
-from zelador.buffer.history import labelled_readings
 from zelador.buffer.keys import Keys
 from zelador.ledger import LedgerReader
 from zelador.messages import Arrival, Prediction, Reading
@@ -282,16 +280,15 @@ def test_the_newest_predictions_and_devices_are_kept(writer: Writer, reader: Rea
 
 
 def test_labelled_readings_are_the_training_data(writer: Writer, client, settings: Settings) -> None:
-    writer.append([entry("a", "b", label="yes"), entry("c"), entry("d", label="no")], [])
-    found = list(labelled_readings(client, settings))
-    assert [label for _, label, _, _ in found] == ["yes", "yes", "no"]
+    other_device = entry("d", label="no", device="e")
+    writer.append([entry("a", "b", label="yes"), entry("c"), other_device], [])
+    found = labeled_rows(client, settings)
+    assert [label for _, label, _, _ in found] == ["yes", "no"]  # two with the same time and values count once
     assert (found[0][0], found[0][3]) == ((1.0, 2.0, 3.0), "d")
     other = settings.model_copy(update={"features": ("vibration", "lux")})
-    assert next(labelled_readings(client, other))[0] == (3.0, 1.0)
-    lacking: Counter[str] = Counter()
+    assert labeled_rows(client, other)[0][0] == (3.0, 1.0)
     more = settings.model_copy(update={"features": ("lux", "humidity")})
-    assert list(labelled_readings(client, more, lacking)) == []
-    assert lacking == {"humidity": 3}
+    assert str(labeled_rows(client, more)[0][0]) == "(1.0, nan)"
 
 
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

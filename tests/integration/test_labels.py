@@ -8,10 +8,10 @@ import pytest
 import redis
 
 from operations.views.stream import Recent
+from tests.buffers import labeled_rows
 from tests.command import zelador
 from tests.integration.test_repeats import NOW, Site, sample
 from zelador.buffer import budget
-from zelador.buffer.history import labelled_readings
 from zelador.buffer.keys import Keys
 from zelador.labels import Label, Labels, LabelStore, Source, store
 from zelador.settings import Settings
@@ -32,7 +32,7 @@ def label(id_: str, begin: int, end: int | None, text: str, device: str = "press
 
 
 def classes(site: Site) -> Counter[str]:
-    return Counter(found for _, found, _, _ in labelled_readings(site.client, site.settings))
+    return Counter(found for _, found, _, _ in labeled_rows(site.client, site.settings))
 
 
 def test_a_period_labels_what_is_there_and_what_comes_and_can_be_undone(site: Site, labels: LabelStore) -> None:

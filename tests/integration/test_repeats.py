@@ -15,9 +15,8 @@ from command.doctor import buffer_facts
 from command.doctor.buffer import repeats
 from operations.views.devices import Devices
 from operations.views.stream import Recent
-from tests.buffers import make_reader, make_writer
+from tests.buffers import labeled_rows, make_reader, make_writer
 from zelador.buffer import budget
-from zelador.buffer.history import labelled_readings
 from zelador.buffer.keys import Keys
 from zelador.buffer.writer import Accepted
 from zelador.decode import Decoder
@@ -122,7 +121,7 @@ def test_a_label_that_a_repeat_brings_belongs_to_the_first(site: Site, settings:
     done = site.send(sample(1, id="a", label="yes"), [sample(4, id="c", label="late"), sample(2, id="b", label="yes")])
     assert (done.accepted, done.repeated) == (0, 3)
     site.send(sample(1, id="a", label="changed"))  # the first label stays
-    found = {values[0]: label for values, label, *_ in labelled_readings(site.client, settings)}
+    found = {values[0]: label for values, label, *_ in labeled_rows(site.client, settings)}
     assert found == {401.0: "yes", 402.0: "no", 404.0: "late"}
     shown, _ = Recent(site.client, settings.redis.prefix).readings(10, None, None)
     assert {each["values"]["lux"]: each["label"] for each in shown} == {**found, 403.0: None}
@@ -130,12 +129,12 @@ def test_a_label_that_a_repeat_brings_belongs_to_the_first(site: Site, settings:
 
 def test_labels_that_come_late_are_bounded(site: Site, settings: Settings) -> None:
     for at in range(0, 72_000, 4_000):
-        many = [sample(0, id=f"{at + i}") for i in range(4_000)]
+        many = [sample(i, id=f"{at + i}") for i in range(4_000)]
         site.send(many)
         site.send([{**each, "label": "x" * 128} for each in many])
     sizes = [site.client.memory_usage(key, samples=0) or 0 for key in site.keys.late_labels]
     assert 0 < sum(sizes) < budget.LATE_LABELS
-    newest = list(labelled_readings(site.client, settings))
+    newest = labeled_rows(site.client, settings)
     assert 20_000 < len(newest) < 72_000
 
 

@@ -15,10 +15,9 @@ from threading import Event
 import pytest
 import redis
 
-from tests.buffers import make_reader, make_writer
+from tests.buffers import labeled_rows, make_reader, make_writer
 from zelador.buffer import budget
 from zelador.buffer.batch import MAX_WINDOWS, assemble_arguments
-from zelador.buffer.history import labelled_readings
 from zelador.buffer.keys import Keys
 from zelador.decode import Decoder, Part
 from zelador.ledger import LedgerReader
@@ -100,7 +99,7 @@ def test_a_window_that_is_due_is_a_reading_with_what_is_there(site: Site, settin
     assert site.open() == 1
     site.writer.assemble([])
     assert (site.open(), site.ledger()["accepted"]) == (1, 1)
-    assert list(labelled_readings(site.client, settings)) == []
+    assert labeled_rows(site.client, settings) == []
 
 
 def test_two_devices_and_values_in_any_order(site: Site) -> None:

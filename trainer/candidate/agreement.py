@@ -149,12 +149,13 @@ def _splits(estimator: Any) -> Iterator[tuple[int, float]]:
         for tree in estimator.booster_.dump_model()["tree_info"]:
             yield from _lightgbm(tree["tree_structure"])
         return
-    trees = [estimator] if hasattr(estimator, "tree_") else np.ravel(getattr(estimator, "estimators_", []))
-    for tree in trees:
-        inner = getattr(tree, "tree_", None)
-        if inner is not None:
-            inside = inner.feature >= 0
-            yield from zip(inner.feature[inside].tolist(), inner.threshold[inside].tolist(), strict=True)
+    if (tree := getattr(estimator, "tree_", None)) is not None:
+        inside = tree.feature >= 0
+        yield from zip(tree.feature[inside].tolist(), tree.threshold[inside].tolist(), strict=True)
+        return
+    members = getattr(estimator, "estimators_", [])
+    for member in members.ravel() if isinstance(members, np.ndarray) else members:
+        yield from _splits(member)
 
 
 def _lightgbm(node: dict[str, Any]) -> Iterator[tuple[int, float]]:

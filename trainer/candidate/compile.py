@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.calibration import CalibratedClassifierCV
 
 from trainer.candidate.agreement import thresholds
 from trainer.candidate.calibrated import add_calibration
@@ -25,7 +26,7 @@ def compile_pipeline(pipeline: Any, width: int) -> tuple[bytes | None, str | Non
     from skl2onnx.common.data_types import FloatTensorType
 
     _register_lightgbm()
-    calibrated = getattr(pipeline.steps[-1][1], "cv", None) == "prefit"
+    calibrated = isinstance(pipeline.steps[-1][1], CalibratedClassifierCV)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

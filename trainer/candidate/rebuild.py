@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
+from trainer.evaluate.balance import balanced
 from trainer.evaluate.parts import Parts
 from zelador.errors import ZeladorError
 
@@ -18,18 +19,26 @@ class NotRebuilt(ZeladorError):
     """The plain pipeline gives different labels than PyCaret's own model."""
 
 
-def rebuild(model: Any, split: Parts) -> Pipeline:
+def rebuild(model: Any, split: Parts, balance: int | None = None) -> Pipeline:
     """An imputer and a copy of the estimator, fitted on the training rows with text labels.
 
-    It loads without PyCaret, and its classes are the labels themselves.
+    It loads without PyCaret, and its classes are the labels themselves. `balance` is the seed by which rows of rare
+    classes are repeated; None: they are not.
     """
     estimator = clone(model)
     if "n_jobs" in estimator.get_params():
         estimator.set_params(n_jobs=1)
-    pipeline = Pipeline([("imputer", SimpleImputer(strategy="mean")), ("model", estimator)])
+    imputer = SimpleImputer(strategy="mean")
+    rows = imputer.fit_transform(split.train)
+    return Pipeline([("imputer", imputer), ("model", fit(estimator, rows, np.array(split.train_labels), balance))])
+
+
+def fit(estimator: Any, rows: Any, labels: Any, balance: int | None) -> Any:
+    if balance is not None:
+        rows, labels = balanced(rows, labels, balance)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # convergence: PyCaret compared it with the same parameters
-        return pipeline.fit(split.train, np.array(split.train_labels))
+        return estimator.fit(rows, labels)
 
 
 def check_rebuilt(pipeline: Pipeline, fitted: Any, transformed: Any, split: Parts) -> None:

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from registry.evaluation.bootstrap import Intervals, Resamples, intervals
 from registry.evaluation.scores import Answers, Scores, positive_place, scores
 from trainer.evaluate import calibrate, threshold
+from trainer.evaluate.balance import balanced
 from trainer.evaluate.threshold import Aim
 
 Array = NDArray[np.float64]
@@ -89,14 +90,20 @@ def widened(judged: Judged, holdout: Scores) -> Judged:
     return replace(judged, intervals=replace(judged.intervals, of=found))
 
 
-def shuffled(model: Any, rows: NDArray[np.floating[Any]], bench: Bench, folds: int, seed: int) -> Scores | None:
-    """The scores that a shuffled split of the same rows would have given. None if the candidate fails on it."""
+def shuffled(
+    model: Any, rows: NDArray[np.floating[Any]], bench: Bench, folds: int, seed: int, balance: int | None = None
+) -> Scores | None:
+    """The scores that a shuffled split of the same rows would have given. None if the candidate fails on it.
+
+    `balance` is the seed by which rows of rare classes are repeated in what is fitted; None: they are not.
+    """
     draw = StratifiedKFold(folds, shuffle=True, random_state=seed % (1 << 32))
     which, found, middle = np.empty(len(rows), np.int64), None, 0.0
     try:
         for number, (train, test) in enumerate(draw.split(rows, bench.labels)):
             pipeline = make_pipeline(SimpleImputer(strategy="mean"), clone(model))
-            pipeline.fit(rows[train], bench.labels[train])
+            known = (rows[train], bench.labels[train])
+            pipeline.fit(*(known if balance is None else balanced(*known, balance)))
             values = calibrate.scores_of(pipeline, rows[test])
             found = np.empty((len(rows), values.shape[1])) if found is None else found
             which[test], found[test], middle = number, values, calibrate.middle_of(pipeline)

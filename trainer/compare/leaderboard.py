@@ -30,6 +30,16 @@ MODEL_TYPES = {
     "dummy": "Dummy",
 }
 BASELINE = "dummy"
+EVERY = "all"  # instead of names: every candidate whose package is installed, also the slow ones
+MADE = {"blend": "Blend", "stack": "Stack"}  # of other candidates, by request
+TUNED = "tuned_"
+
+
+def model_type_of(id_: str) -> str:
+    """The full name of a candidate."""
+    if id_.startswith(TUNED):
+        return f"Tuned{model_type_of(id_.removeprefix(TUNED))}"
+    return MADE.get(id_) or MODEL_TYPES.get(id_, id_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,7 @@ class Scored:
 
     @property
     def model_type(self) -> str:
-        return MODEL_TYPES.get(self.id, self.id)
+        return model_type_of(self.id)
 
     def trouble(self) -> str | None:
         """The reason why it must not be chosen, or None."""

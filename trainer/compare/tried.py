@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.compare.ensemble import Stack
+
 Array = NDArray[np.float64]
 
 
@@ -24,3 +26,5 @@ class Tried:
     seconds: float
     trouble: str | None = None
     middle: float = 0.0  # the score from which on the second of two classes is said
+    shares: Array | None = None  # probabilities of each row in its test fold, where they were asked for
+    made: Stack | None = None  # of a stack, which is not fitted like others

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 
-from trainer.evaluate.rows import fewest_rows
+from archive.dataset.fewest import fewest_rows
 from zelador.errors import InvalidInput
 
 MAX_GROUPS = 2_000  # more are put together at random

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 from registry.evaluation.bootstrap import Interval
 from registry.evaluation.scores import Answers, scores
+from trainer.evaluate.balance import balanced
 
 SHARES = (0.25, 0.5, 0.75, 1.0)  # of the stretches that a fold learns from
 FEWEST = 8  # stretches
@@ -63,6 +64,7 @@ def learning(
     metric: str,
     sure: Interval | None,
     seed: int,
+    balance: bool = False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Learning | None:
     """`sure` is the interval of the model's score. None with few stretches, and for a model that takes too long."""
@@ -74,7 +76,7 @@ def learning(
     for draw in range(DRAWS):
         random = np.random.default_rng((seed % (1 << 32), draw))
         for share in SHARES:
-            point = _point(model, rows, metric, share, random, lambda: clock() > until)
+            point = _point(model, rows, metric, share, random, lambda: clock() > until, seed if balance else None)
             if point is not None:
                 found.setdefault(share, []).append(point)
     if len(found) < 2:
@@ -87,7 +89,13 @@ def learning(
 
 
 def _point(
-    model: Any, rows: Rows, metric: str, share: float, random: np.random.Generator, late: Callable[[], bool]
+    model: Any,
+    rows: Rows,
+    metric: str,
+    share: float,
+    random: np.random.Generator,
+    late: Callable[[], bool],
+    balance: int | None,
 ) -> tuple[int, float] | None:
     """The mean number of stretches learned from and the score; None if it is too late, or if the model fails."""
     said, counts = np.full(len(rows.labels), -1, np.int64), []
@@ -97,7 +105,8 @@ def _point(
             return None
         pipeline = make_pipeline(SimpleImputer(strategy="mean", keep_empty_features=True), clone(model))
         try:
-            pipeline.fit(rows.values[learned], rows.labels[learned])
+            known = (rows.values[learned], rows.labels[learned])
+            pipeline.fit(*(known if balance is None else balanced(*known, balance)))
             said[test] = pipeline.predict(rows.values[test])
             if hasattr(pipeline, "predict_proba"):
                 shares[np.ix_(test, pipeline.classes_)] = pipeline.predict_proba(rows.values[test])

@@ -14,11 +14,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from archive.dataset.fewest import DRAWN_HOLDOUT, FOLDS, HOLDOUT
 from registry.evaluation.blocks import FEWEST_OF_A_DEVICE, MOST_BLOCKS, blocks, lag, recordings
 from trainer.evaluate import folds as fold
 from trainer.evaluate import holdout as held
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
-from trainer.evaluate.rows import DRAWN_HOLDOUT, FOLDS, HOLDOUT
 from trainer.evaluate.stretches import Named, named
 from zelador.errors import InvalidInput
 

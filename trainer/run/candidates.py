@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib.util import find_spec
 
-from trainer.compare.leaderboard import MODEL_TYPES
+from trainer.compare.leaderboard import BASELINE, EVERY, MODEL_TYPES
 from zelador.errors import InvalidInput
 
 PACKAGES = {"xgboost": "xgboost", "catboost": "catboost", "lightgbm": "lightgbm"}  # by candidate
@@ -14,6 +14,8 @@ PACKAGES = {"xgboost": "xgboost", "catboost": "catboost", "lightgbm": "lightgbm"
 
 def check_candidates(candidates: Sequence[str], option: str = "candidates") -> None:
     """Raises InvalidInput for a candidate that is unknown, or whose package is not installed. Names `option`."""
+    if list(candidates) == [EVERY]:
+        return
     for name in candidates:
         if name not in MODEL_TYPES:
             near = get_close_matches(name.lower(), MODEL_TYPES, 1)
@@ -25,3 +27,13 @@ def check_candidates(candidates: Sequence[str], option: str = "candidates") -> N
                 f"{option}: {name} needs a package that is not installed; install it with "
                 "pip install 'zelador[boosters]', or leave it out"
             )
+
+
+def check_excluded(candidates: Sequence[str] | None, exclude: Sequence[str], option: str = "exclude") -> None:
+    """Raises InvalidInput for an unknown candidate, and if nothing would be left to compare. Names `option`."""
+    for name in exclude:
+        if name not in MODEL_TYPES:
+            check_candidates([name], option)
+    asked = [name for name in candidates or () if name not in (BASELINE, EVERY)] or list(MODEL_TYPES)
+    if all(name in exclude or name == BASELINE for name in asked):
+        raise InvalidInput(f"{option}: no candidate would be left to compare")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from registry.run_document import LeaderboardRow
 from trainer.compare.judge import Bench, Judged, judge
-from trainer.compare.leaderboard import MODEL_TYPES
+from trainer.compare.leaderboard import model_type_of
 from trainer.compare.pycaret_compare import Comparison
 from trainer.compare.tried import Tried
 from trainer.run import finished
@@ -27,7 +27,7 @@ def compare(
             each = Tried(name, None, None, 0.0, f"it was not compared: {why}")
         if each is None:
             is_new = True
-            say.started(name, MODEL_TYPES.get(name, name), number, total, names[number - 1 :])
+            say.started(name, model_type_of(name), number, total, names[number - 1 :])
             each = comparison.run(name)
             finished.keep(folder, each)
         tried[name] = each
@@ -43,7 +43,7 @@ def _row(tried: Tried, judged: Judged | None) -> LeaderboardRow:
     row = LeaderboardRow(
         place=None,
         id=tried.id,
-        model_type=MODEL_TYPES.get(tried.id, tried.id),
+        model_type=model_type_of(tried.id),
         metrics={} if judged is None else judged.scores,
         seconds=None if tried.trouble is not None else tried.seconds,
         trouble=tried.trouble,

@@ -13,18 +13,20 @@ from threading import Event
 import msgspec
 import numpy as np
 
+from archive.dataset.fewest import DRAWN_HOLDOUT, FOLDS
 from registry.evaluation.scores import positive_of
 from registry.names import check_new_names
 from registry.registry import Registry
 from registry.run_document import HoldoutFacts, Question, RunDocument, SplitFacts, in_order
-from trainer.compare.leaderboard import MODEL_TYPES
+from trainer.compare.engines import check_engine
+from trainer.compare.leaderboard import EVERY, MODEL_TYPES
+from trainer.compare.tune import TUNED
 from trainer.dataset import Dataset, check
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
-from trainer.evaluate.rows import DRAWN_HOLDOUT, FOLDS
 from trainer.evaluate.split import Known, Split, codes_of, split
 from trainer.evaluate.threshold import Aim
 from trainer.run import request, session
-from trainer.run.candidates import check_candidates
+from trainer.run.candidates import check_candidates, check_excluded
 from trainer.run.keep import keep
 from trainer.run.options import Options
 from trainer.run.process import Cancelled, Child, Control, RunFailed
@@ -63,6 +65,8 @@ def train(
     check(dataset, training.folds or FOLDS, training.holdout or DRAWN_HOLDOUT)
     most = _keep_count(settings, options)
     _check_options(options, registry, dataset, most)
+    if training.parallel is not None:
+        check_engine(training.parallel)
     known = known_of(dataset)
     plan = split(known, options.split, training.folds, training.holdout, training.seed)
     recorder.add("split", _split_sentence(plan))
@@ -132,6 +136,7 @@ def aim_of(training: TrainingSettings, request: RunRequest) -> Aim:
 def _check_options(options: Options, registry: Registry, dataset: Dataset, most: int) -> None:
     """Checks the options before any time is spent. Raises InvalidInput, DuplicateName."""
     check_candidates(options.candidates or ())
+    check_excluded(options.candidates, options.more.exclude)
     check_new_names(options.names, registry.sync().models)
     chosen = options.register if isinstance(options.register, tuple) else tuple(range(1, most + 1))
     if bad := [rank for rank in chosen if not 1 <= rank <= most]:
@@ -266,6 +271,15 @@ def request_of(
         keep=_keep_count(settings, options),
         seed=training.seed,
         candidates=options.candidates or None,
+        exclude=options.more.exclude,
+        tune_s=options.more.tune_s,
+        budget_s=options.more.budget_s,
+        blend=options.more.blend,
+        stack=options.more.stack,
+        balance=options.more.balance,
+        gpu=options.more.gpu,
+        parallel=training.parallel,
+        parallel_address=training.parallel_address,
         metadata=RunFacts(
             metric=options.metric, run=options.run, data=dataset.facts(), description=options.notes, tags=[]
         ),
@@ -277,4 +291,7 @@ def request_of(
 
 def _keep_count(settings: Settings, options: Options) -> int:
     """How many candidates are kept: no more than were asked for."""
-    return min(settings.training.keep, len(set(options.candidates or MODEL_TYPES)))
+    more, asked = options.more, set(options.candidates or MODEL_TYPES)
+    plain = len((set(MODEL_TYPES) if asked == {EVERY} else asked) - set(more.exclude))
+    made = more.blend + more.stack + (0 if more.tune_s is None else min(TUNED, plain))
+    return min(settings.training.keep, plain + made)

@@ -7,7 +7,21 @@ from dataclasses import dataclass, field
 
 from trainer.evaluate.split import Asked
 from trainer.evaluate.threshold import Aim
+from zelador.settings import TrainingSettings
 from zelador.training_queue import RunRequest
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """Beyond the plain candidates: what is tried, left out, and for how long."""
+
+    exclude: tuple[str, ...] = ()
+    tune_s: float | None = None
+    budget_s: float | None = None
+    blend: bool = False
+    stack: bool = False
+    balance: bool = False
+    gpu: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +42,20 @@ class Options:
     split: Asked = "auto"
     positive: str | None = None
     aim: Aim = field(default_factory=Aim)
+    more: More = field(default_factory=More)
+
+
+def more_of(training: TrainingSettings, request: RunRequest) -> More:
+    """What the request says, else what the settings say."""
+    return More(
+        exclude=tuple(request.get("exclude") or training.exclude or ()),
+        tune_s=request.get("tune_s", training.tune_s),
+        budget_s=request.get("budget_s", training.budget_s),
+        blend=request.get("blend", training.blend),
+        stack=request.get("stack", training.stack),
+        balance=request.get("balance", training.balance),
+        gpu=request.get("gpu", training.gpu),
+    )
 
 
 def register_of(request: RunRequest) -> bool | tuple[int, ...]:

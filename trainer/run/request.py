@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import msgspec
 import numpy as np
@@ -52,6 +52,15 @@ class Request(msgspec.Struct, frozen=True):
     seed: int
     candidates: tuple[str, ...] | None
     metadata: RunFacts
+    exclude: tuple[str, ...] = ()
+    tune_s: float | None = None
+    budget_s: float | None = None
+    blend: bool = False
+    stack: bool = False
+    balance: bool = False
+    gpu: bool = False
+    parallel: Literal["dask", "ray", "spark"] | None = None
+    parallel_address: str | None = None
     devices: tuple[str, ...] = ()  # their names, by the codes of the arrays
     live: str | None = None  # the live model's name
     live_digest: str = ""

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from registry.evaluation.bootstrap import Resamples, difference
 from registry.evaluation.scores import scores
 from registry.model.manifest import Threshold
 from registry.run_document import LeaderboardRow, Scores, Seconds
 from trainer.candidate.build import Built, build
-from trainer.candidate.rebuild import check_rebuilt, rebuild
-from trainer.compare.judge import Bench, Judged, shuffled, widened
-from trainer.compare.leaderboard import BASELINE, MODEL_TYPES, Scored, ranked
-from trainer.compare.pycaret_compare import Comparison
+from trainer.candidate.rebuild import check_rebuilt, fit, rebuild
+from trainer.compare import ensemble, parallel
+from trainer.compare.judge import Bench, Judged, judge, shuffled, widened
+from trainer.compare.leaderboard import BASELINE, Scored, model_type_of, ranked
+from trainer.compare.pycaret_compare import Comparison, Ways
 from trainer.compare.tried import Tried
 from trainer.evaluate import threshold
 from trainer.evaluate.calibrate import Calibration
@@ -26,8 +31,10 @@ from trainer.run.compared import compare
 from trainer.run.data import Data
 from trainer.run.documents import leaderboard, verdict_facts
 from trainer.run.events import Result
-from trainer.run.finished import stopped
+from trainer.run.finished import keep, read, stopped
+from trainer.run.more import more
 from trainer.run.reporter import Reporter
+from trainer.run.request import REQUEST, Request
 from trainer.run.write import judged_answers, write
 from zelador.messages import iso
 
@@ -40,12 +47,20 @@ def run(folder: Path, say: Reporter) -> Result:
     data = Data.of(folder)
     request, bench = data.request, data.bench()
     started = time.perf_counter()
-    comparison = _experiment(data)
+    ways = _ways(folder, request)
+    comparison = Comparison(**_arguments(data, ways))
+    _compare_elsewhere(folder, data, ways, comparison.names, say)
     tried, judged = compare(folder, comparison, bench, say)
+    why = stopped(folder) or comparison.over  # what is done by then counts, and nothing more is measured
+    further = {} if why is not None else more(request, comparison, bench, tried, judged, say)
+    tried |= further
+    for name, each in further.items():
+        if each.scores is not None:
+            judged[name] = judge(each.scores, each.middle, bench)
     order = ranked([_scored(each, judged.get(name)) for name, each in tried.items()], request.metric)
     compared_at = time.perf_counter()
     parts = data.parts(comparison.precision)
-    why = stopped(folder)  # what is done by then counts, and nothing more is measured
+    why = why or comparison.over
     loose = {} if why is not None else _shuffled(data, tried, judged, parts, bench, say)
     short = [] if why is None else [f"{why}: {len(judged)} of {len(tried)} classifiers were compared"]
     shuffled_at = time.perf_counter()
@@ -75,12 +90,34 @@ def run(folder: Path, say: Reporter) -> Result:
     )
 
 
-def _experiment(data: Data) -> Comparison:
-    rows, tested = data.arrays.rows, data.arrays.tested
-    return Comparison(
-        rows[data.train], data.codes[data.train], tested[data.train], rows[data.asked], data.codes[data.asked],
-        data.request.features, data.request.seed, data.request.candidates,
-    )  # fmt: skip
+def _arguments(data: Data, ways: Ways) -> dict[str, Any]:
+    """Of the comparison."""
+    rows, tested, request = data.arrays.rows, data.arrays.tested, data.request
+    return {
+        "rows": rows[data.train], "codes": data.codes[data.train], "folds": tested[data.train],
+        "test": rows[data.asked], "test_codes": data.codes[data.asked], "features": request.features,
+        "seed": request.seed, "candidates": request.candidates, "exclude": request.exclude, "ways": ways,
+    }  # fmt: skip
+
+
+def _compare_elsewhere(folder: Path, data: Data, ways: Ways, names: Sequence[str], say: Reporter) -> None:
+    """Compares what is not compared yet on a cluster. Its machines know no budget."""
+    engine = data.request.parallel
+    left = [name for name in names if name not in read(folder)]
+    if engine is None or not left or stopped(folder) is not None:
+        return
+    say(f"comparing {len(left)} classifiers on {engine}")
+    arguments = _arguments(data, replace(ways, until=None))
+    for each in parallel.compare(engine, data.request.parallel_address, arguments, left):
+        keep(folder, each)
+
+
+def _ways(folder: Path, request: Request) -> Ways:
+    """The budget counts from the request on, also for a process that goes on after another one."""
+    until = None
+    if request.budget_s is not None:
+        until = time.perf_counter() + request.budget_s - (time.time() - (folder / REQUEST).stat().st_mtime)
+    return Ways(request.balance, request.gpu, request.blend or request.stack, request.budget_s, until)
 
 
 def _scored(tried: Tried, judged: Judged | None) -> Scored:
@@ -97,9 +134,12 @@ def _shuffled(
             found[name] = judged[name].scores
             continue
         say(f"shuffling the rows, for comparison: {done} of {len(judged)}", "shuffle", 1 - (done - 1) / len(judged))
-        scores = shuffled(tried[name].model, parts.train, bench, data.request.folds, data.request.seed)
-        if scores is not None:
-            found[name] = scores
+        if tried[name].made is not None:
+            continue  # it learns from the run's own folds, of which a shuffled split has none
+        balance = data.request.seed if data.request.balance else None
+        loose = shuffled(tried[name].model, parts.train, bench, data.request.folds, data.request.seed, balance)
+        if loose is not None:
+            found[name] = loose
     return found
 
 
@@ -148,8 +188,12 @@ def _build(
 
 def _built(data: Data, comparison: Comparison, tried: Tried, parts: Parts, bench: Bench) -> Built:
     assert tried.scores is not None  # noqa: S101 - it is ranked
-    pipeline = rebuild(tried.model, parts)
-    check_rebuilt(pipeline, comparison.fitted(tried.model), comparison.transformed, parts)
+    balance = data.request.seed if data.request.balance else None
+    if tried.made is not None:
+        pipeline = ensemble.fitted(tried.made, parts, partial(fit, balance=balance))
+    else:
+        pipeline = rebuild(tried.model, parts, balance)
+        check_rebuilt(pipeline, comparison.fitted(tried.model), comparison.transformed, parts)
     calibration = Calibration.fit(tried.scores, bench.labels, tried.middle)
     rule = None
     if data.positive is not None:
@@ -223,7 +267,7 @@ def _surprises(data: Data, order: list[Scored], judged: dict[str, Judged], built
     if found is None or interval is None or interval[0] <= found <= interval[1]:
         return []
     return [
-        f"the hold-out's {metric} of {MODEL_TYPES.get(first, first)} is {found:.3f}, and the folds foresaw "
+        f"the hold-out's {metric} of {model_type_of(first)} is {found:.3f}, and the folds foresaw "
         f"{interval[0]:.3f} to {interval[1]:.3f}: it is of another kind than they are, so the intervals were widened "
         "to take in the hold-out"
     ]

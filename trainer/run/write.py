@@ -74,7 +74,8 @@ def write(
             candidate, each, judged[each.id], tried[each.id].model, data.positive, held, data.request
         )
         facts |= _alarm(data, judged[each.id])
-        beside = _beside(data, model, judged[each.id], tried[each.id].model, parts, answers)
+        fitted = None if tried[each.id].made is not None else tried[each.id].model
+        beside = _beside(data, model, judged[each.id], fitted, parts, answers)
         packed = upload(model, parts, answers, features, facts, data.request.seed, beside)
         files = pack(packed, each.model_type)
         described = manifest_of(packed, each.model_type, files, now_iso())
@@ -97,7 +98,9 @@ def _beside(data: Data, built: Built, judged: Judged, model: Any, parts: Parts, 
         data.aim,
         None if built.threshold is None else built.threshold.value,
         by_device(answers, devices, request.devices, request.metric),
-        None if request.folds_by == "row" else learning(model, known, request.metric, sure, request.seed),
+        None
+        if request.folds_by == "row" or model is None
+        else learning(model, known, request.metric, sure, request.seed, request.balance),
     )
 
 

@@ -120,11 +120,12 @@ class ArchiveStream:
 
         return self._connection.call("look at the readings", ask)
 
-    def rewind(self, at: str, to: str, lost: int) -> int:
-        """Reads again from `to`. Returns how many readings are still there. Raises Moved."""
-        keys = [self._keys.readings, self._keys.ledger]
+    def rewind(self, at: str, to: str, lost: int, now: Seen) -> int:
+        """Reads again from `to`. Returns how many of the lost readings are still there. Raises Moved."""
+        keys = [self._keys.readings, self._keys.ledger, self._keys.archive_seen]
+        arguments = [at, to, lost, msgspec.json.encode(now)]
         done, found = self._connection.call(
-            "rewind the archive", lambda: self._library.call("archive_rewind", keys, [at, to, lost])
+            "rewind the archive", lambda: self._library.call("archive_rewind", keys, arguments)
         )
         if not done:
             raise Moved

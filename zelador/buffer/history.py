@@ -1,60 +1,58 @@
-"""Labeled readings in the buffer, for training."""
+"""Walks through the readings in the buffer, for data sets."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import redis
 
 from zelador.buffer.entry import decode_fields
 from zelador.buffer.keys import Keys
-from zelador.buffer.late_labels import LateLabels
-from zelador.labels.labels import Labels
+from zelador.labels.known import KnownLabels
 from zelador.messages import Reading
-from zelador.settings import Settings
 
 PAGE_ENTRIES = 1_000
 
 
-def labelled_readings(
-    client: redis.Redis, settings: Settings, lacking: Counter[str] | None = None
-) -> Iterator[tuple[tuple[float, ...], str, int, str]]:
-    """Yields (values in the order of `settings.features`, label, time in ms, device) of each labeled reading.
+class Buffered(msgspec.Struct, frozen=True, gc=False):
+    """A reading in the buffer. `place` is its position among the readings of its entry; `label` is what was sent."""
 
-    Oldest first. A label may have come later, with a repeat, or for a period; that one counts before all others.
-    Skips readings that lack one of the features, and counts them in `lacking` by feature. Raises redis.RedisError.
-    """
-    key, start = Keys(settings.redis.prefix).readings, "-"
-    wanted, late = settings.features, LateLabels(client, settings.redis.prefix)
-    given = Labels(client, settings.redis.prefix)
+    entry: str
+    place: int
+    device: str
+    received_at: int
+    features: tuple[str, ...]
+    reading: Reading
+    label: str | None
+
+
+def bounds(client: redis.Redis, prefix: str) -> tuple[str, str] | None:
+    """The first and the last entry; None if the buffer is empty. Raises redis.RedisError."""
+    key = Keys(prefix).readings
+    first: Any = client.xrange(key, count=1)
+    last: Any = client.xrevrange(key, count=1)
+    return (first[0][0].decode(), last[0][0].decode()) if first and last else None
+
+
+def walk(client: redis.Redis, prefix: str, after: str | None = None, last: str = "+") -> Iterator[list[Buffered]]:
+    """The readings of the entries after `after` up to `last`, page by page, oldest first. Raises redis.RedisError."""
+    known, key = KnownLabels(client, prefix), Keys(prefix).readings
+    start = "-" if after is None else f"({after}"
     while True:
-        page: Any = client.xrange(key, min=start, count=PAGE_ENTRIES)
-        readings: list[tuple[str, Reading]] = []
-        entries: list[tuple[tuple[str, ...], int]] = []  # features, and the end of its readings in `readings`
-        for _, fields in page:
-            entry = decode_fields(fields)
-            readings += [(arrival.device_id, each) for arrival in entry.arrivals or () for each in arrival.readings]
-            entries.append((entry.features, len(readings)))
-        labels, start_at = given.of(readings, late.of(readings), look=False), 0
-        for features, end in entries:
-            labeled = [at for at in range(start_at, end) if labels[at] is not None]
-            start_at = end
-            if missing := [name for name in wanted if name not in features]:
-                if lacking is not None and labeled:
-                    lacking.update(dict.fromkeys(missing, len(labeled)))
-                continue
-            order = [features.index(name) for name in wanted]
-            for at in labeled:
-                device, reading = readings[at]
-                yield tuple(_number(reading.values[i]) for i in order), str(labels[at]), reading.measured_at, device
+        page: Any = client.xrange(key, min=start, max=last, count=PAGE_ENTRIES)
+        found: list[tuple[str, int, str, int, tuple[str, ...], Reading]] = []
+        for name, fields in page:
+            entry, place = decode_fields(fields), 0
+            for arrival in entry.arrivals or ():
+                for reading in arrival.readings:
+                    found.append(
+                        (name.decode(), place, arrival.device_id, arrival.received_at, entry.features, reading)
+                    )
+                    place += 1
+        labels = known.sent([(each[2], each[5]) for each in found])
+        yield [Buffered(*each, label) for each, label in zip(found, labels, strict=True)]
         if len(page) < PAGE_ENTRIES:
             return
         start = f"({page[-1][0].decode()}"
-
-
-def _number(value: float | None) -> float:
-    """The value, or NaN for a missing one."""
-    return math.nan if value is None else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from zelador.labels.label import Label
 
@@ -37,6 +37,12 @@ class Timeline:
         """The label at a moment (ms since 1970 UTC); None if no label covers it."""
         place = bisect_right(self._starts, moment) - 1
         return self._labels[place] if place >= 0 else None
+
+    def stretches(self) -> Iterator[tuple[int, int | None, str]]:
+        """Start, end (None: until further notice) and label of each stretch that has one, in order."""
+        for place, (begin, label) in enumerate(zip(self._starts, self._labels, strict=True)):
+            if label is not None:
+                yield begin, self._starts[place + 1] if place + 1 < len(self._starts) else None, label
 
     def labels_in(self, begin: int, end: int | None) -> list[str]:
         """The different labels that the device has in a period, in order."""

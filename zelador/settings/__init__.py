@@ -3,6 +3,7 @@
 from zelador.settings.alarm import AlarmRuleSettings, AlarmSettings, HomeAssistantSettings
 from zelador.settings.api import ApiSettings
 from zelador.settings.archive import ArchiveSettings
+from zelador.settings.datasets import DatasetSettings
 from zelador.settings.fields import KNOWN_FIELDS, RESERVED, FieldSettings
 from zelador.settings.load import environment, load_settings, redact
 from zelador.settings.mqtt import MqttSettings, TopicSettings
@@ -21,6 +22,7 @@ __all__ = [
     "AlarmSettings",
     "ApiSettings",
     "ArchiveSettings",
+    "DatasetSettings",
     "EmbeddedSettings",
     "FieldSettings",
     "HealthSettings",

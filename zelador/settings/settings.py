@@ -24,6 +24,7 @@ from zelador.errors import InvalidInput
 from zelador.settings.alarm import AlarmSettings, HomeAssistantSettings
 from zelador.settings.api import ApiSettings
 from zelador.settings.archive import ArchiveSettings
+from zelador.settings.datasets import DatasetSettings
 from zelador.settings.fields import KNOWN_FIELDS, RESERVED, FieldSettings
 from zelador.settings.mqtt import MqttSettings, TopicSettings
 from zelador.settings.process import EmbeddedSettings, HealthSettings, LogSettings, MetricsSettings
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     alarm: AlarmSettings = AlarmSettings()
     homeassistant: HomeAssistantSettings = HomeAssistantSettings()
     training: TrainingSettings = TrainingSettings()
+    datasets: DatasetSettings = DatasetSettings()
     registry: RegistrySettings = RegistrySettings()
     archive: ArchiveSettings = ArchiveSettings()
     api: ApiSettings = ApiSettings()

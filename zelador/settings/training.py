@@ -33,10 +33,42 @@ class TrainingSettings(Section):
     candidates: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         description=(
-            "PyCaret's ids of the classifiers to compare, separated by commas. None: PyCaret's turbo mode, without "
-            "xgboost and catboost."
+            "PyCaret's ids of the classifiers to compare, separated by commas. all: every one that is installed, also "
+            "the slow ones. None: PyCaret's turbo mode, without xgboost and catboost."
         ),
     )
+    exclude: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        default=None, description="PyCaret's ids of classifiers that are not compared, separated by commas."
+    )
+    tune_s: Annotated[float, Field(gt=0.0, le=86_400.0)] | None = Field(
+        default=None,
+        description="For so long, settings of the best three are tried on the same folds. None: no tuning.",
+    )
+    budget_s: Annotated[float, Field(gt=0.0, le=86_400.0)] | None = Field(
+        default=None,
+        description=(
+            "After so long no further classifier is compared; what is done by then counts, and the first one is "
+            "always finished. None: no limit but that of the run."
+        ),
+    )
+    blend: bool = Field(default=False, description="Also try the mean of the probabilities of the best three.")
+    stack: bool = Field(default=False, description="Also try a model of the probabilities of the best three.")
+    balance: bool = Field(
+        default=False,
+        description="Repeat rows of rare classes until all classes have equally many, in what a model is fitted on.",
+    )
+    parallel: Literal["dask", "ray", "spark"] | None = Field(
+        default=None,
+        description="Compare classifiers on a cluster, by PyCaret's FugueBackend. None: in the run's own process.",
+    )
+    parallel_address: str | None = Field(
+        default=None,
+        description=(
+            "Address of the cluster, such as tcp://scheduler:8786 (dask), ray://head:10001 or spark://master:7077. "
+            "None: workers on this machine."
+        ),
+    )
+    gpu: bool = Field(default=False, description="Let PyCaret use a GPU where a classifier can.")
     split: SplitKind = Field(
         default="auto",
         description=(
@@ -122,7 +154,7 @@ class TrainingSettings(Section):
             raise ValueError(f"{text[:80]!r} is no time that ever comes: {error}; write such as 30 2 * * 1-5") from None
         return text
 
-    @field_validator("candidates", mode="before")
+    @field_validator("candidates", "exclude", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return names(value)

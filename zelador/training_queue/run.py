@@ -20,12 +20,20 @@ class RunRequest(TypedDict, total=False):
     candidates: list[str]  # PyCaret's ids
     classes: list[str]  # only labeled readings of these
     devices: list[str]
+    dataset: dict[str, object]  # the query of a data set, as archive.dataset.query reads it
     register: bool | list[int]  # all models, none, or those of some ranks
     split: str  # auto, device, time or random
     positive: str  # of two classes
     cost_missed: float
     cost_false_alarm: float
     recall: float
+    exclude: list[str]  # PyCaret's ids
+    tune_s: float
+    budget_s: float
+    blend: bool
+    stack: bool
+    balance: bool
+    gpu: bool
 
 
 class Run(msgspec.Struct, frozen=True):

@@ -29,6 +29,8 @@ def api_settings(settings: Settings, tmp_path: Path) -> Settings:
     return settings.model_copy(
         update={
             "registry": settings.registry.model_copy(update={"url": str(tmp_path / "registry")}),
+            "archive": settings.archive.model_copy(update={"url": str(tmp_path / "archive")}),
+            "datasets": settings.datasets.model_copy(update={"cache": tmp_path / "datasets"}),
             "api": settings.api.model_copy(
                 update={"keys_file": tmp_path / "keys.json", "port": port, "failure_delay_s": 0.0}
             ),

@@ -16,6 +16,7 @@ from admin.api.runs import WantedRun
 from operations.views.runs import RunBody, RunView
 from registry.registry import Registry
 from trainer import service
+from trainer.dataset import Dataset, assemble
 from zelador.buffer import connect_redis
 from zelador.heartbeat import workers
 from zelador.settings import Settings
@@ -23,6 +24,7 @@ from zelador.training_queue import Consumer, TrainingQueue
 from zelador.training_queue.event import decode_all
 
 RUN = "20261124_115838-aaaa"
+FEATURES = ("lux", "temperature", "vibration")
 Eventually = Callable[..., None]
 
 
@@ -59,7 +61,12 @@ def serving(settings: Settings) -> Iterator[None]:
 @pytest.fixture
 def readings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[float, ...], str, int, str]]:
     found: list[tuple[tuple[float, ...], str, int, str]] = []
-    monkeypatch.setattr(service, "labelled_readings", lambda *_: iter(found))
+
+    def dataset(*_: object) -> Dataset:
+        values, labels, times, devices = zip(*found, strict=True) if found else ((), (), (), ())
+        return assemble(values, labels, FEATURES, "the buffer", 100_000, 7, devices=devices, times=times)
+
+    monkeypatch.setattr(service, "from_stream", dataset)
     return found
 
 

@@ -73,21 +73,24 @@ def test_the_schedule_starts_a_run_once_however_many_trainers_there_are(
         Starter(wanted, registry, client, lambda why: Actor("trainer-1", audit, via=why), lambda: now[0])
         for _ in range(2)
     ]
-    for _ in range(4):
+    starters[0].step()
+    assert runs(client, settings) == []
+    now[0] += timedelta(minutes=1)
+    starters[0].step()
+    end(client, settings)  # before the other trainer looks
+    for _ in range(3):
         for each in starters:
             each.step()
         now[0] += timedelta(minutes=1)
     assert runs(client, settings) == ["started by the schedule (2026-11-24 02:30 UTC)"]
     now[0] += timedelta(days=1)
-    starters[0].step()  # the first still waits: one at a time
-    assert len(runs(client, settings)) == 1
-    end(client, settings)
+    starters[0].step()
     now[0] += timedelta(days=1)
-    starters[1].step()
-    assert runs(client, settings)[1:] == ["started by the schedule (2026-11-26 02:30 UTC)"]
+    starters[1].step()  # that of the day before still waits: one at a time
+    assert runs(client, settings)[1:] == ["started by the schedule (2026-11-25 02:30 UTC)"]
     assert [act[:2] for act in audit.acts] == [
         ("trainer-1 (the schedule (2026-11-24 02:30 UTC))", "run asked for"),
-        ("trainer-1 (the schedule (2026-11-26 02:30 UTC))", "run asked for"),
+        ("trainer-1 (the schedule (2026-11-25 02:30 UTC))", "run asked for"),
     ]
 
 

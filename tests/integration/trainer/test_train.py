@@ -22,9 +22,10 @@ from command.demo.scenarios.by_name import scenario
 from registry.card import card_html, card_of
 from registry.registry import Registry
 from registry.run_document import new_run_id
+from tests.rows import from_readings
 from tests.small_models import rows_and_labels, upload
 from tests.up import COMMAND, clean_environment
-from trainer.dataset import Choice, from_readings
+from trainer.dataset import Choice
 from trainer.run.job import train
 from trainer.run.options import Options
 from zelador.errors import Unavailable

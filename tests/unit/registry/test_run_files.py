@@ -36,7 +36,7 @@ def test_a_document_is_written_as_an_earlier_version_wrote_it(store: Memory, reg
     registry.put_run(RUN, dict(shuffled))
     assert store.read(KEY) == STORED.read_bytes()
     assert registry.run(RUN) == document
-    assert list(result_of(document)) == ["run", "rows", "metric", "leaderboard", "models", "seconds"]
+    assert list(result_of(document)) == ["run", "rows", "metric", "leaderboard", "models", "seconds", "holdout_rows"]
 
 
 def test_a_key_of_a_later_version_is_kept_and_comes_last(store: Memory, registry: Registry) -> None:

@@ -117,7 +117,7 @@ def test_the_learning_curve_counts_stretches_and_says_what_more_would_bring() ->
     )
     assert learning(LogisticRegression(), rows(0.3, 6), "MCC", None, 7) is None
     late = count(0, 100)  # seconds: the first fit takes the budget
-    assert learning(LogisticRegression(), rows(0.3), "MCC", None, 7, lambda: next(late)) is None
+    assert learning(LogisticRegression(), rows(0.3), "MCC", None, 7, clock=lambda: next(late)) is None
     assert "rose from 0.50 to 0.60: more labeled stretches are likely" in sentence("F1", [4, 8], [0.5, 0.6], None, 9)
 
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.dataset import Choice, Dataset, assemble, check, fewest_rows, from_readings, from_table
+from tests.rows import from_readings
+from trainer.dataset import Choice, Dataset, assemble, check, fewest_rows, from_table
 from trainer.draw import draw
 from zelador.errors import InvalidInput
 from zelador.messages.classes import looks_like_regression
@@ -130,20 +131,6 @@ def test_readings_know_when_they_were_measured_and_by_whom() -> None:
     assert (found.first, found.last) == ("1970-01-01T00:00:01.000Z", "1970-01-01T00:00:03.000Z")
     assert (found.labels, found.devices) == (("x", "y"), ("m1", "m2"))
     assert found.times is not None and found.times.tolist() == [1_000, 3_000]
-
-
-def test_labels_of_readings_that_were_stored_in_another_form_are_one_class() -> None:
-    readings = [((1.0,), label, 1, "m1") for label in ("1", "1.0", "true", "0", "0.0", "false")]
-    assert from_readings(readings, ("a",), Choice()).classes == ("0", "1")
-
-
-def test_it_is_said_how_many_readings_lack_which_feature() -> None:
-    with pytest.raises(
-        InvalidInput, match="no labeled reading in the buffer has all of a, b: 241 labeled readings lack b"
-    ):
-        from_readings([], ("a", "b"), Choice(), lacking={"b": 241})
-    found = from_readings([((1.0,), "x", 1, "m1")], ("a",), Choice(), lacking={"b": 3})
-    assert found.notes == ("3 labeled readings lack b and were left out",)
 
 
 @pytest.mark.parametrize(

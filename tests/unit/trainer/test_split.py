@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from archive.dataset.fewest import fewest_rows
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
-from trainer.evaluate.rows import fewest_rows
 from trainer.evaluate.split import Known, Split, split
 from zelador.errors import InvalidInput
 

@@ -55,9 +55,10 @@ local answer = {counted[1], counted[2], counted[3], counted[4], counted[5], coun
   counted[11], redis.call('ZCARD', KEYS[4]), counted[12]}
 local at = archive_at(KEYS[1])
 if at then
-  local n, first_waiting = archive_count(KEYS[1], at, '+')
+  local n, first_waiting = archive_count(KEYS[1], at, '+', 100000)
   local archive = redis.call('HMGET', KEYS[2], 'archived', 'archive_missed', 'archive_base', 'outcomes_bytes', 'outcomes_missed')
   for i = 1, 5 do archive[i] = tonumber(archive[i] or 0) end
+  n = n or counted[2] - archive[1] - archive[2] - archive[3]          -- too many to count
   for _, value in ipairs({archive[1], n, archive[2], archive[3], ms(first_waiting), archive[4], archive[5]}) do
     answer[#answer + 1] = value
   end

@@ -1,0 +1,91 @@
+"""The archive as a data set sees it: the files that count, and the last entry of the stream that is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from archive.dataset.engine import Engine, quoted, text
+from archive.dataset.query import Query
+from zelador.buffer.entry import order_of
+from zelador.errors import ZeladorError
+
+if TYPE_CHECKING:
+    from archive.archive import Archive
+    from archive.layout import File
+
+
+class Archived(msgspec.Struct, frozen=True):
+    """`last` is None while nothing was archived. `damaged` says of files why they cannot be read."""
+
+    paths: tuple[str, ...]
+    last: tuple[int, int] | None
+    damaged: tuple[str, ...] = ()
+
+
+def last_of(archive: Archive) -> tuple[int, int] | None:
+    """The last entry of the stream that is in the archive. Raises Corrupt, Unavailable."""
+    last = archive.snapshot().last
+    return None if last is None else order_of(last)
+
+
+def files_of(archive: Archive, query: Query, folder: Path) -> Archived:
+    """The files with readings of the query's period. Those of a bucket are copied to `folder`.
+
+    Raises Corrupt, Unavailable.
+    """
+    snapshot = archive.snapshot()
+    last = None if snapshot.last is None else order_of(snapshot.last)
+    paths: list[str] = []
+    damaged: list[str] = []
+    for number, file in enumerate(snapshot.readings):
+        if not _overlaps(file, query):
+            continue
+        try:
+            paths.append(str(_local(archive, file, folder / f"{number}.parquet")))
+        except (ZeladorError, OSError) as error:
+            damaged.append(f"{file.rows} readings are missing: {error}")
+    return Archived(tuple(paths), last, tuple(damaged))
+
+
+def select(engine: Engine, paths: Sequence[str], features: Sequence[str], where: str) -> str:
+    """The statement that reads the files; a feature that no file has is missing."""
+    from archive.layout import column_of
+
+    named = ", ".join(map(text, paths))
+    scan = f"read_parquet([{named}], union_by_name = true, hive_partitioning = false)"
+    there = {name for name, *_ in engine.rows(f"describe select * from {scan}")}
+    values = [
+        f"{quoted(column_of(name)) if column_of(name) in there else 'null'}::double as f{at}"
+        for at, name in enumerate(features)
+    ]
+    return (
+        "select device_id as device, epoch_ms(measured_at) as measured, epoch_ms(received_at) as received, "
+        f"entry_ms as ms, entry_seq as seq, place::bigint as place, id, label as own, {', '.join(values)} "
+        f"from {scan} where {where}"
+    )
+
+
+def _overlaps(file: File, query: Query) -> bool:
+    return (query.end is None or file.begin < query.end) and (query.begin is None or file.end >= query.begin)
+
+
+def _local(archive: Archive, file: File, copy: Path) -> Path:
+    """Where the file can be opened. Raises Corrupt, Unavailable, OSError."""
+    from zelador.errors import Corrupt
+
+    path = archive.path(file)
+    if path is None:
+        copy.write_bytes(archive.data(file))
+        return copy
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        size = -1
+    if size != file.bytes:
+        what = "is missing" if size < 0 else "differs from what was written"
+        raise Corrupt(f"{path} {what}; `zelador data verify` names all such files; restore it from a backup")
+    return path

@@ -1,0 +1,130 @@
+"""The database that reads, joins and sorts a data set: in this process, within limits, without the network."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archive.dataset.cache import make_private
+from zelador.errors import Unavailable
+from zelador.settings.datasets import DatasetSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_ROWS = 100_000
+
+
+class Engine:
+    """Small statements on one connection. Raises Unavailable if memory or disk do not suffice, or a file is damaged.
+
+    `folder` is for files that are removed at the end.
+    """
+
+    def __init__(self, connection: Any, folder: Path) -> None:
+        self._connection = connection
+        self.folder = folder
+
+    def run(self, statement: str, parameters: Sequence[object] = ()) -> None:
+        self._execute(statement, parameters)
+
+    def rows(self, statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = self._execute(statement, parameters).fetchall()
+        return found
+
+    def table(self, statement: str) -> pa.Table:
+        import duckdb
+
+        try:
+            return self._connection.sql(statement).to_arrow_table()
+        except duckdb.Error as error:
+            raise _unavailable(error) from None
+
+    def batches(self, statement: str) -> Iterator[pa.RecordBatch]:
+        """The result in portions, for what does not fit into memory."""
+        import duckdb
+
+        try:
+            yield from self._connection.sql(statement).to_arrow_reader(BATCH_ROWS)
+        except duckdb.Error as error:
+            raise _unavailable(error) from None
+
+    def add(self, name: str, table: pa.Table) -> None:
+        """Makes `table` known as `name`."""
+        self._connection.register(name, table)
+
+    def _execute(self, statement: str, parameters: Sequence[object]) -> Any:
+        import duckdb
+
+        try:
+            return self._connection.execute(statement, list(parameters))
+        except duckdb.Error as error:
+            raise _unavailable(error) from None
+
+
+@contextmanager
+def open_engine(limits: DatasetSettings) -> Iterator[Engine]:
+    """What does not fit into `memory_bytes` goes to a folder that is removed at the end."""
+    import duckdb
+
+    with _folder(limits.cache) as spill:
+        connection = duckdb.connect(
+            config={
+                "memory_limit": f"{limits.memory_bytes}B",
+                "threads": limits.threads,
+                "temp_directory": spill,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "preserve_insertion_order": False,
+                "python_enable_replacements": False,
+            }
+        )
+        try:
+            yield Engine(connection, Path(spill))
+        finally:
+            connection.close()
+
+
+def _folder(cache: Path) -> tempfile.TemporaryDirectory[str]:
+    """In the cache's folder; in the system's for temporary files where that cannot be written, as in a container."""
+    for parent in (cache, None):
+        try:
+            if parent is not None:
+                make_private(parent)
+            return tempfile.TemporaryDirectory(prefix="sort-", dir=parent, ignore_cleanup_errors=True)
+        except OSError as error:
+            trouble = error
+    raise Unavailable(
+        f"cannot write to {cache} ({trouble.strerror}); set ZELADOR_DATASETS__CACHE to a folder that can be written"
+    )
+
+
+def quoted(name: str) -> str:
+    """An identifier, whatever characters it has."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """A text in a statement, whatever characters it has."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _unavailable(error: Exception) -> Exception:
+    """What a person can do about it; an error of the statement stays as it is."""
+    import duckdb
+
+    said = " ".join(str(error).split())[:300]
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return Unavailable(
+            f"the data set needs more memory or temporary space than it may take ({said}); choose a shorter period or "
+            "fewer devices, or raise ZELADOR_DATASETS__MEMORY_BYTES"
+        )
+    if isinstance(error, duckdb.IOException | duckdb.InvalidInputException | duckdb.SerializationException):
+        return Unavailable(
+            f"the archive cannot be read ({said}); restore damaged files, which `zelador data verify` names, from "
+            "a backup"
+        )
+    return error

@@ -1,0 +1,21 @@
+"""The clusters on which candidates may be compared, and what they need to be installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Literal
+
+from zelador.errors import InvalidInput
+
+Engine = Literal["dask", "ray", "spark"]
+PACKAGES = {"dask": ("fugue", "distributed"), "ray": ("fugue", "ray"), "spark": ("fugue", "pyspark")}
+EXTRA = {"dask": "zelador[dask]", "ray": "fugue[ray]", "spark": "fugue[spark]"}
+
+
+def check_engine(engine: Engine) -> None:
+    """Raises InvalidInput if its packages are not installed."""
+    if absent := [name for name in PACKAGES[engine] if find_spec(name) is None]:
+        raise InvalidInput(
+            f"ZELADOR_TRAINING__PARALLEL={engine} needs {absent[0]}, which is not installed; install it with "
+            f"pip install '{EXTRA[engine]}'"
+        )

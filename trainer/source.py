@@ -1,0 +1,75 @@
+"""The rows that a run trains on: drawn from the archive and the buffer, or from files, by a query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import redis
+
+from archive.dataset.load import Loaded, archive_of, load, load_tables
+from archive.dataset.query import Query, query_of
+from trainer.dataset import Choice, Dataset
+from zelador.errors import InvalidInput
+from zelador.messages import iso
+from zelador.settings import Settings
+from zelador.table import Wanted
+from zelador.training_queue import RunRequest
+
+
+def query_for(settings: Settings, request: RunRequest) -> Query:
+    """The query of a run: its `dataset`, its `devices` and `classes`, and for the rest the settings.
+
+    Raises InvalidInput.
+    """
+    choice = Choice.of(settings)
+    body: dict[str, object] = {"cap": choice.max_rows, "fewest": choice.fewest, **(request.get("dataset") or {})}
+    for name, given in (("devices", request.get("devices")), ("labels", request.get("classes"))):
+        if given and body.get(name):
+            raise InvalidInput(f"{name} are named in the data set and beside it; name them once")
+        if given:
+            body[name] = given
+    return query_of(body, settings)
+
+
+def from_stream(client: redis.Redis, settings: Settings, query: Query) -> Dataset:
+    """Raises InvalidInput, Corrupt, Unavailable, redis.RedisError."""
+    return of_loaded(load(client, settings, query, archive_of(settings)))
+
+
+def from_files(path: Path, settings: Settings, wanted: Wanted, query: Query) -> Dataset:
+    """From a file or a folder of them. Raises InvalidInput, Unavailable."""
+    return of_loaded(load_tables(settings, path, wanted, query))
+
+
+def of_loaded(loaded: Loaded) -> Dataset:
+    meta, rows = loaded.meta, loaded.rows
+    columns = [rows[f"f{at}"].fill_null(float("nan")).to_numpy() for at in range(len(meta.features))]
+    matrix = np.ascontiguousarray(np.column_stack(columns), dtype=np.float64)
+    times = rows["measured"].to_numpy().astype(np.int64)
+    notes = list(meta.notes)
+    if missing := int(np.isnan(matrix).sum()):
+        notes.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
+    known = meta.knows_times and len(times) > 0
+    return Dataset(
+        matrix,
+        tuple(rows["label"].to_pylist()),
+        meta.features,
+        meta.source,
+        iso(int(times.min())) if known else None,
+        iso(int(times.max())) if known else None,
+        tuple(notes),
+        tuple(rows["device"].to_pylist()) if meta.knows_devices else None,
+        times if meta.knows_times else None,
+        meta.query,
+        meta.digest,
+    )
+
+
+def repeated(facts: Mapping[str, object], settings: Settings) -> Query:
+    """The query of an earlier run, by what its document says of its data. Raises InvalidInput."""
+    query = facts.get("query")
+    if not isinstance(query, dict):
+        raise InvalidInput("this run does not say which data it used; only runs on the archive or the buffer do")
+    return query_of(query, settings)
