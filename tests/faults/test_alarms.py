@@ -66,6 +66,7 @@ def scene(data: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
             plant.close()
 
 
+@pytest.mark.timeout(600)
 def test_states_are_right_after_each_death(scene: Scene) -> None:
     """Flapping, slowly failing, silent, late and poisonous devices, and clocks ahead and behind."""
     site, plant, api = scene.site, scene.plant, scene.api
@@ -139,6 +140,7 @@ def test_states_are_right_after_each_death(scene: Scene) -> None:
         fresh.close()
 
 
+@pytest.mark.timeout(600)
 def test_ten_thousand_devices_fall_silent_while_a_worker_and_the_broker_die(scene: Scene) -> None:
     site, plant = scene.site, scene.plant
     plant.devices = {f"steady-{number}": lambda _: reading(WELL) for number in range(3)}
