@@ -139,7 +139,7 @@ def test_pages_and_files_are_small_and_files_are_kept_for_ever(site: Site) -> No
     """The first load of a page, as it goes over the wire: the page and each file that it names, and the font."""
     totals = {}
     with site.client("admin") as client:
-        for name in (*RAIL, *ADMINS, "models/other", "devices/press-07"):
+        for name in (*RAIL, *ADMINS, "models/other", "devices/press-07", f"runs/{CLEAR}"):
             answer = client.get(f"/console/{name}")
             assert answer.headers["content-encoding"] == "gzip"
             page = shape(answer)

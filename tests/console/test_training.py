@@ -51,6 +51,7 @@ def test_a_run_is_started_watched_and_two_of_its_models_are_saved(chromium: Brow
         page.get_by_role("button", name="Start training").click()
         page.wait_for_url("**/console/runs/*")
         expect(page.locator("progress")).to_be_visible()
+        expect(page.locator("#progress")).to_contain_text("Leaderboard so far", timeout=RUN_MS)
         expect(page.locator(".picks")).to_be_visible(timeout=RUN_MS)  # the page loads itself again when the run ends
         assert page.locator(".picks > li").count() == 3
         for rank, name in ((1, "the-first"), (3, "the-third")):

@@ -26,13 +26,15 @@ from operations.views.comparison import CandidateRow, Comparison, comparison, pr
 from operations.views.models import METRICS
 from operations.views.plant import PlantView
 from operations.views.runs import RunView
-from zelador.errors import InvalidInput, NotFound
+from zelador.errors import InvalidInput, NotFound, ZeladorError
+from zelador.training_queue.event import RunEvent, Standing
 
 router = pages("runs")
 
 PAGE_ROWS = 50
 CURRENT_S = 1.0
 MAX_PICKS = 20
+EVENTS = 8
 
 RunId = Annotated[str, InPath(max_length=64)]
 
@@ -61,11 +63,25 @@ class Pick:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, and how good so far. `events` are the newest, newest first."""
+
+    steps: tuple[int, int] | None  # done, of all
+    left_s: float | None
+    leaderboard: tuple[Standing, ...]
+    events: tuple[RunEvent, ...]
+
+    @property
+    def best(self) -> float:
+        return max((each.score or 0.0 for each in self.leaderboard), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class RunPage:
     run: RunView
     found: Comparison
     picks: tuple[Pick, ...]
-    progress: tuple[int, int] | None
+    progress: Progress | None  # while it is queued or running
     names: dict[str, str]
     may_act: bool
     now: PlantView
@@ -135,7 +151,21 @@ def look(console: Console, renderer: Renderer, _topic: Topic, _now: PlantView) -
         return Live({})
     if run is None:
         return Live({}, {"idle": "none"})
-    return Live({"progress": renderer.macro("runs/progress.html", "progress", run, progress_of(run))}, {"idle": run.id})
+    shown = console.window.kept.get(("progress", run.id), CURRENT_S, lambda: progress(console, run))
+    return Live({"progress": renderer.macro("runs/progress.html", "progress", run, shown)}, {"idle": run.id})
+
+
+def progress(console: Console, run: RunView) -> Progress:
+    """From the run's events; from its line of progress while it has none."""
+    try:
+        events, _ = console.services.run_streams.look(run.id, 0)
+    except (ZeladorError, redis.RedisError, OSError):
+        events = []
+    counted = next((each for each in reversed(events) if each.total), None)
+    ranked = next((each.leaderboard for each in reversed(events) if each.leaderboard), ())
+    left = next((each.time_left_s for each in reversed(events) if each.time_left_s is not None), None)
+    steps = (counted.done or 0, counted.total) if counted is not None and counted.total else progress_of(run)
+    return Progress(steps, left, ranked, tuple(reversed(events[-EVENTS:])))
 
 
 def _show(
@@ -154,7 +184,7 @@ def _show(
         view,
         found,
         tuple(picks),
-        progress_of(view),
+        progress(console, view) if view.is_active else None,
         people(console.services) if key.may("admin") else {},
         key.may("operator"),
         console.plant.read(),
