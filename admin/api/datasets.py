@@ -205,5 +205,6 @@ def draw_histogram(
     responses={204: {"description": "It is not kept any more."}, **responses(404)},
     **needs("operator"),
 )
-def drop_dataset(dataset: DatasetId, services: Held) -> None:
+def drop_dataset(dataset: DatasetId, services: Held) -> Response:
     services.datasets.drop(dataset)
+    return Response(status_code=204)

@@ -21,6 +21,7 @@ TAGS = {
     "runs": "Training runs.",
     "stream": "Recent readings, predictions and devices.",
     "labels": "Labels of periods, given after the fact.",
+    "datasets": "Data sets of the archive and the buffer: chosen by a query, described, kept for a while.",
     "ledger": "Counts of all readings, by what happened to them.",
     "quarantine": "Messages that were refused or set aside.",
     "access": "API keys, and the audit log.",

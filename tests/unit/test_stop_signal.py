@@ -7,11 +7,13 @@ import subprocess
 import sys
 
 PROGRAM = """
+import os
 from command.process import stop_event
 stop = stop_event()
 print("ready", flush=True)
 while not stop.wait(0.00001):  # the main thread nearly always has the event's lock, or is about to take it
     pass
+os._exit(0)  # without the interpreter's own end, in which a further signal has its default effect
 """
 
 

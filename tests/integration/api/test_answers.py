@@ -220,6 +220,11 @@ def test_one_real_answer_of_every_operation_is_as_the_document_says(
         ("list_labels", "/v1/labels", {}),
         ("show_label", "/v1/labels/own", {}),
         ("undo_label", "/v1/labels/own/undo", {}),
+        ("load_dataset", "/v1/datasets", {"json": {"source": "buffer"}}),
+        ("list_datasets", "/v1/datasets", {}),
+        ("show_dataset", "/v1/datasets/DATASET", {}),
+        ("draw_histogram", "/v1/datasets/DATASET/histograms/lux", {}),
+        ("drop_dataset", "/v1/datasets/DATASET", {}),
         ("get_ledger", "/v1/ledger", {}),
         ("list_quarantine", "/v1/quarantine?limit=1", {}),
         ("show_entry", f"/v1/quarantine/{entries[0]}", {}),
@@ -237,7 +242,7 @@ def test_one_real_answer_of_every_operation_is_as_the_document_says(
         ("readyz", "/readyz", {}),
         ("metrics", "/metrics", {}),
     ]
-    ids = {"RUN": "", "KEY": ""}
+    ids = {"RUN": "", "KEY": "", "DATASET": ""}
     by_name = {
         each["operationId"]: (method, each["responses"])
         for operations in document["paths"].values()
@@ -261,6 +266,8 @@ def test_one_real_answer_of_every_operation_is_as_the_document_says(
             assert wrong(document, schema, answer.json()) == [], name
         if name == "start_run":
             ids["RUN"] = answer.json()["id"]
+        if name == "load_dataset":
+            ids["DATASET"] = answer.json()["dataset"]["id"]
         if name == "make_key":
             ids["KEY"] = answer.json()["id"]
     assert {name for name, _, _ in asked} | OF_A_RUNNING_RUN == set(by_name)
