@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import compress
+
 from inference.answer import Answered
 from zelador.link import Outgoing, publish_bytes
 from zelador.messages import encode_json
@@ -40,4 +42,5 @@ def _set_aside(item: Answered, reading_ids: set[str], limit: int) -> None:
         return
     reason = f"its prediction is larger than the {limit} bytes that the broker or ZELADOR_MQTT__PACKET_BYTES allow"
     item.failures.extend((reading, reason) for reading in item.arrival.readings if reading.id in reading_ids)
-    item.predictions = [prediction for prediction in item.predictions if prediction.reading_id not in reading_ids]
+    fits = [prediction.reading_id not in reading_ids for prediction in item.predictions]
+    item.predictions, item.times = list(compress(item.predictions, fits)), list(compress(item.times, fits))

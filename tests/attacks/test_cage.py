@@ -163,7 +163,7 @@ def test_the_cage_has_no_files_no_network_and_nothing_of_ours(tmp_path: Path, mo
         assert not [name for name in child.environ() if name.startswith("ZELADOR_")]
         assert list(Path(child.cwd()).glob("*.json")) == []
         folder = Path(child.cwd())
-    assert not child.is_running()
+    assert psutil.wait_procs([child], timeout=10)[1] == []
     assert not folder.exists()
 
 

@@ -26,7 +26,8 @@ def compile_pipeline(pipeline: Any, width: int) -> tuple[bytes | None, str | Non
     from skl2onnx.common.data_types import FloatTensorType
 
     _register_lightgbm()
-    calibrated = isinstance(pipeline.steps[-1][1], CalibratedClassifierCV)
+    last = pipeline.steps[-1][1]
+    calibrated = isinstance(last, CalibratedClassifierCV) and last.cv == "prefit"  # ours; others have a converter
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

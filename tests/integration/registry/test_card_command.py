@@ -40,9 +40,9 @@ def test_a_trained_model_has_its_plots(registry: Registry, tmp_path: Path) -> No
     done = zelador("models", "card", "rf", "--html", "rf.html")
     assert (done.code, done.out) == (0, "rf.html\n")
     page = (tmp_path / "rf.html").read_text()
-    for plot in ("Confusion", "ROC", "Calibration", "Threshold", "Importance"):
+    for plot in ("Confusion", "ROC", "Precision and recall", "Calibration", "Threshold", "Importance"):
         assert f"<h3>{plot}</h3>" in page
-    assert page.count('class="plot"') == 4
+    assert page.count('class="plot"') == 5
     assert "## Limits" in zelador("models", "card", "rf").out
 
 
