@@ -167,9 +167,9 @@ def train(
     settings = settings_of(home, settings=_with(settings, asked))
     from registry.registry import Registry
     from registry.run_document import new_run_id
-    from trainer.run.job import aim_of, save_events
     from trainer.run.job import train as run
-    from trainer.run.options import Options, more_of
+    from trainer.run.kept import save_events
+    from trainer.run.options import Options, aim_of, more_of
     from trainer.run.process import Child, RunFailed
     from trainer.run.recorder import Recorder
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from threading import Event
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import redis
 
@@ -17,13 +17,11 @@ from operations.audit_stream import AuditStream
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from registry.run_document import RunDocument, result_of
-from trainer.evaluate.split import Asked
 from trainer.promotion import promote
-from trainer.run.job import aim_of, note_end, save_events, train
-from trainer.run.options import Options, more_of, register_of
+from trainer.run.kept import note_end, save_events
+from trainer.run.options import Options, aim_of, more_of, register_of
 from trainer.run.process import Cancelled, Child, Control
 from trainer.run.recorder import Recorder
-from trainer.source import from_stream, query_for
 from trainer.starter import Starter
 from zelador import endpoints
 from zelador.buffer.connection import RedisConnection, Stopping
@@ -34,6 +32,9 @@ from zelador.settings import Settings
 from zelador.training_queue import Consumer, Job
 from zelador.training_queue.consumer import LEASE_S
 from zelador.training_queue.event import RunEvent
+
+if TYPE_CHECKING:
+    from trainer.evaluate.split import Asked
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +172,7 @@ class Trainer:
             names=tuple(request.get("names") or ()),
             notes=request.get("notes") or "",
             register=register_of(request),
-            split=cast(Asked, request.get("split") or training.split),
+            split=cast("Asked", request.get("split") or training.split),
             positive=request.get("positive") or training.positive,
             aim=aim_of(training, request),
             more=more_of(training, request),
@@ -181,6 +182,9 @@ class Trainer:
         )
         recorder.add("started", "fetching the labeled readings")
         with Child(nice=training.nice) as child:  # imports PyCaret while the readings are fetched
+            from trainer.run.job import train  # not before: a trainer that waits needs no scikit-learn
+            from trainer.source import from_stream, query_for
+
             dataset = from_stream(self._connection.client, settings, query_for(settings, request))
             for note in dataset.notes:
                 log.info("run %s: %s", job.run.id, note)

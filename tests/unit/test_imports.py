@@ -24,7 +24,8 @@ HEAVY = {"pandas", "sklearn", "fastapi", "pycaret", "onnxruntime", "numpy"}
         ("inference.lineup", {"redis", "paho", "registry", "pandas", "sklearn"}),
         ("inference.service", {"pandas", "fastapi", "pycaret", "sklearn"}),
         ("admin.service", {"pandas", "pycaret", "sklearn"}),
-        ("trainer.service", {"pycaret", "fastapi"}),
+        ("trainer.service", {"pycaret", "fastapi", "sklearn", "pandas"}),
+        ("archive.service", {"pandas", "pycaret", "fastapi", "sklearn", "duckdb"}),
     ],
 )
 def test_what_a_module_does_not_load(module: str, forbidden: set[str]) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from imblearn.over_sampling import RandomOverSampler  # type: ignore[import-untyped]
 
+def sampler(seed: int) -> Any:
+    """A RandomOverSampler. PyCaret gets the same one, so that a rebuilt model sees the same rows as PyCaret's own."""
+    from imblearn.over_sampling import RandomOverSampler  # type: ignore[import-untyped]  # half a second
 
-def sampler(seed: int) -> RandomOverSampler:
-    """PyCaret gets the same one, so that a rebuilt model sees the same rows as PyCaret's own."""
     return RandomOverSampler(random_state=seed % (1 << 32))
 
 

@@ -6,7 +6,6 @@ import hashlib
 import logging
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
@@ -24,20 +23,17 @@ from trainer.compare.tune import TUNED
 from trainer.dataset import Dataset, check
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
 from trainer.evaluate.split import Known, Split, codes_of, split
-from trainer.evaluate.threshold import Aim
 from trainer.run import request, session
 from trainer.run.candidates import check_candidates, check_excluded
 from trainer.run.keep import keep
+from trainer.run.kept import save_events
 from trainer.run.options import Options
 from trainer.run.process import Cancelled, Child, Control, RunFailed
 from trainer.run.recorder import Recorder
 from trainer.run.request import Request, RunFacts
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput, ZeladorError
-from zelador.settings import Settings, TrainingSettings
-from zelador.training_queue import RunRequest
-from zelador.training_queue.event import RunEvent, encode
-from zelador.training_queue.run import ACTIVE
+from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -124,15 +120,6 @@ def train(
     return in_order(document)
 
 
-def aim_of(training: TrainingSettings, request: RunRequest) -> Aim:
-    """What the threshold is chosen by: the request's recall, its costs, or what the settings say."""
-    if "recall" in request:
-        return Aim(request.get("cost_missed", 1.0), request.get("cost_false_alarm", 1.0), request["recall"])
-    if "cost_missed" in request or "cost_false_alarm" in request:
-        return Aim(request.get("cost_missed", 1.0), request.get("cost_false_alarm", 1.0))
-    return Aim(training.cost_missed, training.cost_false_alarm, training.recall)
-
-
 def _check_options(options: Options, registry: Registry, dataset: Dataset, most: int) -> None:
     """Checks the options before any time is spent. Raises InvalidInput, DuplicateName."""
     check_candidates(options.candidates or ())
@@ -146,25 +133,6 @@ def _check_options(options: Options, registry: Registry, dataset: Dataset, most:
     classes = dataset.classes
     positive_of(codes_of(dataset.labels)[0], classes, options.positive)
     options.aim.check(len(classes))
-
-
-def note_end(registry: Registry, run: str, why: str) -> None:
-    """Writes the end of a run whose trainer died, if the registry has it as running."""
-    try:
-        document = registry.run(run)
-        if document["state"] in ACTIVE:
-            document["state"], document["error"], document["ended_at"] = "failed", why, now_iso()
-            registry.put_run(run, document)
-    except (ZeladorError, OSError) as error:
-        log.warning("the end of run %s is not in the registry: %s", run, error)
-
-
-def save_events(registry: Registry, run: str, events: Sequence[RunEvent]) -> None:
-    """Keeps the events with the run. That it fails must not cost the run."""
-    try:
-        registry.put_run_events(run, encode(events))
-    except (ZeladorError, OSError) as error:
-        log.warning("the events of run %s are not kept: %s", run, error)
 
 
 def _split_sentence(plan: Split) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from trainer.evaluate.split import Asked
 from trainer.evaluate.threshold import Aim
 from zelador.settings import TrainingSettings
 from zelador.training_queue import RunRequest
+
+if TYPE_CHECKING:  # it loads scikit-learn
+    from trainer.evaluate.split import Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +65,12 @@ def register_of(request: RunRequest) -> bool | tuple[int, ...]:
     """Which of the models are registered when the run ends; all, if the request does not say."""
     asked = request.get("register", True)
     return asked if isinstance(asked, bool) else tuple(sorted(asked))
+
+
+def aim_of(training: TrainingSettings, request: RunRequest) -> Aim:
+    """What the threshold is chosen by: the request's recall, its costs, or what the settings say."""
+    if "recall" in request:
+        return Aim(request.get("cost_missed", 1.0), request.get("cost_false_alarm", 1.0), request["recall"])
+    if "cost_missed" in request or "cost_false_alarm" in request:
+        return Aim(request.get("cost_missed", 1.0), request.get("cost_false_alarm", 1.0))
+    return Aim(training.cost_missed, training.cost_false_alarm, training.recall)

@@ -13,7 +13,8 @@ from registry.run_document import LeaderboardRow
 from trainer.compare.engines import check_engine
 from trainer.dataset import assemble
 from trainer.run.events import CandidateEnded
-from trainer.run.job import note_end, train
+from trainer.run.job import train
+from trainer.run.kept import note_end
 from trainer.run.options import More, Options
 from trainer.run.process import Cancelled, Child
 from trainer.run.recorder import Recorder
