@@ -22,7 +22,7 @@ from command.demo.scenarios.by_name import scenario
 from registry.evaluation.bootstrap import Resamples, intervals
 from registry.evaluation.scores import Answers, scores
 from registry.model import manifest
-from registry.model.artefact import open_classifier
+from registry.model.artifact import open_classifier
 from trainer.dataset import Choice, Dataset, assemble, from_table
 from trainer.evaluate.split import split
 from trainer.run import request

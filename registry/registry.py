@@ -22,7 +22,7 @@ from registry.listing import Listing, Query
 from registry.log.commit import Log
 from registry.log.state import Model, Selection, State, etag
 from registry.model import golden
-from registry.model.artefact import PIPELINE, Upload, manifest_of, open_classifier, pack, serving_file
+from registry.model.artifact import PIPELINE, Upload, manifest_of, open_classifier, pack, serving_file
 from registry.model.classifier import Classifier
 from registry.model.integrity import load_pipeline
 from registry.model.manifest import Feature, Manifest

@@ -17,7 +17,7 @@ from registry.log import entry as log_entry
 from registry.log.follow import Follower
 from registry.log.state import State, etag
 from registry.model import golden
-from registry.model.artefact import serving_file
+from registry.model.artifact import serving_file
 from registry.model.manifest import Manifest
 from registry.model.payload import FOLDER, Payload, folder
 from registry.signing import Keyring

@@ -1,1 +1,1 @@
-"""The trainer: compares classifiers on labelled readings and registers the best of them."""
+"""The trainer: compares classifiers on labeled readings and registers the best of them."""

@@ -20,7 +20,7 @@ from registry.adopt.parts import Part, Parts, described, sort, texts
 from registry.adopt.plain import check_same, core, plain
 from registry.adopt.region import draw, region_of
 from registry.errors import ModelRefused, TypeRefused
-from registry.model.artefact import Upload
+from registry.model.artifact import Upload
 from registry.model.classifier import Classifier, PipelineEngine, Rows, classes_of
 from registry.model.golden import MAX_SAVED, ask, drawn
 from registry.model.integrity import dump_pipeline

@@ -34,7 +34,7 @@ from registry.model.skops_file import MAX_UNPACKED, mentions, unpacked_size
 if TYPE_CHECKING:
     from registry.model.classifier import Classifier
 
-PIPELINE = "model.skops"  # the same as in registry.model.artefact, which imports NumPy: limits must be set before that
+PIPELINE = "model.skops"  # the same as in registry.model.artifact, which imports NumPy: limits must be set before that
 CACHED_MODELS = 8  # most recently loaded models that stay loaded; the API counts the same way
 MAX_REASON = 1_000  # characters
 
@@ -116,7 +116,7 @@ class _Work:
     def _model(self, request: CheckModel) -> Reply:
         import msgspec
 
-        from registry.model.artefact import open_classifier
+        from registry.model.artifact import open_classifier
         from registry.model.integrity import load_pipeline
         from registry.model.manifest import Manifest
 

@@ -16,7 +16,7 @@ from registry.bundle import bundle
 from registry.cage.wire import Convert, Converted
 from registry.errors import TypeRefused
 from registry.legacy.names_file import ENDINGS, read_names
-from registry.model.artefact import manifest_of, pack
+from registry.model.artifact import manifest_of, pack
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput
 

@@ -11,7 +11,7 @@ import msgspec
 from registry.errors import ModelNotFound
 from registry.log.state import Model
 from registry.model import manifest
-from registry.model.artefact import PIPELINE
+from registry.model.artifact import PIPELINE
 from registry.model.manifest import Manifest
 from registry.model.manifest_shape import shown
 from registry.signing import Keyring

@@ -30,7 +30,7 @@ from registry.bundle import bundle
 from registry.cage.cage import MIB, Cage, Limits
 from registry.cage.check import check_archive
 from registry.errors import ArchiveRefused, ModelRefused
-from registry.model.artefact import Upload
+from registry.model.artifact import Upload
 from registry.model.manifest import Feature
 from registry.registry import Registry
 from tests.attacks import strangers
@@ -85,7 +85,7 @@ def refused(api: tuple[httpx.Client, psutil.Process], data: bytes) -> str:
 
 
 def archived(upload: Upload, name: str = "m", **facts: object) -> bytes:
-    from registry.model.artefact import manifest_of, pack
+    from registry.model.artifact import manifest_of, pack
 
     files = pack(upload, name)
     return bundle.pack(manifest_of(upload, name, files, "2026-01-01T00:00:00.000Z"), files)

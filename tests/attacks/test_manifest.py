@@ -20,7 +20,7 @@ from registry.card import card_html, card_markdown, card_of
 from registry.errors import ArchiveRefused, DuplicateName
 from registry.facts import describe_model
 from registry.functions import save_model
-from registry.model.artefact import manifest_of, pack
+from registry.model.artifact import manifest_of, pack
 from registry.model.manifest import File
 from registry.model.manifest_shape import MAX_METADATA, SHAPES, check_metadata, shown, shown_document
 from registry.names import check_name, check_new_name, check_new_names

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 
 from registry.bundle import bundle
-from registry.model.artefact import manifest_of, pack
+from registry.model.artifact import manifest_of, pack
 from tests import small_models
 
 END = 22

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from registry.model import manifest
-from registry.model.artefact import manifest_of, pack
+from registry.model.artifact import manifest_of, pack
 from registry.registry import Registry
 from registry.run_document import RunDocument
 from tests.small_models import upload

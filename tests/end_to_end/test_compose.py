@@ -33,13 +33,13 @@ CANDIDATES = ["lr", "nb", "dt", "rf", "lightgbm"]  # the last one needs libgomp
 numbers = itertools.count()
 
 
-def send(outside: Outside, name: str, count: int, labelled: bool = False) -> None:
+def send(outside: Outside, name: str, count: int, labeled: bool = False) -> None:
     draw = random.Random(7)
     for _ in range(count):
         reading = f"{name}-{next(numbers)}"
         temperature, vibration = draw.uniform(20, 90), draw.uniform(0, 5)
         message = {"id": reading, "lux": draw.uniform(0, 900), "temperature": temperature, "vibration": vibration}
-        if labelled:
+        if labeled:
             message["label"] = "yes" if temperature + 10 * vibration + draw.gauss(0, 5) > 90 else "no"
         outside.send(f"machine-{draw.randrange(5)}", message, reading)
 
@@ -69,7 +69,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def first_day(stack: Stack) -> Iterator[dict[str, object]]:
     """What a user does first: readings, a run, a selection. What was seen of it."""
     outside = stack.outside()
-    send(outside, "history", HISTORY, labelled=True)
+    send(outside, "history", HISTORY, labeled=True)
     outside.settled()
     stack.until(lambda: stack.ledger().get("waiting") == HISTORY, "the readings to wait for a model")
     status, run = stack.api("POST", "/v1/runs", {"candidates": CANDIDATES})

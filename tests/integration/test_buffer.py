@@ -279,7 +279,7 @@ def test_the_newest_predictions_and_devices_are_kept(writer: Writer, reader: Rea
     assert client.zrange(keys.devices, 0, -1) == [b"d"]
 
 
-def test_labelled_readings_are_the_training_data(writer: Writer, client, settings: Settings) -> None:
+def test_labeled_readings_are_the_training_data(writer: Writer, client, settings: Settings) -> None:
     other_device = entry("d", label="no", device="e")
     writer.append([entry("a", "b", label="yes"), entry("c"), other_device], [])
     found = labeled_rows(client, settings)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from registry.evaluation.scores import Answers
-from registry.model.artefact import applied
+from registry.model.artifact import applied
 from registry.model.classifier import OnnxEngine, PipelineEngine
 from registry.model.manifest import Threshold
 from registry.run_document import Agreement

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 from registry.evaluation.scores import Answers, confusion, scores
-from registry.model.artefact import Upload
+from registry.model.artifact import Upload
 from registry.model.manifest import Feature
 from trainer.candidate.build import Built
 from trainer.evaluate import report

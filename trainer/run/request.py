@@ -122,7 +122,7 @@ def write_live(folder: Path, saved: manifest.Manifest, files: Mapping[str, bytes
 
 def live(folder: Path, digest: str) -> tuple[Classifier, manifest.Manifest]:
     """Loads the live model. Raises ModelRefused."""
-    from registry.model.artefact import open_classifier
+    from registry.model.artifact import open_classifier
 
     saved = msgspec.json.decode((folder / LIVE / manifest.FILE).read_bytes(), type=manifest.Manifest)
     files = {

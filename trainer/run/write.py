@@ -10,7 +10,7 @@ import numpy as np
 from registry.evaluation.bootstrap import Resamples
 from registry.evaluation.scores import Answers
 from registry.model import manifest
-from registry.model.artefact import manifest_of, pack
+from registry.model.artifact import manifest_of, pack
 from registry.model.manifest import Feature
 from registry.run_document import Candidate, Scores
 from trainer.candidate.alarm import alarm_rule

@@ -19,7 +19,7 @@ from operations import audit_log
 from operations.views import stream
 from registry.functions import save_model
 from registry.model import manifest
-from registry.model.artefact import pack
+from registry.model.artifact import pack
 from registry.registry import Registry
 from tests.device_alarm import put_in_alarm
 from tests.integration.api.test_api import READING, serving

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from registry.model import manifest
-from registry.model.artefact import manifest_of, pack
+from registry.model.artifact import manifest_of, pack
 from registry.registry import Registry, Upload
 from registry.run_document import RunDocument
 from tests.command import zelador

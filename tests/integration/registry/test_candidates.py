@@ -11,7 +11,7 @@ import pytest
 
 from registry.errors import DuplicateName, ModelRefused
 from registry.model import manifest
-from registry.model.artefact import manifest_of, pack
+from registry.model.artifact import manifest_of, pack
 from registry.registry import Registry
 from registry.store import Folder
 from tests.memory_store import Memory

@@ -106,7 +106,7 @@ def test_a_refused_name_is_a_value_error(name: str) -> None:
         save_model(model(), name)
 
 
-def test_an_unknown_name_or_a_lost_artefact_is_a_file_not_found_error() -> None:
+def test_an_unknown_name_or_a_lost_artifact_is_a_file_not_found_error() -> None:
     with pytest.raises(FileNotFoundError, match="nobody"):
         load_model("nobody")
     with pytest.raises(FileNotFoundError):
@@ -116,7 +116,7 @@ def test_an_unknown_name_or_a_lost_artefact_is_a_file_not_found_error() -> None:
         load_model("a")
 
 
-def test_delete_removes_entry_and_artefact() -> None:
+def test_delete_removes_entry_and_artifact() -> None:
     path = Path(save_model(model(), "a"))
     delete_model("a")
     assert list_models() == {}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from registry.model import manifest
-from registry.model.artefact import open_classifier
+from registry.model.artifact import open_classifier
 from trainer.dataset import Dataset, assemble
 from trainer.evaluate.split import split
 from trainer.evaluate.threshold import Aim

@@ -62,7 +62,7 @@ def test_a_second_run_is_refused_by_the_name_of_the_first(runs: TrainingQueue, t
         runs.submit(SECOND, {}, "key 2")
     with pytest.raises(NotFound):
         runs.get(SECOND)
-    trainer.finish(take(trainer), "failed", error="no labelled readings")
+    trainer.finish(take(trainer), "failed", error="no labeled readings")
     assert runs.submit(SECOND, {}, "key 2").id == SECOND
 
 

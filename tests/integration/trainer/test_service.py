@@ -78,7 +78,7 @@ def test_it_says_that_it_lives_and_withdraws_it(local: Settings, eventually: Eve
 
 
 @pytest.mark.training
-def test_a_run_without_labelled_readings_fails_clearly_and_frees_the_place(
+def test_a_run_without_labeled_readings_fails_clearly_and_frees_the_place(
     local: Settings, runs: TrainingQueue, readings: list[Any], eventually: Eventually
 ) -> None:
     runs.submit(RUN, {}, "test")

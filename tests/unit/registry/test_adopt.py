@@ -17,7 +17,7 @@ from registry.adopt.adopt import Adopted, adopt
 from registry.adopt.plain import _parts
 from registry.errors import ModelRefused
 from registry.model import golden
-from registry.model.artefact import Upload, manifest_of, open_classifier, pack
+from registry.model.artifact import Upload, manifest_of, open_classifier, pack
 from registry.model.classifier import Classifier
 from registry.model.manifest import Feature
 from tests import old_models

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from registry.errors import ModelRefused
-from registry.model.artefact import applied
+from registry.model.artifact import applied
 from registry.model.classifier import OnnxEngine, PipelineEngine
 from registry.model.integrity import dump_pipeline, load_pipeline
 from registry.model.manifest import Threshold
