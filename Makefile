@@ -36,9 +36,9 @@ malformed: setup  ## publish a million malformed payloads and account for each (
 soak: setup  ## kill processes at random under load; nothing may be lost (ARGS="--seconds 120 --kills 8 --seed 7 --json")
 	@$(BIN)/python -m zelador.libgomp -m tests.faults.soak $(ARGS)
 
-# Two processes, each with servers of its own: most of the time a test waits for one of them.
+# Three processes, each with servers of its own: a third of the time a test waits for one of them.
 test: setup  ## test against real servers (about ten minutes on 2 cores; the long suites are the test-… below)
-	@$(BIN)/python -m zelador.libgomp -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m zelador.libgomp -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-quick: setup  ## run the tests that need no server and no training (under a minute)
 	@$(BIN)/python -m zelador.libgomp -m pytest tests/unit $(ARGS)

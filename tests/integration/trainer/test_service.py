@@ -66,7 +66,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[float, ...], s
         values, labels, times, devices = zip(*found, strict=True) if found else ((), (), (), ())
         return assemble(values, labels, FEATURES, "the buffer", 100_000, 7, devices=devices, times=times)
 
-    monkeypatch.setattr(service, "from_stream", dataset)
+    monkeypatch.setattr("trainer.source.from_stream", dataset)
     return found
 
 
