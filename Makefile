@@ -37,7 +37,7 @@ soak: setup  ## kill processes at random under load; nothing may be lost (ARGS="
 	@$(BIN)/python -m zelador.libgomp -m tests.faults.soak $(ARGS)
 
 # Three processes, each with servers of its own: a third of the time a test waits for one of them.
-test: setup  ## test against real servers (about ten minutes on 2 cores; the long suites are the test-… below)
+test: setup  ## test against real servers (eight to ten minutes on 2 cores; the long suites are the test-… below)
 	@$(BIN)/python -m zelador.libgomp -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-quick: setup  ## run the tests that need no server and no training (under a minute)
