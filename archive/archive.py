@@ -26,6 +26,7 @@ from archive.state import State
 from registry.store import Folder, Purpose, Store, open_store
 from zelador.errors import Corrupt, InvalidInput
 from zelador.settings import ArchiveSettings
+from zelador.settings.bucket import by_name
 
 PURPOSE = Purpose("archive", "ZELADOR_ARCHIVE__URL")
 
@@ -97,7 +98,7 @@ class Archive:
 def open_archive(where: ArchiveSettings | str | Path, make: bool = False) -> Archive:
     """The archive at a path or URL, or of the settings. Writes nothing without `make`. Raises InvalidInput."""
     settings = where if isinstance(where, ArchiveSettings) else ArchiveSettings(url=str(where))
-    options = dict(option.split("=", 1) for option in settings.bucket)
+    options = by_name(settings.bucket)
     if not settings.url:
         raise InvalidInput("ZELADOR_ARCHIVE__URL is empty; name a folder or a bucket")
     return Archive(open_store(settings.url, options, settings.timeout_s, make, PURPOSE), settings.url)

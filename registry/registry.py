@@ -36,6 +36,7 @@ from registry.store import Store, open_store
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput, NotFound, Unavailable
 from zelador.settings import RegistrySettings
+from zelador.settings.bucket import by_name
 
 __all__ = ["Feature", "Model", "Query", "Registry", "Selection", "State", "Upload"]
 
@@ -374,5 +375,5 @@ def _missing(settings: RegistrySettings) -> NotFound:
 
 
 def _store(settings: RegistrySettings, make: bool = True) -> Store:
-    options = dict(option.split("=", 1) for option in settings.bucket)
+    options = by_name(settings.bucket)
     return open_store(settings.url, options, settings.timeout_s, make)

@@ -13,6 +13,10 @@ import redis
 from archive.service import Archiver
 from tests.archived import archived
 from tests.buffers import make_reader, make_writer
+from tests.integration.test_buffer import client as client
+from tests.integration.test_buffer import ledger as ledger
+from tests.integration.test_buffer import reader as reader
+from tests.integration.test_buffer import writer as writer
 from zelador.buffer import Outcome, Reader, Writer
 from zelador.buffer.archive_stream import ArchiveStream, Moved
 from zelador.buffer.connection import RedisConnection
@@ -39,26 +43,6 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
 @pytest.fixture
 def folder(settings: Settings) -> Path:
     return Path(settings.archive.url)
-
-
-@pytest.fixture
-def client(settings: Settings) -> redis.Redis:
-    return redis.Redis.from_url(settings.redis.url, protocol=2)
-
-
-@pytest.fixture
-def writer(settings: Settings) -> Writer:
-    return make_writer(settings, Event(), "test")
-
-
-@pytest.fixture
-def reader(settings: Settings) -> Reader:
-    return make_reader(settings, Event(), "worker-1")
-
-
-@pytest.fixture
-def ledger(client: redis.Redis, settings: Settings) -> LedgerReader:
-    return LedgerReader(client, settings.redis.prefix)
 
 
 def an_archiver(settings: Settings) -> Archiver:

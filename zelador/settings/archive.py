@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import (
     Field,
     PositiveFloat,
     PositiveInt,
-    field_validator,
-)
-from pydantic_settings import (
-    NoDecode,
 )
 
-from zelador.settings.section import Section, names
+from zelador.settings.bucket import BucketOptions
+from zelador.settings.section import Section
 
 
 class ArchiveSettings(Section):
@@ -29,9 +24,7 @@ class ArchiveSettings(Section):
         default=".zelador/archive",
         description="A folder, or a bucket: s3://bucket/prefix, gs://…, az://account/container/….",
     )
-    bucket: Annotated[tuple[str, ...], NoDecode, Field(repr=False)] = Field(
-        default=(), description="Options of the bucket, as in ZELADOR_REGISTRY__BUCKET."
-    )
+    bucket: BucketOptions = Field(default=(), description="Options of the bucket, as in ZELADOR_REGISTRY__BUCKET.")
     timeout_s: PositiveFloat = Field(default=30.0, description="Limit of one request to a bucket.")
     write_s: PositiveFloat = Field(
         default=30.0,
@@ -58,15 +51,3 @@ class ArchiveSettings(Section):
         default=86_400.0,
         description="How long merged and abandoned files are kept. Longer than any copy or any reading of it takes.",
     )
-
-    @field_validator("bucket", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return names(value)
-
-    @field_validator("bucket")
-    @classmethod
-    def _pairs(cls, options: tuple[str, ...]) -> tuple[str, ...]:
-        if any("=" not in option for option in options):
-            raise ValueError("must be name=value, with commas between")
-        return options

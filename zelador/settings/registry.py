@@ -14,6 +14,7 @@ from pydantic_settings import (
     NoDecode,
 )
 
+from zelador.settings.bucket import BucketOptions
 from zelador.settings.section import Section, names
 
 
@@ -22,7 +23,7 @@ class RegistrySettings(Section):
         default=".zelador/registry",
         description="A folder, or a bucket: s3://bucket/prefix, gs://…, az://account/container/….",
     )
-    bucket: Annotated[tuple[str, ...], NoDecode, Field(repr=False)] = Field(
+    bucket: BucketOptions = Field(
         default=(),
         description=(
             "Options that the URL does not give, as name=value, separated by commas "
@@ -57,17 +58,10 @@ class RegistrySettings(Section):
         description="How long a training run and its unregistered candidates are kept.",
     )
 
-    @field_validator("bucket", "signing_key", mode="before")
+    @field_validator("signing_key", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return names(value)
-
-    @field_validator("bucket")
-    @classmethod
-    def _pairs(cls, options: tuple[str, ...]) -> tuple[str, ...]:
-        if any("=" not in option for option in options):
-            raise ValueError("must be name=value, with commas between")
-        return options
 
 
 class RemoteSettings(Section):
