@@ -27,21 +27,22 @@ def more(
     say: Reporter,
 ) -> dict[str, Tried]:
     """The further candidates, by id. `tried` and `judged` are those that were compared."""
+    asked = request.more
     order = [tried[each.id] for each in ranked([_scored(tried[name], judged) for name in tried], request.metric)]
     usable = [each for each in order if each.scores is not None and each.id != BASELINE]
     found: dict[str, Tried] = {}
-    if request.tune_s is not None:
-        found |= _tuned(request, comparison, bench, usable[: tune.TUNED], request.tune_s, say)
+    if asked.tune_s is not None:
+        found |= _tuned(request, comparison, bench, usable[: tune.TUNED], asked.tune_s, say)
     members = [each for each in usable if each.shares is not None][: ensemble.MEMBERS]
-    if (request.blend or request.stack) and len(members) < 2:
+    if (asked.blend or asked.stack) and len(members) < 2:
         say("no blend and no stack: fewer than two candidates have probabilities")
         return found
     pairs = [(each.id, each.model) for each in members]
     listed = ", ".join(model_type_of(name) for name, _ in pairs)
-    if request.blend:
+    if asked.blend:
         say(f"blending {listed}")
         found[ensemble.BLEND] = comparison.run(ensemble.BLEND, ensemble.blend(pairs))
-    if request.stack:
+    if asked.stack:
         say(f"stacking {listed}")
         found[ensemble.STACK] = _stacked(members, pairs, bench)
     return found

@@ -15,6 +15,7 @@ from registry.model import manifest
 from registry.model.classifier import Classifier
 from registry.run_document import DataFacts
 from trainer.evaluate.split import Split
+from trainer.run.options import More
 
 REQUEST, ROWS, SPLIT, LIVE = "request.json", "rows.npy", "split.npz", "live"
 
@@ -52,13 +53,7 @@ class Request(msgspec.Struct, frozen=True):
     seed: int
     candidates: tuple[str, ...] | None
     metadata: RunFacts
-    exclude: tuple[str, ...] = ()
-    tune_s: float | None = None
-    budget_s: float | None = None
-    blend: bool = False
-    stack: bool = False
-    balance: bool = False
-    gpu: bool = False
+    more: More = msgspec.field(default_factory=More)
     parallel: Literal["dask", "ray", "spark"] | None = None
     parallel_address: str | None = None
     devices: tuple[str, ...] = ()  # their names, by the codes of the arrays

@@ -96,7 +96,7 @@ def _arguments(data: Data, ways: Ways) -> dict[str, Any]:
     return {
         "rows": rows[data.train], "codes": data.codes[data.train], "folds": tested[data.train],
         "test": rows[data.asked], "test_codes": data.codes[data.asked], "features": request.features,
-        "seed": request.seed, "candidates": request.candidates, "exclude": request.exclude, "ways": ways,
+        "seed": request.seed, "candidates": request.candidates, "exclude": request.more.exclude, "ways": ways,
     }  # fmt: skip
 
 
@@ -114,10 +114,10 @@ def _compare_elsewhere(folder: Path, data: Data, ways: Ways, names: Sequence[str
 
 def _ways(folder: Path, request: Request) -> Ways:
     """The budget counts from the request on, also for a process that goes on after another one."""
-    until = None
-    if request.budget_s is not None:
-        until = time.perf_counter() + request.budget_s - (time.time() - (folder / REQUEST).stat().st_mtime)
-    return Ways(request.balance, request.gpu, request.blend or request.stack, request.budget_s, until)
+    more, until = request.more, None
+    if more.budget_s is not None:
+        until = time.perf_counter() + more.budget_s - (time.time() - (folder / REQUEST).stat().st_mtime)
+    return Ways(more.balance, more.gpu, more.blend or more.stack, more.budget_s, until)
 
 
 def _scored(tried: Tried, judged: Judged | None) -> Scored:
@@ -136,7 +136,7 @@ def _shuffled(
         say(f"shuffling the rows, for comparison: {done} of {len(judged)}", "shuffle", 1 - (done - 1) / len(judged))
         if tried[name].made is not None:
             continue  # it learns from the run's own folds, of which a shuffled split has none
-        balance = data.request.seed if data.request.balance else None
+        balance = data.request.seed if data.request.more.balance else None
         loose = shuffled(tried[name].model, parts.train, bench, data.request.folds, data.request.seed, balance)
         if loose is not None:
             found[name] = loose
@@ -188,7 +188,7 @@ def _build(
 
 def _built(data: Data, comparison: Comparison, tried: Tried, parts: Parts, bench: Bench) -> Built:
     assert tried.scores is not None  # noqa: S101 - it is ranked
-    balance = data.request.seed if data.request.balance else None
+    balance = data.request.seed if data.request.more.balance else None
     if tried.made is not None:
         pipeline = ensemble.fitted(tried.made, parts, partial(fit, balance=balance))
     else:

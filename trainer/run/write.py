@@ -100,7 +100,7 @@ def _beside(data: Data, built: Built, judged: Judged, model: Any, parts: Parts, 
         by_device(answers, devices, request.devices, request.metric),
         None
         if request.folds_by == "row" or model is None
-        else learning(model, known, request.metric, sure, request.seed, request.balance),
+        else learning(model, known, request.metric, sure, request.seed, request.more.balance),
     )
 
 
