@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -82,6 +83,7 @@ class Decoder:
         counted in `passed_over`.
         """
         refused: Refusals = []
+        sent = payload
         try:
             place = self._named(topic, profile_name) if profile_name else self.place(topic)
             profile, device, field = place
@@ -89,6 +91,8 @@ class Decoder:
                 raise PassedOver("empty messages (each clears a retained one)")
             if len(payload) > self._max_payload_bytes:
                 raise Unusable(f"the message has {len(payload)} bytes, more than {self._max_payload_bytes}")
+            if payload[-1:] == b"\0" or payload[:1] == b"\xef":
+                payload = payload.rstrip(b"\0").removeprefix(BOM_UTF8)  # a text of C with its end, a mark of Windows
             reader = self._readers[profile.name]
             is_array = payload[:1] != b"{" and payload.lstrip(b" \t\r\n")[:1] == b"[" and not profile.one_value
             if is_array and profile.device:
@@ -104,7 +108,7 @@ class Decoder:
             else:
                 readings = (reader.read(device, payload, received_at, retained),)
         except Unusable as reason:
-            return None, [(str(reason), payload)]
+            return None, [(str(reason), sent)]
         except PassedOver as why:
             self._pass_over(topic, why)
             return None, []
