@@ -142,8 +142,8 @@ def test_without_device_and_time_rows_are_drawn_and_it_is_said() -> None:
 @pytest.mark.parametrize(
     ("given", "asked", "says"),
     [
-        (replace(by_hours(1, 900), devices=None), "device", "--split device: the data name no device"),
-        (by_hours(1, 900), "device", "--split device: the data name only one device"),
+        (replace(by_hours(1, 900), devices=None), "device", "--split device: the data have no device"),
+        (by_hours(1, 900), "device", "--split device: the data have only one device"),
         (replace(by_hours(3, 900), times=None), "time", "--split time: the data have no time"),
         (replace(by_hours(1, 90), times=np.zeros(90, np.int64)), "time", "the same time for each row"),
         (in_recordings("abcd"), "device", "--split device: fewer than two classes are on more than one device"),
