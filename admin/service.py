@@ -1,4 +1,4 @@
-"""The admin server as a process."""
+"""The process of the admin server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 def run(settings: Settings, stop: Event) -> None:
     """Serves until `stop` is set.
 
-    Raises Unavailable when the port is taken, the registry cannot be used, or Redis does not sync as required.
+    Raises Unavailable if the port is in use, the registry cannot be used, or Redis does not sync as required.
     """
     app = make_app(settings)
     services: Services = app.state.services
@@ -72,7 +72,7 @@ def _check_redis(client: redis.Redis) -> None:
 
 
 def _show_first_key(path: Path) -> None:
-    """Makes the first admin key, and shows it only on a terminal: elsewhere it would end up in logs."""
+    """Makes the first admin key, and shows it only on a terminal; elsewhere it would end up in logs."""
     if not sys.stderr.isatty():
         if not path.exists():
             log.warning("there is no admin key yet: zelador keys new makes one")

@@ -1,4 +1,4 @@
-"""/v1/devices: the devices, their states and events, and what people do about them."""
+"""/v1/devices: lists devices with their states and events; acknowledges, shelves and retires them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class EventPage(TypedDict):
 
 
 class Shelving(BaseModel):
-    """For how long a device needs nobody."""
+    """How long a device is shelved, and why."""
 
     model_config = ConfigDict(
         extra="forbid",

@@ -79,7 +79,7 @@ class Feature(TypedDict):
 
 
 class Threshold(TypedDict):
-    """From which probability the positive one of two classes is predicted."""
+    """The probability from which up the positive one of two classes is predicted."""
 
     positive: Annotated[str, Field(description="The positive class.")]
     value: Annotated[float, Field(description="Its least probability, 0 to 1.")]

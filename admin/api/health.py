@@ -28,7 +28,7 @@ router = APIRouter(route_class=Route, tags=["health"])
 
 
 class Alive(TypedDict):
-    """The process answers."""
+    """The answer of a running process."""
 
     status: Annotated[str, Field(description="ok.")]
 

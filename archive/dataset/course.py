@@ -1,4 +1,4 @@
-"""What is odd in the course of a device's readings: its clock, values that are stuck, a unit that changed. Pure."""
+"""Finds what is odd in a device's readings over time: its clock, stuck values, a unit that changed. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FACTORS = (10.0, 100.0, 1_000.0, 1_000_000.0, 9.80665, 3.6, 25.4, 6.894757, 60.0
 
 
 def clocks(back: Mapping[str, tuple[int, int]], ahead: Mapping[str, tuple[int, int]]) -> Iterator[Finding]:
-    """Times that go back from one message to the next, or are ahead of the receipt: by device how often, and first."""
+    """Yields findings about clocks. `back` and `ahead` map a device to how often, and first when, its time was off."""
     for name in sorted({*back, *ahead}):
         parts = ([f"went back {back[name][0]} times"] if name in back else []) + (
             [f"was ahead in {ahead[name][0]} readings"] if name in ahead else []
@@ -33,7 +33,7 @@ def clocks(back: Mapping[str, tuple[int, int]], ahead: Mapping[str, tuple[int, i
 def stuck(
     feature: str, column: Sequence[float], columns: Columns, by_device: Sequence[tuple[str, list[int]]]
 ) -> Iterator[Finding]:
-    """One value for hours, while it usually changes much sooner."""
+    """Yields findings about a feature that keeps one value for hours, although it usually changes much sooner."""
     for name, rows in by_device:
         runs = list(_runs([(columns.measured[row], column[row]) for row in rows if column[row] == column[row]]))
         if len(runs) < 2:
@@ -52,7 +52,7 @@ def stuck(
 
 
 def _runs(points: list[tuple[int, float]]) -> Iterator[tuple[int, int, int, float]]:
-    """The number of readings, start, end and value of each run of equal values."""
+    """Yields the number of readings, start, end and value of each run of equal values."""
     points.sort()
     begin = 0
     for place in range(1, len(points) + 1):
@@ -64,7 +64,7 @@ def _runs(points: list[tuple[int, float]]) -> Iterator[tuple[int, int, int, floa
 def changed_units(
     feature: str, column: Sequence[float], columns: Columns, by_device: Sequence[tuple[str, list[int]]]
 ) -> Iterator[Finding]:
-    """All values before a moment and all after it differ by the factor between two units."""
+    """Yields findings about features whose values from a moment on differ by the factor between two units."""
     for name, rows in by_device:
         points = sorted((columns.measured[row], column[row]) for row in rows if column[row] == column[row])
         if len(points) < MIN_ROWS:
@@ -81,7 +81,7 @@ def changed_units(
 
 
 def _change(values: Sequence[float]) -> tuple[int, str] | None:
-    """Where, and what the change looks like."""
+    """Returns where the unit changes, and what the change looks like; None if it does not."""
     size = len(values) // BLOCKS
     blocks = [sorted(values[at * size : (at + 1) * size]) for at in range(BLOCKS)]
     middles = [quantile(block, 0.5) for block in blocks]

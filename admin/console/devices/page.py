@@ -1,4 +1,4 @@
-"""The devices: who needs someone?"""
+"""The page of all devices, those that need attention first."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def show_devices(
 
 @by_state.get("/{state}", **needs("viewer"))
 def show_devices_in(console: Shown, visitor: Visiting, state: State) -> Response:
-    """The devices in one state, at a URL without a query."""
+    """Shows the devices in one state, at a URL without a query."""
     return _list(console, visitor, "", state, 0)
 
 
 def _list(console: Console, visitor: Visitor, q: str, state: State | Literal[""], offset: int) -> Response:
     states: tuple[State, ...] = (state,) if state else ()
     rows, total = console.services.devices.page(PAGE_ROWS, offset, states or SHOWN, q.strip() or None)
-    if not states and not rows and not q:  # none of them was classified yet, so none is in a state
+    if not states and not rows and not q:  # no device was classified yet, so none has a state
         rows, total = console.services.devices.page(PAGE_ROWS, offset)
     base = {key: value for key, value in (("q", q), ("state", state)) if value}
 

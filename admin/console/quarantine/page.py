@@ -1,4 +1,4 @@
-"""The quarantine: why was it refused, would it pass now?"""
+"""The page of the quarantine: shows messages and why they were refused; replays and discards them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from zelador.quarantine import Kind, Outcome, QuarantinedMessage
 router = pages("quarantine")
 
 PAGE_ROWS = 25
-ROW = 16  # bytes of a line of the dump
+ROW = 16  # bytes per line of the dump
 MAX_DUMP = 4_096  # bytes that are shown
 
 Id = Annotated[str, InPath(max_length=60)]
@@ -41,7 +41,7 @@ class QuarantinePage:
     kind: str
     shown: QuarantinedMessage | None  # with its whole payload
     dump: tuple[HexRow, ...]
-    outcome: str  # of a replay that was just made; empty if none was
+    outcome: str  # of a replay that was just made; empty if there was none
     next: str | None  # id
     may_act: bool
 
@@ -93,7 +93,7 @@ def replay_all(
 
 
 def dump_of(payload: bytes) -> Iterator[HexRow]:
-    """The bytes as rows of digits and text."""
+    """Yields the payload as rows of hexadecimal digits and text."""
     for at in range(0, min(len(payload), MAX_DUMP), ROW):
         row = payload[at : at + ROW]
         digits = " ".join(f"{byte:02x}" for byte in row).ljust(3 * ROW - 1)

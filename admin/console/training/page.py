@@ -1,4 +1,4 @@
-"""Training: is there anything to learn? then start."""
+"""The page that starts a run, after showing whether there is anything to learn."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def show_training(console: Shown, visitor: Visiting) -> Response:
 
 @router.get("/like/{run}", **needs("viewer"))
 def show_training_like(run: Annotated[str, InPath(max_length=64)], console: Shown, visitor: Visiting) -> Response:
-    """The form with what another run was asked for."""
+    """Shows the form, filled with the request of another run."""
     return _show(console, visitor, console.services.run_views.run(run).request)
 
 
