@@ -1,4 +1,4 @@
-"""A finished training run on the terminal: the verdict first, then the models, then what the split left out."""
+"""Shows a finished training run on the terminal: the verdict, the models, then what the split left out."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _tested(document: RunDocument) -> str:
 
 
 def _named(metric: str, document: RunDocument) -> str:
-    """The metric, with the positive class where it is of one."""
+    """Returns the metric's name, with the positive class if the metric is of one class."""
     positive = document.get("positive")
     return f"{metric} of {positive!r}" if positive is not None and metric in OF_THE_POSITIVE else metric
 

@@ -168,10 +168,10 @@ def train(
     from registry.registry import Registry
     from registry.run_document import new_run_id
     from trainer.run.job import train as run
-    from trainer.run.kept import save_events
     from trainer.run.options import Options, aim_of, more_of
     from trainer.run.process import Child, RunFailed
     from trainer.run.recorder import Recorder
+    from trainer.run.run_end import save_events
 
     wanted = asked_for(begin, end, devices, features, classes, labels_at)
     if csv is not None:

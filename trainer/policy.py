@@ -1,7 +1,7 @@
-"""Whether the best model of a run replaces the selected one. Pure.
+"""Decides whether the best model of a run replaces the selected one. Pure.
 
-Only if it is better on rows that neither has seen: the same hold-out, and the interval of the paired difference lies
-above the margin. Everything else is a reason not to, which is said in words.
+It does only if it is better on rows that neither has seen: on the same hold-out, the interval of the paired difference
+is above the margin. In every other case the decision says why not.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Iterable
 
 from registry.run_document import HoldoutFacts, Promotion, RunDocument, TrainedModel
 
-MAX_USES = 20  # of one hold-out; after that, a winner may have won by chance
-SHARED = 0.5  # of a period: hold-outs that share this much are the same one, moved on
+MAX_USES = 20  # of one hold-out; after that, a model may win by chance
+SHARED = 0.5  # share of a period: hold-outs that share this much count as the same one
 
 
 def decide(document: RunDocument, margin: float, selected: str | None, uses: int) -> Promotion:
-    """`selected` is the model that is selected now, `uses` is how many decisions its hold-out has judged before."""
+    """Decides on a finished run. `selected` is the live model; `uses` counts earlier decisions by this hold-out."""
     metric = document.get("metric", "F1")
     found = Promotion(
         promoted=False, reason="no_model", sentence="", model=None, against=selected, metric=metric, margin=margin,
@@ -85,7 +85,7 @@ def _worn(uses: int) -> str:
 
 
 def uses_of(holdout: HoldoutFacts, earlier: Iterable[HoldoutFacts]) -> int:
-    """How many of the `earlier` decisions were judged by this hold-out, or by one that it mostly shares."""
+    """Counts the `earlier` decisions that used this hold-out, or one that mostly overlaps it."""
     return sum(_is_same(holdout, other) for other in earlier)
 
 

@@ -1,4 +1,4 @@
-"""Applies the policy to a finished run: selects its best model, or not. The decision is kept, and audited."""
+"""Applies the policy to a finished run: selects its best model, or not. Stores and audits the decision."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LOOKED_AT = 200  # earlier runs, the newest
+MAX_EARLIER_RUNS = 200  # looked at, the newest
 TRIES = 3  # if the registry changes between decision and selection
 
 
 def promote(document: RunDocument, registry: Registry, actor: Actor, settings: Settings) -> RunDocument:
-    """The document with the decision. A decision that cannot be carried out or recorded never fails the run."""
+    """Returns the document with the decision. A decision that cannot be carried out or recorded never fails the run."""
     decision = _decided(document, registry, actor, settings)
     document["promotion"] = decision
     log.info("run %s: %s", document["run"], decision["sentence"])
@@ -49,7 +49,7 @@ def _decided(document: RunDocument, registry: Registry, actor: Actor, settings: 
             if attempt == TRIES:
                 return _failed(decision, error)
         except (ZeladorError, OSError) as error:
-            if _is_selected(registry, decision["model"]):  # and only the record of it failed
+            if _is_selected(registry, decision["model"]):  # only the audit failed
                 log.error("%s", error)
                 return decision
             return _failed(decision, error)
@@ -73,15 +73,15 @@ def _failed(decision: Promotion, error: Exception) -> Promotion:
 
 
 def _uses(document: RunDocument, registry: Registry) -> int:
-    """How many earlier decisions the run's hold-out has judged."""
+    """Counts the earlier decisions that used the hold-out of this run."""
     holdout = document["split"].get("holdout") if "split" in document else None
     if holdout is None:
         return 0
     earlier: list[HoldoutFacts] = []
-    for run in registry.runs()[-LOOKED_AT:]:
+    for run in registry.runs()[-MAX_EARLIER_RUNS:]:
         try:
             other = registry.run(run)
-        except ZeladorError:  # damaged or just collected; its decision counts no more
+        except ZeladorError:  # damaged or just collected; its decision no longer counts
             continue
         judged = other["split"].get("holdout") if "split" in other else None
         if run != document["run"] and "promotion" in other and judged is not None:

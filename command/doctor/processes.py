@@ -1,4 +1,4 @@
-"""The checks of the services by their heartbeats: running, connected, on the selected model, clock right. Pure."""
+"""Checks services by their heartbeats: running, connected, on the selected model, with the right time. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from command.doctor.finding import Finding, broken, fine, risky
 from zelador.printable import clean
 
 CLOCK_OFF_S, CLOCK_WRONG_S = 1.0, 60.0
-RIVAL_S = 60.0  # how long a process that had the same name is reported
+RIVAL_S = 60.0  # how long a second process of the same name is reported
 MANY_BRIEF = 3  # connections in a row that ended within seconds
 COMMANDS = {"ingest": "ingest", "inference": "infer", "trainer": "trainer"}
 
@@ -32,7 +32,7 @@ class Beat:
 
     @property
     def seconds_ahead(self) -> float:
-        """Its clock minus Redis's, when the heartbeat was written."""
+        """The process's clock minus Redis's, when the heartbeat was written."""
         return int(self.facts.get("at") or 0) / 1000 - (self.redis_now - self.age_s)
 
 
@@ -63,7 +63,7 @@ def judge(beats: Sequence[Beat], chosen: Chosen | None) -> Iterator[Finding]:
 
 
 def rivals(service: str, beats: Sequence[Beat]) -> Iterator[Finding]:
-    """Processes that share a name: two ingesters with one client id take each other's connection."""
+    """Finds processes that share a name: two ingesters with one client id end each other's connection."""
     for beat in beats:
         setting = "ZELADOR_INGEST__CLIENT_ID" if service == "ingest" else "ZELADOR_INFERENCE__INSTANCE"
         name = beat.facts.get("instance", "")
@@ -72,7 +72,7 @@ def rivals(service: str, beats: Sequence[Beat]) -> Iterator[Finding]:
             yield broken(
                 f"process.{service}.name",
                 f"two processes run as {clean(name)}",
-                "nothing; each takes the connection or the entries of the other, and little gets done",
+                "nothing; each takes the connection or the entries of the other, so progress is slow",
                 f"stop one of them, or give each its own {setting}",
             )
         elif int(beat.facts.get("brief") or 0) >= MANY_BRIEF:

@@ -1,4 +1,4 @@
-"""The checks of the registry: it opens, its files are intact, and the selected model loads."""
+"""Checks the registry: that it opens, its files are intact, and the selected model loads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zelador.alarms.policy import alarm_classes
 from zelador.errors import NotFound, Unavailable, ZeladorError
 from zelador.settings import AlarmSettings, RegistrySettings
 
-NAMED = 10  # labels
+MAX_NAMED = 10  # labels in a finding
 RESTORE = "restore the registry's folder from a backup, or select another model: zelador models select NAME"
 
 
@@ -28,9 +28,9 @@ def check(
     features: Sequence[str] = (),
     alarm: AlarmSettings | None = None,
 ) -> tuple[list[Finding], Chosen | None]:
-    """Checks the registry without writing to it or creating it. An error becomes a finding.
+    """Checks the registry, without writing to it or creating it. An error becomes a finding.
 
-    `seen` is the last entry that the services saw, `features` are those of the plant; None and empty if unknown.
+    `seen` is the last entry that the services saw; None if unknown. `features` are the plant's; empty if unknown.
     """
     url = settings.url
     try:
@@ -49,7 +49,7 @@ def check(
         return findings, None
     findings.append(_fed(state.model(state.selection.model), features) or _loads(registry, state.selection.model))
     if alarm is not None and alarm.enabled:
-        with contextlib.suppress(ZeladorError):  # the findings on the model say it
+        with contextlib.suppress(ZeladorError):  # the findings about the model report it
             manifest = registry.manifest(state.selection.model)
             findings += alarms(state.model(state.selection.model), manifest.classes, alarm.classes)
     findings += _cage()
@@ -57,7 +57,7 @@ def check(
 
 
 def damaged(registry: Registry) -> Iterator[tuple[str, str]]:
-    """Each model with a file that is missing or differs from the manifest, and why."""
+    """Yields each model with a file that is missing or differs from the manifest, and why."""
     for name in sorted(registry.state.models):
         try:
             for path in registry.manifest(name).files:
@@ -119,7 +119,7 @@ def _whole(url: str, state: State, bad: dict[str, str]) -> Finding:
 
 
 def _cage() -> list[Finding]:
-    """Reports limits of the cage, the process that checks models from elsewhere, that this machine does not support."""
+    """Reports limits of the cage (the process that checks models from elsewhere) that this machine does not support."""
     check = "registry.cage"
     try:
         ready = walls()
@@ -143,7 +143,7 @@ def _cage() -> list[Finding]:
 
 
 def alarms(model: Model, classes: Sequence[str], wanted: Sequence[str] | None) -> Iterator[Finding]:
-    """Whether a label of the selected model is an alarm: if none is, no device can go into alarm."""
+    """Checks that a label of the selected model is an alarm; otherwise no device can go into alarm."""
     found = alarm_classes(wanted, classes, model.metadata)
     if found:
         yield fine("alarms", f"{', '.join(found)} of {model.name} is an alarm")
@@ -155,12 +155,12 @@ def alarms(model: Model, classes: Sequence[str], wanted: Sequence[str] | None) -
         "alarms",
         what,
         "no readings; but no device can go into alarm",
-        f"set ZELADOR_ALARM__CLASSES to some of {', '.join(classes[:NAMED])}, or ZELADOR_ALARM__ENABLED=false",
+        f"set ZELADOR_ALARM__CLASSES to some of {', '.join(classes[:MAX_NAMED])}, or ZELADOR_ALARM__ENABLED=false",
     )
 
 
 def _fed(model: Model, features: Sequence[str]) -> Finding | None:
-    """A finding if the plant does not send every feature that the selected model needs."""
+    """Returns a finding if the plant does not send every feature that the selected model needs."""
     needed = [str(name) for name in model.metadata.get("features") or ()]
     missing = [name for name in needed if name not in features]
     if not features or not missing:

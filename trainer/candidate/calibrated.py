@@ -1,6 +1,6 @@
-"""A compiled pipeline with its calibration, as ONNX: exact where the converter of skl2onnx is not.
+"""Adds a calibration to a compiled pipeline, as ONNX operators.
 
-That one takes the nearest point of an isotonic function, and not the line between two.
+The converter of skl2onnx is not exact: it takes the nearest point of an isotonic function instead of interpolating.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 ML = "ai.onnx.ml"
-QDA_DECISIONS = "decision_fun"  # the tensor in which skl2onnx keeps them
+QDA_DECISIONS = "decision_fun"  # the tensor in which skl2onnx keeps the decision values
 
 Array = NDArray[np.float64]
 
 
 def add_calibration(model: Any, estimator: Any, method: str, parts: list[Any], classes: list[str]) -> None:
-    """Appends the calibration to the compiled `estimator`; changes `model` in place."""
+    """Appends the calibration to the compiled `estimator`. Changes `model` in place."""
     from onnx import TensorProto, helper
 
     graph = model.graph
@@ -46,7 +46,7 @@ def add_calibration(model: Any, estimator: Any, method: str, parts: list[Any], c
 
 
 def _columns(build: _Build, model: Any, estimator: Any, classes: int) -> list[str]:
-    """The scores that are calibrated, a column for each class; of two classes, only the second's."""
+    """Returns the names of the tensors to calibrate: one for each class; of two classes, only the second's."""
     scores = model.graph.output[1].name
     if hasattr(estimator, "booster_"):  # LightGBM: its margins, before they become probabilities
         for node in model.graph.node:
@@ -64,7 +64,7 @@ def _columns(build: _Build, model: Any, estimator: Any, classes: int) -> list[st
 
 
 def _width(model: Any) -> int:
-    """Of the scores: of two classes a converter writes two columns, or only one."""
+    """Returns the number of columns of the scores. For two classes a converter writes two columns, or only one."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -75,7 +75,7 @@ def _width(model: Any) -> int:
 
 
 def _part(build: _Build, method: str, part: Any, scores: str) -> str:
-    """The probability by one column of scores, (rows, 1)."""
+    """Returns the name of the tensor with the probability for one column of scores, (rows, 1)."""
     if method == "sigmoid":
         line = build.node("Add", build.node("Mul", scores, build.numbers([-part.a_])), build.numbers([-part.b_]))
         return build.node("Sigmoid", line)
@@ -83,7 +83,7 @@ def _part(build: _Build, method: str, part: Any, scores: str) -> str:
 
 
 def _line(build: _Build, x: Array, y: Array, scores: str) -> str:
-    """A function of straight lines: each knot adds its change of slope times how far a score lies beyond it."""
+    """Adds a piecewise linear function: each knot adds its change of slope, times how far a score lies beyond it."""
     if len(x) == 1:
         return build.node("Add", build.node("Mul", scores, build.numbers([0.0])), build.numbers([y[0]]))
     slopes = np.diff(y) / np.diff(x)

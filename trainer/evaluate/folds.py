@@ -1,4 +1,4 @@
-"""The folds: groups of rows that are tested together. Pure."""
+"""Assigns rows to folds. The rows of a group are tested together. Pure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train
 from archive.dataset.fewest import fewest_rows
 from zelador.errors import InvalidInput
 
-MAX_GROUPS = 2_000  # more are put together at random
+MAX_GROUPS = 2_000  # more groups are merged at random
 TRIES = 50  # draws until each class is in at least two folds
 
 Codes = NDArray[np.int64]
 
 
 def giveaway(labels: Codes, devices: Codes, of_block: Codes) -> float:
-    """How much better a device's name predicts a block's labels than the most frequent label does, as shares of rows.
+    """Returns how much better a device's name predicts a block's labels than the most frequent label does.
 
-    A block is predicted by the most frequent label of the device's other blocks.
+    In shares of rows. The prediction for a block is the most frequent label of the device's other blocks.
     """
     counts = table(labels, of_block)
     owner = np.zeros(len(counts), np.int64)
@@ -29,22 +29,22 @@ def giveaway(labels: Codes, devices: Codes, of_block: Codes) -> float:
     np.add.at(of_device, owner, counts)
     others = of_device[owner] - counts
     total = counts.sum(axis=0)
-    others[others.sum(axis=1) == 0] = total  # a device with one block only
+    others[others.sum(axis=1) == 0] = total  # a device with a single block
     right = counts[np.arange(len(counts)), others.argmax(axis=1)].sum()
     return float((right - total.max()) / len(labels))
 
 
 def table(labels: Codes, groups: Codes) -> NDArray[np.float64]:
-    """How many rows of each label each group has, (groups, labels)."""
+    """Counts the rows of each label in each group, (groups, labels)."""
     width = int(labels.max()) + 1
     counts = np.bincount(groups * width + labels, minlength=(int(groups.max()) + 1) * width)
     return counts.reshape(-1, width).astype(np.float64)
 
 
 def assign(labels: Codes, groups: Codes, asked: int | None, default: int, seed: int) -> tuple[int, Codes]:
-    """The number of folds, and the fold of each row: the rows of a group are tested together.
+    """Returns the number of folds, and the fold of each row. The rows of a group are in the same fold.
 
-    Each class is tested in at least two folds, so that each fold has all of them to learn from.
+    Each class is tested in at least two folds, so that all classes can be learned for each fold.
     Raises InvalidInput for more folds than groups, and for a class that is in one group only.
     """
     names, groups = np.unique(groups, return_inverse=True)
@@ -73,7 +73,7 @@ def _spread(labels: Codes, found: Codes) -> bool:
 def drawn(
     labels: Codes, classes: Sequence[str], folds: int, share: float, seed: int
 ) -> tuple[NDArray[np.bool_], Codes]:
-    """Draws the rows at random, each class in its share: which are held out, and the fold of each of the others.
+    """Draws the rows at random, stratified by class. Returns which are held out, and the fold of each of the others.
 
     Raises InvalidInput for a class with too few rows.
     """

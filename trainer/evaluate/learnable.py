@@ -1,7 +1,7 @@
-"""Is there anything to learn? Two small models must beat themselves on labels that were moved at random. Pure.
+"""Tests whether there is anything to learn: two small models must beat themselves on randomly moved labels. Pure.
 
-A linear model alone misses a band in one feature, a shallow tree alone a slope across many. Labels are moved in a way
-that keeps what has nothing to do with the readings: how long a state lasts, and which device is how often in it.
+A linear model alone misses a band in one feature; a shallow tree alone misses a slope across many. Moving the labels
+keeps everything that has nothing to do with the readings: how long a state lasts, and how often each device is in it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from registry.evaluation.scores import confusion_of, from_counts
 PERMUTATIONS = 200
 P = 0.05
 FEWEST_ARRANGEMENTS = 20
-MAX_ROWS = 2_000  # rows next to each other say little more than one of them
+MAX_ROWS = 2_000  # adjacent rows add little to each other
 DEPTH = 3
 RIDGE = 1e-3
-FEWEST_SHIFT = 0.05  # of a device's rows: a smaller one leaves most labels where they are
+FEWEST_SHIFT = 0.05  # of a device's rows: a smaller shift leaves most labels in place
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -29,7 +29,7 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Learnable:
-    """`p` is the share of moved labels that do as well; None if it cannot be told, for the reason in `why`."""
+    """The result. `p` is the share of moved labels that do as well; None if unknown, for the reason in `why`."""
 
     p: float | None
     why: str = ""
@@ -48,7 +48,7 @@ def learnable(
     folds: Codes,
     seed: int,
 ) -> Learnable:
-    """`units` are the stretches of the rows, `folds` their folds. Rows without device and time are moved one by one."""
+    """Tests the labels. `units` has the stretch of each row, `folds` its fold."""
     kept = _thinned(devices, times, len(labels))
     values, units, folds = values[kept], units[kept], folds[kept]
     labels = np.unique(labels[kept], return_inverse=True)[1].astype(np.int64)
@@ -68,7 +68,7 @@ def learnable(
 
 
 def _thinned(devices: Codes | None, times: Codes | None, count: int) -> Codes:
-    """At most MAX_ROWS rows in order of device and time, at equal distances."""
+    """Returns the places of at most MAX_ROWS rows, ordered by device and time, at equal distances."""
     order = np.arange(count)
     if times is not None:
         order = np.lexsort((times, np.zeros(count) if devices is None else devices))
@@ -78,17 +78,19 @@ def _thinned(devices: Codes | None, times: Codes | None, count: int) -> Codes:
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """Moves labels. Where they change within a device they are shifted in time, as a ring; where they are the same
-    throughout a stretch, whole stretches exchange theirs."""
+    """Moves labels at random.
+
+    Labels that change within a device are shifted in time, in a ring. Stretches with one label each exchange them.
+    """
 
     labels: Codes
-    rings: tuple[Codes, ...]  # rows of a device in order of time
-    stretches: tuple[Codes, ...]  # rows of those that exchange their labels
+    rings: tuple[Codes, ...]  # the rows of a device, ordered by time
+    stretches: tuple[Codes, ...]  # the rows of a stretch that exchanges its label
     arrangements: int
 
     @classmethod
     def of(cls, labels: Codes, devices: Codes | None, units: Codes | None) -> _Move:
-        """Without `devices` nothing is known of the order; without `units` each row is a stretch of its own."""
+        """Returns how labels move. Without `devices` their order is unknown; without `units` each row is a stretch."""
         if units is None:
             return cls(labels, (), tuple(np.arange(len(labels))[:, None]), 1_000_000)
         rings: list[Codes] = []
@@ -118,7 +120,7 @@ class _Move:
 
 
 def _exchanges(names: list[int]) -> int:
-    """In how many ways the stretches can be named, capped."""
+    """Returns in how many ways the stretches can exchange their labels, capped."""
     if len(names) > 20:
         return 1_000_000 if len(set(names)) > 1 else 1
     return factorial(len(names)) // prod(factorial(names.count(name)) for name in set(names))
@@ -131,8 +133,9 @@ def _standard(values: Array) -> NDArray[np.float32]:
 
 
 class _Models:
-    """The score of the better of both, by Matthews correlation over all folds. What does not hang on the labels is
-    computed once."""
+    """Scores the better of the two models, by Matthews correlation over all folds.
+
+    What does not depend on the labels is computed once."""
 
     def __init__(self, values: NDArray[np.float32], folds: Codes, classes: int) -> None:
         self._classes = classes

@@ -1,4 +1,4 @@
-"""Who wins, and how sure that is: one sentence, then the numbers. Pure."""
+"""Decides which model wins, and how certain that is; says it in one sentence. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from registry.evaluation.bootstrap import Difference, Interval
 from trainer.evaluate.learnable import Learnable, P
 
 Kind = Literal["clear", "tied", "nothing_to_learn", "not_evaluable"]
-AS_GOOD = 0.01  # a tied model whose score is this close to the best may be taken for being faster
-CHANCE = 0.05  # of a Matthews correlation: no more than guessing, whatever p says
+AS_GOOD = 0.01  # a tied model whose score is this close to the best may win because it is faster
+CHANCE = 0.05  # a Matthews correlation up to this is no better than guessing, whatever p is
 SURE = 0.005  # up to this p, a model need not also be clearly better than guessing
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A model in the comparison. `lead` is how much better the first is; None for the first itself.
+    """A model in the comparison. `lead` is how much better the first model is; None for the first itself.
 
-    `mcc` is the interval of its Matthews correlation, which is 0 for guessing. `built`: it can be registered.
+    `mcc` is the interval of its Matthews correlation, which is 0 for guessing. `built` is set if it can be registered.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`take` is the model to take, of those that are built; it is recommended unless the kind says otherwise."""
+    """The verdict. `take` is the built model to take; it is recommended unless `kind` says otherwise."""
 
     kind: Kind
     sentence: str
@@ -50,7 +50,10 @@ class Verdict:
 def decide(
     contenders: Sequence[Contender], metric: str, learnable: Learnable, alone: Mapping[str, str], classes: int
 ) -> Verdict:
-    """`contenders` are ranked, the best first. `classes` is how many can be evaluated, `alone` says which cannot be."""
+    """Returns the verdict on `contenders`, which are ranked, the best first.
+
+    `classes` is the number of classes that can be evaluated; `alone` has those that cannot, and why.
+    """
     tied = [each for each in contenders if each.lead is None or not each.lead.is_clear]
     names = tuple(each.name for each in tied) if len(tied) > 1 else ()
     take = _take(tied) or next((each.name for each in contenders if each.built), None)
@@ -64,7 +67,7 @@ def decide(
 
 
 def _take(tied: Sequence[Contender]) -> str | None:
-    """Of those that cannot be told apart: one that scores about as well, calibrated before not, then the fastest."""
+    """Returns the model to take from a tie: of those that score about as well, a calibrated one, then the fastest."""
     built = [each for each in tied if each.built]
     if not built:
         return None
