@@ -31,6 +31,13 @@ class Found:
     outcomes: list[dict[str, Any]]
 
 
+def named_ids(folder: Path) -> Counter[str]:
+    """The readings in all files with the names of Parquet, by a program that knows nothing of the log."""
+    paths = [path for path in folder.glob("**/*.parquet") if path.relative_to(folder).parts[0] == "readings"]
+    tables = [pq.read_table(path, columns=["id"], partitioning=None) for path in paths]
+    return Counter(id_ for table in tables for id_ in table["id"].to_pylist())
+
+
 def archived(folder: Path) -> Found:
     rows: list[dict[str, Any]] = []
     outcomes: list[dict[str, Any]] = []
