@@ -1,4 +1,4 @@
-"""Maintains the archive's files: merges small ones, removes what is too old, and sweeps what no longer counts."""
+"""Maintains the archive's files: merges small ones, removes old ones, sweeps what no longer counts, prunes the log."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ class Maintenance:
         self._merge(now())
         if time.monotonic() - self._swept_at >= SWEEP_S:
             self.sweep(now())
+            self._archive.log.prune(now() - self._settings.grace_s)
             self._swept_at = time.monotonic()
 
     def sweep(self, now: float) -> int:
