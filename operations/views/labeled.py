@@ -1,4 +1,4 @@
-"""What a run would learn from, by a sample: the labeled readings among the newest ones in the buffer."""
+"""A preview of what a run would learn from: the labeled readings among the newest ones in the buffer."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class FeatureFacts:
 
 @dataclass(frozen=True, slots=True)
 class LabeledSample:
-    readings: int  # that were looked at
+    readings: int  # in the sample
     is_all: bool  # there are no older ones in the buffer
     labels: tuple[tuple[str, int], ...]  # readings by label, the most frequent first
     devices: int  # with a labeled reading
     features: tuple[FeatureFacts, ...]
     begin: str | None  # of the labeled readings, ISO 8601
     end: str | None
-    findings: tuple[Finding, ...]  # what is odd about the readings that were looked at
+    findings: tuple[Finding, ...]  # what is odd about the sample
 
     @property
     def labeled(self) -> int:
@@ -50,7 +50,7 @@ BINS = 32
 
 
 def labeled_sample(recent: Recent, ranges: Ranges) -> LabeledSample:
-    """Looks at the newest readings. Raises redis.RedisError."""
+    """A sample of the newest readings. Raises redis.RedisError."""
     found: list[Reading] = []
     before: str | None = None
     while len(found) < MAX_READINGS:
@@ -76,7 +76,7 @@ def labeled_sample(recent: Recent, ranges: Ranges) -> LabeledSample:
 
 
 def _columns(readings: Sequence[Reading], features: tuple[str, ...]) -> Columns:
-    """The readings in the order of arrival; they are given newest first."""
+    """The readings as columns, oldest first; `readings` are newest first."""
     columns = Columns(features)
     for each in reversed(readings):
         values = [each["values"].get(name, math.nan) for name in features]
