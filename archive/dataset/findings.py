@@ -31,7 +31,7 @@ def findings_of(
     labeled: Columns,
     by_device: Sequence[tuple[str, list[int]]],
 ) -> list[Finding]:
-    """Returns the findings. `columns` are readings in order, `by_device` their rows; `labeled` has rows of each class."""
+    """Returns the findings. `columns` has readings in order, `by_device` their rows, `labeled` rows of each class."""
     return list(islice(_all(counted, rhythm, features, columns, labeled, by_device), MAX_FINDINGS))
 
 
