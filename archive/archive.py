@@ -7,7 +7,8 @@
     for file in snapshot.readings:                      # layout.File: path, rows, bytes, first, last, begin, end
         table = archive.table(file, ["id", "device_id"])
 
-A snapshot stays readable for `ZELADOR_ARCHIVE__GRACE_S` after its files were merged or removed.
+A snapshot stays readable for `ZELADOR_ARCHIVE__GRACE_S` after its files were merged or removed; `path` and `where` say
+where they are then.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archive import paths
 from archive.layout import File
 from archive.log import ArchiveLog
 from archive.state import State
@@ -70,16 +72,16 @@ class Archive:
         return Snapshot.of(self.log.sync())
 
     def path(self, file: File) -> Path | None:
-        """Where the file is on this machine; None if the archive is in a bucket."""
-        return Path(self._store.where(file.path)) if isinstance(self._store, Folder) else None
+        """Where the file is now on this machine; None if the archive is in a bucket."""
+        return Path(self.where(file)) if isinstance(self._store, Folder) else None
 
     def where(self, file: File) -> str:
-        """Path or URL of a file, for messages."""
-        return self._store.where(file.path)
+        """Path or URL of a file."""
+        return paths.where(self._store, file.path)
 
     def data(self, file: File) -> bytes:
         """The bytes of a file, checked. Raises Corrupt if it is missing or differs from what was written."""
-        found = self._store.read(file.path)
+        found = paths.read(self._store, file.path)
         if found is None:
             raise Corrupt(f"{self.where(file)} is missing; restore it from a backup")
         if hashlib.sha256(found).hexdigest() != file.sha256:

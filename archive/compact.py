@@ -14,6 +14,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archive import paths
 from archive.archive import Archive
 from archive.layout import File, describe, encode, rows_of, sum_of
 from archive.state import State
@@ -69,6 +70,10 @@ def merge(archive: Archive, state: State, run: Sequence[File], by: str) -> bool:
     merged = describe(run[0].kind, again, data, first, last)
     if merged.rows != rows_of(run) or merged.keys != sum_of(file.keys for file in run):
         raise Corrupt(f"{len(run)} files from {archive.where(run[0])} on were not merged: the result would differ")
-    archive.store.put_stream(merged.path, [data])
+    paths.put(archive.store, merged.path, data)
     op: dict[str, Any] = {"op": "replace", "files": [msgspec.to_builtins(merged)], "removed": [f.path for f in run]}
-    return archive.log.commit([op], state, by=by, why="merged")
+    if not archive.log.commit([op], state, by=by, why="merged"):
+        return False
+    paths.hide(archive.store, (file.path for file in run))
+    paths.show(archive.store, [merged.path])
+    return True

@@ -1,7 +1,7 @@
 """The log of the archive: create-only entries, each with the digest of the previous one, and checkpoints.
 
 It has the form of the registry's log. A commit names the state that it was decided on: if another writer was first, it
-is not made, and the caller decides again.
+is not made, and the caller decides again. Entries that a checkpoint makes unnecessary are deleted after a while.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from itertools import islice
 from threading import RLock
 from typing import Any
 
@@ -26,7 +27,7 @@ from zelador.errors import Conflict, Corrupt, Unavailable
 
 PATIENCE_S = 60.0  # time limit of one commit, all tries together
 CHECKPOINT_ENTRIES = 100  # new entries after which a checkpoint is written
-MAX_CHECKPOINTS = 2
+PRUNED_ENTRIES = 5_000  # deleted in one call at most
 MAX_UNPACKED_BYTES = 1 << 28
 ZSTD_LEVEL = 9
 GO_ON = "restore the files of the archive from one backup, or name another folder with ZELADOR_ARCHIVE__URL"
@@ -57,8 +58,7 @@ class ArchiveLog:
             if self._state.seq == 0:
                 self._begin()
             else:
-                data = self._store.read(log_entry.key(self._state.seq))
-                if data is None or log_entry.digest(data) != self._state.head:
+                if self.digest_at(self._state.seq) != self._state.head and not self._overtake():
                     raise LogReplaced(
                         f"{self._store.where(log_entry.key(self._state.seq))} is not the entry that was read before: "
                         "the archive was restored or replaced while in use; restart the service that says this"
@@ -75,6 +75,23 @@ class ArchiveLog:
         """The digest of entry `seq` in the store, unchecked; None if there is no such entry."""
         data = self._store.read(log_entry.key(seq))
         return None if data is None else log_entry.digest(data)
+
+    def prune(self, before: float) -> int:
+        """Deletes entries and checkpoints that nobody needs: those before the second newest of the sound checkpoints
+        that were written before the moment `before` (s since 1970 UTC). A copy that takes less time than that is whole.
+        Returns the number of deleted entries.
+        """
+        with self._lock:
+            kept = [(seq, item.modified) for item in self._store.list(checkpoint.FOLDER) if (seq := _number(item.key))]
+            old = sorted((seq for seq, modified in kept if modified <= before), reverse=True)
+            sound = [seq for seq in old if (found := self._found(seq)) and self.digest_at(seq) == found.head]
+            if len(sound) < 2:
+                return 0
+            items = self._store.list(log_entry.FOLDER)
+            keys = list(islice((i.key for i in items if i.key < log_entry.key(sound[1])), PRUNED_ENTRIES))
+            for key in (*keys, *(checkpoint.key(seq) for seq, _ in kept if seq < sound[1])):
+                self._store.delete(key)
+            return len(keys)
 
     def commit(self, ops: Sequence[dict[str, Any]], decided_on: State, *, by: str, why: str = "") -> bool:
         """Appends the operations, if `decided_on` is still the newest state. False if another entry came first.
@@ -100,9 +117,8 @@ class ArchiveLog:
 
     def _begin(self) -> None:
         for seq in checkpoint.numbers(self._store):
-            data = self._store.read(checkpoint.key(seq))
-            found = _decoded(data) if data is not None else None
-            if found is None or found.seq != seq:
+            found = self._found(seq)
+            if found is None:
                 continue  # an older checkpoint, or the whole log
             if self.digest_at(seq) != found.head:
                 raise Corrupt(
@@ -111,6 +127,28 @@ class ArchiveLog:
                 )
             self._state, self._checkpoint = found, seq
             return
+        first = next(iter(self._store.list(log_entry.FOLDER)), None)
+        if first is not None and first.key > log_entry.key(1):
+            raise Corrupt(
+                f"the archive's log begins with {first.key}, and no checkpoint before it can be read: {GO_ON}"
+            )
+
+    def _overtake(self) -> bool:
+        """Goes on from a checkpoint, if the entries up to it were pruned while nobody asked. False if they were not."""
+        for seq in checkpoint.numbers(self._store):
+            if seq <= self._state.seq:
+                break
+            found = self._found(seq)
+            if found is not None and found.archive == self._state.archive and self.digest_at(seq) == found.head:
+                self._state, self._checkpoint = found, seq
+                return True
+        return False
+
+    def _found(self, seq: int) -> State | None:
+        """The state in a checkpoint; None if it is damaged."""
+        data = self._store.read(checkpoint.key(seq))
+        found = None if data is None else _decoded(data)
+        return found if found is not None and found.seq == seq else None
 
     def _advance(self) -> None:
         """Folds the entries that follow. Leaves the state unchanged when any of them is invalid."""
@@ -140,10 +178,13 @@ class ArchiveLog:
         try:
             self._store.put_stream(checkpoint.key(self._state.seq), [data])
             self._checkpoint = self._state.seq
-            for seq in checkpoint.numbers(self._store)[MAX_CHECKPOINTS:]:
-                self._store.delete(checkpoint.key(seq))
         except Unavailable as error:  # the entry is committed: the next one tries again
             log.warning("no checkpoint of the archive was written: %s", error)
+
+
+def _number(key: str) -> int:
+    match = checkpoint.FILE.match(key)
+    return int(match[1]) if match else 0
 
 
 def _decoded(data: bytes) -> State | None:

@@ -61,7 +61,7 @@ def _created(archive: Archive, by: str) -> State:
 
 
 def _lost(archive: Archive, state: State, seen: Seen) -> bool:
-    return state.seq < seen.seq or archive.log.digest_at(seen.seq) != seen.head
+    return state.seq < seen.seq or archive.log.digest_at(seen.seq) not in (seen.head, None)  # None: pruned since
 
 
 def _restored(state: State, stream: ArchiveStream, seen: Seen, at: str, new: bool) -> tuple[str, str]:

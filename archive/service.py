@@ -6,6 +6,7 @@ import logging
 import time
 from threading import Event
 
+from archive import paths
 from archive.archive import open_archive
 from archive.batch import ReadingBatch
 from archive.maintain import Maintenance
@@ -176,11 +177,16 @@ class Archiver:
 
     def _register(self) -> None:
         failures = self._stream.connection.failures
-        writer = self._writer or Writer(open_archive(self._settings, make=True), BY)
+        writer = self._writer or self._opened()
         place = register(writer.archive, self._stream, self._settings.hold_bytes, BY)
         self._writer, self._at, self._failures = writer, place.at, failures
         self.remark = place.remark or self.remark
         self._clear()
+
+    def _opened(self) -> Writer:
+        archive = open_archive(self._settings, make=True)
+        paths.settle(archive.store, archive.log)
+        return Writer(archive, BY)
 
     def _halve(self, error: Unwritable) -> None:
         """Finds the entry that cannot be written: it is counted as missed, and the others are archived."""

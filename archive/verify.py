@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from archive import paths
 from archive.archive import Archive
 from archive.layout import File, keys_of
-from archive.maintain import KINDS
 from zelador.errors import Corrupt
 
 
@@ -41,7 +41,8 @@ def verify(archive: Archive) -> Report:
             report.readings += file.rows
         else:
             report.outcomes += file.rows
-    report.uncommitted = sum(item.key not in committed for kind in KINDS for item in archive.store.list(kind))
+    count = {key for path in committed for key in paths.stages(archive.store, path)}
+    report.uncommitted = sum(item.key not in count for folder in paths.FOLDERS for item in archive.store.list(folder))
     return report
 
 

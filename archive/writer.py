@@ -1,4 +1,4 @@
-"""Writes batches to the archive: first the files, then the commit, then the mark in Redis.
+"""Writes batches to the archive: first the files, then the commit, then their names, then the mark in Redis.
 
 A crash in between repeats a batch. What is already in a file is recognized by the log: only if a batch overlaps files
 that count, their keys are read and its known rows left out. A commit that another archiver preceded decides again.
@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from archive import paths
 from archive.archive import Archive
 from archive.batch import ReadingBatch, outcome_table, without
 from archive.layout import KEY, File, Kind, day_of, describe, encode
@@ -45,6 +46,7 @@ class Writer:
         self.archive = archive
         self._by = by
         self.unreadable_outcomes = 0
+        self._settled = True  # False: a committed file may have no name among those that count yet
 
     def write(self, after: str, batch: ReadingBatch, outcomes: Sequence[Raw]) -> Written:
         """Writes a batch that was read after the entry `after`. Durable when it returns; Redis is not told yet.
@@ -52,6 +54,9 @@ class Writer:
         Raises Unavailable if the archive cannot be written, Corrupt if its log is damaged or was replaced.
         """
         table = self._table(batch)
+        if not self._settled:
+            paths.settle(self.archive.store, self.archive.log)
+            self._settled = True
         for _ in range(TRIES):
             state = self.archive.log.sync()
             files: list[File] = []
@@ -80,7 +85,12 @@ class Writer:
 
     def _commit(self, files: Sequence[File], state: State) -> bool:
         op: dict[str, Any] = {"op": "add", "files": [msgspec.to_builtins(file) for file in files]}
-        return self.archive.log.commit([op], state, by=self._by)
+        if not self.archive.log.commit([op], state, by=self._by):
+            return False
+        self._settled = False
+        paths.show(self.archive.store, (file.path for file in files))
+        self._settled = True
+        return True
 
     def _new(self, state: State, table: pa.Table, batch: ReadingBatch) -> pa.Table:
         """The rows that are not in the archive."""
@@ -113,7 +123,7 @@ class Writer:
     def _put(self, kind: Kind, table: pa.Table, first: str, last: str) -> File:
         data = encode(table)
         file = describe(kind, table, data, first, last)
-        self.archive.store.put_stream(file.path, [data])
+        paths.put(self.archive.store, file.path, data)
         return file
 
 

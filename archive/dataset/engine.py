@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 100_000
+DESCRIPTORS = Path("/proc/self/fd")
 
 
 class Engine:
@@ -27,6 +30,23 @@ class Engine:
     def __init__(self, connection: Any, folder: Path) -> None:
         self._connection = connection
         self.folder = folder
+        self._open: list[int] = []
+
+    def held(self, path: Path) -> Path:
+        """A path of the file that stays valid while the file is renamed or deleted, where the system has such a path.
+
+        Raises OSError.
+        """
+        if len(self._open) >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4 or not DESCRIPTORS.is_dir():
+            path.stat()
+            return path
+        self._open.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        return DESCRIPTORS / str(self._open[-1])
+
+    def close(self) -> None:
+        self._connection.close()
+        while self._open:
+            os.close(self._open.pop())
 
     def run(self, statement: str, parameters: Sequence[object] = ()) -> None:
         self._execute(statement, parameters)
@@ -82,10 +102,11 @@ def open_engine(limits: DatasetSettings) -> Iterator[Engine]:
                 "python_enable_replacements": False,
             }
         )
+        engine = Engine(connection, Path(spill))
         try:
-            yield Engine(connection, Path(spill))
+            yield engine
         finally:
-            connection.close()
+            engine.close()
 
 
 def _folder(cache: Path) -> tempfile.TemporaryDirectory[str]:

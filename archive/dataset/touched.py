@@ -43,7 +43,7 @@ class ArchivedCounts:
                 ends = [each.end for each in due if each.end is not None]
                 period = Query(begin=min(each.begin for each in due), end=max(ends) if len(ends) == len(due) else None)
                 with open_engine(self._settings.datasets) as engine:
-                    files = archived.files_of(archive, period, engine.folder)
+                    files = archived.files_of(archive, period, engine)
                     found = _count(engine, files.paths, due, below) if files.paths else {}
                 if len(self._counts) + len(due) > MAX_COUNTS:
                     self._counts = {}

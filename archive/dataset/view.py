@@ -57,7 +57,7 @@ def of_stream(engine: Engine, client: redis.Redis, settings: Settings, query: Qu
         first = first if late else None
         read_to = max(last, begun) if last is not None and begun is not None else last or begun
     # Listed after the buffer was read: what was archived in between may have left it.
-    found = archived.Archived((), None) if used is None else archived.files_of(used, query, engine.folder)
+    found = archived.Archived((), None) if used is None else archived.files_of(used, query, engine)
     until = order_of(query.arrived_to) if query.arrived_to is not None else read_to or (0, 0)
     parts = []
     if found.paths:

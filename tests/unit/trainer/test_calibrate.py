@@ -16,9 +16,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from registry.errors import ModelRefused
+from registry.model.allowed_types import dump_pipeline, load_pipeline
 from registry.model.artifact import applied
 from registry.model.classifier import OnnxEngine, PipelineEngine
-from registry.model.integrity import dump_pipeline, load_pipeline
 from registry.model.manifest import Threshold
 from trainer.candidate.compile import compile_pipeline
 from trainer.evaluate import threshold
