@@ -127,7 +127,7 @@ class Up:
             # An empty settings file: the user's own file is already in these settings and must not apply twice.
             config = {"ZELADOR_CONFIG": str(self.home.empty_config())}
             variables = {**environment(self.settings), **config, **libgomp_environment()}
-            # A broker that forgets sessions has no subscribers after a start. The worker waits for them for QUIET_S after
+            # After a start, a broker that forgets sessions has no subscribers. The worker waits QUIET_S for them after
             # it has connected, so the gate must be open by then.
             last = () if self._parts.remembers else ("inference",)
             without = () if self.settings.archive.enabled else ("archive",)
