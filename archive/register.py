@@ -1,4 +1,4 @@
-"""Registers the archive with Redis, and compares what Redis and the archive's log know of each other."""
+"""Registers the archive with Redis, and compares the positions that Redis and the archive's log have."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where archiving goes on: after the entry `at`. `remark` is what an operator should know."""
+    """Where archiving continues: after the entry `at`. `remark` is what an operator should know."""
 
     at: str
     remark: str | None = None
 
 
 def register(archive: Archive, stream: ArchiveStream, hold_bytes: int, by: str) -> Place:
-    """Registers the archive if it is not. Raises Unavailable, Corrupt, Moved, Stopping."""
+    """Registers the archive if needed. Returns where archiving continues.
+
+    Raises Unavailable, Corrupt, Moved, Stopping.
+    """
     state = _created(archive, by)
     at, new = stream.begin(hold_bytes)
     seen = stream.seen()
@@ -61,11 +64,11 @@ def _created(archive: Archive, by: str) -> State:
 
 
 def _lost(archive: Archive, state: State, seen: Seen) -> bool:
-    return state.seq < seen.seq or archive.log.digest_at(seen.seq) not in (seen.head, None)  # None: pruned since
+    return state.seq < seen.seq or archive.log.digest_at(seen.seq) not in (seen.head, None)  # None if it was pruned
 
 
 def _restored(state: State, stream: ArchiveStream, seen: Seen, at: str, new: bool) -> tuple[str, str]:
-    """The archive's log lost what came after an entry: it was restored from a copy."""
+    """Returns where to continue if the log lost its newest entries, because it was restored from a copy."""
     to = min(state.last.get("readings", START), at, key=order_of)
     lost = max(0, seen.rows - state.rows.get("readings", 0))
     found = 0 if new else stream.rewind(at, to, lost, seen_of(state))
@@ -78,7 +81,7 @@ def _restored(state: State, stream: ArchiveStream, seen: Seen, at: str, new: boo
 
 
 def _ahead(state: State, stream: ArchiveStream) -> str | None:
-    """What to say if the archive has readings that the stream never had: Redis lost them."""
+    """Returns a remark if the archive has readings that the stream never had, because Redis lost them; else None."""
     last, newest = state.last.get("readings"), stream.newest()
     if last is None or order_of(newest) >= order_of(last):
         return None
