@@ -178,7 +178,7 @@ class ArchiveLog:
         try:
             self._store.put_stream(checkpoint.key(self._state.seq), [data])
             self._checkpoint = self._state.seq
-        except Unavailable as error:  # the entry is committed: the next one tries again
+        except Unavailable as error:  # the entry is committed; the next commit tries again
             log.warning("no checkpoint of the archive was written: %s", error)
 
 

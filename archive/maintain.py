@@ -84,7 +84,7 @@ class Maintenance:
         if gone:
             self._archive.log.commit([{"op": "sweep", "paths": gone}], state, by=BY)
         if deleted:
-            log.info("%d files that were merged, removed or abandoned are deleted", deleted)
+            log.info("deleted %d files that were merged, removed or abandoned", deleted)
         return deleted
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
@@ -128,7 +128,7 @@ class Maintenance:
             why = f"older than ZELADOR_ARCHIVE__KEEP_S={self._settings.keep_s:g}"
             if self._archive.log.commit([op], state, by=BY, why=why):
                 paths.hide(self._archive.store, expired)
-                log.info("%d files with %d readings are removed: %s", len(expired), rows, why)
+                log.info("removed %d files with %d readings: %s", len(expired), rows, why)
 
 
 def _seconds(at: str) -> float:

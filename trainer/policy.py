@@ -39,7 +39,7 @@ def decide(document: RunDocument, margin: float, selected: str | None, uses: int
         return _not(found, "same_model", f"{selected} is selected already")
     reference = document.get("reference")
     if reference is None or reference["name"] != selected:
-        return _not(found, "not_compared", f"{selected} was selected while the run went on, and is not compared")
+        return _not(found, "not_compared", f"{selected} was selected during the run, so it was not compared")
     if not document.get("holdout_rows"):
         return _not(found, "no_holdout", "no rows were held out, and the selected model may have seen the others")
     return _compared(found, best, reference["note"], metric, margin)

@@ -16,7 +16,7 @@ from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
 
-MAX_EARLIER_RUNS = 200  # looked at, the newest
+MAX_EARLIER_RUNS = 200  # whose decisions are counted, the newest
 TRIES = 3  # if the registry changes between decision and selection
 
 

@@ -143,7 +143,7 @@ class WantedModels(BaseModel):
 class Registered(TypedDict):
     """The models that were registered."""
 
-    models: Annotated[list[Model], Field(description="In the order asked for.")]
+    models: Annotated[list[Model], Field(description="In the requested order.")]
 
 
 @router.post(
@@ -242,7 +242,7 @@ def compare_run(
     summary="Register some candidates of a run as models, also weeks after it ended",
     description="All names are checked before the first is registered. No model is selected. A run and its candidates "
     "are kept for `ZELADOR_REGISTRY__KEEP_RUNS_S`, 90 days by default.",
-    responses={**answer(201, "The new models, in the order asked for.", {"models": [MODEL]}), **responses(404, 409)},
+    responses={**answer(201, "The new models, in the requested order.", {"models": [MODEL]}), **responses(404, 409)},
     **needs("operator"),
 )
 def register_candidates(run: Id, wanted: WantedModels, services: Held, actor: Acting) -> Registered:

@@ -45,7 +45,7 @@ def stuck(
             yield Finding(
                 "stuck",
                 f"{feature} of {name} stays at {value:g} for {(end - begin) / 3_600_000:.1f} hours from {iso(begin)}",
-                "look at the sensor; leave the period out, or label it as a fault of the sensor",
+                "check the sensor; leave the period out, or label it as a fault of the sensor",
                 feature,
                 name,
             )

@@ -29,7 +29,7 @@ class Listen:
     @property
     def hosts(self) -> tuple[str, ...]:
         """The addresses that the gate binds. `::` stands for all addresses of both families."""
-        return ("::", "0.0.0.0") if self.address == "::" else (self.address,)  # noqa: S104 - as asked for
+        return ("::", "0.0.0.0") if self.address == "::" else (self.address,)  # noqa: S104 - the user's choice
 
     @property
     def scheme(self) -> str:

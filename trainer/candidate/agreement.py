@@ -27,7 +27,7 @@ class Comparison:
 
     rows: int
     labels_that_differ: int
-    largest_difference: float | None  # of a probability; None if neither has any, infinite if only one has
+    largest_difference: float | None  # of a probability; None without any, infinite if only one has them
     pipeline_us: float
     onnx_us: float
 

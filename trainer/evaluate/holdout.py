@@ -77,7 +77,7 @@ def last_period(
         if len(np.unique(cut[training & (labels == label)])) < before:
             return None, "no row of a class would be left to learn from"
     if len(np.unique(labels[later])) < 2:
-        return None, "it holds one class only"
+        return None, "it would have only one class"
     return (marks, cut), ""
 
 
