@@ -35,7 +35,7 @@ def plan(files: Sequence[File], today: str) -> Iterator[tuple[File, ...]]:
 def _runs(files: Sequence[File], least: int) -> Iterator[tuple[File, ...]]:
     run: list[File] = []
     for file in files:
-        if run and not _joins(run, file, least):
+        if run and not _may_join(run, file, least):
             if len(run) >= least:
                 yield tuple(run)
             run = []
@@ -44,7 +44,7 @@ def _runs(files: Sequence[File], least: int) -> Iterator[tuple[File, ...]]:
         yield tuple(run)
 
 
-def _joins(run: Sequence[File], file: File, least: int) -> bool:
+def _may_join(run: Sequence[File], file: File, least: int) -> bool:
     if rows_of(run) + file.rows > MAX_ROWS:
         return False
     return least == 2 or (_size(run[-1]) == _size(file) and len(run) < MERGED_FILES)

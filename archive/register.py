@@ -42,11 +42,11 @@ def register(archive: Archive, stream: ArchiveStream, hold_bytes: int, by: str) 
         if not new:
             say_end(*stream.end())
             at, new = stream.begin(hold_bytes)
-    elif seen is not None and _lost(archive, state, seen):
-        at, remark = _restored(state, stream, seen, at, new)
+    elif seen is not None and _has_lost_entries(archive, state, seen):
+        at, remark = _after_restore(state, stream, seen, at, new)
     if new:
         log.info("archiving from the oldest reading in Redis on, to %s", archive.url)
-    return Place(at, remark or _ahead(state, stream))
+    return Place(at, remark or _ahead_remark(state, stream))
 
 
 def _created(archive: Archive, by: str) -> State:
@@ -63,11 +63,11 @@ def _created(archive: Archive, by: str) -> State:
     return state
 
 
-def _lost(archive: Archive, state: State, seen: Seen) -> bool:
+def _has_lost_entries(archive: Archive, state: State, seen: Seen) -> bool:
     return state.seq < seen.seq or archive.log.digest_at(seen.seq) not in (seen.head, None)  # None if it was pruned
 
 
-def _restored(state: State, stream: ArchiveStream, seen: Seen, at: str, new: bool) -> tuple[str, str]:
+def _after_restore(state: State, stream: ArchiveStream, seen: Seen, at: str, new: bool) -> tuple[str, str]:
     """Returns where to continue if the log lost its newest entries, because it was restored from a copy."""
     to = min(state.last.get("readings", START), at, key=order_of)
     lost = max(0, seen.rows - state.rows.get("readings", 0))
@@ -80,7 +80,7 @@ def _restored(state: State, stream: ArchiveStream, seen: Seen, at: str, new: boo
     return to, remark
 
 
-def _ahead(state: State, stream: ArchiveStream) -> str | None:
+def _ahead_remark(state: State, stream: ArchiveStream) -> str | None:
     """Returns a remark if the archive has readings that the stream never had, because Redis lost them; else None."""
     last, newest = state.last.get("readings"), stream.newest()
     if last is None or order_of(newest) >= order_of(last):

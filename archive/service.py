@@ -134,7 +134,7 @@ class Archiver:
             return 0.0
         except ZeladorError as error:
             self._tries += 1
-            self._say(error)
+            self._log_trouble(error)
             return backoff(self._tries, cap=RETRY_CAP_S)
         self._tries, self.trouble = 0, None
         return wait
@@ -261,7 +261,7 @@ class Archiver:
             size += len(raw.data)
         return taken, len(taken) < len(found)
 
-    def _say(self, error: ZeladorError) -> None:
+    def _log_trouble(self, error: ZeladorError) -> None:
         self.trouble = str(error)
         if isinstance(error, LogReplaced):
             self._writer = None

@@ -61,9 +61,11 @@ class Writer:
             state = self.archive.log.sync()
             files: list[File] = []
             if table is not None:
-                rows = self._new(state, table, batch)
+                rows = self._new_rows(state, table, batch)
                 if rows.num_rows:
-                    files.append(self._put("readings", rows, *_range(rows, batch, rows.num_rows < table.num_rows)))
+                    files.append(
+                        self._put("readings", rows, *_entry_range(rows, batch, rows.num_rows < table.num_rows))
+                    )
             files += self._put_outcomes(state, outcomes)
             if not files or self._commit(files, state):
                 seen = seen_of(self.archive.log.state)
@@ -92,14 +94,14 @@ class Writer:
         self._settled = True
         return True
 
-    def _new(self, state: State, table: pa.Table, batch: ReadingBatch) -> pa.Table:
+    def _new_rows(self, state: State, table: pa.Table, batch: ReadingBatch) -> pa.Table:
         """Returns the rows that are not in the archive yet."""
         suspects = set(state.overlapping("readings", batch.entries[0][0], batch.entries[-1][0]))
         if batch.replayed:
             asked = table.take(pa.array(batch.replayed))
             for ms, seq in zip(asked["entry_ms"].to_pylist(), asked["entry_seq"].to_pylist(), strict=True):
                 suspects |= set(state.overlapping("readings", f"{ms}-{seq}", f"{ms}-{seq}"))
-            table = _once(table)
+            table = _without_duplicates(table)
         if not suspects:
             return table
         known = [self.archive.table(file, [*KEY, "id"]) for file in sorted(suspects, key=lambda file: file.path)]
@@ -127,7 +129,7 @@ class Writer:
         return file
 
 
-def _once(table: pa.Table) -> pa.Table:
+def _without_duplicates(table: pa.Table) -> pa.Table:
     """Returns each reading once. A replayed reading may be in the same batch as its first entry."""
     seen: set[tuple[Any, ...]] = set()
     keep = []
@@ -137,7 +139,7 @@ def _once(table: pa.Table) -> pa.Table:
     return table.filter(pa.array(keep))
 
 
-def _range(rows: pa.Table, batch: ReadingBatch, filtered: bool) -> tuple[str, str]:
+def _entry_range(rows: pa.Table, batch: ReadingBatch, filtered: bool) -> tuple[str, str]:
     """Returns the first and the last entry of a file with these rows of a batch."""
     first, last = batch.entries[0][0], batch.entries[-1][0]
     if filtered:

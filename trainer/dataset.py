@@ -184,11 +184,11 @@ def select(
     kept: Mask = texts != ""
     if unlabeled := int((~kept).sum()):
         said.append(f"{unlabeled} rows without a label were left out")
-    kept &= _inside(matrix, kept, ranges, said)
-    kept &= _chosen(devices, choice.devices, kept, source, "device", "--devices", said)
+    kept &= _within_ranges(matrix, kept, ranges, said)
+    kept &= _rows_with(devices, choice.devices, kept, source, "device", "--devices", said)
     found = Counter(texts[kept].tolist())
     said += class_notes({label: found[label] for label in found if not choice.classes or label in choice.classes})
-    kept &= _chosen(texts.tolist(), choice.classes, kept, source, "class", "--classes", said)
+    kept &= _rows_with(texts.tolist(), choice.classes, kept, source, "class", "--classes", said)
     kept &= _large_enough(texts, kept, choice.fewest, said)
     places = np.flatnonzero(kept)
     if len(places) > choice.max_rows:
@@ -217,7 +217,7 @@ def select(
     )
 
 
-def _inside(matrix: NDArray[np.float64], kept: Mask, ranges: Ranges | None, notes: list[str]) -> Mask:
+def _within_ranges(matrix: NDArray[np.float64], kept: Mask, ranges: Ranges | None, notes: list[str]) -> Mask:
     """Marks rows whose values a working sensor can have. Live readings with other values are quarantined."""
     if ranges is None:
         return np.ones(len(matrix), dtype=bool)
@@ -230,7 +230,7 @@ def _inside(matrix: NDArray[np.float64], kept: Mask, ranges: Ranges | None, note
     return inside
 
 
-def _chosen(values: Sequence[str] | None, wanted: Sequence[str], kept: Mask, source: str, what: str, option: str,
+def _rows_with(values: Sequence[str] | None, wanted: Sequence[str], kept: Mask, source: str, what: str, option: str,
             notes: list[str]) -> Mask:  # fmt: skip
     """Marks rows whose value is one of `wanted`; all rows if `wanted` is empty."""
     if not wanted:

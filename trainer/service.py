@@ -119,15 +119,15 @@ class Trainer:
                 self._call(lambda: self._queue.finish(abandoned, "failed", error=why))
                 log.error("run %s: %s", abandoned.run.id, why)
             else:
-                self._do(abandoned)
+                self._run_job(abandoned)
             return
         self._restarted = False
         self._call(self._starter.step)
         job = self._call(lambda: self._queue.next(self._name, self._wait_s))
         if job is not None:
-            self._do(job)
+            self._run_job(job)
 
-    def _do(self, queued: Job) -> None:
+    def _run_job(self, queued: Job) -> None:
         job = self._call(lambda: self._queue.begin(queued))
         log.info("run %s, submitted by %s, is starting", job.run.id, job.run.by)
         done, control = threading.Event(), Control(self._stop)

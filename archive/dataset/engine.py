@@ -61,7 +61,7 @@ class Engine:
         try:
             return self._connection.sql(statement).to_arrow_table()
         except duckdb.Error as error:
-            raise _unavailable(error) from None
+            raise _translated(error) from None
 
     def batches(self, statement: str) -> Iterator[pa.RecordBatch]:
         """Yields the result in portions, if it may not fit into memory."""
@@ -70,7 +70,7 @@ class Engine:
         try:
             yield from self._connection.sql(statement).to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
-            raise _unavailable(error) from None
+            raise _translated(error) from None
 
     def add(self, name: str, table: pa.Table) -> None:
         """Adds `table` as `name`."""
@@ -82,7 +82,7 @@ class Engine:
         try:
             return self._connection.execute(statement, list(parameters))
         except duckdb.Error as error:
-            raise _unavailable(error) from None
+            raise _translated(error) from None
 
 
 @contextmanager
@@ -133,7 +133,7 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _unavailable(error: Exception) -> Exception:
+def _translated(error: Exception) -> Exception:
     """Translates an error of the engine to one that says what to do. An error in a statement does not change."""
     import duckdb
 

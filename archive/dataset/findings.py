@@ -32,10 +32,10 @@ def findings_of(
     by_device: Sequence[tuple[str, list[int]]],
 ) -> list[Finding]:
     """Returns the findings. `columns` has readings in order, `by_device` their rows, `labeled` rows of each class."""
-    return list(islice(_all(counted, rhythm, features, columns, labeled, by_device), MAX_FINDINGS))
+    return list(islice(_all_findings(counted, rhythm, features, columns, labeled, by_device), MAX_FINDINGS))
 
 
-def _all(
+def _all_findings(
     counted: Counted,
     rhythm: Rhythm,
     features: Sequence[FeatureFigures],

@@ -71,8 +71,8 @@ def chosen(settings: Settings, broker: str | None, redis: str | None) -> tuple[S
             raise InvalidInput(f"{option} {url}: must look like {like}") from None
         given[section] = {**given.get(section, {}), "url": url}
     own = Own(
-        "--broker" if broker else _set(settings.mqtt, "ZELADOR_MQTT__URL"),
-        "--redis" if redis else _set(settings.redis, "ZELADOR_REDIS__URL"),
+        "--broker" if broker else _setting_name(settings.mqtt, "ZELADOR_MQTT__URL"),
+        "--redis" if redis else _setting_name(settings.redis, "ZELADOR_REDIS__URL"),
     )
     return load_settings(**given), own
 
@@ -100,7 +100,7 @@ def address(settings: Settings, own: Own) -> str:
     return " and ".join(parts)
 
 
-def _set(section: MqttSettings | RedisSettings, name: str) -> str | None:
+def _setting_name(section: MqttSettings | RedisSettings, name: str) -> str | None:
     """Returns the setting's name, if the environment or the settings file sets it."""
     return name if "url" in section.model_fields_set else None
 

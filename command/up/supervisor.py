@@ -79,7 +79,7 @@ class Supervisor:
                 program.deaths += 1
                 delay = backoff(program.deaths, first=0.2, cap=CAP_S)
                 program.process, program.starts_at = None, now + delay
-                log.warning("%s ended (%s); restarting it in %.1f s", program.name, _how(code), delay)
+                log.warning("%s ended (%s); restarting it in %.1f s", program.name, _exit_text(code), delay)
             if program.process is None and now >= program.starts_at:
                 self._start(program)
                 self._changed()
@@ -133,5 +133,5 @@ def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("ZELADOR_")}
 
 
-def _how(code: int) -> str:
+def _exit_text(code: int) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

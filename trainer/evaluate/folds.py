@@ -61,12 +61,12 @@ def assign(labels: Codes, groups: Codes, asked: int | None, default: int, seed: 
             found = np.full(len(labels), -1, np.int64)
             for number, (_, test) in enumerate(draw.split(labels, labels, groups)):
                 found[test] = number
-            if len(np.unique(found)) == folds and _spread(labels, found):
+            if len(np.unique(found)) == folds and _is_in_two_folds(labels, found):
                 return folds, found
     raise InvalidInput("a class is in too few stretches of time or devices to be learned in one and tested in another")
 
 
-def _spread(labels: Codes, found: Codes) -> bool:
+def _is_in_two_folds(labels: Codes, found: Codes) -> bool:
     return all(len(np.unique(found[labels == label])) > 1 for label in np.unique(labels))
 
 

@@ -79,7 +79,7 @@ def learning(
     for draw in range(DRAWS):
         random = np.random.default_rng((seed % (1 << 32), draw))
         for share in SHARES:
-            point = _point(model, rows, metric, share, random, lambda: clock() > until, seed if balance else None)
+            point = _curve_point(model, rows, metric, share, random, lambda: clock() > until, seed if balance else None)
             if point is not None:
                 found.setdefault(share, []).append(point)
     if len(found) < 2:
@@ -91,7 +91,7 @@ def learning(
     )
 
 
-def _point(
+def _curve_point(
     model: Any,
     rows: Rows,
     metric: str,
