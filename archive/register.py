@@ -34,8 +34,8 @@ def register(archive: Archive, stream: ArchiveStream, hold_bytes: int, by: str) 
     remark = None
     if seen is not None and seen.archive != state.archive:
         log.warning(
-            "%s is another archive than %s, which was written until now: what Redis has is archived in it from the "
-            "oldest reading on",
+            "%s is not the archive that was written before, %s: all readings in Redis are archived in it, starting with "
+            "the oldest",
             archive.url,
             seen.archive,
         )
@@ -45,7 +45,7 @@ def register(archive: Archive, stream: ArchiveStream, hold_bytes: int, by: str) 
     elif seen is not None and _has_lost_entries(archive, state, seen):
         at, remark = _after_restore(state, stream, seen, at, new)
     if new:
-        log.info("archiving from the oldest reading in Redis on, to %s", archive.url)
+        log.info("archiving to %s, starting with the oldest reading in Redis", archive.url)
     return Place(at, remark or _ahead_remark(state, stream))
 
 
@@ -88,7 +88,7 @@ def _ahead_remark(state: State, stream: ArchiveStream) -> str | None:
     gone = sum(file.rows for file in state.of("readings") if order_of(file.first) > order_of(newest))
     remark = (
         f"Redis came back without its last seconds, or is another one: the archive has readings up to the entry "
-        f"{last}, the stream ends at {newest}; {gone} readings or more are in the archive only"
+        f"{last}, but the stream ends at {newest}; at least {gone} readings are only in the archive"
     )
     log.warning("%s", remark)
     return remark
@@ -97,7 +97,7 @@ def _ahead_remark(state: State, stream: ArchiveStream) -> str | None:
 README = """This folder is a Zelador archive: readings and their predictions as Parquet files.
 
 log/          says which files count: one entry per change; never edit or delete an entry
-readings/     one row a reading; outcomes/  one row a prediction
+readings/     one row per reading; outcomes/  one row per prediction
 checkpoints/  derived from the log, for a fast start
 
 Read the files that the log names: `zelador archive files`. Others are unfinished, or were merged and will be removed.

@@ -46,7 +46,7 @@ class Dataset:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """In sorted order."""
+        """The distinct labels, sorted."""
         return tuple(sorted(set(self.labels)))
 
     def facts(self) -> DataFacts:

@@ -117,7 +117,7 @@ def _too_large(request: Request, digest: str) -> StoredAnswer:
 
 
 async def _whole(request: Request, receive: Receive) -> tuple[list[Message], str]:
-    """The messages of the body (limited by the guard), and a digest of everything that identifies the request."""
+    """Reads the body, which the guard limits. Returns its messages, and a digest of what identifies the request."""
     digest = hashlib.sha256(f"{request.url.query}\0{request.headers.get('content-type', '')}\0".encode())
     digest.update(f"{request.headers.get('if-match', '')}\0".encode())
     messages: list[Message] = []

@@ -82,10 +82,10 @@ class WantedRun(BaseModel):
     ] = None
     blend: Annotated[bool | None, Field(description="Also try the mean of the probabilities of the best three.")] = None
     stack: Annotated[bool | None, Field(description="Also try a model of the probabilities of the best three.")] = None
-    balance: Annotated[bool | None, Field(description="Repeat rows of rare classes in what a model is fitted on.")] = (
+    balance: Annotated[bool | None, Field(description="Repeat rows of rare classes in the rows that models learn.")] = (
         None
     )
-    gpu: Annotated[bool | None, Field(description="Let PyCaret use a GPU where a classifier can.")] = None
+    gpu: Annotated[bool | None, Field(description="Let PyCaret use a GPU for classifiers that can.")] = None
     classes: Annotated[
         list[Annotated[str, Field(max_length=128)]] | None,
         Field(max_length=1_000, description="Only readings with these labels; by default, all classes large enough."),

@@ -105,7 +105,7 @@ def rollout(workers: Sequence[Beat], chosen: Chosen) -> Iterator[Finding]:
             check,
             f"{chosen.model} is live on {len(live)} of {len(workers)} workers",
             "nothing: the other workers still use the previous model",
-            "run zelador doctor again in a second; if it stays, check their ZELADOR_REGISTRY__URL",
+            "run zelador doctor again in a second; if this persists, check their ZELADOR_REGISTRY__URL",
         )
     elif workers:
         yield fine(check, f"{chosen.model} is live on {len(live)} of {len(workers)} workers")
