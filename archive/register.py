@@ -34,8 +34,8 @@ def register(archive: Archive, stream: ArchiveStream, hold_bytes: int, by: str) 
     remark = None
     if seen is not None and seen.archive != state.archive:
         log.warning(
-            "%s is not the archive that was written before, %s: all readings in Redis are archived in it, starting with "
-            "the oldest",
+            "%s is not the archive that was written before, %s: all readings in Redis are archived in it, the oldest "
+            "first",
             archive.url,
             seen.archive,
         )
