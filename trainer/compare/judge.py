@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,8 +78,8 @@ def judge(found: Array, middle: float, bench: Bench) -> Judged:
     )
 
 
-def widened(judged: Judged, holdout: Scores) -> Judged:
-    """Returns `judged` with its intervals widened to include the scores on the hold-out.
+def widened(judged: Judged, holdout: Sequence[Scores]) -> Judged:
+    """Returns `judged` with its intervals widened to include the scores on the hold-out and on its parts.
 
     Blocks of the same few days are less independent than the bootstrap assumes. If the score on rows that no fold has
     seen is outside the interval, the interval was too narrow.
@@ -87,9 +88,9 @@ def widened(judged: Judged, holdout: Scores) -> Judged:
         return judged
     found = dict(judged.intervals.of)
     for metric, interval in judged.intervals.of.items():
-        score = holdout.get(metric)
-        if interval is not None and score is not None:
-            found[metric] = (min(interval[0], score), max(interval[1], score))
+        known = [score for each in holdout if (score := each.get(metric)) is not None]
+        if interval is not None:
+            found[metric] = (min(interval[0], *known), max(interval[1], *known)) if known else interval
     return replace(judged, intervals=replace(judged.intervals, of=found))
 
 

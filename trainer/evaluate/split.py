@@ -18,7 +18,9 @@ from archive.dataset.fewest import DRAWN_HOLDOUT, FOLDS, HOLDOUT
 from registry.evaluation.blocks import FEWEST_OF_A_DEVICE, MOST_BLOCKS, blocks, lag, recordings
 from trainer.evaluate import folds as fold
 from trainer.evaluate import holdout as held
+from trainer.evaluate.copies import copies
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
+from trainer.evaluate.known import Known
 from trainer.evaluate.stretches import Named, named
 from zelador.errors import InvalidInput
 
@@ -31,25 +33,9 @@ Mask = NDArray[np.bool_]
 GIVEAWAY = 0.1  # how much better a device's name may predict the label than the most frequent label does
 PURE = 0.95  # if this share of each class is in recordings of that class, a recording gives the label away
 LAGS = 4  # how many times longer a block should be than readings resemble each other
+FEW_DEVICES = 4  # in the hold-out
 SLICES = 200  # of the rows, if nothing else is known about them
 QUESTIONS = {NEW_DEVICE: "new_device", LATER: "later"}
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known about each row. `labels` are places in `classes`, `devices` are places in `names`."""
-
-    values: NDArray[np.float64]
-    labels: Codes
-    classes: tuple[str, ...]
-    devices: Codes | None
-    names: tuple[str, ...]
-    times: Codes | None
-    features: tuple[str, ...] = ()  # names of the columns of `values`, for the notes
-
-    @property
-    def count(self) -> int:
-        return len(self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +76,40 @@ class Split:
         found = {name: self.tested == mark for mark, name in QUESTIONS.items()}
         return {name: rows for name, rows in found.items() if rows.any()}
 
+    def spread(self, of: Mask, note: str) -> Split:
+        """The split of more rows, of which it splits those in `of`; the others are in no part."""
+        tested = np.full(len(of), EMBARGO, np.int64)
+        of_block, units = np.zeros(len(of), np.int64), np.zeros(len(of), np.int64)
+        counted, within = np.zeros(len(of), bool), np.zeros(len(of), bool)
+        tested[of], of_block[of], units[of] = self.tested, self.blocks, self.units
+        counted[of], within[of] = self.counted, self.within
+        return replace(
+            self, tested=tested, blocks=of_block, units=units, counted=counted, within=within,
+            notes=(*self.notes, note),
+        )  # fmt: skip
+
     def stretches(self, rows: Mask) -> int | None:
         """Counts the independent stretches among `rows` that count; None if rows were drawn at random."""
         return None if self.folds_by == "row" else len(np.unique(self.units[rows & self.counted]))
 
 
 def split(known: Known, asked: Asked, folds: int | None, holdout: float | None, seed: int) -> Split:
-    """Splits the rows. `folds` and `holdout` (a share) are None for the defaults.
+    """Splits the rows. `folds` and `holdout` (a share) are None for the defaults. Copies of rows are in no part.
 
     Raises InvalidInput if the requested split is impossible, or if the data cannot be evaluated.
     """
+    again = copies(known.values, known.labels, known.devices, known.times)
+    if not again.any():
+        return _split(known, asked, folds, holdout, seed)
+    plan = _split(known.at(~again), asked, folds, holdout, seed)
+    note = (
+        f"{int(again.sum())} rows are copies of others, in every value and the label: they are in no part, as a model "
+        "would know them by heart"
+    )
+    return plan.spread(~again, note)
+
+
+def _split(known: Known, asked: Asked, folds: int | None, holdout: float | None, seed: int) -> Split:
     kind = _kind(known, asked)
     if kind == "random":
         return _random(known, asked, folds or FOLDS, DRAWN_HOLDOUT if holdout is None else holdout, seed)
@@ -227,9 +237,16 @@ def _hold_out(known: Known, plan: Split, share: float, seed: int, whole: bool, n
     if plan.kind != "time" and known.devices is not None:
         out, why = held.devices(known.labels, known.devices, len(known.classes), share, seed)
         if out is None:
-            notes.append(f"no device is held out: {why}")
+            told = "; how good a model is on a device that it has not seen cannot be told"
+            notes.append(f"no device is held out: {why}{'' if plan.folds_by == 'device' else told}")
         else:
             tested[np.isin(known.devices, out)] = NEW_DEVICE
+            if plan.folds_by != "device" and len(out) < FEW_DEVICES:
+                some = "1 device is" if len(out) == 1 else f"{len(out)} devices are"
+                notes.append(
+                    f"{some} held out, too few to tell how much devices differ: on a new one a model may be worse than "
+                    "the intervals say"
+                )
     by_device = bool((tested == NEW_DEVICE).any())
     by_time = False
     if plan.asked != "device" and known.times is not None and plan.folds_by == "block":
@@ -290,6 +307,8 @@ def _naming_notes(known: Known, naming: Named) -> list[str]:
 def _notes(known: Known, plan: Split, whole: Codes | None) -> list[str]:
     notes = [f"the class {name!r} is {where}, so it cannot be evaluated elsewhere: its rows do not count"
              for name, where in plan.alone.items()]  # fmt: skip
+    if known.order == "time" and known.times is not None:
+        notes.append("no time is known; neighboring rows are alike, so the order of the rows stands for the time")
     if whole is not None:
         notes.append("the label is the same throughout a recording, so whole recordings are tested together")
     elif known.times is not None and plan.folds_by == "block":
@@ -328,12 +347,16 @@ def _random(known: Known, asked: Asked, folds: int, share: float, seed: int) -> 
     tested = np.full(known.count, DRAWN, np.int64)
     tested[~out] = which
     of_block = blocks(known.devices, known.times, known.count)
+    if known.order == "unclear":
+        of_block = np.zeros(known.count, np.int64)  # nothing says which rows are independent of each other
     notes = ["the rows were drawn at random: neighbors in time are on both sides, so that scores can be far too good"]
     if known.devices is None and known.times is None:
         notes = [
             "no device and no time are known, so the rows were drawn at random. If neighboring rows resemble each "
             "other, all scores are too good: name --device and --time"
         ]
+    if known.order == "unclear":
+        notes.append("neighboring rows are alike, and sorted: how good a model is on other rows cannot be told")
     notes += _named_in_order(known)
     everything = np.ones(known.count, bool)
     return Split(

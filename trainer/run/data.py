@@ -15,6 +15,7 @@ from trainer.compare.judge import Bench
 from trainer.evaluate import threshold
 from trainer.evaluate.holdout import EMBARGO
 from trainer.evaluate.parts import Parts
+from trainer.evaluate.split import QUESTIONS
 from trainer.run import request as requests
 from trainer.run.request import Arrays, Request
 
@@ -79,3 +80,9 @@ class Data:
         rows = self.asked if self.has_holdout else self.train
         found: NDArray[np.int64] = rows[self.arrays.counted[rows]]
         return found
+
+    @property
+    def questions(self) -> dict[str, NDArray[np.bool_]]:
+        """Which of the judged rows each question asks."""
+        found = {name: self.arrays.tested[self.judged] == mark for mark, name in QUESTIONS.items()}
+        return {name: rows for name, rows in found.items() if rows.any()}

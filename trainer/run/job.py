@@ -22,7 +22,9 @@ from trainer.compare.leaderboard import EVERY, MODEL_TYPES
 from trainer.compare.tune import MAX_TUNED
 from trainer.dataset import Dataset, check
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
-from trainer.evaluate.split import Known, Split, codes_of, split
+from trainer.evaluate.known import Known
+from trainer.evaluate.order import Order, order_of
+from trainer.evaluate.split import Split, codes_of, split
 from trainer.run import request, session
 from trainer.run.candidates import check_candidates, check_excluded
 from trainer.run.options import Options
@@ -169,7 +171,12 @@ def _note_failure(registry: Registry, document: RunDocument, recorder: Recorder,
 def known_of(dataset: Dataset) -> Known:
     labels, classes = codes_of(dataset.labels)
     devices, names = (None, ()) if dataset.devices is None else codes_of(dataset.devices)
-    return Known(dataset.rows, labels, classes, devices, names, dataset.times, dataset.features)
+    order: Order = "none"
+    times = dataset.times
+    if times is None and len(names) < 2:
+        order = order_of(dataset.rows, labels)
+        times = np.arange(len(labels), dtype=np.int64) if order == "time" else None
+    return Known(dataset.rows, labels, classes, devices, names, times, dataset.features, order)
 
 
 def _split_facts(dataset: Dataset, plan: Split) -> SplitFacts:

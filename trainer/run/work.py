@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from registry.evaluation.bootstrap import Resamples, difference
 from registry.evaluation.scores import scores
 from registry.model.manifest import Threshold
@@ -250,12 +252,15 @@ def _judge_live(folder: Path, data: Data) -> Live | None:
 
 
 def _widened(data: Data, judged: dict[str, Judged], built: dict[str, Built]) -> dict[str, Judged]:
-    """Returns the judgments of the built models, with intervals widened to include the scores on the hold-out."""
+    """The judgments of the built models. Their intervals include the scores on the hold-out and on its parts."""
     if not data.has_holdout:
         return {}
-    return {
-        name: widened(judged[name], scores(judged_answers(data, each, judged[name]))) for name, each in built.items()
-    }
+    found = {}
+    for name, each in built.items():
+        answers = judged_answers(data, each, judged[name])
+        parts = [answers, *(answers.at(rows) for rows in data.questions.values())]
+        found[name] = widened(judged[name], [scores(part) for part in parts if len(np.unique(part.expected)) > 1])
+    return found
 
 
 def _surprises(data: Data, order: list[Scored], judged: dict[str, Judged], built: dict[str, Built]) -> list[str]:

@@ -20,7 +20,6 @@ from trainer.compare.judge import Judged
 from trainer.compare.leaderboard import Scored
 from trainer.compare.tried import Tried
 from trainer.evaluate.groups import by_device
-from trainer.evaluate.holdout import LATER, NEW_DEVICE
 from trainer.evaluate.learning import Rows, learning
 from trainer.evaluate.parts import Parts
 from trainer.evaluate.reference import Live
@@ -52,9 +51,6 @@ def write(
         Feature(name, data.request.units.get(name, ""), _known(np.nanmin(column)), _known(np.nanmax(column)))
         for name, column in zip(data.request.features, parts.train.T, strict=True)
     ]
-    questions = {
-        name: data.arrays.tested[data.judged] == mark for name, mark in (("new_device", NEW_DEVICE), ("later", LATER))
-    }
     bench = data.bench()
     resamples = Resamples.of(data.arrays.stretches[data.judged]) if data.has_holdout else bench.resamples
     ended: dict[str, str] = {}
@@ -67,7 +63,7 @@ def write(
         model, answers = built[each.id], judged_answers(data, built[each.id], judged[each.id])
         candidate = candidate_of(
             rank, each, judged[each.id], loose.get(each.id), model, answers, resamples,
-            {name: rows for name, rows in questions.items() if rows.any()}, live, data.request.metric,
+            data.questions, live, data.request.metric,
             verdict.recommends, first,
         )  # fmt: skip
         facts = ended | facts_of(
