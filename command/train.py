@@ -26,6 +26,7 @@ from zelador.user import user
 if TYPE_CHECKING:
     from registry.run_document import RunDocument
     from trainer.dataset import Dataset
+    from zelador.training_queue import RunRequest
 
 METRICS: tuple[str, ...] = get_args(Metric)
 MAX_PRINTED = 4_096  # bytes of what libraries printed, when a run fails
@@ -113,7 +114,7 @@ def _train_here(
     csv: Path | None,
     columns: Wanted,
     repeat: str | None,
-    register: bool | tuple[int, ...],
+    register: bool | list[int],
     model_names: tuple[str, ...],
     notes: str,
 ) -> RunDocument:
@@ -123,7 +124,7 @@ def _train_here(
     from registry.registry import Registry
     from registry.run_document import new_run_id
     from trainer.run.job import train as run
-    from trainer.run.options import Options, aim_of, more_of
+    from trainer.run.options import options_of
     from trainer.run.process import Child, RunFailed
     from trainer.run.recorder import Recorder
     from trainer.run.run_end import save_events
@@ -132,19 +133,8 @@ def _train_here(
     registry = Registry.open(settings.registry)  # after the data, so that a command that fails creates no folder
     for note in dataset.notes:
         say(f"note: {note}", error=True)
-    options = Options(
-        run=new_run_id(),
-        by=user(),
-        metric=settings.training.metric,
-        candidates=settings.training.candidates,
-        names=model_names,
-        notes=notes,
-        register=register,
-        split=settings.training.split,
-        positive=settings.training.positive,
-        aim=aim_of(settings.training, {}),
-        more=more_of(settings.training, {}),
-    )
+    asked_for_models: RunRequest = {"names": list(model_names), "notes": notes, "register": register}
+    options = options_of(settings.training, asked_for_models, new_run_id(), user())
     with tempfile.TemporaryFile() as printed, Watched(options.metric) as watched:
         recorder = Recorder(options.metric, watched.show, partial(save_events, registry, options.run))
         recorder.add("started", f"run {options.run}: {len(dataset.labels)} rows")
@@ -194,11 +184,11 @@ def _settings_with(settings: Settings, asked: Mapping[str, str | float | bool | 
         raise InvalidInput(said) from None
 
 
-def _register(save: str) -> bool | tuple[int, ...]:
+def _register(save: str) -> bool | list[int]:
     from command.models.save import ranks_of
 
     word = save.strip().casefold()
-    return word == "all" if word in ("all", "none") else tuple(sorted(set(ranks_of(save, "--save"))))
+    return word == "all" if word in ("all", "none") else sorted(set(ranks_of(save, "--save")))
 
 
 def _names(given: str | None) -> tuple[str, ...]:
