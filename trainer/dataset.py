@@ -178,27 +178,27 @@ def select(
     notes: Sequence[str] = (),
 ) -> Dataset:
     """Returns the rows that `choice` selects. `notes` gets what was left out, and how many values are missing."""
-    said = list(notes)
+    all_notes = list(notes)
     matrix[~np.isfinite(matrix)] = np.nan
     texts = np.array([label or "" for label in labels], dtype=object)
     kept: Mask = texts != ""
     if unlabeled := int((~kept).sum()):
-        said.append(f"{unlabeled} rows without a label were left out")
-    kept &= _within_ranges(matrix, kept, ranges, said)
-    kept &= _rows_with(devices, choice.devices, kept, source, "device", "--devices", said)
+        all_notes.append(f"{unlabeled} rows without a label were left out")
+    kept &= _within_ranges(matrix, kept, ranges, all_notes)
+    kept &= _rows_with(devices, choice.devices, kept, source, "device", "--devices", all_notes)
     found = Counter(texts[kept].tolist())
-    said += class_notes({label: found[label] for label in found if not choice.classes or label in choice.classes})
-    kept &= _rows_with(texts.tolist(), choice.classes, kept, source, "class", "--classes", said)
-    kept &= _large_enough(texts, kept, choice.fewest, said)
+    all_notes += class_notes({label: found[label] for label in found if not choice.classes or label in choice.classes})
+    kept &= _rows_with(texts.tolist(), choice.classes, kept, source, "class", "--classes", all_notes)
+    kept &= _large_enough(texts, kept, choice.fewest, all_notes)
     places = np.flatnonzero(kept)
     if len(places) > choice.max_rows:
-        said.append(
+        all_notes.append(
             f"{choice.max_rows} of {len(places)} rows, drawn at random from each class (ZELADOR_TRAINING__MAX_ROWS)"
         )
         places = places[draw(texts[places].tolist(), choice.max_rows, choice.fewest, choice.seed)]
     matrix = matrix[places]
     if missing := int(np.isnan(matrix).sum()):
-        said.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
+        all_notes.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
     kept_times = None if times is None else np.array(times, dtype=np.int64)[places]
     first: str | None = None
     last: str | None = None
@@ -211,7 +211,7 @@ def select(
         source,
         first,
         last,
-        tuple(said),
+        tuple(all_notes),
         None if devices is None else tuple(devices[at] for at in places),
         kept_times,
     )

@@ -29,8 +29,8 @@ def decide(document: RunDocument, margin: float, selected: str | None, uses: int
     found["model"] = best["name"]
     verdict = document.get("verdict")
     if verdict is None or verdict["kind"] not in ("clear", "tied") or best.get("not_recommended"):
-        said = f": {verdict['sentence']}" if verdict is not None else ""
-        return _not_promoted(found, "not_recommended", f"the run recommends no model{said}")
+        verdict_text = f": {verdict['sentence']}" if verdict is not None else ""
+        return _not_promoted(found, "not_recommended", f"the run recommends no model{verdict_text}")
     if best["name"] is None:
         return _not_promoted(found, "not_registered", f"its best model ({best['model_type']}) was not registered")
     if selected is None:
@@ -69,12 +69,14 @@ def _decide_by_difference(
             "stretches to say how sure that is",
         )  # fmt: skip
     found["interval"] = (low, high)
-    said = f"{model} against {live}, on the same hold-out: {metric} {difference:+.3f} ({low:+.3f} to {high:+.3f})"
+    result = f"{model} against {live}, on the same hold-out: {metric} {difference:+.3f} ({low:+.3f} to {high:+.3f})"
     if low <= margin:
-        return _not_promoted(found, "not_better", f"{said}, which is not certain to be above the margin of {margin:g}")
+        return _not_promoted(
+            found, "not_better", f"{result}, which is not certain to be above the margin of {margin:g}"
+        )
     found["promoted"], found["reason"] = True, "better"
     found["sentence"] = (
-        f"Promoted: {said}, which is above the margin of {margin:g}.{_holdout_warning(found['holdout_uses'])}"
+        f"Promoted: {result}, which is above the margin of {margin:g}.{_holdout_warning(found['holdout_uses'])}"
     )
     return found
 

@@ -137,15 +137,15 @@ def _translated(error: Exception) -> Exception:
     """Translates an error of the engine to one that says what to do. An error in a statement does not change."""
     import duckdb
 
-    said = " ".join(str(error).split())[:300]
+    reason = " ".join(str(error).split())[:300]
     if isinstance(error, duckdb.OutOfMemoryException):
         return Unavailable(
-            f"the data set needs more memory or temporary space than it may take ({said}); choose a shorter period or "
+            f"the data set needs more memory or temporary space than allowed ({reason}); choose a shorter period or "
             "fewer devices, or raise ZELADOR_DATASETS__MEMORY_BYTES"
         )
     if isinstance(error, duckdb.IOException | duckdb.InvalidInputException | duckdb.SerializationException):
         return Unavailable(
-            f"the archive cannot be read ({said}); restore damaged files, which `zelador data verify` names, from "
+            f"the archive cannot be read ({reason}); restore damaged files, which `zelador data verify` names, from "
             "a backup"
         )
     return error

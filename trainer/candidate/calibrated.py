@@ -35,11 +35,11 @@ def add_calibration(model: Any, estimator: Any, method: str, parts: list[Any], c
     place = build.node("ArgMax", shares, axis=1, keepdims=0)
     names = build.texts(classes)
     picked = build.node("ArrayFeatureExtractor", names, place, domain=ML)
-    said = build.node("Reshape", picked, build.whole([-1]))
+    label = build.node("Reshape", picked, build.whole([-1]))
     del graph.output[:]
     graph.output.extend(
         [
-            helper.make_tensor_value_info(said, TensorProto.STRING, [None]),
+            helper.make_tensor_value_info(label, TensorProto.STRING, [None]),
             helper.make_tensor_value_info(shares, TensorProto.FLOAT, [None, len(classes)]),
         ]
     )

@@ -85,8 +85,8 @@ def drawn(
             f"least {need} of each: label more readings, or use fewer folds (ZELADOR_TRAINING__FOLDS)"
         )
     rows = np.arange(len(labels))
-    _, held = train_test_split(rows, test_size=share, stratify=labels, random_state=seed % (1 << 32))
-    out = np.isin(rows, held)
+    _, holdout = train_test_split(rows, test_size=share, stratify=labels, random_state=seed % (1 << 32))
+    out = np.isin(rows, holdout)
     found = np.empty(int((~out).sum()), np.int64)
     draw = StratifiedKFold(folds, shuffle=True, random_state=seed % (1 << 32))
     for number, (_, test) in enumerate(draw.split(labels[~out], labels[~out])):

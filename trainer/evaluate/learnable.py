@@ -155,5 +155,5 @@ class _TestModels:
             linear[here] = (weights @ (targets[rest] - shares)).argmax(axis=1)
             model = DecisionTreeClassifier(max_depth=DEPTH, class_weight="balanced", random_state=0)
             tree[here] = model.fit(known, labels[rest], check_input=False).predict(asked, check_input=False)
-        tables = np.stack([confusion_of(labels, said, self._classes) for said in (linear, tree)])
+        tables = np.stack([confusion_of(labels, predicted, self._classes) for predicted in (linear, tree)])
         return float(np.nanmax(from_counts(tables, None)["MCC"]))

@@ -60,13 +60,13 @@ def _tuned(
     until = time.perf_counter() + seconds
     left = {each.id: tune.settings(comparison.grid(each.id), request.seed) for each in best}
     tests: dict[str, list[Tried]] = {each.id: [each] for each in best}
-    took: dict[str, float] = {each.id: each.seconds for each in best}
+    expected_s: dict[str, float] = {each.id: each.seconds for each in best}
     while left:
         for each in best:
             if each.id not in left:
                 continue
             chosen = next(left[each.id], None)
-            if chosen is None or time.perf_counter() + took[each.id] > until:
+            if chosen is None or time.perf_counter() + expected_s[each.id] > until:
                 del left[each.id]
                 continue
             count = len(tests[each.id])
@@ -76,7 +76,7 @@ def _tuned(
             if model is None:
                 continue
             test = comparison.run(each.id, model)
-            took[each.id] = max(test.seconds, took[each.id] / 2)
+            expected_s[each.id] = max(test.seconds, expected_s[each.id] / 2)
             if test.scores is not None and each.scores is not None and test.scores.shape == each.scores.shape:
                 tests[each.id].append(test)
     found = {}
