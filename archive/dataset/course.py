@@ -45,7 +45,7 @@ def stuck(feature: str, by_device: Runs) -> Iterator[Finding]:
             yield Finding(
                 "stuck",
                 f"{feature} of {name} stays at {longest.value:g} for {hours:.1f} hours from {iso(longest.begin)}",
-                "look at the sensor; leave the period out, or label it as a fault of the sensor",
+                "check the sensor; leave the period out, or label it as a fault of the sensor",
                 feature,
                 name,
             )
@@ -101,7 +101,7 @@ def _unit(before: Sequence[float], after: Sequence[float]) -> str | None:
         if low and spread_low > 0:
             ratio, spreads = high / low, spread_high / spread_low
             for factor in FACTORS:
-                if _near(ratio, factor) and 0.5 * factor < spreads < 2 * factor:
+                if _is_near(ratio, factor) and 0.5 * factor < spreads < 2 * factor:
                     return f"its values are {how} by about {factor:g} from then on"
         wanted = abs(high - (low + 273.15))
         if wanted < 8 + 3 * spread_low and abs(low) < 150 and high > 200:
@@ -112,7 +112,7 @@ def _unit(before: Sequence[float], after: Sequence[float]) -> str | None:
     return None
 
 
-def _near(ratio: float, factor: float) -> bool:
+def _is_near(ratio: float, factor: float) -> bool:
     return abs(ratio / factor - 1) < TOLERANCE
 
 

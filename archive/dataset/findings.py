@@ -33,14 +33,14 @@ def findings_of(
     by_device: Sequence[tuple[str, list[int]]],
     runs: Sequence[Runs],
 ) -> list[Finding]:
-    """`columns` are readings in order, `by_device` their rows; `labeled` has rows of each class.
+    """Returns the findings. `columns` has readings in order, `by_device` their rows, `labeled` rows of each class.
 
     `runs` has the runs of equal values of each feature.
     """
-    return list(islice(_all(counted, rhythm, features, columns, labeled, by_device, runs), MAX_FINDINGS))
+    return list(islice(_all_findings(counted, rhythm, features, columns, labeled, by_device, runs), MAX_FINDINGS))
 
 
-def _all(
+def _all_findings(
     counted: Counted,
     rhythm: Rhythm,
     features: Sequence[FeatureFigures],

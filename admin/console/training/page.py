@@ -52,7 +52,7 @@ class Training:
     metrics: tuple[Metric, ...]
     split: str
     candidates: dict[str, str]
-    current: RunView | None  # that holds the trainer
+    current: RunView | None  # the active run, while there is one
     runs: Runs
     now: PlantView
     may_start: bool
