@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from admin.console.language import Language
 from admin.console.words import feature_text
-from operations.views.labeled import FeatureFacts
+from archive.dataset.description import Histogram, Pairs
 from operations.views.report import FeatureImportance
 
 Point = tuple[float, float]
@@ -220,11 +220,12 @@ def balance(labels: Sequence[tuple[str, int]], label: str) -> Markup:
     return svg(700, 22, body, label, stretch=True)
 
 
-def histogram(facts: FeatureFacts, unit: str, language: Language, label: str) -> Markup:
-    """The spread of a feature by class."""
-    width, top = 380, max((count for _, bins in facts.by_label for count in bins), default=0) or 1
+def histogram(found: Histogram, labels: Sequence[str], unit: str, language: Language, label: str) -> Markup:
+    """The spread of a feature in one or two classes, of which the second is the rarer one."""
+    shown = [found.counts[name] for name in labels if name in found.counts] or list(found.counts.values())[:1]
+    width, top = 380, max((count for bins in shown for count in bins), default=0) or 1
     body = ""
-    for place, (_, bins) in enumerate(facts.by_label):
+    for place, bins in enumerate(shown):
         step = width / len(bins)
         at, bar_width = (0.0, step - 1.5) if place == 0 else (step * 0.28, step * 0.4)
         marks = "".join(
@@ -233,11 +234,53 @@ def histogram(facts: FeatureFacts, unit: str, language: Language, label: str) ->
             if count
         )
         body += f'<path class="{"p-grey" if place == 0 else "p-alarmfill"}" d="{marks}"/>' if marks else ""
-    ends = f'<text x="0" y="80">{escape(language.measure(facts.lowest))}</text>'
-    ends += (
-        f'<text x="{width}" y="80" text-anchor="end">{escape(language.measure(facts.highest))} {escape(unit)}</text>'
-    )
+    first, last = language.measure(found.edges[0]), f"{language.measure(found.edges[-1])} {unit}".strip()
+    ends = f'<text x="0" y="80">{escape(first)}</text>'
+    ends += f'<text x="{width}" y="80" text-anchor="end">{escape(last)}</text>'
     return svg(width, 84, f'{body}<path class="p-axis" d="M0,64.5H{width}"/>{ends}', label)
+
+
+def cost_curve(thresholds: Sequence[float], costs: Sequence[float], chosen: float | None, label: str) -> Markup:
+    """What errors cost by threshold, from 0 to 1; a dot where the model answers, a dashed line at 0.5."""
+    top = max(costs, default=1.0) or 1.0
+
+    def at(threshold: float, cost: float) -> Point:
+        return 8 + 344 * threshold, 118 - 100 * cost / top
+
+    body = "".join(
+        f'<path class="p-grid" d="M{8 + 344 * v:g},14V122"/><text x="{8 + 344 * v:g}" y="138" text-anchor="'
+        f'{"start" if v == 0 else "end" if v == 1 else "middle"}">{v:g}</text>'
+        for v in (0, 0.25, 0.5, 0.75, 1)
+    )
+    body += '<path class="p-axis" d="M8,122.5H352"/><path class="p-dash" d="M180,14V122"/>'
+    pairs = list(zip(thresholds, costs, strict=False))
+    if len(pairs) > 1:
+        body += f'<path class="p-line" d="{path([at(*pair) for pair in pairs])}"/>'
+    if chosen is not None and pairs:
+        x, y = at(chosen, min(pairs, key=lambda pair: abs(pair[0] - chosen))[1])
+        body += f'<circle class="p-fill" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
+    return svg(360, 142, body, label)
+
+
+MAX_DOTS = 180
+
+
+def dots(found: Pairs, one: int, other: int, rare: str | None, label: str) -> Markup:
+    """Readings as points, by two features; those of the class `rare` in red."""
+    step = max(1, -(-len(found.values) // MAX_DOTS))
+    every = list(zip(found.values, found.labels, strict=True))[::step]
+    points = [(v[one], v[other], name == rare) for v, name in every]
+    known = [(x, y, is_rare) for x, y, is_rare in points if x is not None and y is not None]
+    (left, right), (low, high) = (bounds([point[at] for point in known]) for at in (0, 1))
+    body = '<rect class="scatter-box" x=".5" y=".5" width="299" height="223"/>'
+    for is_rare, kind in ((False, "p-dots"), (True, "p-dots yes")):
+        marks = "".join(
+            f"M{300 * (x - left) / (right - left):.0f},{224 - 224 * (y - low) / (high - low):.0f}h0"
+            for x, y, rare_one in known
+            if rare_one == is_rare
+        )
+        body += f'<path class="{kind}" d="{marks}"/>' if marks else ""
+    return svg(300, 224, body, label)
 
 
 def scale(

@@ -13,6 +13,7 @@ from admin.console.language import TAGS, language, plant_zone
 from admin.console.pulse import Pulse
 from admin.console.render import Renderer
 from admin.console.stream import Hub
+from admin.console.training.facts import DataFacts
 from admin.console.window import Window
 from admin.services import Services
 from operations.views.plant import PlantReader
@@ -27,6 +28,7 @@ class Console:
     hub: Hub
     window: Window
     uploads: Uploads
+    facts: DataFacts
 
     def start(self, stop: Event) -> None:
         self.pulse.start(stop)
@@ -51,6 +53,7 @@ def make_console(services: Services) -> Console:
         Hub(max_streams=max(8, settings.api.connections // 2)),
         Window(services.recent),
         Uploads(),
+        DataFacts(services.datasets),
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import redis
+
 from admin.console.language import Language
 from admin.services import Services
 from operations.audit import Act
@@ -13,6 +15,7 @@ from operations.audit_entry import Change
 from operations.key_file import list_keys
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
+from operations.views.report import Report
 from zelador.errors import ZeladorError
 
 
@@ -172,6 +175,15 @@ def people(services: Services) -> dict[str, str]:
     except ZeladorError:
         return {}
     return {f"key {key.id}": key.note for key in keys if key.note}
+
+
+def known_devices(services: Services, report: Report | None) -> frozenset[str]:
+    """The devices of a report that have a page."""
+    names = [row.device for row in report.by_device.rows] if report and report.by_device else []
+    try:
+        return services.devices.known(names)
+    except (redis.RedisError, OSError):
+        return frozenset()
 
 
 FEATURES: Mapping[str, str] = {
