@@ -51,7 +51,7 @@ def make_console(services: Services) -> Console:
         plant,
         Pulse(plant, services.recent),
         Hub(max_streams=max(8, settings.api.connections // 2)),
-        Window(services.recent),
+        Window(services.recent, services.redis, services.prefix),
         Uploads(),
         DataFacts(services.datasets),
     )

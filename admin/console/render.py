@@ -60,6 +60,8 @@ class Renderer:
             clock=language.clock,
             moment=language.day_and_time,
             day=language.day,
+            when=language.when,
+            ago=language.ago,
             iso=lambda moment: language.local(moment).isoformat(timespec="seconds"),
             brk=breakable,
             safe_json=safe_json,

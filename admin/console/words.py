@@ -146,7 +146,7 @@ def device_why(language: Language, device: DeviceView, names: Mapping[str, str])
     match device.state:
         case "alarm" | "suspect" if device.alarm_probability is not None and device.alarm_label is not None:
             label = label_text(language, device.alarm_label)
-            return _("reading “%(label)s”, %(p)s", label=label, p=language.number(device.alarm_probability, 2))
+            return _("“%(label)s”, probability %(p)s", label=label, p=language.number(device.alarm_probability, 2))
         case "acknowledged" if device.acknowledged_by and device.acknowledged_at:
             who = names.get(device.acknowledged_by, device.acknowledged_by)
             return _("%(who)s, %(time)s", who=who, time=language.clock(device.acknowledged_at))
@@ -154,7 +154,7 @@ def device_why(language: Language, device: DeviceView, names: Mapping[str, str])
             until = _("until %(time)s", time=language.day_and_time(device.shelved_until))
             return f"{until}: {device.reason}" if device.reason else until
         case "unknown" if device.silent_since and device.reason == "silent":
-            return _("silent, last reading %(time)s", time=language.day_and_time(device.silent_since))
+            return _("silent, last reading %(time)s", time=language.when(device.silent_since))
         case "unknown":
             return _(REASONS.get(device.reason or "", device.reason or ""))
         case _:

@@ -300,6 +300,11 @@ def test_a_message_in_quarantine_is_shown_replayed_and_discarded(site: Site) -> 
     with site.client("operator") as client:
         wait_for(lambda: client.get("/v1/quarantine").json()["entries"], "the quarantine")
         entry = client.get("/v1/quarantine").json()["entries"][0]["id"]
+        listed = client.get("/console/quarantine-by/json")
+        shape(listed)
+        assert f'href="/console/quarantine/{entry}"' in listed.text
+        assert "No message has this reason." in client.get("/console/quarantine-by/range").text
+        assert client.get("/console/quarantine-by/none").status_code == 404
         page = client.get(f"/console/quarantine/{entry}")
         shape(page)
         assert "7b 22 6c 75 78" in page.text
