@@ -33,8 +33,8 @@ def describe(
 ) -> Description:
     """Describes a data set. `columns` are its readings, in order of arrival.
 
-    Of very many, `columns` are a sample, even over devices and time, and `labeled` is a sample of each class; `counted`,
-    `rhythm` and `runs` (of each feature) are computed from all.
+    Of very many, `columns` are a sample, even over devices and time, and `labeled` is a sample of each class;
+    `counted`, `rhythm` and `runs` (of each feature) are computed from all.
     """
     by_device = list(columns.by_device())
     counted = counted or counts.of_columns(columns, ranges)
