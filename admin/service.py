@@ -61,14 +61,14 @@ def run(settings: Settings, stop: Event) -> None:
 def _check_redis(client: redis.Redis) -> None:
     """Checks the durability of Redis. Redis may be down; one that would lose acknowledged readings is an error."""
     try:
-        held, remark = persistence(client)
+        refusal, remark = persistence(client)
     except NotSynced as error:
         raise Unavailable(str(error)) from None
     except (redis.RedisError, OSError) as error:
         log.warning("Redis does not answer: %s", error)
     else:
-        if held or remark:
-            log.warning(held or remark)
+        if refusal or remark:
+            log.warning(refusal or remark)
 
 
 def _show_first_key(path: Path) -> None:

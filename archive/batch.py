@@ -56,7 +56,7 @@ class ReadingBatch:
             self._values.append((entry.features, []))
         self._values[-1][1].extend(values)
         columns, count = self._columns, len(readings)
-        ms, seq, place = _where(entry.replayed or stream_id)
+        ms, seq, place = _reading_key(entry.replayed or stream_id)
         columns["id"] += [reading.id for reading in readings]
         columns["device_id"] += [arrival.device_id for arrival in arrivals for _ in arrival.readings]
         columns["measured_at"] += [reading.measured_at for reading in readings]
@@ -107,7 +107,7 @@ def _outcomes(batch: OutcomeBatch) -> pa.Table:
     """
     codes, confidences = np.frombuffer(batch.codes, "<u2"), np.frombuffer(batch.confidences, "<u2")
     counts = np.array(batch.counts, np.int64)
-    keys = np.array([_where(entry) for entry in batch.entries], np.int64).reshape(-1, 3)
+    keys = np.array([_reading_key(entry) for entry in batch.entries], np.int64).reshape(-1, 3)
     if (counts < 0).any() or not len(codes) == len(confidences) == counts.sum() or len(keys) != len(counts):
         raise ValueError("columns of different lengths")
     known = codes != NONE
@@ -130,7 +130,7 @@ def _outcomes(batch: OutcomeBatch) -> pa.Table:
     return pa.table(columns, schema=OUTCOME_SCHEMA)
 
 
-def _where(entry: str) -> tuple[int, int, int]:
+def _reading_key(entry: str) -> tuple[int, int, int]:
     """Returns the key (ms, seq, place) of an entry's first reading in an OutcomeBatch, or of a replayed reading."""
     stream_id, _, place = entry.partition(" ")
     return *order_of(stream_id), int(place or 0)

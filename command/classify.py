@@ -65,7 +65,7 @@ def classify(
         else:
             _show(found, [reading])
         return
-    model, features = _named(target, model)
+    model, features = _model_and_columns(target, model)
     kept = tuple(name.strip() for name in (keep or "").split(",") if name.strip())
     rows = classified(csv, settings_of(home), features, kept)
     for note in rows.notes:
@@ -125,7 +125,7 @@ def _show_rows(rows: Classified, model: str) -> None:
     say(f"by {model}", error=True)
 
 
-def _named(target: Target, model: str | None) -> tuple[str, list[str]]:
+def _model_and_columns(target: Target, model: str | None) -> tuple[str, list[str]]:
     """Returns the name of the model, and the columns that it needs."""
     if model is None:
         model = target.selected()

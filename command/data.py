@@ -1,4 +1,4 @@
-"""`zelador data`: look at the readings before training on them, and export them."""
+"""`zelador data`: describes readings before training on them, and exports them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.callback()
 def data() -> None:
-    """Look at the readings before training on them, and export them."""
+    """Describe readings before training on them, and export them."""
 
 
 @app.command()

@@ -31,7 +31,7 @@ Home = Annotated[
 ]
 Device = Annotated[str, typer.Argument(metavar="DEVICE", help="The device's id, as in the topic.")]
 UNITS_S = {"m": 60, "h": 3_600, "d": 86_400}
-URGENT: tuple[State, ...] = ("alarm", "unknown", "suspect", "acknowledged", "shelved", "ok")  # who needs somebody first
+URGENT: tuple[State, ...] = ("alarm", "unknown", "suspect", "acknowledged", "shelved", "ok")  # as listed
 
 
 @app.command("list")

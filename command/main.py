@@ -72,7 +72,7 @@ app.add_typer(
 app.add_typer(
     archive.app, name="archive", help="Archive readings and predictions as Parquet files; list and check these files."
 )
-app.add_typer(data.app, name="data", help="Look at the readings before training on them.")
+app.add_typer(data.app, name="data", help="Describe readings before training on them, and export them.")
 app.add_typer(keys.app, name="keys", help="Manage the keys of the admin API.")
 
 

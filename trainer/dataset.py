@@ -46,7 +46,7 @@ class Dataset:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """In sorted order."""
+        """The distinct labels, sorted."""
         return tuple(sorted(set(self.labels)))
 
     def facts(self) -> DataFacts:
@@ -178,27 +178,27 @@ def select(
     notes: Sequence[str] = (),
 ) -> Dataset:
     """Returns the rows that `choice` selects. `notes` gets what was left out, and how many values are missing."""
-    said = list(notes)
+    all_notes = list(notes)
     matrix[~np.isfinite(matrix)] = np.nan
     texts = np.array([label or "" for label in labels], dtype=object)
     kept: Mask = texts != ""
     if unlabeled := int((~kept).sum()):
-        said.append(f"{unlabeled} rows without a label were left out")
-    kept &= _inside(matrix, kept, ranges, said)
-    kept &= _chosen(devices, choice.devices, kept, source, "device", "--devices", said)
+        all_notes.append(f"{unlabeled} rows without a label were left out")
+    kept &= _within_ranges(matrix, kept, ranges, all_notes)
+    kept &= _rows_with(devices, choice.devices, kept, source, "device", "--devices", all_notes)
     found = Counter(texts[kept].tolist())
-    said += class_notes({label: found[label] for label in found if not choice.classes or label in choice.classes})
-    kept &= _chosen(texts.tolist(), choice.classes, kept, source, "class", "--classes", said)
-    kept &= _large_enough(texts, kept, choice.fewest, said)
+    all_notes += class_notes({label: found[label] for label in found if not choice.classes or label in choice.classes})
+    kept &= _rows_with(texts.tolist(), choice.classes, kept, source, "class", "--classes", all_notes)
+    kept &= _large_enough(texts, kept, choice.fewest, all_notes)
     places = np.flatnonzero(kept)
     if len(places) > choice.max_rows:
-        said.append(
+        all_notes.append(
             f"{choice.max_rows} of {len(places)} rows, drawn at random from each class (ZELADOR_TRAINING__MAX_ROWS)"
         )
         places = places[draw(texts[places].tolist(), choice.max_rows, choice.fewest, choice.seed)]
     matrix = matrix[places]
     if missing := int(np.isnan(matrix).sum()):
-        said.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
+        all_notes.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
     kept_times = None if times is None else np.array(times, dtype=np.int64)[places]
     first: str | None = None
     last: str | None = None
@@ -211,13 +211,13 @@ def select(
         source,
         first,
         last,
-        tuple(said),
+        tuple(all_notes),
         None if devices is None else tuple(devices[at] for at in places),
         kept_times,
     )
 
 
-def _inside(matrix: NDArray[np.float64], kept: Mask, ranges: Ranges | None, notes: list[str]) -> Mask:
+def _within_ranges(matrix: NDArray[np.float64], kept: Mask, ranges: Ranges | None, notes: list[str]) -> Mask:
     """Marks rows whose values a working sensor can have. Live readings with other values are quarantined."""
     if ranges is None:
         return np.ones(len(matrix), dtype=bool)
@@ -230,7 +230,7 @@ def _inside(matrix: NDArray[np.float64], kept: Mask, ranges: Ranges | None, note
     return inside
 
 
-def _chosen(values: Sequence[str] | None, wanted: Sequence[str], kept: Mask, source: str, what: str, option: str,
+def _rows_with(values: Sequence[str] | None, wanted: Sequence[str], kept: Mask, source: str, what: str, option: str,
             notes: list[str]) -> Mask:  # fmt: skip
     """Marks rows whose value is one of `wanted`; all rows if `wanted` is empty."""
     if not wanted:

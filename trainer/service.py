@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar
 
 import redis
 
@@ -18,7 +18,7 @@ from registry.registry import Registry
 from registry.restored.watch import Watch
 from registry.run_document import RunDocument, result_of
 from trainer.promotion import promote
-from trainer.run.options import Options, aim_of, more_of, register_of
+from trainer.run.options import options_of
 from trainer.run.process import Cancelled, Child, Control
 from trainer.run.recorder import Recorder
 from trainer.run.run_end import note_end, save_events
@@ -32,9 +32,6 @@ from zelador.settings import Settings
 from zelador.training_queue import Consumer, Job
 from zelador.training_queue.consumer import LEASE_S
 from zelador.training_queue.event import RunEvent
-
-if TYPE_CHECKING:
-    from trainer.evaluate.split import Asked
 
 log = logging.getLogger(__name__)
 
@@ -119,15 +116,15 @@ class Trainer:
                 self._call(lambda: self._queue.finish(abandoned, "failed", error=why))
                 log.error("run %s: %s", abandoned.run.id, why)
             else:
-                self._do(abandoned)
+                self._run_job(abandoned)
             return
         self._restarted = False
         self._call(self._starter.step)
         job = self._call(lambda: self._queue.next(self._name, self._wait_s))
         if job is not None:
-            self._do(job)
+            self._run_job(job)
 
-    def _do(self, queued: Job) -> None:
+    def _run_job(self, queued: Job) -> None:
         job = self._call(lambda: self._queue.begin(queued))
         log.info("run %s, submitted by %s, is starting", job.run.id, job.run.by)
         done, control = threading.Event(), Control(self._stop)
@@ -163,20 +160,7 @@ class Trainer:
     def _train(self, job: Job, control: Control) -> RunDocument:
         settings, request = self._settings, job.run.request
         training = settings.training
-        candidates = request.get("candidates") or training.candidates
-        options = Options(
-            run=job.run.id,
-            by=job.run.by,
-            metric=request.get("metric") or training.metric,
-            candidates=tuple(candidates) if candidates else None,
-            names=tuple(request.get("names") or ()),
-            notes=request.get("notes") or "",
-            register=register_of(request),
-            split=cast("Asked", request.get("split") or training.split),
-            positive=request.get("positive") or training.positive,
-            aim=aim_of(training, request),
-            more=more_of(training, request),
-        )
+        options = options_of(training, request, job.run.id, job.run.by)
         recorder = Recorder(
             options.metric, partial(self._report, job), partial(save_events, self._registry, job.run.id)
         )

@@ -70,18 +70,18 @@ class Starter:
     def _request(self, why: str, once: str) -> None:
         """Requests a run. `once` identifies the reason, so that two trainers do not request two runs for it."""
         if (active := self._queue.current()) is not None:
-            log.warning("no run is started by %s: run %s is active", why, active.id)
+            log.warning("%s does not start a run, because run %s is active", why, active.id)
             return
         if not self._queue.claim(once):
             return
         try:
             run = runs.request(self._actor(why), self._registry, self._queue, RunRequest(notes=f"started by {why}"))
         except Conflict as error:
-            log.warning("no run was started by %s: %s", why, error)
+            log.warning("%s could not start a run: %s", why, error)
         except ZeladorError as error:
-            log.error("no run was started by %s: %s", why, error)
+            log.error("%s could not start a run: %s", why, error)
         else:
-            log.info("run %s is started by %s", run.id, why)
+            log.info("run %s was requested by %s", run.id, why)
 
     def _last_run(self) -> int:
         """Returns when the last run was requested, in ms since 1970 UTC, whatever its result; 0 if there was none.

@@ -45,7 +45,7 @@ class Attempts:
         return min(self._most_s, FIRST_S * 2.0 ** min(count - FREE - 1, 30)) if count > FREE else 0.0
 
     def is_slowed(self, address: str) -> bool:
-        """True if the next failure of this address is answered late."""
+        """Returns whether the answer to the next failure of this address would be delayed."""
         return self._failed.get(address, (0, 0.0))[0] >= FREE and self._most_s > 0
 
     async def delay(self, address: str) -> bool:

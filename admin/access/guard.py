@@ -174,7 +174,7 @@ class Guard:
         if key is None and (given is None or not _token(given)):
             return _no_key(request, "send a key: Authorization: Bearer KEY (zelador keys new makes one)")
         if key is None or key.state != "valid":
-            return await self._wrong(request, "is unknown" if key is None else f"is {key.state}")
+            return await self._refuse_key(request, "is unknown" if key is None else f"is {key.state}")
         if wait := self._rate.wait(key.id):
             return too_many(request, wait, f"this key may make {self._settings.rate_per_s:g} requests a second")
         if self._uses.note(key.id):
@@ -210,7 +210,7 @@ class Guard:
             return problem(request, 503, "unavailable", "Temporarily unavailable", str(error))
         return None
 
-    async def _wrong(self, request: Request, why: str) -> Response:
+    async def _refuse_key(self, request: Request, why: str) -> Response:
         if not await self._attempts.delay(share_of(address_of(request) or "")):
             return too_many(request, self._settings.failure_delay_s, "too many invalid keys")
         return _no_key(request, f"the key {why}")

@@ -24,12 +24,12 @@ def objection(request: Request) -> str | None:
     origin = request.headers.get("origin")
     if origin is None:
         return None
-    if _place(origin) != _place(f"{request.scope['scheme']}://{request.headers.get('host', '')}"):
+    if _origin_parts(origin) != _origin_parts(f"{request.scope['scheme']}://{request.headers.get('host', '')}"):
         return "the request comes from a page of another host (Origin)"
     return None
 
 
-def _place(url: str) -> tuple[str, str | None, int | None]:
+def _origin_parts(url: str) -> tuple[str, str | None, int | None]:
     try:
         found = urlsplit(url)
         return found.scheme, found.hostname, found.port or PORTS.get(found.scheme)

@@ -1,4 +1,4 @@
-"""/v1/datasets: look at the readings before training on them."""
+"""/v1/datasets: describes the readings before training on them."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class LoadedDataset(TypedDict):
     """A data set, and the description of its readings."""
 
     dataset: Annotated[DatasetView, Field(description="The data set.")]
-    description: Annotated[DescriptionView, Field(description="What is to be seen in its readings.")]
+    description: Annotated[DescriptionView, Field(description="Figures and findings about its readings.")]
 
 
 class Datasets(TypedDict):

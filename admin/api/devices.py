@@ -150,7 +150,7 @@ def list_events(device: DeviceId, services: Held, limit: Limit = 50, before: Bef
 
 @router.post(
     "/{device}/acknowledge",
-    summary="Acknowledge the alarm of a device: somebody takes care of it",
+    summary="Acknowledge the alarm of a device: someone is taking care of it",
     responses=CHANGED,
     **needs("operator"),
 )
@@ -161,7 +161,7 @@ def acknowledge_alarm(device: DeviceId, services: Held, actor: Acting) -> Device
 
 @router.post(
     "/{device}/shelve",
-    summary="Shelve a device: it needs nobody until a time",
+    summary="Shelve a device: silence its alarms until a time",
     responses=CHANGED,
     **needs("operator"),
 )

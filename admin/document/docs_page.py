@@ -82,7 +82,7 @@ def _parsed(document: bytes) -> tuple[Document, tuple[_Rendered, ...]]:
 @dataclass(frozen=True, slots=True)
 class _Rendered:
     group: str
-    text: str  # what a search looks at, in lower case
+    text: str  # the text to search, in lower case
     html: str
 
 

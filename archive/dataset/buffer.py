@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 
 def table_of(pages: Iterable[list[Buffered]], features: Sequence[str]) -> pa.Table:
-    """A row a reading: `device`, `measured`, `received`, `ms`, `seq`, `place`, `id`, `own` and `f0`, `f1` … for the
-    features; null for a missing value.
+    """Converts pages of the stream to a table with a row per reading; null for a missing value.
+
+    Columns: `device`, `measured`, `received`, `ms`, `seq`, `place`, `id`, `own`, and `f0`, `f1` … for the features.
     """
     import pyarrow as pa
 

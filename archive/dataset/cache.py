@@ -134,7 +134,7 @@ class Cache:
                 self._remove(folder.name)
         for pattern in (".new-*", ".old-*", "sort-*"):
             for folder in self._folder.glob(pattern):
-                if time.time() - _changed(folder) > ABANDONED_S:
+                if time.time() - _changed_at(folder) > ABANDONED_S:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _is_fresh(self, meta: Meta) -> bool:
@@ -177,7 +177,7 @@ def _size(folder: Path) -> int:
         return 0
 
 
-def _changed(folder: Path) -> float:
+def _changed_at(folder: Path) -> float:
     try:
         return folder.stat().st_mtime
     except OSError:

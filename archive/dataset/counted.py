@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from archive.dataset.engine import Engine
 
 DAY_MS, AHEAD_MS = 86_400_000, 60_000
-MAX_HASHES = 60_000_000  # sorted at once: 8 bytes each
+MAX_HASHES = 60_000_000  # sorted at the same time; each takes 8 bytes
 SENTINELS = (-127.0, 85.0, 65_535.0, 65_534.0, 32_767.0, -32_768.0, 9_999.0, -9_999.0, 999.0, -999.0, 99_999.0,
              -99_999.0, 999.9, -999.9, 9_999.9, 4_294_967_295.0, -1.0, 0.0)  # fmt: skip
 

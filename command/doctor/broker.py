@@ -145,7 +145,7 @@ def permissions(settings: Settings, facts: BrokerFacts) -> Finding:
         denied = [f"read {topic} ({why})" for topic, why in facts.cannot_subscribe.items()]
         denied += [f"write {topic} ({why})" for topic, why in facts.cannot_publish.items()]
         lines = [f"topic read {topic}" for topic in facts.cannot_subscribe]
-        lines += [f"topic write {topic}" for topic in _written(settings)] * bool(facts.cannot_publish)
+        lines += [f"topic write {topic}" for topic in _published_topics(settings)] * bool(facts.cannot_publish)
         return broken(
             check,
             f"the user of Zelador may not {', '.join(denied)}",
@@ -157,6 +157,6 @@ def permissions(settings: Settings, facts: BrokerFacts) -> Finding:
     return fine(check, "may subscribe to readings, and publish predictions and status")
 
 
-def _written(settings: Settings) -> list[str]:
+def _published_topics(settings: Settings) -> list[str]:
     given = settings.topics
     return [given.prediction.replace("{device_id}", "+"), given.status.format(service="+", instance="+")]

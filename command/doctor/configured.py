@@ -50,8 +50,8 @@ def topics(settings: Settings) -> Finding:
 
 def overlap(one: str, other: str) -> bool:
     """Returns whether a topic can match both templates. A placeholder in braces matches any one level."""
-    ours, theirs = one.split("/"), other.split("/")
-    return len(ours) == len(theirs) and all(a == b or "{" in a or "{" in b for a, b in zip(ours, theirs, strict=True))
+    left, right = one.split("/"), other.split("/")
+    return len(left) == len(right) and all(a == b or "{" in a or "{" in b for a, b in zip(left, right, strict=True))
 
 
 def no_broker_here(settings: Settings) -> bool:

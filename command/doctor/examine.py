@@ -93,7 +93,7 @@ def examine(
     findings += configured(settings)
     chosen = None
     if facts.registry is None:
-        findings.append(_late("registry", settings.registry.url))
+        findings.append(_timed_out("registry", settings.registry.url))
     else:
         found, chosen = facts.registry
         findings += found
@@ -200,7 +200,7 @@ def _servers(
     if home_facts is None and no_broker_here(settings):
         findings.append(elsewhere())
     elif facts.broker is None:
-        findings.append(_late("broker", "the MQTT broker"))
+        findings.append(_timed_out("broker", "the MQTT broker"))
     else:
         findings += broker.judge(settings, facts.broker, home_facts.broker if home_facts else None)
         if facts.broker.trouble is None or config is not None:
@@ -209,7 +209,7 @@ def _servers(
             findings.append(outage.outage(queue, config, facts.broker.probe, facts.rate, expiry))
             findings.append(persistence(config))
     if facts.redis is None:
-        findings.append(_late("redis", "Redis"))
+        findings.append(_timed_out("redis", "Redis"))
     else:
         findings += buffer.judge(settings.redis, facts.redis)
         findings += buffer.bounds(facts.redis, sum(parts(settings).values()))
@@ -236,7 +236,7 @@ def _folders(
     return folders
 
 
-def _late(check: str, what: str) -> Finding:
+def _timed_out(check: str, what: str) -> Finding:
     return broken(
         check,
         f"{what} did not answer within {LIMIT_S:g} s",

@@ -102,7 +102,7 @@ def endpoints(home: HomeFacts) -> Iterator[Finding]:
     """Checks the address that devices connect to, and the API. The gate is closed until the ingester has subscribed."""
     if home.broker == "own":
         yield fine("home", f"zelador up runs in {home.folder}; devices connect to your own broker")
-    elif trouble := _door(home):
+    elif trouble := _gate_trouble(home):
         yield broken(
             "home",
             f"devices cannot connect to {home.mqtt_url}: {trouble}",
@@ -110,7 +110,7 @@ def endpoints(home: HomeFacts) -> Iterator[Finding]:
             "wait until the ingester is back (process.ingest), or restart zelador up",
         )
     else:
-        yield _way_in(home)
+        yield _entrance(home)
     url = f"http://{HOST}:{home.settings.api.port}/healthz"
     try:
         with urllib.request.urlopen(url, timeout=LIMIT_S):
@@ -124,7 +124,7 @@ def endpoints(home: HomeFacts) -> Iterator[Finding]:
         )
 
 
-def _way_in(home: HomeFacts) -> Finding:
+def _entrance(home: HomeFacts) -> Finding:
     where = f"zelador up runs in {home.folder}; devices connect to {home.mqtt_url}"
     if home.listen is None:
         return fine("home", f"{where} (any user of this machine can)")
@@ -147,7 +147,7 @@ def _way_in(home: HomeFacts) -> Finding:
     )
 
 
-def _door(home: HomeFacts) -> str | None:
+def _gate_trouble(home: HomeFacts) -> str | None:
     """Returns why the gate does not answer a device; None if it does. A refusal for lack of a password is an answer."""
     if home.listen is None:
         try:

@@ -83,7 +83,7 @@ def outage(
         why = f" ({probe.trouble})" if probe and probe.trouble else ""
         return risky(
             check,
-            f"the size of its queue for an ingester that is away is unknown{why}",
+            f"the size of its queue for an ingester that is offline is unknown{why}",
             f"messages beyond its limit while the ingester is away; the default of 1,000 lasts "
             f"{1_000 / TYPICAL_RATE:.0f} s at {TYPICAL_RATE:g} readings/s",
             "run without --no-probe, or with --mosquitto-conf FILE",

@@ -37,17 +37,20 @@ def check(
         registry = Registry.existing(settings)
         found = registry.etag_at(seen.seq) if seen is not None else None
     except NotFound:
-        return [_gone(url, seen) if seen is not None else _none(url)], None
+        return [_registry_gone(url, seen) if seen is not None else _no_registry(url)], None
     except ZeladorError as error:
         return [broken("registry", str(error), "no readings; no model can be loaded or selected", RESTORE)], None
     state = registry.state
-    findings = [_whole(url, state, dict(damaged(registry)))]
+    findings = [_files_finding(url, state, dict(damaged(registry)))]
     if seen is not None:
         findings.append(last_seen(seen, difference(seen, state.registry, found)))
     if state.selection is None:
         findings.append(unselected(len(state.models)))
         return findings, None
-    findings.append(_fed(state.model(state.selection.model), features) or _loads(registry, state.selection.model))
+    findings.append(
+        _missing_features(state.model(state.selection.model), features)
+        or _check_loading(registry, state.selection.model)
+    )
     if alarm is not None and alarm.enabled:
         with contextlib.suppress(ZeladorError):  # the findings about the model report it
             manifest = registry.manifest(state.selection.model)
@@ -88,7 +91,7 @@ def last_seen(seen: Seen, why: str | None) -> Finding:
     )
 
 
-def _gone(url: str, seen: Seen) -> Finding:
+def _registry_gone(url: str, seen: Seen) -> Finding:
     return broken(
         "registry",
         f"no registry at {url}, but {seen.by} saw its entry {seen.seq} at {seen.at}",
@@ -97,7 +100,7 @@ def _gone(url: str, seen: Seen) -> Finding:
     )
 
 
-def _none(url: str) -> Finding:
+def _no_registry(url: str) -> Finding:
     return risky(
         "registry",
         f"no registry at {url} yet",
@@ -106,7 +109,7 @@ def _none(url: str) -> Finding:
     )
 
 
-def _whole(url: str, state: State, bad: dict[str, str]) -> Finding:
+def _files_finding(url: str, state: State, bad: dict[str, str]) -> Finding:
     summary = f"{state.seq} entries in an intact chain, {len(state.models)} models at {url}"
     if not bad:
         return fine("registry", f"{summary}, every file intact")
@@ -159,7 +162,7 @@ def alarms(model: Model, classes: Sequence[str], wanted: Sequence[str] | None) -
     )
 
 
-def _fed(model: Model, features: Sequence[str]) -> Finding | None:
+def _missing_features(model: Model, features: Sequence[str]) -> Finding | None:
     """Returns a finding if the plant does not send every feature that the selected model needs."""
     needed = [str(name) for name in model.metadata.get("features") or ()]
     missing = [name for name in needed if name not in features]
@@ -173,7 +176,7 @@ def _fed(model: Model, features: Sequence[str]) -> Finding | None:
     )
 
 
-def _loads(registry: Registry, name: str) -> Finding:
+def _check_loading(registry: Registry, name: str) -> Finding:
     try:
         with in_empty_folder():
             registry.load(name, remember=False)

@@ -70,7 +70,7 @@ def compare(
             rows.append((f"{metric}, {title}", *cells))
     show_side_by_side(models, rows, found)
     if not marked:
-        say("No winner is marked: no difference is certain. zelador evaluate puts models on the same rows.")
+        say("No winner is marked: no difference is certain. zelador evaluate compares models on the same rows.")
     if len({json.dumps(part_of(facts, "data").get("sha256")) for facts in models}) > 1:
         say_text("The models were trained on different data, so their metrics are not directly comparable.")
 

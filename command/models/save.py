@@ -24,7 +24,7 @@ def save(
         typer.Option(help="A name for each, in the order of the ranks; repeat it, or separate names by commas."),
     ] = None,
     notes: Annotated[
-        list[str] | None, typer.Option(help="Notes for all of them; repeated, for each in the order of the ranks.")
+        list[str] | None, typer.Option(help="Notes for all models; repeat the option to give each its own, by rank.")
     ] = None,
     home: Home = None,
     url: Url = None,

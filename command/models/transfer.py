@@ -53,7 +53,7 @@ def import_(
         typer.Option("--with", help="For one pickle: its scaler or label encoder in another file. May be repeated."),
     ] = None,
     alone: Annotated[
-        bool, typer.Option("--alone", help="Import each pickle alone, whatever scalers and encoders lie beside it.")
+        bool, typer.Option("--alone", help="Import each pickle alone, and ignore scalers and encoders beside it.")
     ] = False,
     why: Why = "",
     home: Home = None,

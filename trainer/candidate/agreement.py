@@ -27,7 +27,7 @@ class Comparison:
 
     rows: int
     labels_that_differ: int
-    largest_difference: float | None  # of a probability; None if neither has any, infinite if only one has
+    largest_difference: float | None  # of a probability; None without any, infinite if only one has them
     pipeline_us: float
     onnx_us: float
 
@@ -101,7 +101,7 @@ def probe_rows(estimator: Any, holdout: Rows, seed: int, observed: Rows | None =
     Differences in rounding show there first. For an estimator without trees, the rows are near those of the hold-out.
     If `observed` (all known rows) is given, features are also moved to the observed values next to a split value.
     """
-    kinds = 3 if observed is None else 5  # of `_beside`
+    kinds = 3 if observed is None else 5  # of `_near_threshold`
     observed = holdout if observed is None else observed
     draw = np.random.default_rng(seed)
     probes = holdout[draw.integers(0, len(holdout), PROBES)].copy()
@@ -110,24 +110,24 @@ def probe_rows(estimator: Any, holdout: Rows, seed: int, observed: Rows | None =
     split = [feature for feature, values in enumerate(found) if len(values)]
     if not split:
         near = probes + draw.normal(0, 0.05, probes.shape) * np.nanstd(observed, axis=0)
-        return _single(near)
+        return _single_precision(near)
     known = [np.unique(column[~np.isnan(column)]) for column in observed.T]
     for i in range(PROBES):
         feature = int(draw.choice(split))
         threshold = float(draw.choice(found[feature]))
-        probes[i, feature] = _beside(threshold, known[feature], i % kinds)
+        probes[i, feature] = _near_threshold(threshold, known[feature], i % kinds)
     return probes
 
 
 def thresholds(estimator: Any, width: int) -> list[NDArray[np.float64]]:
     """Returns the sorted split values of each feature, over all trees of `estimator`; empty if it has no trees."""
     found: list[list[float]] = [[] for _ in range(width)]
-    for feature, threshold in _splits(estimator):
+    for feature, threshold in _split_values(estimator):
         found[feature].append(threshold)
     return [np.unique(values) for values in found]
 
 
-def _beside(threshold: float, known: NDArray[np.float64], kind: int) -> float:
+def _near_threshold(threshold: float, known: NDArray[np.float64], kind: int) -> float:
     """Returns a value next to a split value, or the split value itself.
 
     Kinds 0 to 2: the split value in single precision, the next value above it, the next value below it.
@@ -147,10 +147,10 @@ def _beside(threshold: float, known: NDArray[np.float64], kind: int) -> float:
             return float(known[min(len(known) - 1, int(np.searchsorted(known, threshold, "right")))])
 
 
-def _splits(estimator: Any) -> Iterator[tuple[int, float]]:
+def _split_values(estimator: Any) -> Iterator[tuple[int, float]]:
     if hasattr(estimator, "booster_"):  # LightGBM compares in double precision, its compiled form in single
         for tree in estimator.booster_.dump_model()["tree_info"]:
-            yield from _lightgbm(tree["tree_structure"])
+            yield from _lightgbm_splits(tree["tree_structure"])
         return
     if (tree := getattr(estimator, "tree_", None)) is not None:
         inside = tree.feature >= 0
@@ -158,17 +158,17 @@ def _splits(estimator: Any) -> Iterator[tuple[int, float]]:
         return
     members = getattr(estimator, "estimators_", [])
     for member in members.ravel() if isinstance(members, np.ndarray) else members:
-        yield from _splits(member)
+        yield from _split_values(member)
 
 
-def _lightgbm(node: dict[str, Any]) -> Iterator[tuple[int, float]]:
+def _lightgbm_splits(node: dict[str, Any]) -> Iterator[tuple[int, float]]:
     if "split_feature" in node:
         yield int(node["split_feature"]), float(node["threshold"])
-        yield from _lightgbm(node["left_child"])
-        yield from _lightgbm(node["right_child"])
+        yield from _lightgbm_splits(node["left_child"])
+        yield from _lightgbm_splits(node["right_child"])
 
 
-def _single(rows: Rows) -> Rows:
+def _single_precision(rows: Rows) -> Rows:
     """Rounds to single precision, because a smaller difference says nothing about the model."""
     return rows.astype(np.float32).astype(np.float64)
 

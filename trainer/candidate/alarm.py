@@ -54,7 +54,7 @@ def alarm_rule(answers: Answers, alarm: str, devices: Codes | None, times: Codes
             is_high = predicted & (shares >= high)
             if float(is_high[is_alarm].mean()) * window < on_count:
                 continue  # this rule would miss a device in trouble
-            rate = _expected(is_high[normal], on_count, window, max(window, apart)) / weeks
+            rate = _expected_alarms(is_high[normal], on_count, window, max(window, apart)) / weeks
             if best is None or rate < best[0]:
                 best = rate, on_count, window, high
             if rate <= TARGET:
@@ -62,11 +62,11 @@ def alarm_rule(answers: Answers, alarm: str, devices: Codes | None, times: Codes
     return None if best is None else _rule(shares[normal], best[1], best[2], best[3], best[0])
 
 
-def _expected(levels: Mask, on_count: int, window: int, apart: int) -> float:
+def _expected_alarms(levels: Mask, on_count: int, window: int, apart: int) -> float:
     """Returns the number of alarms to expect in this many readings: the number seen, or more if that was luck."""
     total = np.concatenate([[0], np.cumsum(levels)])
     high = total[1:] - total[np.maximum(0, np.arange(1, len(total)) - window)]  # high readings per window, by its end
-    seen = [_alarms(high, count, apart) for count in range(1, on_count + 1)]
+    seen = [_count_alarms(high, count, apart) for count in range(1, on_count + 1)]
     often = max((place for place, count in enumerate(seen) if count >= ENOUGH_SEEN), default=0)
     least = max(1, seen[often])  # an alarm that was not seen in this many readings may still happen
     ratio = seen[often] / seen[often - 1] if often else min(1.0, window * least / len(levels))
@@ -77,7 +77,7 @@ def _rule(normal: NDArray[np.float64], on_count: int, window: int, high: float, 
     low = min(high, max(Rule().low, float(np.quantile(normal, 0.9))))
     calm = float((normal < low).mean())
     off_count = max(1, round(OFF_SHARE * window))
-    while off_count > 1 and _at_least(off_count, window, calm) < OFF_PROBABILITY:
+    while off_count > 1 and _probability_of_at_least(off_count, window, calm) < OFF_PROBABILITY:
         off_count -= 1
     return {
         "on_count": on_count,
@@ -108,12 +108,12 @@ def _gap_ms(devices: Codes | None, times: Codes | None) -> float:
     return USUAL_GAP_MS if not len(gaps) or float(np.median(gaps)) < 10 else float(np.median(gaps))
 
 
-def _alarms(high: Codes, on_count: int, apart: int) -> int:
+def _count_alarms(high: Codes, on_count: int, apart: int) -> int:
     """Counts how often at least `on_count` readings of a window are high; within `apart` readings it is one alarm."""
     on = np.flatnonzero(high >= on_count)
     return 0 if not len(on) else 1 + int((np.diff(on) > apart).sum())
 
 
-def _at_least(count: int, of: int, share: float) -> float:
+def _probability_of_at_least(count: int, of: int, share: float) -> float:
     """Returns the probability of at least `count` successes in `of` trials, each with probability `share`."""
     return sum(math.comb(of, n) * share**n * (1 - share) ** (of - n) for n in range(count, of + 1))

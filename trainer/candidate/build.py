@@ -67,9 +67,9 @@ def build(
             trouble = f"the compiled model fails: {str(error)[:200]}"
     decision = decide(comparison, trouble)
     if comparison is None:
-        took = time_of(plain.run, parts.holdout)
+        batch_us = time_of(plain.run, parts.holdout)
     else:
-        took = comparison.onnx_us if decision.serves == "onnx" else comparison.pipeline_us
+        batch_us = comparison.onnx_us if decision.serves == "onnx" else comparison.pipeline_us
     indices, shares = plain.run(parts.holdout)
     return Built(
         served,
@@ -77,7 +77,7 @@ def build(
         document(comparison, decision),
         given,
         calibration is not None,
-        round(took / (1 + min(BATCH, len(parts.holdout))), 2),
+        round(batch_us / (1 + min(BATCH, len(parts.holdout))), 2),
         np.asarray(indices, dtype=np.int64),
         shares,
     )

@@ -22,8 +22,8 @@ def add_calibration(model: Any, estimator: Any, method: str, parts: list[Any], c
 
     graph = model.graph
     build = _Build(graph)
-    columns = _columns(build, model, estimator, len(classes))
-    found = [_part(build, method, part, column) for part, column in zip(parts, columns, strict=True)]
+    columns = _score_columns(build, model, estimator, len(classes))
+    found = [_probability_column(build, method, part, column) for part, column in zip(parts, columns, strict=True)]
     if len(found) == 1:
         shares = build.node("Concat", build.node("Sub", build.numbers([1.0]), found[0]), found[0], axis=1)
     else:
@@ -35,17 +35,17 @@ def add_calibration(model: Any, estimator: Any, method: str, parts: list[Any], c
     place = build.node("ArgMax", shares, axis=1, keepdims=0)
     names = build.texts(classes)
     picked = build.node("ArrayFeatureExtractor", names, place, domain=ML)
-    said = build.node("Reshape", picked, build.whole([-1]))
+    label = build.node("Reshape", picked, build.whole([-1]))
     del graph.output[:]
     graph.output.extend(
         [
-            helper.make_tensor_value_info(said, TensorProto.STRING, [None]),
+            helper.make_tensor_value_info(label, TensorProto.STRING, [None]),
             helper.make_tensor_value_info(shares, TensorProto.FLOAT, [None, len(classes)]),
         ]
     )
 
 
-def _columns(build: _Build, model: Any, estimator: Any, classes: int) -> list[str]:
+def _score_columns(build: _Build, model: Any, estimator: Any, classes: int) -> list[str]:
     """Returns the names of the tensors to calibrate: one for each class; of two classes, only the second's."""
     scores = model.graph.output[1].name
     if hasattr(estimator, "booster_"):  # LightGBM: its margins, before they become probabilities
@@ -59,11 +59,11 @@ def _columns(build: _Build, model: Any, estimator: Any, classes: int) -> list[st
         if classes == 2:
             return [build.node("Sub", build.column(scores, 1), build.column(scores, 0))]
     if classes == 2:
-        return [build.column(scores, _width(model) - 1)]
+        return [build.column(scores, _count_columns(model) - 1)]
     return [build.column(scores, number) for number in range(classes)]
 
 
-def _width(model: Any) -> int:
+def _count_columns(model: Any) -> int:
     """Returns the number of columns of the scores. For two classes a converter writes two columns, or only one."""
     import onnxruntime
 
@@ -74,15 +74,17 @@ def _width(model: Any) -> int:
     return width
 
 
-def _part(build: _Build, method: str, part: Any, scores: str) -> str:
+def _probability_column(build: _Build, method: str, part: Any, scores: str) -> str:
     """Returns the name of the tensor with the probability for one column of scores, (rows, 1)."""
     if method == "sigmoid":
         line = build.node("Add", build.node("Mul", scores, build.numbers([-part.a_])), build.numbers([-part.b_]))
         return build.node("Sigmoid", line)
-    return _line(build, np.asarray(part.X_thresholds_, float), np.asarray(part.y_thresholds_, float), scores)
+    return _piecewise_linear(
+        build, np.asarray(part.X_thresholds_, float), np.asarray(part.y_thresholds_, float), scores
+    )
 
 
-def _line(build: _Build, x: Array, y: Array, scores: str) -> str:
+def _piecewise_linear(build: _Build, x: Array, y: Array, scores: str) -> str:
     """Adds a piecewise linear function: each knot adds its change of slope, times how far a score lies beyond it."""
     if len(x) == 1:
         return build.node("Add", build.node("Mul", scores, build.numbers([0.0])), build.numbers([y[0]]))

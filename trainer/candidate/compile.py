@@ -81,7 +81,7 @@ def _round_down(model: Any, estimator: Any, width: int) -> None:
     """
     if not hasattr(estimator, "booster_"):
         return
-    lowered = [_lowered(values) for values in thresholds(estimator, width)]
+    lowered = [_rounded_down(values) for values in thresholds(estimator, width)]
     for node in model.graph.node:
         if node.op_type == "TreeEnsembleClassifier":
             parts = {attribute.name: attribute for attribute in node.attribute}
@@ -89,7 +89,7 @@ def _round_down(model: Any, estimator: Any, width: int) -> None:
             values[:] = [lowered[at].get(value, value) for at, value in zip(features, values, strict=True)]
 
 
-def _lowered(exact: NDArray[np.float64]) -> dict[float, float]:
+def _rounded_down(exact: NDArray[np.float64]) -> dict[float, float]:
     """Maps the nearest single-precision value of each split value to the largest one that is not above it."""
     nearest = exact.astype(np.float32)
     below = np.where(nearest > exact, np.nextafter(nearest, np.float32(-np.inf)), nearest)

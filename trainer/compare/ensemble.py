@@ -56,15 +56,15 @@ def stack(
     found, scores = columns(shares), None
     for fold in np.unique(folds):
         here = folds == fold
-        values = np.asarray(_last().fit(found[~here], labels[~here]).decision_function(found[here]), np.float64)
+        values = np.asarray(_last_model().fit(found[~here], labels[~here]).decision_function(found[here]), np.float64)
         values = values[:, None] if values.ndim == 1 else values
         scores = np.empty((len(labels), values.shape[1])) if scores is None else scores
         scores[here] = values
     assert scores is not None  # noqa: S101 - there are folds
-    return Stack(tuple(members), _last().fit(found, labels)), scores
+    return Stack(tuple(members), _last_model().fit(found, labels)), scores
 
 
-def _last() -> LogisticRegression:
+def _last_model() -> LogisticRegression:
     return LogisticRegression(max_iter=1_000)
 
 
@@ -72,7 +72,7 @@ def fitted(made: Stack, parts: Parts, fit: Any) -> Pipeline:
     """Returns the stack as a plain pipeline. `fit` fits its members on all training rows."""
     imputer = SimpleImputer(strategy="mean").fit(parts.train)
     rows, labels = imputer.transform(parts.train), np.array(parts.train_labels)
-    members = [(name, fit(_single(clone(model)), rows, labels)) for name, model in made.members]
+    members = [(name, fit(_on_one_processor(clone(model)), rows, labels)) for name, model in made.members]
     model = StackingClassifier(members, final_estimator=made.last, cv="prefit", stack_method="predict_proba", n_jobs=1)
     model._label_encoder = LabelEncoder().fit(labels)
     model.classes_ = model._label_encoder.classes_
@@ -82,7 +82,7 @@ def fitted(made: Stack, parts: Parts, fit: Any) -> Pipeline:
     return Pipeline([("imputer", imputer), ("model", model)])
 
 
-def _single(model: Any) -> Any:
+def _on_one_processor(model: Any) -> Any:
     if "n_jobs" in model.get_params():
         model.set_params(n_jobs=1)
     return model

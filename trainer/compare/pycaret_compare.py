@@ -94,7 +94,7 @@ class Comparison:
         asked = every if list(candidates or ()) == [EVERY] else candidates
         wanted = [name for name in dict.fromkeys(asked or usual) if name not in exclude or name == BASELINE]
         self.names = tuple(wanted if BASELINE in wanted else [*wanted, BASELINE])  # every useful candidate beats it
-        self._metrics = {METRIC: SimpleNamespace(scorer=self._see, display_name=METRIC, greater_is_better=True)}
+        self._metrics = {METRIC: SimpleNamespace(scorer=self._keep_scores, display_name=METRIC, greater_is_better=True)}
         # `setup` silently converts rows to single precision; a model that stops early gives other labels in double
         self.precision: np.dtype[Any] = experiment.get_config("X_train").to_numpy().dtype
         self.transformed = experiment.get_config("X_test_transformed")
@@ -153,7 +153,7 @@ class Comparison:
             return None
         return f"the budget of {self._ways.budget_s:g} s was used up (--budget)"
 
-    def _see(self, fitted: Any, rows: Any, expected: Any) -> float:
+    def _keep_scores(self, fitted: Any, rows: Any, expected: Any) -> float:
         """Keeps the scores of a fold's test rows. PyCaret calls it as a metric, so it returns a number."""
         if self._is_limited and self.over is not None:
             raise OverBudget

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """The result of a candidate in the folds. `model` is the estimator to clone; `scores` has one row per training row.
+    """The result of a candidate in the folds. `model` is the estimator to clone; `scores` has a row per training row.
 
     Each row is scored in its test fold. If a fold failed, both are None, and `trouble` has the exception.
     """

@@ -44,7 +44,7 @@ class Calibration:
         """
         if scores.shape[1] > 1:
             is_it = np.arange(scores.shape[1])[None, :] == labels[:, None]
-            shared = _rising(_SigmoidCalibration().fit(scores.ravel(), is_it.ravel().astype(np.float64)), scores)
+            shared = _increasing(_SigmoidCalibration().fit(scores.ravel(), is_it.ravel().astype(np.float64)), scores)
             return cls("sigmoid", (shared,) * scores.shape[1])
         if len(labels) > ISOTONIC_ROWS:
             return cls("isotonic", (_isotonic(scores[:, 0], labels == 1, middle),))
@@ -116,7 +116,7 @@ def _sigmoid(scores: Array, is_it: NDArray[np.bool_], middle: float) -> Any:
     return found
 
 
-def _rising(part: Any, scores: Array) -> Any:
+def _increasing(part: Any, scores: Array) -> Any:
     """Makes the sigmoid increase, so that the most probable class is the one with the highest score."""
     spread = float(np.abs(scores).max()) or 1.0
     part.a_ = min(part.a_, -FLATTEST / spread)
@@ -127,7 +127,7 @@ def _isotonic(scores: Array, is_it: NDArray[np.bool_], middle: float) -> Isotoni
     """Fits an isotonic function through a few knots, above 0.5 above the middle and below 0.5 below it."""
     exact = IsotonicRegression(out_of_bounds="clip", y_min=0.0, y_max=1.0).fit(scores, is_it.astype(np.float64))
     knots = _knots(scores)
-    shares = _means(exact, scores, knots)
+    shares = _knot_means(exact, scores, knots)
     gap = CLOSEST * max(float(knots[-1] - knots[0]), 1e-6)
     low, high = knots < middle - gap, knots > middle + gap
     below = np.minimum(shares[low], 0.5 - MARGIN)
@@ -149,7 +149,7 @@ def _knots(scores: Array) -> Array:
     return np.array(kept)
 
 
-def _means(exact: IsotonicRegression, scores: Array, knots: Array) -> Array:
+def _knot_means(exact: IsotonicRegression, scores: Array, knots: Array) -> Array:
     """Returns the mean of the isotonic function over the rows nearest to each knot."""
     nearest = np.searchsorted((knots[1:] + knots[:-1]) / 2, scores)
     total = np.bincount(nearest, weights=exact.predict(scores), minlength=len(knots))

@@ -61,12 +61,12 @@ def assign(labels: Codes, groups: Codes, asked: int | None, default: int, seed: 
             found = np.full(len(labels), -1, np.int64)
             for number, (_, test) in enumerate(draw.split(labels, labels, groups)):
                 found[test] = number
-            if len(np.unique(found)) == folds and _spread(labels, found):
+            if len(np.unique(found)) == folds and _is_in_two_folds(labels, found):
                 return folds, found
     raise InvalidInput("a class is in too few stretches of time or devices to be learned in one and tested in another")
 
 
-def _spread(labels: Codes, found: Codes) -> bool:
+def _is_in_two_folds(labels: Codes, found: Codes) -> bool:
     return all(len(np.unique(found[labels == label])) > 1 for label in np.unique(labels))
 
 
@@ -85,8 +85,8 @@ def drawn(
             f"least {need} of each: label more readings, or use fewer folds (ZELADOR_TRAINING__FOLDS)"
         )
     rows = np.arange(len(labels))
-    _, held = train_test_split(rows, test_size=share, stratify=labels, random_state=seed % (1 << 32))
-    out = np.isin(rows, held)
+    _, holdout = train_test_split(rows, test_size=share, stratify=labels, random_state=seed % (1 << 32))
+    out = np.isin(rows, holdout)
     found = np.empty(int((~out).sum()), np.int64)
     draw = StratifiedKFold(folds, shuffle=True, random_state=seed % (1 << 32))
     for number, (_, test) in enumerate(draw.split(labels[~out], labels[~out])):

@@ -23,9 +23,9 @@ def devices(labels: Codes, codes: Codes, classes: int, share: float, seed: int) 
     names, places = np.unique(codes, return_inverse=True)
     has = np.bincount(places * classes + labels, minlength=len(names) * classes).reshape(-1, classes) > 0
     if len(names) < FEWEST_DEVICES:
-        return None, f"there are {len(names)}, and it takes {FEWEST_DEVICES}"
+        return None, f"there are {len(names)}, and at least {FEWEST_DEVICES} are needed"
     if (fewest := int(has.sum(axis=0).min())) < FEWEST_OF_A_CLASS:
-        return None, f"a class is on {fewest} of them, and it takes {FEWEST_OF_A_CLASS}"
+        return None, f"a class is on {fewest} of them, and at least {FEWEST_OF_A_CLASS} are needed"
     wanted = max(1, round(share * len(names)))
     chosen: list[int] = []
     left, covered = has.sum(axis=0), np.zeros(classes, bool)
@@ -77,7 +77,7 @@ def last_period(
         if len(np.unique(cut[training & (labels == label)])) < before:
             return None, "no row of a class would be left to learn from"
     if len(np.unique(labels[later])) < 2:
-        return None, "it holds one class only"
+        return None, "it would have only one class"
     return (marks, cut), ""
 
 

@@ -57,7 +57,7 @@ def learnable(
     if move.arrangements < FEWEST_ARRANGEMENTS:
         return Learnable(None, f"the labels can be moved in {move.arrangements} ways only")
     random = np.random.default_rng(seed)
-    models = _Models(_standard(values), folds, int(labels.max()) + 1)
+    models = _TestModels(_standardized(values), folds, int(labels.max()) + 1)
     best = models.score(labels) - 1e-9
     as_good = 0
     for done in range(1, PERMUTATIONS + 1):
@@ -103,7 +103,7 @@ class _Move:
                 stretches += parts
             else:
                 rings.append(rows)
-        ways = _exchanges([int(labels[part[0]]) for part in stretches])
+        ways = _count_exchanges([int(labels[part[0]]) for part in stretches])
         for ring in rings:
             ways = min(1_000_000, ways * max(1, len(ring) - 2 * int(FEWEST_SHIFT * len(ring))))
         return cls(labels, tuple(rings), tuple(stretches), ways)
@@ -119,20 +119,20 @@ class _Move:
         return found
 
 
-def _exchanges(names: list[int]) -> int:
+def _count_exchanges(names: list[int]) -> int:
     """Returns in how many ways the stretches can exchange their labels, capped."""
     if len(names) > 20:
         return 1_000_000 if len(set(names)) > 1 else 1
     return factorial(len(names)) // prod(factorial(names.count(name)) for name in set(names))
 
 
-def _standard(values: Array) -> NDArray[np.float32]:
+def _standardized(values: Array) -> NDArray[np.float32]:
     mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     found = np.where(np.isnan(values), 0.0, (values - mean) / np.where(spread > 0, spread, 1.0))
     return found.astype(np.float32)
 
 
-class _Models:
+class _TestModels:
     """Scores the better of the two models, by Matthews correlation over all folds.
 
     What does not depend on the labels is computed once."""
@@ -155,5 +155,5 @@ class _Models:
             linear[here] = (weights @ (targets[rest] - shares)).argmax(axis=1)
             model = DecisionTreeClassifier(max_depth=DEPTH, class_weight="balanced", random_state=0)
             tree[here] = model.fit(known, labels[rest], check_input=False).predict(asked, check_input=False)
-        tables = np.stack([confusion_of(labels, said, self._classes) for said in (linear, tree)])
+        tables = np.stack([confusion_of(labels, predicted, self._classes) for predicted in (linear, tree)])
         return float(np.nanmax(from_counts(tables, None)["MCC"]))

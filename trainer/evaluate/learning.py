@@ -79,7 +79,7 @@ def learning(
     for draw in range(DRAWS):
         random = np.random.default_rng((seed % (1 << 32), draw))
         for share in SHARES:
-            point = _point(model, rows, metric, share, random, lambda: clock() > until, seed if balance else None)
+            point = _curve_point(model, rows, metric, share, random, lambda: clock() > until, seed if balance else None)
             if point is not None:
                 found.setdefault(share, []).append(point)
     if len(found) < 2:
@@ -91,7 +91,7 @@ def learning(
     )
 
 
-def _point(
+def _curve_point(
     model: Any,
     rows: Rows,
     metric: str,
@@ -101,7 +101,7 @@ def _point(
     balance: int | None,
 ) -> tuple[int, float] | None:
     """Returns the mean number of stretches learned from, and the score; None if time is up or the model fails."""
-    said, counts = np.full(len(rows.labels), -1, np.int64), []
+    predicted, counts = np.full(len(rows.labels), -1, np.int64), []
     shares = np.zeros((len(rows.labels), len(rows.classes)))
     for test, learned, count in _folds(rows, share, random):
         if late():
@@ -110,14 +110,14 @@ def _point(
         try:
             known = (rows.values[learned], rows.labels[learned])
             pipeline.fit(*(known if balance is None else balanced(*known, balance)))
-            said[test] = pipeline.predict(rows.values[test])
+            predicted[test] = pipeline.predict(rows.values[test])
             if hasattr(pipeline, "predict_proba"):
                 shares[np.ix_(test, pipeline.classes_)] = pipeline.predict_proba(rows.values[test])
         except Exception:  # noqa: BLE001 - candidates raise anything; the report does not need the curve
             return None
         counts.append(count)
-    asked = said >= 0
-    answers = Answers(rows.labels, said, shares if shares.any() else None, rows.classes, rows.positive).at(asked)
+    asked = predicted >= 0
+    answers = Answers(rows.labels, predicted, shares if shares.any() else None, rows.classes, rows.positive).at(asked)
     score = scores(answers).get(metric)
     return None if score is None or not counts else (round(float(np.mean(counts))), score)
 

@@ -169,7 +169,7 @@ def roc(is_positive: Mask, probability: Rows) -> Roc:
     from sklearn.metrics import roc_auc_score, roc_curve
 
     false_positive_rate, true_positive_rate, _ = roc_curve(is_positive, probability)
-    kept = _some(len(true_positive_rate))
+    kept = _evenly_spaced(len(true_positive_rate))
     area = _round(roc_auc_score(is_positive, probability))
     return Roc(false_alarms=_rounded(false_positive_rate[kept]), found=_rounded(true_positive_rate[kept]), area=area)
 
@@ -179,7 +179,7 @@ def precision_recall(is_positive: Mask, probability: Rows) -> PrecisionRecall:
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
     precision, recall, _ = precision_recall_curve(is_positive, probability)
-    kept = _some(len(recall))
+    kept = _evenly_spaced(len(recall))
     area = _round(average_precision_score(is_positive, probability))
     return PrecisionRecall(recall=_rounded(recall[kept]), precision=_rounded(precision[kept]), area=area)
 
@@ -266,7 +266,7 @@ def ranges(train: NDArray[np.floating[Any]], features: Sequence[str]) -> dict[st
     return found
 
 
-def _some(points: int) -> NDArray[np.int64]:
+def _evenly_spaced(points: int) -> NDArray[np.int64]:
     """Returns the places of at most POINTS points, at equal distances, including both ends."""
     return np.unique(np.linspace(0, points - 1, min(POINTS, points)).round().astype(np.int64))
 

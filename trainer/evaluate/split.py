@@ -296,7 +296,7 @@ def _naming_notes(known: Known, naming: Named) -> list[str]:
     tested = (
         "such stretches are never cut between folds"
         if naming.begins is not None
-        else "some optimism is left in all scores, as a class is in one such stretch only"
+        else "some optimism is left in all scores, because a class is in only one such stretch"
     )
     return [
         f"{listed} a value of its own in each stretch of time, which identifies the stretch and says nothing about "

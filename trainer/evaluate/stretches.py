@@ -41,7 +41,7 @@ def named(values: Array, labels: Codes, devices: Codes | None, times: Codes) -> 
     order = np.lexsort((times, codes))
     first = np.diff(codes[order], prepend=-1) != 0
     columns = [_filled(column) for column in np.asarray(values[order], np.float64).T]
-    found = list(_naming(columns, first))
+    found = list(_identifying(columns, first))
     if not found:
         return Named((), None)
     # A block begins where the levels of all these features begin, or else where those of the steadiest feature begin.
@@ -56,12 +56,12 @@ def named(values: Array, labels: Codes, devices: Codes | None, times: Codes) -> 
     return Named(features, of_row)
 
 
-def _naming(columns: Sequence[Array], first: Mask) -> Iterator[tuple[tuple[int, ...], Mask]]:
+def _identifying(columns: Sequence[Array], first: Mask) -> Iterator[tuple[tuple[int, ...], Mask]]:
     """Yields the features that identify stretches, each with the rows at which its levels begin."""
     steady: list[int] = []
     single = False
     for place, column in enumerate(columns):
-        begins = _begins(column, first)
+        begins = _level_begins(column, first)
         if int(begins.sum()) <= int(first.sum()):
             continue  # it never changes within a device
         if _are_apart(column, begins):
@@ -72,12 +72,12 @@ def _naming(columns: Sequence[Array], first: Mask) -> Iterator[tuple[tuple[int, 
     if not single and len(steady) > 1:
         joined = np.unique(np.stack([columns[place] for place in steady]), axis=1, return_inverse=True)[1]
         column = joined.ravel().astype(np.float64)
-        begins = _begins(column, first, exact=True)
+        begins = _level_begins(column, first, exact=True)
         if _are_apart(column, begins):
             yield tuple(steady), begins
 
 
-def _begins(column: Array, first: Mask, exact: bool = False) -> Mask:
+def _level_begins(column: Array, first: Mask, exact: bool = False) -> Mask:
     """Marks where a new level begins: at each device's first row, and at a step far larger than the usual one."""
     steps = np.abs(np.diff(column, prepend=column[0]))
     usual = 0.0 if exact else float(np.median(steps[~first])) if not first.all() else 0.0

@@ -158,7 +158,7 @@ def verdict_facts(verdict: Verdict, nothing: Learnable) -> VerdictFacts:
 
 
 def _versions() -> dict[str, str]:
-    """Of the packages that a model was made with."""
+    """Returns the versions of the packages that affect a model."""
     found = {}
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
@@ -167,7 +167,7 @@ def _versions() -> dict[str, str]:
 
 
 def _as_json(parameters: dict[str, Any]) -> dict[str, str | int | float | bool | None]:
-    """Parameters of an estimator; values that JSON does not have become text."""
+    """Returns an estimator's parameters; values that JSON does not have become text."""
     return {
         key: value if isinstance(value, str | int | float | bool | None) else str(value)
         for key, value in parameters.items()

@@ -60,33 +60,33 @@ def _tuned(
     until = time.perf_counter() + seconds
     left = {each.id: tune.settings(comparison.grid(each.id), request.seed) for each in best}
     tests: dict[str, list[Tried]] = {each.id: [each] for each in best}
-    took: dict[str, float] = {each.id: each.seconds for each in best}
+    expected_s: dict[str, float] = {each.id: each.seconds for each in best}
     while left:
         for each in best:
             if each.id not in left:
                 continue
             chosen = next(left[each.id], None)
-            if chosen is None or time.perf_counter() + took[each.id] > until:
+            if chosen is None or time.perf_counter() + expected_s[each.id] > until:
                 del left[each.id]
                 continue
             count = len(tests[each.id])
             left_s = max(0.0, until - time.perf_counter())
             say(f"tuning {model_type_of(each.id)}: {count} settings tried, {left_s:.0f} s left")
-            model = _with(each.model, chosen)
+            model = _with_settings(each.model, chosen)
             if model is None:
                 continue
             test = comparison.run(each.id, model)
-            took[each.id] = max(test.seconds, took[each.id] / 2)
+            expected_s[each.id] = max(test.seconds, expected_s[each.id] / 2)
             if test.scores is not None and each.scores is not None and test.scores.shape == each.scores.shape:
                 tests[each.id].append(test)
     found = {}
     for name, tested in tests.items():
         if len(tested) > 1:
-            found[TUNED_PREFIX + name] = _chosen(TUNED_PREFIX + name, tested, bench, request.metric)
+            found[TUNED_PREFIX + name] = _best_tuned(TUNED_PREFIX + name, tested, bench, request.metric)
     return found
 
 
-def _with(model: Any, chosen: dict[str, Any]) -> Any | None:
+def _with_settings(model: Any, chosen: dict[str, Any]) -> Any | None:
     """Returns a copy of the model with these settings; None if it rejects them."""
     try:
         return clone(model).set_params(**chosen)
@@ -94,7 +94,7 @@ def _with(model: Any, chosen: dict[str, Any]) -> Any | None:
         return None
 
 
-def _chosen(name: str, tested: list[Tried], bench: Bench, metric: str) -> Tried:
+def _best_tuned(name: str, tested: list[Tried], bench: Bench, metric: str) -> Tried:
     """Returns the candidate with the best settings. The scores of each fold use settings chosen on the other folds."""
     known = [each.scores for each in tested if each.scores is not None]
     place, crossed = tune.crossed(known, tested[0].middle, bench, metric)

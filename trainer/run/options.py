@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from trainer.evaluate.threshold import Aim
 from zelador.settings import TrainingSettings
@@ -46,6 +46,24 @@ class Options:
     positive: str | None = None
     aim: Aim = field(default_factory=Aim)
     more: More = field(default_factory=More)
+
+
+def options_of(training: TrainingSettings, request: RunRequest, run: str, by: str) -> Options:
+    """Returns the options of a run: the values of the request; for those it lacks, the values of the settings."""
+    candidates = request.get("candidates") or training.candidates
+    return Options(
+        run=run,
+        by=by,
+        metric=request.get("metric") or training.metric,
+        candidates=tuple(candidates) if candidates else None,
+        names=tuple(request.get("names") or ()),
+        notes=request.get("notes") or "",
+        register=register_of(request),
+        split=cast("Asked", request.get("split") or training.split),
+        positive=request.get("positive") or training.positive,
+        aim=aim_of(training, request),
+        more=more_of(training, request),
+    )
 
 
 def more_of(training: TrainingSettings, request: RunRequest) -> More:

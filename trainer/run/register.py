@@ -26,7 +26,7 @@ def register(folder: Path, registry: Registry, options: Options, candidates: Seq
     return [
         _registered(registry, options, candidate, next(names, None))
         if is_chosen(options.register, candidate["rank"])
-        else _trained(candidate, None)
+        else _with_name(candidate, None)
         for candidate in candidates
     ]
 
@@ -50,11 +50,11 @@ def _registered(registry: Registry, options: Options, candidate: Candidate, want
         log.warning("rank %d of run %s is %s", rank, options.run, note)
         model = registry.register_candidate(options.run, rank, name, by=options.by, why=why)
     log.info("registered %s, served by its %s", model.name, candidate["served_by"])
-    trained = _trained(candidate, model.name)
+    trained = _with_name(candidate, model.name)
     if note is not None:
         trained["note"] = note
     return trained
 
 
-def _trained(candidate: Candidate, name: str | None) -> TrainedModel:
+def _with_name(candidate: Candidate, name: str | None) -> TrainedModel:
     return cast(TrainedModel, {"name": name, **candidate})

@@ -14,8 +14,8 @@ WEIGHTS: Mapping[str, float] = {
     "catboost": 30.0, "dummy": 0.6,
 }  # fmt: skip
 USUAL = 2.0  # for a candidate that is not listed
-SHUFFLE = 0.7  # times the time of the comparison, to fit each candidate on shuffled folds
-BUILD, BUILD_S = 1.2, 5.0  # times that time, plus seconds, to fit the best on all rows, compile and report on them
+SHUFFLE = 0.7  # factor of the time of the comparison: each candidate is fitted on shuffled folds too
+BUILD, BUILD_S = 1.2, 5.0  # factor of that time, plus seconds: the best are fitted on all rows, compiled and evaluated
 
 
 def time_left(

@@ -100,7 +100,7 @@ class ImportPage:
     preview: Preview | None
     trouble: str  # why the table cannot be read in this way, in English
     shown: Rows
-    links: dict[str, str]  # which rows are shown, to path
+    links: dict[str, str]  # filter of the rows to path
     choices: tuple[str, ...]  # labels
     limit: int  # bytes of a table
 

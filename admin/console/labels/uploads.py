@@ -47,7 +47,7 @@ class Uploads:
             self._drop_old()
             found = self._files.get(token)
         if found is None or found.owner != owner:
-            raise NotFound("the file is no longer here, as it is kept for an hour at most; upload it again")
+            raise NotFound("the file was removed, because files are kept for an hour at most; upload it again")
         return found
 
     def drop(self, token: str, owner: str) -> None:
