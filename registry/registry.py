@@ -327,6 +327,10 @@ class Registry(Changes):
         """The ranks of the run's stored candidates, which can be registered."""
         return self._runs.ranks(run)
 
+    def candidate_file(self, run: str, rank: int, path: str) -> bytes:
+        """A file of a stored candidate. Raises NotFound, ModelRefused."""
+        return self._runs.candidate_file(run, rank, path)
+
     def register_candidate(self, run: str, rank: int, name: str, *, by: str, why: str = "") -> Model:
         """Registers a stored candidate under `name`. Raises NotFound, DuplicateName, ModelRefused."""
         self._check_free(name)

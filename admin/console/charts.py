@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from admin.console.language import Language
 from admin.console.words import feature_text
-from operations.views.labeled import FeatureFacts
+from archive.dataset.description import Histogram, Pairs
 from operations.views.report import FeatureImportance
 
 Point = tuple[float, float]
@@ -56,6 +56,42 @@ def spark(values: Sequence[float], label: str, width: int = 240, height: int = 3
     step = width / (len(values) - 1)
     points = [(i * step, height - 2 - (height - 4) * (v - low) / (high - low)) for i, v in enumerate(values)]
     return svg(width, height, f'<path class="p-line" d="{path(points)}"/>', label, kind, stretch=True)
+
+
+def course(
+    points: Sequence[Point],
+    begin: float,
+    end: float,
+    usual: Point | None,
+    label: str,
+    size: Point = (200, 36),
+    kind: str = "spark",
+    axis: Point | None = None,
+) -> Markup:
+    """Values over time, red where they leave the usual range, which is a band behind them. `axis`: the same for all."""
+    width, height = size
+    values = [value for _, value in points]
+    low, high = axis or bounds([*values, *(usual or ())])
+
+    def y(value: float) -> float:
+        return height - 2 - (height - 4) * (value - low) / (high - low)
+
+    drawn = [(width * (at - begin) / ((end - begin) or 1.0), y(value)) for at, value in points]
+    body = ""
+    if usual is not None:
+        top = y(usual[1])
+        body += f'<rect class="p-band" x="0" y="{top:.1f}" width="{width:g}" height="{y(usual[0]) - top:.1f}"/>'
+    outside = [usual is not None and not usual[0] <= value <= usual[1] for value in values]
+    runs: list[tuple[bool, list[Point]]] = []
+    for place, point in enumerate(drawn):
+        if not runs or runs[-1][0] != outside[place]:
+            runs.append((outside[place], [drawn[place - 1]] if place and outside[place] else []))
+            if place and not outside[place]:
+                runs[-2][1].append(point)  # the way back is red too
+        runs[-1][1].append(point)
+    for is_outside, part in runs:
+        body += f'<path class="{"p-alarm" if is_outside else "p-line"}" d="{path(part)}"/>' if len(part) > 1 else ""
+    return svg(width, height, body, label, kind, stretch=True)
 
 
 def lines(series: Sequence[tuple[str, Sequence[float | None]]], label: str, high: float | None = None) -> Markup:
@@ -220,11 +256,12 @@ def balance(labels: Sequence[tuple[str, int]], label: str) -> Markup:
     return svg(700, 22, body, label, stretch=True)
 
 
-def histogram(facts: FeatureFacts, unit: str, language: Language, label: str) -> Markup:
-    """Renders the histogram of a feature by class."""
-    width, top = 380, max((count for _, bins in facts.by_label for count in bins), default=0) or 1
+def histogram(found: Histogram, labels: Sequence[str], unit: str, language: Language, label: str) -> Markup:
+    """Renders the histogram of a feature in one or two classes, of which the second is the rarer one."""
+    shown = [found.counts[name] for name in labels if name in found.counts] or list(found.counts.values())[:1]
+    width, top = 380, max((count for bins in shown for count in bins), default=0) or 1
     body = ""
-    for place, (_, bins) in enumerate(facts.by_label):
+    for place, bins in enumerate(shown):
         step = width / len(bins)
         at, bar_width = (0.0, step - 1.5) if place == 0 else (step * 0.28, step * 0.4)
         marks = "".join(
@@ -233,11 +270,53 @@ def histogram(facts: FeatureFacts, unit: str, language: Language, label: str) ->
             if count
         )
         body += f'<path class="{"p-grey" if place == 0 else "p-alarmfill"}" d="{marks}"/>' if marks else ""
-    ends = f'<text x="0" y="80">{escape(language.measure(facts.lowest))}</text>'
-    ends += (
-        f'<text x="{width}" y="80" text-anchor="end">{escape(language.measure(facts.highest))} {escape(unit)}</text>'
-    )
+    first, last = language.measure(found.edges[0]), f"{language.measure(found.edges[-1])} {unit}".strip()
+    ends = f'<text x="0" y="80">{escape(first)}</text>'
+    ends += f'<text x="{width}" y="80" text-anchor="end">{escape(last)}</text>'
     return svg(width, 84, f'{body}<path class="p-axis" d="M0,64.5H{width}"/>{ends}', label)
+
+
+def cost_curve(thresholds: Sequence[float], costs: Sequence[float], chosen: float | None, label: str) -> Markup:
+    """What errors cost by threshold, from 0 to 1; a dot where the model answers, a dashed line at 0.5."""
+    top = max(costs, default=1.0) or 1.0
+
+    def at(threshold: float, cost: float) -> Point:
+        return 8 + 344 * threshold, 118 - 100 * cost / top
+
+    body = "".join(
+        f'<path class="p-grid" d="M{8 + 344 * v:g},14V122"/><text x="{8 + 344 * v:g}" y="138" text-anchor="'
+        f'{"start" if v == 0 else "end" if v == 1 else "middle"}">{v:g}</text>'
+        for v in (0, 0.25, 0.5, 0.75, 1)
+    )
+    body += '<path class="p-axis" d="M8,122.5H352"/><path class="p-dash" d="M180,14V122"/>'
+    pairs = list(zip(thresholds, costs, strict=False))
+    if len(pairs) > 1:
+        body += f'<path class="p-line" d="{path([at(*pair) for pair in pairs])}"/>'
+    if chosen is not None and pairs:
+        x, y = at(chosen, min(pairs, key=lambda pair: abs(pair[0] - chosen))[1])
+        body += f'<circle class="p-fill" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
+    return svg(360, 142, body, label)
+
+
+MAX_DOTS = 180
+
+
+def dots(found: Pairs, one: int, other: int, rare: str | None, label: str) -> Markup:
+    """Readings as points, by two features; those of the class `rare` in red."""
+    step = max(1, -(-len(found.values) // MAX_DOTS))
+    every = list(zip(found.values, found.labels, strict=True))[::step]
+    points = [(v[one], v[other], name == rare) for v, name in every]
+    known = [(x, y, is_rare) for x, y, is_rare in points if x is not None and y is not None]
+    (left, right), (low, high) = (bounds([point[at] for point in known]) for at in (0, 1))
+    body = '<rect class="scatter-box" x=".5" y=".5" width="299" height="223"/>'
+    for is_rare, kind in ((False, "p-dots"), (True, "p-dots yes")):
+        marks = "".join(
+            f"M{300 * (x - left) / (right - left):.0f},{224 - 224 * (y - low) / (high - low):.0f}h0"
+            for x, y, rare_one in known
+            if rare_one == is_rare
+        )
+        body += f'<path class="{kind}" d="{marks}"/>' if marks else ""
+    return svg(300, 224, body, label)
 
 
 def scale(

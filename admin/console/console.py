@@ -13,6 +13,7 @@ from admin.console.language import TAGS, language, plant_zone
 from admin.console.pulse import Pulse
 from admin.console.render import Renderer
 from admin.console.stream import Hub
+from admin.console.training.facts import DataFacts
 from admin.console.window import Window
 from admin.services import Services
 from operations.views.plant import PlantReader
@@ -27,6 +28,7 @@ class Console:
     hub: Hub
     window: Window
     uploads: Uploads
+    facts: DataFacts
 
     def start(self, stop: Event) -> None:
         self.pulse.start(stop)
@@ -49,8 +51,9 @@ def make_console(services: Services) -> Console:
         plant,
         Pulse(plant, services.recent),
         Hub(max_streams=max(8, settings.api.connections // 2)),
-        Window(services.recent),
+        Window(services.recent, services.redis, services.prefix),
         Uploads(),
+        DataFacts(services.datasets),
     )
 
 

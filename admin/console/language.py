@@ -128,6 +128,15 @@ class Language:
         year = "" if local.year == datetime.now(self.zone).year else " y"
         return format_datetime(local, f"d MMM{year} HH:mm", locale=self.locale)
 
+    def when(self, moment: datetime | str | int) -> str:
+        """The time of day if it is today, else the day too."""
+        local = self.local(moment)
+        return self.clock(local) if local.date() == datetime.now(self.zone).date() else self.day_and_time(local)
+
+    def ago(self, moment: datetime | str | int) -> str:
+        """How long ago it was: 2 min 15 s."""
+        return self.duration(max(0.0, (datetime.now(timezone.utc) - self.local(moment)).total_seconds()))
+
     def day(self, moment: datetime | str | int) -> str:
         local = self.local(moment)
         return format_datetime(local, "EEEE, d MMM y", locale=self.locale)

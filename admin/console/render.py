@@ -17,8 +17,9 @@ from markupsafe import Markup, escape
 from admin.console import charts
 from admin.console.labels.words import finding_kind, finding_text, source_text
 from admin.console.language import Language
+from admin.console.runs.events import event_text, step_text
 from admin.console.static_files import static_file
-from admin.console.training.words import data_kind, data_text
+from admin.console.training.words import data_advice, data_kind, data_text
 from admin.console.words import STATES, device_why, feature_text, label_text, period
 
 FOLDER = Path(__file__).parent
@@ -59,6 +60,8 @@ class Renderer:
             clock=language.clock,
             moment=language.day_and_time,
             day=language.day,
+            when=language.when,
+            ago=language.ago,
             iso=lambda moment: language.local(moment).isoformat(timespec="seconds"),
             brk=breakable,
             safe_json=safe_json,
@@ -71,6 +74,9 @@ class Renderer:
             finding_text=lambda finding: finding_text(language, finding),
             data_kind=lambda finding: data_kind(language, finding),
             data_text=lambda finding: data_text(language, finding),
+            data_advice=lambda finding: data_advice(language, finding),
+            happened=lambda event, metric: event_text(language, event, metric),
+            step=lambda message: step_text(language, message or ""),
             period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),
             device_why=lambda device, names: device_why(language, device, names),

@@ -8,6 +8,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TypeVar, cast
 
+import redis
+
+from operations.views.course import Courses, courses
 from operations.views.stream import Prediction, Reading, Recent
 
 PREDICTIONS = 40
@@ -15,6 +18,7 @@ READINGS = 200
 OF_DEVICE = 60
 NEWEST_S = 0.25
 DEVICE_S = 2.0
+COURSES_S = 15.0
 MAX_KEPT = 64
 
 T = TypeVar("T")
@@ -46,8 +50,10 @@ class Kept:
 class Window:
     """The newest readings and predictions. Every call raises redis.RedisError if Redis does not answer."""
 
-    def __init__(self, recent: Recent) -> None:
+    def __init__(self, recent: Recent, client: redis.Redis, prefix: str) -> None:
         self._recent = recent
+        self._client = client
+        self._prefix = prefix
         self.kept = Kept()
 
     def predictions(self) -> list[Prediction]:
@@ -63,6 +69,10 @@ class Window:
         return self.kept.get(
             ("device", device), DEVICE_S, lambda: self._recent.readings(OF_DEVICE, None, device)[0][::-1]
         )
+
+    def courses(self) -> Courses:
+        """The values of all devices in the last hour."""
+        return self.kept.get("courses", COURSES_S, lambda: courses(self._client, self._prefix))
 
     def _readings(self) -> dict[str, Reading]:
         return {reading["id"]: reading for reading in self._recent.readings(READINGS, None, None)[0]}

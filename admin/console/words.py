@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import redis
+
 from admin.console.language import Language
 from admin.services import Services
 from operations.audit import Act
@@ -13,6 +15,7 @@ from operations.audit_entry import Change
 from operations.key_file import list_keys
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
+from operations.views.report import Report
 from zelador.errors import ZeladorError
 
 
@@ -143,7 +146,7 @@ def device_why(language: Language, device: DeviceView, names: Mapping[str, str])
     match device.state:
         case "alarm" | "suspect" if device.alarm_probability is not None and device.alarm_label is not None:
             label = label_text(language, device.alarm_label)
-            return _("reading “%(label)s”, %(p)s", label=label, p=language.number(device.alarm_probability, 2))
+            return _("“%(label)s”, probability %(p)s", label=label, p=language.number(device.alarm_probability, 2))
         case "acknowledged" if device.acknowledged_by and device.acknowledged_at:
             who = names.get(device.acknowledged_by, device.acknowledged_by)
             return _("%(who)s, %(time)s", who=who, time=language.clock(device.acknowledged_at))
@@ -151,7 +154,7 @@ def device_why(language: Language, device: DeviceView, names: Mapping[str, str])
             until = _("until %(time)s", time=language.day_and_time(device.shelved_until))
             return f"{until}: {device.reason}" if device.reason else until
         case "unknown" if device.silent_since and device.reason == "silent":
-            return _("silent, last reading %(time)s", time=language.day_and_time(device.silent_since))
+            return _("silent, last reading %(time)s", time=language.when(device.silent_since))
         case "unknown":
             return _(REASONS.get(device.reason or "", device.reason or ""))
         case _:
@@ -172,6 +175,15 @@ def people(services: Services) -> dict[str, str]:
     except ZeladorError:
         return {}
     return {f"key {key.id}": key.note for key in keys if key.note}
+
+
+def known_devices(services: Services, report: Report | None) -> frozenset[str]:
+    """The devices of a report that have a page."""
+    names = [row.device for row in report.by_device.rows] if report and report.by_device else []
+    try:
+        return services.devices.known(names)
+    except (redis.RedisError, OSError):
+        return frozenset()
 
 
 FEATURES: Mapping[str, str] = {

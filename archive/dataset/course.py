@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from archive.dataset.columns import Columns
 from archive.dataset.description import Finding
 from archive.dataset.figures import median, quantile
+from archive.dataset.steady import Runs
 from zelador.messages import iso
 
 STUCK_MS, STUCK_ROWS, STUCK_RUNS = 2 * 3_600_000, 20, 10
@@ -30,35 +31,24 @@ def clocks(back: Mapping[str, tuple[int, int]], ahead: Mapping[str, tuple[int, i
         )
 
 
-def stuck(
-    feature: str, column: Sequence[float], columns: Columns, by_device: Sequence[tuple[str, list[int]]]
-) -> Iterator[Finding]:
+def stuck(feature: str, by_device: Runs) -> Iterator[Finding]:
     """Yields findings about a feature that keeps one value for hours, although it usually changes much sooner."""
-    for name, rows in by_device:
-        runs = list(_runs([(columns.measured[row], column[row]) for row in rows if column[row] == column[row]]))
+    for name, runs in by_device.items():
         if len(runs) < 2:
             continue
-        usual = median([count for count, *_ in runs])
-        long = [run for run in runs if run[0] >= max(STUCK_ROWS, STUCK_RUNS * usual) and run[2] - run[1] >= STUCK_MS]
+        usual = median([run.rows for run in runs])
+        least = max(STUCK_ROWS, STUCK_RUNS * usual)
+        long = [run for run in runs if run.value == run.value and run.rows >= least and run.end - run.begin >= STUCK_MS]
         if long:
-            _, begin, end, value = max(long, key=lambda run: run[2] - run[1])
+            longest = max(long, key=lambda run: run.end - run.begin)
+            hours = (longest.end - longest.begin) / 3_600_000
             yield Finding(
                 "stuck",
-                f"{feature} of {name} stays at {value:g} for {(end - begin) / 3_600_000:.1f} hours from {iso(begin)}",
+                f"{feature} of {name} stays at {longest.value:g} for {hours:.1f} hours from {iso(longest.begin)}",
                 "check the sensor; leave the period out, or label it as a fault of the sensor",
                 feature,
                 name,
             )
-
-
-def _runs(points: list[tuple[int, float]]) -> Iterator[tuple[int, int, int, float]]:
-    """Yields the number of readings, start, end and value of each run of equal values."""
-    points.sort()
-    begin = 0
-    for place in range(1, len(points) + 1):
-        if place == len(points) or points[place][1] != points[begin][1]:
-            yield place - begin, points[begin][0], points[place - 1][0], points[begin][1]
-            begin = place
 
 
 def changed_units(

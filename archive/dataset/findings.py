@@ -11,6 +11,7 @@ from archive.dataset.course import changed_units, clocks, stuck
 from archive.dataset.description import FeatureFigures, Finding
 from archive.dataset.figures import quantile, separation
 from archive.dataset.rhythm import Rhythm
+from archive.dataset.steady import Runs
 
 SMALL_CLASS, SMALL_SHARE = 30, 0.01
 LEAK = 0.995  # balanced accuracy with one threshold, from which up a feature gives the label away
@@ -30,9 +31,13 @@ def findings_of(
     columns: Columns,
     labeled: Columns,
     by_device: Sequence[tuple[str, list[int]]],
+    runs: Sequence[Runs],
 ) -> list[Finding]:
-    """Returns the findings. `columns` has readings in order, `by_device` their rows, `labeled` rows of each class."""
-    return list(islice(_all_findings(counted, rhythm, features, columns, labeled, by_device), MAX_FINDINGS))
+    """Returns the findings. `columns` has readings in order, `by_device` their rows, `labeled` rows of each class.
+
+    `runs` has the runs of equal values of each feature.
+    """
+    return list(islice(_all_findings(counted, rhythm, features, columns, labeled, by_device, runs), MAX_FINDINGS))
 
 
 def _all_findings(
@@ -42,6 +47,7 @@ def _all_findings(
     columns: Columns,
     labeled: Columns,
     by_device: Sequence[tuple[str, list[int]]],
+    runs: Sequence[Runs],
 ) -> Iterator[Finding]:
     if not counted.rows:
         return
@@ -52,9 +58,9 @@ def _all_findings(
         yield from _sentinels(feature, counted.features[at], columns.values[at])
         yield from _leak(feature, labeled.values[at], labeled.labels, counted.classes)
     yield from clocks(rhythm.back, counted.ahead)
-    for feature, column in zip(features, columns.values, strict=True):
+    for feature, column, steady in zip(features, columns.values, runs, strict=True):
         if not feature.constant:
-            yield from stuck(feature.name, column, columns, by_device)
+            yield from stuck(feature.name, steady)
             yield from changed_units(feature.name, column, columns, by_device)
     if counted.duplicates:
         yield Finding(

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 import redis
 
 from archive.dataset import counted as counts
 from archive.dataset import rhythm as rhythms
+from archive.dataset import steady
 from archive.dataset.cache import Cache, Meta
 from archive.dataset.describe import describe
 from archive.dataset.description import Description
@@ -142,8 +144,9 @@ def _described(engine: Engine, view: View, ranges: Ranges, sample: Sample) -> De
     if counted.rows <= MAX_ROWS:
         return describe(columns, ranges, counted)
     step = max(1, sample.rows.num_rows // MAX_LABELED)
-    labeled = columns_of(sample.rows.take(list(range(0, sample.rows.num_rows, step))), ranges.features)
-    return describe(columns, ranges, counted, rhythms.of_view(engine), labeled)
+    labeled = columns_of(sample.rows.take(np.arange(0, sample.rows.num_rows, step)), ranges.features)
+    runs = [steady.of_view(engine, at) for at in range(len(ranges.features))]
+    return describe(columns, ranges, counted, rhythms.of_view(engine), labeled, runs)
 
 
 def _without_unknown(loaded: Loaded, tables: Tables) -> Loaded:

@@ -25,9 +25,11 @@ def thinned(engine: Engine, features: tuple[str, ...], rows: int, labeling: str)
     columns = f"device, measured, received, ms, seq, place, label, {values}"
     if rows <= MAX_ROWS:
         return columns_of(engine.table(f"select {columns} from labeled order by ms, seq, place"), features)
+    steady = ", ".join(map(_steady, range(len(features))))
     engine.run(
         f"create or replace temp table periods as select device, measured // {_width(engine)} as period, "
-        "min(measured) as first, max(measured) as last, count(*) as rows from plain group by all"
+        f"min(measured) as first, max(measured) as last, count(*) as rows, {steady} "
+        "from plain group by all"
     )
     engine.run(
         "create or replace temp table picked as select * exclude (id) from plain semi join periods "
@@ -35,6 +37,12 @@ def thinned(engine: Engine, features: tuple[str, ...], rows: int, labeling: str)
     )
     found = f"({labeling.format(table='picked')})"
     return columns_of(engine.table(f"select {columns} from {found} order by ms, seq, place"), features)
+
+
+def _steady(feature: int) -> str:
+    """What tells whether a value filled a period (steady.py)."""
+    name = f"f{feature}"
+    return f"min({name}) as low{feature}, max({name}) as high{feature}, count({name}) as known{feature}"
 
 
 def _width(engine: Engine) -> int:

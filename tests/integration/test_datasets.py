@@ -140,6 +140,17 @@ def test_many_readings_are_counted_in_full_and_looked_at_in_part(
     assert "sentinel" in {each.kind for each in part.findings} & {each.kind for each in whole.findings}
 
 
+def test_many_readings_without_a_label_are_described(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are the first thing that a person describes, before any work order is imported."""
+    fill(site, 10)
+    for module in (loading, thin):
+        monkeypatch.setattr(module, "MAX_ROWS", 12)
+    found = load(site.client, site.settings, query_of({}, site.settings), archived(site), described=True, cached=False)
+    assert found.description is not None
+    assert (found.meta.rows, found.description.rows, found.description.unlabeled) == (0, 30, 30)
+    assert next(each.kind for each in found.description.findings) == "no labels"
+
+
 def test_a_loaded_data_set_is_kept_until_something_arrives(site: Site, labels: LabelStore) -> None:
     fill(site, 10, own="no")
     query = query_of({}, site.settings)

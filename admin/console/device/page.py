@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Annotated, Any
@@ -20,19 +20,17 @@ from admin.console.labels.page import Done, choices_of, done_of
 from admin.console.overview.live import FeatureShown, features_of, movement
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
+from admin.console.seen import Usual, distance, usual_ranges
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import people
 from operations.acts import devices as acts
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
 from operations.views.labels import LabelFilter, LabelView
-from operations.views.models import model_detail
 from operations.views.plant import PlantView
-from operations.views.report import Range
 from operations.views.stream import Reading
 from zelador.alarms import Rule
 from zelador.clock import now_ms
-from zelador.errors import ZeladorError
 from zelador.labels.rules import MAX_ID
 
 router = pages("devices")
@@ -40,7 +38,6 @@ router = pages("devices")
 DeviceId = Annotated[str, InPath(max_length=512)]
 EVENTS = 20
 LABELS = 8
-SEEN_S = 60.0
 POINTS = 240
 SHELVE_HOURS = (1, 8, 24)  # that one press of a button shelves a device for
 
@@ -70,7 +67,7 @@ class DevicePage:
     points: str  # of the charts, as JSON
     rule: Rule  # of its alarm
     silent_s: float | None  # after which it is silent; None if this depends on its usual gaps
-    seen: dict[str, Range]  # feature to its range in the training data of the selected model
+    usual: Mapping[str, Usual]  # by feature: what the selected model saw in training
 
 
 @router.get("/{device}", **needs("viewer"))
@@ -173,7 +170,9 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
     readings = tuple(sorted(services.recent.readings(POINTS, None, name)[0], key=lambda each: each["measured_at"]))
     features = features_of(console)
     named = ((f, tuple(r["values"][f.name] for r in readings if f.name in r["values"])) for f in features)
-    found = sorted((each for each in named if each[1]), key=lambda each: -movement(each[1]))  # largest movement first
+    usual = usual_ranges(console, now)
+    found = [each for each in named if each[1]]  # what is furthest from usual comes first, then what moved most
+    found.sort(key=lambda each: (-max(0.0, distance(each[1], usual.get(each[0].name))), -movement(each[1])))
     events = tuple(services.device_events.page(EVENTS, None, name)[0])
     span = (moment(readings[0]["measured_at"]), moment(readings[-1]["measured_at"])) if readings else (0.0, 0.0)
     context = DevicePage(
@@ -192,24 +191,9 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
         points(readings, [feature.name for feature in features], now),
         now.rule_of(name),
         services.settings.alarm.silent_s,
-        _seen(console, now),
+        usual,
     )
     return show(console, visitor, template, context, section="devices")
-
-
-def _seen(console: Console, now: PlantView) -> dict[str, Range]:
-    """Returns the range of each feature in the training data of the selected model; empty if unknown."""
-    if now.selection is None:
-        return {}
-    name, registry = now.selection["model"], console.services.registry
-
-    def read() -> dict[str, Range]:
-        try:
-            return {each.name: each.seen for each in model_detail(registry, name).features if each.seen is not None}
-        except (ZeladorError, OSError):
-            return {}
-
-    return console.window.kept.get(("seen", name), SEEN_S, read)
 
 
 def _to(device: str) -> Response:

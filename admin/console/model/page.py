@@ -15,7 +15,7 @@ from admin.console.page import go, pages, show, signed_in
 from admin.console.render import Renderer
 from admin.console.stream import Live, Topic
 from admin.console.visitor import Visiting, Visitor
-from admin.console.words import people
+from admin.console.words import known_devices, people
 from operations.acts import models as acts
 from operations.acts import selection as selections
 from operations.views.models import ModelDetail, model_detail
@@ -42,6 +42,7 @@ class ModelPage:
     lacking: tuple[str, ...]  # features that the model needs and the plant does not send
     previous: str | None  # the model that rolling back would select
     previous_lacks: tuple[str, ...]
+    known: frozenset[str]  # devices of its report that have a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ def _show(console: Console, visitor: Visitor, name: str, template: str) -> Respo
         _lacking(console, name),
         previous,
         _lacking(console, previous),
+        known_devices(console.services, model.report),
     )
     is_selected = context.model.row.is_selected
     return show(console, visitor, template, context, section="models", live="model" if is_selected else "watch")

@@ -13,6 +13,7 @@ import redis
 from admin.console.console import Console
 from admin.console.pulse import Sample, moment
 from admin.console.render import Renderer
+from admin.console.seen import Usual, distance, usual_ranges
 from admin.console.stream import Live, Topic
 from admin.console.words import Event, device_event, people, sentence
 from operations.key_file import Role
@@ -52,12 +53,16 @@ class FeedRow:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The newest readings of the device whose alarm is shown."""
+    """The last hour of the first device in alarm. Times of `points` are in ms since 1970 UTC."""
 
-    series: tuple[float, ...]
-    feature: FeatureShown
-    values: tuple[tuple[FeatureShown, float], ...]
-    minutes: float
+    points: tuple[tuple[float, float], ...]  # time, value; oldest first
+    feature: FeatureShown  # that is furthest from what is usual
+    usual: Usual | None
+    values: tuple[tuple[FeatureShown, float, Usual | None], ...]  # the last ones
+
+    @property
+    def minutes(self) -> float:
+        return (self.points[-1][0] - self.points[0][0]) / 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,21 +157,33 @@ def _sampled(predictions: Sequence[Prediction], now: PlantView) -> list[Predicti
 
 
 def _evidence(console: Console, now: PlantView) -> Evidence | None:
-    """Returns the feature that moved most in the newest readings of the first device in alarm, with its last values."""
+    """Returns the feature that is furthest from usual in the newest readings of the first device in alarm."""
     if not now.in_alarm:
         return None
-    readings = console.window.of_device(now.in_alarm[0].device_id)
+    device = now.in_alarm[0].device_id
+    readings = console.window.of_device(device)
     if not readings:
         return None
-    features = features_of(console)
-    series = {f.name: [r["values"][f.name] for r in readings if f.name in r["values"]] for f in features}
-    features = tuple(feature for feature in features if series[feature.name])
+    usual = usual_ranges(console, now)
+    series: dict[str, list[tuple[float, float]]] = {}
+    for reading in readings:
+        for name, value in reading["values"].items():
+            series.setdefault(name, []).append((1000 * moment(reading["received_at"]), value))
+    features = [feature for feature in features_of(console) if feature.name in series]
     if not features:
         return None
-    moved = max(features, key=lambda feature: movement(series[feature.name]))
-    last = tuple((feature, series[feature.name][-1]) for feature in features)
-    minutes = (moment(readings[-1]["measured_at"]) - moment(readings[0]["measured_at"])) / 60
-    return Evidence(tuple(series[moved.name]), moved, last, max(0.0, minutes))
+
+    def oddness(feature: FeatureShown) -> tuple[float, float]:
+        values = [value for _, value in series[feature.name]]
+        return max(0.0, distance(values, usual.get(feature.name))), movement(values)
+
+    odd = max(features, key=oddness)
+    newest = series[odd.name]
+    earlier = console.window.courses().devices.get(device, {}).get(odd.name, ())
+    points = (*(each for each in earlier if each[0] < newest[0][0]), *newest)
+    features.sort(key=lambda feature: feature is not odd)
+    last = tuple((feature, series[feature.name][-1][1], usual.get(feature.name)) for feature in features)
+    return Evidence(points, odd, usual.get(odd.name), last)
 
 
 def movement(values: Sequence[float]) -> float:

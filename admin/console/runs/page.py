@@ -16,15 +16,16 @@ from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.render import Renderer
-from admin.console.runs.words import verdict_text
+from admin.console.runs.words import decision_text, verdict_text
 from admin.console.stream import Live, Topic
 from admin.console.visitor import Visiting, Visitor
-from admin.console.words import people
+from admin.console.words import known_devices, people
 from operations.acts import runs as acts
 from operations.views.candidates import candidates
 from operations.views.comparison import CandidateRow, Comparison, comparison, progress_of
 from operations.views.models import METRICS
 from operations.views.plant import PlantView
+from operations.views.report import Report, candidate_report
 from operations.views.runs import RunView
 from zelador.errors import InvalidInput, NotFound, ZeladorError
 from zelador.training_queue.event import RunEvent, Standing
@@ -33,6 +34,7 @@ router = pages("runs")
 
 PAGE_ROWS = 50
 CURRENT_S = 1.0
+REPORT_S = 60.0
 MAX_PICKS = 20
 EVENTS = 8
 
@@ -86,6 +88,9 @@ class RunPage:
     may_act: bool
     now: PlantView
     verdict: str  # in the reader's language
+    decision: str  # why a model was selected by itself, or was not
+    report: Report | None  # of the candidate to take, while its files are kept
+    known: frozenset[str]  # devices of the report that have a page
 
 
 @router.get("", **needs("viewer"))
@@ -128,6 +133,17 @@ def cancel(run: RunId, console: Shown, actor: Acting) -> Response:
     return go(f"/console/runs/{run}")
 
 
+@router.get("/{run}/finish", **needs("operator"))
+def confirm_finishing(run: RunId, console: Shown, visitor: Visiting) -> Response:
+    return _show(console, visitor, run, None, "runs/finish.html")
+
+
+@router.post("/{run}/finish", **needs("operator"))
+def finish(run: RunId, console: Shown, actor: Acting) -> Response:
+    acts.finish(actor, console.services.runs, run)
+    return go(f"/console/runs/{run}")
+
+
 @router.post("/{run}/save", **needs("operator"))
 async def save(run: RunId, console: Shown, actor: Acting, request: Request) -> Response:
     """Saves candidates. The fields are `keep` with each chosen rank, and `name1`, `note1` and so on."""
@@ -155,6 +171,14 @@ def look(console: Console, renderer: Renderer, _topic: Topic, _now: PlantView) -
     return Live({"progress": renderer.macro("runs/progress.html", "progress", run, shown)}, {"idle": run.id})
 
 
+def _report(console: Console, run: RunView, found: Comparison) -> Report | None:
+    rank = found.first.rank if found.first else None
+    if run.is_active or rank is None:
+        return None
+    registry = console.services.registry
+    return console.window.kept.get(("report", run.id), REPORT_S, lambda: candidate_report(registry, run.id, rank))
+
+
 def progress(console: Console, run: RunView) -> Progress:
     """Returns the progress, from the run's events, or from its line of progress if it has none yet."""
     try:
@@ -179,7 +203,8 @@ def _show(
         for each in candidates(console.services.registry, view)
         if each.rank in rows
     ]
-    key = signed_in(visitor)
+    key, language = signed_in(visitor), renderer(console, visitor).language
+    report = _report(console, view, found)
     context = RunPage(
         view,
         found,
@@ -188,7 +213,10 @@ def _show(
         people(console.services) if key.may("admin") else {},
         key.may("operator"),
         console.plant.read(),
-        verdict_text(renderer(console, visitor).language, found),
+        verdict_text(language, found),
+        decision_text(language, found),
+        report,
+        known_devices(console.services, report),
     )
     live = "run" if view.is_active else "watch"
     return show(console, visitor, template, context, section="runs", live=live)
