@@ -178,7 +178,7 @@ def people(services: Services) -> dict[str, str]:
 
 
 def known_devices(services: Services, report: Report | None) -> frozenset[str]:
-    """The devices of a report that have a page."""
+    """Returns the devices of a report that have a page."""
     names = [row.device for row in report.by_device.rows] if report and report.by_device else []
     try:
         return services.devices.known(names)
