@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Run(msgspec.Struct, frozen=True, gc=False):
     """A run of `rows` readings with one value, from `begin` to `end` (ms).
 
-    If `value` is NaN, these are several runs, each of fewer than `rows` readings.
+    If the value changed in between, `value` is NaN, and `rows` estimates the length of a run.
     """
 
     rows: int
