@@ -105,7 +105,7 @@ def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str
 
 
 def reason_of(entry: Change) -> str:
-    """Returns the reason that was given; empty if there is none."""
+    """Returns the reason that was given; empty without one."""
     for facts in (entry.after, entry.before):
         if isinstance(facts, Mapping):
             for name in ("why", "note", "notes"):
