@@ -18,7 +18,7 @@ from command.up.admission import Admission
 from command.up.client_ids import ReservedIds
 from command.up.device_access import DeviceAccess
 from command.up.gate import Gate
-from command.up.home import DRAIN_S, Home, home_settings, plant_settings
+from command.up.home import DRAIN_S, Home, archive_memory, home_settings, plant_settings
 from command.up.listen import Listen, listen_port
 from command.up.own_servers import Own, address
 from command.up.ports import HOST, choose, unusable
@@ -209,6 +209,7 @@ class Up:
         found = choose([name for name in names if name not in fixed], requested, memory, options, fixed.values())
         self.ports = {**found, **fixed}
         memory = {**memory, **self.ports, "own": self._own.remembered(settings), "settings": plant_settings(settings)}
+        memory["archive"] = archive_memory(settings)
         memory.update({"listen": listen and listen.address, "device_url": None})
         if listen is not None:
             memory["listen_port"] = self.ports["mqtt"]
