@@ -260,16 +260,10 @@ def _names(given: str | None) -> tuple[str, ...]:
 
 
 def _from_files(path: Path, settings: Settings, wanted: Wanted, asked: dict[str, object]) -> Dataset:
-    from trainer.dataset import Choice, from_table
     from trainer.source import from_files, query_for
 
     if "labels_at" in asked:
         raise InvalidInput("--labels-at cannot be used with --csv: the labels are those of the table")
-    names = [str(name) for name in cast("list[str]", asked.get("devices", []))]
-    plain = not path.is_dir() and not {"from", "to"} & set(asked) and not any(set("*?[") & set(name) for name in names)
-    if plain:
-        classes = cast("list[str]", asked.get("labels", []))
-        return from_table(path, settings, wanted, Choice.of(settings, classes, names))
     asked.pop("features", None)
     with naming_options():
         query = query_for(settings, {"dataset": asked})
