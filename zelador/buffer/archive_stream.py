@@ -90,11 +90,7 @@ class ArchiveStream:
 
     def end(self) -> tuple[bool, int, int, int]:
         """Unregisters the archive: whether it was registered, readings not taken, missed, and archived."""
-        keys = [self._keys.readings, self._keys.ledger, self._keys.outcomes]
-        was, waiting, missed, archived = self._connection.call(
-            "unregister the archive", lambda: self._library.call("archive_end", keys, [])
-        )
-        return bool(was), waiting, missed, archived
+        return self._connection.call("unregister the archive", lambda: _end(self._library, self._keys))
 
     def seen(self) -> Seen | None:
         found: Any = self._connection.call(
@@ -181,6 +177,16 @@ class ArchiveStream:
                 raise Moved
             cut = at.decode()
             trimmed = sum(count for entry, count in taken.entries if order_of(entry) <= order_of(cut))
+
+
+def end_archive(client: redis.Redis, prefix: str) -> None:
+    """Unregisters an archive that was switched off, if it is registered, and says so. Raises redis.RedisError."""
+    say_end(*_end(Library(client), Keys(prefix)))
+
+
+def _end(library: Library, keys: Keys) -> tuple[bool, int, int, int]:
+    was, waiting, missed, archived = library.call("archive_end", [keys.readings, keys.ledger, keys.outcomes], [])
+    return bool(was), waiting, missed, archived
 
 
 def say_end(was_registered: bool, waiting: int, missed: int, archived: int) -> None:
