@@ -1,7 +1,7 @@
 """The log of the archive: create-only entries, each with the digest of the previous one, and checkpoints.
 
-It has the form of the registry's log. A commit names the state that it was decided on: if another writer was first, it
-is not made, and the caller decides again. Entries that a checkpoint makes unnecessary are deleted after a while.
+It has the form of the registry's log. A commit names the state on which it was decided: if another writer was first,
+nothing is written, and the caller decides again. Entries that checkpoints make unnecessary are deleted after a while.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from registry.store import Store
 from zelador.clock import now_iso
 from zelador.errors import Conflict, Corrupt, Unavailable
 
-PATIENCE_S = 60.0  # time limit of one commit, all tries together
+PATIENCE_S = 60.0  # time limit of one commit, for all tries together
 CHECKPOINT_ENTRIES = 100  # new entries after which a checkpoint is written
-PRUNED_ENTRIES = 5_000  # deleted in one call at most
+PRUNED_ENTRIES = 5_000  # deleted in one call, at most
 MAX_UNPACKED_BYTES = 1 << 28
 ZSTD_LEVEL = 9
 GO_ON = "restore the files of the archive from one backup, or name another folder with ZELADOR_ARCHIVE__URL"
@@ -38,7 +38,7 @@ _decode = msgspec.json.Decoder(State).decode
 
 
 class ArchiveLog:
-    """The folded log of one store. Thread-safe; between processes, the store decides who is first."""
+    """The log of one store, with its state. Thread-safe; between processes, the store decides who is first."""
 
     def __init__(self, store: Store, wait: Callable[[float], None] = time.sleep) -> None:
         self._store = store
@@ -53,7 +53,7 @@ class ArchiveLog:
         return self._state
 
     def sync(self) -> State:
-        """The current state. Raises LogReplaced when the last entry that was read is no longer in the log."""
+        """Returns the current state. Raises LogReplaced if the last entry that was read is no longer in the log."""
         with self._lock:
             if self._state.seq == 0:
                 self._begin()
@@ -67,19 +67,19 @@ class ArchiveLog:
             return self._state
 
     def reset(self) -> None:
-        """Forgets the state, after the log was replaced: the next `sync` reads it from the start."""
+        """Forgets the state after the log was replaced. The next `sync` reads the log from the start."""
         with self._lock:
             self._state, self._checkpoint = State(), 0
 
     def digest_at(self, seq: int) -> str | None:
-        """The digest of entry `seq` in the store, unchecked; None if there is no such entry."""
+        """Returns the digest of entry `seq` in the store, unchecked; None if there is no such entry."""
         data = self._store.read(log_entry.key(seq))
         return None if data is None else log_entry.digest(data)
 
     def prune(self, before: float) -> int:
-        """Deletes entries and checkpoints that nobody needs: those before the second newest of the sound checkpoints
-        that were written before the moment `before` (s since 1970 UTC). A copy that takes less time than that is whole.
-        Returns the number of deleted entries.
+        """Deletes entries and checkpoints that are no longer needed.
+        These are the ones before the second newest intact checkpoint that was written before `before` (s since 1970
+        UTC). So a copy of the folder that takes less time is complete. Returns the number of deleted entries.
         """
         with self._lock:
             kept = [(seq, item.modified) for item in self._store.list(checkpoint.FOLDER) if (seq := _number(item.key))]
@@ -94,7 +94,7 @@ class ArchiveLog:
             return len(keys)
 
     def commit(self, ops: Sequence[dict[str, Any]], decided_on: State, *, by: str, why: str = "") -> bool:
-        """Appends the operations, if `decided_on` is still the newest state. False if another entry came first.
+        """Appends the operations if `decided_on` is still the newest state; returns False if another entry came first.
 
         Raises Conflict for operations that are not allowed, OutcomeUnknown, Unavailable.
         """
@@ -119,7 +119,7 @@ class ArchiveLog:
         for seq in checkpoint.numbers(self._store):
             found = self._found(seq)
             if found is None:
-                continue  # an older checkpoint, or the whole log
+                continue  # use an older checkpoint, or the whole log
             if self.digest_at(seq) != found.head:
                 raise Corrupt(
                     f"the archive's {checkpoint.key(seq)} was made when its log had entry {seq}, but "
@@ -134,7 +134,7 @@ class ArchiveLog:
             )
 
     def _overtake(self) -> bool:
-        """Goes on from a checkpoint, if the entries up to it were pruned while nobody asked. False if they were not."""
+        """Continues from a checkpoint, if entries before it were pruned since the last read. Returns whether it did."""
         for seq in checkpoint.numbers(self._store):
             if seq <= self._state.seq:
                 break
@@ -145,13 +145,13 @@ class ArchiveLog:
         return False
 
     def _found(self, seq: int) -> State | None:
-        """The state in a checkpoint; None if it is damaged."""
+        """Reads the state in a checkpoint; None if it is damaged."""
         data = self._store.read(checkpoint.key(seq))
         found = None if data is None else _decoded(data)
         return found if found is not None and found.seq == seq else None
 
     def _advance(self) -> None:
-        """Folds the entries that follow. Leaves the state unchanged when any of them is invalid."""
+        """Applies the entries that follow. Leaves the state unchanged if any of them is invalid."""
         seq, head = self._state.seq, self._state.head
         entries: list[tuple[log_entry.Entry, str]] = []
         for data in tail(self._store, seq + 1):
@@ -178,7 +178,7 @@ class ArchiveLog:
         try:
             self._store.put_stream(checkpoint.key(self._state.seq), [data])
             self._checkpoint = self._state.seq
-        except Unavailable as error:  # the entry is committed: the next one tries again
+        except Unavailable as error:  # the entry is committed; the next commit tries again
             log.warning("no checkpoint of the archive was written: %s", error)
 
 
@@ -188,7 +188,7 @@ def _number(key: str) -> int:
 
 
 def _decoded(data: bytes) -> State | None:
-    """The state in a checkpoint; None if it is damaged."""
+    """Decodes the state in a checkpoint; None if it is damaged."""
     import zstandard
 
     try:

@@ -23,21 +23,24 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 20.0  # between two rounds
 SWEEP_S = 3_600.0  # between two listings of all files
-REPEAT_S = 600.0  # between two log lines on trouble
-CLOSE_S = 2.0  # at the stop, how long a merge may take to end
+REPEAT_S = 600.0  # between two log lines about trouble
+CLOSE_S = 2.0  # for a merge to end, at the stop
 BY = "maintenance"
 KINDS: tuple[Kind, ...] = ("readings", "outcomes")
 
 
 class Maintenance:
-    """Runs on a thread of its own, with its own view of the log: a commit that the archiver precedes is made later."""
+    """Maintains the files, on a thread of its own with its own view of the log.
+
+    If the archiver commits first, the maintenance commits in a later round.
+    """
 
     def __init__(self, settings: ArchiveSettings, stop: Event, archive: Archive | None = None) -> None:
         self._settings = settings
         self._stop = stop
         self._archive = archive or open_archive(settings)
         self._swept_at = float("-inf")
-        self._damaged: set[str] = set()  # files that could not be read: not merged again
+        self._damaged: set[str] = set()  # files that could not be read, and are not merged again
         self._log = LogLimit(REPEAT_S)
         self._thread = Thread(target=self._run, name="maintenance", daemon=True)
 
@@ -48,7 +51,7 @@ class Maintenance:
         self._thread.join(CLOSE_S)
 
     def round(self, now: Callable[[], float] = time.time) -> None:
-        """Merges, removes and sweeps what is due. Raises ZeladorError."""
+        """Merges, removes, sweeps and prunes what is due. Raises ZeladorError."""
         self._archive.log.sync()
         self._expire(now())
         self._merge(now())
@@ -58,7 +61,7 @@ class Maintenance:
             self._swept_at = time.monotonic()
 
     def sweep(self, now: float) -> int:
-        """Deletes files that do not count and are older than the grace. Returns their number."""
+        """Deletes files that do not count, after the grace period. Returns their number."""
         store, before = self._archive.store, now - self._settings.grace_s
         paths.settle(store, self._archive.log)
         state = self._archive.log.state
@@ -81,7 +84,7 @@ class Maintenance:
         if gone:
             self._archive.log.commit([{"op": "sweep", "paths": gone}], state, by=BY)
         if deleted:
-            log.info("%d files that were merged, removed or abandoned are deleted", deleted)
+            log.info("deleted %d files that were merged, removed or abandoned", deleted)
         return deleted
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
@@ -125,7 +128,7 @@ class Maintenance:
             why = f"older than ZELADOR_ARCHIVE__KEEP_S={self._settings.keep_s:g}"
             if self._archive.log.commit([op], state, by=BY, why=why):
                 paths.hide(self._archive.store, expired)
-                log.info("%d files with %d readings are removed: %s", len(expired), rows, why)
+                log.info("removed %d files with %d readings: %s", len(expired), rows, why)
 
 
 def _seconds(at: str) -> float:

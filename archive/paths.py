@@ -1,15 +1,15 @@
-"""Where a file of the archive is. In a folder it is among the others only while it counts.
+"""The paths of a file of the archive. In a folder, a file is below `readings/` or `outcomes/` only while it counts.
 
     new/readings.<name>.part            written, and not committed yet
     readings/day=…/<name>               while the log names it
-    replaced/readings.<name>.old        merged or removed: kept for the grace, for those who read it
+    replaced/readings.<name>.old        merged or removed; kept for the grace period, for current readers
 
-So `readings/**/*.parquet` has each archived reading once, for programs that do not read the log. A commit comes before
-the rename that it causes; after a crash `settle` repeats the rename, and until then readers find the file under the
-other path. The folders sort in the order of a file's life, so that a copy in alphabetical order misses no file that is
-renamed meanwhile.
+So `readings/**/*.parquet` has each archived reading once, for programs that do not read the log. A file is renamed
+after the commit. After a crash, `settle` repeats the rename; until then, readers find the file under the other path.
+The names of the folders sort in the order of a file's life, so that a copy in alphabetical order misses no file that
+is renamed meanwhile.
 
-A bucket cannot rename: there a file has one path all its life.
+A bucket cannot rename, so a file has the same path all its life.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FOLDERS = (NEW, "outcomes", "readings", REPLACED)
 
 
 def stages(store: Store, path: str) -> tuple[str, ...]:
-    """The keys under which the file `path` may be, in the order of its life."""
+    """Returns the keys that the file `path` may have, in the order of its life."""
     return (_new(path), path, _replaced(path)) if isinstance(store, Folder) else (path,)
 
 
@@ -45,7 +45,7 @@ def read(store: Store, path: str) -> bytes | None:
 
 
 def where(store: Store, path: str) -> str:
-    """The path or URL of the file as it is now; of a missing one, where it should be."""
+    """Returns the current path or URL of the file; of a missing file, the expected one."""
     if isinstance(store, Folder):
         for key in _usual_first(stages(store, path), path):
             if os.path.lexists(found := store.where(key)):
@@ -54,14 +54,14 @@ def where(store: Store, path: str) -> str:
 
 
 def show(store: Store, paths: Iterable[str]) -> None:
-    """After the commit that adds them: puts files among those that count."""
+    """Renames files after the commit that adds them, so that they are among those that count."""
     if isinstance(store, Folder):
         for path in paths:
             store.move(_new(path), path)
 
 
 def hide(store: Store, paths: Iterable[str]) -> None:
-    """After the commit that replaces or removes them."""
+    """Renames files after the commit that replaces or removes them."""
     if isinstance(store, Folder):
         for path in paths:
             if not store.move(_new(path), _replaced(path)):
@@ -69,11 +69,11 @@ def hide(store: Store, paths: Iterable[str]) -> None:
 
 
 def settle(store: Store, log: ArchiveLog) -> None:
-    """Renames what a killed process has not. Raises Corrupt, Unavailable."""
+    """Makes the renames that a killed process did not make. Raises Corrupt, Unavailable."""
     if not isinstance(store, Folder):
         return
     found = {item.key for folder in FOLDERS for item in store.list(folder)}
-    state = log.sync()  # after the listing: a file was replaced in the log before it was renamed
+    state = log.sync()  # after the listing, because a file is replaced in the log before it is renamed
     for path in state.files:
         if path not in found:
             for key in (_new(path), _replaced(path)):  # the latter in a copy that took a while
@@ -96,7 +96,7 @@ def _flat(path: str) -> str:
 
 
 def _usual_first(keys: tuple[str, ...], path: str) -> Iterator[str]:
-    """A rename between two looks leads to a later key, never to an earlier one."""
+    """Yields the keys, the expected one first. A rename in between leads to a later key, never to an earlier one."""
     yield path
     if len(keys) > 1:
         yield from keys

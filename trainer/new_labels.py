@@ -1,4 +1,4 @@
-"""How many readings were labeled since a moment: with their message, or for a period afterwards."""
+"""Counts the readings that were labeled since a moment: in their message, or later by a period."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PAGE_ENTRIES = 1_000
 
 
 class NewLabels:
-    """Counts readings that arrived with a label, and those, in the archive and the buffer, of which a label of a period
-    tells something since. Each counts once. What arrived is read once.
+    """Counts readings that arrived with a label, and readings, in the archive and the buffer, in a period that was
+    labeled since. Each counts once. Arrivals are read once.
     """
 
     def __init__(self, client: redis.Redis, settings: Settings) -> None:
@@ -35,7 +35,7 @@ class NewLabels:
         self._arrived: dict[str, array[int]] = {}  # by device, when readings with a label were measured, in order
 
     def since(self, moment: int) -> int:
-        """`moment` in ms since 1970 UTC. Raises redis.RedisError."""
+        """Returns the number of readings labeled since `moment` (ms since 1970 UTC). Raises redis.RedisError."""
         if moment != self._since:
             self._since, self._read_to, self._arrived = moment, f"{moment}-0", {}
         self._read_arrived()

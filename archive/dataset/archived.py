@@ -1,4 +1,4 @@
-"""The archive as a data set sees it: the files that count, and the last entry of the stream that is in them."""
+"""Finds the files of the archive for a data set, and the last entry of the stream that is in them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Archived(msgspec.Struct, frozen=True):
-    """`last` is None while nothing was archived. `damaged` says of files why they cannot be read."""
+    """The files for a data set. `last` is None if nothing is archived. `damaged` says why files cannot be read."""
 
     paths: tuple[str, ...]
     last: tuple[int, int] | None
@@ -28,13 +28,13 @@ class Archived(msgspec.Struct, frozen=True):
 
 
 def last_of(archive: Archive) -> tuple[int, int] | None:
-    """The last entry of the stream that is in the archive. Raises Corrupt, Unavailable."""
+    """Returns the last archived entry of the stream; None if nothing is archived. Raises Corrupt, Unavailable."""
     last = archive.snapshot().last
     return None if last is None else order_of(last)
 
 
 def files_of(archive: Archive, query: Query, engine: Engine) -> Archived:
-    """The files with readings of the query's period. Those of a bucket are copied to the engine's folder.
+    """Returns the files with readings of the query's period. Files in a bucket are copied to the engine's folder.
 
     Raises Corrupt, Unavailable.
     """
@@ -53,7 +53,7 @@ def files_of(archive: Archive, query: Query, engine: Engine) -> Archived:
 
 
 def select(engine: Engine, paths: Sequence[str], features: Sequence[str], where: str) -> str:
-    """The statement that reads the files; a feature that no file has is missing."""
+    """Returns the SQL statement that reads the files. A feature that no file has is null."""
     from archive.layout import column_of
 
     named = ", ".join(map(text, paths))
@@ -75,7 +75,7 @@ def _overlaps(file: File, query: Query) -> bool:
 
 
 def _local(archive: Archive, file: File, engine: Engine, number: int) -> Path:
-    """Where the file can be opened, also after it was merged or removed. Raises Corrupt, Unavailable, OSError."""
+    """Returns a path that stays valid even if the file is merged or removed. Raises Corrupt, Unavailable, OSError."""
     copy = engine.folder / f"{number}.parquet"
     path = archive.path(file)
     if path is None:
@@ -95,7 +95,7 @@ def _local(archive: Archive, file: File, engine: Engine, number: int) -> Path:
 
 
 def _held(path: Path, copy: Path, engine: Engine) -> Path:
-    """A second name of the file, which it keeps. Raises OSError."""
+    """Returns a second path of the file, which renaming does not change. Raises OSError."""
     try:
         os.link(path, copy, follow_symlinks=False)
     except FileNotFoundError:

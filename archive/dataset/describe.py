@@ -19,7 +19,7 @@ from archive.dataset.steady import Runs
 from zelador.messages import iso
 from zelador.ranges import Ranges
 
-MAX_SAMPLE = 20_000  # rows for what is computed for pairs of columns
+MAX_SAMPLE = 20_000  # rows from which figures about pairs of columns are computed
 MAX_DEVICES, MAX_DAYS = 200, 400  # listed
 
 
@@ -31,8 +31,10 @@ def describe(
     labeled: Columns | None = None,
     runs: Sequence[Runs] | None = None,
 ) -> Description:
-    """`columns` are all readings, in the order of arrival; or, of very many, some of them evenly over devices and time:
-    then `counted`, `rhythm` and `runs` (of each feature) are of all, and `labeled` has some of each class.
+    """Describes a data set. `columns` are its readings, in order of arrival.
+
+    Of very many, `columns` are a sample, even over devices and time, and `labeled` is a sample of each class;
+    `counted`, `rhythm` and `runs` (of each feature) are computed from all.
     """
     by_device = list(columns.by_device())
     counted = counted or counts.of_columns(columns, ranges)
@@ -67,7 +69,7 @@ def describe(
 
 
 def _sorted(classes: Mapping[str, int]) -> dict[str, int]:
-    """The most frequent first."""
+    """Returns the classes, the most frequent first."""
     return dict(sorted(classes.items(), key=lambda item: (-item[1], item[0])))
 
 
