@@ -21,7 +21,7 @@ Calm = tuple[Sequence[str], Sequence[int], Sequence[int]]  # Sightings.calm
 def sightings(
     answered: Sequence[Answered], refusals: Collection[int], policy: Policy, received_after: int
 ) -> Sightings:
-    """The readings of a batch, by device and in the order of their times.
+    """The readings of a batch, by device and in the order of their times, without late ones.
 
     Not counted: messages whose predictions the broker refused, and those received before `received_after` (ms), which
     say nothing about the present.
@@ -91,16 +91,26 @@ def _take_calm(seen: dict[str, list[Answered]], failed: Collection[str], policy:
 
 
 def _in_order(items: Sequence[Answered]) -> tuple[list[Prediction], list[int]]:
-    """The predictions of a device in the order of their readings' times, and these times."""
+    """The predictions of a device in the order of their readings' times, and these times.
+
+    A reading that is older than one of an earlier message is late and left out, as it would be in a later batch: what a
+    device sends afterwards is no fresh alarm. Those of one message arrived together.
+    """
     predictions, times = items[0].predictions, items[0].times
     if len(items) > 1:
         predictions, times = predictions[:], times[:]
         for item in items[1:]:
             predictions += item.predictions
             times += item.times
-    if len(times) > 1 and (in_order := sorted(times)) != times:
-        predictions = [predictions[i] for i in sorted(range(len(times)), key=times.__getitem__)]
-        times = in_order
+    if len(times) == 1 or sorted(times) == times:
+        return predictions, times
+    predictions, times = [], []
+    for item in items:
+        newest = times[-1] if times else min(item.times, default=0)
+        for place in sorted(range(len(item.times)), key=item.times.__getitem__):
+            if item.times[place] >= newest:
+                predictions.append(item.predictions[place])
+                times.append(item.times[place])
     return predictions, times
 
 

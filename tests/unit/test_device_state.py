@@ -112,9 +112,26 @@ def seen(items: list[Answered], refused: tuple[int, ...] = (), settings: AlarmSe
 
 
 def test_readings_of_a_device_are_in_the_order_of_their_times() -> None:
-    found = seen([item("a", (3, 0.1, "no")), item("b", (1, 0.5, "yes")), item("a", (1, 0.95, "yes"), (2, 0.5, "no"))])
-    at = [START + second * 1000 for second in range(4)]
-    assert found.flat == ("a", "hml", *at[1:], "yes", "0.95", "a-1", "m", "b", "m", at[1])
+    array = item("a", (3, 0.1, "no"), (1, 0.95, "yes"), (2, 0.5, "no"))
+    found = seen([array, item("b", (1, 0.5, "yes")), item("a", (4, 0.5, "no"))])
+    at = [START + second * 1000 for second in range(5)]
+    assert found.flat == ("a", "hmlm", *at[1:], "yes", "0.95", "a-1", "m", "b", "m", at[1])
+
+
+def test_what_a_device_sends_afterwards_is_late_also_in_one_batch() -> None:
+    """A device that was away sends how it is, and then what it had measured before."""
+    old = [item("a", (second, 0.95, "yes")) for second in (1, 2, 3)]
+    found = seen([item("a", (5, 0.1, "no")), *old, item("a", (6, 0.1, "no"), (4, 0.95, "yes"))])
+    assert found.flat == ("a", "ll", START + 5_000, START + 6_000)
+
+
+def test_many_devices_without_trouble_are_told_in_short() -> None:
+    items = [item(f"d{number}", (number, 0.1, "no")) for number in range(3)]
+    found = seen([*items, item("worn", (1, 0.95, "yes"))])
+    assert found.calm == (["d0", "d1", "d2"], [START, START + 1_000, START + 2_000], ())
+    assert found.flat[:2] == ("worn", "h")
+    several = seen(items, settings=AlarmSettings(devices={"d1": {"high": 0.95}}))
+    assert several.calm[2] == [1, 2, 1] and several.flat == ()
 
 
 def test_a_model_without_probabilities_counts_by_its_label() -> None:
