@@ -1,4 +1,4 @@
-"""`zelador data`: look at the readings before training on them, and take them elsewhere."""
+"""`zelador data`: describes readings before training on them, and exports them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.callback()
 def data() -> None:
-    """Look at the readings before training on them, and export them."""
+    """Describe readings before training on them, and export them."""
 
 
 @app.command()
@@ -60,7 +60,7 @@ def describe(
     home: OfHome = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the readings in the archive and the buffer are, and what is odd about them."""
+    """Show figures about the readings in the archive and the buffer, and what is odd about them."""
     import msgspec
 
     asked = asked_for(begin, end, devices, features, classes, labels_at, source)
@@ -68,7 +68,7 @@ def describe(
         loaded = _of_tables(csv, settings_of(home), label, features, device, time, asked)
     else:
         loaded = _of_stream(settings_of(home, "running"), asked)
-    assert loaded.description is not None  # noqa: S101 - it was asked for
+    assert loaded.description is not None  # noqa: S101 - it was requested
     if as_json:
         from operations.views.datasets import shown
 
@@ -103,7 +103,7 @@ def export(
     by_name: dict[str, Form] = {".parquet": "parquet", ".csv": "csv"}
     kind = form or by_name.get(file.suffix.lower())
     if kind is None:
-        raise InvalidInput(f"--format: the name of {file} does not say what to write; give parquet or csv")
+        raise InvalidInput(f"--format: {file} ends in neither .parquet nor .csv; give the format")
     settings = settings_of(home, "running")
     query = query_from(asked_for(begin, end, devices, features, classes, labels_at, source), settings)
     with connect_redis(settings.redis) as client:
@@ -144,14 +144,18 @@ def drop(
     dataset: Annotated[str | None, typer.Argument(help="The data set's id. Default: all of them.")] = None,
     home: OfHome = None,
 ) -> None:
-    """Remove a loaded data set; it is loaded again when somebody asks for it."""
-    from archive.dataset.cache import Cache
+    """Remove a loaded data set. It is loaded again when it is needed."""
+    from operations.acts import datasets as acts
+    from operations.local import local_actor
 
-    found = Cache(settings_of(home).datasets)
-    ids = [dataset] if dataset is not None else [each.meta.id for each in found.list()]
-    for each in ids:
-        found.drop(each)
-    say(f"{len(ids)} loaded data sets removed")
+    settings = settings_of(home)
+    actor = local_actor(settings)
+    if dataset is None:
+        count = acts.drop_all(actor, settings)
+    else:
+        acts.drop(actor, settings, dataset)
+        count = 1
+    say(f"{count} loaded data sets removed")
 
 
 def _of_stream(settings: Settings, asked: dict[str, object]) -> Loaded:

@@ -70,7 +70,7 @@ def set_password(
 
 
 def remove(path: Path, name: str) -> DevicePassword:
-    """Raises NotFound, Corrupt, Unavailable."""
+    """Removes a password; returns its record. Raises NotFound, Corrupt, Unavailable."""
     if not path.exists():
         raise NotFound("no device has a password here")
     with locked(path, "--home"):
@@ -147,7 +147,7 @@ def hashed(password: str) -> str:
 
 
 def matches(stored: str, password: bytes) -> bool:
-    """Whether the password has this hash, compared in constant time."""
+    """True if the password has this hash; compared in constant time."""
     found = HASH.fullmatch(stored)
     if found is None:
         return False

@@ -19,6 +19,7 @@ def set_password(
     Raises InvalidInput; Unavailable if it cannot be recorded, and then nothing has changed.
     """
     before = next((each for each in device_passwords.read(path) if each.name == name), None)
+    actor.check()
     record, password = device_passwords.set_password(path, name, reader, behind)
     try:
         seen = None if before is None else _seen(before)
@@ -31,6 +32,7 @@ def set_password(
 
 def remove(actor: Actor, path: Path, name: str) -> None:
     """Ends the device's access. Raises NotFound, Unavailable."""
+    actor.check()
     gone = device_passwords.remove(path, name)
     actor.record(Act.DEVICE_PASSWORD_REMOVED, name, _seen(gone), None)
 

@@ -18,11 +18,11 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class CandidateRow:
-    """A candidate by one metric. What is not known is None."""
+    """A candidate by one metric. Unknown values are None."""
 
     rank: int | None
     model_type: str
-    name: str | None  # under which it is registered
+    name: str | None  # of the registered model
     score: float | None  # of cross-validation
     interval: Pair | None
     holdout: float | None
@@ -32,7 +32,7 @@ class CandidateRow:
     us_per_row: float | None
     threshold: float | None
     served_by: str
-    agreement: str  # why it is served as it is
+    agreement: str  # why it runs as pipeline or ONNX
     confusion: tuple[tuple[int, ...], ...]
     seconds: float | None
     trouble: str | None  # why it was left out
@@ -41,7 +41,7 @@ class CandidateRow:
     is_baseline: bool
     new_devices: float | None  # of the hold-out, by what it asks
     later: float | None
-    against_live: float | None  # better than the selected model by so much, on the same rows
+    against_live: float | None  # how much better it is than the selected model, on the same rows
     against_live_interval: Pair | None
     is_calibrated: bool
 
@@ -64,6 +64,22 @@ class Live:
     holdout: float | None
     holdout_interval: Pair | None
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether the best model was selected by itself, and why. `sentence` is in English."""
+
+    is_promoted: bool
+    reason: str
+    sentence: str
+    model: str | None
+    against: str | None
+    metric: str
+    margin: float | None
+    difference: float | None
+    interval: Pair | None
+    uses: int | None  # decisions that the hold-out has judged before
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +108,11 @@ class Comparison:
     live: Live | None
     data_begin: str | None  # ISO 8601
     data_end: str | None
+    decision: Decision | None  # None if the settings ask for none
 
     @property
     def first(self) -> CandidateRow | None:
-        """The candidate to take."""
+        """The recommended candidate."""
         return self.packed[0] if self.packed else None
 
     @property
@@ -147,6 +164,7 @@ def comparison(run: RunView, metric: str | None = None) -> Comparison:
         _live(_mapping(document.get("reference")), chosen),
         time_of(_mapping(document.get("data")).get("from")),
         time_of(_mapping(document.get("data")).get("to")),
+        _decision(_mapping(document.get("promotion"))),
     )
 
 
@@ -162,8 +180,26 @@ def _live(found: Mapping[str, Any], metric: str) -> Live | None:
     )
 
 
+def _decision(found: Mapping[str, Any]) -> Decision | None:
+    if not text_of(found.get("reason")):
+        return None
+    figures = numbers(found)
+    return Decision(
+        found.get("promoted") is True,
+        text_of(found.get("reason")),
+        text_of(found.get("sentence")),
+        text_of(found.get("model")) or None,
+        text_of(found.get("against")) or None,
+        text_of(found.get("metric")),
+        figures.get("margin"),
+        figures.get("difference"),
+        pair_of(found.get("interval")),
+        _integer(found.get("holdout_uses")),
+    )
+
+
 def progress_of(run: RunView) -> tuple[int, int] | None:
-    """How many of how many steps are done, as the trainer's line says; None if it does not."""
+    """Steps that are done, and their total, from the trainer's progress line; None if it has no numbers."""
     found = STEPS.search(run.progress or "")
     return (int(found[1]), int(found[2])) if found and int(found[2]) else None
 

@@ -78,12 +78,11 @@ class Decoder:
     ) -> tuple[Arrival | None, Refusals]:
         """The message's readings (None if there are none), and the refused parts: (reason, bytes).
 
-        With `profile_name`, this profile reads it. An invalid element of an array is refused alone; a message that
-        cannot be parsed is refused as a whole. An empty message, and a retained one of unknown age, is neither: it is
-        counted in `passed_over`.
+        With `profile_name`, that profile reads the message, whatever its topic. An invalid element of an array is
+        refused alone; a message that cannot be parsed is refused as a whole. An empty message, and a retained one of
+        unknown age, is neither accepted nor refused: it is counted in `passed_over`.
         """
         refused: Refusals = []
-        sent = payload
         try:
             place = self._named(topic, profile_name) if profile_name else self.place(topic)
             profile, device, field = place
@@ -91,8 +90,6 @@ class Decoder:
                 raise PassedOver("empty messages (each clears a retained one)")
             if len(payload) > self._max_payload_bytes:
                 raise Unusable(f"the message has {len(payload)} bytes, more than {self._max_payload_bytes}")
-            if payload[-1:] == b"\0" or payload[:1] == b"\xef":
-                payload = payload.rstrip(b"\0").removeprefix(BOM_UTF8)  # a text of C with its end, a mark of Windows
             reader = self._readers[profile.name]
             is_array = payload[:1] != b"{" and payload.lstrip(b" \t\r\n")[:1] == b"[" and not profile.one_value
             if is_array and profile.device:
@@ -108,7 +105,13 @@ class Decoder:
             else:
                 readings = (reader.read(device, payload, received_at, retained),)
         except Unusable as reason:
-            return None, [(str(reason), sent)]
+            plain = payload.rstrip(b"\0").lstrip(BOM_UTF8)  # the end of a text in C, the mark of Windows
+            if not plain or len(plain) == len(payload):
+                return None, [(str(reason), payload)]
+            arrival, refused = self.decode(
+                topic, plain, received_at, response_topic, correlation, retained, profile_name
+            )
+            return arrival, [(why, payload if part is plain else part) for why, part in refused]
         except PassedOver as why:
             self._pass_over(topic, why)
             return None, []
@@ -124,7 +127,7 @@ class Decoder:
         return arrival, refused
 
     def part(self, message: Message) -> Part | str | None:
-        """The value of a message on a topic of one value, or the reason why there is none; None if it is passed over.
+        """The value of a message on a topic that carries one value; the reason if it is refused; None if passed over.
 
         Raises LookupError if its topic is not one of these.
         """
@@ -155,7 +158,7 @@ class Decoder:
         return place_of(topic, [route], self._prediction)
 
     def _alone(self, reader: PartReader, field: str, payload: bytes, received_at: int, retained: bool) -> Reading:
-        """The value of one field as a reading of its own, when its window is gone."""
+        """The value of one field as a reading of its own, when the window for it no longer exists."""
         feature, value = reader.read(field, payload, retained)
         values = tuple(value if place == feature else None for place in range(1, reader.width + 1))
         return Reading(self._new_id(), values, received_at)
@@ -163,7 +166,7 @@ class Decoder:
     def _by_content(
         self, reader: JsonReader, payload: bytes, received_at: int, retained: bool
     ) -> tuple[str, tuple[Reading, ...]]:
-        """The reading of a message that names its device itself."""
+        """Device and reading of a message that names its device itself."""
         device = reader.device(payload)
         check_device(device, self._prediction)
         return device, (reader.read(device, payload, received_at, retained),)
@@ -192,7 +195,7 @@ class Decoder:
         self.last_passed_over = f"{why}; the last on {topic[:200]!r}"
 
     def heard(self, topic: str, refused: bytes) -> tuple[str, int] | None:
-        """The device and sequence number of a refused reading, if they can be read, because it did arrive."""
+        """The device and sequence number of a refused reading, which did arrive; None if they cannot be read."""
         if len(refused) > self._max_payload_bytes:
             return None
         try:

@@ -28,7 +28,7 @@ A_HELP = (
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """`names`: what a load would import and may call. `unusual`: those that no saved model needs or uses this way."""
+    """`names`: what a load would import and may call. `unusual`: those that no saved model uses like this."""
 
     names: tuple[str, ...]
     unusual: tuple[str, ...]
@@ -78,9 +78,9 @@ def unpacked(data: bytes) -> bytes:
 def _objects(data: bytes) -> bytes:
     """The pickle in what numpy.save writes for an array of objects: after its header."""
     file = io.BytesIO(data)
-    major, _ = np.lib.format.read_magic(file)
+    major, _ = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
     header = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-    if not header(file)[2].hasobject:
+    if not header(file)[2].hasobject:  # type: ignore[no-untyped-call]
         raise ValueError("it is an array of numbers by numpy.save")
     return data[file.tell() :]
 
