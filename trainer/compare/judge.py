@@ -13,7 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
-from registry.evaluation.bootstrap import Intervals, Resamples, intervals
+from registry.evaluation.bootstrap import Interval, Intervals, Resamples, between_days, intervals, joined, unknown
 from registry.evaluation.scores import Answers, Scores, positive_place, scores
 from trainer.evaluate import calibrate, threshold
 from trainer.evaluate.balance import balanced
@@ -39,6 +39,8 @@ class Bench:
     positive: str | None
     aim: Aim
     resamples: Resamples | None  # of the counted rows; None if no class can be evaluated
+    days: Resamples | None = None  # of the same rows; None if they are not known
+    unsure: str | None = None  # why there can be no interval, whatever the blocks are
 
     def answers(self, found: Array, folds: Codes, middle: float) -> Answers:
         """The answers on each row: calibrated, and with a threshold, by what was learned without the row's fold."""
@@ -60,19 +62,29 @@ class Judged:
     intervals: Intervals | None
     within: Scores | None
     by_fold: list[Scores]
+    chance: Interval | None = None  # of the Matthews correlation, to be told from guessing, also where rows are unsure
 
 
-def judge(found: Array, middle: float, bench: Bench) -> Judged:
-    """`found` are a candidate's scores of each training row, in the fold in which the row was tested."""
-    everything = bench.answers(found, bench.folds, middle)
+def judge(values: Array, middle: float, bench: Bench) -> Judged:
+    """`values` are a candidate's scores of each training row, in the fold in which the row was tested."""
+    everything = bench.answers(values, bench.folds, middle)
     answers, folds = everything.at(bench.counted), bench.folds[bench.counted]
+    found = _sure(answers, bench)
     return Judged(
         answers,
         scores(answers),
-        None if bench.resamples is None else intervals(answers, bench.resamples),
+        None if found is None else unknown(found, bench.unsure) if bench.unsure else found,
         scores(everything.at(bench.within)) if bench.within.any() else None,
         [scores(answers.at(folds == fold)) for fold in np.unique(folds)],
+        None if found is None else found.of.get("MCC"),
     )
+
+
+def _sure(answers: Answers, bench: Bench) -> Intervals | None:
+    if bench.resamples is None:
+        return None
+    found = intervals(answers, bench.resamples)
+    return found if bench.days is None or found.reason else joined(found, between_days(answers, bench.days))
 
 
 def widened(judged: Judged, holdout: Sequence[Scores]) -> Judged:

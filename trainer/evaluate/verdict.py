@@ -60,7 +60,7 @@ def decide(
         return Verdict("nothing_to_learn", _nothing(learnable), names, take)
     if len(tied) > 1:
         return Verdict("tied", _tied(tied, take, metric), names, take)
-    return Verdict("clear", _clear(contenders, metric), (), take)
+    return Verdict("clear", _clear(contenders, metric) + _instead(contenders, take), (), take)
 
 
 def _take(tied: Sequence[Contender]) -> str | None:
@@ -131,6 +131,13 @@ def _clear(contenders: Sequence[Contender], metric: str) -> str:
         return f"{first.name} is the only model that was compared: {metric} {score}{sure}."
     others = "the other one" if len(contenders) == 2 else f"the other {len(contenders) - 1}"
     return f"{first.name} is better than {others}: {metric} {score}{sure}."
+
+
+def _instead(contenders: Sequence[Contender], take: str | None) -> str:
+    """If the winner cannot be served."""
+    if not contenders or contenders[0].built or take is None:
+        return ""
+    return f" It cannot be served, so take {take}, the best that can."
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -57,6 +57,7 @@ class Request(msgspec.Struct, frozen=True):
     parallel: Literal["dask", "ray", "spark"] | None = None
     parallel_address: str | None = None
     devices: tuple[str, ...] = ()  # their names, by the codes of the arrays
+    unsure: str | None = None  # why nothing can be said of other rows
     live: str | None = None  # the live model's name
     live_digest: str = ""
 

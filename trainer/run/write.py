@@ -52,12 +52,13 @@ def write(
         for name, column in zip(data.request.features, parts.train.T, strict=True)
     ]
     bench = data.bench()
-    resamples = Resamples.of(data.arrays.stretches[data.judged]) if data.has_holdout else bench.resamples
+    resamples = data.holdout_resamples() if data.has_holdout or bench.unsure else bench.resamples
     ended: dict[str, str] = {}
     if data.arrays.times is not None and data.request.metadata["data"]["to"] is not None:
         ended["trained_to"] = iso(int(data.arrays.times[data.train].max()))
     held = len(data.judged) if data.has_holdout else 0
-    first = (judged[names[0].id].answers, bench.resamples) if names and bench.resamples is not None else None
+    drawn = bench.resamples if bench.unsure is None else Resamples.of(np.zeros(len(bench.labels), np.int64))
+    first = (judged[names[0].id].answers, drawn) if names and drawn is not None else None
     found = []
     for rank, each in enumerate(names, start=1):
         model, answers = built[each.id], judged_answers(data, built[each.id], judged[each.id])
