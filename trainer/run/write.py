@@ -19,6 +19,7 @@ from trainer.candidate.pack import upload
 from trainer.compare.judge import Judged
 from trainer.compare.leaderboard import Scored
 from trainer.compare.tried import Tried
+from trainer.evaluate.false_alarms import FalseAlarms, false_alarms
 from trainer.evaluate.groups import by_device
 from trainer.evaluate.learning import Rows, learning
 from trainer.evaluate.parts import Parts
@@ -98,7 +99,17 @@ def _beside(data: Data, built: Built, judged: Judged, model: Any, parts: Parts, 
         None
         if request.folds_by == "row" or model is None
         else learning(model, known, request.metric, sure, request.seed, request.more.balance),
+        _false_alarms(data, judged),
     )
+
+
+def _false_alarms(data: Data, judged: Judged) -> FalseAlarms | None:
+    """Of the answers on training rows, each from a fold in which the row was not learned."""
+    rows, arrays = data.train[data.arrays.counted[data.train]], data.arrays
+    if data.positive is None or data.days is None or arrays.times is None:
+        return None
+    devices = None if arrays.devices is None else arrays.devices[rows]
+    return false_alarms(judged.answers, data.classes.index(data.positive), devices, arrays.times[rows])
 
 
 def _alarm(data: Data, judged: Judged) -> dict[str, Any]:
