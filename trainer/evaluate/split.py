@@ -58,6 +58,7 @@ class Split:
     counted: Mask  # rows of classes that can be evaluated
     within: Mask  # rows of the devices or recordings that have a class of their own
     notes: tuple[str, ...] = ()
+    unsure: str | None = None  # why the scores say nothing about other rows, however many rows there are
 
     @property
     def training(self) -> Mask:
@@ -347,21 +348,23 @@ def _random(known: Known, asked: Asked, folds: int, share: float, seed: int) -> 
     tested = np.full(known.count, DRAWN, np.int64)
     tested[~out] = which
     of_block = blocks(known.devices, known.times, known.count)
-    if known.order == "unclear":
-        of_block = np.zeros(known.count, np.int64)  # nothing says which rows are independent of each other
+    unsure = None
+    if known.times is None and (known.devices is None or len(np.unique(known.devices)) < 2):
+        unsure = "no device and no time are known, and so not which rows are independent of each other"
     notes = ["the rows were drawn at random: neighbors in time are on both sides, so that scores can be far too good"]
     if known.devices is None and known.times is None:
         notes = [
             "no device and no time are known, so the rows were drawn at random. If neighboring rows resemble each "
-            "other, all scores are too good: name --device and --time"
+            "other, all scores are too good, and how good a model is on other rows cannot be told: name --device and "
+            "--time"
         ]
     if known.order == "unclear":
-        notes.append("neighboring rows are alike, and sorted: how good a model is on other rows cannot be told")
+        notes.append("neighboring rows are alike, and sorted, so that their order is none of time")
     notes += _named_in_order(known)
     everything = np.ones(known.count, bool)
     return Split(
         kind="random", asked=asked, folds_by="row", folds=folds, tested=tested, blocks=of_block, units=of_block,
-        alone={}, counted=everything, within=~everything, notes=tuple(notes),
+        alone={}, counted=everything, within=~everything, notes=tuple(notes), unsure=unsure,
     )  # fmt: skip
 
 

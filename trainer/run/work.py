@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from registry.evaluation.bootstrap import Resamples, difference
+from registry.evaluation.bootstrap import difference
 from registry.evaluation.scores import scores
 from registry.model.manifest import Threshold
 from registry.run_document import LeaderboardRow, Scores, Seconds
 from trainer.candidate.build import Built, build
 from trainer.candidate.rebuild import check_rebuilt, fit, rebuild
+from trainer.candidate.servable import refusal
 from trainer.compare import ensemble, parallel
 from trainer.compare.judge import Bench, Judged, judge, shuffled, widened
 from trainer.compare.leaderboard import BASELINE, Scored, model_type_of, ranked
@@ -41,6 +42,7 @@ from trainer.run.write import judged_answers, write
 from zelador.messages import iso
 
 LARGE_OPTIMISM = 0.05
+FEW_DAYS = 7  # a class on fewer days was not seen for a week
 
 
 def run(folder: Path, say: Reporter) -> Result:
@@ -83,7 +85,7 @@ def run(folder: Path, say: Reporter) -> Result:
         train_rows=len(data.train),
         verdict=verdict_facts(verdict, nothing),
         reference=live.facts if live is not None else None,
-        notes=[*short, *surprises, *_optimism_notes(rows, request.metric)],
+        notes=[*short, *surprises, *_few_days(data), *_optimism_notes(rows, request.metric)],
         seconds=Seconds(
             compare=round(compared_at - started, 1),
             shuffled=round(shuffled_at - compared_at, 1),
@@ -178,6 +180,9 @@ def _build(
             break
         if scored.trouble() is not None:
             continue
+        if (why := refusal(tried[scored.id].model)) is not None:
+            refused[scored.id] = why
+            continue
         share = 1 - len(found) / data.request.keep
         say(f"rebuilding {scored.model_type} ({len(found) + 1} of {data.request.keep})", "build", share)
         try:
@@ -221,6 +226,7 @@ def _verdict(
         lead = None
         if place and bench.resamples is not None:
             lead = difference(judged[running[0].id].answers, found.answers, bench.resamples, metric)
+            lead = lead if bench.unsure is None else replace(lead, interval=None, reason=bench.unsure)
         sure = {} if found.intervals is None else found.intervals.of
         model = built.get(each.id)
         contenders.append(
@@ -229,7 +235,7 @@ def _verdict(
                 score=each.scores.get(metric),
                 interval=sure.get(metric),
                 lead=lead,
-                mcc=sure.get("MCC"),
+                mcc=sure.get("MCC") or found.chance,
                 correlation=each.scores.get("MCC"),
                 built=model is not None,
                 calibrated=model is not None and model.calibrated,
@@ -247,7 +253,7 @@ def _judge_live(folder: Path, data: Data) -> Live | None:
         began = iso(int(arrays.times[rows].min()))
     return judge_live(
         folder, data.request, arrays.rows[rows], data.codes[rows], data.classes, data.positive,
-        Resamples.of(arrays.stretches[rows]), began,
+        data.holdout_resamples(), began,
     )  # fmt: skip
 
 
@@ -275,6 +281,23 @@ def _surprises(data: Data, order: list[Scored], judged: dict[str, Judged], built
         f"on the hold-out, the {metric} of {model_type_of(first)} is {found:.3f}, but the folds predicted "
         f"{interval[0]:.3f} to {interval[1]:.3f}: the hold-out differs from the training rows, so the intervals were "
         "widened to include its scores"
+    ]
+
+
+def _few_days(data: Data) -> list[str]:
+    """Returns a note for each class that was seen on few days, since it is unknown how much other days differ."""
+    if data.days is None:
+        return []
+    counted = np.flatnonzero(data.arrays.counted)
+    by_class = [len(np.unique(data.days[counted[data.codes[counted] == code]])) for code in range(len(data.classes))]
+    known = [(days, name) for days, name in zip(by_class, data.classes, strict=True) if days]
+    fewest, name = min(known, default=(FEW_DAYS, ""))
+    if fewest >= FEW_DAYS:
+        return []
+    days = "1 day" if fewest == 1 else f"{fewest} days"
+    return [
+        f"the class {name!r} was seen on {days} only: the intervals are for days like these, and how much others "
+        "differ cannot be told"
     ]
 
 
