@@ -32,6 +32,11 @@ class AlarmRuleSettings(Section):
     off_s: NonNegativeFloat | None = Field(
         default=None, description="Seconds for which that must be so, without a break. None: as at training, else 60."
     )
+    hold_s: NonNegativeFloat | None = Field(
+        default=None,
+        description="An alarm lasts at least so many seconds, so that a device that flaps, however slowly, gives one "
+        "alarm in that time. None: 3600.",
+    )
     high: Probability | None = Field(
         default=None,
         description="Probability of the alarm classes from which a reading counts for an alarm. None: as at training, "
