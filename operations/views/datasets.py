@@ -79,10 +79,6 @@ class DatasetReader:
             )
         return found
 
-    def drop(self, id_: str) -> None:
-        """Raises NotFound."""
-        Cache(self._settings.datasets).drop(id_)
-
 
 def description_of(loaded: Loaded) -> DescriptionView:
     return cast(DescriptionView, msgspec.to_builtins(loaded.description))

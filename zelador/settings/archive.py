@@ -17,8 +17,8 @@ class ArchiveSettings(Section):
 
     enabled: bool = Field(
         default=True,
-        description="Whether readings are archived. When it is switched off, the archive's consumer group is removed; "
-        "files that were written stay.",
+        description="Whether readings are archived. Switched off, the archive's consumer group is removed at the next "
+        "start of the archiver or the ingester; files that were written stay.",
     )
     url: str = Field(
         default=".zelador/archive",
