@@ -1,4 +1,4 @@
-"""HTTP connections with limits: in all, for each address, and in the time that a client may take.
+"""Limits HTTP connections: in total, for each address, and in the time that a client may take.
 
 uvicorn limits only the time between two requests. A client that never finishes its headers, sends a body byte by byte
 or does not read the response would keep a connection forever; a thousand of them use up all file descriptors.
@@ -22,16 +22,16 @@ from uvicorn.server import ServerState
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 128  # connections that wait in the kernel, and the most that are accepted in one go
+BACKLOG = 128  # connections that wait in the kernel, and the most that are accepted at once
 SPARE_FILES = 2 * BACKLOG  # file descriptors reserved for everything else
 MIN_CONNECTIONS = 16
 HEADERS_S = 10.0  # from the connection or the previous response to the end of the headers
-BODY_GRACE_S = 10.0  # after it a body must arrive at the minimum rate
+BODY_GRACE_S = 10.0  # after this time, a body must arrive at the minimum rate
 MIN_BYTES_PER_S = 1_024
 MAX_BODY_S = 900.0  # time limit of a body of any size: 256 MiB at 2.4 Mbit/s
-READ_STALL_S = 30.0  # a response of which the client reads nothing for this time is aborted
+READ_STALL_S = 30.0  # a response is aborted if the client reads nothing of it for this time
 LINGER_S = 1.0  # how long a rejected body is read and discarded, so that the response arrives before the reset
-LINGER_BYTES = 262_144  # how much of it
+LINGER_BYTES = 262_144  # how much of it is read
 LOG_EVERY_S = 60.0
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -42,7 +42,7 @@ BUSY = b"too many connections; try again later"
 
 
 def connection_limit(wanted: int) -> int:
-    """`wanted`, or fewer if the limit on open files is lower."""
+    """Returns `wanted`, or less if the limit on open files is lower."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files == resource.RLIM_INFINITY:
         return wanted
@@ -50,7 +50,7 @@ def connection_limit(wanted: int) -> int:
 
 
 def share_of(address: str) -> str:
-    """The unit that counts as one client: an IPv4 address, or an IPv6 /64 network, all of which one host may own."""
+    """Returns what counts as one client: an IPv4 address, or an IPv6 /64 network, since one host may own all of it."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -63,9 +63,9 @@ def share_of(address: str) -> str:
 
 
 class Connections:
-    """The open connections of one server. At the limit, the one that has waited longest is closed for a new one.
+    """The open connections of one server. At the limit, a new one replaces the one that has waited longest.
 
-    A client that has sent its headers is never disconnected for one that has not. Used from the event loop only.
+    A client that has sent its headers is never disconnected in favor of one that has not. Only for the event loop.
     """
 
     def __init__(self, most: int, proxies: tuple[Network, ...] = ()) -> None:
@@ -80,7 +80,7 @@ class Connections:
         return len(self._open)
 
     def add(self, connection: Connection, now: float) -> bool:
-        """True if there is room for the connection."""
+        """Adds a connection. Returns False if there is no room for it."""
         share = connection.share
         if len(self._open) >= self.most or (self._by_share[share] >= self._share and not self._is_proxy(share)):
             self._say(now, share)
@@ -133,9 +133,9 @@ def is_within(address: str, networks: Iterable[Network]) -> bool:
 
 
 def _longest_waiting(connections: Iterator[Connection]) -> Connection | None:
-    """The oldest without complete headers; else the oldest with an incomplete body or an unread response.
+    """Returns the oldest connection without complete headers; else the oldest with unfinished body or unread response.
 
-    None when all of them wait for the server.
+    Returns None if all of them wait for the server.
     """
     second: Connection | None = None
     for connection in connections:
@@ -165,7 +165,7 @@ class Connection(H11Protocol):
         self.lingering = False
         self._seen: tuple[Phase, object] | None = None  # at the last check: the phase and the request
         self._since = 0.0
-        self._before = 0  # bytes received until then
+        self._before = 0  # bytes received until that check
         self._unsent = 0
         self._sent_at = 0.0  # when the client last read data
 
@@ -208,9 +208,9 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def end(self, transport: asyncio.Transport) -> None:
-        """Closes `transport`; at first only the write side, if the client is still sending a rejected body.
+        """Closes `transport`. If the client is still sending a rejected body, closes only the write side at first.
 
-        Closing at once would reset the connection, and the client could lose the response.
+        Closing both at once would reset the connection, and the client could lose the response.
         """
         answered = self.cycle is not None and self.cycle.response_complete
         if answered and self.conn.their_state is h11.SEND_BODY and not self.lingering and transport.can_write_eof():
@@ -243,7 +243,7 @@ class Connection(H11Protocol):
 
     @property
     def is_behind(self) -> bool:
-        """True if the client has not read everything that was written."""
+        """Returns whether the client has yet to read something that was written."""
         return self.transport.get_write_buffer_size() > 0
 
     def evict(self) -> None:
@@ -255,7 +255,7 @@ class Connection(H11Protocol):
         self._seen, self._since, self._before = (phase, self.cycle), now, self._received
 
     def _is_unread(self, now: float) -> bool:
-        """True if a response is waiting and the client has read nothing of it for too long."""
+        """Returns whether a response is waiting and the client has read nothing of it for too long."""
         unsent = self.transport.get_write_buffer_size()
         if unsent == 0 or unsent < self._unsent:
             self._sent_at = now
@@ -264,7 +264,7 @@ class Connection(H11Protocol):
 
 
 class _Transport:
-    """A transport whose closing is left to its Connection."""
+    """A transport that leaves closing to its Connection."""
 
     def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
         self._transport = transport
@@ -281,12 +281,12 @@ class _Transport:
 
 
 def protocol(limits: Connections) -> type[asyncio.Protocol]:
-    """The protocol class for uvicorn."""
+    """Returns the protocol class for uvicorn."""
     return type("Connection", (Connection,), {"limits": limits})
 
 
 def quiet_accept(loop: asyncio.AbstractEventLoop) -> None:
-    """Logs one line a minute when no file descriptor is left. asyncio retries each second and logs every attempt."""
+    """Logs one line per minute if no file descriptor is left. asyncio retries every second, and logs every attempt."""
     said_at = -LOG_EVERY_S
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

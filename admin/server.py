@@ -1,4 +1,4 @@
-"""uvicorn for the API: limited connections, no signal handlers, one log line a minute without file descriptors."""
+"""uvicorn for the admin server, with limits on connections and without signal handlers of its own."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ from registry.listing import Listing, Query
 from registry.log.commit import Log
 from registry.log.state import Model, Selection, State, etag
 from registry.model import golden
+from registry.model.allowed_types import load_pipeline
 from registry.model.artifact import PIPELINE, Upload, manifest_of, open_classifier, pack, serving_file
 from registry.model.classifier import Classifier
-from registry.model.integrity import load_pipeline
 from registry.model.manifest import Feature, Manifest
 from registry.model.manifest_shape import check_manifest
 from registry.model.payload import Payload, Placed
@@ -326,6 +326,10 @@ class Registry(Changes):
     def candidates(self, run: str) -> tuple[int, ...]:
         """The ranks of the run's stored candidates, which can be registered."""
         return self._runs.ranks(run)
+
+    def candidate_file(self, run: str, rank: int, path: str) -> bytes:
+        """A file of a stored candidate. Raises NotFound, ModelRefused."""
+        return self._runs.candidate_file(run, rank, path)
 
     def register_candidate(self, run: str, rank: int, name: str, *, by: str, why: str = "") -> Model:
         """Registers a stored candidate under `name`. Raises NotFound, DuplicateName, ModelRefused."""

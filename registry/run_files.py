@@ -73,18 +73,30 @@ class RunFiles:
 
     def candidate(self, run: str, rank: int) -> Manifest:
         """The manifest of a stored candidate; checks each of its files. Raises NotFound, ModelRefused."""
-        folder, called = _folder(run, rank), f"candidate {rank} of run {run}"
-        data = self._store.read(f"{folder}/{manifest.FILE}")
+        folder, kept = _folder(run, rank), self._manifest(run, rank)
+        for path in kept.files:
+            manifest.check_file(kept.name, path, self._store.read(f"{folder}/{path}") or b"", kept.files)
+        return kept
+
+    def candidate_file(self, run: str, rank: int, path: str) -> bytes:
+        """One file of a stored candidate, checked. Raises NotFound, ModelRefused."""
+        kept = self._manifest(run, rank)
+        data = self._store.read(f"{_folder(run, rank)}/{path}") if path in kept.files else None
+        if data is None:
+            raise NotFound(f"candidate {rank} of run {run} has no file {path[:100]!r}")
+        manifest.check_file(kept.name, path, data, kept.files)
+        return data
+
+    def _manifest(self, run: str, rank: int) -> Manifest:
+        called = f"candidate {rank} of run {run}"
+        data = self._store.read(f"{_folder(run, rank)}/{manifest.FILE}")
         if data is None:
             raise NotFound(f"run {run!r} has no candidate {rank}")
         self._payload.check_signed(called, data)
         try:
-            kept = msgspec.json.decode(data, type=Manifest)
+            return msgspec.json.decode(data, type=Manifest)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise manifest.refused(called, f"{manifest.FILE} cannot be read: {error}") from None
-        for path in kept.files:
-            manifest.check_file(kept.name, path, self._store.read(f"{folder}/{path}") or b"", kept.files)
-        return kept
 
     def ranks(self, run: str) -> tuple[int, ...]:
         """The ranks of the run's stored candidates, in order."""

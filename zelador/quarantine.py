@@ -120,14 +120,14 @@ class Quarantine:
 
     def page(self, limit: int = 50, before: str | None = None, kind: Kind | None = None) -> list[QuarantinedMessage]:
         """Messages with ids below `before`, newest first. Raises InvalidInput for an invalid id."""
-        start = "+" if before is None else f"({_checked(before)}"
+        start = "+" if before is None else f"({checked_id(before)}"
         arguments = (start, min(limit, MAX_PAGE), kind or "", PREVIEW)
         entries: Any = self._library.call("page", [self._keys.quarantine], arguments)
         return [_kept(stream_id, dict(zip(flat[::2], flat[1::2], strict=True))) for stream_id, flat in entries]
 
     def get(self, entry: str) -> QuarantinedMessage:
         """One message, with all of its stored payload. Raises NotFound."""
-        _checked(entry)
+        checked_id(entry)
         found: Any = self._client.xrange(self._keys.quarantine, entry, entry)
         if not found:
             raise NotFound(f"there is no message {entry} in quarantine; it may have been replayed or discarded")
@@ -156,7 +156,7 @@ class Quarantine:
 
     def discard(self, *entries: str) -> int:
         """Discards messages; returns their number. The ledger does not change. Raises InvalidInput."""
-        ids = [_checked(entry) for entry in entries]
+        ids = [checked_id(entry) for entry in entries]
         keys = [self._keys.quarantine, self._keys.ledger]
         return sum(int(self._library.call("discard", keys, ids[at : at + 500])) for at in range(0, len(ids), 500))
 
@@ -226,7 +226,7 @@ class Quarantine:
         return msgspec.json.decode(kept.payload, type=Arrival), []
 
 
-def _checked(entry: str) -> str:
+def checked_id(entry: str) -> str:
     if not ID.fullmatch(entry):
         raise InvalidInput(f"{entry[:60]!r} is not an id of the quarantine; ids look like 1795514400004-0")
     return entry

@@ -1,4 +1,4 @@
-"""/v1/audit: the audit log: every change, with its author and the values before and after."""
+"""/v1/audit: the audit log, with the author of every change and the values before and after."""
 
 from __future__ import annotations
 

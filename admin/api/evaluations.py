@@ -1,4 +1,4 @@
-"""/v1/evaluations: models on the same labeled readings, side by side."""
+"""/v1/evaluations: evaluates models on the same labeled readings, side by side."""
 
 from __future__ import annotations
 

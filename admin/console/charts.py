@@ -1,6 +1,6 @@
-"""Charts as SVG by the server. Attributes only, no style attribute: the style sheet colors the classes.
+"""Renders charts as SVG. They have no style attribute: the style sheet colors the classes.
 
-Every text that comes from elsewhere is escaped.
+All foreign text is escaped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from admin.console.language import Language
 from admin.console.words import feature_text
-from operations.views.labeled import FeatureFacts
+from archive.dataset.description import Histogram, Pairs
 from operations.views.report import FeatureImportance
 
 Point = tuple[float, float]
@@ -21,7 +21,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class LaneStep:
-    """A state, and when it began and ended as shares of the lane."""
+    """A state; when it began and ended, as shares of the lane."""
 
     state: str
     begin: float
@@ -40,7 +40,7 @@ def path(points: Sequence[Point]) -> str:
 
 
 def bounds(values: Sequence[float], least: float | None = None) -> Point:
-    """The range of an axis that shows all values, with some room; from `least` on if it is given."""
+    """Returns the range of an axis that shows all values with some room, starting at `least` if it is given."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if least is not None:
         low = min(least, low)
@@ -49,7 +49,7 @@ def bounds(values: Sequence[float], least: float | None = None) -> Point:
 
 
 def spark(values: Sequence[float], label: str, width: int = 240, height: int = 36, kind: str = "spark") -> Markup:
-    """A small line of values; empty if there are fewer than two."""
+    """Renders a sparkline; empty with fewer than two values."""
     if len(values) < 2:
         return svg(width, height, f'<path class="p-grid" d="M0,{height - 2}H{width}"/>', label, kind, stretch=True)
     low, high = bounds(values)
@@ -58,8 +58,44 @@ def spark(values: Sequence[float], label: str, width: int = 240, height: int = 3
     return svg(width, height, f'<path class="p-line" d="{path(points)}"/>', label, kind, stretch=True)
 
 
+def course(
+    points: Sequence[Point],
+    begin: float,
+    end: float,
+    usual: Point | None,
+    label: str,
+    size: Point = (200, 36),
+    kind: str = "spark",
+    axis: Point | None = None,
+) -> Markup:
+    """Values over time, red where they leave the usual range, which is a band behind them. `axis`: the same for all."""
+    width, height = size
+    values = [value for _, value in points]
+    low, high = axis or bounds([*values, *(usual or ())])
+
+    def y(value: float) -> float:
+        return height - 2 - (height - 4) * (value - low) / (high - low)
+
+    drawn = [(width * (at - begin) / ((end - begin) or 1.0), y(value)) for at, value in points]
+    body = ""
+    if usual is not None:
+        top = y(usual[1])
+        body += f'<rect class="p-band" x="0" y="{top:.1f}" width="{width:g}" height="{y(usual[0]) - top:.1f}"/>'
+    outside = [usual is not None and not usual[0] <= value <= usual[1] for value in values]
+    runs: list[tuple[bool, list[Point]]] = []
+    for place, point in enumerate(drawn):
+        if not runs or runs[-1][0] != outside[place]:
+            runs.append((outside[place], [drawn[place - 1]] if place and outside[place] else []))
+            if place and not outside[place]:
+                runs[-2][1].append(point)  # the way back is red too
+        runs[-1][1].append(point)
+    for is_outside, part in runs:
+        body += f'<path class="{"p-alarm" if is_outside else "p-line"}" d="{path(part)}"/>' if len(part) > 1 else ""
+    return svg(width, height, body, label, kind, stretch=True)
+
+
 def lines(series: Sequence[tuple[str, Sequence[float | None]]], label: str, high: float | None = None) -> Markup:
-    """The picture that stands where uPlot will draw, of the same height, for browsers without JavaScript."""
+    """Renders a chart for browsers without JavaScript, as high as the one that uPlot draws in its place."""
     width, height = 560, 120
     known = [value for _, values in series for value in values if value is not None]
     top = high or bounds(known, 0.0)[1]
@@ -81,7 +117,7 @@ def lines(series: Sequence[tuple[str, Sequence[float | None]]], label: str, high
 def interval(
     low: float, middle: float, high: float, axis: Point, label: str = "", best: bool = False, tick: float | None = None
 ) -> Markup:
-    """A dot on its whisker; `tick` marks a reference."""
+    """Renders a dot on its interval; `tick` marks a reference."""
     a, b = axis
 
     def x(value: float) -> float:
@@ -98,7 +134,7 @@ def interval(
 
 
 def bar(share: float, threshold: float | None = None, alarm: bool = False) -> Markup:
-    """A share of 1 as a bar, with a tick at the threshold."""
+    """Renders a share (0 to 1) as a bar, with a tick at the threshold."""
     kind = "p-alarmfill" if alarm else "p-grey"
     body = '<rect class="p-faint" x="0" y="4" width="400" height="8"/>'
     body += f'<rect class="{kind}" x="0" y="4" width="{400 * min(1.0, max(0.0, share)):.1f}" height="8"/>'
@@ -139,7 +175,7 @@ def roc(
     y_title: str,
     mark: tuple[float, float, str] | None = None,
 ) -> Markup:
-    """`mark` is where the model works: share of false alarms, share found, and its words."""
+    """Renders a ROC curve. `mark` is the model's operating point: share of false alarms, share found, caption."""
     line = path([(_x(a), _y(b)) for a, b in zip(false_alarms, found, strict=False)]) if found else "M0,0"
     body = f'<path class="p-dash" d="M34,214L244,10"/><path class="p-accent" d="{line}"/>'
     if mark is not None:
@@ -154,7 +190,7 @@ def roc(
 def calibration(
     predicted: Sequence[float], observed: Sequence[float], rows: Sequence[int], label: str, x_title: str, y_title: str
 ) -> Markup:
-    """Observed rate by predicted probability; the bars are the number of rows, on a logarithmic scale."""
+    """Renders observed rate by predicted probability. The bars are numbers of rows, on a logarithmic scale."""
     body = '<path class="p-dash" d="M34,214L244,10"/>'
     for p, count in zip(predicted, rows, strict=False):
         height = 8 * math.log10(max(1, count)) + 2
@@ -165,7 +201,7 @@ def calibration(
 
 
 def importance(rows: Sequence[tuple[str, float, float]], label: str, number: Sequence[str]) -> Markup:
-    """A bar a feature: the metric that is lost when the feature is shuffled, with its spread."""
+    """Renders a bar per feature: how much the metric drops if the feature is shuffled, with its spread."""
     top = max([abs(mean) + spread for _, mean, spread in rows] + [1e-9])
     body = ""
     for i, (name, mean, spread) in enumerate(rows):
@@ -189,7 +225,7 @@ LANE = {"suspect": "p-watchfill", "alarm": "p-alarmfill", "acknowledged": "p-lan
 
 
 def lane(steps: Sequence[LaneStep], label: str) -> Markup:
-    """The states of a device over time, 1000 wide."""
+    """Renders the states of a device over time, 1000 units wide."""
     body = ""
     for step in steps:
         kind = LANE.get(step.state, "p-faint")
@@ -210,7 +246,7 @@ def device_bar(share: float, best: bool = False) -> Markup:
 
 
 def balance(labels: Sequence[tuple[str, int]], label: str) -> Markup:
-    """The share of each class, the rarest in red if there are two."""
+    """Renders the share of each class; of two, the rarer in red."""
     total, at, body = sum(count for _, count in labels) or 1, 0.0, ""
     for place, (_, count) in enumerate(labels):
         width = 700 * count / total
@@ -220,11 +256,12 @@ def balance(labels: Sequence[tuple[str, int]], label: str) -> Markup:
     return svg(700, 22, body, label, stretch=True)
 
 
-def histogram(facts: FeatureFacts, unit: str, language: Language, label: str) -> Markup:
-    """The spread of a feature by class."""
-    width, top = 380, max((count for _, bins in facts.by_label for count in bins), default=0) or 1
+def histogram(found: Histogram, labels: Sequence[str], unit: str, language: Language, label: str) -> Markup:
+    """Renders the histogram of a feature in one or two classes, of which the second is the rarer one."""
+    shown = [found.counts[name] for name in labels if name in found.counts] or list(found.counts.values())[:1]
+    width, top = 380, max((count for bins in shown for count in bins), default=0) or 1
     body = ""
-    for place, (_, bins) in enumerate(facts.by_label):
+    for place, bins in enumerate(shown):
         step = width / len(bins)
         at, bar_width = (0.0, step - 1.5) if place == 0 else (step * 0.28, step * 0.4)
         marks = "".join(
@@ -233,17 +270,59 @@ def histogram(facts: FeatureFacts, unit: str, language: Language, label: str) ->
             if count
         )
         body += f'<path class="{"p-grey" if place == 0 else "p-alarmfill"}" d="{marks}"/>' if marks else ""
-    ends = f'<text x="0" y="80">{escape(language.measure(facts.lowest))}</text>'
-    ends += (
-        f'<text x="{width}" y="80" text-anchor="end">{escape(language.measure(facts.highest))} {escape(unit)}</text>'
-    )
+    first, last = language.measure(found.edges[0]), f"{language.measure(found.edges[-1])} {unit}".strip()
+    ends = f'<text x="0" y="80">{escape(first)}</text>'
+    ends += f'<text x="{width}" y="80" text-anchor="end">{escape(last)}</text>'
     return svg(width, 84, f'{body}<path class="p-axis" d="M0,64.5H{width}"/>{ends}', label)
+
+
+def cost_curve(thresholds: Sequence[float], costs: Sequence[float], chosen: float | None, label: str) -> Markup:
+    """What errors cost by threshold, from 0 to 1; a dot where the model answers, a dashed line at 0.5."""
+    top = max(costs, default=1.0) or 1.0
+
+    def at(threshold: float, cost: float) -> Point:
+        return 8 + 344 * threshold, 118 - 100 * cost / top
+
+    body = "".join(
+        f'<path class="p-grid" d="M{8 + 344 * v:g},14V122"/><text x="{8 + 344 * v:g}" y="138" text-anchor="'
+        f'{"start" if v == 0 else "end" if v == 1 else "middle"}">{v:g}</text>'
+        for v in (0, 0.25, 0.5, 0.75, 1)
+    )
+    body += '<path class="p-axis" d="M8,122.5H352"/><path class="p-dash" d="M180,14V122"/>'
+    pairs = list(zip(thresholds, costs, strict=False))
+    if len(pairs) > 1:
+        body += f'<path class="p-line" d="{path([at(*pair) for pair in pairs])}"/>'
+    if chosen is not None and pairs:
+        x, y = at(chosen, min(pairs, key=lambda pair: abs(pair[0] - chosen))[1])
+        body += f'<circle class="p-fill" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
+    return svg(360, 142, body, label)
+
+
+MAX_DOTS = 180
+
+
+def dots(found: Pairs, one: int, other: int, rare: str | None, label: str) -> Markup:
+    """Readings as points, by two features; those of the class `rare` in red."""
+    step = max(1, -(-len(found.values) // MAX_DOTS))
+    every = list(zip(found.values, found.labels, strict=True))[::step]
+    points = [(v[one], v[other], name == rare) for v, name in every]
+    known = [(x, y, is_rare) for x, y, is_rare in points if x is not None and y is not None]
+    (left, right), (low, high) = (bounds([point[at] for point in known]) for at in (0, 1))
+    body = '<rect class="scatter-box" x=".5" y=".5" width="299" height="223"/>'
+    for is_rare, kind in ((False, "p-dots"), (True, "p-dots yes")):
+        marks = "".join(
+            f"M{300 * (x - left) / (right - left):.0f},{224 - 224 * (y - low) / (high - low):.0f}h0"
+            for x, y, rare_one in known
+            if rare_one == is_rare
+        )
+        body += f'<path class="{kind}" d="{marks}"/>' if marks else ""
+    return svg(300, 224, body, label)
 
 
 def scale(
     low: float, high: float, value: float | None, unit: str, language: Language, seen: str, outside: bool = False
 ) -> Markup:
-    """An input's own scale: what training saw, and where the value lies. console.js moves the mark."""
+    """Renders the scale of an input: the range in training, and a mark at the value, which console.js moves."""
     width, room = 400, (high - low) * 0.3 or abs(high) * 0.3 or 1.0
     begin, end = low - room, high + room
 

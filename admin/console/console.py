@@ -1,4 +1,4 @@
-"""The console of one app: what its pages share, made once."""
+"""The objects that all pages of the console share."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from admin.console.language import TAGS, language, plant_zone
 from admin.console.pulse import Pulse
 from admin.console.render import Renderer
 from admin.console.stream import Hub
+from admin.console.training.facts import DataFacts
 from admin.console.window import Window
 from admin.services import Services
 from operations.views.plant import PlantReader
@@ -21,12 +22,13 @@ from operations.views.plant import PlantReader
 @dataclass(frozen=True, slots=True)
 class Console:
     services: Services
-    renderers: dict[str, Renderer]  # by the language's tag
+    renderers: dict[str, Renderer]  # by language tag
     plant: PlantReader
     pulse: Pulse
     hub: Hub
     window: Window
     uploads: Uploads
+    facts: DataFacts
 
     def start(self, stop: Event) -> None:
         self.pulse.start(stop)
@@ -49,13 +51,14 @@ def make_console(services: Services) -> Console:
         plant,
         Pulse(plant, services.recent),
         Hub(max_streams=max(8, settings.api.connections // 2)),
-        Window(services.recent),
+        Window(services.recent, services.redis, services.prefix),
         Uploads(),
+        DataFacts(services.datasets),
     )
 
 
 async def shown(request: Request) -> Console:
-    """A coroutine, so that FastAPI does not call it on a thread."""
+    """Returns the console of a request. A coroutine, so that FastAPI does not call it on a thread."""
     console: Console = request.app.state.console
     return console
 

@@ -1,4 +1,4 @@
-"""Renders the console's templates, in one environment for each language, and answers with a page."""
+"""Renders the console's templates, with one environment per language, and answers with a page."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from markupsafe import Markup, escape
 from admin.console import charts
 from admin.console.labels.words import finding_kind, finding_text, source_text
 from admin.console.language import Language
+from admin.console.runs.events import event_text, step_text
 from admin.console.static_files import static_file
-from admin.console.training.words import data_kind, data_text
+from admin.console.training.words import data_advice, data_kind, data_text
 from admin.console.words import STATES, device_why, feature_text, label_text, period
 
 FOLDER = Path(__file__).parent
@@ -59,6 +60,8 @@ class Renderer:
             clock=language.clock,
             moment=language.day_and_time,
             day=language.day,
+            when=language.when,
+            ago=language.ago,
             iso=lambda moment: language.local(moment).isoformat(timespec="seconds"),
             brk=breakable,
             safe_json=safe_json,
@@ -71,6 +74,9 @@ class Renderer:
             finding_text=lambda finding: finding_text(language, finding),
             data_kind=lambda finding: data_kind(language, finding),
             data_text=lambda finding: data_text(language, finding),
+            data_advice=lambda finding: data_advice(language, finding),
+            happened=lambda event, metric: event_text(language, event, metric),
+            step=lambda message: step_text(language, message or ""),
             period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),
             device_why=lambda device, names: device_why(language, device, names),
@@ -81,20 +87,20 @@ class Renderer:
         return found
 
     def render(self, template: str, context: Any, **more: object) -> str:
-        """The text of a template. `context` is a dataclass: its fields are what the template may name."""
+        """Renders a template. `context` is a dataclass whose fields are the template's variables."""
         fields = {field.name: getattr(context, field.name) for field in dataclasses.fields(context)}
         fields["context"] = context
         text = self.environment.get_template(template).render(**fields, **more)
         return re.sub(r"\n\s*\n+", "\n", text)
 
     def macro(self, template: str, name: str, *arguments: object) -> str:
-        """What a macro of a template makes: a part of a page."""
+        """Renders a macro of a template, which makes a part of a page."""
         module = self.environment.get_template(template).module
         return " ".join(str(getattr(module, name)(*arguments)).split())
 
 
 def page_response(text: str, status: int, packed: bool, headers: Mapping[str, str]) -> Response:
-    """A page, compressed for a client that accepts it."""
+    """Returns the response with a page, compressed if the client accepts that."""
     data = text.encode("utf-8", "replace")
     found = {**headers, "Vary": "Accept-Encoding, Accept-Language, Cookie"}
     if packed:
@@ -105,7 +111,7 @@ def page_response(text: str, status: int, packed: bool, headers: Mapping[str, st
 
 @lru_cache(maxsize=128)
 def icon(name: str) -> Markup:
-    """An icon as inline SVG."""
+    """Returns an icon as inline SVG."""
     text = (ICONS / f"{name}.svg").read_text(encoding="utf-8")
     body = (
         re.sub(r"\s+", " ", text.partition("<svg")[2].partition(">")[2].rpartition("</svg>")[0])
@@ -117,11 +123,11 @@ def icon(name: str) -> Markup:
 
 
 def breakable(text: object) -> Markup:
-    """A name that may break after an underscore, nowhere else."""
+    """Returns a name that may break only after an underscore."""
     return Markup(str(escape(text)).replace("_", "_<wbr>"))  # noqa: S704 - escaped
 
 
 def safe_json(text: str) -> Markup:
-    """JSON for a script element of type application/json, which ends at the first `</`."""
+    """Returns JSON for a script element of type application/json, which ends at the first `</`."""
     safe = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return Markup(safe)  # noqa: S704 - no character of HTML is left

@@ -61,7 +61,7 @@ def _act(
     until: int | None = None,
     why: str = "",
 ) -> State:
-    actor.audit.check()
+    actor.check()
     before, after = states.act(device, act, actor.name, until, why)
     facts = {"state": after} | ({} if until is None else {"until": iso(until), "why": why})
     actor.record(noted, device, {"state": before}, facts)

@@ -53,7 +53,7 @@ class Imported:
 
 def add(actor: Actor, book: LabelBook, settings: Settings, wish: Wish, source: Source) -> Added:
     """Raises InvalidInput, Conflict if the label is in the list already or the list is full, Unavailable."""
-    actor.audit.check()
+    actor.check()
     now, listed = now_ms(), book.labels.snapshot()
     label = _given_again(checked(wish, settings, actor.name, now, source), listed)
     (outcome,) = _written(lambda: book.store.add([label]))
@@ -66,7 +66,7 @@ def add(actor: Actor, book: LabelBook, settings: Settings, wish: Wish, source: S
 
 def undo(actor: Actor, book: LabelBook, label: str) -> None:
     """The label no longer counts; it stays in the list. Raises NotFound, Conflict if it is undone, Unavailable."""
-    actor.audit.check()
+    actor.check()
     outcome = _undone(book, label, actor.name)
     if outcome == "absent":
         raise NotFound(f"there is no label {label[:80]!r}")
@@ -106,7 +106,7 @@ def redo(actor: Actor, book: LabelBook, settings: Settings, label: str, source: 
 
 def undo_import(actor: Actor, book: LabelBook, at: int, by: str) -> int:
     """Undoes the labels that `by` imported at one time, and returns how many. Raises NotFound, Unavailable."""
-    actor.audit.check()
+    actor.check()
     wanted = [each for each in book.labels.snapshot().active() if each.is_of_import(at, by)]
     if not wanted:
         raise NotFound("no label of this import counts any more")
@@ -159,7 +159,7 @@ def import_table(
     odd = findings(rows, tuple(listed.active()), known_devices, now)
     labels = [label for label, _ in rows]
     if not preview and labels:
-        actor.audit.check()
+        actor.check()
         _add_all(book, labels)
         actor.record(Act.LABELS_IMPORTED, f"{len(labels)} labels", None, _summary(labels))
     lines = tuple(line for _, line in rows)

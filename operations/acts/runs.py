@@ -21,6 +21,7 @@ def request(actor: Actor, registry: Registry, queue: TrainingQueue, wanted: RunR
     """Requests a run. Raises InvalidInput, DuplicateName, Conflict (another run is in progress), Unavailable."""
     check_new_names(wanted.get("names", []), registry.sync().models)
     _check_register(wanted)
+    actor.check()
     run = queue.submit(new_run_id(), wanted, actor.name)
     actor.record(Act.RUN_REQUESTED, run.id, None, wanted)
     return run
@@ -80,6 +81,7 @@ def save(actor: Actor, registry: Registry, run: str, picks: Sequence[Pick]) -> l
     names = [pick.name or default_name(types.get(pick.rank, f"Candidate{pick.rank}"), run, taken) for pick in picks]
     check_new_names(names, taken)
     saved: list[Model] = []
+    actor.check()
     try:
         for pick, name in zip(picks, names, strict=True):
             saved.append(_save(actor, registry, run, pick, name))
@@ -110,6 +112,7 @@ def _kept(registry: Registry, run: str) -> tuple[int, ...]:
 
 def cancel(actor: Actor, queue: TrainingQueue, run: str) -> Run:
     """Cancels a run. Raises NotFound, Conflict (it has ended), Unavailable."""
+    actor.check()
     found = queue.cancel(run, actor.name)
     actor.record(Act.RUN_CANCELLED, run)
     return found
@@ -117,6 +120,7 @@ def cancel(actor: Actor, queue: TrainingQueue, run: str) -> Run:
 
 def finish(actor: Actor, queue: TrainingQueue, run: str) -> Run:
     """Ends the comparison of a running run; it goes on with what it has. Raises NotFound, Conflict, Unavailable."""
+    actor.check()
     found = queue.finish(run, actor.name)
     actor.record(Act.RUN_FINISHED, run)
     return found

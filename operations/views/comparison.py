@@ -67,6 +67,22 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether the best model was selected by itself, and why. `sentence` is in English."""
+
+    is_promoted: bool
+    reason: str
+    sentence: str
+    model: str | None
+    against: str | None
+    metric: str
+    margin: float | None
+    difference: float | None
+    interval: Pair | None
+    uses: int | None  # decisions that the hold-out has judged before
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     metric: str
     metrics: tuple[str, ...]  # that can be chosen
@@ -92,6 +108,7 @@ class Comparison:
     live: Live | None
     data_begin: str | None  # ISO 8601
     data_end: str | None
+    decision: Decision | None  # None if the settings ask for none
 
     @property
     def first(self) -> CandidateRow | None:
@@ -147,6 +164,7 @@ def comparison(run: RunView, metric: str | None = None) -> Comparison:
         _live(_mapping(document.get("reference")), chosen),
         time_of(_mapping(document.get("data")).get("from")),
         time_of(_mapping(document.get("data")).get("to")),
+        _decision(_mapping(document.get("promotion"))),
     )
 
 
@@ -159,6 +177,24 @@ def _live(found: Mapping[str, Any], metric: str) -> Live | None:
         numbers(found.get("holdout")).get(metric),
         pair_of(_mapping(found.get("holdout_intervals")).get(metric)),
         text_of(found.get("note")),
+    )
+
+
+def _decision(found: Mapping[str, Any]) -> Decision | None:
+    if not text_of(found.get("reason")):
+        return None
+    figures = numbers(found)
+    return Decision(
+        found.get("promoted") is True,
+        text_of(found.get("reason")),
+        text_of(found.get("sentence")),
+        text_of(found.get("model")) or None,
+        text_of(found.get("against")) or None,
+        text_of(found.get("metric")),
+        figures.get("margin"),
+        figures.get("difference"),
+        pair_of(found.get("interval")),
+        _integer(found.get("holdout_uses")),
     )
 
 

@@ -96,6 +96,11 @@ class Devices:
             raise NotFound(f"there is no device {device_id[:80]!r}")
         return found[0]
 
+    def known(self, names: Sequence[str]) -> frozenset[str]:
+        """Those of the names that are devices here; a run may have learned from a file of others."""
+        found: Any = self._client.zmscore(self._keys.devices, list(names)) if names else []
+        return frozenset(name for name, at in zip(names, found, strict=True) if at is not None)
+
     def counts(self) -> dict[State, int]:
         """The number of devices in each state; those of which no reading was classified yet are not among them."""
         return self._states.counts()

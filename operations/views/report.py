@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import msgspec
 
@@ -50,6 +51,41 @@ class Range(msgspec.Struct, frozen=True):
     missing: float | None = None
 
 
+class Thresholds(msgspec.Struct, frozen=True):
+    """What the errors in 1,000 rows cost by threshold; `costs` are of a missed row and of a false alarm."""
+
+    threshold: list[float]
+    cost: list[float]
+    costs: list[float] = []
+    chosen: float | None = None
+
+    def cost_at(self, threshold: float) -> float | None:
+        """At the nearest threshold that was computed."""
+        pairs = list(zip(self.threshold, self.cost, strict=False))
+        return min(pairs, key=lambda pair: abs(pair[0] - threshold))[1] if pairs else None
+
+
+class DeviceScores(msgspec.Struct, frozen=True):
+    """`errors` is the share of wrong answers; `score` is None where the device has one class only."""
+
+    device: str
+    rows: int
+    errors: float
+    score: float | None = None
+
+
+class ByDevice(msgspec.Struct, frozen=True):
+    """The devices with the largest share of wrong answers first; not all of them if there are many."""
+
+    metric: str
+    devices: int
+    rows: list[DeviceScores]
+    worst: str | None = None
+
+    def of(self, device: str) -> DeviceScores | None:
+        return next((row for row in self.rows if row.device == device), None)
+
+
 class Report(msgspec.Struct, frozen=True):
     rows: int = 0
     classes: list[str] = []
@@ -58,6 +94,8 @@ class Report(msgspec.Struct, frozen=True):
     calibration: dict[str, Calibration] = {}
     importance: Importance | None = None
     training: dict[str, Range] = {}
+    threshold: dict[str, Thresholds] = {}
+    by_device: ByDevice | None = None
 
     def works_at(self, label: str) -> tuple[float, float] | None:
         """The share of false alarms and the share found, of one of two classes, where the model answers."""
@@ -73,9 +111,18 @@ class Report(msgspec.Struct, frozen=True):
 
 def report_of(registry: Registry, name: str) -> Report | None:
     """The model's report; None if it has none or it cannot be read."""
+    return _read(name, lambda: registry.file(name, FILE))
+
+
+def candidate_report(registry: Registry, run: str, rank: int) -> Report | None:
+    """As `report_of`, of a candidate of a run, whether it was saved or not."""
+    return _read(f"candidate {rank} of run {run}", lambda: registry.candidate_file(run, rank, FILE))
+
+
+def _read(called: str, file: Callable[[], bytes]) -> Report | None:
     try:
-        data = registry.file(name, FILE)
+        data = file()
         return msgspec.json.decode(data, type=Report) if len(data) <= MAX_REPORT else None
     except (ZeladorError, msgspec.DecodeError, OSError) as error:
-        log.debug("%s has no report that can be shown: %s", name, error)
+        log.debug("%s has no report that can be shown: %s", called, error)
         return None

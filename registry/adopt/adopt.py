@@ -20,10 +20,10 @@ from registry.adopt.parts import Part, Parts, described, sort, texts
 from registry.adopt.plain import check_same, core, plain
 from registry.adopt.region import draw, region_of
 from registry.errors import ModelRefused, TypeRefused
+from registry.model.allowed_types import dump_pipeline
 from registry.model.artifact import Upload
 from registry.model.classifier import Classifier, PipelineEngine, Rows, classes_of
 from registry.model.golden import MAX_SAVED, ask, drawn
-from registry.model.integrity import dump_pipeline
 from registry.model.manifest import Feature
 from zelador.errors import InvalidInput
 

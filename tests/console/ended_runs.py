@@ -18,11 +18,43 @@ TIED, NOTHING, NOT_EVALUABLE, FAILED, CANCELLED = (f"20261124_12000{place}-aaaa"
 ENDED = (CLEAR, TIED, NOTHING, NOT_EVALUABLE, FAILED, CANCELLED)
 
 
+REPORT = {
+    "rows": 960,
+    "classes": ["no", "yes"],
+    "threshold": {
+        "yes": {
+            "threshold": [0.05, 0.25, 0.5, 0.75], "cost": [10.0, 20.0, 40.0, 90.0], "costs": [10.0, 1.0], "chosen": 0.09
+        }
+    },
+    "by_device": {
+        "metric": "F1",
+        "devices": 2,
+        "worst": "press-01",
+        "rows": [
+            {"device": "press-01", "rows": 80, "errors": 0.125, "score": 0.8},
+            {"device": "<b>", "rows": 80, "errors": 0.0, "score": None},
+        ],
+    },
+}  # fmt: skip
+PROMOTION = {
+    "promoted": False,
+    "reason": "not_better",
+    "sentence": "Not promoted: it may be chance.",
+    "model": None,
+    "against": "small",
+    "metric": "F1",
+    "margin": 0.01,
+    "difference": 0.007,
+    "interval": [-0.001, 0.015],
+    "holdout_uses": 6,
+}
+
+
 def put_ended_runs(registry: Registry, folder: Path) -> None:
     document = json.loads(Path(__file__).with_name("run.json").read_text(encoding="utf-8"))
-    registry.put_run(CLEAR, cast(RunDocument, document))
+    registry.put_run(CLEAR, cast(RunDocument, document | {"promotion": PROMOTION}))
     given = upload()
-    packed = pack(given, "LogisticRegression")
+    packed = {**pack(given, "LogisticRegression"), "report/report.json": json.dumps(REPORT).encode()}
     for model in document["models"]:
         rank = model["rank"]
         given.metadata.update(run=CLEAR, rank=rank, positive="yes", threshold=model["threshold"])

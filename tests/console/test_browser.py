@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.attacks.api import wait_for
 from tests.console.conftest import Site, Window, window
 from tests.console.ended_runs import CLEAR, ENDED
 from tests.console.plant import BAD, GOOD
@@ -71,6 +72,19 @@ def test_an_alarm_is_red_on_the_open_page_and_is_taken_care_of(chromium: Browser
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
         assert found.said == []
+
+
+def test_a_live_region_keeps_the_focus_of_the_keyboard(chromium: Browser, site: Site) -> None:
+    """It is sent again every second or so: someone on its link would be thrown to the top of the page."""
+    with window(chromium, site, "viewer") as found:
+        page = found.open("/console/overview")
+        alarm(site, "lathe-44")
+        link = page.locator(".attention .btn").first
+        link.focus()
+        first = link.element_handle()
+        site.plant.publish(BAD, "lathe-44")
+        wait_for(lambda: not first.evaluate("link => link.isConnected"), "the region to be sent again")
+        expect(page.locator(".attention .btn").first).to_be_focused()
 
 
 def test_a_model_is_selected_in_a_dialog_and_seen_on_the_worker(chromium: Browser, site: Site) -> None:

@@ -300,6 +300,11 @@ def test_a_message_in_quarantine_is_shown_replayed_and_discarded(site: Site) -> 
     with site.client("operator") as client:
         wait_for(lambda: client.get("/v1/quarantine").json()["entries"], "the quarantine")
         entry = client.get("/v1/quarantine").json()["entries"][0]["id"]
+        listed = client.get("/console/quarantine-by/json")
+        shape(listed)
+        assert f'href="/console/quarantine/{entry}"' in listed.text
+        assert "No message has this reason." in client.get("/console/quarantine-by/range").text
+        assert client.get("/console/quarantine-by/none").status_code == 404
         page = client.get(f"/console/quarantine/{entry}")
         shape(page)
         assert "7b 22 6c 75 78" in page.text
@@ -340,16 +345,20 @@ def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
     """Without a trainer it waits, and says so; a second one is refused."""
     with site.client("operator") as client:
         assert "No trainer is running" in client.get("/console/training").text
-        given = {"candidates": ["lr", "dt"], "notes": "x", "split": "device", "devices": "press-07, mill-03"}
+        given = {"candidates": ["lr", "dt"], "notes": "x", "split": "device", "devices": "press-07, mill-*"}
+        given |= {"from": "2026-11-01", "to": "2026-11-24", "tune": "1.5", "more": ["blend"]}
         costs = {"cost_missed": "1,000.50", "cost_false_alarm": "3", "save": "first"}
         started = client.post("/console/training", data={"metric": "MCC", **given, **costs})
         path = started.headers["location"]
         asked = client.get(f"/v1/runs/{path.rpartition('/')[2]}").json()["request"]
-        assert (asked["split"], asked["devices"], asked["register"]) == ("device", ["press-07", "mill-03"], [1])
+        assert (asked["split"], asked["register"], asked["tune_s"], asked["blend"]) == ("device", [1], 90.0, True)
+        period = {"from": "2026-11-01T03:00:00.000Z", "to": "2026-11-25T03:00:00.000Z"}  # whole days of the plant
+        assert asked["dataset"].items() >= {"devices": ["mill-*", "press-07"], **period}.items()
         assert (asked["cost_missed"], asked["cost_false_alarm"]) == (1000.5, 3.0)
         like = client.get(path.replace("runs", "training/like"))
         shape(like)
-        assert 'value="press-07, mill-03"' in like.text
+        for value in ("mill-*, press-07", "2026-11-01", "2026-11-24", "1.5"):
+            assert f'value="{value}"' in like.text
         assert 'value="1,000.5"' in like.text
         page = client.get(path)
         shape(page)
@@ -363,9 +372,13 @@ def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
             {"recall": "101"},
             {"recall": "x"},
             {"split": "y"},
+            {"from": "tomorrow"},
+            {"from": "2026-11-02", "to": "2026-11-01"},
         ):
             assert client.post("/console/training", data={"metric": "F1", **wrong}).status_code == 422, wrong
         shape(client.get(f"{path}/cancel"))
+        shape(client.get(f"{path}/finish"))
+        assert client.post(f"{path}/finish").status_code == 409  # it has not begun
         assert client.post(f"{path}/cancel").status_code == 303
         assert "The run was canceled" in client.get(path).text
 
@@ -381,6 +394,10 @@ def test_the_page_of_a_run_says_which_is_better_and_how_sure_that_is(site: Site)
         assert 'class="sub">recommended' not in client.get(f"/console/runs/{NOTHING}").text
         assert "was killed &lt;9&gt;" in client.get(f"/console/runs/{FAILED}").text
         assert 'name="keep"' not in clear  # a viewer saves nothing
+        assert "press-01 is the worst: 12.5% of its 80 readings are answered wrong." in clear
+        assert "at 0.50 they would cost 40.0" in clear
+        assert "Not promoted" in clear
+        assert "so the lead may be chance" in clear
     with site.client("viewer", **{"Accept-Language": "pt-BR"}) as client:
         assert (
             "Não dá para distinguir DecisionTree e GradientBoosting em F1." in client.get(f"/console/runs/{TIED}").text
@@ -407,7 +424,8 @@ def test_two_of_the_five_are_saved_with_names_and_notes(site: Site) -> None:
         assert saved.status_code == 303, saved.text[-300:]
         page = client.get(path)
         shape(page)
-        assert page.text.count("/console/models/first-of-run") == 1
+        assert page.text.count('href="/console/models/first-of-run"') == 1
+        assert 'href="/console/models/first-of-run/select"' in page.text
         assert page.text.count('name="keep"') == 1
         assert "kept as &lt;b&gt;quick" in client.get("/console/models/first-of-run").text
 

@@ -57,6 +57,7 @@ PAGES: dict[str, type[Any]] = {
     "quarantine/discard.html": QuarantinePage,
     "quarantine/page.html": QuarantinePage,
     "runs/cancel.html": RunPage,
+    "runs/finish.html": RunPage,
     "runs/list.html": Runs,
     "runs/run.html": RunPage,
     "shell/error.html": ErrorPage,

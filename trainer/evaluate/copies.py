@@ -1,7 +1,7 @@
-"""Rows that are copies of other rows: a file that was joined to itself, or rare rows repeated to balance classes. Pure.
+"""Finds copies of rows: a file that was joined to itself, or rare rows that were repeated to balance classes. Pure.
 
-A model that has seen one of them knows the other by heart, so that no split may put them on both sides. A sensor that
-counts in coarse steps repeats its values too; then rows that differ in one feature only are about as frequent.
+A model that has seen a row recognizes its copy, so a split must not put them on both sides. A sensor with a coarse
+resolution repeats its values too; then rows that differ in only one feature are about as frequent.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-FEWEST = 10  # distinct rows that are repeated; of a class, too: a class that is one value has nothing else to send
-SHARED = 2  # distinct rows that have a value: then its feature counts in coarse steps
-MULTIPLE, MOST_TIMES = 0.95, 10  # share of the distinct rows that are there 2 to 10 times, or a multiple of it
-ALONE = 0.5  # of those, that must have no row beside them that differs in one feature
+FEWEST = 10  # repeated distinct rows, also of each class: a class with a single value can only repeat it
+SHARED = 2  # distinct rows with the same value, from which up the feature has a coarse resolution
+MULTIPLE, MOST_TIMES = 0.95, 10  # share of the distinct rows that occur 2 to 10 times, or a multiple of that
+ALONE = 0.5  # share of those that must have no row that differs in only one feature
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 
 
 def copies(values: Array, labels: Codes, devices: Codes | None, times: Codes | None) -> Mask:
-    """The rows that repeat an earlier one, with its label. What a device sends again and again in a row is no copy."""
+    """Marks rows that repeat an earlier row and its label. Equal readings in a row of one device are not copies."""
     count, width = values.shape
     none = np.zeros(count, bool)
     if width < 2 or count < 2 * FEWEST:
@@ -45,7 +45,7 @@ def copies(values: Array, labels: Codes, devices: Codes | None, times: Codes | N
 
 
 def _whole(pairs: Codes) -> Mask | None:
-    """The rows beyond the first part, if all of them are there `times` times; None if they are not."""
+    """Marks the rows after the first part, if every row occurs equally often; None if not."""
     counts = np.bincount(pairs)
     if len(counts) < 2 * FEWEST:
         return None
@@ -60,7 +60,7 @@ def _whole(pairs: Codes) -> Mask | None:
 
 
 def _again(pairs: Codes, devices: Codes | None, times: Codes | None) -> Mask:
-    """The rows that came before, and not right before."""
+    """Marks rows that occurred before, but not directly before."""
     keys = [key for key in (times, devices) if key is not None]
     order = np.lexsort(keys) if times is not None else np.arange(len(pairs))
     sorted_pairs = pairs[order]
@@ -73,25 +73,25 @@ def _again(pairs: Codes, devices: Codes | None, times: Codes | None) -> Mask:
 
 
 def _after_copy(found: Mask, stays: Mask) -> Mask:
-    """Of each row, whether the run of equal rows that it is in began with a row that was there before."""
+    """Marks rows in a run of equal rows that began with a row that occurred before."""
     begins = np.maximum.accumulate(np.where(stays, 0, np.arange(len(stays))))
     answer: Mask = found[begins]
     return answer
 
 
 def _alone(rows: Codes, repeated: Codes) -> int:
-    """How many of the `repeated` of these distinct rows have none that differs from them in exactly one feature."""
+    """Counts the `repeated` rows from which none of these distinct rows differs in exactly one feature."""
     beside, coarse = np.zeros(len(rows), bool), np.zeros(len(rows), np.int64)
     for column in range(rows.shape[1]):
         others = _numbered(np.delete(rows, column, axis=1))
         beside |= np.bincount(others)[others] > 1
         coarse += np.bincount(rows[:, column])[rows[:, column]] > SHARED
-    beside |= coarse >= rows.shape[1] - 1  # the last one may be computed from them
+    beside |= coarse >= rows.shape[1] - 1  # the last feature may be computed from the others
     return int((~beside[repeated]).sum())
 
 
 def _numbered(rows: Codes) -> Codes:
-    """Each row as its place among the distinct ones."""
+    """Returns the place of each row among the distinct rows."""
     found = np.zeros(len(rows), np.int64)
     for column in rows.T:
         found = np.unique(found * (int(column.max()) + 1) + column, return_inverse=True)[1]

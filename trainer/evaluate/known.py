@@ -1,4 +1,4 @@
-"""The rows as the evaluation takes them."""
+"""The rows that are evaluated, and what is known about them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of each row. `labels` are places in `classes`, `devices` places in `names`.
+    """What is known about each row. `labels` are places in `classes`, `devices` are places in `names`.
 
-    `order` says whether the order of the rows stands for the time (then `times` are their places), where none is known.
+    `order` says whether the order of the rows stands for an unknown time; then `times` are the places of the rows.
     """
 
     values: NDArray[np.float64]
@@ -26,7 +26,7 @@ class Known:
     devices: Codes | None
     names: tuple[str, ...]
     times: Codes | None
-    features: tuple[str, ...] = ()  # their names; for the notes
+    features: tuple[str, ...] = ()  # names of the columns of `values`, for the notes
     order: Order = "none"
 
     @property

@@ -1,6 +1,6 @@
-"""What the order of the rows says, where no time is known: are neighbors alike? Pure.
+"""Decides whether the order of the rows stands for an unknown time: are neighboring rows alike? Pure.
 
-Rows are mostly written as they were measured. A random split of such rows tests models on neighbors of what they know.
+Most files have their rows in the order of measurement. A random split would test models on neighbors of known rows.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 Order = Literal["none", "time", "unclear"]
-ALIKE = 0.2  # correlation of neighbors from which on rows are not independent
+ALIKE = 0.2  # correlation of neighboring rows, from which up they are not independent
 SURE = 4.0  # standard errors
-FEWEST_RUNS = 4  # of a class, to test it on another one: a file may be sorted by class
+FEWEST_RUNS = 4  # per class, so that one can test another; with fewer, the file may be sorted by class
 FEWEST = 50  # rows
-SORTED = 0.99  # of a feature's steps in one direction: a file may be sorted by it
+SORTED = 0.99  # share of a feature's steps in one direction, from which up the file is sorted by it
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 
 def order_of(values: Array, labels: Codes) -> Order:
-    """`time`: neighbors are alike, so that the order is like one of time; `unclear`: they are, in sorted rows.
+    """Returns `time` if neighboring rows are alike, as in an order of time, `unclear` if so but the rows are sorted.
 
-    `none`: nothing is to be seen of an order.
+    Returns `none` if there is no sign of an order.
     """
     if len(labels) < FEWEST:
         return "none"
@@ -37,7 +37,7 @@ def order_of(values: Array, labels: Codes) -> Order:
 
 
 def _are_alike(column: Array, labels: Codes) -> bool:
-    """Are neighbors of the same class alike?"""
+    """Returns whether neighboring rows of the same class are alike."""
     known = ~np.isnan(column)
     pairs = np.flatnonzero(known[1:] & known[:-1] & (labels[1:] == labels[:-1]))
     if len(pairs) < FEWEST / 2:
@@ -53,7 +53,7 @@ def _are_alike(column: Array, labels: Codes) -> bool:
 
 
 def _last(labels: Codes, runs: int) -> bool:
-    """Do classes last longer than labels at random would?"""
+    """Returns whether runs of a class are longer than with random labels."""
     shares = np.bincount(labels) / len(labels)
     changes = float(1 - (shares**2).sum())
     found, error = (runs - 1) / (len(labels) - 1), np.sqrt(changes * (1 - changes) / (len(labels) - 1))

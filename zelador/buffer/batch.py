@@ -1,4 +1,4 @@
-"""Encodes a batch for the `append` function. Pure except for the clock."""
+"""Encodes a lot for the `append` function. Pure except for the clock."""
 
 from __future__ import annotations
 

@@ -10,11 +10,12 @@ import redis
 from zelador.buffer.keys import Keys
 from zelador.clock import now_iso
 from zelador.errors import Conflict, NotFound
+from zelador.scripts import script
 from zelador.training_queue.run import Run, RunRequest
-from zelador.training_queue.scripts import script
 
 KEEP_S = 7 * 86_400  # time to live of a run's record; the registry keeps its document longer
 SCAN_COUNT = 500
+PACKAGE = "zelador.training_queue"
 
 
 class TrainingQueue:
@@ -23,8 +24,8 @@ class TrainingQueue:
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._client = client
         self._keys = Keys(prefix)
-        self._submit = script(client, "submit")
-        self._cancel = script(client, "cancel")
+        self._submit = script(client, PACKAGE, "lua/submit.lua")
+        self._cancel = script(client, PACKAGE, "lua/cancel.lua")
 
     def submit(self, run: str, request: RunRequest, by: str) -> Run:
         """Queues a run. Raises Conflict, naming the other run, while one is active."""

@@ -1,9 +1,9 @@
-"""One device: what is wrong, since when; I have it."""
+"""The page of one device: its state, readings and labels, and what an operator can do."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Annotated, Any
@@ -20,19 +20,17 @@ from admin.console.labels.page import Done, choices_of, done_of
 from admin.console.overview.live import FeatureShown, features_of, movement
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
+from admin.console.seen import Usual, distance, usual_ranges
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import people
 from operations.acts import devices as acts
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
 from operations.views.labels import LabelFilter, LabelView
-from operations.views.models import model_detail
 from operations.views.plant import PlantView
-from operations.views.report import Range
 from operations.views.stream import Reading
 from zelador.alarms import Rule
 from zelador.clock import now_ms
-from zelador.errors import ZeladorError
 from zelador.labels.rules import MAX_ID
 
 router = pages("devices")
@@ -40,9 +38,8 @@ router = pages("devices")
 DeviceId = Annotated[str, InPath(max_length=512)]
 EVENTS = 20
 LABELS = 8
-SEEN_S = 60.0
 POINTS = 240
-HOURS = (1, 8, 24)  # for which a device can be shelved in one press
+SHELVE_HOURS = (1, 8, 24)  # that one press of a button shelves a device for
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +61,13 @@ class DevicePage:
     names: dict[str, str]
     may_act: bool
     hours: tuple[int, ...]
-    labels: tuple[LabelView, ...]  # the newest of this device
+    labels: tuple[LabelView, ...]  # the newest labels of this device
     done: Done | None
-    choices: tuple[str, ...]  # labels that are usual here
+    choices: tuple[str, ...]  # labels to choose from
     points: str  # of the charts, as JSON
     rule: Rule  # of its alarm
-    silent_s: float | None  # after which it is silent; None: by its own gaps
-    seen: dict[str, Range]  # by feature: what the selected model saw in training
+    silent_s: float | None  # after which it is silent; None if this depends on its usual gaps
+    usual: Mapping[str, Usual]  # by feature: what the selected model saw in training
 
 
 @router.get("/{device}", **needs("viewer"))
@@ -82,7 +79,7 @@ def show_device(
 
 @router.get("/{device}/readings", **needs("viewer"))
 def show_readings(device: DeviceId, console: Shown, visitor: Visiting) -> Response:
-    """The charts as a table."""
+    """Shows the charts as a table."""
     return _show(console, visitor, device, "device/readings.html")
 
 
@@ -138,7 +135,7 @@ def restore(device: DeviceId, console: Shown, actor: Acting) -> Response:
 
 
 def lane_of(events: tuple[DeviceEventView, ...], begin: float, end: float) -> tuple[LaneStep, ...]:
-    """The states between two times (seconds since 1970 UTC), from the events, newest first."""
+    """Returns the states between two times (seconds since 1970 UTC). `events` are newest first."""
     if end <= begin:
         return ()
     times = [(moment(event.at), event) for event in reversed(events)]
@@ -151,7 +148,7 @@ def lane_of(events: tuple[DeviceEventView, ...], begin: float, end: float) -> tu
 
 
 def points(readings: Sequence[Reading], names: Sequence[str], now: PlantView) -> str:
-    """The charts as uPlot takes them: times, a list for each feature, and which readings are labeled."""
+    """Returns the charts as JSON for uPlot: times, a list for each feature, and which readings are labeled."""
     times = [round(moment(reading["measured_at"]), 3) for reading in readings]
     columns: dict[str, Any] = {name: [reading["values"].get(name) for reading in readings] for name in names}
     labels = [[begin, end, label, now.is_alarm(label)] for begin, end, label in labeled_spans(readings)]
@@ -159,7 +156,7 @@ def points(readings: Sequence[Reading], names: Sequence[str], now: PlantView) ->
 
 
 def labeled_spans(readings: Sequence[Reading]) -> Iterator[tuple[float, float, str]]:
-    """The stretches of readings with the same label, in seconds since 1970 UTC."""
+    """Yields stretches of readings with the same label: begin, end (seconds since 1970 UTC) and label."""
     for label, group in groupby(readings, key=lambda reading: reading["label"]):
         times = [moment(reading["measured_at"]) for reading in group]
         if label is not None:
@@ -173,7 +170,9 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
     readings = tuple(sorted(services.recent.readings(POINTS, None, name)[0], key=lambda each: each["measured_at"]))
     features = features_of(console)
     named = ((f, tuple(r["values"][f.name] for r in readings if f.name in r["values"])) for f in features)
-    found = sorted((each for each in named if each[1]), key=lambda each: -movement(each[1]))  # what moved most is first
+    usual = usual_ranges(console, now)
+    found = [each for each in named if each[1]]  # what is furthest from usual comes first, then what moved most
+    found.sort(key=lambda each: (-max(0.0, distance(each[1], usual.get(each[0].name))), -movement(each[1])))
     events = tuple(services.device_events.page(EVENTS, None, name)[0])
     span = (moment(readings[0]["measured_at"]), moment(readings[-1]["measured_at"])) if readings else (0.0, 0.0)
     context = DevicePage(
@@ -185,31 +184,16 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
         now,
         people(services) if key.may("admin") else {},
         key.may("operator"),
-        HOURS,
+        SHELVE_HOURS,
         tuple(services.label_views.page(LABELS, 0, LabelFilter(name, undone=True))[0]),
         done_of(console, done) if done else None,
         choices_of(now, services.label_views.summary()),
         points(readings, [feature.name for feature in features], now),
         now.rule_of(name),
         services.settings.alarm.silent_s,
-        _seen(console, now),
+        usual,
     )
     return show(console, visitor, template, context, section="devices")
-
-
-def _seen(console: Console, now: PlantView) -> dict[str, Range]:
-    """What the selected model saw in training, by feature; empty if it is not known."""
-    if now.selection is None:
-        return {}
-    name, registry = now.selection["model"], console.services.registry
-
-    def read() -> dict[str, Range]:
-        try:
-            return {each.name: each.seen for each in model_detail(registry, name).features if each.seen is not None}
-        except (ZeladorError, OSError):
-            return {}
-
-    return console.window.kept.get(("seen", name), SEEN_S, read)
 
 
 def _to(device: str) -> Response:

@@ -1,7 +1,8 @@
-"""The devices: who needs someone?"""
+"""The page of all devices, those that need attention first."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -9,10 +10,14 @@ from urllib.parse import urlencode
 from fastapi import Query, Response
 
 from admin.access.roles import needs
+from admin.console.charts import bounds
 from admin.console.console import Console, Shown
+from admin.console.overview.live import SHOWN_FEATURES, FeatureShown, features_of, movement
 from admin.console.page import go, pages, show, signed_in
+from admin.console.seen import Usual, importance, usual_ranges
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import people
+from operations.views.course import Courses
 from operations.views.devices import DeviceView
 from operations.views.plant import NOT_OK, PlantView
 from zelador.alarms.state import State
@@ -35,6 +40,10 @@ class Devices:
     states: tuple[State, ...]
     now: PlantView
     names: dict[str, str]
+    features: tuple[FeatureShown, ...]  # of which values are shown; the first has a line too
+    courses: Courses  # of the last hour
+    usual: Mapping[str, Usual]
+    axis: tuple[float, float]  # of the lines
     before: str | None  # path of the previous page
     after: str | None
 
@@ -54,14 +63,14 @@ def show_devices(
 
 @by_state.get("/{state}", **needs("viewer"))
 def show_devices_in(console: Shown, visitor: Visiting, state: State) -> Response:
-    """The devices in one state, at a URL without a query."""
+    """Shows the devices in one state, at a URL without a query."""
     return _list(console, visitor, "", state, 0)
 
 
 def _list(console: Console, visitor: Visitor, q: str, state: State | Literal[""], offset: int) -> Response:
     states: tuple[State, ...] = (state,) if state else ()
     rows, total = console.services.devices.page(PAGE_ROWS, offset, states or SHOWN, q.strip() or None)
-    if not states and not rows and not q:  # none of them was classified yet, so none is in a state
+    if not states and not rows and not q:  # no device was classified yet, so none has a state
         rows, total = console.services.devices.page(PAGE_ROWS, offset)
     base = {key: value for key, value in (("q", q), ("state", state)) if value}
 
@@ -69,6 +78,12 @@ def _list(console: Console, visitor: Visitor, q: str, state: State | Literal[""]
         asked = {**base, **({"offset": start} if start else {})}
         return f"/console/devices?{urlencode(asked)}" if asked else "/console/devices"
 
+    now = console.plant.read()
+    found, usual = console.window.courses(), usual_ranges(console, now)
+    weight = importance(console, now) or _spread(found)
+    features = tuple(sorted(features_of(console), key=lambda each: -weight.get(each.name, 0.0)))[:SHOWN_FEATURES]
+    shown = [found.devices.get(row.device_id, {}).get(features[0].name, ()) for row in rows] if features else []
+    lines = [value for points in shown for _, value in points]
     context = Devices(
         rows,
         total,
@@ -76,12 +91,27 @@ def _list(console: Console, visitor: Visitor, q: str, state: State | Literal[""]
         q,
         state,
         FILTERS,
-        console.plant.read(),
+        now,
         people(console.services) if signed_in(visitor).may("admin") else {},
+        features,
+        found,
+        usual,
+        bounds([*lines, *(usual.get(features[0].name, ()) if features else ())]),
         path(max(0, offset - PAGE_ROWS)) if offset else None,
         path(offset + PAGE_ROWS) if offset + PAGE_ROWS < total else None,
     )
     return show(console, visitor, "devices/page.html", context, section="devices")
+
+
+def _spread(found: Courses) -> dict[str, float]:
+    """How much each feature varies over all devices, relative to its size."""
+    values: dict[str, list[float]] = {}
+    for features in found.devices.values():
+        for name, points in features.items():
+            values.setdefault(name, []).extend(value for _, value in points)
+    return {
+        name: movement(sorted(each)[len(each) // 100 : -(len(each) // 100) or None]) for name, each in values.items()
+    }
 
 
 ROUTERS = (router, by_state)

@@ -1,4 +1,4 @@
-"""One model: trust it, then select it; its roll-out, roll back, notes, deletion."""
+"""The page of one model: metrics, selection, rollout, rollback, notes and deletion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from admin.console.page import go, pages, show, signed_in
 from admin.console.render import Renderer
 from admin.console.stream import Live, Topic
 from admin.console.visitor import Visiting, Visitor
-from admin.console.words import people
+from admin.console.words import known_devices, people
 from operations.acts import models as acts
 from operations.acts import selection as selections
 from operations.views.models import ModelDetail, model_detail
@@ -42,6 +42,7 @@ class ModelPage:
     lacking: tuple[str, ...]  # features that the model needs and the plant does not send
     previous: str | None  # the model that rolling back would select
     previous_lacks: tuple[str, ...]
+    known: frozenset[str]  # devices of its report that have a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def show_model(name: Name, console: Shown, visitor: Visiting) -> Response:
 
 @router.get("/{name}/select", **needs("operator"))
 def confirm_selection(name: Name, console: Shown, visitor: Visiting) -> Response:
-    """The dialog's words as a page, for browsers without JavaScript."""
+    """Shows the dialog as a page, for browsers without JavaScript."""
     return _show(console, visitor, name, "model/select.html")
 
 
@@ -85,7 +86,7 @@ class RollBack:
 
 @rollback.get("", **needs("operator"))
 def confirm_rollback(console: Shown, visitor: Visiting) -> Response:
-    """What is asked if the plant cannot feed the previous model."""
+    """Asks for confirmation if the plant does not send all features of the previous model."""
     state = console.services.registry.sync()
     previous = previous_of(state)
     selected = None if state.selection is None else state.selection.model
@@ -129,7 +130,7 @@ def delete(
 
 
 def tags_of(text: str) -> list[str]:
-    """Tags separated by commas. Raises InvalidInput."""
+    """Parses tags separated by commas. Raises InvalidInput."""
     found = [tag.strip() for tag in text.split(",") if tag.strip()]
     if len(found) > MAX_TAGS or any(len(tag) > MAX_TAG for tag in found):
         raise InvalidInput(f"tags: at most {MAX_TAGS}, of at most {MAX_TAG} characters each")
@@ -137,12 +138,12 @@ def tags_of(text: str) -> list[str]:
 
 
 def look(console: Console, renderer: Renderer, _topic: Topic, now: PlantView) -> Live:
-    """The roll-out of the present selection."""
+    """Renders the rollout of the current selection."""
     return Live({"rollout": renderer.macro("model/rollout.html", "rollout", now)})
 
 
 def previous_of(state: State) -> str | None:
-    """The model that rolling back would select; None if there is none."""
+    """Returns the model that rolling back would select; None if there is none."""
     try:
         return state.previous()
     except ZeladorError:
@@ -150,7 +151,7 @@ def previous_of(state: State) -> str | None:
 
 
 def _lacking(console: Console, name: str | None) -> tuple[str, ...]:
-    """The features that a model needs and the plant does not send."""
+    """Returns the features that a model needs and the plant does not send."""
     model = console.services.registry.state.models.get(name or "")
     needed = () if model is None else model.metadata.get("features") or ()
     return tuple(str(each) for each in needed if each not in console.services.settings.features)
@@ -169,6 +170,7 @@ def _show(console: Console, visitor: Visitor, name: str, template: str) -> Respo
         _lacking(console, name),
         previous,
         _lacking(console, previous),
+        known_devices(console.services, model.report),
     )
     is_selected = context.model.row.is_selected
     return show(console, visitor, template, context, section="models", live="model" if is_selected else "watch")

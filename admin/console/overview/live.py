@@ -1,4 +1,4 @@
-"""The parts of the overview, for the page and for its stream."""
+"""Collects and renders the parts of the overview, for the page and for its stream."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import redis
 from admin.console.console import Console
 from admin.console.pulse import Sample, moment
 from admin.console.render import Renderer
+from admin.console.seen import Usual, distance, usual_ranges
 from admin.console.stream import Live, Topic
 from admin.console.words import Event, device_event, people, sentence
 from operations.key_file import Role
@@ -39,7 +40,7 @@ class FeatureShown:
 
 @dataclass(frozen=True, slots=True)
 class FeedRow:
-    """A prediction with its reading's values, None where the reading is no longer in the buffer."""
+    """A prediction with the values of its reading; None if the reading is no longer in the buffer."""
 
     at: str
     device_id: str
@@ -52,17 +53,21 @@ class FeedRow:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The newest readings of the device in alarm that is shown."""
+    """The last hour of the first device in alarm. Times of `points` are in ms since 1970 UTC."""
 
-    series: tuple[float, ...]
-    feature: FeatureShown
-    values: tuple[tuple[FeatureShown, float], ...]
-    minutes: float
+    points: tuple[tuple[float, float], ...]  # time, value; oldest first
+    feature: FeatureShown  # that is furthest from what is usual
+    usual: Usual | None
+    values: tuple[tuple[FeatureShown, float, Usual | None], ...]  # the last ones
+
+    @property
+    def minutes(self) -> float:
+        return (self.points[-1][0] - self.points[0][0]) / 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything that the overview shows; the parts of the stream are macros with the same context."""
+    """What the overview shows. The parts of the stream are macros with the same context."""
 
     now: PlantView
     sample: Sample | None  # the last one
@@ -70,8 +75,8 @@ class Overview:
     features: tuple[FeatureShown, ...]
     feed: tuple[FeedRow, ...]
     evidence: Evidence | None
-    also: tuple[DeviceView, ...]  # those that need someone next
-    events: tuple[Event, ...]  # of devices; for admins, what people changed too
+    also: tuple[DeviceView, ...]  # other devices that need attention
+    events: tuple[Event, ...]  # of devices; for admins, also of people's changes
     names: dict[str, str]  # of people, for admins
     points: str  # the samples as JSON, for the charts
 
@@ -106,7 +111,7 @@ def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -
 
 
 def points(samples: Sequence[Sample]) -> str:
-    """The samples as uPlot takes them: times, then a list for each series."""
+    """Returns the samples as JSON for uPlot: times, then a list for each series."""
     columns: list[list[float | int | None]] = [[s.at for s in samples]]
     for name in ("rate", "p50_ms", "p99_ms"):
         values = (getattr(sample, name) for sample in samples)
@@ -144,7 +149,7 @@ def _feed(console: Console, now: PlantView) -> tuple[FeedRow, ...]:
 
 
 def _sampled(predictions: Sequence[Prediction], now: PlantView) -> list[Prediction]:
-    """The newest predictions, of which those that ask for a person take up to ALARM_ROWS; newest first."""
+    """Returns the newest predictions, newest first. Those that need attention fill up to ALARM_ROWS of the rows."""
     alarms = [each for each in predictions if now.is_alarm(each["label"])][:ALARM_ROWS]
     wanted = {each["id"] for each in alarms}
     others = [each for each in predictions if each["id"] not in wanted][: FEED_ROWS - len(alarms)]
@@ -152,25 +157,37 @@ def _sampled(predictions: Sequence[Prediction], now: PlantView) -> list[Predicti
 
 
 def _evidence(console: Console, now: PlantView) -> Evidence | None:
-    """The feature that moved most in the newest readings of the first device in alarm, and its last values."""
+    """Returns the feature that is furthest from usual in the newest readings of the first device in alarm."""
     if not now.in_alarm:
         return None
-    readings = console.window.of_device(now.in_alarm[0].device_id)
+    device = now.in_alarm[0].device_id
+    readings = console.window.of_device(device)
     if not readings:
         return None
-    features = features_of(console)
-    series = {f.name: [r["values"][f.name] for r in readings if f.name in r["values"]] for f in features}
-    features = tuple(feature for feature in features if series[feature.name])
+    usual = usual_ranges(console, now)
+    series: dict[str, list[tuple[float, float]]] = {}
+    for reading in readings:
+        for name, value in reading["values"].items():
+            series.setdefault(name, []).append((1000 * moment(reading["received_at"]), value))
+    features = [feature for feature in features_of(console) if feature.name in series]
     if not features:
         return None
-    moved = max(features, key=lambda feature: movement(series[feature.name]))
-    last = tuple((feature, series[feature.name][-1]) for feature in features)
-    minutes = (moment(readings[-1]["measured_at"]) - moment(readings[0]["measured_at"])) / 60
-    return Evidence(tuple(series[moved.name]), moved, last, max(0.0, minutes))
+
+    def oddness(feature: FeatureShown) -> tuple[float, float]:
+        values = [value for _, value in series[feature.name]]
+        return max(0.0, distance(values, usual.get(feature.name))), movement(values)
+
+    odd = max(features, key=oddness)
+    newest = series[odd.name]
+    earlier = console.window.courses().devices.get(device, {}).get(odd.name, ())
+    points = (*(each for each in earlier if each[0] < newest[0][0]), *newest)
+    features.sort(key=lambda feature: feature is not odd)
+    last = tuple((feature, series[feature.name][-1][1], usual.get(feature.name)) for feature in features)
+    return Evidence(points, odd, usual.get(odd.name), last)
 
 
 def movement(values: Sequence[float]) -> float:
-    """The range of the values, relative to their size."""
+    """Returns the range of the values, relative to their size."""
     size = max(abs(value) for value in values)
     return (max(values) - min(values)) / size if size else 0.0
 

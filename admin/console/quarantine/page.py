@@ -1,10 +1,10 @@
-"""The quarantine: why was it refused, would it pass now?"""
+"""The page of the quarantine: shows messages and why they were refused; replays and discards them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Form, Query, Response
 from fastapi import Path as InPath
@@ -13,16 +13,19 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.page import go, pages, show, signed_in
+from admin.console.quarantine.reasons import REASONS, Group, device_of, groups, reason_of
 from admin.console.visitor import Visiting, Visitor
 from operations.acts import quarantine as acts
+from zelador.buffer.entry import order_of
 from zelador.errors import InvalidInput, NotFound
-from zelador.quarantine import Kind, Outcome, QuarantinedMessage
+from zelador.quarantine import MAX_PAGE, Outcome, QuarantinedMessage, checked_id
 
 router = pages("quarantine")
 
-PAGE_ROWS = 25
-ROW = 16  # bytes of a line of the dump
+PAGE_ROWS = 15
+ROW = 16  # bytes per line of the dump
 MAX_DUMP = 4_096  # bytes that are shown
+MAX_LOOKED_AT = 1_000  # messages that are counted by reason
 
 Id = Annotated[str, InPath(max_length=60)]
 
@@ -38,10 +41,13 @@ class HexRow:
 class QuarantinePage:
     entries: list[QuarantinedMessage]
     kept: int
-    kind: str
+    groups: tuple[Group, ...]  # of the newest messages, by reason
+    looked_at: int  # messages that are in the groups
+    reason: str  # that is shown; empty: all
     shown: QuarantinedMessage | None  # with its whole payload
+    devices: dict[str, str]  # by id of the message; its topic where it names none
     dump: tuple[HexRow, ...]
-    outcome: str  # of a replay that was just made; empty if none was
+    outcome: str  # of a replay that was just made; empty if there was none
     next: str | None  # id
     may_act: bool
 
@@ -51,9 +57,18 @@ def show_quarantine(
     console: Shown,
     visitor: Visiting,
     before: Annotated[str | None, Query(max_length=60)] = None,
-    kind: Literal["", "refused", "set_aside"] = "",
+    reason: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
-    return _show(console, visitor, None, before, kind)
+    return _show(console, visitor, None, before, reason)
+
+
+by_reason = pages("quarantine-by")
+
+
+@by_reason.get("/{reason}", **needs("viewer"))
+def show_reason(reason: Annotated[str, InPath(max_length=20)], console: Shown, visitor: Visiting) -> Response:
+    """The messages of one reason, at a URL without a query."""
+    return _show(console, visitor, None, None, reason)
 
 
 @router.get("/{entry}", **needs("viewer"))
@@ -85,23 +100,34 @@ actions = pages("quarantine-replay")
 
 
 @actions.post("", **needs("operator"))
-def replay_all(
-    console: Shown, actor: Acting, kind: Annotated[Literal["", "refused", "set_aside"], Form()] = ""
-) -> Response:
-    acts.replay_many(actor, console.services.quarantine, None, _kind(kind))
+def replay_all(console: Shown, actor: Acting, reason: Annotated[str, Form(max_length=20)] = "") -> Response:
+    """All of them; of one reason, those that the list counts."""
+    quarantine = console.services.quarantine
+    chosen = None
+    if reason:
+        chosen = [entry.id for entry in _newest(console) if reason_of(entry) == reason]
+    if chosen is None or chosen:
+        acts.replay_many(actor, quarantine, chosen)
     return go("/console/quarantine")
 
 
+def _newest(console: Console) -> list[QuarantinedMessage]:
+    """The newest messages, at most MAX_LOOKED_AT."""
+    found: list[QuarantinedMessage] = []
+    while len(found) < MAX_LOOKED_AT:
+        page = console.services.quarantine.page(MAX_PAGE, found[-1].id if found else None)
+        found += page
+        if len(page) < MAX_PAGE:
+            break
+    return found
+
+
 def dump_of(payload: bytes) -> Iterator[HexRow]:
-    """The bytes as rows of digits and text."""
+    """Yields the payload as rows of hexadecimal digits and text."""
     for at in range(0, min(len(payload), MAX_DUMP), ROW):
         row = payload[at : at + ROW]
         digits = " ".join(f"{byte:02x}" for byte in row).ljust(3 * ROW - 1)
         yield HexRow(f"{at:04x}", digits, "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row))
-
-
-def _kind(text: str) -> Kind | None:
-    return "refused" if text == "refused" else "set_aside" if text == "set_aside" else None
 
 
 def _show(
@@ -109,12 +135,17 @@ def _show(
     visitor: Visitor,
     entry: str | None,
     before: str | None = None,
-    kind: str = "",
+    reason: str = "",
     outcome: str = "",
     template: str = "quarantine/page.html",
 ) -> Response:
     services = console.services
-    entries = services.quarantine.page(PAGE_ROWS, before, _kind(kind))
+    if reason and reason not in REASONS:
+        raise NotFound(f"there is no reason {reason!r}; there are {', '.join(REASONS)}")
+    newest = _newest(console)
+    matching = [each for each in newest if not reason or reason_of(each) == reason]
+    later = [each for each in matching if before is None or order_of(each.id) < order_of(checked_id(before))]
+    entries = later[:PAGE_ROWS]
     shown = None
     if entry is not None:
         shown = services.quarantine.get(entry)
@@ -126,14 +157,20 @@ def _show(
     context = QuarantinePage(
         entries,
         services.ledger.snapshot().kept,
-        kind,
+        groups(newest),
+        len(newest),
+        reason,
         shown,
+        {
+            each.id: device_of(each, services.settings.topics.reading)
+            for each in (*entries, *((shown,) if shown else ()))
+        },
         tuple(dump_of(shown.payload)) if shown else (),
         outcome,
-        entries[-1].id if len(entries) == PAGE_ROWS else None,
+        entries[-1].id if len(later) > PAGE_ROWS else None,
         signed_in(visitor).may("operator"),
     )
     return show(console, visitor, template, context, section="quarantine")
 
 
-ROUTERS = (router, actions)
+ROUTERS = (router, by_reason, actions)

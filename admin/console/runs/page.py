@@ -1,4 +1,4 @@
-"""The training runs, and one of them: which of the five, is it really better, and how sure is that?"""
+"""The page of all training runs, and the page of one run: progress, verdict, models, saving."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.render import Renderer
-from admin.console.runs.words import verdict_text
+from admin.console.runs.words import decision_text, verdict_text
 from admin.console.stream import Live, Topic
 from admin.console.visitor import Visiting, Visitor
-from admin.console.words import people
+from admin.console.words import known_devices, people
 from operations.acts import runs as acts
 from operations.views.candidates import candidates
 from operations.views.comparison import CandidateRow, Comparison, comparison, progress_of
 from operations.views.models import METRICS
 from operations.views.plant import PlantView
+from operations.views.report import Report, candidate_report
 from operations.views.runs import RunView
 from zelador.errors import InvalidInput, NotFound, ZeladorError
 from zelador.training_queue.event import RunEvent, Standing
@@ -33,6 +34,7 @@ router = pages("runs")
 
 PAGE_ROWS = 50
 CURRENT_S = 1.0
+REPORT_S = 60.0
 MAX_PICKS = 20
 EVENTS = 8
 
@@ -54,17 +56,17 @@ class Runs:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A candidate that can be saved, or was."""
+    """A candidate that can be saved, or that was saved."""
 
     row: CandidateRow
     saved_as: tuple[str, ...]  # names of models
     proposed: str
-    is_kept: bool  # its files are still there
+    is_kept: bool  # its files are still stored
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is, and how good so far. `events` are the newest, newest first."""
+    """How far a run is, and its leaderboard so far. `events` are newest first."""
 
     steps: tuple[int, int] | None  # done, of all
     left_s: float | None
@@ -86,6 +88,9 @@ class RunPage:
     may_act: bool
     now: PlantView
     verdict: str  # in the reader's language
+    decision: str  # why a model was selected by itself, or was not
+    report: Report | None  # of the candidate to take, while its files are kept
+    known: frozenset[str]  # devices of the report that have a page
 
 
 @router.get("", **needs("viewer"))
@@ -128,9 +133,20 @@ def cancel(run: RunId, console: Shown, actor: Acting) -> Response:
     return go(f"/console/runs/{run}")
 
 
+@router.get("/{run}/finish", **needs("operator"))
+def confirm_finishing(run: RunId, console: Shown, visitor: Visiting) -> Response:
+    return _show(console, visitor, run, None, "runs/finish.html")
+
+
+@router.post("/{run}/finish", **needs("operator"))
+def finish(run: RunId, console: Shown, actor: Acting) -> Response:
+    acts.finish(actor, console.services.runs, run)
+    return go(f"/console/runs/{run}")
+
+
 @router.post("/{run}/save", **needs("operator"))
 async def save(run: RunId, console: Shown, actor: Acting, request: Request) -> Response:
-    """The fields are `keep` with each rank that is chosen, and `name1`, `note1` and so on."""
+    """Saves candidates. The fields are `keep` with each chosen rank, and `name1`, `note1` and so on."""
     form = await request.form(max_fields=4 * MAX_PICKS)
     ranks = [int(str(rank)) for rank in form.getlist("keep") if str(rank).isdecimal() and len(str(rank)) < 4]
     picks = [
@@ -144,7 +160,7 @@ async def save(run: RunId, console: Shown, actor: Acting, request: Request) -> R
 
 
 def look(console: Console, renderer: Renderer, _topic: Topic, _now: PlantView) -> Live:
-    """The run in progress; an event tells the page that it ended."""
+    """Renders the run in progress. An event tells the page when the run ends."""
     try:
         run = console.window.kept.get("run", CURRENT_S, console.services.run_views.current)
     except (redis.RedisError, OSError):
@@ -155,8 +171,16 @@ def look(console: Console, renderer: Renderer, _topic: Topic, _now: PlantView) -
     return Live({"progress": renderer.macro("runs/progress.html", "progress", run, shown)}, {"idle": run.id})
 
 
+def _report(console: Console, run: RunView, found: Comparison) -> Report | None:
+    rank = found.first.rank if found.first else None
+    if run.is_active or rank is None:
+        return None
+    registry = console.services.registry
+    return console.window.kept.get(("report", run.id), REPORT_S, lambda: candidate_report(registry, run.id, rank))
+
+
 def progress(console: Console, run: RunView) -> Progress:
-    """From the run's events; from its line of progress while it has none."""
+    """Returns the progress, from the run's events, or from its line of progress if it has none yet."""
     try:
         events, _ = console.services.run_streams.look(run.id, 0)
     except (ZeladorError, redis.RedisError, OSError):
@@ -179,7 +203,8 @@ def _show(
         for each in candidates(console.services.registry, view)
         if each.rank in rows
     ]
-    key = signed_in(visitor)
+    key, language = signed_in(visitor), renderer(console, visitor).language
+    report = _report(console, view, found)
     context = RunPage(
         view,
         found,
@@ -188,7 +213,10 @@ def _show(
         people(console.services) if key.may("admin") else {},
         key.may("operator"),
         console.plant.read(),
-        verdict_text(renderer(console, visitor).language, found),
+        verdict_text(language, found),
+        decision_text(language, found),
+        report,
+        known_devices(console.services, report),
     )
     live = "run" if view.is_active else "watch"
     return show(console, visitor, template, context, section="runs", live=live)

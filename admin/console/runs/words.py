@@ -1,4 +1,4 @@
-"""The verdict of a run in the reader's language: from its facts, as the run's own sentence is in English."""
+"""Describes the verdict of a run in the reader's language, from its facts; the run's own sentence is in English."""
 
 from __future__ import annotations
 
@@ -20,11 +20,26 @@ VERDICTS: Mapping[str, str] = {
     "not_evaluable": _("This cannot be evaluated. No model is recommended."),
 }
 CHANCE = _("Labels moved at random do as well (p = %(p)s).")
+DECISIONS: Mapping[str, str] = {  # by the reason of a decision
+    "better": _("The interval lies above the margin of %(margin)s."),
+    "no_model": _("The run has no model."),
+    "not_recommended": _("The run recommends no model."),
+    "not_registered": _("Its best model was not saved."),
+    "nothing_selected": _("No model was selected that it could be compared with."),
+    "same_model": _("It is the selected model already."),
+    "not_compared": _("It was not compared with the model that is selected now."),
+    "no_holdout": _("No readings were held out, and the selected model may have seen the others."),
+    "no_interval": _("How sure its lead is cannot be said: there are too few blocks."),
+    "not_better": _("The interval is not above the margin of %(margin)s, so the lead may be chance."),
+    "not_selected": _("It is better, but it could not be selected."),
+}
+DIFFERENCE = _("%(metric)s %(difference)s (%(low)s to %(high)s) against the selected model, on the same readings.")
+WORN = _("These readings have judged %(count)s promotions before: label others after 20.")
 AND = _("%(others)s and %(last)s")
 
 
 def verdict_text(language: Language, found: Comparison) -> str:
-    """Empty if the run has no verdict."""
+    """Returns the verdict as a sentence; empty if the run has none."""
     if not found.verdict or language.tag == "en":
         return found.sentence
     pattern = VERDICTS.get(found.verdict)
@@ -36,3 +51,22 @@ def verdict_text(language: Language, found: Comparison) -> str:
     if found.verdict == "nothing_to_learn" and found.chance is not None:
         said += " " + language.text(CHANCE, p=language.number(found.chance, 2))
     return said
+
+
+def decision_text(language: Language, found: Comparison) -> str:
+    """Why the best model was selected by itself, or was not; empty if nothing was decided."""
+    made = found.decision
+    if made is None:
+        return ""
+    if made.reason not in DECISIONS:
+        return made.sentence
+    said = []
+    if made.difference is not None and made.interval is not None:
+        low, high = made.interval
+        signs = {"difference": made.difference, "low": low, "high": high}
+        shown = {name: language.signed(value) for name, value in signs.items()}
+        said.append(language.text(DIFFERENCE, metric=made.metric, **shown))
+    said.append(language.text(DECISIONS[made.reason], margin=language.plain(made.margin or 0.0)))
+    if made.uses:
+        said.append(language.text(WORN, count=language.number(made.uses)))
+    return " ".join(said)

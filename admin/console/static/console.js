@@ -41,14 +41,27 @@ if (attention) {
   }).observe(attention, { childList: true });
 }
 
-// Pause stops the list of predictions, nothing else.
+// A region that is sent again keeps the focus of a keyboard: on the same link, else on its first one.
+const keyOf = link => link.getAttribute("href") + " " + link.textContent;
+let held = null;
+document.addEventListener("focusin", event => {
+  const region = event.target.closest("#attention, #states, #events, #rollout");
+  held = region && event.target.href ? { region, link: event.target, key: keyOf(event.target) } : null;
+});
+document.addEventListener("pointerdown", () => { held = null; });
+$$("#attention, #states, #events, #rollout").forEach(region => new MutationObserver(() => {
+  if (!held || held.region !== region || held.link.isConnected || document.activeElement !== document.body) return;
+  ($$("a[href]", region).find(link => keyOf(link) === held.key) || $("a[href]", region))?.focus({ preventScroll: true });
+}).observe(region, { childList: true }));
+
+// Pause stops the list of predictions, nothing else. It waits too while the keyboard is in it.
 let paused = false;
 const pause = $("[data-pause]");
 if (pause) {
   pause.hidden = false;
   pause.addEventListener("click", () => { paused = !paused; pause.setAttribute("aria-pressed", String(paused)); });
   document.addEventListener("htmx-sse-before-message", event => {  // with "-" as htmx's metaCharacter (head.html)
-    if (paused && !event.detail.message.event && event.detail.message.data.includes('"#feed"')) event.preventDefault();
+    if ((paused || $("#feed").contains(document.activeElement)) && !event.detail.message.event && event.detail.message.data.includes('"#feed"')) event.preventDefault();
   });
 }
 

@@ -1,11 +1,12 @@
-"""Training: is there anything to learn? then start."""
+"""The page that starts a run, after showing whether there is anything to learn."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Annotated, Literal
 
-from fastapi import Form, Response
+from fastapi import Form, Query, Response
 from fastapi import Path as InPath
 
 from admin.access.identity import Acting
@@ -16,21 +17,21 @@ from admin.console.language import Language
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.runs.page import Runs, runs_of
+from admin.console.training.facts import Facts
 from admin.console.visitor import Visiting, Visitor
+from archive.dataset.query import as_json, query_of
 from operations.acts import runs as acts
-from operations.views.labeled import LabeledSample, labeled_sample
 from operations.views.plant import PlantView
 from operations.views.runs import RunView
 from zelador.errors import InvalidInput
 from zelador.messages import MAX_LABEL
-from zelador.ranges import Ranges
 from zelador.settings import Metric, SplitKind
 from zelador.training_queue import RunRequest
 
 router = pages("training")
 
-SAMPLE_S = 300.0
 RUNS = 8
+MAX_SECONDS = 86_400.0  # of tuning, and of the comparison
 MAX_COST = 1e12
 Amount = Annotated[str, Form(max_length=40)]
 METRICS: tuple[Metric, ...] = ("F1", "MCC", "Recall", "Precision", "AUC", "Kappa", "Accuracy")
@@ -39,43 +40,88 @@ CANDIDATES = {
     "lr": "Logistic Regression", "knn": "K Neighbors", "nb": "Naive Bayes", "dt": "Decision Tree",
     "svm": "SVM, linear", "ridge": "Ridge", "rf": "Random Forest", "qda": "Quadratic Discriminant",
     "ada": "AdaBoost", "gbc": "Gradient Boosting", "lda": "Linear Discriminant", "et": "Extra Trees",
-    "lightgbm": "LightGBM",
+    "lightgbm": "LightGBM", "xgboost": "XGBoost", "catboost": "CatBoost",
 }  # fmt: skip
+SLOW = ("xgboost", "catboost")  # compared only if they are chosen, and installed
+Devices = Annotated[str, Query(max_length=20_000)]
+Day = Annotated[str, Query(max_length=10)]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which readings: of these devices, from the first day to the last one, as the form has them."""
+
+    devices: str = ""  # names and patterns, separated by commas
+    begin: str = ""  # 2026-11-24
+    end: str = ""
+
+    @property
+    def query(self) -> dict[str, object]:
+        """As archive.dataset.query reads it. Raises InvalidInput."""
+        found: dict[str, object] = {}
+        if named := [name.strip() for name in self.devices.split(",") if name.strip()]:
+            found["devices"] = named
+        if begin := _day(self.begin, "from"):
+            found["from"] = f"{begin.isoformat()}T00:00:00"
+        if end := _day(self.end, "to"):
+            found["to"] = f"{(end + timedelta(days=1)).isoformat()}T00:00:00"
+        return found
+
+    @classmethod
+    def of(cls, request: RunRequest, language: Language) -> Asked:
+        """What an earlier run was asked for."""
+        dataset = request.get("dataset", {})
+        named = dataset.get("devices") or request.get("devices") or []
+        begin, end = dataset.get("from"), dataset.get("to")
+        return cls(
+            ", ".join(map(str, named)) if isinstance(named, list) else "",
+            language.local(begin).date().isoformat() if isinstance(begin, str) else "",
+            (language.local(end) - timedelta(seconds=1)).date().isoformat() if isinstance(end, str) else "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    sample: LabeledSample
+    facts: Facts
+    asked: Asked
     features: dict[str, FeatureShown]
     given: RunRequest  # with which the form is filled
     metric: str
     metrics: tuple[Metric, ...]
     split: str
     candidates: dict[str, str]
-    current: RunView | None  # that holds the trainer
+    current: RunView | None  # the active run, while there is one
     runs: Runs
     now: PlantView
     may_start: bool
+    promotes_above: float | None  # a run selects its best model if it is better by more; None: no run does
 
 
 @router.get("", **needs("viewer"))
-def show_training(console: Shown, visitor: Visiting) -> Response:
-    return _show(console, visitor, RunRequest())
+def show_training(
+    console: Shown,
+    visitor: Visiting,
+    devices: Devices = "",
+    begin: Annotated[Day, Query(alias="from")] = "",
+    end: Annotated[Day, Query(alias="to")] = "",
+) -> Response:
+    return _show(console, visitor, RunRequest(), Asked(devices.strip(), begin.strip(), end.strip()))
 
 
 @router.get("/like/{run}", **needs("viewer"))
 def show_training_like(run: Annotated[str, InPath(max_length=64)], console: Shown, visitor: Visiting) -> Response:
-    """The form with what another run was asked for."""
-    return _show(console, visitor, console.services.run_views.run(run).request)
+    """Shows the form, filled with the request of another run."""
+    given = console.services.run_views.run(run).request
+    return _show(console, visitor, given, Asked.of(given, renderer(console, visitor).language))
 
 
-def _show(console: Console, visitor: Visitor, given: RunRequest) -> Response:
+def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked) -> Response:
     services = console.services
-    ranges = Ranges.of(services.settings, services.settings.features)
-    sample = console.window.kept.get("labeled", SAMPLE_S, lambda: labeled_sample(services.recent, ranges))
+    may_start = signed_in(visitor).may("operator")
     settings = services.settings.training
     context = Training(
-        sample,
+        console.facts.look(asked.query if may_start else {}),  # loading one costs: a viewer sees what all see
+        asked,
         {feature.name: feature for feature in features_of(console)},
         given,
         given.get("metric", settings.metric),
@@ -85,9 +131,19 @@ def _show(console: Console, visitor: Visitor, given: RunRequest) -> Response:
         services.run_views.current(),
         runs_of(console, visitor, limit=RUNS),
         console.plant.read(),
-        signed_in(visitor).may("operator"),
+        may_start,
+        settings.promote_margin if settings.promote == "better" else None,
     )
     return show(console, visitor, "training/page.html", context, section="training")
+
+
+def _day(text: str, name: str) -> date | None:
+    if not text.strip():
+        return None
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise InvalidInput(f"{name}: {text!r} is no day; write it as 2026-11-25") from None
 
 
 @router.post("", **needs("operator"))
@@ -98,11 +154,16 @@ def start(
     metric: Annotated[Metric, Form()],
     candidates: Annotated[list[str] | None, Form(max_length=30)] = None,
     devices: Annotated[str, Form(max_length=20_000)] = "",
+    begin: Annotated[str, Form(alias="from", max_length=10)] = "",
+    end: Annotated[str, Form(alias="to", max_length=10)] = "",
     split: Annotated[SplitKind | None, Form()] = None,
     positive: Annotated[str, Form(max_length=MAX_LABEL)] = "",
     cost_missed: Amount = "",
     cost_false_alarm: Amount = "",
     recall: Amount = "",
+    tune: Amount = "",
+    budget: Amount = "",
+    more: Annotated[list[Literal["blend", "stack", "balance"]] | None, Form(max_length=3)] = None,
     notes: Annotated[str, Form(max_length=2_000)] = "",
     save: Annotated[Literal["", "first", "all"], Form()] = "",
 ) -> Response:
@@ -113,8 +174,8 @@ def start(
         raise InvalidInput("candidates: choose some of the list; nothing was started")
     if chosen:
         wanted["candidates"] = chosen
-    if named := [name.strip() for name in devices.split(",") if name.strip()]:
-        wanted["devices"] = named
+    if asked := Asked(devices, begin, end).query:
+        wanted["dataset"] = as_json(query_of(asked, console.services.settings))
     if split is not None:
         wanted["split"] = split
     if positive:
@@ -125,6 +186,12 @@ def start(
         wanted["cost_false_alarm"] = _amount(language, cost_false_alarm, "the cost of a false alarm", MAX_COST)
     if recall.strip():
         wanted["recall"] = _amount(language, recall, "the share to find, in percent,", 100.0) / 100
+    if tune.strip():
+        wanted["tune_s"] = 60 * _amount(language, tune, "the minutes of tuning", MAX_SECONDS / 60)
+    if budget.strip():
+        wanted["budget_s"] = 60 * _amount(language, budget, "the minutes of the comparison", MAX_SECONDS / 60)
+    for name in more or ():
+        wanted[name] = True
     run = acts.request(actor, console.services.registry, console.services.runs, wanted)
     return go(f"/console/runs/{run.id}")
 
@@ -138,7 +205,7 @@ def _amount(language: Language, text: str, name: str, most: float) -> float:
 
 @router.post("/again", **needs("viewer"))
 def load_again(console: Shown) -> Response:
-    console.window.kept.forget("labeled")
+    console.facts.forget()
     return go("/console/training")
 
 

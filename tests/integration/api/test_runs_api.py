@@ -17,8 +17,8 @@ from tests.command import zelador
 from tests.integration.api.test_api import api_settings, is_problem, serving
 from tests.small_models import upload
 from trainer.evaluate.threshold import Aim
-from trainer.run.kept import end_killed
 from trainer.run.options import More, aim_of, more_of
+from trainer.run.run_end import end_killed
 from zelador.clock import now_iso
 from zelador.settings import Settings, load_settings
 

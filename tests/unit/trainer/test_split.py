@@ -56,7 +56,7 @@ def test_one_device_the_last_fifth_of_time_is_held_out_behind_an_embargo() -> No
     assert np.flatnonzero(found.tested == LATER).tolist() == list(range(1_900, 2_400))
     assert np.flatnonzero(found.tested == EMBARGO).tolist() == list(range(1_800, 1_900))
     assert (found.stretches(found.training), found.stretches(found.holdout)) == (18, 5)
-    assert "100 rows next to the hold-out are in no part" in text(found)
+    assert "100 rows next to the hold-out are not used" in text(found)
 
 
 def test_many_devices_some_are_held_out_and_the_last_time_of_the_others() -> None:
@@ -124,8 +124,8 @@ def test_a_hold_out_that_would_take_a_class_away_is_not_made() -> None:
     labels[1_750:2_390] = 1
     found = made(known(labels, None, np.arange(2_400)))
     assert found.holdout.sum() == 0
-    assert "no last stretch of time is held out: it would take a class away" in text(found)
-    assert "the class 'b' is in one uninterrupted run" in text(found)
+    assert "no last stretch of time is held out: no row of a class would be left to learn from" in text(found)
+    assert "the class 'b' is one uninterrupted stretch" in text(found)
 
 
 def test_devices_without_times_are_the_unit() -> None:
@@ -146,8 +146,8 @@ def test_without_device_and_time_rows_are_drawn_and_it_is_said() -> None:
 @pytest.mark.parametrize(
     ("given", "asked", "says"),
     [
-        (replace(by_hours(1, 900), devices=None), "device", "--split device: the data name no device"),
-        (by_hours(1, 900), "device", "--split device: the data name only one device"),
+        (replace(by_hours(1, 900), devices=None), "device", "--split device: the data have no device"),
+        (by_hours(1, 900), "device", "--split device: the data have only one device"),
         (replace(by_hours(3, 900), times=None), "time", "--split time: the data have no time"),
         (replace(by_hours(1, 90), times=np.zeros(90, np.int64)), "time", "the same time for each row"),
         (in_recordings("abcd"), "device", "--split device: fewer than two classes are on more than one device"),

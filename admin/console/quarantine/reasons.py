@@ -1,0 +1,71 @@
+"""The kinds of reasons for which messages are in quarantine. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from zelador.quarantine import QuarantinedMessage
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalog; it is translated when it is shown."""
+    return text
+
+
+REASONS: Mapping[str, str] = {
+    "set-aside": _("Accepted, but not classified"),
+    "range": _("Outside the physical range"),
+    "missing": _("A feature is missing"),
+    "number": _("A value is not a number"),
+    "time": _("The time cannot be used"),
+    "json": _("Not JSON, or not an object"),
+    "size": _("Too large"),
+    "device": _("No device, or not a usable name"),
+    "other": _("Another reason"),
+}
+PATTERNS = tuple(
+    (name, re.compile(pattern))
+    for name, pattern in (
+        ("json", r"^not JSON|^the array is empty|; a reading is an object"),
+        ("size", r" bytes, more than | bytes; on a topic| readings, more than "),
+        ("range", r", outside .+ to "),
+        ("missing", r" is missing\b"),
+        ("number", r"a number is needed|finite number"),
+        ("time", r"^ts\b|^the time\b"),
+        ("device", r"names the device|does not name a device|^the device's name|can be published for the device"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Messages of one kind of reason, among those that were looked at."""
+
+    name: str
+    text: str  # in English
+    count: int
+
+
+def reason_of(entry: QuarantinedMessage) -> str:
+    if entry.kind == "set_aside":
+        return "set-aside"
+    return next((name for name, pattern in PATTERNS if pattern.search(entry.reason)), "other")
+
+
+def groups(entries: Sequence[QuarantinedMessage]) -> tuple[Group, ...]:
+    """The most frequent first."""
+    return tuple(Group(name, REASONS[name], count) for name, count in Counter(map(reason_of, entries)).most_common())
+
+
+def device_of(entry: QuarantinedMessage, topic: str) -> str:
+    """The device by the template of the topic, else the topic."""
+    if entry.device:
+        return entry.device
+    before, _, after = topic.partition("{device_id}")
+    given = entry.topic
+    if after and given.startswith(before) and given.endswith(after) and len(given) > len(before) + len(after):
+        return given[len(before) : len(given) - len(after)]
+    return given

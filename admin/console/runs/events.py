@@ -1,0 +1,70 @@
+"""What happened in a run, in the reader's language: the trainer writes it in English."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from admin.console.language import Language
+from zelador.training_queue.event import RunEvent
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalog; it is translated when it is shown."""
+    return text
+
+
+STATES: Mapping[str, str] = {
+    "done": _("The run is done"),
+    "failed": _("The run failed"),
+    "cancelled": _("The run was canceled"),
+}
+STEPS: Mapping[str, str] = {  # a pattern of the trainer's text, and what it says
+    r"fetching the labeled readings": _("The labeled readings are fetched"),
+    r"(?P<rows>\d+) rows of (?P<classes>\d+) classes from .+": _("%(rows)s readings of %(classes)s classes loaded"),
+    r"(?P<folds>\d+) folds by .+; (?P<held>\d+) rows held out": _("%(folds)s folds; %(held)s readings held out"),
+    r"(?P<folds>\d+) folds by .+; no separate hold-out": _("%(folds)s folds; no reading held out"),
+    r"comparing classifiers": _("The comparison begins"),
+    r"comparing (?P<count>\d+) classifiers on .+": _("%(count)s candidates are compared"),
+    r"compared (?P<done>\d+) of (?P<all>\d+) classifiers": _("%(done)s of %(all)s candidates compared"),
+    r"shuffling the rows, for comparison: (?P<done>\d+) of (?P<all>\d+)": _(
+        "The shuffled test, for comparison: %(done)s of %(all)s"
+    ),
+    r"rebuilding (?P<name>.+) \((?P<done>\d+) of (?P<all>\d+)\)": _("%(name)s is built: %(done)s of %(all)s"),
+    r"testing whether there is anything to learn": _("Is there anything to learn? Labels moved at random are tried"),
+    r"tuning (?P<name>.+): (?P<count>\d+) settings tried, (?P<left>\d+) s left": _(
+        "%(name)s is tuned: %(count)s settings tried, %(left)s s left"
+    ),
+    r"blending (?P<names>.+)": _("The mean of %(names)s is tried"),
+    r"stacking (?P<names>.+)": _("A model on top of %(names)s is tried"),
+    r"a fresh process goes on with the other candidates": _("A new process goes on with the other candidates"),
+    r"deciding whether the best model replaces the selected one": _("Is the best model better than the selected one?"),
+}
+PATTERNS = tuple((re.compile(pattern), text) for pattern, text in STEPS.items())
+STARTS, ENDS, FAILS = _("%(name)s starts"), _("%(name)s ends, %(metric)s %(score)s"), _("%(name)s failed")
+
+
+def event_text(language: Language, event: RunEvent, metric: str) -> str:
+    """Empty if only the event's own message says it."""
+    match event.kind:
+        case "candidate_started" | "candidate_ended" | "candidate_failed" if event.candidate is not None:
+            name, score = event.candidate.model_type, language.number(event.candidate.score, 3)
+            text = {"candidate_started": STARTS, "candidate_ended": ENDS}.get(event.kind, FAILS)
+            return language.text(text, name=name, metric=metric, score=score)
+        case "ended":
+            ended = STATES.get(event.state or "")
+            return language.text(ended) if ended else ""
+        case _:
+            return step_text(language, event.message)
+
+
+def step_text(language: Language, message: str) -> str:
+    """A step of the trainer; empty if it is a new one."""
+    for pattern, text in PATTERNS:
+        if found := pattern.fullmatch(message):
+            return language.text(text, **{name: _number(language, each) for name, each in found.groupdict().items()})
+    return ""
+
+
+def _number(language: Language, text: str) -> str:
+    return language.number(int(text)) if text.isdecimal() else text
