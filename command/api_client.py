@@ -20,7 +20,7 @@ from zelador.tls import explain, unreadable
 TIMEOUT_S = 30.0
 UPLOAD_TIMEOUT_S = 180.0  # for the transfer, plus up to 30 s of checks in a process that may have to start first
 MAX_ANSWER = 1 << 30  # bytes; bounds the answer of a server that never stops sending
-MAX_LINE = 1 << 20  # bytes of a line in an answer that is a stream
+MAX_LINE = 1 << 20  # bytes; bounds a line of a stream
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -72,9 +72,9 @@ class Api:
         self._opener = urllib.request.build_opener(NoRedirect, *secure, *direct)
 
     def lines(self, path: str, headers: Mapping[str, str]) -> Iterator[bytes]:
-        """Yields the lines of an answer that is a stream, as they arrive, without their ends.
+        """The lines of an answer that goes on, without their ends, as they come.
 
-        Raises the same errors as `call`; Unavailable if nothing arrives for TIMEOUT_S, or if a line is too long.
+        Raises as `call` does; Unavailable if nothing comes for TIMEOUT_S, or if a line is too long.
         """
         all_headers = {"Authorization": f"Bearer {self._key}", **headers}
         request = urllib.request.Request(self._url + path, None, all_headers)  # noqa: S310 - http(s), as checked
@@ -82,7 +82,7 @@ class Api:
             with self._opener.open(request, timeout=TIMEOUT_S) as answer:
                 while line := answer.readline(MAX_LINE):
                     if not line.endswith(b"\n"):
-                        raise Unavailable(f"{self.where}: the connection ended within a line, or a line is too long")
+                        raise Unavailable(f"{self.where}: the connection ended in a line, or sends one without end")
                     yield line.rstrip(b"\r\n")
         except urllib.error.HTTPError as error:
             raise self._refusal(error.code, error.read(65_536), error.reason) from None

@@ -39,8 +39,8 @@ class Bench:
     positive: str | None
     aim: Aim
     resamples: Resamples | None  # bootstrap samples of the counted rows; None if no class can be evaluated
-    days: Resamples | None = None  # bootstrap samples of the same rows by days; None if days are not known
-    unsure: str | None = None  # why there can be no interval, whatever the blocks are
+    days: Resamples | None = None  # bootstrap samples of the same rows by day; None if the days are not known
+    unsure: str | None = None  # why there is no interval, whatever the blocks are
 
     def answers(self, found: Array, folds: Codes, middle: float) -> Answers:
         """Returns the answer on each row. Calibration and threshold are learned without the row's fold."""
@@ -65,7 +65,7 @@ class Judged:
     intervals: Intervals | None
     within: Scores | None
     by_fold: list[Scores]
-    chance: Interval | None = None  # of the Matthews correlation, to compare with guessing, even if `unsure` is set
+    chance: Interval | None = None  # of the Matthews correlation, to be told from guessing, also where rows are unsure
 
 
 def judge(values: Array, middle: float, bench: Bench) -> Judged:
