@@ -72,9 +72,9 @@ class Api:
         self._opener = urllib.request.build_opener(NoRedirect, *secure, *direct)
 
     def lines(self, path: str, headers: Mapping[str, str]) -> Iterator[bytes]:
-        """The lines of an answer that goes on, without their ends, as they come.
+        """Yields the lines of an answer that is a stream, as they arrive, without their ends.
 
-        Raises as `call` does; Unavailable if nothing comes for TIMEOUT_S, or if a line is too long.
+        Raises the same errors as `call`; Unavailable if nothing arrives for TIMEOUT_S, or if a line is too long.
         """
         all_headers = {"Authorization": f"Bearer {self._key}", **headers}
         request = urllib.request.Request(self._url + path, None, all_headers)  # noqa: S310 - http(s), as checked
@@ -82,7 +82,7 @@ class Api:
             with self._opener.open(request, timeout=TIMEOUT_S) as answer:
                 while line := answer.readline(MAX_LINE):
                     if not line.endswith(b"\n"):
-                        raise Unavailable(f"{self.where}: the connection ended in a line, or sends one without end")
+                        raise Unavailable(f"{self.where}: the connection ended within a line, or a line is too long")
                     yield line.rstrip(b"\r\n")
         except urllib.error.HTTPError as error:
             raise self._refusal(error.code, error.read(65_536), error.reason) from None

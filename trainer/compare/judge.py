@@ -65,7 +65,7 @@ class Judged:
     intervals: Intervals | None
     within: Scores | None
     by_fold: list[Scores]
-    chance: Interval | None = None  # of the Matthews correlation, to be told from guessing, also where rows are unsure
+    chance: Interval | None = None  # of the Matthews correlation, to compare with guessing, even if `unsure` is set
 
 
 def judge(values: Array, middle: float, bench: Bench) -> Judged:

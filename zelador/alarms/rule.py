@@ -21,8 +21,8 @@ Condition = Literal["ok", "suspect", "alarm"]
 
 HIGH, MIDDLE, LOW, NONE = "h", "m", "l", "x"  # levels
 MAX_WINDOW = 60  # readings
-LEAST_SILENCE_S = 60.0  # a device is silent after at least this, unless it is set
-ADOPT_S = 60.0  # after only late readings for so long, the device's clock is taken to have been set back
+LEAST_SILENCE_S = 60.0  # the shortest silence that is noticed, unless the settings name another
+ADOPT_S = 60.0  # after only late readings for this long, the device's clock must have been set back
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -37,14 +37,14 @@ class Rule(msgspec.Struct, frozen=True):
     low: float = 0.4
 
     def level(self, probability: float, is_alarm: bool) -> str:
-        """`is_alarm`: the predicted label is an alarm class."""
+        """The level of a reading. `is_alarm`: the predicted label is an alarm class."""
         if is_alarm and probability >= self.high:
             return HIGH
         return LOW if probability < self.low else MIDDLE
 
 
 class Track(msgspec.Struct, frozen=True):
-    """What is stored of a device. Times are in milliseconds since 1970 UTC.
+    """The stored history of a device. Times are in milliseconds since 1970 UTC.
 
     `measured_at`: of the newest reading (not later than its receipt). `window`: levels, the newest last. `calm_at`:
     since when an alarm could end. `late_at`: when the first of only late readings arrived. `began_at`: of an alarm.
@@ -61,7 +61,8 @@ class Track(msgspec.Struct, frozen=True):
 def step(track: Track, measured_at: int, level: str, rule: Rule, now: int) -> Track:
     """The track after a reading. A late reading (an older time than the newest one's) changes nothing.
 
-    If a device sends only late readings for ADOPT_S, its clock was set back: its time is taken, its window emptied.
+    If a device sends only late readings for ADOPT_S, its clock was set back: its new time is accepted, and its window
+    is emptied.
     """
     window, calm_at, began_at = track.window, track.calm_at, track.began_at
     if measured_at < track.measured_at:

@@ -124,7 +124,7 @@ local function alarms_below(window)
 end
 
 -- The readings of a device, whose times are in `flat` from `at` on: the same as `step` in zelador/alarms/rule.py for each. With
--- `again`, another worker may have settled some of them: one as old as the newest known is taken as a repeat.
+-- `again`, another worker may have settled some of them: one as old as the newest known counts as a repeat.
 -- Returns whether one was not late, and of these whether one was at level h, and whether the model answered one.
 local function alarms_readings(r, levels, flat, at, rule, again, now)
   local w, c, calm, fresh, high, answered = r.w, r.c, r.calm, false, false, false
