@@ -63,7 +63,7 @@ def decide(
         return Verdict("nothing_to_learn", _nothing_sentence(learnable), names, take)
     if len(tied) > 1:
         return Verdict("tied", _tied_sentence(tied, take, metric), names, take)
-    return Verdict("clear", _clear_sentence(contenders, metric), (), take)
+    return Verdict("clear", _clear_sentence(contenders, metric) + _replacement(contenders, take), (), take)
 
 
 def _model_to_take(tied: Sequence[Contender]) -> str | None:
@@ -133,6 +133,13 @@ def _clear_sentence(contenders: Sequence[Contender], metric: str) -> str:
         return f"{first.name} is the only model that was compared: {metric} {score}{sure}."
     others = "the other one" if len(contenders) == 2 else f"the other {len(contenders) - 1}"
     return f"{first.name} is better than {others}: {metric} {score}{sure}."
+
+
+def _replacement(contenders: Sequence[Contender], take: str | None) -> str:
+    """Returns a sentence that names the model to take if the winner cannot be served; else nothing."""
+    if not contenders or contenders[0].built or take is None:
+        return ""
+    return f" It cannot be served, so take {take}, the best that can."
 
 
 def _join_names(names: Sequence[str]) -> str:
