@@ -9,7 +9,8 @@ import numpy as np
 
 from benchmarks.evaluation.goal import Goal, Lines, shown
 from benchmarks.evaluation.train import CANDIDATES, METRIC, Run, train
-from trainer.dataset import Choice, Dataset, from_table
+from trainer.dataset import Dataset
+from trainer.source import from_files, query_for
 from zelador.settings import load_settings
 from zelador.table import Wanted
 
@@ -93,4 +94,4 @@ def rooms(features: tuple[str, ...], file: str) -> Dataset:
     settings = load_settings(features=features)
     with resources.as_file(resources.files("command.demo.scenarios").joinpath("rooms", file)) as path:
         wanted = Wanted(features, "Occupancy", device=None, time="date", context=True)
-        return from_table(path, settings, wanted, Choice())
+        return from_files(path, settings, wanted, query_for(settings, {}))
