@@ -65,6 +65,7 @@ class Judged:
     intervals: Intervals | None
     within: Scores | None
     by_fold: list[Scores]
+    holdout: float | None = None  # the Matthews correlation on the hold-out; None if it is not known
     chance: Interval | None = None  # of the Matthews correlation, to compare with guessing, even if `unsure` is set
 
 
@@ -79,7 +80,7 @@ def judge(values: Array, middle: float, bench: Bench) -> Judged:
         None if found is None else unknown(found, bench.unsure) if bench.unsure else found,
         scores(everything.at(bench.within)) if bench.within.any() else None,
         [scores(answers.at(folds == fold)) for fold in np.unique(folds)],
-        None if found is None else found.of.get("MCC"),
+        chance=None if found is None else found.of.get("MCC"),
     )
 
 
@@ -103,7 +104,7 @@ def widened(judged: Judged, holdout: Sequence[Scores]) -> Judged:
         known = [score for each in holdout if (score := each.get(metric)) is not None]
         if interval is not None:
             found[metric] = (min(interval[0], *known), max(interval[1], *known)) if known else interval
-    return replace(judged, intervals=replace(judged.intervals, of=found))
+    return replace(judged, intervals=replace(judged.intervals, of=found), holdout=holdout[0].get("MCC"))
 
 
 def shuffled(

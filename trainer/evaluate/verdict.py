@@ -31,6 +31,13 @@ class Contender:
     built: bool = True
     calibrated: bool = True
     us_per_row: float | None = None
+    holdout: float | None = None  # the Matthews correlation on the hold-out; None without one, or if it is not built
+
+    @property
+    def may_guess(self) -> bool:
+        """True unless folds and hold-out both say that it does better than guessing."""
+        lucky = self.holdout is not None and self.holdout <= CHANCE
+        return lucky or (self.mcc is not None and self.mcc[0] <= 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +87,9 @@ def _model_to_take(tied: Sequence[Contender]) -> str | None:
 def _is_nothing(contenders: Sequence[Contender], learnable: Learnable) -> bool:
     if learnable.is_nothing:
         return True
-    known = [each.mcc for each in contenders if each.mcc is not None]
-    guessing = bool(known) and all(low <= 0 for low, _ in known)
+    known = [each for each in contenders if each.mcc is not None]
+    asked = [each for each in known if each.holdout is not None]  # of many that guess, one is lucky in its folds
+    guessing = bool(known) and all(each.may_guess for each in asked or known)
     chance = all(each.correlation is not None and each.correlation <= CHANCE for each in contenders)
     return guessing and (chance or (learnable.p is not None and learnable.p > SURE))
 

@@ -233,7 +233,8 @@ def _verdict(
                 score=each.scores.get(metric),
                 interval=sure.get(metric),
                 lead=lead,
-                mcc=sure.get("MCC") or found.chance,
+                mcc=found.chance,
+                holdout=found.holdout,
                 correlation=each.scores.get("MCC"),
                 built=model is not None,
                 calibrated=model is not None and model.calibrated,
@@ -263,5 +264,6 @@ def _widened(data: Data, judged: dict[str, Judged], built: dict[str, Built]) -> 
     for name, each in built.items():
         answers = judged_answers(data, each, judged[name])
         parts = [answers, *(answers.at(rows) for rows in data.questions.values())]
-        found[name] = widened(judged[name], [scores(part) for part in parts if len(np.unique(part.expected)) > 1])
+        asked = [scores(part) for part in parts if len(np.unique(part.expected)) > 1]
+        found[name] = widened(judged[name], asked) if asked else judged[name]
     return found
