@@ -65,11 +65,17 @@ class DeviceStates:
         """
         silent_ms: Any = "" if silent_s is None else round(silent_s * 1000)
         arguments = [limit, silent_ms, self._keys.device("")]
-        looked, silent, fleet = self._library.call("sweep", [*self._names, self._keys.quarantine], arguments)
+        looked, silent, fleet = self._library.call(
+            "sweep", [*self._names, self._keys.quarantine, self._keys.silence_seen], arguments
+        )
         return int(looked), int(silent), bool(fleet)
 
-    def announce_all(self, page: int) -> None:
-        """Puts all devices into the outbox, `page` at a time."""
+    def announce_all(self, page: int, run: str | None) -> int:
+        """Puts all devices into the outbox, `page` at a time. Returns the least version to publish them with.
+
+        `run` is the run of Redis, None if that is not known.
+        """
+        least: Any = self._library.call("announcing", [self._keys.announce_run], [run or ""])
         position = 0
         while True:
             answer: Any = self._client.hscan(self._keys.states, position, count=page)
@@ -80,7 +86,7 @@ class DeviceStates:
                         pipeline.hsetnx(self._keys.announce, device, decode_record(text).version)
                 pipeline.execute()
             if position == 0:
-                return
+                return int(least)
 
     def waiting(self, limit: int) -> list[tuple[bytes, bytes, bytes | None]]:
         """About `limit` devices of the outbox: name, version, and the stored state (None: it was forgotten)."""

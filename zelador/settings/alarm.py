@@ -32,6 +32,11 @@ class AlarmRuleSettings(Section):
     off_s: NonNegativeFloat | None = Field(
         default=None, description="How long they must stay below LOW without a break. None: from training, else 60."
     )
+    hold_s: NonNegativeFloat | None = Field(
+        default=None,
+        description="An alarm lasts at least so many seconds, so that a device that flaps, however slowly, gives one "
+        "alarm in that time. None: 3600.",
+    )
     high: Probability | None = Field(
         default=None,
         description="A reading counts towards an alarm if the probability of the alarm classes is at least this. None: "
