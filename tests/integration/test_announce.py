@@ -36,7 +36,7 @@ from zelador.settings import AlarmSettings, HomeAssistantSettings, Settings
 
 
 class Subscriber:
-    """Keeps the newest payload of each topic, as a client does that hears retained messages."""
+    """Keeps the newest payload of each topic, like a client that subscribes to retained messages."""
 
     def __init__(self, settings: Settings, *filters: str) -> None:
         self.link = Link(settings.mqtt, LinkOptions(f"subscriber-{id(self)}", filters), Event())
@@ -71,7 +71,7 @@ def keeping(settings: Settings, name: str = "one") -> Iterator[None]:
 
 @pytest.fixture
 def plant(settings: Settings, mark: str) -> Settings:
-    """Settings whose state topics are of this test alone."""
+    """Settings with state topics that only this test uses."""
     topics = settings.topics.model_copy(update={"state": f"{mark}/{{device_id}}/state"})
     return settings.model_copy(update={"topics": topics, "homeassistant": HomeAssistantSettings(prefix=f"{mark}-ha")})
 
@@ -286,7 +286,7 @@ def test_features_of_any_name_and_unit_are_shown_beside_state_and_problem() -> N
 
 
 def rendered(template: str, message: object) -> object:
-    """As Home Assistant does it."""
+    """Renders a template as Home Assistant does."""
     return (
         NativeEnvironment(undefined=StrictUndefined)
         .from_string(template)
@@ -336,7 +336,7 @@ def test_unlike_devices_have_unlike_ids_in_home_assistant() -> None:
 
 
 class Hook:
-    """A server that takes what the webhook sends, after `failures` answers of 503."""
+    """A server that accepts the webhook's requests, after `failures` answers of 503."""
 
     def __init__(self, failures: int = 0) -> None:
         self.taken: list[tuple[dict[str, str], bytes]] = []

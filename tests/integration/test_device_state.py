@@ -78,7 +78,7 @@ class Plant:
         return list(self.library.call("sweep", names, [1_000, silent_ms, keys.device("")]))
 
     def look_now(self) -> None:
-        """The time has come to look at each device."""
+        """Makes every device due for a check."""
         for device in self.client.zrange(self.keys.due, 0, -1):
             self.client.zadd(self.keys.due, {device: 1})
 

@@ -1,4 +1,4 @@
-"""When a device is in alarm, and what a batch says about its devices. Pure."""
+"""The rule for alarms, and the levels of a batch's readings. Pure."""
 
 from __future__ import annotations
 

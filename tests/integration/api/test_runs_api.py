@@ -28,7 +28,7 @@ RUN = "20261001_115838-aaaa"
 
 @pytest.fixture
 def registry(api_settings: Settings, tmp_path: Path) -> Registry:
-    """With one run of three candidates, of which none was registered."""
+    """A registry with one run of three candidates, none of them registered."""
     found = Registry.open(api_settings.registry.url)
     scores = {"metrics": {"F1": 0.9}, "holdout": {"F1": 0.9}, "served_by": "onnx", "agreement": {}}
     matrix = {"labels": ["no", "yes"], "counts": [[1, 0], [0, 1]]}
@@ -59,7 +59,7 @@ def saved_as(client: httpx.Client) -> list[list[str]]:
 def test_some_candidates_are_saved_weeks_after_their_run(
     registry: Registry, api_settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Whatever is refused is refused before the first model is registered."""
+    """A request that is refused registers no model at all."""
     registry.save("taken", upload(), by="test")
     with serving(api_settings) as client:
         path = f"/v1/runs/{RUN}/register"

@@ -1,4 +1,4 @@
-"""The interval holds the truth about as often as it says, also where neighboring rows err together."""
+"""A 95 % interval contains the true score in about 95 % of cases, even if neighboring rows err together."""
 
 from __future__ import annotations
 
