@@ -35,7 +35,7 @@ from zelador.status import link_options, status_message
 
 log = logging.getLogger(__name__)
 
-SERVICE, INSTANCE = "states", "zelador-states"  # of its status message: whoever publishes the states
+SERVICE, INSTANCE = "states", "zelador-states"  # of the status message of the worker that publishes the states
 RECEIVED = 100  # messages of Home Assistant in one step
 LEASE_S = 5.0
 PAGE = 1_000  # devices in one step of putting all into the outbox
@@ -46,7 +46,7 @@ RETRY_CAP_S = 10.0
 
 
 class Keeper:
-    """Publishes what waits while it holds the lease. Beside it, silent devices are found, whoever holds it."""
+    """Publishes waiting states while it holds the lease. It also finds silent devices, with or without the lease."""
 
     def __init__(self, settings: Settings, stop: Event) -> None:
         self._settings = settings
@@ -62,6 +62,7 @@ class Keeper:
         self._link: Link | None = None
         self._connected_at: int | None = None
         self._redis_run: str | None = None  # changes when Redis starts again
+        self._least_version = 0  # of what is published
         self._sweeper = Sweeper(settings, stop)
         self._thread = SideThread(
             "alarms",
@@ -117,13 +118,15 @@ class Keeper:
         forgotten = self._connected_at is None or link.connected_at != self._connected_at or was != self._redis_run
         if self._home_assistant_starts(link) or forgotten:
             self._discovered.clear()
-            self._states.announce_all(PAGE)  # the broker may have forgotten them
+            self._least_version = self._states.announce_all(PAGE, self._redis_run)  # the broker may have forgotten them
             self._connected_at = link.connected_at
         while not self._stop.is_set() and (waiting := self._states.waiting(PUBLISHED)):
+            if self._run_of_redis() != self._redis_run:
+                return  # it may have lost what was published: the next step finds a larger version
             self._publish(link, waiting)
 
     def _run_of_redis(self) -> str | None:
-        """Another one after Redis was started again, perhaps without its last second. None if INFO is not allowed."""
+        """The run id of Redis, which changes when Redis restarts (perhaps without its last second); None if unknown."""
         try:
             return str(self._client.info("server")["run_id"])
         except redis.exceptions.NoPermissionError:
@@ -143,7 +146,7 @@ class Keeper:
         return status_message(self._settings.topics, SERVICE, INSTANCE, online)
 
     def _home_assistant_starts(self, link: Link) -> bool:
-        """Whether Home Assistant has said that it is there: it has to be given everything again."""
+        """True if Home Assistant has just started: everything must be published again."""
         if not self._discovers:
             return False
         heard = link.receive(RECEIVED, 0.0)
@@ -172,7 +175,7 @@ class Keeper:
                     messages.append(self._discovery(name, known))
                 if known:
                     found.add(device)
-            payload = b"" if record is None else published(name, record)
+            payload = b"" if record is None else published(name, record, self._least_version)
             messages.append(Outgoing(self._settings.topics.state.format(device_id=name), payload, retain=True))
         if found - self._discovered:  # Home Assistant forgets the availability that it heard before the discovery
             messages.append(self._status(online=True))

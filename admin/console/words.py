@@ -106,7 +106,7 @@ def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str
 
 
 def reason_of(entry: Change) -> str:
-    """Returns the reason that was given; empty if there is none."""
+    """Returns the reason that was given; empty without one."""
     for facts in (entry.after, entry.before):
         if isinstance(facts, Mapping):
             for name in ("why", "note", "notes"):
@@ -179,7 +179,7 @@ def people(services: Services) -> dict[str, str]:
 
 
 def known_devices(services: Services, report: Report | None) -> frozenset[str]:
-    """The devices of a report that have a page."""
+    """Returns the devices of a report that have a page."""
     names = [row.device for row in report.by_device.rows] if report and report.by_device else []
     try:
         return services.devices.known(names)

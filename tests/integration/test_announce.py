@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -209,6 +210,32 @@ def test_home_assistant_has_everything_again_after_the_broker_forgot_and_after_i
         eventually(lambda: everything(later), "discovery and state from a broker that forgot")
 
 
+def test_home_assistant_has_everything_again_each_time_that_the_broker_was_started_again(
+    plant: Settings, mark: str, forgetful: Any, eventually: Callable[..., None]
+) -> None:
+    """While Zelador runs; a device that was retired stays away."""
+    mqtt = plant.mqtt.model_copy(update={"url": forgetful.url})
+    home = plant.homeassistant.model_copy(update={"discovery": True})
+    plant = plant.model_copy(update={"mqtt": mqtt, "homeassistant": home})
+    put_in_alarm(plant, "press")
+    put_in_alarm(plant, "gone")
+    states(plant).act("gone", "retire", "ana")
+    config, state = f"{mark}-ha/device/zelador_press/config", f"{mark}/press/state"
+    online = f"{mark}/status/states/zelador-states"
+    with contextlib.ExitStack() as stack:
+        broker = stack.enter_context(contextlib.ExitStack())
+        broker.enter_context(forgetful())
+        stack.enter_context(keeping(plant))
+        for _ in range(20 if os.environ.get("TEST_FAULTS") else 1):
+            broker.close()
+            broker.enter_context(forgetful())
+            heard = Subscriber(plant, "#")
+            eventually(lambda h=heard: {config, state} <= set(h.hear()), "discovery and state", 20)
+            eventually(lambda h=heard: h.state(online) == {"state": "online"}, "the availability")
+            assert not heard.hear().get(f"{mark}-ha/device/zelador_gone/config")
+            heard.link.close(None)
+
+
 ENTITY = {
     "type": "object",
     "required": ["p", "unique_id", "default_entity_id", "name", "state_topic", "value_template", "availability"],
@@ -244,6 +271,18 @@ def test_a_discovery_message_is_as_home_assistant_documents_it(settings: Setting
     assert found["cmps"]["problem"]["device_class"] == "problem"
     _, _, node, last = config_topic(settings, device).rsplit("/", 3)
     assert last == "config" and node.replace("_", "").replace("-", "").isascii()
+
+
+def test_features_of_any_name_and_unit_are_shown_beside_state_and_problem() -> None:
+    features = ("state", "problem", "Öldruck", "current")
+    given = Settings(features=features, fields={"Öldruck": {"unit": "bar"}, "current": {"unit": "rpm"}})  # type: ignore[arg-type]
+    found = json.loads(discovery(given, "press", "zelador/status/x/y"))["cmps"]
+    assert found.keys() == {"problem", "state", "value_problem", "value_state", "Öldruck", "current"}
+    assert found["state"]["device_class"] == "enum" and found["problem"]["p"] == "binary_sensor"
+    assert found["Öldruck"]["device_class"] == "pressure" and "device_class" not in found["current"]
+    for part in ("unique_id", "default_entity_id"):
+        assert len({each[part] for each in found.values()}) == 6
+    assert all(each["default_entity_id"].isascii() for each in found.values())
 
 
 def rendered(template: str, message: object) -> object:

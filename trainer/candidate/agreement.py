@@ -40,7 +40,7 @@ class Verdict:
 
 
 def decide(comparison: Comparison | None, trouble: str | None) -> Verdict:
-    """Returns which form serves, and why. `trouble` says why there is no comparison, if there is none."""
+    """Returns which form serves, and why. `trouble` says why there is no comparison, if so."""
     if comparison is None:
         return Verdict("pipeline", trouble or "it was not compiled")
     if comparison.labels_that_differ:

@@ -13,7 +13,14 @@ from zelador.messages import Prediction
 from zelador.settings import AlarmSettings
 
 CACHED_DEVICES = 16_384
-LIMITS = {"on_count": MAX_WINDOW, "window": MAX_WINDOW, "off_count": MAX_WINDOW, "off_s": 86_400.0}  # else 1
+MAX_S = 86_400.0  # of a model's times
+LIMITS = {
+    "on_count": MAX_WINDOW,
+    "window": MAX_WINDOW,
+    "off_count": MAX_WINDOW,
+    "off_s": MAX_S,
+    "hold_s": MAX_S,
+}  # else 1
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -35,7 +42,8 @@ class Policy(msgspec.Struct, frozen=True):
             return "none, as it is not known which labels are alarms; name them in ZELADOR_ALARM__CLASSES"
         return (
             f"{', '.join(sorted(self.classes))}, on when {rule.on_count} of {rule.window} readings are at least "
-            f"{rule.high:g}, off when {rule.off_count} are below {rule.low:g} for {rule.off_s:g} s"
+            f"{rule.high:g}, off when {rule.off_count} are below {rule.low:g} for {rule.off_s:g} s, but not before "
+            f"{rule.hold_s:g} s"
         )
 
 
@@ -71,7 +79,7 @@ def alarm_classes(wanted: Collection[str] | None, classes: Sequence[str], traini
 
 
 def _probability_of(classes: frozenset[str]) -> Callable[[Sequence[Prediction]], list[float]]:
-    """A function that gives the probability of the alarm classes together for each of some predictions."""
+    """Returns a function that adds up the probabilities of the alarm classes, for each prediction."""
 
     def of_many(predictions: Sequence[Prediction]) -> list[float]:
         return [
@@ -92,7 +100,7 @@ def _probability_of(classes: frozenset[str]) -> Callable[[Sequence[Prediction]],
 
 
 def _rule(base: Rule, trained: Mapping[str, object], settings: object) -> Rule:
-    """`base`, replaced by what training computed, replaced by what is set. A model's values are within limits."""
+    """Each value from the settings, else from training (within LIMITS), else from `base`."""
     values = msgspec.structs.asdict(base)
     for name in values:
         given = trained.get(name)

@@ -13,7 +13,7 @@ from zelador.settings import Settings
 
 LOCAL = re.compile(r".*[T ](\d{1,2}):(\d\d)(?::\d\d(?:[.,]\d+)?)?", re.ASCII)  # without a zone
 YEAR_9999 = 253_370_764_800_000
-ANY_S = 1e12  # no limit: what is odd about a time is said
+ANY_S = 1e12  # no limit: an odd time is accepted with a finding
 
 
 def moment(text: str | float, settings: Settings, name: str) -> int:
@@ -31,7 +31,7 @@ def moment(text: str | float, settings: Settings, name: str) -> int:
 def changed_clock(text: str, moment: int, zone: str) -> str | None:
     """Why a local time is not one moment: it is in the hour that the clock repeats or skips."""
     wall = LOCAL.fullmatch(text)
-    if wall is None or not 0 <= moment < YEAR_9999:
+    if wall is None or int(wall[1]) > 23 or not 0 <= moment < YEAR_9999:
         return None
     local = datetime.fromtimestamp(moment / 1000, ZoneInfo(zone))
     offsets = [f"{local.replace(fold=fold):%z}" for fold in (0, 1)]

@@ -19,7 +19,8 @@ local function devices_drop(devices, missing, names)
   end
 end
 
--- Forgets devices that are silent since `silent_since`, and those silent longest beyond `most`, a limited number at a time.
+-- Forgets devices that have been silent since `silent_since`, and, beyond `most` devices, those that have been silent longest;
+-- a limited number at a time.
 -- Returns the number of the latter.
 local function devices_bound(devices, missing, ledger, most, silent_since)
   local AT_ONCE = 1000                                -- more than one append can add
@@ -29,4 +30,17 @@ local function devices_bound(devices, missing, ledger, most, silent_since)
   devices_drop(devices, missing, redis.call('ZRANGE', devices, 0, over - 1))
   redis.call('HINCRBY', ledger, 'devices_forgotten', over)
   return over
+end
+
+-- A new device is looked at soon (sweep.lua): perhaps none of its readings will be classified.
+local function devices_expect(devices, device, now)
+  local FIRST_LOOK = 2000
+  redis.call('ZADD', string.sub(devices, 1, -8) .. 'due', 'NX', string.format('%.0f', now + FIRST_LOOK), device)   -- {prefix}:devices → {prefix}:due
+end
+
+-- A message of the device was refused: it is known, even if it never sent another, but not at the cost of other devices.
+local function devices_refused(devices, device, now, most)
+  if device == '' or string.find(device, '[/+#]') or redis.call('ZSCORE', devices, device) or redis.call('ZCARD', devices) >= most then return end
+  redis.call('ZADD', devices, now, device)
+  devices_expect(devices, device, now)
 end
