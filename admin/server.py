@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
-from admin.connections import BACKLOG, Connections, Network, connection_limit, protocol, quiet_accept
+from admin.connection import protocol
+from admin.connections import BACKLOG, Connections, Network, connection_limit, quiet_accept
 
 GRACE_S = 3
 TICKS_A_SECOND = 10  # of uvicorn's main loop

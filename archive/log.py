@@ -78,6 +78,7 @@ class ArchiveLog:
 
     def prune(self, before: float) -> int:
         """Deletes entries and checkpoints that are no longer needed.
+
         These are the ones before the second newest intact checkpoint that was written before `before` (s since 1970
         UTC). So a copy of the folder that takes less time is complete. Returns the number of deleted entries.
         """

@@ -23,13 +23,14 @@ from registry.evaluation.bootstrap import Resamples, intervals
 from registry.evaluation.scores import Answers, scores
 from registry.model import manifest
 from registry.model.artifact import open_classifier
-from trainer.dataset import Choice, Dataset, assemble, from_table
+from trainer.dataset import Dataset, assemble
 from trainer.evaluate.split import split
 from trainer.run import request
 from trainer.run.events import Result
 from trainer.run.job import known_of, request_of
 from trainer.run.options import Options
 from trainer.run.reporter import Reporter
+from trainer.source import from_files, query_for
 from zelador.settings import load_settings
 from zelador.table import Wanted
 
@@ -88,7 +89,7 @@ def rooms(features: tuple[str, ...], file: str) -> Dataset:
     settings = load_settings(features=features)
     with resources.as_file(resources.files("command.demo.scenarios").joinpath("rooms", file)) as path:
         wanted = Wanted(features, "Occupancy", device=None, time="date", context=True)
-        return from_table(path, settings, wanted, Choice())
+        return from_files(path, settings, wanted, query_for(settings, {}))
 
 
 def of_rooms(seeds: Sequence[int]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`zelador archive`: run the archiver; list, check and describe the archive's files."""
+"""`zelador archive`: runs the archiver; lists and checks the archive's files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`zelador classify`: classify readings with the selected model or another one."""
+"""`zelador classify`: classifies readings with the selected model or another one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`zelador console`: a link that signs in to the console of a running home."""
+"""`zelador console`: prints a link that signs in to the console of a running home."""
 
 from __future__ import annotations
 

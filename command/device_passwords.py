@@ -1,4 +1,4 @@
-"""`zelador devices password`, `passwords`, `remove`: passwords for `zelador up --listen`."""
+"""`zelador devices password`, `passwords`, `remove`: manages the passwords of devices for `zelador up --listen`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`zelador labels`: labels of periods, added afterwards."""
+"""`zelador labels`: lists, adds, undoes and imports labels of periods."""
 
 from __future__ import annotations
 

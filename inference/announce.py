@@ -35,7 +35,7 @@ from zelador.status import link_options, status_message
 
 log = logging.getLogger(__name__)
 
-SERVICE, INSTANCE = "states", "zelador-states"  # of its status message: whoever publishes the states
+SERVICE, INSTANCE = "states", "zelador-states"  # of the status message of the worker that publishes the states
 RECEIVED = 100  # messages of Home Assistant in one step
 LEASE_S = 5.0
 PAGE = 1_000  # devices in one step of putting all into the outbox
@@ -46,7 +46,7 @@ RETRY_CAP_S = 10.0
 
 
 class Keeper:
-    """Publishes what waits while it holds the lease. Beside it, silent devices are found, whoever holds it."""
+    """Publishes waiting states while it holds the lease. It also finds silent devices, with or without the lease."""
 
     def __init__(self, settings: Settings, stop: Event) -> None:
         self._settings = settings
@@ -126,7 +126,7 @@ class Keeper:
             self._publish(link, waiting)
 
     def _run_of_redis(self) -> str | None:
-        """Another one after Redis was started again, perhaps without its last second. None if INFO is not allowed."""
+        """The run id of Redis, which changes when Redis restarts (perhaps without its last second); None if unknown."""
         try:
             return str(self._client.info("server")["run_id"])
         except redis.exceptions.NoPermissionError:
@@ -146,7 +146,7 @@ class Keeper:
         return status_message(self._settings.topics, SERVICE, INSTANCE, online)
 
     def _home_assistant_starts(self, link: Link) -> bool:
-        """Whether Home Assistant has said that it is there: it has to be given everything again."""
+        """True if Home Assistant has just started: everything must be published again."""
         if not self._discovers:
             return False
         heard = link.receive(RECEIVED, 0.0)

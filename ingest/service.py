@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from threading import Event
 
+import redis
+
 from ingest.broker_stats import TOPICS
 from ingest.look import look_in_background
 from ingest.loop import Ingester
 from ingest.sessions import SessionRecord
 from zelador import endpoints
 from zelador.buffer import Writer
+from zelador.buffer.archive_stream import end_archive
 from zelador.buffer.connection import RedisConnection
 from zelador.errors import InvalidInput
 from zelador.heartbeat import Heartbeat
@@ -39,6 +42,8 @@ def run(settings: Settings, stop: Event) -> None:
     writer = Writer(connection, settings, client_id)
     gathered = IngestMetrics()
     connection.open(settings.redis.start_patience_s)
+    if not settings.archive.enabled:
+        _end_archive(connection.client, settings.redis.prefix)
     link.open(settings.mqtt.start_patience_s)
     heartbeat = Heartbeat(connection.client, settings.redis.prefix, SERVICE, client_id)
     # A broker that forgets at its own end (drain_s is for it) has no session for us after each start.
@@ -66,8 +71,16 @@ def run(settings: Settings, stop: Event) -> None:
         log.info("stopped")
 
 
+def _end_archive(client: redis.Redis, prefix: str) -> None:
+    """Where no archiver runs, nobody else would unregister it: Redis would keep readings for it."""
+    try:
+        end_archive(client, prefix)
+    except redis.RedisError as error:
+        log.warning("the archive is switched off, but could not be unregistered: %s", error)
+
+
 def label_filters(settings: Settings) -> tuple[str, ...]:
-    """A broker whose access list is older refuses this; readings arrive all the same."""
+    """The subscription for labels of periods. A broker with an older access list refuses it; readings still arrive."""
     if not settings.ingest.labels:
         return ()
     topic, group = settings.topics.label.replace("{device_id}", "+"), settings.mqtt.shared_group

@@ -300,7 +300,7 @@ class Registry(Changes):
         self._runs.put(run, document)
 
     def put_run_file(self, run: str, name: str, data: bytes) -> None:
-        """Writes a file beside the run's document, which lives as long."""
+        """Writes a file beside the run's document. Both are removed together."""
         self._runs.put_file(run, name, data)
 
     def put_run_events(self, run: str, data: bytes) -> None:

@@ -217,7 +217,7 @@ class Guard:
 
 
 def _token(given: str) -> str:
-    """Returns the key in an Authorization header; empty if there is none."""
+    """Returns the key in an Authorization header; empty without one."""
     scheme, _, token = given.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 

@@ -49,7 +49,7 @@ class Route(APIRoute):
 
 
 def find(routes: Iterable[BaseRoute], scope: Scope) -> Found | None:
-    """Returns the route that matches; None if there is none (404, 405)."""
+    """Returns the route that matches, or None (404, 405)."""
     for route in routes:
         match, child_scope = route.matches(scope)
         if match is Match.FULL:

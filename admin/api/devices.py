@@ -104,7 +104,7 @@ class DevicePage(TypedDict):
     summary="List devices",
     description="Without `state`, the most recently heard first. With `state` (it may be repeated), only devices in "
     "these states, in the order given, and in each the newest change first: "
-    "`?state=alarm&state=unknown&state=suspect` lists who needs somebody.",
+    "`?state=alarm&state=unknown&state=suspect` lists the devices that need attention.",
     responses=answer(200, "A page of devices.", {"devices": [EXAMPLE], "total": 1, "next": None}),
     **needs("viewer"),
 )

@@ -1,4 +1,4 @@
-"""/v1/labels: labels that are given to periods afterwards: list, add, undo, import a table of work orders."""
+"""/v1/labels: lists, adds and undoes labels of periods, and imports tables of work orders."""
 
 from __future__ import annotations
 

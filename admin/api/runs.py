@@ -1,4 +1,4 @@
-"""/v1/runs: training runs."""
+"""/v1/runs: starts, shows, compares, finishes and cancels training runs, and registers their candidates."""
 
 from __future__ import annotations
 

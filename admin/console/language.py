@@ -129,12 +129,12 @@ class Language:
         return format_datetime(local, f"d MMM{year} HH:mm", locale=self.locale)
 
     def when(self, moment: datetime | str | int) -> str:
-        """The time of day if it is today, else the day too."""
+        """Formats a moment: the time of day, with the day unless it is today."""
         local = self.local(moment)
         return self.clock(local) if local.date() == datetime.now(self.zone).date() else self.day_and_time(local)
 
     def ago(self, moment: datetime | str | int) -> str:
-        """How long ago it was: 2 min 15 s."""
+        """Formats how long ago a moment was, such as 2 min 15 s."""
         return self.duration(max(0.0, (datetime.now(timezone.utc) - self.local(moment)).total_seconds()))
 
     def day(self, moment: datetime | str | int) -> str:

@@ -91,5 +91,5 @@ def moment(text: str) -> float:
 
 
 def at_rank(ordered: list[float], share: float) -> float | None:
-    """Returns the value below which `share` of the ascending values are; None if there are none."""
+    """Returns the value below which `share` of the ascending values are; None without values."""
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None

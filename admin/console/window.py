@@ -71,7 +71,7 @@ class Window:
         )
 
     def courses(self) -> Courses:
-        """The values of all devices in the last hour."""
+        """Returns the values of all devices in the last hour."""
         return self.kept.get("courses", COURSES_S, lambda: courses(self._client, self._prefix))
 
     def _readings(self) -> dict[str, Reading]:

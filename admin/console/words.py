@@ -46,6 +46,7 @@ ACTS: Mapping[str, str] = {
     Act.LABEL_UNDONE: _("%(who)s undid label %(target)s"),
     Act.LABELS_IMPORTED: _("%(who)s imported %(target)s"),
     Act.LABELS_UNDONE: _("%(who)s undid an import of %(target)s"),
+    Act.DATASET_DROPPED: _("%(who)s removed loaded data set %(target)s"),
     Act.DEVICE_PASSWORD_MADE: _("%(who)s made a password for device %(target)s"),
     Act.DEVICE_PASSWORD_REMOVED: _("%(who)s removed the password of device %(target)s"),
     Act.KEY_MADE: _("%(who)s made key %(target)s"),
@@ -105,7 +106,7 @@ def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str
 
 
 def reason_of(entry: Change) -> str:
-    """Returns the reason that was given; empty if there is none."""
+    """Returns the reason that was given; empty without one."""
     for facts in (entry.after, entry.before):
         if isinstance(facts, Mapping):
             for name in ("why", "note", "notes"):
@@ -178,7 +179,7 @@ def people(services: Services) -> dict[str, str]:
 
 
 def known_devices(services: Services, report: Report | None) -> frozenset[str]:
-    """The devices of a report that have a page."""
+    """Returns the devices of a report that have a page."""
     names = [row.device for row in report.by_device.rows] if report and report.by_device else []
     try:
         return services.devices.known(names)

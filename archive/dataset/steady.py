@@ -1,4 +1,4 @@
-"""Runs of equal values of each device: of all readings, or of periods of many."""
+"""Finds runs of equal values of each device, among all readings or among periods."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Run(msgspec.Struct, frozen=True, gc=False):
-    """`rows` readings from `begin` to `end` (ms) with one value; NaN for several values, in runs of about `rows`."""
+    """A run of `rows` readings with one value, from `begin` to `end` (ms).
+
+    If the value changed in between, `value` is NaN, and `rows` estimates the length of a run.
+    """
 
     rows: int
     begin: int
@@ -22,7 +25,7 @@ class Run(msgspec.Struct, frozen=True, gc=False):
     value: float
 
 
-Runs = Mapping[str, Sequence[Run]]  # by device, in their order
+Runs = Mapping[str, Sequence[Run]]  # device to its runs, in order
 
 
 def of_columns(column: Sequence[float], columns: Columns, by_device: Sequence[tuple[str, list[int]]]) -> Runs:
@@ -42,8 +45,9 @@ def _runs(points: list[tuple[int, float]]) -> Iterator[Run]:
 
 
 def of_view(engine: Engine, feature: int) -> Runs:
-    """Of all readings, by the engine's table `periods`: a value that fills whole periods is one run. Of a period with
-    several values it is only known that none of its runs has all of its readings. Raises Unavailable.
+    """Returns the runs of all readings, from the engine's table `periods`. Raises Unavailable.
+
+    A value that fills whole periods is one run. The runs inside a period with several values are not known.
     """
     import numpy as np
 

@@ -105,7 +105,7 @@ def _below(ms: str, seq: str, entry: tuple[int, int]) -> str:
 
 def of_tables(engine: Engine, tables: Tables, query: Query) -> View:
     """Adds readings of files. Raises InvalidInput if the query needs columns that they do not have."""
-    if not tables.has_times and (query.begin is not None or query.end is not None):
+    if not tables.calendar and (query.begin is not None or query.end is not None):
         raise InvalidInput(f"{tables.source} does not say when its rows were measured; name the column with --time")
     if not tables.has_devices and query.devices:
         raise InvalidInput(f"{tables.source} does not say of which device its rows are; name the column with --device")

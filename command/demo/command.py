@@ -1,4 +1,4 @@
-"""`zelador demo`: run the whole product on this machine, in a minute."""
+"""`zelador demo`: runs the whole product on this machine, in a minute."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The limits of the queue for an offline client; None if there is none. `at_least`: the test found no limit."""
+    """The limits of the queue for an offline client; None without a limit. `at_least`: the test found no limit."""
 
     messages: int | None
     bytes: int | None

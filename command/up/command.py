@@ -1,4 +1,4 @@
-"""`zelador up`: run everything on this machine, with its data in one folder."""
+"""`zelador up`: runs everything on this machine, with its data in one folder."""
 
 from __future__ import annotations
 

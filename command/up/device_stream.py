@@ -45,7 +45,7 @@ class DeviceStream:
             first, body = data[at], at + 2
             if (
                 first & 0xF0 == PUBLISH << 4 and first & 6 != 6 and at + 6 < end
-            ):  # nearly every packet, so without a call
+            ):  # nearly every packet; checked here, because a call costs time
                 length = data[at + 1]
                 if length > 0x7F:  # a two-byte length; longer ones are left to _check
                     length, body = (length & 0x7F | data[body] << 7, body + 1) if data[body] < 0x80 else (0, body)

@@ -86,7 +86,7 @@ def matches_all(rule: str, narrower: str) -> bool:
 
 
 def intersection(one: str, other: str) -> str | None:
-    """Returns the filter for exactly the topics that match both; None if there are none."""
+    """Returns the filter for exactly the topics that match both, or None."""
     first, second = one.split("/"), other.split("/")
     found: list[str] = []
     for at in range(max(len(first), len(second)) + 1):

@@ -123,7 +123,7 @@ class Supervisor:
             process_group=0,  # so that Ctrl-C reaches only this process, which stops the programs in order
         )
         if isinstance(into, int):
-            os.close(into)  # the program has its own
+            os.close(into)  # the program has a copy
         program.started_at = time.monotonic()
         program.begun_at = now_ms()
 

@@ -12,7 +12,7 @@ from registry.facts import describe_selection
 from registry.log.state import Model, Selection
 from registry.registry import Registry
 
-GENERATED = re.compile(r"x\d+")  # names of columns that had none
+GENERATED = re.compile(r"x\d+")  # names generated for columns without a name
 MAX_LISTED = 10
 
 

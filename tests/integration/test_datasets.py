@@ -264,7 +264,7 @@ def test_a_run_keeps_its_query_and_gets_the_same_rows_again(site: Site, labels: 
     assert (everything.source, everything.facts()["classes"]) == ("the archive with the buffer", {"no": 40, "rare": 3})
     with pytest.raises(InvalidInput, match="named both in the data set and beside it"):
         query_for(site.settings, {"dataset": {"devices": ["p*"]}, "devices": ["press-1"]})
-    with pytest.raises(InvalidInput, match="does not say which data"):
+    with pytest.raises(InvalidInput, match="did not record its query"):
         repeated({}, site.settings)
 
 

@@ -156,7 +156,7 @@ def test_one_odd_reading_is_no_alarm_and_an_alarm_does_not_flap(plant: Plant) ->
     assert (record.state, record.label, record.probability, record.model) == ("alarm", "yes", 0.9, "model-a")
     after = START + 20_000 + 3_600_000
     assert plant.see("press", "l" * 30, after).state == "alarm", "it must be well for a minute"
-    assert plant.see("press", "l" * 40, after + 30_000).state == "ok", "it was held for an hour already"
+    assert plant.see("press", "l" * 40, after + 30_000).state == "ok"
     assert plant.see("press", "h", START).state == "ok", "a late reading changes nothing"
 
 

@@ -20,7 +20,7 @@ Codes = NDArray[np.int64]
 def giveaway(labels: Codes, devices: Codes, of_block: Codes) -> float:
     """Returns how much better a device's name predicts a block's labels than the most frequent label does.
 
-    In shares of rows. The prediction for a block is the most frequent label of the device's other blocks.
+    Both are shares of rows. The prediction for a block is the most frequent label of the device's other blocks.
     """
     counts = table(labels, of_block)
     owner = np.zeros(len(counts), np.int64)

@@ -36,7 +36,7 @@ class Named:
 
 
 def named(values: Array, labels: Codes, devices: Codes | None, times: Codes) -> Named:
-    """Finds the features. Blocks may begin anywhere if there are none, or if a class would be in one stretch only."""
+    """Finds the features. Blocks may begin anywhere without any, or if a class would be in only one stretch."""
     codes = np.zeros(len(labels), np.int64) if devices is None else devices
     order = np.lexsort((times, codes))
     first = np.diff(codes[order], prepend=-1) != 0

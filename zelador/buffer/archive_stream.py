@@ -18,9 +18,11 @@ import redis
 from zelador.buffer.connection import RedisConnection
 from zelador.buffer.entry import Entry, decode_entry, order_of
 from zelador.buffer.keys import Keys
+from zelador.buffer.late_labels import LateLabels
 from zelador.buffer.library import Library
 from zelador.buffer.outcome_batch import FIELD
 from zelador.buffer.written import NotWritten, unwritten
+from zelador.messages import Reading
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ _packed = msgspec.msgpack.Encoder().encode
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """The archive as its last commit left it, recorded in Redis: a log that has less lost something."""
+    """The state of the archive after its last commit, recorded in Redis. A log that has less has lost something."""
 
     archive: str
     seq: int
@@ -40,7 +42,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Moved(Exception):
-    """The archive is registered elsewhere in the stream, or not at all: begin again from what Redis says."""
+    """The archive is registered at another entry of the stream, or not at all: start again from what Redis has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What is to be marked as archived: entries with their numbers of readings, in order, after the entry `after`."""
+    """Entries to mark as archived, with their numbers of readings, in order; they follow the entry `after`."""
 
     after: str
     entries: Sequence[tuple[str, int]]
@@ -73,6 +75,7 @@ class ArchiveStream:
         self._connection = connection
         self._keys = Keys(prefix)
         self._library = Library(connection.client)
+        self._late_labels = LateLabels(connection.client, prefix)
         # The raw reply, [[id, [field, value, …]], …], at half the cost of redis-py's form.
         connection.client.set_response_callback("XRANGE", lambda response, **_: response)
 
@@ -81,7 +84,7 @@ class ArchiveStream:
         return self._connection
 
     def begin(self, hold_bytes: int) -> tuple[str, bool]:
-        """Registers the archive. Returns the last entry that is archived, and whether it was not registered before."""
+        """Registers the archive. Returns the last entry that is archived, and True if it was not registered before."""
         keys = [self._keys.readings, self._keys.ledger]
         at, new = self._connection.call(
             "register the archive", lambda: self._library.call("archive_begin", keys, [hold_bytes])
@@ -89,12 +92,8 @@ class ArchiveStream:
         return at.decode(), bool(new)
 
     def end(self) -> tuple[bool, int, int, int]:
-        """Unregisters the archive: whether it was registered, readings not taken, missed, and archived."""
-        keys = [self._keys.readings, self._keys.ledger, self._keys.outcomes]
-        was, waiting, missed, archived = self._connection.call(
-            "unregister the archive", lambda: self._library.call("archive_end", keys, [])
-        )
-        return bool(was), waiting, missed, archived
+        """Unregisters the archive. Returns if it was registered; readings not taken yet, missed, and archived."""
+        return self._connection.call("unregister the archive", lambda: _end(self._library, self._keys))
 
     def seen(self) -> Seen | None:
         found: Any = self._connection.call(
@@ -106,7 +105,7 @@ class ArchiveStream:
             return None
 
     def newest(self) -> str:
-        """The id of the newest entry that the stream ever had."""
+        """The id of the newest entry that was ever in the stream."""
 
         def ask() -> str:
             try:
@@ -149,10 +148,19 @@ class ArchiveStream:
         found = self._connection.call("read predictions for the archive", ask)
         return [Raw(stream_id.decode(), flat[1]) for stream_id, flat in found if flat[0] == FIELD]
 
+    def has_late_labels(self) -> bool:
+        """Returns whether any label came with a repeat of a reading."""
+        client, names = self._connection.client, self._keys.late_labels
+        return bool(self._connection.call("look for late labels", lambda: client.exists(*names)))
+
+    def late_labels(self, readings: Sequence[tuple[str, Reading]]) -> list[str | None]:
+        """Returns the label that a device sent later with each of its readings, or None."""
+        return self._connection.call("read late labels", lambda: self._late_labels.of(readings))
+
     def wait_written(self) -> None:
         """Returns when Redis has written what was read before.
 
-        It could otherwise come back without it, and the same readings would be appended again under other ids.
+        Otherwise Redis could lose it in a crash, and the same readings would be appended again under other ids.
         """
 
         def ask() -> None:
@@ -181,6 +189,16 @@ class ArchiveStream:
                 raise Moved
             cut = at.decode()
             trimmed = sum(count for entry, count in taken.entries if order_of(entry) <= order_of(cut))
+
+
+def end_archive(client: redis.Redis, prefix: str) -> None:
+    """Unregisters an archive that was switched off, if it is registered, and says so. Raises redis.RedisError."""
+    say_end(*_end(Library(client), Keys(prefix)))
+
+
+def _end(library: Library, keys: Keys) -> tuple[bool, int, int, int]:
+    was, waiting, missed, archived = library.call("archive_end", [keys.readings, keys.ledger, keys.outcomes], [])
+    return bool(was), waiting, missed, archived
 
 
 def say_end(was_registered: bool, waiting: int, missed: int, archived: int) -> None:

@@ -34,7 +34,7 @@ class Accepted:
 
     `discarded` counts messages discarded because the quarantine was full; `quarantine_full` is how full it is, in
     percent. `forgotten` counts devices that were forgotten because there were too many. `not_unique` counts readings
-    that were quarantined because their id came before. `repeating` is a device of which most readings are repeats now.
+    that were quarantined because their id came before. `repeating` is a device that has begun to send mostly repeats.
     """
 
     accepted: int

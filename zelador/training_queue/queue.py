@@ -1,4 +1,4 @@
-"""The API's side of the training queue: submit, show, list and cancel runs. One run is active at a time."""
+"""Submits, lists, cancels and finishes runs, for the API and the schedule. One run is active at a time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TrainingQueue:
         return queued
 
     def claim(self, once: str) -> bool:
-        """True for the first who asks, within a day: of several trainers, one starts a run for a reason."""
+        """True for the first trainer that claims this reason within a day: only that one starts a run for it."""
         return bool(self._client.set(self._keys.run_claim(once), "1", nx=True, ex=86_400))
 
     def current(self) -> Run | None:
@@ -53,7 +53,7 @@ class TrainingQueue:
         return found if found.is_active else None
 
     def get(self, run: str) -> Run:
-        """Raises NotFound."""
+        """The record of a run. Raises NotFound."""
         return msgspec.json.decode(self._read(run), type=Run)
 
     def cancel(self, run: str, by: str) -> Run:

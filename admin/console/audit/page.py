@@ -46,7 +46,7 @@ class AuditPage:
     days: tuple[Day, ...]
     q: str
     next: str | None  # path
-    table: str  # path of the same as CSV
+    table: str  # path of the same entries as CSV
 
 
 @router.get("", **needs("admin"))

@@ -67,7 +67,7 @@ class DevicePage:
     points: str  # of the charts, as JSON
     rule: Rule  # of its alarm
     silent_s: float | None  # after which it is silent; None if this depends on its usual gaps
-    usual: Mapping[str, Usual]  # by feature: what the selected model saw in training
+    usual: Mapping[str, Usual]  # feature to its usual values
 
 
 @router.get("/{device}", **needs("viewer"))

@@ -40,7 +40,7 @@ class Devices:
     states: tuple[State, ...]
     now: PlantView
     names: dict[str, str]
-    features: tuple[FeatureShown, ...]  # of which values are shown; the first has a line too
+    features: tuple[FeatureShown, ...]  # the features that are shown; the first also as a line
     courses: Courses  # of the last hour
     usual: Mapping[str, Usual]
     axis: tuple[float, float]  # of the lines
@@ -104,7 +104,7 @@ def _list(console: Console, visitor: Visitor, q: str, state: State | Literal[""]
 
 
 def _spread(found: Courses) -> dict[str, float]:
-    """How much each feature varies over all devices, relative to its size."""
+    """Returns how much each feature varies over all devices, relative to its size."""
     values: dict[str, list[float]] = {}
     for features in found.devices.values():
         for name, points in features.items():

@@ -186,7 +186,7 @@ def take(
 def _read(
     console: Console, actor: Actor, data: bytes, mapped: Mapped, shown: Rows
 ) -> tuple[tuple[str, ...], Preview | None, str]:
-    """Returns the table's columns, and either the preview or why there is none."""
+    """Returns the table's columns, and either the preview or the reason why it cannot be shown."""
     columns: tuple[str, ...] = ()
     try:
         with _file(data) as path:

@@ -185,7 +185,7 @@ def choices_of(now: PlantView, summary: LabelSummary) -> tuple[str, ...]:
 
 
 def done_of(console: Console, label: str) -> Done | None:
-    """Returns the label that was just added or undone; None if there is none."""
+    """Returns the label that was just added or undone, or None."""
     try:
         services = console.services
         return Done(services.label_views.one(label), tuple(odd(services.labels, label)))

@@ -143,7 +143,7 @@ def look(console: Console, renderer: Renderer, _topic: Topic, now: PlantView) ->
 
 
 def previous_of(state: State) -> str | None:
-    """Returns the model that rolling back would select; None if there is none."""
+    """Returns the model that rolling back would select, or None."""
     try:
         return state.previous()
     except ZeladorError:

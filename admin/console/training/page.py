@@ -49,7 +49,7 @@ Day = Annotated[str, Query(max_length=10)]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which readings: of these devices, from the first day to the last one, as the form has them."""
+    """The readings to train on, as in the form: devices, first day and last day."""
 
     devices: str = ""  # names and patterns, separated by commas
     begin: str = ""  # 2026-11-24
@@ -57,7 +57,7 @@ class Asked:
 
     @property
     def query(self) -> dict[str, object]:
-        """As archive.dataset.query reads it. Raises InvalidInput."""
+        """Returns the query, as archive.dataset.query reads it. Raises InvalidInput."""
         found: dict[str, object] = {}
         if named := [name.strip() for name in self.devices.split(",") if name.strip()]:
             found["devices"] = named
@@ -69,7 +69,7 @@ class Asked:
 
     @classmethod
     def of(cls, request: RunRequest, language: Language) -> Asked:
-        """What an earlier run was asked for."""
+        """Returns the readings of an earlier run."""
         dataset = request.get("dataset", {})
         named = dataset.get("devices") or request.get("devices") or []
         begin, end = dataset.get("from"), dataset.get("to")
@@ -94,7 +94,7 @@ class Training:
     runs: Runs
     now: PlantView
     may_start: bool
-    promotes_above: float | None  # a run selects its best model if it is better by more; None: no run does
+    promotes_above: float | None  # a run selects its best model if it is better by more; None if no run does
 
 
 @router.get("", **needs("viewer"))

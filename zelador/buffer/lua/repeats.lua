@@ -19,8 +19,8 @@ local function repeats_of_previous_version(sets, known)
 end
 
 -- The last 100 readings of each device that has repeats among them, as text of 0 and 1 (a repeat), oldest first.
--- `counts` has the readings of each device in this batch, `again` the repeats among them, `before` the number of its readings
--- before this batch. Returns a device in which repeats have become the majority, or ''.
+-- `counts` has the number of readings of each device in this lot, `again` the repeats among them, `before` the number of readings
+-- before this lot. Returns a device whose readings have become mostly repeats, or ''.
 local function repeats_follow(windows, counts, again, before, keep_s)
   local LAST, LEAST, MOST_DEVICES, CHUNK = 100, 20, 1000, 1000
   if next(again) == nil and redis.call('EXISTS', windows) == 0 then return '' end

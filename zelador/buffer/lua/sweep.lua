@@ -16,7 +16,7 @@ local newest = redis.call('ZREVRANGE', KEYS[5], 0, 0, 'WITHSCORES')[2]
 newest = newest and tonumber(newest) or 0
 local fleet = redis.call('HGET', a.states, '')        -- no device has an empty name
 local many = redis.call('ZCARD', KEYS[5]) >= LEAST_FLEET
-if fleet and newest > tonumber(fleet) then            -- somebody is heard again: who stays silent is silent alone
+if fleet and newest > tonumber(fleet) then            -- some device is heard again: those that stay silent are silent by themselves
   redis.call('HDEL', a.states, '')
   redis.call('XADD', a.events, 'MAXLEN', '~', MOST_EVENTS, '*', 'device', '', 'from', 'unknown', 'to', 'ok',
     'at', string.format('%.0f', now), 'why', 'fleet')
