@@ -54,7 +54,7 @@ class DeviceStates:
         arguments = [device, act, by, "" if until is None else until, why]
         first, *states = (part.decode() for part in self._library.call("device_act", self._names, arguments))
         if first == "absent":
-            raise NotFound(f"there is no device {device[:80]!r} with classified readings")
+            raise NotFound(f"there is no device {device[:80]!r}, or it is new and has no state yet")
         if first:
             raise Conflict(f"{device[:80]} {OBJECTIONS[first]}")
         return states[0], states[1]
