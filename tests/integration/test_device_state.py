@@ -399,3 +399,14 @@ def test_what_is_published_changes_with_all_that_it_says(plant: Plant) -> None:
     assert changed(plant.sweep) and plant.record("press").reason == "silent", "an alarm that fell silent"
     assert changed(lambda: plant.see("press", "h", START + 20_000)) and plant.record("press").reason is None
     assert plant.record("press").state == "acknowledged"
+
+
+def test_the_outbox_of_many_devices_becomes_empty(plant: Plant, settings: Settings) -> None:
+    """Its hash keeps its size while devices leave it, so that a page of it may be empty."""
+    states = DeviceStates(plant.client, settings.redis.prefix)
+    plant.client.hset(plant.keys.announce, mapping={f"d{number}": "1" for number in range(20_000)})
+    taken = 0
+    while waiting := states.waiting(500):
+        taken += len(waiting)
+        states.announced([(device, version) for device, version, _ in waiting])
+    assert taken == 20_000 and plant.waiting() == {}
