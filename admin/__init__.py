@@ -1,1 +1,1 @@
-"""The admin API: FastAPI on the registry, the buffer's ledger and the training runs."""
+"""The admin server: the HTTP API and the web console, as one FastAPI app."""

@@ -46,7 +46,7 @@ PARTS = (
 
 
 def make_app(settings: Settings) -> FastAPI:
-    """Raises Unavailable or Corrupt when the registry cannot be opened; Redis may be down."""
+    """Builds the app. Raises Unavailable or Corrupt if the registry cannot be opened; Redis may be down."""
     services = make_services(settings)
     app = FastAPI(
         title="Zelador",
@@ -55,7 +55,7 @@ def make_app(settings: Settings) -> FastAPI:
         openapi_url=None,  # docs_page.py serves both documents
         docs_url=None,
         redoc_url=None,
-        redirect_slashes=False,  # a redirect would contain the host that the client sent
+        redirect_slashes=False,  # a redirect would contain a host name that the client chose
     )
     app.state.services = services
     for part in PARTS:  # not include_router, which hides the routes: the guard and the tests iterate over all of them

@@ -1,6 +1,6 @@
-"""Classification for the API: in a caged process, with a deadline and a limit on waiting requests.
+"""Classifies for the API in a caged process, with a deadline and a limit on waiting requests.
 
-A process that hangs in a model can be killed, a thread cannot. The API's own process loads no model.
+A process that hangs in a model can be killed; a thread cannot. The API's own process loads no model.
 """
 
 from __future__ import annotations
@@ -32,29 +32,32 @@ LIMITS = Limits(
     memory=1024 * MIB, cpu_s=0
 )  # no limit on processor time: the process is long-lived, and each request has a deadline
 KNOWN = CACHED_MODELS  # models that the process keeps loaded, the most recently used; both sides count the same
-BARRED_S = 60.0  # a model that missed the deadline is not used again for this time
+BARRED_S = 60.0  # how long a model that missed the deadline is not used again
 MAX_ANSWER = 64 * MIB
 RETRY_S = 2
 START_WAIT_S = 20.0  # longest time a request waits for the process; it continues to start after that
 
 
 class Classifiers:
-    """Classifies in one process, which is started when first needed. Thread-safe; one request at a time."""
+    """Classifies in one process, which starts when it is first needed. Thread-safe; one request at a time."""
 
     def __init__(self, registry: Registry, timeout_s: float, at_once: int, settings: Settings | None = None) -> None:
-        """With `settings`, values that they would refuse in a live reading are refused."""
+        """With `settings`, refuses values that would be refused in a live reading."""
         self._registry = registry
         self._settings = settings
         self._timeout_s = timeout_s
         self._places = threading.BoundedSemaphore(at_once)
         self._lock = threading.Lock()
         self._cage: Cage | None = None
-        # By digest, because a name may belong to another model by now.
+        # By digest, because a name may now belong to another model.
         self._known: OrderedDict[str, tuple[Classifier, _Remote]] = OrderedDict()
         self._barred: OrderedDict[str, float] = OrderedDict()  # by digest: until when
 
     def classify(self, name: str, readings: list[dict[str, Any]]) -> list[Answer]:
-        """Raises ModelNotFound, ModelRefused, InvalidInput; HTTPException (503) if busy or late."""
+        """Classifies readings with the model `name`.
+
+        Raises ModelNotFound, ModelRefused, InvalidInput; HTTPException (503) if busy or late.
+        """
         if not self._places.acquire(blocking=False):
             raise _busy("the limit of concurrent classifications (ZELADOR_API__CLASSIFICATIONS_AT_ONCE) is reached")
         try:
@@ -90,7 +93,7 @@ class Classifiers:
             raise
 
     def _ready(self) -> Cage:
-        """The process, started. Importing its libraries takes seconds, on a small machine longer than a request may."""
+        """Returns the started process. Importing its libraries may take longer than a request may wait."""
         if self._cage is None or not self._cage.alive:
             self._forget()
             self._cage = Cage(LIMITS)
@@ -123,7 +126,7 @@ class Classifiers:
         reply = _ask(cage, name, request, deadline)
         if isinstance(reply, Refused):
             if self._known and ("memory" in reply.reason or "alloc" in reply.reason):
-                self._forget()  # the model may have taken over the process: the next request gets a new one
+                self._forget()  # the model may have taken over the process; the next request gets a new one
             raise ModelRefused(reply.reason)
         if not isinstance(reply, Passed):
             raise ModelRefused(f"{name}: the process that loaded it sent an invalid reply; select another model")

@@ -1,4 +1,4 @@
-"""HTTP connections with limits: in all, for each address, and in the time that a client may take.
+"""Limits HTTP connections: in total, for each address, and in the time that a client may take.
 
 uvicorn limits only the time between two requests. A client that never finishes its headers, sends a body byte by byte
 or does not read the response would keep a connection forever; a thousand of them use up all file descriptors.
@@ -13,36 +13,23 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
-import h11
-from uvicorn.config import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.server import ServerState
+if TYPE_CHECKING:
+    from admin.connection import Connection
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 128  # connections that wait in the kernel, and the most that are accepted in one go
+BACKLOG = 128  # connections that wait in the kernel, and the most that are accepted at once
 SPARE_FILES = 2 * BACKLOG  # file descriptors reserved for everything else
 MIN_CONNECTIONS = 16
-HEADERS_S = 10.0  # from the connection or the previous response to the end of the headers
-BODY_GRACE_S = 10.0  # after it a body must arrive at the minimum rate
-MIN_BYTES_PER_S = 1_024
-MAX_BODY_S = 900.0  # time limit of a body of any size: 256 MiB at 2.4 Mbit/s
-READ_STALL_S = 30.0  # a response of which the client reads nothing for this time is aborted
-LINGER_S = 1.0  # how long a rejected body is read and discarded, so that the response arrives before the reset
-LINGER_BYTES = 262_144  # how much of it
 LOG_EVERY_S = 60.0
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Phase = Literal["headers", "body", "answer", "lingering", "closing"]
-
-SLOW = b"the request took too long to arrive"
-BUSY = b"too many connections; try again later"
 
 
 def connection_limit(wanted: int) -> int:
-    """`wanted`, or fewer if the limit on open files is lower."""
+    """Returns `wanted`, or less if the limit on open files is lower."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files == resource.RLIM_INFINITY:
         return wanted
@@ -50,7 +37,7 @@ def connection_limit(wanted: int) -> int:
 
 
 def share_of(address: str) -> str:
-    """The unit that counts as one client: an IPv4 address, or an IPv6 /64 network, all of which one host may own."""
+    """Returns what counts as one client: an IPv4 address, or an IPv6 /64 network, since one host may own all of it."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -63,9 +50,9 @@ def share_of(address: str) -> str:
 
 
 class Connections:
-    """The open connections of one server. At the limit, the one that has waited longest is closed for a new one.
+    """The open connections of one server. At the limit, a new one replaces the one that has waited longest.
 
-    A client that has sent its headers is never disconnected for one that has not. Used from the event loop only.
+    A client that has sent its headers is never disconnected in favor of one that has not. Only for the event loop.
     """
 
     def __init__(self, most: int, proxies: tuple[Network, ...] = ()) -> None:
@@ -74,16 +61,16 @@ class Connections:
         self._proxies = proxies
         self._open: dict[Connection, None] = {}  # oldest first
         self._by_share: Counter[str] = Counter()
-        self._said_at = -LOG_EVERY_S
+        self._logged_at = -LOG_EVERY_S
 
     def __len__(self) -> int:
         return len(self._open)
 
     def add(self, connection: Connection, now: float) -> bool:
-        """True if there is room for the connection."""
+        """Adds a connection. Returns False if there is no room for it."""
         share = connection.share
         if len(self._open) >= self.most or (self._by_share[share] >= self._share and not self._is_proxy(share)):
-            self._say(now, share)
+            self._log_full(now, share)
             own = self._by_share[share] >= self._share and not self._is_proxy(share)
             victim = _longest_waiting(each for each in self._open if not own or each.share == share)
             if victim is None:
@@ -109,9 +96,9 @@ class Connections:
     def _is_proxy(self, share: str) -> bool:
         return any(is_within(share, (network,)) for network in self._proxies)
 
-    def _say(self, now: float, share: str) -> None:
-        if now - self._said_at >= LOG_EVERY_S:
-            self._said_at = now
+    def _log_full(self, now: float, share: str) -> None:
+        if now - self._logged_at >= LOG_EVERY_S:
+            self._logged_at = now
             log.warning(
                 "%d connections are open, %d of them from %s (the limit is %d, %d from one address): "
                 "the longest waiting are closed",
@@ -133,9 +120,9 @@ def is_within(address: str, networks: Iterable[Network]) -> bool:
 
 
 def _longest_waiting(connections: Iterator[Connection]) -> Connection | None:
-    """The oldest without complete headers; else the oldest with an incomplete body or an unread response.
+    """Returns the oldest connection without complete headers; else the oldest with unfinished body or unread response.
 
-    None when all of them wait for the server.
+    Returns None if all of them wait for the server.
     """
     second: Connection | None = None
     for connection in connections:
@@ -147,161 +134,16 @@ def _longest_waiting(connections: Iterator[Connection]) -> Connection | None:
     return second
 
 
-class Connection(H11Protocol):
-    """uvicorn's connection, with deadlines. `limits` is the server's, set by `protocol`."""
-
-    limits: Connections
-
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self.share = ""
-        self._received = 0
-        self.lingering = False
-        self._seen: tuple[Phase, object] | None = None  # at the last check: the phase and the request
-        self._since = 0.0
-        self._before = 0  # bytes received until then
-        self._unsent = 0
-        self._sent_at = 0.0  # when the client last read data
-
-    @property
-    def phase(self) -> Phase:
-        if self.lingering:
-            return "lingering"
-        if self.transport.is_closing():
-            return "closing"
-        if self.cycle is None or self.cycle.response_complete:
-            return "headers"
-        if self.conn.their_state is h11.SEND_BODY and not self.flow.read_paused:
-            return "body"
-        return "answer"
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(cast(asyncio.Transport, _Transport(transport, self)))
-        self.share = share_of(self.client[0]) if self.client else ""
-        self._since = self._sent_at = self.loop.time()
-        if not self.limits.add(self, self._since):
-            transport.write(_plain(503, b"Service Unavailable", BUSY))
-            transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.limits.remove(self)
-        super().connection_lost(exc)
-        self._unset_keepalive_if_required()
-
-    def data_received(self, data: bytes) -> None:
-        self._received += len(data)
-        if self.lingering:
-            if self._received - self._before > LINGER_BYTES:
-                self.transport.abort()
-        elif not self.transport.is_closing():
-            super().data_received(data)
-
-    def on_response_complete(self) -> None:
-        if not self.lingering:
-            self._note("headers", self.loop.time())
-        super().on_response_complete()
-
-    def end(self, transport: asyncio.Transport) -> None:
-        """Closes `transport`; at first only the write side, if the client is still sending a rejected body.
-
-        Closing at once would reset the connection, and the client could lose the response.
-        """
-        answered = self.cycle is not None and self.cycle.response_complete
-        if answered and self.conn.their_state is h11.SEND_BODY and not self.lingering and transport.can_write_eof():
-            self.lingering = True
-            self._note("lingering", self.loop.time())
-            self.flow.resume_reading()
-            transport.write_eof()
-        else:
-            transport.close()
-
-    def check(self, now: float) -> None:
-        phase = self.phase
-        if self._seen != (phase, self.cycle):
-            self._note(phase, now)
-        waited = now - self._since
-        if self._is_unread(now) or (phase == "lingering" and waited > LINGER_S):
-            self.transport.abort()
-        elif phase == "headers" and waited > HEADERS_S:
-            self.drop()
-        elif phase == "body":
-            wanted = (waited - BODY_GRACE_S) * MIN_BYTES_PER_S
-            if self._received - self._before < wanted or waited > MAX_BODY_S:
-                self.transport.write(_plain(408, b"Request Timeout", SLOW))
-                self.drop()
-
-    def drop(self) -> None:
-        """Closes the connection after the client has read the data already written."""
-        self._unset_keepalive_if_required()
-        self.transport.close()
-
-    @property
-    def is_behind(self) -> bool:
-        """True if the client has not read everything that was written."""
-        return self.transport.get_write_buffer_size() > 0
-
-    def evict(self) -> None:
-        """Aborts the connection."""
-        self._unset_keepalive_if_required()
-        self.transport.abort()
-
-    def _note(self, phase: Phase, now: float) -> None:
-        self._seen, self._since, self._before = (phase, self.cycle), now, self._received
-
-    def _is_unread(self, now: float) -> bool:
-        """True if a response is waiting and the client has read nothing of it for too long."""
-        unsent = self.transport.get_write_buffer_size()
-        if unsent == 0 or unsent < self._unsent:
-            self._sent_at = now
-        self._unsent = unsent
-        return unsent > 0 and now - self._sent_at > READ_STALL_S
-
-
-class _Transport:
-    """A transport whose closing is left to its Connection."""
-
-    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
-        self._transport = transport
-        self._connection = connection
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def is_closing(self) -> bool:
-        return self._connection.lingering or self._transport.is_closing()
-
-    def close(self) -> None:
-        self._connection.end(self._transport)
-
-
-def protocol(limits: Connections) -> type[asyncio.Protocol]:
-    """The protocol class for uvicorn."""
-    return type("Connection", (Connection,), {"limits": limits})
-
-
 def quiet_accept(loop: asyncio.AbstractEventLoop) -> None:
-    """Logs one line a minute when no file descriptor is left. asyncio retries each second and logs every attempt."""
-    said_at = -LOG_EVERY_S
+    """Logs one line per minute if no file descriptor is left. asyncio retries every second, and logs every attempt."""
+    logged_at = -LOG_EVERY_S
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        nonlocal said_at
+        nonlocal logged_at
         if "out of system resource" not in str(context.get("message")):
             loop.default_exception_handler(context)
-        elif time.monotonic() - said_at >= LOG_EVERY_S:
-            said_at = time.monotonic()
+        elif time.monotonic() - logged_at >= LOG_EVERY_S:
+            logged_at = time.monotonic()
             log.error("no connection can be accepted: %s; retrying every second", context.get("exception"))
 
     loop.set_exception_handler(handle)
-
-
-def _plain(status: int, reason: bytes, text: bytes) -> bytes:
-    return (
-        b"HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nRetry-After: 5\r\n"
-        b"Connection: close\r\n\r\n%s" % (status, reason, len(text), text)
-    )

@@ -1,4 +1,4 @@
-"""Streams of the events of training runs: one for each client that looks, until the run ends."""
+"""Streams the events of training runs, one stream per client, until the run ends."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from zelador.training_queue.event import RunEvent, encode
 log = logging.getLogger(__name__)
 
 LOOK_S = 0.4
-CHECK_S = 10.0  # how often a stream checks that its key is still valid, and shows a proxy that it is alive
+CHECK_S = 10.0  # how often a stream checks that its key is still valid, and sends a sign of life to proxies
 RETRY_MS = 2_000  # after which a client connects again
-SHOWN = 8  # answers that are kept for clients that ask the same
+MAX_CACHED = 8  # answers that are kept for clients that ask the same
 
 Found = tuple[list[RunEvent], bool]
 
@@ -46,7 +46,7 @@ class RunStreams:
         self._closed = True
 
     def look(self, run: str, number: int) -> Found:
-        """The events after `number`, and whether they are the last; one read for all who ask the same.
+        """Returns the events after `number`, and whether they are the last. Clients that ask the same share a read.
 
         Raises NotFound, redis.RedisError, Unavailable.
         """
@@ -56,13 +56,13 @@ class RunStreams:
                 return found
         found = self._events.after(run, number)
         with self._lock:
-            while len(self._shown) >= SHOWN:
+            while len(self._shown) >= MAX_CACHED:
                 del self._shown[next(iter(self._shown))]
             self._shown[run, number] = (time.monotonic(), found)
         return found
 
     async def stream(self, run: str, number: int, first: Found, is_valid: Callable[[], bool]) -> AsyncIterator[bytes]:
-        """The events after `number`, of which `first` are the first, as server-sent events."""
+        """Yields the events after `number`, beginning with `first`, as server-sent events."""
         self._open += 1
         events, is_last = first
         checked = time.monotonic()

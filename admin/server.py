@@ -1,4 +1,4 @@
-"""uvicorn for the API: limited connections, no signal handlers, one log line a minute without file descriptors."""
+"""uvicorn for the admin server, with limits on connections and without signal handlers of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
-from admin.connections import BACKLOG, Connections, Network, connection_limit, protocol, quiet_accept
+from admin.connection import protocol
+from admin.connections import BACKLOG, Connections, Network, connection_limit, quiet_accept
 
 GRACE_S = 3
 TICKS_A_SECOND = 10  # of uvicorn's main loop

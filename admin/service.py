@@ -1,4 +1,4 @@
-"""The admin server as a process."""
+"""The process of the admin server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 def run(settings: Settings, stop: Event) -> None:
     """Serves until `stop` is set.
 
-    Raises Unavailable when the port is taken, the registry cannot be used, or Redis does not sync as required.
+    Raises Unavailable if the port is in use, the registry cannot be used, or Redis does not sync as required.
     """
     app = make_app(settings)
     services: Services = app.state.services
@@ -61,18 +61,18 @@ def run(settings: Settings, stop: Event) -> None:
 def _check_redis(client: redis.Redis) -> None:
     """Checks the durability of Redis. Redis may be down; one that would lose acknowledged readings is an error."""
     try:
-        held, remark = persistence(client)
+        refusal, remark = persistence(client)
     except NotSynced as error:
         raise Unavailable(str(error)) from None
     except (redis.RedisError, OSError) as error:
         log.warning("Redis does not answer: %s", error)
     else:
-        if held or remark:
-            log.warning(held or remark)
+        if refusal or remark:
+            log.warning(refusal or remark)
 
 
 def _show_first_key(path: Path) -> None:
-    """Makes the first admin key, and shows it only on a terminal: elsewhere it would end up in logs."""
+    """Makes the first admin key, and shows it only on a terminal; elsewhere it would end up in logs."""
     if not sys.stderr.isatty():
         if not path.exists():
             log.warning("there is no admin key yet: zelador keys new makes one")

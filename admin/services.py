@@ -1,4 +1,4 @@
-"""The objects that routes use: made once at startup, typed, and injected."""
+"""The objects that routes use. They are made once at startup, and injected."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Services:
 
 
 def make_services(settings: Settings) -> Services:
-    """Raises Unavailable or Corrupt when the registry cannot be opened; Redis may be down."""
+    """Makes the services. Raises Unavailable or Corrupt if the registry cannot be opened; Redis may be down."""
     client = connect_redis(settings.redis)
     prefix = settings.redis.prefix
     registry = Registry.open(settings.registry)
@@ -109,7 +109,7 @@ def make_services(settings: Settings) -> Services:
 
 
 async def held(request: Request) -> Services:
-    """A coroutine, so that FastAPI does not call it on a thread."""
+    """Returns the services of a request's app. A coroutine, so that FastAPI does not call it on a thread."""
     services: Services = request.app.state.services
     return services
 

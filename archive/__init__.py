@@ -1,1 +1,1 @@
-"""Readings, labels and predictions kept as Parquet, and the data sets made of them."""
+"""Readings and predictions as Parquet files, and the data sets that are drawn from them."""

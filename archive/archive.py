@@ -1,4 +1,4 @@
-"""The archive: opens it, lists its files, and reads them.
+"""Opens an archive, lists its files, and reads them.
 
     from archive.archive import open_archive
 
@@ -7,7 +7,8 @@
     for file in snapshot.readings:                      # layout.File: path, rows, bytes, first, last, begin, end
         table = archive.table(file, ["id", "device_id"])
 
-A snapshot stays readable for `ZELADOR_ARCHIVE__GRACE_S` after its files were merged or removed.
+The files of a snapshot stay readable for `ZELADOR_ARCHIVE__GRACE_S` after they were merged or removed; `path` and
+`where` say where they are.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archive import paths
 from archive.layout import File
 from archive.log import ArchiveLog
 from archive.state import State
@@ -33,11 +35,11 @@ PURPOSE = Purpose("archive", "ZELADOR_ARCHIVE__URL")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The files that the archive consisted of at one moment, oldest first."""
+    """The files of the archive at one moment, oldest first."""
 
     archive: str  # the archive's own id; empty if there is none yet
     seq: int  # number of the log entry
-    head: str | None  # its digest: identifies the content
+    head: str | None  # digest of that entry, which identifies the content
     readings: tuple[File, ...]
     outcomes: tuple[File, ...]
     last: str | None  # the newest entry of the stream `readings` that is archived
@@ -49,12 +51,12 @@ class Snapshot:
 
     @property
     def rows(self) -> int:
-        """Archived readings."""
+        """The number of archived readings."""
         return sum(file.rows for file in self.readings)
 
 
 class Archive:
-    """An archive for reading. Thread-safe."""
+    """An archive, opened for reading. Thread-safe."""
 
     def __init__(self, store: Store, url: str) -> None:
         self._store = store
@@ -66,20 +68,20 @@ class Archive:
         return self._store
 
     def snapshot(self) -> Snapshot:
-        """The files now. An archive that does not exist yet has none. Raises Corrupt, Unavailable."""
+        """Returns the current files. An archive that does not exist yet has none. Raises Corrupt, Unavailable."""
         return Snapshot.of(self.log.sync())
 
     def path(self, file: File) -> Path | None:
-        """Where the file is on this machine; None if the archive is in a bucket."""
-        return Path(self._store.where(file.path)) if isinstance(self._store, Folder) else None
+        """Returns the current path of the file on this machine; None if the archive is in a bucket."""
+        return Path(self.where(file)) if isinstance(self._store, Folder) else None
 
     def where(self, file: File) -> str:
-        """Path or URL of a file, for messages."""
-        return self._store.where(file.path)
+        """Returns the path or URL of a file."""
+        return paths.where(self._store, file.path)
 
     def data(self, file: File) -> bytes:
-        """The bytes of a file, checked. Raises Corrupt if it is missing or differs from what was written."""
-        found = self._store.read(file.path)
+        """Returns the checked bytes of a file. Raises Corrupt if it is missing or differs from what was written."""
+        found = paths.read(self._store, file.path)
         if found is None:
             raise Corrupt(f"{self.where(file)} is missing; restore it from a backup")
         if hashlib.sha256(found).hexdigest() != file.sha256:
@@ -87,7 +89,7 @@ class Archive:
         return found
 
     def table(self, file: File, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows of a file; only these columns. Raises Corrupt."""
+        """Returns the rows of a file, with only these columns. Raises Corrupt."""
         data = self.data(file)
         try:
             return pq.read_table(pa.BufferReader(data), columns=columns, partitioning=None)
@@ -96,7 +98,7 @@ class Archive:
 
 
 def open_archive(where: ArchiveSettings | str | Path, make: bool = False) -> Archive:
-    """The archive at a path or URL, or of the settings. Writes nothing without `make`. Raises InvalidInput."""
+    """Opens the archive at a path or URL, or of the settings. Without `make`, writes nothing. Raises InvalidInput."""
     settings = where if isinstance(where, ArchiveSettings) else ArchiveSettings(url=str(where))
     options = by_name(settings.bucket)
     if not settings.url:

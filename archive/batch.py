@@ -1,4 +1,4 @@
-"""Readings and predictions on their way from Redis to a file, as columns."""
+"""Turns readings and predictions from Redis into columns for a file."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ MAX_INT64 = 2**63 - 1
 
 
 class ReadingBatch:
-    """Entries of the stream that follow each other, of one day."""
+    """Consecutive entries of the stream, all of one day."""
 
     def __init__(self) -> None:
-        self.entries: list[tuple[str, int]] = []  # ids, with the readings that the ledger counts for each
+        self.entries: list[tuple[str, int]] = []  # id, and the number of readings that the ledger counts for it
         self.rows = self.bytes = self.unreadable = 0
         self.replayed: list[int] = []  # rows that were in the stream before
         self._columns: dict[str, list[Any]] = {name: [] for name, _ in READING_COLUMNS}
@@ -40,7 +40,7 @@ class ReadingBatch:
         return len(self.entries)
 
     def takes(self, stream_id: str) -> bool:
-        """False if the entry is of another day."""
+        """Returns whether the entry is of the batch's day."""
         return not self.entries or day_of(stream_id) == day_of(self.entries[0][0])
 
     def add(self, stream_id: str, entry: Entry) -> None:
@@ -56,7 +56,7 @@ class ReadingBatch:
             self._values.append((entry.features, []))
         self._values[-1][1].extend(values)
         columns, count = self._columns, len(readings)
-        ms, seq, place = _where(entry.replayed or stream_id)
+        ms, seq, place = _reading_key(entry.replayed or stream_id)
         columns["id"] += [reading.id for reading in readings]
         columns["device_id"] += [arrival.device_id for arrival in arrivals for _ in arrival.readings]
         columns["measured_at"] += [reading.measured_at for reading in readings]
@@ -71,7 +71,7 @@ class ReadingBatch:
         self.rows += count
 
     def table(self) -> pa.Table:
-        """All rows, in order."""
+        """Returns all rows, in order."""
         features = list(dict.fromkeys(name for names, _ in self._values for name in names))
         columns: dict[str, Any] = dict(self._columns)
         columns["seq"] = [None if seq is None or not -MAX_INT64 <= seq <= MAX_INT64 else seq for seq in columns["seq"]]
@@ -90,7 +90,7 @@ class ReadingBatch:
 
 
 def outcome_table(batches: Sequence[Raw]) -> tuple[pa.Table, int]:
-    """The predictions of these batches; and the number of batches that cannot be read."""
+    """Returns the predictions of these batches, and the number of batches that cannot be read."""
     tables, unreadable = [OUTCOME_SCHEMA.empty_table()], 0
     for raw in batches:
         try:
@@ -101,10 +101,13 @@ def outcome_table(batches: Sequence[Raw]) -> tuple[pa.Table, int]:
 
 
 def _outcomes(batch: OutcomeBatch) -> pa.Table:
-    """Raises ValueError, IndexError or an error of Arrow for a batch that no worker could have written."""
+    """Returns the predictions of a batch.
+
+    Raises ValueError, IndexError or an error of Arrow for a batch that no worker could have written.
+    """
     codes, confidences = np.frombuffer(batch.codes, "<u2"), np.frombuffer(batch.confidences, "<u2")
     counts = np.array(batch.counts, np.int64)
-    keys = np.array([_where(entry) for entry in batch.entries], np.int64).reshape(-1, 3)
+    keys = np.array([_reading_key(entry) for entry in batch.entries], np.int64).reshape(-1, 3)
     if (counts < 0).any() or not len(codes) == len(confidences) == counts.sum() or len(keys) != len(counts):
         raise ValueError("columns of different lengths")
     known = codes != NONE
@@ -127,14 +130,14 @@ def _outcomes(batch: OutcomeBatch) -> pa.Table:
     return pa.table(columns, schema=OUTCOME_SCHEMA)
 
 
-def _where(entry: str) -> tuple[int, int, int]:
-    """The key of the first reading of an entry in an OutcomeBatch."""
+def _reading_key(entry: str) -> tuple[int, int, int]:
+    """Returns the key (ms, seq, place) of an entry's first reading in an OutcomeBatch, or of a replayed reading."""
     stream_id, _, place = entry.partition(" ")
     return *order_of(stream_id), int(place or 0)
 
 
 def without(table: pa.Table, known: pa.Table) -> pa.Table:
-    """The rows whose keys and ids are not in `known`, in order."""
+    """Returns the rows whose keys and ids are not in `known`, in order."""
     names = [*KEY, "id"]
     asked = table.select(names).append_column("row", pa.array(np.arange(table.num_rows)))
     left = asked.join(known.select(names).group_by(names).aggregate([]), keys=names, join_type="left anti")

@@ -1,7 +1,7 @@
 """Decides which files of the archive to merge, and merges them.
 
-Files are written every half minute. Consecutive ones of one day are merged: of the present day as soon as there are
-MERGED_FILES of about one size, and of a past day all of them, up to MAX_ROWS in a file.
+Files are written every half minute. Consecutive files of one day are merged: for the current day, as soon as there are
+MERGED_FILES of about the same size; for a past day, all of them, up to MAX_ROWS per file.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archive import paths
 from archive.archive import Archive
 from archive.layout import File, describe, encode, rows_of, sum_of
 from archive.state import State
@@ -21,12 +22,12 @@ from zelador.buffer.entry import order_of
 from zelador.errors import Corrupt
 
 MERGED_FILES = 16
-MAX_ROWS = 1_000_000  # of a merged file: some 40 MB, and ten times that in memory while it is merged
-ROWS_BASE = 64  # files whose rows are within a factor of 16 are of one size
+MAX_ROWS = 1_000_000  # of a merged file: about 40 MB, and ten times that in memory during the merge
+ROWS_BASE = 64  # files whose rows are within a factor of 16 count as of the same size
 
 
 def plan(files: Sequence[File], today: str) -> Iterator[tuple[File, ...]]:
-    """The runs of files to merge, each into one; `files` are of one kind, in order. Pure."""
+    """Yields the runs of files to merge, each into one file. `files` are of one kind, in order. Pure."""
     for day, group in groupby(files, lambda file: file.day):
         yield from _runs(tuple(group), 2 if day < today else MERGED_FILES)
 
@@ -34,7 +35,7 @@ def plan(files: Sequence[File], today: str) -> Iterator[tuple[File, ...]]:
 def _runs(files: Sequence[File], least: int) -> Iterator[tuple[File, ...]]:
     run: list[File] = []
     for file in files:
-        if run and not _joins(run, file, least):
+        if run and not _may_join(run, file, least):
             if len(run) >= least:
                 yield tuple(run)
             run = []
@@ -43,7 +44,7 @@ def _runs(files: Sequence[File], least: int) -> Iterator[tuple[File, ...]]:
         yield tuple(run)
 
 
-def _joins(run: Sequence[File], file: File, least: int) -> bool:
+def _may_join(run: Sequence[File], file: File, least: int) -> bool:
     if rows_of(run) + file.rows > MAX_ROWS:
         return False
     return least == 2 or (_size(run[-1]) == _size(file) and len(run) < MERGED_FILES)
@@ -54,9 +55,9 @@ def _size(file: File) -> int:
 
 
 def merge(archive: Archive, state: State, run: Sequence[File], by: str) -> bool:
-    """Replaces the files by one with the same rows. False if another entry of the log came first.
+    """Replaces the files with one that has the same rows. Returns False if another entry of the log came first.
 
-    Raises Corrupt for a file that cannot be read or has other rows than the log says; Unavailable.
+    Raises Corrupt for a file that cannot be read or whose rows differ from the log; Unavailable.
     """
     tables = [archive.table(file) for file in run]
     for file, table in zip(run, tables, strict=True):
@@ -64,11 +65,15 @@ def merge(archive: Archive, state: State, run: Sequence[File], by: str) -> bool:
             raise Corrupt(f"{archive.where(file)} has {table.num_rows} rows, the log says {file.rows}")
     data = encode(pa.concat_tables(tables, promote_options="default").combine_chunks())
     del tables
-    again = pq.read_table(pa.BufferReader(data), partitioning=None)  # what was written, not what was meant
+    again = pq.read_table(pa.BufferReader(data), partitioning=None)  # checks the bytes, not the table in memory
     first, last = min((f.first for f in run), key=order_of), max((f.last for f in run), key=order_of)
     merged = describe(run[0].kind, again, data, first, last)
     if merged.rows != rows_of(run) or merged.keys != sum_of(file.keys for file in run):
         raise Corrupt(f"{len(run)} files from {archive.where(run[0])} on were not merged: the result would differ")
-    archive.store.put_stream(merged.path, [data])
+    paths.put(archive.store, merged.path, data)
     op: dict[str, Any] = {"op": "replace", "files": [msgspec.to_builtins(merged)], "removed": [f.path for f in run]}
-    return archive.log.commit([op], state, by=by, why="merged")
+    if not archive.log.commit([op], state, by=by, why="merged"):
+        return False
+    paths.hide(archive.store, (file.path for file in run))
+    paths.show(archive.store, [merged.path])
+    return True

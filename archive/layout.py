@@ -1,16 +1,16 @@
-"""The files of the archive: their names, their columns, and how they are written. Pure.
+"""The layout of the archive: names and columns of its files, and their encoding. Pure.
 
-    log/00000001.json                                  one entry for each change; only the log says which files count
+    log/00000001.json                                  one entry per change; only the log says which files count
     checkpoints/00000100.json.zst                      derived from the log, for a fast start
-    readings/day=2026-11-26/<first>-<last>-<sha8>.parquet   one row a reading
-    outcomes/day=2026-11-26/<first>-<last>-<sha8>.parquet   one row a prediction
+    readings/day=2026-11-26/<first>-<last>-<sha8>.parquet   one row per reading
+    outcomes/day=2026-11-26/<first>-<last>-<sha8>.parquet   one row per prediction
 
-A file is written once and never changed. `first` and `last` are ids of the entries of the Redis stream that it was
-made from; `day` is the day (UTC) of these ids, on which the readings were received, or classified.
+A file is written once and never changed. `first` and `last` are the ids of the first and last entry of the Redis
+stream from which it was made; `day` is the day (UTC) of these ids, on which the readings were received, or classified.
 
 Columns of readings:
 
-    id            text       id of the reading: of the device's message, else made by Zelador
+    id            text       id of the reading, from the device's message or made by Zelador
     device_id     text
     measured_at   timestamp  in ms, UTC
     received_at   timestamp  in ms, UTC
@@ -28,9 +28,8 @@ Columns of outcomes: `entry_ms`, `entry_seq` and `place` are the reading's; the 
     selection     int64      number of the registry's log entry that selected the model
     predicted_at  timestamp  in ms, UTC
 
-(`entry_ms`, `entry_seq`, `place`) identifies a reading in both, so that a prediction costs few bytes. A reading has no
-outcome while it waits and when it was set aside; it may have more than one after a crash: the one with the latest
-`predicted_at` counts.
+(`entry_ms`, `entry_seq`, `place`) identifies a reading in both, so that a prediction needs few bytes. A reading that
+waits or was set aside has no outcome. After a crash it may have several: the one with the latest `predicted_at` counts.
 
 A feature that has the name of another column is stored as `value_<name>`; `feature_columns` resolves this.
 """
@@ -77,7 +76,7 @@ OUTCOME_COLUMNS = (
     ("predicted_at", MOMENT),
 )
 OWN = frozenset(name for name, _ in READING_COLUMNS)
-FEATURE = b"zelador.feature"  # metadata of a column that has the values of a feature: its name
+FEATURE = b"zelador.feature"  # key in the metadata of a feature's column, for the name of the feature
 
 IN_STEPS = ("measured_at", "received_at", "predicted_at", "seq", "entry_ms", "entry_seq", "place", "selection")
 FEW = ("device_id", "label", "model", "model_digest", "confidence")  # columns with few different values
@@ -88,10 +87,10 @@ MASK = (1 << 64) - 1
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file of the archive, as the log knows it. Times are in ms since 1970 UTC, of the readings' measurement.
+    """A file of the archive, as in the log. Times are in ms since 1970 UTC, when the readings were measured.
 
     For outcomes, the times are of the predictions. `keys` identifies the set of the rows' keys: a file that replaces
-    others has as many rows as they, and the sum of their keys.
+    others has the same number of rows, and the sum of their `keys`.
     """
 
     path: str
@@ -110,7 +109,7 @@ class File(msgspec.Struct, frozen=True):
 
     @property
     def day(self) -> str:
-        """The day (UTC) on which its rows arrived, such as "2026-11-26"."""
+        """The day (UTC) on which the rows arrived, such as "2026-11-26"."""
         return self.path.split("/")[1].removeprefix("day=")
 
 
@@ -124,19 +123,19 @@ OUTCOME_SCHEMA = pa.schema(OUTCOME_COLUMNS)
 
 
 def column_of(feature: str) -> str:
-    """The column of a feature's values."""
+    """Returns the name of the column with a feature's values."""
     return f"value_{feature}" if feature in OWN or feature.startswith("value_") else feature
 
 
 def feature_columns(schema: pa.Schema) -> dict[str, str]:
-    """The column of each feature in a readings file."""
+    """Returns the column of each feature in a file of readings."""
     return {
         field.metadata[FEATURE].decode(): field.name for field in schema if field.metadata and FEATURE in field.metadata
     }
 
 
 def encode(table: pa.Table) -> bytes:
-    """The table as the bytes of a file. Equal tables give equal bytes."""
+    """Encodes a table as the bytes of a file. Equal tables have equal bytes."""
     names = table.column_names
     few = [name for name in names if name in FEW]
     apart: dict[str, str] = {name: "DELTA_BINARY_PACKED" for name in names if name in IN_STEPS}
@@ -163,7 +162,7 @@ def encode(table: pa.Table) -> bytes:
 
 
 def describe(kind: Kind, table: pa.Table, data: bytes, first: str, last: str) -> File:
-    """What the log has to know of a file that contains `table`, which has rows."""
+    """Returns what the log stores about a file with `table`, which must not be empty."""
     digest = hashlib.sha256(data).hexdigest()
     moments = table["measured_at" if kind == "readings" else "predicted_at"].cast(pa.int64()).to_numpy()
     path = f"{kind}/day={day_of(first)}/{first}-{last}-{digest[:8]}.parquet"
@@ -172,7 +171,7 @@ def describe(kind: Kind, table: pa.Table, data: bytes, first: str, last: str) ->
 
 
 def keys_of(table: pa.Table) -> str:
-    """The sum of the hashes of the rows' keys: the same for any order, and for any division into files."""
+    """Returns the sum of the hashes of the rows' keys: the same in any order, and for any division into files."""
     moments, seqs, places = (table[name].to_numpy().astype(np.uint64) for name in KEY)
     with np.errstate(over="ignore"):
         mixed = _mixed(_mixed(_mixed(moments) ^ seqs) ^ places)
@@ -180,12 +179,12 @@ def keys_of(table: pa.Table) -> str:
 
 
 def sum_of(keys: Iterable[str]) -> str:
-    """The keys of the files with these `keys`, taken together."""
+    """Returns the `keys` of several files together."""
     return f"{sum(int(each, 16) for each in keys) & MASK:016x}"
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """splitmix64: each bit of a value affects each bit of the result."""
+    """Mixes the bits (splitmix64): each bit of a value affects each bit of the result."""
     mixed = values + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -193,7 +192,7 @@ def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def day_of(entry: str) -> str:
-    """The day (UTC) of an entry's id."""
+    """Returns the day (UTC) of an entry's id."""
     return datetime.fromtimestamp(order_of(entry)[0] / 1000, timezone.utc).strftime("%Y-%m-%d")
 
 

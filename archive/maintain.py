@@ -1,4 +1,4 @@
-"""Maintains the archive's files: merges small ones, removes what is too old, and sweeps what no longer counts."""
+"""Maintains the archive's files: merges small ones, removes old ones, sweeps what no longer counts, prunes the log."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from threading import Event, Thread
 from typing import Any
 
+from archive import paths
 from archive.archive import Archive, open_archive
 from archive.compact import merge, plan
 from archive.layout import Kind
@@ -22,21 +23,24 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 20.0  # between two rounds
 SWEEP_S = 3_600.0  # between two listings of all files
-REPEAT_S = 600.0  # between two log lines on trouble
-CLOSE_S = 2.0  # at the stop, how long a merge may take to end
+REPEAT_S = 600.0  # between two log lines about trouble
+CLOSE_S = 2.0  # for a merge to end, at the stop
 BY = "maintenance"
 KINDS: tuple[Kind, ...] = ("readings", "outcomes")
 
 
 class Maintenance:
-    """Runs on a thread of its own, with its own view of the log: a commit that the archiver precedes is made later."""
+    """Maintains the files, on a thread of its own with its own view of the log.
+
+    If the archiver commits first, the maintenance commits in a later round.
+    """
 
     def __init__(self, settings: ArchiveSettings, stop: Event, archive: Archive | None = None) -> None:
         self._settings = settings
         self._stop = stop
         self._archive = archive or open_archive(settings)
         self._swept_at = float("-inf")
-        self._damaged: set[str] = set()  # files that could not be read: not merged again
+        self._damaged: set[str] = set()  # files that could not be read, and are not merged again
         self._log = LogLimit(REPEAT_S)
         self._thread = Thread(target=self._run, name="maintenance", daemon=True)
 
@@ -47,32 +51,40 @@ class Maintenance:
         self._thread.join(CLOSE_S)
 
     def round(self, now: Callable[[], float] = time.time) -> None:
-        """Merges, removes and sweeps what is due. Raises ZeladorError."""
+        """Merges, removes, sweeps and prunes what is due. Raises ZeladorError."""
         self._archive.log.sync()
         self._expire(now())
         self._merge(now())
         if time.monotonic() - self._swept_at >= SWEEP_S:
             self.sweep(now())
+            self._archive.log.prune(now() - self._settings.grace_s)
             self._swept_at = time.monotonic()
 
     def sweep(self, now: float) -> int:
-        """Deletes files that do not count and are older than the grace. Returns their number."""
-        state, before = self._archive.log.state, now - self._settings.grace_s
+        """Deletes files that do not count, after the grace period. Returns their number."""
+        store, before = self._archive.store, now - self._settings.grace_s
+        paths.settle(store, self._archive.log)
+        state = self._archive.log.state
+        counts = {key for path in state.files for key in paths.stages(store, path)}
+        removed = {key: at for path, at in state.removed.items() for key in paths.stages(store, path)}
         deleted, found = 0, set[str]()
-        for kind in KINDS:
-            for item in list(self._archive.store.list(kind)):
-                found.add(item.key)
-                removed = state.removed.get(item.key)
-                if item.key in state.files or item.modified > before or (removed and _seconds(removed) > before):
-                    continue
-                self._archive.store.delete(item.key)
-                found.discard(item.key)
-                deleted += 1
-        gone = [path for path, at in state.removed.items() if path not in found and _seconds(at) <= before]
+        for item in [item for folder in paths.FOLDERS for item in store.list(folder)]:
+            found.add(item.key)
+            at = removed.get(item.key)
+            if item.key in counts or item.modified > before or (at and _seconds(at) > before):
+                continue
+            store.delete(item.key)
+            found.discard(item.key)
+            deleted += 1
+        gone = [
+            path
+            for path, at in state.removed.items()
+            if _seconds(at) <= before and found.isdisjoint(paths.stages(store, path))
+        ]
         if gone:
             self._archive.log.commit([{"op": "sweep", "paths": gone}], state, by=BY)
         if deleted:
-            log.info("%d files that were merged, removed or abandoned are deleted", deleted)
+            log.info("deleted %d files that were merged, removed or abandoned", deleted)
         return deleted
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
@@ -84,6 +96,7 @@ class Maintenance:
             except LogReplaced:
                 self._archive.log.reset()  # the archiver says it
             except ZeladorError as error:
+                self._swept_at = float("-inf")  # a rename may be missing
                 if self._log.due():
                     log.warning("the archive's files were not maintained: %s%s", error, self._log.take_skipped())
 
@@ -108,13 +121,14 @@ class Maintenance:
         if self._settings.keep_s is None:
             return
         oldest, state = (now - self._settings.keep_s) * 1000, self._archive.log.state
-        paths = [path for path, file in state.files.items() if order_of(file.last)[0] < oldest]
-        if paths:
-            rows = sum(state.files[path].rows for path in paths if state.files[path].kind == "readings")
-            op: dict[str, Any] = {"op": "remove", "paths": paths}
+        expired = [path for path, file in state.files.items() if order_of(file.last)[0] < oldest]
+        if expired:
+            rows = sum(state.files[path].rows for path in expired if state.files[path].kind == "readings")
+            op: dict[str, Any] = {"op": "remove", "paths": expired}
             why = f"older than ZELADOR_ARCHIVE__KEEP_S={self._settings.keep_s:g}"
             if self._archive.log.commit([op], state, by=BY, why=why):
-                log.info("%d files with %d readings are removed: %s", len(paths), rows, why)
+                paths.hide(self._archive.store, expired)
+                log.info("removed %d files with %d readings: %s", len(expired), rows, why)
 
 
 def _seconds(at: str) -> float:

@@ -1,4 +1,4 @@
-"""Registers the archive with Redis, and compares what Redis and the archive's log know of each other."""
+"""Registers the archive with Redis, and compares the positions that Redis and the archive's log have."""
 
 from __future__ import annotations
 
@@ -17,33 +17,36 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where archiving goes on: after the entry `at`. `remark` is what an operator should know."""
+    """Where archiving continues: after the entry `at`. `remark` is what an operator should know."""
 
     at: str
     remark: str | None = None
 
 
 def register(archive: Archive, stream: ArchiveStream, hold_bytes: int, by: str) -> Place:
-    """Registers the archive if it is not. Raises Unavailable, Corrupt, Moved, Stopping."""
+    """Registers the archive if needed. Returns where archiving continues.
+
+    Raises Unavailable, Corrupt, Moved, Stopping.
+    """
     state = _created(archive, by)
     at, new = stream.begin(hold_bytes)
     seen = stream.seen()
     remark = None
     if seen is not None and seen.archive != state.archive:
         log.warning(
-            "%s is another archive than %s, which was written until now: what Redis has is archived in it from the "
-            "oldest reading on",
+            "%s is not the archive that was written before, %s: all readings in Redis are archived in it, the oldest "
+            "first",
             archive.url,
             seen.archive,
         )
         if not new:
             say_end(*stream.end())
             at, new = stream.begin(hold_bytes)
-    elif seen is not None and _lost(archive, state, seen):
-        at, remark = _restored(state, stream, seen, at, new)
+    elif seen is not None and _has_lost_entries(archive, state, seen):
+        at, remark = _after_restore(state, stream, seen, at, new)
     if new:
-        log.info("archiving from the oldest reading in Redis on, to %s", archive.url)
-    return Place(at, remark or _ahead(state, stream))
+        log.info("archiving to %s, starting with the oldest reading in Redis", archive.url)
+    return Place(at, remark or _ahead_remark(state, stream))
 
 
 def _created(archive: Archive, by: str) -> State:
@@ -60,12 +63,12 @@ def _created(archive: Archive, by: str) -> State:
     return state
 
 
-def _lost(archive: Archive, state: State, seen: Seen) -> bool:
-    return state.seq < seen.seq or archive.log.digest_at(seen.seq) != seen.head
+def _has_lost_entries(archive: Archive, state: State, seen: Seen) -> bool:
+    return state.seq < seen.seq or archive.log.digest_at(seen.seq) not in (seen.head, None)  # None if it was pruned
 
 
-def _restored(state: State, stream: ArchiveStream, seen: Seen, at: str, new: bool) -> tuple[str, str]:
-    """The archive's log lost what came after an entry: it was restored from a copy."""
+def _after_restore(state: State, stream: ArchiveStream, seen: Seen, at: str, new: bool) -> tuple[str, str]:
+    """Returns where to continue if the log lost its newest entries, because it was restored from a copy."""
     to = min(state.last.get("readings", START), at, key=order_of)
     lost = max(0, seen.rows - state.rows.get("readings", 0))
     found = 0 if new else stream.rewind(at, to, lost, seen_of(state))
@@ -77,15 +80,15 @@ def _restored(state: State, stream: ArchiveStream, seen: Seen, at: str, new: boo
     return to, remark
 
 
-def _ahead(state: State, stream: ArchiveStream) -> str | None:
-    """What to say if the archive has readings that the stream never had: Redis lost them."""
+def _ahead_remark(state: State, stream: ArchiveStream) -> str | None:
+    """Returns a remark if the archive has readings that the stream never had, because Redis lost them; else None."""
     last, newest = state.last.get("readings"), stream.newest()
     if last is None or order_of(newest) >= order_of(last):
         return None
     gone = sum(file.rows for file in state.of("readings") if order_of(file.first) > order_of(newest))
     remark = (
         f"Redis came back without its last seconds, or is another one: the archive has readings up to the entry "
-        f"{last}, the stream ends at {newest}; {gone} readings or more are in the archive only"
+        f"{last}, but the stream ends at {newest}; at least {gone} readings are only in the archive"
     )
     log.warning("%s", remark)
     return remark
@@ -94,7 +97,7 @@ def _ahead(state: State, stream: ArchiveStream) -> str | None:
 README = """This folder is a Zelador archive: readings and their predictions as Parquet files.
 
 log/          says which files count: one entry per change; never edit or delete an entry
-readings/     one row a reading; outcomes/  one row a prediction
+readings/     one row per reading; outcomes/  one row per prediction
 checkpoints/  derived from the log, for a fast start
 
 Read the files that the log names: `zelador archive files`. Others are unfinished, or were merged and will be removed.

@@ -1,4 +1,4 @@
-"""The archiver as a process: moves readings and predictions from Redis to the archive, and maintains its files."""
+"""The archiver process: moves readings and predictions from Redis to the archive, and maintains its files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import time
 from threading import Event
 
+from archive import paths
 from archive.archive import open_archive
 from archive.batch import ReadingBatch
 from archive.maintain import Maintenance
@@ -27,20 +28,20 @@ log = logging.getLogger(__name__)
 
 SERVICE = "archive"
 BY = "the archiver"
-IDLE_S = 0.5  # between two looks at Redis while nothing arrives
+IDLE_S = 0.5  # between two reads of Redis if nothing arrives
 PAGE_ENTRIES = 500
-OUTCOME_ENTRIES, OUTCOME_BYTES = 2_000, 1_048_576  # of one file: a prediction has four bytes
-REPEAT_S = 60.0  # between two log lines on the same trouble
+OUTCOME_ENTRIES, OUTCOME_BYTES = 2_000, 1_048_576  # per file; a prediction has about four bytes
+REPEAT_S = 60.0  # between two log lines about the same trouble
 RETRY_CAP_S = 10.0
-FINISH_S = 5.0  # at the stop
-MAX_ENTRIES = 1_000_000  # of a batch; fewer after one that cannot be written
+FINISH_S = 5.0  # to write the rest, at the stop
+MAX_ENTRIES = 1_000_000  # per batch; fewer after an entry that cannot be written
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Runs until `stop`. Raises Unavailable or Corrupt if Redis or the archive cannot be used at the start."""
+    """Archives until `stop` is set. Raises Unavailable or Corrupt if Redis or archive cannot be used at the start."""
     connection = RedisConnection(settings.redis, stop)
     connection.open(settings.redis.start_patience_s)
-    heartbeat = Heartbeat(connection.client, settings.redis.prefix, SERVICE, "1")  # there is one
+    heartbeat = Heartbeat(connection.client, settings.redis.prefix, SERVICE, "1")  # there is only one archiver
     stream = ArchiveStream(connection, settings.redis.prefix)
     metrics = ArchiveMetrics()
     if settings.archive.enabled:
@@ -72,7 +73,7 @@ def run(settings: Settings, stop: Event) -> None:
 
 
 def rest(stream: ArchiveStream, heartbeat: Heartbeat, stop: Event) -> None:
-    """Unregisters an archive that was switched off, and waits to be stopped: a supervisor would start it again."""
+    """Unregisters an archive that was switched off, then waits for `stop`; a supervisor would restart it otherwise."""
     say_end(*stream.end())
     log.info("the archive is switched off (ZELADOR_ARCHIVE__ENABLED): readings are kept in Redis only")
     while not stop.wait(IDLE_S):
@@ -93,15 +94,15 @@ class Archiver:
         self._heartbeat = heartbeat
         self._metrics = metrics
         self.stop = stop
-        self._writer: Writer | None = None  # None: the archive is not open
+        self._writer: Writer | None = None  # None if the archive is not open
         self._log = LogLimit(REPEAT_S)
-        self._at = ""  # the last entry that is archived
+        self._at = ""  # the last archived entry
         self._batch = ReadingBatch()
-        self._closed = False  # the batch takes no more
-        self._most = MAX_ENTRIES  # of a batch
-        self._tries = 0  # that failed in a row
-        self._began = self._outcomes_began = 0.0  # when the batch, and the outcomes, began to wait; 0: none waits
-        self._failures = -1  # of the connection, when it was registered; -1: it must be
+        self._closed = False  # True if the batch accepts no more entries
+        self._most = MAX_ENTRIES  # limit of a batch
+        self._tries = 0  # failed tries in a row
+        self._began = self._outcomes_began = 0.0  # when the batch, and the outcomes, began to wait; 0 if none waits
+        self._failures = -1  # of the connection when the archive was registered; -1 to register again
         self._turned_at = self._progressed_at = time.monotonic()
         self.trouble: str | None = None  # why nothing can be written now
         self.remark: str | None = None  # what an operator should know
@@ -109,18 +110,18 @@ class Archiver:
     def run(self) -> None:
         """Archives until asked to stop, then writes what it holds.
 
-        Redis is told that readings are archived only after the archive's log says so: a crash at any point repeats a
-        batch, whose rows the log knows, and loses none.
+        Readings are marked as archived in Redis only after the archive's log has them. So a crash at any point repeats
+        a batch, whose rows the log recognizes, and loses none.
         """
         while not self.stop.is_set():
             self.stop.wait(self.turn())
         try:
             self._finish()
         except (ZeladorError, Moved) as error:
-            log.warning("%s; what is not archived yet is archived after the next start", error)
+            log.warning("%s; the remaining readings are archived after the next start", error)
 
     def turn(self) -> float:
-        """A step; what goes wrong is said, and tried again. Returns how long to wait. Raises Stopping."""
+        """Makes a step; logs an error, to try again. Returns the seconds to wait. Raises Stopping."""
         try:
             wait = self.step()
         except Stopping:
@@ -133,13 +134,13 @@ class Archiver:
             return 0.0
         except ZeladorError as error:
             self._tries += 1
-            self._say(error)
+            self._log_trouble(error)
             return backoff(self._tries, cap=RETRY_CAP_S)
         self._tries, self.trouble = 0, None
         return wait
 
     def step(self) -> float:
-        """Reads a page, and writes what is due. Returns how long to wait before the next step."""
+        """Reads a page, and writes what is due. Returns the seconds to wait before the next step."""
         self._turned_at = time.monotonic()
         self._heartbeat.beat(enabled=True, trouble=self.trouble, remark=self.remark)
         if self._failures != self._stream.connection.failures:
@@ -151,16 +152,16 @@ class Archiver:
         return 0.0 if more else IDLE_S
 
     def lost_place(self) -> None:
-        """Registers again at the next step: another archiver, or another Redis, moved the archive's place."""
+        """Makes the next step register again, after another archiver or another Redis moved the archive's position."""
         self._failures = -1
 
     @property
     def waiting(self) -> bool:
-        """True while it holds readings, or predictions wait for it."""
+        """Returns whether the archiver holds readings, or predictions wait for it."""
         return bool(len(self._batch) or self._outcomes_began)
 
     def facts(self) -> Facts:
-        """The state that the watchdog checks, on its own thread."""
+        """Returns the state for the watchdog, which calls it on its own thread."""
         connection = self._stream.connection
         return Facts(
             turned_at=self._turned_at if connection.error is None else time.monotonic(),
@@ -176,20 +177,25 @@ class Archiver:
 
     def _register(self) -> None:
         failures = self._stream.connection.failures
-        writer = self._writer or Writer(open_archive(self._settings, make=True), BY)
+        writer = self._writer or self._opened()
         place = register(writer.archive, self._stream, self._settings.hold_bytes, BY)
         self._writer, self._at, self._failures = writer, place.at, failures
         self.remark = place.remark or self.remark
         self._clear()
 
+    def _opened(self) -> Writer:
+        archive = open_archive(self._settings, make=True)
+        paths.settle(archive.store, archive.log)
+        return Writer(archive, BY)
+
     def _halve(self, error: Unwritable) -> None:
-        """Finds the entry that cannot be written: it is counted as missed, and the others are archived."""
+        """Halves the batch to find the entry that cannot be written, which counts as missed; others are archived."""
         self._most = max(1, len(self._batch) // 2)
         log.warning("%s; trying %d at a time", error, self._most)
         self._clear()
 
     def _finish(self) -> None:
-        """Writes what is in Redis at the stop, as far as there is time."""
+        """Writes what is in Redis at the stop, if there is time."""
         deadline, more = time.monotonic() + FINISH_S, self._writer is not None
         while more and time.monotonic() < deadline:
             more = self._read()
@@ -200,7 +206,7 @@ class Archiver:
         self._batch, self._closed, self._began = ReadingBatch(), False, 0.0
 
     def _read(self) -> bool:
-        """Reads a page of entries into the batch. True if there may be more."""
+        """Reads a page of entries into the batch. Returns whether there may be more."""
         if self._closed:
             return True
         batch, limits = self._batch, self._settings
@@ -226,7 +232,7 @@ class Archiver:
         return bool(self._outcomes_began) and now - self._outcomes_began >= limit
 
     def _flush(self) -> None:
-        """Writes the batch, and the predictions that wait, then tells Redis."""
+        """Writes the batch and the predictions that wait, then marks them as archived in Redis."""
         if self._writer is None:
             return
         outcomes, more = self._outcomes()
@@ -244,7 +250,7 @@ class Archiver:
         self._clear()
 
     def _outcomes(self) -> tuple[list[Raw], bool]:
-        """The predictions for one file, and whether more wait."""
+        """Returns the predictions for one file, and whether more wait."""
         found = self._stream.outcomes(OUTCOME_ENTRIES)
         taken: list[Raw] = []
         size = 0
@@ -255,7 +261,7 @@ class Archiver:
             size += len(raw.data)
         return taken, len(taken) < len(found)
 
-    def _say(self, error: ZeladorError) -> None:
+    def _log_trouble(self, error: ZeladorError) -> None:
         self.trouble = str(error)
         if isinstance(error, LogReplaced):
             self._writer = None

@@ -1,23 +1,24 @@
 """The state of the archive after an entry of its log: which files count. Frozen; no I/O, no clock.
 
-Operations of an entry, which apply together or not at all:
+The operations of an entry. They apply together or not at all:
 
     create   {"archive": id}                            the archive's own id
     add      {"files": [File, …]}                       files made from the streams
     replace  {"removed": [path, …], "files": [File]}    merged: one kind, as many rows, the same keys
-    remove   {"paths": [path, …]}                       older than what is kept
+    remove   {"paths": [path, …]}                       older than ZELADOR_ARCHIVE__KEEP_S
     sweep    {"paths": [path, …]}                       removed files that are no longer on the disk
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from archive.layout import File, Kind, rows_of, sum_of
+from registry.log.apply import Operations, apply_all
 from registry.log.entry import Entry
 from zelador.buffer.archive_stream import Seen
 from zelador.buffer.entry import order_of
@@ -32,19 +33,19 @@ class State(msgspec.Struct, frozen=True):
     archive: str = ""  # the archive's own id
     seq: int = 0  # number of the newest log entry
     head: str | None = None  # digest of the newest log entry
-    files: Mapping[str, File] = NONE  # by path, in the order of their first entries
-    removed: Mapping[str, str] = NONE  # replaced or too old, by path: when
-    last: Mapping[str, str] = NONE  # by kind: the highest entry of the stream that any file has had
-    rows: Mapping[str, int] = NONE  # by kind: rows added so far
+    files: Mapping[str, File] = NONE  # path to file, in the order of their first entries
+    removed: Mapping[str, str] = NONE  # path to the time at which it was replaced, or removed because of its age
+    last: Mapping[str, str] = NONE  # kind to the highest entry of the stream in any file so far
+    rows: Mapping[str, int] = NONE  # kind to the rows added so far
     commits: tuple[str, ...] = ()
 
     def of(self, kind: Kind) -> tuple[File, ...]:
-        """The files of a kind, oldest first."""
+        """Returns the files of a kind, oldest first."""
         found = [file for file in self.files.values() if file.kind == kind]
         return tuple(sorted(found, key=lambda file: (order_of(file.first), file.path)))
 
     def overlapping(self, kind: Kind, first: str, last: str) -> tuple[File, ...]:
-        """The files whose range of entries has one in common with `first` to `last`."""
+        """Returns the files of a kind whose range of entries overlaps `first` to `last`."""
         low, high = order_of(first), order_of(last)
         if kind not in self.last or low > order_of(self.last[kind]):  # nearly always
             return ()
@@ -52,30 +53,21 @@ class State(msgspec.Struct, frozen=True):
 
 
 def seen_of(state: State) -> Seen:
-    """The state as Redis remembers it."""
+    """Returns what Redis stores about the state."""
     return Seen(state.archive, state.seq, state.head or "", state.rows.get("readings", 0), now_iso())
 
 
 def fold(state: State, entry: Entry, digest: str) -> State:
-    """The state after `entry`, whose file has `digest`. Raises Conflict if it is not allowed, Corrupt if unknown."""
+    """Returns the state after `entry`, whose file has `digest`. Raises the same errors as `fold_all`."""
     return fold_all(state, [(entry, digest)])
 
 
 def fold_all(state: State, entries: Iterable[tuple[Entry, str]]) -> State:
-    """The state after `entries`, each with the digest of its file. Copies the state once, not once per entry."""
-    draft = _Draft(state)
-    for entry, digest in entries:
-        for op in entry.ops:
-            apply = OPERATIONS.get(op.get("op", ""))
-            if apply is None:
-                raise Corrupt(
-                    f"entry {entry.seq} of the archive's log has the operation {op.get('op')!r}, which this version "
-                    "does not know: upgrade Zelador"
-                )
-            apply(draft, op, entry)
-        draft.commits = [*draft.commits[-MAX_COMMITS + 1 :], entry.commit]
-        draft.seq, draft.head = entry.seq, digest
-    return draft.freeze()
+    """Returns the state after `entries`, each with the digest of its file. Copies the state only once.
+
+    Raises Corrupt for an unknown operation, Conflict for one that is not allowed.
+    """
+    return apply_all(_Draft(state), entries, OPERATIONS, of=" of the archive's log").freeze()
 
 
 class _Draft:
@@ -86,6 +78,10 @@ class _Draft:
         self.files, self.removed = dict(state.files), dict(state.removed)
         self.last, self.rows = dict(state.last), dict(state.rows)
         self.commits = list(state.commits)
+
+    def commit(self, entry: Entry, digest: str) -> None:
+        self.commits = [*self.commits[-MAX_COMMITS + 1 :], entry.commit]
+        self.seq, self.head = entry.seq, digest
 
     def freeze(self) -> State:
         return State(
@@ -100,7 +96,7 @@ class _Draft:
         )
 
     def take(self, path: str, entry: Entry) -> File:
-        """Removes a file that counts. Raises Conflict."""
+        """Removes a file, and returns it. Raises Conflict if the archive does not have it."""
         if path not in self.files:
             raise Conflict(f"{path} is not in the archive")
         self.removed[path] = entry.at
@@ -108,7 +104,7 @@ class _Draft:
 
     def put(self, file: File) -> None:
         if file.path in self.files:
-            raise Conflict(f"{file.path} is in the archive already")
+            raise Conflict(f"{file.path} is already in the archive")
         self.removed.pop(file.path, None)
         self.files[file.path] = file
         if file.kind not in self.last or order_of(file.last) > order_of(self.last[file.kind]):
@@ -150,10 +146,10 @@ def _files(op: Mapping[str, Any]) -> list[File]:
     try:
         return msgspec.convert(op["files"], list[File])
     except (msgspec.ValidationError, KeyError) as error:
-        raise Corrupt(f"the archive's log names a file that is none ({error})") from None
+        raise Corrupt(f"the archive's log has an invalid entry for a file ({error})") from None
 
 
-OPERATIONS: dict[str, Callable[[_Draft, dict[str, Any], Entry], None]] = {
+OPERATIONS: Operations[_Draft] = {
     "create": _create,
     "add": _add,
     "replace": _replace,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from archive import paths
 from archive.archive import Archive
 from archive.layout import File, keys_of
-from archive.maintain import KINDS
 from zelador.errors import Corrupt
 
 
@@ -19,7 +19,7 @@ class Damage:
 
 @dataclass(slots=True)
 class Report:
-    """`files`, `readings` and `outcomes` count what is as it was written; `uncommitted`, files that do not count."""
+    """The result. `files`, `readings` and `outcomes` count what is intact; `uncommitted`, files that do not count."""
 
     files: int = 0
     readings: int = 0
@@ -29,7 +29,7 @@ class Report:
 
 
 def verify(archive: Archive) -> Report:
-    """Raises Corrupt if the log itself is damaged, Unavailable."""
+    """Checks all files. Raises Corrupt if the log itself is damaged; Unavailable."""
     snapshot, report = archive.snapshot(), Report()
     committed = {file.path: file for file in (*snapshot.readings, *snapshot.outcomes)}
     for file in committed.values():
@@ -41,12 +41,13 @@ def verify(archive: Archive) -> Report:
             report.readings += file.rows
         else:
             report.outcomes += file.rows
-    report.uncommitted = sum(item.key not in committed for kind in KINDS for item in archive.store.list(kind))
+    count = {key for path in committed for key in paths.stages(archive.store, path)}
+    report.uncommitted = sum(item.key not in count for folder in paths.FOLDERS for item in archive.store.list(folder))
     return report
 
 
 def damage(archive: Archive, file: File) -> str | None:
-    """What is wrong with a file; None if it is as it was written."""
+    """Returns what is wrong with a file; None if it is intact."""
     try:
         table = archive.table(file)
     except Corrupt as error:

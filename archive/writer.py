@@ -1,7 +1,7 @@
-"""Writes batches to the archive: first the files, then the commit, then the mark in Redis.
+"""Writes batches to the archive: the files, then the commit, then their final names, then the mark in Redis.
 
-A crash in between repeats a batch. What is already in a file is recognized by the log: only if a batch overlaps files
-that count, their keys are read and its known rows left out. A commit that another archiver preceded decides again.
+A crash in between repeats a batch. If the batch overlaps files in the log, their keys are read, and rows that they have
+are left out. If another archiver commits first, the batch is compared with the log again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from archive import paths
 from archive.archive import Archive
 from archive.batch import ReadingBatch, outcome_table, without
 from archive.layout import KEY, File, Kind, day_of, describe, encode
@@ -25,15 +26,15 @@ from zelador.errors import ZeladorError
 
 log = logging.getLogger(__name__)
 
-TRIES = 20  # of a commit that other archivers precede
+TRIES = 20  # of a commit, if other archivers are first
 
 
 class Unwritable(ZeladorError):
-    """A file cannot hold one of these entries: write them in smaller batches."""
+    """A file cannot hold one of these entries. Write them in smaller batches."""
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What became of a batch."""
+    """The result of writing a batch."""
 
     taken: Taken
     seen: Seen
@@ -45,30 +46,36 @@ class Writer:
         self.archive = archive
         self._by = by
         self.unreadable_outcomes = 0
+        self._settled = True  # False: a committed file may have no name among those that count yet
 
     def write(self, after: str, batch: ReadingBatch, outcomes: Sequence[Raw]) -> Written:
-        """Writes a batch that was read after the entry `after`. Durable when it returns; Redis is not told yet.
+        """Writes a batch that was read after the entry `after`. It is durable afterwards, but not yet marked in Redis.
 
         Raises Unavailable if the archive cannot be written, Corrupt if its log is damaged or was replaced.
         """
         table = self._table(batch)
+        if not self._settled:
+            paths.settle(self.archive.store, self.archive.log)
+            self._settled = True
         for _ in range(TRIES):
             state = self.archive.log.sync()
             files: list[File] = []
             if table is not None:
-                rows = self._new(state, table, batch)
+                rows = self._new_rows(state, table, batch)
                 if rows.num_rows:
-                    files.append(self._put("readings", rows, *_range(rows, batch, rows.num_rows < table.num_rows)))
+                    files.append(
+                        self._put("readings", rows, *_entry_range(rows, batch, rows.num_rows < table.num_rows))
+                    )
             files += self._put_outcomes(state, outcomes)
             if not files or self._commit(files, state):
                 seen = seen_of(self.archive.log.state)
                 archived = sum(count for _, count in batch.entries) - batch.unreadable
                 taken = Taken(after, batch.entries, archived, batch.unreadable, outcomes)
                 return Written(taken, seen, tuple(files))
-        raise OutcomeUnknown(f"other archivers wrote {TRIES} times first; run only one")
+        raise OutcomeUnknown(f"other archivers were first {TRIES} times; run only one")
 
     def _table(self, batch: ReadingBatch) -> pa.Table | None:
-        """The rows of a batch; None if it has none. Raises Unwritable if a file cannot hold them."""
+        """Returns the rows of a batch; None if it has none. Raises Unwritable if a file cannot hold them."""
         try:
             return batch.table() if batch.rows else None
         except (ValueError, OverflowError, TypeError, pa.ArrowException) as error:
@@ -80,16 +87,21 @@ class Writer:
 
     def _commit(self, files: Sequence[File], state: State) -> bool:
         op: dict[str, Any] = {"op": "add", "files": [msgspec.to_builtins(file) for file in files]}
-        return self.archive.log.commit([op], state, by=self._by)
+        if not self.archive.log.commit([op], state, by=self._by):
+            return False
+        self._settled = False
+        paths.show(self.archive.store, (file.path for file in files))
+        self._settled = True
+        return True
 
-    def _new(self, state: State, table: pa.Table, batch: ReadingBatch) -> pa.Table:
-        """The rows that are not in the archive."""
+    def _new_rows(self, state: State, table: pa.Table, batch: ReadingBatch) -> pa.Table:
+        """Returns the rows that are not in the archive yet."""
         suspects = set(state.overlapping("readings", batch.entries[0][0], batch.entries[-1][0]))
         if batch.replayed:
             asked = table.take(pa.array(batch.replayed))
             for ms, seq in zip(asked["entry_ms"].to_pylist(), asked["entry_seq"].to_pylist(), strict=True):
                 suspects |= set(state.overlapping("readings", f"{ms}-{seq}", f"{ms}-{seq}"))
-            table = _once(table)
+            table = _without_duplicates(table)
         if not suspects:
             return table
         known = [self.archive.table(file, [*KEY, "id"]) for file in sorted(suspects, key=lambda file: file.path)]
@@ -113,12 +125,12 @@ class Writer:
     def _put(self, kind: Kind, table: pa.Table, first: str, last: str) -> File:
         data = encode(table)
         file = describe(kind, table, data, first, last)
-        self.archive.store.put_stream(file.path, [data])
+        paths.put(self.archive.store, file.path, data)
         return file
 
 
-def _once(table: pa.Table) -> pa.Table:
-    """Each reading once: a replayed one may be in the same batch as its first entry."""
+def _without_duplicates(table: pa.Table) -> pa.Table:
+    """Returns each reading once. A replayed reading may be in the same batch as its first entry."""
     seen: set[tuple[Any, ...]] = set()
     keep = []
     for key in zip(*(table[name].to_pylist() for name in (*KEY, "id")), strict=True):
@@ -127,8 +139,8 @@ def _once(table: pa.Table) -> pa.Table:
     return table.filter(pa.array(keep))
 
 
-def _range(rows: pa.Table, batch: ReadingBatch, filtered: bool) -> tuple[str, str]:
-    """The first and the last entry of a file with these rows of a batch."""
+def _entry_range(rows: pa.Table, batch: ReadingBatch, filtered: bool) -> tuple[str, str]:
+    """Returns the first and the last entry of a file with these rows of a batch."""
     first, last = batch.entries[0][0], batch.entries[-1][0]
     if filtered:
         keys = zip(rows["entry_ms"].to_pylist(), rows["entry_seq"].to_pylist(), strict=True)

@@ -12,8 +12,8 @@ from command.demo.scenarios.by_name import scenario
 from registry.model.manifest import Feature
 from registry.registry import Registry
 from trainer.candidate.build import build
-from trainer.candidate.pack import upload
 from trainer.candidate.rebuild import rebuild
+from trainer.candidate.upload import upload
 from trainer.evaluate.parts import Parts
 
 NAME = "forest-of-100"

@@ -1,1 +1,1 @@
-"""The command line; one file a command group. A service is imported only inside the command that runs it."""
+"""The command line, with one file per command group. A service is imported only inside the command that runs it."""

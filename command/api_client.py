@@ -17,8 +17,8 @@ from zelador.no_redirect import NoRedirect
 from zelador.tls import explain, unreadable
 
 TIMEOUT_S = 30.0
-UPLOAD_TIMEOUT_S = 180.0  # the transfer, and up to 30 s of checks in a process that may have to start first
-MAX_ANSWER = 1 << 30  # bytes: a bound against a server that sends without end
+UPLOAD_TIMEOUT_S = 180.0  # for the transfer, plus up to 30 s of checks in a process that may have to start first
+MAX_ANSWER = 1 << 30  # bytes; bounds the answer of a server that never stops sending
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -39,7 +39,7 @@ class Answer:
 
 
 def _trusting(ca_file: Path) -> urllib.request.HTTPSHandler:
-    """Raises InvalidInput if the file has no CA certificates."""
+    """Returns a handler that trusts the CAs in a file. Raises InvalidInput if the file has no certificates."""
     if trouble := unreadable(ca_file, "ZELADOR_REMOTE__CA_FILE"):
         raise InvalidInput(trouble)
     try:
@@ -50,7 +50,7 @@ def _trusting(ca_file: Path) -> urllib.request.HTTPSHandler:
 
 
 class Api:
-    """A client. Raises InvalidInput for an invalid address or key, without showing the key or a password."""
+    """A client of the admin API. Raises InvalidInput for an invalid address or key, without showing key or password."""
 
     def __init__(self, url: str, key: str | None, ca_file: Path | None = None) -> None:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""`zelador archive`: run the archiver; list, check and describe the archive's files."""
+"""`zelador archive`: runs the archiver; lists and checks the archive's files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archive.archive import Archive
 
 app = typer.Typer()
-NICE = 10  # live classification has the processor first; what waits is archived later
+NICE = 10  # gives live classification priority; waiting readings are archived later
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -72,7 +72,7 @@ def status(context: typer.Context, home: OfHome = None, as_json: AsJson = False)
 
 @app.command()
 def files(context: typer.Context, home: OfHome = None, as_json: AsJson = False) -> None:
-    """List the files that count, oldest first. Others in the folder are unfinished, or were merged."""
+    """List the files of the archive, oldest first. Other files in its folder are unfinished, or were merged."""
     import msgspec
 
     found = _opened(home or context.obj)
@@ -87,7 +87,7 @@ def files(context: typer.Context, home: OfHome = None, as_json: AsJson = False) 
 
 @app.command()
 def verify(context: typer.Context, home: OfHome = None, as_json: AsJson = False) -> None:
-    """Check every file of the archive: digest, rows and keys. Exit code 1 if one is damaged; the rest can be read."""
+    """Check every file of the archive: digest, rows and keys. Exit code 1 if one is damaged; others stay readable."""
     verified(home or context.obj, as_json)
 
 
@@ -109,7 +109,7 @@ def verified(home: Path | None, as_json: bool) -> None:
     else:
         for each in report.damaged:
             say(f"{clean(each.where)}: {clean(each.why)}")
-        say(f"{report.files} files with {report.readings} readings and {report.outcomes} predictions are as written")
+        say(f"{report.files} files with {report.readings} readings and {report.outcomes} predictions are intact")
         if report.uncommitted:
             say(f"{report.uncommitted} files do not count: unfinished, or merged; they are removed later")
     if report.damaged:

@@ -1,4 +1,4 @@
-"""The rows of a table with their predictions: one for each row; null where a row cannot have one."""
+"""The rows of a table with their predictions, one per row; null if a row cannot have one."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from zelador.table import Rows, Wanted, read_table
 
 OWN = ("row", "label", "confidence", "probabilities", "reason")  # names that a kept column cannot have
 ENDINGS = (".csv", ".jsonl", ".parquet")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a text that begins so is run by spreadsheets
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # spreadsheets run a text that begins with one of these
 
 Row = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Classified:
-    """`readings` are those rows that a model can answer, `predictions` all rows once `answer` was called."""
+    """The rows of a table. `readings` are those that a model can answer; `answer` fills `predictions` for all rows."""
 
     features: tuple[str, ...]
     kept: tuple[str, ...]
     notes: list[str]
     rows: Rows
     readings: list[dict[str, float]] = field(default_factory=list)
-    reasons: list[str | None] = field(default_factory=list)  # of each row; None if a model can answer it
+    reasons: list[str | None] = field(default_factory=list)  # why a model cannot answer each row; None if it can
     predictions: list[Row] = field(default_factory=list)
 
     @property
@@ -50,14 +50,14 @@ class Classified:
             self.predictions.append(row)
 
     def beside(self, place: int) -> list[object]:
-        """What is shown beside the prediction of a row: its kept cells, else its values."""
+        """Returns what is shown beside the prediction of a row: its kept cells, or else its values."""
         if self.kept:
             return list(self.rows.kept[place])
         return [f"{value:g}" if value == value else "–" for value in self.rows.row(place)]
 
 
 def classified(path: Path, settings: Settings, features: Sequence[str], keep: Sequence[str]) -> Classified:
-    """Reads the rows. One that would be refused as a live reading has a reason, and no label. Raises InvalidInput."""
+    """Reads the rows. A row that would be refused as a live reading gets a reason. Raises InvalidInput."""
     rows = read_table(path, settings, Wanted(tuple(features), keep=tuple(keep), strict=False))
     ranges = Ranges.of(settings, rows.features)
     names = tuple(f"{name} (of the table)" if name in OWN else name for name in keep)
@@ -72,12 +72,12 @@ def classified(path: Path, settings: Settings, features: Sequence[str], keep: Se
 
 
 def _plain(cell: object) -> object:
-    """The cell as JSON can represent it: NaN and infinity become null."""
+    """Returns the cell as JSON can represent it: NaN and infinity become null."""
     return None if isinstance(cell, float) and not math.isfinite(cell) else cell
 
 
 def check_out(path: Path) -> None:
-    """Raises InvalidInput for a file that cannot be written, before the work is done."""
+    """Raises InvalidInput, before the work begins, if the file could not be written."""
     if path.suffix.lower() not in ENDINGS:
         raise InvalidInput(f"--out {path}: the name must end in {', '.join(ENDINGS)}")
     if not path.parent.is_dir():
@@ -85,7 +85,7 @@ def check_out(path: Path) -> None:
 
 
 def write(path: Path, rows: Classified) -> None:
-    """Writes a row of the file for each row: what was kept, label, confidence, a column for each probability."""
+    """Writes the rows to a file: the kept columns, label, confidence, and a column for each probability."""
     labels = sorted({label for each in rows.predictions for label in each["probabilities"] or ()})
     flat = [_flat(each, rows.kept, labels) for each in rows.predictions]
     part = path.with_name(f"{path.name}.part")
@@ -111,7 +111,7 @@ def _flat(row: Row, kept: Sequence[str], labels: Sequence[str]) -> Row:
 
 
 def _harmless(value: object) -> object:
-    """A text that a spreadsheet would run as a formula, as plain text."""
+    """Returns the value so that a spreadsheet does not run it as a formula."""
     if isinstance(value, str) and value.startswith(FORMULA) and not _is_number(value):
         return f"'{value}"
     return value

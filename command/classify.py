@@ -1,4 +1,4 @@
-"""`zelador classify`: classify readings with the selected model or another one."""
+"""`zelador classify`: classifies readings with the selected model or another one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def classify(
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Classify one reading, or the rows of a table: one answer for each row, also where it cannot have a label."""
+    """Classify one reading, or the rows of a table: one answer for each row, even if it cannot have a label."""
     if bool(values) == (csv is not None):
         raise InvalidInput("give one reading (lux=412 temperature=61.4 vibration=3.82), or --csv FILE")
     if csv is None and (keep or out):
@@ -54,7 +54,7 @@ def classify(
     if out is not None:
         check_out(out)
     if url is None:
-        restart_with_libgomp()  # the model may be LightGBM's
+        restart_with_libgomp()  # the model may need LightGBM
     target = open_target(home, url, key)
     if csv is None:
         reading = dict(map(_pair, values or ()))
@@ -65,7 +65,7 @@ def classify(
         else:
             _show(found, [reading])
         return
-    model, features = _named(target, model)
+    model, features = _model_and_columns(target, model)
     kept = tuple(name.strip() for name in (keep or "").split(",") if name.strip())
     rows = classified(csv, settings_of(home), features, kept)
     for note in rows.notes:
@@ -85,7 +85,7 @@ def classify(
 
 
 def ask(target: Target, model: str | None, readings: Sequence[Mapping[str, Any]]) -> Facts:
-    """Classifies in portions, all with the same model."""
+    """Classifies the readings in portions, all with the same model."""
     predictions: list[Facts] = []
     for start in range(0, len(readings), MAX_READINGS):
         found = target.classify(model, readings[start : start + MAX_READINGS])
@@ -113,7 +113,7 @@ def _probabilities(prediction: Facts, labels: Sequence[str]) -> Iterator[str]:
 
 
 def _show_rows(rows: Classified, model: str) -> None:
-    """A table of all rows, with the kept columns, or else with the features."""
+    """Prints a table of all rows, with the kept columns, or else with the features."""
     labels = sorted({label for each in rows.predictions for label in each["probabilities"] or ()})
     cells = [
         (each["row"], *rows.beside(place), "–" if each["label"] is None else each["label"],
@@ -125,8 +125,8 @@ def _show_rows(rows: Classified, model: str) -> None:
     say(f"by {model}", error=True)
 
 
-def _named(target: Target, model: str | None) -> tuple[str, list[str]]:
-    """The name of the model, and the columns that it needs."""
+def _model_and_columns(target: Target, model: str | None) -> tuple[str, list[str]]:
+    """Returns the name of the model, and the columns that it needs."""
     if model is None:
         model = target.selected()
     if model is None:

@@ -1,4 +1,4 @@
-"""`zelador console`: a link that signs in to the console of a running home."""
+"""`zelador console`: prints a link that signs in to the console of a running home."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def console(
     home: Annotated[Path, typer.Option(help="The home of a running `zelador up`.")] = Path(".zelador"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Print a link that signs you in to the web console: once, within 60 seconds, in a browser on this machine."""
+    """Print a link that signs you in to the web console. It works once, within 60 seconds, on this machine only."""
     url = read_memory(home, "up.json").get("api")
     if not isinstance(url, str):
         raise Unavailable(f"no `zelador up` is running in {home}; start it, or name its folder with --home")

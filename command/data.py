@@ -1,4 +1,4 @@
-"""`zelador data`: look at the readings before training on them, and take them elsewhere."""
+"""`zelador data`: describes readings before training on them, and exports them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.callback()
 def data() -> None:
-    """Look at the readings before training on them, and export them."""
+    """Describe readings before training on them, and export them."""
 
 
 @app.command()
@@ -60,7 +60,7 @@ def describe(
     home: OfHome = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the readings in the archive and the buffer are, and what is odd about them."""
+    """Show figures about the readings in the archive and the buffer, and what is odd about them."""
     import msgspec
 
     asked = asked_for(begin, end, devices, features, classes, labels_at, source)
@@ -68,7 +68,7 @@ def describe(
         loaded = _of_tables(csv, settings_of(home), label, features, device, time, asked)
     else:
         loaded = _of_stream(settings_of(home, "running"), asked)
-    assert loaded.description is not None  # noqa: S101 - it was asked for
+    assert loaded.description is not None  # noqa: S101 - it was requested
     if as_json:
         from operations.views.datasets import shown
 
@@ -103,7 +103,7 @@ def export(
     by_name: dict[str, Form] = {".parquet": "parquet", ".csv": "csv"}
     kind = form or by_name.get(file.suffix.lower())
     if kind is None:
-        raise InvalidInput(f"--format: the name of {file} does not say what to write; give parquet or csv")
+        raise InvalidInput(f"--format: {file} ends in neither .parquet nor .csv; give the format")
     settings = settings_of(home, "running")
     query = query_from(asked_for(begin, end, devices, features, classes, labels_at, source), settings)
     with connect_redis(settings.redis) as client:
@@ -144,7 +144,7 @@ def drop(
     dataset: Annotated[str | None, typer.Argument(help="The data set's id. Default: all of them.")] = None,
     home: OfHome = None,
 ) -> None:
-    """Remove a loaded data set; it is loaded again when somebody asks for it."""
+    """Remove a loaded data set. It is loaded again when it is needed."""
     from archive.dataset.cache import Cache
 
     found = Cache(settings_of(home).datasets)

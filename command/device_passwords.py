@@ -1,4 +1,4 @@
-"""`zelador devices password`, `passwords`, `remove`: passwords for `zelador up --listen`."""
+"""`zelador devices password`, `passwords`, `remove`: manages the passwords of devices for `zelador up --listen`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def password(
         else:
             say(shown)
     except BaseException:
-        restore(path, name, before)  # the password was not shown, so it must not work
+        restore(path, name, before)  # a password that was not shown must not work
         raise
 
 
@@ -88,7 +88,7 @@ def remove(name: Name, home: Home = DEFAULT_HOME) -> None:
 
 
 def _existing(home: Path) -> Path:
-    """The home's folder, which may not have been started yet but must exist: a mistyped path must not make one."""
+    """Returns the home's folder, which must exist, even if it was never started: a mistyped path creates nothing."""
     folder = expanded(home)
     if not folder.is_dir():
         raise NotFound(f"--home {folder}: there is no such folder; start zelador up --home {folder} first")

@@ -1,4 +1,4 @@
-"""`zelador devices`: the devices and their states, and what people do about them."""
+"""`zelador devices`: lists devices by state, and acknowledges, shelves and retires them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Home = Annotated[
 ]
 Device = Annotated[str, typer.Argument(metavar="DEVICE", help="The device's id, as in the topic.")]
 UNITS_S = {"m": 60, "h": 3_600, "d": 86_400}
-URGENT: tuple[State, ...] = ("alarm", "unknown", "suspect", "acknowledged", "shelved", "ok")  # who needs somebody first
+URGENT: tuple[State, ...] = ("alarm", "unknown", "suspect", "acknowledged", "shelved", "ok")  # as listed
 
 
 @app.command("list")
@@ -45,7 +45,7 @@ def list_(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """List the devices; those that need somebody first."""
+    """List the devices, those that need attention first."""
     client, prefix = _redis(settings_of(home, "running"))
     found, total = Devices(client, prefix).page(limit, offset, _states(state) or URGENT, text)
     if as_json:
@@ -102,7 +102,7 @@ def events(
 
 @app.command()
 def acknowledge(device: Device, home: Home = None) -> None:
-    """Acknowledge the alarm of a device: somebody takes care of it."""
+    """Acknowledge the alarm of a device: someone is taking care of it."""
     from operations.acts import devices as acts
     from operations.local import local_actor
 
@@ -117,7 +117,7 @@ def shelve(
     why: Annotated[str, typer.Option(help="The reason.")] = "",
     home: Home = None,
 ) -> None:
-    """Shelve a device: it needs nobody for a time."""
+    """Shelve a device: its alarms are silenced for a time."""
     from operations.acts import devices as acts
     from operations.local import local_actor
 
@@ -176,7 +176,7 @@ def _states(given: list[str] | None) -> tuple[State, ...]:
 
 
 def _seconds(period: str) -> int:
-    """Raises InvalidInput."""
+    """Returns the seconds of a period such as `8h`. Raises InvalidInput."""
     match = re.fullmatch(r"(\d{1,6})([mhd])", period.strip())
     if match is None:
         raise InvalidInput(f"--for {period[:40]}: use a number and m, h or d, for example 30m, 8h or 2d")

@@ -1,7 +1,7 @@
-"""The folder in which processes run that load models: empty, and read-only for everyone but root.
+"""The current folder of processes that load models: empty, and read-only for everyone but root.
 
-A library that opens a relative path (external data of an ONNX file, a shared library, a log of its own) finds nothing
-there, and leaves nothing behind.
+A library that opens a relative path (external data of an ONNX file, a shared library, a log) finds nothing there, and
+leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from zelador.settings import Settings
 from zelador.settings.paths import absolute
 
 MODE = 0o500
-# Variables with a path, or with a list of paths, that libraries or child processes read later.
+# Environment variables with paths that libraries or child processes read later.
 PATHS = (
     "TMPDIR", "XDG_CACHE_HOME", "MPLCONFIGDIR", "ZELADOR_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AZURE_FEDERATED_TOKEN_FILE",
@@ -29,7 +29,10 @@ PATH_LISTS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 
 
 def move_to_empty_folder(settings: Settings) -> Settings:
-    """Moves this process there for good; returns the settings with absolute paths. Raises Unavailable, InvalidInput."""
+    """Moves this process to the empty folder for good. Returns the settings with absolute paths.
+
+    Raises Unavailable, InvalidInput.
+    """
     settings = absolute(settings)
     sys.path[:] = map(_absolute, sys.path)
     for name in PATHS:
@@ -44,7 +47,7 @@ def move_to_empty_folder(settings: Settings) -> Settings:
 
 @contextlib.contextmanager
 def in_empty_folder() -> Iterator[None]:
-    """Runs the block there. Paths that the block uses must be absolute. Raises Unavailable."""
+    """Runs the block in the empty folder. Paths that the block uses must be absolute. Raises Unavailable."""
     with contextlib.chdir("."):
         _enter()
         yield
@@ -63,7 +66,7 @@ def _enter() -> None:
                 os.close(descriptor)
             if _is_empty_and_ours():
                 return
-        os.chdir(tempfile.mkdtemp(prefix="zelador-empty-"))  # somebody else made the first one, or put a file into it
+        os.chdir(tempfile.mkdtemp(prefix="zelador-empty-"))  # the usual one belongs to someone else, or has a file
         Path.cwd().chmod(MODE)
     except OSError as error:
         raise Unavailable(
@@ -73,7 +76,7 @@ def _enter() -> None:
 
 
 def _is_empty_and_ours() -> bool:
-    """Checks the current folder, so that nobody can exchange it after the check."""
+    """Checks the current folder, which nobody can exchange after the check, unlike a path."""
     here = Path()
     found = here.stat()
     is_ours = found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == MODE

@@ -1,4 +1,4 @@
-"""`zelador evaluate`: models on the same labeled rows, side by side."""
+"""`zelador evaluate`: evaluates models on the same labeled rows, side by side."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def evaluate(
 ) -> None:
     """Evaluate models on the same labeled rows: metrics side by side, with intervals and differences to the first."""
     if url is None:
-        restart_with_libgomp()  # a model may be LightGBM's
+        restart_with_libgomp()  # a model may need LightGBM
     from operations.acts.evaluations import Labeled
     from zelador.table import Wanted, read_table
 
@@ -76,7 +76,7 @@ def evaluate(
 
 
 def show(found: Mapping[str, Any]) -> None:
-    """A table of the metrics, one of the differences, the confusion of each model, and the notes."""
+    """Prints the metrics, the differences, the confusion matrix of each model, and the notes."""
     console = output()
     data, models = found["data"], found["models"]
     names = [each["name"] for each in models]

@@ -1,4 +1,4 @@
-"""`zelador health`: check the health of a service on this machine, for container health checks."""
+"""`zelador health`: checks the health of a service on this machine, for container health checks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def health(
     url = url or f"http://{settings.api.host}:{settings.api.port}/healthz"
     if not url.startswith("http://"):
         raise InvalidInput(f"--url {url}: the address has to start with http://")
-    url = url.replace("//0.0.0.0:", "//127.0.0.1:")  # it listens on all addresses, so also on the loopback
+    url = url.replace("//0.0.0.0:", "//127.0.0.1:")  # a server on all addresses also listens on the loopback
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - http, as checked
             say(_status(answer.read()))

@@ -18,9 +18,10 @@ OfHome = Annotated[
 
 
 def settings_of(home: Path | None, needs: Needs = "home", settings: Settings | None = None) -> Settings:
-    """The settings (or those given) with absolute paths, and with the servers and files of `home` if there is one.
+    """Returns the settings with absolute paths, and with the servers and files of `home` if it is given.
 
-    Raises InvalidInput if the command needs a home and the folder is not one, Unavailable if it needs a running one.
+    `settings` are those of the environment by default. Raises InvalidInput if `home` is not a home, Unavailable if the
+    command needs a running one.
     """
     settings = absolute(settings or load_settings())
     if home is None:

@@ -1,4 +1,4 @@
-"""`zelador keys`: manage the keys of the admin API. It edits the key file; a running API uses a change at once."""
+"""`zelador keys`: manages the keys of the admin API. Edits the key file; a running API applies changes at once."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def new(
         else:
             say(key)
     except BaseException:
-        forget(path, record.id)  # the key was not shown, so it must not work
+        forget(path, record.id)  # a key that was not shown must not work
         raise
 
 
@@ -100,7 +100,7 @@ def revoke(identity: Annotated[str, typer.Argument(metavar="ID", help="The id of
 
 
 def _existing(settings: Settings) -> Path:
-    """The key file. Raises NotFound, because only `new` creates one."""
+    """Returns the key file. Raises NotFound if it does not exist, because only `new` creates one."""
     path = settings.api.keys_file
     if not path.exists():
         raise NotFound(f"no key file at {path}; create one with zelador keys new")

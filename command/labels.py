@@ -1,4 +1,4 @@
-"""`zelador labels`: labels of periods, added afterwards."""
+"""`zelador labels`: lists, adds, undoes and imports labels of periods."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def import_(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Import a table of labels, such as work orders: all rows, or none. What is in the list already stays as it is."""
+    """Import a table of labels, such as work orders: all rows, or none. Labels that exist already do not change."""
     from operations.acts import labels as acts
     from operations.local import local_actor
     from zelador.labels.work_orders import named_columns, read_work_orders
@@ -164,7 +164,7 @@ def _say_imported(shown: ImportView) -> None:
     of = f" ({classes})" if classes else ""
     say(f"{shown['added']} labels {would}{of}, {shown['readings']} readings")
     if shown["known"]:
-        say(f"{shown['known']} rows are in the list already")
+        say(f"{shown['known']} rows are already in the list")
     for fault in shown["faults"][:FAULTS_SHOWN]:
         say(f"line {fault['line']}: {clean(fault['reason'])}")
     if shown["refused"] > FAULTS_SHOWN:

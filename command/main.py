@@ -1,4 +1,4 @@
-"""The `zelador` command: registers the subcommands, and turns errors into one line and an exit code.
+"""The `zelador` command: registers the subcommands, and reports an error as one line and an exit code.
 
 Exit codes: 0 success; 1 a bug in Zelador (with a traceback), or a problem found by a check (doctor, models verify);
 2 a problem that the user can fix, explained in one line.
@@ -72,7 +72,7 @@ app.add_typer(
 app.add_typer(
     archive.app, name="archive", help="Archive readings and predictions as Parquet files; list and check these files."
 )
-app.add_typer(data.app, name="data", help="Look at the readings before training on them.")
+app.add_typer(data.app, name="data", help="Describe readings before training on them, and export them.")
 app.add_typer(keys.app, name="keys", help="Manage the keys of the admin API.")
 
 
@@ -106,7 +106,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except Exception as error:  # noqa: BLE001 - the last handler
-        if hasattr(error, "format_message"):  # an error of click: a wrong option or argument
+        if hasattr(error, "format_message"):  # click's error for a wrong option or argument
             fail(f"{error.format_message()} (see {_command(error)} --help)")
         sys.stderr.write(clean(traceback.format_exc(), LINES))
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""Tables on standard output: as wide as the terminal, or wide enough for whole rows in a file or pipe."""
+"""Tables on standard output: as wide as the terminal, or, in a file or pipe, as wide as their rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zelador.printable import clean
 
 WIDE = 180
 FIRST_COLUMN = 22  # characters
-HEAD = 20  # characters of a line of a model's name over a column
+HEAD = 20  # characters of a line of a model's name at the head of a column
 
 
 def output() -> Terminal:
@@ -24,9 +24,9 @@ def output() -> Terminal:
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Sequence[str] = ("name",), heads: bool = False
 ) -> Table:
-    """A table without a box. A column name with a leading `>` is right-aligned; columns in `whole` never wrap.
+    """Returns a table without a box. A column with a leading `>` is right-aligned; columns in `whole` never wrap.
 
-    `heads`: the names of columns are those of models, and are broken where a part of the name ends.
+    With `heads`, the columns are named after models; long names are broken at the end of a part.
     """
     found = Table(box=None)
     for column in columns:
@@ -39,7 +39,7 @@ def table(
 
 
 def heads_that_fit(names: Sequence[str], width: int, cell: int) -> list[list[str]]:
-    """The names in groups, so that each group fits beside each other into `width`, with cells of `cell` characters."""
+    """Groups names so that the columns of a group, of at least `cell` characters, fit side by side into `width`."""
     groups: list[list[str]] = [[]]
     used = 0
     for name in names:
@@ -53,7 +53,7 @@ def heads_that_fit(names: Sequence[str], width: int, cell: int) -> list[list[str
 
 
 def parts_of(name: str) -> list[str]:
-    """The lines of a model's name as the head of a column."""
+    """Returns the lines of a model's name at the head of a column."""
     lines: list[str] = []
     for part in re.split(r"(?<=[_.\-])", name):
         if lines and len(lines[-1]) + len(part) <= HEAD:
@@ -64,12 +64,12 @@ def parts_of(name: str) -> list[str]:
 
 
 def when(at: object) -> str:
-    """An ISO time in readable form, to the second, in UTC."""
+    """Formats an ISO time for people: to the second, in UTC."""
     return str(at or "")[:19].replace("T", " ")
 
 
 def _cell(value: object) -> Text:
-    """Cleaned before the table is laid out, so that the width is right."""
+    """Cleans a cell before the table is laid out, so that the width is right."""
     if isinstance(value, Text):
         plain = clean(value.plain, "\n")
         return value if plain == value.plain else Text(plain, value.style)

@@ -15,10 +15,10 @@ from zelador.settings import Settings, load_settings
 
 
 def stop_event() -> Event:
-    """An event that SIGTERM and SIGINT set. Every orderly stop uses it.
+    """Returns an event that SIGTERM and SIGINT set. Every orderly stop uses it.
 
-    A thread sets it: a handler that takes the event's lock waits for itself if the main thread has the lock, as it does
-    in `wait`, or in the handler of a signal just before. `SimpleQueue.put` may be interrupted by itself.
+    A thread sets it. A signal handler that takes the event's lock would wait forever if the main thread has the lock,
+    as in `wait`, or in the handler of an earlier signal. `SimpleQueue.put` is safe in a signal handler.
     """
     stop, signals = Event(), SimpleQueue[int]()
 
@@ -48,9 +48,10 @@ def relax_garbage_collector() -> None:
 def prepare(
     service: str, for_a_person: bool = False, home: Path | None = None, needs: Needs = "running"
 ) -> tuple[Settings, Event]:
-    """The settings and the stop event of `service`, with logs set up. Raises InvalidInput for a wrong setting.
+    """Sets up logs; returns the settings and the stop event of `service`. Raises InvalidInput for a wrong setting.
 
-    `for_a_person`: unless the settings say otherwise, only warnings are logged, as text. `home`: as for `settings_of`.
+    With `for_a_person`, only warnings are logged, as text, unless the settings say otherwise. `home` and `needs` are as
+    for `settings_of`.
     """
     stop = stop_event()
     settings = load_settings() if home is None else settings_of(home, needs)

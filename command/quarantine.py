@@ -1,4 +1,4 @@
-"""`zelador quarantine`: list, show, replay and discard messages that were refused or set aside."""
+"""`zelador quarantine`: lists, shows, replays and discards messages that were refused or set aside."""
 
 from __future__ import annotations
 
@@ -121,12 +121,12 @@ def discard(ids: Ids = None, everything: All = False, kind: OnlyKind = None, hom
 
 def _quarantine(settings: Settings) -> Quarantine:
     client = connect_redis(settings.redis)
-    client.ping()  # without Redis there is nothing to change, and no audit file to make
+    client.ping()  # without Redis, fails before an audit file is created
     return Quarantine(client, settings)
 
 
 def _chosen(ids: list[str] | None, everything: bool) -> list[str] | None:
-    """The ids, or None for all."""
+    """Returns the ids; None for all messages."""
     if bool(ids) == everything:
         raise InvalidInput("name the ids of messages (see zelador quarantine list), or use --all")
     return None if everything else ids

@@ -1,4 +1,4 @@
-"""The options that choose the readings of a data set, for train, describe and export alike."""
+"""The options that choose the readings of a data set, shared by train, describe and export."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zelador.settings import Settings
 if TYPE_CHECKING:
     from archive.dataset.query import Query
 
-KEYS = ("from", "to", "labels_at", "source")  # of the query, with options of the same names
+KEYS = ("from", "to", "labels_at", "source")  # keys of the query that have an option of the same name
 
 From = Annotated[
     str | None,
@@ -45,7 +45,7 @@ def asked_for(
     labels_at: str | None = None,
     source: str | None = None,
 ) -> dict[str, object]:
-    """The query as JSON, of what was asked for."""
+    """Returns the query as JSON, with only the options that were given."""
     found: dict[str, object] = {
         "from": begin,
         "to": end,
@@ -59,7 +59,7 @@ def asked_for(
 
 
 def query_from(asked: dict[str, object], settings: Settings) -> Query:
-    """Raises InvalidInput, which names the option."""
+    """Returns the query. Raises InvalidInput, which names the option."""
     from archive.dataset.query import query_of
 
     with naming_options():
@@ -68,7 +68,7 @@ def query_from(asked: dict[str, object], settings: Settings) -> Query:
 
 @contextmanager
 def naming_options() -> Iterator[None]:
-    """What is wrong with a key of the query is said of its option."""
+    """Makes an InvalidInput about a key of the query name its option."""
     try:
         yield
     except InvalidInput as error:
@@ -80,5 +80,5 @@ def naming_options() -> Iterator[None]:
 
 
 def names(given: str | None) -> list[str]:
-    """The names in an option. A column may have any name, such as `Lux (x10³)`."""
+    """Returns the names in an option. A column may have any name, such as `Lux (x10³)`."""
     return [name.strip() for name in (given or "").split(",") if name.strip()]

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Discards what is written to file descriptors 1 and 2 meanwhile: compiled libraries do not use sys.stdout.
+    """Discards what is written to file descriptors 1 and 2 in the block. Compiled libraries do not use sys.stdout.
 
-    An exception passes through with its message, so that nothing of ours is lost.
+    Exceptions pass through with their message.
     """
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""A finished training run on the terminal: the verdict first, then the models, then what the split left out."""
+"""Shows a finished training run on the terminal: the verdict, the models, then what the split left out."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ def show(document: RunDocument) -> None:
     console = output()
     metric = document["metric"]
     console.print(Text(clean(document["verdict"]["sentence"])), style="bold", soft_wrap=True)
-    console.print(Text(clean(_tested(document))), soft_wrap=True)
-    table = Table(title=f"Run {document['run']}: {document['rows']} rows, by {_named(metric, document)}", box=None)
+    console.print(Text(clean(_tested_sentence(document))), soft_wrap=True)
+    table = Table(
+        title=f"Run {document['run']}: {document['rows']} rows, by {_metric_name(metric, document)}", box=None
+    )
     table.add_column("rank", justify="right")
     table.add_column("model", no_wrap=True)
     for part in ("folds", "95 % interval", "hold-out", "shuffled"):
@@ -55,7 +57,7 @@ def show(document: RunDocument) -> None:
         console.print("\nTo use a model: zelador models select NAME")
 
 
-def _tested(document: RunDocument) -> str:
+def _tested_sentence(document: RunDocument) -> str:
     split = document["split"]
     folds = {"device": "whole devices", "block": "blocks of time", "row": "rows drawn at random"}[split["folds_by"]]
     stretches = "" if split["blocks"] is None else f", {split['blocks']} independent stretches"
@@ -65,8 +67,8 @@ def _tested(document: RunDocument) -> str:
     return f"Tested in {split['folds']} folds by {folds}{stretches}; {holdout}."
 
 
-def _named(metric: str, document: RunDocument) -> str:
-    """The metric, with the positive class where it is of one."""
+def _metric_name(metric: str, document: RunDocument) -> str:
+    """Returns the metric's name, with the positive class if the metric is of one class."""
     positive = document.get("positive")
     return f"{metric} of {positive!r}" if positive is not None and metric in OF_THE_POSITIVE else metric
 

@@ -1,4 +1,4 @@
-"""Commands that run one service each, with the broker and Redis in the settings (docs/reference/settings.md)."""
+"""Commands that each run one service, with the broker and Redis in the settings (docs/reference/settings.md)."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ def api() -> None:
 
 
 def _prepare(service: str) -> tuple[Settings, Event]:
-    """Settings and stop event, in the empty folder: before native libraries are loaded."""
+    """Returns settings and stop event, and moves to the empty folder, before native libraries are loaded."""
     settings, stop = prepare(service)
     return move_to_empty_folder(settings), stop

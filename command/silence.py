@@ -1,4 +1,4 @@
-"""Says why no prediction arrives: `zelador watch` asks this when it has shown nothing for a while."""
+"""Explains why no prediction arrives, for `zelador watch` when it has shown nothing for a while."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from zelador.errors import ZeladorError
 from zelador.ledger import LedgerReader
 from zelador.settings import Settings, redact
 
-LIMIT_S = 1.0  # of one call
+LIMIT_S = 1.0  # for one call
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the services report. `trouble`: why it is not known."""
+    """What the services report. `trouble` says why it is not known."""
 
     trouble: str | None = None
     received: int = 0
@@ -31,7 +31,7 @@ class Report:
 
 
 def look(settings: Settings) -> Report:
-    """Asks Redis. Never raises for an error of Redis."""
+    """Reads the report from Redis. Does not raise for an error of Redis."""
     quick = settings.redis.model_copy(update={"timeout_s": min(LIMIT_S, settings.redis.timeout_s)})
     try:
         client = connect_redis(quick)
@@ -53,7 +53,7 @@ def look(settings: Settings) -> Report:
 
 
 def reason(before: Report, now: Report, settings: Settings, device: str | None) -> str:
-    """Why nothing was shown between the two looks, and what to do. Pure."""
+    """Explains why nothing was shown between two reports, and what to do. Pure."""
     if now.trouble is not None:
         return f"cannot tell why: {now.trouble}; set ZELADOR_REDIS__URL, or use --home"
     if not now.ingesters:

@@ -1,4 +1,4 @@
-"""`zelador simulate`: replay a table as devices."""
+"""`zelador simulate`: replays a table as devices."""
 
 from __future__ import annotations
 

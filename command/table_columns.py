@@ -1,4 +1,4 @@
-"""Options that name columns of a table: `train` and `evaluate` have the same."""
+"""Options that name columns of a table, shared by `train` and `evaluate`."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ LINES = "\n\t"  # the control characters allowed in multi-line text
 
 
 class Terminal(Console):
-    """A Rich console without markup, so that brackets in a name stay. Foreign text cannot control the terminal."""
+    """A Rich console without markup, so that brackets in a name are shown. Foreign text cannot control the terminal."""
 
     def __init__(self, *, error: bool = False, **options: Any) -> None:
         super().__init__(stderr=error, highlight=False, markup=False, emoji=False, **options)

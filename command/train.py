@@ -1,4 +1,4 @@
-"""`zelador train`: run one training job."""
+"""`zelador train`: runs one training job, here or on another machine."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, cast, get_args
+from typing import IO, TYPE_CHECKING, get_args
 
-import typer
-
+from command import train_options as option
 from command.home import OfHome, settings_of
 from command.models.target import Key, Url
 from command.process import prepare
-from command.query_options import From, LabelsAt, To, asked_for, naming_options
+from command.query_options import From, LabelsAt, To, asked_for
 from command.run_table import show
 from command.table_columns import DeviceColumn, TimeColumn
 from command.terminal import print_json, say
+from command.train_data import from_files, from_stream
 from command.train_progress import Watched
 from zelador.errors import InvalidInput
 from zelador.settings import Metric, Settings
@@ -24,108 +24,48 @@ from zelador.table import Wanted
 from zelador.user import user
 
 if TYPE_CHECKING:
+    from registry.run_document import RunDocument
     from trainer.dataset import Dataset
+    from zelador.training_queue import RunRequest
 
 METRICS: tuple[str, ...] = get_args(Metric)
 MAX_PRINTED = 4_096  # bytes of what libraries printed, when a run fails
 
 
 def train(
-    csv: Annotated[
-        Path | None,
-        typer.Option(
-            help="A table of labeled rows, or a folder of tables: CSV in any dialect, JSON lines, Parquet or Arrow, "
-            "also compressed. Default: the labeled readings in the archive and the buffer."
-        ),
-    ] = None,
-    label: Annotated[str, typer.Option(help="With --csv: the column with the label.")] = "label",
-    features: Annotated[
-        str | None,
-        typer.Option(
-            help="The feature columns, separated by commas. Default: ZELADOR_FEATURES; if nobody set it and the table "
-            "lacks one of its defaults, all columns of numbers."
-        ),
-    ] = None,
-    classes: Annotated[
-        str | None, typer.Option(help="Only rows with these labels, separated by commas. Default: all large enough.")
-    ] = None,
-    devices: Annotated[
-        str | None,
-        typer.Option(help="Only rows of these devices, separated by commas; also patterns (press-*). Default: all."),
-    ] = None,
+    csv: option.Csv = None,
+    label: option.Label = "label",
+    features: option.Features = None,
+    classes: option.Classes = None,
+    devices: option.Devices = None,
     begin: From = None,
     end: To = None,
     labels_at: LabelsAt = None,
-    repeat: Annotated[
-        str | None, typer.Option(help="Train on the readings and labels of this earlier run again, as they were then.")
-    ] = None,
+    repeat: option.Repeat = None,
     device: DeviceColumn = None,
     time: TimeColumn = None,
-    metric: Annotated[
-        str | None,
-        typer.Option(help="The metric that ranks models: Accuracy, AUC, Recall, Precision, F1, Kappa, MCC or PR-AUC."),
-    ] = None,
-    candidates: Annotated[
-        str | None,
-        typer.Option(
-            help="The classifiers to compare: PyCaret ids, separated by commas, or all of them, also the slow ones, "
-            "xgboost and catboost. Default: PyCaret's turbo mode."
-        ),
-    ] = None,
-    include: Annotated[str | None, typer.Option(help="The same as --candidates, as PyCaret calls it.")] = None,
-    exclude: Annotated[
-        str | None, typer.Option(help="Classifiers that are not compared: PyCaret ids, separated by commas.")
-    ] = None,
-    tune: Annotated[
-        float | None, typer.Option(help="Try settings of the best three for so many seconds, on the same folds.")
-    ] = None,
-    blend: Annotated[
-        bool, typer.Option("--blend", help="Also try the mean of the probabilities of the best three.")
-    ] = False,
-    stack: Annotated[
-        bool, typer.Option("--stack", help="Also try a model of the probabilities of the best three.")
-    ] = False,
-    balance: Annotated[
-        bool, typer.Option("--balance", help="Repeat rows of rare classes in what a model is fitted on.")
-    ] = False,
-    budget: Annotated[
-        float | None,
-        typer.Option(help="Compare no further classifier after so many seconds; what is done by then counts."),
-    ] = None,
-    gpu: Annotated[bool, typer.Option("--gpu", help="Let PyCaret use a GPU where a classifier can.")] = False,
-    split: Annotated[
-        str | None,
-        typer.Option(help="How rows are split to test models: auto, device, time or random. Default: auto."),
-    ] = None,
-    positive: Annotated[
-        str | None,
-        typer.Option(help="Of two classes, the one to find, such as the fault. Default: the rarer one."),
-    ] = None,
-    cost_missed: Annotated[
-        float | None, typer.Option(help="Cost of a missed reading of the positive class. Default: 1.")
-    ] = None,
-    cost_false_alarm: Annotated[
-        float | None, typer.Option(help="Cost of a false alarm, in the same unit. Default: 1.")
-    ] = None,
-    recall: Annotated[
-        float | None, typer.Option(help="Instead of costs: the recall of the positive class to keep, such as 0.95.")
-    ] = None,
-    save: Annotated[
-        str,
-        typer.Option(
-            help="Which of the best are registered: all, none, or ranks such as 1,3. `zelador models save` registers "
-            "others later."
-        ),
-    ] = "all",
-    names: Annotated[
-        str | None,
-        typer.Option(help="Names of the models that are registered, in the order of rank, separated by commas."),
-    ] = None,
-    notes: Annotated[str, typer.Option(help="Notes to store with the models.")] = "",
+    metric: option.RankedBy = None,
+    candidates: option.Candidates = None,
+    include: option.Include = None,
+    exclude: option.Exclude = None,
+    tune: option.Tune = None,
+    blend: option.Blend = False,
+    stack: option.Stack = False,
+    balance: option.Balance = False,
+    budget: option.Budget = None,
+    gpu: option.Gpu = False,
+    split: option.Split = None,
+    positive: option.Positive = None,
+    cost_missed: option.CostMissed = None,
+    cost_false_alarm: option.CostFalseAlarm = None,
+    recall: option.Recall = None,
+    save: option.Save = "all",
+    names: option.Names = None,
+    notes: option.Notes = "",
     home: OfHome = None,
     url: Url = None,
     key: Key = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
+    as_json: option.AsJson = False,
 ) -> None:
     """Compare classifiers on labeled readings and register the best five, or those of --save.
 
@@ -149,52 +89,52 @@ def train(
         "cost_false_alarm": cost_false_alarm,
         "recall": recall,
     }
-    register, called = _register(save), _names(names)
+    register, model_names = _register(save), _names(names)
+    rows = asked_for(begin, end, devices, features, classes, labels_at)
     if url is not None:
         from command.train_remote import train_remote
 
         refused = {"--home": home, "--csv": csv, "--repeat": repeat}
-        if given := next((option for option, value in refused.items() if value is not None), None):
+        if given := next((name for name, value in refused.items() if value is not None), None):
             raise InvalidInput(f"{given} cannot be used with --url: that machine trains on its own readings")
-        wanted = asked_for(begin, end, devices, features, classes, labels_at)
-        document = train_remote(url, key, asked, notes, register, called, wanted)
-        if as_json:
-            print_json(document)
-        else:
-            show(document)
-        return
+        document = train_remote(url, key, asked, notes, register, model_names, rows)
+    else:
+        columns = Wanted(_names(features) or None, label, device=device, time=time, context=True)
+        document = _train_here(home, asked, rows, csv, columns, repeat, register, model_names, notes)
+    if as_json:
+        print_json(document)
+    else:
+        show(document)
+
+
+def _train_here(
+    home: Path | None,
+    asked: Mapping[str, str | float | bool | None],
+    rows: dict[str, object],
+    csv: Path | None,
+    columns: Wanted,
+    repeat: str | None,
+    register: bool | list[int],
+    model_names: tuple[str, ...],
+    notes: str,
+) -> RunDocument:
+    """Trains on this machine, and returns the run. `asked` are options of the training, `rows` the query."""
     settings, stop = prepare("train", for_a_person=True)
-    settings = settings_of(home, settings=_with(settings, asked))
+    settings = settings_of(home, settings=_settings_with(settings, asked))
     from registry.registry import Registry
     from registry.run_document import new_run_id
     from trainer.run.job import train as run
-    from trainer.run.kept import save_events
-    from trainer.run.options import Options, aim_of, more_of
+    from trainer.run.options import options_of
     from trainer.run.process import Child, RunFailed
     from trainer.run.recorder import Recorder
+    from trainer.run.run_end import save_events
 
-    wanted = asked_for(begin, end, devices, features, classes, labels_at)
-    if csv is not None:
-        dataset = _from_files(csv, settings, Wanted(_names(features) or None, label, device=device, time=time,
-                                                    context=True), wanted)  # fmt: skip
-    else:
-        dataset = _from_stream(settings, wanted, repeat)
-    registry = Registry.open(settings.registry)  # after the data: a command that fails before leaves no folder
+    dataset: Dataset = from_stream(settings, rows, repeat) if csv is None else from_files(csv, settings, columns, rows)
+    registry = Registry.open(settings.registry)  # after the data, so that a command that fails creates no folder
     for note in dataset.notes:
         say(f"note: {note}", error=True)
-    options = Options(
-        run=new_run_id(),
-        by=user(),
-        metric=settings.training.metric,
-        candidates=settings.training.candidates,
-        names=called,
-        notes=notes,
-        register=register,
-        split=settings.training.split,
-        positive=settings.training.positive,
-        aim=aim_of(settings.training, {}),
-        more=more_of(settings.training, {}),
-    )
+    asked_for_models: RunRequest = {"names": list(model_names), "notes": notes, "register": register}
+    options = options_of(settings.training, asked_for_models, new_run_id(), user())
     with tempfile.TemporaryFile() as printed, Watched(options.metric) as watched:
         recorder = Recorder(options.metric, watched.show, partial(save_events, registry, options.run))
         recorder.add("started", f"run {options.run}: {len(dataset.labels)} rows")
@@ -209,22 +149,19 @@ def train(
         from trainer.promotion import promote
 
         promote(document, registry, local_actor(settings), settings)
-    if as_json:
-        print_json(document)
-    else:
-        show(document)
+    return document
 
 
 def _show_end(printed: IO[bytes]) -> None:
-    """Of what the libraries printed, the end, because it may say why a run failed."""
+    """Shows the end of what the libraries printed, because it may say why a run failed."""
     size = printed.seek(0, 2)
     printed.seek(max(0, size - MAX_PRINTED))
     for line in printed.read().decode(errors="replace").splitlines():
         say(line, error=True)
 
 
-def _with(settings: Settings, asked: Mapping[str, str | float | bool | None]) -> Settings:
-    """The settings with what the options say instead. Raises InvalidInput, which names the option."""
+def _settings_with(settings: Settings, asked: Mapping[str, str | float | bool | None]) -> Settings:
+    """Returns the settings, overridden by the options. Raises InvalidInput, which names the option."""
     from trainer.run.candidates import check_candidates, check_excluded
     from zelador.settings import load_settings
 
@@ -247,58 +184,13 @@ def _with(settings: Settings, asked: Mapping[str, str | float | bool | None]) ->
         raise InvalidInput(said) from None
 
 
-def _register(save: str) -> bool | tuple[int, ...]:
+def _register(save: str) -> bool | list[int]:
     from command.models.save import ranks_of
 
     word = save.strip().casefold()
-    return word == "all" if word in ("all", "none") else tuple(sorted(set(ranks_of(save, "--save"))))
+    return word == "all" if word in ("all", "none") else sorted(set(ranks_of(save, "--save")))
 
 
 def _names(given: str | None) -> tuple[str, ...]:
-    """The names in an option. A column may have any name, such as `Lux (x10³)`."""
+    """Splits an option at commas. A column may have any name, such as `Lux (x10³)`."""
     return tuple(name.strip() for name in (given or "").split(",") if name.strip())
-
-
-def _from_files(path: Path, settings: Settings, wanted: Wanted, asked: dict[str, object]) -> Dataset:
-    from trainer.dataset import Choice, from_table
-    from trainer.source import from_files, query_for
-
-    if "labels_at" in asked:
-        raise InvalidInput("--labels-at cannot be used with --csv: the labels are those of the table")
-    names = [str(name) for name in cast("list[str]", asked.get("devices", []))]
-    plain = not path.is_dir() and not {"from", "to"} & set(asked) and not any(set("*?[") & set(name) for name in names)
-    if plain:
-        classes = cast("list[str]", asked.get("labels", []))
-        return from_table(path, settings, wanted, Choice.of(settings, classes, names))
-    asked.pop("features", None)
-    with naming_options():
-        query = query_for(settings, {"dataset": asked})
-    return from_files(path, settings, wanted, query)
-
-
-def _from_stream(settings: Settings, asked: dict[str, object], repeat: str | None) -> Dataset:
-    import redis
-
-    from registry.registry import Registry
-    from trainer.source import from_stream, query_for, repeated
-    from zelador.buffer import connect_redis
-
-    if repeat is not None and asked:
-        raise InvalidInput("--repeat takes all that the earlier run was asked for; leave out the other choices of rows")
-    with naming_options():
-        query = query_for(settings, {"dataset": asked})
-    data: Mapping[str, object] = {}
-    if repeat is not None:
-        data = cast("Mapping[str, object]", Registry.existing(settings.registry).run(repeat).get("data", {}))
-        query = repeated(data, settings)
-    try:
-        with connect_redis(settings.redis) as client:
-            found = from_stream(client, settings, query)
-    except redis.RedisError as error:
-        raise InvalidInput(
-            f"cannot read the readings in the buffer ({error}); use --home DIR of a running `zelador up`, "
-            "set ZELADOR_REDIS__URL, or train with --csv FILE --label COLUMN"
-        ) from None
-    if repeat is not None and found.digest != data.get("digest"):
-        say(f"note: not all readings of run {repeat} are there any more: the digest of the data differs", error=True)
-    return found

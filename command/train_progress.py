@@ -1,4 +1,4 @@
-"""The progress of a training run on the terminal; one line for each event where there is none."""
+"""Shows the progress of a training run on the terminal; without a terminal, prints a line for each event."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BAR = 40  # characters
 
 
 class Watched:
-    """Shows what `show` is given, until the end of the `with` block."""
+    """Shows the events that `show` receives, until the end of the `with` block."""
 
     def __init__(self, metric: str) -> None:
         self._metric = metric

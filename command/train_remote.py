@@ -1,4 +1,4 @@
-"""`zelador train --url`: request a training run from another machine's API, and wait for its end."""
+"""`zelador train --url`: requests a training run from another machine's API, and waits for its end."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def train_remote(
     names: Sequence[str],
     dataset: Mapping[str, object],
 ) -> RunDocument:
-    """The finished run. `asked` are the options by the names of the API; lists are separated by commas. `dataset` is
-    the query of the readings.
+    """Requests a run, and returns it when it is done.
 
-    Raises Conflict if it failed, and what the API refuses. Ctrl-C leaves it running there.
+    `asked` has the options by the API's names; lists are separated by commas. `dataset` is the query of the readings.
+    Raises Conflict if the run failed, and the API's errors. After Ctrl-C, the run continues on the other machine.
     """
     remote = load_settings().remote
     api = Api(url, key or remote.key, remote.ca_file)

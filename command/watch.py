@@ -1,4 +1,4 @@
-"""`zelador watch`: show predictions as they arrive."""
+"""`zelador watch`: shows predictions as they arrive."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from command.terminal import print_json_text, say
 from zelador.messages import Prediction
 from zelador.settings import Settings
 
-FIRST_SILENCE_S = 5.0  # without a prediction; then it says why
+FIRST_SILENCE_S = 5.0  # without a prediction; then the command says why
 NEXT_SILENCE_S = 60.0
 
 
 class Silence:
-    """Says on standard error why nothing arrives: after FIRST_SILENCE_S, then every NEXT_SILENCE_S."""
+    """Explains on standard error why nothing arrives, after FIRST_SILENCE_S, then every NEXT_SILENCE_S."""
 
     def __init__(self, settings: Settings, device: str | None) -> None:
         self._settings, self._device = settings, device
@@ -29,7 +29,7 @@ class Silence:
         self._due = time.monotonic() + FIRST_SILENCE_S
 
     def broken(self) -> None:
-        """Called when a prediction arrives."""
+        """Notes that a prediction arrived."""
         self._due = time.monotonic() + NEXT_SILENCE_S
 
     def step(self) -> None:

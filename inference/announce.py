@@ -7,12 +7,13 @@ are published: a broker may have forgotten them, and Redis its last second.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from threading import Event, Thread
-from typing import Any
+from functools import partial
+from threading import Event
 
 import msgspec
 import redis
@@ -22,30 +23,30 @@ from inference.sweep import Sweeper
 from inference.webhook import Webhook
 from zelador.alarms.state import Record, decode_record, published
 from zelador.alarms.store import DeviceStates
-from zelador.buffer import Stopping, connect_redis
+from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
 from zelador.errors import Unavailable
+from zelador.lease import Lease
 from zelador.link import Link, Outgoing
-from zelador.log_limit import LogLimit
 from zelador.retry import backoff
 from zelador.settings import Settings
+from zelador.side_thread import SideThread
 from zelador.status import link_options, status_message
 
 log = logging.getLogger(__name__)
 
-SERVICE, INSTANCE = "states", "zelador-states"  # of its status message: whoever publishes the states
+SERVICE, INSTANCE = "states", "zelador-states"  # of the status message of the worker that publishes the states
 RECEIVED = 100  # messages of Home Assistant in one step
-LEASE_MS = 5_000
+LEASE_S = 5.0
 PAGE = 1_000  # devices in one step of putting all into the outbox
 PUBLISHED = 500  # states in one step
 CONFIRM_S = 5.0  # the wait for the broker to confirm them
 POLL_S = 0.2
-REPEAT_S = 60.0  # between two log lines on trouble
 RETRY_CAP_S = 10.0
 
 
 class Keeper:
-    """Publishes what waits while it holds the lease. Beside it, silent devices are found, whoever holds it."""
+    """Publishes waiting states while it holds the lease. It also finds silent devices, with or without the lease."""
 
     def __init__(self, settings: Settings, stop: Event) -> None:
         self._settings = settings
@@ -55,15 +56,23 @@ class Keeper:
         self._discovers = settings.homeassistant.discovery
         self._discovered: set[bytes] = set()  # devices whose discovery message was published on this connection
         self._client = connect_redis(settings.redis)
-        self._lease = Keys(settings.redis.prefix).alarm_keeper
+        self._lease = Lease(self._client, Keys(settings.redis.prefix).alarm_keeper, LEASE_S)
         self._states = DeviceStates(self._client, settings.redis.prefix)
         self._me = settings.inference.instance
         self._link: Link | None = None
         self._connected_at: int | None = None
         self._redis_run: str | None = None  # changes when Redis starts again
         self._sweeper = Sweeper(settings, stop)
-        self._trouble_log = LogLimit(REPEAT_S)
-        self._thread = Thread(target=self._run, name="alarms", daemon=True)
+        self._thread = SideThread(
+            "alarms",
+            stop,
+            self._turn,
+            trouble="the states of devices cannot be published",
+            retry_s=partial(backoff, first=POLL_S, cap=RETRY_CAP_S),
+            on_error=self._publish_all_again,
+            on_end=self._release,
+            rest=self._rest,
+        )
 
     def start(self) -> None:
         self._thread.start()
@@ -72,62 +81,35 @@ class Keeper:
             self._webhook.start()
 
     def join(self) -> None:
-        self._thread.join(timeout=CONFIRM_S + 1.0)
+        self._thread.join(CONFIRM_S + 1.0)
         self._sweeper.join()
         if self._webhook is not None:
             self._webhook.join()
         self._client.close()
 
-    def _run(self) -> None:
-        failures = 0
-        while not self._stop.is_set():
-            try:
-                if self._leads():
-                    self._is_leader.set()
-                    self._step()
-                else:
-                    self._is_leader.clear()
-                    self._disconnect()  # without a goodbye: another worker has taken over
-                failures = 0
-                pause = POLL_S
-            except Stopping:
-                break
-            except (redis.RedisError, OSError, Unavailable) as error:
-                self._connected_at = None  # Redis may come back without its last second: all states are published again
-                failures += 1
-                if self._trouble_log.due():
-                    skipped = self._trouble_log.take_skipped()
-                    log.warning("states of devices are not published now: %s%s", error, skipped)
-                pause = backoff(failures, first=POLL_S, cap=RETRY_CAP_S)
-            except Exception:  # must not end: the states would never be published again
-                log.exception("the states of devices could not be published")
-                failures += 1
-                pause = backoff(failures, first=1.0, cap=RETRY_CAP_S)
-            self._pause(pause)
-        self._release()
+    def _turn(self) -> float:
+        if self._lease.hold(self._me):
+            self._is_leader.set()
+            self._step()
+        else:
+            self._is_leader.clear()
+            self._disconnect()  # without a goodbye: another worker has taken over
+        return POLL_S
 
-    def _pause(self, seconds: float) -> None:
+    def _publish_all_again(self) -> None:
+        """After an error, because Redis may come back without its last second."""
+        self._connected_at = None
+
+    def _rest(self, seconds: float) -> None:
         if self._link is not None and self._link.connected:
             self._link.rest(min(seconds, POLL_S))
         else:
             self._stop.wait(seconds)
 
-    def _leads(self) -> bool:
-        """Whether this worker holds the lease, which it takes or renews."""
-        key = self._lease
-        if self._client.set(key, self._me, nx=True, px=LEASE_MS):
-            return True
-        holder: Any = self._client.get(key)
-        return holder == self._me.encode() and bool(self._client.pexpire(key, LEASE_MS))
-
     def _release(self) -> None:
         self._disconnect(self._status(online=False))
-        try:
-            holder: Any = self._client.get(self._lease)
-            if holder == self._me.encode():
-                self._client.delete(self._lease)
-        except (redis.RedisError, OSError):
-            pass  # the lease ends by itself
+        with contextlib.suppress(redis.RedisError, OSError):  # the lease expires by itself
+            self._lease.release(self._me)
 
     def _step(self) -> None:
         link = self._connected()
@@ -141,7 +123,7 @@ class Keeper:
             self._publish(link, waiting)
 
     def _run_of_redis(self) -> str | None:
-        """Another one after Redis was started again, perhaps without its last second. None if INFO is not allowed."""
+        """The run id of Redis, which changes when Redis restarts (perhaps without its last second); None if unknown."""
         try:
             return str(self._client.info("server")["run_id"])
         except redis.exceptions.NoPermissionError:
@@ -161,7 +143,7 @@ class Keeper:
         return status_message(self._settings.topics, SERVICE, INSTANCE, online)
 
     def _home_assistant_starts(self, link: Link) -> bool:
-        """Whether Home Assistant has said that it is there: it has to be given everything again."""
+        """True if Home Assistant has just started: everything must be published again."""
         if not self._discovers:
             return False
         heard = link.receive(RECEIVED, 0.0)
@@ -197,7 +179,7 @@ class Keeper:
         publication = link.publish(messages)
         deadline = time.monotonic() + CONFIRM_S
         while not link.confirmed(publication, POLL_S):
-            self._leads()  # keep the lease while the broker is away
+            self._lease.hold(self._me)  # keep the lease while the broker is away
             if self._stop.is_set() or time.monotonic() > deadline:
                 self._disconnect()  # what was not confirmed is published again
                 raise Unavailable("the broker does not confirm the states of devices")

@@ -123,7 +123,7 @@ def _classify(model: Model, rows: NDArray[np.float64]) -> list[Result | str]:
 
 @lru_cache(maxsize=64)
 def _order(have: tuple[str, ...], want: tuple[str, ...]) -> tuple[int, ...] | str | None:
-    """Where in a reading's values the model's are; None: they are the same; a text: the feature that is missing."""
+    """The position in a reading of each feature of the model; None if all are the same; or a missing feature's name."""
     if have == want:
         return None
     missing = [name for name in want if name not in have]

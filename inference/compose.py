@@ -45,7 +45,7 @@ class Composer:
                 continue
             payload = encode_json(predictions if arrival.array else predictions[0])
             topic = self._topic(arrival.device_id)
-            if len(payload) <= limit - HEAD_BYTES and not arrival.response_topic:  # nearly all
+            if len(payload) <= limit - HEAD_BYTES and not arrival.response_topic:  # nearly always
                 messages.append(Outgoing(topic, payload))
                 owner.append(index)
                 continue

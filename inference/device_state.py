@@ -1,7 +1,7 @@
-"""What a batch says about the state of its devices: the levels of their readings. Pure.
+"""Finds what a batch means for the states of its devices: the levels of their readings. Pure.
 
-The state itself is stored in Redis and changes in the settling step, where the readings of a device meet that several
-workers classified (zelador/alarms/rule.py, buffer/lua/alarms.lua).
+The state itself is stored in Redis and changes in the settling step, because several workers classify the readings of
+one device (zelador/alarms/rule.py, buffer/lua/alarms.lua).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ def sightings(
 ) -> Sightings:
     """The readings of a batch, by device and in the order of their times.
 
-    Not counted: messages whose predictions the broker refused, and those received before `received_after` (ms), which
-    say nothing about the present.
+    Left out: messages whose predictions the broker refused, and those received before `received_after` (ms), which are
+    too old to show the present state.
     """
     seen: dict[str, list[Answered]] = {}
     failed: dict[str, list[int]] = {}  # times of readings that were not answered

@@ -1,7 +1,7 @@
-"""Ends the worker when its model does not answer: no thread can be stopped in compiled code.
+"""Ends the worker when its model does not answer, because a thread in compiled code cannot be stopped.
 
-The supervisor starts the worker again. A reading that does this each time is set aside by its deliveries; a model that
-does it more often than that is refused for a while, so that its readings wait for another selection.
+The supervisor starts the worker again. A reading that hangs the model each time is set aside after some deliveries. A
+model that hangs more often than that is refused for a while, so that readings wait for another selection.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ CLASSES = {"lx": "illuminance", "°C": "temperature", "°F": "temperature", "%":
 
 
 def object_id(device: str) -> str:
-    """The device's id in Home Assistant: letters, digits, _ and -. Unlike names give unlike ids."""
+    """The device's id in Home Assistant: letters, digits, _ and -. Different names give different ids."""
     plain = re.sub(r"[^A-Za-z0-9_-]", "_", device)[:MAX_ID]
     if plain == device:
         return f"zelador_{plain}"
@@ -131,7 +131,7 @@ def values(settings: Settings) -> Iterator[tuple[str, str, str]]:
 
 
 def _template(value: str, test: str, place: Source) -> str:
-    """An array, or a message without this value, changes nothing."""
+    """The template of a value. A message that is an array, or lacks the value, changes nothing."""
     scaled = value if place.scale == 1.0 else f"{value} * {place.scale!r}"
     moved = scaled if place.offset == 0.0 else f"{scaled} + {place.offset!r}"
     return f"{{{{ {moved} if value_json {test} else this.state }}}}"

@@ -15,7 +15,7 @@ from inference.model import Model
 class Live:
     """The model that classifies now, and the sequence number of the selection that chose it.
 
-    `training` is the model's metadata: what is known of its training.
+    `training` is the model's metadata, which describes its training.
     """
 
     model: Model

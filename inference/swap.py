@@ -54,7 +54,7 @@ class SwapState:
     refusal: Refusal | None = None
 
 
-def take_up(
+def next_state(
     state: SwapState,
     selected: Selected | None,
     load: Callable[[str], Model],
@@ -157,7 +157,7 @@ class Swap:
             self._attempt = 0
         chosen = state.models[selected.model] if selected is not None else None
         digest, training = (chosen.digest, chosen.metadata) if chosen is not None else (None, None)
-        after = take_up(before, selected, self._load, self._settings.features, digest, training)
+        after = next_state(before, selected, self._load, self._settings.features, digest, training)
         self._state = after
         self._report(before, after)
 

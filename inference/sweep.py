@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import logging
 import time
-from threading import Event, Thread
-
-import redis
+from threading import Event
 
 from zelador.alarms.store import DeviceStates
 from zelador.buffer import connect_redis
 from zelador.log_limit import LogLimit
 from zelador.settings import Settings
+from zelador.side_thread import SideThread
 
 log = logging.getLogger(__name__)
 
 SWEPT = 250  # devices in one step: when all fall silent at once, it takes Redis some 5 ms
-REPEAT_S = 60.0  # between two log lines on trouble
+REPEAT_S = 60.0  # between two bursts of log lines about silent devices
 
 
 class Sweeper:
@@ -29,30 +28,21 @@ class Sweeper:
         self._stop = stop
         self._client = connect_redis(settings.redis)
         self._states = DeviceStates(self._client, settings.redis.prefix)
-        self._trouble_log, self._silent_log = LogLimit(REPEAT_S), LogLimit(REPEAT_S, 20)
-        self._thread = Thread(target=self._run, name="sweep", daemon=True)
+        self._silent_log = LogLimit(REPEAT_S, 20)
+        self._thread = SideThread(
+            "sweep", stop, self._step, trouble="silent devices cannot be detected", retry_s=lambda _: self._every_s
+        )
 
     def start(self) -> None:
         self._thread.start()
 
     def join(self) -> None:
-        self._thread.join(timeout=1.0)
+        self._thread.join(1.0)
         self._client.close()
 
-    def _run(self) -> None:
-        next_at = time.monotonic()
-        while not self._stop.wait(max(0.0, next_at - time.monotonic())):
-            next_at = time.monotonic() + self._every_s
-            try:
-                self._sweep()
-            except (redis.RedisError, OSError) as error:
-                if self._trouble_log.due():
-                    skipped = self._trouble_log.take_skipped()
-                    log.warning("it cannot be checked which devices are silent: %s%s", error, skipped)
-            except Exception:  # must not end: silence would never be found again
-                log.exception("it could not be checked which devices are silent")
-
-    def _sweep(self) -> None:
+    def _step(self) -> float:
+        """Looks at all devices once. Returns the seconds until the next sweep is due."""
+        next_at = time.monotonic() + self._every_s
         looked = SWEPT
         while looked >= SWEPT and not self._stop.is_set():
             looked, silent, fleet = self._states.sweep(SWEPT, self._silent_s)
@@ -60,3 +50,4 @@ class Sweeper:
                 skipped = self._silent_log.take_skipped()
                 why = ": nothing arrives from any device; check the broker and the network" if fleet else ""
                 log.warning("%d devices are silent%s%s", silent, why, skipped)
+        return max(0.0, next_at - time.monotonic())

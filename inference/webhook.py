@@ -13,8 +13,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from functools import partial
 from http.client import HTTPException
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ from zelador.messages import iso
 from zelador.no_redirect import NoRedirect
 from zelador.retry import backoff
 from zelador.settings import Settings
+from zelador.side_thread import SideThread
 
 log = logging.getLogger(__name__)
 
@@ -93,30 +95,22 @@ class Webhook:
         self._client = connect_redis(settings.redis)
         self._keys = Keys(settings.redis.prefix)
         self._opener = urllib.request.build_opener(NoRedirect)
-        self._failed_log, self._given_up_log = LogLimit(REPEAT_S), LogLimit(REPEAT_S)
-        self._thread = Thread(target=self._run, name="webhook", daemon=True)
+        self._given_up_log = LogLimit(REPEAT_S)
+        self._thread = SideThread(
+            "webhook",
+            stop,
+            lambda: 0.0 if leads.is_set() and self._step() else POLL_S,
+            trouble="the webhook did not accept an alarm, which will be sent again",
+            retry_s=partial(backoff, first=POLL_S, cap=RETRY_CAP_S),
+            expected=(OSError, HTTPException, redis.RedisError, ValueError),
+        )
 
     def start(self) -> None:
         self._thread.start()
 
     def join(self) -> None:
-        self._thread.join(timeout=1.0)
+        self._thread.join(1.0)
         self._client.close()
-
-    def _run(self) -> None:
-        failures = 0
-        while not self._stop.is_set():
-            try:
-                done = self._leads.is_set() and self._step()
-                failures = 0
-                pause = 0.0 if done else POLL_S
-            except (OSError, HTTPException, redis.RedisError, ValueError) as error:
-                failures += 1
-                pause = backoff(failures, first=POLL_S, cap=RETRY_CAP_S)
-                if self._failed_log.due():
-                    skipped = self._failed_log.take_skipped()
-                    log.warning("the webhook did not take an alarm, it is sent again: %s%s", error, skipped)
-            self._stop.wait(pause)
 
     def _step(self) -> bool:
         """Sends the events that wait, up to READ. True if there may be more."""

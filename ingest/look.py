@@ -1,6 +1,6 @@
 """Looks for messages that no profile reads, for a minute after the start: a second session, at QoS 0, for all topics.
 
-It runs on a thread of its own, and reads at most MAX_PER_S messages a second: above that it hangs up for a while.
+It runs on a thread of its own, and reads at most MAX_PER_S messages a second: above that it disconnects for a while.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zelador.unread import UnreadTopics
 log = logging.getLogger(__name__)
 
 LOOK_S = 60.0
-ROUND_S = 10.0  # after which what was found is stored
+ROUND_S = 10.0  # between writes of the result to Redis
 MAX_PER_S = 1_000
 PAUSE_S, LONGEST_PAUSE_S = 5.0, 30.0
 KEPT_S = 86_400
@@ -31,7 +31,7 @@ SAID = 5  # topics in the log
 
 
 def look_in_background(settings: Settings, stop: Event, look_s: float = LOOK_S) -> threading.Thread:
-    """Begins to look; what it finds goes to the log, and to Redis for the doctor."""
+    """Starts the thread. The result goes to the log, and to Redis for the doctor."""
     thread = threading.Thread(target=_look, args=(settings, stop, look_s), name="look", daemon=True)
     thread.start()
     return thread
@@ -54,7 +54,7 @@ def _look(settings: Settings, stop: Event, look_s: float) -> None:
 
 
 def listen(settings: Settings, client_id: str, topics: UnreadTopics, stop: Event, look_s: float) -> None:
-    """Notes what is published for `look_s` seconds. Raises Unavailable if the broker does not answer."""
+    """Notes the topics that are published on for `look_s` seconds. Raises Unavailable if the broker does not answer."""
     until, pause = time.monotonic() + look_s, PAUSE_S
     mqtt = settings.mqtt.model_copy(update={"receive_maximum": 100, "held_bytes": 4_194_304})
     while not stop.is_set() and (left := until - time.monotonic()) > 0:
@@ -69,7 +69,7 @@ def listen(settings: Settings, client_id: str, topics: UnreadTopics, stop: Event
 
 
 def _one_connection(connection: Connection, topics: UnreadTopics, stop: Event, until: float) -> bool:
-    """True when the time is over; False if there were too many messages, or the connection was lost."""
+    """True when the time is over; False after too many messages, or if the connection was lost."""
     begun, heard = time.monotonic(), 0
     while not stop.is_set() and (now := time.monotonic()) < until:
         if now - begun >= 1.0:

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 IDLE_S = 0.5  # how long a step waits for a first message
 HOLD_S = 0.25  # between checks of the backlog while nothing is taken from the broker
 TIDY_S = 60.0  # between checks of the age of messages in quarantine
-WINDOWS_S = 0.5  # between looks for windows whose time is over
+WINDOWS_S = 0.5  # between checks for windows that are due
 NO_WINDOW = "too many devices with one topic a value are heard at once; replay it when there are fewer"
 MEASURE_S = 60.0  # between two measurements of what waits
 
@@ -128,7 +128,7 @@ class Ingester:
         return len(lot.messages)
 
     def _label(self, labels: Sequence[tuple[Message, Label]]) -> list[Refused]:
-        """Stores labels that devices sent; returns those that the list did not take. One that comes again is known."""
+        """Stores labels that devices sent; returns those that the list refused. A repeated one is not added twice."""
         added = [label for _, label in labels]
         outcomes = self._writer.connection.call("store labels", lambda: self._labels.add(added))
         return [
@@ -161,7 +161,7 @@ class Ingester:
             self._assemble([])
 
     def _weigh(self, backlog: int, waiting_bytes: int) -> None:
-        """Decides whether to hold, by how much waits to be classified."""
+        """Decides whether to hold, by the number and size of waiting readings."""
         before, self._pressure = self._pressure, self._pressure.after(backlog, waiting_bytes)
         if self._pressure.holding and waiting_bytes > before.high_bytes and time.monotonic() >= self._next_measure:
             # A worker of an earlier version counts no bytes when it settles; a sum that is too high would hold forever.

@@ -56,56 +56,35 @@ def lots(
             statistics.append(message)
             continue
         if label_messages is not None and label_messages.takes(topic):
-            try:
-                label = label_messages.read(topic, message.payload, message.received_at)
-            except Unusable as reason:
-                refused.append(refused_label(message, str(reason), label_messages, max_payload_bytes))
-            else:
-                if label is not None:
-                    labels.append((message, label))
+            _take_label(message, label_messages, max_payload_bytes, labels, refused)
             readings += 1
-            size += len(message.payload) + len(topic)
-            if readings >= LOT_READINGS or size >= LOT_BYTES:
-                yield Lot(batch[begun : index + 1], arrivals, refused, statistics, parts, labels)
-                begun, readings, size = index + 1, 0, 0
-                arrivals, refused, statistics, parts, labels = [], [], [], [], []
-            continue
-        if decoder.has_parts:
-            try:
-                part = decoder.part(message)
-            except LookupError:
-                pass  # a message with all values of a reading
-            else:
-                if isinstance(part, Part):
-                    parts.append(part)
-                elif part is not None:
-                    refused.append(_refused_part(message, part, decoder, max_payload_bytes))
-                readings += 1
-                size += len(message.payload) + len(topic)
-                if readings >= LOT_READINGS or size >= LOT_BYTES:
-                    yield Lot(batch[begun : index + 1], arrivals, refused, statistics, parts, labels)
-                    begun, readings, size = index + 1, 0, 0
-                    arrivals, refused, statistics, parts, labels = [], [], [], [], []
-                continue
-        arrival, bad = decoder.decode(
-            topic, message.payload, message.received_at, message.response_topic, message.correlation, message.retained
-        )
-        if arrival is not None:
-            arrivals.append(arrival)
-            readings += len(arrival.readings)
-        if bad:
-            profile = decoder.profile_of(topic)
-            refused += refusals(
+        elif decoder.has_parts and _take_part(message, decoder, max_payload_bytes, parts, refused):
+            readings += 1
+        else:
+            arrival, bad = decoder.decode(
                 topic,
-                bad,
+                message.payload,
                 message.received_at,
-                max_payload_bytes,
-                decoder.heard,
-                profile=profile,
-                device=decoder.device(topic) if profile else "",
-                retained=message.retained,
+                message.response_topic,
+                message.correlation,
+                message.retained,
             )
-            readings += len(bad)
+            if arrival is not None:
+                arrivals.append(arrival)
+                readings += len(arrival.readings)
+            if bad:
+                profile = decoder.profile_of(topic)
+                refused += refusals(
+                    topic,
+                    bad,
+                    message.received_at,
+                    max_payload_bytes,
+                    decoder.heard,
+                    profile=profile,
+                    device=decoder.device(topic) if profile else "",
+                    retained=message.retained,
+                )
+                readings += len(bad)
         size += len(message.payload) + len(topic) + len(message.correlation or b"")
         if readings >= LOT_READINGS or size >= LOT_BYTES:
             yield Lot(batch[begun : index + 1], arrivals, refused, statistics, parts, labels)
@@ -115,8 +94,40 @@ def lots(
         yield Lot(batch[begun:], arrivals, refused, statistics, parts, labels)
 
 
+def _take_label(
+    message: Message,
+    label_messages: LabelMessages,
+    max_payload_bytes: int,
+    labels: list[tuple[Message, Label]],
+    refused: list[Refused],
+) -> None:
+    """Adds the label of a message to `labels`, or the message to `refused`."""
+    try:
+        label = label_messages.read(message.topic, message.payload, message.received_at)
+    except Unusable as reason:
+        refused.append(refused_label(message, str(reason), label_messages, max_payload_bytes))
+        return
+    if label is not None:
+        labels.append((message, label))
+
+
+def _take_part(
+    message: Message, decoder: Decoder, max_payload_bytes: int, parts: list[Part], refused: list[Refused]
+) -> bool:
+    """Adds the one value of a message to `parts`, or the message to `refused`; False if it holds whole readings."""
+    try:
+        part = decoder.part(message)
+    except LookupError:
+        return False
+    if isinstance(part, Part):
+        parts.append(part)
+    elif part is not None:
+        refused.append(_refused_part(message, part, decoder, max_payload_bytes))
+    return True
+
+
 def refused_label(message: Message, reason: str, label_messages: LabelMessages, most: int) -> Refused:
-    """A message on the topic of labels, for the quarantine; it counts as the device's."""
+    """A message on the label topic, for the quarantine. It counts towards its device's share."""
     device = label_messages.device(message.topic)
     return Refused.of(
         message.topic, reason, message.payload, message.received_at, most=most, device=device, retained=message.retained

@@ -1,4 +1,4 @@
-"""When to pause taking from the broker, and when to resume: the broker's queue grows, not Redis."""
+"""Decides when to stop taking messages from the broker, and when to resume: the broker's queue grows, not Redis."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def run(settings: Settings, stop: Event) -> None:
 
 
 def label_filters(settings: Settings) -> tuple[str, ...]:
-    """A broker whose access list is older refuses this; readings arrive all the same."""
+    """The subscription for labels of periods. A broker with an older access list refuses it; readings still arrive."""
     if not settings.ingest.labels:
         return ()
     topic, group = settings.topics.label.replace("{device_id}", "+"), settings.mqtt.shared_group

@@ -1,6 +1,6 @@
 """Counts the broker sessions that the ingester lost, in the ledger's hash, so that a restart keeps the count.
 
-What such a session held (acknowledged to devices, not yet delivered to us) is lost, and its amount is unknown.
+Messages in such a session (acknowledged to devices, not yet delivered to us) are lost, and their number is unknown.
 """
 
 from __future__ import annotations

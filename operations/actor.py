@@ -1,4 +1,4 @@
-"""The author of an act, and what every act also does: record itself, and wake the workers."""
+"""The author of an act, with the means to record it and to wake the workers."""
 
 from __future__ import annotations
 
@@ -28,29 +28,33 @@ class AuditLog(Protocol):
 
 
 def nobody_to_wake(_sequence: int) -> None:
-    """Does nothing, for use without Redis: the workers poll the registry's log."""
+    """Does nothing. Used without Redis: the workers notice a selection by polling the registry's log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`name` is written to the registry's history, and with `via` to the audit log.
+    """Whoever acts: a person, or the trainer.
 
-    `address` is the client's, if any. `wake` notifies the workers of a selection; if it fails, they notice it
-    within a second.
+    `name` is written to the registry's history; `name` and `via` to the audit log. `address` is the client's, if any.
+    `wake` notifies the workers of a selection; if it fails, they notice the selection within a second.
     """
 
     name: str
     audit: AuditLog
     address: str | None = None
-    via: str = ""  # "command line", unless it is the API
+    via: str = ""  # "command line", or for the trainer its run or reason; empty for the API and the console
     wake: Callable[[int], None] = nobody_to_wake
 
     @property
     def full_name(self) -> str:
         return f"{self.name} ({self.via})" if self.via else self.name
 
+    def check(self) -> None:
+        """Every act calls this before it changes anything. Raises Unavailable if the act could not be recorded."""
+        self.audit.check()
+
     def record(self, act: Act, target: object, before: Any = None, after: Any = None) -> None:
-        """Records an act of this actor. Raises Unavailable."""
+        """Records an act of this actor, after it was done. Raises Unavailable."""
         self.audit.add(self.full_name, act.value, str(target), before, after, self.address)
 
 

@@ -17,6 +17,7 @@ from operations.audit_log import AuditFile
 from zelador.buffer.keys import Keys
 from zelador.errors import Unavailable
 from zelador.retry import backoff
+from zelador.writable import EXPIRES_S
 
 log = logging.getLogger(__name__)
 
@@ -39,21 +40,23 @@ class SentAct(msgspec.Struct, frozen=True):
 
 
 class AuditStream:
-    """Sends acts to the admin server. Every call raises Unavailable if Redis does not accept writes."""
+    """Sends acts to the admin server through Redis."""
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._client = client
-        self._key = Keys(prefix).audit
+        self._key, self._probe = Keys(prefix).audit, Keys(prefix).probe
 
     def check(self) -> None:
+        """Called before a change. Raises Unavailable if Redis refuses writes; a full Redis still answers PING."""
         try:
-            self._client.ping()
+            self._client.set(self._probe, "1", ex=EXPIRES_S)
         except (redis.RedisError, OSError) as error:
-            raise Unavailable(f"nothing can be changed now: Redis does not answer ({error})") from None
+            raise Unavailable(f"nothing can be changed now: Redis does not accept writes ({error})") from None
 
     def add(
         self, who: str, what: str, target: str, before: Any = None, after: Any = None, address: str | None = None
     ) -> None:
+        """Sends an act; a long one without its values. Raises Unavailable: the act was done, but not recorded."""
         act = SentAct(who, what, target, before, after, address)
         data = msgspec.json.encode(act)
         if len(data) > MAX_ACT_BYTES:

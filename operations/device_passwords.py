@@ -61,7 +61,7 @@ def set_password(path: Path, name: str, reader: bool = False) -> tuple[DevicePas
 
 
 def remove(path: Path, name: str) -> DevicePassword:
-    """Raises NotFound, Corrupt, Unavailable."""
+    """Removes a password; returns its record. Raises NotFound, Corrupt, Unavailable."""
     if not path.exists():
         raise NotFound("no device has a password here")
     with locked(path, "--home"):
@@ -117,7 +117,7 @@ def hashed(password: str) -> str:
 
 
 def matches(stored: str, password: bytes) -> bool:
-    """Whether the password has this hash, compared in constant time."""
+    """True if the password has this hash; compared in constant time."""
     found = HASH.fullmatch(stored)
     if found is None:
         return False

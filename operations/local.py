@@ -1,15 +1,14 @@
-"""The actor at this machine's command line, and where their acts are recorded."""
+"""The person at this machine's command line as an actor, and where their acts are recorded."""
 
 from __future__ import annotations
 
 import weakref
 
-import redis
-
 from operations.actor import Actor, waker
 from operations.audit_log import open_audit_file
 from operations.audit_stream import AuditStream
 from zelador.buffer import connect_redis
+from zelador.errors import Unavailable
 from zelador.settings import Settings
 from zelador.user import user
 
@@ -18,25 +17,26 @@ VIA = "command line"
 
 
 def local_actor(settings: Settings) -> Actor:
-    """The user of this process. Acts go to the admin server through Redis; without Redis, to the file beside the keys.
+    """The user of this process. Their acts go to the admin server through Redis.
 
-    Raises Unavailable when neither can be written.
+    If Redis is away or refuses writes, they go to the file beside the keys. Raises Unavailable when neither can be
+    written.
     """
     quick = settings.redis.model_copy(update={"timeout_s": min(CONNECT_S, settings.redis.timeout_s)})
     client = connect_redis(quick)
-    try:
-        client.ping()
-    except (redis.RedisError, OSError):
-        client.close()
-        return file_actor(settings)
     prefix = settings.redis.prefix
     stream = AuditStream(client, prefix)
+    try:
+        stream.check()
+    except Unavailable:
+        client.close()
+        return file_actor(settings)
     weakref.finalize(stream, client.close)  # the connection ends with the actor
     return Actor(user(), stream, via=VIA, wake=waker(client, prefix))
 
 
 def file_actor(settings: Settings) -> Actor:
-    """The user of this process, whose acts go to the audit file beside the keys. Raises Unavailable."""
+    """The user of this process. Their acts go to the audit file beside the keys. Raises Unavailable."""
     audit = open_audit_file(settings.api)
     audit.check()
     return Actor(user(), audit, via=VIA)

@@ -41,7 +41,7 @@ class ArchiveRefused(errors.InvalidInput):
 
 
 class LogReplaced(errors.Corrupt):
-    """The log differs from the one read earlier: it was restored, truncated or replaced by another registry's."""
+    """The log is not the one read earlier: it was restored, truncated, or replaced by that of another registry."""
 
 
 class ModelRefused(errors.Corrupt):

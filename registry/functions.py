@@ -24,7 +24,7 @@ def save_model(model: Any, name: str, metadata: Mapping[str, Any] | None = None,
     `metadata["features"]` names the columns of a model that was fitted without names. `rows`: some rows of the data,
     shape (n, features). The first of them become the golden rows, with which a worker checks a loaded model.
     Raises ValueError for a name that is taken or invalid; TypeRefused (a ValueError) for a type outside the
-    allow-list, and for what is not a classifier or does not answer rows.
+    allow-list, and for an object that is not a classifier or does not answer rows.
     """
     registry = _open()
     return registry.where(registry.save(name, upload_of(model, metadata, rows), by=user(), why="save_model"))

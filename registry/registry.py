@@ -22,9 +22,9 @@ from registry.listing import Listing, Query
 from registry.log.commit import Log
 from registry.log.state import Model, Selection, State, etag
 from registry.model import golden
+from registry.model.allowed_types import load_pipeline
 from registry.model.artifact import PIPELINE, Upload, manifest_of, open_classifier, pack, serving_file
 from registry.model.classifier import Classifier
-from registry.model.integrity import load_pipeline
 from registry.model.manifest import Feature, Manifest
 from registry.model.manifest_shape import check_manifest
 from registry.model.payload import Payload, Placed
@@ -300,7 +300,7 @@ class Registry(Changes):
         self._runs.put(run, document)
 
     def put_run_file(self, run: str, name: str, data: bytes) -> None:
-        """Writes a file beside the run's document, which lives as long."""
+        """Writes a file beside the run's document. Both are removed together."""
         self._runs.put_file(run, name, data)
 
     def put_run_events(self, run: str, data: bytes) -> None:

@@ -29,9 +29,9 @@ DataFacts = TypedDict(
         "missing_values": int,
         "sha256": str,
         "notes": list[str],
-        "query": NotRequired[dict[str, object]],  # of a data set: gives the same rows again
+        "query": NotRequired[dict[str, object]],  # of a data set; repeating it gives the same rows
         "digest": NotRequired[str],  # of the data set
-        "labels_at": NotRequired[str],  # the moment at which its labels were taken as they were
+        "labels_at": NotRequired[str],  # the labels are those that were known at this moment
     },
 )
 DataFacts.__doc__ = "A description of the data that a model was trained on."
@@ -45,7 +45,7 @@ class Question(TypedDict):
 
 
 HoldoutFacts = TypedDict("HoldoutFacts", {"sha256": str, "from": int | None, "to": int | None})
-HoldoutFacts.__doc__ = "By what a hold-out is known again: its rows, and their times in ms since 1970 UTC."
+HoldoutFacts.__doc__ = "Identifies a hold-out: a digest of its rows, and their times in ms since 1970 UTC."
 
 
 class SplitFacts(TypedDict):
@@ -82,9 +82,9 @@ class LeaderboardRow(TypedDict):
     seconds: float | None
     trouble: str | None  # why it was excluded; None if it was not
     intervals: NotRequired[Intervals]
-    shuffled: NotRequired[Scores]  # what a shuffled split would have said
-    optimism: NotRequired[float | None]  # of that, in the metric ranked by
-    within_device: NotRequired[Scores | None]  # inside the devices that hold a class alone
+    shuffled: NotRequired[Scores]  # the scores that a shuffled split would have shown
+    optimism: NotRequired[float | None]  # by how much they are too good, in the ranking metric
+    within_device: NotRequired[Scores | None]  # within the devices that have only one class
     us_per_row: NotRequired[float | None]
     served_by: NotRequired[ServedBy | None]
 
@@ -109,7 +109,7 @@ class Confusion(TypedDict):
 
 
 class Candidate(TypedDict):
-    """A classifier that was rebuilt and packed: `rank` 1 is the one to take."""
+    """A classifier that was rebuilt and packed. `rank` 1 is the recommended one."""
 
     rank: int
     model_type: str
@@ -127,7 +127,7 @@ class Candidate(TypedDict):
     calibrated: NotRequired[bool]
     us_per_row: NotRequired[float | None]
     within_device: NotRequired[Scores | None]
-    from_first: NotRequired[Scores]  # difference from the recommended one, over all folds; of itself 0
+    from_first: NotRequired[Scores]  # difference from the recommended candidate, over all folds; 0 for that one
     from_first_intervals: NotRequired[Intervals]
     difference: NotRequired[Scores | None]  # from the live model, on the same rows
     difference_intervals: NotRequired[Intervals | None]
@@ -138,7 +138,7 @@ class TrainedModel(Candidate):
     """A candidate with the name it is registered under; None if it was only stored."""
 
     name: str | None
-    note: NotRequired[str]  # why it is not registered under the name that was asked for
+    note: NotRequired[str]  # why it is not registered under the requested name
 
 
 class Reference(TypedDict):
@@ -152,7 +152,7 @@ class Reference(TypedDict):
 
 
 class Promotion(TypedDict):
-    """The decision of the policy: does the best model replace the selected one? `against` is that one.
+    """The decision of the policy whether the best model replaces the selected one, `against`.
 
     `holdout_uses` is how many decisions the hold-out has judged before.
     """
@@ -228,7 +228,7 @@ def in_order(document: RunDocument) -> RunDocument:
 
 
 def default_name(model_type: str, run: str, taken: Container[str]) -> str:
-    """`<ModelType>_<YYYYMMDD>_<HHMMSS>`; with the run's suffix if a run that began in the same second took that."""
+    """`<ModelType>_<YYYYMMDD>_<HHMMSS>`; with the run's suffix if a run of the same second has taken that name."""
     name = f"{model_type}_{run.split('-')[0]}"
     return f"{model_type}_{run}" if name in taken else name
 

@@ -1,4 +1,4 @@
-"""A data set: labeled rows to train on."""
+"""A data set: the labeled rows that a run trains on."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """`rows` is (n, features), with NaN for a missing value; `labels` has one text for each row.
+    """Labeled rows. `rows` is (n, features), with NaN for a missing value; `labels` has one text for each row.
 
-    `devices` has the name of each row's device, `times` the time of its measurement in ms; None if they are not known.
-    `first` and `last` are the ends of the times, ISO 8601; None if they are not known, or not times of the calendar.
+    `devices` has the name of each row's device, `times` its time of measurement in ms; None if they are not known.
+    `first` and `last` are the earliest and latest time in ISO 8601; None if times are not known, or only count rows.
     """
 
     rows: NDArray[np.float64]
@@ -41,16 +41,16 @@ class Dataset:
     notes: tuple[str, ...] = field(default=())
     devices: tuple[str, ...] | None = None
     times: NDArray[np.int64] | None = None
-    query: Mapping[str, object] | None = None  # gives the same rows again
-    digest: str | None = None  # of the rows that it gave
+    query: Mapping[str, object] | None = None  # returns the same rows again
+    digest: str | None = None  # of the rows that the query returned
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """In sorted order."""
+        """The distinct labels, sorted."""
         return tuple(sorted(set(self.labels)))
 
     def facts(self) -> DataFacts:
-        """What a model's metadata says of the data that it was trained on."""
+        """Returns what a model's metadata says about its training data."""
         digest = hashlib.sha256(self.rows.tobytes())
         digest.update("\0".join(self.labels).encode())
         facts: DataFacts = {
@@ -72,8 +72,10 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which of the labeled rows are used: only these classes and devices if they are named, at most `max_rows`, and no
-    class with fewer than `fewest` rows, if two others are left.
+    """Which of the labeled rows are used, at most `max_rows` of them.
+
+    `classes` and `devices` are the only ones to use; empty for all. A class with fewer than `fewest` rows is left
+    out, if two others remain.
     """
 
     max_rows: int = 100_000
@@ -91,7 +93,7 @@ class Choice:
 
 
 def check(dataset: Dataset, folds: int, holdout: float) -> Dataset:
-    """Returns `dataset` if classifiers can be compared on it. Raises InvalidInput, which says what to do."""
+    """Returns `dataset` if classifiers can be compared on it. Raises InvalidInput, with what to do, if not."""
     if not dataset.labels:
         raise InvalidInput(
             f"{dataset.source} has no labeled readings; publish readings with a label, "
@@ -124,7 +126,10 @@ def check(dataset: Dataset, folds: int, holdout: float) -> Dataset:
 
 
 def from_table(path: Path, settings: Settings, wanted: Wanted, choice: Choice) -> Dataset:
-    """From a file. Raises InvalidInput if it cannot be read, lacks a column, or has a feature that is no number."""
+    """Reads a data set from a file.
+
+    Raises InvalidInput if the file cannot be read, lacks a column, or has a feature that is not a number.
+    """
     rows = read_table(path, settings, wanted)
     notes = list(rows.notes)
     if strange := [name for name in rows.features if name not in settings.features]:
@@ -152,7 +157,7 @@ def assemble(
     times: Sequence[int] | None = None,
     calendar: bool = True,
 ) -> Dataset:
-    """A data set of at most `max_rows` of these rows, drawn by class; `times` in ms."""
+    """Returns a data set of at most `max_rows` of these rows, drawn by class; `times` in ms."""
     matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(features))
     return select(
         matrix, labels, features, source, Choice(max_rows, seed), devices=devices, times=times, calendar=calendar
@@ -172,28 +177,28 @@ def select(
     ranges: Ranges | None = None,
     notes: Sequence[str] = (),
 ) -> Dataset:
-    """The rows that `choice` takes. The notes say what was left out, what is missing, and what was taken as a class."""
-    said = list(notes)
+    """Returns the rows that `choice` selects. `notes` gets what was left out, and how many values are missing."""
+    all_notes = list(notes)
     matrix[~np.isfinite(matrix)] = np.nan
     texts = np.array([label or "" for label in labels], dtype=object)
     kept: Mask = texts != ""
     if unlabeled := int((~kept).sum()):
-        said.append(f"{unlabeled} rows without a label were left out")
-    kept &= _inside(matrix, kept, ranges, said)
-    kept &= _chosen(devices, choice.devices, kept, source, "device", "--devices", said)
+        all_notes.append(f"{unlabeled} rows without a label were left out")
+    kept &= _within_ranges(matrix, kept, ranges, all_notes)
+    kept &= _rows_with(devices, choice.devices, kept, source, "device", "--devices", all_notes)
     found = Counter(texts[kept].tolist())
-    said += class_notes({label: found[label] for label in found if not choice.classes or label in choice.classes})
-    kept &= _chosen(texts.tolist(), choice.classes, kept, source, "class", "--classes", said)
-    kept &= _large_enough(texts, kept, choice.fewest, said)
+    all_notes += class_notes({label: found[label] for label in found if not choice.classes or label in choice.classes})
+    kept &= _rows_with(texts.tolist(), choice.classes, kept, source, "class", "--classes", all_notes)
+    kept &= _large_enough(texts, kept, choice.fewest, all_notes)
     places = np.flatnonzero(kept)
     if len(places) > choice.max_rows:
-        said.append(
+        all_notes.append(
             f"{choice.max_rows} of {len(places)} rows, drawn at random from each class (ZELADOR_TRAINING__MAX_ROWS)"
         )
         places = places[draw(texts[places].tolist(), choice.max_rows, choice.fewest, choice.seed)]
     matrix = matrix[places]
     if missing := int(np.isnan(matrix).sum()):
-        said.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
+        all_notes.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
     kept_times = None if times is None else np.array(times, dtype=np.int64)[places]
     first: str | None = None
     last: str | None = None
@@ -206,14 +211,14 @@ def select(
         source,
         first,
         last,
-        tuple(said),
+        tuple(all_notes),
         None if devices is None else tuple(devices[at] for at in places),
         kept_times,
     )
 
 
-def _inside(matrix: NDArray[np.float64], kept: Mask, ranges: Ranges | None, notes: list[str]) -> Mask:
-    """Rows whose values a working sensor can have. Of live readings the others are quarantined."""
+def _within_ranges(matrix: NDArray[np.float64], kept: Mask, ranges: Ranges | None, notes: list[str]) -> Mask:
+    """Marks rows whose values a working sensor can have. Live readings with other values are quarantined."""
     if ranges is None:
         return np.ones(len(matrix), dtype=bool)
     low, high = np.array(ranges.bounds, dtype=np.float64).reshape(-1, 2).T
@@ -225,13 +230,13 @@ def _inside(matrix: NDArray[np.float64], kept: Mask, ranges: Ranges | None, note
     return inside
 
 
-def _chosen(values: Sequence[str] | None, wanted: Sequence[str], kept: Mask, source: str, what: str, option: str,
+def _rows_with(values: Sequence[str] | None, wanted: Sequence[str], kept: Mask, source: str, what: str, option: str,
             notes: list[str]) -> Mask:  # fmt: skip
-    """Rows whose value is one of `wanted`; all of them if nothing is wanted."""
+    """Marks rows whose value is one of `wanted`; all rows if `wanted` is empty."""
     if not wanted:
         return np.ones(len(kept), dtype=bool)
     if values is None:
-        raise InvalidInput(f"{source} does not say of which {what} its rows are, so that {option} cannot choose")
+        raise InvalidInput(f"{source} does not name the {what} of its rows, so {option} cannot be used")
     there = {value for value, is_kept in zip(values, kept, strict=True) if is_kept}
     if unknown := [each for each in wanted if each not in there]:
         raise InvalidInput(f"{option}: {source} has no {what} {unknown[0]!r}; it has {named(list(there))}")
@@ -242,7 +247,10 @@ def _chosen(values: Sequence[str] | None, wanted: Sequence[str], kept: Mask, sou
 
 
 def _large_enough(texts: NDArray[np.object_], kept: Mask, fewest: int, notes: list[str]) -> Mask:
-    """Rows of classes with at least `fewest` rows, if there are two of those and the labels are no measurements."""
+    """Marks rows of classes with at least `fewest` rows; all rows if fewer than two classes would remain.
+
+    Labels that look like measurements are left for `check` to refuse.
+    """
     counts = Counter(texts[kept].tolist())
     small = {label: count for label, count in counts.items() if count < fewest}
     if not small or len(counts) - len(small) < 2 or looks_like_regression(counts):

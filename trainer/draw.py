@@ -1,4 +1,4 @@
-"""Draws some of many rows, by class: no class vanishes, and their shares stay where that is possible. Pure."""
+"""Draws some of many rows by class. No class disappears, and class shares are kept where possible. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from archive.dataset.quotas import class_quotas
 
 
 def draw(labels: Sequence[str], count: int, fewest: int, seed: int) -> NDArray[np.int64]:
-    """The places of `count` rows (all if there are fewer), in order. Each class keeps at least `fewest` of its rows, as
-    far as `count` allows.
+    """Returns the places of `count` rows (all if there are fewer), in order.
+
+    Each class keeps at least `fewest` of its rows, as far as `count` allows.
     """
     quotas = class_quotas(Counter(labels), count, fewest)
     random = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""How many readings of the buffer were labeled since a moment: with their message, or for a period afterwards."""
+"""Counts the readings of the buffer that were labeled since a moment: in their message, or later by a period."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ PAGE_ENTRIES = 1_000
 
 
 class NewLabels:
-    """Counts readings that arrived with a label, and those that a label of a period covers which was added since.
+    """Counts readings that arrived with a label, and readings in a period that was labeled since.
 
-    What arrived is read once. For labels of periods the buffer is walked, but only after one was added or undone.
+    Arrivals are read once. For labels of periods the whole buffer is read, but only after one was added or undone.
     """
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
@@ -30,7 +30,7 @@ class NewLabels:
         self._covered = 0
 
     def since(self, moment: int) -> int:
-        """`moment` in ms since 1970 UTC. Raises redis.RedisError."""
+        """Returns the number of readings labeled since `moment` (ms since 1970 UTC). Raises redis.RedisError."""
         if moment != self._since:
             self._since, self._read_to = moment, f"{moment}-0"
             self._arrived, self._given, self._covered = 0, frozenset(), 0
@@ -47,7 +47,7 @@ class NewLabels:
                 self._arrived += sum(reading.label is not None for reading in arrival.readings)
 
     def _walk(self, devices: set[str], added: list[Any]) -> int:
-        """Readings without a label of their own in a period that was labeled."""
+        """Counts the readings of `devices` that are in one of the `added` periods and have no label of their own."""
         count = 0
         for _, fields in self._pages("-") if added else ():
             for arrival in decode_fields(fields).arrivals or ():

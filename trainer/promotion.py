@@ -1,4 +1,4 @@
-"""Applies the policy to a finished run: selects its best model, or not. The decision is kept, and audited."""
+"""Applies the policy to a finished run: selects its best model, or not. Stores and audits the decision."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LOOKED_AT = 200  # earlier runs, the newest
+MAX_EARLIER_RUNS = 200  # whose decisions are counted, the newest
 TRIES = 3  # if the registry changes between decision and selection
 
 
 def promote(document: RunDocument, registry: Registry, actor: Actor, settings: Settings) -> RunDocument:
-    """The document with the decision. A decision that cannot be carried out or recorded never fails the run."""
-    decision = _decided(document, registry, actor, settings)
+    """Returns the document with the decision. A decision that cannot be carried out or recorded never fails the run."""
+    decision = _decide_and_select(document, registry, actor, settings)
     document["promotion"] = decision
     log.info("run %s: %s", document["run"], decision["sentence"])
     try:
@@ -33,8 +33,8 @@ def promote(document: RunDocument, registry: Registry, actor: Actor, settings: S
     return document
 
 
-def _decided(document: RunDocument, registry: Registry, actor: Actor, settings: Settings) -> Promotion:
-    uses = _uses(document, registry)
+def _decide_and_select(document: RunDocument, registry: Registry, actor: Actor, settings: Settings) -> Promotion:
+    uses = _count_uses(document, registry)
     for attempt in range(1, TRIES + 1):
         state = registry.sync()
         live = None if state.selection is None else state.selection.model
@@ -47,12 +47,12 @@ def _decided(document: RunDocument, registry: Registry, actor: Actor, settings: 
             )
         except ChangedMeanwhile as error:
             if attempt == TRIES:
-                return _failed(decision, error)
+                return _not_selected(decision, error)
         except (ZeladorError, OSError) as error:
-            if _is_selected(registry, decision["model"]):  # and only the record of it failed
+            if _is_selected(registry, decision["model"]):  # only the audit failed
                 log.error("%s", error)
                 return decision
-            return _failed(decision, error)
+            return _not_selected(decision, error)
         else:
             return decision
     raise AssertionError("unreachable")
@@ -66,22 +66,22 @@ def _is_selected(registry: Registry, model: str) -> bool:
     return selected is not None and selected.model == model
 
 
-def _failed(decision: Promotion, error: Exception) -> Promotion:
+def _not_selected(decision: Promotion, error: Exception) -> Promotion:
     better = decision["sentence"].removeprefix("Promoted: ").rstrip(".")
     sentence = f"Not promoted, although it is better ({better}): it could not be selected: {error}"
     return {**decision, "promoted": False, "reason": "not_selected", "sentence": sentence}
 
 
-def _uses(document: RunDocument, registry: Registry) -> int:
-    """How many earlier decisions the run's hold-out has judged."""
+def _count_uses(document: RunDocument, registry: Registry) -> int:
+    """Counts the earlier decisions that used the hold-out of this run."""
     holdout = document["split"].get("holdout") if "split" in document else None
     if holdout is None:
         return 0
     earlier: list[HoldoutFacts] = []
-    for run in registry.runs()[-LOOKED_AT:]:
+    for run in registry.runs()[-MAX_EARLIER_RUNS:]:
         try:
             other = registry.run(run)
-        except ZeladorError:  # damaged or just collected; its decision counts no more
+        except ZeladorError:  # damaged or just collected; its decision no longer counts
             continue
         judged = other["split"].get("holdout") if "split" in other else None
         if run != document["run"] and "promotion" in other and judged is not None:

@@ -1,4 +1,4 @@
-"""When runs start by themselves: by the clock of the plant."""
+"""The schedule on which runs start by themselves."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from cronsim import CronSim
 
 
 class Schedule:
-    """A cron expression in the plant's time zone. Times that passed while the trainer was away are not caught up."""
+    """A cron expression in the plant's time zone. Times that passed while the trainer was down are skipped."""
 
     def __init__(self, expression: str, zone: str, now: datetime) -> None:
         self._expression, self._zone = expression, ZoneInfo(zone)
         self.next = self._after(now)
 
     def due(self, now: datetime) -> datetime | None:
-        """The newest time that has come since the last call; None if none has."""
+        """Returns the latest scheduled time since the last call; None if there was none."""
         if now < self.next:
             return None
         came = self.next

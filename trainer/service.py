@@ -1,4 +1,4 @@
-"""The trainer as a process: takes runs from the training queue, one at a time."""
+"""The trainer process: takes runs from the training queue, one at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar
 
 import redis
 
@@ -18,10 +18,10 @@ from registry.registry import Registry
 from registry.restored.watch import Watch
 from registry.run_document import RunDocument, result_of
 from trainer.promotion import promote
-from trainer.run.kept import note_end, save_events
-from trainer.run.options import Options, aim_of, more_of, register_of
+from trainer.run.options import options_of
 from trainer.run.process import Cancelled, Child, Control
 from trainer.run.recorder import Recorder
+from trainer.run.run_end import note_end, save_events
 from trainer.starter import Starter
 from zelador import endpoints
 from zelador.buffer.connection import RedisConnection, Stopping
@@ -33,9 +33,6 @@ from zelador.training_queue import Consumer, Job
 from zelador.training_queue.consumer import LEASE_S
 from zelador.training_queue.event import RunEvent
 
-if TYPE_CHECKING:
-    from trainer.evaluate.split import Asked
-
 log = logging.getLogger(__name__)
 
 SERVICE = "trainer"
@@ -45,7 +42,7 @@ T = TypeVar("T")
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Runs until `stop` is set. Raises Unavailable if Redis or the registry cannot be used at the start."""
+    """Takes runs until `stop` is set. Raises Unavailable if Redis or the registry cannot be used at the start."""
     connection = RedisConnection(settings.redis, stop)
     connection.open(settings.redis.start_patience_s)
     registry = Registry.open(settings.registry)
@@ -73,7 +70,7 @@ def run(settings: Settings, stop: Event) -> None:
 
 
 def away(connection: RedisConnection, now: float, limit_s: float) -> str | None:
-    """Why the trainer cannot take runs: Redis refuses, or has not answered for `limit_s` seconds; None otherwise."""
+    """Returns why the trainer cannot take runs: Redis refuses, or has not answered for `limit_s` seconds; else None."""
     if connection.refusal is not None:
         return f"Redis refuses: {connection.refusal}"
     if connection.error is not None and now - connection.away_since > limit_s:
@@ -101,16 +98,16 @@ class Trainer:
         self._stop = stop
         self._queue = Consumer(connection.client, settings.redis.prefix)
         self._name = settings.training.instance
-        self._wait_s = min(TAKE_WAIT_S, settings.redis.timeout_s / 2)  # a longer one runs into the time limit
+        self._wait_s = min(TAKE_WAIT_S, settings.redis.timeout_s / 2)  # a longer wait would time out
         self._starter = Starter(settings, registry, connection.client, self._actor)
-        self._restarted = True  # until it is known that no job is left from before a restart
+        self._restarted = True  # until no job from before the restart is left
 
     def run(self) -> None:
         while not self._stop.is_set():
             self.step()
 
     def step(self) -> None:
-        """Takes one run, if there is one, and does it. Raises Stopping."""
+        """Takes and trains one run, if there is one. Raises Stopping."""
         self._heartbeat.beat(state="idle", registry_trouble=self._watch.trouble)
         if abandoned := self._call(lambda: self._queue.abandoned(self._name, own=self._restarted)):
             if abandoned.run.state == "running":
@@ -119,17 +116,17 @@ class Trainer:
                 self._call(lambda: self._queue.finish(abandoned, "failed", error=why))
                 log.error("run %s: %s", abandoned.run.id, why)
             else:
-                self._do(abandoned)
+                self._run_job(abandoned)
             return
         self._restarted = False
         self._call(self._starter.step)
         job = self._call(lambda: self._queue.next(self._name, self._wait_s))
         if job is not None:
-            self._do(job)
+            self._run_job(job)
 
-    def _do(self, queued: Job) -> None:
+    def _run_job(self, queued: Job) -> None:
         job = self._call(lambda: self._queue.begin(queued))
-        log.info("run %s, submitted by %s, begins", job.run.id, job.run.by)
+        log.info("run %s, submitted by %s, is starting", job.run.id, job.run.by)
         done, control = threading.Event(), Control(self._stop)
         alive = threading.Thread(target=self._stay_alive, args=(job, done, control), name="lease", daemon=True)
         alive.start()
@@ -163,20 +160,7 @@ class Trainer:
     def _train(self, job: Job, control: Control) -> RunDocument:
         settings, request = self._settings, job.run.request
         training = settings.training
-        candidates = request.get("candidates") or training.candidates
-        options = Options(
-            run=job.run.id,
-            by=job.run.by,
-            metric=request.get("metric") or training.metric,
-            candidates=tuple(candidates) if candidates else None,
-            names=tuple(request.get("names") or ()),
-            notes=request.get("notes") or "",
-            register=register_of(request),
-            split=cast("Asked", request.get("split") or training.split),
-            positive=request.get("positive") or training.positive,
-            aim=aim_of(training, request),
-            more=more_of(training, request),
-        )
+        options = options_of(training, request, job.run.id, job.run.by)
         recorder = Recorder(
             options.metric, partial(self._report, job), partial(save_events, self._registry, job.run.id)
         )
@@ -195,7 +179,7 @@ class Trainer:
         return document
 
     def _actor(self, why: str) -> Actor:
-        """For what the trainer does by itself."""
+        """Returns the actor for what the trainer does by itself."""
         client, prefix = self._connection.client, self._settings.redis.prefix
         return Actor(self._name, AuditStream(client, prefix), via=why, wake=waker(client, prefix))
 
@@ -206,7 +190,7 @@ class Trainer:
             log.debug("progress was not reported: %s", error)  # the run continues
 
     def _stay_alive(self, job: Job, done: Event, control: Control) -> None:
-        """Renews the lease, and notices when someone asks for the run to end, or to finish with what it has."""
+        """Renews the lease, and passes on requests to cancel the run or to finish it early."""
         was_asked = False
         renewed = time.monotonic()
         while not done.wait(POLL_S):

@@ -1,4 +1,4 @@
-"""The rows that a run trains on: drawn from the archive and the buffer, or from files, by a query."""
+"""Reads the rows that a run trains on, by a query: from the archive and the buffer, or from files."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from zelador.training_queue import RunRequest
 
 
 def query_for(settings: Settings, request: RunRequest) -> Query:
-    """The query of a run: its `dataset`, its `devices` and `classes`, and for the rest the settings.
+    """Returns the query of a run: its `dataset`, `devices` and `classes`, and the settings for the rest.
 
-    Raises InvalidInput.
+    Raises InvalidInput if `devices` or `classes` are named twice, or the query is invalid.
     """
     choice = Choice.of(settings)
     body: dict[str, object] = {"cap": choice.max_rows, "fewest": choice.fewest, **(request.get("dataset") or {})}
     for name, given in (("devices", request.get("devices")), ("labels", request.get("classes"))):
         if given and body.get(name):
-            raise InvalidInput(f"{name} are named in the data set and beside it; name them once")
+            raise InvalidInput(f"{name} are named both in the data set and beside it; name them once")
         if given:
             body[name] = given
     return query_of(body, settings)
 
 
 def from_stream(client: redis.Redis, settings: Settings, query: Query) -> Dataset:
-    """Raises InvalidInput, Corrupt, Unavailable, redis.RedisError."""
+    """Reads from the archive and the buffer. Raises InvalidInput, Corrupt, Unavailable, redis.RedisError."""
     return of_loaded(load(client, settings, query, archive_of(settings)))
 
 
 def from_files(path: Path, settings: Settings, wanted: Wanted, query: Query) -> Dataset:
-    """From a file or a folder of them. Raises InvalidInput, Unavailable."""
+    """Reads from a file, or from the files of a folder. Raises InvalidInput, Unavailable."""
     return of_loaded(load_tables(settings, path, wanted, query))
 
 
@@ -68,8 +68,8 @@ def of_loaded(loaded: Loaded) -> Dataset:
 
 
 def repeated(facts: Mapping[str, object], settings: Settings) -> Query:
-    """The query of an earlier run, by what its document says of its data. Raises InvalidInput."""
+    """Returns the query of an earlier run, from the data facts in its document. Raises InvalidInput if it has none."""
     query = facts.get("query")
     if not isinstance(query, dict):
-        raise InvalidInput("this run does not say which data it used; only runs on the archive or the buffer do")
+        raise InvalidInput("this run did not record its query; only runs on the archive or the buffer do")
     return query_of(query, settings)

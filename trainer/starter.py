@@ -1,4 +1,4 @@
-"""Requests runs by itself: on a schedule, and when enough readings have been labeled since the last run."""
+"""Requests runs automatically: on a schedule, and after enough readings were labeled since the last run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zelador.training_queue import RunRequest, TrainingQueue
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 60.0  # for labels
+LABEL_CHECK_S = 60.0
 
 
 def utc() -> datetime:
@@ -28,7 +28,7 @@ def utc() -> datetime:
 
 
 class Starter:
-    """To be called about once a second by an idle trainer."""
+    """Requests runs. An idle trainer calls `step` about once a second."""
 
     def __init__(
         self,
@@ -46,13 +46,13 @@ class Starter:
         self._schedule = Schedule(training.schedule, settings.time_zone, clock()) if training.schedule else None
         self._enough = training.on_new_labels
         self._labels = NewLabels(client, settings.redis.prefix)
-        self._looked_at = -LOOK_S
+        self._looked_at = -LABEL_CHECK_S
 
     def step(self) -> None:
-        """Requests a run if it is time. Raises redis.RedisError."""
+        """Requests a run if one is due. Raises redis.RedisError."""
         if self._schedule is not None and (slot := self._schedule.due(self._clock())) is not None:
             self._request(f"the schedule ({slot:%Y-%m-%d %H:%M} UTC)", f"slot {slot:%Y%m%d%H%M}")
-        if self._enough is not None and time.monotonic() - self._looked_at >= LOOK_S:
+        if self._enough is not None and time.monotonic() - self._looked_at >= LABEL_CHECK_S:
             self._looked_at = time.monotonic()
             self._look_for_labels(self._enough)
 
@@ -62,31 +62,31 @@ class Starter:
         try:
             since = self._last_run()
         except (ZeladorError, OSError) as error:
-            log.warning("labels are not counted: %s", error)
+            log.warning("new labels cannot be counted: %s", error)
             return
         if (count := self._labels.since(since)) >= enough:
             self._request(f"{count} readings labeled since the last run", f"labels since {since}")
 
     def _request(self, why: str, once: str) -> None:
-        """`once` names the reason: another trainer that has the same requests no second run."""
+        """Requests a run. `once` identifies the reason, so that two trainers do not request two runs for it."""
         if (active := self._queue.current()) is not None:
-            log.warning("no run is started by %s: run %s is active", why, active.id)
+            log.warning("%s does not start a run, because run %s is active", why, active.id)
             return
         if not self._queue.claim(once):
             return
         try:
             run = runs.request(self._actor(why), self._registry, self._queue, RunRequest(notes=f"started by {why}"))
         except Conflict as error:
-            log.warning("no run was started by %s: %s", why, error)
+            log.warning("%s could not start a run: %s", why, error)
         except ZeladorError as error:
-            log.error("no run was started by %s: %s", why, error)
+            log.error("%s could not start a run: %s", why, error)
         else:
-            log.info("run %s is started by %s", run.id, why)
+            log.info("run %s was requested by %s", run.id, why)
 
     def _last_run(self) -> int:
-        """When the last run was requested, in ms since 1970 UTC, whatever became of it; 0 if there was none.
+        """Returns when the last run was requested, in ms since 1970 UTC, whatever its result; 0 if there was none.
 
-        A run that fails is not repeated until as many readings are labeled again.
+        A failed run counts too, so it is not repeated until enough readings are labeled again.
         """
         begun = [run.created_at for run in self._queue.list()]
         begun += [self._registry.run(run)["started_at"] for run in self._registry.runs()[-1:]]

@@ -20,7 +20,7 @@ class Conflict(ZeladorError):
 
 
 class Corrupt(ZeladorError):
-    """Stored data differs from what was written."""
+    """Stored data is damaged: it differs from what was written."""
 
 
 class Unavailable(ZeladorError):

@@ -1,4 +1,4 @@
-"""Heartbeats: each process writes facts about itself to Redis; they expire, so that a dead process is noticed."""
+"""Heartbeats: each process writes facts about itself to Redis. They expire, so a dead process is noticed."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Ledger(msgspec.Struct, frozen=True):
 
 
 class LedgerSnapshot(msgspec.Struct, frozen=True):
-    """The ledger, with related figures of the same moment. Times are ms since 1970 UTC by Redis's clock; 0 is "none".
+    """The ledger and related figures at one moment. Times are ms since 1970 UTC by the clock of Redis; 0 is "none".
 
     `missing` counts sequence numbers that never arrived. `kept` and `kept_bytes` are the number and size of the
     messages in quarantine; `discarded` is how many were discarded, by hand or because the quarantine was full.

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the workers. A value that is not known is absent, not 0."""
+"""Prometheus metrics of ingester, worker, trainer and archiver. A value that is not known is absent, not 0."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Total:
 
 
 def build_info(registry: CollectorRegistry, service: str) -> None:
-    """Adds `zelador_build_info`: the version that runs."""
+    """Adds `zelador_build_info`: the version that is running."""
     info = Info("zelador_build", "The version of Zelador and of Python, by service", registry=registry)
     info.info({"version": version("zelador"), "python": platform.python_version(), "service": service})
 

@@ -24,7 +24,7 @@ class Ranges:
         return cls(tuple(features), tuple(map(settings.field, features)))
 
     def objection(self, values: Sequence[float]) -> str | None:
-        """Why a reading with these values is refused; None if it is not. NaN, a missing value, is in every range."""
+        """The reason why a reading with these values is refused; None if it is accepted. NaN (missing) is accepted."""
         for value, feature, field in zip(values, self.features, self.fields, strict=True):
             if is_outside(value, field):
                 return describe(value, feature, field)
@@ -42,7 +42,7 @@ class Ranges:
         )
 
     def complete_objection(self, values: Sequence[float]) -> str | None:
-        """As `objection`, and a reading without one of the values is refused too."""
+        """As `objection`, but a reading without one of the values is refused too."""
         for value, feature in zip(values, self.features, strict=True):
             if not math.isfinite(value):
                 return f"there is no value for {feature}"

@@ -36,7 +36,7 @@ class ResponseRule:
         self.objection = lru_cache(maxsize=CACHED_TOPICS)(self._objection)
 
     def _objection(self, device: str, topic: str) -> str | None:
-        """Why a request of `device` is not answered on `topic`; None if it is."""
+        """The reason why a request of `device` is not answered on `topic`; None if it is answered."""
         if (unsafe := unpublishable(topic)) is not None:
             return unsafe
         if not any(topic.startswith(prefix.replace("{device_id}", device)) for prefix in self._prefixes):
@@ -47,7 +47,7 @@ class ResponseRule:
 
 
 def unpublishable(topic: str) -> str | None:
-    """Why a publish to `topic` may make some broker disconnect or crash; None if it is safe."""
+    """The reason why a publish to `topic` may make some broker disconnect or crash; None if it is safe."""
     if not topic:
         return "it is empty"
     if _UNSAFE.search(topic):

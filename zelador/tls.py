@@ -36,7 +36,7 @@ def explain(error: object, ca: str) -> str | None:
 
 
 def unreadable(path: Path | None, setting: str) -> str | None:
-    """Why the file that `setting` names cannot be read; None if it can, or is not set."""
+    """The reason why the file that `setting` names cannot be read; None if it can be read, or is not set."""
     if path is None:
         return None
     try:

@@ -21,7 +21,7 @@ NOW = 1_795_514_400_000  # any time: only the shape of a message matters
 
 
 class Unread(msgspec.Struct, frozen=True):
-    """A topic that no profile reads. `advice` says what would read it; empty if nothing known would."""
+    """A topic that no profile reads. `advice` names the setting that would read it; empty if no preset would."""
 
     topic: str
     count: int
@@ -71,7 +71,7 @@ class UnreadTopics:
 
 
 def advised(settings: Settings, decoder: Callable[[str], Decoder], topic: str, sample: bytes) -> Unread:
-    """What would read one message. `decoder` has that of a preset, or of the default profile."""
+    """The topic of one message, with the advice that fits it."""
     for name, preset in PRESETS.items():
         template = preset.get("topic")
         if template is None or name in settings.profile_names or not overlap(template, topic):

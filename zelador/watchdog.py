@@ -35,7 +35,7 @@ class Facts:
 
 
 def trouble(facts: Facts, now: float, limit_s: float) -> str | None:
-    """Why no progress was made for `limit_s` seconds, the most direct cause first; None otherwise. Pure."""
+    """The reason why no progress was made for `limit_s` seconds (the most direct one); None otherwise. Pure."""
 
     def too_long(since: float) -> bool:
         return now - since > limit_s
@@ -72,7 +72,7 @@ class Watchdog:
         self._thread.start()
 
     def trouble(self) -> str | None:
-        """Why the worker is stalled; None if it is not."""
+        """The reason why the worker is stalled; None if it is not."""
         return trouble(self._facts(), time.monotonic(), self._limit_s)
 
     def _watch(self) -> None:

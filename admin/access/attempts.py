@@ -1,7 +1,7 @@
-"""A growing delay for addresses that send invalid keys: in memory, with a bound.
+"""Delays answers to addresses that send invalid keys, longer each time. In memory, with a bound.
 
-A valid key is never delayed, because an address may be a proxy's, or shared by a whole office. Nobody can guess 256
-random bits; the delay limits the work that attackers cause, and the log names their addresses.
+A valid key is never delayed, because an address may be a proxy's, or shared by an office. Nobody can guess 256 random
+bits; the delay limits the work that attackers cause, and the log names their addresses.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-FREE = 5  # failures that are answered without delay
+FREE = 5  # failures answered without delay
 FIRST_S = 0.1  # the first delay; each further failure doubles it
-FORGOTTEN_S = 600.0  # an address without a failure for this time starts over
+FORGOTTEN_S = 600.0  # without a failure; then the address starts over
 MAX_ADDRESSES = 10_000  # remembered
 MAX_DELAYED = 100  # answers delayed at the same time; beyond that, 429 at once
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 class Attempts:
     def __init__(self, most_s: float, what: str = "keys", clock: Callable[[], float] = time.monotonic) -> None:
-        """`what` names the secrets in the log."""
+        """Delays are at most `most_s` seconds. `what` names the secrets in the log."""
         self._most_s = most_s
         self._what = what
         self._clock = clock
@@ -31,7 +31,7 @@ class Attempts:
         self.delayed = 0
 
     def failed(self, address: str) -> float:
-        """Counts a failure; returns the delay of its answer in seconds."""
+        """Counts a failure. Returns the seconds to delay its answer."""
         now = self._clock()
         while self._failed:
             oldest = next(iter(self._failed))
@@ -45,11 +45,11 @@ class Attempts:
         return min(self._most_s, FIRST_S * 2.0 ** min(count - FREE - 1, 30)) if count > FREE else 0.0
 
     def is_slowed(self, address: str) -> bool:
-        """True if the next failure of this address is answered late."""
+        """Returns whether the answer to the next failure of this address would be delayed."""
         return self._failed.get(address, (0, 0.0))[0] >= FREE and self._most_s > 0
 
     async def delay(self, address: str) -> bool:
-        """Counts a failure and waits; False if too many answers are delayed already."""
+        """Counts a failure, and waits. Returns False at once if too many answers are already delayed."""
         delay = self.failed(address)
         if delay and self.crowded:
             return False

@@ -1,6 +1,6 @@
-"""Access control: every path but health, readiness, metrics, documents and sign-in requires the route's role.
+"""Access control: every path except health, readiness, metrics, documents and sign-in requires the route's role.
 
-A request shows who it is from by a key (Authorization) or, in a browser, by the session of the console (a cookie).
+A request identifies its sender by a key (Authorization) or, in a browser, by the console's session (a cookie).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 MAX_DRAINED = 65_536  # bytes of a rejected body that are read, so that the connection can be reused
 MAX_OPEN_BODY = 1_024  # bytes of a body on a path without a key
 BODIES_AT_ONCE = 64  # bodies of maximum size, over all clients; uploads are counted separately
-CHARGED_BYTES = 4_096  # of a change's body: each such part counts as one more change
+CHARGED_BYTES = 4_096  # of a change's body; each further part of this size counts as another change
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -45,11 +45,11 @@ HEADERS = (
 
 
 class _HeadAnswered(Exception):
-    """A HEAD request has its headers, and the route would go on to send a body in parts."""
+    """A HEAD request has its headers, and the route would continue with a body in parts."""
 
 
 class Guard:
-    """Middleware around the whole app, so that no route is missed: key, role, rate, body size, headers."""
+    """Middleware around the whole app, so that no route is missed. Checks key, role, rate and size; adds headers."""
 
     def __init__(self, app: ASGIApp, api: FastAPI, services: Services) -> None:
         self._app = app
@@ -174,7 +174,7 @@ class Guard:
         if key is None and (given is None or not _token(given)):
             return _no_key(request, "send a key: Authorization: Bearer KEY (zelador keys new makes one)")
         if key is None or key.state != "valid":
-            return await self._wrong(request, "is unknown" if key is None else f"is {key.state}")
+            return await self._refuse_key(request, "is unknown" if key is None else f"is {key.state}")
         if wait := self._rate.wait(key.id):
             return too_many(request, wait, f"this key may make {self._settings.rate_per_s:g} requests a second")
         if self._uses.note(key.id):
@@ -192,7 +192,7 @@ class Guard:
         return self._keys.known(token) if (token := _token(given)) else None
 
     async def _session(self, request: Request) -> Key | None:
-        """The key of the request's session. Raises redis.RedisError, Corrupt."""
+        """Returns the key of the request's session; None without one. Raises redis.RedisError, Corrupt."""
         token = request.cookies.get(cookie_name(request.scope["scheme"]))
         if not token:
             return None
@@ -210,26 +210,26 @@ class Guard:
             return problem(request, 503, "unavailable", "Temporarily unavailable", str(error))
         return None
 
-    async def _wrong(self, request: Request, why: str) -> Response:
+    async def _refuse_key(self, request: Request, why: str) -> Response:
         if not await self._attempts.delay(share_of(address_of(request) or "")):
             return too_many(request, self._settings.failure_delay_s, "too many invalid keys")
         return _no_key(request, f"the key {why}")
 
 
 def _token(given: str) -> str:
-    """The key in an Authorization header; empty if there is none."""
+    """Returns the key in an Authorization header; empty without one."""
     scheme, _, token = given.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _is_open(request: Request) -> bool:
-    """True if the route needs no key. A path without a route needs one."""
+    """Returns whether the route needs no key. A path without a route needs one."""
     found: roles.Found | None = request.scope.get(roles.FOUND)
     return found is not None and roles.role_of(found.route) is None
 
 
 def _is_long(request: Request) -> bool:
-    """True if the body is too long to be read only to be discarded."""
+    """Returns whether the body is too long to be read and discarded."""
     length = request.headers.get("content-length", "0")
     return "transfer-encoding" in request.headers or not length.isdigit() or int(length[:20]) > MAX_DRAINED
 

@@ -68,11 +68,11 @@ class Idempotent:
             await problem(request, 503, "redis-unavailable", "Redis does not answer", detail)(scope, receive, send)
             return
         if stored is not None:
-            await _again(request, stored, digest)(scope, receive, send)
+            await _answer_repeat(request, stored, digest)(scope, receive, send)
             return
-        await self._first(name, digest, scope, messages, receive, send)
+        await self._process_first(name, digest, scope, messages, receive, send)
 
-    async def _first(
+    async def _process_first(
         self, name: str, digest: str, scope: Scope, messages: list[Message], receive: Receive, send: Send
     ) -> None:
         answer: dict[str, Any] = {"status": 500, "headers": [], "body": b""}
@@ -117,7 +117,7 @@ def _too_large(request: Request, digest: str) -> StoredAnswer:
 
 
 async def _whole(request: Request, receive: Receive) -> tuple[list[Message], str]:
-    """The messages of the body (limited by the guard), and a digest of everything that identifies the request."""
+    """Reads the body, which the guard limits. Returns its messages, and a digest of what identifies the request."""
     digest = hashlib.sha256(f"{request.url.query}\0{request.headers.get('content-type', '')}\0".encode())
     digest.update(f"{request.headers.get('if-match', '')}\0".encode())
     messages: list[Message] = []
@@ -129,7 +129,7 @@ async def _whole(request: Request, receive: Receive) -> tuple[list[Message], str
             return messages, digest.hexdigest()
 
 
-def _again(request: Request, stored: StoredAnswer, digest: str) -> ASGIApp:
+def _answer_repeat(request: Request, stored: StoredAnswer, digest: str) -> ASGIApp:
     if stored.request != digest:
         detail = "this Idempotency-Key was used for another request; use a new one"
         return problem(request, 422, "idempotency-key-reused", "The Idempotency-Key was used before", detail)

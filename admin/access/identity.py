@@ -1,4 +1,4 @@
-"""The identity behind a request: the key's holder, and the actor of its changes."""
+"""Identifies the sender of a request: the key, its holder, and the actor of its changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEY = "zelador.key"  # where the guard puts the key in the request's scope
 
 
 def who(request: Request) -> str:
-    """The caller's name in the history and the audit log."""
+    """Returns the caller's name in the history and the audit log."""
     key: Key = request.scope[KEY]
     return f"key {key.id}"
 

@@ -1,7 +1,7 @@
-"""Cross-site requests: a change that a browser sends with a cookie must come from a page of this server.
+"""Refuses cross-site requests: a change that a browser sends with a cookie must come from a page of this server.
 
 Browsers send `Sec-Fetch-Site` to hosts that they trust (TLS, or the loopback address), and `Origin` with every POST.
-A program sends neither; nobody else's page can make it send a cookie.
+A program sends neither, and no page can make a program send a cookie.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PORTS = {"http": 80, "https": 443}
 
 
 def objection(request: Request) -> str | None:
-    """Why the request may come from another site; None if it does not."""
+    """Returns why the request may come from another site; None if it does not."""
     if request.method in SAFE:
         return None
     site = request.headers.get("sec-fetch-site")
@@ -24,12 +24,12 @@ def objection(request: Request) -> str | None:
     origin = request.headers.get("origin")
     if origin is None:
         return None
-    if _place(origin) != _place(f"{request.scope['scheme']}://{request.headers.get('host', '')}"):
+    if _origin_parts(origin) != _origin_parts(f"{request.scope['scheme']}://{request.headers.get('host', '')}"):
         return "the request comes from a page of another host (Origin)"
     return None
 
 
-def _place(url: str) -> tuple[str, str | None, int | None]:
+def _origin_parts(url: str) -> tuple[str, str | None, int | None]:
     try:
         found = urlsplit(url)
         return found.scheme, found.hostname, found.port or PORTS.get(found.scheme)

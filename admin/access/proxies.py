@@ -1,4 +1,4 @@
-"""The client address of a request that a trusted proxy forwarded."""
+"""Finds the client's address in a request that a trusted proxy forwarded."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ALL = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
 def client_address(peer: str, forwarded: Iterable[str], trusted: Sequence[Network]) -> str:
-    """The client's address: the right-most in X-Forwarded-For that is not in `trusted`.
+    """Returns the client's address: the right-most one in X-Forwarded-For that is not in `trusted`.
 
-    `peer` is the other end of the connection, `forwarded` the values of the header in order. Values that a client
-    forged are to the left of those that trusted proxies added, and are ignored.
+    `peer` is the other end of the connection; `forwarded` are the values of the header, in order. Values that a client
+    forged are to the left of those that trusted proxies added, so they are ignored.
     """
     if not trusted or not is_within(peer, trusted):
         return peer
@@ -34,7 +34,7 @@ def client_address(peer: str, forwarded: Iterable[str], trusted: Sequence[Networ
 
 
 def client_scheme(peer: str, forwarded: str | None, trusted: Sequence[Network]) -> str:
-    """https if a trusted proxy says that the client reached it over TLS (X-Forwarded-Proto), else http."""
+    """Returns `https` if a trusted proxy says that the client reached it over TLS (X-Forwarded-Proto), else `http`."""
     if forwarded is None or not is_within(peer, trusted):
         return "http"
     return "https" if forwarded.rpartition(",")[2].strip().lower() == "https" else "http"

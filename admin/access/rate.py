@@ -6,11 +6,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-MAX_BUCKETS = 10_000  # the least recently used is dropped; it would be full anyway
+MAX_BUCKETS = 10_000  # beyond that, the least recently used is dropped, which would be full anyway
 
 
 class Rate:
-    """`per_s` requests a second in the long run, `burst` at once."""
+    """Token buckets by key: `per_s` requests per second in the long run, `burst` at once."""
 
     def __init__(self, per_s: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_s = per_s
@@ -19,14 +19,14 @@ class Rate:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, who: str) -> float:
-        """0 if the request is allowed; else the seconds until one will be."""
+        """Returns 0 if the request is allowed, else the seconds until it will be."""
         tokens, now = self._tokens(who)
         allowed = tokens >= 1.0
         self._keep(who, tokens - 1.0 if allowed else tokens, now)
         return 0.0 if allowed else (1.0 - tokens) / self._per_s
 
     def charge(self, who: str, cost: float) -> None:
-        """Takes `cost` more tokens for an allowed request, at the expense of later ones."""
+        """Takes `cost` more tokens for an allowed request, so that later ones wait longer."""
         tokens, now = self._tokens(who)
         self._keep(who, max(-self._burst, tokens - cost), now)
 

@@ -1,4 +1,4 @@
-"""Counts and times the requests to the API, by the route's path and never by the request's."""
+"""Counts and times the requests to the API, by the path of the route, never by the path of the request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NO_ROUTE = "(no route)"
 
 
 class RequestMetrics:
-    """Its labels are bounded: the routes, the known methods and the status codes."""
+    """Metrics of requests. Their labels are bounded: the routes, the known methods and the status codes."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

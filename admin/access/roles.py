@@ -1,4 +1,4 @@
-"""Roles: every route names the lowest role that may use it, or the app does not start."""
+"""Roles: every route names the lowest role that may use it; otherwise the app does not start."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from starlette.types import Scope
 from operations.key_file import ROLES, Role
 
 FIELD, LARGE = "x-role", "x-large-body"  # both are in the OpenAPI document
-ANYONE = "anyone"  # needs no key
+ANYONE = "anyone"  # no key needed
 FOUND = "zelador.found"  # where the guard puts the route in the request's scope
 
 
 def needs(role: Role, *, large_body: bool = False, **schema: Any) -> dict[str, Any]:
-    """For a route's decorator: `@router.get("", **needs("viewer"))`; `schema` is merged into its operation."""
+    """Returns arguments for a route's decorator, as in `@router.get("", **needs("viewer"))`.
+
+    `schema` is merged into the operation's OpenAPI.
+    """
     return {"openapi_extra": {FIELD: role, **({LARGE: True} if large_body else {}), **schema}}
 
 
 def open_to_anyone() -> dict[str, Any]:
-    """For the decorator of a route that needs no key."""
+    """Returns arguments for the decorator of a route that needs no key."""
     return {"openapi_extra": {FIELD: ANYONE}}
 
 
@@ -36,7 +39,7 @@ class Found:
 
 
 class Route(APIRoute):
-    """A route that is not matched again after the guard has found the matching one."""
+    """A route that is not matched a second time after the guard has found it."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         found: Found | None = scope.get(FOUND)
@@ -46,7 +49,7 @@ class Route(APIRoute):
 
 
 def find(routes: Iterable[BaseRoute], scope: Scope) -> Found | None:
-    """The route that matches; None if there is none (404, 405)."""
+    """Returns the route that matches, or None (404, 405)."""
     for route in routes:
         match, child_scope = route.matches(scope)
         if match is Match.FULL:
@@ -55,7 +58,7 @@ def find(routes: Iterable[BaseRoute], scope: Scope) -> Found | None:
 
 
 def role_of(route: BaseRoute) -> Role | None:
-    """None for a route that is open to anyone."""
+    """Returns the role of a route; None if it is open to anyone."""
     field = _field(route)
     return next((role for role in ROLES if role == field), None)
 
@@ -65,7 +68,7 @@ def is_large(route: BaseRoute) -> bool:
 
 
 def open_paths(routes: Iterable[BaseRoute]) -> frozenset[str]:
-    """The paths that need no key."""
+    """Returns the paths that need no key."""
     return frozenset(route.path for route in routes if isinstance(route, APIRoute) and _field(route) == ANYONE)
 
 

@@ -1,7 +1,7 @@
-"""Sessions of the console: a random cookie, of which Redis holds the SHA-256 and the id of the key that signed in.
+"""Sessions of the console. Redis stores the SHA-256 of the random cookie, and the id of the key that signed in.
 
-A session ends after LASTS_S, at sign-out, and when its key is revoked or expires. A session that was found a moment
-ago is not looked up again, so that a page and its stream cost one lookup.
+A session ends after LASTS_S, at sign-out, and when its key is revoked or expires. A session that was just found is not
+looked up again, so that a page and its stream cost one lookup.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from zelador.buffer.keys import Keys
 log = logging.getLogger(__name__)
 
 LASTS_S = 12 * 3600
-MAX_OF_KEY = 50  # sessions of one key; the oldest ends when one more begins
-KNOWN_S = 15.0  # a found session is not looked up again for this time
-AWAY_S = 5.0  # after Redis did not answer, known sessions are not looked up for this time
+MAX_OF_KEY = 50  # sessions of one key; a further one ends the oldest
+KNOWN_S = 15.0  # how long a found session is not looked up again
+AWAY_S = 5.0  # how long known sessions are not looked up after Redis did not answer
 MAX_KNOWN = 2_000
 SECURE_COOKIE, PLAIN_COOKIE = "__Host-zelador_session", "zelador_session"
 
 
 def cookie_name(scheme: str) -> str:
-    """Over TLS a name that browsers accept only with Secure; over plain HTTP they would drop that one."""
+    """Returns the cookie's name. Over TLS, browsers accept the name only with Secure; over plain HTTP they drop it."""
     return SECURE_COOKIE if scheme == "https" else PLAIN_COOKIE
 
 
 class Sessions:
-    """Thread-safe: each call of Redis is atomic, and the known sessions are only a cache."""
+    """The sessions. Thread-safe: each call of Redis is atomic, and the known sessions are only a cache."""
 
     def __init__(
         self, client: redis.Redis, prefix: str, keys: KeyFile, clock: Callable[[], float] = time.monotonic
@@ -48,7 +48,7 @@ class Sessions:
         self._known: OrderedDict[str, tuple[str, float]] = OrderedDict()  # digest: (id of the key, time of lookup)
 
     def begin(self, key: Key) -> str:
-        """Begins a session of `key`; returns the value of its cookie. Raises redis.RedisError."""
+        """Begins a session of `key`, and returns the value of its cookie. Raises redis.RedisError."""
         token = secrets.token_urlsafe(32)
         digest = _digest(token)
         now = time.time()
@@ -65,16 +65,16 @@ class Sessions:
         return token
 
     def known(self, token: str) -> Key | None:
-        """The key of a session that was looked up a moment ago, if it is still valid; None if Redis must be asked."""
+        """Returns the key of a session that was just looked up, if it is still valid; None if Redis must be asked."""
         found = self._known.get(_digest(token))
         if found is None or self._clock() - found[1] > KNOWN_S:
             return None
         return self._valid(found[0])
 
     def find(self, token: str) -> Key | None:
-        """The valid key of a session; None if there is no such session. Raises redis.RedisError, Corrupt.
+        """Returns the valid key of a session; None if there is no such session. Raises redis.RedisError, Corrupt.
 
-        While Redis does not answer, sessions that this process has seen stay valid.
+        While Redis does not answer, sessions that this process knows stay valid.
         """
         digest = _digest(token)
         seen = self._known.get(digest)
@@ -97,7 +97,7 @@ class Sessions:
         return self._valid(identity)
 
     def end(self, token: str) -> None:
-        """Ends a session. Raises redis.RedisError; this process forgets it in any case."""
+        """Ends a session. This process forgets it even if Redis fails. Raises redis.RedisError."""
         digest = _digest(token)
         known = self._known.pop(digest, None)
         found: Any = self._client.get(self._names.session(digest))

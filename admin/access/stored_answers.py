@@ -1,4 +1,4 @@
-"""Responses stored in Redis for repeats by Idempotency-Key, limited in bytes for each API key and in all.
+"""Stores responses in Redis for repeats by Idempotency-Key, limited in bytes for each API key and in total.
 
 Room for a response is reserved before the request is processed: without a stored response, a repeat would be
 processed twice.
@@ -14,18 +14,18 @@ import redis
 
 from zelador.errors import ZeladorError
 
-PENDING_S = 120  # a request that takes longer is considered lost
+PENDING_S = 120  # a request that takes longer counts as lost
 MAX_ANSWER = 65_536  # bytes of a stored response
-OVERHEAD = 256  # bytes that Redis needs in addition for each response, roughly
+OVERHEAD = 256  # bytes, roughly, that Redis needs in addition for each response
 KEY_BYTES = 2_097_152  # of the responses of one API key within a window
 ALL_BYTES = 33_554_432  # of all responses within a window; two windows can overlap, so up to twice as much is stored
-FULL_SHARE = 0.9  # of Redis' maxmemory: the rest is for readings
+FULL_SHARE = 0.9  # of Redis's maxmemory; the rest is for readings
 
 log = logging.getLogger(__name__)
 
 
 class Full(ZeladorError):
-    """There is no room for another response. `retry_s`: seconds until there may be; None if not known."""
+    """There is no room for another response. `retry_s` is the number of seconds until there may be; None if unknown."""
 
     def __init__(self, detail: str, retry_s: int | None = None) -> None:
         super().__init__(detail)
@@ -33,7 +33,7 @@ class Full(ZeladorError):
 
 
 class StoredAnswer(msgspec.Struct, frozen=True):
-    """A stored response. `status` 0: the request is still being processed."""
+    """A stored response. While the request is being processed, `status` is 0."""
 
     request: str  # its digest
     status: int = 0
@@ -48,7 +48,7 @@ class StoredAnswers:
         self._lifetime_s = lifetime_s
 
     def claim(self, name: str, digest: str, who: str) -> StoredAnswer | None:
-        """None if the caller must process the request, and room is reserved; else the stored response.
+        """Returns the stored response; None if the caller must process the request, after reserving room for it.
 
         Raises Full, redis.RedisError.
         """

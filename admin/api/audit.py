@@ -1,4 +1,4 @@
-"""/v1/audit: the audit log: every change, with its author and the values before and after."""
+"""/v1/audit: the audit log, with the author of every change and the values before and after."""
 
 from __future__ import annotations
 
@@ -37,10 +37,8 @@ class Change(TypedDict):
     who: Annotated[str, Field(description="Who made it: a key, or a person at the command line.")]
     what: Annotated[str, Field(description="What was done.")]
     target: Annotated[str, Field(description="What was changed, such as the name of a model.")]
-    before: Annotated[
-        Any, Field(description="Any JSON: the changed values before; null if there were none; cut if long.")
-    ]
-    after: Annotated[Any, Field(description="Any JSON: the changed values after; null if there are none; cut if long.")]
+    before: Annotated[Any, Field(description="Any JSON: the changed values before; null without any; cut if long.")]
+    after: Annotated[Any, Field(description="Any JSON: the changed values after; null without any; cut if long.")]
     address: Annotated[
         str | None,
         Field(description="Client address; behind a proxy that is not trusted, the proxy's; null if not over HTTP."),

@@ -1,4 +1,4 @@
-"""/v1/datasets: look at the readings before training on them."""
+"""/v1/datasets: describes the readings before training on them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ Moment = str | int | float
 
 
 class WantedDataset(BaseModel):
-    """Which readings, and how they were known at which moment."""
+    """A query: which readings, with the labels that were known at which moment."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [dict(QUERY)]})
 
@@ -118,19 +118,19 @@ class WantedDataset(BaseModel):
     ] = None  # fmt: skip
 
     def query(self) -> dict[str, object]:
-        """What was asked for, as archive.dataset.query reads it."""
+        """Returns the query, as archive.dataset.query reads it."""
         return self.model_dump(exclude_none=True, by_alias=True)
 
 
 class LoadedDataset(TypedDict):
-    """A data set, and what its readings look like."""
+    """A data set, and the description of its readings."""
 
     dataset: Annotated[DatasetView, Field(description="The data set.")]
-    description: Annotated[DescriptionView, Field(description="What is to be seen in its readings.")]
+    description: Annotated[DescriptionView, Field(description="Figures and findings about its readings.")]
 
 
 class Datasets(TypedDict):
-    """The data sets that are kept."""
+    """The cached data sets."""
 
     datasets: Annotated[list[CachedView], Field(description="Newest first.")]
 
@@ -201,7 +201,7 @@ def draw_histogram(
 @router.delete(
     "/{dataset}",
     status_code=204,
-    summary="Remove a loaded data set; it is loaded again when somebody asks for it",
+    summary="Remove a loaded data set; it is loaded again when needed",
     responses={204: {"description": "It is not kept any more."}, **responses(404)},
     **needs("operator"),
 )

@@ -1,4 +1,4 @@
-"""/v1/devices: the devices, their states and events, and what people do about them."""
+"""/v1/devices: lists devices with their states and events; acknowledges, shelves and retires them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class EventPage(TypedDict):
 
 
 class Shelving(BaseModel):
-    """For how long a device needs nobody."""
+    """How long a device is shelved, and why."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -104,7 +104,7 @@ class DevicePage(TypedDict):
     summary="List devices",
     description="Without `state`, the most recently heard first. With `state` (it may be repeated), only devices in "
     "these states, in the order given, and in each the newest change first: "
-    "`?state=alarm&state=unknown&state=suspect` lists who needs somebody.",
+    "`?state=alarm&state=unknown&state=suspect` lists the devices that need attention.",
     responses=answer(200, "A page of devices.", {"devices": [EXAMPLE], "total": 1, "next": None}),
     **needs("viewer"),
 )
@@ -150,7 +150,7 @@ def list_events(device: DeviceId, services: Held, limit: Limit = 50, before: Bef
 
 @router.post(
     "/{device}/acknowledge",
-    summary="Acknowledge the alarm of a device: somebody takes care of it",
+    summary="Acknowledge the alarm of a device: someone is taking care of it",
     responses=CHANGED,
     **needs("operator"),
 )
@@ -161,7 +161,7 @@ def acknowledge_alarm(device: DeviceId, services: Held, actor: Acting) -> Device
 
 @router.post(
     "/{device}/shelve",
-    summary="Shelve a device: it needs nobody until a time",
+    summary="Shelve a device: silence its alarms until a time",
     responses=CHANGED,
     **needs("operator"),
 )

@@ -1,4 +1,4 @@
-"""/v1/evaluations: models on the same labeled readings, side by side."""
+"""/v1/evaluations: evaluates models on the same labeled readings, side by side."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class WantedEvaluation(BaseModel):
     ]
     labels: Annotated[
         list[str | int | float | bool | None],
-        Field(max_length=ROWS, description="The known label of each reading; null if there is none."),
+        Field(max_length=ROWS, description="The known label of each reading; null without one."),
     ]
     devices: Annotated[
         list[Text] | None, Field(max_length=ROWS, description="The device of each reading, for the intervals.")

@@ -79,7 +79,7 @@ class Feature(TypedDict):
 
 
 class Threshold(TypedDict):
-    """From which probability the positive one of two classes is predicted."""
+    """The probability from which up the positive one of two classes is predicted."""
 
     positive: Annotated[str, Field(description="The positive class.")]
     value: Annotated[float, Field(description="Its least probability, 0 to 1.")]
@@ -94,7 +94,7 @@ class Manifest(TypedDict):
     classes: Annotated[list[str], Field(description="The labels that it can predict.")]
     served_by: Annotated[manifest.ServedBy, Field(description="What live inference runs.")]
     threshold: Annotated[
-        Threshold | None, Field(description="When the positive one of two classes is predicted; null: from 0.5 on.")
+        Threshold | None, Field(description="When the positive one of two classes is predicted; null: at 0.5 or above.")
     ]
     saved_at: Annotated[str, Field(description="Time when it was packed, ISO 8601, UTC.")]
     metadata: Annotated[dict[str, Any], Field(description="Any JSON by key, as it was when the model was saved.")]

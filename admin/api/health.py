@@ -28,7 +28,7 @@ router = APIRouter(route_class=Route, tags=["health"])
 
 
 class Alive(TypedDict):
-    """The process answers."""
+    """The answer of a running process."""
 
     status: Annotated[str, Field(description="ok.")]
 
@@ -76,9 +76,9 @@ def readyz(services: Held) -> JSONResponse:
         services.redis.ping()
         if (refusal := services.writes.refusal()) is not None:
             troubles.append(f"Redis refuses writes: {refusal}")
-        held, remark = persistence(services.redis)
-        if held:
-            troubles.append(held)
+        refused, remark = persistence(services.redis)
+        if refused:
+            troubles.append(refused)
         lost = services.ledger.lost_sessions().remark()
         snapshot = services.ledger.snapshot()
         archive = _archive(services, snapshot)

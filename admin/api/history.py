@@ -39,8 +39,8 @@ class SelectionPage(TypedDict):
 class Rollout(TypedDict):
     """The selection, and every running worker."""
 
-    model: Annotated[str | None, Field(description="The selected model; null if there is none.")]
-    sequence: Annotated[int | None, Field(description="The selection's number in the log; null if there is none.")]
+    model: Annotated[str | None, Field(description="The selected model; null without one.")]
+    sequence: Annotated[int | None, Field(description="The selection's number in the log; null without one.")]
     workers: Annotated[list[rollout.Worker], Field(description="The workers that are running.")]
 
 

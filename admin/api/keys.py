@@ -1,4 +1,4 @@
-"""/v1/keys: the keys of the API: list, make, revoke."""
+"""/v1/keys: lists, makes and revokes keys of the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/v1/labels: labels that are given to periods afterwards: list, add, undo, import a table of work orders."""
+"""/v1/labels: lists, adds and undoes labels of periods, and imports tables of work orders."""
 
 from __future__ import annotations
 
@@ -153,8 +153,8 @@ def list_labels(
     "",
     status_code=201,
     summary="Label a period of a device",
-    description="It counts for readings that are there and for those still to come, before labels that were "
-    "added earlier and before those in the messages.",
+    description="It applies to readings that have arrived and to those that will. It overrides labels that were added "
+    "earlier, and labels in messages.",
     responses={**answer(201, "The label.", {"label": EXAMPLE, "findings": [FINDING]}), **responses(409)},
     **needs("operator"),
 )

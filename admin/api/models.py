@@ -1,4 +1,4 @@
-"""/v1/models: registered models: list, show, annotate, rename, delete."""
+"""/v1/models: lists, shows, annotates, renames and deletes models."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def describe(
 
 
 def begun(services: Services, selection: Selection, response: Response) -> Operation:
-    """The response to a new selection. If Redis does not answer, the selection is made, and the workers are unknown."""
+    """Returns the response to a new selection. The workers' state is unknown if Redis does not answer."""
     response.headers["Location"] = f"/v1/operations/{selection.sequence}"
     try:
         each = [

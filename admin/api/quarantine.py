@@ -1,4 +1,4 @@
-"""/v1/quarantine: messages that were refused or set aside: list, show, replay once the cause is fixed, discard."""
+"""/v1/quarantine: lists, shows, replays and discards messages that were refused or set aside."""
 
 from __future__ import annotations
 
@@ -211,6 +211,6 @@ def discard_entries(chosen: Chosen, services: Held, actor: Acting) -> Discarded:
 
 
 def _refuse_action(entry: str) -> None:
-    """Answers 405 to a GET of `/replay` and `/discard`: they are actions, but match the route of an entry."""
+    """Answers 405 to a GET of the actions `/replay` and `/discard`, which match the route of an entry."""
     if entry in ("replay", "discard"):
         raise HTTPException(405, "Method Not Allowed", {"Allow": "POST"})

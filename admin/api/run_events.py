@@ -1,4 +1,4 @@
-"""/v1/runs/{id}/events: the events of a training run, as they happen, and again later."""
+"""/v1/runs/{id}/events: the events of a training run, live and afterwards."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _number(last: str | None) -> int:
 
 
 def _validity(services: Services, request: Request) -> Callable[[], bool]:
-    """Whether the key, or the session, that opened the stream still is valid."""
+    """Returns a check of whether the key or session that opened the stream is still valid."""
     key: Key = request.scope[KEY]
     token = request.cookies.get(cookie_name(request.scope["scheme"]), "")
 

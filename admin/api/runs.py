@@ -1,4 +1,4 @@
-"""/v1/runs: training runs."""
+"""/v1/runs: starts, shows, compares, finishes and cancels training runs, and registers their candidates."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ class WantedRun(BaseModel):
     ] = None
     blend: Annotated[bool | None, Field(description="Also try the mean of the probabilities of the best three.")] = None
     stack: Annotated[bool | None, Field(description="Also try a model of the probabilities of the best three.")] = None
-    balance: Annotated[bool | None, Field(description="Repeat rows of rare classes in what a model is fitted on.")] = (
+    balance: Annotated[bool | None, Field(description="Repeat rows of rare classes in the rows that models learn.")] = (
         None
     )
-    gpu: Annotated[bool | None, Field(description="Let PyCaret use a GPU where a classifier can.")] = None
+    gpu: Annotated[bool | None, Field(description="Let PyCaret use a GPU for classifiers that can.")] = None
     classes: Annotated[
         list[Annotated[str, Field(max_length=128)]] | None,
         Field(max_length=1_000, description="Only readings with these labels; by default, all classes large enough."),
@@ -143,7 +143,7 @@ class WantedModels(BaseModel):
 class Registered(TypedDict):
     """The models that were registered."""
 
-    models: Annotated[list[Model], Field(description="In the order asked for.")]
+    models: Annotated[list[Model], Field(description="In the requested order.")]
 
 
 @router.post(
@@ -242,7 +242,7 @@ def compare_run(
     summary="Register some candidates of a run as models, also weeks after it ended",
     description="All names are checked before the first is registered. No model is selected. A run and its candidates "
     "are kept for `ZELADOR_REGISTRY__KEEP_RUNS_S`, 90 days by default.",
-    responses={**answer(201, "The new models, in the order asked for.", {"models": [MODEL]}), **responses(404, 409)},
+    responses={**answer(201, "The new models, in the requested order.", {"models": [MODEL]}), **responses(404, 409)},
     **needs("operator"),
 )
 def register_candidates(run: Id, wanted: WantedModels, services: Held, actor: Acting) -> Registered:

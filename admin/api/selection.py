@@ -1,4 +1,4 @@
-"""/v1/selection: the selected model; select another one, or roll back."""
+"""/v1/selection: shows and selects the model that classifies readings, and rolls back."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The web console: pages made on the server, one folder each, with live parts over server-sent events."""
+"""The web console: pages rendered on the server, a folder for each, with live parts over server-sent events."""

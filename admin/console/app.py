@@ -24,7 +24,7 @@ from admin.services import Services
 
 
 def routers() -> tuple[APIRouter, ...]:
-    """All routers of the console, in the order of matching."""
+    """Returns all routers of the console, in the order in which they match."""
     found = (
         index, signin, switches, overview, devices, device, label_import, labels, quarantine, models, model, training,
         runs, classify, audit, keys,

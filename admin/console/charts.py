@@ -1,6 +1,6 @@
-"""Charts as SVG by the server. Attributes only, no style attribute: the style sheet colors the classes.
+"""Renders charts as SVG. They have no style attribute: the style sheet colors the classes.
 
-Every text that comes from elsewhere is escaped.
+All foreign text is escaped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class LaneStep:
-    """A state, and when it began and ended as shares of the lane."""
+    """A state; when it began and ended, as shares of the lane."""
 
     state: str
     begin: float
@@ -40,7 +40,7 @@ def path(points: Sequence[Point]) -> str:
 
 
 def bounds(values: Sequence[float], least: float | None = None) -> Point:
-    """The range of an axis that shows all values, with some room; from `least` on if it is given."""
+    """Returns the range of an axis that shows all values with some room, starting at `least` if it is given."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if least is not None:
         low = min(least, low)
@@ -49,7 +49,7 @@ def bounds(values: Sequence[float], least: float | None = None) -> Point:
 
 
 def spark(values: Sequence[float], label: str, width: int = 240, height: int = 36, kind: str = "spark") -> Markup:
-    """A small line of values; empty if there are fewer than two."""
+    """Renders a sparkline; empty with fewer than two values."""
     if len(values) < 2:
         return svg(width, height, f'<path class="p-grid" d="M0,{height - 2}H{width}"/>', label, kind, stretch=True)
     low, high = bounds(values)
@@ -95,7 +95,7 @@ def course(
 
 
 def lines(series: Sequence[tuple[str, Sequence[float | None]]], label: str, high: float | None = None) -> Markup:
-    """The picture that stands where uPlot will draw, of the same height, for browsers without JavaScript."""
+    """Renders a chart for browsers without JavaScript, as high as the one that uPlot draws in its place."""
     width, height = 560, 120
     known = [value for _, values in series for value in values if value is not None]
     top = high or bounds(known, 0.0)[1]
@@ -117,7 +117,7 @@ def lines(series: Sequence[tuple[str, Sequence[float | None]]], label: str, high
 def interval(
     low: float, middle: float, high: float, axis: Point, label: str = "", best: bool = False, tick: float | None = None
 ) -> Markup:
-    """A dot on its whisker; `tick` marks a reference."""
+    """Renders a dot on its interval; `tick` marks a reference."""
     a, b = axis
 
     def x(value: float) -> float:
@@ -134,7 +134,7 @@ def interval(
 
 
 def bar(share: float, threshold: float | None = None, alarm: bool = False) -> Markup:
-    """A share of 1 as a bar, with a tick at the threshold."""
+    """Renders a share (0 to 1) as a bar, with a tick at the threshold."""
     kind = "p-alarmfill" if alarm else "p-grey"
     body = '<rect class="p-faint" x="0" y="4" width="400" height="8"/>'
     body += f'<rect class="{kind}" x="0" y="4" width="{400 * min(1.0, max(0.0, share)):.1f}" height="8"/>'
@@ -175,7 +175,7 @@ def roc(
     y_title: str,
     mark: tuple[float, float, str] | None = None,
 ) -> Markup:
-    """`mark` is where the model works: share of false alarms, share found, and its words."""
+    """Renders a ROC curve. `mark` is the model's operating point: share of false alarms, share found, caption."""
     line = path([(_x(a), _y(b)) for a, b in zip(false_alarms, found, strict=False)]) if found else "M0,0"
     body = f'<path class="p-dash" d="M34,214L244,10"/><path class="p-accent" d="{line}"/>'
     if mark is not None:
@@ -190,7 +190,7 @@ def roc(
 def calibration(
     predicted: Sequence[float], observed: Sequence[float], rows: Sequence[int], label: str, x_title: str, y_title: str
 ) -> Markup:
-    """Observed rate by predicted probability; the bars are the number of rows, on a logarithmic scale."""
+    """Renders observed rate by predicted probability. The bars are numbers of rows, on a logarithmic scale."""
     body = '<path class="p-dash" d="M34,214L244,10"/>'
     for p, count in zip(predicted, rows, strict=False):
         height = 8 * math.log10(max(1, count)) + 2
@@ -201,7 +201,7 @@ def calibration(
 
 
 def importance(rows: Sequence[tuple[str, float, float]], label: str, number: Sequence[str]) -> Markup:
-    """A bar a feature: the metric that is lost when the feature is shuffled, with its spread."""
+    """Renders a bar per feature: how much the metric drops if the feature is shuffled, with its spread."""
     top = max([abs(mean) + spread for _, mean, spread in rows] + [1e-9])
     body = ""
     for i, (name, mean, spread) in enumerate(rows):
@@ -225,7 +225,7 @@ LANE = {"suspect": "p-watchfill", "alarm": "p-alarmfill", "acknowledged": "p-lan
 
 
 def lane(steps: Sequence[LaneStep], label: str) -> Markup:
-    """The states of a device over time, 1000 wide."""
+    """Renders the states of a device over time, 1000 units wide."""
     body = ""
     for step in steps:
         kind = LANE.get(step.state, "p-faint")
@@ -246,7 +246,7 @@ def device_bar(share: float, best: bool = False) -> Markup:
 
 
 def balance(labels: Sequence[tuple[str, int]], label: str) -> Markup:
-    """The share of each class, the rarest in red if there are two."""
+    """Renders the share of each class; of two, the rarer in red."""
     total, at, body = sum(count for _, count in labels) or 1, 0.0, ""
     for place, (_, count) in enumerate(labels):
         width = 700 * count / total
@@ -257,7 +257,7 @@ def balance(labels: Sequence[tuple[str, int]], label: str) -> Markup:
 
 
 def histogram(found: Histogram, labels: Sequence[str], unit: str, language: Language, label: str) -> Markup:
-    """The spread of a feature in one or two classes, of which the second is the rarer one."""
+    """Renders the histogram of a feature in one or two classes, of which the second is the rarer one."""
     shown = [found.counts[name] for name in labels if name in found.counts] or list(found.counts.values())[:1]
     width, top = 380, max((count for bins in shown for count in bins), default=0) or 1
     body = ""
@@ -322,7 +322,7 @@ def dots(found: Pairs, one: int, other: int, rare: str | None, label: str) -> Ma
 def scale(
     low: float, high: float, value: float | None, unit: str, language: Language, seen: str, outside: bool = False
 ) -> Markup:
-    """An input's own scale: what training saw, and where the value lies. console.js moves the mark."""
+    """Renders the scale of an input: the range in training, and a mark at the value, which console.js moves."""
     width, room = 400, (high - low) * 0.3 or abs(high) * 0.3 or 1.0
     begin, end = low - room, high + room
 

@@ -1,4 +1,4 @@
-"""The console of one app: what its pages share, made once."""
+"""The objects that all pages of the console share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from operations.views.plant import PlantReader
 @dataclass(frozen=True, slots=True)
 class Console:
     services: Services
-    renderers: dict[str, Renderer]  # by the language's tag
+    renderers: dict[str, Renderer]  # by language tag
     plant: PlantReader
     pulse: Pulse
     hub: Hub
@@ -58,7 +58,7 @@ def make_console(services: Services) -> Console:
 
 
 async def shown(request: Request) -> Console:
-    """A coroutine, so that FastAPI does not call it on a thread."""
+    """Returns the console of a request. A coroutine, so that FastAPI does not call it on a thread."""
     console: Console = request.app.state.console
     return console
 

@@ -1,4 +1,4 @@
-"""Errors as pages: what happened, what to do, what keeps working, and the problem document for whoever fixes it."""
+"""Shows errors as pages: what happened, what to do, what still works, and the problem document for support."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ErrorPage:
 
 
 def page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
-    """The answer to a request of the console that failed."""
+    """Returns the answer to a request of the console that failed."""
     console: Console = request.app.state.console
     visitor = visitor_of(request)
     if problem.status == 401 and visitor.path.partition("?")[0] != SIGN_IN:
@@ -80,7 +80,7 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
 
 
 def _referer(request: Request) -> str:
-    """The path of the page that sent a form; the overview if it is not known."""
+    """Returns the path of the page that sent a form; the overview if unknown."""
     given = request.headers.get("referer", "")
     return "/" + given.split("/", 3)[3] if given.count("/") >= 3 else ""
 
@@ -91,7 +91,7 @@ KEEPS = (
 )
 WHAT_IS_WRONG = Step(_("See what is wrong"), _("It asks the broker, Redis and the registry:"), "zelador doctor")
 
-# By kind: heading, explanation (None: the API's own sentence, in English), steps.
+# Kind to heading, explanation (None for the API's own sentence, in English), and steps.
 WORDS: Mapping[str, tuple[str, str | None, tuple[Step, ...]]] = {
     "forbidden": (
         _("Your key does not allow this"),
@@ -160,7 +160,7 @@ SAME_AS = {"model-refused": "corrupt", "outcome-unknown": "unavailable"}
 def _words(problem: Problem, language: Language) -> tuple[str, str, tuple[Step, ...]]:
     heading, lede, steps = WORDS.get(SAME_AS.get(problem.kind, problem.kind), OTHERS)
     detail = problem.detail[:1].upper() + problem.detail[1:]
-    if problem.detail == "Not Found":  # the framework's own word for a path that is no route
+    if problem.detail == "Not Found":  # the framework's message for a path without a route
         detail = language.text("The address is mistyped, or the page has moved.")
     shown = tuple(Step(language.text(step.title), language.text(step.text), step.command) for step in steps)
     return language.text(heading), language.text(lede) if lede is not None else detail, shown

@@ -1,4 +1,4 @@
-"""The ways in: `/` for a browser, `/console` and `/console/`; and the stream of live parts."""
+"""The entry routes (`/`, `/console`, `/console/`), and the stream of live parts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RETRY_S = 5
 
 @root.get("/", **open_to_anyone())
 async def to_console(request: Request) -> Response:
-    """A browser is led to the console; a program gets the answer of any path that does not exist."""
+    """Redirects a browser to the console; a program gets the same answer as for any path that does not exist."""
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("/console/", 303)
     raise HTTPException(404 if "authorization" in request.headers else 401)
@@ -43,7 +43,7 @@ async def to_first_page(visitor: Visiting) -> Response:
 async def stream(
     page: Annotated[str, InPath(max_length=200)], console: Shown, visitor: Visiting, request: Request
 ) -> Response:
-    """The live parts of a page. `page` is its name in live.LOOKS; the watch line alone for any other."""
+    """Streams the live parts of a page. `page` is its name in live.LOOKS; any other gets only the watch line."""
     if console.hub.is_full:
         raise HTTPException(503, "too many pages are open; this one is not live", {"Retry-After": str(RETRY_S)})
     key = signed_in(visitor)
@@ -54,7 +54,7 @@ async def stream(
 
 
 def _validity(console: Shown, token: str, identity: str) -> Callable[[], bool]:
-    """Whether the session still is valid; for a program with a key, whether the key is."""
+    """Returns a check of whether the session, or the key of a program, is still valid."""
 
     def is_valid() -> bool:
         if token:

@@ -1,4 +1,4 @@
-"""The reader's language: translations, and numbers, dates and durations as the language writes them.
+"""The reader's language: translations, and the formats of numbers, dates and durations.
 
 The catalog is read from its .po file when the language is first used: there is no build step.
 """
@@ -39,19 +39,19 @@ class Language:
     zone: tzinfo
 
     def text(self, message: str, **values: object) -> str:
-        """The translation of `message`, with its %(name)s replaced."""
+        """Returns the translation of `message`, with its %(name)s replaced."""
         found = self.translations.gettext(message)
         return found % values if values else found
 
     def number(self, value: float | None, decimals: int = 0) -> str:
-        """A number with the language's separators; a dash for an unknown one."""
+        """Formats a number with the language's separators; a dash for an unknown one."""
         if value is None or value != value:
             return "–"
         text = f"{value:,.{decimals}f}".replace("-", "−")
         return text.translate(SWAPPED) if self.tag == "pt-BR" else text
 
     def plain(self, value: float) -> str:
-        """A number as somebody gave it, without zeros after its last digit."""
+        """Formats a number without trailing zeros."""
         text = f"{value:,.6f}".rstrip("0").rstrip(".").replace("-", "−")
         return text.translate(SWAPPED) if self.tag == "pt-BR" else text
 
@@ -62,7 +62,7 @@ class Language:
         return text if abs(value) < 0.5 * 10**-decimals else ("+" if value > 0 else "−") + text
 
     def measure(self, value: float | None) -> str:
-        """A measured value with three significant digits, none before the decimal point dropped."""
+        """Formats a measured value with three significant digits, and all digits before the decimal point."""
         if value is None or value != value:
             return "–"
         size = abs(value)
@@ -72,7 +72,7 @@ class Language:
         return "–" if share is None else f"{self.number(100 * share, decimals)}%"
 
     def size(self, count: float | None) -> str:
-        """Bytes as kB, MB or GB."""
+        """Formats bytes as kB, MB or GB."""
         if count is None:
             return "–"
         for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
@@ -81,7 +81,7 @@ class Language:
         return f"{self.number(count)} B"
 
     def duration(self, seconds: float | None) -> str:
-        """A duration in at most two units: 2 min 15 s."""
+        """Formats a duration in at most two units, such as 2 min 15 s."""
         if seconds is None:
             return "–"
         if seconds < 10:
@@ -96,7 +96,7 @@ class Language:
         return _two(whole // DAY, "d", whole % DAY // HOUR, "h")
 
     def local(self, moment: datetime | str | int) -> datetime:
-        """A moment in the plant's time zone; from ISO 8601 text, or milliseconds since 1970 UTC."""
+        """Returns a moment (ISO 8601, or ms since 1970 UTC) in the plant's time zone."""
         if isinstance(moment, int):
             moment = datetime.fromtimestamp(moment / 1000, timezone.utc)
         elif isinstance(moment, str):
@@ -104,7 +104,7 @@ class Language:
         return moment.astimezone(self.zone)
 
     def typed(self, text: str, name: str) -> int:
-        """A time of the plant, as the field `name` of a form gives it, in ms since 1970 UTC. Raises InvalidInput."""
+        """Parses a local time from the field `name` of a form, to ms since 1970 UTC. Raises InvalidInput."""
         try:
             found = datetime.fromisoformat(text)
             return int(found.replace(tzinfo=found.tzinfo or self.zone).timestamp() * 1000)
@@ -112,29 +112,29 @@ class Language:
             raise InvalidInput(f"{name}: {text!r} is no time; write it as 2026-11-25T06:00") from None
 
     def field(self, moment: datetime | str | int) -> str:
-        """A moment as the value of a field for a time of the plant."""
+        """Formats a moment as the value of a form's field for a local time."""
         return f"{self.local(moment):%Y-%m-%dT%H:%M:%S}"
 
     def clock(self, moment: datetime | str | int) -> str:
         return f"{self.local(moment):%H:%M:%S}"
 
     def fraction(self, moment: datetime | str | int) -> str:
-        """The milliseconds of a time of day, with the language's decimal point."""
+        """Formats the milliseconds of a time of day, with the language's decimal separator."""
         return f"{',' if self.tag == 'pt-BR' else '.'}{self.local(moment).microsecond // 1000:03d}"
 
     def day_and_time(self, moment: datetime | str | int) -> str:
-        """24 Nov 14:31; with the year if it is another one."""
+        """Formats a moment such as 24 Nov 14:31, with the year unless it is this year."""
         local = self.local(moment)
         year = "" if local.year == datetime.now(self.zone).year else " y"
         return format_datetime(local, f"d MMM{year} HH:mm", locale=self.locale)
 
     def when(self, moment: datetime | str | int) -> str:
-        """The time of day if it is today, else the day too."""
+        """Formats a moment: the time of day, with the day unless it is today."""
         local = self.local(moment)
         return self.clock(local) if local.date() == datetime.now(self.zone).date() else self.day_and_time(local)
 
     def ago(self, moment: datetime | str | int) -> str:
-        """How long ago it was: 2 min 15 s."""
+        """Formats how long ago a moment was, such as 2 min 15 s."""
         return self.duration(max(0.0, (datetime.now(timezone.utc) - self.local(moment)).total_seconds()))
 
     def day(self, moment: datetime | str | int) -> str:
@@ -142,12 +142,12 @@ class Language:
         return format_datetime(local, "EEEE, d MMM y", locale=self.locale)
 
     def offset_minutes(self, moment: datetime | str | int | None = None) -> int:
-        """The zone's distance from UTC in minutes, now or at a moment."""
+        """Returns the zone's offset from UTC in minutes, now or at a moment."""
         local = self.local(moment if moment is not None else datetime.now(timezone.utc))
         return round((local.utcoffset() or timedelta()).total_seconds() / 60)
 
     def offset(self, moment: datetime | str | int | None = None) -> str:
-        """The zone's distance from UTC: UTC−3."""
+        """Formats the zone's offset from UTC, such as UTC−3."""
         minutes = self.offset_minutes(moment)
         hours, rest = divmod(abs(minutes), 60)
         sign = "−" if minutes < 0 else "+"
@@ -159,7 +159,7 @@ def _two(first: int, unit: str, second: int, other: str) -> str:
 
 
 def plant_zone(name: str | None) -> tzinfo:
-    """The time zone of the setting; without it, this machine's."""
+    """Returns the time zone `name`; without a name, this machine's."""
     if name:
         return ZoneInfo(name)
     try:
@@ -171,7 +171,7 @@ def plant_zone(name: str | None) -> tzinfo:
 
 @lru_cache(maxsize=len(TAGS))
 def translations(tag: str) -> NullTranslations:
-    """The catalog of a language. English has none: its texts are in the templates."""
+    """Returns the catalog of a language. English has none, because its texts are in the templates."""
     path = FOLDER / f"{tag}.po"
     if not path.exists():
         return NullTranslations()
@@ -188,14 +188,14 @@ def language(tag: str, zone: tzinfo) -> Language:
 
 
 def chosen(cookie: str | None, accepted: str) -> str:
-    """The tag of the cookie if it is one of TAGS; else the best of Accept-Language, else English."""
+    """Returns the cookie's tag if it is one of TAGS, else the best match of Accept-Language, else English."""
     if cookie in TAGS:
         return cookie
     return negotiate_locale(list(_preferred(accepted)), list(TAGS), sep="-", aliases={"pt": "pt-BR"}) or TAGS[0]
 
 
 def _preferred(header: str) -> Iterable[str]:
-    """The languages of an Accept-Language header, the most wanted first."""
+    """Returns the languages of an Accept-Language header, the most preferred first."""
     found: list[tuple[float, int, str]] = []
     for place, part in enumerate(header[:1_000].split(",")[:20]):
         tag, _, rest = part.strip().partition(";")

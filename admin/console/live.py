@@ -1,4 +1,4 @@
-"""What each page's stream shows, by the page's name."""
+"""Maps each page to the function that renders its live parts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOOKS: Mapping[str, Regions] = {
 
 
 def look(console: Console) -> Look:
-    """Makes the live parts of a topic: the watch line, and those of the page."""
+    """Returns the function that renders the live parts of a topic: the watch line, and the page's own."""
 
     def now(topic: Topic) -> Live:
         renderer = console.renderers[topic.language]

@@ -1,4 +1,4 @@
-"""The rail: which pages there are, in which group, and the lowest role that sees each."""
+"""The navigation rail: the pages, their groups, and the lowest role that sees each."""
 
 from __future__ import annotations
 
@@ -61,6 +61,6 @@ GROUPS = (
 
 
 def rail(key: Key) -> list[Group]:
-    """The groups and items that the key may see."""
+    """Returns the groups and items that the key may see."""
     found = [Group(group.title, tuple(item for item in group.items if key.may(item.role))) for group in GROUPS]
     return [group for group in found if group.items]

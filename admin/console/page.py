@@ -1,4 +1,4 @@
-"""Shows a page: its own context, inside the shell that all pages share."""
+"""Renders a page: its own context, inside the shell that all pages share."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Shell:
     """What the shell around a page shows."""
 
     visitor: Visitor
-    section: str  # of the rail
+    section: str  # of the navigation rail
     rail: list[Group]
     now: PlantView
-    live: str  # name of the page's stream; the watch line alone by default
+    live: str  # name of the page's stream; by default, only the watch line
 
 
 class PageRoute(Route):
-    """After a form, the next page shows the plant as the form has left it, not as it was a moment ago."""
+    """A route that forgets cached views after a form, so that the next page shows its effect."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -52,7 +52,7 @@ class PageRoute(Route):
 
 
 def pages(prefix: str) -> APIRouter:
-    """A router for pages: they are not in the API's document."""
+    """Returns a router for pages, which are not in the API's OpenAPI document."""
     return APIRouter(route_class=PageRoute, prefix=f"/console/{prefix}".rstrip("/"), include_in_schema=False)
 
 
@@ -68,7 +68,7 @@ def show(
     headers: Mapping[str, str] = {},
     packed: bool = True,
 ) -> Response:
-    """A page for a visitor who is signed in. `packed`: it may be compressed, as it shows no secret."""
+    """Renders a page for a signed-in visitor. `packed`: it may be compressed, because it shows no secret."""
     shell = Shell(visitor, section, rail(signed_in(visitor)), console.plant.read(), live)
     shown_to = visitor if packed else replace(visitor, packed=False)
     return answer(renderer(console, visitor), shown_to, template, context, status, headers, shell=shell)
@@ -94,12 +94,12 @@ def answer(
 
 
 def go(path: str) -> RedirectResponse:
-    """After a form: a GET of another page."""
+    """Redirects to another page after a form."""
     return RedirectResponse(path, 303, SAME_ORIGIN)
 
 
 def signed_in(visitor: Visitor) -> Key:
-    """The visitor's key; the guard has checked that there is one."""
+    """Returns the visitor's key. The guard has checked that there is one."""
     if visitor.key is None:
         raise AssertionError("a page that needs a role was shown without a key")
     return visitor.key

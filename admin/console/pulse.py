@@ -1,4 +1,4 @@
-"""The last quarter of an hour, sampled every few seconds: readings a second, and the time to their predictions."""
+"""Samples the last quarter of an hour every few seconds: readings per second, and the latency of predictions."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 5.0
 SAMPLES = 180  # a quarter of an hour
-LOOKED_AT = 200  # predictions of a sample
+LOOKED_AT = 200  # predictions per sample
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """`at` is in seconds since 1970 UTC. A value that is not known is None."""
+    """A sample. `at` is in seconds since 1970 UTC. Unknown values are None."""
 
     at: int
     rate: float | None  # readings a second
-    p50_ms: float | None  # from the reading's own time to its prediction
+    p50_ms: float | None  # from the time of the reading to its prediction
     p99_ms: float | None
 
 
 class Pulse:
-    """Samples in a thread of its own. Reading is thread-safe."""
+    """Samples on a thread of its own. `samples` may be called from any thread."""
 
     def __init__(self, plant: PlantReader, recent: Recent) -> None:
         self._plant = plant
         self._recent = recent
         self._samples: deque[Sample] = deque(maxlen=SAMPLES)
         self._thread: threading.Thread | None = None
-        self._received: tuple[int, int] | None = None  # at in ms, and readings received by then
+        self._received: tuple[int, int] | None = None  # time of the last sample in ms, and readings received by then
 
     def samples(self) -> tuple[Sample, ...]:
         return tuple(self._samples)
@@ -75,7 +75,7 @@ class Pulse:
         return Sample(round(time.time()), rate, at_rank(latencies, 0.5), at_rank(latencies, 0.99))
 
     def _latencies(self) -> list[float]:
-        """Milliseconds from reading to prediction of the predictions since the last sample, sorted."""
+        """Returns the sorted latencies (ms) of the predictions since the last sample."""
         try:
             found, _ = self._recent.predictions(LOOKED_AT, None, None)
         except (redis.RedisError, OSError):
@@ -86,10 +86,10 @@ class Pulse:
 
 
 def moment(text: str) -> float:
-    """ISO 8601 as seconds since 1970 UTC."""
+    """Converts ISO 8601 to seconds since 1970 UTC."""
     return datetime.fromisoformat(text).timestamp()
 
 
 def at_rank(ordered: list[float], share: float) -> float | None:
-    """The value below which `share` of the values are; None if there are none."""
+    """Returns the value below which `share` of the ascending values are; None without values."""
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None

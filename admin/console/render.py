@@ -1,4 +1,4 @@
-"""Renders the console's templates, in one environment for each language, and answers with a page."""
+"""Renders the console's templates, with one environment per language, and answers with a page."""
 
 from __future__ import annotations
 
@@ -90,20 +90,20 @@ class Renderer:
         return found
 
     def render(self, template: str, context: Any, **more: object) -> str:
-        """The text of a template. `context` is a dataclass: its fields are what the template may name."""
+        """Renders a template. `context` is a dataclass whose fields are the template's variables."""
         fields = {field.name: getattr(context, field.name) for field in dataclasses.fields(context)}
         fields["context"] = context
         text = self.environment.get_template(template).render(**fields, **more)
         return re.sub(r"\n\s*\n+", "\n", text)
 
     def macro(self, template: str, name: str, *arguments: object) -> str:
-        """What a macro of a template makes: a part of a page."""
+        """Renders a macro of a template, which makes a part of a page."""
         module = self.environment.get_template(template).module
         return " ".join(str(getattr(module, name)(*arguments)).split())
 
 
 def page_response(text: str, status: int, packed: bool, headers: Mapping[str, str]) -> Response:
-    """A page, compressed for a client that accepts it."""
+    """Returns the response with a page, compressed if the client accepts that."""
     data = text.encode("utf-8", "replace")
     found = {**headers, "Vary": "Accept-Encoding, Accept-Language, Cookie"}
     if packed:
@@ -114,7 +114,7 @@ def page_response(text: str, status: int, packed: bool, headers: Mapping[str, st
 
 @lru_cache(maxsize=128)
 def icon(name: str) -> Markup:
-    """An icon as inline SVG."""
+    """Returns an icon as inline SVG."""
     text = (ICONS / f"{name}.svg").read_text(encoding="utf-8")
     body = (
         re.sub(r"\s+", " ", text.partition("<svg")[2].partition(">")[2].rpartition("</svg>")[0])
@@ -126,11 +126,11 @@ def icon(name: str) -> Markup:
 
 
 def breakable(text: object) -> Markup:
-    """A name that may break after an underscore, nowhere else."""
+    """Returns a name that may break only after an underscore."""
     return Markup(str(escape(text)).replace("_", "_<wbr>"))  # noqa: S704 - escaped
 
 
 def safe_json(text: str) -> Markup:
-    """JSON for a script element of type application/json, which ends at the first `</`."""
+    """Returns JSON for a script element of type application/json, which ends at the first `</`."""
     safe = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return Markup(safe)  # noqa: S704 - no character of HTML is left

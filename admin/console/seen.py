@@ -1,4 +1,4 @@
-"""What is usual for each feature: the values that the selected model saw in training."""
+"""Finds the usual values of each feature: those in the training data of the selected model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Usual = tuple[float, float]
 
 
 def usual_ranges(console: Console, now: PlantView) -> Mapping[str, Usual]:
-    """The middle 98 % by feature, else the whole range; empty if it is not known."""
+    """Returns the middle 98 % of each feature, or else its whole range; empty if unknown."""
     if now.selection is None:
         return {}
     name, registry = now.selection["model"], console.services.registry
@@ -35,7 +35,7 @@ def usual_ranges(console: Console, now: PlantView) -> Mapping[str, Usual]:
 
 
 def importance(console: Console, now: PlantView) -> Mapping[str, float]:
-    """What the selected model loses without each feature; empty if it is not known."""
+    """Returns how much the metric of the selected model drops without each feature; empty if unknown."""
     if now.selection is None:
         return {}
     name, registry = now.selection["model"], console.services.registry
@@ -51,7 +51,7 @@ def importance(console: Console, now: PlantView) -> Mapping[str, float]:
 
 
 def distance(values: Sequence[float], usual: Usual | None) -> float:
-    """How far the last value is outside of what is usual, relative to that range; below 0 inside of it."""
+    """Returns how far the last value is outside the usual range, relative to that range; below 0 if it is inside."""
     if not values or usual is None or usual[1] <= usual[0]:
         return -1.0
     low, high = usual

@@ -1,6 +1,6 @@
-"""The console's static files: read once, compressed once, under names with their digest, so that browsers keep them.
+"""Serves the console's static files, under names with their digest, so that browsers can keep them.
 
-A URL in the style sheet is replaced by the file's own name.
+Files are read and compressed once. URLs in the style sheet are replaced by these names.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class StaticFile:
 
 @lru_cache(maxsize=64)
 def static_file(name: str) -> StaticFile:
-    """The file of `static/` with this name, such as `vendor/htmx.min.js`."""
+    """Returns the file in `static/` with this name, such as `vendor/htmx.min.js`."""
     path = FOLDER / name
     data = path.read_bytes()
     if path.suffix == ".css":
@@ -73,7 +73,7 @@ def _endpoint(file: StaticFile) -> Callable[[Request], Awaitable[Response]]:
 
 
 def router() -> APIRouter:
-    """A route for each file, so that a path of a request never names a file."""
+    """Returns a route for each file, so that the path of a request never names a file."""
     routes = APIRouter(route_class=Route, include_in_schema=False)
     for name in names():
         file = static_file(name)

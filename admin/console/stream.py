@@ -1,8 +1,8 @@
-"""The live parts of a page over server-sent events: one stream a tab.
+"""Sends the live parts of pages as server-sent events, with one stream per tab.
 
 A topic is a page, a role and a language. Each topic with subscribers is rendered at most three times a second,
-however many look, and only the regions that changed are sent: in unnamed messages as `<hx-partial>` elements, which
-htmx swaps in; points of a chart as JSON in named events. A new subscriber gets everything first.
+however many subscribers it has. Only the regions that changed are sent: in unnamed messages as `<hx-partial>` elements,
+which htmx swaps in; points of a chart as JSON in named events. A new subscriber gets everything first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from operations.key_file import Role
 log = logging.getLogger(__name__)
 
 TICK_S = 0.35
-MAX_BEHIND = 40  # messages that a slow browser may be behind; then its stream ends, and it connects again
+MAX_BEHIND = 40  # messages; a browser that is further behind is disconnected, and connects again
 CHECK_S = 10.0  # how often a stream checks that its session is still valid
 ENDED = format_sse_event(event="ended", data_str="")
 
@@ -36,7 +36,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What a topic shows now: the inner HTML of elements by their id, and JSON by the name of an event."""
+    """What a topic shows now: id of an element to inner HTML, and name of an event to JSON."""
 
     regions: Mapping[str, str]
     events: Mapping[str, str] = field(default_factory=dict)
@@ -46,7 +46,7 @@ Look = Callable[[Topic], Live]
 
 
 class _Feed:
-    """One topic: its subscribers, and what was sent last."""
+    """A topic: its subscribers, and what was sent last."""
 
     def __init__(self, topic: Topic) -> None:
         self.topic = topic
@@ -56,7 +56,7 @@ class _Feed:
 
 
 class Hub:
-    """All streams of one server. Used from the event loop, except `close`."""
+    """All streams of one server. Used only from the event loop, except for `close`."""
 
     def __init__(self, max_streams: int) -> None:
         self._max = max_streams
@@ -73,7 +73,7 @@ class Hub:
         return self._closed or self.streams >= self._max
 
     async def subscribe(self, topic: Topic, look: Look, is_valid: Callable[[], bool]) -> AsyncIterator[bytes]:
-        """The messages of a topic, until the client goes, the session ends or the server stops."""
+        """Yields the messages of a topic, until the client leaves, the session ends or the server stops."""
         self._loop = asyncio.get_running_loop()
         feed = self._feeds.setdefault(topic, _Feed(topic))
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_BEHIND)
@@ -81,7 +81,7 @@ class Hub:
         try:
             if feed.task is None:
                 feed.sent = await run_in_threadpool(look, topic)
-                if feed.task is None:  # another subscriber may have been as quick
+                if feed.task is None:  # another subscriber may have started it meanwhile
                     feed.task = asyncio.create_task(self._run(feed, look), name=f"console-{topic.page}")
             yield b"".join(_messages(feed.sent, Live({})))
             checked = time.monotonic()
@@ -127,7 +127,7 @@ class Hub:
             began = time.monotonic()
             try:
                 live = await run_in_threadpool(look, feed.topic)
-            except Exception:  # the pages say since when they are not live
+            except Exception:  # the pages show since when they are not live
                 log.exception("the live parts of %s cannot be made", feed.topic.page)
             else:
                 messages = _messages(live, feed.sent)
@@ -145,17 +145,17 @@ class Hub:
 
 
 def _put(queue: asyncio.Queue[Any], last: None) -> None:
-    """Ends a queue, whatever it still holds."""
+    """Empties a queue, and puts the end of the stream into it."""
     while not queue.empty():
         queue.get_nowait()
     queue.put_nowait(last)
 
 
 def _messages(live: Live, sent: Live) -> list[bytes]:
-    """What a browser that shows `sent` needs to show `live`: regions in one message, each event in one."""
+    """Returns the messages that turn `sent` into `live`: all regions in one, and each event in one of its own."""
     changed = {name: html for name, html in live.regions.items() if sent.regions.get(name) != html}
     found = []
-    feed = changed.pop("feed", None)  # in a message of its own, which a page that is paused drops
+    feed = changed.pop("feed", None)  # in a message of its own, which a paused page drops
     if changed:
         found.append(format_sse_event(data_str="".join(_partial(name, html) for name, html in changed.items())))
     if feed is not None:

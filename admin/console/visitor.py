@@ -1,4 +1,4 @@
-"""Who looks at a page, and how they want it: key, language, theme."""
+"""The visitor of a page: key, language and theme."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Visitor:
     key: Key | None  # None before sign-in
     language: str
     theme: Theme
-    path: str  # of the page, with its query: where the switches come back to
+    path: str  # of the page with its query, to which the switches return
     is_secure: bool  # over TLS
-    packed: bool  # the browser takes gzip
+    packed: bool  # the browser accepts gzip
     nonce: str  # of this response's scripts
 
     @property
     def name(self) -> str:
-        """The note of the key, by which people know it; else its id."""
+        """The note of the key, or its id if it has no note."""
         return "" if self.key is None else self.key.note or self.key.id
 
 
@@ -56,7 +56,7 @@ Visiting = Annotated[Visitor, Depends(visiting)]
 
 
 def own_path(given: str | None) -> str:
-    """A path of the console to go to; the overview for everything else, such as another host."""
+    """Returns `given` if it is a path of the console; else the overview's, so that no link leads to another host."""
     if given and given.startswith("/console/") and given.isprintable() and "\\" not in given and "//" not in given:
         return given[:1_000]
     return "/console/overview"

@@ -1,4 +1,4 @@
-"""The newest readings and predictions, read once for everyone who looks within a moment."""
+"""Caches the newest readings and predictions for a moment, for all visitors together."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Kept:
-    """Values with an age limit, at most MAX_KEPT. Thread-safe; of several that ask for one, one makes it."""
+    """A cache of at most MAX_KEPT values with an age limit. Thread-safe; a value is made only once at a time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -48,7 +48,7 @@ class Kept:
 
 
 class Window:
-    """Every call raises redis.RedisError if Redis does not answer."""
+    """The newest readings and predictions. Every call raises redis.RedisError if Redis does not answer."""
 
     def __init__(self, recent: Recent, client: redis.Redis, prefix: str) -> None:
         self._recent = recent
@@ -57,21 +57,21 @@ class Window:
         self.kept = Kept()
 
     def predictions(self) -> list[Prediction]:
-        """The newest predictions, newest first."""
+        """Returns the newest predictions, newest first."""
         return self.kept.get("predictions", NEWEST_S, lambda: self._recent.predictions(PREDICTIONS, None, None)[0])
 
     def readings(self) -> dict[str, Reading]:
-        """The newest readings, by id."""
+        """Returns the newest readings by id."""
         return self.kept.get("readings", NEWEST_S, self._readings)
 
     def of_device(self, device: str) -> list[Reading]:
-        """The newest readings of a device, oldest first."""
+        """Returns the newest readings of a device, oldest first."""
         return self.kept.get(
             ("device", device), DEVICE_S, lambda: self._recent.readings(OF_DEVICE, None, device)[0][::-1]
         )
 
     def courses(self) -> Courses:
-        """The values of all devices in the last hour."""
+        """Returns the values of all devices in the last hour."""
         return self.kept.get("courses", COURSES_S, lambda: courses(self._client, self._prefix))
 
     def _readings(self) -> dict[str, Reading]:

@@ -1,4 +1,4 @@
-"""Words for what the API names by fixed English values: acts, labels, people."""
+"""Translates the fixed English values of the API: acts, states, labels, people."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ EVENTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change, in a sentence."""
+    """A change as a sentence."""
 
     at: str
     sentence: str
@@ -93,7 +93,7 @@ class Event:
 
 
 def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str:
-    """An entry of the audit log as a sentence; as it is written there if the act is a new one."""
+    """Returns an entry of the audit log as a sentence; an unknown act stays as it is written there."""
     who, what, target = names.get(entry.who, entry.who), entry.what, entry.target
     pattern = ACTS.get(what)
     if what in (Act.LABEL_ADDED, Act.LABEL_UNDONE):
@@ -105,7 +105,7 @@ def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str
 
 
 def reason_of(entry: Change) -> str:
-    """Why somebody did it, if they said so."""
+    """Returns the reason that was given; empty without one."""
     for facts in (entry.after, entry.before):
         if isinstance(facts, Mapping):
             for name in ("why", "note", "notes"):
@@ -115,7 +115,7 @@ def reason_of(entry: Change) -> str:
 
 
 def _labeled(language: Language, facts: object) -> str:
-    """The label that an entry is about: device, label and period."""
+    """Describes the label that an entry is about: device, label and period."""
     if not isinstance(facts, Mapping) or not all(
         isinstance(facts.get(name), str) for name in ("device", "label", "from")
     ):
@@ -126,7 +126,7 @@ def _labeled(language: Language, facts: object) -> str:
 
 
 def period(language: Language, begin: str, end: str | None) -> str:
-    """24 Nov 10:26–10:54; with seconds where there are some."""
+    """Formats a period such as 24 Nov 10:26–10:54, with seconds if they are not zero."""
     first = language.local(begin)
     last = None if end is None else language.local(end)
     seconds = bool(first.second or (last is not None and last.second))
@@ -141,7 +141,7 @@ def period(language: Language, begin: str, end: str | None) -> str:
 
 
 def device_why(language: Language, device: DeviceView, names: Mapping[str, str]) -> str:
-    """Why a device is in its state, in a few words; empty for one that is OK."""
+    """Says in a few words why a device is in its state; empty for one that is OK."""
     _ = language.text
     match device.state:
         case "alarm" | "suspect" if device.alarm_probability is not None and device.alarm_label is not None:
@@ -169,7 +169,7 @@ def device_event(language: Language, event: DeviceEventView) -> Event:
 
 
 def people(services: Services) -> dict[str, str]:
-    """The names that admins see for the keys in history and audit log: `key 4f2a91c0` by its note."""
+    """Returns the names that admins see for keys in history and audit log: `key 4f2a91c0` to its note."""
     try:
         keys = list_keys(services.settings.api.keys_file)
     except ZeladorError:
@@ -178,7 +178,7 @@ def people(services: Services) -> dict[str, str]:
 
 
 def known_devices(services: Services, report: Report | None) -> frozenset[str]:
-    """The devices of a report that have a page."""
+    """Returns the devices of a report that have a page."""
     names = [row.device for row in report.by_device.rows] if report and report.by_device else []
     try:
         return services.devices.known(names)
@@ -197,12 +197,12 @@ FEATURES: Mapping[str, str] = {
 
 
 def feature_text(language: Language, name: str) -> str:
-    """The name of a feature: the usual ones are translated, all others are the site's own words."""
+    """Returns the name of a feature. Common names are translated; others are the site's own words."""
     return language.text(FEATURES[name]) if name in FEATURES else name[:1].upper() + name[1:].replace("_", " ")
 
 
 def label_text(language: Language, label: Any) -> str:
-    """A label: yes and no are translated, all others are the site's own words."""
+    """Returns a label. Yes and no are translated; others are the site's own words."""
     if label == "yes":
         return language.text(YES)
     return language.text(NO) if label == "no" else str(label)

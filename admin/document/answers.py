@@ -1,4 +1,4 @@
-"""OpenAPI descriptions of successful responses. Their schemas come from the routes' return types."""
+"""Describes successful responses for OpenAPI. Their schemas come from the routes' return types."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ NextOffset = Annotated[int | None, Field(description="`offset` for the next page
 class Unchecked:
     """Marks a field to be serialized without validation: `Annotated[T, Unchecked()]` is T in OpenAPI and for mypy.
 
-    For long lists: validating a page of 1,000 models takes a third of the response time. A value of the wrong type
-    causes a warning, which fails the tests but not a response.
+    It is for long lists: validating a page of 1,000 models takes a third of the response time. A value of the wrong
+    type causes a warning, which fails the tests but not a response.
     """
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

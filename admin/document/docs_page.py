@@ -1,6 +1,6 @@
-"""/docs: all operations on one page, generated from the OpenAPI document. No scripts; nothing from other hosts.
+"""/docs: all operations on one page, generated from the OpenAPI document. It has no scripts, and loads nothing.
 
-The search is a form that the server answers: the same page with the operations that match.
+The search is a form. The server answers with the same page, reduced to the operations that match.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _docs(document: bytes, search: str) -> bytes:
 
 @lru_cache(maxsize=2)
 def _parsed(document: bytes) -> tuple[Document, tuple[_Rendered, ...]]:
-    """The document, and its operations rendered once: a search only chooses among them."""
+    """Returns the document and its rendered operations. They are rendered once; a search only selects."""
     found = json.loads(document)
     return found, tuple(_operations(found))
 
@@ -82,7 +82,7 @@ def _parsed(document: bytes) -> tuple[Document, tuple[_Rendered, ...]]:
 @dataclass(frozen=True, slots=True)
 class _Rendered:
     group: str
-    text: str  # what a search looks at, in lower case
+    text: str  # the text to search, in lower case
     html: str
 
 
@@ -100,9 +100,9 @@ def _tag(data: bytes) -> str:
 
 
 def page(document: Document, rendered: Iterable[_Rendered], search: str = "") -> str:
-    """The document as one HTML page: operations in groups, each collapsed until it is opened.
+    """Renders the document as one HTML page: operations in groups, each collapsed until it is opened.
 
-    With `search`, only the operations that have all its words in path, summary, description or parameters.
+    With `search`, shows only the operations that have all its words in path, summary, description or parameters.
     """
     groups: dict[str, list[str]] = {}
     words = search.casefold().split()
@@ -163,7 +163,7 @@ def _searched(method: str, path: str, operation: Document) -> str:
 
 
 def curl(document: Document, method: str, path: str, operation: Document) -> str:
-    """A command to copy. The address and the key are variables; a part of the path is its name in capitals."""
+    """Returns a curl command to copy. Address and key are shell variables; parameters of the path are in capitals."""
     lines = [] if method in ("GET", "POST") else [f"-X {method}"]
     if operation.get(FIELD) in ROLES:
         lines.append('-H "Authorization: Bearer $KEY"')
@@ -196,7 +196,7 @@ def _parameters(operation: Document) -> str:
 
 
 def _limits(schema: Document) -> str:
-    """The allowed values of a parameter, and its default."""
+    """Renders the allowed values of a parameter, and its default."""
     found = next((each for each in schema.get("anyOf", ()) if each.get("type") != "null"), schema)
     limits = []
     if "enum" in found:
@@ -224,7 +224,7 @@ def _answers(document: Document, operation: Document) -> str:
 
 
 def _fields(document: Document, schema: Document) -> str:
-    """The fields of a response, and of the objects in it: each schema once."""
+    """Renders the fields of a response and of the objects in it, each schema once."""
     found: list[str] = []
     for name in _schemas(document, schema, {}):
         shape = document["components"]["schemas"][name]
@@ -242,7 +242,7 @@ def _fields(document: Document, schema: Document) -> str:
 
 
 def _schemas(document: Document, part: Any, found: dict[str, None]) -> Iterable[str]:
-    """The names of the schemas that `part` uses, outer ones first."""
+    """Yields the names of the schemas that `part` uses, outer ones first."""
     if isinstance(part, Mapping):
         name = str(part.get("$ref", "")).rpartition("/")[2]
         if name and name not in found:
@@ -257,7 +257,7 @@ def _schemas(document: Document, part: Any, found: dict[str, None]) -> Iterable[
 
 
 def _kind(schema: Document) -> str:
-    """A type in words, such as `integer or null` or `array of Model`."""
+    """Describes a type in words, such as `integer or null` or `array of Model`."""
     if "$ref" in schema:
         return str(schema["$ref"].rpartition("/")[2])
     if "anyOf" in schema:

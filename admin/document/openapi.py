@@ -64,7 +64,7 @@ def install(app: FastAPI) -> None:
 
 
 def _keep_nulls(document: dict[str, Any], routes: Iterable[BaseRoute]) -> None:
-    """Restores null values in examples, such as `next` on the last page: FastAPI drops them."""
+    """Restores null values in examples, such as `next` on the last page, which FastAPI drops."""
     for route in routes:
         if not isinstance(route, APIRoute) or not route.include_in_schema:
             continue
@@ -77,7 +77,7 @@ def _keep_nulls(document: dict[str, Any], routes: Iterable[BaseRoute]) -> None:
 
 
 def with_nouns(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with schemas named by their noun: `Device` for our class `DeviceView`, `Run` for `RunBody`."""
+    """Returns the document with schemas named by their noun: `Device` for `DeviceView`, `Run` for `RunBody`."""
     schemas: dict[str, Any] = document["components"]["schemas"]
     nouns = {name: name.removesuffix("View").removesuffix("Body") for name in schemas}
     taken = Counter(nouns.values())

@@ -33,7 +33,7 @@ SEND_JSON = "send a JSON object as Content-Type: application/json (curl: -H 'Con
 
 
 class PreconditionRequired(errors.ZeladorError):
-    """The change needs If-Match: the ETag of the state that it was based on."""
+    """The change needs If-Match, with the ETag of the state that it is based on."""
 
 
 # (error, status, type, title); the first match counts. docs/reference/api.md lists the types, whose meaning is fixed.
@@ -85,7 +85,7 @@ CONSOLE = "/console"
 
 
 def console_page(request: Request) -> Page | None:
-    """What shows an error as a page of the console; None if the request is not for the console."""
+    """Returns the function that shows an error as a page of the console; None if the request is not for the console."""
     app: FastAPI | None = request.scope.get("app")
     path = request.url.path
     if app is None or not (path == CONSOLE or path.startswith(f"{CONSOLE}/")):
@@ -116,7 +116,7 @@ def problem(
     headers: dict[str, str] | None = None,
     **more: Any,
 ) -> Response:
-    """The error as a problem document; as a page for a browser in the console."""
+    """Returns the error as a problem document, or as a page for a browser in the console."""
     if (page := console_page(request)) is not None:
         return page(request, Problem(status, kind, title, detail), headers or {})
     body = {
@@ -131,7 +131,7 @@ def problem(
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error responses of a route, for the OpenAPI document."""
+    """Returns the error responses of a route, for the OpenAPI document."""
     return {
         status: {
             "description": TITLES[status][1],

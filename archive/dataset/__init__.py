@@ -1,4 +1,4 @@
-"""Data sets: chosen readings with their labels, and what is to be seen in them before training.
+"""Data sets: readings chosen by a query, with their labels, and a description to read before training.
 
 from archive import dataset
 

@@ -1,7 +1,8 @@
-"""The archive as a data set sees it: the files that count, and the last entry of the stream that is in them."""
+"""Finds the files of the archive for a data set, and the last entry of the stream that is in them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import msgspec
 from archive.dataset.engine import Engine, quoted, text
 from archive.dataset.query import Query
 from zelador.buffer.entry import order_of
-from zelador.errors import ZeladorError
+from zelador.errors import Corrupt, ZeladorError
 
 if TYPE_CHECKING:
     from archive.archive import Archive
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Archived(msgspec.Struct, frozen=True):
-    """`last` is None while nothing was archived. `damaged` says of files why they cannot be read."""
+    """The files for a data set. `last` is None if nothing is archived. `damaged` says why files cannot be read."""
 
     paths: tuple[str, ...]
     last: tuple[int, int] | None
@@ -27,13 +28,13 @@ class Archived(msgspec.Struct, frozen=True):
 
 
 def last_of(archive: Archive) -> tuple[int, int] | None:
-    """The last entry of the stream that is in the archive. Raises Corrupt, Unavailable."""
+    """Returns the last archived entry of the stream; None if nothing is archived. Raises Corrupt, Unavailable."""
     last = archive.snapshot().last
     return None if last is None else order_of(last)
 
 
-def files_of(archive: Archive, query: Query, folder: Path) -> Archived:
-    """The files with readings of the query's period. Those of a bucket are copied to `folder`.
+def files_of(archive: Archive, query: Query, engine: Engine) -> Archived:
+    """Returns the files with readings of the query's period. Files in a bucket are copied to the engine's folder.
 
     Raises Corrupt, Unavailable.
     """
@@ -45,14 +46,14 @@ def files_of(archive: Archive, query: Query, folder: Path) -> Archived:
         if not _overlaps(file, query):
             continue
         try:
-            paths.append(str(_local(archive, file, folder / f"{number}.parquet")))
+            paths.append(str(_local(archive, file, engine, number)))
         except (ZeladorError, OSError) as error:
             damaged.append(f"{file.rows} readings are missing: {error}")
     return Archived(tuple(paths), last, tuple(damaged))
 
 
 def select(engine: Engine, paths: Sequence[str], features: Sequence[str], where: str) -> str:
-    """The statement that reads the files; a feature that no file has is missing."""
+    """Returns the SQL statement that reads the files. A feature that no file has is null."""
     from archive.layout import column_of
 
     named = ", ".join(map(text, paths))
@@ -73,19 +74,36 @@ def _overlaps(file: File, query: Query) -> bool:
     return (query.end is None or file.begin < query.end) and (query.begin is None or file.end >= query.begin)
 
 
-def _local(archive: Archive, file: File, copy: Path) -> Path:
-    """Where the file can be opened. Raises Corrupt, Unavailable, OSError."""
-    from zelador.errors import Corrupt
-
+def _local(archive: Archive, file: File, engine: Engine, number: int) -> Path:
+    """Returns a path that stays valid even if the file is merged or removed. Raises Corrupt, Unavailable, OSError."""
+    copy = engine.folder / f"{number}.parquet"
     path = archive.path(file)
     if path is None:
         copy.write_bytes(archive.data(file))
         return copy
     try:
-        size = path.stat().st_size
+        found = _held(path, copy, engine)
+    except FileNotFoundError:  # missing, or renamed in between
+        path = archive.path(file) or path
+        try:
+            found = _held(path, copy, engine)
+        except FileNotFoundError:
+            raise _damage(path, "is missing") from None
+    if found.stat().st_size != file.bytes:
+        raise _damage(path, "differs from what was written")
+    return found
+
+
+def _held(path: Path, copy: Path, engine: Engine) -> Path:
+    """Returns a second path of the file, which renaming does not change. Raises OSError."""
+    try:
+        os.link(path, copy, follow_symlinks=False)
     except FileNotFoundError:
-        size = -1
-    if size != file.bytes:
-        what = "is missing" if size < 0 else "differs from what was written"
-        raise Corrupt(f"{path} {what}; `zelador data verify` names all such files; restore it from a backup")
-    return path
+        raise
+    except OSError:  # on another disk, for instance
+        return engine.held(path)
+    return copy if not copy.is_symlink() else path
+
+
+def _damage(path: Path, what: str) -> Corrupt:
+    return Corrupt(f"{path} {what}; `zelador data verify` names all such files; restore it from a backup")

@@ -1,4 +1,4 @@
-"""The readings in the buffer as a table of the data set's columns."""
+"""Converts the readings in the buffer to a table with the columns of a data set."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 
 def table_of(pages: Iterable[list[Buffered]], features: Sequence[str]) -> pa.Table:
-    """A row a reading: `device`, `measured`, `received`, `ms`, `seq`, `place`, `id`, `own` and `f0`, `f1` … for the
-    features; null for a missing value.
+    """Converts pages of the stream to a table with a row per reading; null for a missing value.
+
+    Columns: `device`, `measured`, `received`, `ms`, `seq`, `place`, `id`, `own`, and `f0`, `f1` … for the features.
     """
     import pyarrow as pa
 
@@ -53,7 +54,7 @@ def table_of(pages: Iterable[list[Buffered]], features: Sequence[str]) -> pa.Tab
 
 
 def _label(text: str | None) -> str | None:
-    """By the present rule: an older version stored some labels in another form."""
+    """Applies the current rule for labels, because an older version stored some in another form."""
     try:
         return label_text(text)
     except ValueError:

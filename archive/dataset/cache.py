@@ -1,4 +1,4 @@
-"""Loaded data sets on disk, for an hour or so: one folder each, which is complete or absent."""
+"""Caches loaded data sets on disk for an hour: a folder for each, which is complete or absent."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ log = logging.getLogger(__name__)
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """`query` is the one that gives the same data set again. `digest` is of the labeled rows that were drawn: `rows` of
-    `labeled`. `at` is when it was loaded (s since 1970 UTC), `seconds` what that took.
+    """Facts about a loaded data set. `query` returns the same data set again.
+
+    `digest` is of the rows that were drawn: `rows` of `labeled` labeled rows. `at` is when it was loaded (s since 1970
+    UTC), and `seconds` how long that took.
     """
 
     id: str
@@ -56,7 +58,7 @@ class Cached(msgspec.Struct, frozen=True):
 
 
 class Cache:
-    """The folder `ZELADOR_DATASETS__CACHE`. Trouble with it is logged: it only saves time."""
+    """The folder `ZELADOR_DATASETS__CACHE`. Errors are only logged, because the cache only saves time."""
 
     def __init__(self, settings: DatasetSettings) -> None:
         self._folder = settings.cache
@@ -64,7 +66,7 @@ class Cache:
         self._bytes = settings.cache_bytes
 
     def find(self, id_: str) -> Meta | None:
-        """The data set, if it is there and not too old."""
+        """Returns the facts about a data set; None if it is not cached, or too old."""
         if not ID.fullmatch(id_):
             return None
         meta = _read(self._folder / id_)
@@ -86,7 +88,7 @@ class Cache:
             return None
 
     def keep(self, meta: Meta, rows: pa.Table, description: Description | None) -> None:
-        """Keeps a data set that was loaded, instead of one of the same id; the oldest others make room."""
+        """Stores a loaded data set in place of one with the same id. The oldest others are removed to make room."""
         import pyarrow as pa
 
         if rows.nbytes > self._bytes:
@@ -102,14 +104,14 @@ class Cache:
             self._remove(meta.id)
             try:
                 folder.rename(self._folder / meta.id)
-            except OSError:  # another process kept the same
+            except OSError:  # another process stored the same one
                 shutil.rmtree(folder, ignore_errors=True)
             self.tidy()
         except (OSError, pa.ArrowException) as error:
             log.warning("the data set is not kept in %s: %s", self._folder, error)
 
     def list(self) -> list[Cached]:
-        """Those that are not too old, the newest first."""
+        """Returns the data sets that are not too old, newest first."""
         found = [
             Cached(meta, _size(folder), (folder / DESCRIPTION).exists())
             for folder, meta in self._all()
@@ -118,13 +120,13 @@ class Cache:
         return sorted(found, key=lambda each: -each.meta.at)
 
     def drop(self, id_: str) -> None:
-        """Raises NotFound."""
+        """Removes a data set. Raises NotFound."""
         if self.find(id_) is None:
             raise NotFound(f"there is no loaded data set {id_[:40]!r}; it may be older than ZELADOR_DATASETS__CACHE_S")
         self._remove(id_)
 
     def tidy(self) -> None:
-        """Removes what is too old, what a killed process left, and the oldest until the rest fits."""
+        """Removes data sets that are too old, files of killed processes, and then the oldest until the rest fits."""
         left = self._bytes
         for folder, meta in sorted(self._all(), key=lambda each: -each[1].at):
             left -= _size(folder)
@@ -132,7 +134,7 @@ class Cache:
                 self._remove(folder.name)
         for pattern in (".new-*", ".old-*", "sort-*"):
             for folder in self._folder.glob(pattern):
-                if time.time() - _changed(folder) > ABANDONED_S:
+                if time.time() - _changed_at(folder) > ABANDONED_S:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _is_fresh(self, meta: Meta) -> bool:
@@ -148,15 +150,15 @@ class Cache:
                 yield folder, meta
 
     def _remove(self, id_: str) -> None:
-        """Under another name first, so that nobody sees half of it."""
+        """Removes a folder. Renames it first, so that nobody sees half of it."""
         old = self._folder / f".old-{id_}-{os.getpid()}-{time.monotonic_ns()}"
-        with contextlib.suppress(OSError):  # it is not there
+        with contextlib.suppress(OSError):  # it does not exist
             (self._folder / id_).rename(old)
             shutil.rmtree(old, ignore_errors=True)
 
 
 def make_private(folder: Path) -> None:
-    """Creates the folder, and those above it, for this user only; an existing one stays as it is. Raises OSError."""
+    """Creates the folder and its parents, for this user only. An existing folder does not change. Raises OSError."""
     for each in (*reversed(folder.parents), folder):
         each.mkdir(mode=0o700, exist_ok=True)
 
@@ -175,7 +177,7 @@ def _size(folder: Path) -> int:
         return 0
 
 
-def _changed(folder: Path) -> float:
+def _changed_at(folder: Path) -> float:
     try:
         return folder.stat().st_mtime
     except OSError:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Columns:
-    """One row a reading, in the order of arrival. NaN is a missing value; times are in ms since 1970 UTC.
+    """One row per reading, in order of arrival. NaN is a missing value; times are in ms since 1970 UTC.
 
-    `received` is 0 where nobody knows it. `names` has each device once; `devices` are places in it.
+    `received` is 0 if it is not known. `names` has each device once; `devices` are places in `names`.
     """
 
     features: tuple[str, ...]
@@ -42,7 +42,7 @@ class Columns:
             column.append(value)
 
     def by_device(self) -> Iterator[tuple[str, list[int]]]:
-        """The rows of each device, in the order of arrival."""
+        """Yields each device with its rows, in order of arrival."""
         rows: list[list[int]] = [[] for _ in self.names]
         for row, device in enumerate(self.devices):
             rows[device].append(row)

@@ -1,4 +1,4 @@
-"""What is counted over all readings of a data set, however many there are."""
+"""Counts over all readings of a data set, however many there are."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from archive.dataset.engine import Engine
 
 DAY_MS, AHEAD_MS = 86_400_000, 60_000
-MAX_HASHES = 60_000_000  # sorted at once: 8 bytes each
+MAX_HASHES = 60_000_000  # sorted at the same time; each takes 8 bytes
 SENTINELS = (-127.0, 85.0, 65_535.0, 65_534.0, 32_767.0, -32_768.0, 9_999.0, -9_999.0, 999.0, -999.0, 99_999.0,
              -99_999.0, 999.9, -999.9, 9_999.9, 4_294_967_295.0, -1.0, 0.0)  # fmt: skip
 
 
 class CountedFeature(msgspec.Struct, frozen=True):
-    """`sentinels` has the readings with a value that often stands for "no value", and the nearest other values."""
+    """Counts of a feature's values. `sentinels` has each value that often means "no value".
+
+    With it are the number of readings that have this value, and the next lower and the next higher value."""
 
     missing: int
     out_of_range: int
@@ -33,8 +35,10 @@ class CountedFeature(msgspec.Struct, frozen=True):
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """Times are in ms since 1970 UTC. `by_device` and `by_day` count labeled readings by class. `ahead` has the devices
-    with readings that were measured after they were received: how many, and the first.
+    """Counts over all readings. Times are in ms since 1970 UTC.
+
+    `by_device` and `by_day` count labeled readings by class. `ahead` maps devices with readings that were measured
+    after they were received to the number of these readings and the first of them.
     """
 
     rows: int
@@ -97,7 +101,7 @@ def _feature(column: Sequence[float], low: float, high: float) -> CountedFeature
 
 
 def of_view(engine: Engine, ranges: Ranges) -> Counted:
-    """As `of_columns`, of the engine's view `labeled`. Raises Unavailable."""
+    """Counts the readings of the engine's view `labeled`, like `of_columns`. Raises Unavailable."""
     columns = [f"f{at}" for at in range(len(ranges.features))]
     engine.run(
         f"create or replace temp table days as select device, measured // {DAY_MS} as day, label, count(*) as rows, "
@@ -163,7 +167,7 @@ def _features(engine: Engine, columns: Sequence[str], ranges: Ranges) -> list[Co
 
 
 def _duplicates(engine: Engine, columns: Sequence[str], rows: int) -> int:
-    """Equal readings have equal hashes, which are sorted; of very many in parts."""
+    """Counts duplicates by sorting the hashes of the readings, in parts if there are very many."""
     import numpy as np
 
     parts = max(1, -(-rows // MAX_HASHES))

@@ -1,4 +1,4 @@
-"""What is odd in the course of a device's readings: its clock, values that are stuck, a unit that changed. Pure."""
+"""Finds what is odd in a device's readings over time: its clock, stuck values, a unit that changed. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from archive.dataset.columns import Columns
 from archive.dataset.description import Finding
 from archive.dataset.figures import median, quantile
+from archive.dataset.steady import Runs
 from zelador.messages import iso
 
 STUCK_MS, STUCK_ROWS, STUCK_RUNS = 2 * 3_600_000, 20, 10
@@ -16,7 +17,7 @@ FACTORS = (10.0, 100.0, 1_000.0, 1_000_000.0, 9.80665, 3.6, 25.4, 6.894757, 60.0
 
 
 def clocks(back: Mapping[str, tuple[int, int]], ahead: Mapping[str, tuple[int, int]]) -> Iterator[Finding]:
-    """Times that go back from one message to the next, or are ahead of the receipt: by device how often, and first."""
+    """Yields findings about clocks. `back` and `ahead` map a device to how often, and first when, its time was off."""
     for name in sorted({*back, *ahead}):
         parts = ([f"went back {back[name][0]} times"] if name in back else []) + (
             [f"was ahead in {ahead[name][0]} readings"] if name in ahead else []
@@ -30,41 +31,30 @@ def clocks(back: Mapping[str, tuple[int, int]], ahead: Mapping[str, tuple[int, i
         )
 
 
-def stuck(
-    feature: str, column: Sequence[float], columns: Columns, by_device: Sequence[tuple[str, list[int]]]
-) -> Iterator[Finding]:
-    """One value for hours, while it usually changes much sooner."""
-    for name, rows in by_device:
-        runs = list(_runs([(columns.measured[row], column[row]) for row in rows if column[row] == column[row]]))
+def stuck(feature: str, by_device: Runs) -> Iterator[Finding]:
+    """Yields findings about a feature that keeps one value for hours, although it usually changes much sooner."""
+    for name, runs in by_device.items():
         if len(runs) < 2:
             continue
-        usual = median([count for count, *_ in runs])
-        long = [run for run in runs if run[0] >= max(STUCK_ROWS, STUCK_RUNS * usual) and run[2] - run[1] >= STUCK_MS]
+        usual = median([run.rows for run in runs])
+        least = max(STUCK_ROWS, STUCK_RUNS * usual)
+        long = [run for run in runs if run.value == run.value and run.rows >= least and run.end - run.begin >= STUCK_MS]
         if long:
-            _, begin, end, value = max(long, key=lambda run: run[2] - run[1])
+            longest = max(long, key=lambda run: run.end - run.begin)
+            hours = (longest.end - longest.begin) / 3_600_000
             yield Finding(
                 "stuck",
-                f"{feature} of {name} stays at {value:g} for {(end - begin) / 3_600_000:.1f} hours from {iso(begin)}",
-                "look at the sensor; leave the period out, or label it as a fault of the sensor",
+                f"{feature} of {name} stays at {longest.value:g} for {hours:.1f} hours from {iso(longest.begin)}",
+                "check the sensor; leave the period out, or label it as a fault of the sensor",
                 feature,
                 name,
             )
 
 
-def _runs(points: list[tuple[int, float]]) -> Iterator[tuple[int, int, int, float]]:
-    """The number of readings, start, end and value of each run of equal values."""
-    points.sort()
-    begin = 0
-    for place in range(1, len(points) + 1):
-        if place == len(points) or points[place][1] != points[begin][1]:
-            yield place - begin, points[begin][0], points[place - 1][0], points[begin][1]
-            begin = place
-
-
 def changed_units(
     feature: str, column: Sequence[float], columns: Columns, by_device: Sequence[tuple[str, list[int]]]
 ) -> Iterator[Finding]:
-    """All values before a moment and all after it differ by the factor between two units."""
+    """Yields findings about features whose values from a moment on differ by the factor between two units."""
     for name, rows in by_device:
         points = sorted((columns.measured[row], column[row]) for row in rows if column[row] == column[row])
         if len(points) < MIN_ROWS:
@@ -81,7 +71,7 @@ def changed_units(
 
 
 def _change(values: Sequence[float]) -> tuple[int, str] | None:
-    """Where, and what the change looks like."""
+    """Returns where the unit changes, and what the change looks like; None if it does not."""
     size = len(values) // BLOCKS
     blocks = [sorted(values[at * size : (at + 1) * size]) for at in range(BLOCKS)]
     middles = [quantile(block, 0.5) for block in blocks]
@@ -111,7 +101,7 @@ def _unit(before: Sequence[float], after: Sequence[float]) -> str | None:
         if low and spread_low > 0:
             ratio, spreads = high / low, spread_high / spread_low
             for factor in FACTORS:
-                if _near(ratio, factor) and 0.5 * factor < spreads < 2 * factor:
+                if _is_near(ratio, factor) and 0.5 * factor < spreads < 2 * factor:
                     return f"its values are {how} by about {factor:g} from then on"
         wanted = abs(high - (low + 273.15))
         if wanted < 8 + 3 * spread_low and abs(low) < 150 and high > 200:
@@ -122,7 +112,7 @@ def _unit(before: Sequence[float], after: Sequence[float]) -> str | None:
     return None
 
 
-def _near(ratio: float, factor: float) -> bool:
+def _is_near(ratio: float, factor: float) -> bool:
     return abs(ratio / factor - 1) < TOLERANCE
 
 

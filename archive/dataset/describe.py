@@ -7,6 +7,7 @@ from itertools import islice
 
 from archive.dataset import counted as counts
 from archive.dataset import rhythm as rhythms
+from archive.dataset import steady
 from archive.dataset.columns import Columns
 from archive.dataset.counted import Counted, CountedFeature
 from archive.dataset.description import Correlation, Description, FeatureFigures
@@ -14,10 +15,11 @@ from archive.dataset.figures import autocorrelation, block_rows, correlation, me
 from archive.dataset.findings import findings_of
 from archive.dataset.histograms import histograms_of, pairs_of
 from archive.dataset.rhythm import Rhythm
+from archive.dataset.steady import Runs
 from zelador.messages import iso
 from zelador.ranges import Ranges
 
-MAX_SAMPLE = 20_000  # rows for what is computed for pairs of columns
+MAX_SAMPLE = 20_000  # rows from which figures about pairs of columns are computed
 MAX_DEVICES, MAX_DAYS = 200, 400  # listed
 
 
@@ -27,14 +29,18 @@ def describe(
     counted: Counted | None = None,
     rhythm: Rhythm | None = None,
     labeled: Columns | None = None,
+    runs: Sequence[Runs] | None = None,
 ) -> Description:
-    """`columns` are all readings, in the order of arrival; or, of very many, some of them evenly over devices and time:
-    then `counted` and `rhythm` are of all, and `labeled` has some of each class.
+    """Describes a data set. `columns` are its readings, in order of arrival.
+
+    Of very many, `columns` are a sample, even over devices and time, and `labeled` is a sample of each class;
+    `counted`, `rhythm` and `runs` (of each feature) are computed from all.
     """
     by_device = list(columns.by_device())
     counted = counted or counts.of_columns(columns, ranges)
     rhythm = rhythm or rhythms.of_columns(columns, by_device)
     labeled = labeled or columns
+    runs = runs or [steady.of_columns(column, columns, by_device) for column in columns.values]
     features = [
         _figures(name, column, facts, by_device)
         for name, column, facts in zip(columns.features, columns.values, counted.features, strict=True)
@@ -58,12 +64,12 @@ def describe(
         histograms=histograms_of(columns, labeled, list(classes)),
         pairs=pairs_of(columns, labeled),
         looked_at=len(columns),
-        findings=findings_of(counted, rhythm, features, columns, labeled, by_device),
+        findings=findings_of(counted, rhythm, features, columns, labeled, by_device, runs),
     )
 
 
 def _sorted(classes: Mapping[str, int]) -> dict[str, int]:
-    """The most frequent first."""
+    """Returns the classes, the most frequent first."""
     return dict(sorted(classes.items(), key=lambda item: (-item[1], item[0])))
 
 

@@ -1,4 +1,4 @@
-"""What is to be seen in a data set before training on it: figures and findings."""
+"""The description of a data set: figures and findings, to read before training on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Kind = Literal[
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something to know before training. `feature` and `device` name where it is, if it is in one."""
+    """Something to know before training. `feature` and `device` are set if it concerns only one."""
 
     kind: Kind
     sentence: str
@@ -23,7 +23,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class FeatureFigures(msgspec.Struct, frozen=True):
-    """`block_rows`: so many neighboring readings of a device say nearly the same."""
+    """Figures about a feature. `block_rows` is the number of neighboring readings of a device that are nearly equal."""
 
     name: str
     missing: int
@@ -51,7 +51,7 @@ class Correlation(msgspec.Struct, frozen=True):
 
 
 class Histogram(msgspec.Struct, frozen=True):
-    """Counts of a feature's values in equal bins between the ends of `edges`, by class; "" has those without a label.
+    """Counts of a feature's values in equal bins between the ends of `edges`, by class; "" for unlabeled readings.
 
     Values beyond the edges are counted in the first and the last bin.
     """
@@ -62,7 +62,7 @@ class Histogram(msgspec.Struct, frozen=True):
 
 
 class Pairs(msgspec.Struct, frozen=True):
-    """Some readings, drawn evenly by class, to see two features together. A missing value is None."""
+    """A sample of readings, even by class, to plot two features together. A missing value is None."""
 
     features: list[str]
     labels: list[str | None]
@@ -70,9 +70,10 @@ class Pairs(msgspec.Struct, frozen=True):
 
 
 class Description(msgspec.Struct, frozen=True, rename={"begin": "from", "end": "to"}):
-    """Times are ISO 8601, UTC. `classes` counts readings by label. `interval_s` is the median time between two readings
-    of a device. `looked_at` readings, evenly over devices and time, are what medians, correlations, gaps and the course
-    of a device are computed from; everything else is counted over all.
+    """The description. Times are ISO 8601, UTC. `classes` counts readings by label.
+
+    `interval_s` is the median time between two readings of a device. Medians, correlations, gaps and findings about the
+    course of a device are computed from `looked_at` readings, even over devices and time; all else from all readings.
     """
 
     rows: int

@@ -1,4 +1,4 @@
-"""The digest of a data set: of its rows in their order, however they are divided into portions."""
+"""The digest of a data set's rows in their order, however they are divided into portions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Digest:
-    """SHA-256 over each column, then over all of them. A missing number is one NaN."""
+    """SHA-256 over each column, then over the columns' digests. All missing numbers count as the same NaN."""
 
     def __init__(self) -> None:
         self._columns: dict[str, Any] = {}

@@ -1,7 +1,9 @@
-"""The database that reads, joins and sorts a data set: in this process, within limits, without the network."""
+"""The database engine (DuckDB) that reads, joins and sorts a data set: in this process, limited, without network."""
 
 from __future__ import annotations
 
+import os
+import resource
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,10 +18,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 100_000
+DESCRIPTORS = Path("/proc/self/fd")
 
 
 class Engine:
-    """Small statements on one connection. Raises Unavailable if memory or disk do not suffice, or a file is damaged.
+    """Runs statements on one connection. Raises Unavailable if memory or disk are too small, or a file is damaged.
 
     `folder` is for files that are removed at the end.
     """
@@ -27,6 +30,23 @@ class Engine:
     def __init__(self, connection: Any, folder: Path) -> None:
         self._connection = connection
         self.folder = folder
+        self._open: list[int] = []
+
+    def held(self, path: Path) -> Path:
+        """Returns a path that stays valid if the file is renamed or deleted, on systems that have such paths.
+
+        Raises OSError.
+        """
+        if len(self._open) >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4 or not DESCRIPTORS.is_dir():
+            path.stat()
+            return path
+        self._open.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        return DESCRIPTORS / str(self._open[-1])
+
+    def close(self) -> None:
+        self._connection.close()
+        while self._open:
+            os.close(self._open.pop())
 
     def run(self, statement: str, parameters: Sequence[object] = ()) -> None:
         self._execute(statement, parameters)
@@ -41,19 +61,19 @@ class Engine:
         try:
             return self._connection.sql(statement).to_arrow_table()
         except duckdb.Error as error:
-            raise _unavailable(error) from None
+            raise _translated(error) from None
 
     def batches(self, statement: str) -> Iterator[pa.RecordBatch]:
-        """The result in portions, for what does not fit into memory."""
+        """Yields the result in portions, if it may not fit into memory."""
         import duckdb
 
         try:
             yield from self._connection.sql(statement).to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
-            raise _unavailable(error) from None
+            raise _translated(error) from None
 
     def add(self, name: str, table: pa.Table) -> None:
-        """Makes `table` known as `name`."""
+        """Adds `table` as `name`."""
         self._connection.register(name, table)
 
     def _execute(self, statement: str, parameters: Sequence[object]) -> Any:
@@ -62,12 +82,12 @@ class Engine:
         try:
             return self._connection.execute(statement, list(parameters))
         except duckdb.Error as error:
-            raise _unavailable(error) from None
+            raise _translated(error) from None
 
 
 @contextmanager
 def open_engine(limits: DatasetSettings) -> Iterator[Engine]:
-    """What does not fit into `memory_bytes` goes to a folder that is removed at the end."""
+    """Opens an engine. Data that does not fit into `memory_bytes` goes to a folder that is removed at the end."""
     import duckdb
 
     with _folder(limits.cache) as spill:
@@ -82,14 +102,15 @@ def open_engine(limits: DatasetSettings) -> Iterator[Engine]:
                 "python_enable_replacements": False,
             }
         )
+        engine = Engine(connection, Path(spill))
         try:
-            yield Engine(connection, Path(spill))
+            yield engine
         finally:
-            connection.close()
+            engine.close()
 
 
 def _folder(cache: Path) -> tempfile.TemporaryDirectory[str]:
-    """In the cache's folder; in the system's for temporary files where that cannot be written, as in a container."""
+    """Creates a temporary folder in the cache, or in the system's if the cache cannot be written (in a container)."""
     for parent in (cache, None):
         try:
             if parent is not None:
@@ -103,28 +124,28 @@ def _folder(cache: Path) -> tempfile.TemporaryDirectory[str]:
 
 
 def quoted(name: str) -> str:
-    """An identifier, whatever characters it has."""
+    """Quotes an identifier, whatever characters it has."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def text(value: str) -> str:
-    """A text in a statement, whatever characters it has."""
+    """Quotes a text for a statement, whatever characters it has."""
     return "'" + value.replace("'", "''") + "'"
 
 
-def _unavailable(error: Exception) -> Exception:
-    """What a person can do about it; an error of the statement stays as it is."""
+def _translated(error: Exception) -> Exception:
+    """Translates an error of the engine to one that says what to do. An error in a statement does not change."""
     import duckdb
 
-    said = " ".join(str(error).split())[:300]
+    reason = " ".join(str(error).split())[:300]
     if isinstance(error, duckdb.OutOfMemoryException):
         return Unavailable(
-            f"the data set needs more memory or temporary space than it may take ({said}); choose a shorter period or "
+            f"the data set needs more memory or temporary space than allowed ({reason}); choose a shorter period or "
             "fewer devices, or raise ZELADOR_DATASETS__MEMORY_BYTES"
         )
     if isinstance(error, duckdb.IOException | duckdb.InvalidInputException | duckdb.SerializationException):
         return Unavailable(
-            f"the archive cannot be read ({said}); restore damaged files, which `zelador data verify` names, from "
+            f"the archive cannot be read ({reason}); restore damaged files, which `zelador data verify` names, from "
             "a backup"
         )
     return error

@@ -1,4 +1,4 @@
-"""Writes the readings of a query to a file, with their labels. Reads and sorts within the engine's limits."""
+"""Exports the readings of a query to a file, with their labels, within the engine's limits on memory and disk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ZSTD_LEVEL = 3
 
 
 class Exported(msgspec.Struct, frozen=True):
-    """`digest` is of the rows, in the order in which they were written."""
+    """The result of an export. `digest` is of the rows, in the order in which they were written."""
 
     rows: int
     digest: str
@@ -44,8 +44,10 @@ def export(
     path: Path,
     form: Literal["parquet", "csv"],
 ) -> Exported:
-    """All readings of the query, labeled or not: `id`, `device_id`, `measured_at`, `received_at`, `label` and the
-    features, by time and device. The file is complete or absent. The same query on the same data gives the same bytes.
+    """Writes all readings of the query, labeled or not, ordered by time and device. The file is complete or absent.
+
+    Columns: `id`, `device_id`, `measured_at`, `received_at`, `label` and the features. The same query on the same data
+    writes the same bytes.
 
     Raises InvalidInput, Corrupt, Unavailable, redis.RedisError.
     """
@@ -70,7 +72,7 @@ OWN = ("id", "device_id", "measured_at", "received_at", "label")
 
 
 def exported(engine: Engine, view: View) -> pa.Table:
-    """The same rows in memory."""
+    """Returns the same rows in memory."""
     import pyarrow as pa
 
     return engine.table(_statement(view)).cast(_schema(pa, view))
@@ -95,7 +97,7 @@ def _schema(pa: Any, view: View) -> pa.Schema:
 
 @contextmanager
 def _complete(path: Path) -> Iterator[Any]:
-    """A file that takes the name `path` when all is written."""
+    """Opens a temporary file that is renamed to `path` at the end."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with part.open("wb") as file:
@@ -110,7 +112,7 @@ def _complete(path: Path) -> Iterator[Any]:
 
 
 def _with_text_times(rows: pa.Table) -> pa.Table:
-    """Times as in messages, 2026-11-24T10:00:00.000Z."""
+    """Formats times as in messages, such as 2026-11-24T10:00:00.000Z."""
     import pyarrow.compute as pc
 
     for name in ("measured_at", "received_at"):

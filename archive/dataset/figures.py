@@ -1,4 +1,4 @@
-"""Figures of a column of numbers, without a library. Pure."""
+"""Statistics of a column of numbers, without a library. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 LAGS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024)
-INDEPENDENT = 0.2  # autocorrelation from which on readings say something new
+INDEPENDENT = 0.2  # readings with a lower autocorrelation count as independent
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
@@ -18,7 +18,7 @@ def median(values: Sequence[float]) -> float:
 
 
 def correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
-    """Pearson's; None if one of them does not vary. Pairs with a missing value are left out."""
+    """Returns Pearson's correlation; None if one of them does not vary. Pairs with a missing value are left out."""
     pairs = [(a, b) for a, b in zip(one, other, strict=True) if a == a and b == b]
     if len(pairs) < 3:
         return None
@@ -36,7 +36,7 @@ def autocorrelation(values: Sequence[float], lag: int) -> float | None:
 
 
 def block_rows(sequences: Sequence[Sequence[float]]) -> int:
-    """The smallest lag from which on readings of a device are nearly independent: rows that belong together."""
+    """Returns how many neighboring rows belong together: the lag at which readings of a device become independent."""
     for lag in LAGS:
         found = [each for values in sequences if (each := autocorrelation(values, lag)) is not None]
         if not found or sum(found) / len(found) < INDEPENDENT:
@@ -45,7 +45,7 @@ def block_rows(sequences: Sequence[Sequence[float]]) -> int:
 
 
 def separation(values: Sequence[float], is_class: Sequence[bool]) -> float:
-    """How well one threshold tells a class from the rest: the best balanced accuracy, 0.5 to 1."""
+    """Returns how well one threshold separates a class from the rest: the best balanced accuracy, 0.5 to 1."""
     positives = sum(is_class)
     negatives = len(is_class) - positives
     if not positives or not negatives:

@@ -1,4 +1,4 @@
-"""Findings: what is odd about a data set, in words, each with what to do. Pure."""
+"""Findings: what is odd about a data set, and what to do about it. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from archive.dataset.course import changed_units, clocks, stuck
 from archive.dataset.description import FeatureFigures, Finding
 from archive.dataset.figures import quantile, separation
 from archive.dataset.rhythm import Rhythm
+from archive.dataset.steady import Runs
 
 SMALL_CLASS, SMALL_SHARE = 30, 0.01
-LEAK = 0.995  # balanced accuracy of one threshold
+LEAK = 0.995  # balanced accuracy with one threshold, from which up a feature gives the label away
 DEVICE_PURITY = 0.98
 MISSING_SHARE = 0.05
-NEAR_SENTINELS = frozenset({85.0, -1.0, 0.0})  # are measured too: only far from all other values
+NEAR_SENTINELS = frozenset({85.0, -1.0, 0.0})  # may be measured values, so they count only far from all others
 MIN_SENTINELS = 2
 MIN_LABELED = 20
 MAX_FINDINGS = 100
@@ -30,20 +31,23 @@ def findings_of(
     columns: Columns,
     labeled: Columns,
     by_device: Sequence[tuple[str, list[int]]],
+    runs: Sequence[Runs],
 ) -> list[Finding]:
-    """`columns` are the readings that are looked at in their order, `by_device` their rows; `labeled` has readings of
-    each class.
+    """Returns the findings. `columns` has readings in order, `by_device` their rows, `labeled` rows of each class.
+
+    `runs` has the runs of equal values of each feature.
     """
-    return list(islice(_all(counted, rhythm, features, columns, labeled, by_device), MAX_FINDINGS))
+    return list(islice(_all_findings(counted, rhythm, features, columns, labeled, by_device, runs), MAX_FINDINGS))
 
 
-def _all(
+def _all_findings(
     counted: Counted,
     rhythm: Rhythm,
     features: Sequence[FeatureFigures],
     columns: Columns,
     labeled: Columns,
     by_device: Sequence[tuple[str, list[int]]],
+    runs: Sequence[Runs],
 ) -> Iterator[Finding]:
     if not counted.rows:
         return
@@ -54,9 +58,9 @@ def _all(
         yield from _sentinels(feature, counted.features[at], columns.values[at])
         yield from _leak(feature, labeled.values[at], labeled.labels, counted.classes)
     yield from clocks(rhythm.back, counted.ahead)
-    for feature, column in zip(features, columns.values, strict=True):
+    for feature, column, steady in zip(features, columns.values, runs, strict=True):
         if not feature.constant:
-            yield from stuck(feature.name, column, columns, by_device)
+            yield from stuck(feature.name, steady)
             yield from changed_units(feature.name, column, columns, by_device)
     if counted.duplicates:
         yield Finding(
@@ -101,7 +105,7 @@ def _labels(classes: Mapping[str, int]) -> Iterator[Finding]:
 
 
 def _given_away(counted: Counted) -> Iterator[Finding]:
-    """Each device has nearly one class: a model would learn the device."""
+    """Yields a finding if nearly each device has only one class, because a model would learn the device."""
     classes, total = counted.classes, sum(counted.classes.values())
     if len(classes) < 2 or total < MIN_LABELED:
         return
@@ -142,7 +146,7 @@ def _feature(feature: FeatureFigures, rows: int) -> Iterator[Finding]:
 
 
 def _sentinels(feature: FeatureFigures, counted: CountedFeature, column: Sequence[float]) -> Iterator[Finding]:
-    """A value that stands for "no value": it comes again, and is far from all others."""
+    """Yields findings about values that seem to mean "no value": they recur, and are far from all others."""
     if feature.constant:
         return
     for sentinel, (count, below, above) in counted.sentinels.items():

@@ -23,11 +23,11 @@ def frame(
     labels_at: str | float | None = None,
     source: str = "all",
 ) -> pd.DataFrame:
-    """All readings from `begin` until before `end`, by time and device, with the labels of periods joined.
+    """Returns all readings from `begin` until before `end`, ordered by time and device, with their labels.
 
-    Columns: `id`, `device_id`, `measured_at`, `received_at`, `label` (None without one), and the features in their
-    units, NaN for a missing value. `devices` are names or patterns (press-*). `settings` are those of the environment,
-    or of a home: `command.home.settings_of(Path(".zelador"))`.
+    Columns: `id`, `device_id`, `measured_at`, `received_at`, `label` (None without a label), and the features in their
+    units, NaN for a missing value. `devices` are names or patterns (press-*). `settings` are those of the environment
+    by default; for a home use `command.home.settings_of(Path(".zelador"))`.
 
     Raises InvalidInput, Corrupt, Unavailable, redis.RedisError.
     """

@@ -1,4 +1,4 @@
-"""How the values of a feature are spread in each class, and readings to see two features together. Pure."""
+"""Computes histograms of features by class, and samples of readings to plot two features together. Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from archive.dataset.description import Histogram, Pairs
 from archive.dataset.figures import quantile
 
 BINS = 24
-MAX_CLASSES = 8  # with a histogram of their own: the most frequent
+MAX_CLASSES = 8  # with a histogram of their own, the most frequent
 MAX_POINTS = 400
-EDGE = 0.001  # share of the values on each side that may lie beyond the edges
+EDGE = 0.001  # share of the values on each side that may be beyond the edges
 
 
 def histograms_of(columns: Columns, labeled: Columns, classes: Sequence[str]) -> list[Histogram]:
-    """`labeled` has readings of each class; readings without a label are those of `columns`. `classes`: the most
-    frequent first.
+    """Returns the histograms. `labeled` has readings of each class; readings without a label come from `columns`.
+
+    `classes` are ordered, the most frequent first.
     """
     shown = list(classes[:MAX_CLASSES])
     found = []
@@ -49,7 +50,7 @@ def _bin(value: float, edges: Sequence[float]) -> int:
 
 
 def pairs_of(columns: Columns, labeled: Columns) -> Pairs:
-    """Some readings of each class, else some of all."""
+    """Returns a sample of readings of each class; of all readings if there are no classes."""
     rows: dict[str, list[int]] = {}
     for row, label in enumerate(labeled.labels):
         if label is not None:

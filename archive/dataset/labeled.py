@@ -1,4 +1,4 @@
-"""Joins the labels of periods: each reading gets the label that its device had when it was measured."""
+"""Joins readings with the labels of periods: each gets the label that its device had when it was measured."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ LABEL = "coalesce(given.label, own)"
 def add_stretches(
     engine: Engine, timelines: Mapping[str, Timeline], devices: Collection[str], begin: int, end: int
 ) -> str:
-    """Makes the labels known to the engine; returns the join that `LABEL` needs, or an empty one.
+    """Adds the labels to the engine. Returns the SQL join that `LABEL` needs, or an empty one.
 
-    `begin` and `end` (included) are the times of the first and last reading. A stretch is cut into buckets of time, so
-    that the join is by equality: a join by ranges compares each reading with each label, an ASOF join sorts them all.
+    `begin` and `end` (included) are the times of the first and last reading. Stretches are cut into buckets of time, so
+    that the join is by equality. A join by ranges would compare each reading with each label; an ASOF join would sort
+    all readings.
     """
     found = [
         (device, max(start, begin), min(stop if stop is not None else end + 1, end + 1), label)

@@ -1,4 +1,4 @@
-"""Loads data sets: draws the labeled rows, describes the readings, and keeps both for the next one who asks."""
+"""Loads data sets: draws the labeled rows, describes the readings, and caches both."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 import redis
 
 from archive.dataset import counted as counts
 from archive.dataset import rhythm as rhythms
+from archive.dataset import steady
 from archive.dataset.cache import Cache, Meta
 from archive.dataset.describe import describe
 from archive.dataset.description import Description
@@ -35,14 +37,14 @@ if TYPE_CHECKING:
 
     from archive.archive import Archive
 
-MAX_LABELED = 20_000  # rows to describe the classes by
+MAX_LABELED = 20_000  # rows from which the classes are described
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A data set. `rows` has `device`, `measured` (ms), `label` and `f0`, `f1` … for the features, in a fixed order.
 
-    `age_s` is None if it was loaded now, else the time since it was.
+    `age_s` is the time since it was loaded; None if it was loaded now.
     """
 
     meta: Meta
@@ -60,7 +62,7 @@ def load(
     described: bool = False,
     cached: bool = True,
 ) -> Loaded:
-    """The labeled rows of a query, with `described` also what all its readings look like.
+    """Loads the labeled rows of a query; with `described`, also a description of all its readings.
 
     Raises InvalidInput, Corrupt, Unavailable, redis.RedisError.
     """
@@ -79,7 +81,7 @@ def load(
 
 
 def load_tables(settings: Settings, path: Path, wanted: Wanted, query: Query, *, described: bool = False) -> Loaded:
-    """As `load`, from a file or a folder of them. Raises InvalidInput, Unavailable."""
+    """Loads from a file or a folder of files, like `load`. Raises InvalidInput, Unavailable."""
     begun = time.monotonic()
     tables = read_tables(path, settings, wanted)
     asked = checked(msgspec.structs.replace(query, features=tables.features), settings)
@@ -91,7 +93,7 @@ def load_tables(settings: Settings, path: Path, wanted: Wanted, query: Query, *,
 
 
 def find(settings: Settings, id_: str) -> Loaded | None:
-    """A data set that was loaded before, and is kept."""
+    """Returns a cached data set; None if it is not cached."""
     cache = Cache(settings.datasets)
     meta = cache.find(id_)
     rows = None if meta is None else cache.rows(id_)
@@ -101,7 +103,7 @@ def find(settings: Settings, id_: str) -> Loaded | None:
 
 
 def archive_of(settings: Settings) -> Archive | None:
-    """The archive of the settings; None if it is switched off. Raises InvalidInput, Unavailable."""
+    """Returns the archive of the settings; None if it is switched off. Raises InvalidInput, Unavailable."""
     if not settings.archive.enabled:
         return None
     from archive.archive import open_archive
@@ -142,8 +144,9 @@ def _described(engine: Engine, view: View, ranges: Ranges, sample: Sample) -> De
     if counted.rows <= MAX_ROWS:
         return describe(columns, ranges, counted)
     step = max(1, sample.rows.num_rows // MAX_LABELED)
-    labeled = columns_of(sample.rows.take(list(range(0, sample.rows.num_rows, step))), ranges.features)
-    return describe(columns, ranges, counted, rhythms.of_view(engine), labeled)
+    labeled = columns_of(sample.rows.take(np.arange(0, sample.rows.num_rows, step)), ranges.features)
+    runs = [steady.of_view(engine, at) for at in range(len(ranges.features))]
+    return describe(columns, ranges, counted, rhythms.of_view(engine), labeled, runs)
 
 
 def _without_unknown(loaded: Loaded, tables: Tables) -> Loaded:
@@ -152,7 +155,7 @@ def _without_unknown(loaded: Loaded, tables: Tables) -> Loaded:
 
 
 def _state(client: redis.Redis, prefix: str, query: Query, archive: Archive | None) -> tuple[object, ...]:
-    """What has arrived: readings, labels of periods, labels of repeats."""
+    """Returns what identifies the data so far: the last readings, labels of periods, and labels of repeats."""
     bounds = history.bounds(client, prefix) if query.source != "archive" else None
     if bounds is not None and query.arrived_to is not None:
         bounds = bounds[0], query.arrived_to

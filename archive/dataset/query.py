@@ -1,4 +1,4 @@
-"""What a data set is asked for: which readings, and how they were known at which moment. Pure."""
+"""The query of a data set: which readings, with the labels that were known at which moment. Pure."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from zelador.settings import Settings
 
 Source = Literal["all", "archive", "buffer"]
 SOURCES: tuple[str, ...] = get_args(Source)
-POSITION = re.compile(r"(\d{1,20})-(\d{1,20})", re.ASCII)  # an entry of the stream
+POSITION = re.compile(r"(\d{1,20})-(\d{1,20})", re.ASCII)  # the id of an entry of the stream
 MAX_NAMES = 10_000
 MIN_MS, MAX_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
 MAX_PATTERN = 512  # characters
-FORMAT = 1  # of a data set: another one is another data set
+FORMAT = 1  # of a data set; with another format, the same query returns another data set
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """Readings measured from `begin` until before `end` (ms since 1970 UTC), of the devices that match a pattern.
+    """A query: readings measured from `begin` until before `end` (ms since 1970 UTC), of devices that match a pattern.
 
-    Empty `devices`, `labels` are all; empty `features` are those of the settings. `cap` is the most labeled rows, drawn
-    by class and block of time; None: all rows. `fewest`: a class with fewer rows is left out, if two others are left.
-    `labels_at` is the moment (ms) at which the labels are taken as they were, `arrived_to` the last entry of the stream
-    that counts; None: now. A query with both gives the same data set at any later time.
+    Empty `devices` or `labels` mean all; empty `features` mean those of the settings. At most `cap` labeled rows are
+    drawn, by class and block of time; None for all rows. A class with fewer than `fewest` rows is left out, if two
+    others remain. Labels are used as they were at `labels_at` (ms), and entries of the stream up to `arrived_to`; None
+    for now. A query with both returns the same data set at any later time.
     """
 
     begin: int | None = None
@@ -46,7 +46,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def query_of(body: Mapping[str, object], settings: Settings) -> Query:
-    """The query that JSON says, with the keys of `as_json`. Raises InvalidInput, naming the key."""
+    """Reads a query from JSON with the keys of `as_json`. Raises InvalidInput, which names the key."""
     known = {"from", "to", "devices", "features", "labels", "cap", "fewest", "source", "labels_at", "arrived_to"}
     if strange := sorted(set(body) - known):
         raise InvalidInput(f"{strange[0]!r} is not a key of a data set; it has {', '.join(sorted(known))}")
@@ -78,7 +78,7 @@ def query_of(body: Mapping[str, object], settings: Settings) -> Query:
 
 
 def checked(query: Query, settings: Settings) -> Query:
-    """The query in its canonical form: names sorted, each once, labels by their one rule, features named."""
+    """Returns the query in canonical form: names sorted and unique, labels normalized, features filled in."""
     if query.begin is not None and query.end is not None and query.end <= query.begin:
         raise InvalidInput(
             f"to ({iso(query.end)}) is not after from ({iso(query.begin)}); a period ends after it starts, and its end "
@@ -103,7 +103,7 @@ def checked(query: Query, settings: Settings) -> Query:
 
 
 def as_json(query: Query) -> dict[str, object]:
-    """The query as JSON; what was not asked for is absent."""
+    """Returns the query as JSON, without the keys that are not set."""
     found: dict[str, object] = {
         "from": None if query.begin is None else iso(query.begin),
         "to": None if query.end is None else iso(query.end),
@@ -120,12 +120,12 @@ def as_json(query: Query) -> dict[str, object]:
 
 
 def key_of(query: Query, *state: object) -> str:
-    """What a loaded data set is kept under: what was asked, and what there was."""
+    """Returns the cache id of a data set, from the query and the state of the data."""
     return hashlib.sha256(msgspec.json.encode((FORMAT, query, state))).hexdigest()[:24]
 
 
 def matching(patterns: Sequence[str], devices: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The devices that a pattern matches (`press-*`, `press-0[1-4]`) or names, and the patterns that match none."""
+    """Returns the devices that match a name or pattern (`press-0[1-4]`), and the patterns that match none."""
     names, found = set(devices), set[str]()
     unmatched = []
     for pattern in patterns:

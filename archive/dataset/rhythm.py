@@ -1,4 +1,4 @@
-"""How often devices send: the usual time between two readings, pauses, and clocks that went back."""
+"""Finds how often devices send: the usual time between two readings, gaps, and clocks that went back."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from archive.dataset.engine import Engine
 
 MAX_GAPS = 20  # listed
-GAP_INTERVALS = 20  # a pause of so many usual intervals, and of GAP_S at least, is a gap
+GAP_INTERVALS = 20  # a pause of this many usual intervals, and of at least GAP_S, is a gap
 GAP_S = 60.0
-BACK_MS = 60_000  # a clock that goes back by less is a message that was late
+BACK_MS = 60_000  # a time that goes back by less is a late message, not a clock that was set back
 
 
 class Rhythm(msgspec.Struct, frozen=True):
-    """`back` has the devices whose time went back from one reading to the next: how often, and first to when."""
+    """The rhythm. `back` maps devices whose clock went back to how often it did, and to when it first went back."""
 
     interval_s: float | None
     gaps: Sequence[Gap]
@@ -32,7 +32,7 @@ class Rhythm(msgspec.Struct, frozen=True):
 
 
 def of_columns(columns: Columns, by_device: Sequence[tuple[str, list[int]]]) -> Rhythm:
-    """Of all readings, in the order of arrival."""
+    """Computes the rhythm from all readings, in order of arrival."""
     intervals: list[float] = []
     gaps: list[Gap] = []
     back: dict[str, tuple[int, int]] = {}
@@ -57,8 +57,9 @@ def of_columns(columns: Columns, by_device: Sequence[tuple[str, list[int]]]) -> 
 
 
 def of_view(engine: Engine) -> Rhythm:
-    """As `of_columns`, of the engine's view `labeled`, with its table `periods`. A gap in the middle of one of the
-    periods into which the time is divided is not seen. Raises Unavailable.
+    """Computes the rhythm from the engine's view `labeled` and its table `periods`, like `of_columns`.
+
+    A gap inside one of the periods into which the time is divided is not found. Raises Unavailable.
     """
     ((interval,),) = engine.rows(
         "select median((last - first) / (rows - 1)) from periods where rows > 1 and last > first"
@@ -79,7 +80,10 @@ def of_view(engine: Engine) -> Rhythm:
 
 
 def _back(engine: Engine) -> dict[str, tuple[int, int]]:
-    """Only minutes of arrival in which, or before which, the time spans too much are looked at reading by reading."""
+    """Finds clocks that went back.
+
+    Looks at single readings only in minutes of arrival in which, or before which, the measured times span too much.
+    """
     engine.run(
         "create or replace temp table minutes as select device, minute, row_number() over own as number, first, last, "
         f"lag(last) over own as before from (select device, ms // {BACK_MS} as minute, min(measured) as first, "

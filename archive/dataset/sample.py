@@ -1,4 +1,4 @@
-"""Draws the labeled rows of a data set by class and block of time; the same rows are drawn whenever it is asked."""
+"""Draws the labeled rows of a data set by class and block of time. The same query always draws the same rows."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 
 HOUR_MS = 3_600_000
 MAX_BLOCKS = 50_000  # of all devices together
-SPARE, MIN_SPARE = 2, 24  # so many times the rows that a block needs, and so many more, are looked at
-TOP = 2**64 - 1  # of the hashes
+SPARE, MIN_SPARE = 2, 24  # candidates for each block: SPARE times the rows that it needs, plus MIN_SPARE
+TOP = 2**64 - 1  # the largest hash
 HASH = "hash(ms, seq, place)"
 ORDER = "measured, device, ms, seq, place"
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """`rows` has `device`, `measured`, `label` and `f0`, `f1` … in a fixed order. `labeled` counts what there was."""
+    """The rows that were drawn, with `device`, `measured`, `label` and `f0`, `f1` … in a fixed order.
+
+    `labeled` is the number of labeled rows to draw from."""
 
     rows: pa.Table
     labeled: int
@@ -37,9 +39,9 @@ class Sample:
 
 
 def draw(engine: Engine, query: Query, ranges: Ranges, source: str) -> Sample:
-    """At most `query.cap` labeled rows of the view `labeled`, without duplicates, in physical ranges.
+    """Draws at most `query.cap` labeled rows of the view `labeled`, without duplicates, within physical ranges.
 
-    Raises InvalidInput if a label that is asked for is not there, Unavailable.
+    Raises InvalidInput if the query names a label that no reading has; Unavailable.
     """
     columns = [f"f{at}" for at in range(len(ranges.features))]
     inside = _inside(columns, ranges)
@@ -66,7 +68,7 @@ def draw(engine: Engine, query: Query, ranges: Ranges, source: str) -> Sample:
 
 
 def _inside(columns: Sequence[str], ranges: Ranges) -> str:
-    """Whether a working sensor can have these values. Of live readings the others are quarantined."""
+    """Returns the SQL condition for values that a working sensor can have. Other live readings are quarantined."""
     parts = [
         f"({column} is null or {column} between {low!r} and {high!r})"
         for column, (low, high) in zip(columns, ranges.bounds, strict=True)
@@ -75,7 +77,7 @@ def _inside(columns: Sequence[str], ranges: Ranges) -> str:
 
 
 def _count_blocks(engine: Engine, inside: str) -> None:
-    """Fills the table `blocks`: rows of each class, device and block of time."""
+    """Fills the table `blocks` with the number of rows of each class, device and block of time."""
     ((devices, begin, end),) = engine.rows("select count(distinct device), min(measured), max(measured) from plain")
     span = int(end or 0) - int(begin or 0)
     width = HOUR_MS * max(1, -(-span * int(devices) // (HOUR_MS * MAX_BLOCKS)))
@@ -87,7 +89,7 @@ def _count_blocks(engine: Engine, inside: str) -> None:
 
 
 def _choose(counts: Mapping[str, int], query: Query, source: str) -> tuple[dict[str, int], list[str]]:
-    """The classes that are taken, with their rows."""
+    """Returns the classes to use with their number of rows, and notes about the others."""
     notes: list[str] = []
     if unknown := [label for label in query.labels if label not in counts]:
         has = f"it has {named(list(counts))}" if counts else "it has no labeled reading"
@@ -115,9 +117,9 @@ def _outside_note(engine: Engine, columns: Sequence[str], inside: str, ranges: R
 
 
 def _draw_rows(engine: Engine, quotas: Mapping[str, int], columns: Sequence[str], inside: str, spare: int) -> None:
-    """Fills the table `drawn`: of each block the rows with the smallest hashes.
+    """Fills the table `drawn` with the rows of each block that have the smallest hashes.
 
-    Only rows with small hashes are sorted. Should a block have too few of those, more are looked at.
+    Only rows with small hashes are sorted. If a block has too few of those, larger hashes are included.
     """
     import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""Readings in files as a table of the data set's columns: CSV, JSON lines, Parquet, Arrow, or a folder of them."""
+"""Reads files (CSV, JSON lines, Parquet, Arrow, or a folder of them) into a table with the columns of a data set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PACKED = frozenset((".gz", ".bz2", ".xz", ".zst", ".zip"))
 
 
 class Tables(msgspec.Struct, frozen=True):
-    """`columns` has a row a reading, as `buffer.table_of`; what the tables do not say is null."""
+    """Readings of files. `columns` has the columns of `buffer.table_of`, with null for what the files do not have."""
 
     source: str
     features: tuple[str, ...]
@@ -32,7 +32,7 @@ class Tables(msgspec.Struct, frozen=True):
 
 
 def files_of(path: Path) -> list[Path]:
-    """The file, or the tables in a folder and its folders, by name. Raises InvalidInput."""
+    """Returns the file, or all tables in a folder and its subfolders, sorted by name. Raises InvalidInput."""
     if not path.is_dir():
         return [path]
     found = sorted(each for each in path.rglob("*") if _is_table(each, path))
@@ -44,7 +44,7 @@ def files_of(path: Path) -> list[Path]:
 
 
 def read_tables(path: Path, settings: Settings, wanted: Wanted) -> Tables:
-    """Raises InvalidInput, which names the file. All tables of a folder have the same features."""
+    """Reads tables, which must all have the same features. Raises InvalidInput, which names the file."""
     import pyarrow as pa
 
     parts: list[pa.Table] = []
@@ -78,7 +78,7 @@ def _is_table(path: Path, folder: Path) -> bool:
 
 
 def _columns(rows: Rows, number: int) -> pa.Table:
-    """`number` is the file's place among the files, in place of an entry of the stream."""
+    """Returns the columns of a file. `number`, its place among the files, is used as the id of an entry."""
     import numpy as np
     import pyarrow as pa
 

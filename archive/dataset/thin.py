@@ -1,4 +1,4 @@
-"""Some readings of a data set, evenly over devices and time, for what needs them in their order."""
+"""Draws a sample of a data set's readings, even over devices and time, for what needs readings in order."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ MAX_ROWS = 200_000
 
 
 def thinned(engine: Engine, features: tuple[str, ...], rows: int, labeling: str) -> Columns:
-    """All readings of the view `labeled` if there are few; else the first of each device in each of equal periods.
+    """Returns all readings of the view `labeled` if there are few, else each device's first in each of equal periods.
 
-    In the order of arrival. `labeling` is that of the view. Needs the table `days`, makes the table `periods`.
+    They are in order of arrival. `labeling` is the view's. Needs the table `days`; creates the table `periods`.
     """
     values = ", ".join(f"f{at}" for at in range(len(features)))
     columns = f"device, measured, received, ms, seq, place, label, {values}"
     if rows <= MAX_ROWS:
         return columns_of(engine.table(f"select {columns} from labeled order by ms, seq, place"), features)
+    steady = ", ".join(map(_steady, range(len(features))))
     engine.run(
         f"create or replace temp table periods as select device, measured // {_width(engine)} as period, "
-        "min(measured) as first, max(measured) as last, count(*) as rows from plain group by all"
+        f"min(measured) as first, max(measured) as last, count(*) as rows, {steady} "
+        "from plain group by all"
     )
     engine.run(
         "create or replace temp table picked as select * exclude (id) from plain semi join periods "
@@ -37,8 +39,14 @@ def thinned(engine: Engine, features: tuple[str, ...], rows: int, labeling: str)
     return columns_of(engine.table(f"select {columns} from {found} order by ms, seq, place"), features)
 
 
+def _steady(feature: int) -> str:
+    """What tells whether a value filled a period (steady.py)."""
+    name = f"f{feature}"
+    return f"min({name}) as low{feature}, max({name}) as high{feature}, count({name}) as known{feature}"
+
+
 def _width(engine: Engine) -> int:
-    """The length of a period (ms), so that all devices together have about MAX_ROWS of them."""
+    """Returns the length of a period (ms) with which all devices together have about MAX_ROWS periods."""
     ((devices, spans),) = engine.rows(
         "select count(*), sum(last - first)::bigint from (select device, min(first) as first, max(last) as last "
         "from days group by device)"
@@ -47,7 +55,7 @@ def _width(engine: Engine) -> int:
 
 
 def columns_of(table: pa.Table, features: tuple[str, ...]) -> Columns:
-    """The rows of a table with `device`, `measured`, `label`, `f0` … and perhaps `received`."""
+    """Converts a table with `device`, `measured`, `label`, `f0` … and perhaps `received`."""
     import pyarrow.compute as pc
 
     found = Columns(features)

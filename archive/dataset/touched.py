@@ -1,4 +1,4 @@
-"""How many archived readings a label touches."""
+"""Counts the archived readings that a label applies to."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from archive.dataset.query import Query
 from zelador.labels import Label
 from zelador.settings import Settings
 
-FRESH_S = 60.0  # a count is not made again for so long
-MAX_COUNTS = 50_000  # kept
+FRESH_S = 60.0  # how long a count is reused
+MAX_COUNTS = 50_000  # that are kept
 BUCKET_MS, MAX_BUCKETS = 3_600_000, 500_000
 
 
 class ArchivedCounts:
-    """Counts the readings of the archive in the periods of labels. May be used from several threads."""
+    """Counts the archived readings in the periods of labels. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = Lock()
-        self._counts: dict[str, tuple[float, int]] = {}  # by what a label says: when it was counted, and the count
+        self._counts: dict[str, tuple[float, int]] = {}  # content of a label to time of the count, and the count
 
     def of(self, labels: Sequence[Label], below: tuple[int, int] | None) -> Mapping[str, int]:
-        """By the label's id: archived readings of entries below `below`, where the buffer begins; None: of all.
+        """Returns the archived readings of each label, by its id.
+
+        Counts only entries below `below`, where the buffer begins; all if `below` is None.
 
         Raises Corrupt, Unavailable.
         """
@@ -43,7 +45,7 @@ class ArchivedCounts:
                 ends = [each.end for each in due if each.end is not None]
                 period = Query(begin=min(each.begin for each in due), end=max(ends) if len(ends) == len(due) else None)
                 with open_engine(self._settings.datasets) as engine:
-                    files = archived.files_of(archive, period, engine.folder)
+                    files = archived.files_of(archive, period, engine)
                     found = _count(engine, files.paths, due, below) if files.paths else {}
                 if len(self._counts) + len(due) > MAX_COUNTS:
                     self._counts = {}

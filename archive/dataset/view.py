@@ -1,4 +1,4 @@
-"""Makes the readings of a query known to the engine, from the archive and the buffer, each reading once."""
+"""Adds the readings of a query to the engine, from the archive and the buffer, each reading once."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ MAX_MS = 253_402_300_799_999  # the end of the year 9999
 
 
 class View(msgspec.Struct, frozen=True):
-    """The view `plain` of the engine has the readings: `device`, `measured`, `received`, `ms`, `seq`, `place`, `id`,
-    `own` (the label that was sent), and `f0`, `f1` … for the features. `labeled` has `label` as well, and costs more.
-    `labeling` is the statement that gives readings of a table `{table}`, with the columns of `plain`, their labels.
+    """Describes the engine's views. `plain` has the readings: `device`, `measured`, `received`, `ms`, `seq`, `place`,
+    `id`, `own` (the label in the message), and `f0`, `f1` … for the features. `labeled` adds `label`, and is slower.
 
-    `query` has `labels_at` and `arrived_to`, so that it gives the same again. `source` names where the readings are.
+    `labeling` is the SQL statement that adds labels to the readings of a table `{table}` with the columns of `plain`.
+    `query` has `labels_at` and `arrived_to`, so that it always returns the same readings. `source` names their origin.
     """
 
     query: Query
@@ -43,21 +43,24 @@ class View(msgspec.Struct, frozen=True):
 
 
 def of_stream(engine: Engine, client: redis.Redis, settings: Settings, query: Query, archive: Archive | None) -> View:
-    """From the archive, the buffer, or both. Raises InvalidInput, Corrupt, Unavailable, redis.RedisError."""
+    """Adds readings of the archive, the buffer, or both.
+
+    Raises InvalidInput, Corrupt, Unavailable, redis.RedisError.
+    """
     if archive is None and query.source == "archive":
         raise InvalidInput("there is no archive; switch it on (ZELADOR_ARCHIVE__ENABLED), or leave out the source")
     past = labels_as_of(client, settings.redis.prefix, query.labels_at)
     used = None if query.source == "buffer" else archive
     begun = None if used is None else archived.last_of(used)
-    first: tuple[int, int] | None = None  # entry from which on the buffer counts, even if it is archived
+    first: tuple[int, int] | None = None  # first entry that is read from the buffer, even if it is archived
     read_to = begun
     if query.source != "archive":
         late = any(client.hlen(name) for name in Keys(settings.redis.prefix).late_labels)
         first, last = _read_buffer(engine, client, settings.redis.prefix, query, None if late else begun)
         first = first if late else None
         read_to = max(last, begun) if last is not None and begun is not None else last or begun
-    # Listed after the buffer was read: what was archived in between may have left it.
-    found = archived.Archived((), None) if used is None else archived.files_of(used, query, engine.folder)
+    # Listed after reading the buffer, because readings that were archived meanwhile may have left the buffer.
+    found = archived.Archived((), None) if used is None else archived.files_of(used, query, engine)
     until = order_of(query.arrived_to) if query.arrived_to is not None else read_to or (0, 0)
     parts = []
     if found.paths:
@@ -78,9 +81,9 @@ def of_stream(engine: Engine, client: redis.Redis, settings: Settings, query: Qu
 def _read_buffer(
     engine: Engine, client: redis.Redis, prefix: str, query: Query, archived_to: tuple[int, int] | None
 ) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
-    """Makes the table `buffer` of the entries after `archived_to`; returns the first and the last that count, or None.
+    """Adds the table `buffer` with the entries after `archived_to`. Returns the first and the last entry, or None.
 
-    A label that came late, with a repeat, is known only of readings in the buffer.
+    A label that arrived late, with a repeat, is known only for readings in the buffer.
     """
     bounds = history.bounds(client, prefix)
     until = query.arrived_to or (bounds[1] if bounds else None)
@@ -101,7 +104,7 @@ def _below(ms: str, seq: str, entry: tuple[int, int]) -> str:
 
 
 def of_tables(engine: Engine, tables: Tables, query: Query) -> View:
-    """From files. Raises InvalidInput if the query asks for what they do not say."""
+    """Adds readings of files. Raises InvalidInput if the query needs columns that they do not have."""
     if not tables.has_times and (query.begin is not None or query.end is not None):
         raise InvalidInput(f"{tables.source} does not say when its rows were measured; name the column with --time")
     if not tables.has_devices and query.devices:
@@ -152,7 +155,7 @@ def _choose_devices(engine: Engine, patterns: Sequence[str], source: str) -> Non
 
 
 def _named(engine: Engine, query: Query, timelines: Iterable[str]) -> list[str]:
-    """The devices whose labels matter."""
+    """Returns the devices whose labels are needed."""
     if not query.devices:
         return sorted(timelines)
     chosen = {str(name) for (name,) in engine.rows("select device from chosen")}
@@ -160,7 +163,7 @@ def _named(engine: Engine, query: Query, timelines: Iterable[str]) -> list[str]:
 
 
 def _between(query: Query) -> str:
-    """The period, as the archive's files have it, so that parts of them are skipped."""
+    """Returns the SQL condition for the period on the files' own column, so that parts of files are skipped."""
     parts = ["true"]
     if query.begin is not None:
         parts.append(f"measured_at >= make_timestamptz({_bounded(query.begin) * 1000})")

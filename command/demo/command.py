@@ -1,4 +1,4 @@
-"""`zelador demo`: run the whole product on this machine, in a minute."""
+"""`zelador demo`: runs the whole product on this machine, in a minute."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # loaded only when the demo runs: other commands start faster
 
 log = logging.getLogger(__name__)
 
-UNATTENDED_S = 20.0  # of live readings, if nobody watches who could stop them
+UNATTENDED_S = 20.0  # of live readings, if there is no terminal at which someone could stop them
 A_CENTURY_S = 100 * 365 * 86_400
 
 
@@ -100,7 +100,7 @@ def demo(
         raise failure
     if not keeps:
         logs.close()
-        shutil.rmtree(folder, ignore_errors=True)  # after a failure it stays: its log says why
+        shutil.rmtree(folder, ignore_errors=True)  # after a failure the folder stays, because its log says why
     if on_terminal:
         say(f"The data is in {folder}; to continue with it: zelador up --home {folder}")
 
@@ -139,7 +139,7 @@ def _scenario(name: str, csv: Path | None, label: str | None, features: str | No
 
 
 def _settings(scenario: Scenario) -> Settings:
-    """The user's settings, with the scenario's features; its readings may be of another year."""
+    """Returns the user's settings with the scenario's features, and accepts its readings, which may be years old."""
     return load_settings(features=scenario.features, ingest={"max_behind_s": A_CENTURY_S})
 
 

@@ -20,7 +20,7 @@ SLICE_S = 0.02  # readings due within this time are published together
 
 
 class Devices:
-    """One MQTT connection that publishes for all devices, like a gateway. The device ids are in the topics."""
+    """Publishes for all devices over one MQTT connection, like a gateway. The device ids are in the topics."""
 
     def __init__(self, settings: Settings, stop: Event, client_id: str) -> None:
         """Raises Unavailable when the broker does not answer."""
@@ -33,7 +33,7 @@ class Devices:
         self.acknowledged = 0
 
     def message(self, sample: Sample, reading_id: str, with_label: bool) -> Outgoing:
-        """The MQTT message of a reading, with field names and scales as in ZELADOR_FIELDS."""
+        """Returns the MQTT message of a reading, with field names and scales as in ZELADOR_FIELDS."""
         body: dict[str, Any] = {"id": reading_id}
         if sample.measured_at:
             body["ts"] = sample.measured_at

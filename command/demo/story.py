@@ -23,7 +23,7 @@ LIVE_RATE = 100.0  # readings a second
 POLL_S = 0.25
 MAX_TRAINING_S = 600.0
 MAX_WAIT_S = 60.0
-DEVICES_S = 0.5  # between two looks at the devices' states
+DEVICES_S = 0.5  # between two reads of the devices' states
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Progress:
     selected: str | None = None
     ledger: dict[str, int] = field(default_factory=dict)
     first_prediction_s: float | None = None
-    devices: list[dict[str, Any]] = field(default_factory=list)  # that are not ok
+    devices: list[dict[str, Any]] = field(default_factory=list)  # devices that are not ok
     alarms: dict[str, float] = field(default_factory=dict)  # device → seconds after the start
 
 
@@ -170,7 +170,7 @@ class Story:
         return self.progress.ledger
 
     def follow_devices(self) -> None:
-        """Reads the devices that are not ok, and says each alarm once."""
+        """Reads the devices that are not ok, and reports each alarm once."""
         states = "&".join(f"state={state}" for state in ("alarm", "unknown", "suspect", "acknowledged", "shelved"))
         self.progress.devices = self._api.get(f"/v1/devices?limit=20&{states}")["devices"]
         for device in self.progress.devices:

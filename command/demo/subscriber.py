@@ -81,7 +81,7 @@ class Subscriber:
                 payload = message.payload
                 try:
                     predictions = _decode_many(payload) if payload[:1] == b"[" else [_decode_one(payload)]
-                except (msgspec.DecodeError, RecursionError):  # anybody may publish there
+                except (msgspec.DecodeError, RecursionError):  # anyone may publish on these topics
                     continue
                 for prediction in predictions:
                     self._note(prediction, now)
@@ -108,6 +108,6 @@ class Subscriber:
 
 
 def _percentile(ordered: list[float], percent: float) -> float:
-    """Nearest-rank percentile of an ascending list."""
+    """Returns the nearest-rank percentile of an ascending list."""
     rank = max(1, -(-len(ordered) * percent // 100))
     return round(ordered[int(rank) - 1], 2)

@@ -1,4 +1,4 @@
-"""`zelador doctor`: report what would lose data, when, and how to fix it. Facts come from the edge; rules are pure."""
+"""`zelador doctor`: reports what would lose data, when, and how to fix it. Gathers facts first; the rules are pure."""
 
 from command.doctor.finding import BROKEN, FINE, RISKY, Finding, worst
 

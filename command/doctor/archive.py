@@ -1,4 +1,4 @@
-"""The checks of the archive: registered, written, within its bounds. The rule is pure."""
+"""Checks the archive: that it is registered, written, and within its bounds. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check of the audit log's size."""
+"""Checks the size of the audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks of the broker: what it grants, permits and dropped. Pure."""
+"""Checks the broker: its limits, its permissions, and what it dropped. Pure."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SLOW_WINDOW = 100  # unacknowledged messages; with fewer, predictions wait for o
 
 @dataclass(frozen=True, slots=True)
 class BrokerFacts:
-    """`cannot_subscribe` and `cannot_publish`: topics that are not permitted, with the broker's reason."""
+    """What is known about the broker. `cannot_subscribe` and `cannot_publish` map forbidden topics to its reason."""
 
     trouble: str | None = None  # why there was no session
     granted: dict[str, Any] = field(default_factory=dict)
     asked_expiry_s: int = 0
     version: str | None = None
     dropped: int | None = None
-    hangs_up_on_sys: bool = False  # rumqttd (iotcore) does
+    hangs_up_on_sys: bool = False  # closes the connection of a client that subscribes to $SYS, like rumqttd (iotcore)
     cannot_subscribe: dict[str, str] = field(default_factory=dict)
     cannot_publish: dict[str, str] = field(default_factory=dict)
     publish_tested: bool = True
@@ -33,7 +33,7 @@ class BrokerFacts:
 
 
 def judge(settings: Settings, facts: BrokerFacts, kind: str | None = None) -> Iterator[Finding]:
-    """`kind` is the name of the embedded broker, if known."""
+    """Yields the findings about the broker. `kind` is the name of the embedded broker, if known."""
     where = redact(settings.mqtt.url)
     if facts.trouble is not None:
         yield unreachable(where, facts.trouble)
@@ -98,7 +98,7 @@ def version(where: str, facts: BrokerFacts, kind: str | None) -> Finding:
 
 
 def grants(settings: Settings, facts: BrokerFacts) -> Finding:
-    """Checks the limits in CONNACK. A limit that is absent has the standard's default, its maximum."""
+    """Checks the limits in CONNACK. An absent limit has the default of the MQTT standard, which is the maximum."""
     granted, check = facts.granted, "broker.grants"
     if int(granted.get("MaximumQoS", 2)) < 1:
         return broken(check, "supports QoS 0 only", "any message, at any time", "use a broker with QoS 1")
@@ -145,7 +145,7 @@ def permissions(settings: Settings, facts: BrokerFacts) -> Finding:
         denied = [f"read {topic} ({why})" for topic, why in facts.cannot_subscribe.items()]
         denied += [f"write {topic} ({why})" for topic, why in facts.cannot_publish.items()]
         lines = [f"topic read {topic}" for topic in facts.cannot_subscribe]
-        lines += [f"topic write {topic}" for topic in _written(settings)] * bool(facts.cannot_publish)
+        lines += [f"topic write {topic}" for topic in _published_topics(settings)] * bool(facts.cannot_publish)
         return broken(
             check,
             f"the user of Zelador may not {', '.join(denied)}",
@@ -157,6 +157,6 @@ def permissions(settings: Settings, facts: BrokerFacts) -> Finding:
     return fine(check, "may subscribe to readings, and publish predictions and status")
 
 
-def _written(settings: Settings) -> list[str]:
+def _published_topics(settings: Settings) -> list[str]:
     given = settings.topics
     return [given.prediction.replace("{device_id}", "+"), given.status.format(service="+", instance="+")]

@@ -1,4 +1,4 @@
-"""Gathers the facts about the broker over MQTT. Every wait has a limit, and it leaves nothing on the broker."""
+"""Gathers facts about the broker over MQTT. Every wait has a limit, and nothing is left on the broker."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from zelador.settings import MqttSettings, Settings
 from zelador.status import status_message
 
 PROBE_MESSAGES = 1_100  # more than the default queue of 1,000, and few enough for any broker
-LIMIT_S = 3.0  # of one answer
+LIMIT_S = 3.0  # for one answer
 PROBE_LIFE_S = 60  # of the probe's session, if this process dies before it ends the session
-QUIET_S = 0.7  # without a message, after which the queue counts as empty
+QUIET_S = 0.7  # without a message; then the queue counts as empty
 TOPIC = "zelador/doctor"
 DEVICE = "zelador-doctor"  # the device id in the test of publishing
 
 
 def look(settings: Settings, probe: bool, known_queue: int | None = None) -> BrokerFacts:
-    """Gathers the facts. The queue is not tested if it is known to be too short: what it drops would raise alarms.
+    """Gathers the facts. A queue that is known to be too short is not tested, because dropped messages raise alarms.
 
-    Does not raise for an error of the broker: it is one of the facts."""
+    Does not raise for an error of the broker, which is one of the facts."""
     mqtt, name = settings.mqtt, f"zelador-doctor-{secrets.token_hex(4)}"
     is_short = known_queue is not None and known_queue < PROBE_MESSAGES
     limit_s = min(LIMIT_S, mqtt.connect_timeout_s)
@@ -89,7 +89,10 @@ def _count(mqtt: MqttSettings, name: str, topic: str, limit_s: float, taken: int
 
 
 def _subscribing(session: Session, settings: Settings) -> dict[str, str]:
-    """Does not join the shared group: it would take readings from an ingester."""
+    """Tries to subscribe; returns the topics that were refused, with the reason.
+
+    Does not join the shared group, because it would take readings from an ingester.
+    """
     denied = {}
     for topic in settings.reading_filters:
         why = session.subscribe(topic, qos=1)
@@ -100,10 +103,11 @@ def _subscribing(session: Session, settings: Settings) -> dict[str, str]:
 
 
 def _publishing(session: Session, settings: Settings) -> dict[str, str]:
-    """Publishes an empty array as the predictions of a device that does not exist, and a status.
+    """Tries to publish; returns the topics that were refused, with the reason.
 
-    The contract allows an empty array, so a subscriber ignores it; an empty message might crash one. Nothing is
-    retained, and nothing is published on a topic of readings, where it would be ingested.
+    Publishes an empty array as the predictions of a device that does not exist, and a status. The contract allows an
+    empty array, so subscribers ignore it; an empty message might crash one. Nothing is retained, and nothing is
+    published on a topic of readings, where it would be ingested.
     """
     gone = status_message(settings.topics, "doctor", DEVICE, online=False)
     messages = {settings.topics.prediction.replace("{device_id}", DEVICE): b"[]", gone.topic: gone.payload}

@@ -1,4 +1,4 @@
-"""The checks of Redis: what its settings lose when it dies or is full. Pure."""
+"""Checks Redis: what its settings lose if it dies or is full. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONFIG_DENIED = "run redis-cli CONFIG GET {0} as an administrator, or allow it h
 
 @dataclass(frozen=True, slots=True)
 class RedisFacts:
-    """`info` is the answer to INFO, `config` to CONFIG GET: empty if that is not permitted."""
+    """What is known about Redis. `info` is the answer to INFO, `config` to CONFIG GET; empty if not permitted."""
 
     trouble: str | None = None  # why Redis does not answer
     info: Mapping[str, str] = field(default_factory=dict)
@@ -203,7 +203,7 @@ def memory(facts: RedisFacts) -> Finding:
 
 
 def bounds(facts: RedisFacts, needed: int) -> Iterator[Finding]:
-    """Checks that back-pressure starts before `maxmemory`. `needed` is the memory used with every bound reached."""
+    """Checks that back-pressure starts before `maxmemory`. `needed` is the memory used if every bound is reached."""
     maximum = facts.number("maxmemory")
     if facts.trouble is None and 0 < maximum < needed:
         yield risky(
@@ -233,7 +233,7 @@ def writes(facts: RedisFacts) -> Finding:
 
 
 def repeats(facts: RedisFacts) -> Iterator[Finding]:
-    """Devices whose readings are mostly repeats: nearly always devices that do not give each reading its own id."""
+    """Finds devices whose readings are mostly repeats. Nearly always, these send several readings with one id."""
     found = {name: each for name, each in facts.repeating.items() if each.are_most}
     if not found:
         return

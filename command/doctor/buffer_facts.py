@@ -1,4 +1,4 @@
-"""Gathers the facts about Redis and the heartbeats in it. It sets one key and deletes it at once."""
+"""Gathers facts about Redis, and the heartbeats in it. Sets one key, and deletes it at once."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from zelador.ledger import LedgerReader, LedgerSnapshot
 from zelador.settings import RedisSettings
 from zelador.unread import Unread, merged
 
-LIMIT_S = 3.0  # of one answer
+LIMIT_S = 3.0  # for one answer
 RATE_S = 2.0  # between two reads of the ledger
 
 
 def connect(settings: RedisSettings) -> redis.Redis:
-    """Connects also to a Redis whose sync policy differs from the settings: that is a finding."""
+    """Connects to Redis, even if its sync policy differs from the settings, which is a finding."""
     return connect_redis(
         settings.model_copy(update={"timeout_s": min(LIMIT_S, settings.timeout_s), "durability": "written"})
     )
 
 
 def look(settings: RedisSettings) -> RedisFacts:
-    """Gathers the facts. Does not raise for an error of Redis: it is one of the facts."""
+    """Gathers the facts. Does not raise for an error of Redis, which is one of the facts."""
     try:
         with connect(settings) as client:
             info: Any = client.info()
@@ -51,9 +51,9 @@ def look(settings: RedisSettings) -> RedisFacts:
 
 
 def beats(settings: RedisSettings) -> list[Beat]:
-    """The heartbeats of running processes, with their age by Redis's clock. Raises redis.RedisError.
+    """Returns the heartbeats of running processes, with their age by Redis's clock. Raises redis.RedisError.
 
-    It scans: the index is trimmed by the processes' own clocks, so it may miss a process whose clock is hours off.
+    Scans all keys, because the index is trimmed by the processes' own clocks, and may miss one whose clock is wrong.
     """
     found = []
     with connect(settings) as client:
@@ -70,7 +70,7 @@ def beats(settings: RedisSettings) -> list[Beat]:
 
 
 def unread(settings: RedisSettings) -> list[Unread]:
-    """Topics that no profile reads, as an ingester found them after its start, or a gate. Does not raise."""
+    """Returns topics that no profile reads, as an ingester or a gate found them. Does not raise."""
     try:
         with connect(settings) as client:
             keys = Keys(settings.prefix)
@@ -81,7 +81,7 @@ def unread(settings: RedisSettings) -> list[Unread]:
 
 
 def standing(settings: RedisSettings) -> LedgerSnapshot | None:
-    """The ledger; None if it cannot be read."""
+    """Returns the ledger; None if it cannot be read."""
     try:
         with connect(settings) as client:
             return LedgerReader(client, settings.prefix).snapshot()
@@ -90,7 +90,7 @@ def standing(settings: RedisSettings) -> LedgerSnapshot | None:
 
 
 def rate(settings: RedisSettings, over_s: float = RATE_S) -> float | None:
-    """Readings a second, from two reads of the ledger; None if it cannot be read."""
+    """Returns the readings per second, from two reads of the ledger; None if it cannot be read."""
     try:
         with connect(settings) as client:
             ledger = LedgerReader(client, settings.prefix)
@@ -104,7 +104,7 @@ def rate(settings: RedisSettings, over_s: float = RATE_S) -> float | None:
 def _config(client: redis.Redis) -> dict[str, str]:
     try:
         found: Any = client.config_get("*append*", "maxmemory*", "dir")
-    except redis.ResponseError:  # the ACL, or a service that hides it, or Redis 6.2, which takes one pattern a call
+    except redis.ResponseError:  # forbidden or hidden; or Redis 6.2, which accepts one pattern per call
         try:
             found = {**client.config_get("*append*"), **client.config_get("maxmemory*"), **client.config_get("dir")}
         except redis.ResponseError:

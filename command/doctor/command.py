@@ -1,4 +1,4 @@
-"""`zelador doctor`: report what would lose data, when, and the exact fix."""
+"""`zelador doctor`: reports what would lose data, when, and the exact fix."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def doctor(
 
     settings = load_settings()
     home_facts = read_home(home, settings) if home is not None else None
-    restart_with_libgomp()  # the selected model may be LightGBM's
-    logging.basicConfig(level=logging.CRITICAL)  # the findings report it
+    restart_with_libgomp()  # the selected model may need LightGBM
+    logging.basicConfig(level=logging.CRITICAL)  # the findings report all trouble
     from command.doctor.audit import finding
     from command.doctor.registry import check
 
@@ -84,7 +84,7 @@ def show(report: Report) -> None:
 
 
 def lines(found: Finding, plain: bool) -> list[Text]:
-    """One line for each finding; below one that is not fine, what is lost and the fix."""
+    """Returns a line for each finding, and for one that is not fine also what is lost and the fix."""
     mark, color = MARKS[found.state]
     head = f"{found.state:<7}" if plain else f"{mark} "
     texts = [Text.assemble((head, color), (f"{found.check:<{CHECK_WIDTH}}", "bold"), clean(found.what))]

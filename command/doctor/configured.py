@@ -1,4 +1,4 @@
-"""The checks of the settings alone: topics, client id, passwords, TLS. Pure."""
+"""Checks the settings alone: topics, client id, passwords, TLS. Pure."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def topics(settings: Settings) -> Finding:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether some topic matches both templates. A placeholder in braces matches any one level."""
-    ours, theirs = one.split("/"), other.split("/")
-    return len(ours) == len(theirs) and all(a == b or "{" in a or "{" in b for a, b in zip(ours, theirs, strict=True))
+    """Returns whether a topic can match both templates. A placeholder in braces matches any one level."""
+    left, right = one.split("/"), other.split("/")
+    return len(left) == len(right) and all(a == b or "{" in a or "{" in b for a, b in zip(left, right, strict=True))
 
 
 def no_broker_here(settings: Settings) -> bool:
-    """Whether this process has Redis's address and none of the broker: it is a trainer or an API on its own."""
+    """Returns whether only Redis's address is set, and not the broker's, as for a trainer or an API on its own."""
     redis_url = urlsplit(settings.redis.url)
     redis_is_set = "url" in settings.redis.model_fields_set and not is_local(redis_url.scheme, redis_url.hostname)
     return redis_is_set and "url" not in settings.mqtt.model_fields_set
@@ -90,7 +90,7 @@ def session(settings: Settings) -> Finding:
 
 
 def secrecy(settings: Settings) -> Iterator[Finding]:
-    """An address on another machine needs a password and TLS."""
+    """Checks that servers on other machines have a password and TLS."""
     without_broker = no_broker_here(settings)
     for check, name, url, username, password in (
         ("broker.access", "MQTT", settings.mqtt.url, settings.mqtt.username, settings.mqtt.password),
@@ -124,7 +124,7 @@ def secrecy(settings: Settings) -> Iterator[Finding]:
 
 
 def _local_access(scheme: str, password: bool) -> str:
-    """The protection of a server on this machine, where none is required."""
+    """Describes the protection of a server on this machine, which needs none."""
     has = [word for word, on in (("a password", password), ("TLS", scheme in ("mqtts", "rediss"))) if on]
     return f"on this machine, with {' and '.join(has)}" if has else "on this machine: no password or TLS needed"
 

@@ -1,4 +1,4 @@
-"""Free space on the disks that hold data. The rule is pure."""
+"""Checks the free space on the disks that hold data."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def look(folders: Mapping[str, Path]) -> Iterator[Finding]:
 
 
 def free_bytes(folder: Path) -> int | None:
-    """The free space for a folder; if it does not exist yet, on the disk of its nearest existing parent."""
+    """Returns the free space for a folder; None if unknown. A folder that does not exist counts as its parent."""
     try:
         near = next(path for path in (folder, *folder.parents) if path.exists())
         return shutil.disk_usage(near).free

@@ -1,4 +1,4 @@
-"""Runs all checks. Those that wait for a server run in parallel, under one time limit."""
+"""Runs all checks. Checks that wait for a server run in parallel, under one time limit."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from zelador.unread import Unread, UnreadTopics, merged
 from zelador.user import expanded
 
 LOOK_S = 4.0  # how long the doctor listens for messages that no profile reads
-LIMIT_S = 18.0  # of all checks that wait for a server
+LIMIT_S = 18.0  # for all checks that wait for a server
 
 RegistryCheck = Callable[[RegistrySettings, Seen | None], tuple[list[Finding], Chosen | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`rate` is in readings a second. It and `outage_s` are None if unknown."""
+    """The result of all checks. `rate` is in readings per second; `rate` and `outage_s` are None if unknown."""
 
     findings: list[Finding]
     rate: float | None = None
@@ -60,7 +60,7 @@ class Report:
 
 @dataclass(slots=True)
 class _Facts:
-    """What the threads found; None until then."""
+    """What the threads have found so far; None for what is not known yet."""
 
     broker: BrokerFacts | None = None
     redis: RedisFacts | None = None
@@ -93,7 +93,7 @@ def examine(
     findings += configured(settings)
     chosen = None
     if facts.registry is None:
-        findings.append(_late("registry", settings.registry.url))
+        findings.append(_timed_out("registry", settings.registry.url))
     else:
         found, chosen = facts.registry
         findings += found
@@ -138,7 +138,7 @@ def _gather(
             facts.rate = buffer_facts.rate(settings.redis)
             facts.ledger = buffer_facts.standing(settings.redis)
 
-    # The gate of an embedded broker counts them, with the settings of that `up`.
+    # The gate of an embedded broker counts these topics, with the settings of that `up`.
     has_gate = home_facts is not None and home_facts.broker in ("mosquitto", "iotcore")
 
     def check_topics() -> None:
@@ -147,7 +147,7 @@ def _gather(
             facts.unread = found
             return
         heard = UnreadTopics(settings)
-        with contextlib.suppress(Unavailable):  # the broker's own check says it
+        with contextlib.suppress(Unavailable):  # the check of the broker reports it
             listen(settings, f"zelador-doctor-look-{os.getpid()}", heard, threading.Event(), LOOK_S)
         facts.unread = merged([heard.found(), found])
 
@@ -165,7 +165,7 @@ def _gather(
 
 
 def _in_parallel(work: Sequence[Callable[[], None]]) -> None:
-    """Runs all in parallel. Returns when they are done or the limit is reached; raises the first error."""
+    """Runs functions in parallel. Returns when all are done or the limit is reached; raises the first error."""
     failures: list[BaseException] = []
 
     def run(one: Callable[[], None]) -> None:
@@ -200,7 +200,7 @@ def _servers(
     if home_facts is None and no_broker_here(settings):
         findings.append(elsewhere())
     elif facts.broker is None:
-        findings.append(_late("broker", "the MQTT broker"))
+        findings.append(_timed_out("broker", "the MQTT broker"))
     else:
         findings += broker.judge(settings, facts.broker, home_facts.broker if home_facts else None)
         if facts.broker.trouble is None or config is not None:
@@ -209,7 +209,7 @@ def _servers(
             findings.append(outage.outage(queue, config, facts.broker.probe, facts.rate, expiry))
             findings.append(persistence(config))
     if facts.redis is None:
-        findings.append(_late("redis", "Redis"))
+        findings.append(_timed_out("redis", "Redis"))
     else:
         findings += buffer.judge(settings.redis, facts.redis)
         findings += buffer.bounds(facts.redis, sum(parts(settings).values()))
@@ -219,7 +219,7 @@ def _servers(
 def _folders(
     settings: Settings, home_facts: HomeFacts | None, config: BrokerConfig | None, facts: RedisFacts | None
 ) -> dict[str, Path]:
-    """The data folders on this machine. A folder that a server reports counts only if the server is here."""
+    """Returns the data folders on this machine. A folder that a server reports counts only if the server is here."""
     folders: dict[str, Path] = {}
     if "://" not in settings.registry.url:
         folders["registry"] = expanded(Path(settings.registry.url))
@@ -236,7 +236,7 @@ def _folders(
     return folders
 
 
-def _late(check: str, what: str) -> Finding:
+def _timed_out(check: str, what: str) -> Finding:
     return broken(
         check,
         f"{what} did not answer within {LIMIT_S:g} s",

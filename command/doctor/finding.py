@@ -1,4 +1,4 @@
-"""A finding: the result of one check, with what is lost and when, and the exact fix."""
+"""A finding: the result of one check, with what would be lost, when, and the exact fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks of a home of `zelador up`. They take no lock and write nothing."""
+"""Checks a home of `zelador up`. Takes no lock, and writes nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class HomeFacts:
     broker: str | None  # mosquitto, iotcore or own, while it runs
     mqtt_url: str  # the address that devices connect to
     listen: str | None = None  # the address of --listen, where each device needs a password
-    devices: int = 0  # that have a password
+    devices: int = 0  # number of devices with a password
 
     @property
     def broker_config(self) -> Path | None:
@@ -48,7 +48,7 @@ class HomeFacts:
 
 
 def read_home(folder: Path, settings: Settings) -> HomeFacts:
-    """Raises InvalidInput if the folder is not a home."""
+    """Reads what `up` stored about a home. Raises InvalidInput if the folder is not a home."""
     path = expanded(folder)
     ports = read_memory(path, "home.json")
     if not all(isinstance(ports.get(name), int) for name in PORTS):
@@ -82,7 +82,7 @@ def privacy(home: HomeFacts) -> Finding:
 
 
 def typed_for(home: HomeFacts, found: Finding) -> Finding:
-    """The finding, with commands that work for this home as they are typed."""
+    """Returns the finding with `--home` added to the commands in its fix."""
     if found.fix is None:
         return found
     option = f" --home {shlex.quote(str(home.folder))}"
@@ -102,7 +102,7 @@ def endpoints(home: HomeFacts) -> Iterator[Finding]:
     """Checks the address that devices connect to, and the API. The gate is closed until the ingester has subscribed."""
     if home.broker == "own":
         yield fine("home", f"zelador up runs in {home.folder}; devices connect to your own broker")
-    elif trouble := _door(home):
+    elif trouble := _gate_trouble(home):
         yield broken(
             "home",
             f"devices cannot connect to {home.mqtt_url}: {trouble}",
@@ -110,7 +110,7 @@ def endpoints(home: HomeFacts) -> Iterator[Finding]:
             "wait until the ingester is back (process.ingest), or restart zelador up",
         )
     else:
-        yield _way_in(home)
+        yield _entrance(home)
     url = f"http://{HOST}:{home.settings.api.port}/healthz"
     try:
         with urllib.request.urlopen(url, timeout=LIMIT_S):
@@ -124,7 +124,7 @@ def endpoints(home: HomeFacts) -> Iterator[Finding]:
         )
 
 
-def _way_in(home: HomeFacts) -> Finding:
+def _entrance(home: HomeFacts) -> Finding:
     where = f"zelador up runs in {home.folder}; devices connect to {home.mqtt_url}"
     if home.listen is None:
         return fine("home", f"{where} (any user of this machine can)")
@@ -147,8 +147,8 @@ def _way_in(home: HomeFacts) -> Finding:
     )
 
 
-def _door(home: HomeFacts) -> str | None:
-    """Why the gate does not answer a device, or None. Where a password is needed, a refusal is an answer."""
+def _gate_trouble(home: HomeFacts) -> str | None:
+    """Returns why the gate does not answer a device; None if it does. A refusal for lack of a password is an answer."""
     if home.listen is None:
         try:
             Session(MqttSettings(url=home.mqtt_url), f"zelador-doctor-door-{os.getpid()}", LIMIT_S).close()
@@ -162,7 +162,7 @@ def _door(home: HomeFacts) -> str | None:
                 return _greeting(plain)
             context = ssl.create_default_context()
             context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE  # nothing is sent that needs a known server
+            context.verify_mode = ssl.CERT_NONE  # nothing secret is sent
             with context.wrap_socket(plain) as secured:
                 return _greeting(secured)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Reads a broker's configuration, which MQTT cannot report: mosquitto.conf, or the embedded broker's TOML."""
+"""Checks a broker's configuration file (mosquitto.conf, or iotcore's TOML) for what MQTT cannot report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUEUE_LINES = "max_queued_messages 1000000 · max_queued_bytes 268435456"
 
 @dataclass(frozen=True, slots=True)
 class BrokerConfig:
-    """The options that decide what is lost. A limit of None: no limit."""
+    """The options that decide what is lost. A limit of None means no limit."""
 
     path: Path
     kind: str = "mosquitto"  # or iotcore
@@ -33,7 +33,7 @@ class BrokerConfig:
 
 
 def read_config(path: Path) -> BrokerConfig:
-    """Reads a file and those in its `include_dir`. Raises InvalidInput if it cannot be read."""
+    """Reads a configuration file, and the files in its `include_dir`. Raises InvalidInput if one cannot be read."""
     try:
         if path.suffix == ".toml":
             return _embedded(path)
@@ -43,7 +43,7 @@ def read_config(path: Path) -> BrokerConfig:
 
 
 def parse(path: Path, options: Mapping[str, str]) -> BrokerConfig:
-    """Absent options have Mosquitto's defaults. In mosquitto.conf, 0 means no limit."""
+    """Parses Mosquitto's options. Absent options have Mosquitto's defaults; 0 means no limit."""
     location = options.get("persistence_location")
     return BrokerConfig(
         path=path,
@@ -57,7 +57,7 @@ def parse(path: Path, options: Mapping[str, str]) -> BrokerConfig:
 
 
 def persistence(config: BrokerConfig | None) -> Finding:
-    """Checks what the broker loses when it dies. Measured in docs/decisions/0005."""
+    """Checks what the broker loses if it dies (measured in docs/decisions/0005)."""
     check = "broker.persistence"
     queued = "messages queued for an ingester that is away"
     if config is None:
@@ -105,7 +105,7 @@ def persistence(config: BrokerConfig | None) -> Finding:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """The options and their values; a later one replaces an earlier one."""
+    """Yields the options and their values. A later value replaces an earlier one."""
     for line in path.read_text(encoding="utf-8").splitlines():
         name, _, value = line.strip().partition(" ")
         if not name or name.startswith("#"):

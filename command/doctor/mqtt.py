@@ -1,4 +1,4 @@
-"""A plain MQTT 5 connection that exposes what the broker granted; the services' own link does not need to."""
+"""A plain MQTT 5 connection that exposes what the broker granted, which the services' own link does not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zelador.tls import explain
 
 TURN_S = 0.05
 KEEPALIVE_S = 30
-MAX_IN_FLIGHT = 1_000  # our Receive Maximum, and the limit for the probe's own messages
+MAX_IN_FLIGHT = 1_000  # our Receive Maximum, and the limit for the probe's messages
 
 
 class Session:
@@ -61,7 +61,7 @@ class Session:
         return self._ask(topic, SubscribeOptions(qos=qos, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND))
 
     def read_retained(self, topics: list[str], limit_s: float) -> dict[str, str]:
-        """The retained messages of these topics, as far as the broker delivers them."""
+        """Returns the retained messages of these topics, as far as the broker delivers them in time."""
         for topic in topics:
             self._ask(topic, SubscribeOptions(qos=0))
         self.until(lambda: {topic for topic, _ in self.inbox} >= set(topics), limit_s)
@@ -90,7 +90,7 @@ class Session:
         return sum(not reason.is_failure for reason in self._published.values())
 
     def close(self, forget: bool = True) -> None:
-        """Disconnects. `forget` also ends the session."""
+        """Disconnects. With `forget`, the session ends too."""
         if self.lost is not None:
             return
         properties = None

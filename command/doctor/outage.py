@@ -1,4 +1,4 @@
-"""How long an outage the broker's queue covers. Pure."""
+"""Computes how long an outage the broker's queue covers. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from command.doctor.finding import Finding, broken, fine, risky
 from command.doctor.mosquitto import QUEUE_LINES, BrokerConfig
 
 READING_BYTES = 120  # the approximate size of a reading in JSON
-TYPICAL_RATE = 100.0  # readings a second, assumed when none are arriving
-BROKEN_S, RISKY_S = 60.0, 600.0  # an outage as long as the restart of a service, and of a machine
+TYPICAL_RATE = 100.0  # readings per second, assumed if none are arriving
+BROKEN_S, RISKY_S = 60.0, 600.0  # about as long as the restart of a service, and of a machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The limits of the broker's queue for an offline client. None: no limit. `at_least`: the test found no limit."""
+    """The limits of the queue for an offline client; None without a limit. `at_least`: the test found no limit."""
 
     messages: int | None
     bytes: int | None
     at_least: bool = False
 
     def covers_s(self, rate: float) -> float | None:
-        """How many seconds of messages at `rate` a second it holds; None if it has no limit."""
+        """Returns how many seconds of messages fit, at `rate` per second; None without a limit."""
         limits = [self.messages, self.bytes and self.bytes // READING_BYTES]
         return min((limit / rate for limit in limits if limit is not None), default=None)
 
@@ -46,7 +46,7 @@ class Queue:
 
 
 def queue_of(config: BrokerConfig | None, probe: Probe | None) -> Queue | None:
-    """The queue from the configuration, corrected by the test; None if neither is available."""
+    """Returns the queue from the configuration, corrected by the test; None if neither is available."""
     is_tested = probe is not None and probe.trouble is None and probe.session_present
     if is_tested and probe is not None and not probe.whole:
         return Queue(probe.kept, config.queue_bytes if config else None)
@@ -58,7 +58,7 @@ def queue_of(config: BrokerConfig | None, probe: Probe | None) -> Queue | None:
 
 
 def covered_s(queue: Queue | None, rate: float, expiry_s: float) -> float | None:
-    """Seconds of outage covered: until the queue is full or the session expires, whichever is first."""
+    """Returns the seconds of outage covered, until the queue is full or the session expires; None without a limit."""
     if queue is None or rate <= 0:
         return None
     covers = queue.covers_s(rate)
@@ -68,7 +68,7 @@ def covered_s(queue: Queue | None, rate: float, expiry_s: float) -> float | None
 def outage(
     queue: Queue | None, config: BrokerConfig | None, probe: Probe | None, rate: float | None, expiry_s: float
 ) -> Finding:
-    """The finding about the queue, with the seconds of outage it covers."""
+    """Returns the finding about the queue, with the seconds of outage that it covers."""
     check = "broker.queue"
     where = f"in {config.path}" if config else "in mosquitto.conf"
     fix = f"{where}: {QUEUE_LINES}, then restart it (other brokers: raise their queue limit per session)"
@@ -83,7 +83,7 @@ def outage(
         why = f" ({probe.trouble})" if probe and probe.trouble else ""
         return risky(
             check,
-            f"the size of its queue for an ingester that is away is unknown{why}",
+            f"the size of its queue for an ingester that is offline is unknown{why}",
             f"messages beyond its limit while the ingester is away; the default of 1,000 lasts "
             f"{1_000 / TYPICAL_RATE:.0f} s at {TYPICAL_RATE:g} readings/s",
             "run without --no-probe, or with --mosquitto-conf FILE",
@@ -112,5 +112,5 @@ def outage(
 
 
 def rate_between(first: int, second: int, seconds: float) -> float | None:
-    """Readings a second between two reads of the ledger; None if the ledger was reset in between."""
+    """Returns the readings per second between two reads of the ledger; None if it was reset in between."""
     return (second - first) / seconds if seconds > 0 and second >= first else None

@@ -1,4 +1,4 @@
-"""The checks of the services by their heartbeats: running, connected, on the selected model, clock right. Pure."""
+"""Checks services by their heartbeats: running, connected, on the selected model, with the right time. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from command.doctor.finding import Finding, broken, fine, risky
 from zelador.printable import clean
 
 CLOCK_OFF_S, CLOCK_WRONG_S = 1.0, 60.0
-RIVAL_S = 60.0  # how long a process that had the same name is reported
+RIVAL_S = 60.0  # how long a second process of the same name is reported
 MANY_BRIEF = 3  # connections in a row that ended within seconds
 COMMANDS = {"ingest": "ingest", "inference": "infer", "trainer": "trainer"}
 
@@ -32,7 +32,7 @@ class Beat:
 
     @property
     def seconds_ahead(self) -> float:
-        """Its clock minus Redis's, when the heartbeat was written."""
+        """The process's clock minus Redis's, when the heartbeat was written."""
         return int(self.facts.get("at") or 0) / 1000 - (self.redis_now - self.age_s)
 
 
@@ -52,18 +52,21 @@ def judge(beats: Sequence[Beat], chosen: Chosen | None) -> Iterator[Finding]:
     ):
         found = [beat for beat in beats if beat.service == service]
         if found:
-            yield from _present(service, found)
+            yield from _presence(service, found)
             yield from rivals(service, found)
         else:
             yield missing(
-                f"process.{service}", "not running: no heartbeat", _lost(service), f"zelador {COMMANDS[service]}"
+                f"process.{service}",
+                "not running: no heartbeat",
+                _what_is_lost(service),
+                f"zelador {COMMANDS[service]}",
             )
     if chosen is not None:
         yield from rollout([beat for beat in beats if beat.service == "inference"], chosen)
 
 
 def rivals(service: str, beats: Sequence[Beat]) -> Iterator[Finding]:
-    """Processes that share a name: two ingesters with one client id take each other's connection."""
+    """Finds processes that share a name: two ingesters with one client id end each other's connection."""
     for beat in beats:
         setting = "ZELADOR_INGEST__CLIENT_ID" if service == "ingest" else "ZELADOR_INFERENCE__INSTANCE"
         name = beat.facts.get("instance", "")
@@ -72,7 +75,7 @@ def rivals(service: str, beats: Sequence[Beat]) -> Iterator[Finding]:
             yield broken(
                 f"process.{service}.name",
                 f"two processes run as {clean(name)}",
-                "nothing; each takes the connection or the entries of the other, and little gets done",
+                "nothing; each takes the connection or the entries of the other, so progress is slow",
                 f"stop one of them, or give each its own {setting}",
             )
         elif int(beat.facts.get("brief") or 0) >= MANY_BRIEF:
@@ -102,7 +105,7 @@ def rollout(workers: Sequence[Beat], chosen: Chosen) -> Iterator[Finding]:
             check,
             f"{chosen.model} is live on {len(live)} of {len(workers)} workers",
             "nothing: the other workers still use the previous model",
-            "run zelador doctor again in a second; if it stays, check their ZELADOR_REGISTRY__URL",
+            "run zelador doctor again in a second; if this persists, check their ZELADOR_REGISTRY__URL",
         )
     elif workers:
         yield fine(check, f"{chosen.model} is live on {len(live)} of {len(workers)} workers")
@@ -129,7 +132,7 @@ def clock(check: str, subject: str, reference: str, ahead_s: float) -> Finding:
     return broken(check, text, f"{lost}; if it is off by a day, every reading with a time is quarantined", fix)
 
 
-def _present(service: str, found: Sequence[Beat]) -> Iterator[Finding]:
+def _presence(service: str, found: Sequence[Beat]) -> Iterator[Finding]:
     check = f"process.{service}"
     names = ", ".join(f"{beat.facts.get('instance', '')} ({max(0.0, beat.age_s):.0f} s ago)" for beat in found)
     disconnected = [beat for beat in found if "connected_at" in beat.facts and not beat.facts["connected_at"]]
@@ -140,7 +143,7 @@ def _present(service: str, found: Sequence[Beat]) -> Iterator[Finding]:
         yield state(
             check,
             f"{', '.join(beat.name for beat in disconnected)}: alive, not connected to the broker",
-            _lost(service),
+            _what_is_lost(service),
             "see the broker check above, and the log of that process",
         )
     elif holding:
@@ -161,7 +164,7 @@ def _present(service: str, found: Sequence[Beat]) -> Iterator[Finding]:
         yield fine(check, f"{len(found)} alive: {names}")
 
 
-def _lost(service: str) -> str:
+def _what_is_lost(service: str) -> str:
     return {
         "ingest": "nothing, as long as the broker's queue lasts (broker.queue); no readings are accepted meanwhile",
         "inference": "nothing: readings wait in Redis, unanswered",

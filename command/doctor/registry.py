@@ -1,4 +1,4 @@
-"""The checks of the registry: it opens, its files are intact, and the selected model loads."""
+"""Checks the registry: that it opens, its files are intact, and the selected model loads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zelador.alarms.policy import alarm_classes
 from zelador.errors import NotFound, Unavailable, ZeladorError
 from zelador.settings import AlarmSettings, RegistrySettings
 
-NAMED = 10  # labels
+MAX_NAMED = 10  # labels in a finding
 RESTORE = "restore the registry's folder from a backup, or select another model: zelador models select NAME"
 
 
@@ -28,28 +28,31 @@ def check(
     features: Sequence[str] = (),
     alarm: AlarmSettings | None = None,
 ) -> tuple[list[Finding], Chosen | None]:
-    """Checks the registry without writing to it or creating it. An error becomes a finding.
+    """Checks the registry, without writing to it or creating it. An error becomes a finding.
 
-    `seen` is the last entry that the services saw, `features` are those of the plant; None and empty if unknown.
+    `seen` is the last entry that the services saw; None if unknown. `features` are the plant's; empty if unknown.
     """
     url = settings.url
     try:
         registry = Registry.existing(settings)
         found = registry.etag_at(seen.seq) if seen is not None else None
     except NotFound:
-        return [_gone(url, seen) if seen is not None else _none(url)], None
+        return [_registry_gone(url, seen) if seen is not None else _no_registry(url)], None
     except ZeladorError as error:
         return [broken("registry", str(error), "no readings; no model can be loaded or selected", RESTORE)], None
     state = registry.state
-    findings = [_whole(url, state, dict(damaged(registry)))]
+    findings = [_files_finding(url, state, dict(damaged(registry)))]
     if seen is not None:
         findings.append(last_seen(seen, difference(seen, state.registry, found)))
     if state.selection is None:
         findings.append(unselected(len(state.models)))
         return findings, None
-    findings.append(_fed(state.model(state.selection.model), features) or _loads(registry, state.selection.model))
+    findings.append(
+        _missing_features(state.model(state.selection.model), features)
+        or _check_loading(registry, state.selection.model)
+    )
     if alarm is not None and alarm.enabled:
-        with contextlib.suppress(ZeladorError):  # the findings on the model say it
+        with contextlib.suppress(ZeladorError):  # the findings about the model report it
             manifest = registry.manifest(state.selection.model)
             findings += alarms(state.model(state.selection.model), manifest.classes, alarm.classes)
     findings += _cage()
@@ -57,7 +60,7 @@ def check(
 
 
 def damaged(registry: Registry) -> Iterator[tuple[str, str]]:
-    """Each model with a file that is missing or differs from the manifest, and why."""
+    """Yields each model with a file that is missing or differs from the manifest, and why."""
     for name in sorted(registry.state.models):
         try:
             for path in registry.manifest(name).files:
@@ -88,7 +91,7 @@ def last_seen(seen: Seen, why: str | None) -> Finding:
     )
 
 
-def _gone(url: str, seen: Seen) -> Finding:
+def _registry_gone(url: str, seen: Seen) -> Finding:
     return broken(
         "registry",
         f"no registry at {url}, but {seen.by} saw its entry {seen.seq} at {seen.at}",
@@ -97,7 +100,7 @@ def _gone(url: str, seen: Seen) -> Finding:
     )
 
 
-def _none(url: str) -> Finding:
+def _no_registry(url: str) -> Finding:
     return risky(
         "registry",
         f"no registry at {url} yet",
@@ -106,7 +109,7 @@ def _none(url: str) -> Finding:
     )
 
 
-def _whole(url: str, state: State, bad: dict[str, str]) -> Finding:
+def _files_finding(url: str, state: State, bad: dict[str, str]) -> Finding:
     summary = f"{state.seq} entries in an intact chain, {len(state.models)} models at {url}"
     if not bad:
         return fine("registry", f"{summary}, every file intact")
@@ -119,7 +122,7 @@ def _whole(url: str, state: State, bad: dict[str, str]) -> Finding:
 
 
 def _cage() -> list[Finding]:
-    """Reports limits of the cage, the process that checks models from elsewhere, that this machine does not support."""
+    """Reports limits of the cage (the process that checks models from elsewhere) that this machine does not support."""
     check = "registry.cage"
     try:
         ready = walls()
@@ -143,7 +146,7 @@ def _cage() -> list[Finding]:
 
 
 def alarms(model: Model, classes: Sequence[str], wanted: Sequence[str] | None) -> Iterator[Finding]:
-    """Whether a label of the selected model is an alarm: if none is, no device can go into alarm."""
+    """Checks that a label of the selected model is an alarm; otherwise no device can go into alarm."""
     found = alarm_classes(wanted, classes, model.metadata)
     if found:
         yield fine("alarms", f"{', '.join(found)} of {model.name} is an alarm")
@@ -155,12 +158,12 @@ def alarms(model: Model, classes: Sequence[str], wanted: Sequence[str] | None) -
         "alarms",
         what,
         "no readings; but no device can go into alarm",
-        f"set ZELADOR_ALARM__CLASSES to some of {', '.join(classes[:NAMED])}, or ZELADOR_ALARM__ENABLED=false",
+        f"set ZELADOR_ALARM__CLASSES to some of {', '.join(classes[:MAX_NAMED])}, or ZELADOR_ALARM__ENABLED=false",
     )
 
 
-def _fed(model: Model, features: Sequence[str]) -> Finding | None:
-    """A finding if the plant does not send every feature that the selected model needs."""
+def _missing_features(model: Model, features: Sequence[str]) -> Finding | None:
+    """Returns a finding if the plant does not send every feature that the selected model needs."""
     needed = [str(name) for name in model.metadata.get("features") or ()]
     missing = [name for name in needed if name not in features]
     if not features or not missing:
@@ -173,7 +176,7 @@ def _fed(model: Model, features: Sequence[str]) -> Finding | None:
     )
 
 
-def _loads(registry: Registry, name: str) -> Finding:
+def _check_loading(registry: Registry, name: str) -> Finding:
     try:
         with in_empty_folder():
             registry.load(name, remember=False)

@@ -18,7 +18,7 @@ def judge(found: Sequence[Unread]) -> Iterator[Finding]:
             "topics.unread",
             f"{clean(each.device)} publishes on {clean(each.topic)}, and no profile reads it; {clean(each.advice)}",
             "all readings on that topic: nobody subscribes to it",
-            "set ZELADOR_PROFILES or ZELADOR_TOPICS__READING as it says; ignore it if they are not for Zelador",
+            "set ZELADOR_PROFILES or ZELADOR_TOPICS__READING as suggested; ignore it if the topic is not for Zelador",
         )
     if len(readable) > MAX_NAMED:
         yield fine("topics.unread", f"{len(readable) - MAX_NAMED} more such topics")

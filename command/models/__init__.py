@@ -1,4 +1,4 @@
-"""`zelador models`: commands for a registry on this machine, or behind the admin API of another machine."""
+"""`zelador models`: commands for a registry on this machine, or for one on another machine through its admin API."""
 
 from command.models.app import app
 

@@ -1,4 +1,4 @@
-"""`zelador models card`: show the model card."""
+"""`zelador models card`: shows the model card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`zelador models select`, `rollback`, `annotate`, `rename`, `delete`. Each adds one entry to the log."""
+"""`zelador models select`, `rollback`, `annotate`, `rename`, `delete`. Each adds one entry to the registry's log."""
 
 from __future__ import annotations
 

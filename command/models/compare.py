@@ -1,4 +1,4 @@
-"""`zelador models compare`: models side by side."""
+"""`zelador models compare`: compares models side by side."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from zelador.errors import InvalidInput, NotFound
 if TYPE_CHECKING:
     from operations.views.differences import SideBySide
 
-CELL = 10  # characters of a cell of a comparison
-WIDE_CELL = 28  # of a difference with its interval
-MAX_CELL = 40  # of a field in which models differ
+CELL = 10  # characters of a score
+WIDE_CELL = 28  # characters of a difference with its interval
+MAX_CELL = 40  # characters of a field in which models differ
 TITLES = {"rank": "rank in its run", "served_by": "served by", "data.rows": "rows", "positive": "positive class"}
 
 
@@ -70,13 +70,13 @@ def compare(
             rows.append((f"{metric}, {title}", *cells))
     show_side_by_side(models, rows, found)
     if not marked:
-        say("No winner is marked: no difference is certain. zelador evaluate puts models on the same rows.")
+        say("No winner is marked: no difference is certain. zelador evaluate compares models on the same rows.")
     if len({json.dumps(part_of(facts, "data").get("sha256")) for facts in models}) > 1:
         say_text("The models were trained on different data, so their metrics are not directly comparable.")
 
 
 def show_side_by_side(models: Sequence[Facts], rows: Sequence[Sequence[object]], found: SideBySide) -> None:
-    """The rows, then the differences from the reference; in as many columns as fit."""
+    """Prints the rows, then the differences from the reference, in as many columns as fit."""
     console = output()
     titles = {"holdout": "hold-out", "metrics": "folds"}
     changes: list[Sequence[object]] = [
@@ -108,7 +108,7 @@ def _cell(value: object) -> str:
 
 
 def _newest_run(target: Target) -> list[Facts]:
-    """The models of the newest run, by rank, and the selected one. A run's id begins with its time."""
+    """Returns the models of the newest run, by rank, and the selected one. The id of a run begins with its time."""
     from registry.listing import Query
 
     run = next((facts.get("run") for facts in target.models(Query("-run"), 1)), None)
@@ -122,7 +122,7 @@ def _newest_run(target: Target) -> list[Facts]:
 
 
 def parts_of_all(models: Sequence[Facts]) -> list[tuple[str, str]]:
-    """The kinds of metrics, with their titles: hold-out, folds, and evaluations on the same file of two or more."""
+    """Returns the kinds of metrics with their titles: hold-out, folds, and files on which several were evaluated."""
     found = [("holdout", "hold-out"), ("metrics", "folds")]
     shared: dict[str, tuple[str, int]] = {}
     for facts in models:
@@ -132,7 +132,7 @@ def parts_of_all(models: Sequence[Facts]) -> list[tuple[str, str]]:
 
 
 def _best(models: Sequence[Facts], part: str, metric: str) -> list[str]:
-    """The model whose interval lies above those of all others; nobody if that is not certain."""
+    """Returns the model whose interval is above those of all others; no model if that is not certain."""
     scored = [(facts["name"], value_of(facts, part, metric), interval_in(facts, part, metric)) for facts in models]
     known = [(name, span) for name, value, span in scored if value is not None and span is not None]
     if len(known) < 2 or len(known) < sum(value is not None for _, value, _ in scored):

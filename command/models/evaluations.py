@@ -1,4 +1,4 @@
-"""The evaluations that a model keeps, as the command line shows them. Metadata may hold anything."""
+"""Reads the evaluations in a model's metadata, which may contain anything, for display."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An evaluation on a file: `digest` tells whether two models were evaluated on the same one."""
+    """An evaluation on a file. Two evaluations on the same file have the same `digest`."""
 
     source: str
     digest: str
@@ -25,7 +25,7 @@ class Kept:
 
 
 def evaluations_of(facts: Mapping[str, Any]) -> list[Kept]:
-    """Newest first; entries of another form are skipped."""
+    """Returns the evaluations, newest first. Entries of another form are skipped."""
     found = facts.get("evaluations")
     return [kept for each in found if (kept := _kept(each)) is not None] if isinstance(found, list) else []
 

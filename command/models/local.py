@@ -42,7 +42,7 @@ class Local:
 
     @property
     def actor(self) -> Actor:
-        """The person who makes the change."""
+        """The actor of changes."""
         assert self._actor is not None, "this registry is opened read-only"  # noqa: S101
         return self._actor
 
@@ -99,7 +99,7 @@ class Local:
         return evaluate(actor, self.registry, self._answers, names, rows, self._settings, user(), positive)
 
     def _answers(self, name: str, readings: Sequence[Mapping[str, Any]]) -> list[Answer]:
-        """Loads a model once, however many portions of readings it classifies."""
+        """Classifies readings. Loads the model only once, however often it is called."""
         with in_empty_folder():
             if name not in self._loaded:
                 self._loaded[name] = self.registry.load(name)

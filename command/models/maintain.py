@@ -1,4 +1,4 @@
-"""`zelador models verify`, `accept`, `collect`, `trust`: maintain a registry on the machine that has its files."""
+"""`zelador models verify`, `accept`, `collect`, `trust`: maintains a registry on the machine that has its files."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def trust(
 
 
 def _expected(expect: str | None, redis: RedisSettings) -> tuple[str | None, str]:
-    """The ETag that the log has to contain and its source, or None and why. Fast even if Redis is down."""
+    """Returns the ETag that the log must contain and its source, or None and why. Fast even if Redis is down."""
     if expect is not None:
         return (None, "from --expect") if expect == NO_ETAG else (expect, "from --expect")
     from registry.restored.last_seen import ask

@@ -1,4 +1,4 @@
-"""A registry behind the admin API of another machine (/v1)."""
+"""A registry on another machine, through its admin API (/v1)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Remote:
     def annotate(
         self, name: str, metadata: Mapping[str, Any], add: Sequence[str], remove: Sequence[str], why: str
     ) -> Facts:
-        """Uses If-Match with the version just read: all tags are sent, and must not overwrite a concurrent change."""
+        """Changes the metadata and tags. If-Match prevents overwriting a concurrent change, since all tags are sent."""
         if both := sorted(set(add) & set(remove)):
             raise InvalidInput(f"the tag {both[0]!r} cannot be both added and removed")
         current = self._api.call("GET", _path(name))
@@ -69,7 +69,7 @@ class Remote:
         return self._api.call("PATCH", _path(name), {**changes, "why": why}, headers=headers).document
 
     def rename(self, name: str, to: str, why: str) -> Facts:
-        """Applies to any version of the model, because a new name overwrites nothing."""
+        """Renames the model, whatever its version, because a new name overwrites nothing."""
         return self._api.call("PATCH", _path(name), {"name": to, "why": why}, headers={"If-Match": "*"}).document
 
     def delete(self, name: str, why: str) -> None:
@@ -116,7 +116,7 @@ class Remote:
         return self._api.call("POST", path, data=data, headers={"Content-Type": "application/zip"}).document
 
     def _pages(self, path: str, part: str, cursor: str, parameters: Sequence[tuple[str, Any]] = ()) -> Iterator[Facts]:
-        """All items of a list. The `next` of one page is the `cursor` of the following page."""
+        """Yields all items of a list. The `next` of one page is the `cursor` of the following page."""
         position: list[tuple[str, Any]] = []
         while True:
             page = self._api.call("GET", f"{path}?{urlencode([*parameters, ('limit', PAGE), *position])}").document

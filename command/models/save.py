@@ -1,4 +1,4 @@
-"""`zelador models save`: register candidates of a training run as models, also weeks after it ended."""
+"""`zelador models save`: registers candidates of a training run as models, even weeks after the run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def save(
         typer.Option(help="A name for each, in the order of the ranks; repeat it, or separate names by commas."),
     ] = None,
     notes: Annotated[
-        list[str] | None, typer.Option(help="Notes for all of them; repeated, for each in the order of the ranks.")
+        list[str] | None, typer.Option(help="Notes for all models; repeat the option to give each its own, by rank.")
     ] = None,
     home: Home = None,
     url: Url = None,
@@ -46,7 +46,7 @@ def save(
 
 
 def ranks_of(text: str, option: str) -> Sequence[int]:
-    """`1,3` as numbers. Raises InvalidInput, which names the option."""
+    """Parses ranks such as `1,3` or `all`. Raises InvalidInput, which names the option."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts or not all(part.isascii() and part.isdigit() and 0 < int(part[:3]) <= MAX_RANK for part in parts):
         raise InvalidInput(f"{option} {text[:80]}: write ranks from 1 to {MAX_RANK}, separated by commas, such as 1,3")

@@ -1,4 +1,4 @@
-"""`zelador models list`, `show`, `history`: inspect the models in the registry."""
+"""`zelador models list`, `show`, `history`: shows the models in the registry."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _row(facts: Facts, columns: Sequence[str]) -> Sequence[object]:
 
 
 def by_run(models: Sequence[Facts]) -> list[Facts]:
-    """The models of a run together, the best first, where its newest model is; the others stay in order."""
+    """Groups the models of each run, the best first, at the place of its newest model. Others stay in order."""
     places: dict[object, int] = {}
     for place, facts in enumerate(models):
         places.setdefault(facts.get("run") or facts["name"], place)
@@ -173,14 +173,14 @@ def by_run(models: Sequence[Facts]) -> list[Facts]:
 
 
 def metrics_of(models: Sequence[Facts], part: str | None = None) -> list[str]:
-    """All metrics of the models, or those of a part, the known ones first."""
+    """Returns all metrics of the models, or those of a part, the known metrics first."""
     parts = ("metrics", "holdout") if part is None else (part,)
     found = {m for facts in models for each in parts for m in _scores(facts, each)}
     return [metric for metric in METRICS if metric in found] + sorted(found - set(METRICS))
 
 
 def _scores(facts: Facts, part: str) -> Mapping[str, Any]:
-    """The metrics of a part: metrics, holdout, or an evaluation by its digest."""
+    """Returns the metrics of a part: `metrics`, `holdout`, or an evaluation by its digest."""
     if part in ("metrics", "holdout"):
         return part_of(facts, part)
     return next((each.metrics for each in evaluations_of(facts) if each.digest == part), {})
@@ -210,7 +210,7 @@ def _spread(scores: object) -> str:
 
 
 def part_of(facts: Mapping[str, Any], part: str) -> Mapping[str, Any]:
-    """The mapping at `part`, or an empty one: an API of another version, or an old entry, may have another type."""
+    """Returns the mapping at `part`; empty if an API of another version, or an old entry, has another type."""
     found = facts.get(part)
     return found if isinstance(found, Mapping) else {}
 

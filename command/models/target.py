@@ -1,4 +1,4 @@
-"""The registry that a command works on: the one in the settings, in a home, or behind an admin API."""
+"""The registry that a command works on: from the settings, in a home, or through an admin API."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class Target(Protocol):
     """The operations available both locally and over the API. A model is one flat object (registry/facts.py)."""
 
     def models(self, query: Query, limit: int | None = None) -> list[Facts]:
-        """The models that match `query`, in its order; at most `limit` of them."""
+        """Returns the models that match `query`, in its order; at most `limit` of them."""
 
     def selected(self) -> str | None: ...
 
     def model(self, name: str) -> Facts: ...
 
     def history(self) -> list[Facts]:
-        """All selections, newest first."""
+        """Returns all selections, newest first."""
 
     def select(self, name: str, why: str, force: bool = False) -> Facts:
-        """Raises Conflict for a model that needs other features than the plant sends, unless with `force`."""
+        """Selects a model. Raises Conflict if the plant does not send all its features, unless `force` is set."""
 
     def roll_back(self, why: str, force: bool = False) -> Facts:
-        """Raises Conflict as `select`, and if there is no earlier selection."""
+        """Selects the previous model. Raises Conflict like `select`, and if there is no earlier selection."""
 
     def annotate(
         self, name: str, metadata: Mapping[str, Any], add: Sequence[str], remove: Sequence[str], why: str
@@ -67,16 +67,16 @@ class Target(Protocol):
         """Returns the `model` used (by default the selected one) and the `predictions`."""
 
     def evaluate(self, names: Sequence[str], rows: Labeled, positive: str | None, keep: bool) -> Facts:
-        """Puts the models side by side on labeled rows; with `keep`, each model keeps its part."""
+        """Evaluates the models on the same labeled rows. With `keep`, the result is stored with each model."""
 
     def save(self, run: str, ranks: Sequence[int] | None, names: Sequence[str], notes: Sequence[str]) -> list[Facts]:
-        """Registers candidates of a training run, all of them without `ranks`. Returns the new models."""
+        """Registers candidates of a training run; all of them if `ranks` is None. Returns the new models."""
 
     def card(self, name: str, html: bool) -> str:
-        """The model card, as HTML or Markdown."""
+        """Returns the model card, as HTML or Markdown."""
 
     def archive(self, name: str) -> bytes:
-        """The whole model as one zip file."""
+        """Returns the whole model as one zip file."""
 
     def add(self, data: bytes, name: str | None, why: str, trust: bool = False) -> Facts:
         """Registers a file made by `archive`.
@@ -111,7 +111,7 @@ def open_local(home: Path | None, use: Use = "look") -> Local:
 
 
 def model_names(incomplete: str) -> list[str]:
-    """The names for shell completion. Quick and silent, and creates no registry."""
+    """Returns names for shell completion. Fast and silent, and creates no registry."""
     try:
         from registry.registry import Registry
 

@@ -1,4 +1,4 @@
-"""`zelador models import` and `export`: transfer models between registries.
+"""`zelador models import` and `export`: transfers models between registries.
 
 An exported file contains no pickle, and is audited like an upload to the API. A pickle from elsewhere can run any code:
 its contents are shown first, and it is loaded only with --trust.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from registry.legacy.look import Found, Look
 
 MAX_ARCHIVE = 1 << 30  # bytes
-NAMES_SHOWN = 6  # of a pickle's contents in the table; --json has all
+NAMES_SHOWN = 6  # names of a pickle's contents in the table; --json has all
 
 
 def import_(
@@ -53,7 +53,7 @@ def import_(
         typer.Option("--with", help="For one pickle: its scaler or label encoder in another file. May be repeated."),
     ] = None,
     alone: Annotated[
-        bool, typer.Option("--alone", help="Import each pickle alone, whatever scalers and encoders lie beside it.")
+        bool, typer.Option("--alone", help="Import each pickle alone, and ignore scalers and encoders beside it.")
     ] = False,
     why: Why = "",
     home: Home = None,
@@ -69,7 +69,7 @@ def import_(
     that it could not inspect completely is loaded only with --trust-anyway FILE. Exit code 2 if a model was not
     imported.
     """
-    restart_with_libgomp()  # a model may be LightGBM's
+    restart_with_libgomp()  # a model may need LightGBM
     logging.basicConfig(level=logging.ERROR)  # hide the warnings of the libraries that a pickle loads
     if not path.exists():
         raise NotFound(f"{path} does not exist")
@@ -107,7 +107,7 @@ def import_(
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names that a person gave: of the model, its columns and its classes."""
+    """The names in the options: of the model, its columns and its classes."""
 
     model: str | None
     features: tuple[str, ...]
@@ -170,7 +170,7 @@ def _near(found: Found) -> str:
 
 
 def _passed_over(files: Mapping[str, str]) -> str:
-    """Lists the other files of a folder; other kinds of models first."""
+    """Lists the files of a folder that were not imported, other kinds of models first."""
     listed = sorted(files.items(), key=lambda item: (item[1] == "not a pickle", item[0]))
     shown = [f"{file} ({why})" for file, why in listed[:NAMES_SHOWN]]
     more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""
@@ -207,7 +207,7 @@ def _import_all(
     why: str,
     as_json: bool,
 ) -> None:
-    """Imports each file, loaded in a process with limits. A refused file does not stop the others."""
+    """Imports each file. It is loaded in a process with limits; a file that is refused does not stop the others."""
     from registry.legacy.load import converted
 
     imported: list[Facts] = []

@@ -1,4 +1,4 @@
-"""Decides which devices may connect to a gate that listens on the network, and with which rights."""
+"""Decides which devices may connect to a gate on the network, and with which rights."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from command.up.connect_packet import MQTT_5, Connect, rewritten
 from command.up.rights import Rights, Templates
 from operations.device_passwords import SERVICE_USER, DevicePassword, matches
 
-MAX_DELAY_S = 5.0  # of the answer to a wrong password; the delay grows with each attempt of an address
+MAX_DELAY_S = 5.0  # before a wrong password is answered; the delay grows with each attempt from an address
 MAX_STRANGERS = 500  # connections that have not shown a password yet
 MAX_STRANGERS_OF_ONE = 50  # of these, from one address
-MAX_OF_ONE_DEVICE = 16  # connections with the same name; another one ends the oldest
+MAX_OF_ONE_DEVICE = 16  # connections with the same name; a further one ends the oldest
 MAX_ID_BYTES = 1_024
-SEPARATOR = "~"  # no device's name has it
+SEPARATOR = "~"  # not allowed in names of devices
 DENIED_5 = b"\x20\x03\x00\x87\x00"  # CONNACK: not authorized
 DENIED_3 = b"\x20\x02\x00\x05"
 
@@ -26,7 +26,7 @@ Records = Mapping[str, DevicePassword]  # by name
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A device or reader whose password was right."""
+    """A device or reader with the right password."""
 
     name: str
     rights: Rights
@@ -34,7 +34,7 @@ class Guest:
 
 
 class Admission:
-    """Used from the gate's event loop only, except for the constructor."""
+    """The passwords and connections of devices. Used only from the gate's event loop, except for the constructor."""
 
     def __init__(self, rules: Templates, records: Records, complain: Callable[[str], None]) -> None:
         self._rules = rules
@@ -42,12 +42,14 @@ class Admission:
         self._complain = complain
         self._attempts = Attempts(MAX_DELAY_S, "passwords of devices")
         self._strangers: Counter[str] = Counter()
-        self._connected: dict[str, OrderedDict[int, Callable[[], None]]] = {}  # by name: how to close each connection
+        self._connected: dict[
+            str, OrderedDict[int, Callable[[], None]]
+        ] = {}  # name to functions that close connections
 
     # ── before a password was shown ──────────────────────────────────────────────────────────
 
     def welcome(self, address: str) -> str | None:
-        """Counts a new connection; returns why it may not stay, or None. `recognized` ends the counting."""
+        """Counts a new connection until `recognized`. Returns why it may not stay; None if it may."""
         self._strangers[address] += 1
         if self._strangers[address] > MAX_STRANGERS_OF_ONE:
             return f"more than {MAX_STRANGERS_OF_ONE} connections from {address} without a password"
@@ -56,13 +58,13 @@ class Admission:
         return None
 
     def recognized(self, address: str) -> None:
-        """The connection has shown a password, or has ended without one."""
+        """Stops counting a connection, which has shown a password or has ended."""
         self._strangers[address] -= 1
         if self._strangers[address] <= 0:
             del self._strangers[address]
 
     async def recognize(self, connect: Connect, address: str) -> Guest | str:
-        """The device that connects, or why it may not. Each wrong password is answered later than the one before."""
+        """Returns the device that connects, or why it may not. Each further wrong password is answered later."""
         if connect.username is None:
             return f"a connection from {address} without user name and password"
         record = self._records.get(connect.username)
@@ -85,23 +87,23 @@ class Admission:
     # ── with a password ──────────────────────────────────────────────────────────────────────
 
     def packet(self, guest: Guest, connect: Connect, packet: bytes, for_mosquitto: bool) -> bytes:
-        """The CONNECT for the broker. Raises ValueError for a client id that is too long.
+        """Returns the CONNECT packet for the broker. Raises ValueError if the client id is too long.
 
-        The client id becomes part of the device's own names, so that no device takes over another's session. A will
-        on a topic on which the device may not publish is left out.
+        The device's name is added to the client id, so that no device takes over another's session. A will on a topic
+        on which the device may not publish is left out.
         """
         if len(connect.client_id.encode()) > MAX_ID_BYTES:
             raise ValueError(f"a client id of {guest.name} that is longer than {MAX_ID_BYTES} bytes")
         keep_will = connect.will_topic is None or guest.rights.may_publish(connect.will_topic.decode())
         if not keep_will:
             self._complain(f"left out the will of {guest.name}: its topic is not one of its readings")
-        # A session of a reader has its subscriptions, so a device of the same name must not resume it.
+        # A reader's session has the reader's subscriptions, so a device of the same name must not resume it.
         before = SEPARATOR if guest.reader else ""
         own_id = f"{before}{guest.name}{SEPARATOR}{connect.client_id}" if connect.client_id else ""
         return rewritten(packet, own_id, keep_will, keep_login=for_mosquitto)
 
     def entered(self, guest: Guest, connection: int, close: Callable[[], None]) -> None:
-        """Registers a connection. Beyond the limit, the device's oldest one is closed."""
+        """Registers a connection. Beyond the limit, closes the device's oldest one."""
         mine = self._connected.setdefault(guest.name, OrderedDict())
         mine[connection] = close
         if len(mine) > MAX_OF_ONE_DEVICE:
@@ -116,7 +118,7 @@ class Admission:
                 del self._connected[guest.name]
 
     def update(self, records: Records) -> None:
-        """Uses other passwords from now on. Closes connections whose password was removed or replaced."""
+        """Replaces the passwords. Closes connections whose password was removed or replaced."""
         changed = [name for name, record in self._records.items() if records.get(name) != record]
         self._records = dict(records)
         for name in changed:
@@ -125,5 +127,5 @@ class Admission:
 
 
 def denial(level: int) -> bytes:
-    """The CONNACK for a device without a right password."""
+    """Returns the CONNACK for a device without the right password."""
     return DENIED_5 if level >= MQTT_5 else DENIED_3

@@ -33,7 +33,7 @@ def redis_answers(settings: Settings) -> bool:
 
 
 def ingester_connected(settings: Settings, since: int) -> bool:
-    """Whether an ingester has connected to the broker at `since` (ms since 1970 UTC) or later."""
+    """Returns whether an ingester has connected to the broker at `since` (ms since 1970 UTC) or later."""
     with _client(settings) as client:
         try:
             found = heartbeat.workers(client, settings.redis.prefix)
@@ -43,7 +43,7 @@ def ingester_connected(settings: Settings, since: int) -> bool:
 
 
 def services_answer(settings: Settings, pids: Mapping[str, int | None], api_url: str) -> bool:
-    """Whether each service has sent a heartbeat since it was started, and the API reports that it is healthy."""
+    """Returns whether each service has sent a heartbeat since it was started, and the API is healthy."""
     with _client(settings) as client:
         try:
             beating = {int(worker["pid"]) for worker in heartbeat.workers(client, settings.redis.prefix)}
@@ -59,7 +59,7 @@ def services_answer(settings: Settings, pids: Mapping[str, int | None], api_url:
 
 
 def let_drain(settings: Settings) -> None:
-    """Waits until the worker has classified the waiting readings, for at most DRAIN_S, as long as it makes progress."""
+    """Waits until all waiting readings are classified, at most DRAIN_S, and only while there is progress."""
     deadline = time.monotonic() + DRAIN_S
     with _client(settings) as client:
         ledger = LedgerReader(client, settings.redis.prefix)
@@ -68,7 +68,7 @@ def let_drain(settings: Settings) -> None:
             while waiting and time.monotonic() < deadline:
                 time.sleep(POLL_S)
                 previous, waiting = waiting, ledger.read().waiting
-                if waiting == previous:  # no model, or no worker
+                if waiting == previous:  # there is no model, or no worker
                     break
         except (redis.RedisError, OSError) as error:
             log.warning("cannot read the ledger: %s", error)

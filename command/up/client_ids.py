@@ -1,17 +1,17 @@
-"""Client ids that devices may not use: a broker gives a session and its queue to any client with its id."""
+"""Client ids that devices may not use, because a broker gives a session and its queue to any client with its id."""
 
 from __future__ import annotations
 
 from zelador.settings import Settings
 
 SERVICES = ("zelador-ingest", "zelador-inference", "zelador-trainer", "zelador-api", "zelador-probe")
-# The commands that people run. Each run has its own id.
+# Commands for people. Each run has an id of its own.
 COMMANDS = ("zelador-watch-", "zelador-simulate-", "zelador-demo-", "zelador-doctor-")
 SEPARATORS = "-_.:/#@ "
 
 
 class ReservedIds:
-    """The ids of the services, as configured and by default, alone or with a suffix."""
+    """The ids of the services: the configured ones and the defaults, each alone or with a suffix."""
 
     def __init__(self, settings: Settings) -> None:
         self._configured = (settings.ingest.client_id, f"zelador-{settings.inference.instance}")

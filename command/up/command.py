@@ -1,4 +1,4 @@
-"""`zelador up`: run everything on this machine, with its data in one folder."""
+"""`zelador up`: runs everything on this machine, with its data in one folder."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def up(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when everything is ready.")] = False,
 ) -> None:
     """Run the broker, Redis and all services on this machine until Ctrl-C or SIGTERM."""
-    os.umask(0o077)  # readings, models and logs are private; servers and services inherit the mask
+    os.umask(0o077)  # keeps readings, models and logs private; servers and services inherit the mask
     settings, stop = prepare("up")
     from command.up.listen import listening
     from command.up.own_servers import chosen
@@ -100,7 +100,7 @@ def up(
 
 
 def _console_link(running: Up) -> str | None:
-    """A link that signs in to the console; None if every admin key was revoked."""
+    """Returns a link that signs in to the console; None if every admin key was revoked."""
     try:
         return running.console_link()
     except NotFound:
@@ -134,7 +134,7 @@ def show(running: Up, described: dict[str, object], admin_key: str | None, link:
         lines.append("\n  passwords and readings travel unencrypted: use --tls-cert and --tls-key")
     for line in lines:
         console.print(clean(line, "\n"), soft_wrap=True)
-    if admin_key and sys.stderr.isatty():  # not the console's own guess, which FORCE_COLOR changes
+    if admin_key and sys.stderr.isatty():  # FORCE_COLOR changes what the Rich console assumes
         shown = Text.assemble(
             "\n  admin key ",
             (admin_key, "bold"),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 CONNECT = 0x10
 MQTT_5 = 5
-MAX_CONNECT_BYTES = 131_072  # a will of the maximum size, and ample room for the rest
-MAX_NAME_BYTES = 8  # of the protocol, MQTT or MQIsdp
-WILL, WILL_FLAGS = 0x04, 0x3C  # the flag, and with it the will's QoS and retain
+MAX_CONNECT_BYTES = 131_072  # enough for a will of the maximum size and everything else
+MAX_NAME_BYTES = 8  # of the protocol's name, MQTT or MQIsdp
+WILL, WILL_FLAGS = 0x04, 0x3C  # the will's flag alone, and together with its QoS and retain
 PASSWORD, USERNAME, LOGIN_FLAGS = 0x40, 0x80, 0xC0
 BRIDGE = 0x80  # Mosquitto treats a client with this bit in the level as a bridge
 
@@ -24,7 +24,7 @@ class Connect:
 
 
 def read_connect(start: bytes | bytearray) -> Connect | None:
-    """Parses the CONNECT packet at the start of the bytes; None while more bytes are needed.
+    """Parses the CONNECT packet at the start of the bytes; returns None while more bytes are needed.
 
     Raises ValueError if it is not a CONNECT packet, or is too large.
     """
@@ -46,7 +46,10 @@ def read_connect(start: bytes | bytearray) -> Connect | None:
 
 
 def read_varint(data: bytes | bytearray, at: int) -> tuple[int, int]:
-    """A variable byte integer (MQTT 5, 1.5.5) and its end; (0, 0) if it is incomplete. Raises ValueError."""
+    """Reads a variable byte integer (MQTT 5, 1.5.5), and returns it and its end; (0, 0) if incomplete.
+
+    Raises ValueError if it is malformed.
+    """
     value = 0
     for shift in (0, 7, 14, 21):
         if at >= len(data):
@@ -59,7 +62,7 @@ def read_varint(data: bytes | bytearray, at: int) -> tuple[int, int]:
 
 
 def read_text(data: bytes | bytearray, at: int) -> tuple[bytes, int]:
-    """A field with a two-byte length, and its end. Raises ValueError if it is incomplete."""
+    """Reads a field with a two-byte length. Returns it and its end. Raises ValueError if it is incomplete."""
     end = at + 2 + int.from_bytes(data[at : at + 2], "big")
     if at + 2 > len(data) or end > len(data):
         raise ValueError("a field reaches beyond its packet")
@@ -67,9 +70,9 @@ def read_text(data: bytes | bytearray, at: int) -> tuple[bytes, int]:
 
 
 def rewritten(packet: bytes, client_id: str, keep_will: bool, keep_login: bool) -> bytes:
-    """The CONNECT packet with another client id, and without its will or its user name and password.
+    """Returns the CONNECT packet with another client id, and without its will or login if these are not kept.
 
-    `packet` is one that `read_connect` accepts.
+    `packet` must be one that `read_connect` accepts.
     """
     _, body = read_varint(packet, 1)
     parts = _parts(packet[body:])
@@ -91,7 +94,7 @@ def rewritten(packet: bytes, client_id: str, keep_will: bool, keep_login: bool) 
 
 
 def varint(number: int) -> bytes:
-    """A variable byte integer (MQTT 5, 1.5.5)."""
+    """Encodes a variable byte integer (MQTT 5, 1.5.5)."""
     out = bytearray()
     while True:
         number, rest = number >> 7, number & 0x7F
@@ -106,7 +109,7 @@ def text_field(data: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """A CONNECT's content, cut where the gate may change it. `head` is all before the client id."""
+    """A CONNECT's content, divided where the gate may change it. `head` is everything before the client id."""
 
     head: bytes
     flags_at: int

@@ -1,4 +1,4 @@
-"""Keeps the gate's and Mosquitto's passwords equal to those that `zelador devices` stores, while `up` runs."""
+"""Passes the passwords that `zelador devices` stores on to the gate and to Mosquitto, while `up` runs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from zelador.errors import Corrupt, InvalidInput
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 0.5  # between two looks at the files
-BROKER_S = 0.5  # for Mosquitto to read its files again, before the gate admits a new password
+EVERY_S = 0.5  # between two checks of the files
+BROKER_S = 0.5  # for Mosquitto to read its files again, before the gate accepts a new password
 
 Seen = tuple[tuple[int, int, int] | None, ...]
 
 
 class DeviceAccess:
-    """The passwords of one home. Used from the supervisor's thread."""
+    """The passwords of one home. Used only from the supervisor's thread."""
 
     def __init__(self, home: Home, rules: Templates, listen: Listen, tls: ssl.SSLContext | None) -> None:
         """Writes Mosquitto's files. Raises Corrupt if the stored passwords cannot be read."""
@@ -41,7 +41,7 @@ class DeviceAccess:
         self._write()
 
     def step(self, gate: Gate, reload_broker: Callable[[], None]) -> None:
-        """One look at the files, at most every EVERY_S."""
+        """Checks the files, at most every EVERY_S."""
         now = time.monotonic()
         if self._pending_at is not None and now >= self._pending_at:
             self._pending_at = None
@@ -72,12 +72,12 @@ class DeviceAccess:
         log.info("%d devices and readers have a password", len(found))
 
     def _renew(self) -> None:
-        """Uses a renewed certificate for new connections."""
+        """Loads a renewed certificate for new connections."""
         if self._tls is None or self._listen.certificate is None or self._listen.key is None:
             return
         try:
             load_certificate(self._tls, self._listen.certificate, self._listen.key)
-            log.info("new connections use the certificate that is now in %s", self._listen.certificate)
+            log.info("new connections use the renewed certificate in %s", self._listen.certificate)
         except InvalidInput as error:
             log.error("the previous certificate stays in use: %s", error)
 
@@ -94,7 +94,7 @@ class DeviceAccess:
 
 
 def _state(*paths: Path) -> Seen:
-    """What changes when one of these files is replaced."""
+    """Returns a value that changes when one of these files is replaced."""
     found: list[tuple[int, int, int] | None] = []
     for path in paths:
         try:

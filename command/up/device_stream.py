@@ -1,4 +1,4 @@
-"""Checks what a device sends to rumqttd, the broker from the wheel, which some packets crash.
+"""Checks what a device sends to rumqttd, the broker from the wheel, because some packets crash it.
 
 A topic whose first character has several bytes, or a packet that only a server may send, ends rumqttd's router and
 every connection with it. Each packet is checked before the broker receives it; payloads pass unchecked.
@@ -16,7 +16,7 @@ MAX_SMALL_PACKET = 65_536  # bytes of an acknowledgement or a DISCONNECT
 
 
 class Refused(ValueError):
-    """The packet must not reach the broker, so the device's connection is closed."""
+    """A packet that must not reach the broker. The device's connection is closed."""
 
 
 class DeviceStream:
@@ -29,7 +29,7 @@ class DeviceStream:
         self._passing = 0  # remaining bytes of the current packet, which may pass
 
     def feed(self, data: bytes) -> bytes:
-        """Returns what may be sent to the broker now. Raises Refused."""
+        """Returns the bytes that may be sent to the broker now. Raises Refused."""
         if self._passing >= len(data):
             self._passing -= len(data)
             return data
@@ -45,7 +45,7 @@ class DeviceStream:
             first, body = data[at], at + 2
             if (
                 first & 0xF0 == PUBLISH << 4 and first & 6 != 6 and at + 6 < end
-            ):  # nearly every packet, so without a call
+            ):  # nearly every packet; checked here, because a call costs time
                 length = data[at + 1]
                 if length > 0x7F:  # a two-byte length; longer ones are left to _check
                     length, body = (length & 0x7F | data[body] << 7, body + 1) if data[body] < 0x80 else (0, body)

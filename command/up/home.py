@@ -19,12 +19,12 @@ from zelador.user import expanded
 
 log = logging.getLogger(__name__)
 
-OTHERS_MODE = 0o077  # the permissions of everyone but the owner
+OTHERS_MODE = 0o077  # permissions of everyone but the owner
 REDIS_CONFIG = "redis.conf"
 PLANT = ("features", "fields", "profiles", "profile_tables", "plant", "time_zone", "topics", "ingest")
 SERVICE_PASSWORD = "mqtt.password"  # noqa: S105 - a file's name
-DRAIN_S = 2.0  # at a stop, the time for the ingester to drain the broker and for the worker to drain the buffer
-QUIET_S = 3.0  # after a restart of the broker, the time for its subscribers to reconnect
+DRAIN_S = 2.0  # at a stop, for the ingester to empty the broker's queue, and for the worker to empty the buffer
+QUIET_S = 3.0  # after a restart of the broker, for its subscribers to reconnect
 
 README = """This folder is a home of Zelador (made by `zelador up`).
 
@@ -53,7 +53,7 @@ SERVICES_TOML = """\
 
 
 class Home:
-    """Takes the lock. Raises Conflict if another `up` has it, Unavailable if the folder cannot be written."""
+    """A home, locked. Raises Conflict if another `up` has the lock, Unavailable if the folder cannot be written."""
 
     def __init__(self, path: Path) -> None:
         self.path = expanded(path)
@@ -90,25 +90,25 @@ class Home:
 
     @property
     def admin_key(self) -> Path:
-        """The file for the first admin key, used if there is no terminal to show it."""
+        """The file for the first admin key, which is used if there is no terminal to show it."""
         return self.path / "admin.key"
 
     def redis_config(self) -> Path:
-        """The Redis configuration with the password of this home, created once and readable only by the owner."""
+        """Returns the Redis configuration with the password of this home, created once, readable only by the owner."""
         path = self.path / REDIS_CONFIG
         if redis_password(self.path) is None:
             write_private(path, f"requirepass {secrets.token_hex(32)}\n")
         return path
 
     def service_password(self) -> str:
-        """The password of the services at the broker, created once and readable only by the owner."""
+        """Returns the password of the services at the broker, created once, readable only by the owner."""
         path = self.path / SERVICE_PASSWORD
         if (found := service_password(self.path)) is None:
             write_private(path, f"{(found := secrets.token_hex(32))}\n")
         return found
 
     def empty_config(self) -> Path:
-        """A settings file that sets nothing."""
+        """Returns the path of a settings file that sets nothing."""
         path = self.path / "services.toml"
         path.write_text(SERVICES_TOML, encoding="utf-8")
         return path
@@ -137,7 +137,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Removes other users' access to a home, or to an empty folder that will become one.
+    """Removes other users' access to a home, or to an empty folder that becomes one.
 
     A folder with other contents keeps its permissions: `zelador up --home .` must not close a shared folder.
     """
@@ -153,7 +153,7 @@ def make_private(path: Path) -> None:
 
 
 def redis_password(folder: Path) -> str | None:
-    """The password of a home's Redis, or None if the home was never started."""
+    """Returns the password of a home's Redis; None if the home was never started."""
     try:
         words = (folder / REDIS_CONFIG).read_text(encoding="utf-8").split()
     except OSError:
@@ -162,7 +162,7 @@ def redis_password(folder: Path) -> str | None:
 
 
 def service_password(folder: Path) -> str | None:
-    """The password of a home's services at its broker, or None if devices never needed passwords there."""
+    """Returns the password of a home's services at its broker; None if devices never needed passwords there."""
     try:
         return (folder / SERVICE_PASSWORD).read_text(encoding="utf-8").strip() or None
     except OSError:
@@ -170,7 +170,7 @@ def service_password(folder: Path) -> str | None:
 
 
 def read_memory(folder: Path, name: str) -> dict[str, Any]:
-    """A JSON file of the home; empty if it is missing or damaged, because it holds only addresses. Takes no lock."""
+    """Reads a JSON file of the home; empty if it is missing or damaged, since it has only addresses. Takes no lock."""
     try:
         found = json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -179,7 +179,7 @@ def read_memory(folder: Path, name: str) -> dict[str, Any]:
 
 
 def home_settings(settings: Settings, folder: Path, memory: Mapping[str, Any], remembers: bool) -> Settings:
-    """The settings with a home's addresses and folders, which `memory` has (home.json).
+    """Returns the settings with a home's addresses and folders. `memory` is home.json.
 
     Settings of the plant that `up` was started with apply unless `settings` override them, so that every terminal
     sees the same plant.
@@ -205,12 +205,12 @@ def home_settings(settings: Settings, folder: Path, memory: Mapping[str, Any], r
 
 
 def plant_settings(settings: Settings) -> dict[str, Any]:
-    """The settings that describe devices and messages, as far as they are set. None of them is secret."""
+    """Returns the settings that describe devices and messages, if they are set. None of them is secret."""
     return settings.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=set(PLANT))
 
 
 def _with_plant(given: dict[str, Any], plant: Mapping[str, Any]) -> dict[str, Any]:
-    """The given settings over those of the plant."""
+    """Returns the plant's settings, overridden by the given ones."""
     features = given.get("features", plant.get("features"))
     found = dict(given)
     for name, value in plant.items():
@@ -221,7 +221,7 @@ def _with_plant(given: dict[str, Any], plant: Mapping[str, Any]) -> dict[str, An
 
 
 def _archive(settings: Settings, folder: Path) -> str:
-    """The archive that was named, such as a bucket; else a folder of the home."""
+    """Returns the configured archive, such as a bucket; by default a folder of the home."""
     named, default = settings.archive.url, ArchiveSettings().url
     return str(folder / "archive") if named in (default, str(expanded(Path(default)))) else named
 

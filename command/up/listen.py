@@ -1,4 +1,4 @@
-"""Where devices reach `zelador up`: on the loopback interface, or with `--listen` on the network, perhaps with TLS."""
+"""The address at which devices reach `zelador up`: loopback, or with `--listen` the network, with or without TLS."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from command.up.ports import HOST, trouble
 from zelador.errors import InvalidInput, Unavailable
 
 STANDARD_PORT = 1883
-SOMEWHERE = {4: ("192.0.2.1", 9), 6: ("2001:db8::1", 9)}  # documentation addresses: to ask for a route, sending nothing
+SOMEWHERE = {4: ("192.0.2.1", 9), 6: ("2001:db8::1", 9)}  # reserved addresses, to find a route without sending
 
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """An address of `--listen`. Devices that connect there need a password."""
+    """The address of `--listen`. Devices that connect there need a password."""
 
     address: str
     certificate: Path | None = None
@@ -28,24 +28,24 @@ class Listen:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """What the gate binds: `::` stands for all addresses of both families."""
-        return ("::", "0.0.0.0") if self.address == "::" else (self.address,)  # noqa: S104 - as asked for
+        """The addresses that the gate binds. `::` stands for all addresses of both families."""
+        return ("::", "0.0.0.0") if self.address == "::" else (self.address,)  # noqa: S104 - the user's choice
 
     @property
     def scheme(self) -> str:
         return "mqtts" if self.certificate else "mqtt"
 
     def local_url(self, port: int) -> str:
-        """The address for programs of this machine."""
+        """Returns the URL for programs on this machine."""
         host = {"0.0.0.0": HOST, "::": "[::1]"}.get(self.address, _in_url(self.address))  # noqa: S104
         return f"{self.scheme}://{host}:{port}"
 
     def device_url(self, port: int) -> str:
-        """The address for devices, as far as this machine knows it."""
+        """Returns the URL for devices, as far as this machine knows its own address."""
         return f"{self.scheme}://{_in_url(_outward(self.address))}:{port}"
 
     def context(self) -> ssl.SSLContext | None:
-        """The server's side of TLS. Raises InvalidInput, naming the option."""
+        """Returns the server's TLS context; None without TLS. Raises InvalidInput, which names the option."""
         if self.certificate is None or self.key is None:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -55,7 +55,7 @@ class Listen:
 
 
 def listening(address: str | None, certificate: Path | None, key: Path | None) -> Listen | None:
-    """The options of `zelador up`. Raises InvalidInput."""
+    """Reads the options of `zelador up`; None without `--listen`. Raises InvalidInput."""
     if (certificate is None) != (key is None):
         missing = "--tls-key" if key is None else "--tls-cert"
         raise InvalidInput(f"--tls-cert and --tls-key belong together: {missing} is missing")
@@ -74,7 +74,7 @@ def listening(address: str | None, certificate: Path | None, key: Path | None) -
 
 
 def listen_port(listen: Listen, requested: int | None, before: Mapping[str, Any]) -> int:
-    """The requested port, or the one at which devices found this home before, or 1883.
+    """Returns the requested port, else the one at which devices found this home before, else 1883.
 
     Raises Unavailable if it is in use: devices do not look for another one.
     """
@@ -92,7 +92,7 @@ def listen_port(listen: Listen, requested: int | None, before: Mapping[str, Any]
 
 
 def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-    """Raises InvalidInput, naming the option whose file cannot be used."""
+    """Loads certificate and key into `context`. Raises InvalidInput, which names the option whose file is unusable."""
     for option, path in (("--tls-cert", certificate), ("--tls-key", key)):
         try:
             path.read_bytes()
@@ -112,7 +112,7 @@ def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> N
 
 
 def _outward(address: str) -> str:
-    """For a wildcard, the address with which this machine reaches others; else the address itself."""
+    """Returns the address; for a wildcard, the one with which this machine reaches others."""
     if address not in ("0.0.0.0", "::"):  # noqa: S104
         return address
     for family, where in ((socket.AF_INET, SOMEWHERE[4]), (socket.AF_INET6, SOMEWHERE[6])):

@@ -1,4 +1,4 @@
-"""Servers that the user runs: `zelador up` can use these instead of starting its own."""
+"""Servers that the user runs, which `zelador up` uses instead of starting its own."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ REDIS_KEYS = ("url", "ca_file")
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """Which servers are the user's, and which option or setting named them; None: `up` starts one."""
+    """The option or setting that named the user's broker and Redis; None if `up` starts the server."""
 
     broker: str | None = None
     redis: str | None = None
 
     def check(self, settings: Settings, stop: Event) -> None:
-        """Raises Unavailable, naming the option or setting, if one of them does not answer."""
+        """Raises Unavailable, which names the option or setting, if a server does not answer."""
         if self.broker is not None:
             answers(self.broker, lambda: _try_broker(settings.mqtt, stop))
         if self.redis is not None:
             answers(self.redis, lambda: _try_redis(settings.redis, stop))
 
     def remembered(self, settings: Settings) -> dict[str, Any]:
-        """What other commands need to know of them, for the home's private file; null: not set."""
+        """Returns what other commands need to know about these servers, for the home's private file."""
         found: dict[str, Any] = {}
         if self.broker is not None:
             mqtt = settings.mqtt.model_dump(mode="json")
@@ -47,7 +47,7 @@ class Own:
 
 
 def chosen(settings: Settings, broker: str | None, redis: str | None) -> tuple[Settings, Own]:
-    """The settings with the servers of the options. A set ZELADOR_MQTT__URL or ZELADOR_REDIS__URL counts too.
+    """Returns the settings with the servers of the options. ZELADOR_MQTT__URL and ZELADOR_REDIS__URL count too, if set.
 
     Raises InvalidInput.
     """
@@ -71,19 +71,19 @@ def chosen(settings: Settings, broker: str | None, redis: str | None) -> tuple[S
             raise InvalidInput(f"{option} {url}: must look like {like}") from None
         given[section] = {**given.get(section, {}), "url": url}
     own = Own(
-        "--broker" if broker else _set(settings.mqtt, "ZELADOR_MQTT__URL"),
-        "--redis" if redis else _set(settings.redis, "ZELADOR_REDIS__URL"),
+        "--broker" if broker else _setting_name(settings.mqtt, "ZELADOR_MQTT__URL"),
+        "--redis" if redis else _setting_name(settings.redis, "ZELADOR_REDIS__URL"),
     )
     return load_settings(**given), own
 
 
 def answers(source: str, attempt: Callable[[], None]) -> None:
-    """Makes the attempt. Raises Unavailable, which names the option or setting that is the cause."""
+    """Calls `attempt`. Raises Unavailable, which names the option or setting that is the cause."""
     try:
         attempt()
     except Unavailable as error:
         text = str(error)
-        if text.startswith("ZELADOR_"):  # it names another setting, such as that of the CA's file
+        if text.startswith("ZELADOR_"):  # the error names another setting, such as the file with the CA
             raise
         for setting in ("ZELADOR_MQTT__URL", "ZELADOR_REDIS__URL"):
             text = text.replace(f"start it or set {setting}", f"start it or change {source}")
@@ -91,7 +91,7 @@ def answers(source: str, attempt: Callable[[], None]) -> None:
 
 
 def address(settings: Settings, own: Own) -> str:
-    """Names the servers that are used, for the log."""
+    """Names the user's servers, for the log."""
     parts = []
     if own.broker is not None:
         parts.append(f"the broker at {redact(settings.mqtt.url)} ({own.broker})")
@@ -100,8 +100,8 @@ def address(settings: Settings, own: Own) -> str:
     return " and ".join(parts)
 
 
-def _set(section: MqttSettings | RedisSettings, name: str) -> str | None:
-    """The setting's name, if the environment or the settings file has it."""
+def _setting_name(section: MqttSettings | RedisSettings, name: str) -> str | None:
+    """Returns the setting's name, if the environment or the settings file sets it."""
     return name if "url" in section.model_fields_set else None
 
 

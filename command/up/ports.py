@@ -1,4 +1,4 @@
-"""Chooses ports on the loopback: those that a home had before, or free ones."""
+"""Chooses ports on the loopback interface: those that a home had before, or free ones."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 from zelador.errors import Unavailable
 
 HOST = "127.0.0.1"
-MAX_FILES = 1_000_000  # of a process without a limit
+MAX_FILES = 1_000_000  # if a process has no limit
 PORT_HELP = "The port for {}. Default: the one that the home had before, or a free one."
 
 
 def bound(port: int, host: str = HOST) -> socket.socket:
-    """A socket that holds the port for a later `listen`. Raises OSError if it is in use."""
+    """Returns a socket that is bound to the port, for a later `listen`. Raises OSError if it is in use."""
     try:
         return _bound(port, reuse=False, host=host)
     except OSError:
-        return _bound(port, reuse=True, host=host)  # there are connections of an earlier process in TIME_WAIT
+        return _bound(port, reuse=True, host=host)  # an earlier process left connections in TIME_WAIT
 
 
 def bound_all(port: int, hosts: Sequence[str]) -> list[socket.socket]:
-    """A socket for each address, as `bound`; none is left open if one fails."""
+    """Returns a socket for each address, like `bound`. If one fails, none is left open."""
     found: list[socket.socket] = []
     try:
         for host in hosts:
-            found.append(bound(port, host))  # noqa: PERF401 - what was bound before an error is closed
+            found.append(bound(port, host))  # noqa: PERF401 - earlier sockets are closed after an error
     except OSError:
         for each in found:
             each.close()
@@ -37,7 +37,7 @@ def bound_all(port: int, hosts: Sequence[str]) -> list[socket.socket]:
 
 
 def trouble(port: int, host: str) -> OSError | None:
-    """The error of listening on this address, or None."""
+    """Returns the error of listening on this address; None if that works."""
     try:
         bound(port, host).close()
     except OSError as error:
@@ -46,13 +46,13 @@ def trouble(port: int, host: str) -> OSError | None:
 
 
 def max_files() -> int:
-    """How many files this process may have open."""
+    """Returns how many files this process may open."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return MAX_FILES if soft == resource.RLIM_INFINITY else soft
 
 
 def unusable(name: str, port: int, error: OSError, options: Mapping[str, str] | None = None) -> Unavailable:
-    """The error for a requested port. `options`: as for `choose`."""
+    """Returns the error for a requested port. `options` is as for `choose`."""
     option = (options or {}).get(name, f"--{name}-port")
     why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
     return Unavailable(f"port {port} ({name}) {why}; choose another with {option}, or omit it")
@@ -65,9 +65,9 @@ def choose(
     options: Mapping[str, str] | None = None,
     taken: Collection[int] = (),
 ) -> dict[str, int]:
-    """A port for each name: the requested one, else the earlier one if it is free, else any free port.
+    """Returns a port for each name: the requested one, else the earlier one if it is free, else any free port.
 
-    `options` says how a port was requested, if not by --<name>-port. `taken`: ports chosen already.
+    `options` says how a port was requested, if not by --<name>-port. `taken` are ports that are already chosen.
     Raises Unavailable if a requested port is in use.
     """
     chosen: dict[str, int] = {}
@@ -85,7 +85,7 @@ def choose(
         for name in names:
             if name not in chosen:
                 probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-                open_sockets.append(probe)  # open until all are chosen, so that no two are equal
+                open_sockets.append(probe)  # stays open until all are chosen, so that no two ports are equal
                 probe.bind((HOST, 0))
                 chosen[name] = probe.getsockname()[1]
     finally:
@@ -95,7 +95,7 @@ def choose(
 
 
 def _error(port: int, chosen: Collection[int]) -> OSError | None:
-    """Why the port cannot be used, or None."""
+    """Returns why the port cannot be used; None if it can."""
     if port in chosen:
         return OSError(errno.EADDRINUSE, "Address already in use")
     try:

@@ -1,4 +1,4 @@
-"""Checks that the embedded broker answers. Its router can die while the process keeps running."""
+"""Checks that the embedded broker answers. rumqttd's router can die while its process keeps running."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 3.0
 ANSWER_S = 5.0
-MAX_UNANSWERED = 3  # probes in a row, before the broker counts as dead
+MAX_UNANSWERED = 3  # probes in a row; then the broker counts as dead
 
 
 class BrokerProbe:
-    """Publishes a small message at QoS 1, which the broker has to confirm."""
+    """Publishes small messages at QoS 1, which the broker must confirm."""
 
     def __init__(self, settings: MqttSettings, stop: Event) -> None:
         self._settings = settings
@@ -29,7 +29,7 @@ class BrokerProbe:
         self._thread: threading.Thread | None = None
 
     def answers(self) -> bool:
-        """Sends one probe; reconnects if needed."""
+        """Sends a probe, after reconnecting if needed. Returns whether the broker confirmed it."""
         try:
             if not self._link.connected:
                 self._link.close()

@@ -1,4 +1,4 @@
-"""Passes a program's output on, without lines that are of no use."""
+"""Passes on a program's output without the lines that help nobody."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 import threading
 from typing import IO
 
-MAX_LINE = 4_096  # bytes; a longer line is passed on in parts
+MAX_LINE = 4_096  # bytes; longer lines are passed on in parts
 
 
 def without(noise: str, output: IO[bytes]) -> int:
-    """A file descriptor for a program's output. A thread copies it to `output` until the program closes it."""
+    """Returns a file descriptor for a program's output. A thread copies it to `output` until the program closes it."""
     reader, writer = os.pipe()
     thread = threading.Thread(
         target=_copy, args=(reader, re.compile(noise.encode()), output), name="output", daemon=True
@@ -27,5 +27,5 @@ def _copy(reader: int, noise: re.Pattern[bytes], output: IO[bytes]) -> None:
                 try:
                     output.write(line)
                     output.flush()
-                except (OSError, ValueError):  # it is closed: read on, so that the program never waits for us
+                except (OSError, ValueError):  # `output` is closed; keep reading, so that the program never blocks
                     continue

@@ -1,4 +1,4 @@
-"""What a device with a password may publish and read, as rules for the gate and as Mosquitto's access list. Pure."""
+"""What a device with a password may publish and read: rules for the gate, and Mosquitto's access list. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from operations.device_passwords import SERVICE_USER, DevicePassword
 from zelador.settings import TopicSettings
 
-NOWHERE = "zelador/denied"  # what a device may not publish goes here; nobody reads it
+NOWHERE = "zelador/denied"  # receives what a device may not publish; nobody reads it
 DEVICE = "{device_id}"
 EVERYTHING = ("#",)  # except $SYS
 
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """Topic filters with `{device_id}` for the device's name: what it may publish, and what it may read."""
+    """Topic filters with `{device_id}` for the device's name: those it may publish on, and those it may read."""
 
     writes: tuple[str, ...]
     reads: tuple[str, ...]
@@ -29,7 +29,7 @@ class Templates:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """Topic filters of one device."""
+    """The topic filters of one device."""
 
     writes: tuple[str, ...]
     reads: tuple[str, ...]
@@ -38,7 +38,7 @@ class Rights:
         return any(matches(each, topic) for each in self.writes)
 
     def readable(self, wanted: str) -> str | None:
-        """The part of the filter `wanted` that the device may read; None if there is no such part.
+        """Returns the part of the filter `wanted` that the device may read; None if it may read nothing of it.
 
         So a subscription to `sensors/+/prediction` delivers the device's own predictions, as with Mosquitto.
         """
@@ -46,7 +46,7 @@ class Rights:
 
 
 def templates(topics: TopicSettings, reading_topics: Sequence[str] = ()) -> Templates:
-    """The rights that follow from the topics. `reading_topics` are templates on which devices publish."""
+    """Returns the rights that follow from the topics. `reading_topics` are the templates on which devices publish."""
     writes = [_one_level(each) for each in (*(reading_topics or (topics.reading,)), topics.label)]
     reads = [f"{prefix.removesuffix('/')}/#" for prefix in topics.answered_prefixes if DEVICE in prefix.split("/")]
     prediction = _one_level(topics.prediction)
@@ -56,10 +56,10 @@ def templates(topics: TopicSettings, reading_topics: Sequence[str] = ()) -> Temp
 
 
 def access_list(rules: Templates, records: Iterable[DevicePassword] = ()) -> str:
-    """Mosquitto's acl_file: everything for the services, reading for readers, and for each device its own topics."""
+    """Returns Mosquitto's acl_file. Services may do everything, readers may read, and devices have their own topics."""
     lines = [f"user {SERVICE_USER}", "topic readwrite #", "topic read $SYS/#", ""]
     for name in (each.name for each in records if each.reader):
-        # The patterns hold for readers too, so what they would let a reader publish is denied.
+        # The patterns apply to readers too, so the topics on which they would let a reader publish are denied.
         denied = (f"topic deny {each.replace(DEVICE, name)}" for each in rules.writes)
         lines += [f"user {name}", *denied, *(f"topic read {each}" for each in EVERYTHING), ""]
     lines += [f"pattern write {each.replace(DEVICE, '%u')}" for each in rules.writes]
@@ -68,7 +68,7 @@ def access_list(rules: Templates, records: Iterable[DevicePassword] = ()) -> str
 
 
 def matches(rule: str, topic: str) -> bool:
-    """Whether the topic matches the filter (MQTT 5, 4.7). A wildcard never matches a first level with `$`."""
+    """Returns whether the topic matches the filter (MQTT 5, 4.7). A wildcard never matches a first level with `$`."""
     wanted, levels = rule.split("/"), topic.split("/")
     if levels[0].startswith("$") and wanted[0] in ("+", "#"):
         return False
@@ -81,12 +81,12 @@ def matches(rule: str, topic: str) -> bool:
 
 
 def matches_all(rule: str, narrower: str) -> bool:
-    """Whether every topic of the filter `narrower` matches `rule`."""
+    """Returns whether every topic that matches the filter `narrower` also matches `rule`."""
     return intersection(narrower, rule) == narrower
 
 
 def intersection(one: str, other: str) -> str | None:
-    """A filter that matches exactly the topics that match both; None if there is none."""
+    """Returns the filter for exactly the topics that match both, or None."""
     first, second = one.split("/"), other.split("/")
     found: list[str] = []
     for at in range(max(len(first), len(second)) + 1):
@@ -109,10 +109,10 @@ def intersection(one: str, other: str) -> str | None:
 
 
 def _hides(found: list[str], rest: list[str]) -> bool:
-    """Whether a filter that begins with a wildcard was narrowed to a first level with `$`, which it never matches."""
+    """Returns whether a leading wildcard was narrowed to a first level with `$`, which it never matches."""
     return not found and bool(rest) and rest[0].startswith("$")
 
 
 def _one_level(template: str) -> str:
-    """The template with every placeholder but the device's as a wildcard."""
+    """Returns the template with a wildcard for every placeholder but the device's."""
     return "/".join("+" if level.startswith("{") and level != DEVICE else level for level in template.split("/"))

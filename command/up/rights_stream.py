@@ -1,8 +1,8 @@
-"""Keeps a device to its own topics on a broker that has no access list (rumqttd).
+"""Limits a device to its own topics on a broker without an access list (rumqttd).
 
-A publish to another topic is sent on as an empty message to a topic that nobody reads: the broker acknowledges it, as
-Mosquitto does, and no acknowledgment has to be inserted between the broker's own packets. A subscription is narrowed to
-what the device may read.
+A publish to another topic is sent on as an empty message to a topic that nobody reads. So the broker acknowledges it,
+as Mosquitto does, and the gate need not insert an acknowledgment between the broker's own packets. A subscription is
+narrowed to what the device may read.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class RightsStream:
         self._rights = rights
         self._complain = complain
         self._held = bytearray()
-        self._passing = 0  # remaining bytes of the current packet that the broker gets
-        self._dropping = 0  # remaining bytes of the current packet that it does not get
+        self._passing = 0  # remaining bytes of the current packet that are passed to the broker
+        self._dropping = 0  # remaining bytes of the current packet that are dropped
 
     def feed(self, data: bytes) -> bytes:
-        """Returns what may be sent to the broker now. Raises Refused."""
+        """Returns the bytes that may be sent to the broker now. Raises Refused."""
         self._held += data
         out = bytearray()
         while self._held:
@@ -43,7 +43,7 @@ class RightsStream:
         return bytes(out)
 
     def _packet(self, out: bytearray) -> int:
-        """Handles the packet at the start of what is held; returns the bytes that are done, 0 if more are needed."""
+        """Handles the packet at the start of the buffer. Returns its handled bytes, or 0 if more are needed."""
         try:
             length, body = read_varint(self._held[:5], 1)
             if body == 0:
@@ -74,7 +74,7 @@ class RightsStream:
         if end < head:
             return 0
         topic = self._held[body + 2 : named].decode()
-        # An empty topic stands for an alias, which the broker has only for topics that were allowed.
+        # An empty topic stands for an alias. The broker has aliases only for allowed topics.
         if (self._v5 and not topic) or self._rights.may_publish(topic):
             out += self._held[:head]
             self._passing = stop - head

@@ -13,7 +13,7 @@ from command.up.ports import HOST
 from zelador.errors import Unavailable
 from zelador.python import python_module
 
-# What they say at every start. The doctor reports what matters of it.
+# Lines that the servers print at every start. The doctor reports what matters.
 REDIS_NOISE = (
     r"oO0OoO0OoO0Oo|Redis version=|Valkey version=|Configuration loaded|Server initialized|vm.overcommit_memory"
 )
@@ -24,9 +24,9 @@ MAX_PAYLOAD = 16 * 1_048_576  # rumqttd disconnects a publisher above its limit,
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server's command, name, version and durability, in `promise`.
+    """A server's command, name and version. `promise` describes its durability.
 
-    `remembers`: sessions and queues survive the process.
+    `remembers` is set if sessions and queues survive the process.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Server:
     command: tuple[str, ...]
     promise: str
     remembers: bool = True
-    noise: str | None = None  # a pattern of lines of its output that help nobody
+    noise: str | None = None  # pattern of lines in its output that help nobody
 
 
 def redis_server(
@@ -45,7 +45,9 @@ def redis_server(
     maxmemory: int = 0,
     config: Path | None = None,
 ) -> Server:
-    """`kind`: "redis-server" (7 or newer, from the PATH), "valkey" (from the wheel), or "auto", the first available.
+    """Returns the command for Redis.
+
+    `kind` is "redis-server" (7 or newer, from the PATH), "valkey" (from the wheel), or "auto" for the first available.
 
     Redis evicts nothing; `maxmemory` is in bytes, 0 for no limit. It syncs its file every second, or at each change
     with `durability` "synced". `config` has the password, which must not appear in process lists.
@@ -85,9 +87,10 @@ def redis_server(
 
 
 def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto", secured: bool = False) -> Server:
-    """`kind`: "mosquitto" (2 or newer, from the PATH), "iotcore" (from the wheel), or "auto", the first available.
+    """Returns the command for the broker.
 
-    Mosquitto serves both protocol versions on both ports. `secured`: it uses the folder's password file and access
+    `kind` is "mosquitto" (2 or newer, from the PATH), "iotcore" (from the wheel), or "auto" for the first available.
+    Mosquitto serves both protocol versions on both ports; if `secured`, it uses the folder's password file and access
     list. Raises Unavailable if the requested one is not installed.
     """
     found = found_program("mosquitto") if kind != "iotcore" else None
@@ -111,10 +114,10 @@ def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto", 
 
 
 def mosquitto_config(data: Path, ports: tuple[int, ...], access: tuple[Path, Path] | None = None) -> str:
-    """The configuration: a snapshot after every hundred changes limits what a kill loses (docs/decisions/0005).
+    """Returns Mosquitto's configuration. Snapshots every hundred changes limit what a kill loses (docs/decisions/0005).
 
-    `access`: the password file and the access list; without them, anyone who reaches the ports is let in.
-    Started by root, Mosquitto would switch to another user, who could not write its database.
+    `access` has the password file and the access list; without them, anyone who reaches the ports may connect.
+    If root starts Mosquitto, `user root` keeps it from switching to a user who cannot write its database.
     """
     listeners = "".join(f"listener {port} {HOST}\n" for port in ports)
     rights = "allow_anonymous true"

@@ -19,19 +19,19 @@ from zelador.retry import backoff
 
 log = logging.getLogger(__name__)
 
-SETTLED_S = 30.0  # a program that ran this long restarts without a longer back-off
+SETTLED_S = 30.0  # after a run of this length, the back-off starts over
 CAP_S = 10.0  # the longest back-off
 TETHER = Path(__file__).with_name("tether.py")
 
 
 @dataclass(slots=True)
 class Program:
-    """A command to keep running. `environment` is added to that of this process."""
+    """A command to keep running. `environment` is added to the environment of this process."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    noise: str | None = None  # a pattern of lines of its output that are left out
+    noise: str | None = None  # pattern of lines in its output that are left out
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0  # time.monotonic()
     begun_at: int = 0  # ms since 1970 UTC
@@ -44,11 +44,11 @@ class Program:
 
 
 class Supervisor:
-    """Used from one thread only: the kernel ties each program to the thread that started it."""
+    """Keeps programs running. Used from one thread only, because the kernel ties a program to its starting thread."""
 
     def __init__(self, output: IO[bytes] | None = None, changed: Callable[[], None] = lambda: None) -> None:
         self._programs: dict[str, Program] = {}
-        self._output = output  # where the programs write their output; None: standard error
+        self._output = output  # of the programs; None for standard error
         self._changed = changed
 
     def add(
@@ -65,7 +65,7 @@ class Supervisor:
         return {name: program.pid for name, program in self._programs.items()}
 
     def begun_at(self, name: str) -> int | None:
-        """When the program's current process was started (ms since 1970 UTC); None if it is not running."""
+        """Returns when the program's current process was started (ms since 1970 UTC); None if it is not running."""
         program = self._programs[name]
         return program.begun_at if program.pid is not None else None
 
@@ -79,7 +79,7 @@ class Supervisor:
                 program.deaths += 1
                 delay = backoff(program.deaths, first=0.2, cap=CAP_S)
                 program.process, program.starts_at = None, now + delay
-                log.warning("%s ended (%s); restarting it in %.1f s", program.name, _how(code), delay)
+                log.warning("%s ended (%s); restarting it in %.1f s", program.name, _exit_text(code), delay)
             if program.process is None and now >= program.starts_at:
                 self._start(program)
                 self._changed()
@@ -120,18 +120,18 @@ class Supervisor:
             stdout=into,
             stderr=into,
             env={**_inherited(), **program.environment},
-            process_group=0,  # Ctrl-C reaches only this process, which stops the programs in order
+            process_group=0,  # so that Ctrl-C reaches only this process, which stops the programs in order
         )
         if isinstance(into, int):
-            os.close(into)  # the program has its own
+            os.close(into)  # the program has a copy
         program.started_at = time.monotonic()
         program.begun_at = now_ms()
 
 
 def _inherited() -> dict[str, str]:
-    """The environment without ZELADOR_ variables: a program gets its complete settings from here."""
+    """Returns the environment without ZELADOR_ variables, because a program gets its complete settings from us."""
     return {name: value for name, value in os.environ.items() if not name.startswith("ZELADOR_")}
 
 
-def _how(code: int) -> str:
+def _exit_text(code: int) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

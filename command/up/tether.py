@@ -1,6 +1,6 @@
 """Runs a program that dies with its parent: `python tether.py PARENT_PID PROGRAM ARG…`.
 
-The program keeps this process id. This file imports no package of Zelador, so that it starts in milliseconds.
+The program keeps the process id. This file imports no package of Zelador, so that it starts in milliseconds.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ def main() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     else:
         _watch(parent)
-    if os.getppid() != parent:  # the parent died before the tether was set
+    if os.getppid() != parent:  # the parent died before PDEATHSIG was set
         sys.exit(1)
     os.execvp(command[0], command)  # noqa: S606
 

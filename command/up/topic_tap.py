@@ -1,4 +1,4 @@
-"""Counts what a device publishes on topics that no profile reads, from the bytes that pass the gate."""
+"""Counts messages on topics that no profile reads, in the bytes that pass the gate."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from command.up.connect_packet import MQTT_5, read_varint
 from command.up.device_stream import PUBLISH
 from zelador.unread import UnreadTopics
 
-MAX_HELD = 8_192  # bytes of a packet that are kept until it is complete; of a longer one, what has arrived counts
-TRUSTED = 1_000  # messages on known topics alone, after which a connection is not looked at any more
+MAX_HELD = 8_192  # bytes that are kept until a packet is complete; of a longer one, only these are read
+TRUSTED = 1_000  # messages on known topics only; then the connection is no longer read
 
 
 class TopicTap:
-    """Listens to one connection after its CONNECT, in chunks of any size. It changes nothing and refuses nothing."""
+    """Reads a connection after its CONNECT, in chunks of any size. Changes nothing, and refuses nothing."""
 
     def __init__(self, level: int, topics: UnreadTopics) -> None:
         self._v5 = level >= MQTT_5
@@ -22,7 +22,7 @@ class TopicTap:
         self._has_unread = False
 
     def feed(self, data: bytes) -> bool:
-        """False when there is nothing more to learn from this connection."""
+        """Reads a chunk. Returns False when the connection need not be read any further."""
         if self._skip >= len(data):
             self._skip -= len(data)
             return True
@@ -33,7 +33,7 @@ class TopicTap:
             try:
                 length, body = read_varint(data[at : at + 5], 1)
             except ValueError:
-                return False  # the broker ends this connection
+                return False  # malformed; the broker ends this connection
             stop = at + body + length
             if body == 0 or (stop > end and data[at] >> 4 == PUBLISH and end - at < MAX_HELD):
                 self._held, self._skip = data[at:], 0

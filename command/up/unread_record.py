@@ -1,4 +1,4 @@
-"""Stores what the gate found that no profile reads, for the doctor."""
+"""Stores the topics that no profile reads, as the gate counts them, for the doctor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEPT_S = 86_400
 
 
 class UnreadRecord:
-    """`topics` belongs to the gate's thread, the rest to the supervisor's."""
+    """The topics that no profile reads. The gate's thread counts into `topics`; the supervisor's thread stores them."""
 
     def __init__(self, settings: Settings) -> None:
         self.topics = UnreadTopics(settings)
@@ -29,7 +29,7 @@ class UnreadRecord:
         self._next = 0.0
 
     def step(self) -> None:
-        """Stores changes, at most every EVERY_S. The first call clears the findings of an earlier start."""
+        """Stores changes, at most every EVERY_S. The first call clears the topics of an earlier start."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + EVERY_S

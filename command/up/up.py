@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -14,23 +13,15 @@ from threading import Event
 from typing import IO, Any
 
 from command.up import answers
-from command.up.admission import Admission
-from command.up.client_ids import ReservedIds
-from command.up.device_access import DeviceAccess
-from command.up.gate import Gate
-from command.up.home import DRAIN_S, Home, home_settings, plant_settings
-from command.up.listen import Listen, listen_port
+from command.up.home import DRAIN_S, Home
+from command.up.listen import Listen
 from command.up.own_servers import Own, address
-from command.up.ports import HOST, choose, unusable
+from command.up.parts import make_parts
+from command.up.ports import HOST, unusable
 from command.up.probe import BrokerProbe
-from command.up.rights import templates
-from command.up.servers import broker_server, redis_server
 from command.up.supervisor import Supervisor
-from command.up.unread_record import UnreadRecord
 from operations.sign_in_links import make_link
-from registry.card.place import DEVICE
 from zelador.buffer.archive_stream import ArchiveStream, say_end
-from zelador.buffer.budget import maxmemory
 from zelador.buffer.connection import RedisConnection
 from zelador.errors import Unavailable
 from zelador.libgomp import libgomp_environment
@@ -39,13 +30,13 @@ from zelador.settings import Settings, environment, redact
 
 log = logging.getLogger(__name__)
 
-READY_S = 60.0  # the time limit for everything to answer at the start
+READY_S = 60.0  # time limit for everything to answer at the start
 POLL_S = 0.1  # between two checks by the supervisor
-INGEST_S = DRAIN_S + 2.0  # time limits at a stop, each for the processes that it names
+INGEST_S = DRAIN_S + 2.0  # time limit at a stop, as are the next four
 SERVICES_S = 6.0
 ARCHIVE_S = 10.0
-SERVERS_S = 30.0  # the broker and Redis: a killed broker loses what it has not written
-FLUSH_S = 1.0  # for what the broker has sent to devices
+SERVERS_S = 30.0  # for broker and Redis, because a broker that is killed loses what it has not written
+FLUSH_S = 1.0  # for messages from the broker to devices
 STOP_S = INGEST_S + DRAIN_S + FLUSH_S + SERVICES_S + ARCHIVE_S + SERVERS_S  # the longest orderly stop
 UNENCRYPTED = "passwords and readings travel unencrypted to %s: use --tls-cert and --tls-key"
 EMBEDDED = Own()
@@ -53,7 +44,7 @@ SERVICES = {"ingest": "ingest", "inference": "infer", "archive": "archive", "tra
 
 
 class Up:
-    """One running home. `start` returns when everything answers; `run` supervises until `stop` is set."""
+    """A running home. `start` returns when everything answers; `run` supervises until `stop` is set."""
 
     def __init__(
         self,
@@ -65,29 +56,26 @@ class Up:
         own: Own = EMBEDDED,
         listen: Listen | None = None,
     ) -> None:
-        """Takes the home's lock, chooses the ports, and holds the devices' port.
+        """Takes the home's lock, chooses the ports, and binds the devices' port.
 
+        `ports` are the requested ones. `own` are servers that the user runs, used instead of the embedded ones.
+        `listen` is where devices connect, if not on the loopback interface.
         Raises Conflict, InvalidInput, Corrupt or Unavailable.
-
-        `own`: servers of the user, used instead of the embedded ones. `listen`: where devices connect, if not on the
-        loopback interface.
         """
-        tls = listen.context() if listen else None
+        tls = listen.context() if listen else None  # before the home is created
         self.home = Home(home)
         self._stop, self._own, self.listen = stop, own, listen
         try:
-            self._prepare(settings, dict(ports or {}), tls)
+            self._parts = make_parts(self.home, settings, ports or {}, own, listen, tls)
         except BaseException:
             self.home.release()
             raise
+        self.ports, self.settings, self.access = self._parts.ports, self._parts.settings, self._parts.access
+        self.broker, self.redis, self._gate = self._parts.broker, self._parts.redis, self._parts.gate
         self._supervisor = Supervisor(output, self._write_pids)
         self._broker_begun: int | None = None
         self._is_open = self._admitting = self._stopped = False
         self._probe = BrokerProbe(self.settings.mqtt, stop)
-
-    @property
-    def _remembers(self) -> bool:
-        return self.broker is None or self.broker.remembers
 
     @property
     def mqtt_url(self) -> str:
@@ -101,7 +89,7 @@ class Up:
         return f"http://{HOST}:{self.ports['api']}"
 
     def describe(self) -> dict[str, Any]:
-        """What a script needs to know. The keys are a public interface (docs/reference/cli.md)."""
+        """Returns what a script needs to know. The keys are a public interface (docs/reference/cli.md)."""
         return {
             "mqtt": self.mqtt_url,
             "mqtt3": self.mqtt_url,
@@ -114,7 +102,10 @@ class Up:
         }
 
     def console_link(self) -> str:
-        """A link that signs in to the console, once within a minute, on this machine. Raises NotFound, Unavailable."""
+        """Returns a link that signs in to the console, once within a minute, on this machine.
+
+        Raises NotFound, Unavailable.
+        """
         return f"{self.api_url}{make_link(self.home.keys)}"
 
     def start(self) -> None:
@@ -136,9 +127,9 @@ class Up:
             # An empty settings file: the user's own file is already in these settings and must not apply twice.
             config = {"ZELADOR_CONFIG": str(self.home.empty_config())}
             variables = {**environment(self.settings), **config, **libgomp_environment()}
-            # A forgetful broker has no subscriptions after a start. The worker waits for them for a while once it has
-            # connected (QUIET_S), so by then the gate has to be open.
-            last = () if self._remembers else ("inference",)
+            # After a start, a broker that forgets sessions has no subscribers. The worker waits QUIET_S for them after
+            # it has connected, so the gate must be open by then.
+            last = () if self._parts.remembers else ("inference",)
             without = () if self.settings.archive.enabled else ("archive",)
             self._add([name for name in SERVICES if name not in (*last, *without)], variables)
             if without:
@@ -159,9 +150,9 @@ class Up:
             raise
 
     def run(self, also: Callable[[], bool] = lambda: True) -> None:
-        """Supervises until the stop event is set, or `also()` is false."""
+        """Supervises until the stop event is set, or until `also()` returns false."""
         while not self._stop.is_set() and also():
-            self._look()
+            self._supervise()
             self._stop.wait(POLL_S)
 
     def stop(self) -> None:
@@ -189,7 +180,7 @@ class Up:
         except (RuntimeError, OSError) as error:
             log.warning("the gate did not send everything to devices: %s", error)
         self._supervisor.stop(["inference", "trainer", "api"], SERVICES_S)
-        self._supervisor.stop(["archive"], ARCHIVE_S)  # it writes what it holds
+        self._supervisor.stop(["archive"], ARCHIVE_S)  # it writes the batch in its memory
         self._supervisor.stop(["broker", "redis"], SERVERS_S)
         self._gate.close()
         self.home.forget("up.json")
@@ -197,66 +188,12 @@ class Up:
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
-    def _prepare(self, settings: Settings, requested: dict[str, int | None], tls: ssl.SSLContext | None) -> None:
-        """Chooses ports, servers and settings, and writes what the servers read."""
-        memory = self.home.read("home.json")
-        options: dict[str, str] = {}
-        if requested.get("api") is None and "port" in settings.api.model_fields_set and settings.api.port:
-            requested["api"], options["api"] = settings.api.port, "ZELADOR_API__PORT"
-        names = ("mqtt", "redis", "api", "broker5", "broker4")
-        listen = self.listen
-        fixed = {} if listen is None else {"mqtt": listen_port(listen, requested.pop("mqtt", None), memory)}
-        found = choose([name for name in names if name not in fixed], requested, memory, options, fixed.values())
-        self.ports = {**found, **fixed}
-        memory = {**memory, **self.ports, "own": self._own.remembered(settings), "settings": plant_settings(settings)}
-        memory.update({"listen": listen and listen.address, "device_url": None})
-        if listen is not None:
-            memory["listen_port"] = self.ports["mqtt"]
-            memory["device_url"] = listen.device_url(self.ports["mqtt"]).replace("://", f"://{DEVICE}@")
-        self.home.write("home.json", memory)
-        self.broker = self.redis = None
-        if self._own.broker is None:
-            kind = settings.embedded.broker
-            doors = self.ports["broker5"], self.ports["broker4"]
-            self.broker = broker_server(self.home.path, *doors, kind, secured=listen is not None)
-        if self._own.redis is None:
-            self.redis = redis_server(
-                self.home.redis,
-                self.ports["redis"],
-                settings.embedded.redis,
-                settings.redis.durability,
-                maxmemory(settings),
-                self.home.redis_config(),
-            )
-        if listen is not None:
-            self.home.service_password()  # the settings below have it
-        self.settings = home_settings(settings, self.home.path, memory, self._remembers)
-        self._unread = UnreadRecord(self.settings)
-        try:
-            self._gate = Gate(
-                self.ports["mqtt"],
-                self.ports["broker5"],
-                self.ports["broker4"],
-                reserved=ReservedIds(self.settings),
-                fragile=self.broker is not None and self.broker.name == "iotcore",
-                hosts=listen.hosts if listen else (HOST,),
-                tls=tls,
-                unread=self._unread.topics if self.broker is not None else None,
-            )
-        except OSError as error:
-            raise unusable("mqtt", self.ports["mqtt"], error) from None
-        self.access: DeviceAccess | None = None
-        if listen is not None:
-            rules = templates(self.settings.topics, list(self.settings.reading_topics.values()))
-            self.access = DeviceAccess(self.home, rules, listen, tls)
-            self._gate.admission = Admission(rules, self.access.records, self._gate.complain)
-
     def _add(self, names: Iterable[str], variables: Mapping[str, str]) -> None:
         for name in names:
             self._supervisor.add(name, python_module("zelador", SERVICES[name]), variables)
 
     def _end_archive(self) -> None:
-        """Unregisters an archive that was switched off, and says how many readings it had not taken."""
+        """Unregisters an archive that was switched off, and logs how many readings it had not archived."""
         connection = RedisConnection(self.settings.redis, self._stop)
         try:
             say_end(*ArchiveStream(connection, self.settings.redis.prefix).end())
@@ -272,11 +209,11 @@ class Up:
         self._gate.admit(True)
         self._is_open = self._admitting = True
 
-    def _look(self) -> None:
-        """One look of the supervisor, and of the gate once it is open."""
+    def _supervise(self) -> None:
+        """Checks each program once, and the gate once it is open."""
         if self._is_open:
             self._watch_gate()
-            self._unread.step()
+            self._parts.unread.step()
         if self.access is not None:
             self.access.step(self._gate, lambda: self._reload_broker())
         self._supervisor.step()
@@ -293,19 +230,19 @@ class Up:
             self._gate.admit(True)
 
     def _reload_broker(self) -> None:
-        """Makes Mosquitto read its password file again; iotcore has none."""
+        """Makes Mosquitto read its password file again. iotcore has no such file."""
         if self.broker is not None and self.broker.name == "mosquitto":
             self._supervisor.signal("broker", signal.SIGHUP)
 
     def _ingester_listens(self) -> bool:
-        """Whether the ingester has connected to the current process of the broker."""
+        """Returns whether the ingester has connected to the current process of the broker."""
         self._broker_begun = self._supervisor.begun_at("broker")
         return self._broker_begun is not None and answers.ingester_connected(self.settings, self._broker_begun)
 
     def _await(self, what: str, answers: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_S
         while not answers():
-            self._look()
+            self._supervise()
             if self._stop.is_set():
                 raise Unavailable("stopped before everything had started")
             if time.monotonic() > deadline:

@@ -17,6 +17,7 @@ def set_password(actor: Actor, path: Path, name: str, reader: bool = False) -> t
     Raises InvalidInput; Unavailable if it cannot be recorded, and then nothing has changed.
     """
     before = next((each for each in device_passwords.read(path) if each.name == name), None)
+    actor.check()
     record, password = device_passwords.set_password(path, name, reader)
     try:
         seen = None if before is None else _seen(before)
@@ -29,6 +30,7 @@ def set_password(actor: Actor, path: Path, name: str, reader: bool = False) -> t
 
 def remove(actor: Actor, path: Path, name: str) -> None:
     """Ends the device's access. Raises NotFound, Unavailable."""
+    actor.check()
     gone = device_passwords.remove(path, name)
     actor.record(Act.DEVICE_PASSWORD_REMOVED, name, _seen(gone), None)
 

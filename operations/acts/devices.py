@@ -15,7 +15,9 @@ MAX_WHY = 500  # characters
 
 
 def acknowledge(actor: Actor, states: DeviceStates, device: str) -> State:
-    """Acknowledges the alarm: somebody takes care of it. The first name stays. Returns the new state.
+    """Acknowledges the alarm: somebody takes care of it. A second person's name does not replace the first.
+
+    Returns the new state.
 
     Raises NotFound, Conflict if the device is not in alarm, Unavailable.
     """
@@ -23,13 +25,13 @@ def acknowledge(actor: Actor, states: DeviceStates, device: str) -> State:
 
 
 def shelve(actor: Actor, states: DeviceStates, device: str, until: int, why: str = "") -> State:
-    """The device needs nobody until a time (ms since 1970 UTC).
+    """Shelves the device: it needs nobody until a time (ms since 1970 UTC). Returns the new state.
 
     Raises InvalidInput, NotFound, Conflict, Unavailable.
     """
     now = now_ms()
     if until <= now:
-        raise InvalidInput(f"until: {iso(until)} is in the past; name a time to come")
+        raise InvalidInput(f"until: {iso(until)} is in the past; name a future time")
     if until - now > MAX_SHELVED_S * 1000:
         raise InvalidInput(f"until: {iso(until)} is more than a year ahead; retire the device instead")
     if len(why) > MAX_WHY:
@@ -38,17 +40,17 @@ def shelve(actor: Actor, states: DeviceStates, device: str, until: int, why: str
 
 
 def unshelve(actor: Actor, states: DeviceStates, device: str) -> State:
-    """Raises NotFound, Conflict if the device is not shelved, Unavailable."""
+    """Ends the shelving. Raises NotFound, Conflict if the device is not shelved, Unavailable."""
     return _act(actor, states, device, "unshelve", Act.DEVICE_UNSHELVED)
 
 
 def retire(actor: Actor, states: DeviceStates, device: str) -> State:
-    """The device is no longer watched. Raises NotFound, Conflict if it is retired, Unavailable."""
+    """Stops watching the device. Raises NotFound, Conflict if it is retired, Unavailable."""
     return _act(actor, states, device, "retire", Act.DEVICE_RETIRED)
 
 
 def restore(actor: Actor, states: DeviceStates, device: str) -> State:
-    """A retired device is watched again. Raises NotFound, Conflict if it is not retired, Unavailable."""
+    """Watches a retired device again. Raises NotFound, Conflict if it is not retired, Unavailable."""
     return _act(actor, states, device, "restore", Act.DEVICE_RESTORED)
 
 
@@ -61,7 +63,7 @@ def _act(
     until: int | None = None,
     why: str = "",
 ) -> State:
-    actor.audit.check()
+    actor.check()
     before, after = states.act(device, act, actor.name, until, why)
     facts = {"state": after} | ({} if until is None else {"until": iso(until), "why": why})
     actor.record(noted, device, {"state": before}, facts)

@@ -59,7 +59,7 @@ def evaluate(
     by_whom: str,
     positive: str | None = None,
 ) -> Evaluation:
-    """Puts the models side by side, the first being the reference. With an `actor`, each model keeps its part.
+    """Compares the models; the first one is the reference. With an `actor`, the result is stored with each model.
 
     Rows that lack a label or a value, or that would be refused live, are left out for all models. Raises InvalidInput,
     ModelNotFound, ModelRefused, Unavailable.
@@ -79,11 +79,13 @@ def evaluate(
     wanted = None if positive is None else label_text(positive)
     found = side_by_side(labels, predicted, devices, times, wanted)
     if found.by == BY_ROW:
-        notes.append("no column for device or time: the intervals are by row, and too narrow where rows are much alike")
+        notes.append(
+            "no column for device or time: the intervals are by row, and too narrow if neighboring rows are alike"
+        )
     for name in names:
         source = _mapping(state.model(name).metadata.get("data")).get("source")
         if source == rows.source:
-            notes.append(f"{name} was trained on a table named {rows.source}; its figures on the same rows flatter")
+            notes.append(f"{name} was trained on a table named {rows.source}; its scores on the same rows are too good")
     data = EvaluationData(
         source=rows.source, digest=rows.digest, rows=len(labels), classes=class_counts(labels), notes=notes
     )  # fmt: skip
@@ -150,7 +152,7 @@ def _probabilities(answers: Sequence[Answer], classes: Sequence[str]) -> NDArray
 
 
 def _keep(actor: Actor, registry: Registry, document: Evaluation, scored: ModelScores) -> None:
-    """Writes the model's part to its metadata, before those that were kept earlier."""
+    """Writes the model's part of the result to its metadata, before earlier evaluations."""
     name = scored["name"]
     earlier = registry.state.model(name).metadata.get(KEY)
     part = {key: value for key, value in document.items() if key != "models"}
@@ -172,7 +174,7 @@ def _label(given: str | float | bool | None) -> str | None:
 
 
 def _number(value: object) -> float:
-    """NaN if it is not a number."""
+    """The value as a number; NaN if it is not one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return float("nan")
     try:

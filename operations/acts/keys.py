@@ -17,6 +17,7 @@ def make(actor: Actor, path: Path, role: Role, note: str, lasts_s: float | None)
 
     Raises InvalidInput; Unavailable if it cannot be recorded, and then no key exists.
     """
+    actor.check()
     record, key = key_file.new_key(path, role, note, lasts_s)
     try:
         actor.record(Act.KEY_MADE, record.id, None, describe(record, {}))
@@ -28,6 +29,7 @@ def make(actor: Actor, path: Path, role: Role, note: str, lasts_s: float | None)
 
 def revoke(actor: Actor, path: Path, identity: str) -> Key:
     """Revokes a key for good. Raises NotFound, Conflict (the last admin key), Unavailable."""
+    actor.check()
     ended = key_file.revoke(path, identity)
     before = {"role": ended.role, "note": ended.note}
     actor.record(Act.KEY_REVOKED, ended.id, before, {"revoked_at": ended.revoked_at})

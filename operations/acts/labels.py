@@ -37,8 +37,10 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """`labels` were added, or would be in a preview; `known` rows are in the list already. `faults` says by line
-    why a row cannot be a label.
+    """The result of an import. `labels` were added, or would be if it were no preview.
+
+    `known` counts rows that are in the list already. `faults` has the line and reason of each row that cannot be a
+    label.
     """
 
     labels: tuple[Label, ...]
@@ -52,8 +54,8 @@ class Imported:
 
 
 def add(actor: Actor, book: LabelBook, settings: Settings, wish: Wish, source: Source) -> Added:
-    """Raises InvalidInput, Conflict if the label is in the list already or the list is full, Unavailable."""
-    actor.audit.check()
+    """Adds a label. Raises InvalidInput, Conflict (it is in the list already, or the list is full), Unavailable."""
+    actor.check()
     now, listed = now_ms(), book.labels.snapshot()
     label = _given_again(checked(wish, settings, actor.name, now, source), listed)
     (outcome,) = _written(lambda: book.store.add([label]))
@@ -65,8 +67,8 @@ def add(actor: Actor, book: LabelBook, settings: Settings, wish: Wish, source: S
 
 
 def undo(actor: Actor, book: LabelBook, label: str) -> None:
-    """The label no longer counts; it stays in the list. Raises NotFound, Conflict if it is undone, Unavailable."""
-    actor.audit.check()
+    """Undoes a label, which stays in the list. Raises NotFound, Conflict if it is undone already, Unavailable."""
+    actor.check()
     outcome = _undone(book, label, actor.name)
     if outcome == "absent":
         raise NotFound(f"there is no label {label[:80]!r}")
@@ -88,14 +90,14 @@ def _listed(listed: Snapshot, label: str) -> Label:
 
 
 def _first_id(listed: Snapshot, label: Label) -> str:
-    """The id under which a label was given first: `again` numbers those that follow."""
+    """The id under which a label was first given; labels that are given again have a number after it."""
     base, _, number = label.id.rpartition(".")
     is_again = number.isdecimal() and any(each.id == base and each.content == label.content for each in listed.labels)
     return base if is_again else label.id
 
 
 def redo(actor: Actor, book: LabelBook, settings: Settings, label: str, source: Source) -> Added:
-    """Gives a label that was undone again, as a new one. Raises NotFound, Conflict if it counts, Unavailable."""
+    """Adds a label again that was undone. Raises NotFound, Conflict if it counts, Unavailable."""
     listed = book.labels.snapshot()
     found = _listed(listed, label)
     if label not in listed.undone:
@@ -106,7 +108,7 @@ def redo(actor: Actor, book: LabelBook, settings: Settings, label: str, source: 
 
 def undo_import(actor: Actor, book: LabelBook, at: int, by: str) -> int:
     """Undoes the labels that `by` imported at one time, and returns how many. Raises NotFound, Unavailable."""
-    actor.audit.check()
+    actor.check()
     wanted = [each for each in book.labels.snapshot().active() if each.is_of_import(at, by)]
     if not wanted:
         raise NotFound("no label of this import counts any more")
@@ -122,9 +124,9 @@ def undo_import(actor: Actor, book: LabelBook, at: int, by: str) -> int:
 def import_table(
     actor: Actor, book: LabelBook, settings: Settings, orders: WorkOrders, *, preview: bool = False, skip: bool = False
 ) -> Imported:
-    """Adds all rows or none. With `skip`, rows that cannot be labels are left out. A preview changes nothing.
+    """Adds the labels of all rows, or of none. With `skip`, leaves out rows that cannot be labels.
 
-    Raises InvalidInput, Conflict if the list is full, Unavailable.
+    A preview changes nothing. Raises InvalidInput, Conflict if the list is full, Unavailable.
     """
     now, listed = now_ms(), book.labels.snapshot()
     faults = list(orders.faults)
@@ -159,7 +161,7 @@ def import_table(
     odd = findings(rows, tuple(listed.active()), known_devices, now)
     labels = [label for label, _ in rows]
     if not preview and labels:
-        actor.audit.check()
+        actor.check()
         _add_all(book, labels)
         actor.record(Act.LABELS_IMPORTED, f"{len(labels)} labels", None, _summary(labels))
     lines = tuple(line for _, line in rows)
@@ -201,7 +203,7 @@ def _why_not(outcome: str, label: Label) -> str:
 
 
 def _written(step: Callable[[], T]) -> T:
-    """Raises Unavailable if Redis has the step but has not written it: then the repeat is recognized."""
+    """Runs a step. Raises Unavailable if Redis has not written it to its file yet; a repeat is then recognized."""
     try:
         return step()
     except NotWritten as error:

@@ -27,6 +27,7 @@ def register(
     InvalidInput, Unavailable.
     """
     found = registry.admit(data, max_bytes, trust)
+    actor.check()
     model = registry.add(name or found.manifest.name, found.files, found.manifest, by=actor.name, why=why)
     shown = describe_model(model, registry.state)
     actor.record(Act.MODEL_REGISTERED, model.name, None, shown)
@@ -53,6 +54,7 @@ def amend(
     """
     state = registry.sync()
     before: dict[str, Any] = dict(describe_model(state.model(name), state))
+    actor.check()
     model = registry.amend(
         name, metadata, tags, add=add, remove=remove, to=to, by=actor.name, why=why, if_match=if_match
     )
@@ -68,5 +70,6 @@ def delete(actor: Actor, registry: Registry, name: str, *, why: str = "", if_mat
     """Deletes a model; a later collection deletes its files. Raises ModelNotFound, ModelSelected, ChangedMeanwhile."""
     state = registry.sync()
     before = describe_model(state.model(name), state)
+    actor.check()
     registry.delete(name, by=actor.name, why=why, if_match=if_match)
     actor.record(Act.MODEL_DELETED, name, before)

@@ -15,6 +15,7 @@ ALL = "all"
 
 def replay(actor: Actor, quarantine: Quarantine, entry: str) -> Replay:
     """Processes one message again with the current settings. Raises NotFound, InvalidInput, Unavailable."""
+    actor.check()
     done = quarantine.replay(entry)
     actor.record(Act.QUARANTINE_REPLAYED, entry, None, {"outcome": done.outcome, "readings": done.readings})
     return done
@@ -31,6 +32,7 @@ def replay_many(
 
     `heard` is called with each result. Raises InvalidInput, Unavailable.
     """
+    actor.check()
     each: Iterable[Replay]
     each = quarantine.replay_all(kind) if entries is None else (_replay(quarantine, entry) for entry in entries)
     outcomes: Counter[Outcome] = Counter()
@@ -44,6 +46,7 @@ def replay_many(
 def discard(actor: Actor, quarantine: Quarantine, entry: str) -> None:
     """Deletes one message for good; the audit log describes it. Raises NotFound, InvalidInput, Unavailable."""
     before = described(quarantine.get(entry))
+    actor.check()
     if not quarantine.discard(entry):
         raise NotFound(f"there is no message {entry} in quarantine")
     actor.record(Act.QUARANTINE_DISCARDED, entry, before)
@@ -51,6 +54,7 @@ def discard(actor: Actor, quarantine: Quarantine, entry: str) -> None:
 
 def discard_many(actor: Actor, quarantine: Quarantine, entries: Sequence[str] | None, kind: Kind | None = None) -> int:
     """Discards `entries`, or all of `kind` (None: all); returns their number. Raises InvalidInput, Unavailable."""
+    actor.check()
     discarded = quarantine.discard_all(kind) if entries is None else quarantine.discard(*entries)
     actor.record(Act.QUARANTINE_DISCARDED, _target(entries), None, {"entries": discarded})
     return discarded

@@ -18,7 +18,7 @@ def accept(actor: Actor, settings: Settings, why: str) -> tuple[Seen | None, See
 
     Raises NotFound, Corrupt, Unavailable.
     """
-    actor.audit.check()
+    actor.check()
     before, after = restored.accept(settings, by=actor.full_name, why=why)
     seen = None if before is None else to_builtins(before)
     actor.record(Act.REGISTRY_ACCEPTED, after.registry, seen, {**to_builtins(after), "why": why})
@@ -27,7 +27,7 @@ def accept(actor: Actor, settings: Settings, why: str) -> tuple[Seen | None, See
 
 def collect(actor: Actor, registry: Registry, grace_s: float | None) -> Collected:
     """Deletes the files of deleted models, abandoned uploads and old runs. Raises Unavailable."""
-    actor.audit.check()
+    actor.check()
     found = registry.collect(by=actor.name, grace_s=grace_s)
     counts = {"uploads": len(found.removed), "runs": len(found.runs), "condemned": len(found.condemned)}
     actor.record(Act.REGISTRY_COLLECTED, "registry", None, counts)
@@ -36,7 +36,7 @@ def collect(actor: Actor, registry: Registry, grace_s: float | None) -> Collecte
 
 def trust(actor: Actor, settings: RegistrySettings, why: str) -> int:
     """Vouches for all entries up to the newest; returns its number. Raises InvalidInput without a signing key."""
-    actor.audit.check()
+    actor.check()
     entry = Registry.trust(settings, by=actor.name, why=why)
     actor.record(Act.REGISTRY_TRUSTED, "registry", None, {"entries": entry, "why": why})
     return entry

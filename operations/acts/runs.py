@@ -21,13 +21,14 @@ def request(actor: Actor, registry: Registry, queue: TrainingQueue, wanted: RunR
     """Requests a run. Raises InvalidInput, DuplicateName, Conflict (another run is in progress), Unavailable."""
     check_new_names(wanted.get("names", []), registry.sync().models)
     _check_register(wanted)
+    actor.check()
     run = queue.submit(new_run_id(), wanted, actor.name)
     actor.record(Act.RUN_REQUESTED, run.id, None, wanted)
     return run
 
 
 def _check_register(wanted: RunRequest) -> None:
-    """How many models are kept is the trainer's to say."""
+    """Checks ranks and names against each other; the trainer checks them against its settings. Raises InvalidInput."""
     register, names = wanted.get("register", True), wanted.get("names", [])
     if isinstance(register, list) and len(set(register)) < len(register):
         raise InvalidInput("register: a rank is named twice")
@@ -47,9 +48,9 @@ class Pick:
 def picks(
     registry: Registry, run: str, ranks: Sequence[int] | None, names: Sequence[str] = (), notes: Sequence[str] = ()
 ) -> list[Pick]:
-    """What `save` takes: the candidates of these ranks, None for all; names and notes in the same order.
+    """The candidates with these ranks (None: all), for `save`. Names and notes are in the same order.
 
-    One note is for all of them. Raises InvalidInput, NotFound.
+    A single note is for all of them. Raises InvalidInput, NotFound.
     """
     chosen = _kept(registry, run) if ranks is None else tuple(ranks)
     if len(names) > len(chosen):
@@ -64,8 +65,8 @@ def picks(
 def save(actor: Actor, registry: Registry, run: str, picks: Sequence[Pick]) -> list[Model]:
     """Registers some candidates of a run, however long ago it ended, after all names were checked. Selects none.
 
-    Raises InvalidInput, DuplicateName, NotFound, Conflict (the run has not ended), ModelRefused, Unavailable. An error
-    after the first was saved says which were.
+    Raises InvalidInput, DuplicateName, NotFound, Conflict (the run has not ended), ModelRefused, Unavailable. If some
+    were saved before the error, its message names them.
     """
     if not picks:
         raise InvalidInput("choose at least one candidate; nothing was saved")
@@ -80,6 +81,7 @@ def save(actor: Actor, registry: Registry, run: str, picks: Sequence[Pick]) -> l
     names = [pick.name or default_name(types.get(pick.rank, f"Candidate{pick.rank}"), run, taken) for pick in picks]
     check_new_names(names, taken)
     saved: list[Model] = []
+    actor.check()
     try:
         for pick, name in zip(picks, names, strict=True):
             saved.append(_save(actor, registry, run, pick, name))
@@ -110,13 +112,18 @@ def _kept(registry: Registry, run: str) -> tuple[int, ...]:
 
 def cancel(actor: Actor, queue: TrainingQueue, run: str) -> Run:
     """Cancels a run. Raises NotFound, Conflict (it has ended), Unavailable."""
+    actor.check()
     found = queue.cancel(run, actor.name)
     actor.record(Act.RUN_CANCELLED, run)
     return found
 
 
 def finish(actor: Actor, queue: TrainingQueue, run: str) -> Run:
-    """Ends the comparison of a running run; it goes on with what it has. Raises NotFound, Conflict, Unavailable."""
+    """Ends the comparison of a running run, which continues with the candidates so far.
+
+    Raises NotFound, Conflict, Unavailable.
+    """
+    actor.check()
     found = queue.finish(run, actor.name)
     actor.record(Act.RUN_FINISHED, run)
     return found

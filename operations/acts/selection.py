@@ -12,7 +12,7 @@ from registry.facts import describe_selection
 from registry.log.state import Model, Selection
 from registry.registry import Registry
 
-GENERATED = re.compile(r"x\d+")  # names of columns that had none
+GENERATED = re.compile(r"x\d+")  # names generated for columns without a name
 MAX_LISTED = 10
 
 
@@ -34,6 +34,7 @@ def select(
     before = state.selection
     if not force:
         check_features(state.model(model), features)
+    actor.check()
     selection = registry.select(model, by=actor.name, why=why, if_match=if_match)
     return _announced(actor, Act.MODEL_SELECTED, before, selection)
 
@@ -69,6 +70,7 @@ def roll_back(
     before = state.selection
     if not force:
         check_features(state.model(state.previous()), features)
+    actor.check()
     selection = registry.roll_back(by=actor.name, why=why, if_match=if_match)
     return _announced(actor, Act.SELECTION_ROLLED_BACK, before, selection)
 

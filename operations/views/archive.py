@@ -1,4 +1,4 @@
-"""What readiness and the doctor say of the archive. Pure."""
+"""The state of the archive as text, for readiness and the doctor. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LATE_S = 60.0  # beyond ZELADOR_ARCHIVE__WRITE_S, after which readings wait too 
 
 
 def archive_remark(snapshot: LedgerSnapshot, workers: Sequence[Mapping[str, str]], settings: Settings) -> str | None:
-    """What is wrong with the archive, the most urgent first; None if nothing is, or if none is registered."""
+    """The most urgent problem of the archive; None if it has none, or if no archive is registered."""
     counts = snapshot.ledger.archive
     archivers = [worker for worker in workers if worker.get("service") == "archive"]
     if counts is None:

@@ -21,7 +21,7 @@ class CandidateView:
 
 
 def candidates(registry: Registry, run: RunView) -> tuple[CandidateView, ...]:
-    """By rank. A candidate lives as long as its run, a model that was saved from it as long as it is not deleted."""
+    """The candidates, by rank. A candidate is kept as long as its run; a model saved from it, until it is deleted."""
     models = run.result.get("models") or ()
     if not models:
         return ()

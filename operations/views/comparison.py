@@ -18,11 +18,11 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class CandidateRow:
-    """A candidate by one metric. What is not known is None."""
+    """A candidate by one metric. Unknown values are None."""
 
     rank: int | None
     model_type: str
-    name: str | None  # under which it is registered
+    name: str | None  # of the registered model
     score: float | None  # of cross-validation
     interval: Pair | None
     holdout: float | None
@@ -32,7 +32,7 @@ class CandidateRow:
     us_per_row: float | None
     threshold: float | None
     served_by: str
-    agreement: str  # why it is served as it is
+    agreement: str  # why it runs as pipeline or ONNX
     confusion: tuple[tuple[int, ...], ...]
     seconds: float | None
     trouble: str | None  # why it was left out
@@ -41,7 +41,7 @@ class CandidateRow:
     is_baseline: bool
     new_devices: float | None  # of the hold-out, by what it asks
     later: float | None
-    against_live: float | None  # better than the selected model by so much, on the same rows
+    against_live: float | None  # how much better it is than the selected model, on the same rows
     against_live_interval: Pair | None
     is_calibrated: bool
 
@@ -112,7 +112,7 @@ class Comparison:
 
     @property
     def first(self) -> CandidateRow | None:
-        """The candidate to take."""
+        """The recommended candidate."""
         return self.packed[0] if self.packed else None
 
     @property
@@ -199,7 +199,7 @@ def _decision(found: Mapping[str, Any]) -> Decision | None:
 
 
 def progress_of(run: RunView) -> tuple[int, int] | None:
-    """How many of how many steps are done, as the trainer's line says; None if it does not."""
+    """Steps that are done, and their total, from the trainer's progress line; None if it has no numbers."""
     found = STEPS.search(run.progress or "")
     return (int(found[1]), int(found[2])) if found and int(found[2]) else None
 

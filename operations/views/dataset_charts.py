@@ -72,5 +72,5 @@ def _svg(title: str, parts: list[str]) -> str:
 
 
 def _clean(text: str) -> str:
-    """XML has no control characters, not even escaped."""
+    """The text escaped, without control characters, which XML does not allow even escaped."""
     return escape("".join(each if each.isprintable() else "?" for each in text))

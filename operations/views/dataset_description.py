@@ -1,4 +1,4 @@
-"""What is to be seen in the readings of a data set, as JSON."""
+"""The description of a data set's readings, as JSON."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ GapView = TypedDict(
     "GapView",
     {
         "device": Annotated[str, Field(description="The device.")],
-        "from": Annotated[str, Field(description="Its last reading before; ISO 8601, UTC.")],
-        "to": Annotated[str, Field(description="Its first reading after.")],
+        "from": Annotated[str, Field(description="The device's last reading before the pause; ISO 8601, UTC.")],
+        "to": Annotated[str, Field(description="The device's first reading after it.")],
         "seconds": Annotated[float, Field(description="The time between them.")],
     },
 )
@@ -35,7 +35,9 @@ class FeatureView(TypedDict):
     autocorrelation: Annotated[
         float | None, Field(description="Correlation of neighboring readings of a device, of those looked at.")
     ]
-    block_rows: Annotated[int, Field(description="So many neighboring readings of a device say nearly the same.")]
+    block_rows: Annotated[
+        int, Field(description="Number of neighboring readings of a device that are nearly the same.")
+    ]
 
 
 class CorrelationView(TypedDict):
@@ -88,7 +90,7 @@ DescriptionView = TypedDict(
             dict[str, dict[str, int]], Field(description="Labeled readings by device and label; the first 200 devices.")
         ],
         "by_day": Annotated[
-            dict[str, dict[str, int]], Field(description="Labeled readings by day and label; the last 400 days.")
+            dict[str, dict[str, int]], Field(description="Labeled readings by day and label, for the last 400 days.")
         ],
         "interval_s": Annotated[
             float | None, Field(description="Median time between two readings of a device; null if not known.")
@@ -96,7 +98,9 @@ DescriptionView = TypedDict(
         "gaps": Annotated[list[GapView], Field(description="The 20 longest gaps.")],
         "gap_count": Annotated[int, Field(description="Number of gaps.")],
         "features": Annotated[list[FeatureView], Field(description="The features.")],
-        "duplicates": Annotated[int, Field(description="Readings with the device, time and values of another.")],
+        "duplicates": Annotated[
+            int, Field(description="Readings with the same device, time and values as another one.")
+        ],
         "correlations": Annotated[list[CorrelationView], Field(description="Of pairs of features, strongest first.")],
         "histograms": Annotated[list[HistogramView], Field(description="A histogram for each feature with values.")],
         "pairs": Annotated[PairsView, Field(description="Readings to see two features together.")],
@@ -107,7 +111,7 @@ DescriptionView = TypedDict(
                 "course of a device come from; the rest is counted over all."
             ),
         ],
-        "findings": Annotated[list[OddityView], Field(description="What is odd, each with what to do.")],
+        "findings": Annotated[list[OddityView], Field(description="Findings: what is odd, and what to do about it.")],
     },
 )
 DescriptionView.__doc__ = "What is to be seen in the readings of a data set."

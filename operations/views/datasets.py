@@ -1,4 +1,4 @@
-"""Loaded data sets: what was asked, what was found, and whether it was loaded before."""
+"""Loaded data sets: the query, the result, and whether it came from the cache."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DatasetView(TypedDict):
     id: Annotated[str, Field(description="Its id, while it is kept.")]
     query: Annotated[
         dict[str, Any],
-        Field(description="The query that gives the same data set again: with `labels_at` and `arrived_to`."),
+        Field(description="The query; with its `labels_at` and `arrived_to` it gives the same data set again."),
     ]
     source: Annotated[str, Field(description="Where the readings are.")]
     digest: Annotated[str, Field(description="SHA-256 of the rows to train on.")]
@@ -38,10 +38,12 @@ class DatasetView(TypedDict):
     classes: Annotated[dict[str, int], Field(description="The rows by label.")]
     features: Annotated[list[str], Field(description="The features, in their order.")]
     notes: Annotated[list[str], Field(description="What was left out, and why.")]
-    cache: Annotated[Literal["hit", "miss"], Field(description="hit: it was loaded before; miss: just now.")]
+    cache: Annotated[
+        Literal["hit", "miss"], Field(description="hit: it was in the cache; miss: it was loaded for this request.")
+    ]
     age_s: Annotated[float, Field(description="Seconds since it was loaded.")]
     loaded_at: Annotated[str, Field(description="When it was loaded; ISO 8601, UTC.")]
-    seconds: Annotated[float, Field(description="How long that took.")]
+    seconds: Annotated[float, Field(description="How long loading took, in seconds.")]
 
 
 class CachedView(DatasetView):
@@ -60,7 +62,7 @@ class DatasetReader:
         self._lock = Lock()
 
     def load(self, asked: dict[str, object]) -> Loaded:
-        """Raises InvalidInput, Corrupt, Unavailable (also if others are loaded for too long), redis.RedisError."""
+        """Loads a data set. Raises InvalidInput, Corrupt, Unavailable (also while others load), redis.RedisError."""
         query = query_of(default_query(self._settings) | asked, self._settings)
         if not self._lock.acquire(timeout=WAIT_S):
             raise Unavailable("other data sets are being loaded; try again later")
@@ -70,7 +72,7 @@ class DatasetReader:
             self._lock.release()
 
     def find(self, id_: str) -> Loaded:
-        """One that is kept, with its description. Raises NotFound."""
+        """A cached data set, with its description. Raises NotFound."""
         found = find(self._settings, id_)
         if found is None or found.description is None:
             raise NotFound(
@@ -80,7 +82,7 @@ class DatasetReader:
         return found
 
     def drop(self, id_: str) -> None:
-        """Raises NotFound."""
+        """Removes a cached data set. Raises NotFound."""
         Cache(self._settings.datasets).drop(id_)
 
 
@@ -118,7 +120,7 @@ def cached(settings: Settings) -> list[CachedView]:
 
 
 def default_query(settings: Settings) -> dict[str, object]:
-    """What a run asks for if nobody says otherwise: so many rows, and of each class so many at least."""
+    """The default query of a run: the number of rows, and the least number of each class."""
     training = settings.training
     fewest = fewest_rows(training.folds or FOLDS, training.holdout or DRAWN_HOLDOUT)
     return {"cap": training.max_rows, "fewest": fewest}

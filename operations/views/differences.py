@@ -28,7 +28,7 @@ NESTED = ("parameters", "costs", "data", "split", "versions")  # their keys are 
 SKIPPED = ("data.notes", "split.notes", "split.questions")
 PARTS = {"holdout": "holdout_intervals", "metrics": "intervals"}
 MAX_VALUE = 500  # characters of a field's value
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a text that begins so for a formula
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a text that starts with one of these as a formula
 
 
 class FieldRow(TypedDict):
@@ -46,7 +46,7 @@ class ScoreRow(TypedDict):
     values: Annotated[list[float | None], Field(description="The scores; null if not defined.")]
     intervals: Annotated[list[Pair | None], Field(description="95 % interval of each: low, high; null without one.")]
     deltas: Annotated[
-        list[float | None], Field(description="Difference of each from the reference; positive: higher than it.")
+        list[float | None], Field(description="Difference of each from the reference; positive if it is higher.")
     ]
     delta_intervals: Annotated[
         list[Pair | None],
@@ -61,7 +61,7 @@ class SideBySide(TypedDict):
     models: Annotated[list[str], Field(description="Names of the models; run/rank of those that are not registered.")]
     differs: Annotated[list[FieldRow], Field(description="The fields in which they differ.")]
     scores: Annotated[list[ScoreRow], Field(description="Their scores.")]
-    notes: Annotated[list[str], Field(description="What to be careful of.")]
+    notes: Annotated[list[str], Field(description="Warnings about the comparison.")]
 
 
 def side_by_side(models: Sequence[Facts], reference: str | None = None) -> SideBySide:
@@ -131,7 +131,7 @@ def _scores(models: Sequence[Facts], base: Facts, part: str) -> list[ScoreRow]:
 
 
 def _delta_interval(facts: Facts, base: Facts, part: str, metric: str) -> Pair | None:
-    """That of the trainer, which had both models' answers: to the first of the run, or to the model live then."""
+    """The trainer's interval, from both models' answers: the other is the run's first or the model live then."""
     if facts is base:
         return None
     if part == "metrics" and _same_run(facts, base):

@@ -29,7 +29,7 @@ from zelador.messages import iso
 log = logging.getLogger(__name__)
 
 PAGE_ENTRIES = 1_000
-REST = 5  # a buffer that changes is counted again after so many times the time that counting took
+REST = 5  # a changed buffer is counted again after a pause of this many times the last count's duration
 LISTED = 200  # labels and faults listed in the answer to an import
 
 LabelView = TypedDict(
@@ -44,8 +44,8 @@ LabelView = TypedDict(
         "label": Annotated[str, Field(description="The label of the readings in the period.")],
         "note": Annotated[str, Field(description="What somebody wrote about it.")],
         "by": Annotated[str, Field(description="Who added it: a key, a user, or the device.")],
-        "at": Annotated[str, Field(description="When it was added; ISO 8601, UTC. Later ones count before earlier.")],
-        "source": Annotated[Source, Field(description="How it came.")],
+        "at": Annotated[str, Field(description="Time when it was added; ISO 8601, UTC. The newest label counts.")],
+        "source": Annotated[Source, Field(description="Where it came from; mqtt: the device itself.")],
         "readings": Annotated[
             int,
             Field(
@@ -54,7 +54,7 @@ LabelView = TypedDict(
         ],
         "undone": Annotated[bool, Field(description="True if it no longer counts.")],
         "undone_by": Annotated[str | None, Field(description="Who undid it.")],
-        "undone_at": Annotated[str | None, Field(description="When, ISO 8601, UTC.")],
+        "undone_at": Annotated[str | None, Field(description="When it was undone; ISO 8601, UTC.")],
     },
 )  # fmt: skip
 LabelView.__doc__ = "A label of a period of a device."
@@ -63,7 +63,7 @@ LabelView.__doc__ = "A label of a period of a device."
 class FindingView(TypedDict):
     """What is odd about a label that was accepted."""
 
-    kind: Annotated[Kind, Field(description="What kind of oddity it is.")]
+    kind: Annotated[Kind, Field(description="Kind of the oddity.")]
     sentence: Annotated[str, Field(description="What was found.")]
     advice: Annotated[str, Field(description="What to do about it.")]
     line: Annotated[int | None, Field(description="The line of the table, for an import.")]
@@ -80,11 +80,11 @@ class ImportView(TypedDict):
     """What an import did, or a preview of it."""
 
     preview: Annotated[bool, Field(description="True if nothing was changed.")]
-    added: Annotated[int, Field(description="Labels that were added; in a preview, that would be.")]
+    added: Annotated[int, Field(description="Number of labels that were added; in a preview, that would be added.")]
     known: Annotated[int, Field(description="Rows that are in the list already.")]
     readings: Annotated[int, Field(description="Readings that the added labels touch.")]
     classes: Annotated[dict[str, int], Field(description="Added labels by their text.")]
-    columns: Annotated[dict[str, str], Field(description="Which column was read as what.")]
+    columns: Annotated[dict[str, str], Field(description="The role of each column that was read.")]
     labels: Annotated[list[LabelView], Field(description=f"The first {LISTED} added labels.")]
     faults: Annotated[list[FaultView], Field(description=f"The first {LISTED} rows that cannot be labels.")]
     refused: Annotated[int, Field(description="Number of rows that cannot be labels.")]
@@ -94,7 +94,7 @@ class ImportView(TypedDict):
 
 class ArchiveCounts(Protocol):
     def of(self, labels: Sequence[Label], below: tuple[int, int] | None) -> Mapping[str, int]:
-        """The archived readings that each label touches, of entries before `below`; None: of all."""
+        """The number of archived readings that each label touches, in entries before `below` (None: in all)."""
 
 
 class ReadingTimes:
@@ -128,7 +128,7 @@ class ReadingTimes:
         return found
 
     def _in_archive(self, labels: Sequence[Label], begins: bytes) -> Mapping[str, int]:
-        """Of the readings that have left the buffer, which begins with this entry."""
+        """The readings that each label touches among those that have left the buffer, which begins with this entry."""
         if self._archived is None:
             return {}
         try:
@@ -171,7 +171,7 @@ class LabelFilter:
     source: Source | None = None
     by: str | None = None
     text: str = ""
-    added_at: int | None = None  # ms since 1970 UTC: those of one import
+    added_at: int | None = None  # ms since 1970 UTC; all labels of one import share it
     undone: bool = False  # also those that were undone
 
     def matches(self, label: Label) -> bool:
@@ -230,7 +230,7 @@ class LabelReader:
         )
 
     def one(self, label: str) -> LabelView:
-        """Raises NotFound."""
+        """One label of the list. Raises NotFound."""
         found = self._labels.snapshot()
         one = next((each for each in found.labels if each.id == label), None)
         if one is None:

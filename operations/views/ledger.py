@@ -64,7 +64,7 @@ class LedgerView:
     received: Annotated[int, Field(description="Readings received.")]
     accepted: Annotated[int, Field(description="Readings stored for classification.")]
     quarantined: Annotated[int, Field(description="Readings that could not be used.")]
-    repeated: Annotated[int, Field(description="Readings received before: same id, time and values.")]
+    repeated: Annotated[int, Field(description="Repeats: readings with the id, time and values of an earlier one.")]
     classified: Annotated[int, Field(description="Readings with a confirmed prediction.")]
     waiting: Annotated[int, Field(description="Readings accepted and not settled yet.")]
     set_aside: Annotated[int, Field(description="Readings that could not be classified.")]
@@ -82,7 +82,7 @@ class LedgerView:
     ]
     before_archive: Annotated[
         int | None,
-        Field(description="Readings accepted that had left Redis before the archive began; null without one."),
+        Field(description="Accepted readings that had left Redis before the archive began; null without one."),
     ]
     archive_lag_s: Annotated[
         float, Field(description="Age of the oldest reading that waits for the archive, in seconds; 0 if none waits.")

@@ -71,13 +71,13 @@ class TrainedOn:
     rows: int | None
     begin: str | None  # ISO 8601
     end: str | None
-    shares: Mapping[str, float]  # of the rows, by class
+    shares: Mapping[str, float]  # share of the rows, by class
     digest: str
 
 
 @dataclass(frozen=True, slots=True)
 class AgreementFacts:
-    """Why a model is served as it is."""
+    """Why a model runs as pipeline or ONNX."""
 
     reason: str
     rows: int | None
@@ -88,7 +88,7 @@ class AgreementFacts:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What the threshold was chosen by; None where nothing was asked for."""
+    """The costs or the recall by which the threshold was chosen; None if not given."""
 
     missed: float | None
     false_alarm: float | None
@@ -116,7 +116,7 @@ class ModelDetail:
     history: tuple[HistoryRow, ...]
     selected: str | None  # the selected model's name
     etag: str
-    threshold: float | None  # from which the positive one of two classes is predicted
+    threshold: float | None  # lowest probability at which the positive class is predicted
     costs: Costs
     is_calibrated: bool
     is_not_recommended: bool  # by the verdict of its run
@@ -134,7 +134,7 @@ class ModelDetail:
 
     @property
     def is_compared(self) -> bool:
-        """Whether the selected model has figures to stand beside."""
+        """True if the selected model has scores to compare with."""
         return any(row.selected is not None for row in self.metrics)
 
 

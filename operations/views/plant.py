@@ -60,15 +60,15 @@ class PlantView:
     labels: tuple[str, ...]  # what the selected model can answer
     ledger: LedgerSnapshot | None
     workers: tuple[rollout.Worker, ...] | None
-    connected_workers: int | None  # inference workers that the broker has
+    connected_workers: int | None  # inference workers connected to the broker
     ingesters: tuple[Ingester, ...] | None
     trainers: int | None
     device_count: int | None
     counts: Mapping[State, int] | None  # devices by state; those without a classified reading are in none
-    not_ok: tuple[DeviceView, ...] | None  # those that need someone first, then those that someone has
+    not_ok: tuple[DeviceView, ...] | None  # those that need someone first, then those that someone takes care of
 
     def is_alarm(self, label: str | None) -> bool:
-        """Whether a prediction or label asks for a person."""
+        """True if a prediction or label is an alarm."""
         return label in self.alarms_by.classes
 
     def rule_of(self, device: str) -> Rule:
@@ -102,7 +102,7 @@ class PlantView:
 
 
 class PlantReader:
-    """Reads snapshots. Thread-safe; never raises for what does not answer."""
+    """Reads snapshots. Thread-safe; never raises if a server does not answer."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class PlantReader:
             return self._kept[1]
 
     def forget(self) -> None:
-        """Somebody changed something: the next snapshot is a new one. Never waits."""
+        """Makes the next snapshot a new one, because something was changed. Never waits."""
         self._changes += 1
 
     def _read(self) -> PlantView:

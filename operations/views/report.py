@@ -1,4 +1,4 @@
-"""The report beside a model, as far as pages show it: curves, importance, ranges. Absent parts are None or empty."""
+"""The parts of a model's report that pages show: curves, importance, ranges. Absent parts are None or empty."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Report(msgspec.Struct, frozen=True):
     by_device: ByDevice | None = None
 
     def works_at(self, label: str) -> tuple[float, float] | None:
-        """The share of false alarms and the share found, of one of two classes, where the model answers."""
+        """The false positive rate and the recall of one of two classes, at the model's threshold."""
         if len(self.classes) != 2 or label not in self.classes or [len(row) for row in self.confusion] != [2, 2]:
             return None
         at = self.classes.index(label)

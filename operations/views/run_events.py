@@ -1,4 +1,4 @@
-"""The events of a training run: while it goes on from Redis, afterwards as they are kept with the run."""
+"""The events of a training run: from Redis while it is active, afterwards from the registry."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _above(events: Sequence[RunEvent], number: int) -> list[RunEvent]:
 
 
 def _end(view: RunView, events: Sequence[RunEvent]) -> RunEvent:
-    """The last event of a run, by its record: whatever ended it, somebody wrote that down."""
+    """The last event of a run, made from its record, which has the end of every run."""
     number = max((event.number for event in events), default=0) + 1
     said = f"{view.state}: {view.error}" if view.error else view.state
     return RunEvent(number, view.ended_at or now_iso(), "ended", said, state=view.state, error=view.error)

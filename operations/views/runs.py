@@ -44,7 +44,7 @@ class TrainedBody(TypedDict):
     saved_as: NotRequired[
         Annotated[list[str], Field(description="Names of the models that come from it, also those saved later.")]
     ]
-    note: NotRequired[Annotated[str, Field(description="Why it has another name than the one asked for.")]]
+    note: NotRequired[Annotated[str, Field(description="Why it does not have the requested name.")]]
     rank: Annotated[int, Field(description="Its rank among the run's candidates, from 1.")]
     model_type: Annotated[str, Field(description="Full name of the classifier.")]
     metrics: Annotated[
@@ -71,12 +71,12 @@ class RunRequestBody(TypedDict, total=False):
     devices: Annotated[list[str], Field(description="Only readings of these devices.")]
     dataset: Annotated[dict[str, Any], Field(description="The query of the readings, as of `POST /v1/datasets`.")]
     split: Annotated[str, Field(description="How rows are split to test models: auto, device, time or random.")]
-    positive: Annotated[str, Field(description="Of two classes, the one to find.")]
+    positive: Annotated[str, Field(description="The positive class of two.")]
     cost_missed: Annotated[float, Field(description="Cost of a missed reading of the positive class.")]
     cost_false_alarm: Annotated[float, Field(description="Cost of a false alarm.")]
     recall: Annotated[float, Field(description="The recall that the threshold keeps, instead of costs.")]
     exclude: Annotated[list[str], Field(description="Ids of classifiers that are not compared.")]
-    tune_s: Annotated[float, Field(description="Seconds for which settings of the best three are tried.")]
+    tune_s: Annotated[float, Field(description="Seconds to try other hyperparameters of the best three.")]
     budget_s: Annotated[float, Field(description="Seconds after which no further classifier is compared.")]
     blend: Annotated[bool, Field(description="Also the mean of the probabilities of the best three.")]
     stack: Annotated[bool, Field(description="Also a model of the probabilities of the best three.")]
@@ -116,7 +116,7 @@ class RunBody(TypedDict):
     ]
     models: NotRequired[Annotated[list[TrainedBody], Field(description="The candidates that were packed, best first.")]]
     promotion: NotRequired[
-        Annotated[dict[str, Any], Field(description="Whether its best model was selected by itself, and why.")]
+        Annotated[dict[str, Any], Field(description="Whether its best model was selected automatically, and why.")]
     ]
     seconds: NotRequired[Annotated[dict[str, float], Field(description="Duration of each step, in seconds.")]]
 
@@ -229,7 +229,7 @@ class RunReader:
         return side_by_side(found, reference)
 
     def _with_names(self, view: RunView) -> RunView:
-        """Each of the run's models with the names under which it is registered by now."""
+        """Adds to each of the run's models the names under which it is registered now."""
         models = view.result.get("models")
         if not models:
             return view
@@ -255,6 +255,6 @@ def saved_names(registry: Registry, run: str) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
     for model in sorted(registry.find(Query(equal=(("run", run),))), key=lambda each: each.saved_at):
         rank = model.metadata.get("rank")
-        if isinstance(rank, int):  # an imported model may say anything of itself
+        if isinstance(rank, int):  # the metadata of an imported model may be anything
             found[rank] = (*found.get(rank, ()), model.name)
     return found

@@ -94,7 +94,7 @@ class Recent:
         return found, f"{start[1:]}.0"
 
     def _shown(self, wanted: Sequence[tuple[Sequence[str], Arrival, Sample]]) -> list[Reading]:
-        """The labels are looked up for all of them at once."""
+        """The readings as shown; their labels are looked up all at once."""
         if not wanted:
             return []
         named = [(arrival.device_id, sample) for _, arrival, sample in wanted]

@@ -20,10 +20,10 @@ from registry.adopt.parts import Part, Parts, described, sort, texts
 from registry.adopt.plain import check_same, core, plain
 from registry.adopt.region import draw, region_of
 from registry.errors import ModelRefused, TypeRefused
+from registry.model.allowed_types import dump_pipeline
 from registry.model.artifact import Upload
 from registry.model.classifier import Classifier, PipelineEngine, Rows, classes_of
 from registry.model.golden import MAX_SAVED, ask, drawn
-from registry.model.integrity import dump_pipeline
 from registry.model.manifest import Feature
 from zelador.errors import InvalidInput
 
@@ -33,7 +33,7 @@ MAX_LISTED = 8
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """`notes`: what a person should know, such as what was joined."""
+    """An upload, and notes for people, for instance on what was joined."""
 
     upload: Upload
     notes: tuple[str, ...]
@@ -52,7 +52,7 @@ def adopt(
     """The model among the objects in `given` (by file name) as an upload.
 
     `features` and `classes` are the names that a person gave. `named_columns`: refuse a model whose columns have no
-    names. `optional`: what does not fit the model belongs to another one. Raises TypeRefused, InvalidInput.
+    names. `optional`: objects that do not fit the model belong to another one. Raises TypeRefused, InvalidInput.
     """
     parts = sort(given)
     original = core(_only(parts))
@@ -135,7 +135,7 @@ def _features(
     _check_numeric(pipeline)
     own = own_names(steps[0].what if steps else model)
     if own is None and steps and width_of(model) == width:
-        own = own_names(model)  # the rows were scaled, and put in a table again
+        own = own_names(model)  # the rows were scaled, then made into a table again
     notes: list[str] = []
     for part in parts.names:
         listed = tuple(texts(part.what) or ())
@@ -273,7 +273,7 @@ def _rows(data: Any, width: int) -> Rows | None:
 
 
 def _left(parts: Parts) -> list[str]:
-    """A note on what was found and not used."""
+    """A note on the objects that were found but not used."""
     found = [part for part in parts.facts if part.where]
     if not found:
         return []

@@ -1,4 +1,4 @@
-"""The classes of a model as people named them: its own, or those of an encoder or a list that was saved with it."""
+"""Finds the names of a model's classes: its own, or those of an encoder or a list that was saved with it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def class_names(
 
 
 def _as_labels(own: Sequence[str]) -> tuple[str, ...]:
-    """The classes by the one rule for labels ("True" is "1"); as they are if two would become the same."""
+    """The classes by the rule for labels ("True" is "1"); unchanged if two would become equal."""
     try:
         read = tuple(label_text(label) or label for label in own)
     except ValueError:  # too long, or not printable: the manifest's check says so
@@ -81,7 +81,7 @@ def _decoded(own: Sequence[str], names: dict[str, str], part: Part) -> tuple[str
 
 
 def _is_of_classes(part: Part, listed: Sequence[str], own: Sequence[str], width: int | None) -> bool:
-    """Whether a list of names is of the classes and not of the columns."""
+    """True if a list of names is for the classes and not for the columns."""
     where = part.where.lower()
     if sorted(listed) == sorted(own):
         return True

@@ -64,7 +64,7 @@ def plain(model: Any) -> Any:
 
 
 def check_same(before: Any, after: Any, names: Sequence[str] | None, rows: Rows) -> None:
-    """Raises TypeRefused unless both give the same answers: `before` asked with a table if it was fitted on one."""
+    """Raises TypeRefused unless both answer alike. `before` is asked with a table if it was fitted on one."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         table = _table(rows, names)
@@ -105,7 +105,7 @@ def _must_change(part: Any) -> bool:
 
 
 def _by_position(chooser: Any) -> None:
-    """A ColumnTransformer's columns as numbers, which arrays have; with names it takes tables only."""
+    """Chooses a ColumnTransformer's columns by position, as arrays need; by name it accepts only tables."""
     places = {name: [int(place) for place in found] for name, found in chooser._transformer_to_input_indices.items()}
     single = {name: _is_single(columns) for name, _, columns in chooser.transformers_}
 

@@ -1,4 +1,4 @@
-"""Finds out which values an estimator was fitted on, from what it learned: means, limits, thresholds, points.
+"""Infers the values that an estimator was fitted on from its learned means, limits, thresholds or points.
 
 Rows near them are asked before a model is registered, and they show whether a scaler belongs to a model.
 """
@@ -61,7 +61,7 @@ def spreads(region: Region) -> list[Spread | None]:
 
 
 def agree(given: Region, taken: Region) -> bool | None:
-    """Whether rows of `given` are what an estimator with the region `taken` was fitted on; None if unknown."""
+    """True if an estimator with the region `taken` was fitted on rows like those of `given`; None if unknown."""
     known = [
         abs(one.center - other.center) <= APART * max(one.width, other.width) + 1e-6
         for one, other in zip(spreads(given), spreads(taken), strict=True)
@@ -89,7 +89,7 @@ def _known(estimator: Any, width: int) -> Sequence[Values | None] | None:
 
 
 def _by_column(estimator: Any, width: int) -> list[Values | None]:
-    """Of a ColumnTransformer: what its parts say of their columns."""
+    """The typical values that the parts of a ColumnTransformer learned, by column."""
     found: list[Values | None] = [None] * width
     for name, part, _ in estimator.transformers_:
         columns = estimator._transformer_to_input_indices.get(name, [])
@@ -156,7 +156,7 @@ def _bayes(means: Any, variances: Any) -> list[Values]:
 
 
 def _single(values: Any) -> list[Values | None]:
-    """Of an imputer: the center alone is known."""
+    """The values of an imputer, of which only the center is known."""
     return [
         np.array([float(value)]) if isinstance(value, int | float) else None for value in np.asarray(values).tolist()
     ]
@@ -176,7 +176,7 @@ def _booster(booster: Any) -> list[Values | None]:
     ]
 
 
-# (the attributes that an estimator must have, how they tell its columns); the first match counts
+# (attributes that an estimator must have, function that gets typical values from them); the first match counts
 READERS: tuple[tuple[tuple[str, ...], Callable[..., Sequence[Values | None]]], ...] = (
     (("data_min_", "data_max_"), _limits),
     (("center_", "scale_"), _normal),

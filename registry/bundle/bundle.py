@@ -17,8 +17,8 @@ from registry.bundle.zip_layout import check_layout
 from registry.changes import checked_tags
 from registry.errors import ArchiveRefused, ModelRefused
 from registry.model import golden, manifest
+from registry.model.allowed_types import load_pipeline, native_types
 from registry.model.artifact import AGREEMENT, ONNX, PIPELINE, REPORT, open_classifier
-from registry.model.integrity import load_pipeline, native_types
 from registry.model.manifest import Manifest
 from registry.model.manifest_shape import check_manifest
 from zelador.errors import InvalidInput

@@ -65,7 +65,7 @@ def convert_pickle(
     optional: bool = False,
     limits: Limits = TRUSTED,
 ) -> bytes:
-    """Loads pickles in the cage, and returns the model that they make as an exported file.
+    """Loads pickles in the cage, and returns the resulting model as an exported file.
 
     The result must be checked like any other. `files` are by name; `features` and `classes` are given by a person;
     `optional`: a scaler or an encoder that does not fit the model belongs to another one.

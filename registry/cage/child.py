@@ -116,8 +116,8 @@ class _Work:
     def _model(self, request: CheckModel) -> Reply:
         import msgspec
 
+        from registry.model.allowed_types import load_pipeline
         from registry.model.artifact import open_classifier
-        from registry.model.integrity import load_pipeline
         from registry.model.manifest import Manifest
 
         saved = msgspec.json.decode(request.manifest, type=Manifest)

@@ -1,4 +1,4 @@
-"""The evaluations that a model keeps, as sections of its card."""
+"""The evaluations stored with a model, as sections of its card."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def share(part: float, whole: float) -> str:
 
 
 def percent(value: object) -> str:
-    """Of a share between 0 and 1."""
+    """A share between 0 and 1 as a percentage."""
     found = number(value)
     return "–" if found is None else f"{100 * found:.1f} %"
 

@@ -9,8 +9,8 @@ MOST_BLOCKS = 24  # in the data set; blocks that are too short leak again
 FEWEST_OF_A_DEVICE = 3  # blocks, with many devices
 FEWEST_ROWS = 8  # of a block
 GAP = 20  # of a device's usual distance between readings: a longer pause ends a recording
-CORRELATED = 0.2  # an autocorrelation below it counts as none
-MAX_LAG_ROWS = 20_000  # of a device, that the lag is measured on
+CORRELATED = 0.2  # a lower autocorrelation counts as none
+MAX_LAG_ROWS = 20_000  # of a device, on which the lag is measured
 MAX_LAG_DEVICES = 50
 
 Codes = NDArray[np.int64]
@@ -38,7 +38,7 @@ def blocks(devices: Codes | None, times: Codes | None, rows: int, begins: NDArra
 
 
 def recordings(devices: Codes | None, times: Codes, rows: int) -> Codes:
-    """The number of each row's recording: what a device sent without a pause of GAP times its usual distance.
+    """The number of each row's recording: rows of a device without a pause of GAP times the usual one.
 
     A stretch of fewer than FEWEST_ROWS rows belongs to the recording before it.
     """
@@ -76,7 +76,7 @@ def _cut(times: Codes, count: int, begins: NDArray[np.bool_] | None) -> Codes:
 
 
 def nearest(allowed: Codes, places: Codes) -> Codes:
-    """For each place the nearest of those that are allowed; none if there are none. `allowed` is sorted."""
+    """The nearest allowed place for each place; empty if none is allowed. `allowed` is sorted."""
     if not len(allowed):
         return allowed
     after = np.searchsorted(allowed, places).clip(0, len(allowed) - 1)
@@ -86,9 +86,9 @@ def nearest(allowed: Codes, places: Codes) -> Codes:
 
 
 def lag(rows: NDArray[np.float64] | NDArray[np.float32], devices: Codes | None, times: Codes) -> int:
-    """After how many rows of a device the slowest feature has an autocorrelation below CORRELATED.
+    """The number of rows after which the autocorrelation of the slowest feature is below CORRELATED.
 
-    Of each feature, the median over the devices. Missing values count as the mean; a constant feature has no lag.
+    For each feature, the median over the devices. Missing values count as the mean; a constant feature has no lag.
     """
     codes = np.zeros(len(rows), np.int64) if devices is None else devices
     order = np.lexsort((times, codes))

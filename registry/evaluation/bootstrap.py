@@ -1,8 +1,8 @@
 """The uncertainty of a score: a bootstrap over blocks, because neighboring rows of one stretch are not independent.
 
 Whole blocks are drawn with replacement. With few blocks the percentiles come out too narrow, so their distances from
-the score are stretched by t(k-1) * sqrt(k / (k-1)) / 1.96 for k blocks, and by TOUCH: blocks touch, so that what lasts
-beyond the end of one (a streak of errors) is in the next one too, and they are less independent than the draws.
+the score are stretched by t(k-1) * sqrt(k / (k-1)) / 1.96 for k blocks. They are also stretched by TOUCH: a streak of
+errors can reach from one block into the next, so blocks are less independent than the draws assume.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Resamples:
         return cls(units.astype(np.int64), count, drawn, total)
 
     def trouble(self, answers: Answers, few: bool = False) -> str | None:
-        """Why there can be no interval; None if there can. `few`: as many blocks as a difference needs are enough."""
+        """The reason why there is no interval; None if there is. `few`: accept as few blocks as for a difference."""
         least, of_a_class = (FEWEST_PAIRED, FEWEST_PAIRED_OF_A_CLASS) if few else (FEWEST_BLOCKS, FEWEST_OF_A_CLASS)
         if self.blocks < least:
             return f"too few independent stretches for an interval: {self.blocks}, and it takes {least}"
@@ -141,7 +141,7 @@ def difference(model: Answers, reference: Answers, resamples: Resamples, metric:
 def differences(
     model: Answers, reference: Answers, resamples: Resamples, metrics: tuple[str, ...] = METRICS, few: bool = False
 ) -> dict[str, Difference]:
-    """By metric. `few`: also with few blocks, as for the hold-out, where the intervals then are wide."""
+    """The difference by metric. `few`: also with few blocks, as on a hold-out; the intervals are then wide."""
     ours, theirs = scores(model), scores(reference)
     reason = resamples.trouble(model, few)
     drawn, base = ({}, {}) if reason else (_resampled(each, resamples, metrics) for each in (model, reference))

@@ -67,9 +67,9 @@ class Answers:
 
 
 def positive_of(expected: Codes, classes: Sequence[str], asked: str | None = None) -> str | None:
-    """The positive one of two classes: `asked`, or the rarer; of equals, the later. None with more classes.
+    """The positive one of two classes: `asked`, or the rarer one (the later if both are equal). None with more classes.
 
-    Raises InvalidInput if `asked` is none of the classes, or if there are more than two.
+    Raises InvalidInput if `asked` is not one of the classes, or if there are more than two.
     """
     if asked is not None and asked not in classes:
         raise InvalidInput(f"--positive {asked}: there is no such class; choose from {', '.join(classes)}")
@@ -123,7 +123,7 @@ def from_counts(tables: Array, positive: int | None) -> dict[str, Array]:
     true, predicted, hits = tables.sum(axis=2), tables.sum(axis=1), np.diagonal(tables, axis1=1, axis2=2)
     right = hits.sum(axis=1)
     chance = (true * predicted).sum(axis=1)
-    several = (true > 0).sum(axis=1) > 1  # one class alone says nothing of how classes are told apart
+    several = (true > 0).sum(axis=1) > 1  # a single class does not show whether classes are told apart
     with np.errstate(divide="ignore", invalid="ignore"):
         kappa = (total * right - chance) / (total * total - chance)
         spread = (total**2 - (predicted**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
@@ -184,7 +184,7 @@ def from_histograms(found: Sequence[tuple[Array, Array]], answers: Answers) -> d
 
 
 def ranked(values: Array, bins: int | None) -> Codes:
-    """The place of each value among the distinct ones; among `bins` bins of equally many values if there are more."""
+    """The rank of each value among the distinct values; its bin of `bins` equally full ones if there are more."""
     distinct, places = np.unique(values, return_inverse=True)
     if bins is None or len(distinct) <= bins:
         return places.astype(np.int64)
@@ -193,7 +193,7 @@ def ranked(values: Array, bins: int | None) -> Codes:
 
 
 def _weighted(by_class: Array, rows: Array, positive: int | None) -> Array:
-    """The positive class's, or the mean over the classes with rows, weighted by them."""
+    """The value of the positive class, or the mean over the classes, weighted by their rows."""
     if positive is not None:
         return by_class[:, positive]
     weights = np.where(np.isnan(by_class), 0.0, rows)

@@ -1,4 +1,4 @@
-"""Finds out which scalers, encoders and lists of names in a folder belong to which model, by folder and by name."""
+"""Finds the scalers, encoders and lists of names that belong to each model in a folder, by folder and by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# Words of file names that say what a file is, and not to which model it belongs.
+# Words in file names that tell the kind of a file, not the model that it belongs to.
 KINDS = frozenset((
     "model", "models", "clf", "classifier", "estimator", "final", "finalized", "best", "trained", "fitted", "pipeline",
     "v", "scaler", "scalers", "scaling", "standard", "minmax", "robust", "std", "ss", "sc", "mms", "normalizer", "norm",

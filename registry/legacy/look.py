@@ -22,7 +22,7 @@ from registry.legacy.walk import Walk, walk
 from zelador.errors import NotFound
 
 INDEX = "registry.json"
-MAX_NEIGHBORS = 50  # files beside a single one that are looked at
+MAX_NEIGHBORS = 50  # other files in the folder that are inspected
 MAX_NEIGHBOR = 1 << 26  # bytes of each
 NOTHING = Contents((), ())
 
@@ -40,7 +40,7 @@ class Found:
     trouble: str | None = None
     beside: tuple[Found, ...] = ()  # files that are loaded together with it
     optional: bool = False  # `beside` may belong to another model of the folder
-    neighbors: tuple[Path, ...] = ()  # files that may belong to it, and are not loaded: nobody named them
+    neighbors: tuple[Path, ...] = ()  # files that may belong to it, but are not loaded because nobody named them
 
     @property
     def files(self) -> tuple[Found, ...]:

@@ -22,14 +22,14 @@ MAX_NAMES = 1_000
 
 
 def names_in(path: Path) -> Any:
-    """The names in the file; None if it is no such file, or is not about names."""
+    """The names in the file; None if it is not a file of names."""
     if path.suffix.lower() not in ENDINGS or not path.is_file() or path.stat().st_size > MAX_BYTES:
         return None
     return read_names(path.read_bytes(), path.name)
 
 
 def read_names(data: bytes, file: str) -> Any:
-    """A list of names, names by code, or a dict of these by what they name; None if there are none. Pure."""
+    """A list of names, names by code, or a dict of these by key; None if there are none. Pure."""
     try:
         text = data.decode("utf-8-sig")
         found = json.loads(text) if file.lower().endswith(".json") else [line.strip() for line in text.splitlines()]
@@ -41,7 +41,7 @@ def read_names(data: bytes, file: str) -> Any:
 
 
 def _named_parts(found: Any) -> dict[str, Any] | None:
-    """The parts of a document that are names by their key: {"columns": […], "accuracy": 0.9}."""
+    """The lists of names in a document such as {"columns": […], "accuracy": 0.9}, by key."""
     if not isinstance(found, dict):
         return None
     named = {key: names for key, value in found.items() if _is_about_names(key) and (names := _names(value))}

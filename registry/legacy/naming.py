@@ -1,4 +1,4 @@
-"""The names under which files are registered: their own, with parts of their paths where several are the same."""
+"""Names for files to be registered: the file's own, with parts of its path if several are the same."""
 
 from __future__ import annotations
 

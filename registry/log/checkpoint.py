@@ -38,7 +38,7 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     registry: str
     seq: int
     head: str
-    models: dict[str, Any]  # columns of Model's fields
+    models: dict[str, Any]  # one column for each field of Model
     history: tuple[Selection, ...]
     earlier: tuple[str, ...]
     reserved: dict[str, Reservation]

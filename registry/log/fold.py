@@ -44,17 +44,18 @@ The state follows from the entries alone: the same entries give the same state i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 from registry.errors import ChangedMeanwhile, DuplicateName, ModelSelected, UploadCollected
+from registry.log.apply import Operations, apply_all
 from registry.log.entry import Entry
 from registry.log.state import Model, Reservation, Selection, State
 from registry.names import check_name
-from zelador.errors import Conflict, Corrupt
+from zelador.errors import Conflict
 
 MAX_COMMITS = 1_000  # commit ids to remember, by which a writer recognizes its own entry; older ones are not needed
 MAX_CONDEMNED = 10_000  # condemned uploads to remember; no save takes as long as that many condemnations
@@ -71,19 +72,7 @@ def fold_all(state: State, entries: Iterable[tuple[Entry, str]]) -> State:
     Raises Corrupt for an operation that this version does not know; Conflict, NotFound or InvalidInput for one that
     is not allowed. A commit folds its entry before it writes it.
     """
-    draft = _Draft(state)
-    for entry, digest in entries:
-        for op in entry.ops:
-            apply = OPERATIONS.get(op.get("op", ""))
-            if apply is None:
-                raise Corrupt(
-                    f"entry {entry.seq} has the operation {op.get('op')!r}, which this version does not know: "
-                    "upgrade Zelador"
-                )
-            apply(draft, op, entry)
-        draft.commits[entry.commit] = entry.seq
-        draft.seq, draft.head = entry.seq, digest
-    return draft.freeze()
+    return apply_all(_Draft(state), entries, OPERATIONS).freeze()
 
 
 class _Draft:
@@ -99,6 +88,10 @@ class _Draft:
         self.condemned = dict(state.condemned)
         self.commits = dict(state.commits)
         self.trusted = state.trusted
+
+    def commit(self, entry: Entry, digest: str) -> None:
+        self.commits[entry.commit] = entry.seq
+        self.seq, self.head = entry.seq, digest
 
     def freeze(self) -> State:
         return State(
@@ -248,7 +241,7 @@ def _trust(draft: _Draft, op: dict[str, Any], _entry: Entry) -> None:
     draft.trusted = op["seq"]
 
 
-OPERATIONS: dict[str, Callable[[_Draft, dict[str, Any], Entry], None]] = {
+OPERATIONS: Operations[_Draft] = {
     "create": _create,
     "register": _register,
     "reserve": _reserve,

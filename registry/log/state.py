@@ -72,7 +72,7 @@ class State:
         return etag(self.head)
 
     def model(self, name: str) -> Model:
-        """Raises ModelNotFound."""
+        """The registered model of this name. Raises ModelNotFound."""
         try:
             return self.models[name]
         except KeyError:

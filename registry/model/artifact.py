@@ -12,8 +12,8 @@ from typing import Any
 
 from registry.errors import ModelRefused, TypeRefused
 from registry.model import golden
+from registry.model.allowed_types import dump_pipeline, load_pipeline
 from registry.model.classifier import Applied, Classifier, Engine, OnnxEngine, PipelineEngine, Rows
-from registry.model.integrity import dump_pipeline, load_pipeline
 from registry.model.manifest import FORMAT, Feature, Manifest, ServedBy, Threshold, describe, fits_classes, plain
 
 PACKAGES = ("scikit-learn", "numpy", "lightgbm", "onnxruntime", "skops")

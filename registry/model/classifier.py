@@ -33,7 +33,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A threshold: from which probability of the positive one of two classes on a row is classified as it."""
+    """A threshold: a row whose probability of the positive class is at least this is classified as positive."""
 
     positive: int  # place of the class
     value: float
@@ -163,7 +163,7 @@ class _Known(dict[object, int]):
     def __init__(self, classes: tuple[str, ...]) -> None:
         super().__init__({label: index for index, label in enumerate(classes)})
         self._index = dict(self.items())
-        for label, code in (("false", "0"), ("true", "1")):  # a model with booleans as classes may be registered so
+        for label, code in (("false", "0"), ("true", "1")):  # a model may be registered with booleans as classes
             if label in self._index:
                 self._index.setdefault(code, self._index[label])
 

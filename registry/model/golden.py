@@ -41,7 +41,7 @@ def make(classifier: Classifier, rows: Rows) -> bytes:
 
 
 def ask(classifier: Classifier, rows: Rows) -> Answer:
-    """The answers to `rows`, which must be complete: a label of its classes for each, and probabilities that are.
+    """The answers to `rows`. Each must be complete: a label that is one of the classes, and valid probabilities.
 
     Raises ModelRefused with the reason.
     """

@@ -38,7 +38,7 @@ class File(msgspec.Struct, frozen=True):
 
 
 class Threshold(msgspec.Struct, frozen=True):
-    """From which probability of `positive`, one of two classes, on a row is classified as it."""
+    """A row whose probability of `positive`, one of two classes, is at least `value` is classified as positive."""
 
     positive: str
     value: float

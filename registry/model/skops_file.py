@@ -51,7 +51,7 @@ def _size(packed: zipfile.ZipFile, info: zipfile.ZipInfo, bound: int) -> int:
 
 
 def mentions(data: bytes, word: bytes) -> bool:
-    """True if schema.json contains `word`. The sizes of the file must have been checked."""
+    """True if schema.json contains `word`. Call `unpacked_size` first."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             return word in packed.read(SCHEMA)

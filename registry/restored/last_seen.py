@@ -70,7 +70,7 @@ class LastSeen:
 
 
 def ask(settings: RedisSettings) -> tuple[Seen | None, str | None]:
-    """The entry last seen, or why it is not known. For commands that work without it: quick, and never raises."""
+    """The entry last seen, or the reason why it is unknown. Quick, and never raises: commands work without it."""
     try:
         with connect_redis(settings.model_copy(update={"timeout_s": min(LIMIT_S, settings.timeout_s)})) as client:
             seen = LastSeen(client, settings.prefix).read().seen

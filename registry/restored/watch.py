@@ -40,7 +40,7 @@ class Look:
 
 
 def difference(seen: Seen, registry: str, found: str | None) -> str | None:
-    """Why the log does not contain the entry `seen`; None if it does. Pure.
+    """The reason why the log does not contain the entry `seen`; None if it does. Pure.
 
     `registry` is the id of the current registry, `found` the ETag of its entry number `seen.seq`.
     """

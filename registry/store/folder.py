@@ -113,6 +113,20 @@ class Folder:
             return
         self._sync(final)
 
+    def move(self, source: str, key: str) -> bool:
+        """Renames a payload to another unique key. False if there is no `source`. Durable when it returns."""
+        origin, final = self._path(source), self._path(key)
+        try:
+            self._make(final.parent)
+            origin.rename(final)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise self._cannot("written", error) from None
+        self._sync(final)
+        self._sync(origin)
+        return True
+
     def replace(self, key: str, data: bytes) -> None:
         final = self._path(key)
         self._rename(self._write(final, [data], durable=False), final)

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from admin import connections
+from admin import connection
 from admin.access import bodies
 from admin.connections import Connections, connection_limit, share_of
 from tests.attacks.api import Api, api_in, read_all, request
@@ -27,9 +27,9 @@ ZIP = "Content-Type: application/zip"
 def api(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Api]:
     """Deadlines of a tenth of the real ones: what is tested is that there are some."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connections, "HEADERS_S", 0.5)
-        patch.setattr(connections, "BODY_GRACE_S", 0.3)
-        patch.setattr(connections, "READ_STALL_S", 1.0)
+        patch.setattr(connection, "HEADERS_S", 0.5)
+        patch.setattr(connection, "BODY_GRACE_S", 0.3)
+        patch.setattr(connection, "READ_STALL_S", 1.0)
         patch.setattr(bodies, "STALLED_S", 0.1)
         with api_in(
             tmp_path_factory.mktemp("api"), redis_url, connections=40, max_upload_bytes=1_000_000, uploads_at_once=2
@@ -91,7 +91,7 @@ def test_many_idle_connections_keep_nobody_out(api: Api) -> None:
 
 def test_clients_that_read_nothing_keep_nobody_out(api: Api, monkeypatch: pytest.MonkeyPatch, eventually) -> None:
     """More than there may be, each with answers that it does not read: no key is needed for those."""
-    monkeypatch.setattr(connections, "READ_STALL_S", 60.0)  # it is not by their deadline that they go
+    monkeypatch.setattr(connection, "READ_STALL_S", 60.0)  # it is not by their deadline that they go
     with contextlib.ExitStack() as stack:
         for _ in range(60):
             greedy = stack.enter_context(socket.socket())

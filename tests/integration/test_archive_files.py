@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import time
@@ -11,20 +13,24 @@ from threading import Event
 
 import pytest
 
-from archive import compact
+from archive import compact, paths
 from archive.archive import Archive, open_archive
 from archive.batch import ReadingBatch
+from archive.dataset.archived import files_of, select
+from archive.dataset.engine import open_engine
+from archive.dataset.query import Query
 from archive.maintain import Maintenance
 from archive.verify import verify
 from archive.writer import Writer
-from tests.archived import archived
+from registry.store import Folder
+from tests.archived import archived, named_ids
 from tests.s3_server import BUCKET, TIMEOUT_S, end_faults, run_s3
 from zelador.buffer.archive_stream import Raw
 from zelador.buffer.entry import Entry
 from zelador.buffer.outcome_batch import encode_outcomes, outcome_batch
 from zelador.errors import Unavailable
 from zelador.messages import Arrival, Prediction, Reading, encode_json
-from zelador.settings import ArchiveSettings
+from zelador.settings import ArchiveSettings, DatasetSettings
 
 DAY_MS = 86_400_000
 MONDAY = 20_781 * DAY_MS
@@ -58,7 +64,8 @@ def test_files_of_a_past_day_are_merged_and_the_old_ones_go_after_the_grace(tmp_
     assert archived(tmp_path).ids == dict.fromkeys("abcd", 1)
     row = {row["id"]: row for row in archived(tmp_path).rows}
     assert (row["a"]["lux"], row["a"].get("humidity"), row["c"]["lux"], row["c"]["humidity"]) == (1.0, None, None, 1.0)
-    assert all((tmp_path / file.path).exists() for file in before.readings)  # whoever reads them goes on
+    assert named_ids(tmp_path) == dict.fromkeys("abcd", 1)  # also for a program that does not read the log
+    assert not (tmp_path / before.readings[0].path).exists()
     assert [table.num_rows for table in map(archive.table, before.readings)] == [2, 1, 1]
     assert maintenance(archive).sweep(time.time()) == 0
     (tmp_path / "readings/day=2026-11-24/1-0-2-0-unfinished.parquet").write_bytes(b"PAR1")
@@ -67,6 +74,48 @@ def test_files_of_a_past_day_are_merged_and_the_old_ones_go_after_the_grace(tmp_
     report = verify(archive)
     assert (report.files, report.readings, report.outcomes, report.uncommitted) == (4, 4, 4, 0)
     assert not archive.log.state.removed
+
+
+@pytest.mark.parametrize("same_disk", [True, False])
+def test_whoever_reads_files_goes_on_while_they_are_merged_and_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same_disk: bool
+) -> None:
+    archive = open_archive(tmp_path / "archive", make=True)
+    write(archive, MONDAY, "a", "b")
+    write(archive, MONDAY + 30_000, "c")
+    if not same_disk:
+        monkeypatch.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EXDEV, "another disk")))
+    with open_engine(DatasetSettings(cache=tmp_path / "cache")) as engine:
+        found = files_of(archive, Query(), engine)
+        monkeypatch.undo()
+        maintaining = maintenance(archive)
+        maintaining.round(lambda: (MONDAY + DAY_MS) / 1000)
+        assert maintaining.sweep(time.time() + 90_000) == 4
+        statement = select(engine, found.paths, ["lux"], "true")
+        rows = engine.rows(f"select id from ({statement}) order by id")  # noqa: S608 - the test's own
+    assert [id_ for (id_,) in rows] == ["a", "b", "c"]
+
+
+def test_a_kill_between_a_commit_and_a_rename_is_repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = open_archive(tmp_path, make=True)
+    with monkeypatch.context() as killed:
+        killed.setattr(Folder, "move", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        for at, name in enumerate("ab"):
+            with pytest.raises(KeyboardInterrupt):
+                write(archive, MONDAY + at * 1000, name)
+        assert named_ids(tmp_path) == {}
+        first, second = archive.snapshot().readings
+        assert archive.table(first, ["id"])["id"].to_pylist() == ["a"]  # whoever knows the log finds it
+        assert verify(archive).readings == 2
+    paths.settle(archive.store, archive.log)
+    assert named_ids(tmp_path) == {"a": 1, "b": 1}
+    with monkeypatch.context() as killed:
+        killed.setattr(Folder, "move", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            compact.merge(archive, archive.log.sync(), (first, second), "test")
+    paths.settle(archive.store, archive.log)
+    assert named_ids(tmp_path) == archived(tmp_path).ids == {"a": 1, "b": 1}
+    assert len(list((tmp_path / "replaced").iterdir())) == 2 and not list((tmp_path / "new").iterdir())
 
 
 def test_what_is_too_old_is_removed_by_whole_files(tmp_path: Path) -> None:

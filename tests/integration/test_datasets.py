@@ -140,6 +140,17 @@ def test_many_readings_are_counted_in_full_and_looked_at_in_part(
     assert "sentinel" in {each.kind for each in part.findings} & {each.kind for each in whole.findings}
 
 
+def test_many_readings_without_a_label_are_described(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are the first thing that a person describes, before any work order is imported."""
+    fill(site, 10)
+    for module in (loading, thin):
+        monkeypatch.setattr(module, "MAX_ROWS", 12)
+    found = load(site.client, site.settings, query_of({}, site.settings), archived(site), described=True, cached=False)
+    assert found.description is not None
+    assert (found.meta.rows, found.description.rows, found.description.unlabeled) == (0, 30, 30)
+    assert next(each.kind for each in found.description.findings) == "no labels"
+
+
 def test_a_loaded_data_set_is_kept_until_something_arrives(site: Site, labels: LabelStore) -> None:
     fill(site, 10, own="no")
     query = query_of({}, site.settings)
@@ -251,9 +262,9 @@ def test_a_run_keeps_its_query_and_gets_the_same_rows_again(site: Site, labels: 
     assert again.facts()["labels_at"] == again.facts()["query"]["labels_at"]
     everything = from_stream(site.client, site.settings, query_for(site.settings, {}))
     assert (everything.source, everything.facts()["classes"]) == ("the archive with the buffer", {"no": 40, "rare": 3})
-    with pytest.raises(InvalidInput, match="named in the data set and beside it"):
+    with pytest.raises(InvalidInput, match="named both in the data set and beside it"):
         query_for(site.settings, {"dataset": {"devices": ["p*"]}, "devices": ["press-1"]})
-    with pytest.raises(InvalidInput, match="does not say which data"):
+    with pytest.raises(InvalidInput, match="did not record its query"):
         repeated({}, site.settings)
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
 import pytest
 import redis
 
-from operations.acts import models, selection
+from operations.actor import Actor
+from operations.acts import keys, models, selection
+from operations.acts import registry as registry_acts
 from operations.audit_log import AuditFile
 from operations.audit_stream import MAX_ACTS, AuditMover, AuditStream
 from operations.local import local_actor
 from registry.registry import Registry
-from tests.small_models import select_one
+from tests.small_models import select_one, upload
 from zelador.buffer.keys import Keys
 from zelador.errors import Unavailable
 from zelador.settings import ApiSettings, RedisSettings, RegistrySettings, Settings
@@ -37,6 +39,14 @@ def client(settings: Settings) -> Iterator[redis.Redis]:
     found.close()
 
 
+@pytest.fixture
+def full_redis(here: Settings, client: redis.Redis) -> Iterator[RedisSettings]:
+    """A Redis that answers, and refuses every write for want of memory."""
+    client.config_set("maxmemory", "1")
+    yield here.redis
+    client.config_set("maxmemory", "0")
+
+
 def recorded(path: Path) -> list[dict]:
     return [json.loads(line) for line in (path / "audit.jsonl").read_text().splitlines()]
 
@@ -44,9 +54,9 @@ def recorded(path: Path) -> list[dict]:
 def test_a_command_with_a_redis_wakes_the_workers_and_sends_its_act(
     here: Settings, client: redis.Redis, tmp_path: Path
 ) -> None:
-    keys = Keys(here.redis.prefix)
+    names = Keys(here.redis.prefix)
     channel = client.pubsub(ignore_subscribe_messages=True)
-    channel.subscribe(keys.selected)
+    channel.subscribe(names.selected)
     channel.get_message(timeout=1.0)
     registry = Registry.open(here.registry)
     made = selection.select(local_actor(here), registry, "small", here.features, why="typed")
@@ -61,7 +71,7 @@ def test_a_command_with_a_redis_wakes_the_workers_and_sends_its_act(
     assert (act["what"], act["target"]) == ("model selected", "small")
     assert act["who"].endswith("(command line)")
     assert act["after"]["sequence"] == made.sequence
-    assert client.xlen(keys.audit) == 0
+    assert client.xlen(names.audit) == 0
 
 
 def test_a_command_without_a_redis_writes_the_file_beside_the_keys(here: Settings, tmp_path: Path) -> None:
@@ -79,15 +89,48 @@ def test_nothing_is_done_where_it_cannot_be_recorded(here: Settings, tmp_path: P
         local_actor(away)
 
 
+ACTS: dict[str, Callable[[Actor, Registry, Settings], object]] = {
+    "select": lambda actor, registry, here: selection.select(actor, registry, "small", here.features),
+    "amend": lambda actor, registry, here: models.amend(actor, registry, "small", {"notes": "new bearings"}),
+    "delete": lambda actor, registry, here: models.delete(actor, registry, "other"),
+    "collect": lambda actor, registry, here: registry_acts.collect(actor, registry, 0.0),
+    "make a key": lambda actor, registry, here: keys.make(actor, here.api.keys_file, "admin", "", None),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_an_act_that_redis_would_not_record_changes_nothing(
+    act: str, here: Settings, full_redis: RedisSettings, tmp_path: Path
+) -> None:
+    """A Redis that is full answers PING and refuses the act: it was done first, and then it was not recorded."""
+    registry = Registry.open(here.registry)
+    registry.save("other", upload(), by="test")
+    before = registry.sync()
+    with redis.Redis.from_url(full_redis.url) as client:
+        actor = Actor("root", AuditStream(client, full_redis.prefix), via="command line")
+        with pytest.raises(Unavailable, match="nothing can be changed now: Redis does not accept writes"):
+            ACTS[act](actor, registry, here)
+    assert registry.sync() == before
+    assert not here.api.keys_file.exists()
+
+
+def test_a_command_with_a_redis_that_is_full_writes_the_file_beside_the_keys(
+    here: Settings, full_redis: RedisSettings, tmp_path: Path
+) -> None:
+    full = here.model_copy(update={"redis": full_redis})
+    selection.select(local_actor(full), Registry.open(full.registry), "small", full.features)
+    assert [act["what"] for act in recorded(tmp_path)] == ["model selected"]
+
+
 def test_an_act_is_moved_by_the_next_life_of_a_server_that_died_in_between(
     here: Settings, client: redis.Redis, tmp_path: Path
 ) -> None:
-    stream, keys = AuditStream(client, here.redis.prefix), Keys(here.redis.prefix)
+    stream, names = AuditStream(client, here.redis.prefix), Keys(here.redis.prefix)
     stream.add("root (command line)", "model deleted", "old")
     file = AuditFile(tmp_path / "audit.jsonl", 1 << 20)
     AuditMover(client, here.redis.prefix, file).move()
     stream.add("root (command line)", "model deleted", "older")
-    client.xreadgroup("admin", "admin", {keys.audit: ">"})  # read, and dead before it was written
+    client.xreadgroup("admin", "admin", {names.audit: ">"})  # read, and dead before it was written
     assert AuditMover(client, here.redis.prefix, file).move() == 1
     assert [act["target"] for act in recorded(tmp_path)] == ["old", "older"]
 
@@ -95,13 +138,13 @@ def test_an_act_is_moved_by_the_next_life_of_a_server_that_died_in_between(
 def test_the_stream_is_bounded_and_an_unreadable_act_stops_no_other(
     here: Settings, client: redis.Redis, tmp_path: Path
 ) -> None:
-    stream, keys = AuditStream(client, here.redis.prefix), Keys(here.redis.prefix)
+    stream, names = AuditStream(client, here.redis.prefix), Keys(here.redis.prefix)
     with client.pipeline() as pipeline:
         for _ in range(MAX_ACTS):
-            pipeline.xadd(keys.audit, {"act": b"{"})
+            pipeline.xadd(names.audit, {"act": b"{"})
         pipeline.execute()
     stream.add("root (command line)", "model deleted", "x" * 100_000, {"notes": "y" * 100_000})
-    assert client.xlen(keys.audit) == MAX_ACTS
+    assert client.xlen(names.audit) == MAX_ACTS
     mover = AuditMover(client, here.redis.prefix, AuditFile(tmp_path / "audit.jsonl", 1 << 20))
     assert mover.move() == MAX_ACTS
     assert [act["what"] for act in recorded(tmp_path)] == ["model deleted"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.lineup import Live
-from inference.swap import SwapState, take_up
+from inference.swap import SwapState, next_state
 from ingest.pressure import RESUME_AT, Pressure
 from registry.errors import ModelRefused
 from registry.log.state import Selection
@@ -65,23 +65,23 @@ def refuse(name: str) -> Model:
 
 
 def test_a_new_selection_is_taken_up() -> None:
-    state = take_up(SwapState(), chosen("a", 3), Model, ("lux",))
+    state = next_state(SwapState(), chosen("a", 3), Model, ("lux",))
     assert state.live is not None
     assert (state.live.model.name, state.live.sequence, state.refusal) == ("a", 3, None)
 
 
 def test_the_same_selection_is_not_loaded_twice() -> None:
     live = SwapState(Live(Model("a"), 3))
-    assert take_up(live, chosen("a", 3), refuse, ("lux",)).live is live.live
+    assert next_state(live, chosen("a", 3), refuse, ("lux",)).live is live.live
 
 
 def test_the_same_number_of_another_log_is_another_selection() -> None:
     live = SwapState(Live(Model("a"), 3))
-    assert take_up(live, chosen("a", 3), refuse, ("lux",), "d").live is live.live
-    state = take_up(live, chosen("b", 3), Model, ("lux",), "e")
+    assert next_state(live, chosen("a", 3), refuse, ("lux",), "d").live is live.live
+    state = next_state(live, chosen("b", 3), Model, ("lux",), "e")
     assert state.live is not None
     assert state.live.model.name == "b"
-    refused = take_up(live, chosen("b", 3), refuse, ("lux",), "e")
+    refused = next_state(live, chosen("b", 3), refuse, ("lux",), "e")
     assert (refused.live, refused.refusal is not None) == (live.live, True)
 
 
@@ -90,7 +90,7 @@ def test_the_same_number_of_another_log_is_another_selection() -> None:
 )
 def test_what_cannot_be_loaded_is_refused_and_the_old_one_stays(load, features, why) -> None:
     live = SwapState(Live(Model("a"), 3))
-    state = take_up(live, chosen("b", 4), load, features)
+    state = next_state(live, chosen("b", 4), load, features)
     assert state.live is live.live
     assert state.refusal is not None
     assert (state.refusal.name, state.refusal.sequence) == ("b", 4)
@@ -98,4 +98,4 @@ def test_what_cannot_be_loaded_is_refused_and_the_old_one_stays(load, features, 
 
 
 def test_without_a_selection_nothing_is_live() -> None:
-    assert take_up(SwapState(Live(Model("a"), 3)), None, Model, ("lux",)) == SwapState()
+    assert next_state(SwapState(Live(Model("a"), 3)), None, Model, ("lux",)) == SwapState()

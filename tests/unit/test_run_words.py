@@ -20,6 +20,7 @@ PT = language("pt-BR", plant_zone("UTC"))
     ("message", "said"),
     [
         ("fetching the labeled readings", "As leituras rotuladas são buscadas"),
+        ("a new process continues with the other candidates", "Um novo processo continua com os outros candidatos"),
         ("1525 rows of 2 classes from the archive with the buffer", "1.525 leituras de 2 classes carregadas"),
         ("5 folds by whole devices; 475 rows held out", "5 partições; 475 leituras separadas para o teste"),
         ("5 folds by rows drawn at random; no separate hold-out", "5 partições; nenhuma leitura separada para o teste"),

@@ -1,1 +1,1 @@
-"""From a compared classifier to the files of a model."""
+"""Turns a compared classifier into the files of a model."""

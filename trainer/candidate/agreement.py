@@ -1,4 +1,4 @@
-"""Decides whether a compiled model serves: it must give the answers of its pipeline, faster. Decisions are pure."""
+"""Decides whether the compiled form of a model serves. It must give the same answers as its pipeline, and be faster."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from registry.model.manifest import ServedBy
 from registry.run_document import Agreement
 
 Rows = NDArray[np.float64]
-TOLERANCE = 1e-5  # of a probability
+TOLERANCE = 1e-5  # largest difference of a probability
 BATCH = 64  # rows of the larger of the two batches that are timed
-ROUNDS = 5  # of timing; the fastest counts
+ROUNDS = 5  # timings of each; the fastest counts
 PROBES = 2_000  # rows
 
 
@@ -27,7 +27,7 @@ class Comparison:
 
     rows: int
     labels_that_differ: int
-    largest_difference: float | None  # of a probability; None if neither has any, infinite if only one has
+    largest_difference: float | None  # of a probability; None without any, infinite if only one has them
     pipeline_us: float
     onnx_us: float
 
@@ -39,7 +39,7 @@ class Verdict:
 
 
 def decide(comparison: Comparison | None, trouble: str | None) -> Verdict:
-    """`trouble` is the reason why there is no comparison."""
+    """Returns which form serves, and why. `trouble` says why there is no comparison, if so."""
     if comparison is None:
         return Verdict("pipeline", trouble or "it was not compiled")
     if comparison.labels_that_differ:
@@ -54,7 +54,7 @@ def decide(comparison: Comparison | None, trouble: str | None) -> Verdict:
 
 
 def document(comparison: Comparison | None, verdict: Verdict) -> Agreement:
-    """The agreement as JSON, which has no infinity."""
+    """Returns the agreement for the run's JSON, which cannot hold an infinite difference."""
     if comparison is None:
         return Agreement(served_by=verdict.serves, reason=verdict.reason)
     largest = comparison.largest_difference
@@ -83,7 +83,10 @@ def compare(
 
 
 def _largest_difference(expected: Rows | None, found: Rows | None) -> float | None:
-    """Of a probability; infinite if the shapes differ or a value is not a number, None if neither has any."""
+    """Returns the largest difference of a probability.
+
+    Infinite if the shapes differ or a value is not a number; None if neither has probabilities.
+    """
     if expected is None and found is None:
         return None
     if expected is None or found is None or expected.shape != found.shape:
@@ -93,12 +96,12 @@ def _largest_difference(expected: Rows | None, found: Rows | None) -> float | No
 
 
 def probe_rows(estimator: Any, holdout: Rows, seed: int, observed: Rows | None = None) -> Rows:
-    """PROBES rows drawn from the hold-out, each with one feature moved next to a threshold of a tree.
+    """Returns PROBES rows drawn from the hold-out, each with one feature moved next to a split value of a tree.
 
-    That is where a difference in rounding shows first. For an estimator without trees: rows near those of the hold-out.
-    `observed` are all known rows; with them, features are also moved to the observed values next to a threshold.
+    Differences in rounding show there first. For an estimator without trees, the rows are near those of the hold-out.
+    If `observed` (all known rows) is given, features are also moved to the observed values next to a split value.
     """
-    kinds = 3 if observed is None else 5  # of `_beside`
+    kinds = 3 if observed is None else 5  # of `_near_threshold`
     observed = holdout if observed is None else observed
     draw = np.random.default_rng(seed)
     probes = holdout[draw.integers(0, len(holdout), PROBES)].copy()
@@ -107,28 +110,28 @@ def probe_rows(estimator: Any, holdout: Rows, seed: int, observed: Rows | None =
     split = [feature for feature, values in enumerate(found) if len(values)]
     if not split:
         near = probes + draw.normal(0, 0.05, probes.shape) * np.nanstd(observed, axis=0)
-        return _single(near)
+        return _single_precision(near)
     known = [np.unique(column[~np.isnan(column)]) for column in observed.T]
     for i in range(PROBES):
         feature = int(draw.choice(split))
         threshold = float(draw.choice(found[feature]))
-        probes[i, feature] = _beside(threshold, known[feature], i % kinds)
+        probes[i, feature] = _near_threshold(threshold, known[feature], i % kinds)
     return probes
 
 
 def thresholds(estimator: Any, width: int) -> list[NDArray[np.float64]]:
-    """The split values of each feature in all trees of `estimator`, sorted; empty if it has no trees."""
+    """Returns the sorted split values of each feature, over all trees of `estimator`; empty if it has no trees."""
     found: list[list[float]] = [[] for _ in range(width)]
-    for feature, threshold in _splits(estimator):
+    for feature, threshold in _split_values(estimator):
         found[feature].append(threshold)
     return [np.unique(values) for values in found]
 
 
-def _beside(threshold: float, known: NDArray[np.float64], kind: int) -> float:
-    """A value next to a threshold, or the threshold itself.
+def _near_threshold(threshold: float, known: NDArray[np.float64], kind: int) -> float:
+    """Returns a value next to a split value, or the split value itself.
 
-    Kinds 0 to 2 are the threshold in single precision, the next value above and the next below; kinds 3 and 4 are the
-    nearest observed values below and above.
+    Kinds 0 to 2: the split value in single precision, the next value above it, the next value below it.
+    Kinds 3 and 4: the nearest observed values below and above it.
     """
     single = np.float32(threshold)
     match kind:
@@ -144,10 +147,10 @@ def _beside(threshold: float, known: NDArray[np.float64], kind: int) -> float:
             return float(known[min(len(known) - 1, int(np.searchsorted(known, threshold, "right")))])
 
 
-def _splits(estimator: Any) -> Iterator[tuple[int, float]]:
+def _split_values(estimator: Any) -> Iterator[tuple[int, float]]:
     if hasattr(estimator, "booster_"):  # LightGBM compares in double precision, its compiled form in single
         for tree in estimator.booster_.dump_model()["tree_info"]:
-            yield from _lightgbm(tree["tree_structure"])
+            yield from _lightgbm_splits(tree["tree_structure"])
         return
     if (tree := getattr(estimator, "tree_", None)) is not None:
         inside = tree.feature >= 0
@@ -155,18 +158,18 @@ def _splits(estimator: Any) -> Iterator[tuple[int, float]]:
         return
     members = getattr(estimator, "estimators_", [])
     for member in members.ravel() if isinstance(members, np.ndarray) else members:
-        yield from _splits(member)
+        yield from _split_values(member)
 
 
-def _lightgbm(node: dict[str, Any]) -> Iterator[tuple[int, float]]:
+def _lightgbm_splits(node: dict[str, Any]) -> Iterator[tuple[int, float]]:
     if "split_feature" in node:
         yield int(node["split_feature"]), float(node["threshold"])
-        yield from _lightgbm(node["left_child"])
-        yield from _lightgbm(node["right_child"])
+        yield from _lightgbm_splits(node["left_child"])
+        yield from _lightgbm_splits(node["right_child"])
 
 
-def _single(rows: Rows) -> Rows:
-    """Rounded to single precision, because a difference below it says nothing about the model."""
+def _single_precision(rows: Rows) -> Rows:
+    """Rounds to single precision, because a smaller difference says nothing about the model."""
     return rows.astype(np.float32).astype(np.float64)
 
 

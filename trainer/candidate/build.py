@@ -1,5 +1,4 @@
-"""A candidate as it would be served: rebuilt without PyCaret, calibrated, compiled, and compared with its compiled
-form."""
+"""Builds a candidate as it would be served: calibrated, and compiled if the compiled form agrees and is faster."""
 
 from __future__ import annotations
 
@@ -25,9 +24,10 @@ Rows = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """`pipeline` is calibrated if `calibrated`; `onnx` is its compiled form if that may serve.
+    """A candidate that is ready to be saved.
 
-    `indices` and `shares` are its answers on the hold-out.
+    `pipeline` is calibrated if `calibrated` is set. `onnx` is its compiled form; None if the pipeline serves itself.
+    `indices` (predicted classes) and `shares` (probabilities) are its answers on the hold-out.
     """
 
     pipeline: Pipeline
@@ -46,7 +46,10 @@ class Built:
 def build(
     pipeline: Pipeline, calibration: Calibration | None, threshold: Threshold | None, parts: Parts, seed: int
 ) -> Built:
-    """`pipeline` is fitted on the training rows; without `calibration` it stays as it is, and has no threshold."""
+    """Builds a candidate from `pipeline`, which is fitted on the training rows.
+
+    Without `calibration` the pipeline stays as it is. A threshold needs probabilities; without them it is dropped.
+    """
     estimator: Any = pipeline.steps[-1][1]
     served = pipeline if calibration is None else calibration.wrap(pipeline)
     has_probabilities = hasattr(served, "predict_proba")
@@ -62,19 +65,19 @@ def build(
             comparison = compare(plain.run, engine.run, np.vstack([parts.holdout, probes]))
         except Exception as error:  # noqa: BLE001 - a compiled model that fails does not serve; its pipeline does
             trouble = f"the compiled model fails: {str(error)[:200]}"
-    verdict = decide(comparison, trouble)
+    decision = decide(comparison, trouble)
     if comparison is None:
-        took = time_of(plain.run, parts.holdout)
+        batch_us = time_of(plain.run, parts.holdout)
     else:
-        took = comparison.onnx_us if verdict.serves == "onnx" else comparison.pipeline_us
+        batch_us = comparison.onnx_us if decision.serves == "onnx" else comparison.pipeline_us
     indices, shares = plain.run(parts.holdout)
     return Built(
         served,
-        compiled if verdict.serves == "onnx" else None,
-        document(comparison, verdict),
+        compiled if decision.serves == "onnx" else None,
+        document(comparison, decision),
         given,
         calibration is not None,
-        round(took / (1 + min(BATCH, len(parts.holdout))), 2),
+        round(batch_us / (1 + min(BATCH, len(parts.holdout))), 2),
         np.asarray(indices, dtype=np.int64),
         shares,
     )

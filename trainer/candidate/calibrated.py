@@ -1,6 +1,6 @@
-"""A compiled pipeline with its calibration, as ONNX: exact where the converter of skl2onnx is not.
+"""Adds a calibration to a compiled pipeline, as ONNX operators.
 
-That one takes the nearest point of an isotonic function, and not the line between two.
+The converter of skl2onnx is not exact: it takes the nearest point of an isotonic function instead of interpolating.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 ML = "ai.onnx.ml"
-QDA_DECISIONS = "decision_fun"  # the tensor in which skl2onnx keeps them
+QDA_DECISIONS = "decision_fun"  # the tensor in which skl2onnx keeps the decision values
 
 Array = NDArray[np.float64]
 
 
 def add_calibration(model: Any, estimator: Any, method: str, parts: list[Any], classes: list[str]) -> None:
-    """Appends the calibration to the compiled `estimator`; changes `model` in place."""
+    """Appends the calibration to the compiled `estimator`. Changes `model` in place."""
     from onnx import TensorProto, helper
 
     graph = model.graph
     build = _Build(graph)
-    columns = _columns(build, model, estimator, len(classes))
-    found = [_part(build, method, part, column) for part, column in zip(parts, columns, strict=True)]
+    columns = _score_columns(build, model, estimator, len(classes))
+    found = [_probability_column(build, method, part, column) for part, column in zip(parts, columns, strict=True)]
     if len(found) == 1:
         shares = build.node("Concat", build.node("Sub", build.numbers([1.0]), found[0]), found[0], axis=1)
     else:
@@ -35,18 +35,18 @@ def add_calibration(model: Any, estimator: Any, method: str, parts: list[Any], c
     place = build.node("ArgMax", shares, axis=1, keepdims=0)
     names = build.texts(classes)
     picked = build.node("ArrayFeatureExtractor", names, place, domain=ML)
-    said = build.node("Reshape", picked, build.whole([-1]))
+    label = build.node("Reshape", picked, build.whole([-1]))
     del graph.output[:]
     graph.output.extend(
         [
-            helper.make_tensor_value_info(said, TensorProto.STRING, [None]),
+            helper.make_tensor_value_info(label, TensorProto.STRING, [None]),
             helper.make_tensor_value_info(shares, TensorProto.FLOAT, [None, len(classes)]),
         ]
     )
 
 
-def _columns(build: _Build, model: Any, estimator: Any, classes: int) -> list[str]:
-    """The scores that are calibrated, a column for each class; of two classes, only the second's."""
+def _score_columns(build: _Build, model: Any, estimator: Any, classes: int) -> list[str]:
+    """Returns the names of the tensors to calibrate: one for each class; of two classes, only the second's."""
     scores = model.graph.output[1].name
     if hasattr(estimator, "booster_"):  # LightGBM: its margins, before they become probabilities
         for node in model.graph.node:
@@ -59,12 +59,12 @@ def _columns(build: _Build, model: Any, estimator: Any, classes: int) -> list[st
         if classes == 2:
             return [build.node("Sub", build.column(scores, 1), build.column(scores, 0))]
     if classes == 2:
-        return [build.column(scores, _width(model) - 1)]
+        return [build.column(scores, _count_columns(model) - 1)]
     return [build.column(scores, number) for number in range(classes)]
 
 
-def _width(model: Any) -> int:
-    """Of the scores: of two classes a converter writes two columns, or only one."""
+def _count_columns(model: Any) -> int:
+    """Returns the number of columns of the scores. For two classes a converter writes two columns, or only one."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -74,16 +74,18 @@ def _width(model: Any) -> int:
     return width
 
 
-def _part(build: _Build, method: str, part: Any, scores: str) -> str:
-    """The probability by one column of scores, (rows, 1)."""
+def _probability_column(build: _Build, method: str, part: Any, scores: str) -> str:
+    """Returns the name of the tensor with the probability for one column of scores, (rows, 1)."""
     if method == "sigmoid":
         line = build.node("Add", build.node("Mul", scores, build.numbers([-part.a_])), build.numbers([-part.b_]))
         return build.node("Sigmoid", line)
-    return _line(build, np.asarray(part.X_thresholds_, float), np.asarray(part.y_thresholds_, float), scores)
+    return _piecewise_linear(
+        build, np.asarray(part.X_thresholds_, float), np.asarray(part.y_thresholds_, float), scores
+    )
 
 
-def _line(build: _Build, x: Array, y: Array, scores: str) -> str:
-    """A function of straight lines: each knot adds its change of slope times how far a score lies beyond it."""
+def _piecewise_linear(build: _Build, x: Array, y: Array, scores: str) -> str:
+    """Adds a piecewise linear function: each knot adds its change of slope, times how far a score lies beyond it."""
     if len(x) == 1:
         return build.node("Add", build.node("Mul", scores, build.numbers([0.0])), build.numbers([y[0]]))
     slopes = np.diff(y) / np.diff(x)

@@ -1,4 +1,4 @@
-"""Converts a scikit-learn pipeline to ONNX. Never fails a run: a pipeline that does not convert serves itself."""
+"""Converts a scikit-learn pipeline to ONNX. A pipeline that cannot be converted is served as it is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
 def compile_pipeline(pipeline: Any, width: int) -> tuple[bytes | None, str | None]:
-    """(ONNX bytes, None), or (None, the reason why it does not convert)."""
+    """Returns (ONNX bytes, None), or (None, why it cannot be converted). Never raises."""
     import onnx
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
@@ -54,7 +54,7 @@ def compile_pipeline(pipeline: Any, width: int) -> tuple[bytes | None, str | Non
 
 
 def uncalibrated(pipeline: Any) -> Any:
-    """The pipeline below the calibration of its last step."""
+    """Returns the pipeline without the calibration around its last step."""
     from sklearn.pipeline import Pipeline
 
     *steps, (name, model) = pipeline.steps
@@ -62,9 +62,9 @@ def uncalibrated(pipeline: Any) -> Any:
 
 
 def _options(estimator: Any, calibrated: bool) -> dict[str, Any]:
-    """Without `zipmap`, probabilities are one array instead of a dict for each row.
+    """Returns the converter's options. Without `zipmap`, probabilities are one array, not a dict for each row.
 
-    A calibration takes decision values where there are any.
+    A calibration takes decision values if the estimator has them.
     """
     decides = hasattr(estimator, "decision_function")
     if not decides and not hasattr(estimator, "predict_proba"):
@@ -75,13 +75,13 @@ def _options(estimator: Any, calibrated: bool) -> dict[str, Any]:
 
 
 def _round_down(model: Any, estimator: Any, width: int) -> None:
-    """Corrects the thresholds of LightGBM, which the converter rounds from double to the nearest single precision.
+    """Corrects the split values of LightGBM, which the converter rounds from double to the nearest single precision.
 
     For rows in single precision, `x <= t` is exactly `x <= the largest single-precision value that is not above t`.
     """
     if not hasattr(estimator, "booster_"):
         return
-    lowered = [_lowered(values) for values in thresholds(estimator, width)]
+    lowered = [_rounded_down(values) for values in thresholds(estimator, width)]
     for node in model.graph.node:
         if node.op_type == "TreeEnsembleClassifier":
             parts = {attribute.name: attribute for attribute in node.attribute}
@@ -89,8 +89,8 @@ def _round_down(model: Any, estimator: Any, width: int) -> None:
             values[:] = [lowered[at].get(value, value) for at, value in zip(features, values, strict=True)]
 
 
-def _lowered(exact: NDArray[np.float64]) -> dict[float, float]:
-    """Maps the nearest single-precision value of each threshold to the largest one that is not above it."""
+def _rounded_down(exact: NDArray[np.float64]) -> dict[float, float]:
+    """Maps the nearest single-precision value of each split value to the largest one that is not above it."""
     nearest = exact.astype(np.float32)
     below = np.where(nearest > exact, np.nextafter(nearest, np.float32(-np.inf)), nearest)
     return dict(zip(nearest.tolist(), below.tolist(), strict=True))

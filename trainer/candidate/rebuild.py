@@ -1,4 +1,4 @@
-"""A classifier that PyCaret compared, fitted again as a plain scikit-learn pipeline."""
+"""Fits a classifier that PyCaret compared again, as a plain scikit-learn pipeline."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from zelador.errors import ZeladorError
 
 
 class NotRebuilt(ZeladorError):
-    """The plain pipeline gives different labels than PyCaret's own model."""
+    """The plain pipeline and PyCaret's own model give different labels."""
 
 
 def rebuild(model: Any, split: Parts, balance: int | None = None) -> Pipeline:
-    """An imputer and a copy of the estimator, fitted on the training rows with text labels.
+    """Returns a pipeline of an imputer and a copy of the estimator, fitted on the training rows with text labels.
 
-    It loads without PyCaret, and its classes are the labels themselves. `balance` is the seed by which rows of rare
-    classes are repeated; None: they are not.
+    It loads without PyCaret, and its classes are the labels themselves. `balance` is the seed with which rows of rare
+    classes are repeated; None to leave the rows as they are.
     """
     estimator = clone(model)
     if "n_jobs" in estimator.get_params():
@@ -42,9 +42,9 @@ def fit(estimator: Any, rows: Any, labels: Any, balance: int | None) -> Any:
 
 
 def check_rebuilt(pipeline: Pipeline, fitted: Any, transformed: Any, split: Parts) -> None:
-    """Raises NotRebuilt unless `pipeline` and PyCaret's `fitted` model give the same label on every hold-out row.
+    """Checks that `pipeline` and PyCaret's `fitted` model give the same label on every hold-out row.
 
-    `transformed` are the hold-out rows as PyCaret's own model takes them.
+    `transformed` are the hold-out rows as PyCaret's own model takes them. Raises NotRebuilt.
     """
     expected = [split.classes[int(code)] for code in fitted.predict(transformed)]
     found = pipeline.predict(split.holdout).tolist()

@@ -1,1 +1,1 @@
-"""Compare classifiers by cross-validation, and rank them."""
+"""Compares classifiers by cross-validation, and ranks them."""

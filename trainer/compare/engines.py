@@ -1,4 +1,4 @@
-"""The clusters on which candidates may be compared, and what they need to be installed."""
+"""The clusters that can compare candidates, and the packages that each needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXTRA = {"dask": "zelador[dask]", "ray": "fugue[ray]", "spark": "fugue[spark]"}
 
 
 def check_engine(engine: Engine) -> None:
-    """Raises InvalidInput if its packages are not installed."""
+    """Raises InvalidInput if the engine's packages are not installed."""
     if absent := [name for name in PACKAGES[engine] if find_spec(name) is None]:
         raise InvalidInput(
             f"ZELADOR_TRAINING__PARALLEL={engine} needs {absent[0]}, which is not installed; install it with "

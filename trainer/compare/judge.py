@@ -1,7 +1,8 @@
-"""What a candidate's scores say: its answers as they would be served, its metrics, and how sure they are. Pure."""
+"""Judges a candidate by its scores: its answers as they would be served, its metrics, and their intervals. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,9 +26,9 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The training rows that all candidates are judged on. `counted` are the rows whose classes can be evaluated.
+    """The training rows on which all candidates are judged. `counted` marks rows whose classes can be evaluated.
 
-    `within` are those of the devices or recordings that have a class of their own.
+    `within` marks the rows of devices or recordings that have a class of their own.
     """
 
     labels: Codes
@@ -37,10 +38,10 @@ class Bench:
     classes: tuple[str, ...]
     positive: str | None
     aim: Aim
-    resamples: Resamples | None  # of the counted rows; None if no class can be evaluated
+    resamples: Resamples | None  # bootstrap samples of the counted rows; None if no class can be evaluated
 
     def answers(self, found: Array, folds: Codes, middle: float) -> Answers:
-        """The answers on each row: calibrated, and with a threshold, by what was learned without the row's fold."""
+        """Returns the answer on each row. Calibration and threshold are learned without the row's fold."""
         shares = calibrate.cross(found, self.labels, folds, middle)
         bare = Answers(self.labels, shares.argmax(axis=1), shares, self.classes, self.positive)
         place = positive_place(bare)
@@ -52,7 +53,10 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """`answers` are those on the counted rows. `within` are the scores inside the devices that hold a class alone."""
+    """A candidate's answers on the counted rows, and its scores.
+
+    `within` has the scores inside the devices or recordings that have a class of their own.
+    """
 
     answers: Answers
     scores: Scores
@@ -62,7 +66,7 @@ class Judged:
 
 
 def judge(found: Array, middle: float, bench: Bench) -> Judged:
-    """`found` are a candidate's scores of each training row, in the fold in which the row was tested."""
+    """Returns what a candidate's scores say. `found` has its score of each training row, from the row's test fold."""
     everything = bench.answers(found, bench.folds, middle)
     answers, folds = everything.at(bench.counted), bench.folds[bench.counted]
     return Judged(
@@ -74,28 +78,28 @@ def judge(found: Array, middle: float, bench: Bench) -> Judged:
     )
 
 
-def widened(judged: Judged, holdout: Scores) -> Judged:
-    """With intervals that take in the scores on the hold-out.
+def widened(judged: Judged, holdout: Sequence[Scores]) -> Judged:
+    """Returns `judged` with its intervals widened to include the scores on the hold-out and on its parts.
 
-    Blocks of the same few days are less independent than a bootstrap takes them for. Where rows that no fold has seen
-    say something else than the folds foresaw, the interval was too narrow.
+    Blocks of the same few days are less independent than the bootstrap assumes. If the score on rows that no fold has
+    seen is outside the interval, the interval was too narrow.
     """
     if judged.intervals is None:
         return judged
     found = dict(judged.intervals.of)
     for metric, interval in judged.intervals.of.items():
-        score = holdout.get(metric)
-        if interval is not None and score is not None:
-            found[metric] = (min(interval[0], score), max(interval[1], score))
+        known = [score for each in holdout if (score := each.get(metric)) is not None]
+        if interval is not None:
+            found[metric] = (min(interval[0], *known), max(interval[1], *known)) if known else interval
     return replace(judged, intervals=replace(judged.intervals, of=found))
 
 
 def shuffled(
     model: Any, rows: NDArray[np.floating[Any]], bench: Bench, folds: int, seed: int, balance: int | None = None
 ) -> Scores | None:
-    """The scores that a shuffled split of the same rows would have given. None if the candidate fails on it.
+    """Returns the scores that a shuffled split of the same rows would have given; None if the candidate fails on it.
 
-    `balance` is the seed by which rows of rare classes are repeated in what is fitted; None: they are not.
+    `balance` is the seed with which training rows of rare classes are repeated; None to leave them as they are.
     """
     draw = StratifiedKFold(folds, shuffle=True, random_state=seed % (1 << 32))
     which, found, middle = np.empty(len(rows), np.int64), None, 0.0
@@ -107,7 +111,7 @@ def shuffled(
             values = calibrate.scores_of(pipeline, rows[test])
             found = np.empty((len(rows), values.shape[1])) if found is None else found
             which[test], found[test], middle = number, values, calibrate.middle_of(pipeline)
-    except Exception:  # noqa: BLE001 - candidates raise anything; this score is a warning, no result hangs on it
+    except Exception:  # noqa: BLE001 - candidates raise anything; this score is a warning, no result depends on it
         return None
     if found is None or np.isnan(found).any():
         return None

@@ -30,21 +30,21 @@ MODEL_TYPES = {
     "dummy": "Dummy",
 }
 BASELINE = "dummy"
-EVERY = "all"  # instead of names: every candidate whose package is installed, also the slow ones
-MADE = {"blend": "Blend", "stack": "Stack"}  # of other candidates, by request
-TUNED = "tuned_"
+EVERY = "all"  # instead of names: every candidate whose package is installed, including the slow ones
+MADE = {"blend": "Blend", "stack": "Stack"}  # made from other candidates, by request
+TUNED_PREFIX = "tuned_"
 
 
 def model_type_of(id_: str) -> str:
-    """The full name of a candidate."""
-    if id_.startswith(TUNED):
-        return f"Tuned{model_type_of(id_.removeprefix(TUNED))}"
+    """Returns a candidate's model type, such as `TunedRandomForestClassifier`."""
+    if id_.startswith(TUNED_PREFIX):
+        return f"Tuned{model_type_of(id_.removeprefix(TUNED_PREFIX))}"
     return MADE.get(id_) or MODEL_TYPES.get(id_, id_)
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A candidate with its scores over all folds together. `id` is PyCaret's; `failed` says why it has no scores."""
+    """A candidate with its scores over all folds together. `id` is PyCaret's id. `failed` says why it has no scores."""
 
     id: str
     scores: Scores = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Scored:
         return model_type_of(self.id)
 
     def trouble(self) -> str | None:
-        """The reason why it must not be chosen, or None."""
+        """Why this candidate must not be chosen; None if it may be."""
         if self.failed is not None:
             return self.failed
         if self.id == BASELINE:
@@ -65,10 +65,10 @@ class Scored:
 
 
 def ranked(scored: Sequence[Scored], metric: str) -> list[Scored]:
-    """The best first. Ties go by Matthews correlation, then by accuracy, then by id, so that a run is reproducible.
+    """Sorts candidates, the best first. Ties are broken by Matthews correlation, then accuracy, then id.
 
-    Candidates without the metric come after those that have it; candidates that must not be chosen come last, those
-    that failed at the very end.
+    Candidates without the metric come after those that have it. Candidates that must not be chosen come next, and those
+    that failed come last.
     """
 
     def order(candidate: Scored) -> tuple[bool, bool, float, float, float, str]:

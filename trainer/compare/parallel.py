@@ -1,7 +1,7 @@
-"""Candidates compared on other machines, through PyCaret's FugueBackend: on Dask, Ray or Spark.
+"""Compares candidates on other machines, through PyCaret's FugueBackend: on Dask, Ray or Spark.
 
-Each worker has the same packages installed. It runs PyCaret's `setup` again, compares one candidate at a time, and
-sends back what a comparison in this process would have found: the scores of each row in its test fold.
+Each worker needs the same packages. It runs PyCaret's `setup` again, compares one candidate at a time, and sends back
+the same result as a comparison in this process: the score of each row in its test fold.
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ PARTITION = "even"
 
 
 def compare(engine: Engine, address: str | None, arguments: Mapping[str, Any], names: Sequence[str]) -> list[Tried]:
-    """`arguments` are those of a Comparison. Raises Unavailable if the cluster cannot be reached or fails."""
+    """Compares the candidates `names` on a cluster; `arguments` are the arguments of a Comparison.
+
+    Raises Unavailable if the cluster cannot be reached, or fails.
+    """
     from pycaret.parallel.fugue_backend import FugueBackend, transform
 
     class Backend(FugueBackend):  # type: ignore[misc]
-        """Sends our comparison where PyCaret's would send its own, and brings back more than a table."""
+        """Sends our comparison to the workers in place of PyCaret's, and returns scores instead of a table."""
 
         def compare(self, arguments: Mapping[str, Any], names: Sequence[str]) -> list[Tried]:
             def remote(tasks: list[list[Any]]) -> list[list[Any]]:
@@ -63,7 +66,7 @@ def compare(engine: Engine, address: str | None, arguments: Mapping[str, Any], n
 
 @contextmanager
 def _connected(engine: Engine, address: str | None) -> Iterator[Any]:
-    """What Fugue takes as its engine. Without an address, Dask and Ray start workers on this machine."""
+    """Yields the engine for Fugue. Without an address, Dask and Ray start workers on this machine."""
     check_engine(engine)
     if engine == "dask":
         import distributed

@@ -1,7 +1,7 @@
-"""Compares classifiers with PyCaret. The only module that imports it; it runs in the run's child process.
+"""Compares classifiers with PyCaret. Runs in the child process of a run.
 
-PyCaret gets the folds as a PredefinedSplit, and gives the scores of each test row through a metric of ours. It depends
-on one private name of PyCaret 3.3.2, `_create_model`: the public one hides which candidate failed and why.
+PyCaret takes the folds as a PredefinedSplit, and hands over the scores of each test row through a custom metric. This
+module uses one private name of PyCaret 3.3.2, `_create_model`: the public one hides which candidate failed and why.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from trainer.evaluate.balance import sampler
 from trainer.evaluate.calibrate import middle_of, scores_of
 from zelador.errors import InvalidInput
 
-BY_REQUEST = ("xgboost", "catboost")  # slow beside the others, and there only with the extra
-TARGET = "zelador target"  # no feature of a message has a blank in its name, and one may be called label
+BY_REQUEST = ("xgboost", "catboost")  # slower than the others, and installed only with the extra
+TARGET = "zelador target"  # with a blank, which no feature's name has; a feature may be called "label"
 METRIC = "zelador"
-MAX_REASON = 300  # characters
+MAX_REASON = 300  # characters of an exception
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -35,7 +35,7 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """How PyCaret compares. `until` is the time of `time.perf_counter` at which the budget is used up."""
+    """How PyCaret compares. `until` is the `time.perf_counter` value at which the budget is used up."""
 
     balance: bool = False
     gpu: bool = False
@@ -49,7 +49,7 @@ class OverBudget(Exception):
 
 
 class Comparison:
-    """PyCaret's experiment on the training rows; `codes` are the labels as 0 … k-1, `folds` the fold of each row."""
+    """PyCaret's experiment on the training rows. `codes` are the labels as 0 … k-1, `folds` the fold of each row."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Comparison:
         self._ways = ways = ways or Ways()
         self._seen: list[tuple[Codes, Array, Array | None]] = []
         self._middle = 0.0
-        self._is_limited = False  # the first candidate is finished in any case
+        self._is_limited = False  # the first candidate always finishes, whatever the budget
         self._experiment = experiment = ClassificationExperiment()
         experiment.setup(
             _frame(rows, codes, features, 0),
@@ -77,7 +77,7 @@ class Comparison:
             target=TARGET,
             fold_strategy=PredefinedSplit(folds),
             session_id=seed,
-            n_jobs=1,  # worker processes cost more than they gain on data of this size, and would keep the scores
+            n_jobs=1,  # worker processes cost more time than they save here, and their scores would not reach us
             memory=False,
             fix_imbalance=ways.balance,
             fix_imbalance_method=sampler(seed) if ways.balance else "SMOTE",
@@ -93,14 +93,14 @@ class Comparison:
         every = [name for name in known.index if name in MODEL_TYPES]
         asked = every if list(candidates or ()) == [EVERY] else candidates
         wanted = [name for name in dict.fromkeys(asked or usual) if name not in exclude or name == BASELINE]
-        self.names = tuple(wanted if BASELINE in wanted else [*wanted, BASELINE])  # a useful candidate beats it
-        self._metrics = {METRIC: SimpleNamespace(scorer=self._see, display_name=METRIC, greater_is_better=True)}
-        # `setup` silently makes the rows single; in double precision a model that stops early gives other labels
+        self.names = tuple(wanted if BASELINE in wanted else [*wanted, BASELINE])  # every useful candidate beats it
+        self._metrics = {METRIC: SimpleNamespace(scorer=self._keep_scores, display_name=METRIC, greater_is_better=True)}
+        # `setup` silently converts rows to single precision; a model that stops early gives other labels in double
         self.precision: np.dtype[Any] = experiment.get_config("X_train").to_numpy().dtype
         self.transformed = experiment.get_config("X_test_transformed")
 
     def run(self, name: str, model: Any = None) -> Tried:
-        """Fits a candidate in each fold: `model`, or PyCaret's own of that name."""
+        """Fits a candidate in each fold, and returns its scores. Without `model`, PyCaret makes the one for `name`."""
         self._seen.clear()
         started = time.perf_counter()
         if self._is_limited and (over := self.over) is not None:
@@ -138,23 +138,23 @@ class Comparison:
         return Tried(name, model, np.clip(scores, -1e30, 1e30), seconds, middle=self._middle, shares=shares)
 
     def fitted(self, model: Any) -> Any:
-        """PyCaret's own model, fitted on all training rows."""
+        """Returns PyCaret's own model, fitted on all training rows."""
         return self._experiment.create_model(model, cross_validation=False, verbose=False)
 
     def grid(self, name: str) -> dict[str, list[Any]]:
-        """PyCaret's settings of a candidate that may be tuned, by parameter."""
+        """Returns PyCaret's tuning grid of a candidate: the values of each parameter."""
         found = self._experiment._all_models_internal[name].tune_grid
         return {parameter: list(values) for parameter, values in found.items()}
 
     @property
     def over(self) -> str | None:
-        """Says that the budget is used up; None while it is not."""
+        """Returns a message once the budget is used up; None before."""
         if self._ways.until is None or time.perf_counter() <= self._ways.until:
             return None
         return f"the budget of {self._ways.budget_s:g} s was used up (--budget)"
 
-    def _see(self, fitted: Any, rows: Any, expected: Any) -> float:
-        """Keeps the scores of a fold's test rows. It is called as a metric, so it returns a number."""
+    def _keep_scores(self, fitted: Any, rows: Any, expected: Any) -> float:
+        """Keeps the scores of a fold's test rows. PyCaret calls it as a metric, so it returns a number."""
         if self._is_limited and self.over is not None:
             raise OverBudget
         shares = None

@@ -1,4 +1,4 @@
-"""A candidate after its folds."""
+"""The result of a candidate in the folds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A candidate after its folds. `model` is the estimator to clone; `scores` are those of each row in its test fold.
+    """The result of a candidate in the folds. `model` is the estimator to clone; `scores` has a row per training row.
 
-    If a fold failed, both are None, and `trouble` has the exception.
+    Each row is scored in its test fold. If a fold failed, both are None, and `trouble` has the exception.
     """
 
     id: str
@@ -25,6 +25,6 @@ class Tried:
     scores: Array | None
     seconds: float
     trouble: str | None = None
-    middle: float = 0.0  # the score from which on the second of two classes is said
-    shares: Array | None = None  # probabilities of each row in its test fold, where they were asked for
-    made: Stack | None = None  # of a stack, which is not fitted like others
+    middle: float = 0.0  # of two classes, the second is predicted from this score up
+    shares: Array | None = None  # probabilities of each row in its test fold, if they were requested
+    made: Stack | None = None  # only of a stack, which is fitted in its own way

@@ -1,7 +1,7 @@
-"""Settings of a candidate, drawn at random and tested on the folds of the run. Pure.
+"""Tunes a candidate: draws settings at random, and tests them on the folds of the run. Pure.
 
-The best of many settings looks better on the rows that it was chosen by than it is. So the scores of a fold are those
-of the settings that do best on the other folds: what is reported was not chosen by the rows that it is reported of.
+The best of many settings looks better than it is on the rows by which it was chosen. So each fold is scored with the
+settings that do best on the other folds.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from registry.evaluation.scores import scores
 from trainer.compare.judge import Bench
 
-MAX_SETTINGS = 60  # of a candidate
-TUNED = 3  # candidates: the best of the comparison
+MAX_SETTINGS = 60  # tried per candidate
+MAX_TUNED = 3  # candidates, the best of the comparison
 
 Array = NDArray[np.float64]
 
 
 def settings(grid: Mapping[str, Sequence[Any]], seed: int) -> Iterator[dict[str, Any]]:
-    """Settings from a grid, each once, in random order; MAX_SETTINGS at most."""
+    """Yields settings from a grid, each once, in random order; at most MAX_SETTINGS."""
     names = sorted(name for name in grid if len(grid[name]))
     total = 1
     for name in names:
@@ -42,9 +42,9 @@ def settings(grid: Mapping[str, Sequence[Any]], seed: int) -> Iterator[dict[str,
 
 
 def crossed(tried: Sequence[Array], middle: float, bench: Bench, metric: str) -> tuple[int, Array]:
-    """Which of the settings is the best on all folds, and the scores of each fold by what is the best on the others.
+    """Returns the place of the best settings on all folds, and each fold's scores with the best settings on the others.
 
-    `tried` has the scores of each training row by each of the settings.
+    `tried` has, for each of the settings, the score of each training row.
     """
     answers = [bench.answers(each, bench.folds, middle) for each in tried]
 

@@ -1,1 +1,1 @@
-"""How a candidate answers on the hold-out."""
+"""Evaluates candidates: the split, calibration, thresholds, scores, and the report."""

@@ -1,4 +1,4 @@
-"""Rows of rare classes, repeated until all classes have equally many. Only what a model is fitted on is balanced."""
+"""Repeats rows of rare classes until all classes have equally many. Only rows for fitting a model are balanced."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def sampler(seed: int) -> Any:
-    """A RandomOverSampler. PyCaret gets the same one, so that a rebuilt model sees the same rows as PyCaret's own."""
+    """Returns a RandomOverSampler. PyCaret gets an equal one, so a rebuilt model sees the same rows as PyCaret's."""
     from imblearn.over_sampling import RandomOverSampler  # type: ignore[import-untyped]  # half a second
 
     return RandomOverSampler(random_state=seed % (1 << 32))

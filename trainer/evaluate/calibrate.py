@@ -1,6 +1,7 @@
-"""Probabilities that mean what they say, made on out-of-fold scores: PyCaret's and scikit-learn's own would leak.
+"""Calibrates probabilities on out-of-fold scores.
 
-Both use plain stratified folds inside, which put neighbors of a row on both sides.
+The calibration of PyCaret and scikit-learn would leak: both draw plain stratified folds, which put neighbors of a row
+on both sides.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-ISOTONIC_ROWS = 1_000  # with fewer, a step function follows the noise
+ISOTONIC_ROWS = 1_000  # with fewer rows, a step function follows the noise
 KNOTS = 24  # of the isotonic function; fewer where scores lie close together
-CLOSEST = 0.02  # distance of two knots, as a share of the scores' range: steeper is not exact in single precision
+CLOSEST = 0.02  # least distance of two knots, as a share of the scores' range; closer is inexact in single precision
 
 ENDS = 0.01  # share of the rows beyond the outermost knots: a single far score must not set the scale
 MARGIN = 0.01  # between 0.5 and the probability next to the middle
-FLATTEST = 1e-3  # slope of a sigmoid over the range of the scores: also of scores that say nothing
+FLATTEST = 1e-3  # least slope of a sigmoid over the range of the scores, even if the scores predict nothing
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -30,27 +31,27 @@ Method = Literal["sigmoid", "isotonic"]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """From scores to probabilities. Scores are (rows, classes), or (rows, 1) of the second of two classes."""
+    """Maps scores to probabilities. Scores are (rows, classes), or (rows, 1) for the second of two classes."""
 
     method: Method
     parts: tuple[Any, ...]  # a fitted regressor for each column of the scores
 
     @classmethod
     def fit(cls, scores: Array, labels: Codes, middle: float) -> Self:
-        """`middle` is the score from which on a model says the second of two classes: it becomes 0.5.
+        """Fits a calibration. Of two classes, a model predicts the second from the score `middle` up; it becomes 0.5.
 
-        So the more probable class stays the one that the model says. With more classes all share one function.
+        So the more probable class is still the one that the model predicts. With more classes, all share one function.
         """
         if scores.shape[1] > 1:
             is_it = np.arange(scores.shape[1])[None, :] == labels[:, None]
-            shared = _rising(_SigmoidCalibration().fit(scores.ravel(), is_it.ravel().astype(np.float64)), scores)
+            shared = _increasing(_SigmoidCalibration().fit(scores.ravel(), is_it.ravel().astype(np.float64)), scores)
             return cls("sigmoid", (shared,) * scores.shape[1])
         if len(labels) > ISOTONIC_ROWS:
             return cls("isotonic", (_isotonic(scores[:, 0], labels == 1, middle),))
         return cls("sigmoid", (_sigmoid(scores[:, 0], labels == 1, middle),))
 
     def probabilities(self, scores: Array) -> Array:
-        """(rows, classes), as scikit-learn computes them."""
+        """Returns probabilities, (rows, classes), as scikit-learn computes them."""
         found = np.stack([part.predict(column) for part, column in zip(self.parts, scores.T, strict=True)], axis=1)
         if found.shape[1] == 1:
             return np.hstack([1 - found, found])
@@ -59,9 +60,9 @@ class Calibration:
         return shares
 
     def wrap(self, pipeline: Pipeline) -> Pipeline:
-        """The fitted pipeline with its last step calibrated; of scikit-learn's own types, so that it can be saved.
+        """Returns the fitted pipeline with its last step calibrated, in scikit-learn's own types, which can be saved.
 
-        The one place that knows how: `cv="prefit"` is gone in later versions of scikit-learn.
+        Only this function depends on `cv="prefit"`, which later versions of scikit-learn removed.
         """
         *steps, (name, estimator) = pipeline.steps
         found = CalibratedClassifierCV(estimator, method=self.method, cv="prefit")
@@ -74,7 +75,7 @@ class Calibration:
 
 
 def cross(scores: Array, labels: Codes, folds: Codes, middle: float) -> Array:
-    """Probabilities of each row by a calibration that was made without the rows of its fold."""
+    """Returns probabilities of each row, by a calibration that was fitted without the rows of its fold."""
     found = np.empty((len(labels), max(2, scores.shape[1])))
     for fold in np.unique(folds):
         here = folds == fold
@@ -83,14 +84,14 @@ def cross(scores: Array, labels: Codes, folds: Codes, middle: float) -> Array:
 
 
 def scores_of(estimator: Any, rows: Any) -> Array:
-    """What is calibrated, chosen as scikit-learn does: decision values, or probabilities where there are none."""
+    """Returns the scores to calibrate, as scikit-learn chooses them: decision values, else probabilities."""
     if hasattr(estimator, "decision_function"):
         return shaped(estimator.decision_function(rows))
     return shaped(estimator.predict_proba(rows))
 
 
 def shaped(values: Any) -> Array:
-    """As (rows, classes); of two classes only the second."""
+    """Returns the values as (rows, classes); for two classes as (rows, 1), of the second."""
     found = np.asarray(values, dtype=np.float64)
     if found.ndim == 1:
         return found[:, None]
@@ -98,12 +99,12 @@ def shaped(values: Any) -> Array:
 
 
 def middle_of(estimator: Any) -> float:
-    """The score of `scores_of` from which on the second of two classes is said."""
+    """Returns the score of `scores_of` from which up the second of two classes is predicted."""
     return 0.0 if hasattr(estimator, "decision_function") else 0.5
 
 
 def _sigmoid(scores: Array, is_it: NDArray[np.bool_], middle: float) -> Any:
-    """With one parameter, the slope: the middle stays where it is."""
+    """Fits a sigmoid with one parameter, the slope; its value at `middle` is always 0.5."""
     spread = float(np.abs(scores - middle).max()) or 1.0
     model = LogisticRegression(fit_intercept=False, C=100.0, max_iter=200)
     slope = 0.0
@@ -115,18 +116,18 @@ def _sigmoid(scores: Array, is_it: NDArray[np.bool_], middle: float) -> Any:
     return found
 
 
-def _rising(part: Any, scores: Array) -> Any:
-    """Keeps the order of the scores: the most probable class stays the one with the highest score."""
+def _increasing(part: Any, scores: Array) -> Any:
+    """Makes the sigmoid increase, so that the most probable class is the one with the highest score."""
     spread = float(np.abs(scores).max()) or 1.0
     part.a_ = min(part.a_, -FLATTEST / spread)
     return part
 
 
 def _isotonic(scores: Array, is_it: NDArray[np.bool_], middle: float) -> IsotonicRegression:
-    """Through few knots, above 0.5 above the middle and below 0.5 below it."""
+    """Fits an isotonic function through a few knots, above 0.5 above the middle and below 0.5 below it."""
     exact = IsotonicRegression(out_of_bounds="clip", y_min=0.0, y_max=1.0).fit(scores, is_it.astype(np.float64))
     knots = _knots(scores)
-    shares = _means(exact, scores, knots)
+    shares = _knot_means(exact, scores, knots)
     gap = CLOSEST * max(float(knots[-1] - knots[0]), 1e-6)
     low, high = knots < middle - gap, knots > middle + gap
     below = np.minimum(shares[low], 0.5 - MARGIN)
@@ -138,7 +139,7 @@ def _isotonic(scores: Array, is_it: NDArray[np.bool_], middle: float) -> Isotoni
 
 
 def _knots(scores: Array) -> Array:
-    """Distinct scores at equal shares of the rows, none too close to the one before it."""
+    """Returns distinct scores at equal shares of the rows, none too close to the one before it."""
     wanted = np.unique(np.quantile(scores, np.linspace(ENDS, 1 - ENDS, KNOTS), method="nearest"))
     least = CLOSEST * (wanted[-1] - wanted[0])
     kept = [wanted[0]]
@@ -148,8 +149,8 @@ def _knots(scores: Array) -> Array:
     return np.array(kept)
 
 
-def _means(exact: IsotonicRegression, scores: Array, knots: Array) -> Array:
-    """The mean of the isotonic function over the rows nearest to each knot."""
+def _knot_means(exact: IsotonicRegression, scores: Array, knots: Array) -> Array:
+    """Returns the mean of the isotonic function over the rows nearest to each knot."""
     nearest = np.searchsorted((knots[1:] + knots[:-1]) / 2, scores)
     total = np.bincount(nearest, weights=exact.predict(scores), minlength=len(knots))
     return np.maximum.accumulate(total / np.maximum(1, np.bincount(nearest, minlength=len(knots))))

@@ -1,4 +1,4 @@
-"""The folds: groups of rows that are tested together. Pure."""
+"""Assigns rows to folds. The rows of a group are tested together. Pure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train
 from archive.dataset.fewest import fewest_rows
 from zelador.errors import InvalidInput
 
-MAX_GROUPS = 2_000  # more are put together at random
+MAX_GROUPS = 2_000  # more groups are merged at random
 TRIES = 50  # draws until each class is in at least two folds
 
 Codes = NDArray[np.int64]
 
 
 def giveaway(labels: Codes, devices: Codes, of_block: Codes) -> float:
-    """How much better a device's name predicts a block's labels than the most frequent label does, as shares of rows.
+    """Returns how much better a device's name predicts a block's labels than the most frequent label does.
 
-    A block is predicted by the most frequent label of the device's other blocks.
+    Both are shares of rows. The prediction for a block is the most frequent label of the device's other blocks.
     """
     counts = table(labels, of_block)
     owner = np.zeros(len(counts), np.int64)
@@ -29,22 +29,22 @@ def giveaway(labels: Codes, devices: Codes, of_block: Codes) -> float:
     np.add.at(of_device, owner, counts)
     others = of_device[owner] - counts
     total = counts.sum(axis=0)
-    others[others.sum(axis=1) == 0] = total  # a device with one block only
+    others[others.sum(axis=1) == 0] = total  # a device with a single block
     right = counts[np.arange(len(counts)), others.argmax(axis=1)].sum()
     return float((right - total.max()) / len(labels))
 
 
 def table(labels: Codes, groups: Codes) -> NDArray[np.float64]:
-    """How many rows of each label each group has, (groups, labels)."""
+    """Counts the rows of each label in each group, (groups, labels)."""
     width = int(labels.max()) + 1
     counts = np.bincount(groups * width + labels, minlength=(int(groups.max()) + 1) * width)
     return counts.reshape(-1, width).astype(np.float64)
 
 
 def assign(labels: Codes, groups: Codes, asked: int | None, default: int, seed: int) -> tuple[int, Codes]:
-    """The number of folds, and the fold of each row: the rows of a group are tested together.
+    """Returns the number of folds, and the fold of each row. The rows of a group are in the same fold.
 
-    Each class is tested in at least two folds, so that each fold has all of them to learn from.
+    Each class is tested in at least two folds, so that all classes can be learned for each fold.
     Raises InvalidInput for more folds than groups, and for a class that is in one group only.
     """
     names, groups = np.unique(groups, return_inverse=True)
@@ -61,19 +61,19 @@ def assign(labels: Codes, groups: Codes, asked: int | None, default: int, seed: 
             found = np.full(len(labels), -1, np.int64)
             for number, (_, test) in enumerate(draw.split(labels, labels, groups)):
                 found[test] = number
-            if len(np.unique(found)) == folds and _spread(labels, found):
+            if len(np.unique(found)) == folds and _is_in_two_folds(labels, found):
                 return folds, found
     raise InvalidInput("a class is in too few stretches of time or devices to be learned in one and tested in another")
 
 
-def _spread(labels: Codes, found: Codes) -> bool:
+def _is_in_two_folds(labels: Codes, found: Codes) -> bool:
     return all(len(np.unique(found[labels == label])) > 1 for label in np.unique(labels))
 
 
 def drawn(
     labels: Codes, classes: Sequence[str], folds: int, share: float, seed: int
 ) -> tuple[NDArray[np.bool_], Codes]:
-    """Draws the rows at random, each class in its share: which are held out, and the fold of each of the others.
+    """Draws the rows at random, stratified by class. Returns which are held out, and the fold of each of the others.
 
     Raises InvalidInput for a class with too few rows.
     """
@@ -85,8 +85,8 @@ def drawn(
             f"least {need} of each: label more readings, or use fewer folds (ZELADOR_TRAINING__FOLDS)"
         )
     rows = np.arange(len(labels))
-    _, held = train_test_split(rows, test_size=share, stratify=labels, random_state=seed % (1 << 32))
-    out = np.isin(rows, held)
+    _, holdout = train_test_split(rows, test_size=share, stratify=labels, random_state=seed % (1 << 32))
+    out = np.isin(rows, holdout)
     found = np.empty(int((~out).sum()), np.int64)
     draw = StratifiedKFold(folds, shuffle=True, random_state=seed % (1 << 32))
     for number, (_, test) in enumerate(draw.split(labels[~out], labels[~out])):

@@ -1,4 +1,4 @@
-"""A model's answers by class and by device. Pure."""
+"""Scores a model's answers by class and by device. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from registry.evaluation.scores import Answers, scores
 
-MAX_DEVICES = 20  # shown, the worst first
-FEWEST_ROWS = 10  # of the device that is named as the worst, if any has so many
+MAX_DEVICES = 20  # in the report, the worst first
+FEWEST_ROWS = 10  # of the worst device, if any device has this many
 
 Codes = NDArray[np.int64]
 
 
 class ClassScores(TypedDict):
-    """Of one class against the rest. Precision is None if no row was predicted to be of it."""
+    """Scores of one class against the rest. Precision is None if the class was never predicted."""
 
     label: str
     rows: int
@@ -27,7 +27,7 @@ class ClassScores(TypedDict):
 
 
 class DeviceScores(TypedDict):
-    """`errors` is the share of wrong answers; `score` the metric, None where the device has one class only."""
+    """Scores of one device. `errors` is the share of wrong answers; `score` is None if there is only one class."""
 
     device: str
     rows: int
@@ -38,12 +38,12 @@ class DeviceScores(TypedDict):
 class ByDevice(TypedDict):
     metric: str
     devices: int
-    worst: str | None  # the one with the largest share of errors; None if no device has any
+    worst: str | None  # the device with the largest share of errors; None if no device has an error
     rows: list[DeviceScores]  # the worst first, at most MAX_DEVICES
 
 
 def by_class(answers: Answers) -> list[ClassScores]:
-    """From scikit-learn's own function. A class without a row is left out."""
+    """Returns the scores of each class that has rows, from scikit-learn's `precision_recall_fscore_support`."""
     from sklearn.metrics import precision_recall_fscore_support
 
     places = list(range(len(answers.classes)))
@@ -64,7 +64,10 @@ def by_class(answers: Answers) -> list[ClassScores]:
 
 
 def by_device(answers: Answers, devices: Codes | None, names: Sequence[str], metric: str) -> ByDevice | None:
-    """None if devices are not known, or if there is only one. `devices` are places in `names`."""
+    """Returns the scores by device; None if devices are not known, or if there is only one.
+
+    `devices` are places in `names`.
+    """
     if devices is None or len(there := np.unique(devices)) < 2:
         return None
     wrong = answers.expected != answers.predicted

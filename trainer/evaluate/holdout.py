@@ -1,4 +1,4 @@
-"""The hold-out: rows that no candidate, calibration or threshold sees. Pure."""
+"""Chooses the hold-out: rows that no candidate, calibration or threshold sees. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from registry.evaluation.blocks import blocks
 
-NEW_DEVICE, LATER, DRAWN, EMBARGO = -1, -2, -3, -4  # where a row is tested, if not in a fold
+NEW_DEVICE, LATER, DRAWN, EMBARGO = -1, -2, -3, -4  # mark a row that is not in a fold; a fold is 0 or above
 FEWEST_DEVICES = 5
-FEWEST_OF_A_CLASS = 3  # devices
-LEFT_OF_A_CLASS = 2  # devices or blocks that must remain for the folds
-WHOLE_BLOCKS = 6  # a device with fewer is cut by rows: a whole block would be too much of it
+FEWEST_OF_A_CLASS = 3  # devices that have the class
+LEFT_OF_A_CLASS = 2  # devices or blocks with the class that must remain for the folds
+WHOLE_BLOCKS = 6  # a device with fewer blocks is cut by rows, because a whole block would be too large a part
 EMBARGO_SHARE = 0.1  # of the rows of such a device
 
 Codes = NDArray[np.int64]
@@ -19,13 +19,13 @@ Mask = NDArray[np.bool_]
 
 
 def devices(labels: Codes, codes: Codes, classes: int, share: float, seed: int) -> tuple[list[int] | None, str]:
-    """The devices to hold out: about `share` of them, with each class on one. Or None, and the reason."""
+    """Returns the devices to hold out, about `share` of them with each class on one; or None, and why not."""
     names, places = np.unique(codes, return_inverse=True)
     has = np.bincount(places * classes + labels, minlength=len(names) * classes).reshape(-1, classes) > 0
     if len(names) < FEWEST_DEVICES:
-        return None, f"there are {len(names)}, and it takes {FEWEST_DEVICES}"
+        return None, f"there are {len(names)}, and at least {FEWEST_DEVICES} are needed"
     if (fewest := int(has.sum(axis=0).min())) < FEWEST_OF_A_CLASS:
-        return None, f"a class is on {fewest} of them, and it takes {FEWEST_OF_A_CLASS}"
+        return None, f"a class is on {fewest} of them, and at least {FEWEST_OF_A_CLASS} are needed"
     wanted = max(1, round(share * len(names)))
     chosen: list[int] = []
     left, covered = has.sum(axis=0), np.zeros(classes, bool)
@@ -51,17 +51,17 @@ def last_period(
     whole: bool,
     begins: Mask | None = None,
 ) -> tuple[tuple[Codes, Codes] | None, str]:
-    """Holds out the last `share` of each device's time, with an embargo before it; rows held out already stay so.
+    """Holds out the last `share` of each device's time, with an embargo before it. Earlier marks in `tested` are kept.
 
-    Returns where each row is tested and its block, or None and the reason, where training would lack a class.
-    `whole`: blocks are recordings, which are never cut, and need no embargo. `begins`: where a block may begin.
+    Returns where each row is tested and its block; or None and the reason, if training would lose a class.
+    `whole`: blocks are recordings, which are never cut and need no embargo. `begins` marks where a block may begin.
     """
     marks, cut = tested.copy(), of_block.copy()
     known = np.zeros(len(labels), np.int64) if codes is None else codes
     order = np.lexsort((times, known))
     order = order[tested[order] >= 0]
     for rows in np.split(order, np.flatnonzero(np.diff(known[order])) + 1):
-        names = of_block[rows][np.sort(np.unique(of_block[rows], return_index=True)[1])]  # in the order of time
+        names = of_block[rows][np.sort(np.unique(of_block[rows], return_index=True)[1])]  # ordered by time
         if whole or len(names) >= WHOLE_BLOCKS:
             count = round(share * len(names)) if whole else max(1, round(share * len(names)))
             marks[rows[np.isin(of_block[rows], names[len(names) - count :])]] = LATER
@@ -75,18 +75,18 @@ def last_period(
     for label in np.unique(labels):
         before = min(LEFT_OF_A_CLASS, len(np.unique(of_block[(tested >= 0) & (labels == label)])))
         if len(np.unique(cut[training & (labels == label)])) < before:
-            return None, "it would take a class away"
+            return None, "no row of a class would be left to learn from"
     if len(np.unique(labels[later])) < 2:
-        return None, "it holds one class only"
+        return None, "it would have only one class"
     return (marks, cut), ""
 
 
 def _cut(rows: Codes, times: Codes, share: float, count: int, marks: Codes, cut: Codes, begins: Mask | None) -> None:
-    """Cuts a device that has few blocks by rows: blocks, embargo, hold-out."""
+    """Cuts a device that has few blocks by rows, into blocks, embargo and hold-out."""
     first = _cut_place(times, begins, len(rows) - max(1, round(share * len(rows))))
     before = _cut_place(times, begins, first - max(1, round(EMBARGO_SHARE * len(rows))))
     if before <= 0:
-        return  # too short: all of it is for training
+        return  # too short: all its rows are for training
     number = int(cut.max()) + 1
     marks[rows[first:]], marks[rows[before:first]] = LATER, EMBARGO
     cut[rows[before:]] = number
@@ -95,7 +95,7 @@ def _cut(rows: Codes, times: Codes, share: float, count: int, marks: Codes, cut:
 
 
 def _cut_place(times: Codes, begins: Mask | None, place: int) -> int:
-    """Where to cut at or before `place`: readings of one moment, and of a stretch that is not cut, stay together."""
+    """Returns where to cut, at or before `place`. Readings of one moment, or of an uncut stretch, stay together."""
     if not 0 <= place < len(times):
         return place
     found = int(np.searchsorted(times, times[place], side="left"))

@@ -1,7 +1,7 @@
-"""Is there anything to learn? Two small models must beat themselves on labels that were moved at random. Pure.
+"""Tests whether there is anything to learn: two small models must beat themselves on randomly moved labels. Pure.
 
-A linear model alone misses a band in one feature, a shallow tree alone a slope across many. Labels are moved in a way
-that keeps what has nothing to do with the readings: how long a state lasts, and which device is how often in it.
+A linear model alone misses a band in one feature; a shallow tree alone misses a slope across many. Moving the labels
+keeps everything that has nothing to do with the readings: how long a state lasts, and how often each device is in it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from registry.evaluation.scores import confusion_of, from_counts
 PERMUTATIONS = 200
 P = 0.05
 FEWEST_ARRANGEMENTS = 20
-MAX_ROWS = 2_000  # rows next to each other say little more than one of them
+MAX_ROWS = 2_000  # adjacent rows add little to each other
 DEPTH = 3
 RIDGE = 1e-3
-FEWEST_SHIFT = 0.05  # of a device's rows: a smaller one leaves most labels where they are
+FEWEST_SHIFT = 0.05  # of a device's rows: a smaller shift leaves most labels in place
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -29,7 +29,7 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Learnable:
-    """`p` is the share of moved labels that do as well; None if it cannot be told, for the reason in `why`."""
+    """The result. `p` is the share of moved labels that do as well; None if unknown, for the reason in `why`."""
 
     p: float | None
     why: str = ""
@@ -48,7 +48,7 @@ def learnable(
     folds: Codes,
     seed: int,
 ) -> Learnable:
-    """`units` are the stretches of the rows, `folds` their folds. Rows without device and time are moved one by one."""
+    """Tests the labels. `units` has the stretch of each row, `folds` its fold."""
     kept = _thinned(devices, times, len(labels))
     values, units, folds = values[kept], units[kept], folds[kept]
     labels = np.unique(labels[kept], return_inverse=True)[1].astype(np.int64)
@@ -57,7 +57,7 @@ def learnable(
     if move.arrangements < FEWEST_ARRANGEMENTS:
         return Learnable(None, f"the labels can be moved in {move.arrangements} ways only")
     random = np.random.default_rng(seed)
-    models = _Models(_standard(values), folds, int(labels.max()) + 1)
+    models = _TestModels(_standardized(values), folds, int(labels.max()) + 1)
     best = models.score(labels) - 1e-9
     as_good = 0
     for done in range(1, PERMUTATIONS + 1):
@@ -68,7 +68,7 @@ def learnable(
 
 
 def _thinned(devices: Codes | None, times: Codes | None, count: int) -> Codes:
-    """At most MAX_ROWS rows in order of device and time, at equal distances."""
+    """Returns the places of at most MAX_ROWS rows, ordered by device and time, at equal distances."""
     order = np.arange(count)
     if times is not None:
         order = np.lexsort((times, np.zeros(count) if devices is None else devices))
@@ -78,17 +78,19 @@ def _thinned(devices: Codes | None, times: Codes | None, count: int) -> Codes:
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """Moves labels. Where they change within a device they are shifted in time, as a ring; where they are the same
-    throughout a stretch, whole stretches exchange theirs."""
+    """Moves labels at random.
+
+    Labels that change within a device are shifted in time, in a ring. Stretches with one label each exchange them.
+    """
 
     labels: Codes
-    rings: tuple[Codes, ...]  # rows of a device in order of time
-    stretches: tuple[Codes, ...]  # rows of those that exchange their labels
+    rings: tuple[Codes, ...]  # the rows of a device, ordered by time
+    stretches: tuple[Codes, ...]  # the rows of a stretch that exchanges its label
     arrangements: int
 
     @classmethod
     def of(cls, labels: Codes, devices: Codes | None, units: Codes | None) -> _Move:
-        """Without `devices` nothing is known of the order; without `units` each row is a stretch of its own."""
+        """Returns how labels move. Without `devices` their order is unknown; without `units` each row is a stretch."""
         if units is None:
             return cls(labels, (), tuple(np.arange(len(labels))[:, None]), 1_000_000)
         rings: list[Codes] = []
@@ -101,7 +103,7 @@ class _Move:
                 stretches += parts
             else:
                 rings.append(rows)
-        ways = _exchanges([int(labels[part[0]]) for part in stretches])
+        ways = _count_exchanges([int(labels[part[0]]) for part in stretches])
         for ring in rings:
             ways = min(1_000_000, ways * max(1, len(ring) - 2 * int(FEWEST_SHIFT * len(ring))))
         return cls(labels, tuple(rings), tuple(stretches), ways)
@@ -117,22 +119,23 @@ class _Move:
         return found
 
 
-def _exchanges(names: list[int]) -> int:
-    """In how many ways the stretches can be named, capped."""
+def _count_exchanges(names: list[int]) -> int:
+    """Returns in how many ways the stretches can exchange their labels, capped."""
     if len(names) > 20:
         return 1_000_000 if len(set(names)) > 1 else 1
     return factorial(len(names)) // prod(factorial(names.count(name)) for name in set(names))
 
 
-def _standard(values: Array) -> NDArray[np.float32]:
+def _standardized(values: Array) -> NDArray[np.float32]:
     mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     found = np.where(np.isnan(values), 0.0, (values - mean) / np.where(spread > 0, spread, 1.0))
     return found.astype(np.float32)
 
 
-class _Models:
-    """The score of the better of both, by Matthews correlation over all folds. What does not hang on the labels is
-    computed once."""
+class _TestModels:
+    """Scores the better of the two models, by Matthews correlation over all folds.
+
+    What does not depend on the labels is computed once."""
 
     def __init__(self, values: NDArray[np.float32], folds: Codes, classes: int) -> None:
         self._classes = classes
@@ -152,5 +155,5 @@ class _Models:
             linear[here] = (weights @ (targets[rest] - shares)).argmax(axis=1)
             model = DecisionTreeClassifier(max_depth=DEPTH, class_weight="balanced", random_state=0)
             tree[here] = model.fit(known, labels[rest], check_input=False).predict(asked, check_input=False)
-        tables = np.stack([confusion_of(labels, said, self._classes) for said in (linear, tree)])
+        tables = np.stack([confusion_of(labels, predicted, self._classes) for predicted in (linear, tree)])
         return float(np.nanmax(from_counts(tables, None)["MCC"]))

@@ -1,4 +1,4 @@
-"""The learning curve: how good a model is with fewer stretches of time, and what more of them would bring."""
+"""The learning curve: how good a model is with fewer stretches of time, and how much more of them would help."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from registry.evaluation.scores import Answers, scores
 from trainer.evaluate.balance import balanced
 
 SHARES = (0.25, 0.5, 0.75, 1.0)  # of the stretches that a fold learns from
-FEWEST = 8  # stretches
-DRAWS = 3  # of the stretches, at most; their mean counts
+FEWEST = 8  # stretches; with fewer there is no curve
+DRAWS = 3  # per point, at most; their mean counts
 TRIES = 20  # to draw stretches that have all classes
 MAX_ROWS = 4_000
-BUDGET_S = 2.5  # of a model
-RISE = 0.01  # from half of the stretches to all: less is none
+BUDGET_S = 2.5  # per model
+RISE = 0.01  # least rise that counts, from half of the stretches to all
 
 Codes = NDArray[np.int64]
 
 
 class Learning(TypedDict):
-    """The metric by the number of stretches that were learned from, each on the rows of the other folds."""
+    """The metric by the number of stretches that the model learned from. It is tested on the rows of other folds."""
 
     metric: str
     stretches: list[int]
     scores: list[float]
-    sentence: str  # how much more data would help
+    sentence: str  # says how much more data would help
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The training rows that count: values, labels, folds, and the stretch of each."""
+    """The training rows that count, each with its values, label, fold and stretch."""
 
     values: NDArray[np.floating[Any]]
     labels: Codes
@@ -67,7 +67,10 @@ def learning(
     balance: bool = False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Learning | None:
-    """`sure` is the interval of the model's score. None with few stretches, and for a model that takes too long."""
+    """Computes the curve; None with few stretches, or if the model takes too long.
+
+    `sure` is the interval of the model's score. `clock` is in seconds.
+    """
     total = len(np.unique(rows.stretches))
     if total < FEWEST:
         return None
@@ -76,7 +79,7 @@ def learning(
     for draw in range(DRAWS):
         random = np.random.default_rng((seed % (1 << 32), draw))
         for share in SHARES:
-            point = _point(model, rows, metric, share, random, lambda: clock() > until, seed if balance else None)
+            point = _curve_point(model, rows, metric, share, random, lambda: clock() > until, seed if balance else None)
             if point is not None:
                 found.setdefault(share, []).append(point)
     if len(found) < 2:
@@ -88,7 +91,7 @@ def learning(
     )
 
 
-def _point(
+def _curve_point(
     model: Any,
     rows: Rows,
     metric: str,
@@ -97,8 +100,8 @@ def _point(
     late: Callable[[], bool],
     balance: int | None,
 ) -> tuple[int, float] | None:
-    """The mean number of stretches learned from and the score; None if it is too late, or if the model fails."""
-    said, counts = np.full(len(rows.labels), -1, np.int64), []
+    """Returns the mean number of stretches learned from, and the score; None if time is up or the model fails."""
+    predicted, counts = np.full(len(rows.labels), -1, np.int64), []
     shares = np.zeros((len(rows.labels), len(rows.classes)))
     for test, learned, count in _folds(rows, share, random):
         if late():
@@ -107,20 +110,20 @@ def _point(
         try:
             known = (rows.values[learned], rows.labels[learned])
             pipeline.fit(*(known if balance is None else balanced(*known, balance)))
-            said[test] = pipeline.predict(rows.values[test])
+            predicted[test] = pipeline.predict(rows.values[test])
             if hasattr(pipeline, "predict_proba"):
                 shares[np.ix_(test, pipeline.classes_)] = pipeline.predict_proba(rows.values[test])
-        except Exception:  # noqa: BLE001 - candidates raise anything; without the curve the report is whole
+        except Exception:  # noqa: BLE001 - candidates raise anything; the report does not need the curve
             return None
         counts.append(count)
-    asked = said >= 0
-    answers = Answers(rows.labels, said, shares if shares.any() else None, rows.classes, rows.positive).at(asked)
+    asked = predicted >= 0
+    answers = Answers(rows.labels, predicted, shares if shares.any() else None, rows.classes, rows.positive).at(asked)
     score = scores(answers).get(metric)
     return None if score is None or not counts else (round(float(np.mean(counts))), score)
 
 
 def _folds(rows: Rows, share: float, random: np.random.Generator) -> Iterator[tuple[Codes, Codes, int]]:
-    """For each fold its rows, the rows of some stretches of the others, and how many stretches those are."""
+    """Yields for each fold its rows, the rows of some stretches of the other folds, and the number of stretches."""
     for fold in np.unique(rows.folds):
         rest = rows.folds != fold
         names = np.unique(rows.stretches[rest])
@@ -133,7 +136,7 @@ def _folds(rows: Rows, share: float, random: np.random.Generator) -> Iterator[tu
 
 
 def sentence(metric: str, stretches: list[int], by_size: list[float], sure: Interval | None, total: int) -> str:
-    """Would more data help? By the rise from about half of the stretches to all, and by the width of the interval."""
+    """Says whether more data would help, by the rise from half of the stretches to all and the interval's width."""
     half = next((place for place, count in enumerate(stretches) if count >= 0.45 * stretches[-1]), 0)
     half = min(half, len(stretches) - 2)
     before, now = by_size[half], by_size[-1]
@@ -148,7 +151,7 @@ def sentence(metric: str, stretches: list[int], by_size: list[float], sure: Inte
             f"{before:.2f}): more of the same kind would hardly raise it."
         )
     if sure is None:
-        return f"{found} More stretches are needed to say how sure it is."
+        return f"{found} More stretches are needed to tell how certain it is."
     wide = (sure[1] - sure[0]) / 2
     then = wide / math.sqrt(2)
     return f"{found} {total} more stretches would narrow its interval from ±{wide:.2f} to about ±{then:.2f}."

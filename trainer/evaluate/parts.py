@@ -1,4 +1,4 @@
-"""The rows that a model is fitted on, and those that it is asked afterwards."""
+"""The rows that a model is fitted on, and the rows that it is tested on."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 class Parts:
     """Rows and text labels of both parts, and the classes in sorted order.
 
-    `train` has the precision that PyCaret fitted its models in (single): in double precision, a logistic regression
-    that stops early gives different labels. `holdout` has the precision that devices send. Where nothing is held out,
-    it is a part of the training rows: enough to compare answers on, not to judge a model by.
+    `train` is in single precision, in which PyCaret fits its models: in double, a logistic regression that stops early
+    gives different labels. `holdout` has the precision that devices send. If no row is held out, it is a part of the
+    training rows: enough to compare answers, but not to judge a model.
     """
 
     train: NDArray[np.floating[Any]]

@@ -1,4 +1,4 @@
-"""The live model on the rows that the new models are judged by."""
+"""Evaluates the live model on the same rows as the new models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """`answers` are None if the live model cannot be asked; the note of `facts` says why."""
+    """The live model's answers; None if it cannot answer. The note in `facts` says why."""
 
     facts: Reference
     answers: Answers | None
@@ -37,7 +37,10 @@ def judge_live(
     resamples: Resamples,
     began: str | None,
 ) -> Live | None:
-    """None if no model is selected. `began` is the time of the first of the rows, ISO 8601; None if not known."""
+    """Asks the live model for its answers to `rows`; returns None if no model is selected.
+
+    `began` is the time of the earliest row, in ISO 8601; None if unknown.
+    """
     if request.live is None:
         return None
     empty = Reference(name=request.live, model_type=None, holdout={}, holdout_intervals={}, note=None)
@@ -73,7 +76,7 @@ def _answers(
     classes: tuple[str, ...],
     positive: str | None,
 ) -> Answers:
-    """In the order of `classes`. Classes that only the live model knows come after them, and are never right."""
+    """Returns the answers in the order of `classes`. Classes that only the live model has come last, and are wrong."""
     joined = (*classes, *(name for name in theirs if name not in classes))
     places = [joined.index(name) for name in theirs]
     found = None
@@ -84,7 +87,7 @@ def _answers(
 
 
 def _note(ended: object, began: str | None) -> str | None:
-    """A model that was trained on rows of the same time may have learned these."""
+    """Returns a warning if the live model was trained on rows of the same time; it may have learned these."""
     if isinstance(ended, str) and began is not None and ended < began:
         return None
     return "it may have been trained on some of these rows, which would flatter it"

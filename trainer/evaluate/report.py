@@ -1,4 +1,4 @@
-"""The report of a candidate, report/report.json beside the model: numbers of its answers on the hold-out, for plots."""
+"""Computes the report of a candidate (report/report.json beside the model): the numbers behind the plots."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILE = "report.json"
 POINTS = 101  # of a curve, at most
 BINS = 10  # of the calibration
 REPEATS = 5  # shuffles of each feature
-IMPORTANCE_ROWS = 500  # of the hold-out, at most
+IMPORTANCE_ROWS = 500  # rows of the hold-out to shuffle, at most
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 
 Rows = NDArray[np.float64]
@@ -28,7 +28,7 @@ Mask = NDArray[np.bool_]
 
 
 class Roc(TypedDict):
-    """False positive rate and true positive rate at the same thresholds, and the area under the curve."""
+    """False and true positive rate at the same thresholds, and the area under the curve."""
 
     false_alarms: list[float]
     found: list[float]
@@ -44,9 +44,9 @@ class PrecisionRecall(TypedDict):
 
 
 class Calibration(TypedDict):
-    """Mean predicted probability, observed rate and number of rows of each bin that has rows.
+    """Mean predicted probability, observed rate, and number of rows of each bin that has rows.
 
-    `error` is the expected calibration error: the mean distance of the first two, weighted by rows.
+    `error` is the expected calibration error: the mean difference of the first two, weighted by rows.
     """
 
     said: list[float]
@@ -56,10 +56,10 @@ class Calibration(TypedDict):
 
 
 class Thresholds(TypedDict):
-    """Scores by threshold. Precision is None where no row reaches the threshold.
+    """Scores by threshold. Precision is None if no row reaches the threshold.
 
-    `cost` is that of the errors in 1,000 rows, in the unit of the costs that were named (1 and 1 without any). `chosen`
-    is the model's own threshold.
+    `cost` is the cost of the errors in 1,000 rows, in the unit of the costs in the request (by default each error costs
+    1). `chosen` is the model's own threshold.
     """
 
     threshold: list[float]
@@ -67,13 +67,13 @@ class Thresholds(TypedDict):
     recall: list[float]
     f1: list[float]
     cost: list[float]
-    costs: list[float]  # of a missed row, and of a false alarm
+    costs: list[float]  # [of a missed row, of a false alarm]
     chosen: float | None
     recall_kept: float | None
 
 
 class FeatureImportance(TypedDict):
-    """The loss of the metric when the feature is shuffled: mean and standard deviation over the repeats."""
+    """How much the metric drops if the feature is shuffled: mean and standard deviation over the repeats."""
 
     feature: str
     mean: float
@@ -88,7 +88,7 @@ class Importance(TypedDict):
 
 
 class Range(TypedDict):
-    """The values of a feature in the training rows; `missing` is the fraction of rows without one."""
+    """The range of a feature in the training rows. `missing` is the fraction of rows without a value."""
 
     minimum: float
     p1: float
@@ -99,7 +99,7 @@ class Range(TypedDict):
 
 
 class Report(TypedDict):
-    """Curves are by class, each against the rest; of two classes, only the positive one has them."""
+    """The report. Curves are by class, each against the rest; of two classes, only the positive one has curves."""
 
     format: int
     rows: int
@@ -118,7 +118,7 @@ class Report(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What the report has beside a model's answers."""
+    """What the report needs besides a model's answers."""
 
     aim: Aim = field(default_factory=Aim)
     chosen: float | None = None  # the threshold
@@ -129,7 +129,7 @@ class Beside:
 def report(
     pipeline: Any, split: Parts, answers: Answers, features: Sequence[str], seed: int, beside: Beside | None = None
 ) -> Report:
-    """Evaluates `pipeline`, a fitted estimator, by its `answers`. Without probabilities it has no curves."""
+    """Evaluates `pipeline`, a fitted estimator, by its `answers`. Without probabilities, there are no curves."""
     beside = beside or Beside()
     probabilities = answers.probabilities
     roc_curves: dict[str, Roc] = {}
@@ -141,7 +141,7 @@ def report(
             continue
         is_positive = answers.expected == index
         if probabilities is None or is_positive.all() or not is_positive.any():
-            continue  # a curve needs rows of the class and rows of another
+            continue  # a curve needs rows of this class and of another
         probability = probabilities[:, index]
         roc_curves[name] = roc(is_positive, probability)
         precisions[name] = precision_recall(is_positive, probability)
@@ -165,27 +165,27 @@ def report(
 
 
 def roc(is_positive: Mask, probability: Rows) -> Roc:
-    """The ROC curve, with at most POINTS points."""
+    """Returns the ROC curve, with at most POINTS points."""
     from sklearn.metrics import roc_auc_score, roc_curve
 
     false_positive_rate, true_positive_rate, _ = roc_curve(is_positive, probability)
-    kept = _some(len(true_positive_rate))
+    kept = _evenly_spaced(len(true_positive_rate))
     area = _round(roc_auc_score(is_positive, probability))
     return Roc(false_alarms=_rounded(false_positive_rate[kept]), found=_rounded(true_positive_rate[kept]), area=area)
 
 
 def precision_recall(is_positive: Mask, probability: Rows) -> PrecisionRecall:
-    """The curve of precision by recall, with at most POINTS points, from the lowest threshold on."""
+    """Returns precision by recall, with at most POINTS points, from the lowest threshold up."""
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
     precision, recall, _ = precision_recall_curve(is_positive, probability)
-    kept = _some(len(recall))
+    kept = _evenly_spaced(len(recall))
     area = _round(average_precision_score(is_positive, probability))
     return PrecisionRecall(recall=_rounded(recall[kept]), precision=_rounded(precision[kept]), area=area)
 
 
 def calibration(is_positive: Mask, probability: Rows) -> Calibration:
-    """The calibration in BINS bins of equal width."""
+    """Returns the calibration in BINS bins of equal width."""
     bins = np.minimum((probability * BINS).astype(int), BINS - 1)
     in_bin = [bins == number for number in range(BINS) if (bins == number).any()]
     mean_predicted = [float(probability[rows].mean()) for rows in in_bin]
@@ -203,7 +203,7 @@ def calibration(is_positive: Mask, probability: Rows) -> Calibration:
 def by_threshold(
     is_positive: Mask, probability: Rows, aim: Aim | None = None, chosen: float | None = None
 ) -> Thresholds:
-    """Precision, recall, F1 and cost if every row from a threshold on is predicted positive."""
+    """Returns precision, recall, F1 and cost by threshold; a row at or above the threshold is predicted positive."""
     aim = aim or Aim()
     table = Thresholds(
         threshold=list(THRESHOLDS), precision=[], recall=[], f1=[], cost=[], costs=[aim.missed, aim.false_alarm],
@@ -222,9 +222,9 @@ def by_threshold(
 
 
 def importance(pipeline: Any, split: Parts, features: Sequence[str], seed: int) -> Importance:
-    """Permutation importance: how much F1 is lost when one feature is shuffled among rows of the hold-out.
+    """Computes the permutation importance: how much F1 drops if one feature is shuffled among rows of the hold-out.
 
-    Of two classes, F1 is that of the positive one; of more, it is weighted by class.
+    F1 is of the positive class if there are two classes, else weighted by class.
     """
     from sklearn.metrics import f1_score
 
@@ -255,7 +255,7 @@ def importance(pipeline: Any, split: Parts, features: Sequence[str], seed: int) 
 
 
 def ranges(train: NDArray[np.floating[Any]], features: Sequence[str]) -> dict[str, Range]:
-    """The range of each feature in the training rows; a feature without any value is left out."""
+    """Returns the range of each feature in the training rows. A feature without any value is left out."""
     found: dict[str, Range] = {}
     for feature, column in zip(features, np.asarray(train, dtype=np.float64).T, strict=True):
         present = column[~np.isnan(column)]
@@ -266,8 +266,8 @@ def ranges(train: NDArray[np.floating[Any]], features: Sequence[str]) -> dict[st
     return found
 
 
-def _some(points: int) -> NDArray[np.int64]:
-    """At most POINTS of them, at equal distances, with both ends."""
+def _evenly_spaced(points: int) -> NDArray[np.int64]:
+    """Returns the places of at most POINTS points, at equal distances, including both ends."""
     return np.unique(np.linspace(0, points - 1, min(POINTS, points)).round().astype(np.int64))
 
 

@@ -1,8 +1,8 @@
-"""Which rows a candidate is fitted on, and which it is tested on. Pure.
+"""Splits the rows: which a candidate is fitted on, and which it is tested on. Pure.
 
-A random split tests a model on rows that it has nearly seen, because the neighbors of a reading are almost equal to it.
-So whole devices or the last stretch of time are held out, and blocks (stretches of time of one device) are tested
-together. What was decided, and what it cannot show, is said in the notes.
+A random split tests a model on rows that it has nearly seen, because neighboring readings are almost equal. So whole
+devices or the last stretch of time are held out, and blocks (stretches of time of one device) are tested together.
+The notes say what was decided, and what the split cannot show.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from archive.dataset.fewest import DRAWN_HOLDOUT, FOLDS, HOLDOUT
 from registry.evaluation.blocks import FEWEST_OF_A_DEVICE, MOST_BLOCKS, blocks, lag, recordings
 from trainer.evaluate import folds as fold
 from trainer.evaluate import holdout as held
+from trainer.evaluate.copies import copies
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
+from trainer.evaluate.known import Known
 from trainer.evaluate.stretches import Named, named
 from zelador.errors import InvalidInput
 
@@ -28,37 +30,21 @@ FoldsBy = Literal["device", "block", "row"]
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-GIVEAWAY = 0.1  # by how much a device's name may predict the label better than the most frequent label does
-PURE = 0.95  # of each class's rows: where they are in recordings of that class, a recording gives the label away
-LAGS = 4  # a block should be so many times as long as readings remember
-SLICES = 200  # of rows, where nothing else is known of them
+GIVEAWAY = 0.1  # how much better a device's name may predict the label than the most frequent label does
+PURE = 0.95  # if this share of each class is in recordings of that class, a recording gives the label away
+LAGS = 4  # how many times longer a block should be than readings resemble each other
+FEW_DEVICES = 4  # in the hold-out
+SLICES = 200  # of the rows, if nothing else is known about them
 QUESTIONS = {NEW_DEVICE: "new_device", LATER: "later"}
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of each row. `labels` are places in `classes`, `devices` places in `names`."""
-
-    values: NDArray[np.float64]
-    labels: Codes
-    classes: tuple[str, ...]
-    devices: Codes | None
-    names: tuple[str, ...]
-    times: Codes | None
-    features: tuple[str, ...] = ()  # their names; for the notes
-
-    @property
-    def count(self) -> int:
-        return len(self.labels)
-
-
-@dataclass(frozen=True, slots=True)
 class Split:
-    """`tested` says of each row where it is tested: in the fold of that number, in the hold-out, or nowhere.
+    """A split. `tested` says where each row is tested: the number of a fold, or a mark below 0 (see holdout.py).
 
-    `units` numbers the stretches that are independent of each other: rows with the same number are drawn together by
-    the bootstrap. `alone` has each class that is on one device or in one recording only, and where: it cannot be
-    evaluated elsewhere, so its rows do not count.
+    `units` numbers the stretches that are independent of each other: the bootstrap draws rows with the same number
+    together. `alone` has each class that is on one device or in one recording only, and where. It cannot be evaluated
+    elsewhere, so its rows do not count.
     """
 
     kind: Kind
@@ -86,17 +72,44 @@ class Split:
 
     @property
     def questions(self) -> dict[str, Mask]:
-        """The rows of the hold-out by the question that they answer."""
+        """The rows of the hold-out by the question that they answer: on a new device, or later."""
         found = {name: self.tested == mark for mark, name in QUESTIONS.items()}
         return {name: rows for name, rows in found.items() if rows.any()}
 
+    def spread(self, of: Mask, note: str) -> Split:
+        """The split of more rows, of which it splits those in `of`; the others are in no part."""
+        tested = np.full(len(of), EMBARGO, np.int64)
+        of_block, units = np.zeros(len(of), np.int64), np.zeros(len(of), np.int64)
+        counted, within = np.zeros(len(of), bool), np.zeros(len(of), bool)
+        tested[of], of_block[of], units[of] = self.tested, self.blocks, self.units
+        counted[of], within[of] = self.counted, self.within
+        return replace(
+            self, tested=tested, blocks=of_block, units=units, counted=counted, within=within,
+            notes=(*self.notes, note),
+        )  # fmt: skip
+
     def stretches(self, rows: Mask) -> int | None:
-        """How many independent ones are among the rows that count; None if rows were drawn at random."""
+        """Counts the independent stretches among `rows` that count; None if rows were drawn at random."""
         return None if self.folds_by == "row" else len(np.unique(self.units[rows & self.counted]))
 
 
 def split(known: Known, asked: Asked, folds: int | None, holdout: float | None, seed: int) -> Split:
-    """Raises InvalidInput for a split that was asked for and cannot be made, and for data that cannot be evaluated."""
+    """Splits the rows. `folds` and `holdout` (a share) are None for the defaults. Copies of rows are in no part.
+
+    Raises InvalidInput if the requested split is impossible, or if the data cannot be evaluated.
+    """
+    again = copies(known.values, known.labels, known.devices, known.times)
+    if not again.any():
+        return _split(known, asked, folds, holdout, seed)
+    plan = _split(known.at(~again), asked, folds, holdout, seed)
+    note = (
+        f"{int(again.sum())} rows are copies of others, in every value and the label: they are in no part, as a model "
+        "would know them by heart"
+    )
+    return plan.spread(~again, note)
+
+
+def _split(known: Known, asked: Asked, folds: int | None, holdout: float | None, seed: int) -> Split:
     kind = _kind(known, asked)
     if kind == "random":
         return _random(known, asked, folds or FOLDS, DRAWN_HOLDOUT if holdout is None else holdout, seed)
@@ -123,17 +136,17 @@ def split(known: Known, asked: Asked, folds: int | None, holdout: float | None, 
 
 
 def _kind(known: Known, asked: Asked) -> Kind:
-    """What to try. Raises InvalidInput if the data lack what was asked for."""
+    """Returns the kind of split to try. Raises InvalidInput if the data lack what it needs."""
     devices = 0 if known.devices is None else len(np.unique(known.devices))
     moments = 0 if known.times is None else len(np.unique(known.times))
     if asked == "device" and devices < 2:
         has = "no device" if devices == 0 else "only one device"
-        raise InvalidInput(f"--split device: the data name {has}; name the column with --device, or take another split")
+        raise InvalidInput(f"--split device: the data have {has}; name the column with --device, or use another split")
     if asked == "time" and moments < 2:
         has = "no time" if moments == 0 else "the same time for each row"
         raise InvalidInput(
             f"--split time: the data have {has}; name the column with --time (row: the order of the rows), "
-            "or take another split"
+            "or use another split"
         )
     if asked != "auto":
         return asked
@@ -143,9 +156,9 @@ def _kind(known: Known, asked: Asked) -> Kind:
 
 
 def _recordings(known: Known) -> Codes | None:
-    """The recording of each row, if recordings give the label away: then no part of one can test another part of it.
+    """Returns the recording of each row, if recordings give the label away, so that none may be cut.
 
-    None if labels change within recordings, or if there are so many that usual blocks are as long.
+    Returns None if labels change within recordings, or if the recordings are no longer than usual blocks.
     """
     if known.times is None:
         return None
@@ -153,32 +166,32 @@ def _recordings(known: Known) -> Codes | None:
     counts = fold.table(known.labels, found)
     most = 2 * max(MOST_BLOCKS, FEWEST_OF_A_DEVICE * len(known.names))
     if not len(known.names) < len(counts) <= most or len(counts) < 2:
-        return None  # a single recording of each device is the device
+        return None  # if each device has a single recording, the recordings are the devices
     pure = np.zeros_like(counts)
     pure[np.arange(len(counts)), counts.argmax(axis=1)] = 1
     return found if bool(((counts * pure).sum(axis=0) >= PURE * counts.sum(axis=0)).all()) else None
 
 
 def _are_in_two(known: Known, of_block: Codes) -> bool:
-    """Is each class in two blocks at least?"""
+    """Returns whether each class is in at least two blocks."""
     return bool(((fold.table(known.labels, of_block) > 0).sum(axis=0) >= 2).all())
 
 
 def _check_classes(known: Known, fine: Codes) -> None:
-    """Refuses a class that is in one block only: nothing is left to test what is learned of it."""
+    """Raises InvalidInput for a class that is in one block only: no other block could test it."""
     if known.times is None:
-        return  # a class of one device is told of, not refused
+        return  # without times, a class on one device gets a note instead
     for number, name in enumerate(known.classes):
         if len(np.unique(fine[known.labels == number])) < 2:
             rows = int((known.labels == number).sum())
             raise InvalidInput(
-                f"the class {name!r} ({rows} rows) is in one stretch of time only, so that nothing could test what is "
-                "learned of it; label it at another time too, or leave it out"
+                f"the class {name!r} ({rows} rows) is in one stretch of time only, so nothing could test what a model "
+                "learns about it; label it at another time too, or leave it out"
             )
 
 
 def _alone(known: Known, whole: Codes | None, by_device: bool) -> dict[str, str]:
-    """The classes that are on one device only, or in one recording only, and where."""
+    """Returns the classes that are on one device or in one recording only, and where."""
     found = {}
     several = known.devices is not None and len(np.unique(known.devices)) > 1
     for number, name in enumerate(known.classes):
@@ -194,7 +207,7 @@ def _alone(known: Known, whole: Codes | None, by_device: bool) -> dict[str, str]
 
 
 def _within(known: Known, whole: Codes | None, alone: dict[str, str]) -> Mask:
-    """The rows of the devices, or recordings, that hold a class of their own."""
+    """Marks the rows of the devices, or recordings, that have a class of their own."""
     found = np.zeros(known.count, bool)
     for name, where in alone.items():
         of = whole if where == "in one recording only" or known.devices is None else known.devices
@@ -209,8 +222,8 @@ def _folds_by(known: Known, kind: Kind, of_block: Codes, counted: Mask, asked: A
     if len(np.unique(known.labels[counted])) < 2:
         if asked == "device":
             raise InvalidInput(
-                "--split device: fewer than two classes are on more than one device, so that no device can test what "
-                "was learned on others; label each class on two devices, or take --split time"
+                "--split device: fewer than two classes are on more than one device, so no device can test what was "
+                "learned on others; label each class on two devices, or use --split time"
             )
         return "block"
     if asked == "device" or known.times is None:
@@ -219,14 +232,21 @@ def _folds_by(known: Known, kind: Kind, of_block: Codes, counted: Mask, asked: A
 
 
 def _hold_out(known: Known, plan: Split, share: float, seed: int, whole: bool, naming: Named) -> Split:
-    """Marks the hold-out and the embargo. Where none can be made, a note says why."""
+    """Marks the hold-out and the embargo. If there can be none, a note says why."""
     tested, of_block, notes = plan.tested.copy(), plan.blocks, list(plan.notes)
     if plan.kind != "time" and known.devices is not None:
         out, why = held.devices(known.labels, known.devices, len(known.classes), share, seed)
         if out is None:
-            notes.append(f"no device is held out: {why}")
+            told = "; how good a model is on a device that it has not seen cannot be told"
+            notes.append(f"no device is held out: {why}{'' if plan.folds_by == 'device' else told}")
         else:
             tested[np.isin(known.devices, out)] = NEW_DEVICE
+            if plan.folds_by != "device" and len(out) < FEW_DEVICES:
+                some = "1 device is" if len(out) == 1 else f"{len(out)} devices are"
+                notes.append(
+                    f"{some} held out, too few to tell how much devices differ: on a new one a model may be worse than "
+                    "the intervals say"
+                )
     by_device = bool((tested == NEW_DEVICE).any())
     by_time = False
     if plan.asked != "device" and known.times is not None and plan.folds_by == "block":
@@ -246,17 +266,17 @@ def _hold_out(known: Known, plan: Split, share: float, seed: int, whole: bool, n
         )
         notes.append(f"whole devices are tested together{why}")
     if not by_device and not by_time:
-        notes.append("there is no separate hold-out: the hold-out's figures are those of the folds")
+        notes.append("there is no separate hold-out: the scores on the hold-out are those of the folds")
     return replace(plan, kind=kind, tested=tested, blocks=of_block, notes=tuple(notes))
 
 
 def _fold(known: Known, plan: Split, fine: Codes, folds: int | None, seed: int) -> Split:
-    """Gives each training row its fold, and all rows the stretch that they belong to."""
+    """Assigns each training row its fold, and each row its stretch."""
     training, tested = plan.tested >= 0, plan.tested.copy()
     units = plan.blocks
     if plan.folds_by == "device" and known.devices is not None:
         units = known.devices
-    # A class that is on one device only is tested by its own blocks: else no fold could learn it.
+    # A class of one device only is split by its blocks: with that device in one fold, no model could learn the class.
     own = fine if known.times is not None else np.arange(known.count) * SLICES // known.count
     groups = np.where(plan.counted, units, own + units.max() + 1)
     number, which = fold.assign(known.labels[training], groups[training], folds, FOLDS, seed)
@@ -268,7 +288,7 @@ def _fold(known: Known, plan: Split, fine: Codes, folds: int | None, seed: int) 
 
 
 def _naming_notes(known: Known, naming: Named) -> list[str]:
-    """Of the features that name stretches of time."""
+    """Returns a note about the features that identify stretches of time, if there are any."""
     if not naming.features:
         return []
     names = [repr(known.features[place]) if known.features else f"number {place + 1}" for place in naming.features]
@@ -276,29 +296,31 @@ def _naming_notes(known: Known, naming: Named) -> list[str]:
     tested = (
         "such stretches are never cut between folds"
         if naming.begins is not None
-        else "some optimism is left in all scores, as a class is in one such stretch only"
+        else "some optimism is left in all scores, because a class is in only one such stretch"
     )
     return [
-        f"{listed} a value of its own in each stretch of time, which names the stretch and says nothing of another "
-        f"one: leave it out if that is so; {tested}"
+        f"{listed} a value of its own in each stretch of time, which identifies the stretch and says nothing about "
+        f"others: leave it out if that is so; {tested}"
     ]
 
 
 def _notes(known: Known, plan: Split, whole: Codes | None) -> list[str]:
     notes = [f"the class {name!r} is {where}, so it cannot be evaluated elsewhere: its rows do not count"
              for name, where in plan.alone.items()]  # fmt: skip
+    if known.order == "time" and known.times is not None:
+        notes.append("no time is known; neighboring rows are alike, so the order of the rows stands for the time")
     if whole is not None:
         notes.append("the label is the same throughout a recording, so whole recordings are tested together")
     elif known.times is not None and plan.folds_by == "block":
         for code in _single_runs(known, known.times):
             if known.classes[code] not in plan.alone:
                 name = repr(known.classes[code])
-                notes.append(f"the class {name} is in one uninterrupted run: the time may set it apart, not the class")
+                notes.append(f"the class {name} is one uninterrupted stretch: models may learn the time, not the class")
     held_out = plan.holdout
     if held_out.any() and (absent := set(range(len(known.classes))) - set(known.labels[held_out].tolist())):
         notes.append(f"the hold-out has no row of {', '.join(repr(known.classes[code]) for code in sorted(absent))}")
     if embargo := int((plan.tested == EMBARGO).sum()):
-        notes.append(f"{embargo} rows next to the hold-out are in no part, so that it holds no neighbor of a known row")
+        notes.append(f"{embargo} rows next to the hold-out are not used, so that it has no neighbor of a training row")
     if known.times is not None and whole is None and plan.folds_by == "block":
         slowest = lag(known.values, known.devices, known.times)
         sizes = np.bincount(plan.blocks[plan.training])
@@ -312,7 +334,7 @@ def _notes(known: Known, plan: Split, whole: Codes | None) -> list[str]:
 
 
 def _single_runs(known: Known, times: Codes) -> list[int]:
-    """The classes that begin once only, of all rows in order of device and time."""
+    """Returns the classes that begin only once, with the rows ordered by device and time."""
     devices = np.zeros(known.count, np.int64) if known.devices is None else known.devices
     labels = known.labels[np.lexsort((times, devices))]
     begins = labels[np.flatnonzero(np.diff(labels, prepend=-1))]
@@ -325,12 +347,16 @@ def _random(known: Known, asked: Asked, folds: int, share: float, seed: int) -> 
     tested = np.full(known.count, DRAWN, np.int64)
     tested[~out] = which
     of_block = blocks(known.devices, known.times, known.count)
+    if known.order == "unclear":
+        of_block = np.zeros(known.count, np.int64)  # nothing says which rows are independent of each other
     notes = ["the rows were drawn at random: neighbors in time are on both sides, so that scores can be far too good"]
     if known.devices is None and known.times is None:
         notes = [
             "no device and no time are known, so the rows were drawn at random. If neighboring rows resemble each "
             "other, all scores are too good: name --device and --time"
         ]
+    if known.order == "unclear":
+        notes.append("neighboring rows are alike, and sorted: how good a model is on other rows cannot be told")
     notes += _named_in_order(known)
     everything = np.ones(known.count, bool)
     return Split(
@@ -340,13 +366,13 @@ def _random(known: Known, asked: Asked, folds: int, share: float, seed: int) -> 
 
 
 def _named_in_order(known: Known) -> list[str]:
-    """A note of a feature that names stretches, in the order of time or of the rows: drawn rows give it away."""
+    """Returns a note about features that identify stretches, in order of time or of rows; drawn rows leak them."""
     times = np.arange(known.count, dtype=np.int64) if known.times is None else known.times
     found = named(known.values, known.labels, known.devices, times)
     return _naming_notes(known, replace(found, begins=None)) if found.features else []
 
 
 def codes_of(texts: Sequence[str]) -> tuple[Codes, tuple[str, ...]]:
-    """Each text as its place among the sorted distinct ones."""
+    """Returns the place of each text among the sorted distinct texts, and those texts."""
     names, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
     return codes.astype(np.int64), tuple(map(str, names))

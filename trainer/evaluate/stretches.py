@@ -1,7 +1,7 @@
-"""Features that name a stretch of time: a level that holds throughout it and that no other stretch has. Pure.
+"""Finds features that identify a stretch of time: their level is constant in it, and no other stretch has it. Pure.
 
-An identity of a batch or a session is such a feature, and so is a sensor that is mounted anew for each recording. A
-model that has seen a part of such a stretch knows the rest of it by heart, so that no test may cut one.
+Examples are the number of a batch or a session, and a sensor that is mounted again for each recording. A model that has
+seen a part of such a stretch recognizes the rest, so a split must not cut one.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from registry.evaluation.blocks import FEWEST_ROWS
 
-JUMP = 10  # of a feature's usual step: a larger one begins a new level
+JUMP = 10  # times a feature's usual step: a larger step begins a new level
 APART = 3  # standard deviations between a level and the next one
-MOST_ROWS = 0.5  # of all, that must be on levels of their own
-FEWEST_OF_A_CLASS = 2  # stretches that have a class: else nothing could be tested
+MOST_ROWS = 0.5  # share of rows that must be on levels of their own
+FEWEST_OF_A_CLASS = 2  # stretches with a class; with fewer, nothing could be tested
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -26,9 +26,9 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """`features` are the places of those that name stretches; several together count as one if no single one does.
+    """The features (by place) that identify stretches: one, or several that do so together.
 
-    `begins` says of each row whether a block may begin with it; None if blocks may begin anywhere.
+    `begins` marks the rows at which a block may begin; None if blocks may begin anywhere.
     """
 
     features: tuple[int, ...]
@@ -36,15 +36,15 @@ class Named:
 
 
 def named(values: Array, labels: Codes, devices: Codes | None, times: Codes) -> Named:
-    """Blocks may begin anywhere if no feature names stretches, or if a class would be in one stretch only."""
+    """Finds the features. Blocks may begin anywhere without any, or if a class would be in only one stretch."""
     codes = np.zeros(len(labels), np.int64) if devices is None else devices
     order = np.lexsort((times, codes))
     first = np.diff(codes[order], prepend=-1) != 0
     columns = [_filled(column) for column in np.asarray(values[order], np.float64).T]
-    found = list(_naming(columns, first))
+    found = list(_identifying(columns, first))
     if not found:
         return Named((), None)
-    # Where features disagree, a block begins where all of them do; else where the one with the fewest levels does.
+    # A block begins where the levels of all these features begin, or else where those of the steadiest feature begin.
     begins = np.logical_and.reduce([levels for _, levels in found])
     if not _tests_each_class(labels[order], begins):
         begins = min((levels for _, levels in found), key=lambda each: int(each.sum()))
@@ -56,12 +56,12 @@ def named(values: Array, labels: Codes, devices: Codes | None, times: Codes) -> 
     return Named(features, of_row)
 
 
-def _naming(columns: Sequence[Array], first: Mask) -> Iterator[tuple[tuple[int, ...], Mask]]:
-    """The features that name stretches, each with the rows at which its levels begin."""
+def _identifying(columns: Sequence[Array], first: Mask) -> Iterator[tuple[tuple[int, ...], Mask]]:
+    """Yields the features that identify stretches, each with the rows at which its levels begin."""
     steady: list[int] = []
     single = False
     for place, column in enumerate(columns):
-        begins = _begins(column, first)
+        begins = _level_begins(column, first)
         if int(begins.sum()) <= int(first.sum()):
             continue  # it never changes within a device
         if _are_apart(column, begins):
@@ -72,13 +72,13 @@ def _naming(columns: Sequence[Array], first: Mask) -> Iterator[tuple[tuple[int, 
     if not single and len(steady) > 1:
         joined = np.unique(np.stack([columns[place] for place in steady]), axis=1, return_inverse=True)[1]
         column = joined.ravel().astype(np.float64)
-        begins = _begins(column, first, exact=True)
+        begins = _level_begins(column, first, exact=True)
         if _are_apart(column, begins):
             yield tuple(steady), begins
 
 
-def _begins(column: Array, first: Mask, exact: bool = False) -> Mask:
-    """Where a new level begins: at a step that is far larger than the usual one, and with each device."""
+def _level_begins(column: Array, first: Mask, exact: bool = False) -> Mask:
+    """Marks where a new level begins: at each device's first row, and at a step far larger than the usual one."""
     steps = np.abs(np.diff(column, prepend=column[0]))
     usual = 0.0 if exact else float(np.median(steps[~first])) if not first.all() else 0.0
     begins: Mask = first | (steps > JUMP * usual)
@@ -86,7 +86,7 @@ def _begins(column: Array, first: Mask, exact: bool = False) -> Mask:
 
 
 def _are_apart(column: Array, begins: Mask) -> bool:
-    """Are most rows on long levels that no other stretch has?"""
+    """Returns whether most rows are on long levels that no other stretch has."""
     level = np.cumsum(begins) - 1
     rows = np.bincount(level)
     mean = np.bincount(level, weights=column) / rows
@@ -113,7 +113,7 @@ def _tests_each_class(labels: Codes, begins: Mask) -> bool:
 
 
 def _filled(column: Array) -> Array:
-    """Missing values become the one before."""
+    """Replaces each missing value with the one before it."""
     known = ~np.isnan(column)
     if known.all():
         return column

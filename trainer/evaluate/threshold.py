@@ -1,4 +1,4 @@
-"""From which probability of the positive class on a row counts as positive. Pure."""
+"""Chooses the threshold: the probability from which up a row counts as positive. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What the threshold is chosen by: what an error costs, or the recall to keep.
+    """What the threshold is chosen by: the costs of the errors, or the recall to keep.
 
-    A missed row of the positive class costs `missed`, a false alarm `false_alarm`, in any unit.
+    `missed` is the cost of a missed positive row, `false_alarm` the cost of a false alarm, both in the same unit.
     """
 
     missed: float = 1.0
@@ -25,11 +25,11 @@ class Aim:
     recall: float | None = None
 
     def check(self, classes: int) -> None:
-        """Raises InvalidInput."""
+        """Raises InvalidInput if the aim is invalid, or if there are not two classes."""
         if self.recall is None and self.missed == self.false_alarm == 1.0:
             return
         if classes != 2:
-            raise InvalidInput(f"a cost or a recall chooses a threshold between two classes; there are {classes}")
+            raise InvalidInput(f"a cost or a recall needs exactly two classes; there are {classes}")
         if self.recall is not None and not 0 < self.recall <= 1:
             raise InvalidInput(f"--recall {self.recall:g}: must be above 0, and at most 1")
         if self.recall is not None and not self.missed == self.false_alarm == 1.0:
@@ -39,10 +39,10 @@ class Aim:
 
 
 def choose(shares: Array, is_positive: NDArray[np.bool_], aim: Aim) -> float:
-    """The threshold for calibrated probabilities `shares` of the positive class.
+    """Returns the threshold for `shares`, the calibrated probabilities of the positive class.
 
-    By cost it follows from the costs alone, as an alarm is worth it from the probability on at which the expected
-    costs are equal. To keep a recall, it is the highest threshold that still finds so many of the positive rows.
+    With costs, it is the probability at which both errors have the same expected cost. With a recall, it is the highest
+    threshold that still finds that share of the positive rows.
     """
     if aim.recall is None:
         return round(aim.false_alarm / (aim.false_alarm + aim.missed), 6)
@@ -51,12 +51,12 @@ def choose(shares: Array, is_positive: NDArray[np.bool_], aim: Aim) -> float:
         return 0.5
     lowest = found[int(np.ceil(aim.recall * len(found))) - 1]
     below = shares[shares < lowest]
-    # Between two values that occur: single precision must not tip a row over.
+    # Halfway between two values that occur, so that rounding to single precision changes no answer.
     return float((lowest + (below.max() if len(below) else 0.0)) / 2)
 
 
 def cross(shares: Array, is_positive: NDArray[np.bool_], folds: Codes, aim: Aim) -> NDArray[np.bool_]:
-    """Which rows count as positive, each by a threshold that was chosen without the rows of its fold."""
+    """Marks the rows that count as positive, by a threshold that was chosen without the rows of the same fold."""
     found = np.zeros(len(shares), bool)
     for fold in np.unique(folds):
         here = folds == fold

@@ -1,4 +1,4 @@
-"""Who wins, and how sure that is: one sentence, then the numbers. Pure."""
+"""Decides which model wins, and how certain that is; says it in one sentence. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from registry.evaluation.bootstrap import Difference, Interval
 from trainer.evaluate.learnable import Learnable, P
 
 Kind = Literal["clear", "tied", "nothing_to_learn", "not_evaluable"]
-AS_GOOD = 0.01  # a tied model whose score is this close to the best may be taken for being faster
-CHANCE = 0.05  # of a Matthews correlation: no more than guessing, whatever p says
+AS_GOOD = 0.01  # a tied model whose score is this close to the best may win because it is faster
+CHANCE = 0.05  # a Matthews correlation up to this is no better than guessing, whatever p is
 SURE = 0.005  # up to this p, a model need not also be clearly better than guessing
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A model in the comparison. `lead` is how much better the first is; None for the first itself.
+    """A model in the comparison. `lead` is how much better the first model is; None for the first itself.
 
-    `mcc` is the interval of its Matthews correlation, which is 0 for guessing. `built`: it can be registered.
+    `mcc` is the interval of its Matthews correlation, which is 0 for guessing. `built` is set if it can be registered.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`take` is the model to take, of those that are built; it is recommended unless the kind says otherwise."""
+    """The verdict. `take` is the built model to take; it is recommended unless `kind` says otherwise."""
 
     kind: Kind
     sentence: str
@@ -50,21 +50,24 @@ class Verdict:
 def decide(
     contenders: Sequence[Contender], metric: str, learnable: Learnable, alone: Mapping[str, str], classes: int
 ) -> Verdict:
-    """`contenders` are ranked, the best first. `classes` is how many can be evaluated, `alone` says which cannot be."""
+    """Returns the verdict on `contenders`, which are ranked, the best first.
+
+    `classes` is the number of classes that can be evaluated; `alone` has those that cannot, and why.
+    """
     tied = [each for each in contenders if each.lead is None or not each.lead.is_clear]
     names = tuple(each.name for each in tied) if len(tied) > 1 else ()
-    take = _take(tied) or next((each.name for each in contenders if each.built), None)
+    take = _model_to_take(tied) or next((each.name for each in contenders if each.built), None)
     if alone or classes < 2:
-        return Verdict("not_evaluable", _not_evaluable(alone, classes), names, take)
+        return Verdict("not_evaluable", _not_evaluable_sentence(alone, classes), names, take)
     if _is_nothing(contenders, learnable):
-        return Verdict("nothing_to_learn", _nothing(learnable), names, take)
+        return Verdict("nothing_to_learn", _nothing_sentence(learnable), names, take)
     if len(tied) > 1:
-        return Verdict("tied", _tied(tied, take, metric), names, take)
-    return Verdict("clear", _clear(contenders, metric), (), take)
+        return Verdict("tied", _tied_sentence(tied, take, metric), names, take)
+    return Verdict("clear", _clear_sentence(contenders, metric), (), take)
 
 
-def _take(tied: Sequence[Contender]) -> str | None:
-    """Of those that cannot be told apart: one that scores about as well, calibrated before not, then the fastest."""
+def _model_to_take(tied: Sequence[Contender]) -> str | None:
+    """Returns the model to take from a tie: of those that score about as well, a calibrated one, then the fastest."""
     built = [each for each in tied if each.built]
     if not built:
         return None
@@ -83,13 +86,13 @@ def _is_nothing(contenders: Sequence[Contender], learnable: Learnable) -> bool:
     return guessing and (chance or (learnable.p is not None and learnable.p > SURE))
 
 
-def _not_evaluable(alone: Mapping[str, str], classes: int) -> str:
+def _not_evaluable_sentence(alone: Mapping[str, str], classes: int) -> str:
     listed = "; ".join(f"the class {name!r} is {where}" for name, where in alone.items())
     left = "" if classes >= 2 else f", and {'no' if classes == 0 else 'only one'} other class is left"
     return f"This cannot be evaluated: {listed or 'there are fewer than two classes'}{left}."
 
 
-def _nothing(learnable: Learnable) -> str:
+def _nothing_sentence(learnable: Learnable) -> str:
     if learnable.p is not None and learnable.p > P:
         why = f"labels moved at random do as well (p = {learnable.p:.2g})"
     else:
@@ -97,31 +100,30 @@ def _nothing(learnable: Learnable) -> str:
     return f"There is nothing to learn here: {why}. No model is recommended."
 
 
-def _tied(tied: Sequence[Contender], take: str | None, metric: str) -> str:
+def _tied_sentence(tied: Sequence[Contender], take: str | None, metric: str) -> str:
     reason = next((each.lead.reason for each in tied if each.lead is not None and each.lead.reason), None)
     why = f" ({reason})" if reason else ""
     first = tied[0].name
     taken = next((each for each in tied if each.name == take), None)
     if taken is None or take == first:
-        because = "it scores best" if taken is None or not _fastest(taken, tied) else _because(taken, tied)
+        because = "it scores best" if taken is None or not _is_fastest(taken, tied) else _reason_for(taken, tied)
     else:
-        because = f"{_because(taken, tied)} (and scores within {AS_GOOD:g} of the best)"
-    return (
-        f"{_listed([each.name for each in tied])} cannot be told apart by {metric}{why}; take {take} because {because}."
-    )
+        because = f"{_reason_for(taken, tied)} (and scores within {AS_GOOD:g} of the best)"
+    names = _join_names([each.name for each in tied])
+    return f"{names} cannot be told apart by {metric}{why}; take {take} because {because}."
 
 
-def _because(taken: Contender, tied: Sequence[Contender]) -> str:
-    fast = "the fastest" if _fastest(taken, tied) else "faster"
+def _reason_for(taken: Contender, tied: Sequence[Contender]) -> str:
+    fast = "the fastest" if _is_fastest(taken, tied) else "faster"
     return f"it is calibrated and {fast}" if taken.calibrated else f"it is {fast}"
 
 
-def _fastest(taken: Contender, tied: Sequence[Contender]) -> bool:
+def _is_fastest(taken: Contender, tied: Sequence[Contender]) -> bool:
     times = [each.us_per_row for each in tied if each.us_per_row is not None]
     return taken.us_per_row is not None and taken.us_per_row <= min(times)
 
 
-def _clear(contenders: Sequence[Contender], metric: str) -> str:
+def _clear_sentence(contenders: Sequence[Contender], metric: str) -> str:
     if not contenders:
         return "No model could be compared."
     first = contenders[0]
@@ -133,5 +135,5 @@ def _clear(contenders: Sequence[Contender], metric: str) -> str:
     return f"{first.name} is better than {others}: {metric} {score}{sure}."
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

@@ -1,4 +1,4 @@
-"""Checks the candidates that someone asks for, before any time is spent."""
+"""Checks the requested candidates before a run starts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from importlib.util import find_spec
 from trainer.compare.leaderboard import BASELINE, EVERY, MODEL_TYPES
 from zelador.errors import InvalidInput
 
-PACKAGES = {"xgboost": "xgboost", "catboost": "catboost", "lightgbm": "lightgbm"}  # by candidate
+PACKAGES = {"xgboost": "xgboost", "catboost": "catboost", "lightgbm": "lightgbm"}  # candidate to package
 
 
 def check_candidates(candidates: Sequence[str], option: str = "candidates") -> None:
-    """Raises InvalidInput for a candidate that is unknown, or whose package is not installed. Names `option`."""
+    """Raises InvalidInput if a candidate is unknown, or its package is not installed. The message names `option`."""
     if list(candidates) == [EVERY]:
         return
     for name in candidates:
@@ -30,7 +30,7 @@ def check_candidates(candidates: Sequence[str], option: str = "candidates") -> N
 
 
 def check_excluded(candidates: Sequence[str] | None, exclude: Sequence[str], option: str = "exclude") -> None:
-    """Raises InvalidInput for an unknown candidate, and if nothing would be left to compare. Names `option`."""
+    """Raises InvalidInput for an unknown candidate, and if no candidate would be left. The message names `option`."""
     for name in exclude:
         if name not in MODEL_TYPES:
             check_candidates([name], option)

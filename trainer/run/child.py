@@ -1,7 +1,7 @@
-"""The run's child process. PyCaret is imported here and nowhere else.
+"""The child process of a run. Only here are the modules that import PyCaret loaded.
 
-Standard input has one line, the run's folder; its end means that the parent is gone. Standard output has the events.
-What PyCaret prints goes to standard error.
+Standard input carries one line, the run's folder; end of file means that the parent is gone. Standard output carries
+the events. What PyCaret prints goes to standard error.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _report(events: BinaryIO, event: Event) -> None:
 
 
 def _exit_with_parent(folder: Path) -> None:
-    """Waits for the end of standard input. A parent that was killed cannot clean up, so the child does."""
+    """Ends the child at the end of standard input. A parent that was killed cannot clean up, so the child does."""
     sys.stdin.read()
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)

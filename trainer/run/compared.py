@@ -1,4 +1,4 @@
-"""Compares the candidates one by one, in this process, but not those that an earlier process compared."""
+"""Compares the candidates one by one, except those that an earlier process of the run compared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainer.run.reporter import Reporter
 def compare(
     folder: Path, comparison: Comparison, bench: Bench, say: Reporter
 ) -> tuple[dict[str, Tried], dict[str, Judged]]:
-    """Each candidate with its scores on the training rows, and what they say; both by the candidate's id."""
+    """Returns the result of each candidate, and the judgment of those that have scores, both by the candidate's id."""
     tried: dict[str, Tried] = {}
     judged: dict[str, Judged] = {}
     known, why = finished.read(folder), finished.stopped(folder)
@@ -29,7 +29,7 @@ def compare(
             is_new = True
             say.started(name, model_type_of(name), number, total, names[number - 1 :])
             each = comparison.run(name)
-            finished.keep(folder, each)
+            finished.save(folder, each)
         tried[name] = each
         if each.scores is not None:
             judged[name] = judge(each.scores, each.middle, bench)

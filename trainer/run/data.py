@@ -1,4 +1,4 @@
-"""A request's rows, in the parts that they are used in."""
+"""Divides a request's rows into training rows and hold-out."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from trainer.compare.judge import Bench
 from trainer.evaluate import threshold
 from trainer.evaluate.holdout import EMBARGO
 from trainer.evaluate.parts import Parts
+from trainer.evaluate.split import QUESTIONS
 from trainer.run import request as requests
 from trainer.run.request import Arrays, Request
 
-MAX_UNSEEN = 5_000  # training rows that stand in for a hold-out where answers are only compared
+MAX_STAND_IN = 5_000  # training rows that replace a missing hold-out, when answers are only compared
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The request's rows in their parts. `judged` are the rows that count of those that models are judged by: the
-    hold-out, or all training rows where there is none."""
+    """A request, and its rows in their parts: places of the rows in `train` and `asked`."""
 
     request: Request
     arrays: Arrays
     classes: tuple[str, ...]
     codes: NDArray[np.int64]
     train: NDArray[np.int64]
-    asked: NDArray[np.int64]  # rows that the final models are asked
+    asked: NDArray[np.int64]  # the rows that final models predict: the hold-out, or some training rows
     has_holdout: bool
     positive: str | None
 
@@ -43,7 +43,7 @@ class Data:
         codes = np.array([places[label] for label in request.labels], np.int64)
         train = np.flatnonzero(arrays.tested >= 0)
         held = np.flatnonzero((arrays.tested < 0) & (arrays.tested != EMBARGO))
-        asked = held if len(held) else train[np.unique(np.linspace(0, len(train) - 1, MAX_UNSEEN).astype(int))]
+        asked = held if len(held) else train[np.unique(np.linspace(0, len(train) - 1, MAX_STAND_IN).astype(int))]
         positive = positive_of(codes, classes, request.positive)
         return cls(request, arrays, classes, codes, train, asked, bool(len(held)), positive)
 
@@ -76,6 +76,13 @@ class Data:
 
     @property
     def judged(self) -> NDArray[np.int64]:
+        """The rows that models are judged by and that count: of the hold-out, or of all training rows without one."""
         rows = self.asked if self.has_holdout else self.train
         found: NDArray[np.int64] = rows[self.arrays.counted[rows]]
         return found
+
+    @property
+    def questions(self) -> dict[str, NDArray[np.bool_]]:
+        """Which of the judged rows each question asks."""
+        found = {name: self.arrays.tested[self.judged] == mark for mark, name in QUESTIONS.items()}
+        return {name: rows for name, rows in found.items() if rows.any()}

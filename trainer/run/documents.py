@@ -1,4 +1,4 @@
-"""The rows of a run's document, and what a model's metadata say of its run."""
+"""Builds the parts of a run's document, and a model's metadata about its run."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def candidate_of(
     recommended: bool,
     first: tuple[Answers, Resamples] | None,
 ) -> Candidate:
-    """`answers` are those that the model is judged by, `questions` the rows among them that each question asks.
+    """Returns a model's part of the document. `answers` are what it is judged by; `questions` marks rows among them.
 
     `first` are the answers of the recommended model over all folds.
     """
@@ -121,7 +121,7 @@ def facts_of(
     holdout_rows: int,
     request: Request,
 ) -> dict[str, Any]:
-    """The metadata of a model."""
+    """Returns the metadata of a model."""
     found: dict[str, Any] = {
         "model_type": scored.model_type,
         "metrics": candidate["metrics"],
@@ -158,7 +158,7 @@ def verdict_facts(verdict: Verdict, nothing: Learnable) -> VerdictFacts:
 
 
 def _versions() -> dict[str, str]:
-    """Of the packages that a model was made with."""
+    """Returns the versions of the packages that affect a model."""
     found = {}
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
@@ -167,7 +167,7 @@ def _versions() -> dict[str, str]:
 
 
 def _as_json(parameters: dict[str, Any]) -> dict[str, str | int | float | bool | None]:
-    """Parameters of an estimator; values that JSON does not have become text."""
+    """Returns an estimator's parameters; values that JSON does not have become text."""
     return {
         key: value if isinstance(value, str | int | float | bool | None) else str(value)
         for key, value in parameters.items()

@@ -1,4 +1,4 @@
-"""What the child reports to its parent: one JSON object a line on standard output."""
+"""The events that the child reports to its parent: one JSON object per line on standard output."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trainer.run.time_left import Phase
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a run found. The files of each candidate are in the run's folder, in a folder named by its rank."""
+    """The result of a run. The files of each candidate are in the run's folder, in a folder named by its rank."""
 
     leaderboard: list[LeaderboardRow]
     candidates: list[Candidate]
@@ -18,7 +18,7 @@ class Result(msgspec.Struct, frozen=True):
     train_rows: int
     verdict: VerdictFacts
     reference: Reference | None
-    notes: list[str]  # more of the split
+    notes: list[str]  # added to those of the split
     seconds: Seconds
 
 
@@ -29,7 +29,7 @@ class Ready(msgspec.Struct, frozen=True, tag_field="event", tag="ready"):
 
 
 class Progress(msgspec.Struct, frozen=True, tag_field="event", tag="progress"):
-    """`share` of `phase` is left; without a phase, it is the one before."""
+    """A step. `share` is how much of `phase` is left; without a phase, the previous one continues."""
 
     message: str
     phase: Phase | None = None
@@ -37,7 +37,7 @@ class Progress(msgspec.Struct, frozen=True, tag_field="event", tag="progress"):
 
 
 class CandidateStarted(msgspec.Struct, frozen=True, tag_field="event", tag="candidate_started"):
-    """Candidate `number` of `total`; `left` are the ids from this one on."""
+    """A candidate starts: `number` of `total`. `left` has the ids of this one and those after it."""
 
     id: str
     model_type: str

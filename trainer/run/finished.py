@@ -1,6 +1,6 @@
-"""The candidates that have been compared, in the run's folder, so that a fresh process goes on after them.
+"""Stores the compared candidates in the run's folder, so that a new process continues after them.
 
-The folder is private to the run, and only its own processes write there, which is why a pickle may be read from it.
+The folder is private to the run, and only its own processes write there, so it is safe to read a pickle from it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from trainer.compare.tried import Tried
 FOLDER, STOPPED = "finished", "stopped.txt"
 
 
-def keep(folder: Path, tried: Tried) -> None:
+def save(folder: Path, tried: Tried) -> None:
     target = folder / FOLDER / f"{tried.id}.pickle"
     target.parent.mkdir(exist_ok=True)
     unfinished = target.with_suffix(".part")
@@ -22,17 +22,17 @@ def keep(folder: Path, tried: Tried) -> None:
 
 
 def read(folder: Path) -> dict[str, Tried]:
-    """By the candidate's id."""
+    """Returns the compared candidates by id."""
     found = [pickle.loads(path.read_bytes()) for path in (folder / FOLDER).glob("*.pickle")]  # noqa: S301 - own file
     return {tried.id: tried for tried in found}
 
 
 def stop(folder: Path, why: str) -> None:
-    """From now on no candidate is compared: a process that goes on finishes the run with those that were."""
+    """Marks that no further candidate is compared. The next process finishes the run with those that were."""
     (folder / STOPPED).write_text(why, encoding="utf-8")
 
 
 def stopped(folder: Path) -> str | None:
-    """Why no further candidate is compared; None if they are."""
+    """Returns why no further candidate is compared; None if comparing continues."""
     path = folder / STOPPED
     return path.read_text(encoding="utf-8") if path.exists() else None

@@ -1,4 +1,4 @@
-"""One training run, from a data set to registered models. It selects no model."""
+"""A training run, from a data set to registered models. It does not select one."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ from registry.registry import Registry
 from registry.run_document import HoldoutFacts, Question, RunDocument, SplitFacts, in_order
 from trainer.compare.engines import check_engine
 from trainer.compare.leaderboard import EVERY, MODEL_TYPES
-from trainer.compare.tune import TUNED
+from trainer.compare.tune import MAX_TUNED
 from trainer.dataset import Dataset, check
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
-from trainer.evaluate.split import Known, Split, codes_of, split
+from trainer.evaluate.known import Known
+from trainer.evaluate.order import Order, order_of
+from trainer.evaluate.split import Split, codes_of, split
 from trainer.run import request, session
 from trainer.run.candidates import check_candidates, check_excluded
-from trainer.run.keep import keep
-from trainer.run.kept import save_events
 from trainer.run.options import Options
 from trainer.run.process import Cancelled, Child, Control, RunFailed
 from trainer.run.recorder import Recorder
+from trainer.run.register import register
 from trainer.run.request import Request, RunFacts
+from trainer.run.run_end import save_events
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput, ZeladorError
 from zelador.settings import Settings
@@ -48,12 +50,12 @@ def train(
     child: Child | None = None,
     control: Control | None = None,
 ) -> RunDocument:
-    """Trains, and returns the run's document with its leaderboard and its models.
+    """Trains, and returns the run's document with its leaderboard and models.
 
-    `child` may have been started before; it is ended here. `control` has a `stop` of its own.
+    `child` may have been started earlier; it is ended here. `stop` is used only without `control`, which has its own.
 
-    Raises InvalidInput for data that cannot be learned from or
-    for an unknown candidate, DuplicateName, RunFailed, Cancelled; Unavailable when `stop` is set or the registry fails.
+    Raises InvalidInput if the data or an option cannot be used; DuplicateName; RunFailed; Cancelled; Unavailable if
+    `stop` is set or the registry fails.
     """
     training = settings.training
     recorder = recorder or Recorder(options.metric)
@@ -87,9 +89,9 @@ def train(
             child or Child(nice=training.nice) as worker,
         ):
             folder = Path(name)
-            asked = request_of(dataset, settings, options, plan, _live(folder, registry))
+            asked = request_of(dataset, settings, options, plan, _write_live_model(folder, registry))
             request.write(folder, asked, dataset.rows, plan, known.devices, known.times)
-            registry.put_run_file(options.run, "split.json", _tested(plan))
+            registry.put_run_file(options.run, "split.json", _split_file(plan))
             recorder.plan(options.candidates or (), plan.folds_by != "row")
             recorder.add("step", "comparing classifiers")
             result = session.run(folder, worker, control or Control(stop), training.timeout_s, recorder)
@@ -103,7 +105,7 @@ def train(
                 raise RunFailed(f"no candidate could be used ({reasons}); name others, or check the data")
             if len(result.candidates) < most:
                 recorder.add("step", f"only {len(result.candidates)} of {most} candidates could be used")
-            models = keep(folder, registry, options, result.candidates)
+            models = register(folder, registry, options, result.candidates)
     except BaseException as error:
         _note_failure(registry, document, recorder, error)
         raise
@@ -121,7 +123,7 @@ def train(
 
 
 def _check_options(options: Options, registry: Registry, dataset: Dataset, most: int) -> None:
-    """Checks the options before any time is spent. Raises InvalidInput, DuplicateName."""
+    """Checks the options before the run starts. Raises InvalidInput, DuplicateName."""
     check_candidates(options.candidates or ())
     check_excluded(options.candidates, options.more.exclude)
     check_new_names(options.names, registry.sync().models)
@@ -129,7 +131,7 @@ def _check_options(options: Options, registry: Registry, dataset: Dataset, most:
     if bad := [rank for rank in chosen if not 1 <= rank <= most]:
         raise InvalidInput(f"there is no rank {bad[0]}: this run keeps the best {most} (ZELADOR_TRAINING__KEEP)")
     if len(options.names) > (count := len(chosen) if options.register else 0):
-        raise InvalidInput(f"{len(options.names)} names, and {count} models are to be registered")
+        raise InvalidInput(f"there are {len(options.names)} names, but only {count} models will be registered")
     classes = dataset.classes
     positive_of(codes_of(dataset.labels)[0], classes, options.positive)
     options.aim.check(len(classes))
@@ -142,17 +144,17 @@ def _split_sentence(plan: Split) -> str:
 
 
 def _collect(registry: Registry) -> None:
-    """Frees the space of what is no longer needed: a run is rare and long, so that the time does not matter."""
+    """Collects the registry's garbage. Runs are rare and long, so the time does not matter."""
     try:
         registry.collect(by="trainer")
     except (ZeladorError, OSError) as error:
-        log.warning("the registry was not collected, the next run will try again: %s", error)
+        log.warning("deleted files stay in the registry until the next run: %s", error)
 
 
 def _note_failure(registry: Registry, document: RunDocument, recorder: Recorder, error: BaseException) -> None:
-    """Writes the end of a failed run, with the candidates that it had compared.
+    """Stores the failed run, with the candidates that it had compared.
 
-    A registry that cannot be written must not hide why the run failed.
+    An error of the registry is only logged, so that it does not hide why the run failed.
     """
     document["state"] = "cancelled" if isinstance(error, Cancelled) else "failed"
     document["error"] = str(error)
@@ -169,7 +171,12 @@ def _note_failure(registry: Registry, document: RunDocument, recorder: Recorder,
 def known_of(dataset: Dataset) -> Known:
     labels, classes = codes_of(dataset.labels)
     devices, names = (None, ()) if dataset.devices is None else codes_of(dataset.devices)
-    return Known(dataset.rows, labels, classes, devices, names, dataset.times, dataset.features)
+    order: Order = "none"
+    times = dataset.times
+    if times is None and len(names) < 2:
+        order = order_of(dataset.rows, labels)
+        times = np.arange(len(labels), dtype=np.int64) if order == "time" else None
+    return Known(dataset.rows, labels, classes, devices, names, times, dataset.features, order)
 
 
 def _split_facts(dataset: Dataset, plan: Split) -> SplitFacts:
@@ -200,14 +207,17 @@ def _holdout_facts(dataset: Dataset, plan: Split) -> HoldoutFacts | None:
     return {"sha256": digest.hexdigest(), "from": ends[0], "to": ends[1]}
 
 
-def _tested(plan: Split) -> bytes:
-    """Which row was tested where: the number of its fold, or below 0 the part of the hold-out, or the embargo."""
+def _split_file(plan: Split) -> bytes:
+    """Returns split.json, which says where each row is tested: the number of its fold, or one of `marks`."""
     marks = {"new_device": NEW_DEVICE, "later": LATER, "holdout": DRAWN, "embargo": EMBARGO}
     return msgspec.json.encode({"marks": marks, "tested": plan.tested.tolist(), "stretch": plan.units.tolist()})
 
 
-def _live(folder: Path, registry: Registry) -> tuple[str, str] | None:
-    """The selected model's name and digest, after its files were put into the run's folder."""
+def _write_live_model(folder: Path, registry: Registry) -> tuple[str, str] | None:
+    """Writes the selected model's files into the run's folder, and returns its name and digest.
+
+    Returns None if no model is selected, or if its files cannot be read.
+    """
     selection = registry.state.selection
     if selection is None:
         return None
@@ -252,8 +262,8 @@ def request_of(
 
 
 def _keep_count(settings: Settings, options: Options) -> int:
-    """How many candidates are kept: no more than were asked for."""
+    """Returns how many candidates are kept: the setting, or fewer if fewer were requested."""
     more, asked = options.more, set(options.candidates or MODEL_TYPES)
     plain = len((set(MODEL_TYPES) if asked == {EVERY} else asked) - set(more.exclude))
-    made = more.blend + more.stack + (0 if more.tune_s is None else min(TUNED, plain))
+    made = more.blend + more.stack + (0 if more.tune_s is None else min(MAX_TUNED, plain))
     return min(settings.training.keep, plain + made)

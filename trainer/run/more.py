@@ -1,4 +1,4 @@
-"""More candidates by request, after the plain ones: tuned, blended, stacked. All on the folds of the run."""
+"""Compares more candidates by request, after the plain ones: tuned, blended, stacked; all on the folds of the run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from trainer.compare import ensemble, tune
 from trainer.compare.judge import Bench, Judged
-from trainer.compare.leaderboard import BASELINE, TUNED, Scored, model_type_of, ranked
+from trainer.compare.leaderboard import BASELINE, TUNED_PREFIX, Scored, model_type_of, ranked
 from trainer.compare.pycaret_compare import Comparison
 from trainer.compare.tried import Tried
 from trainer.run.reporter import Reporter
@@ -26,13 +26,13 @@ def more(
     judged: dict[str, Judged],
     say: Reporter,
 ) -> dict[str, Tried]:
-    """The further candidates, by id. `tried` and `judged` are those that were compared."""
+    """Returns the additional candidates by id. `tried` and `judged` are those that were compared before."""
     asked = request.more
     order = [tried[each.id] for each in ranked([_scored(tried[name], judged) for name in tried], request.metric)]
     usable = [each for each in order if each.scores is not None and each.id != BASELINE]
     found: dict[str, Tried] = {}
     if asked.tune_s is not None:
-        found |= _tuned(request, comparison, bench, usable[: tune.TUNED], asked.tune_s, say)
+        found |= _tuned(request, comparison, bench, usable[: tune.MAX_TUNED], asked.tune_s, say)
     members = [each for each in usable if each.shares is not None][: ensemble.MEMBERS]
     if (asked.blend or asked.stack) and len(members) < 2:
         say("no blend and no stack: fewer than two candidates have probabilities")
@@ -56,46 +56,46 @@ def _scored(each: Tried, judged: dict[str, Judged]) -> Scored:
 def _tuned(
     request: Request, comparison: Comparison, bench: Bench, best: list[Tried], seconds: float, say: Reporter
 ) -> dict[str, Tried]:
-    """Tries settings of the best candidates in turn, until the time is over."""
+    """Tries settings of the best candidates in turn, for `seconds`."""
     until = time.perf_counter() + seconds
     left = {each.id: tune.settings(comparison.grid(each.id), request.seed) for each in best}
     tests: dict[str, list[Tried]] = {each.id: [each] for each in best}
-    took: dict[str, float] = {each.id: each.seconds for each in best}
+    expected_s: dict[str, float] = {each.id: each.seconds for each in best}
     while left:
         for each in best:
             if each.id not in left:
                 continue
             chosen = next(left[each.id], None)
-            if chosen is None or time.perf_counter() + took[each.id] > until:
+            if chosen is None or time.perf_counter() + expected_s[each.id] > until:
                 del left[each.id]
                 continue
             count = len(tests[each.id])
             left_s = max(0.0, until - time.perf_counter())
             say(f"tuning {model_type_of(each.id)}: {count} settings tried, {left_s:.0f} s left")
-            model = _with(each.model, chosen)
+            model = _with_settings(each.model, chosen)
             if model is None:
                 continue
             test = comparison.run(each.id, model)
-            took[each.id] = max(test.seconds, took[each.id] / 2)
+            expected_s[each.id] = max(test.seconds, expected_s[each.id] / 2)
             if test.scores is not None and each.scores is not None and test.scores.shape == each.scores.shape:
                 tests[each.id].append(test)
     found = {}
     for name, tested in tests.items():
         if len(tested) > 1:
-            found[TUNED + name] = _chosen(TUNED + name, tested, bench, request.metric)
+            found[TUNED_PREFIX + name] = _best_tuned(TUNED_PREFIX + name, tested, bench, request.metric)
     return found
 
 
-def _with(model: Any, chosen: dict[str, Any]) -> Any | None:
-    """A copy of the model with these settings; None if it does not take them."""
+def _with_settings(model: Any, chosen: dict[str, Any]) -> Any | None:
+    """Returns a copy of the model with these settings; None if it rejects them."""
     try:
         return clone(model).set_params(**chosen)
     except (TypeError, ValueError):
         return None
 
 
-def _chosen(name: str, tested: list[Tried], bench: Bench, metric: str) -> Tried:
-    """The best of the settings, and scores that were not chosen by the rows that they are of."""
+def _best_tuned(name: str, tested: list[Tried], bench: Bench, metric: str) -> Tried:
+    """Returns the candidate with the best settings. The scores of each fold use settings chosen on the other folds."""
     known = [each.scores for each in tested if each.scores is not None]
     place, crossed = tune.crossed(known, tested[0].middle, bench, metric)
     seconds = round(sum(each.seconds for each in tested), 2)

@@ -1,10 +1,10 @@
-"""What a run is asked for beyond the settings."""
+"""The options of a run, beyond the settings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from trainer.evaluate.threshold import Aim
 from zelador.settings import TrainingSettings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # it loads scikit-learn
 
 @dataclass(frozen=True, slots=True)
 class More:
-    """Beyond the plain candidates: what is tried, left out, and for how long."""
+    """Which candidates to add to the plain ones and which to leave out, and how long to try."""
 
     exclude: tuple[str, ...] = ()
     tune_s: float | None = None
@@ -29,10 +29,10 @@ class More:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`register`: all of the best are registered, none, or those of some ranks; the others are stored with the run.
+    """The options. `register` says which of the best models are registered: all, none, or some ranks.
 
-    `names` are for the models that are registered, in the order of rank; models beyond them get default names.
-    `positive` is one of two classes; None: the rarer.
+    Models that are not registered are stored with the run. `names` are for the registered models, by rank; models
+    beyond them get default names. `positive` is one of two classes; None for the rarer one.
     """
 
     run: str
@@ -48,8 +48,26 @@ class Options:
     more: More = field(default_factory=More)
 
 
+def options_of(training: TrainingSettings, request: RunRequest, run: str, by: str) -> Options:
+    """Returns the options of a run: the values of the request; for those it lacks, the values of the settings."""
+    candidates = request.get("candidates") or training.candidates
+    return Options(
+        run=run,
+        by=by,
+        metric=request.get("metric") or training.metric,
+        candidates=tuple(candidates) if candidates else None,
+        names=tuple(request.get("names") or ()),
+        notes=request.get("notes") or "",
+        register=register_of(request),
+        split=cast("Asked", request.get("split") or training.split),
+        positive=request.get("positive") or training.positive,
+        aim=aim_of(training, request),
+        more=more_of(training, request),
+    )
+
+
 def more_of(training: TrainingSettings, request: RunRequest) -> More:
-    """What the request says, else what the settings say."""
+    """Returns the values of the request; for those it lacks, the values of the settings."""
     return More(
         exclude=tuple(request.get("exclude") or training.exclude or ()),
         tune_s=request.get("tune_s", training.tune_s),
@@ -62,13 +80,13 @@ def more_of(training: TrainingSettings, request: RunRequest) -> More:
 
 
 def register_of(request: RunRequest) -> bool | tuple[int, ...]:
-    """Which of the models are registered when the run ends; all, if the request does not say."""
+    """Returns which of the models are registered when the run ends; all, if the request does not say."""
     asked = request.get("register", True)
     return asked if isinstance(asked, bool) else tuple(sorted(asked))
 
 
 def aim_of(training: TrainingSettings, request: RunRequest) -> Aim:
-    """What the threshold is chosen by: the request's recall, its costs, or what the settings say."""
+    """Returns what the threshold is chosen by: the request's recall or costs, else those of the settings."""
     if "recall" in request:
         return Aim(request.get("cost_missed", 1.0), request.get("cost_false_alarm", 1.0), request["recall"])
     if "cost_missed" in request or "cost_false_alarm" in request:

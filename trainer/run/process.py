@@ -1,4 +1,4 @@
-"""The parent's side of the run's child process: start it, hand it the run, read its events, and always end it."""
+"""The parent's side of the child process: starts it, passes it the run, reads its events, and always ends it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from zelador.errors import Unavailable, ZeladorError
 from zelador.libgomp import libgomp_environment
 
 BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from trainer.run.child import main; main()"
-GRACE_S = 3.0  # after each signal
+GRACE_S = 3.0  # to end after each signal
 POLL_S = 0.2
 
 
@@ -31,11 +31,11 @@ class RunFailed(ZeladorError):
 
 
 class Cancelled(ZeladorError):
-    """The run was ended because someone asked for it."""
+    """Someone cancelled the run."""
 
 
 class ChildDied(RunFailed):
-    """The child ended by itself; `how` says how."""
+    """The child ended by itself; `how` has the exit code or signal."""
 
     def __init__(self, how: str) -> None:
         super().__init__(f"the training process ended without a result ({how}); start the run again")
@@ -43,12 +43,12 @@ class ChildDied(RunFailed):
 
 
 class NoMore(RunFailed):
-    """No further candidate is to be compared: the time is up, or somebody asked for what there is."""
+    """No further candidate may be compared: the time is up, or someone asked to finish early."""
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """`stop`: the process ends. `cancelled`: the run ends without a result. `enough`: with the candidates so far."""
+    """Ends a run early: `stop` and `cancelled` without a result, `enough` with the candidates compared so far."""
 
     stop: Event
     cancelled: Event = field(default_factory=Event)
@@ -59,15 +59,15 @@ Heard = events.Progress | events.CandidateStarted | events.CandidateEnded
 
 
 class Child:
-    """Starts at once to import PyCaret, which takes seconds; so it can be made ahead of the run.
+    """A child process. It imports PyCaret at once, which takes seconds, so create it ahead of the run.
 
-    `output` takes what the libraries print; by default it goes to standard error. `nice` is its priority for the
-    system's scheduler: 0 is the usual one, 19 the lowest.
+    `output` gets what the libraries print; by default it goes to standard error. `nice` is the priority for the
+    system's scheduler, from 0 (normal) to 19 (lowest).
     """
 
     def __init__(self, output: IO[bytes] | None = None, nice: int = 0) -> None:
         self._output, self._nice = output, nice
-        # MPLCONFIGDIR and the like are left alone: PyCaret runs as its user does.
+        # MPLCONFIGDIR and similar variables are not set: PyCaret uses the configuration of its user.
         environment = {
             **os.environ,
             **libgomp_environment(),
@@ -77,7 +77,7 @@ class Child:
         }
         path = json.dumps([str(Path(entry).absolute()) for entry in sys.path])
         self._process = subprocess.Popen(
-            # The service's own folder is empty: `-m` would not find us there.
+            # `-m` would not find our packages, because the service's current folder is empty.
             [sys.executable, "-c", BOOT, path, str(nice)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -94,13 +94,13 @@ class Child:
         self.close()
 
     def fresh(self) -> Child:
-        """Another one like this, which has ended."""
+        """Returns a new child with the same output and priority. Call it after this one has ended."""
         return Child(self._output, self._nice)
 
     def run(self, folder: Path, control: Control, deadline: float, heard: Callable[[Heard], None]) -> events.Result:
-        """Does the request in `folder`, until `deadline` (monotonic).
+        """Runs the request in `folder`, until `deadline` (monotonic seconds), and returns its result.
 
-        Raises RunFailed, ChildDied, NoMore, Cancelled; Unavailable once the process is to stop.
+        Raises RunFailed, ChildDied, NoMore, Cancelled; Unavailable if the process must stop.
         """
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
         try:
@@ -128,7 +128,7 @@ class Child:
                             return result
 
     def close(self) -> None:
-        """Ends the child and every process it started. May be called again."""
+        """Ends the child and every process that it started. May be called again."""
         if self._process.poll() is None:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 try:
@@ -145,7 +145,7 @@ class Child:
                 stream.close()
 
     def _read(self) -> list[events.Event]:
-        """The events that have arrived. Raises RunFailed at the end of the stream."""
+        """Returns the events that have arrived. Raises ChildDied at the end of the stream; RunFailed."""
         assert self._process.stdout is not None  # noqa: S101
         data = self._process.stdout.read()
         if data == b"":

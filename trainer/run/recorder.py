@@ -1,4 +1,4 @@
-"""The events of one run: numbered, bounded, with the leaderboard so far and the time left."""
+"""Records the events of a run: numbered, bounded, with the leaderboard so far and the time left."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Send = Callable[[RunEvent], None]
 
 
 def nowhere(_event: RunEvent) -> None:
-    """For a run that nobody watches."""
+    """Discards the event of a run that nobody watches."""
 
 
 class Recorder:
-    """`send` gets each event; `save` gets all of them whenever a candidate has ended."""
+    """Records events. `send` gets each event; `save` gets all of them whenever a candidate ends."""
 
     def __init__(
         self, metric: str, send: Send = nowhere, save: Callable[[Sequence[RunEvent]], None] = lambda _: None
@@ -37,14 +37,14 @@ class Recorder:
         self.running: CandidateStarted | None = None
 
     def plan(self, candidates: Sequence[str], shuffles: bool) -> None:
-        """`candidates` are those that will be compared; `shuffles`: a shuffled split is compared too."""
+        """Sets what the time left depends on: the ids to compare, and whether a shuffled split is compared too."""
         self._left, self._shuffles = list(candidates), shuffles
 
     def add(self, kind: Kind, message: str) -> None:
         self._emit(kind, message)
 
     def heard(self, event: Progress | CandidateStarted | CandidateEnded) -> None:
-        """An event of the child."""
+        """Records an event of the child."""
         match event:
             case Progress(message, phase, share):
                 if phase is not None:
@@ -60,7 +60,7 @@ class Recorder:
                 self._ended(event, row)
 
     def failed(self, why: str) -> None:
-        """The candidate in progress ended its process."""
+        """Records that the candidate in progress ended its process."""
         if (running := self.running) is not None:
             row = LeaderboardRow(
                 place=None, id=running.id, model_type=running.model_type, metrics={}, seconds=None, trouble=why
@@ -68,7 +68,7 @@ class Recorder:
             self.heard(CandidateEnded(row, running.number, running.total))
 
     def leaderboard(self) -> list[LeaderboardRow]:
-        """The rows of the candidates that have ended, the best first."""
+        """Returns the rows of the candidates that have ended, the best first."""
         ordered = sorted(self.rows, key=self._order)
         places = iter(range(1, len(ordered) + 1))
         return [{**row, "place": None if row["trouble"] and not row["metrics"] else next(places)} for row in ordered]
@@ -126,6 +126,6 @@ class Recorder:
             tuple(self._standing(row) for row in sorted(self.rows, key=self._order)) if ended else (),
             None if left is None else round(left, 1),
         )
-        if self._number <= MAX_EVENTS:  # what would be more is only sent
+        if self._number <= MAX_EVENTS:  # later events are only sent
             self.kept.append(event)
         self._send(event)

@@ -1,4 +1,4 @@
-"""What the work reports while it goes on."""
+"""Reports the progress of the work to the parent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trainer.run.time_left import Phase
 
 
 class Reporter:
-    """Called with a message, it reports a step; `share` of `phase` is left then."""
+    """Reports progress. A call reports a step; `share` is how much of `phase` is left."""
 
     def __init__(self, send: Callable[[Event], None]) -> None:
         self._send = send
@@ -19,7 +19,7 @@ class Reporter:
         self._send(Progress(message, phase, share))
 
     def started(self, name: str, model_type: str, number: int, total: int, left: Sequence[str]) -> None:
-        """`left` are the candidates from this one on."""
+        """Reports that a candidate starts. `left` has the ids of this one and those after it."""
         self._send(CandidateStarted(name, model_type, number, total, tuple(left)))
 
     def ended(self, row: LeaderboardRow, number: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""What the parent asks of the child: request.json and arrays in the run's folder, and the live model beside them."""
+"""The parent's request to the child: request.json and arrays in the run's folder, with the live model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Codes = NDArray[np.int64]
 
 
 class RunFacts(TypedDict):
-    """The facts about the run in each model's metadata."""
+    """The facts about the run that go into each model's metadata."""
 
     metric: str
     run: str
@@ -33,9 +33,9 @@ class RunFacts(TypedDict):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """`labels` has one text for each row of rows.npy; `candidates` are PyCaret's ids, None for all of them.
+    """A request. `labels` has one text for each row of rows.npy. `candidates` are PyCaret's ids; None for all.
 
-    `alone` has the classes that cannot be evaluated elsewhere, and where they are.
+    `alone` has the classes that are on one device or in one recording only, and where.
     """
 
     features: tuple[str, ...]
@@ -56,14 +56,14 @@ class Request(msgspec.Struct, frozen=True):
     more: More = msgspec.field(default_factory=More)
     parallel: Literal["dask", "ray", "spark"] | None = None
     parallel_address: str | None = None
-    devices: tuple[str, ...] = ()  # their names, by the codes of the arrays
+    devices: tuple[str, ...] = ()  # names, by the codes in the arrays
     live: str | None = None  # the live model's name
     live_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrays:
-    """For each row: its values, where it is tested, its stretch, whether it counts, and what is known of it."""
+    """For each row: its values, where it is tested, its stretch, whether it counts, its device and time if known."""
 
     rows: NDArray[np.float64]
     tested: Codes
@@ -108,7 +108,7 @@ def read(folder: Path) -> tuple[Request, Arrays]:
 
 
 def write_live(folder: Path, saved: manifest.Manifest, files: Mapping[str, bytes]) -> None:
-    """Puts the live model beside the request; its files were checked."""
+    """Writes the live model beside the request. Its files were checked before."""
     for path, data in {**files, manifest.FILE: manifest.encode(saved)}.items():
         target = folder / LIVE / path
         target.parent.mkdir(parents=True, exist_ok=True)

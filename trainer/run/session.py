@@ -1,4 +1,4 @@
-"""The processes of one run: one at a time, and a fresh one where a candidate ended it, or the time was up."""
+"""Runs the processes of a run, one at a time: a new one if a candidate ended the last one, or the time was up."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from trainer.run.process import Child, ChildDied, Control, NoMore, RunFailed
 from trainer.run.recorder import Recorder
 
 MAX_FRESH = 3  # processes after the first
-FINISH_S = 300.0  # for what is left to do with the candidates that were compared
+FINISH_S = 300.0  # to finish the run with the candidates that were compared
 
 
 def run(folder: Path, child: Child, control: Control, timeout_s: float, recorder: Recorder) -> Result:
-    """Does the request in `folder`. What was compared is not compared again.
+    """Runs the request in `folder`, and returns its result. No candidate is compared twice.
 
-    Raises RunFailed, Cancelled; Unavailable once the process is to stop. No child is left.
+    Raises RunFailed, Cancelled; Unavailable if the process must stop. No child is left.
     """
     deadline, fresh = time.monotonic() + timeout_s, 0
     while True:
@@ -30,20 +30,20 @@ def run(folder: Path, child: Child, control: Control, timeout_s: float, recorder
             if recorder.running is None or fresh == MAX_FRESH:
                 raise
             why = f"it ended the training process ({died.how})"
-            finished.keep(folder, Tried(recorder.running.id, None, None, 0.0, why))
+            finished.save(folder, Tried(recorder.running.id, None, None, 0.0, why))
             recorder.failed(why)
-            recorder.add("step", "a fresh process goes on with the other candidates")
+            recorder.add("step", "a new process continues with the other candidates")
         except NoMore:
             was_asked = control.enough.is_set()
             limit = f"the run took longer than {timeout_s:g} s (ZELADOR_TRAINING__TIMEOUT_S)"
             if finished.stopped(folder) is not None or not _is_useful(recorder):
-                none = "the run was to finish before a candidate was compared"
+                none = "the run was told to finish before any candidate was compared"
                 raise RunFailed(none if was_asked else limit) from None
-            why = "somebody asked the run to finish with what it had" if was_asked else limit
+            why = "someone asked the run to finish early" if was_asked else limit
             control.enough.clear()
             finished.stop(folder, why)
             recorder.failed(f"it was not finished: {why}")
-            recorder.add("step", f"{why}: a fresh process goes on with the candidates that were compared")
+            recorder.add("step", f"{why}: a new process continues with the candidates that were compared")
             deadline = time.monotonic() + FINISH_S
         fresh += 1
         child = child.fresh()

@@ -1,4 +1,4 @@
-"""How long a run will still take, from what its first candidates took. Pure."""
+"""Estimates how long a run will still take, from the time of its first candidates. Pure."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Literal
 
 Phase = Literal["compare", "shuffle", "build"]
 
-# What a candidate takes, relative to a logistic regression; measured on 10,000 rows of three features.
+# Time of a candidate relative to a logistic regression, measured on 10,000 rows of three features.
 WEIGHTS: Mapping[str, float] = {
     "lr": 1.0, "knn": 1.0, "nb": 0.6, "dt": 0.7, "svm": 0.7, "rbfsvm": 60.0, "gpc": 400.0, "mlp": 20.0, "ridge": 0.6,
     "rf": 5.0, "qda": 0.6, "ada": 3.0, "gbc": 11.0, "lda": 0.8, "et": 4.0, "xgboost": 4.0, "lightgbm": 2.0,
     "catboost": 30.0, "dummy": 0.6,
 }  # fmt: skip
-USUAL = 2.0  # of a candidate that is not among them
-SHUFFLE = 0.7  # of the time of the comparison: each candidate is fitted on as many folds again
-BUILD, BUILD_S = 1.2, 5.0  # of that time, and seconds besides: the best are fitted on all rows, compiled and described
+USUAL = 2.0  # for a candidate that is not listed
+SHUFFLE = 0.7  # factor of the time of the comparison: each candidate is fitted on shuffled folds too
+BUILD, BUILD_S = 1.2, 5.0  # factor of that time, plus seconds: the best are fitted on all rows, compiled and evaluated
 
 
 def time_left(
     spent: Mapping[str, float], left: Iterable[str], shuffles: bool, phase: Phase = "compare", share: float = 1.0
 ) -> float | None:
-    """Seconds. `spent` has the seconds of the candidates that ended, `left` the others; `share` of `phase` is left.
+    """Returns the seconds left; None until a candidate has ended.
 
-    None while no candidate has ended.
+    `spent` has the seconds of each candidate that ended, `left` the other ids. `share` is how much of `phase` is left.
     """
     known = sum(map(weight, spent))
     if not known:

@@ -1,4 +1,4 @@
-"""What the child does with a request: compare the classifiers, judge them, and pack the best of them."""
+"""The child's work: compares the classifiers, judges them, and builds the best of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from registry.evaluation.bootstrap import Resamples, difference
 from registry.evaluation.scores import scores
@@ -31,7 +33,7 @@ from trainer.run.compared import compare
 from trainer.run.data import Data
 from trainer.run.documents import leaderboard, verdict_facts
 from trainer.run.events import Result
-from trainer.run.finished import keep, read, stopped
+from trainer.run.finished import read, save, stopped
 from trainer.run.more import more
 from trainer.run.reporter import Reporter
 from trainer.run.request import REQUEST, Request
@@ -42,7 +44,7 @@ LARGE_OPTIMISM = 0.05
 
 
 def run(folder: Path, say: Reporter) -> Result:
-    """Does the request in `folder`, and writes the files of each candidate to a folder named by its rank below it."""
+    """Runs the request in `folder`. Writes each model's files to a subfolder named by its rank."""
     warnings.simplefilter("ignore")
     data = Data.of(folder)
     request, bench = data.request, data.bench()
@@ -51,7 +53,7 @@ def run(folder: Path, say: Reporter) -> Result:
     comparison = Comparison(**_arguments(data, ways))
     _compare_elsewhere(folder, data, ways, comparison.names, say)
     tried, judged = compare(folder, comparison, bench, say)
-    why = stopped(folder) or comparison.over  # what is done by then counts, and nothing more is measured
+    why = stopped(folder) or comparison.over  # if set, the run ends with the candidates compared so far
     further = {} if why is not None else more(request, comparison, bench, tried, judged, say)
     tried |= further
     for name, each in further.items():
@@ -70,7 +72,7 @@ def run(folder: Path, say: Reporter) -> Result:
     surprises = _surprises(data, order, judged, built)
     judged |= _widened(data, judged, built)
     verdict = _verdict(data, order, judged, built, bench, nothing)
-    live = _live(folder, data)
+    live = _judge_live(folder, data)
     chosen = write(folder, data, order, tried, judged, loose, built, parts, verdict, live)
     rows = leaderboard(order, judged, loose, refused, built, request.metric)
     return Result(
@@ -91,7 +93,7 @@ def run(folder: Path, say: Reporter) -> Result:
 
 
 def _arguments(data: Data, ways: Ways) -> dict[str, Any]:
-    """Of the comparison."""
+    """Returns the arguments of the Comparison."""
     rows, tested, request = data.arrays.rows, data.arrays.tested, data.request
     return {
         "rows": rows[data.train], "codes": data.codes[data.train], "folds": tested[data.train],
@@ -101,7 +103,7 @@ def _arguments(data: Data, ways: Ways) -> dict[str, Any]:
 
 
 def _compare_elsewhere(folder: Path, data: Data, ways: Ways, names: Sequence[str], say: Reporter) -> None:
-    """Compares what is not compared yet on a cluster. Its machines know no budget."""
+    """Compares the remaining candidates on a cluster, if one is set. The budget does not apply there."""
     engine = data.request.parallel
     left = [name for name in names if name not in read(folder)]
     if engine is None or not left or stopped(folder) is not None:
@@ -109,11 +111,11 @@ def _compare_elsewhere(folder: Path, data: Data, ways: Ways, names: Sequence[str
     say(f"comparing {len(left)} classifiers on {engine}")
     arguments = _arguments(data, replace(ways, until=None))
     for each in parallel.compare(engine, data.request.parallel_address, arguments, left):
-        keep(folder, each)
+        save(folder, each)
 
 
 def _ways(folder: Path, request: Request) -> Ways:
-    """The budget counts from the request on, also for a process that goes on after another one."""
+    """Returns how to compare. The budget counts from the request, even if this process continues after another."""
     more, until = request.more, None
     if more.budget_s is not None:
         until = time.perf_counter() + more.budget_s - (time.time() - (folder / REQUEST).stat().st_mtime)
@@ -127,7 +129,7 @@ def _scored(tried: Tried, judged: Judged | None) -> Scored:
 def _shuffled(
     data: Data, tried: dict[str, Tried], judged: dict[str, Judged], parts: Parts, bench: Bench, say: Reporter
 ) -> dict[str, Scores]:
-    """What a shuffled split would have said of each candidate. Where rows were drawn at random, that is their score."""
+    """Returns the scores of each candidate with a shuffled split; its own scores if rows were drawn at random."""
     found: dict[str, Scores] = {}
     for done, name in enumerate(judged, start=1):
         if data.request.folds_by == "row":
@@ -135,7 +137,7 @@ def _shuffled(
             continue
         say(f"shuffling the rows, for comparison: {done} of {len(judged)}", "shuffle", 1 - (done - 1) / len(judged))
         if tried[name].made is not None:
-            continue  # it learns from the run's own folds, of which a shuffled split has none
+            continue  # a stack learns from the run's own folds, which a shuffled split does not have
         balance = data.request.seed if data.request.more.balance else None
         loose = shuffled(tried[name].model, parts.train, bench, data.request.folds, data.request.seed, balance)
         if loose is not None:
@@ -168,7 +170,7 @@ def _build(
     bench: Bench,
     say: Reporter,
 ) -> tuple[dict[str, Built], dict[str, str]]:
-    """Goes down the ranking until `keep` candidates are built. Also returns why others were not chosen, by id."""
+    """Builds candidates in order of rank until `keep` are built. Also returns why others were not chosen, by id."""
     found: dict[str, Built] = {}
     refused: dict[str, str] = {}
     for scored in order:
@@ -179,14 +181,14 @@ def _build(
         share = 1 - len(found) / data.request.keep
         say(f"rebuilding {scored.model_type} ({len(found) + 1} of {data.request.keep})", "build", share)
         try:
-            found[scored.id] = _built(data, comparison, tried[scored.id], parts, bench)
+            found[scored.id] = _build_one(data, comparison, tried[scored.id], parts, bench)
         except Exception as error:  # noqa: BLE001 - a candidate that fails must not cost the run; it is reported
             refused[scored.id] = str(error)[:300]
-            say(f"{scored.model_type} is passed over: {refused[scored.id]}")
+            say(f"skipping {scored.model_type}: {refused[scored.id]}")
     return found, refused
 
 
-def _built(data: Data, comparison: Comparison, tried: Tried, parts: Parts, bench: Bench) -> Built:
+def _build_one(data: Data, comparison: Comparison, tried: Tried, parts: Parts, bench: Bench) -> Built:
     assert tried.scores is not None  # noqa: S101 - it is ranked
     balance = data.request.seed if data.request.more.balance else None
     if tried.made is not None:
@@ -238,7 +240,7 @@ def _verdict(
     return decide(contenders, metric, nothing, data.request.alone, counted)
 
 
-def _live(folder: Path, data: Data) -> Live | None:
+def _judge_live(folder: Path, data: Data) -> Live | None:
     rows, arrays = data.judged, data.arrays
     began = None
     if arrays.times is not None and data.request.metadata["data"]["from"] is not None and len(rows):
@@ -250,16 +252,19 @@ def _live(folder: Path, data: Data) -> Live | None:
 
 
 def _widened(data: Data, judged: dict[str, Judged], built: dict[str, Built]) -> dict[str, Judged]:
-    """Of the built models: their intervals take in what the hold-out says."""
+    """The judgments of the built models. Their intervals include the scores on the hold-out and on its parts."""
     if not data.has_holdout:
         return {}
-    return {
-        name: widened(judged[name], scores(judged_answers(data, each, judged[name]))) for name, each in built.items()
-    }
+    found = {}
+    for name, each in built.items():
+        answers = judged_answers(data, each, judged[name])
+        parts = [answers, *(answers.at(rows) for rows in data.questions.values())]
+        found[name] = widened(judged[name], [scores(part) for part in parts if len(np.unique(part.expected)) > 1])
+    return found
 
 
 def _surprises(data: Data, order: list[Scored], judged: dict[str, Judged], built: dict[str, Built]) -> list[str]:
-    """A note if the hold-out says of the best model what its folds did not foresee."""
+    """Returns a note if the best model's score on the hold-out is outside the interval from the folds."""
     first, metric = next((each.id for each in order if each.id in built), None), data.request.metric
     if first is None or not data.has_holdout or (foreseen := judged[first].intervals) is None:
         return []
@@ -267,20 +272,20 @@ def _surprises(data: Data, order: list[Scored], judged: dict[str, Judged], built
     if found is None or interval is None or interval[0] <= found <= interval[1]:
         return []
     return [
-        f"the hold-out's {metric} of {model_type_of(first)} is {found:.3f}, and the folds foresaw "
-        f"{interval[0]:.3f} to {interval[1]:.3f}: it is of another kind than they are, so the intervals were widened "
-        "to take in the hold-out"
+        f"on the hold-out, the {metric} of {model_type_of(first)} is {found:.3f}, but the folds predicted "
+        f"{interval[0]:.3f} to {interval[1]:.3f}: the hold-out differs from the training rows, so the intervals were "
+        "widened to include its scores"
     ]
 
 
 def _optimism_notes(rows: list[LeaderboardRow], metric: str) -> list[str]:
-    """Of the candidate that the shuffled split flatters most, if it does."""
+    """Returns a note about the candidate that a shuffled split flatters most, if it does so by much."""
     known = [(row.get("optimism") or 0.0, row) for row in rows if row["id"] != BASELINE]
     most, row = max(known, key=lambda each: each[0], default=(0.0, None))
     if row is None or most <= LARGE_OPTIMISM:
         return []
     says, honest = row["shuffled"][metric], row["metrics"][metric]
     return [
-        f"a shuffled split would say {metric} {says:.3f} for {row['model_type']} instead of {honest:.3f}: it tests "
+        f"a shuffled split would give {metric} {says:.3f} for {row['model_type']} instead of {honest:.3f}: it tests "
         "models on neighbors of the rows that they were fitted on"
     ]

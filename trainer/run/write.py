@@ -15,12 +15,11 @@ from registry.model.manifest import Feature
 from registry.run_document import Candidate, Scores
 from trainer.candidate.alarm import alarm_rule
 from trainer.candidate.build import Built
-from trainer.candidate.pack import upload
+from trainer.candidate.upload import upload
 from trainer.compare.judge import Judged
 from trainer.compare.leaderboard import Scored
 from trainer.compare.tried import Tried
 from trainer.evaluate.groups import by_device
-from trainer.evaluate.holdout import LATER, NEW_DEVICE
 from trainer.evaluate.learning import Rows, learning
 from trainer.evaluate.parts import Parts
 from trainer.evaluate.reference import Live
@@ -45,16 +44,13 @@ def write(
     verdict: Verdict,
     live: Live | None,
 ) -> list[Candidate]:
-    """Returns what the run's document says of each model."""
+    """Writes the models, and returns what the run's document says about each."""
     names = [each for each in order if each.id in built]
     names.sort(key=lambda each: each.model_type != verdict.take)
     features = [
         Feature(name, data.request.units.get(name, ""), _known(np.nanmin(column)), _known(np.nanmax(column)))
         for name, column in zip(data.request.features, parts.train.T, strict=True)
     ]
-    questions = {
-        name: data.arrays.tested[data.judged] == mark for name, mark in (("new_device", NEW_DEVICE), ("later", LATER))
-    }
     bench = data.bench()
     resamples = Resamples.of(data.arrays.stretches[data.judged]) if data.has_holdout else bench.resamples
     ended: dict[str, str] = {}
@@ -67,7 +63,7 @@ def write(
         model, answers = built[each.id], judged_answers(data, built[each.id], judged[each.id])
         candidate = candidate_of(
             rank, each, judged[each.id], loose.get(each.id), model, answers, resamples,
-            {name: rows for name, rows in questions.items() if rows.any()}, live, data.request.metric,
+            data.questions, live, data.request.metric,
             verdict.recommends, first,
         )  # fmt: skip
         facts = ended | facts_of(
@@ -85,7 +81,7 @@ def write(
 
 
 def _beside(data: Data, built: Built, judged: Judged, model: Any, parts: Parts, answers: Answers) -> Beside:
-    """What the model's report has beside its answers."""
+    """Returns what the model's report needs besides its answers."""
     arrays, request, rows = data.arrays, data.request, data.judged
     devices = None if arrays.devices is None else arrays.devices[rows]
     counted = arrays.counted[data.train]
@@ -105,7 +101,7 @@ def _beside(data: Data, built: Built, judged: Judged, model: Any, parts: Parts, 
 
 
 def _alarm(data: Data, judged: Judged) -> dict[str, Any]:
-    """The rule by which the model's predictions are an alarm (ZELADOR_ALARM__…), if it can be computed."""
+    """Returns the rule by which the model's predictions are an alarm (ZELADOR_ALARM__…); None if it has none."""
     alarm = alarm_classes(None, data.classes, {**data.request.metadata})
     if len(alarm) != 1:
         return {}
@@ -117,7 +113,7 @@ def _alarm(data: Data, judged: Judged) -> dict[str, Any]:
 
 
 def judged_answers(data: Data, built: Built, judged: Judged) -> Answers:
-    """The answers that a model is judged by: on the hold-out, or those of all folds where there is none."""
+    """Returns the answers that a model is judged by: on the hold-out, or on all folds if nothing is held out."""
     if not data.has_holdout:
         return judged.answers
     everything = built.answers(data.codes[data.asked], data.classes, data.positive)
@@ -125,7 +121,7 @@ def judged_answers(data: Data, built: Built, judged: Judged) -> Answers:
 
 
 def _save(folder: Path, files: dict[str, bytes]) -> None:
-    """The manifest is the last of the files."""
+    """Writes the files, the manifest last."""
     for path, content in files.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)

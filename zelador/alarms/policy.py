@@ -71,7 +71,7 @@ def alarm_classes(wanted: Collection[str] | None, classes: Sequence[str], traini
 
 
 def _probability_of(classes: frozenset[str]) -> Callable[[Sequence[Prediction]], list[float]]:
-    """A function that gives the probability of the alarm classes together for each of some predictions."""
+    """Returns a function that adds up the probabilities of the alarm classes, for each prediction."""
 
     def of_many(predictions: Sequence[Prediction]) -> list[float]:
         return [
@@ -92,7 +92,7 @@ def _probability_of(classes: frozenset[str]) -> Callable[[Sequence[Prediction]],
 
 
 def _rule(base: Rule, trained: Mapping[str, object], settings: object) -> Rule:
-    """`base`, replaced by what training computed, replaced by what is set. A model's values are within limits."""
+    """Each value from the settings, else from training (within LIMITS), else from `base`."""
     values = msgspec.structs.asdict(base)
     for name in values:
         given = trained.get(name)

@@ -3,11 +3,11 @@
 Each reading has a level: `h` (the model says an alarm class, with a probability of at least `high`), `l` (the
 probability of the alarm classes is below `low`), `m` (between), `x` (the model gave no answer). An alarm turns on when
 `on_count` of the last `window` readings are `h`, and off when `off_count` of them have been `l` for `off_s` seconds,
-without a break. Each time the window is emptied: what came before an alarm does not end it, and what belongs to one
-never turns on another. The rule follows ISA-18.2: separate limits for on and off, and a delay for off.
+without a break. Both empty the window: readings from before an alarm do not end it, and readings of one alarm never
+turn on another. The rule follows ISA-18.2: separate limits for on and off, and a delay for off.
 
-`buffer/lua/alarms.lua` is the same rule inside Redis, where the readings of a device meet that several workers
-classified; a property test compares the two.
+`buffer/lua/alarms.lua` is the same rule inside Redis, because several workers classify the readings of one device. A
+property test compares the two.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Condition = Literal["ok", "suspect", "alarm"]
 
 HIGH, MIDDLE, LOW, NONE = "h", "m", "l", "x"  # levels
 MAX_WINDOW = 60  # readings
-LEAST_SILENCE_S = 60.0  # a device is silent after at least this, unless it is set
-ADOPT_S = 60.0  # after only late readings for so long, the device's clock is taken to have been set back
+LEAST_SILENCE_S = 60.0  # the shortest silence that is noticed, unless the settings name another
+ADOPT_S = 60.0  # after only late readings for this long, the device's clock must have been set back
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -35,14 +35,14 @@ class Rule(msgspec.Struct, frozen=True):
     low: float = 0.4
 
     def level(self, probability: float, is_alarm: bool) -> str:
-        """`is_alarm`: the predicted label is an alarm class."""
+        """The level of a reading. `is_alarm`: the predicted label is an alarm class."""
         if is_alarm and probability >= self.high:
             return HIGH
         return LOW if probability < self.low else MIDDLE
 
 
 class Track(msgspec.Struct, frozen=True):
-    """What is stored of a device. Times are in milliseconds since 1970 UTC.
+    """The stored history of a device. Times are in milliseconds since 1970 UTC.
 
     `measured_at`: of the newest reading (not later than its receipt). `window`: levels, the newest last. `calm_at`:
     since when an alarm could end. `late_at`: when the first of only late readings arrived.
@@ -58,7 +58,8 @@ class Track(msgspec.Struct, frozen=True):
 def step(track: Track, measured_at: int, level: str, rule: Rule, now: int) -> Track:
     """The track after a reading. A late reading (an older time than the newest one's) changes nothing.
 
-    If a device sends only late readings for ADOPT_S, its clock was set back: its time is taken, its window emptied.
+    If a device sends only late readings for ADOPT_S, its clock was set back: its new time is accepted, and its window
+    is emptied.
     """
     window, calm_at = track.window, track.calm_at
     if measured_at < track.measured_at:

@@ -16,7 +16,7 @@ Reason = Literal["silent", "quarantined", "set aside", "fleet"]
 class Record(
     msgspec.Struct, frozen=True, rename={"state": "s", "version": "v", "probability": "p", "measured_at": "t"}
 ):
-    """As stored. Times are in milliseconds since 1970 UTC."""
+    """The state of a device as stored. Times are in milliseconds since 1970 UTC."""
 
     state: State | Literal[""] = ""
     since: float = 0  # of the state
@@ -57,7 +57,7 @@ _decode = msgspec.msgpack.Decoder(Record).decode
 
 
 def decode_record(text: bytes) -> Record:
-    """Raises msgspec.DecodeError, ValueError if somebody else wrote it."""
+    """Reads a stored state. Raises msgspec.DecodeError, ValueError if it is not one."""
     if text[:1] >= b"\x80":  # a map
         return _decode(text)
     measured_at, since, version = text.split(b" ")

@@ -46,7 +46,10 @@ class DeviceStates:
             return dict(zip(STATES, pipeline.execute(), strict=True))
 
     def act(self, device: str, act: DeviceAct, by: str, until: int | None = None, why: str = "") -> tuple[State, State]:
-        """Returns the state before and after. `until` is in ms since 1970 UTC. Raises NotFound, Conflict."""
+        """Changes a state by hand; returns it before and after. `until` is in ms since 1970 UTC.
+
+        Raises NotFound, Conflict.
+        """
         arguments = [device, act, by, "" if until is None else until, why]
         first, *states = (part.decode() for part in self._library.call("device_act", self._names, arguments))
         if first == "absent":
@@ -56,7 +59,7 @@ class DeviceStates:
         return states[0], states[1]
 
     def sweep(self, limit: int, silent_s: float | None) -> tuple[int, int, bool]:
-        """Looks at up to `limit` devices whose time has come: their number, the silent ones, and if all are silent.
+        """Checks up to `limit` devices that are due. Returns how many were checked, how many are silent, if all are.
 
         `silent_s`: a fixed bound instead of the one learned for each device.
         """
@@ -89,5 +92,5 @@ class DeviceStates:
         return [(device, version, text) for (device, version), text in zip(found, texts, strict=True)]
 
     def announced(self, done: Sequence[tuple[bytes, bytes]]) -> None:
-        """The broker has the states of these devices; those that have changed since stay in the outbox."""
+        """Removes devices from the outbox, once the broker has their states. Those that changed since then stay."""
         self._library.call("announced", [self._keys.announce], [part for pair in done for part in pair])

@@ -30,7 +30,7 @@ _packed = msgspec.msgpack.Encoder().encode
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """The archive as its last commit left it, recorded in Redis: a log that has less lost something."""
+    """The state of the archive after its last commit, recorded in Redis. A log that has less has lost something."""
 
     archive: str
     seq: int
@@ -40,7 +40,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Moved(Exception):
-    """The archive is registered elsewhere in the stream, or not at all: begin again from what Redis says."""
+    """The archive is registered at another entry of the stream, or not at all: start again from what Redis has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What is to be marked as archived: entries with their numbers of readings, in order, after the entry `after`."""
+    """Entries to mark as archived, with their numbers of readings, in order; they follow the entry `after`."""
 
     after: str
     entries: Sequence[tuple[str, int]]
@@ -81,7 +81,7 @@ class ArchiveStream:
         return self._connection
 
     def begin(self, hold_bytes: int) -> tuple[str, bool]:
-        """Registers the archive. Returns the last entry that is archived, and whether it was not registered before."""
+        """Registers the archive. Returns the last entry that is archived, and True if it was not registered before."""
         keys = [self._keys.readings, self._keys.ledger]
         at, new = self._connection.call(
             "register the archive", lambda: self._library.call("archive_begin", keys, [hold_bytes])
@@ -89,7 +89,7 @@ class ArchiveStream:
         return at.decode(), bool(new)
 
     def end(self) -> tuple[bool, int, int, int]:
-        """Unregisters the archive: whether it was registered, readings not taken, missed, and archived."""
+        """Unregisters the archive. Returns if it was registered; readings not taken yet, missed, and archived."""
         keys = [self._keys.readings, self._keys.ledger, self._keys.outcomes]
         was, waiting, missed, archived = self._connection.call(
             "unregister the archive", lambda: self._library.call("archive_end", keys, [])
@@ -106,7 +106,7 @@ class ArchiveStream:
             return None
 
     def newest(self) -> str:
-        """The id of the newest entry that the stream ever had."""
+        """The id of the newest entry that was ever in the stream."""
 
         def ask() -> str:
             try:
@@ -152,7 +152,7 @@ class ArchiveStream:
     def wait_written(self) -> None:
         """Returns when Redis has written what was read before.
 
-        It could otherwise come back without it, and the same readings would be appended again under other ids.
+        Otherwise Redis could lose it in a crash, and the same readings would be appended again under other ids.
         """
 
         def ask() -> None:

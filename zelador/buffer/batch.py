@@ -1,4 +1,4 @@
-"""Encodes a batch for the `append` function. Pure except for the clock."""
+"""Encodes a lot for the `append` function. Pure except for the clock."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Refused:
         retained: bool = False,
         entry: str = "",
     ) -> Refused:
-        """Stores the payload up to `most` bytes, else only its beginning: it could never be accepted."""
+        """Takes the whole payload up to `most` bytes, else only its beginning: a larger one could never be accepted."""
         digest = hashlib.sha256(payload).hexdigest()
         kept = payload if len(payload) <= most else payload[: min(most, BEGINNING)]
         return cls(
@@ -205,11 +205,11 @@ def append_arguments(
 
 
 def _messages(arrivals: Sequence[Arrival], pack: int) -> tuple[list[str | int], list[bytes], list[int | bytes]]:
-    """The messages as lua/append.lua expects them, the JSON of groups of messages of one reading, and the requests."""
-    messages: list[str | int] = []  # texts: Redis's MessagePack knows no bytes
+    """The messages as lua/append.lua expects them, the JSON of groups of one-reading messages, and the requests."""
+    messages: list[str | int] = []  # text, because MessagePack in Redis has no bytes
     groups: list[bytes] = []
     requests: list[int | bytes] = []
-    known: list[str | int] = []  # of the group that has begun
+    known: list[str | int] = []  # of the current group
     bodies: list[bytes] = []
 
     def close() -> None:
@@ -271,7 +271,7 @@ def known_by(device: str, reading: Reading) -> str:
 
 
 def _not_unique(settings: Settings, arrivals: Sequence[Arrival]) -> bytes:
-    """What is quarantined of each reading if its id came before with another content, as lua/append.lua expects it."""
+    """For each reading, what goes to quarantine if its id came before with other content (for lua/append.lua)."""
     found: list[str | int] = []
     for arrival in arrivals:
         bare = msgspec.structs.replace(arrival, response_topic=None, correlation=None)

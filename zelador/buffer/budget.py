@@ -12,7 +12,7 @@ from zelador.settings import Settings
 STREAM = 1.3  # memory of a stream, relative to its content
 REQUEST = 160  # overhead of a request, in bytes
 QUARANTINED = 4_000  # overhead of a quarantined entry: its device, of up to 512 bytes, is stored four times
-KNOWN = 190  # bytes of a reading that is known, to detect repeats
+KNOWN = 190  # bytes of a reading's key, to detect repeats
 WINDOWS = 10_000 * 2_500 + 65_535 * 110  # bytes of open windows, with the longest names, and of the packet ids seen
 LATE_LABELS = 32 * 1_048_576  # bytes of labels that came with repeats: two hashes of 8 MiB of content
 PERIOD_LABELS = 32 * 1_048_576  # bytes of labels of periods and their index: 16 MiB of content

@@ -64,7 +64,7 @@ def connect_redis(settings: RedisSettings) -> redis.Redis:
 
 
 def _authority(settings: RedisSettings) -> dict[str, str]:
-    """The CA that the settings name, for TLS; an option in the URL counts first."""
+    """The CA for TLS that the settings name. An option in the URL takes precedence."""
     is_tls = settings.url.startswith("rediss://")
     return {"ssl_ca_certs": str(settings.ca_file)} if is_tls and settings.ca_file is not None else {}
 

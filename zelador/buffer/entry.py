@@ -33,7 +33,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 def decode_entry(flat: Sequence[bytes]) -> Entry:
-    """The entry of the fields field, value, field, value …; there is at least one."""
+    """Decodes the flat list field, value, field, value …, which has at least one field."""
     raw = flat[1]
     count = int(flat[3]) if len(flat) > 2 else 1
     if len(flat) <= 4:
@@ -56,7 +56,7 @@ def decode_arrivals(raw: bytes) -> tuple[Arrival, ...] | None:
 
 
 def order_of(stream_id: str) -> tuple[int, int]:
-    """The id of an entry in the form by which ids are ordered."""
+    """A stream id as (ms, seq), which sorts in stream order."""
     ms, _, seq = stream_id.partition("-")
     return int(ms), int(seq)
 
@@ -73,7 +73,7 @@ def frame(arrival: Arrival) -> tuple[str, str]:
 
 
 def packed_request(arrival: Arrival) -> bytes:
-    """The data of a request that its answer needs, stored until the answer is settled."""
+    """The data that the answer to a request needs, stored until the answer is settled."""
     correlation = bytes.fromhex(arrival.correlation) if arrival.correlation else None
     return _packed((arrival.response_topic, correlation))
 

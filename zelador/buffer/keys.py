@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 GROUP = "inference"  # the consumer group of the workers
-ARCHIVE = "archive"  # that of the archive: its last delivered id is the last entry that is archived
+ARCHIVE = "archive"  # the archive's consumer group: its last delivered id is the last entry that is archived
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Keys:
 
     @property
     def late_labels(self) -> tuple[str, str]:
-        """Labels that came with a repeat, by what the reading is known by."""
+        """Labels that came with a repeat, by the reading's key (lua/repeats.lua)."""
         return self._key("late-labels:0"), self._key("late-labels:1")
 
     @property
@@ -258,5 +258,5 @@ class Keys:
         return self._key(f"run-events:{run}")
 
     def run_claim(self, once: str) -> str:
-        """That a run was started by itself for this reason."""
+        """Set when a run was started automatically, for this reason."""
         return self._key(f"run-claim:{once}")

@@ -11,7 +11,7 @@ from zelador.buffer.batch import known_by
 from zelador.buffer.keys import Keys
 from zelador.messages import Reading
 
-AT_ONCE = 1_000  # readings asked for in one call
+AT_ONCE = 1_000  # readings looked up in one call
 
 
 class LateLabels:

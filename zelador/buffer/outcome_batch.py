@@ -1,7 +1,7 @@
-"""The predictions of a batch as the archive gets them: one entry of the stream `outcomes`. Pure.
+"""The predictions of a batch on their way to the archive: one entry of the stream `outcomes`. Pure.
 
-A prediction is known by the place of its reading: the entry of the stream `readings`, and the position in it. With two
-bytes for the label and two for the confidence, a prediction costs a twentieth of what it has as JSON.
+A prediction is identified by its reading: the entry of the stream `readings`, and the position in it. With two bytes
+for the label and two for the confidence, a prediction takes a twentieth of its size as JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ MAX_OUTCOMES_BYTES = 16_777_216  # of predictions that wait for the archive; fur
 
 
 class OutcomeBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """`codes` and `confidences` have an unsigned integer of 16 bits for each reading of the entries, in order."""
+    """The predictions of a batch.
+
+    `codes` and `confidences` have an unsigned integer of 16 bits for each reading of the entries, in order.
+    """
 
     model: str
     digest: str

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _Raw = tuple[bytes, list[bytes]]  # an entry as returned by Redis: its id, and field, value, field, value …
 PREDICTIONS_SHOWN = 20  # predictions of one batch that are shown at most
 MAX_SHOWN_BYTES = 4_096  # bytes of a shown prediction; a longer one has only the probability of its label
-SUSPECT_DELIVERIES = 2  # without completion, after which an entry is given alone: it may be what ends its worker
+SUSPECT_DELIVERIES = 2  # after so many deliveries without completion, an entry is given alone: it may end its worker
 UNKNOWN_SIZE = (-1, 0)  # the size of an entry that this process did not read
 PENDING_CHUNK = 100  # pending entries examined in one call
 
@@ -108,7 +108,7 @@ class Reader:
 
     @property
     def archived(self) -> bool:
-        """True if an archive takes predictions, or if that is not known yet."""
+        """True if an archive is registered, or if that is not known yet."""
         return self._archived
 
     def settle(
@@ -308,7 +308,7 @@ def _shown(prediction: Prediction) -> bytes:
 
 
 def _delivered(raw: _Raw) -> Delivered | None:
-    """None if the entry was deleted by someone else: the ledger shows it as unaccounted."""
+    """Decodes an entry. None if it was deleted by someone else: the ledger shows it as unaccounted."""
     stream_id, flat = raw
     if not flat:
         return None

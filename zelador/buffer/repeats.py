@@ -1,4 +1,4 @@
-"""Devices that send repeats: what lua/repeats.lua records of the last readings of each."""
+"""Devices that send repeats, as lua/repeats.lua records them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import redis
 
 from zelador.buffer.keys import Keys
 
-LEAST = 20  # readings of a device before its share of repeats says anything
+LEAST = 20  # with fewer readings of a device, its share of repeats means nothing
 
 
 class Repeats(NamedTuple):
@@ -23,7 +23,7 @@ class Repeats(NamedTuple):
 
 
 def repeats_in(window: bytes) -> Repeats:
-    """The repeats in a text of 0 and 1; a device without repeats has none."""
+    """Counts the repeats in a text of 0 and 1. `window` is None for a device without repeats."""
     return Repeats(window.count(b"1"), len(window))
 
 

@@ -1,4 +1,4 @@
-"""What a batch shows about the state of its devices, in the form that `settle` takes."""
+"""What the readings of a batch mean for the states of their devices, in the form that `settle` takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ingester's side of the buffer: one append, one round trip, for a whole batch."""
+"""The ingester's side of the buffer: stores a whole lot with one append in one round trip."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Accepted:
 
     `discarded` counts messages discarded because the quarantine was full; `quarantine_full` is how full it is, in
     percent. `forgotten` counts devices that were forgotten because there were too many. `not_unique` counts readings
-    that were quarantined because their id came before. `repeating` is a device of which most readings are repeats now.
+    that were quarantined because their id came before. `repeating` is a device that has begun to send mostly repeats.
     """
 
     accepted: int
@@ -68,7 +68,7 @@ class Writer:
         return self._confirmer
 
     def append(self, arrivals: Sequence[Arrival], refused: Sequence[Refused]) -> Accepted:
-        """Stores the batch. When it returns, Redis has written it. Raises Stopping if asked to stop before that."""
+        """Stores the lot. When it returns, Redis has written it. Raises Stopping if asked to stop before that."""
         now, token = now_ms(), uuid.uuid4().hex
         keys, arguments = append_arguments(self._settings, self._name, token, now, arrivals, refused, self._is_due)
 
@@ -80,7 +80,7 @@ class Writer:
 
         *counted, unmeasured, repeating = self._connection.call("store readings", attempt)
         if int(unmeasured):
-            with contextlib.suppress(Stopping):  # the batch is stored
+            with contextlib.suppress(Stopping):  # the lot is stored
                 self._measure()
         return Accepted(*map(int, counted), repeating=repeating.decode("utf-8", "replace"))
 

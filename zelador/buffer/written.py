@@ -29,14 +29,14 @@ CANNOT_WRITE = "Redis cannot write its append-only file: free space on its disk,
 
 
 class NotWritten(redis.RedisError):
-    """Redis has executed the step but not written it to disk yet, or does not say. The call must be retried."""
+    """Redis has executed the step, but it is not known to be in its file yet. The call must be retried."""
 
 
 class Confirmer:
     """Waits until Redis has written a step. `refused`: why it is unknown; `remark`: a warning if there is no file."""
 
     def __init__(self, client: redis.Redis, wait: Callable[[float], object] = time.sleep) -> None:
-        """`wait` keeps a session alive during a pause; it may return early."""
+        """`wait` keeps the MQTT session alive during a pause; it may return early."""
         self._client = client
         self.wait = wait
         self.refused: str | None = None
@@ -79,7 +79,7 @@ class Confirmer:
 
 
 def persistence(client: redis.Redis) -> tuple[str | None, str | None]:
-    """Why nothing can be acknowledged now, and a warning for operators; each None if there is none.
+    """The reason why nothing can be acknowledged now, and a warning for operators; None where there is no reason.
 
     Raises redis.RedisError if Redis does not answer.
     """
@@ -95,7 +95,7 @@ def persistence(client: redis.Redis) -> tuple[str | None, str | None]:
 
 
 def unwritten(info: Mapping[str, Any], run: str = "") -> str | None:
-    """Why data stored before this INFO may not be in the append-only file of Redis; None if it is. Pure.
+    """The reason why data stored before this INFO may not be in the append-only file of Redis; None if it is. Pure.
 
     `run` is the run id of the Redis that answered, "" if not known. Without a file there is nothing to wait for.
     """

@@ -1,4 +1,4 @@
-"""From the bytes of a message to readings, or to the reason why not. Pure: no socket, no clock."""
+"""Turns the bytes of a message into readings, or says why they are none. Pure: no socket, no clock."""
 
 from zelador.decode.decoder import Decoder, random_id
 from zelador.decode.parts import Part

@@ -77,9 +77,9 @@ class Decoder:
     ) -> tuple[Arrival | None, Refusals]:
         """The message's readings (None if there are none), and the refused parts: (reason, bytes).
 
-        With `profile_name`, this profile reads it. An invalid element of an array is refused alone; a message that
-        cannot be parsed is refused as a whole. An empty message, and a retained one of unknown age, is neither: it is
-        counted in `passed_over`.
+        With `profile_name`, that profile reads the message, whatever its topic. An invalid element of an array is
+        refused alone; a message that cannot be parsed is refused as a whole. An empty message, and a retained one of
+        unknown age, is neither accepted nor refused: it is counted in `passed_over`.
         """
         refused: Refusals = []
         try:
@@ -120,7 +120,7 @@ class Decoder:
         return arrival, refused
 
     def part(self, message: Message) -> Part | str | None:
-        """The value of a message on a topic of one value, or the reason why there is none; None if it is passed over.
+        """The value of a message on a topic that carries one value; the reason if it is refused; None if passed over.
 
         Raises LookupError if its topic is not one of these.
         """
@@ -151,7 +151,7 @@ class Decoder:
         return place_of(topic, [route], self._prediction)
 
     def _alone(self, reader: PartReader, field: str, payload: bytes, received_at: int, retained: bool) -> Reading:
-        """The value of one field as a reading of its own, when its window is gone."""
+        """The value of one field as a reading of its own, when the window for it no longer exists."""
         feature, value = reader.read(field, payload, retained)
         values = tuple(value if place == feature else None for place in range(1, reader.width + 1))
         return Reading(self._new_id(), values, received_at)
@@ -159,7 +159,7 @@ class Decoder:
     def _by_content(
         self, reader: JsonReader, payload: bytes, received_at: int, retained: bool
     ) -> tuple[str, tuple[Reading, ...]]:
-        """The reading of a message that names its device itself."""
+        """Device and reading of a message that names its device itself."""
         device = reader.device(payload)
         check_device(device, self._prediction)
         return device, (reader.read(device, payload, received_at, retained),)
@@ -188,7 +188,7 @@ class Decoder:
         self.last_passed_over = f"{why}; the last on {topic[:200]!r}"
 
     def heard(self, topic: str, refused: bytes) -> tuple[str, int] | None:
-        """The device and sequence number of a refused reading, if they can be read, because it did arrive."""
+        """The device and sequence number of a refused reading, which did arrive; None if they cannot be read."""
         if len(refused) > self._max_payload_bytes:
             return None
         try:

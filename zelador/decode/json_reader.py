@@ -1,6 +1,6 @@
 """Reads one JSON object of a profile: a fast lane for flat messages of numbers, and a general one for all others.
 
-The general one also finds the reason, when the fast one could not read a message.
+When the fast one cannot read a message, the general one finds the reason.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from zelador.settings import Settings
 
 LARGEST = sys.float_info.max
 MAX_NAME = 128  # characters of a device, an id, a label
-MAX_KEYS = 8  # keys of a message that a reason names
+MAX_KEYS = 8  # keys of the message that are listed in a reason
 ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError, ValueError)
 
 
@@ -47,7 +47,7 @@ class JsonReader:
         self._any = msgspec.json.Decoder().decode
 
     def read(self, device: str, raw: bytes, received_at: int, retained: bool = False) -> Reading:
-        """Raises Unusable, PassedOver."""
+        """The reading in a message. Raises Unusable, PassedOver."""
         if self._fast is not None:
             try:
                 parts = msgspec.structs.astuple(self._fast(raw))
@@ -147,7 +147,7 @@ class JsonReader:
         received_at: int,
         retained: bool,
     ) -> Reading:
-        """The reading, with all but the values checked. Raises Unusable, PassedOver."""
+        """Makes the reading; checks everything but the values. Raises Unusable, PassedOver."""
         if ts is not None and ts != "":
             measured_at = self._moments.of(ts, received_at)
         elif retained:
@@ -213,7 +213,7 @@ def _fast(profile: Profile, limits: Sequence[tuple[float, float]] | None) -> Cal
 
 
 def _sequence(seq: Any) -> int | None:
-    """A device's number: an integer, also as text or as 17.0; an empty text is none."""
+    """The sequence number: an integer, also as text or as 17.0. None for an empty text. Raises Unusable."""
     if isinstance(seq, str):
         text = seq.strip()
         if not text or not_numbers.token(seq):

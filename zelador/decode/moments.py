@@ -20,7 +20,7 @@ NO_CLOCK = "the device's clock is not set, or it sends the time since its start;
 
 
 class Moments:
-    """Reads times, and refuses those that cannot be: from a clock that is wrong, or from none."""
+    """Reads times, and refuses impossible ones, from a device whose clock is wrong or that has no clock."""
 
     def __init__(self, zone: str, max_ahead_s: float, max_behind_s: float) -> None:
         """`zone` is the IANA name for times without one."""
@@ -32,7 +32,7 @@ class Moments:
         """Milliseconds since 1970 UTC. Raises Unusable."""
         try:
             if ts.__class__ is str and len(ts) == 24 and ts[16] == ":" and ts[19] == "." and ts[23] == "Z":
-                moment = _second(ts[:19]) + _millisecond(ts[20:23])  # 2026-11-24T10:00:00.123Z: nearly all
+                moment = _second(ts[:19]) + _millisecond(ts[20:23])  # nearly always 2026-11-24T10:00:00.123Z
             elif ts.__class__ is str and ts[4:5] == "-" and ts.isascii() and ts.isprintable():
                 parsed = datetime.fromisoformat(ts)
                 if parsed.tzinfo is None:
@@ -58,7 +58,7 @@ class Moments:
         return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=self._zone)).timestamp() * 1000)
 
     def _wrong(self, ts: object, moment: int, received_at: int) -> str:
-        """Why a time cannot be: it is ahead, or too far behind."""
+        """The reason why a time is refused: it is in the future, or too far back."""
         if moment > received_at:
             return (
                 f"ts is {_shown(moment)}, more than {_span(self._ahead_s)} ahead of the server's clock "

@@ -1,4 +1,4 @@
-"""One topic a value: a message is the value of one field, such as `21.3` on esp01/sensor/temperature/state. Pure."""
+"""Reads messages that are the value of one field, such as `21.3` on esp01/sensor/temperature/state. Pure."""
 
 from __future__ import annotations
 

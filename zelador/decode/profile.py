@@ -13,7 +13,7 @@ NONE = "none"  # instead of a path: this is not in the message
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a feature's value may be: value = message[path] * scale + offset, in the feature's unit."""
+    """One place where a feature's value may be: value = message[path] * scale + offset, in the feature's unit."""
 
     path: Path
     scale: float = 1.0

@@ -17,7 +17,7 @@ def profiles_of(settings: Settings) -> tuple[Profile, ...]:
 
 
 def default_profile(settings: Settings) -> Profile:
-    """What ZELADOR_TOPICS__READING and ZELADOR_FIELDS say."""
+    """The profile that ZELADOR_TOPICS__READING and ZELADOR_FIELDS describe."""
     sources = []
     for feature in settings.features:
         field = settings.field(feature)
@@ -47,7 +47,7 @@ def _compiled(settings: Settings, name: str, given: ProfileSettings) -> Profile:
 
 
 def source(place: SourceSettings, target: str) -> Source:
-    """Raises ValueError if the unit is not known or cannot be converted."""
+    """Compiles one place of a value. Raises ValueError if the unit is not known or cannot be converted."""
     factor, offset = conversion(place.unit, target) if place.unit else (1.0, 0.0)
     unit_at = path_of(place.unit_from) if place.unit_from else None
     return Source(path_of(place.source), place.scale * factor, place.offset * factor + offset, unit_at)

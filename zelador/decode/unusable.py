@@ -1,4 +1,4 @@
-"""The reason why a message is not a reading, in the words of the person who reads the quarantine."""
+"""The reason why a message is not a reading, in words for the person who looks at the quarantine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PassedOver(Exception):
 
 
 def described(value: object) -> str:
-    """`text ("ON")`, `true`, `null`, `an object`: what a value is, for a reason."""
+    """Describes a value for a reason: `text ("ON")`, `true`, `null`, `an object`."""
     match value:
         case str():
             shown = value if len(value) <= SHOWN else value[:SHOWN] + "…"

@@ -1,4 +1,4 @@
-"""The number that a value of a message stands for, or the reason why there is none. Pure."""
+"""Turns a value of a message into a number, or says why that is not possible. Pure."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _plain(value: object, feature: str, profile: Profile) -> float:
 
 
 def _hint(value: object) -> str:
-    """The setting that would take the value."""
+    """Names the setting with which the value would be accepted."""
     if isinstance(value, str):
         setting = "text_numbers" if NUMBER.fullmatch(value.strip()) else "words"
         return f"; {setting} of a device profile takes it (ZELADOR_PROFILES)"

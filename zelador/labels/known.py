@@ -1,4 +1,4 @@
-"""The label of a reading: of a period, else the one in its message, else the one that came with a repeat of it."""
+"""The label of a reading: a label of a period, else the one in its message, else the one that a repeat of it had."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ class KnownLabels:
         return self._given.of(readings, self.sent(readings))
 
     def sent(self, readings: Sequence[tuple[str, Reading]]) -> list[str | None]:
-        """The label that the device sent with each reading. Labels of periods count before it."""
+        """The label that the device sent with each reading. A label of a period takes precedence over it."""
         return self._sent.of(readings)

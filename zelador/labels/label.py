@@ -13,7 +13,7 @@ ID_DIGITS = 24  # hexadecimal digits of a default id
 
 
 class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A device had this label from `begin` until before `end`, in measured time (ms since 1970 UTC).
+    """A label of one device from `begin` up to but not including `end`, in measured time (ms since 1970 UTC).
 
     `end` is None until further notice. `at` is when it was added.
     """
@@ -32,7 +32,7 @@ class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.begin <= moment and (self.end is None or moment < self.end)
 
     def is_of_import(self, at: int, by: str) -> bool:
-        """Whether it is one of those that `by` imported together. All of them have the same time."""
+        """True if it belongs to the import that `by` made at the time `at`."""
         return self.source == "import" and (self.at, self.by) == (at, by)
 
     @property
@@ -50,7 +50,7 @@ class Undone(msgspec.Struct, frozen=True, gc=False):
 
 
 def digest_of(device: str, begin: int, end: int | None, label: str, note: str) -> str:
-    """The id of a label that came without one. Equal labels get equal ids."""
+    """The id for a label that was given without one. Equal labels get equal ids."""
     said = msgspec.json.encode((device, begin, end, label, note))
     return hashlib.sha256(said).hexdigest()[:ID_DIGITS]
 

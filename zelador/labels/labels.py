@@ -26,7 +26,7 @@ _undone = msgspec.json.Decoder(Undone).decode
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The list at one moment, oldest first. `undone` has those that do not count any more, by id."""
+    """The list of labels at one moment, oldest first. `undone` has those that no longer count, by id."""
 
     labels: Sequence[Label]
     undone: Mapping[str, Undone]
@@ -65,7 +65,7 @@ class Labels:
     ) -> list[str | None]:
         """The label of each reading of a device: the one given afterwards, else its `own`.
 
-        Without `look`, by the list as it was at the last look: for what is read in several calls.
+        Without `look`, the list is not read again, so that several calls see the same labels.
         """
         with self._lock:
             if look or self._first:
@@ -87,7 +87,7 @@ class Labels:
         return found
 
     def _follow(self) -> None:
-        """Reads the entry read last again: if it is not there, this is another Redis, or one of an earlier state."""
+        """Reads new entries, and the last known one again: without it this is another Redis, or an earlier state."""
         while True:
             page: Any = self._client.xrange(self._key, min=self._last.decode() or "-", count=PAGE_ENTRIES)
             if self._last and (not page or page[0][0] != self._last):

@@ -28,7 +28,7 @@ NOT_STORED: dict[Outcome, str] = {
 
 
 class LabelMessages:
-    """Reads the messages of ZELADOR_TOPICS__LABEL. Pure but for the count of each device's labels in a minute."""
+    """Reads the messages of ZELADOR_TOPICS__LABEL. Pure, except that it counts each device's labels per minute."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -41,7 +41,7 @@ class LabelMessages:
         self._counts: dict[str, int] = {}
 
     def takes(self, topic: str) -> bool:
-        """Called for each message: a topic of readings fails at the first comparison."""
+        """True for a label topic. Called for each message, so a topic of readings fails at the first comparison."""
         return (
             topic.endswith(self._after)
             and topic.startswith(self._before)

@@ -7,7 +7,7 @@ from zelador.decode.unusable import Unusable
 from zelador.errors import InvalidInput
 from zelador.settings import Settings
 
-ANY_S = 1e12  # no limit: what is odd about a time is said
+ANY_S = 1e12  # no limit: an odd time is accepted with a finding
 
 
 def moment(text: str | float, settings: Settings, name: str) -> int:

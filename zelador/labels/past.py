@@ -23,7 +23,7 @@ WAIT_S, TIMES = 0.002, 50
 class Past:
     """The labels that counted at `at` (ms since 1970 UTC by the clock of Redis), in the order in which they were added.
 
-    `last` is the entry of the list after which nothing was taken.
+    `last` is the newest entry of the list that was taken.
     """
 
     at: int
@@ -39,7 +39,7 @@ class Past:
 
 
 def labels_as_of(client: redis.Redis, prefix: str, at: int | None = None) -> Past:
-    """The labels at a moment; by default now, with all that were added before the call.
+    """The labels as they were at a moment; by default now, with all that were added before the call.
 
     Raises InvalidInput if `at` is in the future, redis.RedisError.
     """
@@ -60,7 +60,7 @@ def labels_as_of(client: redis.Redis, prefix: str, at: int | None = None) -> Pas
                 elif (raw := fields.get(b"undone")) is not None:
                     labels.pop(msgspec.json.decode(raw, type=Undone).id, None)
             except msgspec.DecodeError:
-                continue  # Labels, which follows the list, says it
+                continue  # Labels, which follows the list, logs it
         if len(page) < PAGE_ENTRIES:
             return Past(now, last, tuple(labels.values()))
         start = f"({last}"
@@ -73,7 +73,7 @@ def last_entry(client: redis.Redis, prefix: str) -> str:
 
 
 def _settled(client: redis.Redis, key: str) -> int:
-    """The last moment in which no label can be added any more, and none was added after it."""
+    """The latest moment before which no label can be added any more."""
     for _ in range(TIMES):
         now = _now(client)
         page: Any = client.xrevrange(key, count=1)

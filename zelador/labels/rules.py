@@ -29,8 +29,8 @@ Kind = Literal["overlap", "unknown device", "future", "long", "repeated", "label
 class Finding(msgspec.Struct, frozen=True):
     """Something odd about a label, which is accepted nevertheless. `line` is that of the table, if it came from one.
 
-    `device` and `details` are what the sentence names, for a reader of another language: overlap: the other labels;
-    unknown device: similar names; future: a time; long: days; label case: the texts.
+    `device` and `details` have what the sentence names, so that it can be translated. Details by kind: overlap, the
+    other labels; unknown device, similar names; future, a time; long, days; label case, the texts.
     """
 
     kind: Kind
@@ -54,7 +54,7 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 def checked(wish: Wish, settings: Settings, by: str, at: int, source: Source) -> Label:
-    """The label to store. Raises InvalidInput, whose message names what is wrong."""
+    """Checks a wish; returns the label to store. Raises InvalidInput."""
     try:
         check_device(wish.device, settings.topics.prediction)
         label = label_text(wish.label)

@@ -1,4 +1,4 @@
-"""Adds labels that devices sent. An id is a device's own: another device, or a person, may have used the same."""
+"""Adds labels that devices sent. Each device chooses its own ids: another device or a person may use the same."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SentLabels:
         self._labels = Labels(client, prefix)
 
     def add(self, labels: Sequence[Label]) -> list[Outcome]:
-        """As LabelStore.add. If the id belongs to somebody else, the label's id begins with its device."""
+        """As LabelStore.add. If the id is taken by someone else's label, the device's name is put before it."""
         outcomes = self._store.add(labels)
         taken = [place for place, outcome in enumerate(outcomes) if outcome == "other"]
         if taken:

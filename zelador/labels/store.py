@@ -47,7 +47,7 @@ class LabelStore:
         return [outcome.decode() for outcome in outcomes]
 
     def undo(self, label: str, by: str, at: int) -> Literal["undone", "already", "absent"]:
-        """When it returns, Redis has written it."""
+        """Undoes a label. When it returns, Redis has written it."""
         entry = msgspec.json.encode(Undone(label, by, at))
         outcome, written = self._library.call("unlabel", self._names, [label, entry])
         self._confirmer.confirm(written)

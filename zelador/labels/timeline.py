@@ -27,7 +27,7 @@ class Timeline:
                 heapq.heappush(covering, -begins[entered])
                 entered += 1
             while covering and not labels[-covering[0]].covers(moment):
-                heapq.heappop(covering)  # it ended; nothing brings it back
+                heapq.heappop(covering)  # it has ended, and no longer counts
             label = labels[-covering[0]].label if covering else None
             if not self._labels or self._labels[-1] != label:
                 self._starts.append(moment)

@@ -20,7 +20,7 @@ from zelador.table.times import times_of
 
 OPTION = re.compile(r"--(columns|device|label)\b")  # of the command; the API has parameters
 ROLES = ("device", "from", "to", "label", "note", "id")
-NAMES: Mapping[str, tuple[str, ...]] = {  # of columns, if nobody names one
+NAMES: Mapping[str, tuple[str, ...]] = {  # of columns, unless the caller names them
     "device": (*DEVICE_NAMES, "equipment", "equipment_id", "tag"),
     "from": ("from", "start", "begin", "start_time", "starttime", "start_date", "started_at", "begin_time"),
     "to": ("to", "end", "stop", "end_time", "endtime", "end_date", "ended_at", "finished_at", "stop_time"),
@@ -32,8 +32,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {  # of columns, if nobody names one
 
 @dataclass(frozen=True, slots=True)
 class WorkOrders:
-    """`wishes` are not checked yet. `faults` says by line why a row is not a label. `columns` has the role of
-    each column.
+    """The rows of a table. `wishes` are not checked yet.
+
+    `faults` has the line and reason of each row that is not a label; `columns` has the role of each column.
     """
 
     wishes: tuple[Wish, ...]
@@ -67,9 +68,10 @@ def read_work_orders(
     label: str | None = None,
     source: str | None = None,
 ) -> WorkOrders:
-    """`device` and `label` are those of all rows, for a table without such a column. An empty `to` is until further
-    notice. A time without a zone is in ZELADOR_TIME_ZONE. Raises InvalidInput if the table cannot be read; the
-    message names `source` instead of the path, if it is given.
+    """Reads a table. `device` and `label` are for all rows, if the table has no such column.
+
+    An empty `to` means until further notice. A time without a zone is in ZELADOR_TIME_ZONE. Raises InvalidInput if the
+    table cannot be read; the message names `source` instead of the path, if it is given.
     """
     try:
         return _read(path, settings, columns, device, label)
@@ -140,9 +142,9 @@ def _places(table: Table, columns: Mapping[str, str], device: str | None, label:
 
 
 def _moments(cells: Sequence[Cell], table: Table, settings: Settings) -> list[int | str | None]:
-    """The time of each cell, None for an empty one, or why it is none.
+    """The time in each cell; None for an empty cell; the reason if it is not a time.
 
-    The order of day and month is the one that fits all cells, unless one of them is no time at all.
+    Day and month are in the order that fits all cells, unless a cell is not a time at all.
     """
     zone = ZoneInfo(settings.time_zone)
     known = [place for place, cell in enumerate(cells) if not _is_blank(cell)]

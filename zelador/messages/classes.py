@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 LIKE_MISSING = frozenset(
     {"na", "n/a", "null", "none", "nil", "-", "--", "---", "?", "unknown", "unavailable", "missing", "undefined"}
 )
-MIN_NUMBERS = 15  # different numbers as labels, from which on they look like measurements
+MIN_NUMBERS = 15  # with so many different numbers, labels look like measurements
 SHARE_OF_ROWS = 0.05
 NAMED = 6
 

@@ -13,10 +13,10 @@ BOOLEANS = {"true": "1", "false": "0"}
 
 
 def label_text(value: str | float | bool | None) -> str | None:
-    """The label's text, or None if `value` says that there is no label (None, NaN, an empty or blank text).
+    """The label's text, or None if `value` means that there is no label (None, NaN, an empty or blank text).
 
-    A boolean is the number that it equals: true, 1 and 1.0 are one label, "1", as text as well ("True", "1.0"). Blanks
-    around a text are removed; a code such as "007" or "1.50" stays as it is. A text keeps its case.
+    A boolean counts as 0 or 1: true, 1, 1.0, "True" and "1.0" are all the label "1". Blanks around a text are removed;
+    a code such as "007" or "1.50" stays as it is. A text keeps its case.
     Raises ValueError if the text is longer than MAX_LABEL characters or has characters that cannot be printed.
     """
     if value is None:

@@ -19,28 +19,28 @@ class AlarmRuleSettings(Section):
 
     on_count: PositiveInt | None = Field(
         default=None,
-        description="Readings of the window that must be an alarm class, with a probability of at least HIGH, for an "
-        "alarm. None: as computed when the selected model was trained, else 3.",
+        description="How many readings of the window must be of an alarm class, with a probability of at least HIGH, "
+        "to start an alarm. None: as computed when the selected model was trained, else 3.",
     )
     window: Annotated[int, Field(ge=1, le=MAX_WINDOW)] | None = Field(
-        default=None, description="The newest readings of a device that count. None: as at training, else 5."
+        default=None, description="How many of a device's newest readings count. None: from training, else 5."
     )
     off_count: PositiveInt | None = Field(
         default=None,
-        description="Readings of the window that must be below LOW for an alarm to end. None: as at training, else 4.",
+        description="How many readings of the window must be below LOW to end an alarm. None: from training, else 4.",
     )
     off_s: NonNegativeFloat | None = Field(
-        default=None, description="Seconds for which that must be so, without a break. None: as at training, else 60."
+        default=None, description="How long they must stay below LOW without a break. None: from training, else 60."
     )
     high: Probability | None = Field(
         default=None,
-        description="Probability of the alarm classes from which a reading counts for an alarm. None: as at training, "
-        "else 0.7.",
+        description="A reading counts towards an alarm if the probability of the alarm classes is at least this. None: "
+        "from training, else 0.7.",
     )
     low: Probability | None = Field(
         default=None,
-        description="Probability of the alarm classes below which a reading counts for its end. None: as at training, "
-        "else 0.4.",
+        description="A reading counts towards the end of an alarm if that probability is below this. None: from "
+        "training, else 0.4.",
     )
 
 
@@ -51,8 +51,8 @@ class AlarmSettings(AlarmRuleSettings):
     classes: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         description=(
-            "The labels that are alarms, separated by commas. None: of two classes the rarer one of the selected "
-            "model's training; of more, none."
+            "The labels that are alarms, separated by commas. None: if the selected model has two classes, the one "
+            "that was rarer in training; if it has more, no label."
         ),
     )
     devices: dict[str, AlarmRuleSettings] = Field(
@@ -61,21 +61,21 @@ class AlarmSettings(AlarmRuleSettings):
     )
     silent_s: PositiveFloat | None = Field(
         default=None,
-        description="A device is silent after so long without a reading. None: 5 times the 99th percentile of its own "
-        "gaps, at least 60 s.",
+        description="Time without a reading after which a device is silent. None: 5 times the 99th percentile of its "
+        "own gaps, at least 60 s.",
     )
     webhook_url: str | None = Field(
         default=None,
-        description="Where a POST is sent when a device goes into alarm, becomes unknown, or is well again.",
+        description="URL that gets a POST when a device goes into alarm, becomes unknown, or recovers.",
     )
     webhook_secret: str | None = Field(
         default=None, description="Signs these requests (HMAC-SHA256, header X-Zelador-Signature). Never logged."
     )
-    webhook_timeout_s: PositiveFloat = Field(default=10.0, description="Limit of one request.")
+    webhook_timeout_s: PositiveFloat = Field(default=10.0, description="Time limit of one request.")
     webhook_keep_s: PositiveFloat = Field(
-        default=86_400.0, description="An alarm that could not be sent for so long is given up."
+        default=86_400.0, description="How long to keep trying to send an alarm before it is given up."
     )
-    sweep_s: PositiveFloat = Field(default=1.0, description="How often it is checked which devices are silent.")
+    sweep_s: PositiveFloat = Field(default=1.0, description="How often to check for silent devices.")
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -109,7 +109,7 @@ class HomeAssistantSettings(Section):
     )
     prefix: str = Field(default="homeassistant", description="Home Assistant's discovery prefix.")
     expire_after_s: PositiveInt = Field(
-        default=3_600, description="A value is unavailable in Home Assistant after so long without a reading."
+        default=3_600, description="Time without a reading after which a value is unavailable in Home Assistant."
     )
 
     @field_validator("prefix")

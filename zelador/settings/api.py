@@ -68,21 +68,21 @@ class ApiSettings(Section):
     )
     rate_per_s: PositiveFloat = Field(
         default=100.0,
-        description="Requests a second of one key, in the long run.",
+        description="Requests per second that one key may make on average.",
     )
-    rate_burst: PositiveInt = Field(default=200, description="Requests of one key at once.")
+    rate_burst: PositiveInt = Field(default=200, description="Requests that one key may make in a burst.")
     changes_per_s: PositiveFloat = Field(
         default=5.0,
-        description="Changes a second of one key, in the long run. Each 4 KiB of a change counts as one more.",
+        description="Changes per second that one key may make on average. Each 4 KiB of a change counts as one more.",
     )
-    changes_burst: PositiveInt = Field(default=50, description="Changes of one key at once.")
+    changes_burst: PositiveInt = Field(default=50, description="Changes that one key may make in a burst.")
     connections: Annotated[int, Field(ge=16)] = Field(
         default=512,
         description="Open connections. One address may have half of them.",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Addresses and networks whose X-Forwarded-For is believed, separated by commas. Empty: none.",
+        description="Addresses and networks whose X-Forwarded-For is trusted, separated by commas. Empty: none.",
     )
     failure_delay_s: NonNegativeFloat = Field(
         default=5.0,

@@ -17,8 +17,8 @@ class ArchiveSettings(Section):
 
     enabled: bool = Field(
         default=True,
-        description="Whether readings are archived. When it is switched off, the archive's consumer group is removed; "
-        "files that were written stay.",
+        description="Whether readings are archived. When this is switched off, the archive's consumer group is "
+        "removed; its files stay.",
     )
     url: str = Field(
         default=".zelador/archive",
@@ -28,26 +28,26 @@ class ArchiveSettings(Section):
     timeout_s: PositiveFloat = Field(default=30.0, description="Limit of one request to a bucket.")
     write_s: PositiveFloat = Field(
         default=30.0,
-        description="Readings that have waited this long are written, even if they are few.",
+        description="Longest time that a reading waits before it is written to a file.",
     )
     batch_readings: PositiveInt = Field(
         default=50_000,
-        description="Readings of one file at most, before files are merged. They are in memory until it is written.",
+        description="Most readings in one file, before files are merged. They stay in memory until it is written.",
     )
     batch_bytes: PositiveInt = Field(
         default=33_554_432, description="Bytes of these readings, as JSON. The limit that is reached first counts."
     )
     hold_bytes: PositiveInt = Field(
         default=268_435_456,
-        description="Bytes of readings that Redis keeps for the archive, as JSON, above ZELADOR_REDIS__KEEP_BYTES and "
-        "KEEP_READINGS, while it cannot write. Beyond this they are trimmed, and counted as archive_missed.",
+        description="Bytes of readings, as JSON, that Redis keeps beyond ZELADOR_REDIS__KEEP_BYTES and KEEP_READINGS "
+        "while the archive cannot write. Above this they are trimmed, and counted as archive_missed.",
     )
     keep_s: PositiveFloat | None = Field(
         default=None,
-        description="Age at which files are removed, as a whole: when their newest reading was received so long ago. "
-        "None: never.",
+        description="Age at which a file is removed, counted from the time when its newest reading was received. None: "
+        "never.",
     )
     grace_s: PositiveFloat = Field(
         default=86_400.0,
-        description="How long merged and abandoned files are kept. Longer than any copy or any reading of it takes.",
+        description="How long merged and abandoned files are kept. Must be longer than any backup or query takes.",
     )

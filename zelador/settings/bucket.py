@@ -23,5 +23,5 @@ BucketOptions = Annotated[
 
 
 def by_name(options: Sequence[str]) -> dict[str, str]:
-    """The options, as open_store takes them."""
+    """The options as a mapping, as open_store takes them."""
     return dict(option.split("=", 1) for option in options)

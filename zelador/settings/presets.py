@@ -1,11 +1,11 @@
-"""Profiles of well-known devices and programs. A `*` in a path is any key: the first place that is there counts."""
+"""Profiles of well-known devices and programs. A `*` in a path matches any key; the first match counts."""
 
 from __future__ import annotations
 
 from typing import Any
 
 ON_OFF = {"true": 1.0, "false": 0.0, "on": 1.0, "off": 0.0}
-NOTHING = {"id": "none", "seq": "none", "label": "none"}  # an id of these is the sensor's, not the reading's
+NOTHING = {"id": "none", "seq": "none", "label": "none"}  # an id in these messages is the sensor's, not the reading's
 
 PRESETS: dict[str, dict[str, Any]] = {
     # {"Time": "2026-11-24T10:00:00", "SI7021": {"Temperature": 21.3}, "BH1750": {"Illuminance": 412}, "TempUnit": "C"}

@@ -128,7 +128,7 @@ def check_apart(readings: Mapping[str, str], own: Mapping[str, str]) -> None:
             )
     for name, topic in readings.items():
         if name == DEFAULT:
-            continue  # the doctor says it
+            continue  # the doctor reports it
         for setting, published in own.items():
             if overlap(topic, published):
                 raise ValueError(f"the topic of the profile {name} ({topic}) includes that of {setting} ({published})")

@@ -64,7 +64,9 @@ class RedisSettings(Section):
     )
     keep_quarantine_s: PositiveInt = Field(
         default=30 * 86_400,
-        description=("Age at which quarantined messages are discarded. Discarding is counted, and warned of at 80 %."),
+        description=(
+            "Age at which quarantined messages are discarded. Discards are counted; a warning starts at 80 %."
+        ),
     )
     keep_devices_s: PositiveInt = Field(
         default=30 * 86_400,

@@ -1,4 +1,4 @@
-"""What the groups of settings have in common."""
+"""The base class of all groups of settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def names(value: object) -> object:
 
 
 def usable(url: str, schemes: Sequence[str]) -> bool:
-    """Whether the address has one of these schemes, and a port that exists, if any."""
+    """True if the address has one of these schemes, and no port or a valid one."""
     try:
         parts = urlsplit(url)
         return parts.scheme in schemes and parts.port != 0

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _known_units(cls, data: Any) -> Any:
-        """A field map adds to what is known of a feature (unit, range); it does not have to repeat it."""
+        """Completes a field map with the known unit and range of each feature, so that it need not repeat them."""
         if isinstance(data, dict) and isinstance(data.get("fields"), dict):
             given = data["fields"]
             data["fields"] = {
@@ -166,7 +166,7 @@ class Settings(BaseSettings):
         return tuple(filter_of(topic) for topic in self.reading_topics.values())
 
     def field(self, feature: str) -> FieldSettings:
-        """How `feature` is read: what was set, else what is known of it, else its plain name."""
+        """How `feature` is read: by the settings, else by its known unit and range, else by its plain name."""
         return self.fields.get(feature) or FieldSettings(**KNOWN_FIELDS.get(feature, {}))
 
     @classmethod

@@ -24,7 +24,7 @@ SplitKind = Literal["auto", "device", "time", "random"]
 class TrainingSettings(Section):
     instance: str = Field(
         default="trainer-1",
-        description="The trainer's name among the trainers; stable and unique.",
+        description="Name of this trainer; stable, and unique among trainers.",
     )
     metric: Metric = Field(
         default="F1",
@@ -42,20 +42,20 @@ class TrainingSettings(Section):
     )
     tune_s: Annotated[float, Field(gt=0.0, le=86_400.0)] | None = Field(
         default=None,
-        description="For so long, settings of the best three are tried on the same folds. None: no tuning.",
+        description="Time to try other hyperparameters of the best three, on the same folds. None: no tuning.",
     )
     budget_s: Annotated[float, Field(gt=0.0, le=86_400.0)] | None = Field(
         default=None,
         description=(
-            "After so long no further classifier is compared; what is done by then counts, and the first one is "
-            "always finished. None: no limit but that of the run."
+            "Time after which no further classifier is compared. Those compared by then count; the first one is always "
+            "finished. None: only the limit of the run."
         ),
     )
     blend: bool = Field(default=False, description="Also try the mean of the probabilities of the best three.")
     stack: bool = Field(default=False, description="Also try a model of the probabilities of the best three.")
     balance: bool = Field(
         default=False,
-        description="Repeat rows of rare classes until all classes have equally many, in what a model is fitted on.",
+        description="Repeat rows of rare classes until all classes have equally many, in the rows that models learn.",
     )
     parallel: Literal["dask", "ray", "spark"] | None = Field(
         default=None,
@@ -84,27 +84,28 @@ class TrainingSettings(Section):
         default=None,
         description=(
             "Share of the devices, of the time or of the rows that no candidate sees during training. "
-            "None: 0.2, of rows drawn at random 0.3."
+            "None: 0.2; 0.3 for rows drawn at random."
         ),
     )
     positive: str | None = Field(
         default=None,
-        description="Of two classes, the one of Recall, Precision, F1, PR-AUC and the threshold. None: the rarer one.",
+        description="The positive class of two: Recall, Precision, F1, PR-AUC and the threshold are about it. None: "
+        "the rarer one.",
     )
     cost_missed: PositiveFloat = Field(
         default=1.0,
-        description="Cost of a missed reading of the positive class, which with the next chooses the threshold.",
+        description="Cost of a missed reading of the positive class. The threshold minimizes this and the next cost.",
     )
     cost_false_alarm: PositiveFloat = Field(default=1.0, description="Cost of a false alarm, in the same unit.")
     recall: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
         default=None,
-        description="Recall of the positive class that the threshold keeps, instead of weighing costs.",
+        description="Recall of the positive class that the threshold must keep. It replaces the costs.",
     )
     seed: int = Field(
         default=7, description="Seed of the split and of every candidate: the same data give the same run."
     )
     max_rows: PositiveInt = Field(
-        default=100_000, description="Maximum number of rows. From more, this many are drawn at random."
+        default=100_000, description="Maximum number of rows. If there are more, this many are drawn at random."
     )
     timeout_s: PositiveFloat = Field(
         default=3_600.0,
@@ -112,14 +113,14 @@ class TrainingSettings(Section):
     )
     nice: Annotated[int, Field(ge=0, le=19)] = Field(
         default=10,
-        description="How much a run yields to other processes of the machine: 0 not at all, 19 (nice) the most.",
+        description="Niceness of a run's processes: 0 is the normal priority, 19 the lowest.",
     )
 
     schedule: str | None = Field(
         default=None,
         description=(
-            "When runs start by themselves, as a cron expression of five fields in ZELADOR_TIME_ZONE: 30 2 * * 1-5 is "
-            "at half past two, Monday to Friday. None: never."
+            "When runs start automatically: a cron expression of five fields in ZELADOR_TIME_ZONE. 30 2 * * 1-5 is "
+            "2:30 a.m., Monday to Friday. None: never."
         ),
     )
     on_new_labels: PositiveInt | None = Field(
@@ -129,12 +130,12 @@ class TrainingSettings(Section):
     promote: Literal["never", "better"] = Field(
         default="never",
         description=(
-            "Whether the best model of a run is selected by itself: never, or only when it is better than the "
-            "selected one on the same hold-out, by an interval that lies above ZELADOR_TRAINING__PROMOTE_MARGIN."
+            "Whether the best model of a run is selected automatically: never, or when it is better than the selected "
+            "one on the same hold-out, with the whole interval above ZELADOR_TRAINING__PROMOTE_MARGIN."
         ),
     )
     promote_margin: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        default=0.0, description="By how much a model must be better to be promoted, in ZELADOR_TRAINING__METRIC."
+        default=0.0, description="How much better a model must be to be promoted, in ZELADOR_TRAINING__METRIC."
     )
 
     @field_validator("schedule")

@@ -24,20 +24,21 @@ class IngestSettings(Section):
     max_payload_bytes: PositiveInt = Field(default=1_048_576, description="A larger message is quarantined.")
     max_array: PositiveInt = Field(default=10_000, description="Readings in one message of a gateway.")
     max_ahead_s: PositiveFloat = Field(
-        default=86_400.0, description="A time further ahead of our clock than this is refused."
+        default=86_400.0,
+        description="A reading whose time is further ahead of our clock than this is refused.",
     )
     max_behind_s: PositiveFloat = Field(
         default=365 * 86_400.0,
         description=(
-            "A time further behind the time of receipt than this is refused: the device's clock is not set, or it "
-            "sends the time since its start. Raise it to publish old readings."
+            "A reading whose time is further behind its receipt than this is refused: the device's clock is not set, "
+            "or it sends the time since its start. Raise this to publish old readings."
         ),
     )
     unique_ids: bool = Field(
         default=False,
         description=(
-            "true: a device uses each id once. A reading with an id that came before and with another time or other "
-            "values is quarantined. false: it is another reading."
+            "true: a device uses each id once. A reading with the id of an earlier one, but another time or other "
+            "values, is quarantined. false: it is another reading."
         ),
     )
     labels: bool = Field(
@@ -49,7 +50,7 @@ class IngestSettings(Section):
     )
     drain_s: NonNegativeFloat = Field(
         default=0.0,
-        description="After SIGTERM, how long to take what the broker still has. For the embedded broker only.",
+        description="After SIGTERM, how long to go on taking the broker's messages. For the embedded broker only.",
     )
     high_water: PositiveInt = Field(
         default=200_000,
@@ -87,12 +88,12 @@ class InferenceSettings(Section):
     model_timeout_s: PositiveFloat = Field(
         default=60.0,
         description=(
-            "A model that has not answered for so long is stuck: the worker exits, and its supervisor restarts it."
+            "Time after which a model that has not answered is stuck: the worker exits, and its supervisor restarts it."
         ),
     )
     late_after_s: PositiveFloat = Field(
         default=900.0,
-        description='A reading classified so long after it was received has "late": true in its prediction.',
+        description='A reading classified later than this after its receipt has "late": true in its prediction.',
     )
     quiet_s: NonNegativeFloat = Field(
         default=0.0,

@@ -45,7 +45,7 @@ def kind_of(path: Path) -> bytes | None:
 
 
 def arrow_table(path: Path, kind: bytes) -> ArrowTable:
-    """Raises InvalidInput for a broken file, or if pyarrow is not installed."""
+    """Opens the file. Raises InvalidInput if it is damaged, or if pyarrow is not installed."""
     source = str(path)
     names, rows = _described(path, kind, source)
     if len(names) > MAX_COLUMNS:

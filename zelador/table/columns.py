@@ -1,4 +1,4 @@
-"""Which column of a table is which feature, label, device or time, by the settings' field map."""
+"""Finds the columns of a table for features, label, device and time, by the settings' field map."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _is_feature(name: str) -> bool:
 
 
 def device_column(table: Table, asked: str | None, taken: Sequence[int]) -> int | None:
-    """The column that says which device sent a row: `asked`, or guessed by its name. `none` takes none."""
+    """The column that names the device of each row: `asked`, or guessed by its name. `none`: no column."""
     if asked == NONE:
         return None
     return _by_name(table, DEVICE_NAMES, taken) if asked is None else place_of(table, asked, "--device, or none")
@@ -154,6 +154,6 @@ def features_of(table: Table, features: Sequence[str] | None, label: int | None,
 
 
 def _has(table: Table, feature: str, settings: Settings) -> bool:
-    """True also for a column that exists but cannot be used: reading it gives the reason."""
+    """True also for a column that exists but cannot be used; reading it raises the reason."""
     source = settings.field(feature).source
     return feature in table.columns or source in table.columns or len(list(_alike(table.columns, feature))) == 1

@@ -42,7 +42,7 @@ def looks_like_json(opened: Opener) -> bool:
 
 
 def json_table(path: Path, opened: Opener) -> JsonTable:
-    """Raises InvalidInput, naming the line."""
+    """Surveys a file of JSON rows: columns and number of rows. Raises InvalidInput, naming the line."""
     source = str(path)
     encoding = encoding_of(path, opened)
     columns: dict[str, None] = {}

@@ -1,4 +1,4 @@
-"""How a text table is laid out: its separator, where its header is, and what its header says."""
+"""Finds the layout of a text table: its separator, the place of its header, and the names in it."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _cells(line: str, separator: str) -> list[str]:
 
 
 def _is_values(cells: Sequence[str]) -> bool:
-    """Whether a first line is a row, not a header: times and numbers, other than column numbers or years in a row."""
+    """True if a first line is a row and not a header: times and numbers, but not column numbers or a run of years."""
     named = [cell for cell in cells if cell]
     if len(named) > 1 and all(len(cell) > MIN_MOMENT and looks_like_time(cell) for cell in named):
         return True  # starts and ends

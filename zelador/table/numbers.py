@@ -30,7 +30,7 @@ WITH_UNIT = re.compile(r"[+-]?\d[\d.,]*\s*([^\d\s.,][^\d]{0,10})")
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How the numbers of a file are written. Of `.` and `,`, the other one may separate thousands."""
+    """The decimal separator of a file's numbers, `.` or `,`. The other one may separate thousands."""
 
     decimal: str = "."
 
@@ -110,7 +110,7 @@ class Votes:
             self.comma = self.comma or (line, text)
 
     def style(self, separator: str | None) -> Style:
-        """Raises InvalidInput if the cells contradict each other, or leave it open."""
+        """The style that the cells show. Raises InvalidInput if they contradict each other, or fit both styles."""
         if self.comma and self.dot:
             first, second = sorted((self.comma, self.dot))
             raise InvalidInput(

@@ -69,7 +69,7 @@ class Rows:
 
 
 def read_table(path: Path, settings: Settings, wanted: Wanted) -> Rows:
-    """Raises InvalidInput, naming the file, the line and the cause."""
+    """Reads the rows of a table. Raises InvalidInput, naming the file, the line and the cause."""
     table = open_table(path)
     label = place_of(table, wanted.label, "--label") if wanted.label is not None else None
     features = features_of(table, wanted.features, label, settings)
@@ -108,7 +108,7 @@ def read_table(path: Path, settings: Settings, wanted: Wanted) -> Rows:
 
 
 def _devices(column: str, names: list[str], rows: Rows, asked: bool) -> list[str] | None:
-    """A guessed column with a different name in nearly every row does not name devices."""
+    """The device of each row. None for a guessed column that has a different name in nearly every row."""
     if not asked and len(set(names)) > len(names) / 2:
         rows.notes.append(f"the column {column!r} names no devices: nearly each row has a value of its own")
         return None
@@ -117,7 +117,7 @@ def _devices(column: str, names: list[str], rows: Rows, asked: bool) -> list[str
 
 
 def _set_times(column: str, cells: list[Cell], rows: Rows, path: Path, asked: bool) -> None:
-    """A guessed column may turn out to have no times. Rows without a label do not need one."""
+    """Reads the times. A guessed column may turn out to have none. Rows without a label need no time."""
     needed = [place for place, label in enumerate(rows.labels) if label is not None] or range(len(rows))
     try:
         found, calendar = times_of([cells[place] for place in needed])

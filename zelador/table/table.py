@@ -19,7 +19,7 @@ COLUMNS_NAMED = 30  # in a message
 class Table(Protocol):
     """The columns of a file, and a way to read some of them as often as needed.
 
-    `notes` says how the file was interpreted and what was skipped; `separator` is that of a text table.
+    `notes` tells how the file was interpreted and what was skipped; `separator` is for text tables.
     """
 
     @property

@@ -46,7 +46,7 @@ class TextTable:
 
 
 def text_table(path: Path, opened: Opener) -> TextTable:
-    """Raises InvalidInput, naming the cause."""
+    """Surveys a text file: encoding, layout, columns. Raises InvalidInput, naming the cause."""
     source = str(path)
     encoding = encoding_of(path, opened)
     with io.TextIOWrapper(opened(), encoding, newline=None) as file:
@@ -98,7 +98,7 @@ def _is_rule(row: Sequence[str]) -> bool:
 
 
 class _Survey:
-    """What holds for all rows: how wide they are, and what the cells beyond the header are."""
+    """Collects facts about all rows: how wide they are, and the cells beyond the header."""
 
     def __init__(self, source: str, layout: Layout) -> None:
         self._source = source

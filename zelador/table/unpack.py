@@ -40,7 +40,7 @@ Opener = Callable[[], IO[bytes]]
 
 
 def opener(path: Path) -> Opener:
-    """A function that opens the unpacked contents of `path`, each time from the start. Raises InvalidInput."""
+    """Returns a function that opens the unpacked content of `path` at its start. Raises InvalidInput."""
     try:
         if path.exists() and not path.is_file():
             raise InvalidInput(f"{path} is not a file; name a CSV, JSON lines, Parquet or Arrow file")
@@ -61,7 +61,7 @@ def opener(path: Path) -> Opener:
 
 
 def _unpacked(path: Path, magic: bytes) -> Opener | None:
-    """Opens the decompressor that the first bytes call for, whatever the name says; None if there is none."""
+    """The opener of a compressed file, by its first bytes and not by its name; None if it is not compressed."""
     if magic.startswith(b"\x1f\x8b"):
         return lambda: cast(IO[bytes], gzip.open(path, "rb"))
     if magic.startswith(b"BZh"):
@@ -117,7 +117,7 @@ def _zstd(path: Path) -> IO[bytes]:
 
 
 class _Xz(io.RawIOBase):
-    """An xz stream whose decompressor may not take all memory, which lzma.open lets it do."""
+    """An xz stream with a limit on the decompressor's memory; lzma.open has none."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -155,7 +155,7 @@ class _Xz(io.RawIOBase):
 
 
 class _Bounded(io.RawIOBase):
-    """Counts what is read, and ends with InvalidInput when it is too much or cannot be unpacked."""
+    """Counts the bytes read. Raises InvalidInput if there are too many, or if they cannot be unpacked."""
 
     def __init__(self, path: Path, source: IO[bytes], packed: int | None) -> None:
         self._path = path
@@ -171,7 +171,7 @@ class _Bounded(io.RawIOBase):
             data = self._source.read(len(target))
         except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError) as error:
             raise InvalidInput(f"{self._path} cannot be read or unpacked ({error}); is it complete?") from None
-        except Exception as error:  # zstandard's own class, which is there only if it is installed
+        except Exception as error:  # zstandard's own class, which exists only if it is installed
             if type(error).__module__.partition(".")[0] != "zstandard":
                 raise
             raise InvalidInput(f"{self._path} cannot be unpacked ({error}); is it complete?") from None

@@ -1,4 +1,4 @@
-"""The trainer's side of the training queue: take a run, renew its lease, report progress, end it."""
+"""The trainer's side of the training queue: takes a run, renews its lease, reports progress, ends it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import redis
 from zelador.buffer.keys import Keys
 from zelador.clock import now_iso
 from zelador.errors import NotFound
+from zelador.lease import Lease
+from zelador.scripts import script
 from zelador.training_queue import event
 from zelador.training_queue.event import MAX_EVENTS, RunEvent
-from zelador.training_queue.queue import KEEP_S, TrainingQueue
+from zelador.training_queue.queue import KEEP_S, PACKAGE, TrainingQueue
 from zelador.training_queue.run import Job, Run, RunState
-from zelador.training_queue.scripts import script
 
 GROUP = "trainer"  # the consumer group of the trainers
 LEASE_S = 15  # a trainer that has not renewed its lease for this long is dead and blocks no other run
@@ -28,8 +29,8 @@ class Consumer:
         self._client = client
         self._keys = Keys(prefix)
         self._queue = TrainingQueue(client, prefix)
-        self._hold = script(client, "hold")
-        self._finish = script(client, "finish")
+        self._lease = Lease(client, self._keys.run_current, LEASE_S)
+        self._finish = script(client, PACKAGE, "lua/finish.lua")
 
     def abandoned(self, trainer: str, own: bool) -> Job | None:
         """A job that was delivered to a trainer that died; with `own`, to this trainer before it restarted.
@@ -61,12 +62,12 @@ class Consumer:
     def begin(self, job: Job) -> Job:
         """Marks the job's run as running, and takes the lease."""
         running = self._save(msgspec.structs.replace(job.run, state="running", started_at=now_iso()))
-        self._hold([self._keys.run_current], [job.run.id, LEASE_S])
+        self._lease.hold(job.run.id)
         return Job(job.entry, running)
 
     def renew(self, trainer: str, job: Job) -> None:
         """Renews the lease; to be called several times within LEASE_S."""
-        self._hold([self._keys.run_current], [job.run.id, LEASE_S])
+        self._lease.hold(job.run.id)
         self._client.xclaim(self._keys.training_jobs, GROUP, trainer, 0, [job.entry], justid=True)
 
     def cancelled_by(self, job: Job) -> str | None:

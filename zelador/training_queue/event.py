@@ -1,4 +1,4 @@
-"""The events of a training run, as they are sent to whoever looks and kept with the run."""
+"""The events of a training run, as they are sent to clients and stored with the run."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Standing(msgspec.Struct, frozen=True):
 class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """`number` counts from 1. `done` of `total` candidates have ended.
 
-    `time_left_s` is an estimate, None while there is nothing to go by. `leaderboard` has the candidates that have
-    ended, the best first; it comes with each that ends. `state` and `error` are those of a run that ended.
+    `time_left_s` is an estimate; None while there is no basis for one. `leaderboard` has the candidates that have
+    ended, the best first; only events of a candidate that ended have it. `state` and `error`: of a run that ended.
     """
 
     number: int

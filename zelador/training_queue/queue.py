@@ -1,4 +1,4 @@
-"""The API's side of the training queue: submit, show, list and cancel runs. One run is active at a time."""
+"""Submits, lists, cancels and finishes runs, for the API and the schedule. One run is active at a time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import redis
 from zelador.buffer.keys import Keys
 from zelador.clock import now_iso
 from zelador.errors import Conflict, NotFound
+from zelador.scripts import script
 from zelador.training_queue.run import Run, RunRequest
-from zelador.training_queue.scripts import script
 
 KEEP_S = 7 * 86_400  # time to live of a run's record; the registry keeps its document longer
 SCAN_COUNT = 500
+PACKAGE = "zelador.training_queue"
 
 
 class TrainingQueue:
@@ -23,8 +24,8 @@ class TrainingQueue:
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._client = client
         self._keys = Keys(prefix)
-        self._submit = script(client, "submit")
-        self._cancel = script(client, "cancel")
+        self._submit = script(client, PACKAGE, "lua/submit.lua")
+        self._cancel = script(client, PACKAGE, "lua/cancel.lua")
 
     def submit(self, run: str, request: RunRequest, by: str) -> Run:
         """Queues a run. Raises Conflict, naming the other run, while one is active."""
@@ -37,7 +38,7 @@ class TrainingQueue:
         return queued
 
     def claim(self, once: str) -> bool:
-        """True for the first who asks, within a day: of several trainers, one starts a run for a reason."""
+        """True for the first trainer that claims this reason within a day: only that one starts a run for it."""
         return bool(self._client.set(self._keys.run_claim(once), "1", nx=True, ex=86_400))
 
     def current(self) -> Run | None:
@@ -52,7 +53,7 @@ class TrainingQueue:
         return found if found.is_active else None
 
     def get(self, run: str) -> Run:
-        """Raises NotFound."""
+        """The record of a run. Raises NotFound."""
         return msgspec.json.decode(self._read(run), type=Run)
 
     def cancel(self, run: str, by: str) -> Run:

@@ -1,4 +1,4 @@
-"""The audit log: who did what."""
+"""The page of the audit log."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class AuditPage:
     days: tuple[Day, ...]
     q: str
     next: str | None  # path
-    table: str  # path of the same as CSV
+    table: str  # path of the same entries as CSV
 
 
 @router.get("", **needs("admin"))
@@ -74,7 +74,7 @@ def show_audit(
 
 @router.get("/csv", **needs("admin"))
 def export(console: Shown, q: Annotated[str, Query(max_length=100)] = "") -> Response:
-    """The newest entries that match, as a table for a spreadsheet."""
+    """Returns the newest entries that match, as CSV for a spreadsheet."""
     names = people(console.services)
     text = io.StringIO()
     table = csv.writer(text)
@@ -91,7 +91,7 @@ def export(console: Shown, q: Annotated[str, Query(max_length=100)] = "") -> Res
 
 
 def cell(text: str) -> str:
-    """A text that a spreadsheet does not take for a formula."""
+    """Returns a text that a spreadsheet does not run as a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 

@@ -1,4 +1,4 @@
-"""Classify by hand: ask what if."""
+"""The page to classify values that were typed in."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ MAX_FIELDS = 300
 class Input:
     name: str
     unit: str
-    text: str  # as it was typed
+    text: str  # as typed
     value: float | None
-    low: float | None  # seen in training
+    low: float | None  # smallest value in training
     high: float | None
     is_outside: bool
-    is_wrong: bool  # it is no number
+    is_wrong: bool  # not a number
 
 
 @dataclass(frozen=True, slots=True)
 class Classify:
-    model: ModelDetail | None  # None if there is none to ask
+    model: ModelDetail | None  # None if there is no model
     inputs: tuple[Input, ...]
     answer: Answer | None
     choice: list[ModelRow]
@@ -61,7 +61,7 @@ def show_form_of(model: Annotated[str, InPath(max_length=64)], console: Shown, v
 
 @router.post("", **needs("viewer"))
 async def classify(console: Shown, visitor: Visiting, request: Request) -> Response:
-    """The fields are `model`, and a number for each feature as `f.NAME`, with a decimal point or comma."""
+    """Classifies the values of a form: `model`, and `f.NAME` for each feature, with a decimal point or comma."""
     form: FormData = await request.form(max_fields=MAX_FIELDS)
     model = str(form.get("model", "")).strip() or None
     typed = {key[2:]: str(value)[:40] for key, value in form.items() if key.startswith("f.")}
@@ -69,7 +69,10 @@ async def classify(console: Shown, visitor: Visiting, request: Request) -> Respo
 
 
 def number_of(language: Language, text: str) -> float | None:
-    """A number as people type it; None if it is none. A comma is the decimal point in Portuguese, and alone."""
+    """Parses a number as people type it; None if it is invalid.
+
+    A comma is the decimal separator in Portuguese, and in English if it is the only separator.
+    """
     cleaned = text.strip().replace("−", "-").replace(" ", "")
     if language.tag == "pt-BR":
         cleaned = cleaned.replace(".", "").replace(",", ".") if "," in cleaned else cleaned

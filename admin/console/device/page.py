@@ -1,4 +1,4 @@
-"""One device: what is wrong, since when; I have it."""
+"""The page of one device: its state, readings and labels, and what an operator can do."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DeviceId = Annotated[str, InPath(max_length=512)]
 EVENTS = 20
 LABELS = 8
 POINTS = 240
-HOURS = (1, 8, 24)  # for which a device can be shelved in one press
+SHELVE_HOURS = (1, 8, 24)  # that one press of a button shelves a device for
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,13 @@ class DevicePage:
     names: dict[str, str]
     may_act: bool
     hours: tuple[int, ...]
-    labels: tuple[LabelView, ...]  # the newest of this device
+    labels: tuple[LabelView, ...]  # the newest labels of this device
     done: Done | None
-    choices: tuple[str, ...]  # labels that are usual here
+    choices: tuple[str, ...]  # labels to choose from
     points: str  # of the charts, as JSON
     rule: Rule  # of its alarm
-    silent_s: float | None  # after which it is silent; None: by its own gaps
-    usual: Mapping[str, Usual]  # by feature: what the selected model saw in training
+    silent_s: float | None  # after which it is silent; None if this depends on its usual gaps
+    usual: Mapping[str, Usual]  # feature to its usual values
 
 
 @router.get("/{device}", **needs("viewer"))
@@ -79,7 +79,7 @@ def show_device(
 
 @router.get("/{device}/readings", **needs("viewer"))
 def show_readings(device: DeviceId, console: Shown, visitor: Visiting) -> Response:
-    """The charts as a table."""
+    """Shows the charts as a table."""
     return _show(console, visitor, device, "device/readings.html")
 
 
@@ -135,7 +135,7 @@ def restore(device: DeviceId, console: Shown, actor: Acting) -> Response:
 
 
 def lane_of(events: tuple[DeviceEventView, ...], begin: float, end: float) -> tuple[LaneStep, ...]:
-    """The states between two times (seconds since 1970 UTC), from the events, newest first."""
+    """Returns the states between two times (seconds since 1970 UTC). `events` are newest first."""
     if end <= begin:
         return ()
     times = [(moment(event.at), event) for event in reversed(events)]
@@ -148,7 +148,7 @@ def lane_of(events: tuple[DeviceEventView, ...], begin: float, end: float) -> tu
 
 
 def points(readings: Sequence[Reading], names: Sequence[str], now: PlantView) -> str:
-    """The charts as uPlot takes them: times, a list for each feature, and which readings are labeled."""
+    """Returns the charts as JSON for uPlot: times, a list for each feature, and which readings are labeled."""
     times = [round(moment(reading["measured_at"]), 3) for reading in readings]
     columns: dict[str, Any] = {name: [reading["values"].get(name) for reading in readings] for name in names}
     labels = [[begin, end, label, now.is_alarm(label)] for begin, end, label in labeled_spans(readings)]
@@ -156,7 +156,7 @@ def points(readings: Sequence[Reading], names: Sequence[str], now: PlantView) ->
 
 
 def labeled_spans(readings: Sequence[Reading]) -> Iterator[tuple[float, float, str]]:
-    """The stretches of readings with the same label, in seconds since 1970 UTC."""
+    """Yields stretches of readings with the same label: begin, end (seconds since 1970 UTC) and label."""
     for label, group in groupby(readings, key=lambda reading: reading["label"]):
         times = [moment(reading["measured_at"]) for reading in group]
         if label is not None:
@@ -184,7 +184,7 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
         now,
         people(services) if key.may("admin") else {},
         key.may("operator"),
-        HOURS,
+        SHELVE_HOURS,
         tuple(services.label_views.page(LABELS, 0, LabelFilter(name, undone=True))[0]),
         done_of(console, done) if done else None,
         choices_of(now, services.label_views.summary()),

@@ -1,4 +1,4 @@
-"""The devices: who needs someone?"""
+"""The page of all devices, those that need attention first."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Devices:
     states: tuple[State, ...]
     now: PlantView
     names: dict[str, str]
-    features: tuple[FeatureShown, ...]  # of which values are shown; the first has a line too
+    features: tuple[FeatureShown, ...]  # the features that are shown; the first also as a line
     courses: Courses  # of the last hour
     usual: Mapping[str, Usual]
     axis: tuple[float, float]  # of the lines
@@ -63,14 +63,14 @@ def show_devices(
 
 @by_state.get("/{state}", **needs("viewer"))
 def show_devices_in(console: Shown, visitor: Visiting, state: State) -> Response:
-    """The devices in one state, at a URL without a query."""
+    """Shows the devices in one state, at a URL without a query."""
     return _list(console, visitor, "", state, 0)
 
 
 def _list(console: Console, visitor: Visitor, q: str, state: State | Literal[""], offset: int) -> Response:
     states: tuple[State, ...] = (state,) if state else ()
     rows, total = console.services.devices.page(PAGE_ROWS, offset, states or SHOWN, q.strip() or None)
-    if not states and not rows and not q:  # none of them was classified yet, so none is in a state
+    if not states and not rows and not q:  # no device was classified yet, so none has a state
         rows, total = console.services.devices.page(PAGE_ROWS, offset)
     base = {key: value for key, value in (("q", q), ("state", state)) if value}
 
@@ -104,7 +104,7 @@ def _list(console: Console, visitor: Visitor, q: str, state: State | Literal[""]
 
 
 def _spread(found: Courses) -> dict[str, float]:
-    """How much each feature varies over all devices, relative to its size."""
+    """Returns how much each feature varies over all devices, relative to its size."""
     values: dict[str, list[float]] = {}
     for features in found.devices.values():
         for name, points in features.items():

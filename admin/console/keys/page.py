@@ -1,4 +1,4 @@
-"""The keys: who may."""
+"""The page of API keys."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LASTS: dict[str, int | None] = {"90d": 90 * DAY_S, "1y": 365 * DAY_S, "never": N
 @dataclass(frozen=True, slots=True)
 class KeysPage:
     keys: list[KeyView]  # valid ones first, then the others
-    made: str  # a new key, shown once; empty if none was made
+    made: str  # a new key, shown once; empty if no key was made
     made_for: str
     own: str  # id of the visitor's key
     asked: KeyView | None  # the key to revoke
@@ -47,7 +47,7 @@ def make_key(
     note: Annotated[str, Form(max_length=MAX_NOTE)] = "",
     lasts: Annotated[Literal["90d", "1y", "never"], Form()] = "90d",
 ) -> Response:
-    """The answer is the page itself and no redirect: the key is shown once and is in no URL."""
+    """Makes a key. Answers without a redirect, because the key is shown once and must not be in a URL."""
     _, key = acts.make(actor, console.services.settings.api.keys_file, role, note.strip(), LASTS[lasts])
     return _show(console, visitor, key, note.strip())
 

@@ -1,4 +1,4 @@
-"""Import a table of work orders: upload it, see what it says, choose its columns, then take it."""
+"""The pages that import a table of work orders: upload, preview, choice of columns, import."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Column = Annotated[str, Query(max_length=200)]
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """How the table is read: a column for each role, empty to guess; or one device or label for all rows."""
+    """How the table is read: the column for each role, empty to guess; or one device or label for all rows."""
 
     device: str = ""
     begin: str = ""
@@ -60,7 +60,7 @@ class Mapped:
 
     @property
     def fields(self) -> dict[str, str]:
-        """As the form has them."""
+        """Returns the fields of the form."""
         found = {
             "device": self.device, "from": self.begin, "to": self.end, "label": self.label, "note": self.note,
             "one_device": self.one_device, "one_label": self.one_label, "zone": self.zone,
@@ -71,7 +71,7 @@ class Mapped:
 @dataclass(frozen=True, slots=True)
 class Row:
     line: int
-    label: LabelView | None  # None if the row cannot be one
+    label: LabelView | None  # None if the row cannot be a label
     findings: tuple[Finding, ...]
     fault: str
 
@@ -86,7 +86,7 @@ class Preview:
     readings: int
     devices: int
     findings: tuple[Finding, ...]
-    taken: Mapping[str, str]  # column by role
+    taken: Mapping[str, str]  # role to column
     notes: tuple[str, ...]
 
 
@@ -98,9 +98,9 @@ class ImportPage:
     columns: tuple[str, ...]
     mapped: Mapped
     preview: Preview | None
-    trouble: str  # why the table cannot be read so, in English
+    trouble: str  # why the table cannot be read in this way, in English
     shown: Rows
-    links: dict[str, str]  # by which rows are shown
+    links: dict[str, str]  # filter of the rows to path
     choices: tuple[str, ...]  # labels
     limit: int  # bytes of a table
 
@@ -173,7 +173,7 @@ def take(
     one_label: Annotated[str, Form(max_length=MAX_LABEL)] = "",
     zone: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
-    """Rows that cannot be labels are left out, as the preview says."""
+    """Imports the table. Rows that cannot be labels are left out, as the preview says."""
     mapped = Mapped(device, begin, end, label, note, one_device.strip(), one_label.strip(), "UTC" if zone else "")
     owner = signed_in(visitor).id
     done = _imported(console, actor, console.uploads.get(token, owner).data, mapped, is_preview=False)
@@ -186,7 +186,7 @@ def take(
 def _read(
     console: Console, actor: Actor, data: bytes, mapped: Mapped, shown: Rows
 ) -> tuple[tuple[str, ...], Preview | None, str]:
-    """The table's columns, the preview, and why there is none."""
+    """Returns the table's columns, and either the preview or the reason why it cannot be shown."""
     columns: tuple[str, ...] = ()
     try:
         with _file(data) as path:

@@ -1,4 +1,4 @@
-"""The labels: what did people and devices say about which period? Add one, undo it, give it again."""
+"""The page of labels: lists them, and adds, undoes and redoes one."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class Batch:
 
     at: int  # ms since 1970 UTC
     by: str
-    count: int  # that still count
+    count: int  # labels that still count
 
 
 @dataclass(frozen=True, slots=True)
 class LabelsPage:
     rows: list[LabelView]
-    total: int  # that match
+    total: int  # labels that match
     offset: int
     summary: LabelSummary
     wanted: LabelFilter
@@ -62,7 +62,7 @@ class LabelsPage:
     known: set[str]  # devices that have a page
     done: Done | None
     batch: Batch | None
-    choices: tuple[str, ...]  # labels that are usual here
+    choices: tuple[str, ...]  # labels to choose from
     device: str  # for the form
     limit: int  # bytes of a table
     before: str | None  # path of the previous page
@@ -169,7 +169,7 @@ def undo_import(
 
 
 def wish_of(language: Language, device: str, begin: str, end: str, label: str, note: str) -> Wish:
-    """What a form asks for. Raises InvalidInput."""
+    """Returns the label that a form describes. Raises InvalidInput."""
     if not begin.strip():
         raise InvalidInput("from: give the time at which the period starts; nothing was labeled")
     first = language.typed(begin.strip(), "from")
@@ -178,14 +178,14 @@ def wish_of(language: Language, device: str, begin: str, end: str, label: str, n
 
 
 def choices_of(now: PlantView, summary: LabelSummary) -> tuple[str, ...]:
-    """The labels to choose from: those that the model tells apart, else those given before, else yes and no."""
+    """Returns the labels to choose from: the model's classes, else labels given before, else yes and no."""
     found = [*now.labels] or [label for label, _ in summary.classes] or ["yes", "no"]
     found.sort(key=lambda label: not now.is_alarm(label))
     return tuple(found[:MAX_CHOICES])
 
 
 def done_of(console: Console, label: str) -> Done | None:
-    """A label that was just added or undone; None if there is none."""
+    """Returns the label that was just added or undone, or None."""
     try:
         services = console.services
         return Done(services.label_views.one(label), tuple(odd(services.labels, label)))

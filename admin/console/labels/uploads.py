@@ -1,4 +1,4 @@
-"""Tables that were uploaded and not imported yet: a few, for a while, each only for the key that brought it."""
+"""Holds uploaded tables until they are imported: a few, for an hour, each only for the key that uploaded it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from zelador.errors import NotFound
 
-MAX_FILES = 16  # of all people; each has at most the size of a request's body
+MAX_FILES = 16  # of all keys together; each is at most as large as a request's body
 LASTS_S = 3_600.0
 
 
@@ -24,7 +24,7 @@ class Upload:
 
 
 class Uploads:
-    """Thread-safe. The oldest goes when there are too many."""
+    """Uploaded tables. Beyond MAX_FILES, the oldest is dropped. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -32,7 +32,7 @@ class Uploads:
         self._files: OrderedDict[str, Upload] = OrderedDict()
 
     def keep(self, owner: str, name: str, data: bytes) -> str:
-        """A token under which the file can be had."""
+        """Keeps a file, and returns the token for `get`."""
         token = secrets.token_urlsafe(12)
         with self._lock:
             self._drop_old()
@@ -42,12 +42,12 @@ class Uploads:
         return token
 
     def get(self, token: str, owner: str) -> Upload:
-        """Raises NotFound, also for a file of somebody else."""
+        """Returns a file. Raises NotFound, also for a file of another key."""
         with self._lock:
             self._drop_old()
             found = self._files.get(token)
         if found is None or found.owner != owner:
-            raise NotFound("the file is no longer here, as it is kept for an hour at most; upload it again")
+            raise NotFound("the file was removed, because files are kept for an hour at most; upload it again")
         return found
 
     def drop(self, token: str, owner: str) -> None:

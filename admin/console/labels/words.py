@@ -1,4 +1,4 @@
-"""The periods of labels, and what is odd about them, in the reader's language."""
+"""Describes labels, and what is odd about them, in the reader's language."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def finding_kind(language: Language, finding: Finding) -> str:
 
 
 def finding_text(language: Language, finding: Finding) -> str:
-    """A finding in a sentence; as it came, in English, if it is of a new kind."""
+    """Returns a finding as a sentence; one of an unknown kind stays in English."""
     pattern = SENTENCES.get(finding.kind)
     if pattern is None:
         return f"{finding.sentence}; {finding.advice}"

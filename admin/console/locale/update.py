@@ -1,6 +1,6 @@
-"""Brings the catalogs up to date with the templates: `python admin/console/locale/update.py`, in the project's folder.
+"""Updates the catalogs from the templates: `python admin/console/locale/update.py`, in the project's folder.
 
-New messages come in without a translation, and a test names them; messages that are no longer used go.
+New messages are added without a translation, and a test names them. Messages that are no longer used are removed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-CREATED = datetime(2026, 11, 26, tzinfo=timezone.utc)  # fixed, so that a catalog without a change is the same file
+CREATED = datetime(2026, 11, 26, tzinfo=timezone.utc)  # fixed, so that an unchanged catalog is the same file
 FOLDER = Path(__file__).parent
 CONSOLE = FOLDER.parent
 METHODS = [("**.py", "python"), ("**.html", "jinja2")]
@@ -24,7 +24,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def template() -> Catalog:
-    """All messages of the console's code and pages."""
+    """Returns all messages of the console's code and templates."""
     found = Catalog(project="Zelador", charset="utf-8")
     for _name, _line, message, comments, context in extract_from_dir(
         CONSOLE, METHODS, OPTIONS, KEYWORDS, strip_comment_tags=True

@@ -1,4 +1,4 @@
-"""One model: trust it, then select it; its roll-out, roll back, notes, deletion."""
+"""The page of one model: metrics, selection, rollout, rollback, notes and deletion."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def show_model(name: Name, console: Shown, visitor: Visiting) -> Response:
 
 @router.get("/{name}/select", **needs("operator"))
 def confirm_selection(name: Name, console: Shown, visitor: Visiting) -> Response:
-    """The dialog's words as a page, for browsers without JavaScript."""
+    """Shows the dialog as a page, for browsers without JavaScript."""
     return _show(console, visitor, name, "model/select.html")
 
 
@@ -86,7 +86,7 @@ class RollBack:
 
 @rollback.get("", **needs("operator"))
 def confirm_rollback(console: Shown, visitor: Visiting) -> Response:
-    """What is asked if the plant cannot feed the previous model."""
+    """Asks for confirmation if the plant does not send all features of the previous model."""
     state = console.services.registry.sync()
     previous = previous_of(state)
     selected = None if state.selection is None else state.selection.model
@@ -130,7 +130,7 @@ def delete(
 
 
 def tags_of(text: str) -> list[str]:
-    """Tags separated by commas. Raises InvalidInput."""
+    """Parses tags separated by commas. Raises InvalidInput."""
     found = [tag.strip() for tag in text.split(",") if tag.strip()]
     if len(found) > MAX_TAGS or any(len(tag) > MAX_TAG for tag in found):
         raise InvalidInput(f"tags: at most {MAX_TAGS}, of at most {MAX_TAG} characters each")
@@ -138,12 +138,12 @@ def tags_of(text: str) -> list[str]:
 
 
 def look(console: Console, renderer: Renderer, _topic: Topic, now: PlantView) -> Live:
-    """The roll-out of the present selection."""
+    """Renders the rollout of the current selection."""
     return Live({"rollout": renderer.macro("model/rollout.html", "rollout", now)})
 
 
 def previous_of(state: State) -> str | None:
-    """The model that rolling back would select; None if there is none."""
+    """Returns the model that rolling back would select, or None."""
     try:
         return state.previous()
     except ZeladorError:
@@ -151,7 +151,7 @@ def previous_of(state: State) -> str | None:
 
 
 def _lacking(console: Console, name: str | None) -> tuple[str, ...]:
-    """The features that a model needs and the plant does not send."""
+    """Returns the features that a model needs and the plant does not send."""
     model = console.services.registry.state.models.get(name or "")
     needed = () if model is None else model.metadata.get("features") or ()
     return tuple(str(each) for each in needed if each not in console.services.settings.features)

@@ -1,4 +1,4 @@
-"""The models: find one among thousands; import one."""
+"""The page of all models, and the page to import one."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ Sort = Literal["saved", "name", "type", "f1", "auc", "rank"]
 @dataclass(frozen=True, slots=True)
 class Models:
     rows: list[ModelRow]
-    total: int  # that match
+    total: int  # models that match
     offset: int
     types: list[str]
     q: str
     type: str
     state: str
     sort: str
-    links: dict[str, str]  # by the column's sort key
+    links: dict[str, str]  # sort key to path
     before: str | None  # path of the previous page
     after: str | None
     now: PlantView

@@ -1,4 +1,4 @@
-"""The parts of the overview, for the page and for its stream."""
+"""Collects and renders the parts of the overview, for the page and for its stream."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FeatureShown:
 
 @dataclass(frozen=True, slots=True)
 class FeedRow:
-    """A prediction with its reading's values, None where the reading is no longer in the buffer."""
+    """A prediction with the values of its reading; None if the reading is no longer in the buffer."""
 
     at: str
     device_id: str
@@ -54,7 +54,7 @@ class FeedRow:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the first device in alarm measured in the last hour. Times of `points` are in ms since 1970 UTC."""
+    """The last hour of the first device in alarm. Times of `points` are in ms since 1970 UTC."""
 
     points: tuple[tuple[float, float], ...]  # time, value; oldest first
     feature: FeatureShown  # that is furthest from what is usual
@@ -68,7 +68,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything that the overview shows; the parts of the stream are macros with the same context."""
+    """What the overview shows. The parts of the stream are macros with the same context."""
 
     now: PlantView
     sample: Sample | None  # the last one
@@ -76,8 +76,8 @@ class Overview:
     features: tuple[FeatureShown, ...]
     feed: tuple[FeedRow, ...]
     evidence: Evidence | None
-    also: tuple[DeviceView, ...]  # those that need someone next
-    events: tuple[Event, ...]  # of devices; for admins, what people changed too
+    also: tuple[DeviceView, ...]  # other devices that need attention
+    events: tuple[Event, ...]  # of devices; for admins, also of people's changes
     names: dict[str, str]  # of people, for admins
     points: str  # the samples as JSON, for the charts
 
@@ -112,7 +112,7 @@ def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -
 
 
 def points(samples: Sequence[Sample]) -> str:
-    """The samples as uPlot takes them: times, then a list for each series."""
+    """Returns the samples as JSON for uPlot: times, then a list for each series."""
     columns: list[list[float | int | None]] = [[s.at for s in samples]]
     for name in ("rate", "p50_ms", "p99_ms"):
         values = (getattr(sample, name) for sample in samples)
@@ -158,7 +158,7 @@ def _feed(console: Console, now: PlantView) -> tuple[FeedRow, ...]:
 
 
 def _sampled(predictions: Sequence[Prediction], now: PlantView) -> list[Prediction]:
-    """The newest predictions, of which those that ask for a person take up to ALARM_ROWS; newest first."""
+    """Returns the newest predictions, newest first. Those that need attention fill up to ALARM_ROWS of the rows."""
     alarms = [each for each in predictions if now.is_alarm(each["label"])][:ALARM_ROWS]
     wanted = {each["id"] for each in alarms}
     others = [each for each in predictions if each["id"] not in wanted][: FEED_ROWS - len(alarms)]
@@ -166,7 +166,7 @@ def _sampled(predictions: Sequence[Prediction], now: PlantView) -> list[Predicti
 
 
 def _evidence(console: Console, now: PlantView) -> Evidence | None:
-    """The feature that is furthest from usual in the newest reading of the first device in alarm, and its course."""
+    """Returns the feature that is furthest from usual in the newest readings of the first device in alarm."""
     if not now.in_alarm:
         return None
     device = now.in_alarm[0].device_id
@@ -196,7 +196,7 @@ def _evidence(console: Console, now: PlantView) -> Evidence | None:
 
 
 def movement(values: Sequence[float]) -> float:
-    """The range of the values, relative to their size."""
+    """Returns the range of the values, relative to their size."""
     size = max(abs(value) for value in values)
     return (max(values) - min(values)) / size if size else 0.0
 

@@ -1,4 +1,4 @@
-"""The overview: is anything wrong, is anything lost?"""
+"""The overview page: what is wrong, and whether anything was lost."""
 
 from __future__ import annotations
 

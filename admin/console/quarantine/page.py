@@ -1,4 +1,4 @@
-"""The quarantine: why was it refused, would it pass now?"""
+"""The page of the quarantine: shows messages and why they were refused; replays and discards them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from zelador.quarantine import MAX_PAGE, Outcome, QuarantinedMessage, checked_id
 router = pages("quarantine")
 
 PAGE_ROWS = 15
-ROW = 16  # bytes of a line of the dump
+ROW = 16  # bytes per line of the dump
 MAX_DUMP = 4_096  # bytes that are shown
-MAX_LOOKED_AT = 1_000  # messages that are counted by reason
+MAX_LOOKED_AT = 1_000  # messages that are grouped by reason
 
 Id = Annotated[str, InPath(max_length=60)]
 
@@ -43,11 +43,11 @@ class QuarantinePage:
     kept: int
     groups: tuple[Group, ...]  # of the newest messages, by reason
     looked_at: int  # messages that are in the groups
-    reason: str  # that is shown; empty: all
+    reason: str  # the reason that is shown; empty for all
     shown: QuarantinedMessage | None  # with its whole payload
-    devices: dict[str, str]  # by id of the message; its topic where it names none
+    devices: dict[str, str]  # id of a message to its device, or to its topic if that names none
     dump: tuple[HexRow, ...]
-    outcome: str  # of a replay that was just made; empty if none was
+    outcome: str  # of a replay that was just made; empty if there was none
     next: str | None  # id
     may_act: bool
 
@@ -67,7 +67,7 @@ by_reason = pages("quarantine-by")
 
 @by_reason.get("/{reason}", **needs("viewer"))
 def show_reason(reason: Annotated[str, InPath(max_length=20)], console: Shown, visitor: Visiting) -> Response:
-    """The messages of one reason, at a URL without a query."""
+    """Shows the messages with one reason, at a URL without a query."""
     return _show(console, visitor, None, None, reason)
 
 
@@ -101,7 +101,7 @@ actions = pages("quarantine-replay")
 
 @actions.post("", **needs("operator"))
 def replay_all(console: Shown, actor: Acting, reason: Annotated[str, Form(max_length=20)] = "") -> Response:
-    """All of them; of one reason, those that the list counts."""
+    """Replays all messages, or those of one reason in the list."""
     quarantine = console.services.quarantine
     chosen = None
     if reason:
@@ -112,7 +112,7 @@ def replay_all(console: Shown, actor: Acting, reason: Annotated[str, Form(max_le
 
 
 def _newest(console: Console) -> list[QuarantinedMessage]:
-    """The newest messages, at most MAX_LOOKED_AT."""
+    """Returns the newest messages, at most MAX_LOOKED_AT."""
     found: list[QuarantinedMessage] = []
     while len(found) < MAX_LOOKED_AT:
         page = console.services.quarantine.page(MAX_PAGE, found[-1].id if found else None)
@@ -123,7 +123,7 @@ def _newest(console: Console) -> list[QuarantinedMessage]:
 
 
 def dump_of(payload: bytes) -> Iterator[HexRow]:
-    """The bytes as rows of digits and text."""
+    """Yields the payload as rows of hexadecimal digits and text."""
     for at in range(0, min(len(payload), MAX_DUMP), ROW):
         row = payload[at : at + ROW]
         digits = " ".join(f"{byte:02x}" for byte in row).ljust(3 * ROW - 1)

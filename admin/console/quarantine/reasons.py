@@ -1,4 +1,4 @@
-"""The kinds of reasons for which messages are in quarantine. Pure."""
+"""Groups messages in quarantine by the kind of their reason. Pure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PATTERNS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Messages of one kind of reason, among those that were looked at."""
+    """Messages with one kind of reason, among those that were read."""
 
     name: str
     text: str  # in English
@@ -56,12 +56,12 @@ def reason_of(entry: QuarantinedMessage) -> str:
 
 
 def groups(entries: Sequence[QuarantinedMessage]) -> tuple[Group, ...]:
-    """The most frequent first."""
+    """Groups the entries, the most frequent reason first."""
     return tuple(Group(name, REASONS[name], count) for name, count in Counter(map(reason_of, entries)).most_common())
 
 
 def device_of(entry: QuarantinedMessage, topic: str) -> str:
-    """The device by the template of the topic, else the topic."""
+    """Returns the device that the topic names, by its template; else the topic."""
     if entry.device:
         return entry.device
     before, _, after = topic.partition("{device_id}")

@@ -1,4 +1,4 @@
-"""What happened in a run, in the reader's language: the trainer writes it in English."""
+"""Translates the events of a run, which the trainer writes in English, to the reader's language."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATES: Mapping[str, str] = {
     "failed": _("The run failed"),
     "cancelled": _("The run was canceled"),
 }
-STEPS: Mapping[str, str] = {  # a pattern of the trainer's text, and what it says
+STEPS: Mapping[str, str] = {  # pattern of the trainer's message to its translation
     r"fetching the labeled readings": _("The labeled readings are fetched"),
     r"(?P<rows>\d+) rows of (?P<classes>\d+) classes from .+": _("%(rows)s readings of %(classes)s classes loaded"),
     r"(?P<folds>\d+) folds by .+; (?P<held>\d+) rows held out": _("%(folds)s folds; %(held)s readings held out"),
@@ -37,7 +37,7 @@ STEPS: Mapping[str, str] = {  # a pattern of the trainer's text, and what it say
     ),
     r"blending (?P<names>.+)": _("The mean of %(names)s is tried"),
     r"stacking (?P<names>.+)": _("A model on top of %(names)s is tried"),
-    r"a fresh process goes on with the other candidates": _("A new process goes on with the other candidates"),
+    r"a new process continues with the other candidates": _("A new process goes on with the other candidates"),
     r"deciding whether the best model replaces the selected one": _("Is the best model better than the selected one?"),
 }
 PATTERNS = tuple((re.compile(pattern), text) for pattern, text in STEPS.items())
@@ -45,7 +45,7 @@ STARTS, ENDS, FAILS = _("%(name)s starts"), _("%(name)s ends, %(metric)s %(score
 
 
 def event_text(language: Language, event: RunEvent, metric: str) -> str:
-    """Empty if only the event's own message says it."""
+    """Returns an event as a sentence; empty if only its own message, in English, can say it."""
     match event.kind:
         case "candidate_started" | "candidate_ended" | "candidate_failed" if event.candidate is not None:
             name, score = event.candidate.model_type, language.number(event.candidate.score, 3)
@@ -59,7 +59,7 @@ def event_text(language: Language, event: RunEvent, metric: str) -> str:
 
 
 def step_text(language: Language, message: str) -> str:
-    """A step of the trainer; empty if it is a new one."""
+    """Translates a step of the trainer; empty for an unknown one."""
     for pattern, text in PATTERNS:
         if found := pattern.fullmatch(message):
             return language.text(text, **{name: _number(language, each) for name, each in found.groupdict().items()})

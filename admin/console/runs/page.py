@@ -1,4 +1,4 @@
-"""The training runs, and one of them: which of the five, is it really better, and how sure is that?"""
+"""The page of all training runs, and the page of one run: progress, verdict, models, saving."""
 
 from __future__ import annotations
 
@@ -56,17 +56,17 @@ class Runs:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A candidate that can be saved, or was."""
+    """A candidate that can be saved, or that was saved."""
 
     row: CandidateRow
     saved_as: tuple[str, ...]  # names of models
     proposed: str
-    is_kept: bool  # its files are still there
+    is_kept: bool  # its files are still stored
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is, and how good so far. `events` are the newest, newest first."""
+    """How far a run is, and its leaderboard so far. `events` are newest first."""
 
     steps: tuple[int, int] | None  # done, of all
     left_s: float | None
@@ -147,7 +147,7 @@ def finish(run: RunId, console: Shown, actor: Acting) -> Response:
 
 @router.post("/{run}/save", **needs("operator"))
 async def save(run: RunId, console: Shown, actor: Acting, request: Request) -> Response:
-    """The fields are `keep` with each rank that is chosen, and `name1`, `note1` and so on."""
+    """Saves candidates. The fields are `keep` with each chosen rank, and `name1`, `note1` and so on."""
     form = await request.form(max_fields=4 * MAX_PICKS)
     ranks = [int(str(rank)) for rank in form.getlist("keep") if str(rank).isdecimal() and len(str(rank)) < 4]
     picks = [
@@ -161,7 +161,7 @@ async def save(run: RunId, console: Shown, actor: Acting, request: Request) -> R
 
 
 def look(console: Console, renderer: Renderer, _topic: Topic, _now: PlantView) -> Live:
-    """The run in progress; an event tells the page that it ended."""
+    """Renders the run in progress. An event tells the page when the run ends."""
     try:
         run = console.window.kept.get("run", CURRENT_S, console.services.run_views.current)
     except (redis.RedisError, OSError):
@@ -181,7 +181,7 @@ def _report(console: Console, run: RunView, found: Comparison) -> Report | None:
 
 
 def progress(console: Console, run: RunView) -> Progress:
-    """From the run's events; from its line of progress while it has none."""
+    """Returns the progress, from the run's events, or from its line of progress if it has none yet."""
     try:
         events, _ = console.services.run_streams.look(run.id, 0)
     except (ZeladorError, redis.RedisError, OSError):

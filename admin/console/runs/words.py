@@ -1,4 +1,4 @@
-"""The verdict of a run in the reader's language: from its facts, as the run's own sentence is in English."""
+"""Describes the verdict of a run in the reader's language, from its facts; the run's own sentence is in English."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ AND = _("%(others)s and %(last)s")
 
 
 def verdict_text(language: Language, found: Comparison) -> str:
-    """Empty if the run has no verdict."""
+    """Returns the verdict as a sentence; empty if the run has none."""
     if not found.verdict or language.tag == "en":
         return found.sentence
     pattern = VERDICTS.get(found.verdict)

@@ -1,4 +1,4 @@
-"""Signing in, by a key or by a one-time link, and signing out."""
+"""Signs people in, by a key or by a one-time link, and out."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def sign_out(console: Shown, visitor: Visiting, request: Request) -> Response:
 
 
 def is_local(request: Request) -> bool:
-    """True if the browser is on this machine: no proxy is between, and no other host's name led here."""
+    """Returns whether the browser is on this machine: no proxy in between, and the URL has this machine's name."""
     if any(name in request.headers for name in FORWARDED):
         return False
     host = (request.url.hostname or "").lower()

@@ -1,4 +1,4 @@
-"""What a run would learn from: the data set of a query, described. Loaded when somebody looks, kept for a while."""
+"""Describes the data set from which a run would learn. It is loaded when a page needs it, and kept for a while."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_KEPT = 8  # queries
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`trouble` says why nothing could be loaded, in English."""
+    """The description of a data set. `trouble` says why nothing could be loaded, in English."""
 
     meta: Meta | None
     description: Description | None
@@ -32,12 +32,12 @@ class Facts:
 
     @property
     def labels(self) -> tuple[tuple[str, int], ...]:
-        """Readings by label, the most frequent first."""
+        """The number of readings by label, the most frequent first."""
         return tuple(self.description.classes.items()) if self.description else ()
 
 
 class DataFacts:
-    """Thread-safe; of several who ask for one data set, one loads it."""
+    """Loads and keeps descriptions. Thread-safe; each data set is loaded only once at a time."""
 
     def __init__(self, datasets: DatasetReader, clock: Callable[[], float] = time.monotonic) -> None:
         self._datasets = datasets
@@ -46,7 +46,7 @@ class DataFacts:
         self._found: OrderedDict[str, tuple[float, Facts]] = OrderedDict()
 
     def look(self, query: Mapping[str, object]) -> Facts:
-        """Raises redis.RedisError."""
+        """Returns the description of a query's data set, loaded at most KEPT_S ago. Raises redis.RedisError."""
         key = repr(sorted(query.items()))
         with self._lock:
             at, found = self._found.get(key, (0.0, None))

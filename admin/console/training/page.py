@@ -1,4 +1,4 @@
-"""Training: is there anything to learn? then start."""
+"""The page that starts a run, after showing whether there is anything to learn."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Day = Annotated[str, Query(max_length=10)]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which readings: of these devices, from the first day to the last one, as the form has them."""
+    """The readings to train on, as in the form: devices, first day and last day."""
 
     devices: str = ""  # names and patterns, separated by commas
     begin: str = ""  # 2026-11-24
@@ -57,7 +57,7 @@ class Asked:
 
     @property
     def query(self) -> dict[str, object]:
-        """As archive.dataset.query reads it. Raises InvalidInput."""
+        """Returns the query, as archive.dataset.query reads it. Raises InvalidInput."""
         found: dict[str, object] = {}
         if named := [name.strip() for name in self.devices.split(",") if name.strip()]:
             found["devices"] = named
@@ -69,7 +69,7 @@ class Asked:
 
     @classmethod
     def of(cls, request: RunRequest, language: Language) -> Asked:
-        """What an earlier run was asked for."""
+        """Returns the readings of an earlier run."""
         dataset = request.get("dataset", {})
         named = dataset.get("devices") or request.get("devices") or []
         begin, end = dataset.get("from"), dataset.get("to")
@@ -90,11 +90,11 @@ class Training:
     metrics: tuple[Metric, ...]
     split: str
     candidates: dict[str, str]
-    current: RunView | None  # that holds the trainer
+    current: RunView | None  # the active run, while there is one
     runs: Runs
     now: PlantView
     may_start: bool
-    promotes_above: float | None  # a run selects its best model if it is better by more; None: no run does
+    promotes_above: float | None  # a run selects its best model if it is better by more; None if no run does
 
 
 @router.get("", **needs("viewer"))
@@ -110,7 +110,7 @@ def show_training(
 
 @router.get("/like/{run}", **needs("viewer"))
 def show_training_like(run: Annotated[str, InPath(max_length=64)], console: Shown, visitor: Visiting) -> Response:
-    """The form with what another run was asked for."""
+    """Shows the form, filled with the request of another run."""
     given = console.services.run_views.run(run).request
     return _show(console, visitor, given, Asked.of(given, renderer(console, visitor).language))
 

@@ -1,4 +1,4 @@
-"""What is odd about the readings, in the reader's language: by kind, as the finding's own sentence is in English."""
+"""Describes what is odd about the readings in the reader's language; a finding's own sentence is in English."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def data_kind(language: Language, finding: Finding) -> str:
 
 
 def data_text(language: Language, finding: Finding) -> str:
-    """Empty if only the finding's own sentence says it."""
+    """Returns a finding as a sentence; empty for a kind that is not translated."""
     if finding.kind not in KINDS or language.tag == "en":
         return ""
     feature = feature_text(language, finding.feature) if finding.feature else ""

@@ -8,7 +8,7 @@ from zelador.errors import InvalidInput
 
 
 def scenario(name: str, seed: int = 7) -> Scenario:
-    """The scenario `machines` or `rooms`. Raises InvalidInput for any other name."""
+    """Returns the scenario `machines` or `rooms`. Raises InvalidInput for any other name."""
     if name == "machines":
         return machines.scenario(seed)
     if name == "rooms":

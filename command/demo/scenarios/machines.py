@@ -28,9 +28,9 @@ HISTORY = 2_400
 LIVE = 20_000
 STEP_MIN = 15  # minutes between two samples of a machine
 LIFE_SAMPLES = 220  # samples from maintenance to w = 1, on average
-FAILING = "press-01"  # not maintained in the live part; the others are, early
-EARLY = 0.6  # the wear at which a machine is maintained early: all of them in the last samples of the history
-EARLY_SAMPLES = 320  # these samples
+FAILING = "press-01"  # not maintained in the live part; the other machines are maintained early
+EARLY = 0.6  # the wear at which a machine is maintained early
+EARLY_SAMPLES = 320  # at the end of the history, in which all machines are maintained early
 FRESH = 0.35  # the wear of FAILING when the live part begins
 
 
@@ -46,8 +46,8 @@ def scenario(seed: int = 7) -> Scenario:
 def simulate(seed: int, failing_after: int | None = None) -> Iterator[Sample]:
     """Yields samples of all machines in turn, without end. Equal seeds give equal samples.
 
-    After `failing_after` samples, FAILING wears out and stays so. The other machines are maintained early, and all are
-    in the EARLY_SAMPLES before it, so that only FAILING needs somebody.
+    After `failing_after` samples, FAILING wears out and is not maintained. The other machines are maintained early, and
+    so are all machines in the EARLY_SAMPLES before, so that only FAILING goes into alarm.
     """
     draw = random.Random(seed)
     wear = {machine: draw.random() for machine in MACHINES}

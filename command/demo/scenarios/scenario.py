@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One reading of a device, `values` in the units of the settings.
+    """One reading of a device. `values` are in the units of the settings.
 
     `label` is "" if it has none; `measured_at` is ISO 8601, or None for now.
     """

@@ -27,10 +27,10 @@ def samples_of(
     note: Callable[[str], None] = lambda _: None,
     labeled_only: bool = False,
 ) -> list[Sample]:
-    """The rows of a table. A row without a device is given to `devices` in turn.
+    """Reads samples from a table. Rows without a device are assigned to `devices` in turn.
 
-    Rows that lack a value or that would be refused live are left out, and `note` says how many. Labels have the
-    meaning that they have in training. Raises InvalidInput.
+    Rows that lack a value or that would be refused live are left out, and `note` says how many. Labels are read as in
+    training. Raises InvalidInput.
     """
     rows = read_table(path, settings, wanted)
     for each in rows.notes:
@@ -68,7 +68,7 @@ def _iso(milliseconds: int) -> str:
 
 
 def scenario_from(path: Path, features: Sequence[str], label: str, seed: int = 7) -> Scenario:
-    """A scenario from a user's file: a random 70 % of the rows is the history; the rest is live, without labels."""
+    """Makes a scenario of a user's file: a random 70 % of the rows is the history; the rest is live, without labels."""
     devices = [f"device-{i}" for i in range(1, 6)]
     samples = samples_of(path, load_settings(), Wanted(tuple(features), label), devices, labeled_only=True)
     if len({sample.label for sample in samples}) < 2:

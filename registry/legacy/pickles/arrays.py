@@ -29,7 +29,7 @@ def check_dtype(arguments: tuple[Any, ...]) -> re.Match[str]:
 
 
 def built_size(dtype: Instance, state: Any) -> int | None:
-    """The bytes of an element, from `state`; None for objects. Raises Untraceable.
+    """Bytes of one element, from `state`; None for objects. Raises Untraceable.
 
     The state can contain anything (fields with objects, another size, flags), so all of it must match the kind, and it
     may be set only once.
@@ -40,7 +40,7 @@ def built_size(dtype: Instance, state: Any) -> int | None:
 
 
 def size_of(dtype: Any) -> int | None:
-    """The bytes of an element of a dtype; None for objects, whose array is a pickle of its own. Raises Untraceable."""
+    """Bytes of one element; None for objects, which numpy stores as a separate pickle. Raises Untraceable."""
     if not isinstance(dtype, Instance) or dtype.name.text != DTYPE:
         raise Untraceable("a dtype that is not numpy's")
     return dtype.size if dtype.states else _checked(check_dtype(dtype.arguments), None)

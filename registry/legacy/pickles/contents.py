@@ -25,7 +25,7 @@ A_HELP = (
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """`names`: what a load would import and may call. `unusual`: those that no saved model needs or uses this way."""
+    """`names`: what a load would import and may call. `unusual`: those that no saved model uses like this."""
 
     names: tuple[str, ...]
     unusual: tuple[str, ...]

@@ -30,7 +30,7 @@ PIPELINES = ("sklearn.pipeline.Pipeline", "imblearn.pipeline.Pipeline")
 
 
 def role_of(value: Any, names: Collection[str]) -> Role:
-    """`value` is what the pickle makes, `names` what it would import. An unknown object
+    """The role of the object. `value`: the result of the pickle; `names`: what it would import. An unknown object
     counts as a model until it is asked rows.
     """
     return "beside" if _is_beside(value, names, 0) else "model"

@@ -13,7 +13,7 @@ from registry.model.onnx.wire import Malformed, parse
 
 
 def audit(data: bytes) -> str | None:
-    """Why this file must not be loaded; None if it may be."""
+    """The reason why this file must not be loaded; None if it may be."""
     try:
         check_model(parse(data))
     except Malformed as error:

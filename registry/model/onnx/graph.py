@@ -26,7 +26,7 @@ ATTRIBUTE_TYPES = {1: "f", 2: "i", 3: "s", 4: "t", 5: "g", 6: "floats", 7: "ints
 
 
 def check_model(model: Parsed) -> None:
-    """Raises Refused."""
+    """Checks a parsed model. Raises Refused."""
     if model.get("ir_version") not in IR_VERSIONS:
         raise Refused(f"has the IR version {model.get('ir_version')}")
     _check_opsets(model.get("opset_import", []))

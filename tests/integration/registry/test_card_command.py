@@ -15,8 +15,8 @@ from registry.registry import Feature, Registry
 from tests.command import zelador
 from tests.small_models import FEATURES, rows_and_labels
 from trainer.candidate.build import build
-from trainer.candidate.pack import upload
 from trainer.candidate.rebuild import rebuild
+from trainer.candidate.upload import upload
 from trainer.evaluate.parts import Parts
 
 

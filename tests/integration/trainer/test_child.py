@@ -78,7 +78,7 @@ def test_a_candidate_that_kills_its_process_costs_only_itself_and_enough_is_enou
     assert {model["model_type"] for model in document["models"]} == {"NaiveBayes", "DecisionTree"}
     board = {row["id"]: str(row["trouble"]) for row in document["leaderboard"]}
     assert "it ended the training process (killed by SIGKILL" in board["lr"]
-    assert "somebody asked the run to finish" in board["ridge"]
+    assert "someone asked the run to finish" in board["ridge"]
     started = [event.candidate.id for event in happened if event.kind == "candidate_started" and event.candidate]
     assert started == ["nb", "lr", "dt", "ridge"]  # each once, and the baseline never
     ended = [(event.kind, event.done) for event in happened if event.kind in ("candidate_ended", "candidate_failed")]

@@ -98,7 +98,7 @@ def test_enough_new_labels_start_a_run(
     client: redis.Redis, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of readings that arrive with one, and those of readings that a later label covers; each counts once."""
-    monkeypatch.setattr(module, "LOOK_S", 0.0)
+    monkeypatch.setattr(module, "LABEL_CHECK_S", 0.0)
     wanted = settings.model_copy(update={"training": settings.training.model_copy(update={"on_new_labels": 5})})
     site, store = Site(settings), LabelStore(client, settings.redis.prefix)
     starter = Starter(wanted, Registry.open(tmp_path), client, lambda why: Actor("trainer-1", Audit(), via=why))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_a_checkpoint_gives_the_same_state(tmp_path: Path, monkeypatch: pytest.M
     log.sync()
     for number in range(10):
         assert log.commit([add(a_file(number))], log.state, by="test")
-    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 3
     (tmp_path / "log" / "00000001.json").unlink()  # not needed any more: the state comes from a checkpoint
     snapshot = open_archive(tmp_path).snapshot()
     assert ArchiveLog(Folder(tmp_path)).sync() == log.state
@@ -85,3 +86,35 @@ def test_looking_at_an_archive_that_does_not_exist_creates_nothing(tmp_path: Pat
     snapshot = open_archive(tmp_path / "none").snapshot()
     assert (snapshot.rows, snapshot.seq, snapshot.readings) == (0, 0, ())
     assert not (tmp_path / "none").exists()
+
+
+def test_the_log_and_its_checkpoints_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_log, "CHECKPOINT_ENTRIES", 10)
+    log, idle = ArchiveLog(Folder(tmp_path)), ArchiveLog(Folder(tmp_path))
+    log.sync()
+    number = 0
+
+    def work(entries: int) -> None:
+        nonlocal number
+        for _ in range(entries):
+            number += 1
+            assert log.commit([{"op": "create", "archive": "a"}, add(a_file(number))], log.state, by="test")
+
+    work(15)
+    idle.sync()
+    assert log.prune(time.time() + 60) == 0  # there is one checkpoint only
+    for _ in range(6):
+        work(10)
+        assert log.prune(time.time() - 3_600) == 0  # within the grace
+        log.prune(time.time() + 60)
+        assert len(list((tmp_path / "log").iterdir())) <= 20
+        assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+    assert ArchiveLog(Folder(tmp_path)).sync() == idle.sync() == log.state
+    assert len(log.state.files) == 75
+    newest, older = sorted((tmp_path / "checkpoints").iterdir(), reverse=True)
+    newest.write_bytes(b"damaged")
+    assert ArchiveLog(Folder(tmp_path)).sync() == log.state
+    assert log.prune(time.time() + 60) == 0
+    older.unlink()
+    with pytest.raises(Corrupt, match=r"log begins with log/000000\d\d\.json.*backup"):
+        ArchiveLog(Folder(tmp_path)).sync()

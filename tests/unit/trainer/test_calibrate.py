@@ -16,9 +16,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from registry.errors import ModelRefused
+from registry.model.allowed_types import dump_pipeline, load_pipeline
 from registry.model.artifact import applied
 from registry.model.classifier import OnnxEngine, PipelineEngine
-from registry.model.integrity import dump_pipeline, load_pipeline
 from registry.model.manifest import Threshold
 from trainer.candidate.compile import compile_pipeline
 from trainer.evaluate import threshold
@@ -125,7 +125,7 @@ def test_the_threshold_keeps_the_recall_and_no_higher_one_would(rows: list[tuple
 @pytest.mark.parametrize(
     ("aim", "classes", "says"),
     [
-        (Aim(missed=5.0), 3, "between two classes; there are 3"),
+        (Aim(missed=5.0), 3, "needs exactly two classes; there are 3"),
         (Aim(recall=0.0), 2, "--recall 0: must be above 0"),
         (Aim(missed=5.0, recall=0.9), 2, "not both"),
         (Aim(missed=-1.0), 2, "must be above 0"),

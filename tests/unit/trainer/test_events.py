@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.evaluate.split import Known, split
+from trainer.evaluate.known import Known
+from trainer.evaluate.split import split
 from trainer.run import request
 from trainer.run.events import (
     CandidateEnded,

@@ -14,10 +14,10 @@ from trainer.compare.engines import check_engine
 from trainer.dataset import assemble
 from trainer.run.events import CandidateEnded
 from trainer.run.job import train
-from trainer.run.kept import note_end
 from trainer.run.options import More, Options
 from trainer.run.process import Cancelled, Child
 from trainer.run.recorder import Recorder
+from trainer.run.run_end import note_end
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput
 from zelador.settings import Settings
@@ -34,8 +34,8 @@ GOOD = assemble([[float(i)] for i in range(60)], ["x", "y"] * 30, ("a",), "a tes
         ({"names": ("one", "one")}, "'one' is named twice"),
         ({"more": More(exclude=("magic",))}, "exclude: there is no candidate 'magic'"),
         ({"candidates": ("lr",), "more": More(exclude=("lr",))}, "no candidate would be left"),
-        ({"names": ("one", "two"), "register": (1,)}, "2 names, and 1 models"),
-        ({"names": ("one",), "register": False}, "1 names, and 0 models"),
+        ({"names": ("one", "two"), "register": (1,)}, "2 names, but only 1 models"),
+        ({"names": ("one",), "register": False}, "1 names, but only 0 models"),
         ({"register": (1, 6)}, "there is no rank 6: this run keeps the best 5"),
     ],
 )

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from trainer.evaluate import learnable as module
+from trainer.evaluate.known import Known
 from trainer.evaluate.learnable import Learnable, learnable
-from trainer.evaluate.split import Known, split
+from trainer.evaluate.split import split
 
 DRAW = np.random.default_rng(5)
 

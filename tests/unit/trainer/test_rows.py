@@ -94,7 +94,7 @@ def test_classes_and_devices_can_be_chosen() -> None:
 
 
 def test_a_table_without_devices_cannot_choose_them(table: Table) -> None:
-    with pytest.raises(InvalidInput, match="--devices cannot choose"):
+    with pytest.raises(InvalidInput, match="--devices cannot be used"):
         read(table("a,b,label\n1,2,x\n"), devices=("m1",))
 
 

@@ -10,8 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archive.dataset.fewest import fewest_rows
+from trainer.dataset import assemble
+from trainer.evaluate.copies import copies
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
-from trainer.evaluate.split import Known, Split, split
+from trainer.evaluate.known import Known
+from trainer.evaluate.split import Split, split
+from trainer.run.job import known_of
 from zelador.errors import InvalidInput
 
 
@@ -52,7 +56,7 @@ def test_one_device_the_last_fifth_of_time_is_held_out_behind_an_embargo() -> No
     assert np.flatnonzero(found.tested == LATER).tolist() == list(range(1_900, 2_400))
     assert np.flatnonzero(found.tested == EMBARGO).tolist() == list(range(1_800, 1_900))
     assert (found.stretches(found.training), found.stretches(found.holdout)) == (18, 5)
-    assert "100 rows next to the hold-out are in no part" in text(found)
+    assert "100 rows next to the hold-out are not used" in text(found)
 
 
 def test_many_devices_some_are_held_out_and_the_last_time_of_the_others() -> None:
@@ -120,8 +124,8 @@ def test_a_hold_out_that_would_take_a_class_away_is_not_made() -> None:
     labels[1_750:2_390] = 1
     found = made(known(labels, None, np.arange(2_400)))
     assert found.holdout.sum() == 0
-    assert "no last stretch of time is held out: it would take a class away" in text(found)
-    assert "the class 'b' is in one uninterrupted run" in text(found)
+    assert "no last stretch of time is held out: no row of a class would be left to learn from" in text(found)
+    assert "the class 'b' is one uninterrupted stretch" in text(found)
 
 
 def test_devices_without_times_are_the_unit() -> None:
@@ -142,8 +146,8 @@ def test_without_device_and_time_rows_are_drawn_and_it_is_said() -> None:
 @pytest.mark.parametrize(
     ("given", "asked", "says"),
     [
-        (replace(by_hours(1, 900), devices=None), "device", "--split device: the data name no device"),
-        (by_hours(1, 900), "device", "--split device: the data name only one device"),
+        (replace(by_hours(1, 900), devices=None), "device", "--split device: the data have no device"),
+        (by_hours(1, 900), "device", "--split device: the data have only one device"),
         (replace(by_hours(3, 900), times=None), "time", "--split time: the data have no time"),
         (replace(by_hours(1, 90), times=np.zeros(90, np.int64)), "time", "the same time for each row"),
         (in_recordings("abcd"), "device", "--split device: fewer than two classes are on more than one device"),
@@ -218,3 +222,73 @@ def test_the_fewest_rows_reach_every_fold_and_the_hold_out(folds: int, holdout: 
     held = (need := fewest_rows(folds, holdout)) * holdout
     assert held >= 1
     assert need - held >= folds
+
+
+def test_rows_in_a_file_without_times_are_taken_in_their_order_if_neighbors_are_alike() -> None:
+    """A table of a slow sensor without its time column: a random split would test on neighbors of known rows."""
+    draw = np.random.default_rng(4)
+    slow = np.cumsum(draw.normal(size=(1_200, 2)), axis=0)
+    labels = [f"c{(i // 50) % 2}" for i in range(1_200)]
+
+    def of(order: np.ndarray, values: np.ndarray = slow) -> Split:
+        names = [labels[i] for i in order]
+        found = known_of(assemble(values[order].tolist(), names, ("a", "b"), "file", 10_000, 7))
+        return made(found)
+
+    in_order = of(np.arange(1_200))
+    assert (in_order.kind, in_order.folds_by) == ("time", "block")
+    assert "the order of the rows stands for the time" in text(in_order)
+    assert of(draw.permutation(1_200)).kind == "random"
+    by_class = of(np.argsort(labels, kind="stable"))
+    assert by_class.kind == "random" and "on other rows cannot be told" in text(by_class)
+    assert len(np.unique(by_class.units)) == 1  # so that there are no intervals
+    independent = draw.normal(size=(1_200, 2))
+    assert of(np.argsort(labels, kind="stable"), independent).kind == "random"
+    assert "cannot be told" not in text(of(np.argsort(labels, kind="stable"), independent))
+
+
+@pytest.mark.parametrize("times", [None, "of each", "of the whole"])
+def test_copies_of_rows_are_in_no_part(times: str | None) -> None:
+    """A file that was joined to itself, or whose rows were repeated: a model would know the tested rows by heart."""
+    draw = np.random.default_rng(5)
+    values = np.repeat(draw.normal(size=(400, 3)), 3, axis=0)
+    labels = (values[:, 0] > 0).astype(np.int64)
+    order = draw.permutation(1_200) if times is None else np.arange(1_200)
+    if times == "of the whole":
+        order = np.argsort(np.arange(1_200) % 3, kind="stable")
+    given = known(labels[order], None, None if times is None else np.arange(1_200) * 1_000, values[order])
+    found = made(given)
+    kept = found.tested != EMBARGO
+    assert len(np.unique(given.values[kept], axis=0)) == kept.sum() <= 400
+    assert "800 rows are copies of others" in text(found)
+
+
+def test_rare_rows_that_were_repeated_to_balance_classes_are_copies() -> None:
+    draw = np.random.default_rng(6)
+    rows = np.concatenate([np.arange(1_000), np.repeat(np.arange(20), 50)])
+    labels = (np.arange(1_000) < 20).astype(np.int64)[rows]
+    assert copies(draw.normal(size=(1_000, 3)).round(3)[rows], labels, None, None).sum() == 1_000
+
+
+@pytest.mark.parametrize("kind", ["coarse", "stuck", "switches", "computed", "stays"])
+def test_what_a_sensor_repeats_by_itself_is_no_copy(kind: str) -> None:
+    draw = np.random.default_rng(7)
+    values, labels = draw.normal(size=(1_500, 3)), draw.integers(0, 2, 1_500)
+    times = None
+    match kind:
+        case "coarse":
+            values = values.round(1)[:, :2]
+        case "stuck":
+            values[:300], labels[:300] = 0.0, 2
+        case "switches":
+            values = draw.integers(0, 2, (1_500, 3)).astype(float)
+        case "computed":  # from two coarse ones
+            values = values.round(1)
+            values[:, 2] = np.exp(values[:, 0]) * values[:, 1] + values[:, 1]
+        case "stays":  # a value is sent until there is a new one
+            values, times = (
+                values[np.repeat(np.arange(500), draw.multinomial(1_500, [1 / 500] * 500))],
+                np.arange(1_500),
+            )
+            labels = (values[:, 0] > 0).astype(np.int64)
+    assert not copies(values, labels, None, times).any()

@@ -14,7 +14,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from registry.evaluation.blocks import blocks, nearest
 from registry.evaluation.scores import confusion_of, from_counts
-from trainer.evaluate.split import Known, split
+from trainer.evaluate.known import Known
+from trainer.evaluate.split import split
 from trainer.evaluate.stretches import named
 
 Codes = np.ndarray

@@ -38,7 +38,7 @@ local function alarms_text(r, now)
   return cmsgpack.pack(r)
 end
 
--- Records the state shown, if it has changed: to be published, and as an event.
+-- Records the state shown, if it has changed: in the outbox, and as an event.
 local function alarms_show(a, device, r, now, by, why, again, no_event)
   local shown = alarms_shown(r, now)
   if shown == r.s and not again then return false end
@@ -78,7 +78,7 @@ local function alarms_below(window)
 end
 
 -- The readings of a device, whose times are in `flat` from `at` on: the same as `step` in zelador/alarms/rule.py for each. With
--- `again`, another worker may have settled some of them: one as old as the newest known is taken as a repeat.
+-- `again`, another worker may have settled some of them: one as old as the newest known counts as a repeat.
 -- Returns whether one was not late, and of these whether one was at level h, and whether the model answered one.
 local function alarms_readings(r, levels, flat, at, rule, again, now)
   local w, c, calm, fresh, high, answered = r.w, r.c, r.calm, false, false, false
@@ -123,7 +123,7 @@ local function alarms_follow(a, names, levels, flat, times_at, said, rules, look
     local text, at = stored[i], times_at[i]
     local t = text and not said[i] and tonumber(string.sub(text, 1, TIME_DIGITS))   -- nil: a map
     local plain = t and flat[at] >= t and not string.find(levels[i], '[^l]')
-    if plain then                                     -- nearly always: nothing is wrong, and all is well
+    if plain then                                     -- nearly always: nothing is wrong
       local newest = flat[at + #levels[i] - 1]
       if newest > t then
         changed[count + 1] = device
@@ -188,7 +188,7 @@ local function alarms_gap(key, gap)
   redis.call('HSET', key, 'long', cjson.encode(bins))
 end
 
--- Why a device is not heard: its newest messages are in quarantine, or there are none.
+-- The reason why a device is silent: its newest messages are in quarantine, or there are none.
 local function alarms_why(quarantine, device, heard)
   local newest = redis.call('ZREVRANGEBYLEX', quarantine .. '-order', '[' .. device .. '\31\255', '[' .. device .. '\31', 'LIMIT', 0, 1)[1]
   local at = newest and tonumber(string.match(newest, '\31(%d+)-'))

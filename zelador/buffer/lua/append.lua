@@ -1,27 +1,27 @@
--- Appends a batch in one atomic step: entries, quarantined messages, their counts in the ledger, and devices.
--- A batch has a token: a repeat after a lost reply is recognized by it, gets the same reply, and changes nothing.
+-- Appends a lot in one atomic step: entries, quarantined messages, their counts in the ledger, and devices.
+-- Each lot has a token. A lot that is sent again after a lost reply is recognized by it, gets the same reply, and changes nothing.
 -- KEYS  1 readings  2 quarantine  3 ledger  4 seen:0  5 seen:1  6 devices  7 marks  8 missing  9 requests
 --       10 repeating  11 late-labels:0  12 late-labels:1   then one device hash for each device of ARGV
 -- ARGV  1 group  2 repeat_window  3 keep_readings  4 keep_quarantine  5 keep_quarantine_bytes  6 keep_quarantine_s
---       7 keep_devices_s  8 now (ms)  9 features  10 writer  11 token of the batch  12 pack
---       13 the id of the quarantined message that this batch was decoded from, or ''; it is removed in the same step
+--       7 keep_devices_s  8 now (ms)  9 features  10 writer  11 token of the lot  12 pack
+--       13 the id of the quarantined message that this lot was decoded from, or ''; it is removed in the same step
 --       14 keep_bytes  15 keep_devices (number)  16, 17 the text before and after the device in a topic
---       18 '', or with unique ids, as one flat MessagePack array, what is quarantined of each reading if its id came before with
---         another content: topic, reason, payload, digest, received_at
+--       18 '', or with unique ids one flat MessagePack array: for each reading, what goes to quarantine if its id came before with
+--         another content (topic, reason, payload, digest, received_at)
 --       19 the messages, as one flat MessagePack array (one argument for each would cost more than its processing):
---         0, the number of a group of messages with one reading each, and for each: what it is known by (repeats.lua), and the
---         length of its JSON; or what the only reading of a message is known by, and its JSON; or '', the number of readings of a
---         message, head, tail, and a pair of what it is known by and its JSON for each
---         (the JSON is head .. readings .. tail: repeats are left out without parsing)
+--         a message with one reading: the reading's key (repeats.lua), its JSON
+--         a group of such messages: 0, their number, then for each: key, length of its JSON
+--         a message with more readings: '', their number, head, tail, then for each: key, JSON
+--           (the message's JSON is head .. readings .. tail, so that repeats are left out without parsing)
 --       then the number of messages with a request, and for each: its position among the messages, and the request
---       then the number of groups, and for each its JSON, an array: stored as it is if no reading is a repeat, as each text that
+--       then the number of groups, and for each its JSON, an array. It is stored as it is if no reading is a repeat: each text that
 --         Lua makes costs a hash of all its bytes
 --       then the number of quarantined messages, and for each: its count, topic, reason, payload, length, digest, received_at,
 --         profile, device, '1' if it was retained
 --       then the number of devices, and for each: device, readings, 1 if the time of its last message must be updated, else 0,
 --         and '' or a MessagePack array of (position among the readings, sequence number) pairs
--- An entry of the stream contains messages that arrived together, up to `pack` readings plus the rest of its last message: a JSON
--- array in a field named by the features, and '#' with the number of its readings if there is more than one.
+-- An entry of the stream contains messages that arrived together, up to `pack` readings plus the rest of its last message. It is a
+-- JSON array in a field whose name lists the features, and a field '#' with the number of its readings if there is more than one.
 -- Returns accepted, repeated, backlog (by the counters: for back-pressure, never for the ledger), discarded from quarantine,
 -- how full the quarantine is (percent), the waiting bytes, devices forgotten, readings quarantined because their id is not
 -- unique, 1 if measure.lua must count, a device that has begun to send mostly repeats or '', and whether it is written

@@ -1,8 +1,9 @@
 -- The archive's place in the stream: a consumer group whose last delivered id is the last entry that is archived. Nothing is
 -- ever pending in it. In the ledger's hash, while the group exists:
---   archive_hold    bytes of the newest readings that are not trimmed before they are archived; says that an archive is registered
---   archive_base    readings accepted that the archive is not concerned with: they had left the stream before it began
---   archived, archive_missed    readings that were written, and that left the stream before that, or could not be read
+--   archive_hold    bytes of the newest readings that are not trimmed before they are archived; present if an archive is registered
+--   archive_base    readings that had left the stream before the archive began; it has nothing to do with them
+--   archived        readings that were written to the archive
+--   archive_missed  readings that were trimmed before that, or could not be read
 --   archive_at      the last entry of the last call of archive_done
 --   archive_cut     "from to": entries after `from`, up to `to`, were trimmed and counted as missed since then
 --   outcomes_bytes, outcomes_missed    bytes in the stream `outcomes`, and predictions that did not fit
@@ -13,7 +14,7 @@ local function archive_parts(id)
   return tonumber(ms), tonumber(seq)
 end
 
--- True if entries before the mark or id `before` are archived up to there, the archive having reached `at`.
+-- True if all entries before the mark or id `before` are archived. `at` is the last archived entry.
 local function archive_has(at, before)
   local ms, seq = archive_parts(before)
   local at_ms, at_seq = archive_parts(at)

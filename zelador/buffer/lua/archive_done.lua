@@ -1,8 +1,8 @@
--- Marks entries as archived, after they were committed to the archive's log, and removes outcomes that were.
+-- Marks entries as archived after their commit to the archive's log, and removes the outcomes in the same commit.
 -- KEYS  1 readings  2 ledger  3 outcomes  4 archive-seen
--- ARGV  1 the last archived entry when these were read  2 the last of these  3 their readings that are archived  4 those that
---       cannot be read  5 '', or up to which of these entries they were trimmed meanwhile, and counted as missed  6 how many of
---       their readings that were  7 for archive-seen, or ''  8 outcomes, as a flat MessagePack array: id, bytes, id, bytes …
+-- ARGV  1 the last archived entry when these were read  2 the last of these  3 how many of their readings are archived  4 how many
+--       cannot be read  5 '', or the last of these entries that was trimmed meanwhile and counted as missed  6 the readings
+--       counted so  7 for archive-seen, or ''  8 outcomes, as a flat MessagePack array: id, bytes, id, bytes …
 -- Returns the last archived entry, and 1: done, now or by an earlier call whose reply was lost; 2: some of these were trimmed
 -- up to there, call again; 0: the archive is somewhere else, read again from there; -1: it is not registered.
 local at = archive_at(KEYS[1])

@@ -5,8 +5,8 @@
 --       window, device, profile, number of its feature, value (text), received_at, length of the window (ms), the id of the
 --       reading if this value opens the window, packet id (0 for QoS 0), 1 if the broker marked it as sent again, digest
 -- A window is a hash `window:<profile>/<device>`. parts-seen has the digest of the last value with each packet id of this
--- session: a value that is sent again, after a crash between storing and acknowledging, is recognized by it.
--- Returns the reply of append.lua, and the positions of the values for which there was no window.
+-- session. It recognizes a value that is sent again after a crash between storing and acknowledging.
+-- Returns the reply of append.lua, and the positions of the values that found no free window.
 local ledger, windows, seen = KEYS[3], KEYS[13], KEYS[14]
 local now, features, writer, token, most = tonumber(ARGV[8]), ARGV[9], ARGV[10], ARGV[11], tonumber(ARGV[19])
 local prefix, META, AT_ONCE, SEEN_S = string.sub(KEYS[6], 1, -8), 5, 500, 604800   -- {prefix}:devices → {prefix}:

@@ -1,4 +1,4 @@
--- What a person does with a device's state. KEYS  1 states  2 announce  3 events  4 due  5 devices
+-- Changes a device's state as a person asks. KEYS  1 states  2 announce  3 events  4 due  5 devices
 -- ARGV  1 device  2 acknowledge, shelve, unshelve, retire or restore  3 by  4 until (ms, of shelve)  5 why (of shelve, or '')
 -- Returns {'', before, after}, or {why not}: absent, not in alarm, not shelved, retired, not retired.
 local now = redis.call('TIME')

@@ -19,7 +19,8 @@ local function devices_drop(devices, missing, names)
   end
 end
 
--- Forgets devices that are silent since `silent_since`, and those silent longest beyond `most`, a limited number at a time.
+-- Forgets devices that have been silent since `silent_since`, and, beyond `most` devices, those that have been silent longest;
+-- a limited number at a time.
 -- Returns the number of the latter.
 local function devices_bound(devices, missing, ledger, most, silent_since)
   local AT_ONCE = 1000                                -- more than one append can add

@@ -4,9 +4,9 @@
 -- Returns received, accepted, quarantined, repeated, classified, set_aside, missing (sequence numbers that never arrived),
 -- discarded, waiting, messages in quarantine, their bytes; then in ms since 1970, 0 if there is none: the oldest waiting
 -- entry, the last settlement, the oldest message in quarantine, now; then the waiting bytes, known devices, and devices
--- forgotten because there were too many. If an archive is registered (archive.lua), then also: the readings that it has, that wait for
--- it, and that it missed; those accepted that it is not concerned with; the oldest entry that waits for it, in ms; and the bytes of
--- outcomes, and predictions, that wait for it or that it missed.
+-- forgotten because there were too many. If an archive is registered (archive.lua), then also: readings archived, waiting for the
+-- archive, missed, and trimmed before it began; the oldest entry that waits for it, in ms; bytes of outcomes that wait for it, and
+-- predictions that it missed.
 local oldest
 local function count(entries)
   local n = 0

@@ -1,4 +1,4 @@
--- Returns a reading that was set aside to the waiting ones, in one atomic step.
+-- Puts a reading that was set aside back into the stream, in one atomic step.
 -- KEYS  1 readings  2 quarantine  3 ledger  4 requests      ARGV  1 the quarantined entry's id
 -- Returns 1, or 0 if the entry does not exist or is not a reading that was set aside; and whether it is written (written.lua).
 local quarantine = quarantine_open(KEYS[2], KEYS[3], '', '')

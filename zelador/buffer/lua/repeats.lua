@@ -1,14 +1,14 @@
--- Recognizes repeats, and devices that send little else. A reading is known by `device \31 id \31 content`, where content is 16
--- hex digits of its time and values; without content if its id is random. Long names are replaced by a digest.
+-- Recognizes repeats, and devices that send little else. A reading's key is `device \31 id \31 content`, where content is 16 hex
+-- digits of its time, sequence number and values; without content if its id is random. Long names are replaced by a digest.
 
--- The part of a known reading without its content; nil if it has none.
+-- The part of a reading's key without its content; nil if it has none.
 local function repeats_id(known)
   local id = string.match(known, '^(.*)\31%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x$')
   return id
 end
 
--- A previous version knew readings by their id alone. The sets from it are used until they have been rotated away: `keyed` in
--- the ledger counts the rotations. A reading whose id is in them is a repeat once; then it is known by its content.
+-- A previous version's keys were ids alone. Its sets are used until they have been rotated away: `keyed` in the ledger counts the
+-- rotations. A reading whose id is in them counts as a repeat once; then its full key is stored.
 local KEYED = 2
 
 local function repeats_of_previous_version(sets, known)
@@ -19,8 +19,8 @@ local function repeats_of_previous_version(sets, known)
 end
 
 -- The last 100 readings of each device that has repeats among them, as text of 0 and 1 (a repeat), oldest first.
--- `counts` has the readings of each device in this batch, `again` the repeats among them, `before` the number of its readings
--- before this batch. Returns a device in which repeats have become the majority, or ''.
+-- `counts` has the number of readings of each device in this lot, `again` the repeats among them, `before` the number of readings
+-- before this lot. Returns a device whose readings have become mostly repeats, or ''.
 local function repeats_follow(windows, counts, again, before, keep_s)
   local LAST, LEAST, MOST_DEVICES, CHUNK = 100, 20, 1000, 1000
   if next(again) == nil and redis.call('EXISTS', windows) == 0 then return '' end
@@ -55,8 +55,8 @@ local function repeats_follow(windows, counts, again, before, keep_s)
   return found
 end
 
--- Keeps the label that a repeat brings, for the reading that came first. There are two hashes: when one is full, the other is
--- emptied and used next. `json` is the repeat's message or reading; `place` its place among the readings of a message, from 1.
+-- Stores the label of a repeat for the reading that came first. There are two hashes: when one is full, the other is
+-- emptied and used next. `json` is the repeat's message or reading.
 local function repeats_label(hashes, ledger, known, json)
   local MOST_BYTES, OVERHEAD = 8388608, 120           -- of each hash
   if not string.find(json, '"label":', 1, true) then return end

@@ -31,7 +31,7 @@ local state = redis.call('HMGET', ledger, 'scan', 'archive_hold')
 local scan = state[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function done()                                -- whether the entry was still pending: only then it counts
+local function done()                                -- an entry counts only if it was still pending
   local id, good, size, asked = take(), tonumber(take()), tonumber(take()), take() == '1'
   if redis.call('XACK', readings, group, id) == 0 then again = true; return false end
   counted = true

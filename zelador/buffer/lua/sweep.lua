@@ -1,6 +1,6 @@
--- Finds devices that have fallen silent, or whose shelving has ended: those in `due` whose time has come, a limited number.
--- A device is silent when it was not heard for longer than 5 times the 99th percentile of its own gaps, and at least LEAST_SILENCE;
--- or for silent_ms, if that is set. If several devices are silent because nothing was heard of any device, that is one event.
+-- Finds devices that have fallen silent, or whose shelving has ended, among a limited number of those that are due.
+-- A device is silent when it was not heard for 5 times the 99th percentile of its own gaps (at least LEAST_SILENCE), or for
+-- silent_ms if that is set. If no device at all is heard, that is one event and not one for each device.
 -- KEYS  1 states  2 announce  3 events  4 due  5 devices  6 quarantine (its shares are beside it)   ARGV  1 limit  2 silent_ms, or ''
 --       3 the beginning of the keys of device hashes
 -- Returns the number of devices looked at, the number found silent, and since when the fleet is silent ('' if it is not).
@@ -13,7 +13,7 @@ local newest = redis.call('ZREVRANGE', KEYS[5], 0, 0, 'WITHSCORES')[2]
 newest = newest and tonumber(newest) or 0
 local fleet = redis.call('HGET', a.states, '')        -- no device has an empty name
 local many = redis.call('ZCARD', KEYS[5]) >= LEAST_FLEET
-if fleet and newest > tonumber(fleet) then            -- somebody is heard again: who stays silent is silent alone
+if fleet and newest > tonumber(fleet) then            -- some device is heard again: those that stay silent are silent by themselves
   redis.call('HDEL', a.states, '')
   redis.call('XADD', a.events, 'MAXLEN', '~', MOST_EVENTS, '*', 'device', '', 'from', 'unknown', 'to', 'ok',
     'at', string.format('%.0f', now), 'why', 'fleet')
@@ -27,7 +27,7 @@ for i, device in ipairs(names) do
   looked = looked + 1
   local text, heard = texts[i], times[i]
   local soonest = heard and heard + (silent_ms or LEAST_SILENCE)
-  if text and heard and soonest > now and string.byte(text) < 128 then   -- nearly all: well, and heard not long ago
+  if text and heard and soonest > now and string.byte(text) < 128 then   -- nearly always: OK, and heard a short time ago
     well[#well + 1], well[#well + 2] = string.format('%.0f', soonest), device
   elseif not text or not heard then                   -- forgotten: nothing of it is retained
     redis.call('ZREM', a.due, device)
@@ -56,7 +56,7 @@ for i, device in ipairs(names) do
       local was = r.silent
       r.silent = r.silent or heard
       r.reason = alone and alarms_why(KEYS[6], device, heard) or 'fleet'
-      r.w, r.calm = '', nil                           -- what came before the silence ends no alarm, and begins none
+      r.w, r.calm = '', nil                           -- readings from before the silence neither end nor begin an alarm
       if r.c ~= 'alarm' then r.c = 'ok' end
       again = was and alone                           -- it was silent with the fleet, and still is
     end

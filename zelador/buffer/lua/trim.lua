@@ -1,7 +1,8 @@
--- Trims entries that every group has finished, above the readings and bytes to keep. An entry that any group still needs
--- is never removed, except by the archive, which may hold the newest `archive_hold` bytes (archive.lua). A mark records the number of readings and bytes before an entry: everything before a mark is trimmed
--- with one call, without counting. Marks of the previous version have no bytes: until measure.lua adds them, only their
--- readings count.
+-- Trims entries that every consumer group has finished, down to the readings and bytes to keep. An entry that a worker still
+-- needs is never removed. The archive is the exception: it holds back at most the newest `archive_hold` bytes (archive.lua), and
+-- what is trimmed before it is archived is counted in `archive_missed`.
+-- A mark records the number of readings and bytes before an entry. Everything before a mark is trimmed with one call, without
+-- counting. Marks of the previous version have no bytes: until measure.lua adds them, only their readings count.
 
 local function mark_parts(mark)
   local ms, seq, before_it, bytes = string.match(mark, '^(%d+)-(%d+) (%d+) ?(-?%d*)$')

@@ -3,7 +3,7 @@
 -- `requests` has their data under its id until it is settled.
 
 -- Adds an entry. `asked` has its requests, {position of the message in the entry, request, position, request …}, or is empty.
--- `replayed` is where a reading was that was set aside ('<entry> <place>'): the archive may have it.
+-- `replayed` is the earlier place of a reading that was set aside ('<entry> <place>'): the archive may have the reading.
 -- Returns its id and the bytes of the requests. '#' precedes '?', because a worker of the previous version reads the first.
 local function waiting_add(readings, requests, features, json, holds, asked, replayed)
   if replayed then return redis.call('XADD', readings, '*', features, json, '#', holds, '!', replayed), 0 end

@@ -1,4 +1,4 @@
-"""Stores the candidates of a run with it, and registers those that the run asks for."""
+"""Stores the candidates of a run, and registers those that the request names."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from trainer.run.options import Options
 log = logging.getLogger(__name__)
 
 
-def keep(folder: Path, registry: Registry, options: Options, candidates: Sequence[Candidate]) -> list[TrainedModel]:
-    """All are stored before the first is registered, so that those that cannot be can be saved later."""
+def register(folder: Path, registry: Registry, options: Options, candidates: Sequence[Candidate]) -> list[TrainedModel]:
+    """Stores all candidates, then registers those that are chosen. Returns what the run's document says of each.
+
+    All are stored first, so that a candidate that cannot be registered can still be saved later.
+    """
     for candidate in candidates:
         registry.put_candidate(options.run, candidate["rank"], folder / str(candidate["rank"]))
     names = iter(options.names)
     return [
         _registered(registry, options, candidate, next(names, None))
         if is_chosen(options.register, candidate["rank"])
-        else _trained(candidate, None)
+        else _with_name(candidate, None)
         for candidate in candidates
     ]
 
@@ -33,7 +36,7 @@ def is_chosen(register: bool | tuple[int, ...], rank: int) -> bool:
 
 
 def _registered(registry: Registry, options: Options, candidate: Candidate, wanted: str | None) -> TrainedModel:
-    """Under the default name if another model got the wanted one while the run went on."""
+    """Registers a candidate under `wanted`, or under the default name if that name was taken during the run."""
     rank, why = candidate["rank"], f"run {options.run}, rank {candidate['rank']} by {options.metric}"
     name = wanted or default_name(candidate["model_type"], options.run, registry.sync().models)
     note = None
@@ -47,11 +50,11 @@ def _registered(registry: Registry, options: Options, candidate: Candidate, want
         log.warning("rank %d of run %s is %s", rank, options.run, note)
         model = registry.register_candidate(options.run, rank, name, by=options.by, why=why)
     log.info("registered %s, served by its %s", model.name, candidate["served_by"])
-    trained = _trained(candidate, model.name)
+    trained = _with_name(candidate, model.name)
     if note is not None:
         trained["note"] = note
     return trained
 
 
-def _trained(candidate: Candidate, name: str | None) -> TrainedModel:
+def _with_name(candidate: Candidate, name: str | None) -> TrainedModel:
     return cast(TrainedModel, {"name": name, **candidate})

@@ -1,4 +1,4 @@
-"""A built candidate as an upload for the registry, with its evaluation."""
+"""Turns a built candidate into an upload for the registry, with its evaluation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def upload(
     seed: int,
     beside: Beside | None = None,
 ) -> Upload:
-    """`answers` are those that the candidate is judged by: on the hold-out, or on all folds. `facts` are metadata."""
+    """Returns the upload: the model's files, its report, and its metadata (`facts`).
+
+    `answers` are what the candidate is judged by: its answers on the hold-out, or on all folds.
+    """
     metadata = {
         "holdout": scores(answers),
         "confusion": {"labels": list(parts.classes), "counts": confusion(answers)},

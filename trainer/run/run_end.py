@@ -1,4 +1,4 @@
-"""What the registry keeps of a run beside its models: its events, and its end if its trainer died."""
+"""Stores the end of a run in the registry: its events, and its failure if its trainer died."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ log = logging.getLogger(__name__)
 
 
 def save_events(registry: Registry, run: str, events: Sequence[RunEvent]) -> None:
-    """Keeps the events with the run. That it fails must not cost the run."""
+    """Stores the events with the run. A failure is only logged, because the run's result does not depend on it."""
     try:
         registry.put_run_events(run, encode(events))
     except (ZeladorError, OSError) as error:
-        log.warning("the events of run %s are not kept: %s", run, error)
+        log.warning("the events of run %s were not stored: %s", run, error)
 
 
 def note_end(registry: Registry, run: str, why: str) -> None:
-    """Writes the end of a run whose trainer died, if the registry has it as running."""
+    """Marks a run as failed because its trainer died, if the registry still has it as active."""
     try:
         document = registry.run(run)
         if document["state"] in ACTIVE:
             document["state"], document["error"], document["ended_at"] = "failed", why, now_iso()
             registry.put_run(run, document)
     except (ZeladorError, OSError) as error:
-        log.warning("the end of run %s is not in the registry: %s", run, error)
+        log.warning("the end of run %s was not stored in the registry: %s", run, error)
