@@ -62,7 +62,7 @@ EXPECTED = ["normal", "fault"]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`labels` or `refused`; `noted` stands in a note, `columns` are the model's own."""
+    """The expected `labels`, or the reason for `refused`; `noted` is in a note, `columns` are the model's own."""
 
     what: Callable[[], Any]
     features: tuple[str, ...] = ()

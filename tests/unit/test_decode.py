@@ -1,4 +1,4 @@
-"""The field map and the reasons: from a message's bytes to readings, or to why not."""
+"""The decoder: the field map, and the reasons of refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model counts only after it has answered: what pickles hold is joined, named and asked, or refused by its reason."""
+"""A model is adopted only after it has answered: the objects of pickles are joined, named and asked, or refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from zelador.errors import InvalidInput
 
 
 def adopted(case: Case) -> Adopted:
-    """The case as a pickle holds it; lambdas are in no pickle."""
+    """The adopted case, after a round trip through a pickle; lambdas cannot be pickled."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         what = case.what()
@@ -157,7 +157,7 @@ def test_what_belongs_to_another_model_of_the_folder_is_left_out() -> None:
 
 
 class Odd(LogisticRegression):
-    """Fitted, and answers with what is no probability."""
+    """A fitted model whose answers are not probabilities."""
 
     answer = np.array([[0.4, 0.4, 0.2]])
 

@@ -40,7 +40,7 @@ ENCODER = LabelEncoder().fit(["a", "b"])
 
 
 def write(folder: Path, **objects: object) -> None:
-    """A file for each object; `__` in a name is a point, `___` a folder."""
+    """Writes a file for each object; `__` in a name stands for a dot, `___` for a folder."""
     for name, what in objects.items():
         path = folder / name.replace("___", "/").replace("__", ".")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def joined(folder: Path) -> dict[str, set[str]]:
     "ending", ["pkl", "PKL", "pickle", "pk", "p", "joblib", "sav", "model", "mdl", "bin", "dat", "bak", "1"]
 )
 def test_a_pickle_of_any_ending_is_looked_at(tmp_path: Path, ending: str) -> None:
-    """A finalized_model.sav was passed over without a word."""
+    """A file such as finalized_model.sav used to be skipped silently."""
     (tmp_path / f"final.{ending}").write_bytes(pickle.dumps(MODEL))
     (found,) = look(tmp_path)
     assert (found.name, found.contents.unusual, found.contents.trouble) == ("final", (), None)

@@ -1,4 +1,4 @@
-"""Which column is which: by name, by the field map, by a unit in the name. What is taken as something is said."""
+"""Finding columns by name, by the field map, or by a unit in the name; notes say how columns were interpreted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables as other programs write them. Each is read as its writer meant it, or refused by its cause."""
+"""Tables as other programs write them: each is read as intended, or refused with the reason."""
 
 from __future__ import annotations
 
