@@ -11,9 +11,16 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
+from lightgbm import LGBMClassifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import AdaBoostClassifier, RandomForestClassifier, StackingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import LabelEncoder, StandardScaler
+from sklearn.svm import SVC
 
 from registry.adopt.adopt import Adopted, adopt
 from registry.adopt.plain import _parts
@@ -24,7 +31,8 @@ from registry.model.artifact import Upload, manifest_of, open_classifier, pack
 from registry.model.classifier import Classifier
 from registry.model.manifest import Feature
 from tests import old_models
-from tests.old_models import CASES, FEATURES, Case
+from tests.old_cases import CASES, Case
+from tests.old_models import FEATURES
 from zelador.errors import InvalidInput
 
 
@@ -87,13 +95,13 @@ def test_the_classes_get_the_names_that_a_person_gives() -> None:
     "model",
     [
         old_models.voted,
-        lambda: old_models.GridSearchCV(old_models.linear(), {"C": [1]}, cv=2).fit(*coded()).best_estimator_,
-        lambda: make_pipeline(old_models.StandardScaler(), old_models.SVC()).fit(*coded()),
-        lambda: old_models.AdaBoostClassifier(n_estimators=3, algorithm="SAMME").fit(*coded()),
-        lambda: old_models.OneVsRestClassifier(old_models.linear()).fit(*coded()),
-        lambda: old_models.LGBMClassifier(n_estimators=3, verbose=-1).fit(*coded()),
-        lambda: old_models.StackingClassifier([("a", old_models.GaussianNB())], cv=2).fit(*coded()),
-        lambda: old_models.CalibratedClassifierCV(old_models.forest(), cv=2).fit(*coded()),
+        lambda: GridSearchCV(old_models.linear(), {"C": [1]}, cv=2).fit(*coded()).best_estimator_,
+        lambda: make_pipeline(StandardScaler(), SVC()).fit(*coded()),
+        lambda: AdaBoostClassifier(n_estimators=3, algorithm="SAMME").fit(*coded()),
+        lambda: OneVsRestClassifier(old_models.linear()).fit(*coded()),
+        lambda: LGBMClassifier(n_estimators=3, verbose=-1).fit(*coded()),
+        lambda: StackingClassifier([("a", GaussianNB())], cv=2).fit(*coded()),
+        lambda: CalibratedClassifierCV(old_models.forest(), cv=2).fit(*coded()),
     ],
 )
 def test_a_model_of_codes_predicts_the_names_of_its_classes(model: Callable[[], Any]) -> None:
@@ -148,8 +156,8 @@ def test_a_model_in_a_script_stays_as_it_is() -> None:
 
 
 def test_what_belongs_to_another_model_of_the_folder_is_left_out() -> None:
-    other = old_models.StandardScaler().fit(np.ones((4, 5)) * [[1], [2], [3], [4]])
-    encoder = old_models.LabelEncoder().fit(["a", "b", "c"])
+    other = StandardScaler().fit(np.ones((4, 5)) * [[1], [2], [3], [4]])
+    encoder = LabelEncoder().fit(["a", "b", "c"])
     given = {"model.pkl": old_models.of_table(old_models.forest()), "scaler.pkl": other, "encoder.pkl": encoder}
     with pytest.raises(InvalidInput, match=r"scaler\.pkl"):
         adopt({name: given[name] for name in ("model.pkl", "scaler.pkl")}, {})
@@ -212,5 +220,5 @@ def test_a_model_that_was_registered_with_booleans_keeps_their_names() -> None:
 
 def test_a_step_of_training_alone_is_left_out() -> None:
     table = old_models.data()
-    pipeline = make_pipeline(old_models.StandardScaler(), old_models.linear()).fit(table.table, table.labels)
+    pipeline = make_pipeline(StandardScaler(), old_models.linear()).fit(table.table, table.labels)
     assert adopt({"": pipeline}, {}).upload.pipeline is pipeline
