@@ -21,7 +21,7 @@ class Templates:
     reads: tuple[str, ...]
 
     def of(self, name: str, reader: bool = False, behind: Sequence[str] = ()) -> Rights:
-        """Of a device, a reader, or a gateway of the devices `behind` it."""
+        """Returns the rights of a device, a reader, or a gateway of the devices `behind` it."""
         if reader:
             return Rights((), EVERYTHING)
         names = ("+",) if EVERY in behind else (name, *behind)

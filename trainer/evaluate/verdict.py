@@ -88,7 +88,7 @@ def _is_nothing(contenders: Sequence[Contender], learnable: Learnable) -> bool:
     if learnable.is_nothing:
         return True
     known = [each for each in contenders if each.mcc is not None]
-    asked = [each for each in known if each.holdout is not None]  # of many that guess, one is lucky in its folds
+    asked = [each for each in known if each.holdout is not None]  # among many that guess, one is lucky in its folds
     guessing = bool(known) and all(each.may_guess for each in asked or known)
     chance = all(each.correlation is not None and each.correlation <= CHANCE for each in contenders)
     return guessing and (chance or (learnable.p is not None and learnable.p > SURE))

@@ -36,7 +36,7 @@ SENTENCES: Mapping[str, str] = {
     "long": _("The period of %(device)s lasts %(what)s days. Is the year right?"),
     "label case": _("The labels %(what)s differ by case or blanks alone. Training takes them for different classes."),
 }
-FAULTS: Mapping[str, str] = {  # why a row cannot be a label: a pattern of the English text, and what it says
+FAULTS: Mapping[str, str] = {  # pattern of the English reason why a row cannot be a label, to its translation
     r"the device is missing": _("The device is missing."),
     r"from is missing": _("The start is missing."),
     r"label is missing: .+": _("The label is missing."),
@@ -82,7 +82,7 @@ def finding_text(language: Language, finding: Finding) -> str:
 
 
 def fault_text(language: Language, fault: str) -> str:
-    """Why a row cannot be a label; empty if only the fault's own text says it."""
+    """Translates why a row cannot be a label; empty for an unknown reason."""
     for pattern, text in FAULT_PATTERNS:
         if found := pattern.fullmatch(fault):
             given = found.groupdict()

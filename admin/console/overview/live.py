@@ -127,7 +127,7 @@ def look(console: Console, renderer: Renderer, topic: Topic, now: PlantView) -> 
 
 
 def look_setup(console: Console, renderer: Renderer, topic: Topic, now: PlantView) -> Live:
-    """The overview while no model is selected; as soon as one is, the page is loaded again."""
+    """Renders the overview while no model is selected. Once one is, the page is loaded again."""
     if now.selection is not None:
         return Live({}, {"ended": "selected"})
     shown = overview(console, renderer, topic.role, now)
