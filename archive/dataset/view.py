@@ -133,9 +133,10 @@ def _finish(engine: Engine, parts: Sequence[str], query: Query, source: str, pas
     timelines = past.timelines() if past is not None and begin is not None else {}
     join = add_stretches(engine, timelines, _named(engine, query, timelines), begin or 0, end or 0)
     columns = ", ".join((*(f"r.{name}" for name in KEYS), *values))
-    engine.run(f"create or replace temp view plain as select {columns} from readings r {chosen}")
+    engine.run(f"create or replace temp view found as select {columns} from readings r {chosen}")
+    engine.run("create or replace temp view plain as select * from found")
     labeling = f"select r.*, {LABEL} as label from {{table}} r {join}"
-    engine.run(f"create or replace temp view joined as {labeling.format(table='plain')}")
+    engine.run(f"create or replace temp view joined as {labeling.format(table='found')}")
     engine.run("create or replace temp view labeled as select * from joined")
     return View(query, source, labeling)
 

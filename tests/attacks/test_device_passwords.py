@@ -303,6 +303,43 @@ def test_a_reader_reads_every_device_and_publishes_nothing(
     service.close()
 
 
+def test_a_gateway_publishes_for_its_devices_alone(site: Site, eventually, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("command.up.device_access.EVERY_S", 0.05)
+    monkeypatch.setattr("command.up.device_access.BROKER_S", 0.2)
+    monkeypatch.setattr("admin.access.attempts.FREE", 1_000)
+    path = file_of(site.home.path)
+    site.passwords["hall"] = set_password(path, "hall", behind=("press-07",))[1]
+    site.passwords["all"] = set_password(path, "all", behind=("*",))[1]
+    service = site.service("sensors/#", "zelador/#")
+
+    def comes_in() -> bool:
+        site.step()
+        with Device(site, "all") as device:
+            return device.answer == "Success"
+
+    eventually(comes_in, "the gateway's password")
+    with Device(site, "hall") as hall, Device(site, "all") as every:
+        hall.subscribe("sensors/press-07/prediction")
+        every.subscribe("sensors/+/prediction")
+        for gateway, name in ((hall, b"hall"), (every, b"all")):
+            for topic in ("sensors/press-07/reading", "sensors/press-08/reading", "sensors/press-07/prediction"):
+                gateway.publish(topic, name + topic[-10:].encode())
+            gateway.publish("zelador/status/ingest/x", b"forged")
+        service.publish([Outgoing(f"sensors/press-0{i}/prediction", b"%d" % i) for i in (7, 8)])
+        assert every.turn(lambda: len(every.heard) >= 2)
+        assert hall.turn(lambda: bool(hall.heard))
+        assert [topic for topic, _ in hall.heard] == ["sensors/press-07/prediction"]
+    heard = [(topic, payload[:3]) for topic, payload in heard_by(service, 5, 1.0) if not topic.endswith("prediction")]
+    assert sorted(heard) == [
+        ("sensors/press-07/reading", b"all"),
+        ("sensors/press-07/reading", b"hal"),
+        ("sensors/press-08/reading", b"all"),
+    ]
+    for name in ("hall", "all"):
+        remove(path, name)
+    service.close()
+
+
 def test_guessing_is_slowed_and_strangers_are_bounded(site: Site) -> None:
     """An address that guesses waits longer and longer; one that only connects gets no more than its share."""
     assert site.gate.admission is not None

@@ -45,7 +45,7 @@ def mounted(image: Path, at: Path) -> Iterator[Path]:
     try:
         yield at
     finally:
-        run("umount", str(at))
+        run("umount", "-l", str(at))  # lazily: somebody else may look at all file systems at this moment
 
 
 def work_until_a_cut(image: Path, after: Path, at: Path, number: int, length_s: float) -> list[str]:

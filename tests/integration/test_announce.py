@@ -28,7 +28,8 @@ from tests.device_alarm import put_in_alarm
 from tests.servers import found_or_skip, run_process
 from zelador.alarms.state import Record
 from zelador.alarms.store import DeviceStates
-from zelador.buffer import connect_redis
+from zelador.buffer import Refused, Writer, connect_redis
+from zelador.buffer.connection import RedisConnection
 from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
 from zelador.link import Link, LinkOptions, Outgoing
@@ -213,15 +214,18 @@ def test_home_assistant_has_everything_again_after_the_broker_forgot_and_after_i
 def test_home_assistant_has_everything_again_each_time_that_the_broker_was_started_again(
     plant: Settings, mark: str, forgetful: Any, eventually: Callable[..., None]
 ) -> None:
-    """While Zelador runs; a device that was retired stays away."""
+    """While Zelador runs. A device that was retired stays away, as does a name that sent only garbage."""
     mqtt = plant.mqtt.model_copy(update={"url": forgetful.url})
     home = plant.homeassistant.model_copy(update={"discovery": True})
     plant = plant.model_copy(update={"mqtt": mqtt, "homeassistant": home})
     put_in_alarm(plant, "press")
     put_in_alarm(plant, "gone")
     states(plant).act("gone", "retire", "ana")
+    bad = Refused.of(plant.topics.reading.format(device_id="never"), "not JSON", b"{", now_ms(), most=100)
+    Writer(RedisConnection(plant.redis, Event()), plant, "alarm").append([], [bad])
+    connect_redis(plant.redis).zadd(Keys(plant.redis.prefix).due, {"never": 1})
     config, state = f"{mark}-ha/device/zelador_press/config", f"{mark}/press/state"
-    online = f"{mark}/status/states/zelador-states"
+    online, never = f"{mark}/status/states/zelador-states", f"{mark}/never/state"
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(contextlib.ExitStack())
         broker.enter_context(forgetful())
@@ -232,7 +236,9 @@ def test_home_assistant_has_everything_again_each_time_that_the_broker_was_start
             heard = Subscriber(plant, "#")
             eventually(lambda h=heard: {config, state} <= set(h.hear()), "discovery and state", 20)
             eventually(lambda h=heard: h.state(online) == {"state": "online"}, "the availability")
-            assert not heard.hear().get(f"{mark}-ha/device/zelador_gone/config")
+            eventually(lambda h=heard: h.state(never).get("reason") == "quarantined", "what sent only garbage")
+            for other in ("gone", "never"):
+                assert not heard.hear().get(f"{mark}-ha/device/zelador_{other}/config")
             heard.link.close(None)
 
 
