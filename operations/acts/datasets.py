@@ -10,21 +10,22 @@ from zelador.settings import Settings
 
 
 def drop(actor: Actor, settings: Settings, dataset: str) -> None:
-    """Removes a data set that is kept; it is loaded again when somebody asks for it. Raises NotFound, Unavailable."""
+    """Removes a cached data set; it is loaded again on the next request. Raises NotFound, Unavailable."""
     cache = Cache(settings.datasets)
     found = cache.find(dataset)
+    actor.check()
     cache.drop(dataset)
     before = None if found is None else {"query": found.query, "rows": found.rows, "digest": found.digest}
     actor.record(Act.DATASET_DROPPED, dataset, before)
 
 
 def drop_all(actor: Actor, settings: Settings) -> int:
-    """Removes all that are kept; returns their number. Raises Unavailable."""
+    """Removes all cached data sets; returns their number. Raises Unavailable."""
     dropped = 0
     for each in Cache(settings.datasets).list():
         try:
             drop(actor, settings, each.meta.id)
-        except NotFound:  # it became too old, or somebody else was faster
+        except NotFound:  # it has expired, or someone else removed it
             continue
         dropped += 1
     return dropped

@@ -1,4 +1,4 @@
-"""Evaluate models on labeled rows, and keep the result with each of them."""
+"""Evaluate models on labeled rows, and store the result with each model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comparison of a run's candidates, as pages show it: from the run's document, of which any key may be absent."""
+"""The comparison of a run's candidates for pages, from the run's document, in which any key may be absent."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def report_of(registry: Registry, name: str) -> Report | None:
 
 
 def candidate_report(registry: Registry, run: str, rank: int) -> Report | None:
-    """As `report_of`, of a candidate of a run, whether it was saved or not."""
+    """As `report_of`, for a candidate of a run, saved or not."""
     return _read(f"candidate {rank} of run {run}", lambda: registry.candidate_file(run, rank, FILE))
 
 

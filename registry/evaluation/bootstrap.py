@@ -86,7 +86,7 @@ class Resamples:
     def of(cls, blocks: NDArray[np.int64], seed: int = SEED, runs: NDArray[np.int64] | None = None) -> Self:
         """`blocks` has a number for each row; rows with the same number are drawn together.
 
-        Short blocks cut a long run of one class: it is one case of it, in however many blocks.
+        Short blocks divide a long run of one class; such a run counts as one case, however many blocks it covers.
         """
         random = np.random.default_rng(seed)
         names, units = np.unique(blocks, return_inverse=True)

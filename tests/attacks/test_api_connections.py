@@ -25,7 +25,7 @@ ZIP = "Content-Type: application/zip"
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Api]:
-    """Deadlines of a tenth of the real ones: what is tested is that there are some."""
+    """An API with deadlines of a tenth of the real ones: the tests only check that there are deadlines."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection, "HEADERS_S", 0.5)
         patch.setattr(connection, "BODY_GRACE_S", 0.3)
@@ -68,7 +68,7 @@ def test_a_body_that_comes_by_the_byte_is_refused(api: Api) -> None:
 
 
 def test_an_answer_that_nobody_reads_is_dropped(api: Api, eventually) -> None:
-    """Requests one behind the other, no answer read: the answers' bytes stay in the API's memory."""
+    """A client sends requests and reads no answer, so the answers stay in the API's memory."""
     before = connections_to(api)
     with socket.socket() as greedy:
         greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -90,7 +90,7 @@ def test_many_idle_connections_keep_nobody_out(api: Api) -> None:
 
 
 def test_clients_that_read_nothing_keep_nobody_out(api: Api, monkeypatch: pytest.MonkeyPatch, eventually) -> None:
-    """More than there may be, each with answers that it does not read: no key is needed for those."""
+    """More clients than allowed, which need no key and read no answer."""
     monkeypatch.setattr(connection, "READ_STALL_S", 60.0)  # it is not by their deadline that they go
     with contextlib.ExitStack() as stack:
         for _ in range(60):
@@ -103,7 +103,7 @@ def test_clients_that_read_nothing_keep_nobody_out(api: Api, monkeypatch: pytest
 
 
 def test_slow_uploads_keep_no_other_upload_out(api: Api) -> None:
-    """Two that stop after their first bytes used to hold both slots; two that sent nearly all, the memory."""
+    """Two uploads that stop early used to hold both slots; two that stop near their end held the memory."""
     long = (ZIP, "Content-Length: 990000")
     with contextlib.ExitStack() as stack:
         for sent in (10, 10, 980_000, 980_000):
@@ -119,7 +119,7 @@ def test_slow_uploads_keep_no_other_upload_out(api: Api) -> None:
 @pytest.mark.parametrize("declared", ["Content-Length: 4000000000", "Transfer-Encoding: chunked"])
 @pytest.mark.parametrize("role", [None, "viewer", "admin"])
 def test_a_body_that_is_not_wanted_is_not_read(api: Api, declared: str, role: str | None) -> None:
-    """Without a key, with a role that may not, and beyond the limit: an answer, and an end."""
+    """Without a key, with too low a role, and beyond the limit: the client gets an answer, and the connection ends."""
     key = api.keys[role] if role else None
     line = UPLOAD if role == "viewer" else "POST /v1/keys HTTP/1.1"
     piece = b"x" * 65_536
@@ -236,7 +236,7 @@ def answer_of(url: str) -> str:
 
 
 def connections_to(api: Api) -> int:
-    """Established connections of this process's server, as the kernel has them."""
+    """The established connections of this process's server, from the kernel."""
     port = f":{api.settings.api.port:04X}"
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     return sum(line.split()[1].endswith(port) and line.split()[3] == "01" for line in lines)

@@ -17,7 +17,7 @@ _MARKED = re.compile(b'"' + MARK.encode() + b'([^"]*)"')
 
 
 def replaced(raw: bytes) -> bytes | None:
-    """The message with each such token as a text; None if there is none."""
+    """The message with each such token replaced by a text; None if it has no such token."""
     found = False
 
     def replace(match: re.Match[bytes]) -> bytes:

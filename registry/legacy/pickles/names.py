@@ -50,7 +50,7 @@ def fits(text: str, arguments: Arguments) -> bool:
 
 
 def _first_of(*modules: str) -> Callable[[Arguments], bool]:
-    """The first argument is a class to be constructed: it must be from one of these modules."""
+    """Returns a check that the first argument, a class to be constructed, is from one of these modules."""
     return lambda given: bool(given) and isinstance(given[0], Name) and given[0].module.startswith(modules)
 
 

@@ -31,7 +31,7 @@ def reduce(node: Node) -> list[Value]:
 
 
 def index_of(node: Node) -> list[Value]:
-    """ArgMax and ArgMin."""
+    """The output shape of ArgMax and ArgMin."""
     return [_reduced(node, {axis_of(node.attributes.get("axis", 0), len(node.inputs[0].shape), node.op)})]
 
 

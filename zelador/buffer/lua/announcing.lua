@@ -1,6 +1,6 @@
--- All states are going to be published again. Returns the least version that they must have then: what was published before may be newer than what
--- Redis has, if it was started again and has lost its last second.
--- KEYS  1 announce-run   ARGV  1 the run of Redis, or '' if that is not known
+-- Called before all states are published again. Returns the least version that they must have then: a restarted Redis may have lost
+-- its last second, so versions that were published before may be newer than those that it has.
+-- KEYS  1 announce-run   ARGV  1 the run id of Redis, or '' if it is not known
 local known = redis.call('HMGET', KEYS[1], 'run', 'version')
 local version = tonumber(known[2] or 0)
 if known[1] == ARGV[1] and ARGV[1] ~= '' then return version end
