@@ -170,7 +170,8 @@ class Keeper:
             name = device.decode("utf-8", "replace")
             record = None if text is None else _record(name, text)
             if self._discovers:
-                known = record is not None and record.state != "retired"
+                # One of which nothing was ever classified may be no device at all.
+                known = record is not None and record.state != "retired" and record.measured_at > 0
                 if not known or device not in self._discovered:
                     messages.append(self._discovery(name, known))
                 if known:

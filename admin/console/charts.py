@@ -332,11 +332,11 @@ def scale(
     body = f'<rect class="p-band" x="{x(low):.1f}" y="4" width="{x(high) - x(low):.1f}" height="34"/>'
     body += f'<path class="p-axis" d="M8,38.5H{width - 8}M{x(low):.1f},34V44M{x(high):.1f},34V44"/>'
     first, last = language.measure(low), f"{language.measure(high)} {unit}".strip()
-    body += f'<text x="{x(low):.1f}" y="57">{escape(first)}</text>'
-    body += f'<text x="{x(high):.1f}" y="57" text-anchor="end">{escape(last)}</text>'
+    body += f'<text x="{x(low):.1f}" y="63">{escape(first)}</text>'
+    body += f'<text x="{x(high):.1f}" y="63" text-anchor="end">{escape(last)}</text>'
     kind, at = ("p-watchfill" if outside else "p-fill"), x(low if value is None else value)
     mark = f'<path class="{kind}" data-marker="" transform="translate({at:.1f} 0)" d="M-1,8H1V38L7,49H-7L-1,38Z"/>'
     role = f'role="img" aria-label="{escape(f"{seen} {first}–{last}")}"'
     data = f'data-scale="{begin:g},{end:g},{low:g},{high:g}"'
-    text = f'<svg class="plot" viewBox="0 0 {width} 60" {role} {data}>{body}{mark}</svg>'
+    text = f'<svg class="plot" viewBox="0 0 {width} 66" {role} {data}>{body}{mark}</svg>'
     return Markup(text)  # noqa: S704 - numbers, our own marks and escaped text

@@ -19,7 +19,13 @@ def _watch(_console: Console, _renderer: Renderer, _topic: Topic, _now: PlantVie
     return Live({})
 
 
-LOOKS: Mapping[str, Regions] = {"watch": _watch, "overview": overview.look, "model": model.look, "run": runs.look}
+LOOKS: Mapping[str, Regions] = {
+    "watch": _watch,
+    "overview": overview.look,
+    "setup": overview.look_setup,
+    "model": model.look,
+    "run": runs.look,
+}
 
 
 def look(console: Console) -> Look:

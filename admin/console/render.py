@@ -15,9 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from admin.console import charts
-from admin.console.labels.words import finding_kind, finding_text, source_text
+from admin.console.labels.words import fault_text, finding_kind, finding_text, source_text
 from admin.console.language import Language
 from admin.console.runs.events import event_text, step_text
+from admin.console.runs.words import said_text
 from admin.console.static_files import static_file
 from admin.console.training.words import data_advice, data_kind, data_text
 from admin.console.words import STATES, device_why, feature_text, label_text, period
@@ -71,11 +72,13 @@ class Renderer:
             field=language.field,
             source=lambda source: source_text(language, source),
             finding_kind=lambda finding: finding_kind(language, finding),
+            fault=lambda fault: fault_text(language, fault),
             finding_text=lambda finding: finding_text(language, finding),
             data_kind=lambda finding: data_kind(language, finding),
             data_text=lambda finding: data_text(language, finding),
             data_advice=lambda finding: data_advice(language, finding),
             happened=lambda event, metric: event_text(language, event, metric),
+            said=lambda text: said_text(language, text),
             step=lambda message: step_text(language, message or ""),
             period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),

@@ -383,6 +383,32 @@ def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
         assert "The run was canceled" in client.get(path).text
 
 
+def test_training_shows_the_readings_of_the_chosen_days_and_devices(site: Site) -> None:
+    with site.client("operator") as client:
+        none = client.get("/console/training?from=2020-01-01&to=2020-01-02")
+        shape(none)
+        assert "No reading is of these days and devices." in none.text
+        wrong = client.get("/console/training?from=2020-01-02&to=2020-01-01")
+        shape(wrong)
+        assert "The readings cannot be loaded" in wrong.text
+        labeled = site.plant
+        for step in range(4):
+            labeled.publish(BAD if step % 2 else {"lux": 400.0, "temperature": 45.0, "vibration": 0.1 + step},
+                            "lathe-70", label=("no", "yes")[step % 2])  # fmt: skip
+        wait_for(lambda: "4 labeled readings of 1 device" in _loaded_again(client, "lathe-7*"), "the readings")
+        page = client.get("/console/training?devices=lathe-7*")
+        shape(page)
+        assert "Class too small" in page.text
+        assert 'value="lathe-7*"' in page.text
+    with site.client("viewer") as client:  # loading another one costs
+        assert "4 labeled readings" not in client.get("/console/training?devices=lathe-7*").text
+
+
+def _loaded_again(client: httpx.Client, devices: str) -> str:
+    client.post("/console/training/again")
+    return client.get(f"/console/training?devices={devices}").text
+
+
 def test_the_page_of_a_run_says_which_is_better_and_how_sure_that_is(site: Site) -> None:
     with site.client("viewer") as client:
         clear, tied = (client.get(f"/console/runs/{run}").text for run in (CLEAR, TIED))

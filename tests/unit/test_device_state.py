@@ -1,4 +1,4 @@
-"""When a device is in alarm, and what a batch says about its devices. Pure."""
+"""The rule for alarms, and the levels of a batch's readings. Pure."""
 
 from __future__ import annotations
 
@@ -35,20 +35,23 @@ def run(levels: str, rule: Rule, step_ms: int = 1000) -> list[str]:
 def test_an_alarm_turns_on_and_off_with_hysteresis() -> None:
     assert run("llhllll", Rule())[2:] == ["suspect"] * 5
     assert run("lhhlh", Rule())[-1] == "alarm"
-    prompt = Rule(hold_s=0.0)
-    assert run("hhh" + "l" * 63, prompt)[-1] == "alarm"
-    assert run("hhh" + "l" * 64 + "llll", prompt)[-1] == "ok"
-    assert run("hhh" + "l" * 3_599, Rule())[-1] == "alarm", "an alarm is held for an hour"
-    assert run("hhh" + "l" * 3_600, Rule())[-1] == "ok"
+    assert run("hhh" + "l" * 63, Rule())[-1] == "alarm"
+    once = "hhh" + "l" * 64
+    assert run(once, Rule())[-1] == "ok"
+    assert run(once + "hhh" + "l" * 3_599, Rule())[-1] == "alarm", "the second alarm in an hour is held for an hour"
+    assert run(once + "hhh" + "l" * 3_600, Rule())[-1] == "ok"
+    assert run(once + "l" * 3_600 + "hhh" + "l" * 64, Rule())[-1] == "ok", "that is an hour later"
+    assert run(once + "hhh" + "l" * 64, Rule(hold_s=0.0))[-1] == "ok"
     assert run("hhh" + "lm" * 100, Rule())[-1] == "alarm", "it is not below low"
 
 
 @given(st.lists(st.tuples(st.sampled_from("hl"), st.integers(1, 40)), min_size=1, max_size=60))
-def test_no_input_turns_an_alarm_on_twice_in_an_hour(periods: list[tuple[str, int]]) -> None:
+def test_no_input_turns_an_alarm_on_more_than_once_more_in_an_hour(periods: list[tuple[str, int]]) -> None:
     """Also one that flaps slowly: readings a minute apart, some of them high, then some low."""
     found = run("".join(level * minutes for level, minutes in periods), Rule(), 60_000)
     starts = [i for i in range(1, len(found)) if found[i] == "alarm" != found[i - 1]]
-    assert all(later - earlier > 60 for earlier, later in itertools.pairwise(starts))
+    gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]
+    assert all(first > 60 or second > 60 for first, second in itertools.pairwise(gaps))
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.sampled_from("hml")), min_size=1, max_size=40))

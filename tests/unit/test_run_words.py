@@ -1,11 +1,16 @@
-"""What the trainer says of a run can be said in Portuguese: no text of its code is unknown to the console."""
+"""What the trainer says of a run, and an import of its rows, can be said in Portuguese."""
 
 from __future__ import annotations
 
 import pytest
 
+from admin.console.labels.words import fault_text
 from admin.console.language import language, plant_zone
 from admin.console.runs.events import event_text, step_text
+from admin.console.runs.words import said_text
+from zelador.errors import InvalidInput
+from zelador.labels.rules import Wish, checked
+from zelador.settings import Settings
 from zelador.training_queue.event import RunEvent, Standing
 
 PT = language("pt-BR", plant_zone("UTC"))
@@ -38,3 +43,39 @@ def test_a_candidate_is_named_with_its_score() -> None:
         for kind, each in (("candidate_started", ended), ("candidate_ended", ended), ("candidate_failed", failed))
     ]
     assert says == ["RandomForest começa", "RandomForest termina, F1 0,917", "QDA falhou"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("it agrees on all 2960 rows and is faster", "Concorda em todas as 2.960 linhas e é mais rápido."),
+        ("6 of 2475 labels differ", "6 de 2.475 rótulos diferem."),
+        (
+            "a shuffled split would say F1 0.393 for KNearestNeighbors instead of 0.304: it tests models on neighbors "
+            "of the rows that they were fitted on",
+            "Um teste embaralhado daria F1 0,393 a KNearestNeighbors em vez de 0,304.",
+        ),
+        ("what a later trainer says", ""),
+    ],
+)
+def test_what_is_said_of_a_candidate_is_translated(text: str, said: str) -> None:
+    assert said_text(PT, text) == said
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        (Wish("d", 2_000_000_000_000, 1_999_999_000_000, "yes"), "não vem depois do início"),
+        (Wish("d", 1_000, None, "yes"), "O ano do início não está certo."),
+        (Wish("d", 2_000_000_000_000, 10**15, "yes"), "O ano do fim não está certo."),
+        (Wish("d", 2_000_000_000_000, None, None), "Falta o rótulo."),
+        (Wish("d", 2_000_000_000_000, None, "x" * 1_000), "O rótulo é longo demais"),
+        (Wish("d", 2_000_000_000_000, None, "yes", "x" * 10_000), "A nota é longa demais"),
+        (Wish("d" * 5_000, 2_000_000_000_000, None, "yes"), "O nome do dispositivo"),
+    ],
+)
+def test_a_row_that_cannot_be_a_label_says_why_in_portuguese(wish: Wish, said: str) -> None:
+    """By the rules' own messages: one that is worded anew would come in English."""
+    with pytest.raises(InvalidInput) as refused:
+        checked(wish, Settings(), "somebody", 2_000_000_000_000, "import")
+    assert said in fault_text(PT, str(refused.value)), str(refused.value)

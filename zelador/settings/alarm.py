@@ -34,8 +34,8 @@ class AlarmRuleSettings(Section):
     )
     hold_s: NonNegativeFloat | None = Field(
         default=None,
-        description="An alarm lasts at least so many seconds, so that a device that flaps, however slowly, gives one "
-        "alarm in that time. None: 3600.",
+        description="An alarm that begins less than this many seconds after the one before lasts at least as long, so "
+        "that a device that flaps slowly does not give alarm after alarm. None: 3600.",
     )
     high: Probability | None = Field(
         default=None,

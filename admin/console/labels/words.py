@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from admin.console.language import Language
@@ -35,6 +36,25 @@ SENTENCES: Mapping[str, str] = {
     "long": _("The period of %(device)s lasts %(what)s days. Is the year right?"),
     "label case": _("The labels %(what)s differ by case or blanks alone. Training takes them for different classes."),
 }
+FAULTS: Mapping[str, str] = {  # why a row cannot be a label: a pattern of the English text, and what it says
+    r"the device is missing": _("The device is missing."),
+    r"from is missing": _("The start is missing."),
+    r"label is missing: .+": _("The label is missing."),
+    r"to \((?P<end>.+)\) is not after from \((?P<begin>.+)\); .+": _(
+        "The end, %(end)s, is not after the start, %(begin)s."
+    ),
+    r"(?P<what>['\"].*['\"]) is not a time such as .+": _("%(what)s is no time. Write it as 2026-12-31 14:00."),
+    r"(?P<what>['\"].*['\"]) can be day and month .+": _("%(what)s can be read in two ways. Write it as 2026-12-31."),
+    r"from is (before|after) the year \d+; .+": _("The year of the start is not right."),
+    r"to is (before|after) the year \d+; .+": _("The year of the end is not right."),
+    r"note must have .+": _("The note is too long, or has characters that cannot be printed."),
+    r"(a )?label must have .+|label is .+": _("The label is too long, or not a text."),
+    r"the device's name is .+|no prediction can be published .+": _(
+        "The device’s name is too long, or has characters that cannot be used."
+    ),
+    r"id must have .+": _("The id is too long, or has characters that cannot be printed."),
+}
+FAULT_PATTERNS = tuple((re.compile(pattern), text) for pattern, text in FAULTS.items())
 NEAR = _("Did you mean %(what)s?")
 
 
@@ -59,3 +79,13 @@ def finding_text(language: Language, finding: Finding) -> str:
     if finding.kind == "unknown device" and what:
         said += " " + language.text(NEAR, what=what)
     return said
+
+
+def fault_text(language: Language, fault: str) -> str:
+    """Why a row cannot be a label; empty if only the fault's own text says it."""
+    for pattern, text in FAULT_PATTERNS:
+        if found := pattern.fullmatch(fault):
+            given = found.groupdict()
+            times = {name: language.day_and_time(given[name]) for name in ("begin", "end") if name in given}
+            return language.text(text, **given | times)
+    return ""

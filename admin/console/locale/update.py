@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 CREATED = datetime(2026, 11, 26, tzinfo=timezone.utc)  # fixed, so that an unchanged catalog is the same file
 FOLDER = Path(__file__).parent
 CONSOLE = FOLDER.parent
 METHODS = [("**.py", "python"), ("**.html", "jinja2")]
+KEYWORDS = {**DEFAULT_KEYWORDS, "text": None}  # Language.text
 OPTIONS: dict[str, dict[str, Any]] = {
     "**.html": {"newstyle_gettext": "true", "trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true"}
 }
@@ -26,7 +27,7 @@ def template() -> Catalog:
     """Returns all messages of the console's code and templates."""
     found = Catalog(project="Zelador", charset="utf-8")
     for _name, _line, message, comments, context in extract_from_dir(
-        CONSOLE, METHODS, OPTIONS, strip_comment_tags=True
+        CONSOLE, METHODS, OPTIONS, KEYWORDS, strip_comment_tags=True
     ):
         found.add(message, None, (), auto_comments=comments, context=context)
     return found

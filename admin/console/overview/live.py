@@ -29,6 +29,7 @@ SHOWN_FEATURES = 3
 EVENTS = 9
 ALSO = 4
 EVENTS_S = 2.0
+SETUP_PARTS = ("attention", "flow", "ledger")
 PARTS = ("attention", "flow", "ledger", "states", "workers", "feed", "events")
 
 
@@ -123,6 +124,14 @@ def look(console: Console, renderer: Renderer, topic: Topic, now: PlantView) -> 
     shown = overview(console, renderer, topic.role, now)
     regions = {name: renderer.macro("overview/parts.html", name, shown) for name in PARTS}
     return Live(regions, {"point": points(shown.samples[-1:])} if shown.samples else {})
+
+
+def look_setup(console: Console, renderer: Renderer, topic: Topic, now: PlantView) -> Live:
+    """The overview while no model is selected; as soon as one is, the page is loaded again."""
+    if now.selection is not None:
+        return Live({}, {"ended": "selected"})
+    shown = overview(console, renderer, topic.role, now)
+    return Live({name: renderer.macro("overview/parts.html", name, shown) for name in SETUP_PARTS})
 
 
 def _feed(console: Console, now: PlantView) -> tuple[FeedRow, ...]:

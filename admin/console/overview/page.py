@@ -17,7 +17,8 @@ router = pages("overview")
 def show_overview(console: Shown, visitor: Visiting) -> Response:
     now = console.plant.read()
     context = overview(console, renderer(console, visitor), signed_in(visitor).role, now)
-    return show(console, visitor, "overview/page.html", context, section="overview", live="overview")
+    live = "setup" if now.selection is None and now.models is not None else "overview"
+    return show(console, visitor, "overview/page.html", context, section="overview", live=live)
 
 
 ROUTERS = (router,)

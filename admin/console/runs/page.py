@@ -91,6 +91,7 @@ class RunPage:
     decision: str  # why a model was selected by itself, or was not
     report: Report | None  # of the candidate to take, while its files are kept
     known: frozenset[str]  # devices of the report that have a page
+    happened: tuple[RunEvent, ...]  # the newest events of a run that did not end well, newest first
 
 
 @router.get("", **needs("viewer"))
@@ -217,6 +218,7 @@ def _show(
         decision_text(language, found),
         report,
         known_devices(console.services, report),
+        progress(console, view).events if view.state in ("failed", "cancelled") else (),
     )
     live = "run" if view.is_active else "watch"
     return show(console, visitor, template, context, section="runs", live=live)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from admin.console.language import Language
@@ -20,6 +21,26 @@ VERDICTS: Mapping[str, str] = {
     "not_evaluable": _("This cannot be evaluated. No model is recommended."),
 }
 CHANCE = _("Labels moved at random do as well (p = %(p)s).")
+SAID: Mapping[str, str] = {  # a pattern of what the trainer says of a candidate, and what it says
+    r"it agrees on all (?P<rows>\d+) rows and is faster": _("It agrees on all %(rows)s rows and is faster."),
+    r"it agrees, but is not faster": _("It agrees, but is not faster."),
+    r"(?P<differ>\d+) of (?P<rows>\d+) labels differ": _("%(differ)s of %(rows)s labels differ."),
+    r"it may have been trained on some of these rows, which would flatter it": _(
+        "It may have been trained on some of these rows, which would flatter it."
+    ),
+    r"(?P<rows>\d+) rows next to the hold-out are in no part, so that it holds no neighbor of a known row": _(
+        "%(rows)s readings next to the held-out ones are in no part, so that none is a neighbor of a known one."
+    ),
+    r"a block has about (?P<rows>\d+) rows, and readings resemble each other over (?P<over>\d+): some optimism is left "
+    r"in all scores": _(
+        "A block has about %(rows)s readings, and readings resemble each other over %(over)s: some optimism is left."
+    ),
+    r"a shuffled split would say (?P<metric>\S+) (?P<shuffled>\S+) for (?P<name>\S+) instead of (?P<honest>[\d.]+): "
+    r"it tests models on neighbors of the rows that they were fitted on": _(
+        "A shuffled test would say %(metric)s %(shuffled)s for %(name)s instead of %(honest)s."
+    ),
+}
+SAID_PATTERNS = tuple((re.compile(pattern), text) for pattern, text in SAID.items())
 DECISIONS: Mapping[str, str] = {  # by the reason of a decision
     "better": _("The interval lies above the margin of %(margin)s."),
     "no_model": _("The run has no model."),
@@ -70,3 +91,17 @@ def decision_text(language: Language, found: Comparison) -> str:
     if made.uses:
         said.append(language.text(WORN, count=language.number(made.uses)))
     return " ".join(said)
+
+
+def said_text(language: Language, said: str) -> str:
+    """What the trainer says of a candidate or of the test; empty if only its own text says it."""
+    for pattern, text in SAID_PATTERNS:
+        if found := pattern.fullmatch(said):
+            return language.text(text, **{name: _figure(language, each) for name, each in found.groupdict().items()})
+    return ""
+
+
+def _figure(language: Language, text: str) -> str:
+    if text.isdecimal():
+        return language.number(int(text))
+    return language.number(float(text), 3) if re.fullmatch(r"\d+\.\d+", text) else text

@@ -1,4 +1,4 @@
-"""Runs that start by themselves, and what the policy makes of a run: on a real Redis and a real registry."""
+"""Runs that start automatically, and the decision of the policy on a run: on a real Redis and a real registry."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from zelador.training_queue import Consumer, TrainingQueue
 
 
 class Audit:
-    """Keeps what is recorded; or refuses it."""
+    """An audit log in memory, which can refuse acts."""
 
     def __init__(self, refuses: bool = False) -> None:
         self.acts = list[tuple[str, str, str, Any]]()
@@ -60,7 +60,7 @@ def runs(client: redis.Redis, settings: Settings) -> list[str]:
 
 
 def end(client: redis.Redis, settings: Settings) -> None:
-    """Takes the run that waits, and ends it."""
+    """Takes the waiting run, and ends it."""
     trainer = Consumer(client, settings.redis.prefix)
     job = trainer.next("trainer-1", 0.05) or trainer.next("trainer-1", 0.05)
     assert job is not None

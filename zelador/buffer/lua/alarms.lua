@@ -4,7 +4,7 @@
 --   "measured_at" .. 'a' .. map   an alarm that goes on: all readings of its window are at level h
 --   map                           anything else. A map is MessagePack (half the cost of JSON) with:
 --   t measured_at of the newest reading   w levels of the newest readings   c condition: ok, suspect, alarm   since (of the state shown)
---   v version   s state shown   calm, late, on: calm_at, late_at, began_at of zelador/alarms/rule.py
+--   v version   s state shown   calm, late, on, held: calm_at, late_at, began_at, held of zelador/alarms/rule.py
 --   label, p, model, reading: of the newest reading at level h when the condition changed        by, at: who acknowledged the alarm, and when
 --   until, why, sby: shelved, its reason, by whom     silent, reason: unknown since, and why     retired, rby: retired since, by whom
 --   noted: when a change between ok and suspect was last recorded as an event
@@ -76,7 +76,7 @@ end
 
 local function alarms_text(r, now)
   if r.noted and now - r.noted >= SUSPECT_EVERY then r.noted = nil end
-  if not r.late and r.c == 'ok' and r.s == 'ok' and not r.noted and not string.find(r.w, '[^l]') then
+  if not r.late and r.c == 'ok' and r.s == 'ok' and not r.on and not r.noted and not string.find(r.w, '[^l]') then
     return string.format('%013.0f %.0f %.0f', r.t, r.since, r.v)
   end
   if not r.late and r.c == 'alarm' and not r.calm and not r.silent and not string.find(r.w, '[^h]') then
@@ -144,11 +144,15 @@ local function alarms_readings(r, levels, flat, at, rule, again, now)
           calm = nil
         else
           calm = calm or t
-          if t - calm >= rule.off_ms and t - (r.on or 0) >= rule.hold_ms then w, c, calm, r.on, r.by, r.at = '', 'ok', nil, nil, nil, nil end
+          if t - calm >= rule.off_ms and not (r.held and t - r.on < rule.hold_ms) then
+            w, c, calm, r.held, r.by, r.at = '', 'ok', nil, nil, nil, nil
+          end
         end
       elseif level == 'h' and alarms_count(w, 'h') >= rule.on_count then
+        r.held = r.on and t - r.on < rule.hold_ms or nil
         w, c, calm, r.on = '', 'alarm', nil, t
       end
+      if c ~= 'alarm' and r.on and t - r.on >= rule.hold_ms then r.on = nil end
     end
   end
   if fresh and c ~= 'alarm' then c = alarms_below(w) end
