@@ -64,8 +64,8 @@ def hide(store: Store, paths: Iterable[str]) -> None:
     """Renames files after the commit that replaces or removes them."""
     if isinstance(store, Folder):
         for path in paths:
-            if not store.move(_new(path), _replaced(path)):
-                store.move(path, _replaced(path))
+            store.move(_new(path), _replaced(path))  # also if another process has written the same file again
+            store.move(path, _replaced(path))
 
 
 def settle(store: Store, log: ArchiveLog) -> None:
@@ -75,10 +75,13 @@ def settle(store: Store, log: ArchiveLog) -> None:
     found = {item.key for folder in FOLDERS for item in store.list(folder)}
     state = log.sync()  # after the listing, because a file is replaced in the log before it is renamed
     for path in state.files:
-        if path not in found:
-            for key in (_new(path), _replaced(path)):  # the latter in a copy that took a while
-                if key in found and store.move(key, path):
-                    break
+        if path in found:
+            if _new(path) in found:
+                store.delete(_new(path))  # another process has written the same file again
+            continue
+        for key in (_new(path), _replaced(path)):  # the latter in a copy that took a while
+            if key in found and store.move(key, path):
+                break
     hide(store, (path for path in state.removed if path in found or _new(path) in found))
 
 

@@ -100,5 +100,6 @@ log/          says which files count: one entry per change; never edit or delete
 readings/     one row per reading; outcomes/  one row per prediction
 checkpoints/  derived from the log, for a fast start
 
-Read the files that the log names: `zelador archive files`. Others are unfinished, or were merged and will be removed.
+In a folder, readings/**/*.parquet has each archived reading once. new/ has files that are not committed yet, replaced/
+those that were merged or removed, for a day. In a bucket, read the files that `zelador archive files` names.
 """

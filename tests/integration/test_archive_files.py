@@ -118,6 +118,21 @@ def test_a_kill_between_a_commit_and_a_rename_is_repaired(tmp_path: Path, monkey
     assert len(list((tmp_path / "replaced").iterdir())) == 2 and not list((tmp_path / "new").iterdir())
 
 
+def test_the_same_file_written_by_two_processes_counts_once(tmp_path: Path) -> None:
+    """Both read the same batch, or merge the same files: the bytes are equal, and so is the path."""
+    archive = open_archive(tmp_path, make=True)
+    write(archive, MONDAY, "a", "b")
+    write(archive, MONDAY + 30_000, "c")
+    first, second = archive.snapshot().readings
+    for file in (first, second):
+        paths.put(archive.store, file.path, archive.data(file))  # the other one, which then finds the commit made
+    paths.settle(archive.store, archive.log)
+    assert not list(tmp_path.glob("new/*"))
+    paths.put(archive.store, first.path, archive.data(first))
+    maintenance(archive).round(lambda: (MONDAY + DAY_MS) / 1000)
+    assert named_ids(tmp_path) == archived(tmp_path).ids == dict.fromkeys("abc", 1)
+
+
 def test_what_is_too_old_is_removed_by_whole_files(tmp_path: Path) -> None:
     archive = open_archive(tmp_path, make=True)
     for place, name in enumerate("abc"):
