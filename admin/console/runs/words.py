@@ -28,7 +28,8 @@ SAID: Mapping[str, str] = {  # a pattern of what the trainer says of a candidate
     r"it may have been trained on some of these rows, which would flatter it": _(
         "It may have been trained on some of these rows, which would flatter it."
     ),
-    r"(?P<rows>\d+) rows next to the hold-out are in no part, so that it holds no neighbor of a known row": _(
+    r"(?P<rows>\d+) rows next to the hold-out are (?:in no part, so that it holds no neighbor of a known row|not used, "
+    r"so that it has no neighbor of a training row)": _(
         "%(rows)s readings next to the held-out ones are in no part, so that none is a neighbor of a known one."
     ),
     r"a block has about (?P<rows>\d+) rows, and readings resemble each other over (?P<over>\d+): some optimism is left "
