@@ -36,8 +36,8 @@ SAID: Mapping[str, str] = {  # a pattern of what the trainer says of a candidate
     r"in all scores": _(
         "A block has about %(rows)s readings, and readings resemble each other over %(over)s: some optimism is left."
     ),
-    r"a shuffled split would say (?P<metric>\S+) (?P<shuffled>\S+) for (?P<name>\S+) instead of (?P<honest>[\d.]+): "
-    r"it tests models on neighbors of the rows that they were fitted on": _(
+    r"a shuffled split would (?:say|give) (?P<metric>\S+) (?P<shuffled>\S+) for (?P<name>\S+) instead of "
+    r"(?P<honest>[\d.]+): it tests models on neighbors of the rows that they were fitted on": _(
         "A shuffled test would say %(metric)s %(shuffled)s for %(name)s instead of %(honest)s."
     ),
 }
