@@ -19,6 +19,7 @@ REDIS_NOISE = (
 )
 MOSQUITTO_NOISE = r"should not be run as root"
 PASSWORDS, ACCESS_LIST = "mosquitto.passwords", "mosquitto.acl"  # in the home
+VERSION_S = 30.0  # for a program to print its version, on a busy machine too
 MAX_PAYLOAD = 16 * 1_048_576  # rumqttd disconnects a publisher above its limit, which then resends without end
 
 
@@ -51,11 +52,17 @@ def redis_server(
 
     Redis evicts nothing; `maxmemory` is in bytes, 0 for no limit. It syncs its file every second, or at each change
     with `durability` "synced". `config` has the password, which must not appear in process lists.
-    Raises Unavailable if the requested one is not installed.
+    Raises Unavailable if the requested one is not installed, or cannot read the data in `folder`.
     """
     found = found_program("redis-server") if kind != "valkey" else None
     version = _version([found, "--version"], r"\bv=(\d+)\.(\d+)\.(\d+)") if found else None
-    if found and version and version[0] >= 7:
+    is_valkeys = _is_valkeys(folder)
+    if kind == "redis-server" and is_valkeys:
+        raise Unavailable(
+            f"Valkey wrote the data in {folder}, and Redis cannot read its format: unset ZELADOR_EMBEDDED__REDIS, "
+            "or use another --home"
+        )
+    if found and version and version[0] >= 7 and not is_valkeys:
         binary, name, version_text = found, "redis-server", ".".join(map(str, version))
     elif kind == "redis-server":
         raise Unavailable("no redis-server 7 or newer on the PATH; install it, or unset ZELADOR_EMBEDDED__REDIS")
@@ -84,6 +91,15 @@ def redis_server(
     )
     command = (binary, *([str(config)] if config else []), *arguments)
     return Server(name, version_text, command, promise, noise=REDIS_NOISE)
+
+
+def _is_valkeys(folder: Path) -> bool:
+    """Whether Valkey wrote the data in `folder`. Redis cannot read its format; Valkey reads both."""
+    for path in folder.glob("appendonlydir/*.base.rdb"):
+        with path.open("rb") as file:
+            if file.read(6) == b"VALKEY":
+                return True
+    return False
 
 
 def broker_server(folder: Path, v5_port: int, v4_port: int, kind: str = "auto", secured: bool = False) -> Server:
@@ -172,9 +188,15 @@ def found_program(program: str) -> str | None:
 
 
 def _version(command: list[str], pattern: str) -> tuple[int, ...] | None:
+    """Returns the version that a program prints; None if it cannot be run. Raises Unavailable if it does not answer.
+
+    Another server must not start instead, only because the machine is busy: it would not have this one's data.
+    """
     try:
-        output = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
-    except (OSError, subprocess.SubprocessError):
+        output = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_S, check=False).stdout
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"{command[0]} did not print its version within {VERSION_S:g} s; try again") from None
+    except OSError:
         return None
     match = re.search(pattern, output)
     return tuple(int(part) for part in match.groups()) if match else None

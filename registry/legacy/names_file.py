@@ -6,13 +6,12 @@ figures, parameters and data do not.
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from registry.legacy.npy import texts_in
 
 ENDINGS = (".json", ".txt", ".csv", ".yaml", ".yml", ".npy")
 WORDS = frozenset((
@@ -25,6 +24,7 @@ CODED = re.compile(r"\s*[\"']?(\d{1,4})[\"']?\s*[:=,;\s]\s*[\"']?(.*?)[\"']?\s*"
 NAMED = re.compile(r"[^\s\d,;:=][^,;:=]*")
 MAX_BYTES = 1 << 20
 MAX_NAMES = 1_000
+MAX_LINE = 200  # characters of a code and its name
 
 
 def names_in(path: Path) -> Any:
@@ -39,12 +39,12 @@ def read_names(data: bytes, file: str) -> Any:
     kind = Path(file).suffix.lower()
     try:
         if kind == ".npy":
-            found = np.load(io.BytesIO(data), allow_pickle=False).tolist()
+            found = texts_in(data)
         elif kind == ".json":
             found = json.loads(data.decode("utf-8-sig"))
         else:
             found = _lines(data.decode("utf-8-sig"), strict=kind != ".txt")
-    except (ValueError, OSError, EOFError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     if is_about_names(file):
         return _names(found) or _named_parts(found)
@@ -77,7 +77,7 @@ def _lines(text: str, strict: bool) -> Any:
     `strict`: lines with more than a name are data, and None.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    coded = [CODED.fullmatch(line) for line in lines]
+    coded = [CODED.fullmatch(line) if len(line) <= MAX_LINE else None for line in lines]
     if len(coded) > 2 and coded[0] is None:
         coded = coded[1:]
     if coded and all(coded):

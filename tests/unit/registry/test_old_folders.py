@@ -239,6 +239,30 @@ def test_classes_that_numpy_saved_are_read(tmp_path: Path, kind: type) -> None:
     assert manifest_of_archive(made.archive)["classes"] == ["ok", "fault"]
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '<U4', 'fortran_order': False, 'shape': (100000000000,), }",
+        b"{'descr': '<U1000000000', 'fortran_order': False, 'shape': (1,), }",
+        b"{'descr': '<U0', 'fortran_order': False, 'shape': (100000000000,), }",
+        b"{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }",
+        b"{'descr': __import__('os'), 'fortran_order': False, 'shape': (1,), }",
+        b"{'descr': '", b"[" * 9_000, b"\xff" * 90, b"",
+    ],
+)  # fmt: skip
+def test_a_hostile_array_is_no_list_of_names(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "classes.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"ok  fail")
+    assert names_in(path) is None
+    assert contents(path.read_bytes()).trouble
+
+
+def test_a_long_line_is_no_name(tmp_path: Path) -> None:
+    """It was matched in quadratic time."""
+    (tmp_path / "classes.yaml").write_text("0" + " " * 500_000 + ":x\n1: b\n")
+    assert names_in(tmp_path / "classes.yaml") is None
+
+
 @pytest.mark.parametrize("protocol", range(6))
 def test_a_pickle_that_cannot_be_loaded_tells_its_version(protocol: int) -> None:
     """It may fail before scikit-learn warns of the version."""
