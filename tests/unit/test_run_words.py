@@ -51,7 +51,7 @@ def test_a_candidate_is_named_with_its_score() -> None:
         ("it agrees on all 2960 rows and is faster", "Concorda em todas as 2.960 linhas e é mais rápido."),
         ("6 of 2475 labels differ", "6 de 2.475 rótulos diferem."),
         (
-            "a shuffled split would say F1 0.393 for KNearestNeighbors instead of 0.304: it tests models on neighbors "
+            "a shuffled split would give F1 0.393 for KNearestNeighbors instead of 0.304: it tests models on neighbors "
             "of the rows that they were fitted on",
             "Um teste embaralhado daria F1 0,393 a KNearestNeighbors em vez de 0,304.",
         ),
