@@ -25,6 +25,7 @@ from operations.views.runs import RunReader
 from operations.views.stream import Recent
 from operations.views.system import SystemReader
 from registry.registry import Registry
+from registry.restored.open import open_registry
 from registry.restored.watch import Watch
 from zelador.alarms.store import DeviceStates
 from zelador.buffer import connect_redis
@@ -73,7 +74,7 @@ def make_services(settings: Settings) -> Services:
     """Makes the services. Raises Unavailable or Corrupt if the registry cannot be opened; Redis may be down."""
     client = connect_redis(settings.redis)
     prefix = settings.redis.prefix
-    registry = Registry.open(settings.registry)
+    registry = open_registry(settings)
     keys = KeyFile(settings.api.keys_file)
     watch = Watch(registry, client, prefix, "the API", settings.registry.check_s)
     ledger = LedgerReader(client, prefix)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from archive.layout import (
 from zelador.buffer.archive_stream import Raw
 from zelador.buffer.entry import Entry, order_of
 from zelador.buffer.outcome_batch import NONE, SCALE, OutcomeBatch, decode_outcomes
+from zelador.messages import Reading
 
 MAX_INT64 = 2**63 - 1
 
@@ -34,6 +35,7 @@ class ReadingBatch:
         self.rows = self.bytes = self.unreadable = 0
         self.replayed: list[int] = []  # rows that were in the stream before
         self._columns: dict[str, list[Any]] = {name: [] for name, _ in READING_COLUMNS}
+        self._contents: list[str] = []  # hashes of what the messages say
         self._values: list[tuple[tuple[str, ...], list[tuple[float | None, ...]]]] = []  # features, and rows of values
 
     def __len__(self) -> int:
@@ -63,12 +65,24 @@ class ReadingBatch:
         columns["received_at"] += [arrival.received_at for arrival in arrivals for _ in arrival.readings]
         columns["seq"] += [reading.seq for reading in readings]
         columns["label"] += [reading.label for reading in readings]
+        self._contents += [reading.content for reading in readings]
         columns["entry_ms"] += [ms] * count
         columns["entry_seq"] += [seq] * count
         columns["place"] += range(place, place + count)
         if replayed:
             self.replayed += range(self.rows, self.rows + count)
         self.rows += count
+
+    def add_labels(self, sent: Callable[[Sequence[tuple[str, Reading]]], Sequence[str | None]]) -> None:
+        """Adds the labels that came with repeats. `sent` returns the label that a device sent later with a reading."""
+        columns = self._columns
+        labels = columns["label"]
+        places = [place for place, label in enumerate(labels) if label is None]
+        found = sent([
+            (columns["device_id"][at], Reading(columns["id"][at], (), 0, content=self._contents[at])) for at in places
+        ])  # fmt: skip
+        for place, label in zip(places, found, strict=True):
+            labels[place] = label
 
     def table(self) -> pa.Table:
         """Returns all rows, in order."""

@@ -15,7 +15,7 @@ Columns of readings:
     measured_at   timestamp  in ms, UTC
     received_at   timestamp  in ms, UTC
     seq           int64      the device's sequence number; null if it sends none
-    label         text       the label in the message; null if there was none. Labels of periods are not in the archive
+    label         text       the label in the message or in an early repeat of it, or null. Not labels of periods
     entry_ms      int64      the entry of the stream `readings` (`<entry_ms>-<entry_seq>`) that contained the reading
     entry_seq     int64
     place         int32      its position among the readings of that entry, from 0

@@ -237,6 +237,8 @@ class Archiver:
             return
         outcomes, more = self._outcomes()
         self._stream.wait_written()
+        if self._batch.rows and self._stream.has_late_labels():
+            self._batch.add_labels(self._stream.late_labels)
         started = time.perf_counter()
         written = self._writer.write(self._at, self._batch, outcomes)
         self._at = self._stream.done(written.taken, written.seen)

@@ -1,39 +1,35 @@
 """Speed of the console with 1,000 live devices and 10,000 models: `python -m benchmarks.console [--minutes N]`.
 
-Debian's Chromium over the loopback. Times of a shared machine vary, so what compares is CPU time, and the limits are
-those of the product on a quiet machine of two cores.
+Uses Debian's Chromium over the loopback. Times on a shared machine vary, so compare CPU times. The limits are for a
+quiet machine with two cores.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import json
 import os
 import statistics
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks import model as forest
+from benchmarks.console_streams import in_a_thread, streams
 from benchmarks.measure import machine, snapshot, use
+from benchmarks.plant import GOOD, Plant, publishing
 from benchmarks.registry import fill
 from benchmarks.servers import Stack, await_that, check_programs, product, servers, started, worker_environment
 from command.demo.scenarios.by_name import scenario
 from command.up.ports import HOST, choose
 from operations.key_file import new_key
-from zelador.link import Link, LinkOptions, Outgoing
-from zelador.settings import MqttSettings
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -43,7 +39,6 @@ LIMITS = {
     "lcp_ms": 800.0, "interaction_ms": 100.0, "red_p99_s": 1.0, "streams_core_at_1": 0.05, "streams_core_at_4": 0.10,
     "worker_ratio": 1.05, "memory_ratio": 1.1,
 }  # fmt: skip
-GOOD = {"lux": 400.0, "temperature": 45.0, "vibration": 0.4}
 ALARM = """
 [alarm]
 classes = ["yes"]
@@ -73,34 +68,6 @@ ALARMS = """() => {
   for (const id of ["attention", "states"])
     new MutationObserver(look).observe(document.getElementById(id), { childList: true, subtree: true });
 }"""
-
-
-@dataclass(slots=True)
-class Plant:
-    """Publishes readings of many devices, at a rate that can be changed."""
-
-    link: Link
-    devices: int
-    rate: float = 0.0
-    sent: int = 0
-
-    def publish(self, device: str, values: dict[str, float]) -> None:
-        payload = json.dumps({**values, "ts": time.time_ns() // 1_000_000}).encode()
-        self.link.publish([Outgoing(f"sensors/{device}/reading", payload)])
-        self.sent += 1
-
-    def run(self, stop: Event) -> None:
-        due = time.monotonic()
-        while not stop.is_set():
-            if not self.rate:
-                stop.wait(0.05)
-                due = time.monotonic()
-                continue
-            due += 1 / self.rate
-            wait = due - time.monotonic()
-            if wait > 0:
-                stop.wait(wait)
-            self.publish(f"d-{self.sent % self.devices:04d}", GOOD)
 
 
 def main() -> None:
@@ -138,7 +105,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         servers(folder) as stack,
         product(stack, registry, selected, lane=True),
         admin(stack, registry, folder) as (url, key),
-        publishing(stack, options.devices) as plant,
+        publishing(stack.mqtt_url, options.devices) as plant,
         sync_playwright() as playwright,
     ):
         client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=30.0)
@@ -192,22 +159,6 @@ def answers(url: str) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def publishing(stack: Stack, devices: int) -> Iterator[Plant]:
-    stop = Event()
-    link = Link(MqttSettings(url=stack.mqtt_url), LinkOptions("benchmark-devices"), Event())
-    link.open(10.0)
-    plant = Plant(link, devices)
-    thread = threading.Thread(target=plant.run, args=(stop,), daemon=True)
-    thread.start()
-    try:
-        yield plant
-    finally:
-        stop.set()
-        thread.join(10)
-        link.close()
-
-
 def opened(browser: Browser, url: str, key: str) -> Page:
     page = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=url).new_page()
     page.goto("/console/signin")
@@ -218,8 +169,8 @@ def opened(browser: Browser, url: str, key: str) -> Page:
 
 
 def pages(browser: Browser, page: Page, url: str, key: str) -> dict[str, Any]:
-    """The largest contentful paint of each page, median of some loads, the first with an empty cache; and what typing
-    and clicking take until the next paint.
+    """The largest contentful paint of each page (median of LOADS loads, and one with an empty cache), and the time from
+    typing or clicking to the next paint.
     """
     by_page = {}
     for path in PAGES:
@@ -258,7 +209,7 @@ def pages(browser: Browser, page: Page, url: str, key: str) -> dict[str, Any]:
 
 
 def bad_reading(client: httpx.Client) -> dict[str, float]:
-    """The one of the scenario's readings of which the model is most sure that it is an alarm."""
+    """The reading of the scenario with the highest probability of an alarm."""
     machines = scenario("machines", forest.SEED)
     rows = [dict(sample.values) for sample in machines.history if sample.label == "yes"][:200]
     answered = client.post("/v1/classify", json={"readings": rows})
@@ -268,7 +219,7 @@ def bad_reading(client: httpx.Client) -> dict[str, float]:
 
 
 def red(page: Page, plant: Plant, bad: dict[str, float], alarms: int = 60) -> dict[str, Any]:
-    """From the publication of the reading that turns an alarm on to the page that shows it."""
+    """The time from the reading that turns an alarm on until the page shows the alarm."""
     page.goto("/console/overview")
     page.wait_for_timeout(1_000)
     page.evaluate(ALARMS)
@@ -292,7 +243,7 @@ def red(page: Page, plant: Plant, bad: dict[str, float], alarms: int = 60) -> di
 
 
 def worker(stack: Stack, plant: Plant, page: Page, rounds: int = 4, seconds: float = 6.0) -> dict[str, Any]:
-    """CPU time of a reading in ingest, Redis and inference, with and without an overview that is open, in turn."""
+    """CPU time of a reading in ingest and inference, with and without an open overview, in turn."""
     pids = {name: stack.programs[name].pid for name in ("ingest", "inference", "redis")}
     spent: dict[str, list[float]] = {"open": [], "closed": []}
     for _ in range(rounds):
@@ -310,70 +261,6 @@ def worker(stack: Stack, plant: Plant, page: Page, rounds: int = 4, seconds: flo
         "worker_us_open": [round(each) for each in spent["open"]],
         "worker_ratio": round(statistics.median(ratios), 3),
     }
-
-
-def in_a_thread(job: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Playwright has an event loop in the main one."""
-    found: list[dict[str, Any]] = []
-    thread = threading.Thread(target=lambda: found.append(job()))
-    thread.start()
-    thread.join(300)
-    return found[0] if found else {}
-
-
-def streams(stack: Stack, plant: Plant, url: str, key: str, count: int) -> dict[str, Any]:
-    """CPU of the admin server for many streams, beyond what it uses with none, at one and four readings a second."""
-    return asyncio.run(_streams(stack, plant, url, key, count))
-
-
-async def _streams(stack: Stack, plant: Plant, url: str, key: str, count: int) -> dict[str, Any]:
-    pid = {"admin": stack.programs["admin"].pid}
-    plant.rate = 0.0
-    await asyncio.sleep(2.0)
-    found: dict[str, Any] = {"streams": count}
-    idle = await _core(pid, 8.0)
-    follow = [asyncio.create_task(_follow(url, key)) for _ in range(count)]
-    await asyncio.sleep(5.0)
-    for rate in (1.0, 4.0):
-        plant.rate = rate
-        await asyncio.sleep(2.0)
-        received = [sum(each) for each in _COUNTS]
-        core = await _core(pid, 15.0)
-        found[f"streams_core_at_{rate:g}"] = round(core - idle, 3)
-        gained = [sum(each) - before for each, before in zip(_COUNTS, received, strict=True)]
-        found[f"messages_each_at_{rate:g}"] = (min(gained), max(gained))
-    found["streams_dropped"] = sum(task.done() for task in follow)
-    found["admin_core_idle"] = round(idle, 3)
-    for task in follow:
-        task.cancel()
-    await asyncio.gather(*follow, return_exceptions=True)
-    return found
-
-
-_COUNTS: list[list[int]] = []
-
-
-async def _follow(url: str, key: str) -> None:
-    """One stream; counts its messages. Plain bytes, as this process must not be what is measured."""
-    host, port = url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    count = [0]
-    _COUNTS.append(count)
-    writer.write(
-        f"GET /console/stream/overview HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
-    )
-    try:
-        while data := await reader.read(1 << 16):
-            count[0] += data.count(b"\n\n")
-    finally:
-        writer.close()
-
-
-async def _core(pid: Mapping[str, int], seconds: float) -> float:
-    before = snapshot(pid, 0)
-    await asyncio.sleep(seconds)
-    after = snapshot(pid, 0)
-    return (after.by_process["admin"] - before.by_process["admin"]) / (after.at - before.at)
 
 
 def memory(page: Page, url: str, minutes: float) -> dict[str, Any]:

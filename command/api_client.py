@@ -6,8 +6,9 @@ import json
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from zelador.tls import explain, unreadable
 TIMEOUT_S = 30.0
 UPLOAD_TIMEOUT_S = 180.0  # for the transfer, plus up to 30 s of checks in a process that may have to start first
 MAX_ANSWER = 1 << 30  # bytes; bounds the answer of a server that never stops sending
+MAX_LINE = 1 << 20  # bytes; bounds a line of a stream
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -68,6 +70,25 @@ class Api:
         secure = [_trusting(ca_file)] if parts.scheme == "https" and ca_file is not None else []
         direct = [urllib.request.ProxyHandler({})] if parts.hostname in LOOPBACK else []
         self._opener = urllib.request.build_opener(NoRedirect, *secure, *direct)
+
+    def lines(self, path: str, headers: Mapping[str, str]) -> Iterator[bytes]:
+        """Yields the lines of an answer that is a stream, as they arrive, without their ends.
+
+        Raises the same errors as `call`; Unavailable if nothing arrives for TIMEOUT_S, or if a line is too long.
+        """
+        all_headers = {"Authorization": f"Bearer {self._key}", **headers}
+        request = urllib.request.Request(self._url + path, None, all_headers)  # noqa: S310 - http(s), as checked
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
+                while line := answer.readline(MAX_LINE):
+                    if not line.endswith(b"\n"):
+                        raise Unavailable(f"{self.where}: the connection ended within a line, or a line is too long")
+                    yield line.rstrip(b"\r\n")
+        except urllib.error.HTTPError as error:
+            raise self._refusal(error.code, error.read(65_536), error.reason) from None
+        except (OSError, ValueError, HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise Unavailable(f"{self.where} does not answer: {reason}") from None
 
     def call(
         self,

@@ -145,13 +145,17 @@ def drop(
     home: OfHome = None,
 ) -> None:
     """Remove a loaded data set. It is loaded again when it is needed."""
-    from archive.dataset.cache import Cache
+    from operations.acts import datasets as acts
+    from operations.local import local_actor
 
-    found = Cache(settings_of(home).datasets)
-    ids = [dataset] if dataset is not None else [each.meta.id for each in found.list()]
-    for each in ids:
-        found.drop(each)
-    say(f"{len(ids)} loaded data sets removed")
+    settings = settings_of(home)
+    actor = local_actor(settings)
+    if dataset is None:
+        count = acts.drop_all(actor, settings)
+    else:
+        acts.drop(actor, settings, dataset)
+        count = 1
+    say(f"{count} loaded data sets removed")
 
 
 def _of_stream(settings: Settings, asked: dict[str, object]) -> Loaded:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from command.home import settings_of
 from command.output import output, table, when
 from command.terminal import print_json, say
-from zelador.errors import NotFound
+from zelador.errors import InvalidInput, NotFound
 from zelador.user import expanded
+
+if TYPE_CHECKING:
+    from operations.device_passwords import DevicePassword
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Home = Annotated[Path, typer.Option(help="The home of `zelador up`.")]
@@ -33,24 +36,37 @@ def password(
         bool,
         typer.Option("--reader", help="For a dashboard or a person: it may read every topic, and publish nothing."),
     ] = False,
+    for_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--for",
+            metavar="DEVICE",
+            help="For a gateway such as Zigbee2MQTT: a device for which it also publishes. May be repeated; '*' is "
+            "every device.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Give a device, or with --reader a dashboard, a password, in place of an earlier one.
+    """Give a device, with --reader a dashboard, or with --for a gateway, a password, in place of an earlier one.
 
     It is shown once; only its hash is stored.
     """
     from operations.acts.device_passwords import set_password
-    from operations.device_passwords import check_name, file_of, read, restore
+    from operations.device_passwords import check_behind, check_name, file_of, read, restore
     from operations.local import file_actor
 
     check_name(name)
+    behind = tuple(dict.fromkeys(for_ or ()))
+    check_behind(behind)
+    if reader and behind:
+        raise InvalidInput("use either --reader or --for: a reader publishes nothing")
     folder = _existing(home)
     path = file_of(folder)
     before = next((each for each in read(path) if each.name == name), None)
-    record, shown = set_password(file_actor(settings_of(folder, "keys")), path, name, reader)
+    record, shown = set_password(file_actor(settings_of(folder, "keys")), path, name, reader, behind)
     try:
         if as_json:
-            print_json({"name": record.name, "reader": reader, "password": shown, "created_at": record.created_at})
+            print_json({**_shown(record), "password": shown})
         else:
             say(shown)
     except BaseException:
@@ -64,14 +80,30 @@ def list_(home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
 
     found = read(file_of(_existing(home)))
     if as_json:
-        print_json([{"name": each.name, "reader": each.reader, "created_at": each.created_at} for each in found])
+        print_json([_shown(each) for each in found])
         return
     output().print(
         table(
             ("name", "for", "password made"),
-            [(e.name, "reader" if e.reader else "device", when(e.created_at)) for e in found],
+            [(each.name, _kind(each), when(each.created_at)) for each in found],
         )
     )
+
+
+def _shown(record: DevicePassword) -> dict[str, object]:
+    return {
+        "name": record.name, "reader": record.reader, "for": list(record.behind), "created_at": record.created_at,
+    }  # fmt: skip
+
+
+def _kind(record: DevicePassword) -> str:
+    if record.reader:
+        return "reader"
+    if not record.behind:
+        return "device"
+    from operations.device_passwords import EVERY
+
+    return f"gateway of {'every device' if EVERY in record.behind else ', '.join(record.behind)}"
 
 
 def remove(name: Name, home: Home = DEFAULT_HOME) -> None:

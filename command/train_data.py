@@ -19,15 +19,9 @@ if TYPE_CHECKING:
 def from_files(path: Path, settings: Settings, wanted: Wanted, asked: dict[str, object]) -> Dataset:
     """Reads a file, or the files of a folder. `asked` is the query as JSON. Raises InvalidInput, Unavailable."""
     from trainer import source
-    from trainer.dataset import Choice, from_table
 
     if "labels_at" in asked:
         raise InvalidInput("--labels-at cannot be used with --csv: the labels are those of the table")
-    names = [str(name) for name in cast("list[str]", asked.get("devices", []))]
-    plain = not path.is_dir() and not {"from", "to"} & set(asked) and not any(set("*?[") & set(name) for name in names)
-    if plain:
-        classes = cast("list[str]", asked.get("labels", []))
-        return from_table(path, settings, wanted, Choice.of(settings, classes, names))
     asked.pop("features", None)
     with naming_options():
         query = source.query_for(settings, {"dataset": asked})

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from command.api_client import Api
+from command.follow_run import follow
 from command.terminal import say
+from command.train_progress import Watched
 from zelador.errors import Conflict
 from zelador.settings import load_settings
 
 if TYPE_CHECKING:
     from registry.run_document import RunDocument
-
-POLL_S = 1.0
 
 
 def train_remote(
@@ -42,13 +41,9 @@ def train_remote(
         body["dataset"] = dict(dataset)
     run = api.call("POST", "/v1/runs", body).document
     say(f"run {run['id']} is queued at {api.where}", error=True)
-    shown = None
-    while run["state"] in ("queued", "running"):
-        time.sleep(POLL_S)
-        run = api.call("GET", f"/v1/runs/{run['id']}").document
-        if run.get("progress") and run["progress"] != shown:
-            shown = run["progress"]
-            say(shown, error=True)
+    with Watched(str(asked.get("metric") or "score")) as watched:
+        follow(api, run["id"], watched.show)
+    run = api.call("GET", f"/v1/runs/{run['id']}").document
     if run["state"] != "done":
         raise Conflict(f"run {run['id']} {run['state']}: {run.get('error') or 'no reason given'}")
     return cast("RunDocument", run)

@@ -62,6 +62,7 @@ class Keeper:
         self._link: Link | None = None
         self._connected_at: int | None = None
         self._redis_run: str | None = None  # changes when Redis starts again
+        self._least_version = 0  # of what is published
         self._sweeper = Sweeper(settings, stop)
         self._thread = SideThread(
             "alarms",
@@ -117,9 +118,11 @@ class Keeper:
         forgotten = self._connected_at is None or link.connected_at != self._connected_at or was != self._redis_run
         if self._home_assistant_starts(link) or forgotten:
             self._discovered.clear()
-            self._states.announce_all(PAGE)  # the broker may have forgotten them
+            self._least_version = self._states.announce_all(PAGE, self._redis_run)  # the broker may have forgotten them
             self._connected_at = link.connected_at
         while not self._stop.is_set() and (waiting := self._states.waiting(PUBLISHED)):
+            if self._run_of_redis() != self._redis_run:
+                return  # it may have lost what was published: the next step finds a larger version
             self._publish(link, waiting)
 
     def _run_of_redis(self) -> str | None:
@@ -167,12 +170,13 @@ class Keeper:
             name = device.decode("utf-8", "replace")
             record = None if text is None else _record(name, text)
             if self._discovers:
-                known = record is not None and record.state != "retired"
+                # One of which nothing was ever classified may be no device at all.
+                known = record is not None and record.state != "retired" and record.measured_at > 0
                 if not known or device not in self._discovered:
                     messages.append(self._discovery(name, known))
                 if known:
                     found.add(device)
-            payload = b"" if record is None else published(name, record)
+            payload = b"" if record is None else published(name, record, self._least_version)
             messages.append(Outgoing(self._settings.topics.state.format(device_id=name), payload, retain=True))
         if found - self._discovered:  # Home Assistant forgets the availability that it heard before the discovery
             messages.append(self._status(online=True))

@@ -22,7 +22,10 @@ from zelador.settings.profiles import DEVICE, FIELD
 MAX_ID = 48  # characters of the part of an id that is the device's name
 
 # Home Assistant knows these units as a device class, and can convert them.
-CLASSES = {"lx": "illuminance", "°C": "temperature", "°F": "temperature", "%": None}
+CLASSES = {"lx": "illuminance", "°C": "temperature", "°F": "temperature", "K": "temperature"}
+CLASSES |= dict.fromkeys(("Pa", "hPa", "kPa", "mbar", "bar", "psi"), "pressure")
+CLASSES |= {"V": "voltage", "mV": "voltage", "A": "current", "mA": "current", "W": "power", "kW": "power"}
+CLASSES |= {"Hz": "frequency", "kHz": "frequency", "dB": "sound_pressure"}
 
 
 def object_id(device: str) -> str:
@@ -77,11 +80,12 @@ def discovery(settings: Settings, device: str, service_topic: str) -> bytes:
     }
     for feature, topic, template in values(settings):
         field = settings.field(feature)
+        name = f"value_{feature}" if feature in components else feature  # a feature may be called state
         sensor: dict[str, Any] = {
             "p": "sensor",
             "name": feature.replace("_", " ").capitalize(),
-            "unique_id": f"{found}_{feature}",
-            "default_entity_id": f"sensor.{entity}_{feature.lower()}",
+            "unique_id": f"{found}_{name}",
+            "default_entity_id": f"sensor.{entity}_{re.sub('[^a-z0-9_]', '_', name.lower())}",
             "state_class": "measurement",
             "state_topic": topic.replace(DEVICE, device),
             "value_template": template,
@@ -92,7 +96,7 @@ def discovery(settings: Settings, device: str, service_topic: str) -> bytes:
             sensor["unit_of_measurement"] = field.unit
         if (known := CLASSES.get(field.unit)) is not None:
             sensor["device_class"] = known
-        components[feature] = sensor
+        components[name] = sensor
     document = {
         "dev": {"ids": [found], "name": device, "mf": "Zelador", "mdl": "Monitored device"},
         "o": {"name": "Zelador", "sw": version("zelador")},

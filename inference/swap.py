@@ -19,7 +19,7 @@ import redis
 from inference.hang import HangGuard
 from inference.lineup import Lineup, Live
 from inference.model import Model
-from registry.registry import Registry
+from registry.restored.open import open_registry
 from registry.restored.watch import Watch
 from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
@@ -87,7 +87,7 @@ class Swap:
         """Raises Unavailable when the registry cannot be opened."""
         self._settings = settings
         self._stop = stop
-        self._registry = Registry.open(settings.registry)
+        self._registry = open_registry(settings)
         self._client = connect_redis(settings.redis)
         by = f"the worker {settings.inference.instance}"
         self._registry_watch = Watch(self._registry, self._client, settings.redis.prefix, by, settings.registry.check_s)

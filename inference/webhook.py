@@ -95,7 +95,7 @@ class Webhook:
         self._client = connect_redis(settings.redis)
         self._keys = Keys(settings.redis.prefix)
         self._opener = urllib.request.build_opener(NoRedirect)
-        self._given_up_log = LogLimit(REPEAT_S)
+        self._given_up_log, self._discarded_log = LogLimit(REPEAT_S), LogLimit(REPEAT_S)
         self._thread = SideThread(
             "webhook",
             stop,
@@ -120,6 +120,8 @@ class Webhook:
             self._client.set(self._keys.webhook_at, newest[0][0] if newest else b"0-0", nx=True)
             return False
         entries: Any = self._client.xrange(self._keys.device_events, min=f"({stored.decode()}", count=READ)
+        if len(entries) == READ:
+            self._say_discarded(stored, entries[0][0])
         for name, fields in entries:
             if self._stop.is_set() or not self._leads.is_set():
                 return False
@@ -128,6 +130,13 @@ class Webhook:
                 self._send(event, int(fields.get(b"at", b"0")))
             self._client.set(self._keys.webhook_at, name)
         return len(entries) == READ
+
+    def _say_discarded(self, stored: bytes, first: bytes) -> None:
+        """Logs that events were discarded before they were sent: the newest one sent is no longer in the stream."""
+        oldest: Any = self._client.xrange(self._keys.device_events, count=1)
+        if stored != b"0-0" and oldest and oldest[0][0] == first and self._discarded_log.due():
+            skipped = self._discarded_log.take_skipped()
+            log.error("the webhook did not take alarms for too long: some were discarded, the oldest%s", skipped)
 
     def _send(self, event: WebhookEvent, at: int) -> None:
         """Raises OSError, HTTPException if the event has to be sent again."""

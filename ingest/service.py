@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from threading import Event
 
+import redis
+
 from ingest.broker_stats import TOPICS
 from ingest.look import look_in_background
 from ingest.loop import Ingester
 from ingest.sessions import SessionRecord
 from zelador import endpoints
 from zelador.buffer import Writer
+from zelador.buffer.archive_stream import end_archive
 from zelador.buffer.connection import RedisConnection
 from zelador.errors import InvalidInput
 from zelador.heartbeat import Heartbeat
@@ -39,6 +42,8 @@ def run(settings: Settings, stop: Event) -> None:
     writer = Writer(connection, settings, client_id)
     gathered = IngestMetrics()
     connection.open(settings.redis.start_patience_s)
+    if not settings.archive.enabled:
+        _end_archive(connection.client, settings.redis.prefix)
     link.open(settings.mqtt.start_patience_s)
     heartbeat = Heartbeat(connection.client, settings.redis.prefix, SERVICE, client_id)
     # A broker that forgets at its own end (drain_s is for it) has no session for us after each start.
@@ -64,6 +69,14 @@ def run(settings: Settings, stop: Event) -> None:
         heartbeat.stop()
         close_probes()
         log.info("stopped")
+
+
+def _end_archive(client: redis.Redis, prefix: str) -> None:
+    """Where no archiver runs, nobody else would unregister it: Redis would keep readings for it."""
+    try:
+        end_archive(client, prefix)
+    except redis.RedisError as error:
+        log.warning("the archive is switched off, but could not be unregistered: %s", error)
 
 
 def label_filters(settings: Settings) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ class Act(StrEnum):
     LABEL_UNDONE = "label undone"
     LABELS_IMPORTED = "labels imported"
     LABELS_UNDONE = "labels undone"
+    DATASET_DROPPED = "data set dropped"
     KEY_MADE = "key made"
     KEY_REVOKED = "key revoked"
     DEVICE_PASSWORD_MADE = "device password made"  # noqa: S105 - a name

@@ -25,15 +25,21 @@ HASH = re.compile(r"\$7\$(\d{1,7})\$([A-Za-z0-9+/=]{8,88})\$([A-Za-z0-9+/=]{88})
 ITERATIONS = 101  # Mosquitto's own; nobody can guess 192 random bits, so slowness would only help floods of connects
 SALT_BYTES = 12
 MAX_DEVICES = 10_000
+EVERY = "*"  # a gateway that publishes for every device
+MAX_BEHIND = 100  # devices named behind one gateway: each publish is compared with all of them
 
 
 class DevicePassword(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The record of a password. `created_at` is ISO 8601, UTC. A `reader` may read all topics, and publish nothing."""
+    """The record of a password. `created_at` is ISO 8601, UTC. A `reader` may read all topics, and publish nothing.
+
+    A gateway publishes and reads also for the devices in `behind`; `*` there stands for every device.
+    """
 
     name: str
     hash: str
     created_at: str
     reader: bool = False
+    behind: tuple[str, ...] = ()
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -44,14 +50,17 @@ def file_of(home: Path) -> Path:
     return home / FILE
 
 
-def set_password(path: Path, name: str, reader: bool = False) -> tuple[DevicePassword, str]:
-    """Makes a password for the device or reader, in place of an earlier one; returns record and password.
+def set_password(
+    path: Path, name: str, reader: bool = False, behind: tuple[str, ...] = ()
+) -> tuple[DevicePassword, str]:
+    """Makes a password for the device, reader or gateway, in place of an earlier one; returns record and password.
 
     Raises InvalidInput, Corrupt, Unavailable.
     """
     check_name(name)
+    check_behind(behind)
     password = new_password()
-    record = DevicePassword(name, hashed(password), now_iso_second(), reader)
+    record = DevicePassword(name, hashed(password), now_iso_second(), reader, behind)
     with locked(path, "--home"):
         others = [each for each in read(path) if each.name != name]
         if len(others) >= MAX_DEVICES:
@@ -89,7 +98,7 @@ def read(path: Path) -> tuple[DevicePassword, ...]:
         return ()
     except msgspec.DecodeError as error:
         raise Corrupt(f"{path} is damaged ({error}); remove it and make new passwords: zelador devices") from None
-    if bad := next((each for each in found if not (NAME.fullmatch(each.name) and HASH.fullmatch(each.hash))), None):
+    if bad := next((each for each in found if not _is_valid(each)), None):
         raise Corrupt(
             f"{path} has an invalid record for {bad.name[:80]!r}; correct it, or remove the file and make new passwords"
         )
@@ -105,6 +114,27 @@ def check_name(name: str) -> None:
         )
     if name == SERVICE_USER:
         raise InvalidInput(f"{name} is the user of the services; name the device differently")
+
+
+def check_behind(names: tuple[str, ...]) -> None:
+    """The devices for which a gateway publishes. Raises InvalidInput."""
+    if EVERY in names and len(names) > 1:
+        raise InvalidInput("--for '*' is every device; name no others with it")
+    if len(names) > MAX_BEHIND:
+        raise InvalidInput(f"--for names {len(names)} devices; at most {MAX_BEHIND}, or '*' for every device")
+    for name in names:
+        if EVERY in name and name != EVERY:
+            raise InvalidInput(
+                f"--for {name[:80]!r}: access lists of brokers have no wildcard for a part of a name; name each device "
+                "(--for press-01 --for press-02), or use '*' for every device"
+            )
+        if name != EVERY:
+            check_name(name)
+
+
+def _is_valid(record: DevicePassword) -> bool:
+    names = (record.name, *(each for each in record.behind if each != EVERY))
+    return all(map(NAME.fullmatch, names)) and HASH.fullmatch(record.hash) is not None
 
 
 def new_password() -> str:

@@ -33,11 +33,13 @@ def save_model(model: Any, name: str, metadata: Mapping[str, Any] | None = None,
 def load_model(name: str) -> Any:
     """The scikit-learn model. Raises FileNotFoundError for an unknown name, or when its artifact is missing.
 
-    A model that was fitted on codes predicts them; the names of its classes are in its metadata.
+    It predicts the names of its classes, also if it was fitted on codes and a label encoder was saved with it.
     """
+    from registry.adopt.relabel import relabeled
+
     registry = _open()
     try:
-        return registry.pipeline(name)
+        return relabeled(registry.pipeline(name), registry.state.models[name].metadata.get("classes", ()))
     except ModelNotFound as error:
         if name in registry.state.models:
             raise

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import Literal, NotRequired, TypedDict, cast
 
 from registry.model.manifest import ServedBy
+from registry.run_trainer import TrainerFacts
 from zelador.training_queue import RunState
 
 Scores = dict[str, float | None]  # by metric; None where the metric is not defined for the model
@@ -193,6 +194,7 @@ class RunDocument(TypedDict):
     reference: NotRequired[Reference | None]
     leaderboard: NotRequired[list[LeaderboardRow]]
     state: RunState
+    trainer: NotRequired[TrainerFacts]  # while it is running
     error: NotRequired[str]
     ended_at: NotRequired[str]
     seconds: NotRequired[Seconds]

@@ -1,4 +1,4 @@
-"""What is in an archive, read by the tests' own reader: the log as JSON and the files as Parquet, none of our code."""
+"""Reads an archive without the product's code: the log as JSON, and the files as Parquet."""
 
 from __future__ import annotations
 

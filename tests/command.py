@@ -1,4 +1,4 @@
-"""A command of `zelador` as its user types it, in this process: what it printed, and its exit code."""
+"""Runs a command of `zelador` in this process; returns its output and exit code."""
 
 from __future__ import annotations
 

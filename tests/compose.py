@@ -23,7 +23,7 @@ PROJECT = f"zelador-test-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"  
 
 
 def command() -> list[str] | None:
-    """Compose 2, else 1; None where there is neither."""
+    """Compose 2, else 1; None if neither is installed."""
     for found in (["docker", "compose"], ["docker-compose"]):
         if shutil.which(found[0]) and subprocess.run([*found, "version"], capture_output=True).returncode == 0:
             return found
@@ -72,11 +72,11 @@ class Stack:
         return self("exec", "-T", service, "python", "-c", code).strip()
 
     def kill(self, service: str) -> None:
-        """SIGKILL to one container, which is not started again: the engine takes it for our wish."""
+        """Kills one container. The engine does not start it again, because a person asked for this."""
         self._run(["docker", "kill", self.container(service)], 60)
 
     def crash(self, service: str) -> None:
-        """SIGKILL to the service's process, as the kernel does it when memory is short; the engine starts it again."""
+        """Kills the service's process, as the kernel does when memory is short. The engine starts it again."""
         before = self._restarts(service)
         every = "(int(p) for p in os.listdir('/proc') if p.isdigit())"
         code = f"import os; [os.kill(p, 9) for p in {every} if p not in (1, os.getpid())]"
@@ -107,7 +107,7 @@ class Stack:
             return answer.read().decode()
 
     def ledger(self) -> dict[str, int]:
-        """Of now; {} while Redis does not answer."""
+        """The ledger now; {} while Redis does not answer."""
         status, found = self.api("GET", "/v1/ledger")
         if status != 200:
             return {}

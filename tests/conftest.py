@@ -22,7 +22,7 @@ ran_on: set[str] = set()  # what the suite's processes say, where it has several
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long are begun first, so that no process is left alone with one at the end."""
+    """Starts long files first, so that no process is left with one at the end."""
     long = {item.path for item in items if item.get_closest_marker("long") or item.get_closest_marker("training")}
     items.sort(key=lambda item: item.path not in long)
 
@@ -58,7 +58,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What this machine remembers of models (registry/cage/passed.py) is not the person's who runs the tests."""
+    """The record of checked models (registry/cage/passed.py) is not that of the person who runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -100,7 +100,7 @@ def settings(redis_url: str, mqtt_url: str, mark: str) -> Settings:
 
 @pytest.fixture
 def eventually() -> Callable[..., None]:
-    """Waits for a condition, with a limit and a name: never a number of seconds."""
+    """Waits for a condition, with a time limit and a name for the error."""
 
     def wait(condition: Callable[[], object], what: str, within_s: float = 15.0) -> None:
         deadline = time.monotonic() + within_s

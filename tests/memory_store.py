@@ -9,7 +9,7 @@ from registry.store import Item, Uncertain
 
 
 class Crash(BaseException):
-    """The process dies here."""
+    """Simulates the death of the process."""
 
 
 class Memory:
@@ -54,7 +54,7 @@ class Memory:
         return f"memory/{key}"
 
     def _once(self, switch: str, key: str) -> bool:
-        """Whether the switch is on and this is an entry of the log; it is off then."""
+        """True if the switch is on and this is an entry of the log; turns the switch off."""
         on = getattr(self, switch) and key.startswith("log/")
         if on:
             setattr(self, switch, False)

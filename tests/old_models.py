@@ -62,7 +62,7 @@ EXPECTED = ["normal", "fault"]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`labels` or `refused`; `noted` stands in a note, `columns` are the model's own."""
+    """The expected `labels`, or the reason for `refused`; `noted` is in a note, `columns` are the model's own."""
 
     what: Callable[[], Any]
     features: tuple[str, ...] = ()
@@ -201,6 +201,24 @@ def with_selector() -> Any:
     return of_table(make_pipeline(SelectKBest(k=2), linear()))
 
 
+def of_a_whole_table() -> Any:
+    """A pipeline that was fitted on a table with its machine and its time, and drops them."""
+    table = data().table.assign(machine="press-07", at=range(300))
+    chosen = ColumnTransformer([("scale", StandardScaler(), ["vibration", "temperature"]), ("out", "drop", ["at"])])
+    return make_pipeline(chosen, linear()).fit(table, data().labels)
+
+
+def with_a_coded_column(**encoders: Any) -> Any:
+    table = data().table.assign(machine_type=np.arange(300) % 2)
+    return {"model": forest().fit(table, data().codes), "encoders": encoders}
+
+
+class Stranger(LogisticRegression):
+    """A class of another library, which says that it has no columns."""
+
+    n_features_in_ = 0
+
+
 def keyed() -> Any:
     return {"model": of_scaled(linear()), "scaler": data().scaler, "features": list(FEATURES), "accuracy": 0.93}
 
@@ -232,6 +250,15 @@ CASES: dict[str, Case] = {
     "a function of a table": Case(
         lambda: of_table(Pipeline([("f", FunctionTransformer(lambda rows: rows[["lux"]])), ("m", linear())])),
         refused="does not answer a row of numbers",
+    ),
+    "columns that the model drops": Case(
+        of_a_whole_table, noted="left out: lux, machine, at", columns=("temperature", "vibration")
+    ),
+    "more names than it needs": Case(
+        of_a_whole_table, FEATURES, noted="it needs only temperature", columns=("temperature", "vibration")
+    ),
+    "an own class": Case(
+        lambda: Stranger(max_iter=5_000).fit(data().rows, data().labels), FEATURES, refused="not on the allow-list"
     ),
     "one column": Case(
         lambda: DecisionTreeClassifier().fit(data().table[["vibration"]], data().labels), columns=("vibration",)
@@ -268,6 +295,7 @@ CASES: dict[str, Case] = {
     "a scaler that was never fitted": Case(lambda: (StandardScaler(), of_table(linear())), refused="never fitted"),
     "a threshold": Case(lambda: {**keyed(), "threshold": 0.3}, refused=r"\['threshold'\] \(float\), which may change"),
     "the usual threshold": Case(lambda: {**keyed(), "threshold": 0.5}, noted="['threshold'] (float)"),
+    "a threshold by another name": Case(lambda: {**keyed(), "bestThr": 0.3}, refused="bestThr.*which may change"),
     "a function": Case(lambda: {**keyed(), "prepare": np.mean}, refused=r"\['prepare'\].*which may change"),
     "two models": Case(
         lambda: {"a": of_table(linear()), "b": of_table(GaussianNB())}, refused=r"2 models \(\['a'\].*each in a file"
@@ -288,6 +316,20 @@ CASES: dict[str, Case] = {
     "codes alone": Case(voted, labels=("1", "0"), noted="name them with --classes"),
     "an encoder of three": Case(
         lambda: (voted(), LabelEncoder().fit(["a", "b", "c"])), refused="for 3 classes .* not certain"
+    ),
+    "an encoder of a column": Case(
+        lambda: with_a_coded_column(machine_type=LabelEncoder().fit(["A", "B"])),
+        labels=("1", "0"),
+        noted="not used, because it converts the column machine_type",
+        columns=(*FEATURES, "machine_type"),
+    ),
+    "an encoder of a column and one of the labels": Case(
+        lambda: with_a_coded_column(machine_type=LabelEncoder().fit(["A", "B"]), target=data().encoder),
+        noted=CODED,
+        columns=(*FEATURES, "machine_type"),
+    ),
+    "classes that change places": Case(
+        lambda: {"model": voted(), "names": {0: "1", 1: "0"}}, refused="each other's names"
     ),
     "codes from one": Case(
         lambda: (linear().fit(data().table, data().codes + 1), data().encoder),

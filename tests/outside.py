@@ -1,4 +1,4 @@
-"""An outside client: plain paho, none of our code. Publishes as devices do, counts predictions as a dashboard does."""
+"""An outside client in plain paho, without our code: publishes like devices, counts predictions like a dashboard."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Outside:
         return mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=protocol, clean_session=False)
 
     def send(self, device: str, payload: object, *ids: str) -> None:
-        """Publishes at QoS 1; `ids` count as acknowledged once the broker has said so."""
+        """Publishes at QoS 1; `ids` count as acknowledged once the broker has acknowledged them."""
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         info = self._devices.publish(f"{self.root}/{device}/reading", data, 1)
         self._sent.append((info.mid, ids))

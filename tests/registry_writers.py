@@ -1,4 +1,4 @@
-"""Writers of one registry that are killed at random, and what must be so afterwards."""
+"""Writers of one registry that are killed at random, and the checks afterwards."""
 
 from __future__ import annotations
 

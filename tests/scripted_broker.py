@@ -1,4 +1,4 @@
-"""A broker that says what a test tells it to, also what no broker should: for answers that a real one never gives."""
+"""A broker with scripted answers, for answers that a real broker never gives."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ScriptedBroker:
         subscribes: bool = True,
         goodbye: bytes = b"",
     ):
-        """`goodbye` is said before it hangs up."""
+        """`goodbye` is sent before it disconnects."""
         self._scripts = scripts
         self._connack = connack
         self._goodbye = goodbye
@@ -92,7 +92,7 @@ class ScriptedBroker:
 
 
 def _size(held: bytes) -> int | None:
-    """Of the first packet, its fixed header included; None while its length is not there."""
+    """The size of the first packet with its fixed header; None while its length is incomplete."""
     length = 0
     for at in range(1, min(len(held), 5)):
         length |= (held[at] & 0x7F) << 7 * (at - 1)

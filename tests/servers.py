@@ -53,7 +53,7 @@ def asked() -> str | None:
 
 @lru_cache
 def containers_missing() -> str | None:
-    """Why there can be no containers, or None. A client without an engine is common."""
+    """The reason why containers cannot be used, or None. A client without an engine is common."""
     if not shutil.which("docker"):
         return "there is no docker command"
     if not _docker("info", within_s=10):
@@ -140,7 +140,7 @@ def run_broker(kind: str | None = None) -> Iterator[Running]:
 
 
 def found_or_skip(program: str) -> str:
-    """The program's path. Skips the test where it is not installed; fails instead where it has to be (CI)."""
+    """The program's path. Skips the test if it is not installed; in CI, fails."""
     path = found_program(program)
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is not installed (make servers)")

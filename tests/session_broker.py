@@ -20,7 +20,7 @@ NEW_SESSION = b"\x20\x03\x00\x00\x00"
 
 @dataclass(frozen=True)
 class Cut:
-    """Connection by connection: hang up after so many messages sent, or acknowledgements read; in `half` a packet."""
+    """When each connection is closed: after some messages sent, or acknowledgements read; `half`: in mid-packet."""
 
     after_sent: int | None = None
     after_acked: int | None = None
@@ -71,7 +71,7 @@ class SessionBroker:
         self._thread.join(5)
 
     def cut(self) -> None:
-        """Hangs up now, wherever it is; from any thread."""
+        """Closes the connection now. May be called from any thread."""
         if (sock := self._sock) is not None:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
@@ -121,7 +121,7 @@ class _Served:
                     return
 
     def _answer(self, packet: bytes) -> bool:
-        """False when it is time to hang up."""
+        """Answers a packet; False when the connection must be closed."""
         kind = packet[0] & 0xF0
         if kind == 0x10:
             self._sock.sendall(NEW_SESSION if self._broker.connections == 1 else SESSION_PRESENT)

@@ -1,4 +1,4 @@
-"""Makes the background fsync of a Redis slow, on any file system: the state in which it answers before it writes."""
+"""Makes the background fsync of a Redis slow on any file system, so that it answers before it writes."""
 
 from __future__ import annotations
 

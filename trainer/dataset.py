@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,6 @@ from zelador.messages import iso, label_text
 from zelador.messages.classes import class_notes, looks_like_regression, named
 from zelador.ranges import Ranges
 from zelador.settings import Settings
-from zelador.table import Wanted, read_table
 
 Mask = NDArray[np.bool_]
 
@@ -123,26 +121,6 @@ def check(dataset: Dataset, folds: int, holdout: float) -> Dataset:
             "leave it out of the features, or fix the column"
         )
     return dataset
-
-
-def from_table(path: Path, settings: Settings, wanted: Wanted, choice: Choice) -> Dataset:
-    """Reads a data set from a file.
-
-    Raises InvalidInput if the file cannot be read, lacks a column, or has a feature that is not a number.
-    """
-    rows = read_table(path, settings, wanted)
-    notes = list(rows.notes)
-    if strange := [name for name in rows.features if name not in settings.features]:
-        notes.append(
-            f"{named(strange)}: not among ZELADOR_FEATURES ({', '.join(settings.features)}), so that no live reading "
-            "can feed a model of these data; map the columns in ZELADOR_FIELDS, or change ZELADOR_FEATURES"
-        )
-    matrix = np.frombuffer(rows.values, dtype=np.float64).reshape(len(rows), len(rows.features)).copy()
-    ranges = Ranges.of(settings, rows.features)
-    return select(
-        matrix, rows.labels, rows.features, path.name, choice,
-        devices=rows.devices, times=rows.times, calendar=rows.calendar, ranges=ranges, notes=notes,
-    )  # fmt: skip
 
 
 def assemble(

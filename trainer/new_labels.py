@@ -1,66 +1,57 @@
-"""Counts the readings of the buffer that were labeled since a moment: in their message, or later by a period."""
+"""Counts the readings that were labeled since a moment: in their message, or later by a period."""
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
 import redis
 
+from archive.dataset.touched import ArchivedCounts
+from operations.views.labels import ReadingTimes
 from zelador.buffer.entry import decode_fields
 from zelador.buffer.keys import Keys
-from zelador.labels.labels import Labels
+from zelador.labels import Label, Labels
+from zelador.settings import Settings
 
 PAGE_ENTRIES = 1_000
 
 
 class NewLabels:
-    """Counts readings that arrived with a label, and readings in a period that was labeled since.
-
-    Arrivals are read once. For labels of periods the whole buffer is read, but only after one was added or undone.
+    """Counts readings that arrived with a label, and readings, in the archive and the buffer, in a period that was
+    labeled since. Each counts once. Arrivals are read once.
     """
 
-    def __init__(self, client: redis.Redis, prefix: str) -> None:
+    def __init__(self, client: redis.Redis, settings: Settings) -> None:
         self._client = client
-        self._key = Keys(prefix).readings
-        self._labels = Labels(client, prefix)
+        self._key = Keys(settings.redis.prefix).readings
+        self._labels = Labels(client, settings.redis.prefix)
+        self._times = ReadingTimes(client, settings.redis.prefix, ArchivedCounts(settings), rest=0.0)
         self._since = -1
         self._read_to = "0-0"
-        self._arrived = 0
-        self._given: frozenset[str] = frozenset()
-        self._covered = 0
+        self._arrived: dict[str, array[int]] = {}  # by device, when readings with a label were measured, in order
 
     def since(self, moment: int) -> int:
         """Returns the number of readings labeled since `moment` (ms since 1970 UTC). Raises redis.RedisError."""
         if moment != self._since:
-            self._since, self._read_to = moment, f"{moment}-0"
-            self._arrived, self._given, self._covered = 0, frozenset(), 0
+            self._since, self._read_to, self._arrived = moment, f"{moment}-0", {}
         self._read_arrived()
-        added = [label for label in self._labels.snapshot().active() if label.at >= moment]
-        if (ids := frozenset(label.id for label in added)) != self._given:
-            self._given, self._covered = ids, self._walk({label.device for label in added}, added)
-        return self._arrived + self._covered
+        added = merged(label for label in self._labels.snapshot().active() if label.at >= moment)
+        count = sum(map(len, self._arrived.values())) + sum(self._times.touched(added).values())
+        return count - sum(_within(self._arrived.get(label.device, array("q")), label) for label in added)
 
     def _read_arrived(self) -> None:
         for entry, fields in self._pages(f"({self._read_to}"):
             self._read_to = entry
             for arrival in decode_fields(fields).arrivals or ():
-                self._arrived += sum(reading.label is not None for reading in arrival.readings)
+                for reading in arrival.readings:
+                    if reading.label is not None:
+                        insort(self._arrived.setdefault(arrival.device_id, array("q")), reading.measured_at)
 
-    def _walk(self, devices: set[str], added: list[Any]) -> int:
-        """Counts the readings of `devices` that are in one of the `added` periods and have no label of their own."""
-        count = 0
-        for _, fields in self._pages("-") if added else ():
-            for arrival in decode_fields(fields).arrivals or ():
-                if arrival.device_id not in devices:
-                    continue
-                periods = [label for label in added if label.device == arrival.device_id]
-                count += sum(
-                    reading.label is None and any(label.covers(reading.measured_at) for label in periods)
-                    for reading in arrival.readings
-                )
-        return count
-
-    def _pages(self, start: str) -> Any:
+    def _pages(self, start: str) -> Iterator[tuple[str, Any]]:
         while True:
             page: Any = self._client.xrange(self._key, min=start, count=PAGE_ENTRIES)
             for entry, fields in page:
@@ -68,3 +59,20 @@ class NewLabels:
             if len(page) < PAGE_ENTRIES:
                 return
             start = f"({page[-1][0].decode()}"
+
+
+def merged(labels: Iterable[Label]) -> list[Label]:
+    """Periods of which none overlaps another one of its device, covering the same moments. Pure."""
+    found: list[Label] = []
+    for label in sorted(labels, key=lambda each: (each.device, each.begin)):
+        last = found[-1] if found else None
+        if last is None or last.device != label.device or (last.end is not None and label.begin > last.end):
+            found.append(msgspec.structs.replace(label, id=str(len(found))))
+        elif last.end is not None and (label.end is None or label.end > last.end):
+            found[-1] = msgspec.structs.replace(last, end=label.end)
+    return found
+
+
+def _within(times: Sequence[int], label: Label) -> int:
+    end = len(times) if label.end is None else bisect_left(times, label.end)
+    return end - bisect_left(times, label.begin)

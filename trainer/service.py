@@ -15,6 +15,7 @@ import redis
 from operations.actor import Actor, waker
 from operations.audit_stream import AuditStream
 from registry.registry import Registry
+from registry.restored.open import open_registry
 from registry.restored.watch import Watch
 from registry.run_document import RunDocument, result_of
 from trainer.promotion import promote
@@ -45,7 +46,7 @@ def run(settings: Settings, stop: Event) -> None:
     """Takes runs until `stop` is set. Raises Unavailable if Redis or the registry cannot be used at the start."""
     connection = RedisConnection(settings.redis, stop)
     connection.open(settings.redis.start_patience_s)
-    registry = Registry.open(settings.registry)
+    registry = open_registry(settings)
     instance = settings.training.instance
     heartbeat = Heartbeat(connection.client, settings.redis.prefix, SERVICE, instance)
     by = f"the trainer {instance}"

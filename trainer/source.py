@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from archive.dataset.query import Query, query_of
 from trainer.dataset import Choice, Dataset
 from zelador.errors import InvalidInput
 from zelador.messages import iso
+from zelador.messages.classes import named
 from zelador.settings import Settings
 from zelador.table import Wanted
 from zelador.training_queue import RunRequest
@@ -40,7 +42,14 @@ def from_stream(client: redis.Redis, settings: Settings, query: Query) -> Datase
 
 def from_files(path: Path, settings: Settings, wanted: Wanted, query: Query) -> Dataset:
     """Reads from a file, or from the files of a folder. Raises InvalidInput, Unavailable."""
-    return of_loaded(load_tables(settings, path, wanted, query))
+    found = of_loaded(load_tables(settings, path, wanted, query))
+    notes = list(found.notes)
+    if strange := [name for name in found.features if name not in settings.features]:
+        notes.append(
+            f"{named(strange)}: not among ZELADOR_FEATURES ({', '.join(settings.features)}), so that no live reading "
+            "can feed a model of these data; map the columns in ZELADOR_FIELDS, or change ZELADOR_FEATURES"
+        )
+    return replace(found, notes=tuple(notes), query=None)  # a query repeats what is in the archive or the buffer
 
 
 def of_loaded(loaded: Loaded) -> Dataset:
@@ -51,7 +60,7 @@ def of_loaded(loaded: Loaded) -> Dataset:
     notes = list(meta.notes)
     if missing := int(np.isnan(matrix).sum()):
         notes.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
-    known = meta.knows_times and len(times) > 0
+    known = meta.knows_times and meta.calendar and len(times) > 0
     return Dataset(
         matrix,
         tuple(rows["label"].to_pylist()),

@@ -45,7 +45,7 @@ class Starter:
         self._clock = clock
         self._schedule = Schedule(training.schedule, settings.time_zone, clock()) if training.schedule else None
         self._enough = training.on_new_labels
-        self._labels = NewLabels(client, settings.redis.prefix)
+        self._labels = NewLabels(client, settings)
         self._looked_at = -LABEL_CHECK_S
 
     def step(self) -> None:

@@ -8,10 +8,12 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from typing_extensions import TypedDict
 
+from admin.access.identity import Acting
 from admin.access.roles import Route, needs
 from admin.document.answers import answer, location
 from admin.document.problems import responses
 from admin.services import Held
+from operations.acts import datasets as acts
 from operations.views import dataset_charts as charts
 from operations.views import datasets as views
 from operations.views.dataset_description import DescriptionView
@@ -205,6 +207,6 @@ def draw_histogram(
     responses={204: {"description": "It is not kept any more."}, **responses(404)},
     **needs("operator"),
 )
-def drop_dataset(dataset: DatasetId, services: Held) -> Response:
-    services.datasets.drop(dataset)
+def drop_dataset(dataset: DatasetId, services: Held, actor: Acting) -> Response:
+    acts.drop(actor, services.settings, dataset)
     return Response(status_code=204)

@@ -21,6 +21,7 @@ from operations.views.differences import SideBySide, as_csv
 from operations.views.runs import RunBody, RunView
 from registry.facts import Model
 from zelador import training_queue
+from zelador.errors import InvalidInput
 from zelador.settings import Metric, SplitKind
 
 router = APIRouter(route_class=Route, prefix="/v1/runs", tags=["runs"])
@@ -117,7 +118,13 @@ class WantedRun(BaseModel):
     ] = None
 
     def request(self) -> training_queue.RunRequest:
-        return cast(training_queue.RunRequest, self.model_dump(exclude_none=True, by_alias=True))
+        """Returns the request for the queue. Raises InvalidInput."""
+        found = self.model_dump(exclude_none=True, by_alias=True)
+        if (included := found.pop("include", None)) is not None:
+            if "candidates" in found:
+                raise InvalidInput("candidates and include are the same: name the classifiers in one of them")
+            found["candidates"] = included
+        return cast(training_queue.RunRequest, found)
 
 
 class WantedModels(BaseModel):

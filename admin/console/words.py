@@ -46,6 +46,7 @@ ACTS: Mapping[str, str] = {
     Act.LABEL_UNDONE: _("%(who)s undid label %(target)s"),
     Act.LABELS_IMPORTED: _("%(who)s imported %(target)s"),
     Act.LABELS_UNDONE: _("%(who)s undid an import of %(target)s"),
+    Act.DATASET_DROPPED: _("%(who)s removed loaded data set %(target)s"),
     Act.DEVICE_PASSWORD_MADE: _("%(who)s made a password for device %(target)s"),
     Act.DEVICE_PASSWORD_REMOVED: _("%(who)s removed the password of device %(target)s"),
     Act.KEY_MADE: _("%(who)s made key %(target)s"),

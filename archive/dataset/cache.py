@@ -49,6 +49,7 @@ class Meta(msgspec.Struct, frozen=True):
     seconds: float
     knows_devices: bool = True
     knows_times: bool = True
+    calendar: bool = True  # its times are moments
 
 
 class Cached(msgspec.Struct, frozen=True):

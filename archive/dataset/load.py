@@ -150,7 +150,14 @@ def _described(engine: Engine, view: View, ranges: Ranges, sample: Sample) -> De
 
 
 def _without_unknown(loaded: Loaded, tables: Tables) -> Loaded:
-    meta = msgspec.structs.replace(loaded.meta, knows_devices=tables.has_devices, knows_times=tables.has_times)
+    notes = loaded.meta.notes
+    if not loaded.meta.query.keys() & {"from", "to", "devices"} and (count := tables.columns["own"].null_count):
+        own = len(tables.notes)
+        notes = (*notes[:own], f"{count} rows without a label were left out", *notes[own:])
+    meta = msgspec.structs.replace(
+        loaded.meta, knows_devices=tables.has_devices, knows_times=tables.has_times, calendar=tables.calendar,
+        notes=notes,
+    )  # fmt: skip
     return replace(loaded, meta=meta)
 
 

@@ -29,6 +29,7 @@ class Tables(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
     has_times: bool
     has_devices: bool
+    calendar: bool  # the times are moments, not numbers that only tell the order
 
 
 def files_of(path: Path) -> list[Path]:
@@ -50,7 +51,7 @@ def read_tables(path: Path, settings: Settings, wanted: Wanted) -> Tables:
     parts: list[pa.Table] = []
     notes: dict[str, None] = {}
     features: tuple[str, ...] = ()
-    calendar = devices = True
+    times = calendar = devices = True
     files = files_of(path)
     for number, (file, rows) in enumerate(_read(files, settings, wanted)):
         if features and rows.features != features:
@@ -59,11 +60,12 @@ def read_tables(path: Path, settings: Settings, wanted: Wanted) -> Tables:
                 "name those to read with --features"
             )
         features = rows.features
-        calendar, devices = calendar and rows.calendar, devices and rows.devices is not None
+        times, calendar = times and rows.times is not None, calendar and rows.calendar
+        devices = devices and rows.devices is not None
         parts.append(_columns(rows, number))
         notes |= dict.fromkeys(rows.notes)
     source = path.name if len(files) == 1 else f"{path.name} ({len(files)} files)"
-    return Tables(source, features, pa.concat_tables(parts), tuple(notes), calendar, devices)
+    return Tables(source, features, pa.concat_tables(parts), tuple(notes), times, devices, calendar)
 
 
 def _read(files: list[Path], settings: Settings, wanted: Wanted) -> Iterator[tuple[Path, Rows]]:

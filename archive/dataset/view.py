@@ -105,7 +105,7 @@ def _below(ms: str, seq: str, entry: tuple[int, int]) -> str:
 
 def of_tables(engine: Engine, tables: Tables, query: Query) -> View:
     """Adds readings of files. Raises InvalidInput if the query needs columns that they do not have."""
-    if not tables.has_times and (query.begin is not None or query.end is not None):
+    if not tables.calendar and (query.begin is not None or query.end is not None):
         raise InvalidInput(f"{tables.source} does not say when its rows were measured; name the column with --time")
     if not tables.has_devices and query.devices:
         raise InvalidInput(f"{tables.source} does not say of which device its rows are; name the column with --device")
@@ -133,9 +133,10 @@ def _finish(engine: Engine, parts: Sequence[str], query: Query, source: str, pas
     timelines = past.timelines() if past is not None and begin is not None else {}
     join = add_stretches(engine, timelines, _named(engine, query, timelines), begin or 0, end or 0)
     columns = ", ".join((*(f"r.{name}" for name in KEYS), *values))
-    engine.run(f"create or replace temp view plain as select {columns} from readings r {chosen}")
+    engine.run(f"create or replace temp view found as select {columns} from readings r {chosen}")
+    engine.run("create or replace temp view plain as select * from found")
     labeling = f"select r.*, {LABEL} as label from {{table}} r {join}"
-    engine.run(f"create or replace temp view joined as {labeling.format(table='plain')}")
+    engine.run(f"create or replace temp view joined as {labeling.format(table='found')}")
     engine.run("create or replace temp view labeled as select * from joined")
     return View(query, source, labeling)
 

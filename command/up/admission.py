@@ -74,7 +74,7 @@ class Admission:
             and connect.password is not None
             and matches(record.hash, connect.password)
         ):
-            return Guest(record.name, self._rules.of(record.name, record.reader), record.reader)
+            return Guest(record.name, self._rules.of(record.name, record.reader, record.behind), record.reader)
         delay_s = self._attempts.failed(address)
         if delay_s and not self._attempts.crowded:
             self._attempts.delayed += 1

@@ -15,6 +15,7 @@ from command.up.ports import HOST
 from operations.device_passwords import FILE, SERVICE_USER
 from zelador.errors import Conflict, Unavailable
 from zelador.settings import ArchiveSettings, Settings, load_settings
+from zelador.settings.paths import absolute
 from zelador.user import expanded
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ QUIET_S = 3.0  # after a restart of the broker, for its subscribers to reconnect
 
 README = """This folder is a home of Zelador (made by `zelador up`).
 
-home.json   the ports of this home, and the settings of its devices
+home.json   the ports of this home, the settings of its devices, and where its archive is
 up.json     addresses and process ids (only while `zelador up` is running)
 keys.json   SHA-256 digests of the API keys, never the keys; keys-used.json: when each was last used
 audit.jsonl the audit log of all changes: who, what, before, after; audit-….jsonl: its older parts
@@ -192,7 +193,7 @@ def home_settings(settings: Settings, folder: Path, memory: Mapping[str, Any], r
         "mqtt": own.get("mqtt") or _embedded_broker(folder, memory),
         "redis": own.get("redis") or _embedded_redis(folder, memory),
         "registry": {"url": str(folder / "registry")},
-        "archive": {"url": _archive(settings, folder)},
+        "archive": _archive(settings, folder, memory.get("archive") or {}),
         "datasets": {"cache": str(folder / "datasets")},
         "api": {"host": HOST, "port": memory["api"], "keys_file": str(folder / "keys.json"), "audit_file": None},
         "ingest": {"drain_s": DRAIN_S},
@@ -220,10 +221,25 @@ def _with_plant(given: dict[str, Any], plant: Mapping[str, Any]) -> dict[str, An
     return found
 
 
-def _archive(settings: Settings, folder: Path) -> str:
-    """Returns the configured archive, such as a bucket; by default a folder of the home."""
+def archive_memory(settings: Settings) -> dict[str, Any]:
+    """What other commands need to know of an archive that is not in the home, or is switched off."""
+    archive = absolute(settings).archive
+    named = archive.url != str(expanded(Path(ArchiveSettings().url)))
+    found = archive.model_dump(mode="json", include={"url", "bucket", "timeout_s"}) if named else {}
+    return found if archive.enabled else {**found, "enabled": False}
+
+
+def _archive(settings: Settings, folder: Path, memory: Mapping[str, Any]) -> dict[str, Any]:
+    """The archive that was named, such as a bucket; else that of `up`; else a folder of the home."""
     named, default = settings.archive.url, ArchiveSettings().url
-    return str(folder / "archive") if named in (default, str(expanded(Path(default)))) else named
+    if named not in (default, str(expanded(Path(default)))):
+        found: dict[str, Any] = {"url": named}
+    else:
+        found = {"url": str(folder / "archive")}
+        found |= {key: memory[key] for key in ("url", "bucket", "timeout_s") if key in memory}
+    if "enabled" in memory and "enabled" not in settings.archive.model_fields_set:
+        found["enabled"] = memory["enabled"]
+    return found
 
 
 def _embedded_broker(folder: Path, memory: Mapping[str, Any]) -> dict[str, Any]:

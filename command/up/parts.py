@@ -10,7 +10,7 @@ from command.up.admission import Admission
 from command.up.client_ids import ReservedIds
 from command.up.device_access import DeviceAccess
 from command.up.gate import Gate
-from command.up.home import Home, home_settings, plant_settings
+from command.up.home import Home, archive_memory, home_settings, plant_settings
 from command.up.listen import Listen, listen_port
 from command.up.own_servers import Own
 from command.up.ports import HOST, choose, unusable
@@ -103,6 +103,7 @@ def _ports(
     names = [name for name in ("mqtt", "redis", "api", "broker5", "broker4") if name not in fixed]
     ports = {**choose(names, requested, memory, options, fixed.values()), **fixed}
     memory = {**memory, **ports, "own": own.remembered(settings), "settings": plant_settings(settings)}
+    memory["archive"] = archive_memory(settings)
     memory.update({"listen": listen and listen.address, "device_url": None})
     if listen is not None:
         memory["listen_port"] = ports["mqtt"]

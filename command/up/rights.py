@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from operations.device_passwords import SERVICE_USER, DevicePassword
+from operations.device_passwords import EVERY, SERVICE_USER, DevicePassword
 from zelador.settings import TopicSettings
 
 NOWHERE = "zelador/denied"  # receives what a device may not publish; nobody reads it
@@ -20,10 +20,14 @@ class Templates:
     writes: tuple[str, ...]
     reads: tuple[str, ...]
 
-    def of(self, name: str, reader: bool = False) -> Rights:
+    def of(self, name: str, reader: bool = False, behind: Sequence[str] = ()) -> Rights:
+        """Of a device, a reader, or a gateway of the devices `behind` it."""
+        if reader:
+            return Rights((), EVERYTHING)
+        names = ("+",) if EVERY in behind else (name, *behind)
         return Rights(
-            () if reader else tuple(each.replace(DEVICE, name) for each in self.writes),
-            EVERYTHING if reader else tuple(each.replace(DEVICE, name) for each in self.reads),
+            tuple(each.replace(DEVICE, one) for one in names for each in self.writes),
+            tuple(each.replace(DEVICE, one) for one in names for each in self.reads),
         )
 
 
@@ -56,8 +60,16 @@ def templates(topics: TopicSettings, reading_topics: Sequence[str] = ()) -> Temp
 
 
 def access_list(rules: Templates, records: Iterable[DevicePassword] = ()) -> str:
-    """Returns Mosquitto's acl_file. Services may do everything, readers may read, and devices have their own topics."""
+    """Returns Mosquitto's acl_file. Services may do everything, readers may read, and devices have their own topics.
+
+    A gateway also has the topics of the devices behind it.
+    """
     lines = [f"user {SERVICE_USER}", "topic readwrite #", "topic read $SYS/#", ""]
+    records = tuple(records)
+    for each in (each for each in records if each.behind and not each.reader):
+        rights = rules.of(each.name, behind=each.behind)
+        lines += [f"user {each.name}", *(f"topic write {topic}" for topic in rights.writes)]
+        lines += [*(f"topic read {topic}" for topic in rights.reads), ""]
     for name in (each.name for each in records if each.reader):
         # The patterns apply to readers too, so the topics on which they would let a reader publish are denied.
         denied = (f"topic deny {each.replace(DEVICE, name)}" for each in rules.writes)

@@ -81,10 +81,6 @@ class DatasetReader:
             )
         return found
 
-    def drop(self, id_: str) -> None:
-        """Removes a cached data set. Raises NotFound."""
-        Cache(self._settings.datasets).drop(id_)
-
 
 def description_of(loaded: Loaded) -> DescriptionView:
     return cast(DescriptionView, msgspec.to_builtins(loaded.description))

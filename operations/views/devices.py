@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import redis
 from pydantic import Field
 
-from zelador.alarms.state import Record, State, optional_iso
+from zelador.alarms.state import Reason, Record, State, optional_iso
 from zelador.alarms.store import DeviceStates
 from zelador.buffer.keys import Keys
 from zelador.buffer.repeats import repeats_in
@@ -17,6 +17,7 @@ from zelador.errors import NotFound
 from zelador.messages import iso
 
 MAX_SEARCHED = 100_000  # devices
+SILENT: tuple[Reason, ...] = ("silent", "quarantined", "fleet")  # reasons of a device that is not heard
 STATE_TEXT = (
     "ok, suspect (an odd reading), alarm, acknowledged, shelved (until a time), unknown (silent, or its readings "
     "cannot be used, or none was classified yet), retired."
@@ -160,7 +161,7 @@ def _device(
         acknowledged_at=optional_iso(state.at),
         shelved_until=optional_iso(state.until),
         shelved_by=state.sby,
-        silent_since=optional_iso(state.silent),
+        silent_since=optional_iso(state.silent) if state.reason in SILENT else None,
         heard_at=iso(heard_at),
         readings=int(found.get("readings", 0)),
         label=found.get("label"),

@@ -29,7 +29,7 @@ from zelador.messages import iso
 log = logging.getLogger(__name__)
 
 PAGE_ENTRIES = 1_000
-REST = 5  # a changed buffer is counted again after a pause of this many times the last count's duration
+REST = 5.0  # a changed buffer is counted again after a pause of this many times the last count's duration
 LISTED = 200  # labels and faults listed in the answer to an import
 
 LabelView = TypedDict(
@@ -98,11 +98,17 @@ class ArchiveCounts(Protocol):
 
 
 class ReadingTimes:
-    """When the readings in the buffer were measured, by device. May be used from several threads."""
+    """When the readings in the buffer were measured, by device. May be used from several threads.
 
-    def __init__(self, client: redis.Redis, prefix: str, archived: ArchiveCounts | None = None) -> None:
+    A buffer that changes is counted again after `rest` times the time that counting took.
+    """
+
+    def __init__(
+        self, client: redis.Redis, prefix: str, archived: ArchiveCounts | None = None, rest: float = REST
+    ) -> None:
         self._client = client
         self._archived = archived
+        self._rest = rest
         self._key = Keys(prefix).readings
         self._lock = Lock()
         self._times: dict[str, array[int]] = {}
@@ -159,7 +165,7 @@ class ReadingTimes:
         self._times = {device: array("q", sorted(each)) for device, each in times.items()}
         self._of = of
         now = time.monotonic()
-        self._again_at = now + REST * (now - begun)
+        self._again_at = now + self._rest * (now - begun)
 
 
 @dataclass(frozen=True, slots=True)

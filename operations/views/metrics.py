@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from operations.views.system import RegistryState, StreamState, SystemView
-from zelador.alarms.activity import CHATTERS_FROM
+from zelador.alarms.activity import CHATTERS_FROM, CHATTERS_H
 
 NOT_COUNTED = ("waiting", "unaccounted")  # of the ledger: they go up and down
 
@@ -59,7 +59,7 @@ def _of_stream(stream: StreamState, stalled_after_s: float) -> Iterator[MetricVi
     states: dict[tuple[str, ...], float] = {(state,): float(count) for state, count in stream.states.items()}
     yield MetricView("zelador_devices_in_state", "Devices by state", states, ("state",))
     yield _one("zelador_alarms_per_minute", "Devices that went into alarm in the last minute", stream.alarms.per_minute)
-    chattering = f"Devices that went into alarm {CHATTERS_FROM} times or more in the last hour"
+    chattering = f"Devices that went into alarm {CHATTERS_FROM} times or more in the last {CHATTERS_H} hours"
     yield _one("zelador_devices_chattering", chattering, stream.alarms.chattering)
     silent = "1 while nothing arrives from any device: look at the broker and the network"
     yield _one("zelador_fleet_silent", silent, stream.alarms.fleet_silent)

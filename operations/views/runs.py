@@ -14,6 +14,7 @@ from registry.listing import Query
 from registry.model.manifest import ServedBy
 from registry.registry import Registry
 from registry.run_document import RunDocument
+from registry.run_trainer import death_of
 from zelador import training_queue
 from zelador.errors import Conflict, NotFound
 from zelador.training_queue import TrainingQueue
@@ -165,7 +166,9 @@ class RunView:
     def body(self, whole: bool = True) -> RunBody:
         """The run as JSON, merged with its result; without the result for a list."""
         own = {name: getattr(self, name) for name in self.__slots__ if name != "result"}
-        return cast(RunBody, {**own, **(self.result if whole else {}), **own})
+        found: dict[str, Any] = {**own, **(self.result if whole else {}), **own}
+        found.pop("trainer", None)  # of the machine; nobody else's business
+        return cast(RunBody, found)
 
 
 class RunReader:
@@ -246,6 +249,8 @@ class RunReader:
             request["notes"] = notes
         began, ended, error = document["started_at"], document.get("ended_at"), document.get("error")
         state, by = document["state"], document["by"]
+        if state in ACTIVE and (why := death_of(document.get("trainer"))) is not None:
+            state, error = "failed", why
         known = training_queue.Run(run, state, request, by, began, began, ended, error=error)
         return RunView.of(known, document)
 

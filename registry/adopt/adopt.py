@@ -7,6 +7,7 @@ one pipeline if it is certain how. Notes say what was done; anything uncertain i
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from registry.adopt.join import chain, transformed, width_of
 from registry.adopt.kinds import check_classifier, named
 from registry.adopt.labels import class_names
+from registry.adopt.narrow import narrowed
 from registry.adopt.parts import Part, Parts, described, sort, texts
 from registry.adopt.plain import check_same, core, plain
 from registry.adopt.region import draw, region_of
@@ -29,6 +31,8 @@ from zelador.errors import InvalidInput
 
 GENERATED = re.compile(r"(x|f|Column_|feature_|column_)?\d+")  # names that libraries give to columns without a name
 MAX_LISTED = 8
+SLOW_MS = 20.0
+TIMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +63,31 @@ def adopt(
     check_classifier(original)
     model = plain(original)
     order = chain(model, parts.transformers, optional)
-    pipeline = _pipeline(model, order.steps)
+    pipeline, dropped = narrowed(_pipeline(model, order.steps))
     own = _classes(model)
     width = width_of(pipeline)
-    labels, notes = class_names(own, parts, classes, width, optional)
+    known = own_names(order.steps[0].what if order.steps else model) or tuple(features)
+    labels, notes = class_names(own, parts, classes, width, optional, known)
     if order.steps:
         notes.append(f"joined in this order: {', '.join(described(part) for part in order.steps)}, then the model")
     notes += [f"not used, because it does not belong before the model: {described(part)}" for part in order.unused]
-    if width is None:
+    if not width:
         dump_pipeline(pipeline)  # a foreign type is the better reason
-    names, column_notes = _features(pipeline, model, order.steps, parts, features, width, named_columns, optional)
+    if dropped:
+        notes.append(f"columns that it does not use are left out: {', '.join(dropped)}")
+    names, column_notes = _features(
+        pipeline, model, order.steps, parts, features, width, named_columns, optional, bool(dropped)
+    )
     notes += column_notes + _left(parts)
     if all(label.lstrip("-").isdigit() for label in labels) and not classes:
         notes.append(
             f"its classes are {', '.join(labels[:MAX_LISTED])}; name them with --classes if they mean something"
         )
     probe = _answered(pipeline, names, labels, _rows(rows, len(names)), notes)
-    check_same(original, model, own_names(original), transformed(order.steps, probe))
+    if dropped:
+        check_same(original, pipeline, own_names(original), probe, names)
+    else:
+        check_same(original, model, own_names(original), transformed(order.steps, probe))
     described_as = {"model_type": named(model).rpartition(" ")[2], **metadata}
     upload = Upload(pipeline, tuple(Feature(name) for name in names), labels, described_as, probe=probe)
     return Adopted(upload, tuple(notes))
@@ -130,10 +142,11 @@ def _features(
     width: int | None,
     needed: bool,
     optional: bool,
+    narrow: bool,
 ) -> tuple[tuple[str, ...], list[str]]:
     """The names of the columns in the model's order, and notes."""
     _check_numeric(pipeline)
-    own = own_names(steps[0].what if steps else model)
+    own = own_names(pipeline if narrow else steps[0].what if steps else model)
     if own is None and steps and width_of(model) == width:
         own = own_names(model)  # the rows were scaled, then made into a table again
     notes: list[str] = []
@@ -150,6 +163,8 @@ def _features(
         if own is not None and listed != own:
             notes.append(f"its own order of columns is kept: {', '.join(own)}, not that of {described(part)}")
         own = own or listed
+    if own is not None and len(given) > len(own) and set(own) < set(given):
+        return own, [*notes, f"it needs only {', '.join(own)}"]
     if width is not None and given and len(given) != width:
         raise InvalidInput(
             f"{len(given)} features are named, the model was fitted on {width}"
@@ -230,6 +245,11 @@ def _answered(
         except ModelRefused as error:
             refusal = refusal or error
             continue
+        if (milliseconds := _time_of_one(classifier, candidate)) >= SLOW_MS:
+            notes.append(
+                f"it is slow: {milliseconds:.0f} ms of processor time for one reading; fewer trees or neighbors answer "
+                "faster"
+            )
         if rows is None and _constant(classifier, answer.labels):
             notes.append(
                 f"it answers {answer.labels[0]!r} to each row that it was asked; if a scaler was used before it in "
@@ -238,6 +258,16 @@ def _answered(
         return candidate
     assert refusal is not None  # noqa: S101
     raise TypeRefused(str(refusal).removeprefix("it: ")) from None
+
+
+def _time_of_one(classifier: Classifier, rows: Rows) -> float:
+    """Milliseconds of processor time for one row: the shortest of several, without what others do on the machine."""
+    taken = []
+    for _ in range(TIMED):
+        begin = time.thread_time()
+        classifier.classify(rows[:1])
+        taken.append(time.thread_time() - begin)
+    return min(taken) * 1000
 
 
 def _constant(classifier: Classifier, labels: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from registry.adopt.kinds import is_estimator, is_label_encoder, is_search, kind_of, named
 from registry.errors import TypeRefused
-from registry.legacy.names_file import DECIDING
+from registry.legacy.names_file import is_deciding
 from registry.model.classifier import text_of
 
 MAX_DEPTH = 8
@@ -91,7 +91,7 @@ def _group(part: Part, parts: Parts) -> list[Part]:
         return parts.names
     if isinstance(what, Mapping):
         return parts.mappings
-    if isinstance(what, int | float | np.number) and any(word in part.where.lower() for word in DECIDING):
+    if isinstance(what, int | float | np.number) and is_deciding(part.where):
         return parts.facts if what == 0.5 else parts.foreign
     if _is_plain(what):
         return parts.facts

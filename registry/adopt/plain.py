@@ -63,11 +63,16 @@ def plain(model: Any) -> Any:
     return changed
 
 
-def check_same(before: Any, after: Any, names: Sequence[str] | None, rows: Rows) -> None:
-    """Raises TypeRefused unless both answer alike. `before` is asked with a table if it was fitted on one."""
+def check_same(before: Any, after: Any, names: Sequence[str] | None, rows: Rows, used: Sequence[str] = ()) -> None:
+    """Raises TypeRefused unless both answer alike. `before` is asked with a table if it was fitted on one.
+
+    `used`: `rows` have only these of its columns; the others get 0.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        table = _table(rows, names)
+        table = _table(rows, used or names)
+        if used and names is not None:
+            table = table.reindex(columns=list(names), fill_value=0.0)
         try:
             expected = before.predict(table)
             shares = before.predict_proba(table) if hasattr(before, "predict_proba") else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,13 @@ from registry.legacy.names_file import ENDINGS, read_names
 from registry.model.artifact import manifest_of, pack
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput
+
+# `_sklearn_version`, the opcodes of a memo and of a text, and the version, as every protocol writes them.
+VERSION = re.compile(
+    rb"_sklearn_version[^0-9A-Za-z]{0,3}(?:q.|r....|p\d+\n)?[^0-9]{1,6}?"
+    rb"(\d{1,2}\.\d{1,3}(?:\.(?:\d{1,3}|dev\d|post\d))?(?:rc\d)?)",
+    re.DOTALL,
+)
 
 
 def convert(request: Convert) -> Converted:
@@ -68,15 +76,25 @@ def _load(data: bytes, name: str, warned: list[warnings.WarningMessage]) -> Any:
         except Exception as error:  # noqa: BLE001 - a pickle can raise anything
             warned += found
             versions = sorted({version for each in found if (version := _version(each.message)) is not None})
+            versions = versions or versions_in(data)  # it may fail before the first warning
             older = f" {_older(versions)}." if versions else ""
             if isinstance(error, AttributeError | ImportError) and "pycaret" in str(error):
                 older += " PyCaret 3 does not have this class, so PyCaret 2 saved it: train it again."
             raise InvalidInput(
-                f"{name or 'it'} cannot be loaded ({type(error).__name__}: {str(error)[:300]}).{older} A pickle needs "
-                "the packages that it was saved with, in versions that still read it"
+                f"{name or 'it'} cannot be loaded ({type(error).__name__}: {_first_line(error)}).{older} A pickle "
+                "needs the packages that it was saved with, in versions that still read it"
             ) from None
     warned += found
     return loaded
+
+
+def versions_in(data: bytes) -> list[str]:
+    """The versions of scikit-learn that a pickle says it was saved by. Loads nothing."""
+    return sorted({found.decode() for found in VERSION.findall(data)})[:3]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:200].rstrip(": ")
 
 
 def _version(message: Warning | str) -> str | None:

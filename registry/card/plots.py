@@ -108,7 +108,7 @@ def _threshold(threshold: Mapping[str, Any]) -> Iterator[Plot]:
     inner += _line(_x(mark), _y(0), _x(mark), _y(1), "mark")
     note = f"F1 of {quoted(label)} is highest, {highest:.4f}, at threshold {best:g}"
     if chosen is not None:
-        note = f"the model's threshold is {chosen:g}, {_chosen_by(table)}; {note}"
+        note = f"the model's threshold is {chosen:g}, {_chosen_by(table)}{_alarms_of(table)}; {note}"
     svg = _square(inner, "threshold", "score", f"Scores by threshold: {note}", ["F1", "recall", "precision"])
     cost = [number(value) for value in listed(mapping(table).get("cost"))]
     costs = cost if len(cost) == len(at) else [None] * len(at)
@@ -130,6 +130,16 @@ def _chosen_by(table: Mapping[str, Any]) -> str:
     if len(costs) != 2 or None in costs:
         return "chosen in training"
     return f"at costs of {costs[0]:g} for a missed reading and {costs[1]:g} for a false alarm"
+
+
+def _alarms_of(table: Mapping[str, Any]) -> str:
+    """How many false alarms it gives, if that is known."""
+    found = mapping(table.get("false_alarms"))
+    alarms, days = number(found.get("alarms")), number(found.get("device_days"))
+    if alarms is None or days is None:
+        return ""
+    seen = f"in {days:.1f} days of a device without trouble, on readings that were not learned from"
+    return f"; it gives about {alarms:.2g} false alarms a day and device ({seen})"
 
 
 def _learning(learning: Mapping[str, Any]) -> Iterator[Plot]:

@@ -3,6 +3,8 @@
 Whole blocks are drawn with replacement. With few blocks the percentiles come out too narrow, so their distances from
 the score are stretched by t(k-1) * sqrt(k / (k-1)) / 1.96 for k blocks. They are also stretched by TOUCH: a streak of
 errors can reach from one block into the next, so blocks are less independent than the draws assume.
+If all blocks agree, so do the draws, although one more block may be as bad, or as good, as possible: an interval
+includes the score of k + 1 blocks of which one is that.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ FEWEST_OF_A_CLASS = 4  # blocks
 FEWEST_PAIRED, FEWEST_PAIRED_OF_A_CLASS = 5, 2
 TOUCH = 1.3  # on simulated answers that err in runs, 95 % intervals then hold the truth in 93 to 97 % of the sets
 MAX_UNITS = 1_000  # more blocks than this are put together at random
+FEWEST_DAYS = 3  # of a class
+CHANCE = {"AUC": 0.5}  # the score of a block that is guessed; of the others 0
 BINS = 256  # of probabilities, for AUC and PR-AUC of the resamples
 DEFINED = 0.8  # share of the resamples in which a metric must be defined
 
@@ -76,10 +80,14 @@ class Resamples:
     count: int
     drawn: Array  # (RESAMPLES, count)
     blocks: int
+    runs: NDArray[np.int64] | None = None  # of each row: the run of one class that it is in, uninterrupted
 
     @classmethod
-    def of(cls, blocks: NDArray[np.int64], seed: int = SEED) -> Self:
-        """`blocks` has a number for each row; rows with the same number are drawn together."""
+    def of(cls, blocks: NDArray[np.int64], seed: int = SEED, runs: NDArray[np.int64] | None = None) -> Self:
+        """`blocks` has a number for each row; rows with the same number are drawn together.
+
+        Short blocks cut a long run of one class: it is one case of it, in however many blocks.
+        """
         random = np.random.default_rng(seed)
         names, units = np.unique(blocks, return_inverse=True)
         total = len(names)
@@ -87,14 +95,14 @@ class Resamples:
             units = (random.permutation(total) % MAX_UNITS)[units]
         count = max(1, min(total, MAX_UNITS))
         drawn = random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
-        return cls(units.astype(np.int64), count, drawn, total)
+        return cls(units.astype(np.int64), count, drawn, total, runs)
 
     def trouble(self, answers: Answers, few: bool = False) -> str | None:
         """The reason why there is no interval; None if there is. `few`: accept as few blocks as for a difference."""
         least, of_a_class = (FEWEST_PAIRED, FEWEST_PAIRED_OF_A_CLASS) if few else (FEWEST_BLOCKS, FEWEST_OF_A_CLASS)
         if self.blocks < least:
             return f"too few independent stretches for an interval: {self.blocks}, and it takes {least}"
-        number, fewest = self._rarest(answers)
+        number, fewest = self.rarest(answers)
         if fewest < of_a_class:
             return (
                 f"too few independent stretches for an interval: the class {answers.classes[number]!r} is in "
@@ -104,23 +112,62 @@ class Resamples:
 
     def stretch(self, answers: Answers) -> float:
         """The stretch factor, from the class that is in the fewest blocks: the score depends on it most."""
-        k = max(2, self._rarest(answers)[1])
+        k = max(2, self.rarest(answers)[1])
         touch = TOUCH if self.blocks < len(self.units) else 1.0  # single rows do not
         return float(touch * stdtrit(k - 1, (1 + LEVEL) / 2) * np.sqrt(k / (k - 1)) / 1.96)
 
-    def _rarest(self, answers: Answers) -> tuple[int, int]:
-        """The class that is in the fewest blocks, and how many those are. Classes without a row do not count."""
-        seen = np.unique(np.stack([answers.expected, self.units]), axis=1)[0]
-        blocks = np.bincount(seen, minlength=len(answers.classes))
+    def rarest(self, answers: Answers) -> tuple[int, int]:
+        """The class that is in the fewest blocks or runs, and how many those are. Classes without rows do not count."""
+        blocks = self._counted(answers, self.units)
+        if self.runs is not None:
+            blocks = np.minimum(blocks, self._counted(answers, self.runs))
         number = int(np.where(blocks > 0, blocks, np.iinfo(np.int64).max).argmin())
         return number, int(blocks[number])
+
+    @staticmethod
+    def _counted(answers: Answers, of: NDArray[np.int64]) -> NDArray[np.int64]:
+        """In how many of them each class is."""
+        seen = np.unique(np.stack([answers.expected, of]), axis=1)[0]
+        return np.bincount(seen, minlength=len(answers.classes))
 
 
 def intervals(answers: Answers, resamples: Resamples) -> Intervals:
     """The interval of each metric."""
     if (reason := resamples.trouble(answers)) is not None:
         return Intervals(dict.fromkeys(METRICS), resamples.blocks, reason)
-    drawn, score, stretch = _resampled(answers, resamples, METRICS), scores(answers), resamples.stretch(answers)
+    found, score = _spans(answers, resamples, resamples.stretch(answers)), scores(answers)
+    for metric, interval in found.items():
+        value = score[metric]
+        if interval is not None and value is not None:
+            worst, best = _one_more(value, metric, resamples.blocks)
+            found[metric] = (min(interval[0], worst), max(interval[1], best))
+    return Intervals(found, resamples.blocks)
+
+
+def between_days(answers: Answers, days: Resamples) -> dict[str, Interval | None]:
+    """By how much a score differs between days, which devices share and hours do not show. Empty with few days."""
+    k = days.rarest(answers)[1]
+    if k < FEWEST_DAYS:
+        return {}
+    return _spans(answers, days, float(stdtrit(k - 1, (1 + LEVEL) / 2) * np.sqrt(k / (k - 1)) / 1.96))
+
+
+def unknown(found: Intervals, why: str) -> Intervals:
+    return Intervals(dict.fromkeys(found.of), found.blocks, why)
+
+
+def joined(one: Intervals, other: dict[str, Interval | None]) -> Intervals:
+    """Each interval of `one`, with what that of `other` adds."""
+    found = {
+        metric: None if own is None else own if (more := other.get(metric)) is None
+        else (min(own[0], more[0]), max(own[1], more[1]))
+        for metric, own in one.of.items()
+    }  # fmt: skip
+    return Intervals(found, one.blocks, one.reason)
+
+
+def _spans(answers: Answers, resamples: Resamples, stretch: float) -> dict[str, Interval | None]:
+    drawn, score = _resampled(answers, resamples, METRICS), scores(answers)
     found: dict[str, Interval | None] = {}
     for metric in METRICS:
         center, value = _center(drawn[metric]), score[metric]
@@ -130,7 +177,13 @@ def intervals(answers: Answers, resamples: Resamples) -> Intervals:
         low, high = _around(value, center, stretch)
         least = -1.0 if metric in SIGNED else 0.0
         found[metric] = (_round(max(least, low)), _round(min(1.0, high)))
-    return Intervals(found, resamples.blocks)
+    return found
+
+
+def _one_more(value: float, metric: str, blocks: int) -> Interval:
+    """The score with one more block, in which a model guesses, or knows everything."""
+    chance = CHANCE.get(metric, 0.0)
+    return _round(value - max(0.0, value - chance) / (blocks + 1)), _round(value + (1 - value) / (blocks + 1))
 
 
 def difference(model: Answers, reference: Answers, resamples: Resamples, metric: str) -> Difference:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.legacy.names_file import names_in
+from registry.legacy.names_file import is_about_names, names_in
 
 ENDINGS = frozenset((
     ".pkl", ".pickle", ".pk", ".pck", ".pcl", ".p", ".joblib", ".jl", ".jbl", ".sav", ".save", ".model", ".mdl", ".clf",
@@ -30,6 +30,7 @@ OTHER_MODELS = {
 INDEX = "registry.json"
 MAX_FILES = 20_000
 COMPRESSED = (b"\x1f\x8b", b"BZ", b"\xfd7", b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")  # gzip, bzip2, xz, zlib
+NUMPY = b"\x93N"
 HEAD = 2
 
 
@@ -55,6 +56,8 @@ def walk(folder: Path, deep: bool = True) -> Walk:
             continue
         elif names_in(file) is not None:
             names.append(file)
+        elif begin == NUMPY and is_about_names(file.name):
+            pickles.append(file)  # le.classes_ by numpy.save: an array of objects, which is a pickle
         else:
             passed[str(file.relative_to(folder))] = OTHER_MODELS.get(file.suffix.lower(), "not a pickle")
     return Walk(sorted(pickles), names, passed)

@@ -82,7 +82,7 @@ def request(key: str | None, line: str, *headers: str) -> bytes:
 
 
 def read_all(sock: socket.socket) -> bytes:
-    """What came until the other side closed."""
+    """All bytes until the other side closes."""
     found = b""
     with contextlib.suppress(OSError):
         while data := sock.recv(65_536):

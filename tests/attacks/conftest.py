@@ -1,4 +1,4 @@
-"""Servers of a test's own, and the attacks that take long."""
+"""Servers for a single test, and the mark of long attacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kills a Redis that has answered what it has not written, while steps go on."""
+"""Kills a Redis that has answered a step but not written it yet, while steps continue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KILLS_WITHIN_S = 20.0  # how long a test waits for a moment with answered and un
 
 
 def appended_and_killed(server: OwnRedis) -> None:
-    """Whatever an append confirmed is there after each of KILLS between an answer and its write."""
+    """Everything that an append confirmed is still there after each of KILLS kills between an answer and its write."""
     numbers = itertools.count()
     for _ in range(KILLS):
         stop = Event()
@@ -45,7 +45,7 @@ def answers_before_it_writes(server: OwnRedis) -> bool:
 
 
 def killed_while_unwritten(server: OwnRedis, step: Callable[[], str]) -> list[str]:
-    """Repeats `step`, kills Redis while it has answered and not written, starts it; gives what `step` confirmed."""
+    """Repeats `step`, kills Redis between answer and write, and starts it again. Returns what `step` confirmed."""
     confirmed: list[str] = []
     ends: list[Exception] = []
 

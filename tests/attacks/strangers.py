@@ -1,4 +1,4 @@
-"""Archives as a stranger would make them: small, well-formed outside, and harmful inside."""
+"""Hostile archives: small, with a valid outer layout, and harmful inside."""
 
 from __future__ import annotations
 

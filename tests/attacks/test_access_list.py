@@ -1,4 +1,4 @@
-"""The access list that Compose ships, on a real Mosquitto: a device speaks for itself alone."""
+"""The access list that Compose ships, on a real Mosquitto: a device can only publish and read its own topics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Broker:
     pid: int
 
     def add_device(self, *arguments: str) -> str:
-        """What the shipped script prints."""
+        """The output of the shipped script."""
         variables = {
             "MOSQUITTO_DEVICES": str(self.folder / "devices"),
             "MOSQUITTO_PASSWORDS": str(self.folder / "passwords"),
@@ -87,7 +87,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 class Client:
-    """paho as a stranger uses it."""
+    """A paho client, as a stranger would use it."""
 
     def __init__(self, port: int, user: str | None, password: str = "", client_id: str = "", will: str = "") -> None:
         self.reasons: dict[int, int] = {}

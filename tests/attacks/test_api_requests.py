@@ -1,4 +1,4 @@
-"""What holders of keys, and hosts on the way, may make the API keep, believe and write down."""
+"""Limits on what key holders and proxies can make the API store, trust and log."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_bytes_of_stored_answers_are_bounded_for_each_key(api: Api, monkeypa
 
 
 def test_no_answer_is_stored_in_a_redis_that_is_nearly_full(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not done at all: a request that could not be recognised would be done twice."""
+    """The request is refused: without a stored answer, a repeat could not be recognized and would be done twice."""
     monkeypatch.setattr(redis.Redis, "info", lambda *_, **__: {"maxmemory": 100, "used_memory": 95})
     with api.client("admin") as client:
         before = len(client.get("/v1/keys").json()["keys"])
@@ -132,7 +132,7 @@ def test_a_full_audit_stops_operators_and_not_administrators(api: Api, monkeypat
 
 
 def test_a_forwarded_address_is_believed_from_nobody_that_is_not_named(api: Api) -> None:
-    """A forged header stood in the audit, and every wrong key came from another address, so that none had to wait."""
+    """A forged header used to appear in the audit log, and made each wrong key look like another address."""
     with api.client("admin") as client:
         forged = {"X-Forwarded-For": "203.0.113.66", "Forwarded": "for=203.0.113.66", "X-Real-IP": "203.0.113.66"}
         made = client.post("/v1/keys", json={"role": "viewer"}, headers=forged)

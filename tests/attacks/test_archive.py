@@ -1,4 +1,4 @@
-"""Archives and copied folders of strangers: refused by what they are, without much memory, and nothing hangs."""
+"""Archives and copied folders from strangers: refused for the right reason, with little memory, and nothing hangs."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def a_socket(path: Path) -> None:
 
 
 def in_time(act: Any, within_s: float = 10.0) -> BaseException | None:
-    """What `act` raises; it is asked in a thread, because it might never answer."""
+    """The exception that `act` raises. It runs on a thread, because it might never return."""
     raised: list[BaseException | None] = []
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""The audit trail keeps its evidence, and can be read whatever somebody got into it."""
+"""The audit log keeps its entries, and can be read whatever somebody wrote into it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from zelador.errors import Unavailable
 def test_no_number_of_changes_pushes_out_what_was_noted_before(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An operator annotated for 50 seconds, and the trail held nothing else any more."""
+    """An operator who annotated models for 50 seconds used to push all older entries out of the log."""
     trail = AuditFile(tmp_path / "audit.jsonl", 20_000)
     trail.add("key a", "quarantine discarded", "all", None, {"entries": 10_000})
     for number in range(300):
@@ -126,7 +126,7 @@ def test_a_pipe_in_place_of_a_file_hangs_nobody(tmp_path: Path) -> None:
 
 
 def test_a_page_far_back_is_quick(tmp_path: Path) -> None:
-    """Files that hold only what is newer are not opened."""
+    """Files that have only newer entries are not opened."""
     trail = AuditFile(tmp_path / "audit.jsonl", 5_000)
     ids = [trail.add("key a", "x", str(number), None, "z" * 500).id for number in range(100)]
     newest = list(tmp_path.glob("audit-*.jsonl"))
@@ -157,7 +157,7 @@ def test_an_entry_is_a_short_line_and_is_read_again(who, what, target, before, a
 
 
 def test_what_is_no_text_is_noted_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The command line has half a surrogate pair for a byte that is no text; deep values come from old models."""
+    """Lone surrogates stand for bytes of the command line that are not text; old models can have deep values."""
     caplog.set_level(logging.INFO)
     trail = AuditFile(tmp_path / "audit.jsonl", 1_000_000)
     trail.add("user \udcff", "x", "\udcff", {"why": "\udcff"}, None)

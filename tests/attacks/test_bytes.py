@@ -1,4 +1,4 @@
-"""A device sends what is large, or much, or never the same: what Redis holds stays bounded, and others are served.
+"""A device sends large, numerous or ever-changing messages: Redis stays within its bounds, and others are served.
 
 Each with small bounds, so that it takes a second: what is tried is that a bound holds, not how large it is.
 """
@@ -40,7 +40,7 @@ ROOM = 24 * MIB  # of the small Redis: itself takes a tenth of it
 
 @pytest.fixture(scope="module")
 def small_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Full at ROOM bytes, as a container's is at its own limit."""
+    """A Redis that is full at ROOM bytes, like one in a container with a limit."""
     port = choose(["redis"], {}, {})["redis"]
     server = redis_server(tmp_path_factory.mktemp("redis"), port, maxmemory=ROOM)
     with run_process(server.command, port):
@@ -74,7 +74,7 @@ class Site:
         self.answered: list[Arrival] = []
 
     def wait(self, seconds: float) -> None:
-        """Redis may be slow; it may not refuse."""
+        """Redis may be slow, but must not refuse."""
         for connection in (self.writer.connection, self.reader.connection):
             assert connection.refusal is None
         time.sleep(seconds)
@@ -141,7 +141,7 @@ def test_a_flood_of_fat_requests_neither_fills_redis_nor_keeps_others_out(site: 
 
 
 def test_requests_that_nobody_answers_stop_the_ingester_before_redis_is_full(site: Site) -> None:
-    """No worker at all: the mark is reached, not Redis' limit, and nothing is refused."""
+    """No worker runs: the ingester stops at its own limit before Redis is full, and nothing is refused."""
     sent = 0
     while not site.pressure.holding and sent < 1_000:
         asking = Arrival("evil", (Reading(f"e{sent}", (1.0, 2.0, 3.0), 1_000),), 1_000, False, "r/1", "ff" * 64_000)
@@ -176,7 +176,7 @@ def test_readings_with_the_longest_ids_and_labels(site: Site) -> None:
 
 
 def test_ids_of_devices_without_end_are_forgotten_the_longest_silent_first(site: Site) -> None:
-    """30,000 new devices: as many hashes are kept as are allowed, also of those that are answered later."""
+    """Of 30,000 new devices, only the allowed number of hashes is kept, even if they are answered later."""
     keys = Keys(site.settings.redis.prefix)
     site.take(honest(0))
     levels = []
@@ -232,7 +232,7 @@ def test_a_flood_of_junk_leaves_the_evidence_against_others(
 
 
 def test_junk_of_invented_devices_without_end_pushes_out_its_own_kind(site: Site) -> None:
-    """Each of 5,000 messages under another name: those whose evidence was there, or who come in between, keep it."""
+    """5,000 messages, each from another device, do not push out the quarantined messages of other devices."""
     site.take(refused=junk(site, "broken", b'{"lux": "dark"}', 25))
     for lot in range(0, 5_000, 100):
         site.take(refused=tuple(item for i in range(lot, lot + 100) for item in junk(site, f"d{i}", b"junk")))
@@ -247,7 +247,7 @@ def test_junk_of_invented_devices_without_end_pushes_out_its_own_kind(site: Site
 def test_a_full_redis_shows_at_once_on_the_ingesters_readiness(
     small: Settings, eventually: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing waits, nothing comes: all the same it is said that Redis refuses writes, and that it takes them again."""
+    """Nothing waits and nothing arrives, yet readiness reports that Redis refuses writes, and when it accepts again."""
     monkeypatch.setattr("zelador.heartbeat.EVERY_S", 0.05)
     client = connect_redis(small.redis)
     heartbeat = Heartbeat(client, small.redis.prefix, "ingest", "i")
@@ -276,7 +276,7 @@ def test_a_full_redis_shows_at_once_on_the_ingesters_readiness(
 def test_a_full_redis_shows_at_once_on_the_apis_readiness(
     small: Settings, tmp_path: Path, eventually: Callable[..., None]
 ) -> None:
-    """It answers, the registry is well, and nothing waits."""
+    """Redis answers, the registry is intact, and nothing waits."""
     port = choose(["api"], {}, {})["api"]
     local = small.model_copy(
         update={

@@ -1,4 +1,4 @@
-"""Archives from strangers, against a real API process: each is refused, in time, and the process does not grow.
+"""Archives from strangers, sent to a real API process: each is refused in time, and the process does not grow.
 
 Before there was a cage, a few kilobytes took gigabytes, hung the API until it was killed, or crashed it: compiled code
 of scikit-learn follows indices that a file made up, ONNX Runtime runs any graph, and nothing bounded model.skops.
@@ -44,7 +44,7 @@ KEY = "ab" * 32
 
 @pytest.fixture(scope="module")
 def api(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, psutil.Process]]:
-    """The API as a process of its own, with a selected model."""
+    """The API as a separate process, with a selected model."""
     home = tmp_path_factory.mktemp("home")
     select_one(home / "registry")
     _, key = new_key(home / "keys.json")
@@ -73,7 +73,7 @@ def api(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
 
 
 def refused(api: tuple[httpx.Client, psutil.Process], data: bytes) -> str:
-    """The reason why the upload is refused: within 30 s, by a process that stays, and stays as it was."""
+    """The reason why the upload is refused; within 30 s, and the process neither ends nor grows."""
     client, process = api
     before, started = process.memory_info().rss, time.monotonic()
     answer = client.post("/v1/models?name=stranger", content=data, headers=ZIP)
@@ -93,7 +93,7 @@ def archived(upload: Upload, name: str = "m", **facts: object) -> bytes:
 
 @pytest.mark.parametrize("what", strangers.ALTERED)
 def test_state_that_no_training_makes_is_refused(what: str) -> None:
-    """By its reason: golden rows that differ, or a crash of the child, would be luck."""
+    """The state is refused for the right reason; differing golden rows or a crash of the child would be luck."""
     make, alter = strangers.ALTERED[what]
     with pytest.raises(ArchiveRefused, match=r"training does not produce|allow-list|more than 512 MiB of memory"):
         check_archive(strangers.altered(make(), alter), 64 * MIB, False)
@@ -139,7 +139,7 @@ def test_golden_rows_must_be_there_and_nan_is_no_answer(api: tuple[httpx.Client,
 
 
 def test_a_child_that_is_used_up_says_why() -> None:
-    """Each limit by itself, with small figures."""
+    """Each limit alone, with small numbers."""
     data = strangers.packed(onnx_bytes=strangers.loop())
     with contextlib.suppress(ArchiveRefused):
         check_archive(strangers.packed(), MIB, False)  # the template is warm
@@ -150,7 +150,7 @@ def test_a_child_that_is_used_up_says_why() -> None:
 
 
 def test_the_cage_has_no_files_no_network_and_nothing_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What runs in there reads no file of ours, reaches nobody, and does not outlive the question."""
+    """Code in the cage reads no file of ours, reaches no network, and ends with the request."""
     monkeypatch.setenv("ZELADOR_REGISTRY__SIGNING_KEY", KEY)
     with Cage() as cage:
         ready = cage.ready()
@@ -195,7 +195,7 @@ def test_bytes_for_a_librarys_own_parser_are_taken_from_ourselves_only(tmp_path:
 
 
 def test_a_copied_registry_goes_through_the_cage_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A copied folder holds what nobody here has checked; without a key, marks in it prove nothing."""
+    """Nobody here has checked the models in a copied folder; without a key, its marks prove nothing."""
     registry = select_one(tmp_path / "registry")
     asked: list[str] = []
     from registry import registry as module
@@ -227,7 +227,7 @@ def test_a_copied_registry_goes_through_the_cage_once(tmp_path: Path, monkeypatc
 
 
 def test_a_tree_that_crashes_what_loads_it_in_a_copied_registry(tmp_path: Path) -> None:
-    """The worker's load of what nobody checked: refused, with a reason, by a process that is still there."""
+    """A worker that loads an unchecked model refuses it with a reason, and survives."""
     tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(strangers.ROWS, strangers.LABELS.astype(str))
     registry = Registry.open(tmp_path)
     features = tuple(Feature(name) for name in strangers.FEATURES)

@@ -63,7 +63,7 @@ class Site:
         return self.ports["mqtt"]
 
     def step(self) -> None:
-        """What the supervisor of `up` does ten times a second."""
+        """One step of the supervisor of `up`, which runs ten times a second."""
         self.access.step(self.gate, self.reload)
 
     def service(self, *filters: str) -> Link:
@@ -91,13 +91,13 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(autouse=True)
 def _unknown_address(site: Site) -> None:
-    """No test waits for the guesses of another one."""
+    """Each test has its own address, so that it does not wait for the guesses of another one."""
     assert site.gate.admission is not None
     site.gate.admission._attempts = Attempts(MAX_DELAY_S)
 
 
 class Device:
-    """paho as a device, driven by the test."""
+    """A paho client as a device, driven by the test."""
 
     def __init__(
         self, site: Site, name: str, password: str | None = None, client_id: str = "", level: int = 5, **will: object
@@ -140,7 +140,7 @@ class Device:
 
 
 def heard_by(link: Link, want: int, within_s: float = 3.0) -> list[tuple[str, bytes]]:
-    """Messages with a payload; an empty one only clears a retained message of an earlier test."""
+    """The messages with a payload. An empty one only clears a retained message of an earlier test."""
     found: list[tuple[str, bytes]] = []
     deadline = time.monotonic() + within_s
     while len(found) < want and time.monotonic() < deadline:
@@ -271,7 +271,7 @@ def test_a_password_takes_effect_at_once_and_ends_with_its_removal(
 def test_a_reader_reads_every_device_and_publishes_nothing(
     site: Site, eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also not on the topic that a device of its name would have, and not by a will."""
+    """Not even on the topic of a device with its name, and not as a will."""
     monkeypatch.setattr("command.up.device_access.EVERY_S", 0.05)
     monkeypatch.setattr("command.up.device_access.BROKER_S", 0.2)
     monkeypatch.setattr("admin.access.attempts.FREE", 1_000)
@@ -303,6 +303,43 @@ def test_a_reader_reads_every_device_and_publishes_nothing(
     service.close()
 
 
+def test_a_gateway_publishes_for_its_devices_alone(site: Site, eventually, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("command.up.device_access.EVERY_S", 0.05)
+    monkeypatch.setattr("command.up.device_access.BROKER_S", 0.2)
+    monkeypatch.setattr("admin.access.attempts.FREE", 1_000)
+    path = file_of(site.home.path)
+    site.passwords["hall"] = set_password(path, "hall", behind=("press-07",))[1]
+    site.passwords["all"] = set_password(path, "all", behind=("*",))[1]
+    service = site.service("sensors/#", "zelador/#")
+
+    def comes_in() -> bool:
+        site.step()
+        with Device(site, "all") as device:
+            return device.answer == "Success"
+
+    eventually(comes_in, "the gateway's password")
+    with Device(site, "hall") as hall, Device(site, "all") as every:
+        hall.subscribe("sensors/press-07/prediction")
+        every.subscribe("sensors/+/prediction")
+        for gateway, name in ((hall, b"hall"), (every, b"all")):
+            for topic in ("sensors/press-07/reading", "sensors/press-08/reading", "sensors/press-07/prediction"):
+                gateway.publish(topic, name + topic[-10:].encode())
+            gateway.publish("zelador/status/ingest/x", b"forged")
+        service.publish([Outgoing(f"sensors/press-0{i}/prediction", b"%d" % i) for i in (7, 8)])
+        assert every.turn(lambda: len(every.heard) >= 2)
+        assert hall.turn(lambda: bool(hall.heard))
+        assert [topic for topic, _ in hall.heard] == ["sensors/press-07/prediction"]
+    heard = [(topic, payload[:3]) for topic, payload in heard_by(service, 5, 1.0) if not topic.endswith("prediction")]
+    assert sorted(heard) == [
+        ("sensors/press-07/reading", b"all"),
+        ("sensors/press-07/reading", b"hal"),
+        ("sensors/press-08/reading", b"all"),
+    ]
+    for name in ("hall", "all"):
+        remove(path, name)
+    service.close()
+
+
 def test_guessing_is_slowed_and_strangers_are_bounded(site: Site) -> None:
     """An address that guesses waits longer and longer; one that only connects gets no more than its share."""
     assert site.gate.admission is not None
@@ -321,7 +358,7 @@ def test_guessing_is_slowed_and_strangers_are_bounded(site: Site) -> None:
 
 
 def test_a_device_has_a_bounded_number_of_connections(site: Site, eventually) -> None:
-    """Its oldest one ends; another device is not concerned."""
+    """The oldest connection ends; other devices are not affected."""
     with contextlib.ExitStack() as stack:
         other = stack.enter_context(Device(site, "press-08"))
         many = [

@@ -1,4 +1,4 @@
-"""What a Redis keeps is known (rights, file, syncing), and people are told where it is less than promised."""
+"""Zelador knows how durable a Redis is (rights, file, syncing), and reports when it is less than promised."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def user(server: OwnRedis, *commands: str) -> Settings:
 
 
 def test_without_the_right_info_a_batch_is_held_and_the_right_named(one: OwnRedis, eventually: Callable) -> None:
-    """Redis did the step: it must not be said, nor done twice once the right is there."""
+    """Redis did the step: it must not be confirmed, and not be done twice once the right is granted."""
     writer = make_writer(user(one, "+@all", "-info"), Event(), "test")
     done: list[object] = []
     thread = threading.Thread(target=lambda: done.append(writer.append([entry("a")], [])), daemon=True)
@@ -160,7 +160,7 @@ def test_without_a_file_services_start_and_say_so(
 @pytest.mark.parametrize("kind", ["redis-server", "valkey"])
 @pytest.mark.parametrize("durability", ["written", "synced"])
 def test_each_step_is_synced_where_that_is_wanted(tmp_path: Path, kind: str, durability: str) -> None:
-    """Counted from outside, by strace: a server may say what it likes."""
+    """Syncs are counted from outside, by strace, because a server may claim anything."""
     calls = tmp_path / "calls"
     data = tmp_path / "data"
     data.mkdir()
@@ -214,7 +214,7 @@ def test_where_config_is_forbidden_synced_is_refused_with_both_ways_out(one: Own
 
 
 def test_a_redis_that_comes_back_without_syncing_stores_nothing(tmp_path: Path, eventually: Callable) -> None:
-    """Its settings were set by hand and not written down: each new connection looks."""
+    """Settings made by hand are lost when Redis restarts, so each new connection checks them."""
     server = OwnRedis(tmp_path)
     try:
         server.client.config_set("appendfsync", "always")

@@ -1,4 +1,4 @@
-"""Redis on a full file system: nothing more is acknowledged, and what was is written as soon as there is room."""
+"""Redis on a full file system: nothing more is acknowledged, and acknowledged data is written once there is space."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _mount(*arguments: str) -> None:
 
 
 def fill(writer: Writer, stop: Event) -> list[str]:
-    """Appends until it is held; gives what was confirmed."""
+    """Appends until Redis refuses; returns what was confirmed."""
     confirmed: list[str] = []
     writer.connection.wait = lambda _seconds: stop.set()
     with contextlib.suppress(Stopping):

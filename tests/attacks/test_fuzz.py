@@ -1,4 +1,4 @@
-"""The fuzz drivers themselves: they end, and they find what they look for."""
+"""Tests of the fuzz drivers: they end, and they find known errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Devices come in through the gate: none takes a service's session, and none ends the wheel's broker."""
+"""Devices connect through the gate: none can take a service's session, or crash the wheel's broker."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def connect(client_id: bytes, level: int = 5, will: bytes | None = None, clean: 
 
 
 def said(port: int, *packets: bytes) -> bytes:
-    """What a device hears that sends these and then waits; b"" when it is sent away without a word."""
+    """The reply to a device that sends these bytes and waits; b"" if the connection is closed without a reply."""
     with socket.create_connection((HOST, port), timeout=5.0) as sock:
         heard = b""
         with contextlib.suppress(OSError):
@@ -73,7 +73,7 @@ def said(port: int, *packets: bytes) -> bytes:
 
 @pytest.mark.parametrize("client_id", [b"zelador-ingest", b"zelador-ingest-2", b"zelador-inference-1"])
 def test_a_service_s_session_is_not_taken_over(mosquitto: tuple[int, str], client_id: bytes) -> None:
-    """Whoever connects with the ingester's client id and a clean start destroys what waits for it."""
+    """A client with the ingester's client id and a clean start would destroy the messages that wait for it."""
     port, url = mosquitto
     service = Link(
         MqttSettings(url=url), LinkOptions(client_id.decode(), ("sensors/+/reading",), persistent=True), Event()
@@ -103,7 +103,7 @@ def alive(url: str) -> bool:
 
 
 def test_the_wheels_broker_survives_every_device(iotcore: tuple[int, str], eventually: Callable[..., None]) -> None:
-    """A publish to a topic that begins with an emoji ended the router, and with it everybody's connection."""
+    """A publish to a topic that begins with an emoji used to end the router, and all connections with it."""
     port, url = iotcore
     service = Link(MqttSettings(url=url), LinkOptions("service", ("sensors/+/reading",)), Event())
     service.open(5.0)

@@ -1,4 +1,4 @@
-"""A device chooses where its answer goes: it must stop nobody else, and reach no topic that is not its own."""
+"""A device chooses its response topic. It must not stop other devices, or reach topics of others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONG = "\N{GRINNING FACE}"
 
 
 class Asking:
-    """A device that is no friend: paho, with the properties that it likes."""
+    """A hostile device: paho with arbitrary MQTT 5 properties."""
 
     def __init__(self, stack: Stack, device: str) -> None:
         self._topic = stack.settings.topics.reading.format(device_id=device)
@@ -55,7 +55,7 @@ def set_aside(stack: Stack) -> list[str]:
 
 
 def test_a_request_that_no_broker_takes_stops_nobody(stack: Stack, evil: Asking) -> None:
-    """One reading with 250 slashes as its response topic made the worker reconnect for ever."""
+    """One reading with 250 slashes as its response topic used to make the worker reconnect forever."""
     topics = ["/" * 250, f"{stack.settings.redis.prefix}/evil/" + "a/" * 250, LONG * 200, "x" * 60_000]
     for number, topic in enumerate(topics):
         evil.send({**READING, "id": f"e{number}"}, topic)
@@ -68,7 +68,7 @@ def test_a_request_that_no_broker_takes_stops_nobody(stack: Stack, evil: Asking)
 
 
 def test_a_message_on_which_the_broker_hangs_up_is_set_aside_with_the_true_reason(stack: Stack, evil: Asking) -> None:
-    """Whatever the rule does not know: here it knows nothing."""
+    """For topics that the rule does not know; in this test it knows none."""
     stack.ingester._decoder._objection = lambda device, topic: None
     stack.worker._composer._objection = lambda device, topic: None
     evil.send({**READING, "id": "evil"}, "/" * 250)
@@ -86,7 +86,7 @@ def test_a_message_on_which_the_broker_hangs_up_is_set_aside_with_the_true_reaso
 
 
 def test_a_device_cannot_write_with_our_rights(stack: Stack, evil: Asking, mark: str) -> None:
-    """Predictions for a victim, its readings, a service's status, a machine on the same broker."""
+    """Topics of a victim's predictions and readings, of a service's status, and of a machine on the same broker."""
     victims = [f"{mark}/victim/prediction", f"{mark}/victim/reading", f"{mark}/status/ingest/x", f"{mark}/evil/reading"]
     victims += ["factory/plc/7/set", f"{mark}/victim/answers", f"{mark}/press/answers"]
     for number, topic in enumerate(victims):

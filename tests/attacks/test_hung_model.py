@@ -1,4 +1,4 @@
-"""A model that does not answer: its worker ends, and in the end it is the model that goes, not the readings.
+"""A model that does not answer ends its worker. After some times the model is refused, and no reading is lost.
 
 Before, the worker hung for ever at its first reading, and selecting a good model did not help: the loop never came
 back to take it up.

@@ -1,4 +1,4 @@
-"""Commands that only look make nothing, whatever path was mistyped; keys that were not seen do not work."""
+"""Commands that only show something create no file, even with a mistyped path; keys that nobody saw do not work."""
 
 from __future__ import annotations
 

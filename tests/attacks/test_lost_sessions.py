@@ -1,4 +1,4 @@
-"""Taking over the ingester's session destroys what waits in it: that is counted and said, also after a restart."""
+"""Taking over the ingester's session destroys its messages. That is counted and reported, even after a restart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zelador.settings import Settings
 
 
 class Life:
-    """One process's life of the ingester."""
+    """One run of the ingester's process."""
 
     def __init__(self, settings: Settings, known: bool = True) -> None:
         self.stop = Event()

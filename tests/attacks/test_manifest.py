@@ -1,4 +1,4 @@
-"""Manifests and metadata of strangers, and odd ones that a registry has from before they were checked."""
+"""Manifests and metadata from strangers, and odd ones that were registered before they were checked."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def packed() -> tuple[Any, dict[str, bytes]]:
 
 @pytest.mark.parametrize("name", LOGGED)
 def test_odd_metadata_in_an_archive_is_refused(name: str, packed: tuple[Any, dict[str, bytes]]) -> None:
-    """It was registered, and from then on no list and no page of the audit could be read."""
+    """Such a model used to be registered, and then no list of models and no page of the audit log could be read."""
     saved, files = packed
     bad = msgspec.structs.replace(saved, metadata={**saved.metadata, **ODD[name]})
     with pytest.raises(ArchiveRefused):
@@ -172,7 +172,7 @@ def test_our_own_metadata_is_checked_too(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def registry_with(metadata: dict[str, Any], store: Any = None) -> Registry:
-    """As an older version, or a person with an editor, left it: the log was never checked for what it holds."""
+    """A registry as an older version or an editor left it: nothing checked the content of its log."""
     registry = Registry.on(Memory() if store is None else store)
     for name in ("fine", "odd"):
         saved, files = small(name)
@@ -185,7 +185,7 @@ def registry_with(metadata: dict[str, Any], store: Any = None) -> Registry:
 
 @pytest.mark.parametrize("name", LOGGED)
 def test_one_odd_model_takes_no_other_with_it(name: str) -> None:
-    """List, sorted by anything, card and what the API would send: all of it, and the odd model says what is damaged."""
+    """Lists, cards and API answers work for all models, and the odd model names what is damaged."""
     registry = registry_with(ODD[name])
     for sort in ("-saved_at", "metrics.F1", "-holdout", "rank", "z", "tags", "confusion.counts", "description"):
         assert {model.name for model in registry.find(Query(sort))} == {"fine", "odd"}

@@ -1,4 +1,4 @@
-"""A stranger's ONNX file: what our converters do not write is refused before ONNX Runtime sees it."""
+"""ONNX files from strangers are refused before ONNX Runtime sees them, if our converters do not write such files."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_what_no_converter_of_ours_writes_is_refused(name: str) -> None:
 
 
 def test_the_base_of_the_hostile_files_passes() -> None:
-    """Else they might all be refused for another reason."""
+    """Otherwise all hostile files might be refused for another reason."""
     assert audit(onnx_files.made()) is None
     assert audit(onnx_files.deep_tree(900)) is None
 
@@ -73,7 +73,7 @@ def test_repeated_numbers_are_read_as_onnx_reads_them() -> None:
 
 
 def same(data: bytes) -> bool:
-    """Whether the package `onnx` sees what we see, also after it has written it again."""
+    """True if the package `onnx` reads the same as we do, also after writing the file again."""
     theirs = onnx.load_from_string(data)
     return _plain(parse(data)) == _proto(theirs) == _plain(parse(theirs.SerializeToString()))
 

@@ -1,4 +1,4 @@
-"""The look at a pickle tells what a load would call, or that it does not know; it never calls anything."""
+"""The inspection of a pickle tells what a load would call, or that this is unknown; it never calls anything."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_trust_does_not_pass_what_could_not_be_followed(tmp_path: Path) -> None:
 
 
 def test_a_load_is_given_the_bytes_that_were_followed(tmp_path: Path) -> None:
-    """Compressed twice, the second stage would come to light only in the load."""
+    """In a file that is compressed twice, the second layer would be decompressed only by the load."""
     (tmp_path / "twice.pkl").write_bytes(HOSTILE["twice compressed"])
     (found,) = look(tmp_path / "twice.pkl")
     assert "twice" in (found.contents.trouble or "")

@@ -1,4 +1,4 @@
-"""A model that never answers, asked over the API by many: it must cost its askers an error, and nobody else anything.
+"""A model that never answers, requested by many over the API: they get an error, and nobody else is affected.
 
 Before, each such request kept a thread of the API's pool for ever, until not even /healthz answered.
 """
@@ -72,7 +72,7 @@ def test_a_model_that_hangs_is_ended_and_the_others_go_on(registry: Registry, mo
 
 @pytest.mark.attack_long
 def test_more_models_than_are_kept_are_loaded_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Here and in the process the same ones are given up."""
+    """This process and the cage drop the same models from their caches."""
     for index in range(CACHED_MODELS):
         registry.save(f"m{index}", upload(with_probabilities=index % 2 == 0), by="test")
     found = Classifiers(registry, timeout_s=60.0, at_once=2)

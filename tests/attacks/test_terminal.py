@@ -1,4 +1,4 @@
-"""Whatever devices, operators and files are called: a terminal shows it, and does not obey it."""
+"""Names of devices, operators and files are shown on a terminal, and never control it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Tty(io.StringIO):
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs something with a terminal on both sides; gives what came to it."""
+    """Runs something with a terminal on both sides; returns its output."""
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "400")
 
@@ -173,7 +173,7 @@ def test_half_a_surrogate_pair_is_printed_as_json(capsys: pytest.CaptureFixture[
 
 
 def test_keys_and_their_notes(tmp_path: Path) -> None:
-    """Written by somebody who may write the file."""
+    """Someone who may write the key file put control characters into it."""
     keys = [Key(ALL, "d", "admin", ALL, ALL, ALL, ALL)]
     (tmp_path / "keys.json").write_bytes(msgspec.json.encode({"keys": keys}))
     done = command("keys", "list", "--home", str(tmp_path))
@@ -246,7 +246,7 @@ def test_watch_doctor_train_up_and_the_live_view(terminal: Any) -> None:
 
 
 def test_what_is_shown_goes_through_the_console_alone(terminal: Any) -> None:
-    """A renderable that nobody thought of: the console is the last net."""
+    """Anything printed through the console is cleaned, even if its writer forgot to."""
     from rich.columns import Columns
     from rich.panel import Panel
     from rich.table import Table
@@ -261,7 +261,7 @@ def test_what_is_shown_goes_through_the_console_alone(terminal: Any) -> None:
 
 class Kept(io.BytesIO):
     def close(self) -> None:
-        """What was written is looked at afterwards."""
+        """Stays open, because the test reads it afterwards."""
 
 
 @pytest.mark.parametrize("form", ["console", "json"])

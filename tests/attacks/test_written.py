@@ -29,7 +29,7 @@ def test_what_is_written_costs_no_second_round_trip(one: OwnRedis, monkeypatch: 
 
 
 def test_another_run_of_redis_confirms_nothing(one: OwnRedis) -> None:
-    """Redis is killed while a batch is held and back at once: it has written all that it has, and lacks the batch."""
+    """Redis is killed while a batch is held, and restarts at once: it has written all its data, without the batch."""
     confirmer = Confirmer(one.client)
     run = one.client.info("server")["run_id"]
     confirmer.confirm(f"later {run}".encode())

@@ -1,4 +1,4 @@
-"""SIGKILL of Redis between its answer and its write: a label that was acknowledged is there, and its undoing."""
+"""SIGKILL of Redis between its answer and its write loses no label that was acknowledged, and no undo of one."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def repacked(data: bytes, method: int = zipfile.ZIP_DEFLATED, more: dict[str, by
 
 
 def streamed(data: bytes) -> bytes:
-    """Written to what cannot seek: sizes stand behind the data."""
+    """A zip written to a stream, with the sizes after the data."""
 
     class Pipe(io.RawIOBase):
         def __init__(self) -> None:
@@ -87,7 +87,7 @@ def with_flags(data: bytes, flags: int) -> bytes:
 
 
 def many(count: int) -> bytes:
-    """A directory of so many entries, each for the same empty file."""
+    """A directory of `count` entries, each for the same empty file."""
     local = struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, 0, 0, 0, 0, 0, 0, 0, 1, 0) + b"a"
     entry = struct.pack("<4s6H3L5H2L", b"PK\x01\x02", 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
     directory = entry * count

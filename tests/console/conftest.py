@@ -106,7 +106,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, redis_url: str, mqtt_url: str
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium. Skips where it is not installed; fails instead where it has to be (CI)."""
+    """Debian's Chromium. Skips the test if it is not installed; in CI, fails."""
     path = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("chromium is not installed (make servers)")
@@ -119,7 +119,7 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Window:
-    """A page of a browser that is signed in, and what its console said."""
+    """A page of a signed-in browser, and the messages of its JavaScript console."""
 
     page: Page
     said: list[str]

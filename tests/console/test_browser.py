@@ -45,7 +45,7 @@ def alarm(site: Site, device: str) -> None:
 
 
 def findings(page: Page) -> list[str]:
-    """What axe objects to. It is evaluated by the debugger, which the page's policy does not concern."""
+    """The findings of axe, which the debugger runs, because the page's policy would not allow it."""
     page.evaluate(AXE)
     found: dict[str, Any] = page.evaluate(
         "tags => axe.run(document, {runOnly: tags}).then(r => ({violations: r.violations}))", RULES
@@ -75,7 +75,7 @@ def test_an_alarm_is_red_on_the_open_page_and_is_taken_care_of(chromium: Browser
 
 
 def test_a_live_region_keeps_the_focus_of_the_keyboard(chromium: Browser, site: Site) -> None:
-    """It is sent again every second or so: someone on its link would be thrown to the top of the page."""
+    """The region is replaced about once a second; without care, a focused link in it would lose the focus."""
     with window(chromium, site, "viewer") as found:
         page = found.open("/console/overview")
         alarm(site, "lathe-44")

@@ -27,7 +27,7 @@ def cookie_of(answer: httpx.Response) -> str:
 
 
 def raw(site: Site, method: str, path: str, *headers: str, host: str | None = None, body: bytes = b"") -> str:
-    """The answer's head and body, for requests that no client would send."""
+    """The head and body of the answer to a request that no HTTP client would send."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host or f'127.0.0.1:{site.settings.api.port}'}", *headers]
     if body:
         lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
@@ -223,7 +223,7 @@ def test_a_link_that_is_too_old_does_nothing(site: Site, monkeypatch: pytest.Mon
 
 
 def test_over_tls_the_cookie_is_bound_to_the_host(tmp_path: Path, redis_url: str, mqtt_url: str) -> None:
-    """Behind a proxy that ends TLS it is __Host- with Secure; the plain one is worth nothing there."""
+    """Behind a proxy that ends TLS, the cookie is __Host- with Secure; the plain one is not accepted there."""
     from tests.console.conftest import serving
 
     with serving(tmp_path, redis_url, mqtt_url, trusted_proxies="127.0.0.1") as site, site.client(None) as client:

@@ -25,12 +25,12 @@ mill-03,,,yes,4474
 
 
 def local(moment: float) -> str:
-    """A time as the form has it: of the plant, without a zone."""
+    """A time as in the form: the plant's, without a zone."""
     return datetime.fromtimestamp(moment, timezone.utc).astimezone(ZONE).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def label_of(answer: httpx.Response) -> str:
-    """The id of the label that a form was answered with."""
+    """The id of the label in the answer to a form."""
     found = re.search(r"done=([\w.]+)", answer.headers["location"])
     assert found is not None
     return found[1]

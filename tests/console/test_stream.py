@@ -1,4 +1,4 @@
-"""The live parts: rendered once for all who look, everything first and then what changed, bounded, ended in time."""
+"""The live parts: rendered once for all viewers, first everything, then changes; bounded, and ended in time."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_every_act_of_the_audit_has_a_sentence() -> None:
 
 
 class _Words(HTMLParser):
-    """The words of a page that stand outside of expressions."""
+    """The words of a page outside of expressions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ def test_every_page_of_the_console_is_in_the_table() -> None:
 
 @pytest.mark.parametrize(("name", "context"), PAGES.items(), ids=str)
 def test_what_a_page_names_is_what_its_context_has(name: str, context: type[Any]) -> None:
-    """A page may name the fields of its context, and what every page has; nothing else exists when it is rendered."""
+    """A page may only use the fields of its context and those that every page has."""
     known = {field.name for field in dataclasses.fields(context)}
     shared = {"visitor", "shell", "context", *environment().globals}
     tree = environment().parse((CONSOLE / name).read_text(encoding="utf-8"))

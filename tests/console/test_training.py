@@ -1,4 +1,4 @@
-"""A training run, started on the page, watched to its end; two of its models are saved under names of one's own."""
+"""A training run, started on the page and watched to its end; two of its models are saved under chosen names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What others wrote is byte for byte what they published, and its licenses are served beside it."""
+"""Third-party files are byte for byte as published, and their licenses are served beside them."""
 
 from __future__ import annotations
 

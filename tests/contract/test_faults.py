@@ -1,4 +1,4 @@
-"""A link with a faulty network or a hostile broker: stalled, cut, lying. No message is lost, no call hangs."""
+"""A link with a faulty network or a hostile broker: stalled, cut, invalid. No message is lost, and no call hangs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message on which the broker hangs up is given up alone; a broker or a network that fails never costs another."""
+"""A message that makes the broker disconnect is given up alone; a failing broker or network costs no other message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TAKEN_OVER = b"\xe0\x01\x8e"
 
 
 class PoisonBroker:
-    """Confirms each message, and hangs up at the payloads in `poison`; connection n ends after `cuts[n]` messages too.
+    """Confirms each message, but disconnects at payloads in `poison`. Connection n also ends after `cuts[n]` messages.
 
     What it has not read by then makes the kernel reset the connection, so that confirmations are lost as well.
     """
@@ -68,7 +68,7 @@ def publish(link: Link, payloads: Collection[bytes]) -> Publication:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits that are long for a person are short here; their order stays."""
+    """Shortens the waits of the link, in the same order."""
     monkeypatch.setattr(session, "backoff", lambda attempt, **_: 0.0005)
     monkeypatch.setattr(session, "STEADY_S", 0.002)
 
@@ -200,7 +200,7 @@ def test_a_broker_that_takes_one_message_at_a_time(eventually: Callable[..., Non
 
 
 def test_a_stalled_broker_that_dies_costs_nothing(quick: None) -> None:
-    """It takes a message and says nothing, then it is killed: once more is no evidence."""
+    """The broker takes a message, does not answer and is killed: one more loss is no evidence against the message."""
     deaths = 0
 
     def stall(packet: bytes) -> bytes | None:
@@ -219,7 +219,7 @@ def test_a_stalled_broker_that_dies_costs_nothing(quick: None) -> None:
 
 
 def test_a_message_that_a_broker_swallows_is_given_up_too(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It never confirms one message, and nothing is sent past a full window: nobody would get on."""
+    """The broker never confirms one message. Without giving it up, the full window would stall the link."""
     monkeypatch.setattr(session, "SILENT_S", 0.05)
     with (
         ScriptedBroker((b"", lambda packet: b"" if b"bad" in packet else confirm(packet)), subscribes=False) as broker,

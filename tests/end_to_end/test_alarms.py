@@ -75,7 +75,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
 
 
 def agree(up: Up, plant: Plant) -> bool:
-    """What is retained is what the API says, of every device."""
+    """True if the retained state of every device is the one in the API."""
     status, page = up.api("GET", "/v1/devices?limit=100", key=up.key)
     if status != 200:
         return False

@@ -67,7 +67,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def first_day(stack: Stack) -> Iterator[dict[str, object]]:
-    """What a user does first: readings, a run, a selection. What was seen of it."""
+    """The first steps of a user: readings, a run, a selection. Yields what was seen."""
     outside = stack.outside()
     send(outside, "history", HISTORY, labeled=True)
     outside.settled()
@@ -192,7 +192,7 @@ def test_the_api_wants_a_key_and_is_healthy(stack: Stack) -> None:
 
 
 def test_the_console_has_its_pages_and_files(stack: Stack) -> None:
-    """An image without a template, a style sheet or the version of a package would fail only here."""
+    """Only this test fails if an image lacks a template, a style sheet or the version of a package."""
     names = ("overview", "models", "devices", "quarantine", "runs", "training", "classify", "audit", "keys")
     pages = [stack.text(f"/console/{name}") for name in ("signin", *names)]
     files = set(re.findall(r'(?:href|src)="(/console/static/[^"]*)"', "".join(pages)))

@@ -1,4 +1,4 @@
-"""`zelador up` for devices on the network, and with servers of one's own."""
+"""`zelador up` for devices on the network, and with the user's own servers."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def up(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path])
 
 
 def device(up: Up, certificate: tuple[Path, Path], name: str, password: str, readings: int) -> bool:
-    """mosquitto_pub, as a maker types it: whether all was acknowledged."""
+    """Publishes with mosquitto_pub, as a maker would; True if everything was acknowledged."""
     port = up["mqtt"].rsplit(":", 1)[1]
     lines = (json.dumps({**READING, "id": f"{name}-{number}"}) for number in range(readings))
     done = subprocess.run(
@@ -113,7 +113,7 @@ def test_only_tls_is_spoken_there(up: Up, certificate) -> None:
 
 
 def test_the_other_commands_find_their_way_by_the_home(up: Up) -> None:
-    """The services' own user; no variable is set."""
+    """Commands use the services' own user; no variable is set."""
     assert "no model is selected yet" in zelador("health", "--home", str(up.home))
     found = json.loads(zelador("doctor", "--home", str(up.home), "--json", "--no-probe"))
     broken = [each for each in found["findings"] if each["state"] == "broken"]

@@ -1,4 +1,4 @@
-"""`zelador up` from outside: nothing acknowledged is lost, whatever of ours dies, and over a stop and a start."""
+"""`zelador up` from outside: no acknowledged reading is lost when a process dies, or over a stop and a start."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def outside(up: Up):
 
 
 def stream(outside: Outside, name: str, seconds: float, rate: float = 200.0) -> threading.Thread:
-    """Readings with their own ids in the background, for so long."""
+    """Publishes readings with their own ids in the background for some seconds."""
 
     def publish() -> None:
         started, count = time.monotonic(), 0
@@ -95,7 +95,7 @@ def test_it_says_where_everything_is(up: Up, broker: str) -> None:
 
 
 def test_the_doctor_finds_everything_of_a_home(up: Up, broker: str, outside: Outside, eventually) -> None:
-    """And what it says of the queue and the rate is so; on iotcore alone the broker is risky: its memory."""
+    """Its queue and rate are right too. Only on iotcore is the broker a risk, because its queue is in memory."""
     said: dict = {}
 
     def is_well() -> bool:
@@ -214,7 +214,7 @@ def test_a_killed_program_comes_again_and_no_reading_is_lost(up: Up, outside: Ou
 
 
 def test_a_killed_broker_comes_again_and_the_stream_goes_on(up: Up, outside: Outside, eventually) -> None:
-    """What the embedded broker had acknowledged and not handed on dies with it: it says so; all else is whole.
+    """Messages that the embedded broker acknowledged but did not forward die with it, as it says; no others are lost.
 
     Mosquitto also forgets a subscription that is among its last hundred changes, and predictions before the subscriber
     is back would go to nobody. So 200 readings, each of them several changes, come between subscription and kill.

@@ -1,4 +1,4 @@
-"""Archivers that begin at once: a process that has loaded them forks one for each line that it reads, and says its pid.
+"""Archivers that start at once: a process that has the imports forks one for each input line, and prints its pid.
 
 Run as `python -m tests.faults.archiver_children REDIS_URL FOLDER`. A child archives in small batches and merges files
 all the time, so that a kill at a random moment hits a write, a commit, a merge or the step in Redis.

@@ -1,4 +1,4 @@
-"""What became of each reading, as seen from outside: a few bytes a reading, so that hours of them fit."""
+"""Records the outcome of each reading as seen from outside, in a few bytes each, so that hours of readings fit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Marks:
 
 
 class Book:
-    """The readings of one name, numbered; `pattern` finds them in whatever bytes a message has."""
+    """The numbered readings of one name; `pattern` finds them in the bytes of any message."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -52,12 +52,12 @@ class Book:
         return [int(number) for number in self._prediction.findall(payload)]
 
     def missing(self, first: int, last: int) -> list[int]:
-        """Acknowledged to the device, and without a prediction."""
+        """Readings that were acknowledged to the device and have no prediction."""
         told, got = self.acknowledged.piece(first, last), self.predicted.piece(first, last)
         return [first + i for i, (a, p) in enumerate(zip(told, got, strict=True)) if a and not p]
 
     def verdict(self, first: int, last: int, in_redis: Callable[[int], bool]) -> Verdict:
-        """Of the readings `first` to `last`, once nothing moves any more."""
+        """The verdict on the readings `first` to `last`, once nothing changes any more."""
         missing = self.missing(first, last)
         not_handed_on = [n for n in missing if not self.stored[n] and not self.confirmed[n] and not in_redis(n)]
         not_passed_on = [n for n in missing if self.confirmed[n]]
@@ -73,14 +73,14 @@ class Book:
         )
 
     def known_to_us(self, last: int) -> int:
-        """Readings that the buffer must have counted: an ingester said so, or there is a prediction."""
+        """Readings that the buffer must have counted: an ingester acknowledged them, or there is a prediction."""
         both = zip(self.stored.piece(0, last), self.predicted.piece(0, last), strict=True)
         return sum(1 for stored, predicted in both if stored or predicted)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`lost` is ours: an ingester said "stored", and no broker ever said that it has the prediction.
+    """`lost` counts our losses: an ingester acknowledged the reading, and no broker confirmed a prediction.
 
     The broker's own: readings acknowledged to the device and never acknowledged by us, with nothing of them left in
     the broker (`not_handed_on`); predictions acknowledged to us and never delivered (`not_passed_on`).

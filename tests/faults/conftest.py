@@ -1,4 +1,4 @@
-"""One site for the cases that need nothing special of it; the whole matrix only where it is asked for."""
+"""One site for all cases that need no special one; the whole matrix runs only on request."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def is_whole(trial: Trial, note: Note, **seconds: float) -> Outcome:
-    """Waits until nothing moves any more; fails if we lost a reading, or the ledger does not close."""
+    """Waits until nothing changes any more; fails if we lost a reading, or the ledger does not close."""
     outcome = trial.outcome()
     note(outcome, **seconds)
     assert outcome.ours() is None
@@ -66,7 +66,7 @@ def servers() -> None:
 
 @pytest.fixture(scope="session")
 def data(servers: None) -> Iterator[Path]:
-    """Where the sites have their data: on a disk, which the whole matrix keeps busy with syncing."""
+    """The folder for the data of the sites: on a disk, which the whole matrix keeps busy with syncing."""
     folder = data_folder("zelador-faults-")
     whole = bool(os.environ.get("TEST_FAULTS"))
     ran_on.append(filesystem(folder) + (", kept busy with syncing" if whole else ""))
@@ -89,14 +89,14 @@ def _folder(data: Path, name: str) -> Path:
 
 @pytest.fixture
 def trial(shared: Trial) -> Iterator[Trial]:
-    """The one site, and its own readings to ask about."""
+    """The shared site, with its own readings."""
     with case(shared) as found:
         yield found
 
 
 @contextlib.contextmanager
 def case(trial: Trial) -> Iterator[Trial]:
-    """Begins with everything answering; whatever the case did to its site is undone at the end."""
+    """Begins when everything answers; at the end, undoes what the case did to its site."""
     site = trial.site
     site.ready(*site.processes)
     trial.begin()
@@ -116,7 +116,7 @@ def case(trial: Trial) -> Iterator[Trial]:
 
 @pytest.fixture
 def make_trial(data: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Trial]]:
-    """A site of a shape of its own."""
+    """Makes a site of another shape."""
     made: list[Trial] = []
 
     def make(**shape: object) -> Trial:
@@ -134,7 +134,7 @@ def make_trial(data: Path, request: pytest.FixtureRequest) -> Iterator[Callable[
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
-    """A failure shows what each process said last."""
+    """Adds the last output of each process to the report of a failure."""
     outcome = yield
     report = outcome.get_result()
     if report.when != "call" or not report.failed:

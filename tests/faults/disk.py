@@ -51,7 +51,7 @@ def in_memory(folder: Path) -> bool:
 
 
 def data_folder(prefix: str) -> Path:
-    """A new folder on a disk: in the system's folder for such, or beside the code where that one is in memory."""
+    """A new folder on a disk: in the system's temporary folder, or beside the code if that one is in memory."""
     given = Path(os.environ.get("TEST_DATA") or tempfile.gettempdir())
     if in_memory(given):
         given = ROOT / ".data"

@@ -1,4 +1,4 @@
-"""How the memory of each process grows within a life, from samples; a few numbers are kept, however long it goes on."""
+"""Measures how the memory of each process grows during its life, with a fixed number of samples."""
 
 from __future__ import annotations
 

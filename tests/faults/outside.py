@@ -25,12 +25,12 @@ EXPIRY_S = 86_400
 
 
 def device(number: int) -> str:
-    """Whose reading that is."""
+    """The device of the reading with this number."""
     return f"machine-{number % MACHINES}"
 
 
 def _client(name: str, port: int) -> mqtt.Client:
-    """Connected (again and again) with a session that the broker keeps."""
+    """A client that connects, and reconnects, with a persistent session."""
     client = mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5)
     client.reconnect_delay_set(0.2, 1.0)  # type: ignore[arg-type]  # it only adds and doubles
     client.max_inflight_messages_set(500)
@@ -41,7 +41,7 @@ def _client(name: str, port: int) -> mqtt.Client:
 
 
 class Devices:
-    """Readings with ids of their own at `rate` a second, and as many as are asked for, from a thread of its own."""
+    """Publishes readings with their own ids: `rate` a second, and a number on request, on a separate thread."""
 
     def __init__(self, book: Book, port: int) -> None:
         self.rate = 0.0
@@ -78,7 +78,7 @@ class Devices:
 
     @property
     def quiet(self) -> bool:
-        """Everything that was asked for is published and acknowledged."""
+        """True if everything requested is published and acknowledged."""
         return not (self._asked > self._sent or self._extra or self._flying or self._again or self._answers)
 
     def _run(self) -> None:

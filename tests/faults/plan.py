@@ -1,4 +1,4 @@
-"""What a soak is asked for: its arguments, and the servers that it runs on."""
+"""The plan of a soak: its arguments, and the servers that it runs on."""
 
 from __future__ import annotations
 

@@ -109,12 +109,14 @@ class Api:
             client.close()
 
     def said(self) -> dict[str, tuple[object, ...]] | None:
-        """What it says of all devices; None if it does not answer."""
+        """What it says of all devices; None if it does not answer, or if they changed their order meanwhile."""
         found: dict[str, tuple[object, ...]] = {}
+        offset = 0
         while True:
-            status, page = self.ask("GET", f"/v1/devices?limit={PAGE}&offset={len(found)}")
+            status, page = self.ask("GET", f"/v1/devices?limit={PAGE}&offset={offset}")
             if status != 200:
                 return None
             found |= {device["device_id"]: _facts(device) for device in page["devices"]}
+            offset += len(page["devices"])
             if len(page["devices"]) < PAGE:
-                return found
+                return found if len(found) == offset else None

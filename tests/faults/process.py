@@ -1,4 +1,4 @@
-"""One process in a test's hands: killed, stopped, started again, with what it said in a file."""
+"""A process that a test can kill, stop and start again. Its output goes to a file."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Process:
 
     @property
     def at_work_since(self) -> float | None:
-        """When a worker of ours was first seen to have loaded everything; a server, when it was started."""
+        """The time when a worker of ours was first seen with everything loaded; for a server, when it was started."""
         if "zelador" not in self.command:
             return self.started_at
         if self._at_work_since is None:
@@ -77,11 +77,11 @@ class Process:
 
     @property
     def ended_by_itself(self) -> int | None:
-        """Its exit code, if it ended without being asked to."""
+        """The exit code, if the process ended by itself."""
         return self._process.poll() if self._wanted and self._process is not None else None
 
     def kill(self) -> None:
-        """SIGKILL: no goodbye, nothing is flushed."""
+        """Sends SIGKILL: nothing is flushed."""
         self._wanted = False
         if self._process is not None:
             self._process.kill()

@@ -30,7 +30,7 @@ class Report:
     memory_over_s: dict[str, float]
 
     def whole(self) -> bool:
-        """Nothing of ours is lost, the ledger closes, and everything came back."""
+        """True if we lost nothing, the ledger closes, and every process came back."""
         return self.outcome.ours() is None and self.never_rested is None and self.not_recovered == 0
 
     @property

@@ -1,4 +1,4 @@
-"""Which fault comes when: drawn from a seed, so that a run can be repeated. Pure."""
+"""The schedule of faults, drawn from a seed, so that a run can be repeated. Pure."""
 
 from __future__ import annotations
 

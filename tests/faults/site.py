@@ -1,4 +1,4 @@
-"""One site, real processes all: Mosquitto, redis-server, ingesters and workers, each killable, on wires of the test's.
+"""One site of real processes: Mosquitto, redis-server, ingesters and workers, each killable, with wires between them.
 
 Ports and data folders stay: what is started again finds what it left. Every worker has a wire of its own to the
 broker, on which a witness listens, and one to Redis; the devices have one to the broker.
@@ -39,12 +39,12 @@ TAKEOVER_S = 2.0
 
 
 class Failed(AssertionError):
-    """What was awaited did not come."""
+    """A condition was not met in time."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a site is made of. `stock`: Mosquitto as it comes, but for listener, user and persistence being on."""
+    """The parts of a site. `stock`: Mosquitto with its defaults, except for listener, user and persistence."""
 
     ingesters: int = 1
     workers: int = 1
@@ -100,7 +100,7 @@ class Site:
         self.processes[name].kill()
 
     def kill_unwritten(self, within_s: float) -> bool:
-        """SIGKILL of Redis while it has answered what it has not written; after `within_s` at any moment: False."""
+        """Kills Redis between an answer and its write; after `within_s` at any moment, and then returns False."""
         deadline, met = time.monotonic() + within_s, False
         while not met and time.monotonic() < deadline:
             with contextlib.suppress(redis.RedisError, OSError):
@@ -113,7 +113,7 @@ class Site:
         self.processes[name].start()
 
     def restart(self, name: str) -> None:
-        """SIGKILL, and started again at once, as a supervisor does; back when it answers."""
+        """Kills the process and starts it again at once, as a supervisor does; returns when it answers."""
         self.kill(name)
         self.start(name)
         self.ready(name)
@@ -122,7 +122,7 @@ class Site:
         return self.wires[one, other]
 
     def revive(self) -> list[str]:
-        """Starts again what ended by itself, and says what that was: a product that ends by itself is news."""
+        """Starts processes again that ended by themselves; returns their names, since that should not happen."""
         ended = [name for name, process in self.processes.items() if process.ended_by_itself is not None]
         for name in ended:
             self.start(name)
@@ -131,7 +131,7 @@ class Site:
     # ── what is so ───────────────────────────────────────────────────────────────────────────
 
     def ready(self, *names: str) -> None:
-        """Waits until each answers: a server to a client, a worker by a heartbeat of this very process."""
+        """Waits until each process answers: a server to a client, a worker by its own heartbeat."""
         for name in names:
             self.wait(partial(self.answers, name), f"{name} to answer", START_S)
 
@@ -219,7 +219,7 @@ class Site:
         return found_program("mosquitto") or "mosquitto", "-c", str(config)
 
     def _environment(self, name: str, registry: Path) -> dict[str, str]:
-        """Of one worker: patient at its start, quick to give a dead one up, else as shipped."""
+        """The environment of a worker: a long patience at the start, a short takeover; otherwise as shipped."""
         ours: dict[str, dict[str, object]] = {
             "mqtt": {
                 "url": self.wires[name, "broker"].url,

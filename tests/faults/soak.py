@@ -165,7 +165,7 @@ class Soak:
             self._memory.sample(site.processes, now)
 
     def _mend(self) -> None:
-        """The load is over: every fault ends, and every process that comes back is waited for."""
+        """After the load: ends every fault, and waits for every process to come back."""
         self._kill_what_is_held(float("inf"))
         self._end_what_is_due(float("inf"))
         deadline = time.monotonic() + REST_S

@@ -37,7 +37,7 @@ class Scene:
     api: Api
 
     def agree(self) -> bool:
-        """What is retained is what the API says, of every device."""
+        """True if the retained state of every device is the one in the API."""
         said = self.api.said()
         return said is not None and said == self.plant.said()
 

@@ -1,4 +1,4 @@
-"""What a broker loses by itself is told apart from what we lose, which stays 0: Mosquitto as it comes, and ours."""
+"""Losses of the broker are told apart from ours, which stay 0: Mosquitto with its defaults, and with our settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What devices send beside good readings: junk in floods, readings that make the model raise. The good ones go on."""
+"""Bad messages among good readings: floods of junk, and readings that make the model raise. The good ones pass."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def overflows_above(folder: Path) -> None:
 
 @whole_matrix
 def test_readings_that_make_the_model_raise(make_trial: Callable[..., Trial], note: Note) -> None:
-    """Each is set aside alone, also by the worker that comes after one that died of something else."""
+    """Each is set aside alone, even by a worker that takes over from one that died for another reason."""
     trial = make_trial(model=overflows_above)
     poison = f'{{"lux":{POISON},"temperature":20,"vibration":0.1}}'.encode()
     with trial.load():

@@ -1,4 +1,4 @@
-"""Whatever dies or stands still in mid-stream: nothing acknowledged is lost, and the ledger closes."""
+"""A process that dies or stops in mid-stream: no acknowledged reading is lost, and the ledger closes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_kill_in_mid_stream(trial: Trial, note: Note, name: str) -> None:
 @whole_matrix
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_a_standstill_in_mid_stream(trial: Trial, note: Note, name: str) -> None:
-    """SIGSTOP: the process keeps its connections and says nothing; then it goes on as if nothing had been."""
+    """SIGSTOP: the process keeps its connections without answering, and later continues where it was."""
     with trial.load():
         trial.site.processes[name].pause()
         time.sleep(STANDSTILL_S)  # the length of the fault, not a wait for a condition
@@ -40,7 +40,7 @@ def test_a_standstill_in_mid_stream(trial: Trial, note: Note, name: str) -> None
 
 
 def test_an_ingester_dies_with_a_batch_that_redis_has_not_confirmed(trial: Trial, note: Note) -> None:
-    """What it was handed and had not acknowledged belongs to the broker, which hands it on again."""
+    """The broker still has the messages that the ingester did not acknowledge, and delivers them again."""
     with trial.load():
         wire = trial.site.wire("ingest-1", "redis")
         wire.stall()
@@ -71,7 +71,7 @@ def test_a_worker_dies_with_predictions_that_the_broker_has_not_confirmed(trial:
 
 
 def test_redis_dies_before_its_answers_have_come(trial: Trial, note: Note) -> None:
-    """Stored, and nobody was told: the try that follows is recognised by its token and counted once."""
+    """The lot was stored, but the reply was lost: the retry is recognized by its token and counted once."""
     with trial.load():
         for wire in (trial.site.wire("ingest-1", "redis"), trial.site.wire("inference-1", "redis")):
             wire.stall_answers()

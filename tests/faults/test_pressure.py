@@ -1,4 +1,4 @@
-"""Redis that takes no more: full memory, full disk. Nothing is acknowledged meanwhile, and all goes on by itself."""
+"""A Redis with full memory or a full disk: nothing is acknowledged until there is space, then everything continues."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def refuses_writes(trial: Trial) -> bool:
 
 
 def nothing_is_acknowledged_until(trial: Trial, freed: Callable[[], object]) -> None:
-    """Readings pile up unacknowledged, with the broker; none of them comes out as a prediction."""
+    """Readings wait unacknowledged at the broker, and none of them gets a prediction."""
     site = trial.site
     site.wait(lambda: site.with_the_broker() >= SOME, "readings to be held")
     held = trial.devices.next

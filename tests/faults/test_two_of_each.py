@@ -1,4 +1,4 @@
-"""Two ingesters on a shared subscription, two workers in a group: any of them dies, and the other goes on."""
+"""Two ingesters on a shared subscription, two workers in a group: if one dies, the other continues."""
 
 from __future__ import annotations
 
@@ -114,6 +114,6 @@ def all_predicted(trial: Trial, within_s: float) -> float:
 
 
 def held_by(trial: Trial, worker: str) -> bool:
-    """Whether it holds entries that it has had for longer than any batch takes."""
+    """True if the worker holds entries for longer than any batch takes."""
     found = trial.site.client.xpending_range(Keys(PREFIX).readings, GROUP, "-", "+", 100, worker, STUCK_MS)
     return len(found) > 0

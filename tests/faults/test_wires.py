@@ -1,4 +1,4 @@
-"""A wire between any two is reset, or stalls and flows again: nothing acknowledged is lost, and the ledger closes."""
+"""A connection between two processes is reset or stalls: no acknowledged reading is lost, and the ledger closes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_stall_of_both_ways(trial: Trial, note: Note, pair: tuple[str, str]) -
 @whole_matrix
 @pytest.mark.parametrize("pair", PAIRS, ids=NAMES)
 def test_a_stall_that_ends_in_a_reset(trial: Trial, note: Note, pair: tuple[str, str]) -> None:
-    """What was under way is gone, in both directions."""
+    """Bytes in transit are lost in both directions."""
     wire = trial.site.wire(*pair)
     with trial.load():
         wire.stall()
@@ -67,7 +67,7 @@ def test_a_stall_that_ends_in_a_reset(trial: Trial, note: Note, pair: tuple[str,
 @whole_matrix
 @pytest.mark.parametrize("name", ["ingest-1", "inference-1"])
 def test_a_stall_that_both_ends_give_up_on(make_trial: Callable[..., Trial], note: Note, name: str) -> None:
-    """Longer than the keepalive: each tries anew on the same dead wire, whose old packets come after all in the end."""
+    """A stall longer than the keepalive: both sides reconnect, and the old packets arrive late."""
     trial = make_trial(settings={"mqtt": {"keepalive_s": 1, "connect_timeout_s": 1.0}})
     wire = trial.site.wire(name, "broker")
     with trial.load():

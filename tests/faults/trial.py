@@ -1,4 +1,4 @@
-"""A site with the world around it, and the question that every case asks: is anything lost?"""
+"""A site with devices and a subscriber, and the question of every case: is anything lost?"""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Outcome:
     differs: int
 
     def ours(self) -> str | None:
-        """What we did wrong; None if nothing."""
+        """Our fault, as text; None if there is none."""
         found = []
         if self.verdict.lost:
             found.append(f"{len(self.verdict.lost)} readings are lost, {self.verdict.lost[:5]} …")
@@ -74,7 +74,7 @@ class Trial:
         self.site.close()
 
     def begin(self) -> None:
-        """A new case on the same site: what it asks about is what is published from now on."""
+        """Starts a new case on the same site, about the readings published from now on."""
         self.first = self.devices.next
         self._differed = self._differs
 
@@ -105,19 +105,19 @@ class Trial:
         return awaited.seconds
 
     def outcome(self, within_s: float = 60.0) -> Outcome:
-        """Of the readings since `begin`, once nothing moves any more. Raises Failed if it does not come to rest."""
+        """The outcome of the readings since `begin`, once nothing changes. Raises Failed if changes do not end."""
         self.settle(within_s)
         return self.reckon()
 
     def reckon(self) -> Outcome:
-        """As of now: after `settle`, or of what did not come to rest."""
+        """The outcome as of now."""
         ledger = self.site.ledger()
         self._differs = ledger.accepted - self.book.known_to_us(self.devices.next)
         verdict = self.book.verdict(self.first, self.devices.next, self._in_redis)
         return Outcome(verdict, ledger, self._differs - self._differed)
 
     def settle(self, within_s: float = 60.0) -> None:
-        """Waits until all have their predictions, or what has none can come from nowhere any more.
+        """Waits until all have their predictions, or no more predictions can come.
 
         That is: every worker answers, the last readings published have come through, no ingester holds anything
         unacknowledged, nothing waits in Redis, and the subscriber has heard nothing for SILENT_S.
@@ -160,6 +160,6 @@ class Trial:
         )
 
     def _in_redis(self, number: int) -> bool:
-        """Whether the buffer knows the reading, whoever acknowledged what."""
+        """True if the buffer has the reading."""
         member = f"{device(number)}\x1f{self.book.id(number)}"
         return any(self.site.client.sismember(key, member) for key in Keys(PREFIX).seen)

@@ -1,4 +1,4 @@
-"""Two witnesses on the wires, who read MQTT with code of their own: an error shared with the product would hide itself.
+"""Two witnesses on the connections, with their own MQTT parser, so that they do not share an error with the product.
 
 One hears what the broker hands to an ingester and what this acknowledges; the other, which predictions the broker
 acknowledges to a worker. With both, what a broker lost is evidence and not a guess.
@@ -21,7 +21,7 @@ class Packets:
         self._held = b""
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """(first byte, what follows the length) of each packet that is now whole."""
+        """(first byte, body) of each complete packet."""
         held = self._held + data
         at = 0
         while (end := _end(held, at)) is not None and end[1] <= len(held):
@@ -32,7 +32,7 @@ class Packets:
 
 
 def _end(data: bytes, at: int) -> tuple[int, int] | None:
-    """Where the body of the packet at `at` begins and ends; None while its length is not known."""
+    """Start and end of the body of the packet at `at`; None while its length is not known."""
     length, shift = 0, 0
     for place in range(at + 1, min(at + 5, len(data))):
         length |= (data[place] & 0x7F) << shift
@@ -43,7 +43,7 @@ def _end(data: bytes, at: int) -> tuple[int, int] | None:
 
 
 def _packet_id(body: bytes) -> int:
-    """Of a PUBLISH at QoS 1: it follows the topic."""
+    """The packet id of a PUBLISH at QoS 1, which follows the topic."""
     at = 2 + (body[0] << 8 | body[1])
     return body[at] << 8 | body[at + 1]
 
@@ -53,7 +53,7 @@ def _at_qos_1(first: int) -> bool:
 
 
 class _OnOneConnection:
-    """Which readings each packet id stands for, from its PUBLISH to its PUBACK."""
+    """The readings of each packet id, from its PUBLISH to its PUBACK."""
 
     def __init__(self, book: Book) -> None:
         self.book = book

@@ -1,4 +1,4 @@
-"""Archives with damage: in their layout, in the manifest as JSON, and in the ONNX file, each in turn."""
+"""Damaged archives: in their layout, in the manifest's JSON, and in the ONNX file, in turn."""
 
 from __future__ import annotations
 

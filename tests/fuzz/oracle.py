@@ -24,7 +24,7 @@ CPU_S = 600
 
 
 class Stopped(Exception):
-    """An unusual name: nothing of it is imported."""
+    """Raised for an unusual name, which is not imported."""
 
 
 def main() -> int:

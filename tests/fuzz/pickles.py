@@ -1,4 +1,4 @@
-"""Pickles changed opcode by opcode, through the look; what it calls harmless is loaded by the oracle, and must be.
+"""Mutates pickles by opcode and inspects them. Those that pass as harmless are loaded by the oracle as proof.
 
 The oracle's process imports usual names alone (tests/fuzz/oracle.py), so a load that reaches another one runs nothing.
 """
@@ -59,7 +59,7 @@ def judge(oracle: Oracle, ask_always: bool, data: bytes) -> str:
 
 
 class Oracle:
-    """Ended when it does not answer; a new one is started for the next pickle."""
+    """The child process. It is killed if it does not answer, and another one is started for the next pickle."""
 
     def __enter__(self) -> Oracle:
         self._child: subprocess.Popen[bytes] | None = None
@@ -124,7 +124,7 @@ def _split(data: bytes) -> list[bytes]:
 
 
 def _pieces() -> list[bytes]:
-    """What a forger would put in."""
+    """Pieces that a forger would insert."""
     usual = glob("sklearn.pipeline", "Pipeline")
     return [
         *(bytes([code]) for code in b"().0123NQRabdeghijlopqrstu"), *(bytes([code]) for code in range(0x81, 0x99)),

@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def one(kind: str, run: Callable[[int, int], Iterator[tuple[str, bytes]]], seed: int, count: int, until: float) -> bool:
-    """Prints what became of them. False when one ended otherwise than it may."""
+    """Runs one kind and prints the outcomes. False if an input had an outcome that is not allowed."""
     ended: Counter[str] = Counter()
     done, began, data = 0, time.monotonic(), b""
     inputs = run(seed, count)

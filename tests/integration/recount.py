@@ -1,4 +1,4 @@
-"""What the buffer's sums have to be, counted from what it really holds."""
+"""Recounts the buffer's sums from its content."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def is_after(first: bytes, second: bytes) -> bool:
 
 
 def waiting_bytes(client: redis.Redis, prefix: str) -> int:
-    """Of entries that the group has not finished: their JSON, and what their requests carry."""
+    """The bytes of entries that the group has not finished: their JSON and their requests."""
     keys = Keys(prefix)
     entries: Any = client.xrange(keys.readings)
     groups: Any = client.xinfo_groups(keys.readings) if entries else []
@@ -36,7 +36,7 @@ def stream_bytes(client: redis.Redis, prefix: str) -> int:
 
 
 def check_marks(client: redis.Redis, prefix: str) -> None:
-    """From each mark on, the stream has as many bytes as the mark says."""
+    """Checks that the stream has as many bytes after each mark as the mark says."""
     keys = Keys(prefix)
     appended = int(client.hget(keys.ledger, "appended_bytes") or 0)  # type: ignore[arg-type]
     marks: Any = client.lrange(keys.marks, 0, -1)
@@ -47,7 +47,7 @@ def check_marks(client: redis.Redis, prefix: str) -> None:
 
 
 def check_sums(client: redis.Redis, prefix: str) -> None:
-    """Every sum that bounds what is held agrees with what is held."""
+    """Checks that every sum of bytes agrees with the content."""
     keys = Keys(prefix)
     assert int(client.hget(keys.ledger, "waiting_bytes") or 0) == waiting_bytes(client, prefix)  # type: ignore[arg-type]
     check_marks(client, prefix)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -27,7 +28,8 @@ from tests.device_alarm import put_in_alarm
 from tests.servers import found_or_skip, run_process
 from zelador.alarms.state import Record
 from zelador.alarms.store import DeviceStates
-from zelador.buffer import connect_redis
+from zelador.buffer import Refused, Writer, connect_redis
+from zelador.buffer.connection import RedisConnection
 from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
 from zelador.link import Link, LinkOptions, Outgoing
@@ -35,7 +37,7 @@ from zelador.settings import AlarmSettings, HomeAssistantSettings, Settings
 
 
 class Subscriber:
-    """Keeps the newest payload of each topic, as a client does that hears retained messages."""
+    """Keeps the newest payload of each topic, like a client that subscribes to retained messages."""
 
     def __init__(self, settings: Settings, *filters: str) -> None:
         self.link = Link(settings.mqtt, LinkOptions(f"subscriber-{id(self)}", filters), Event())
@@ -70,7 +72,7 @@ def keeping(settings: Settings, name: str = "one") -> Iterator[None]:
 
 @pytest.fixture
 def plant(settings: Settings, mark: str) -> Settings:
-    """Settings whose state topics are of this test alone."""
+    """Settings with state topics that only this test uses."""
     topics = settings.topics.model_copy(update={"state": f"{mark}/{{device_id}}/state"})
     return settings.model_copy(update={"topics": topics, "homeassistant": HomeAssistantSettings(prefix=f"{mark}-ha")})
 
@@ -209,6 +211,37 @@ def test_home_assistant_has_everything_again_after_the_broker_forgot_and_after_i
         eventually(lambda: everything(later), "discovery and state from a broker that forgot")
 
 
+def test_home_assistant_has_everything_again_each_time_that_the_broker_was_started_again(
+    plant: Settings, mark: str, forgetful: Any, eventually: Callable[..., None]
+) -> None:
+    """While Zelador runs. A device that was retired stays away, as does a name that sent only garbage."""
+    mqtt = plant.mqtt.model_copy(update={"url": forgetful.url})
+    home = plant.homeassistant.model_copy(update={"discovery": True})
+    plant = plant.model_copy(update={"mqtt": mqtt, "homeassistant": home})
+    put_in_alarm(plant, "press")
+    put_in_alarm(plant, "gone")
+    states(plant).act("gone", "retire", "ana")
+    bad = Refused.of(plant.topics.reading.format(device_id="never"), "not JSON", b"{", now_ms(), most=100)
+    Writer(RedisConnection(plant.redis, Event()), plant, "alarm").append([], [bad])
+    connect_redis(plant.redis).zadd(Keys(plant.redis.prefix).due, {"never": 1})
+    config, state = f"{mark}-ha/device/zelador_press/config", f"{mark}/press/state"
+    online, never = f"{mark}/status/states/zelador-states", f"{mark}/never/state"
+    with contextlib.ExitStack() as stack:
+        broker = stack.enter_context(contextlib.ExitStack())
+        broker.enter_context(forgetful())
+        stack.enter_context(keeping(plant))
+        for _ in range(20 if os.environ.get("TEST_FAULTS") else 1):
+            broker.close()
+            broker.enter_context(forgetful())
+            heard = Subscriber(plant, "#")
+            eventually(lambda h=heard: {config, state} <= set(h.hear()), "discovery and state", 20)
+            eventually(lambda h=heard: h.state(online) == {"state": "online"}, "the availability")
+            eventually(lambda h=heard: h.state(never).get("reason") == "quarantined", "what sent only garbage")
+            for other in ("gone", "never"):
+                assert not heard.hear().get(f"{mark}-ha/device/zelador_{other}/config")
+            heard.link.close(None)
+
+
 ENTITY = {
     "type": "object",
     "required": ["p", "unique_id", "default_entity_id", "name", "state_topic", "value_template", "availability"],
@@ -246,8 +279,20 @@ def test_a_discovery_message_is_as_home_assistant_documents_it(settings: Setting
     assert last == "config" and node.replace("_", "").replace("-", "").isascii()
 
 
+def test_features_of_any_name_and_unit_are_shown_beside_state_and_problem() -> None:
+    features = ("state", "problem", "Öldruck", "current")
+    given = Settings(features=features, fields={"Öldruck": {"unit": "bar"}, "current": {"unit": "rpm"}})  # type: ignore[arg-type]
+    found = json.loads(discovery(given, "press", "zelador/status/x/y"))["cmps"]
+    assert found.keys() == {"problem", "state", "value_problem", "value_state", "Öldruck", "current"}
+    assert found["state"]["device_class"] == "enum" and found["problem"]["p"] == "binary_sensor"
+    assert found["Öldruck"]["device_class"] == "pressure" and "device_class" not in found["current"]
+    for part in ("unique_id", "default_entity_id"):
+        assert len({each[part] for each in found.values()}) == 6
+    assert all(each["default_entity_id"].isascii() for each in found.values())
+
+
 def rendered(template: str, message: object) -> object:
-    """As Home Assistant does it."""
+    """Renders a template as Home Assistant does."""
     return (
         NativeEnvironment(undefined=StrictUndefined)
         .from_string(template)
@@ -297,7 +342,7 @@ def test_unlike_devices_have_unlike_ids_in_home_assistant() -> None:
 
 
 class Hook:
-    """A server that takes what the webhook sends, after `failures` answers of 503."""
+    """A server that accepts the webhook's requests, after `failures` answers of 503."""
 
     def __init__(self, failures: int = 0) -> None:
         self.taken: list[tuple[dict[str, str], bytes]] = []

@@ -1,4 +1,4 @@
-"""What a prediction says of its reading: late, retained; and a value that is missing is filled in by the model."""
+"""The marks `late` and `retained` of a prediction; and the model fills in missing values."""
 
 from __future__ import annotations
 

@@ -112,6 +112,18 @@ def test_readings_and_predictions_are_in_files_once_and_counted(
     assert all(each["model_digest"] == "dd" for each in found.outcomes)
 
 
+def test_a_label_that_comes_with_a_repeat_is_archived(
+    settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, client: redis.Redis
+) -> None:
+    """It is beside the stream, in Redis alone, where newer ones replace it."""
+    writer.append([message("a"), message("b", "c"), message("a", device="pump")], [])
+    writer.append([message("a", label="yes"), message("c", label="no")], [])  # repeats
+    work(an_archiver(settings))
+    found = {(row["device_id"], row["id"]): row["label"] for row in archived(folder).rows}
+    assert found == {("press-07", "a"): "yes", ("press-07", "b"): None, ("press-07", "c"): "no", ("pump", "a"): None}
+    assert counts(ledger).archived == 4
+
+
 def test_a_crash_between_the_commit_and_redis_repeats_nothing(
     settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, client: redis.Redis
 ) -> None:

@@ -1,4 +1,4 @@
-"""What Redis really takes at the bounds is within what its maxmemory was derived from."""
+"""The memory that Redis uses at all limits is within the figures from which maxmemory is derived."""
 
 from __future__ import annotations
 

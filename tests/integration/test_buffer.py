@@ -23,7 +23,7 @@ number = itertools.count()
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """An entry of the stream for each message: what is tested here is what happens to entries."""
+    """Settings with one entry of the stream for each message, because these tests are about entries."""
     return settings.model_copy(update={"redis": settings.redis.model_copy(update={"pack": 1})})
 
 
@@ -136,7 +136,7 @@ def test_messages_that_come_together_share_an_entry(settings: Settings, client: 
 
 
 def test_what_is_held_is_never_given_twice(settings: Settings, writer: Writer, reader: Reader) -> None:
-    """After a lost answer a worker looks through all that is pending under its name; what it holds is on its way."""
+    """After a lost reply, a worker reads its pending list again; entries that it holds must not be given twice."""
     writer.append([entry(f"r{i}") for i in range(6)], [])
     first = reader.read(2, 0.05) or reader.read(2, 0.05)
     real = reader._group_read
@@ -168,7 +168,7 @@ def test_the_repeat_window_has_a_bound_and_a_floor(settings: Settings, client: r
 def test_a_try_whose_answer_was_lost_changes_nothing(
     settings: Settings, writer: Writer, reader: Reader, ledger: LedgerReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Redis did it, the answer did not come: the next try is recognised, also what is only quarantined."""
+    """Redis did the step, but the reply was lost: the retry is recognized, even if it has only refused messages."""
     real, calls = writer._library.call, []
 
     def lose_the_first_answer(name: str, keys: list, arguments: list) -> object:

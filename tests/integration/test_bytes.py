@@ -1,4 +1,4 @@
-"""What the buffer holds is bounded in bytes: the sums agree with a recount, whatever happens, and the bounds hold."""
+"""The buffer is bounded in bytes: its sums always agree with a recount, and the limits hold."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_request_is_kept_until_it_is_answered_and_no_longer(settings: Settings
 
 
 def test_requests_whose_entry_is_gone_go_too(settings: Settings, client: redis.Redis) -> None:
-    """Somebody deletes entries, or the previous version's worker settles them: what they asked is not kept for ever."""
+    """If someone deletes entries, or a worker of the previous version settles them, their requests are removed too."""
     small, keys = with_redis(settings, keep_readings=1, pack=1), Keys(settings.redis.prefix)
     writer = make_writer(small, Event(), "test")
     writer.append([asking(f"r{i}") for i in range(30)], [])
@@ -233,7 +233,7 @@ def test_the_longest_silent_devices_are_forgotten(settings: Settings, client: re
 
 
 def as_the_previous_version_left_it(client: redis.Redis, settings: Settings) -> None:
-    """No sums, marks without bytes, and nothing that says whose a quarantined message is."""
+    """Makes the data of the previous version: no sums, marks without bytes, no devices of quarantined messages."""
     keys, prefix = Keys(settings.redis.prefix), settings.redis.prefix
     for name in ("index", "order", "entries", "bytes"):
         client.delete(f"{keys.quarantine}-{name}")

@@ -268,6 +268,25 @@ def test_a_run_keeps_its_query_and_gets_the_same_rows_again(site: Site, labels: 
         repeated({}, site.settings)
 
 
+def test_any_name_of_a_device_is_read_from_the_archive(site: Site, labels: LabelStore) -> None:
+    """Names are a stranger's: quotes, patterns, dots, other scripts; and a feature that no file has is missing."""
+    names = ["пресс-7", "x" * 128, "..", "a%2Fb", "o'brien\"; drop table readings --", "press[1-4]", "a b", "\\n"]
+    for at, name in enumerate(names):
+        site.send(*(sample(i, ts=NOW + 1_000 * i, id=f"{at}-{i}") for i in range(4)), device=name)
+        labels.add([label(f"l{at}", 1_000, 3_000, f"it's {at}", name)])
+    archive = archived(site, files=2)
+    site.client.delete(site.keys.readings)
+    for at, name in enumerate(names):
+        found = loaded(site, archive, devices=[name], features=["lux", "humidity"])
+        assert (found.meta.rows, found.meta.classes) == (2, {f"it's {at}": 2}), name
+        assert set(found.rows["device"].to_pylist()) == {name} and found.rows["f1"].null_count == 2
+    query = query_of({"labels": [f"it's {at}" for at in range(len(names))]}, site.settings)
+    whole = load(site.client, site.settings, query, archive, described=True, cached=False)
+    assert whole.description is not None and set(whole.description.by_device) == set(names)
+    target = Path(site.settings.datasets.cache).parent / "all.csv"
+    assert export(site.client, site.settings, query, archive, target, "csv").rows == 2 * len(names)
+
+
 def test_a_folder_of_tables_is_a_data_set(site: Site, tmp_path: Path) -> None:
     folder = tmp_path / "tables"
     (folder / "more").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What ends its worker each time: suspected, given alone, at last set aside; what came with it goes on."""
+"""An entry that ends its worker each time is suspected, given alone, and finally set aside; other entries pass."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_what_a_dead_worker_held_counts_as_given_once_more(settings: Settings) -
 
 
 def test_redis_going_and_coming_makes_no_suspect_of_what_is_held(settings: Settings) -> None:
-    """A look through what is ours after a lost answer is no delivery of what we hold."""
+    """Reading the pending list again after a lost reply does not count as a delivery of entries that are held."""
     writer = make_writer(settings, Event(), "test")
     writer.append([entry("a")], [])
     reader = make_reader(settings, Event(), "worker-1")

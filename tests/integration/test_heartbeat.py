@@ -1,4 +1,4 @@
-"""Who is alive, read from an index: Redis may know 100,000 devices, and their keys are never walked."""
+"""Running processes are read from an index: Redis may have 100,000 devices, and their keys are never scanned."""
 
 from __future__ import annotations
 

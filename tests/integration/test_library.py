@@ -1,4 +1,4 @@
-"""The same steps inside Redis as functions and as scripts: 6.2 knows no functions, an access list may forbid them."""
+"""The steps inside Redis work as functions and as scripts: 6.2 has no functions, and an access list may forbid them."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_on_a_redis_that_has_no_functions(settings: Settings, old_redis: str, ma
 
 
 def test_a_full_redis_lets_what_is_finished_go(tmp_path: Path, settings: Settings, mark: str) -> None:
-    """Or it would stay full: settling is allowed there, and trims."""
+    """Settling is allowed in a full Redis, and trims; otherwise it would stay full."""
     port = choose(["redis"], {}, {})["redis"]
     from command.up.servers import redis_server
 

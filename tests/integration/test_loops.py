@@ -277,7 +277,7 @@ def test_above_the_high_water_mark_nothing_is_taken_from_the_broker(stack: Stack
 
 
 def test_three_batches_are_on_their_way_and_none_is_done_before_the_broker_said_so(stack: Stack, mark: str) -> None:
-    """The broker falls silent: what was published stays pending, no more than three batches, and nothing is lost."""
+    """The broker stops answering: published entries stay pending, at most three batches, and nothing is lost."""
     for lot in range(5):  # each an entry of the stream
         stack.send("press", *({**READING, "id": f"r-{lot * 10 + i}"} for i in range(10)))
         stack.ingest(10)
@@ -302,7 +302,7 @@ def test_three_batches_are_on_their_way_and_none_is_done_before_the_broker_said_
 def test_a_lost_answer_of_redis_repeats_no_prediction_that_is_on_its_way(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker looks through all that is pending under its name, and must know what it holds already."""
+    """The worker reads its pending list again, and must recognize entries that it already holds."""
     for lot in range(3):
         stack.send("press", *({**READING, "id": f"r-{lot * 10 + i}"} for i in range(10)))
         stack.ingest(10)
@@ -336,7 +336,7 @@ def test_at_a_stop_what_is_on_its_way_is_finished(stack: Stack) -> None:
 
 
 def test_a_batch_that_reaches_the_mark_is_stored_no_further(stack: Stack) -> None:
-    """Gateways send large arrays: what was received beside them waits in the window, and goes on when there is room."""
+    """Gateways send large arrays: the other messages of the batch wait until there is room again."""
     from ingest.pressure import Pressure
 
     stack.ingester._pressure = Pressure(high=100_000, high_bytes=100_000)
@@ -359,7 +359,7 @@ def test_a_batch_that_reaches_the_mark_is_stored_no_further(stack: Stack) -> Non
 
 
 def test_a_sum_that_is_too_high_does_not_hold_for_ever(stack: Stack) -> None:
-    """A worker of the previous version settles, and knows nothing of bytes: they are counted again before it holds."""
+    """A worker of the previous version counts no bytes when it settles, so they are counted again before holding."""
     stack.client.hincrby(Keys(stack.settings.redis.prefix).ledger, "waiting_bytes", 2**40)
     stack.send("press", {**READING, "id": "a"})
     stack.ingest(1)

@@ -1,4 +1,4 @@
-"""Mosquitto with the settings that `up` gives it: what waits in it outlives it."""
+"""Mosquitto with the settings of `up`: queued messages survive its death."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_what_waits_in_it_is_there_after_a_stop(start, eventually) -> None:
 
 
 def test_its_death_costs_no_more_than_its_last_hundred_changes(start, eventually) -> None:
-    """A device that was told "received" by a broker that then died: that is the broker's loss, bounded and said."""
+    """Messages that the broker acknowledged and lost when it died: its own loss, which is bounded and documented."""
     with start() as broker:
         publish_for_one_that_is_away(start.url)
         broker.kill()

@@ -41,7 +41,7 @@ def client(settings: Settings) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def full_redis(here: Settings, client: redis.Redis) -> Iterator[RedisSettings]:
-    """A Redis that answers, and refuses every write for want of memory."""
+    """A Redis that answers, but refuses every write because its memory is full."""
     client.config_set("maxmemory", "1")
     yield here.redis
     client.config_set("maxmemory", "0")
@@ -102,7 +102,7 @@ ACTS: dict[str, Callable[[Actor, Registry, Settings], object]] = {
 def test_an_act_that_redis_would_not_record_changes_nothing(
     act: str, here: Settings, full_redis: RedisSettings, tmp_path: Path
 ) -> None:
-    """A Redis that is full answers PING and refuses the act: it was done first, and then it was not recorded."""
+    """A full Redis answers PING but refuses to store an act. The act used to be done, and then not recorded."""
     registry = Registry.open(here.registry)
     registry.save("other", upload(), by="test")
     before = registry.sync()

@@ -1,4 +1,4 @@
-"""The outside client of the end-to-end tests: what it calls lost has to be lost."""
+"""Tests of the outside client of the end-to-end tests: a reading that it reports as lost must really be lost."""
 
 from __future__ import annotations
 

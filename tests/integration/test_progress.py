@@ -1,4 +1,4 @@
-"""A worker whose Redis stands still is not ready, says why over HTTP, by metric and in its log, and gets on again."""
+"""A worker whose Redis hangs is not ready, reports why (HTTP, metric, log), and continues when Redis is back."""
 
 from __future__ import annotations
 

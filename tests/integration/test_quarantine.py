@@ -1,4 +1,4 @@
-"""The quarantine on a real Redis: what is in it can be seen, taken in again, or discarded, and the ledger closes."""
+"""The quarantine on a real Redis: messages can be shown, replayed or discarded, and the ledger closes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HOT = b'{"lux": 1, "temperature": 5000, "vibration": 0.1, "id": "hot"}'
 
 
 class Site:
-    """A buffer, and the hands that fill and empty it."""
+    """A buffer with its writer, reader and quarantine."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -199,7 +199,7 @@ def test_what_is_no_id_is_said_to_be_none(site: Site, given: str) -> None:
 
 
 def test_many_bad_elements_of_one_array_do_not_fill_it(site: Site) -> None:
-    """They are kept as one, counted each, and taken in each when the cause is mended."""
+    """They are stored as one message, counted individually, and replayed individually once the cause is fixed."""
     elements = [b'{"lux": 1, "temperature": 5000, "vibration": 0.1, "id": "%d"}' % number for number in range(300)]
     bad = [("temperature is 5000", element) for element in elements]
     site.writer.append([], refusals(site.settings.topics.reading.format(device_id="press"), bad, 1_000, 1_048_576))

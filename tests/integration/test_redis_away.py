@@ -1,4 +1,4 @@
-"""Redis away, full, or back: nothing is acknowledged meanwhile, and all goes on by itself."""
+"""Redis is away, full, or back: nothing is acknowledged in the meantime, and everything continues by itself."""
 
 from __future__ import annotations
 

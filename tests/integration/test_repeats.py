@@ -1,4 +1,4 @@
-"""The same reading twice: decided by what it says, on a real Redis, from the bytes that a device sent."""
+"""Repeats are recognized by their content, on a real Redis, from the bytes that a device sent."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_long_id_is_known_by_its_content_too(site: Site) -> None:
 
 
 def test_a_label_that_a_repeat_brings_belongs_to_the_first(site: Site, settings: Settings) -> None:
-    """The maker's way to say afterwards what was broken: the same reading again, with its label."""
+    """A device can label a reading afterwards: it sends the same reading again, with a label."""
     site.send(sample(1, id="a"), sample(2, id="b", label="no"), [sample(3, id="c"), sample(4, id="c")])
     done = site.send(sample(1, id="a", label="yes"), [sample(4, id="c", label="late"), sample(2, id="b", label="yes")])
     assert (done.accepted, done.repeated) == (0, 3)

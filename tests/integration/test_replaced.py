@@ -1,4 +1,4 @@
-"""A folder put back from a copy under the running API and worker: both say so, readings go on being answered."""
+"""The registry's folder is restored from a copy under a running API and worker: both report it, and continue."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def running(run: Callable[[Settings, Event], None], settings: Settings) -> Itera
 
 @contextmanager
 def pipeline(settings: Settings, eventually: Eventually) -> Iterator[None]:
-    """Ingester and worker, the first of them subscribed."""
+    """An ingester, which is subscribed, and a worker."""
     unprobed = settings.model_copy(update={"metrics": MetricsSettings()})
     with running(ingest.run, unprobed), running(inference.run, settings), connect_redis(settings.redis) as redis:
         beats = partial(workers, redis, settings.redis.prefix)
@@ -71,7 +71,7 @@ def pipeline(settings: Settings, eventually: Eventually) -> Iterator[None]:
 
 
 class Device:
-    """Sends readings and hears what they are answered with."""
+    """Sends readings and receives their predictions."""
 
     def __init__(self, settings: Settings) -> None:
         heard = settings.topics.prediction.format(device_id="press")

@@ -14,6 +14,9 @@ from command.doctor import buffer_facts
 from command.doctor.finding import Finding
 from command.doctor.processes import rivals
 from ingest import service
+from zelador.buffer.archive_stream import ArchiveStream
+from zelador.buffer.connection import RedisConnection
+from zelador.ledger import LedgerReader
 from zelador.link import Link, LinkOptions, Outgoing
 from zelador.settings import Settings
 
@@ -58,6 +61,24 @@ def test_one_ingester_that_is_restarted_has_no_rival(settings: Settings, eventua
         assert list(rivals("ingest", buffer_facts.beats(settings.redis))) == []
         stop.set()
         thread.join(10)
+
+
+def test_an_archive_that_is_switched_off_is_unregistered_where_no_archiver_runs(
+    settings: Settings, eventually: Eventually
+) -> None:
+    """Redis would keep readings for it until it is full, if each service is started by itself."""
+    stream = ArchiveStream(RedisConnection(settings.redis, Event()), settings.redis.prefix)
+    stream.begin(1_000)
+    off = settings.model_copy(update={"archive": settings.archive.model_copy(update={"enabled": False})})
+    for given in (settings, off):
+        stop = Event()
+        thread = threading.Thread(target=service.run, args=(given, stop))
+        thread.start()
+        eventually(lambda: any(b.facts.get("connected_at") for b in buffer_facts.beats(settings.redis)), "it", 10.0)
+        stop.set()
+        thread.join(10)
+        is_registered = LedgerReader(stream.connection.client, settings.redis.prefix).read().archive is not None
+        assert is_registered == given.archive.enabled
 
 
 def test_takeovers_become_rare(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Which numbers of a device never came, on a real Redis, in whatever order the others do."""
+"""Missing sequence numbers of a device, on a real Redis, with the other numbers in any order."""
 
 from __future__ import annotations
 

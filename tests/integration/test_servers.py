@@ -1,4 +1,4 @@
-"""The suite ran where it says: a test that ran elsewhere proves nothing about the servers that people use."""
+"""The suite runs on the servers that it reports; otherwise it proves nothing about them."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def publish(device: Link, mark: str, first: int, last: int) -> None:
 
 
 def take(member: Link, count: int, acknowledge: bool = True) -> list[int]:
-    """So many at least, within two seconds; gives what came."""
+    """Receives at least `count` messages within two seconds; returns their numbers."""
     got: list[int] = []
     deadline = time.monotonic() + 2.0
     while len(got) < count and time.monotonic() < deadline:
@@ -73,7 +73,7 @@ def take(member: Link, count: int, acknowledge: bool = True) -> list[int]:
 
 
 def kill(member: Link) -> None:
-    """Its connection ends without a goodbye, and it does not come back."""
+    """Ends the connection without a DISCONNECT; the member does not return."""
     member._stop.set()
     member._connection._lose("killed by the test")  # type: ignore[union-attr]
     member._connection = None

@@ -1,4 +1,4 @@
-"""Every way out of the ingester frees its slot exactly once: in order, after Redis has it, on its own connection."""
+"""Each message frees its slot in the window exactly once: in order, after Redis has it, on its own connection."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def by_redis(port: int, host: str = "localhost", **settings: object) -> str:
 
 
 def test_a_ca_that_is_not_trusted_is_said_to_be_one(port: int) -> None:
-    """It answers: `start it` would be the wrong advice."""
+    """The server answers, so `start it` would be the wrong advice."""
     why = "no CA that this machine trusts has signed its certificate; set {} to the file of its CA"
     assert by_mqtt(port).endswith(why.format("ZELADOR_MQTT__CA_FILE"))
     assert by_redis(port).endswith(why.format("ZELADOR_REDIS__CA_FILE"))

@@ -1,4 +1,4 @@
-"""One topic a value: values become readings, once each, whoever dies in between."""
+"""Values on topics of their own become readings, once each, even if a process dies in between."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def replace_again(part: Part) -> Part:
 
 
 def test_open_windows_are_bounded(site: Site) -> None:
-    """Invented names of devices fill no memory; a known device goes on."""
+    """Invented device names cannot fill the memory; known devices continue."""
     site.writer.assemble([site.part("lux", 1, device="known")])
     name = "😀" * 120
     refused = 0

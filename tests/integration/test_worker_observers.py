@@ -1,4 +1,4 @@
-"""Observers of a real worker, on a real broker and a real Redis: what they do costs no batch."""
+"""Observers of a real worker, on a real broker and a real Redis, cannot delay or lose a batch."""
 
 from __future__ import annotations
 

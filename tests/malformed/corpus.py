@@ -1,4 +1,4 @@
-"""Hand-picked payloads, by kind, each with what has to become of it: so many readings taken, so many refused."""
+"""Hand-picked payloads, by kind, each with the expected number of accepted and refused readings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEN_MEGABYTES = 10_485_760
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A payload. `good` and `refused` are readings; None where nobody has said what has to become of it."""
+    """A payload. `good` and `refused` are expected numbers of readings; None if unknown."""
 
     kind: str
     payload: bytes
@@ -23,7 +23,7 @@ class Sample:
 
 
 def corpus() -> list[Sample]:
-    """All of it, but for what is 10 MB large."""
+    """All samples, except for those of 10 MB."""
     samples = [Sample("good", json.dumps(message).encode(), 1, 0) for message in _good()]
     samples += [Sample(kind, payload, 0, 1) for kind, payload in _refused()]
     samples += [Sample("good", payload, 1, 0) for payload in _odd_but_good()]
@@ -31,7 +31,7 @@ def corpus() -> list[Sample]:
 
 
 def ten_megabytes() -> list[Sample]:
-    """Larger than is taken: refused unread, however good the beginning is."""
+    """Payloads above the limit: refused unread, even if they begin well."""
     good = b"{" + TEXT.encode() + b"}"
     return [
         Sample("10 MB", b" " * (TEN_MEGABYTES - len(good)) + good, 0, 1),
@@ -53,7 +53,7 @@ def _good() -> Iterator[dict[str, object]]:
 
 
 def _odd_but_good() -> Iterator[bytes]:
-    """What JSON allows, however it looks."""
+    """Valid JSON that looks odd."""
     yield b'{"lux":-0,"temperature":-0.0,"vibration":-0e0}'
     yield b'{"lux":1e-999,"temperature":1E2,"vibration":0.' + b"1" * 10_000 + b"}"
     yield b'{"lux":-5,"lux":7,"temperature":2,"vibration":0}'  # of a key that comes twice, the last

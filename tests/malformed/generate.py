@@ -1,4 +1,4 @@
-"""As many payloads as wanted, the same ones for a seed: good readings, the corpus, and what is made from both."""
+"""Generates payloads from a seed: good readings, the corpus, and mutations of both."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def good(number: int) -> bytes:
 
 
 def mutated(chance: random.Random, others: list[bytes], number: int) -> bytes:
-    """A good message with one to three things done to it."""
+    """A good message with one to three mutations."""
     payload = good(number)
     for _ in range(chance.randint(1, 3)):
         payload = chance.choice(WAYS)(chance, payload, chance.choice(others))
@@ -126,7 +126,7 @@ def random_json(chance: random.Random, depth: int) -> object:
 
 
 def topic(template: str, number: int) -> str:
-    """Fifty devices, and now and then a name that no device may have."""
+    """A topic of one of fifty devices; sometimes with a name that no device may have."""
     if number % 1_000 == 999:
         return template.format(device_id=UNNAMEABLE[number // 1_000 % len(UNNAMEABLE)])
     return template.format(device_id=f"device-{number % 50}")

@@ -1,4 +1,4 @@
-"""Whatever comes, the decoder answers: readings or reasons, each counted once, and nothing that cannot be stored."""
+"""For any input, the decoder gives readings or reasons, each counted once, and nothing that cannot be stored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ decode_entry = msgspec.json.Decoder(Arrival).decode
 
 
 def judge(payload: bytes) -> tuple[int, int]:
-    """Readings taken and refused, once all that is promised of them was checked."""
+    """The numbers of accepted and refused readings, after checking them."""
     arrival, refused = DECODER.decode(TOPIC, payload, NOW)
     readings = arrival.readings if arrival else ()
     assert len(readings) + len(refused) >= (1 if payload else 0)

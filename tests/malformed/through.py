@@ -1,4 +1,4 @@
-"""The real way of a payload: device, broker, the ingester as a process of its own, Redis, and the ledger."""
+"""Sends payloads through the whole path: device, broker, the ingester as a process, Redis, and the ledger."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PATIENCE_S = 60.0
 
 @dataclass(slots=True)
 class Tally:
-    """What was sent, and what has to become of it."""
+    """What was sent, and the expected counts."""
 
     sent: int = 0
     good: int = 0
@@ -45,7 +45,7 @@ class Tally:
 
 
 class Through:
-    """An ingester that runs, and a device that sends to it. `tally` counts on over several calls of `send`."""
+    """A running ingester, and a device that sends to it. `tally` adds up all calls of `send`."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
@@ -102,7 +102,7 @@ class Through:
         return psutil.Process(self.process.pid).memory_info().rss
 
     def faults(self) -> list[str]:
-        """What is not as it has to be; nothing, if all is well."""
+        """The differences from the expected counts; empty if there are none."""
         tally, limits = self.tally, self.settings.redis
         ledger = LedgerReader(self.client, limits.prefix).read()
         taken = ledger.accepted + ledger.repeated

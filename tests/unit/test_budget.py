@@ -20,7 +20,7 @@ def of_compose() -> int:
 
 
 def test_the_bounds_together_fit_into_composes_redis_with_room() -> None:
-    """The parts stand in the file's comment, in MiB, as they are."""
+    """The file's comment lists the parts, in MiB, correctly."""
     parts = budget.parts(Settings())
     assert sum(parts.values()) <= of_compose() / 1.25
     conf = (ROOT / "deploy/redis/redis.conf").read_text(encoding="utf-8")

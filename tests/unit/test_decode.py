@@ -1,4 +1,4 @@
-"""The field map and the reasons: from a message's bytes to readings, or to why not."""
+"""The decoder: the field map, and the reasons of refusals."""
 
 from __future__ import annotations
 
@@ -127,6 +127,7 @@ def test_an_arrays_bad_element_is_refused_alone(decoder: Decoder) -> None:
         (b'{"lux": null, "temperature": 2, "vibration": 0}', "lux is null, a number is needed"),
         (b'{"lux": true, "temperature": 2, "vibration": 0}', "lux is true, a number is needed"),
         (b'{"lux": "1", "temperature": 2, "vibration": 0}', 'lux is text ("1"), a number is needed; text_numbers'),
+        (b'{"lux": "1,5", "temperature": 2, "vibration": 0}', "a number is needed with a decimal point"),
         (b'{"lux": "ON", "temperature": 2, "vibration": 0}', 'lux is text ("ON"), a number is needed; words'),
         (b'{"lux": NaN, "temperature": 2, "vibration": 0}', "lux is NaN, a finite number is needed"),
         (b'{"lux": -inf, "temperature": 2, "vibration": 0}', "lux is -inf, a finite number is needed"),
@@ -148,6 +149,17 @@ def test_an_arrays_bad_element_is_refused_alone(decoder: Decoder) -> None:
 )
 def test_what_cannot_be_used_is_refused_with_its_reason(decoder: Decoder, payload: bytes, says: str) -> None:
     assert says in reason(decoder, payload)
+
+
+@pytest.mark.parametrize("around", [b"%s\0", b"\xef\xbb\xbf%s", b"%s\0\0\0", b"\xef\xbb\xbf%s\0"])
+def test_the_end_of_a_text_in_c_and_a_byte_order_mark_are_no_part_of_a_message(decoder: Decoder, around: bytes) -> None:
+    """Arduino programs publish `strlen + 1` bytes; files of Windows begin with a mark."""
+    message = b'{"lux": 1, "temperature": 2, "vibration": 0, "seq": "17.0"}'
+    for payload in (message, b"[" + message + b"]"):
+        arrival, refused = decoder.decode("sensors/a/reading", around % payload, NOW)
+        assert arrival is not None and refused == []
+        assert [(each.values, each.seq) for each in arrival.readings] == [((1.0, 2.0, 0.0), 17)]
+    assert decoder.decode("sensors/a/reading", around % b"{", NOW)[1][0][1] == around % b"{"
 
 
 def test_too_large_is_refused(decoder: Decoder) -> None:

@@ -19,7 +19,7 @@ from zelador.link.packets import puback_packets, publish_packet
 
 
 def test_what_tells_that_a_worker_is_at_work_is_what_it_logs() -> None:
-    """With other words, the soak measured no memory and said so only by a null."""
+    """When the log line changed, the soak silently measured no memory."""
     root = Path(__file__).parents[2]
     logged = (root / "ingest/service.py").read_bytes() + (root / "inference/swap.py").read_bytes()
     assert all(said in logged for said in AT_WORK)

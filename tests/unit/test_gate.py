@@ -1,4 +1,4 @@
-"""What the gate reads of a device: its CONNECT, however it is cut, and on rumqttd every packet's head."""
+"""The packets that the gate reads: CONNECT, cut anywhere, and on rumqttd the header of every packet."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ topics = st.builds(
 
 
 class Captured(paho.Client):
-    """paho without a socket: what it would send."""
+    """A paho client without a socket, which captures what it would send."""
 
     def __init__(self, client_id: str, level: int) -> None:
         protocol = {3: paho.MQTTv31, 4: paho.MQTTv311, 5: paho.MQTTv5}[level]
@@ -263,7 +263,7 @@ def test_any_bytes_pass_or_are_refused_and_none_is_made_up(data: bytes, piece: i
 
 
 def test_the_devices_port_is_held_before_it_listens(eventually) -> None:
-    """It was bound after everything had started, and a program that had taken it meanwhile ended the start."""
+    """It used to be bound last, so another program could take it during the start."""
     port = choose(["mqtt"], {}, {})["mqtt"]
     gate = Gate(port, 1, 1)
     with socket.socket() as other:

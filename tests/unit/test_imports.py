@@ -1,4 +1,4 @@
-"""What a service must not load: an ingester is small, and only the trainer knows PyCaret."""
+"""Modules that a service must not load: the ingester stays small, and only the trainer imports PyCaret."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_a_link_to_an_environment_that_is_gone_is_made_again(bare: Path) -> None
 
 
 def test_it_is_never_tried_twice(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that starts itself again would do so for ever if the library does not load all the same."""
+    """Otherwise the process would restart itself forever if the library still does not load."""
     monkeypatch.setenv(libgomp.VARIABLE, libgomp.libgomp_environment()[libgomp.VARIABLE])
     assert libgomp.libgomp_environment() == {}
 

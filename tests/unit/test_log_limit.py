@@ -1,4 +1,4 @@
-"""What a stranger can cause as often as they like is logged a bounded number of times, and counted."""
+"""Events that anyone can cause at any rate are logged a limited number of times, and counted."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_an_empty_batch_has_no_lot(decoder: Decoder) -> None:
 
 
 def test_a_lot_ends_with_the_message_that_reaches_the_number_of_readings(decoder: Decoder) -> None:
-    """And bad elements count: each is a message in quarantine."""
+    """Bad elements count too: each becomes a message in quarantine."""
     batch = [message(array(1_500, bad=500), number=i) for i in range(7)]
     assert [len(lot.messages) for lot in cut(batch, decoder)] == [3, 3, 1]
     batch = [message(array(1, bad=999), number=i) for i in range(6)]
@@ -80,7 +80,7 @@ def test_the_statistics_of_the_broker_are_neither_readings_nor_refused(decoder: 
 
 
 def test_nothing_is_decoded_before_it_is_asked_for(decoder: Decoder) -> None:
-    """A loop that holds after a lot leaves the rest of the batch as it came."""
+    """A loop that holds after a lot leaves the rest of the batch undecoded."""
     decoded: list[str] = []
     real, decoder.decode = decoder.decode, lambda *a: (decoded.append(a[0]), real(*a))[1]  # type: ignore[method-assign]
     next(lots([message(array(LOT_READINGS), number=i) for i in range(3)], decoder, MAX_PAYLOAD))

@@ -42,6 +42,10 @@ def reason(ts: object, decoder: Decoder = UTC) -> str:
         "2026-11-24T09:00:00.000000000Z",
         "2026-11-24T10:00:00+01:00",
         "20261124T090000Z",
+        "2026-11-24 09:00:00 UTC",
+        "2026/11/24 09:00:00",
+        "Tue, 24 Nov 2026 09:00:00 GMT",
+        "24 Nov 2026 09:00:00 UTC",
         NOW // 1000 - 3600,
         NOW / 1000 - 3600,
         NOW - HOUR,
@@ -81,7 +85,7 @@ def test_a_zone_that_does_not_exist_is_refused_by_name(monkeypatch: pytest.Monke
             load_settings()
 
 
-@pytest.mark.parametrize("ts", [183_456, 5, 86_400_000, 0, "1970-01-01T00:03:12", 4_294_967.295])
+@pytest.mark.parametrize("ts", [183_456, 5, 86_400_000, 0, "0", "183456", "1970-01-01T00:03:12", 4_294_967.295])
 def test_the_time_since_the_start_is_no_time(ts: object) -> None:
     """millis(), or a clock that was never set."""
     assert "before the year 2000: the device's clock is not set, or it sends the time since its start" in reason(ts)
@@ -100,7 +104,22 @@ def test_a_time_ahead_names_its_setting() -> None:
     assert "ahead of the server's clock (ZELADOR_INGEST__MAX_AHEAD_S)" in reason(NOW + 2 * 86_400_000)
 
 
-@pytest.mark.parametrize("ts", [True, [], {}, "soon", 1e300, 10**400, "9" * 300, "１７９５５１４４００"])
+@pytest.mark.parametrize(
+    "ts",
+    [
+        True,
+        [],
+        {},
+        "soon",
+        "03/04/2026 10:00",
+        "11/24/2026",
+        "20261341",
+        1e300,
+        10**400,
+        "9" * 300,
+        "１７９５５１４４００",
+    ],
+)
 def test_what_is_no_time_at_all(ts: object) -> None:
     assert "it must be ISO 8601" in reason(ts)
 

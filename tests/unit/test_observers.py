@@ -1,4 +1,4 @@
-"""An observer sees settled batches on a thread of its own, and costs the loop nothing that is not bounded."""
+"""An observer sees settled batches on its own thread, at a bounded cost to the loop."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def count(metrics: InferenceMetrics, name: str, observer: str) -> float:
 
 @pytest.fixture
 def release() -> Iterator[threading.Event]:
-    """Lets what hangs go at the end of the test."""
+    """An event that ends hanging observers at the end of the test."""
     event = threading.Event()
     yield event
     event.set()
@@ -76,7 +76,7 @@ def test_an_observer_sees_the_batches_in_order_and_those_that_are_queued_at_the_
 def test_one_that_raises_is_counted_logged_once_and_given_the_next(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also what is no Exception: a call of sys.exit must not end the thread."""
+    """This includes SystemExit: a call of sys.exit must not end the thread."""
     monkeypatch.setattr(module, "CLOSE_S", 20.0)
     metrics, seen = InferenceMetrics(), list[SettledBatch]()
 

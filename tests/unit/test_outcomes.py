@@ -1,4 +1,4 @@
-"""What becomes of a batch: entries classified, readings set aside, predictions that the broker confirmed."""
+"""The outcome of a batch: entries classified, readings set aside, predictions that the broker confirmed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_messages_of_an_entry_have_one_outcome() -> None:
 
 
 def test_a_reading_that_failed_is_set_aside_alone_and_can_be_replayed() -> None:
-    """It is kept as a message of its own, without the request that nobody waits for any longer."""
+    """It is stored as a separate message, without its request, since the requester no longer waits."""
     request = {"response_topic": "site/press/answers", "correlation": "2a"}
     (found,), predictions = outcomes([answered("1-0", "a", "b", failed={"b": "it failed"}, **request)], {}, TOPIC)
     assert [each.reading_id for each in predictions] == ["a"]
@@ -57,7 +57,7 @@ def test_a_reading_that_failed_is_set_aside_alone_and_can_be_replayed() -> None:
 
 
 def test_a_prediction_that_the_broker_refused_is_none_and_its_readings_are_set_aside() -> None:
-    """Beside those that failed before: each reading is set aside once, with its own reason."""
+    """Together with readings that failed earlier; each reading is set aside once, with its own reason."""
     batch = [answered("1-0", "a", "b", failed={"b": "it failed"}), answered("1-0", "c")]
     (found,), predictions = outcomes(batch, {0: "not authorized"}, TOPIC)
     assert [each.reading_id for each in predictions] == ["c"]

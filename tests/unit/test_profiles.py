@@ -211,6 +211,22 @@ def test_everything_that_a_table_can_say() -> None:
     assert reading.id != "x"
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("21.3 °C", 21.3), ("70 °F", 21.111), ("294.45K", 21.3), ("21.3", 21.3), ("21.3 lx", None), ("21,3", None)],
+)
+def test_a_number_as_text_may_have_its_unit(text: str, value: float | None) -> None:
+    """Also where the profile says the unit of bare numbers."""
+    place = {"from": "temperature", "unit": "°F" if text == "70 °F" else "°C"}
+    table = {"topic": "t/{device_id}", "text_numbers": True, "fields": {"temperature": place}}
+    given = settings("mine", features=("temperature",), mine=table)
+    arrival, refused = Decoder(given).decode("t/a", json.dumps({"temperature": text}).encode(), NOW)
+    if value is None:
+        assert arrival is None and refused[0][0].startswith("temperature")
+    else:
+        assert arrival is not None and arrival.readings[0].values == (pytest.approx(value, abs=0.001),)
+
+
 def test_a_key_that_has_a_dot_in_its_name_is_that_key() -> None:
     given = Settings(features=TWO, fields={"lux": {"from": "BH1750.Illuminance"}})
     for message in ({"BH1750.Illuminance": 5}, {"BH1750": {"Illuminance": 5}}):

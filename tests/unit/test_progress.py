@@ -1,4 +1,4 @@
-"""When a worker that looks healthy is not: nothing comes of what it holds."""
+"""Detecting a stalled worker that looks healthy."""
 
 from __future__ import annotations
 

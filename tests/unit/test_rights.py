@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from command.up.connect_packet import read_connect, rewritten, text_field, varint
 from command.up.rights import NOWHERE, access_list, intersection, matches, templates
 from command.up.rights_stream import RightsStream
-from operations.device_passwords import DevicePassword, check_name, hashed
+from operations.device_passwords import DevicePassword, check_behind, check_name, hashed
 from operations.device_passwords import matches as password_matches
 from tests.unit.test_gate import connects, packet
 from zelador.errors import InvalidInput
@@ -90,6 +90,44 @@ def test_a_reader_reads_everything_and_publishes_nothing() -> None:
     denied = "topic deny sensors/board/reading\ntopic deny sensors/board/label\n"
     assert f"user board\n{denied}topic read #\n" in found
     assert "user press-07" not in found
+
+
+def test_a_gateway_publishes_for_the_devices_behind_it() -> None:
+    """Zigbee2MQTT has one user for all of its devices."""
+    some, every = RULES.of("hall", behind=("press-07", "press-08")), RULES.of("hall", behind=("*",))
+    for name in ("hall", "press-07", "press-08", "press-09"):
+        assert some.may_publish(f"sensors/{name}/reading") is (name != "press-09")
+        assert some.readable(f"sensors/{name}/prediction") == (
+            None if name == "press-09" else f"sensors/{name}/prediction"
+        )
+        assert every.may_publish(f"sensors/{name}/label")
+        for rights in (some, every):
+            assert not rights.may_publish(f"sensors/{name}/prediction")
+    assert every.readable("sensors/+/prediction") == "sensors/+/prediction"
+    assert every.readable("zelador/status/#") is None
+    hall = DevicePassword("hall", hashed("x"), "2026-01-01T00:00:00Z", behind=("press-07",))
+    zigbee = DevicePassword("zigbee2mqtt", hashed("x"), "2026-01-01T00:00:00Z", behind=("*",))
+    rules = templates(TopicSettings(), ("zigbee2mqtt/{device_id}", "{device_id}/sensor/{field}/state"))
+    found = access_list(rules, (hall, zigbee))
+    assert "user hall\ntopic write zigbee2mqtt/hall\n" in found
+    assert "topic write press-07/sensor/+/state\n" in found
+    assert "user zigbee2mqtt\ntopic write zigbee2mqtt/+\ntopic write +/sensor/+/state\n" in found
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (("press-*",), "no wildcard for a part of a name"),
+        (("*", "a"), "is every device"),
+        (("a/b",), "cannot be the name"),
+        (("+",), "cannot be the name"),
+        (("zelador",), "user of the services"),
+        (tuple(f"d{i}" for i in range(101)), "at most 100"),
+    ],
+)
+def test_what_a_gateway_cannot_stand_for_is_refused(names: tuple[str, ...], says: str) -> None:
+    with pytest.raises(InvalidInput, match=says):
+        check_behind(names)
 
 
 # ── the stream on rumqttd ────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""What is kept of a run reads back, also by a program that knows less or more."""
+"""The stored record of a run can be read again, even by an older or newer version."""
 
 from __future__ import annotations
 

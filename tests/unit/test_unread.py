@@ -1,4 +1,4 @@
-"""Messages that nobody reads: which device sends them, and what would read them."""
+"""Messages that no profile reads: which device sends them, and which setting would read them."""
 
 from __future__ import annotations
 

@@ -9,12 +9,12 @@ from threading import Event
 
 import pytest
 
-from command.up.home import home_settings, plant_settings
+from command.up.home import archive_memory, home_settings, plant_settings
 from command.up.listen import Listen, listen_port, listening
 from command.up.own_servers import chosen
 from operations.key_file import first_key, new_key, withdraw_first_key
 from zelador.errors import InvalidInput, Unavailable
-from zelador.settings import Settings, load_settings
+from zelador.settings import ArchiveSettings, Settings, load_settings
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,24 @@ def test_a_command_in_another_terminal_sees_the_plant_as_up_does() -> None:
     )  # fmt: skip
     own = home_settings(load_settings(features=("humidity",)), Path("home"), memory, True)
     assert (own.features, own.fields, own.topics.reading) == (("humidity",), {}, "hall/{device_id}")
+
+
+def test_a_command_in_another_terminal_finds_the_archive_of_up() -> None:
+    """`zelador data describe --home` read an empty folder of the home while `up` archived to a bucket."""
+    bucket = {"url": "s3://plant/line-1", "bucket": ("aws_region=eu-central-1",), "timeout_s": 5.0}
+    ports = {"api": 1, "broker5": 2, "redis": 3}
+
+    def seen(archive: dict[str, object], own: dict[str, object] | None = None) -> ArchiveSettings:
+        memory = json.loads(json.dumps({**ports, "archive": archive_memory(load_settings(archive=archive))}))
+        return home_settings(load_settings(**({"archive": own} if own else {})), Path("home"), memory, True).archive
+
+    found = seen(bucket)
+    assert (found.url, found.bucket, found.timeout_s, found.enabled) == (*bucket.values(), True)
+    assert seen({"url": "elsewhere"}).url == str(Path("elsewhere").absolute())
+    assert (seen({}).url, seen({"write_s": 1.0}).url) == ("home/archive", "home/archive")
+    assert seen(bucket, {"url": "s3://copy"}).url == "s3://copy" and seen(bucket, {"url": "s3://copy"}).bucket == ()
+    off = seen({"enabled": False})
+    assert (off.url, off.enabled, seen({"enabled": False}, {"enabled": True}).enabled) == ("home/archive", False, True)
 
 
 def test_a_first_key_that_nobody_saw_is_withdrawn(tmp_path: Path) -> None:

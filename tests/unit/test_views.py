@@ -1,4 +1,4 @@
-"""The views: what is not known is absent, and what is shown is what was read."""
+"""The views show the values that were read; unknown values are absent."""
 
 from __future__ import annotations
 

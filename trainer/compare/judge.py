@@ -13,7 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
-from registry.evaluation.bootstrap import Intervals, Resamples, intervals
+from registry.evaluation.bootstrap import Interval, Intervals, Resamples, between_days, intervals, joined, unknown
 from registry.evaluation.scores import Answers, Scores, positive_place, scores
 from trainer.evaluate import calibrate, threshold
 from trainer.evaluate.balance import balanced
@@ -39,6 +39,8 @@ class Bench:
     positive: str | None
     aim: Aim
     resamples: Resamples | None  # bootstrap samples of the counted rows; None if no class can be evaluated
+    days: Resamples | None = None  # bootstrap samples of the same rows by day; None if the days are not known
+    unsure: str | None = None  # why there is no interval, whatever the blocks are
 
     def answers(self, found: Array, folds: Codes, middle: float) -> Answers:
         """Returns the answer on each row. Calibration and threshold are learned without the row's fold."""
@@ -63,19 +65,30 @@ class Judged:
     intervals: Intervals | None
     within: Scores | None
     by_fold: list[Scores]
+    holdout: float | None = None  # the Matthews correlation on the hold-out; None if it is not known
+    chance: Interval | None = None  # of the Matthews correlation, to compare with guessing, even if `unsure` is set
 
 
-def judge(found: Array, middle: float, bench: Bench) -> Judged:
-    """Returns what a candidate's scores say. `found` has its score of each training row, from the row's test fold."""
-    everything = bench.answers(found, bench.folds, middle)
+def judge(values: Array, middle: float, bench: Bench) -> Judged:
+    """Returns what a candidate's scores say. `values` has its score of each training row, from the row's test fold."""
+    everything = bench.answers(values, bench.folds, middle)
     answers, folds = everything.at(bench.counted), bench.folds[bench.counted]
+    found = _sure(answers, bench)
     return Judged(
         answers,
         scores(answers),
-        None if bench.resamples is None else intervals(answers, bench.resamples),
+        None if found is None else unknown(found, bench.unsure) if bench.unsure else found,
         scores(everything.at(bench.within)) if bench.within.any() else None,
         [scores(answers.at(folds == fold)) for fold in np.unique(folds)],
+        chance=None if found is None else found.of.get("MCC"),
     )
+
+
+def _sure(answers: Answers, bench: Bench) -> Intervals | None:
+    if bench.resamples is None:
+        return None
+    found = intervals(answers, bench.resamples)
+    return found if bench.days is None or found.reason else joined(found, between_days(answers, bench.days))
 
 
 def widened(judged: Judged, holdout: Sequence[Scores]) -> Judged:
@@ -91,7 +104,7 @@ def widened(judged: Judged, holdout: Sequence[Scores]) -> Judged:
         known = [score for each in holdout if (score := each.get(metric)) is not None]
         if interval is not None:
             found[metric] = (min(interval[0], *known), max(interval[1], *known)) if known else interval
-    return replace(judged, intervals=replace(judged.intervals, of=found))
+    return replace(judged, intervals=replace(judged.intervals, of=found), holdout=holdout[0].get("MCC"))
 
 
 def shuffled(

@@ -145,14 +145,14 @@ class _TestModels:
             here, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
             known = design[rest]
             solve = np.linalg.pinv(known.T @ known + RIDGE * len(rest) * np.eye(design.shape[1])) @ known.T
-            self._folds.append((here, rest, design[here] @ solve, values[rest], values[here]))
+            self._folds.append((here, rest, design[here], solve, values[rest], values[here]))
 
     def score(self, labels: Codes) -> float:
         linear, tree = np.zeros(len(labels), np.int64), np.zeros(len(labels), np.int64)
         targets = np.eye(self._classes)[labels]
-        for here, rest, weights, known, asked in self._folds:
+        for here, rest, given, solve, known, asked in self._folds:
             shares = targets[rest].mean(axis=0)
-            linear[here] = (weights @ (targets[rest] - shares)).argmax(axis=1)
+            linear[here] = (given @ (solve @ (targets[rest] - shares))).argmax(axis=1)
             model = DecisionTreeClassifier(max_depth=DEPTH, class_weight="balanced", random_state=0)
             tree[here] = model.fit(known, labels[rest], check_input=False).predict(asked, check_input=False)
         tables = np.stack([confusion_of(labels, predicted, self._classes) for predicted in (linear, tree)])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.evaluation.scores import Answers, confusion, positive_of
+from trainer.evaluate.false_alarms import FalseAlarms
 from trainer.evaluate.groups import ByDevice, ClassScores, by_class
 from trainer.evaluate.learning import Learning
 from trainer.evaluate.parts import Parts
@@ -70,6 +71,7 @@ class Thresholds(TypedDict):
     costs: list[float]  # [of a missed row, of a false alarm]
     chosen: float | None
     recall_kept: float | None
+    false_alarms: FalseAlarms | None  # with the chosen threshold; None without times
 
 
 class FeatureImportance(TypedDict):
@@ -124,6 +126,7 @@ class Beside:
     chosen: float | None = None  # the threshold
     by_device: ByDevice | None = None
     learning: Learning | None = None
+    false_alarms: FalseAlarms | None = None
 
 
 def report(
@@ -146,7 +149,7 @@ def report(
         roc_curves[name] = roc(is_positive, probability)
         precisions[name] = precision_recall(is_positive, probability)
         calibrations[name] = calibration(is_positive, probability)
-        thresholds[name] = by_threshold(is_positive, probability, beside.aim, beside.chosen)
+        thresholds[name] = by_threshold(is_positive, probability, beside.aim, beside.chosen, beside.false_alarms)
     return Report(
         format=FORMAT,
         rows=len(answers),
@@ -201,13 +204,17 @@ def calibration(is_positive: Mask, probability: Rows) -> Calibration:
 
 
 def by_threshold(
-    is_positive: Mask, probability: Rows, aim: Aim | None = None, chosen: float | None = None
+    is_positive: Mask,
+    probability: Rows,
+    aim: Aim | None = None,
+    chosen: float | None = None,
+    alarms: FalseAlarms | None = None,
 ) -> Thresholds:
     """Returns precision, recall, F1 and cost by threshold; a row at or above the threshold is predicted positive."""
     aim = aim or Aim()
     table = Thresholds(
         threshold=list(THRESHOLDS), precision=[], recall=[], f1=[], cost=[], costs=[aim.missed, aim.false_alarm],
-        chosen=chosen, recall_kept=aim.recall,
+        chosen=chosen, recall_kept=aim.recall, false_alarms=alarms,
     )  # fmt: skip
     for threshold in THRESHOLDS:
         predicted = probability >= threshold

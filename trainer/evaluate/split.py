@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archive.dataset.fewest import DRAWN_HOLDOUT, FOLDS, HOLDOUT
-from registry.evaluation.blocks import FEWEST_OF_A_DEVICE, MOST_BLOCKS, blocks, lag, recordings
+from registry.evaluation.blocks import FEWEST_OF_A_DEVICE, MOST_BLOCKS, blocks, recordings
 from trainer.evaluate import folds as fold
 from trainer.evaluate import holdout as held
 from trainer.evaluate.copies import copies
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
 from trainer.evaluate.known import Known
+from trainer.evaluate.split_notes import naming_notes, naming_notes_in_order, split_notes
 from trainer.evaluate.stretches import Named, named
 from zelador.errors import InvalidInput
 
@@ -32,7 +33,6 @@ Mask = NDArray[np.bool_]
 
 GIVEAWAY = 0.1  # how much better a device's name may predict the label than the most frequent label does
 PURE = 0.95  # if this share of each class is in recordings of that class, a recording gives the label away
-LAGS = 4  # how many times longer a block should be than readings resemble each other
 FEW_DEVICES = 4  # in the hold-out
 SLICES = 200  # of the rows, if nothing else is known about them
 QUESTIONS = {NEW_DEVICE: "new_device", LATER: "later"}
@@ -58,6 +58,7 @@ class Split:
     counted: Mask  # rows of classes that can be evaluated
     within: Mask  # rows of the devices or recordings that have a class of their own
     notes: tuple[str, ...] = ()
+    unsure: str | None = None  # why the scores say nothing about other rows, however many rows there are
 
     @property
     def training(self) -> Mask:
@@ -132,7 +133,7 @@ def _split(known: Known, asked: Asked, folds: int | None, holdout: float | None,
     )  # fmt: skip
     plan = _hold_out(known, plan, HOLDOUT if holdout is None else holdout, seed, whole is not None, naming)
     plan = _fold(known, plan, fine, folds, seed)
-    return replace(plan, notes=(*plan.notes, *_naming_notes(known, naming), *_notes(known, plan, whole)))
+    return replace(plan, notes=(*plan.notes, *naming_notes(known, naming), *split_notes(known, plan, whole)))
 
 
 def _kind(known: Known, asked: Asked) -> Kind:
@@ -287,89 +288,29 @@ def _fold(known: Known, plan: Split, fine: Codes, folds: int | None, seed: int) 
     return replace(plan, folds=number, folds_by=by, tested=tested, units=groups)
 
 
-def _naming_notes(known: Known, naming: Named) -> list[str]:
-    """Returns a note about the features that identify stretches of time, if there are any."""
-    if not naming.features:
-        return []
-    names = [repr(known.features[place]) if known.features else f"number {place + 1}" for place in naming.features]
-    listed = f"the feature {names[0]} has" if len(names) == 1 else f"the features {' and '.join(names)} have"
-    tested = (
-        "such stretches are never cut between folds"
-        if naming.begins is not None
-        else "some optimism is left in all scores, because a class is in only one such stretch"
-    )
-    return [
-        f"{listed} a value of its own in each stretch of time, which identifies the stretch and says nothing about "
-        f"others: leave it out if that is so; {tested}"
-    ]
-
-
-def _notes(known: Known, plan: Split, whole: Codes | None) -> list[str]:
-    notes = [f"the class {name!r} is {where}, so it cannot be evaluated elsewhere: its rows do not count"
-             for name, where in plan.alone.items()]  # fmt: skip
-    if known.order == "time" and known.times is not None:
-        notes.append("no time is known; neighboring rows are alike, so the order of the rows stands for the time")
-    if whole is not None:
-        notes.append("the label is the same throughout a recording, so whole recordings are tested together")
-    elif known.times is not None and plan.folds_by == "block":
-        for code in _single_runs(known, known.times):
-            if known.classes[code] not in plan.alone:
-                name = repr(known.classes[code])
-                notes.append(f"the class {name} is one uninterrupted stretch: models may learn the time, not the class")
-    held_out = plan.holdout
-    if held_out.any() and (absent := set(range(len(known.classes))) - set(known.labels[held_out].tolist())):
-        notes.append(f"the hold-out has no row of {', '.join(repr(known.classes[code]) for code in sorted(absent))}")
-    if embargo := int((plan.tested == EMBARGO).sum()):
-        notes.append(f"{embargo} rows next to the hold-out are not used, so that it has no neighbor of a training row")
-    if known.times is not None and whole is None and plan.folds_by == "block":
-        slowest = lag(known.values, known.devices, known.times)
-        sizes = np.bincount(plan.blocks[plan.training])
-        length = int(np.median(sizes[sizes > 0]))
-        if length < LAGS * slowest:
-            notes.append(
-                f"a block has about {length} rows, and readings resemble each other over {slowest}: some optimism is "
-                "left in all scores"
-            )
-    return notes
-
-
-def _single_runs(known: Known, times: Codes) -> list[int]:
-    """Returns the classes that begin only once, with the rows ordered by device and time."""
-    devices = np.zeros(known.count, np.int64) if known.devices is None else known.devices
-    labels = known.labels[np.lexsort((times, devices))]
-    begins = labels[np.flatnonzero(np.diff(labels, prepend=-1))]
-    found: list[int] = np.flatnonzero(np.bincount(begins, minlength=len(known.classes)) == 1).tolist()
-    return found
-
-
 def _random(known: Known, asked: Asked, folds: int, share: float, seed: int) -> Split:
     out, which = fold.drawn(known.labels, known.classes, folds, share, seed)
     tested = np.full(known.count, DRAWN, np.int64)
     tested[~out] = which
     of_block = blocks(known.devices, known.times, known.count)
-    if known.order == "unclear":
-        of_block = np.zeros(known.count, np.int64)  # nothing says which rows are independent of each other
+    unsure = None
+    if known.times is None and (known.devices is None or len(np.unique(known.devices)) < 2):
+        unsure = "no device and no time are known, and so not which rows are independent of each other"
     notes = ["the rows were drawn at random: neighbors in time are on both sides, so that scores can be far too good"]
     if known.devices is None and known.times is None:
         notes = [
             "no device and no time are known, so the rows were drawn at random. If neighboring rows resemble each "
-            "other, all scores are too good: name --device and --time"
+            "other, all scores are too good, and how good a model is on other rows cannot be told: name --device and "
+            "--time"
         ]
     if known.order == "unclear":
-        notes.append("neighboring rows are alike, and sorted: how good a model is on other rows cannot be told")
-    notes += _named_in_order(known)
+        notes.append("neighboring rows are alike, and sorted, so that their order is none of time")
+    notes += naming_notes_in_order(known)
     everything = np.ones(known.count, bool)
     return Split(
         kind="random", asked=asked, folds_by="row", folds=folds, tested=tested, blocks=of_block, units=of_block,
-        alone={}, counted=everything, within=~everything, notes=tuple(notes),
+        alone={}, counted=everything, within=~everything, notes=tuple(notes), unsure=unsure,
     )  # fmt: skip
-
-
-def _named_in_order(known: Known) -> list[str]:
-    """Returns a note about features that identify stretches, in order of time or of rows; drawn rows leak them."""
-    times = np.arange(known.count, dtype=np.int64) if known.times is None else known.times
-    found = named(known.values, known.labels, known.devices, times)
-    return _naming_notes(known, replace(found, begins=None)) if found.features else []
 
 
 def codes_of(texts: Sequence[str]) -> tuple[Codes, tuple[str, ...]]:

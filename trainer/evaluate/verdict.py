@@ -31,6 +31,13 @@ class Contender:
     built: bool = True
     calibrated: bool = True
     us_per_row: float | None = None
+    holdout: float | None = None  # the Matthews correlation on the hold-out; None without one, or if it is not built
+
+    @property
+    def may_guess(self) -> bool:
+        """True unless folds and hold-out both say that it does better than guessing."""
+        lucky = self.holdout is not None and self.holdout <= CHANCE
+        return lucky or (self.mcc is not None and self.mcc[0] <= 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ def decide(
         return Verdict("nothing_to_learn", _nothing_sentence(learnable), names, take)
     if len(tied) > 1:
         return Verdict("tied", _tied_sentence(tied, take, metric), names, take)
-    return Verdict("clear", _clear_sentence(contenders, metric), (), take)
+    return Verdict("clear", _clear_sentence(contenders, metric) + _replacement(contenders, take), (), take)
 
 
 def _model_to_take(tied: Sequence[Contender]) -> str | None:
@@ -80,8 +87,9 @@ def _model_to_take(tied: Sequence[Contender]) -> str | None:
 def _is_nothing(contenders: Sequence[Contender], learnable: Learnable) -> bool:
     if learnable.is_nothing:
         return True
-    known = [each.mcc for each in contenders if each.mcc is not None]
-    guessing = bool(known) and all(low <= 0 for low, _ in known)
+    known = [each for each in contenders if each.mcc is not None]
+    asked = [each for each in known if each.holdout is not None]  # of many that guess, one is lucky in its folds
+    guessing = bool(known) and all(each.may_guess for each in asked or known)
     chance = all(each.correlation is not None and each.correlation <= CHANCE for each in contenders)
     return guessing and (chance or (learnable.p is not None and learnable.p > SURE))
 
@@ -133,6 +141,13 @@ def _clear_sentence(contenders: Sequence[Contender], metric: str) -> str:
         return f"{first.name} is the only model that was compared: {metric} {score}{sure}."
     others = "the other one" if len(contenders) == 2 else f"the other {len(contenders) - 1}"
     return f"{first.name} is better than {others}: {metric} {score}{sure}."
+
+
+def _replacement(contenders: Sequence[Contender], take: str | None) -> str:
+    """Returns a sentence that names the model to take if the winner cannot be served; else nothing."""
+    if not contenders or contenders[0].built or take is None:
+        return ""
+    return f" It cannot be served, so take {take}, the best that can."
 
 
 def _join_names(names: Sequence[str]) -> str:

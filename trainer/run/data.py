@@ -19,6 +19,7 @@ from trainer.evaluate.split import QUESTIONS
 from trainer.run import request as requests
 from trainer.run.request import Arrays, Request
 
+DAY_MS = 86_400_000
 MAX_STAND_IN = 5_000  # training rows that replace a missing hold-out, when answers are only compared
 
 
@@ -63,6 +64,7 @@ class Data:
 
     def bench(self) -> Bench:
         counted, within = self.arrays.counted[self.train], self.arrays.within[self.train]
+        kept, runs = self.train[counted], self.runs
         return Bench(
             self.codes[self.train],
             self.arrays.tested[self.train],
@@ -71,8 +73,34 @@ class Data:
             self.classes,
             self.positive,
             self.aim,
-            Resamples.of(self.arrays.stretches[self.train][counted]) if counted.any() else None,
+            Resamples.of(self.arrays.stretches[kept], runs=None if runs is None else runs[kept]) if len(kept) else None,
+            None if self.days is None or not len(kept) else Resamples.of(self.days[kept]),
+            self.request.unsure,
         )
+
+    def holdout_resamples(self) -> Resamples:
+        """Returns bootstrap samples of the judged rows; of a single block, without an interval, if `unsure` is set."""
+        rows = self.arrays.stretches[self.judged]
+        return Resamples.of(rows if self.request.unsure is None else np.zeros_like(rows))
+
+    @property
+    def runs(self) -> NDArray[np.int64] | None:
+        """The number of each row's uninterrupted run of one class; None without times."""
+        arrays = self.arrays
+        if arrays.times is None:
+            return None
+        devices = np.zeros(len(arrays.times), np.int64) if arrays.devices is None else arrays.devices
+        order = np.lexsort((arrays.times, devices))
+        begins = (np.diff(self.codes[order], prepend=-1) != 0) | (np.diff(devices[order], prepend=-1) != 0)
+        found = np.empty(len(order), np.int64)
+        found[order] = np.cumsum(begins)
+        return found
+
+    @property
+    def days(self) -> NDArray[np.int64] | None:
+        """The day (UTC) of each row; None without times, or if times only count rows."""
+        is_calendar = self.request.metadata["data"]["from"] is not None
+        return None if self.arrays.times is None or not is_calendar else self.arrays.times // DAY_MS
 
     @property
     def judged(self) -> NDArray[np.int64]:

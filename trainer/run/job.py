@@ -17,6 +17,7 @@ from registry.evaluation.scores import positive_of
 from registry.names import check_new_names
 from registry.registry import Registry
 from registry.run_document import HoldoutFacts, Question, RunDocument, SplitFacts, in_order
+from registry.run_trainer import this_process
 from trainer.compare.engines import check_engine
 from trainer.compare.leaderboard import EVERY, MODEL_TYPES
 from trainer.compare.tune import MAX_TUNED
@@ -32,7 +33,7 @@ from trainer.run.process import Cancelled, Child, Control, RunFailed
 from trainer.run.recorder import Recorder
 from trainer.run.register import register
 from trainer.run.request import Request, RunFacts
-from trainer.run.run_end import save_events
+from trainer.run.run_end import end_killed, save_events
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput, ZeladorError
 from zelador.settings import Settings
@@ -79,7 +80,9 @@ def train(
         "features": list(dataset.features),
         "split": _split_facts(dataset, plan),
         "state": "running",
+        "trainer": this_process(training.timeout_s),
     }
+    end_killed(registry)
     registry.put_run(options.run, document)  # a registry that cannot be written fails the run now, not at its end
     started = time.perf_counter()
     try:
@@ -110,6 +113,7 @@ def train(
         _note_failure(registry, document, recorder, error)
         raise
     document["state"] = "done"
+    document.pop("trainer", None)
     document["ended_at"] = now_iso()
     document["seconds"] = {**result.seconds, "total": round(time.perf_counter() - started, 1)}
     document["classes"] = result.classes
@@ -158,6 +162,7 @@ def _note_failure(registry: Registry, document: RunDocument, recorder: Recorder,
     """
     document["state"] = "cancelled" if isinstance(error, Cancelled) else "failed"
     document["error"] = str(error)
+    document.pop("trainer", None)
     document["ended_at"] = now_iso()
     if recorder.rows and "leaderboard" not in document:
         document["leaderboard"] = recorder.leaderboard()
@@ -255,6 +260,7 @@ def request_of(
         metadata=RunFacts(
             metric=options.metric, run=options.run, data=dataset.facts(), description=options.notes, tags=[]
         ),
+        unsure=plan.unsure,
         devices=() if dataset.devices is None else codes_of(dataset.devices)[1],
         live=None if live is None else live[0],
         live_digest="" if live is None else live[1],

@@ -57,6 +57,7 @@ class Request(msgspec.Struct, frozen=True):
     parallel: Literal["dask", "ray", "spark"] | None = None
     parallel_address: str | None = None
     devices: tuple[str, ...] = ()  # names, by the codes in the arrays
+    unsure: str | None = None  # why the scores say nothing about other rows
     live: str | None = None  # the live model's name
     live_digest: str = ""
 

@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from registry.evaluation.bootstrap import Resamples, difference
+from registry.evaluation.bootstrap import difference
 from registry.evaluation.scores import scores
 from registry.model.manifest import Threshold
-from registry.run_document import LeaderboardRow, Scores, Seconds
+from registry.run_document import Scores, Seconds
 from trainer.candidate.build import Built, build
 from trainer.candidate.rebuild import check_rebuilt, fit, rebuild
+from trainer.candidate.servable import refusal
 from trainer.compare import ensemble, parallel
 from trainer.compare.judge import Bench, Judged, judge, shuffled, widened
-from trainer.compare.leaderboard import BASELINE, Scored, model_type_of, ranked
+from trainer.compare.leaderboard import BASELINE, Scored, ranked
 from trainer.compare.pycaret_compare import Comparison, Ways
 from trainer.compare.tried import Tried
 from trainer.evaluate import threshold
@@ -37,10 +38,9 @@ from trainer.run.finished import read, save, stopped
 from trainer.run.more import more
 from trainer.run.reporter import Reporter
 from trainer.run.request import REQUEST, Request
+from trainer.run.result_notes import few_days_notes, holdout_notes, optimism_notes
 from trainer.run.write import judged_answers, write
 from zelador.messages import iso
-
-LARGE_OPTIMISM = 0.05
 
 
 def run(folder: Path, say: Reporter) -> Result:
@@ -69,7 +69,7 @@ def run(folder: Path, say: Reporter) -> Result:
     say("testing whether there is anything to learn")
     nothing = _learnable(data)
     built, refused = _build(data, comparison, tried, order, parts, bench, say)
-    surprises = _surprises(data, order, judged, built)
+    surprises = holdout_notes(data, order, judged, built)
     judged |= _widened(data, judged, built)
     verdict = _verdict(data, order, judged, built, bench, nothing)
     live = _judge_live(folder, data)
@@ -83,7 +83,7 @@ def run(folder: Path, say: Reporter) -> Result:
         train_rows=len(data.train),
         verdict=verdict_facts(verdict, nothing),
         reference=live.facts if live is not None else None,
-        notes=[*short, *surprises, *_optimism_notes(rows, request.metric)],
+        notes=[*short, *surprises, *few_days_notes(data), *optimism_notes(rows, request.metric)],
         seconds=Seconds(
             compare=round(compared_at - started, 1),
             shuffled=round(shuffled_at - compared_at, 1),
@@ -178,6 +178,9 @@ def _build(
             break
         if scored.trouble() is not None:
             continue
+        if (why := refusal(tried[scored.id].model)) is not None:
+            refused[scored.id] = why
+            continue
         share = 1 - len(found) / data.request.keep
         say(f"rebuilding {scored.model_type} ({len(found) + 1} of {data.request.keep})", "build", share)
         try:
@@ -221,6 +224,7 @@ def _verdict(
         lead = None
         if place and bench.resamples is not None:
             lead = difference(judged[running[0].id].answers, found.answers, bench.resamples, metric)
+            lead = lead if bench.unsure is None else replace(lead, interval=None, reason=bench.unsure)
         sure = {} if found.intervals is None else found.intervals.of
         model = built.get(each.id)
         contenders.append(
@@ -229,7 +233,8 @@ def _verdict(
                 score=each.scores.get(metric),
                 interval=sure.get(metric),
                 lead=lead,
-                mcc=sure.get("MCC"),
+                mcc=found.chance,
+                holdout=found.holdout,
                 correlation=each.scores.get("MCC"),
                 built=model is not None,
                 calibrated=model is not None and model.calibrated,
@@ -247,7 +252,7 @@ def _judge_live(folder: Path, data: Data) -> Live | None:
         began = iso(int(arrays.times[rows].min()))
     return judge_live(
         folder, data.request, arrays.rows[rows], data.codes[rows], data.classes, data.positive,
-        Resamples.of(arrays.stretches[rows]), began,
+        data.holdout_resamples(), began,
     )  # fmt: skip
 
 
@@ -259,33 +264,6 @@ def _widened(data: Data, judged: dict[str, Judged], built: dict[str, Built]) -> 
     for name, each in built.items():
         answers = judged_answers(data, each, judged[name])
         parts = [answers, *(answers.at(rows) for rows in data.questions.values())]
-        found[name] = widened(judged[name], [scores(part) for part in parts if len(np.unique(part.expected)) > 1])
+        asked = [scores(part) for part in parts if len(np.unique(part.expected)) > 1]
+        found[name] = widened(judged[name], asked) if asked else judged[name]
     return found
-
-
-def _surprises(data: Data, order: list[Scored], judged: dict[str, Judged], built: dict[str, Built]) -> list[str]:
-    """Returns a note if the best model's score on the hold-out is outside the interval from the folds."""
-    first, metric = next((each.id for each in order if each.id in built), None), data.request.metric
-    if first is None or not data.has_holdout or (foreseen := judged[first].intervals) is None:
-        return []
-    found, interval = scores(judged_answers(data, built[first], judged[first])).get(metric), foreseen.of.get(metric)
-    if found is None or interval is None or interval[0] <= found <= interval[1]:
-        return []
-    return [
-        f"on the hold-out, the {metric} of {model_type_of(first)} is {found:.3f}, but the folds predicted "
-        f"{interval[0]:.3f} to {interval[1]:.3f}: the hold-out differs from the training rows, so the intervals were "
-        "widened to include its scores"
-    ]
-
-
-def _optimism_notes(rows: list[LeaderboardRow], metric: str) -> list[str]:
-    """Returns a note about the candidate that a shuffled split flatters most, if it does so by much."""
-    known = [(row.get("optimism") or 0.0, row) for row in rows if row["id"] != BASELINE]
-    most, row = max(known, key=lambda each: each[0], default=(0.0, None))
-    if row is None or most <= LARGE_OPTIMISM:
-        return []
-    says, honest = row["shuffled"][metric], row["metrics"][metric]
-    return [
-        f"a shuffled split would give {metric} {says:.3f} for {row['model_type']} instead of {honest:.3f}: it tests "
-        "models on neighbors of the rows that they were fitted on"
-    ]

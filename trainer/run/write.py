@@ -19,6 +19,7 @@ from trainer.candidate.upload import upload
 from trainer.compare.judge import Judged
 from trainer.compare.leaderboard import Scored
 from trainer.compare.tried import Tried
+from trainer.evaluate.false_alarms import FalseAlarms, false_alarms
 from trainer.evaluate.groups import by_device
 from trainer.evaluate.learning import Rows, learning
 from trainer.evaluate.parts import Parts
@@ -52,12 +53,13 @@ def write(
         for name, column in zip(data.request.features, parts.train.T, strict=True)
     ]
     bench = data.bench()
-    resamples = Resamples.of(data.arrays.stretches[data.judged]) if data.has_holdout else bench.resamples
+    resamples = data.holdout_resamples() if data.has_holdout or bench.unsure else bench.resamples
     ended: dict[str, str] = {}
     if data.arrays.times is not None and data.request.metadata["data"]["to"] is not None:
         ended["trained_to"] = iso(int(data.arrays.times[data.train].max()))
     held = len(data.judged) if data.has_holdout else 0
-    first = (judged[names[0].id].answers, bench.resamples) if names and bench.resamples is not None else None
+    drawn = bench.resamples if bench.unsure is None else Resamples.of(np.zeros(len(bench.labels), np.int64))
+    first = (judged[names[0].id].answers, drawn) if names and drawn is not None else None
     found = []
     for rank, each in enumerate(names, start=1):
         model, answers = built[each.id], judged_answers(data, built[each.id], judged[each.id])
@@ -97,7 +99,17 @@ def _beside(data: Data, built: Built, judged: Judged, model: Any, parts: Parts, 
         None
         if request.folds_by == "row" or model is None
         else learning(model, known, request.metric, sure, request.seed, request.more.balance),
+        _false_alarms(data, judged),
     )
+
+
+def _false_alarms(data: Data, judged: Judged) -> FalseAlarms | None:
+    """Returns the false alarms in the out-of-fold answers on the training rows."""
+    rows, arrays = data.train[data.arrays.counted[data.train]], data.arrays
+    if data.positive is None or data.days is None or arrays.times is None:
+        return None
+    devices = None if arrays.devices is None else arrays.devices[rows]
+    return false_alarms(judged.answers, data.classes.index(data.positive), devices, arrays.times[rows])
 
 
 def _alarm(data: Data, judged: Judged) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
 
 HOUR_MS, MINUTE_MS = 3_600_000, 60_000
-CHATTERS_FROM = 3  # alarms in an hour
-MAX_READ = 5_000  # changes; in an hour with more, both numbers are too low, but still high
+CHATTERS_FROM, CHATTERS_H = 3, 6  # alarms in this many hours
+MAX_READ = 5_000  # changes; if there are more, both numbers are too low, but still high
 NOT_NEW = (b"acknowledged", b"shelved", b"retired")  # a device that leaves one of these was in alarm before
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmActivity:
-    """`per_minute`: alarms that began in the last minute. `chattering`: devices with several in the last hour.
+    """`per_minute`: alarms that began in the last minute. `chattering`: devices with several in the last hours.
 
     `fleet_silent`: nothing arrives from any device.
     """
@@ -33,12 +33,12 @@ class AlarmActivity:
 def read_activity(client: redis.Redis, prefix: str) -> AlarmActivity:
     """The activity of the last hour. Raises redis.RedisError if Redis does not answer."""
     now, keys = now_ms(), Keys(prefix)
-    changes: Any = client.xrevrange(keys.device_events, min=str(now - HOUR_MS), count=MAX_READ)
+    changes: Any = client.xrevrange(keys.device_events, min=str(now - CHATTERS_H * HOUR_MS), count=MAX_READ)
     return activity((fields for _, fields in changes), now, bool(client.hexists(keys.states, "")))
 
 
 def activity(changes: Iterable[Mapping[bytes, bytes]], now: int, fleet_silent: bool = False) -> AlarmActivity:
-    """The activity, from the changes of the last hour."""
+    """The activity, from the changes of the last CHATTERS_H hours."""
     minute, devices = 0, Counter[bytes]()
     for fields in changes:
         if fields.get(b"to") == b"alarm" and fields.get(b"from") not in NOT_NEW:

@@ -13,7 +13,14 @@ from zelador.messages import Prediction
 from zelador.settings import AlarmSettings
 
 CACHED_DEVICES = 16_384
-LIMITS = {"on_count": MAX_WINDOW, "window": MAX_WINDOW, "off_count": MAX_WINDOW, "off_s": 86_400.0}  # else 1
+MAX_S = 86_400.0  # of a model's times
+LIMITS = {
+    "on_count": MAX_WINDOW,
+    "window": MAX_WINDOW,
+    "off_count": MAX_WINDOW,
+    "off_s": MAX_S,
+    "hold_s": MAX_S,
+}  # else 1
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -35,7 +42,8 @@ class Policy(msgspec.Struct, frozen=True):
             return "none, as it is not known which labels are alarms; name them in ZELADOR_ALARM__CLASSES"
         return (
             f"{', '.join(sorted(self.classes))}, on when {rule.on_count} of {rule.window} readings are at least "
-            f"{rule.high:g}, off when {rule.off_count} are below {rule.low:g} for {rule.off_s:g} s"
+            f"{rule.high:g}, off when {rule.off_count} are below {rule.low:g} for {rule.off_s:g} s, but not before "
+            f"{rule.hold_s:g} s"
         )
 
 

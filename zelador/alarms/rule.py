@@ -6,8 +6,12 @@ probability of the alarm classes is below `low`), `m` (between), `x` (the model 
 without a break. Both empty the window: readings from before an alarm do not end it, and readings of one alarm never
 turn on another. The rule follows ISA-18.2: separate limits for on and off, and a delay for off.
 
+An alarm that begins less than `hold_s` seconds after the one before began is held: it lasts at least `hold_s` seconds.
+So a device that recovers is shown as well again at once, and a device that flaps, however slowly, gives two alarms in
+its first hour and one an hour afterwards.
+
 `buffer/lua/alarms.lua` is the same rule inside Redis, because several workers classify the readings of one device. A
-property test compares the two.
+property test compares the two. There the time of the newest reading is accurate to a second.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ class Rule(msgspec.Struct, frozen=True):
     window: int = 5
     off_count: int = 4
     off_s: float = 60.0
+    hold_s: float = 3_600.0
     high: float = 0.7
     low: float = 0.4
 
@@ -45,7 +50,8 @@ class Track(msgspec.Struct, frozen=True):
     """The stored history of a device. Times are in milliseconds since 1970 UTC.
 
     `measured_at`: of the newest reading (not later than its receipt). `window`: levels, the newest last. `calm_at`:
-    since when an alarm could end. `late_at`: when the first of only late readings arrived.
+    since when an alarm could end. `late_at`: when the first of only late readings arrived. `began_at`: of the newest
+    alarm; 0 if none began in the last `hold_s` seconds. `held`: that alarm lasts at least so long.
     """
 
     measured_at: int = 0
@@ -53,6 +59,8 @@ class Track(msgspec.Struct, frozen=True):
     condition: Condition = "ok"
     calm_at: int | None = None
     late_at: int | None = None
+    began_at: int = 0
+    held: bool = False
 
 
 def step(track: Track, measured_at: int, level: str, rule: Rule, now: int) -> Track:
@@ -61,26 +69,33 @@ def step(track: Track, measured_at: int, level: str, rule: Rule, now: int) -> Tr
     If a device sends only late readings for ADOPT_S, its clock was set back: its new time is accepted, and its window
     is emptied.
     """
-    window, calm_at = track.window, track.calm_at
+    window, calm_at, began_at, held = track.window, track.calm_at, track.began_at, track.held
     if measured_at < track.measured_at:
         late_at = now if track.late_at is None else track.late_at
         if now - late_at < ADOPT_S * 1000:
             return msgspec.structs.replace(track, late_at=late_at)
-        window, calm_at = "", None
+        window, calm_at, began_at = "", None, min(began_at, measured_at)
     window = (window + level)[-rule.window :]
     condition = track.condition
     if condition == "alarm":
         if window.count(LOW) >= rule.off_count:
             calm_at = measured_at if calm_at is None else calm_at
-            if measured_at - calm_at >= rule.off_s * 1000:
-                condition, calm_at, window = "ok", None, ""
+            if measured_at - calm_at >= rule.off_s * 1000 and not (held and _is_recent(began_at, measured_at, rule)):
+                condition, calm_at, window, held = "ok", None, "", False
         else:
             calm_at = None
     elif level == HIGH and window.count(HIGH) >= rule.on_count:
-        condition, calm_at, window = "alarm", None, ""
+        held = began_at > 0 and _is_recent(began_at, measured_at, rule)
+        condition, calm_at, window, began_at = "alarm", None, "", measured_at
     else:
         condition = _below(window)
-    return Track(measured_at, window, condition, calm_at)
+    if condition != "alarm" and not _is_recent(began_at, measured_at, rule):
+        began_at = 0
+    return Track(measured_at, window, condition, calm_at, None, began_at, held)
+
+
+def _is_recent(began_at: int, measured_at: int, rule: Rule) -> bool:
+    return measured_at - began_at < rule.hold_s * 1000
 
 
 def _below(window: str) -> Condition:

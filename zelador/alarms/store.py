@@ -29,6 +29,7 @@ class DeviceStates:
         self._client = client
         self._keys = keys = Keys(prefix)
         self._library = Library(client)
+        self._position = 0  # in the outbox
         self._names = [keys.states, keys.announce, keys.device_events, keys.due, keys.devices]
 
     def records(self, devices: Sequence[str]) -> list[Record | None]:
@@ -53,7 +54,7 @@ class DeviceStates:
         arguments = [device, act, by, "" if until is None else until, why]
         first, *states = (part.decode() for part in self._library.call("device_act", self._names, arguments))
         if first == "absent":
-            raise NotFound(f"there is no device {device[:80]!r} with classified readings")
+            raise NotFound(f"there is no device {device[:80]!r}, or it is new and has no state yet")
         if first:
             raise Conflict(f"{device[:80]} {OBJECTIONS[first]}")
         return states[0], states[1]
@@ -65,11 +66,17 @@ class DeviceStates:
         """
         silent_ms: Any = "" if silent_s is None else round(silent_s * 1000)
         arguments = [limit, silent_ms, self._keys.device("")]
-        looked, silent, fleet = self._library.call("sweep", [*self._names, self._keys.quarantine], arguments)
+        looked, silent, fleet = self._library.call(
+            "sweep", [*self._names, self._keys.quarantine, self._keys.silence_seen], arguments
+        )
         return int(looked), int(silent), bool(fleet)
 
-    def announce_all(self, page: int) -> None:
-        """Puts all devices into the outbox, `page` at a time."""
+    def announce_all(self, page: int, run: str | None) -> int:
+        """Puts all devices into the outbox, `page` at a time. Returns the least version to publish them with.
+
+        `run` is the run of Redis, None if that is not known.
+        """
+        least: Any = self._library.call("announcing", [self._keys.announce_run], [run or ""])
         position = 0
         while True:
             answer: Any = self._client.hscan(self._keys.states, position, count=page)
@@ -80,14 +87,20 @@ class DeviceStates:
                         pipeline.hsetnx(self._keys.announce, device, decode_record(text).version)
                 pipeline.execute()
             if position == 0:
-                return
+                return int(least)
 
     def waiting(self, limit: int) -> list[tuple[bytes, bytes, bytes | None]]:
         """About `limit` devices of the outbox: name, version, and the stored state (None: it was forgotten)."""
-        answer: Any = self._client.hscan(self._keys.announce, 0, count=limit)
-        found = list(answer[1].items())
-        if not found:
+        begun_at_start = self._position == 0
+        while True:  # a page may be empty although others are not: a hash that was large has many empty places
+            answer: Any = self._client.hscan(self._keys.announce, self._position, count=limit)
+            self._position, page = answer
+            if page or (self._position == 0 and begun_at_start):
+                break
+            begun_at_start = begun_at_start or self._position == 0
+        if not page:
             return []
+        found = list(page.items())
         texts: Any = self._client.hmget(self._keys.states, [device for device, _ in found])
         return [(device, version, text) for (device, version), text in zip(found, texts, strict=True)]
 

@@ -18,9 +18,11 @@ import redis
 from zelador.buffer.connection import RedisConnection
 from zelador.buffer.entry import Entry, decode_entry, order_of
 from zelador.buffer.keys import Keys
+from zelador.buffer.late_labels import LateLabels
 from zelador.buffer.library import Library
 from zelador.buffer.outcome_batch import FIELD
 from zelador.buffer.written import NotWritten, unwritten
+from zelador.messages import Reading
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ class ArchiveStream:
         self._connection = connection
         self._keys = Keys(prefix)
         self._library = Library(connection.client)
+        self._late_labels = LateLabels(connection.client, prefix)
         # The raw reply, [[id, [field, value, …]], …], at half the cost of redis-py's form.
         connection.client.set_response_callback("XRANGE", lambda response, **_: response)
 
@@ -90,11 +93,7 @@ class ArchiveStream:
 
     def end(self) -> tuple[bool, int, int, int]:
         """Unregisters the archive. Returns if it was registered; readings not taken yet, missed, and archived."""
-        keys = [self._keys.readings, self._keys.ledger, self._keys.outcomes]
-        was, waiting, missed, archived = self._connection.call(
-            "unregister the archive", lambda: self._library.call("archive_end", keys, [])
-        )
-        return bool(was), waiting, missed, archived
+        return self._connection.call("unregister the archive", lambda: _end(self._library, self._keys))
 
     def seen(self) -> Seen | None:
         found: Any = self._connection.call(
@@ -149,6 +148,15 @@ class ArchiveStream:
         found = self._connection.call("read predictions for the archive", ask)
         return [Raw(stream_id.decode(), flat[1]) for stream_id, flat in found if flat[0] == FIELD]
 
+    def has_late_labels(self) -> bool:
+        """Returns whether any label came with a repeat of a reading."""
+        client, names = self._connection.client, self._keys.late_labels
+        return bool(self._connection.call("look for late labels", lambda: client.exists(*names)))
+
+    def late_labels(self, readings: Sequence[tuple[str, Reading]]) -> list[str | None]:
+        """Returns the label that a device sent later with each of its readings, or None."""
+        return self._connection.call("read late labels", lambda: self._late_labels.of(readings))
+
     def wait_written(self) -> None:
         """Returns when Redis has written what was read before.
 
@@ -181,6 +189,16 @@ class ArchiveStream:
                 raise Moved
             cut = at.decode()
             trimmed = sum(count for entry, count in taken.entries if order_of(entry) <= order_of(cut))
+
+
+def end_archive(client: redis.Redis, prefix: str) -> None:
+    """Unregisters an archive that was switched off, if it is registered, and says so. Raises redis.RedisError."""
+    say_end(*_end(Library(client), Keys(prefix)))
+
+
+def _end(library: Library, keys: Keys) -> tuple[bool, int, int, int]:
+    was, waiting, missed, archived = library.call("archive_end", [keys.readings, keys.ledger, keys.outcomes], [])
+    return bool(was), waiting, missed, archived
 
 
 def say_end(was_registered: bool, waiting: int, missed: int, archived: int) -> None:

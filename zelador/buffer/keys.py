@@ -40,8 +40,10 @@ class Keys:
     | states | hash | settle, sweep, device_act | as devices: their states; the field '' while all are silent |
     | states-<state> | sorted set | as states | the devices in a state, by the time since when |
     | announce | hash | settle, sweep, device_act, announced | until the broker has the state: device → version |
+    | announce-run | hash | announcing | forever: the run of Redis that states were last published from, and a version |
     | device-events | stream | settle, sweep, device_act | the newest 20,000 changes of devices' states |
     | due | sorted set | settle, sweep, device_act | devices by the time at which the sweep looks at them |
+    | silence-seen | string | sweep | forever: up to which time of their last message devices were checked for silence |
     | webhook-at | string | inference | forever: the last change of a state that the webhook took |
     | alarm-keeper | string | inference | the worker that sweeps and publishes states: a lease of 5 s |
     | registry-seen | string (JSON) | services, zelador models accept | forever: one record, replaced |
@@ -172,6 +174,11 @@ class Keys:
         return self._key("announce")
 
     @property
+    def announce_run(self) -> str:
+        """The run of Redis from which states were last published, and the least version of what is published."""
+        return self._key("announce-run")
+
+    @property
     def device_events(self) -> str:
         """Changes of devices' states."""
         return self._key("device-events")
@@ -180,6 +187,11 @@ class Keys:
     def due(self) -> str:
         """Devices by the time at which the sweep looks at them."""
         return self._key("due")
+
+    @property
+    def silence_seen(self) -> str:
+        """Up to which time of their last message devices were checked for silence."""
+        return self._key("silence-seen")
 
     @property
     def webhook_at(self) -> str:

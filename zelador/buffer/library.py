@@ -40,6 +40,7 @@ FUNCTIONS = {  # name → flags of Redis: what is allowed when memory is full, o
     "sweep": ("allow-oom",),
     "device_act": ("allow-oom",),
     "announced": ("allow-oom",),
+    "announcing": ("allow-oom",),
     "label": (),
     "unlabel": ("allow-oom",),
     "archive_begin": ("allow-oom",),

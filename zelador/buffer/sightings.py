@@ -30,13 +30,15 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sightings(msgspec.Struct, frozen=True):
-    """`flat` has the devices as described in lua/settle.lua. `look_after_s`: when a device that is heard again is first
+    """`calm` has the names, times and rules (empty if there is only one) of the devices with one reading, at level l,
+    and `flat` the others, as described in lua/settle.lua. `look_after_s`: when a device that is heard again is first
     checked for silence.
     """
 
     rules: tuple[Rule, ...] = ()
     flat: tuple[Any, ...] = ()
     look_after_s: float = 60.0
+    calm: tuple[Sequence[str], Sequence[int], Sequence[int]] = ((), (), ())
 
     @classmethod
     def of(cls, rules: tuple[Rule, ...], devices: Sequence[Sighting], look_after_s: float = 60.0) -> Sightings:
@@ -52,8 +54,8 @@ class Sightings(msgspec.Struct, frozen=True):
     def arguments(self) -> list[Any]:
         found: list[Any] = [round(self.look_after_s * 1000), len(self.rules)]
         for rule in self.rules:
-            found += (rule.on_count, rule.window, rule.off_count, round(rule.off_s * 1000))
-        found.append(_packed(self.flat))
+            found += (rule.on_count, rule.window, rule.off_count, round(rule.off_s * 1000), round(rule.hold_s * 1000))
+        found.append(_packed((*self.calm, *self.flat)))
         return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -104,7 +105,13 @@ class Decoder:
             else:
                 readings = (reader.read(device, payload, received_at, retained),)
         except Unusable as reason:
-            return None, [(str(reason), payload)]
+            plain = payload.rstrip(b"\0").lstrip(BOM_UTF8)  # the end of a text in C, the mark of Windows
+            if not plain or len(plain) == len(payload):
+                return None, [(str(reason), payload)]
+            arrival, refused = self.decode(
+                topic, plain, received_at, response_topic, correlation, retained, profile_name
+            )
+            return arrival, [(why, payload if part is plain else part) for why, part in refused]
         except PassedOver as why:
             self._pass_over(topic, why)
             return None, []

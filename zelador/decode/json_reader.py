@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import sys
 from collections.abc import Callable, Sequence
 from operator import mul
@@ -25,6 +26,7 @@ from zelador.settings import Settings
 LARGEST = sys.float_info.max
 MAX_NAME = 128  # characters of a device, an id, a label
 MAX_KEYS = 8  # keys of the message that are listed in a reason
+WHOLE = re.compile(r"(?<=\d)\.0+$", re.ASCII)  # 17.0, as a program writes a number that it keeps as a float
 ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError, ValueError)
 
 
@@ -218,6 +220,7 @@ def _sequence(seq: Any) -> int | None:
         text = seq.strip()
         if not text or not_numbers.token(seq):
             return None
+        text = WHOLE.sub("", text)
         if len(text) <= 20 and text.removeprefix("-").isdecimal() and text.isascii():
             return int(text)
     elif isinstance(seq, float) and seq.is_integer() and abs(seq) < 2**53:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from zelador.dates import unambiguous
 from zelador.decode.unusable import Unusable, described
 from zelador.messages import iso
 
@@ -15,6 +16,7 @@ MS_FROM, US_FROM, NS_FROM = 1e11, 1e14, 1e17
 LARGEST = 1e21
 YEAR_2000 = 946_684_800_000  # ms since 1970 UTC
 NUMBER = re.compile(r"[+-]?\d{9,20}(?:\.\d{0,9})?", re.ASCII)  # fewer digits: a date such as 20261124
+SHORT = re.compile(r"[+-]?\d{1,7}", re.ASCII)  # a clock that is not set; 20261124 is a date
 FORMS = "ISO 8601 (2026-11-24T10:00:00Z), or an epoch in s, ms, µs or ns"
 NO_CLOCK = "the device's clock is not set, or it sends the time since its start; without ts, the time of receipt counts"
 
@@ -34,10 +36,7 @@ class Moments:
             if ts.__class__ is str and len(ts) == 24 and ts[16] == ":" and ts[19] == "." and ts[23] == "Z":
                 moment = _second(ts[:19]) + _millisecond(ts[20:23])  # nearly always 2026-11-24T10:00:00.123Z
             elif ts.__class__ is str and ts[4:5] == "-" and ts.isascii() and ts.isprintable():
-                parsed = datetime.fromisoformat(ts)
-                if parsed.tzinfo is None:
-                    parsed = parsed.replace(tzinfo=self._zone)
-                moment = round(parsed.timestamp() * 1000)
+                moment = self._iso(ts)
             else:
                 moment = self._other(ts)
         except (ValueError, OverflowError):
@@ -45,6 +44,16 @@ class Moments:
         if self._behind_ms >= received_at - moment >= self._ahead_ms:
             return moment
         raise Unusable(self._wrong(ts, moment, received_at))
+
+    def _iso(self, ts: str) -> int:
+        """A time such as `2026-…`. Raises ValueError."""
+        try:
+            parsed = datetime.fromisoformat(ts)
+        except ValueError:
+            if (moment := unambiguous(ts, self._zone)) is None:  # it may end in UTC
+                raise
+            return moment
+        return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=self._zone)).timestamp() * 1000)
 
     def _other(self, ts: object) -> int:
         """A time that is not `2026-…`."""
@@ -54,6 +63,10 @@ class Moments:
             raise ValueError
         if NUMBER.fullmatch(ts):
             return _epoch(float(ts) if "." in ts else int(ts))
+        if (moment := unambiguous(ts, self._zone)) is not None:
+            return moment
+        if SHORT.fullmatch(ts):
+            return _epoch(int(ts))
         parsed = datetime.fromisoformat(ts)
         return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=self._zone)).timestamp() * 1000)
 

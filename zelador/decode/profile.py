@@ -13,12 +13,17 @@ NONE = "none"  # instead of a path: this is not in the message
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One place where a feature's value may be: value = message[path] * scale + offset, in the feature's unit."""
+    """One place where a feature's value may be: value = message[path] * scale + offset, in the feature's unit.
+
+    `own_scale` and `own_offset` do not convert the unit: they are for a value that comes with its unit.
+    """
 
     path: Path
     scale: float = 1.0
     offset: float = 0.0
     unit_at: Path | None = None  # the message names the value's unit here
+    own_scale: float = 1.0
+    own_offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ def source(place: SourceSettings, target: str) -> Source:
     """Compiles one place of a value. Raises ValueError if the unit is not known or cannot be converted."""
     factor, offset = conversion(place.unit, target) if place.unit else (1.0, 0.0)
     unit_at = path_of(place.unit_from) if place.unit_from else None
-    return Source(path_of(place.source), place.scale * factor, place.offset * factor + offset, unit_at)
+    scale, shift = place.scale * factor, place.offset * factor + offset
+    return Source(path_of(place.source), scale, shift, unit_at, place.scale, place.offset)
 
 
 def _key(text: str) -> Path | None:

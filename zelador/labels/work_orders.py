@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from zelador.errors import InvalidInput
+from zelador.labels.moment import changed_clock
 from zelador.labels.rules import Wish
 from zelador.labels.store import MAX_LABELS
 from zelador.settings import Settings
@@ -103,6 +104,7 @@ def _read(
             else begin if isinstance(begin, str) else end if isinstance(end, str)
             else "from is missing" if begin is None else None
         )  # fmt: skip
+        why = why or _clock_fault(row.get("from"), begin, settings) or _clock_fault(row.get("to"), end, settings)
         if why is not None or begin is None or isinstance(begin, str) or isinstance(end, str):
             faults.append((line, why or "from is missing"))
             continue
@@ -166,6 +168,13 @@ def _moments(cells: Sequence[Cell], table: Table, settings: Settings) -> list[in
         except InvalidInput as error:
             found[place] = str(error)
     return found
+
+
+def _clock_fault(cell: Cell, moment: int | str | None, settings: Settings) -> str | None:
+    if not isinstance(cell, str) or not isinstance(moment, int):
+        return None
+    why = changed_clock(cell.strip(), moment, settings.time_zone)
+    return None if why is None else f"{cell.strip()[:40]} {why}"
 
 
 def _is_blank(cell: Cell) -> bool:

@@ -32,6 +32,11 @@ class AlarmRuleSettings(Section):
     off_s: NonNegativeFloat | None = Field(
         default=None, description="How long they must stay below LOW without a break. None: from training, else 60."
     )
+    hold_s: NonNegativeFloat | None = Field(
+        default=None,
+        description="An alarm that begins less than this many seconds after the one before lasts at least as long, so "
+        "that a device that flaps slowly does not give alarm after alarm. None: 3600.",
+    )
     high: Probability | None = Field(
         default=None,
         description="A reading counts towards an alarm if the probability of the alarm classes is at least this. None: "

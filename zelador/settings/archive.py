@@ -17,8 +17,8 @@ class ArchiveSettings(Section):
 
     enabled: bool = Field(
         default=True,
-        description="Whether readings are archived. When this is switched off, the archive's consumer group is "
-        "removed; its files stay.",
+        description="Whether readings are archived. When this is switched off, the archive's consumer group is removed "
+        "at the next start of the archiver or the ingester; its files stay.",
     )
     url: str = Field(
         default=".zelador/archive",

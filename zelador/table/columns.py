@@ -10,8 +10,10 @@ from itertools import islice
 from zelador.errors import InvalidInput
 from zelador.settings import Settings
 from zelador.table.numbers import PLAIN, is_missing
-from zelador.table.table import Table, listed, place_of
+from zelador.table.table import Table, listed, long_hint, place_of
 from zelador.table.times import looks_like_time
+from zelador.units import UNITS as UNITS_OF
+from zelador.units import conversion, known
 
 WITH_UNIT = re.compile(r"(?P<name>.+?)\s*[\[(](?P<unit>[^\])]{1,20})[\])]")
 UNITS = {"c": "°c", "degc": "°c", "celsius": "°c", "lux": "lx", "percent": "%", "%rh": "%", "grms": "g"}
@@ -25,12 +27,13 @@ NONE, ROW = "none", "row"  # instead of the name of a column
 
 @dataclass(frozen=True, slots=True)
 class FeatureColumn:
-    """Where a feature is in the table; value = cell * scale."""
+    """Where a feature is in the table; value = cell * scale + offset."""
 
     feature: str
     place: int
     scale: float = 1.0
     note: str | None = None
+    offset: float = 0.0
 
 
 def feature_column(table: Table, feature: str, settings: Settings) -> FeatureColumn:
@@ -55,14 +58,18 @@ def feature_column(table: Table, feature: str, settings: Settings) -> FeatureCol
         column = table.columns[place]
         if unit is None or _unit(unit) == _unit(field.unit):
             return FeatureColumn(feature, place, note=f"the column {column!r} is read as {feature}")
-        known = f" in {field.unit}" if field.unit else " without a known unit"
+        if field.unit and (known_unit := known(unit)) is not None and UNITS_OF[known_unit][0] == known(field.unit):
+            factor, offset = conversion(unit, field.unit)
+            note = f"the column {column!r} is read as {feature}, converted to {field.unit}"
+            return FeatureColumn(feature, place, factor, note, offset)
+        unit_of = f" in {field.unit}" if field.unit else " without a known unit"
         raise InvalidInput(
-            f"{table.source} has no column {feature!r}; {column!r} is in {unit}, and {feature} is{known}. Convert it, "
-            f'or map it with ZELADOR_FIELDS=\'{{"{feature}": {{"from": "{column}", "scale": 1.0}}}}\''
+            f"{table.source} has no column {feature!r}; {column!r} is in {unit}, and {feature} is{unit_of}. Convert "
+            f'it, or map it with ZELADOR_FIELDS=\'{{"{feature}": {{"from": "{column}", "scale": 1.0}}}}\''
         )
     raise InvalidInput(
         f"{table.source} has no column {feature!r}; it has {listed(table.columns)}. Name the columns with --features, "
-        "or map them in ZELADOR_FIELDS"
+        f"or map them in ZELADOR_FIELDS{long_hint(table)}"
     )
 
 

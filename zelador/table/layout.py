@@ -19,6 +19,7 @@ MARK = "\ufeff"  # a byte order mark; files that were put together have it in th
 MAX_LINE = 1 << 20  # characters
 MAX_COLUMNS = 10_000
 MIN_MOMENT = 11  # characters of a date with a time of day
+ANNOTATION = re.compile(r'"?#(?:group|datatype|default|constant)"?,')  # of InfluxDB; the header stands below
 SEP_LINE = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
 
 
@@ -73,6 +74,8 @@ def layout_of(lines: Iterator[str], source: str) -> Layout:
         skip += 1
     if skip < len(sample) and (found := SEP_LINE.fullmatch(sample[skip].strip("\r\n "))):
         given = found[1]
+        skip += 1
+    while skip < len(sample) and ANNOTATION.match(sample[skip]):
         skip += 1
     comments = skip
     while comments < len(sample) and sample[comments].startswith("#"):

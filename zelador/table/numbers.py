@@ -15,9 +15,13 @@ MISSING_WORDS = frozenset(
     [
         "na", "n/a", "#n/a", "#na", "<na>", "nan", "null", "none", "nil", "missing", "unknown", "unavailable",
         "undefined", "-", "--", "---", "–", "—", "?", ".", "\\n", "#null!", "#num!", "#value!", "#div/0!", "#ref!",
-        "#name?", "1.#qnan", "-1.#ind", "inf", "-inf", "+inf", "infinity", "-infinity",
+        "#name?", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind", "-nan", "inf", "-inf", "+inf", "infinity", "-infinity",
+        "n.a.", "n. a.", "n/d", "n.d.", "nd", "n/v", "n.v.", "s/d", "k.a.", "k. a.", "nat", "(null)", "<null>",
+        "[null]", "(empty)", "(blank)", "empty", "not available", "no data", "nodata", "error", "err", "bad", "invalid",
+        "offline", "*", "**", "***", "…", "...",
     ]
 )  # fmt: skip
+SHEET_ERROR = re.compile(r"#[\w¡/ ]{2,14}[!?]?")  # of a spreadsheet in any language: #NV, #WERT!, #¡DIV/0!
 PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 COMMA = re.compile(r"[+-]?(?:\d+,\d*|,\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 GROUPS = r"[+-]?\d{1,3}(?:%s\d{3})+"
@@ -36,7 +40,7 @@ class Style:
 
 
 def is_missing(text: str) -> bool:
-    return not text or text.lower() in MISSING_WORDS
+    return not text or text.lower() in MISSING_WORDS or SHEET_ERROR.fullmatch(text) is not None
 
 
 def number(cell: Cell, style: Style) -> float:

@@ -13,7 +13,7 @@ from pathlib import Path
 from zelador.errors import InvalidInput
 from zelador.messages.labels import label_text
 from zelador.settings import Settings
-from zelador.table.columns import ROW, device_column, feature_column, features_of, time_column
+from zelador.table.columns import ROW, FeatureColumn, device_column, feature_column, features_of, time_column
 from zelador.table.numbers import Cell, Style, Votes, is_missing, number
 from zelador.table.table import Table, open_table, place_of
 from zelador.table.times import times_of
@@ -95,7 +95,7 @@ def read_table(path: Path, settings: Settings, wanted: Wanted) -> Rows:
             f"features: {', '.join(features)}"
         )
     rows = Rows(path.name, features, notes=notes)
-    reader = _Reader(table, rows, wanted, _style(table, taken[: len(columns)]), [column.scale for column in columns])
+    reader = _Reader(table, rows, wanted, _style(table, taken[: len(columns)]), columns)
     reader.read(taken[: len(columns)], label, device, time, kept)
     if device is not None:
         rows.devices = _devices(table.columns[device], reader.devices, rows, wanted.device is not None)
@@ -150,12 +150,13 @@ def _style(table: Table, places: Sequence[int]) -> Style:
 
 
 class _Reader:
-    def __init__(self, table: Table, rows: Rows, wanted: Wanted, style: Style, scales: Sequence[float]) -> None:
+    def __init__(self, table: Table, rows: Rows, wanted: Wanted, style: Style,
+                 columns: Sequence[FeatureColumn]) -> None:  # fmt: skip
         self._table = table
         self._rows = rows
         self._strict = wanted.strict
         self._style = style
-        self._scales = scales
+        self._scales = [(column.scale, column.offset) for column in columns]
         self._words: Counter[str] = Counter()  # taken as missing
         self._bad_labels: list[int] = []
         self.devices: list[str] = []
@@ -191,7 +192,7 @@ class _Reader:
     def _values(self, line: int, cells: Sequence[Cell]) -> None:
         rows, style = self._rows, self._style
         found = []
-        for cell, scale in zip(cells, self._scales, strict=True):
+        for cell, (scale, offset) in zip(cells, self._scales, strict=True):
             try:
                 value = number(cell, style)
             except ValueError as error:
@@ -203,7 +204,7 @@ class _Reader:
             else:
                 if value != value and isinstance(cell, str) and cell and is_missing(cell):
                     self._words[cell] += 1
-            found.append(value * scale)
+            found.append(value * scale + offset)
         rows.values.extend(found)
 
     def _label(self, line: int, cell: Cell) -> str | None:

@@ -13,6 +13,10 @@ from zelador.table.numbers import Cell
 from zelador.table.text import text_table
 from zelador.table.unpack import opener
 
+LONG = (  # pairs of columns of such tables
+    {"_field", "_value"}, {"entity_id", "state"}, {"metric", "value"}, {"series", "value"}, {"field", "value"},
+    {"variable", "value"}, {"sensor", "value"}, {"key", "value"}, {"name", "value"},
+)  # fmt: skip
 COLUMNS_NAMED = 30  # in a message
 
 
@@ -64,8 +68,18 @@ def place_of(table: Table, name: str, option: str | None = None) -> int:
         )
     if not places:
         hint = f". Name the column with {option}" if option else ""
-        raise InvalidInput(f"{table.source} has no column {name!r}; it has {listed(table.columns)}{hint}")
+        raise InvalidInput(
+            f"{table.source} has no column {name!r}; it has {listed(table.columns)}{hint}{long_hint(table)}"
+        )
     return places[0]
+
+
+def long_hint(table: Table) -> str:
+    """A hint for a table with a row for each value, as databases and Home Assistant export it."""
+    columns = {column.lower() for column in table.columns}
+    if any(each <= columns for each in LONG):
+        return ". It has a row for each value; a row for each reading is needed: pivot it before the export"
+    return ""
 
 
 def listed(columns: Sequence[str]) -> str:

@@ -5,19 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import datetime, timezone, tzinfo
+from datetime import timezone, tzinfo
 
+from zelador.dates import moment_of
 from zelador.errors import InvalidInput
 from zelador.table.numbers import PLAIN, Cell
 
 CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?", re.ASCII)
-ISO = re.compile(r"\d{4}-?\d\d-?\d\d(?:[T ]\d\d.*)?", re.ASCII)
-DATE = re.compile(
-    r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})(?:[T,]? ?(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,6})\d*)?)?)?", re.ASCII
-)
 UNITS = ((1e17, 1e-6), (1e14, 1e-3), (1e11, 1.0), (1e8, 1_000.0))  # of a number by its size: ns, µs, ms, s
 MAX_EPOCH = 1e19
-Parts = tuple[int, int, int, int, int, int, int]
 
 
 def times_of(cells: Sequence[Cell], zone: tzinfo = timezone.utc) -> tuple[list[int], bool]:
@@ -45,7 +41,7 @@ def times_of(cells: Sequence[Cell], zone: tzinfo = timezone.utc) -> tuple[list[i
 def looks_like_time(text: str) -> bool:
     """A date, or a time of day. A plain number does not count, because most numbers are not times."""
     return bool(CLOCK.fullmatch(text)) or (
-        not PLAIN.fullmatch(text) and any(_date(text, day_first) is not None for day_first in (True, False))
+        not PLAIN.fullmatch(text) and any(moment_of(text, day_first) is not None for day_first in (True, False))
     )
 
 
@@ -78,33 +74,8 @@ def _dates(cells: Sequence[Cell], day_first: bool, zone: tzinfo) -> list[int] | 
     """The cells as dates, or the first cell that is not a date."""
     found: list[int] = []
     for cell in cells:
-        moment = _date(cell, day_first, zone) if isinstance(cell, str) else None
+        moment = moment_of(cell, day_first, zone) if isinstance(cell, str) else None
         if moment is None:
             return "an empty cell" if cell in (None, "") else cell
         found.append(moment)
     return found
-
-
-def _date(text: str, day_first: bool, zone: tzinfo = timezone.utc) -> int | None:
-    try:
-        if ISO.fullmatch(text):
-            return _ms(datetime.fromisoformat(text.replace(",", ".")), zone)
-        if not (found := DATE.fullmatch(text)):
-            return None
-        first, _, second, third = found.groups()[:4]
-        hour, minute, seconds = (int(part or 0) for part in found.groups()[4:7])
-        micro = int((found[8] or "0").ljust(6, "0"))
-        if len(first) == 4:
-            year, month, day = int(first), int(second), int(third)
-        elif len(third) != 4:
-            return None
-        else:
-            year = int(third)
-            day, month = (int(first), int(second)) if day_first else (int(second), int(first))
-        return _ms(datetime(year, month, day, hour, minute, seconds, micro), zone)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _ms(moment: datetime, zone: tzinfo) -> int:
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp() * 1_000)

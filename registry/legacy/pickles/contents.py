@@ -11,11 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from registry.legacy.pickles.machine import Findings
 from registry.legacy.pickles.opcodes import follow
 from registry.legacy.pickles.role import Role, role_of
 from registry.legacy.pickles.values import Untraceable
 
+NUMPY = b"\x93NUMPY"
 MAX_UNPACKED = 1 << 30  # bytes
 A_HELP = (
     "This list is a help, not a proof: even usual names can get harmful arguments. Trust a pickle only if you "
@@ -65,9 +68,21 @@ def unpacked(data: bytes) -> bytes:
         found = data
     if len(found) > MAX_UNPACKED:
         raise ValueError("it unpacks to more than a gigabyte")
+    if found.startswith(NUMPY):
+        found = _objects(found)
     if found is not data and found.startswith(tuple(OPENERS)):
         raise ValueError("it is compressed twice")
     return found
+
+
+def _objects(data: bytes) -> bytes:
+    """The pickle in what numpy.save writes for an array of objects: after its header."""
+    file = io.BytesIO(data)
+    major, _ = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
+    header = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+    if not header(file)[2].hasobject:  # type: ignore[no-untyped-call]
+        raise ValueError("it is an array of numbers by numpy.save")
+    return data[file.tell() :]
 
 
 def _inflated(data: bytes) -> bytes:

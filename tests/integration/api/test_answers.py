@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the answers: whole, and true of one real answer of every operation."""
+"""The answers in the OpenAPI document: complete, and true for a real answer of every operation."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ LATER = (datetime.now(timezone.utc) + timedelta(hours=8)).isoformat()
 
 @pytest.fixture
 def client(api_settings: Settings, tmp_path: Path) -> Iterator[httpx.Client]:
-    """Of a site where there is something of every kind."""
+    """A client of a site with data of every kind."""
     registry = select_one(api_settings.registry.url)
     registry.save("other", given := upload(), by="test")
     registry.put_run(RUN["run"], RUN)
@@ -89,7 +89,7 @@ def document(client: httpx.Client) -> dict[str, Any]:
 
 
 def answers(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(operation, status, answer) of all that went well."""
+    """(operation, status, answer) of all successful answers."""
     for operations in document["paths"].values():
         for operation in operations.values():
             for status, answer in operation["responses"].items():
@@ -98,7 +98,7 @@ def answers(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]
 
 
 def closed(document: dict[str, Any]) -> dict[str, Any]:
-    """The document's schemas, without room for keys that they do not name (but where they say that there are some)."""
+    """The document's schemas, closed to keys that they do not name, unless they allow more keys."""
     schemas = copy.deepcopy(document["components"]["schemas"])
     for schema in schemas.values():
         schema.setdefault("additionalProperties", False)

@@ -47,6 +47,8 @@ def test_a_data_set_is_loaded_described_kept_and_dropped(client: httpx.Client, s
     pinned = client.post("/v1/datasets", json=dataset["query"]).json()["dataset"]
     assert (pinned["digest"], pinned["query"]) == (dataset["digest"], dataset["query"])
     assert client.delete(f"/v1/datasets/{dataset['id']}").status_code == 204
+    [dropped] = [each for each in client.get("/v1/audit").json()["changes"] if each["what"] == "data set dropped"]
+    assert (dropped["target"], dropped["before"]["digest"]) == (dataset["id"], dataset["digest"])
     is_problem(client.get(f"/v1/datasets/{dataset['id']}"), 404, "not-found")
     is_problem(client.delete(f"/v1/datasets/{dataset['id']}"), 404, "not-found")
 

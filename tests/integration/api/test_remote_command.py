@@ -53,7 +53,7 @@ def here(registry: Registry, *arguments: str) -> Done:
 
 
 def facts(done: Done) -> Done:
-    """Without the card's part on how to use the model: its addresses are those of the place that was asked."""
+    """The output without the card's section on usage, whose addresses depend on the place."""
     return replace(done, out=done.out.partition("## How to use it")[0])
 
 
@@ -123,7 +123,7 @@ def test_changes_are_made_there(client: httpx.Client, registry: Registry) -> Non
 
 
 def reason(registry: Registry) -> str:
-    """Of the newest entry."""
+    """The reason in the newest entry."""
     found: str = json.loads(max(registry._store.path.glob("log/*.json")).read_text())["why"]
     return found
 

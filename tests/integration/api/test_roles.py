@@ -62,7 +62,7 @@ def keyed(api_settings: Settings) -> Iterator[tuple[httpx.Client, dict[str, str]
 
 
 def ask(client: httpx.Client, method: str, path: str, key: str | bytes | None) -> httpx.Response:
-    """A request that names nothing that exists, and whose body says nothing that could be done."""
+    """Sends a request that names no existing thing, with a body that does nothing."""
     url = re.sub(r"\{[^}]*\}", "none", path)
     given = f"Bearer {key}".encode() if isinstance(key, str) else key
     headers = {} if given is None else {"Authorization": given}

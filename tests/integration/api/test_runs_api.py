@@ -12,11 +12,15 @@ from registry.model import manifest
 from registry.model.artifact import manifest_of, pack
 from registry.registry import Registry, Upload
 from registry.run_document import RunDocument
+from registry.run_trainer import this_process
 from tests.command import zelador
 from tests.integration.api.test_api import api_settings, is_problem, serving
 from tests.small_models import upload
+from trainer.evaluate.threshold import Aim
+from trainer.run.options import More, aim_of, more_of
+from trainer.run.run_end import end_killed
 from zelador.clock import now_iso
-from zelador.settings import Settings
+from zelador.settings import Settings, load_settings
 
 __all__ = ["api_settings"]
 RUN = "20261001_115838-aaaa"
@@ -24,7 +28,7 @@ RUN = "20261001_115838-aaaa"
 
 @pytest.fixture
 def registry(api_settings: Settings, tmp_path: Path) -> Registry:
-    """With one run of three candidates, of which none was registered."""
+    """A registry with one run of three candidates, none of them registered."""
     found = Registry.open(api_settings.registry.url)
     scores = {"metrics": {"F1": 0.9}, "holdout": {"F1": 0.9}, "served_by": "onnx", "agreement": {}}
     matrix = {"labels": ["no", "yes"], "counts": [[1, 0], [0, 1]]}
@@ -55,7 +59,7 @@ def saved_as(client: httpx.Client) -> list[list[str]]:
 def test_some_candidates_are_saved_weeks_after_their_run(
     registry: Registry, api_settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Whatever is refused is refused before the first model is registered."""
+    """A request that is refused registers no model at all."""
     registry.save("taken", upload(), by="test")
     with serving(api_settings) as client:
         path = f"/v1/runs/{RUN}/register"
@@ -137,3 +141,64 @@ def test_runs_are_compared_from_a_reference_and_as_csv(registry: Registry, api_s
         is_problem(client.get(path, params={"reference": "nobody"}), 404, "not-found")
         registry.put_run("20261003_1", cast(RunDocument, {**document, "run": "20261003_1", "models": []}))
         is_problem(client.get("/v1/runs/20261003_1/comparison"), 409, "conflict")
+
+
+def test_a_run_whose_process_was_killed_is_not_said_to_go_on(registry: Registry, api_settings: Settings) -> None:
+    """Nobody wrote its end; whoever looks says so, and the next run writes it."""
+    killed: RunDocument = {
+        "run": "20261004_1", "by": "test", "started_at": now_iso(), "state": "running",
+        "trainer": {**this_process(60), "began": "before this machine was started/1"},
+    }  # fmt: skip
+    registry.put_run("20261004_1", killed)
+    registry.put_run("20261004_2", {**killed, "run": "20261004_2", "trainer": this_process(60)})
+    with serving(api_settings) as client:
+        found = client.get("/v1/runs/20261004_1").json()
+        assert found["state"] == "failed"
+        assert "was killed in the middle of this run; start the run again" in found["error"]
+        assert "trainer" not in found
+        listed = {run["id"]: run["state"] for run in client.get("/v1/runs").json()["runs"]}
+        assert (listed["20261004_1"], listed["20261004_2"]) == ("failed", "running")
+        assert '"state":"failed"' in client.get("/v1/runs/20261004_1/events").text.replace(" ", "")
+    assert registry.run("20261004_1")["state"] == "running"  # looking writes nothing
+    end_killed(registry)
+    assert [registry.run(f"20261004_{number}")["state"] for number in (1, 2)] == ["failed", "running"]
+    assert "killed" in registry.run("20261004_1")["error"]
+
+
+ASKED = [
+    {"recall": 0.95},
+    {"cost_missed": 50.0, "cost_false_alarm": 2.5, "positive": "yes"},
+    {"split": "device"},
+    {"split": "time", "tune_s": 20.0, "budget_s": 90.0},
+    {"include": ["lr", "xgboost"], "exclude": ["knn"], "blend": True, "stack": True, "balance": True},
+    {"devices": ["m1", "m2"], "classes": ["yes", "no"]},
+]
+
+
+def test_what_a_run_is_asked_for_reaches_the_trainer(api_settings: Settings) -> None:
+    """Each option as it was given; and each that is none is refused by its name, before anything is queued."""
+    with serving(api_settings) as client:
+        for asked in ASKED:
+            run = client.post("/v1/runs", json=asked)
+            assert run.status_code == 202, run.text
+            given = client.get(run.headers["location"]).json()["request"]
+            wanted = {"candidates" if name == "include" else name: value for name, value in asked.items()}
+            assert {name: given.get(name) for name in wanted} == wanted
+            assert client.post(f"{run.headers['location']}/cancel").status_code == 202
+        queued = len(client.get("/v1/runs").json()["runs"])
+        for name, value in (
+            ("recall", 1.5), ("recall", 0), ("cost_missed", -1), ("cost_false_alarm", "much"), ("split", "weekly"),
+            ("tune_s", 0), ("budget_s", 1e9), ("positive", 3), ("blend", "perhaps"), ("devices", "m1"), ("gpus", True),
+        ):  # fmt: skip
+            assert name in is_problem(client.post("/v1/runs", json={name: value}), 422, "invalid-input")["detail"]
+        both = client.post("/v1/runs", json={"include": ["lr"], "candidates": ["nb"]})
+        assert "name the classifiers in one of them" in is_problem(both, 422, "invalid-input")["detail"]
+        assert len(client.get("/v1/runs").json()["runs"]) == queued
+
+
+def test_the_trainer_takes_what_a_request_says_over_its_settings() -> None:
+    settings = load_settings(training={"recall": 0.5, "cost_missed": 9, "blend": True, "tune_s": 7}).training
+    assert aim_of(settings, {}) == Aim(9, 1, 0.5)
+    assert aim_of(settings, {"recall": 0.95}) == Aim(1, 1, 0.95)
+    assert aim_of(settings, {"cost_missed": 50, "cost_false_alarm": 2.5}) == Aim(50, 2.5)  # costs, and no recall
+    assert more_of(settings, {"blend": False, "exclude": ["knn"], "budget_s": 90}) == More(("knn",), 7, 90)

@@ -27,7 +27,7 @@ KEY = "5f" * 32
 
 @pytest.fixture(scope="module")
 def files() -> dict[str, bytes]:
-    """Of a candidate, as the trainer's child writes them."""
+    """The files of a candidate, as the trainer's child writes them."""
     packed = {**pack(upload(), "LogisticRegression"), "report/empty.txt": b""}
     return {**packed, manifest.FILE: manifest.encode(manifest_of(upload(), "LogisticRegression", packed, now_iso()))}
 

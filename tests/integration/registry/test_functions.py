@@ -11,6 +11,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import LabelEncoder
 
 from registry import delete_model, get_model_metadata, get_models_summary, list_models, load_model, save_model
 from registry.errors import ModelRefused
@@ -153,3 +154,9 @@ def test_text_classes_go_through() -> None:
     save_model(LogisticRegression().fit(X, ["no", "no", "yes", "yes"]), "lr")
     assert set(load_model("lr").predict(X)) <= {"no", "yes"}
     assert get_model_metadata("lr")["metadata"]["classes"] == ["no", "yes"]
+
+
+def test_a_model_with_its_label_encoder_predicts_labels() -> None:
+    encoder = LabelEncoder().fit(["no", "yes"])
+    save_model({"model": LogisticRegression().fit(X, [0, 0, 1, 1]), "encoder": encoder}, "lr")
+    assert set(load_model("lr").predict(X)) == {"no", "yes"}

@@ -91,7 +91,7 @@ def test_with_trust_what_is_a_model_comes_in_and_the_rest_is_said(old: Path, reg
 
 
 def test_a_model_without_column_names_needs_them(old: Path, registry: Registry) -> None:
-    """It was registered before, could not be used, and kept its name from the second try."""
+    """It used to be registered, could not be used, and kept its name taken for the next try."""
     for columns, why in (((), "--features lux,temperature"), (("--features", "lux"), "fitted on 3")):
         refused = zelador("models", "import", "modelos_salvos/rf_v1.pkl", "--trust", *columns)
         assert (refused.code, why in refused.err) == (2, True)

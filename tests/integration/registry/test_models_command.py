@@ -158,7 +158,7 @@ def test_what_the_plant_cannot_feed_is_selected_by_force_alone(
 
 
 def test_verify_asks_every_model(registry: Registry) -> None:
-    """The files are as they were written, and the model gives other answers than its golden rows say."""
+    """The files are intact, but the model's answers differ from its golden rows."""
     found = registry.manifest("first")
     files = {path: registry.file("first", path) for path in found.files}
     golden = json.loads(files["golden.json"])

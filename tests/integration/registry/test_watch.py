@@ -16,6 +16,7 @@ from registry.errors import LogReplaced
 from registry.registry import Registry
 from registry.restored.accept import accept
 from registry.restored.last_seen import LastSeen, Record, Seen, ask
+from registry.restored.open import open_registry
 from registry.restored.watch import UNREACHABLE, Watch
 from tests.small_models import select_one
 from zelador.buffer import connect_redis
@@ -259,6 +260,21 @@ def test_looking_makes_nothing(local: Settings) -> None:
     with pytest.raises(NotFound):
         Registry.existing(local.registry)
     assert not Path(local.registry.url).exists()
+
+
+def test_a_service_makes_no_registry_at_a_mistyped_path(local: Settings, client: redis.Redis) -> None:
+    """It used to leave a new, empty registry there, and to report that the registry is another one."""
+    mistyped = local.model_copy(
+        update={"registry": local.registry.model_copy(update={"url": f"{local.registry.url}x"})}
+    )
+    assert open_registry(local).state.seq == 1  # the first one of this Redis
+    assert started(local, client, "this").look().trouble is None
+    with pytest.raises(NotFound, match=r"there is no registry at .*registryx .*make this folder to begin a new one"):
+        open_registry(mistyped)
+    assert not Path(mistyped.registry.url).exists()
+    assert open_registry(local).state.seq == 1
+    Path(mistyped.registry.url).mkdir()
+    assert open_registry(mistyped).state.seq == 1
 
 
 def test_reloading_forgets_nothing_when_there_is_nothing(local: Settings) -> None:

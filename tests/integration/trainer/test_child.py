@@ -105,7 +105,7 @@ def test_a_run_that_takes_too_long_is_ended(tmp_path: Path, data: Dataset) -> No
 
 
 def test_a_child_does_not_outlive_its_parent(tmp_path: Path, eventually: Callable[..., None]) -> None:
-    """SIGKILL: the parent has no time for a goodbye."""
+    """The parent is killed with SIGKILL, so it cannot stop its child."""
     code = "import time; from trainer.run.process import Child; print(Child()._process.pid, flush=True); time.sleep(99)"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None

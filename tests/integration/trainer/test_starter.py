@@ -1,4 +1,4 @@
-"""Runs that start by themselves, and what the policy makes of a run: on a real Redis and a real registry."""
+"""Runs that start automatically, and the decision of the policy on a run: on a real Redis and a real registry."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ import redis
 from operations.actor import Actor
 from registry.registry import Registry
 from registry.run_document import RunDocument
+from tests.archives import archive_buffer
 from tests.integration.test_repeats import NOW, Site, sample
 from tests.small_models import select_one, upload
 from trainer import starter as module
+from trainer.new_labels import NewLabels
 from trainer.promotion import promote
 from trainer.starter import Starter
 from zelador.buffer import connect_redis
+from zelador.buffer.keys import Keys
 from zelador.clock import now_iso
 from zelador.errors import Unavailable
 from zelador.labels import Label, LabelStore
@@ -28,7 +31,7 @@ from zelador.training_queue import Consumer, TrainingQueue
 
 
 class Audit:
-    """Keeps what is recorded; or refuses it."""
+    """An audit log in memory, which can refuse acts."""
 
     def __init__(self, refuses: bool = False) -> None:
         self.acts = list[tuple[str, str, str, Any]]()
@@ -57,7 +60,7 @@ def runs(client: redis.Redis, settings: Settings) -> list[str]:
 
 
 def end(client: redis.Redis, settings: Settings) -> None:
-    """Takes the run that waits, and ends it."""
+    """Takes the waiting run, and ends it."""
     trainer = Consumer(client, settings.redis.prefix)
     job = trainer.next("trainer-1", 0.05) or trainer.next("trainer-1", 0.05)
     assert job is not None
@@ -119,6 +122,31 @@ def test_enough_new_labels_start_a_run(
     site.send(*(sample(20 + i, ts=NOW + 20_000 + i, label="no") for i in range(5)))
     starter.step()
     assert len(runs(client, settings)) == 2
+
+
+def test_labels_of_archived_readings_are_new_too(
+    client: redis.Redis, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work orders say what was last week: those readings have left the buffer. Periods that overlap count once."""
+    archive = settings.archive.model_copy(update={"url": str(tmp_path / "archive")})
+    datasets = settings.datasets.model_copy(update={"cache": tmp_path / "datasets"})
+    settings = settings.model_copy(update={"archive": archive, "datasets": datasets})
+    site, store = Site(settings), LabelStore(client, settings.redis.prefix)
+    counter = NewLabels(client, settings)
+    site.send(*(sample(i, ts=NOW + 1_000 * i) for i in range(9)))
+    archive_buffer(tmp_path / "archive", client, settings.redis.prefix, ("lux", "temperature", "vibration"))
+    client.xtrim(Keys(settings.redis.prefix).readings, maxlen=2, approximate=False)
+    moment = round(time.time() * 1000)
+    assert counter.since(moment) == 0
+    for id_, begin, end in (("a", 0, 3_000), ("b", 2_000, 5_000), ("c", 5_000, 6_000), ("d", 8_000, None)):
+        store.add([Label(id_, "press", NOW + begin, end and NOW + end, "yes", "", "somebody", moment)])
+    assert counter.since(moment) == 7
+    site.send(sample(20, ts=NOW + 8_500, label="no"), sample(21, ts=NOW + 7_000, label="no"))
+    assert counter.since(moment) == 9
+    store.undo("d", "somebody", moment)
+    assert counter.since(moment) == 8
+    store.undo("b", "somebody", moment)
+    assert counter.since(moment) == 6
 
 
 def a_run(registry: Registry, name: str, difference: float) -> RunDocument:

@@ -55,7 +55,7 @@ def test_a_past_day_ends_with_files_of_which_no_two_neighbors_fit_in_one(sizes: 
 
 
 def test_a_day_of_half_minutes_is_a_few_dozen_files_while_it_lasts() -> None:
-    """And each reading is written a few times only."""
+    """Each reading is also written only a few times."""
     files: list[File] = []
     written = 0
     for place in range(2_880):

@@ -1,4 +1,4 @@
-"""The benchmark's own packets against paho's encoder and decoder: what is independent has to be right by itself."""
+"""The benchmark's own packets, compared with paho, because they share no code with the product."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONNACK = b"\x20\x02\x00\x00"
 
 
 class Paho(mqtt.Client):
-    """paho, with the other end of its connection in our hands."""
+    """A paho client whose connection ends in the test."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""What the benchmark starts its programs with."""
+"""The environment with which the benchmark starts its programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exactly once: what the subscriber ticks off, and what it calls repeated."""
+"""The subscriber counts each prediction once, and reports repeated ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pairs count, what the figure is, and that a lost or repeated prediction fails whatever the speed."""
+"""The verdict: which pairs count, the resulting ratio, and failure on any lost or repeated prediction."""
 
 from __future__ import annotations
 

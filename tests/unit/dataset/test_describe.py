@@ -1,4 +1,4 @@
-"""What is seen in a data set: each oddity is found where it is, and nothing in data as they should be."""
+"""The description of a data set: each oddity is found, and nothing is found in good data."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""The interval holds the truth about as often as it says, also where neighboring rows err together."""
+"""A 95 % interval contains the true score in about 95 % of cases, even if neighboring rows err together."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from registry.evaluation.bootstrap import Resamples, difference, intervals
+from registry.evaluation.bootstrap import Resamples, between_days, difference, intervals, joined
 from registry.evaluation.scores import METRICS, Answers, scores
 
 CLASSES = ("a", "b")
@@ -109,3 +109,27 @@ def test_many_units_are_put_together() -> None:
     assert found.blocks == 3_000
     low, high = found.of["Accuracy"] or (0, 1)
     assert 0.02 < high - low < 0.05  # as 3,000 independent rows: ±1.96 * sqrt(0.16 / 3,000)
+
+
+def test_blocks_that_all_agree_do_not_make_a_score_certain() -> None:
+    """A model that was right in each of 12 stretches may be wrong in the next one."""
+    expected = np.arange(240) % 2
+    answers = Answers(expected, expected, None, ("a", "b"), "b")
+    found = intervals(answers, Resamples.of(np.arange(240) // 20)).of
+    assert found["F1"] == (pytest.approx(12 / 13, abs=1e-6), 1.0)
+    by_row = intervals(answers, Resamples.of(np.arange(240))).of["F1"]
+    assert by_row is not None and by_row[0] > 0.99
+
+
+def test_days_that_differ_widen_what_hours_do_not_show() -> None:
+    """Five days, each with an error rate of its own that all devices share."""
+    draw = np.random.default_rng(8)
+    days, blocks = np.arange(5_000) // 1_000, np.arange(5_000) % 25
+    expected = draw.integers(0, 2, 5_000)
+    wrong = draw.random(5_000) < np.array([0.02, 0.4, 0.1, 0.3, 0.05])[days]
+    answers = Answers(expected, np.where(wrong, 1 - expected, expected), None, ("a", "b"), "b")
+    narrow = intervals(answers, Resamples.of(blocks))
+    wide = joined(narrow, between_days(answers, Resamples.of(days))).of["Accuracy"]
+    assert narrow.of["Accuracy"] is not None and narrow.of["Accuracy"][0] > 0.7
+    assert wide is not None and wide[0] < 0.7
+    assert between_days(answers, Resamples.of(days // 3)) == {}  # two days say nothing of others

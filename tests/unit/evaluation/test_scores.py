@@ -77,7 +77,7 @@ def test_a_positive_class_that_cannot_be_is_refused() -> None:
 
 
 def test_rows_of_one_class_say_nothing_of_how_classes_are_told_apart() -> None:
-    """Not 0: a fold with one class would pull the mean down in silence."""
+    """The metric is undefined, not 0: otherwise a fold with one class would silently lower the mean."""
     found = scores(Answers.of(["a"] * 4, ["a", "a", "a", "b"], ("a", "b"), np.full((4, 2), 0.5), positive="b"))
     assert found["Accuracy"] == 0.75
     assert all(found[metric] is None for metric in ("AUC", "MCC", "Kappa", "Recall", "F1", "PR-AUC"))

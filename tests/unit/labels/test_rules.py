@@ -1,4 +1,4 @@
-"""What is refused of a label, and what is said about one that is accepted."""
+"""Which labels are refused, and the findings on labels that are accepted."""
 
 from __future__ import annotations
 

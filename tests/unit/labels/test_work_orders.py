@@ -46,6 +46,11 @@ def test_local_times_are_in_the_plants_zone_on_both_sides_of_a_change_of_the_clo
     text = "device,from,to,label\na,2026-03-28 12:00,2026-03-29 12:00,yes\n"
     (found,) = read(tmp_path, text, zone="Europe/Berlin").wishes
     assert (iso(found.begin)[11:16], iso(found.end or 0)[11:16]) == ("11:00", "10:00")
+    text += "a,25.10.2026 02:30,25.10.2026 04:00,yes\na,2026-10-25 02:30:00+01:00,2026-10-25 04:00,yes\n"
+    text += "a,2026-10-24 12:00,2026-10-25 2:15,yes\n"
+    orders = read(tmp_path, text, zone="Europe/Berlin")
+    assert [(line, "exists twice" in why) for line, why in orders.faults] == [(3, True), (5, True)]
+    assert [wish.line for wish in orders.wishes] == [2, 4]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The packet cutter against paho's own decoder, on any packet, cut anywhere; and against bytes that lie."""
+"""The packet cutter agrees with paho's decoder on any packet, cut anywhere, and refuses invalid bytes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ others = st.sampled_from([b"\xd0\x00", b"\x20\x03\x00\x00\x00", b"\x90\x04\x00\x
 
 
 def body_of(packet: bytes) -> bytes:
-    """What follows the fixed header."""
+    """The bytes after the fixed header."""
     at = 1
     while packet[at] >= 0x80:
         at += 1
@@ -73,7 +73,7 @@ def body_of(packet: bytes) -> bytes:
 
 
 def by_paho(packet: bytes) -> tuple[object, ...]:
-    """What paho reads in a whole packet, as the cutter would say it."""
+    """What paho reads in a complete packet, in the cutter's form."""
     body = body_of(packet)
     if packet[0] & 0xF0 == 0x30:
         read = paho.decode_publish(packet[0], body, MQTTv5)
@@ -90,7 +90,7 @@ def by_paho(packet: bytes) -> tuple[object, ...]:
 
 
 def by_us(pieces: list[bytes]) -> list[tuple[object, ...]]:
-    """The same, from a stream that comes in pieces, as the lane holds what is incomplete."""
+    """The same from the cutter, fed in pieces, as in the lane."""
     held, found = b"", []
     for piece in pieces:
         held += piece
@@ -154,7 +154,7 @@ def test_any_bytes_are_read_or_refused_and_never_more_than_there_is(data: bytes)
 
 @given(publishes(), st.data())
 def test_a_damaged_packet_is_read_or_refused(packet: bytes, data: st.DataObject) -> None:
-    """Lengths that lie: whatever is read lies within the packet, and paho agrees that it can be read."""
+    """With wrong lengths, only bytes within the packet are read, and paho can read the packet too."""
     at = data.draw(st.integers(0, len(packet) - 1))
     damaged = packet[:at] + bytes([data.draw(st.integers(0, 255))]) + packet[at + 1 :]
     try:
@@ -194,7 +194,7 @@ def test_what_lies_about_its_length_is_refused(packet: bytes, reason: str) -> No
     ],
 )
 def test_properties_that_cannot_be_read_do_not_keep_a_message_out(packet: bytes, payload: bytes) -> None:
-    """The broker would send it again after each reconnect, and nobody else's messages would come through."""
+    """Otherwise the broker would send it again after each reconnect, and no other message would arrive."""
     (message,) = cut(packet).messages
     assert (message.topic, message.payload, message.packet_id) == ("a", payload, 1)
     assert (message.response_topic, message.correlation) == (None, None)

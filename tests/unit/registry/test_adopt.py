@@ -1,10 +1,12 @@
-"""A model counts only after it has answered: what pickles hold is joined, named and asked, or refused by its reason."""
+"""A model is adopted only after it has answered: the objects of pickles are joined, named and asked, or refused."""
 
 from __future__ import annotations
 
 import io
 import re
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import joblib
 import numpy as np
@@ -15,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 from registry.adopt.adopt import Adopted, adopt
 from registry.adopt.plain import _parts
+from registry.adopt.relabel import relabeled
 from registry.errors import ModelRefused
 from registry.model import golden
 from registry.model.artifact import Upload, manifest_of, open_classifier, pack
@@ -26,7 +29,7 @@ from zelador.errors import InvalidInput
 
 
 def adopted(case: Case) -> Adopted:
-    """The case as a pickle holds it; lambdas are in no pickle."""
+    """The adopted case, after a round trip through a pickle; lambdas cannot be pickled."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         what = case.what()
@@ -72,6 +75,62 @@ def test_the_classes_get_the_names_that_a_person_gives() -> None:
     assert opened(found.upload).classify(old_models.ROWS).labels == ["fine", "alarm"]
     with pytest.raises(InvalidInput, match="--classes has 1 names, the model has 2"):
         adopt({"": old_models.voted()}, {}, classes=("alarm",))
+    with pytest.raises(InvalidInput, match="cannot change places"):
+        adopt({"": old_models.voted()}, {}, classes=("1", "0"))
+    model = old_models.of_table(old_models.forest())
+    found = adopt({"": model}, {}, classes=("normal", "fault"))
+    assert found.notes == ("its own order of classes is kept: fault, normal",)
+    assert opened(found.upload).classify(old_models.ROWS).labels == old_models.EXPECTED
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        old_models.voted,
+        lambda: old_models.GridSearchCV(old_models.linear(), {"C": [1]}, cv=2).fit(*coded()).best_estimator_,
+        lambda: make_pipeline(old_models.StandardScaler(), old_models.SVC()).fit(*coded()),
+        lambda: old_models.AdaBoostClassifier(n_estimators=3, algorithm="SAMME").fit(*coded()),
+        lambda: old_models.OneVsRestClassifier(old_models.linear()).fit(*coded()),
+        lambda: old_models.LGBMClassifier(n_estimators=3, verbose=-1).fit(*coded()),
+        lambda: old_models.StackingClassifier([("a", old_models.GaussianNB())], cv=2).fit(*coded()),
+        lambda: old_models.CalibratedClassifierCV(old_models.forest(), cv=2).fit(*coded()),
+    ],
+)
+def test_a_model_of_codes_predicts_the_names_of_its_classes(model: Callable[[], Any]) -> None:
+    """A label encoder was joined, and the loaded model still answered 0 and 1."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = model()
+        named = relabeled(fitted, ("fault", "normal"))
+        assert [("fault", "normal")[code] for code in fitted.predict(old_models.ROWS)] == list(
+            named.predict(old_models.ROWS)
+        )
+    assert list(named.classes_) == ["fault", "normal"]
+    assert relabeled(named, ("fault", "normal")) is named
+
+
+def test_a_model_that_cannot_be_renamed_says_what_its_codes_mean() -> None:
+    model = Constant().fit(*coded())
+    with pytest.warns(UserWarning, match="predicts the codes 0, 1; they stand for fault, normal"):
+        assert relabeled(model, ("fault", "normal")) is model
+
+
+def test_a_slow_model_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr("registry.adopt.adopt.time.thread_time", lambda: next(clock) * 0.034)
+    found = adopt({"": old_models.of_table(old_models.forest())}, {})
+    assert found.notes == (
+        "it is slow: 34 ms of processor time for one reading; fewer trees or neighbors answer faster",
+    )
+
+
+def coded() -> tuple[np.ndarray, np.ndarray]:
+    return old_models.data().rows, old_models.data().codes
+
+
+class Constant(LogisticRegression):
+    def predict(self, X: np.ndarray) -> np.ndarray:  # noqa: N803 - its name in scikit-learn
+        return np.zeros(len(X), dtype=int)
 
 
 def test_names_in_another_order_than_the_model_move_no_column() -> None:
@@ -98,7 +157,7 @@ def test_what_belongs_to_another_model_of_the_folder_is_left_out() -> None:
 
 
 class Odd(LogisticRegression):
-    """Fitted, and answers with what is no probability."""
+    """A fitted model whose answers are not probabilities."""
 
     answer = np.array([[0.4, 0.4, 0.2]])
 

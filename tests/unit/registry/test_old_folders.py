@@ -14,6 +14,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+import sklearn
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -21,15 +22,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, StandardScaler
 
-from registry.cage.convert import convert
+from registry.cage.convert import convert, versions_in
 from registry.cage.wire import Convert
 from registry.errors import TypeRefused
 from registry.legacy.beside import beside
 from registry.legacy.look import look, look_at
 from registry.legacy.names_file import names_in
 from registry.legacy.naming import names_of, safe
-from registry.legacy.pickles.contents import contents
+from registry.legacy.pickles.contents import contents, unpacked
 from registry.names import NAME
+from zelador.errors import InvalidInput
 
 X = np.array([[1.0, 2.0], [2.0, 1.0], [3.0, 5.0], [4.0, 4.0]])
 MODEL = LogisticRegression().fit(X, [0, 0, 1, 1])
@@ -38,7 +40,7 @@ ENCODER = LabelEncoder().fit(["a", "b"])
 
 
 def write(folder: Path, **objects: object) -> None:
-    """A file for each object; `__` in a name is a point, `___` a folder."""
+    """Writes a file for each object; `__` in a name stands for a dot, `___` for a folder."""
     for name, what in objects.items():
         path = folder / name.replace("___", "/").replace("__", ".")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +55,7 @@ def joined(folder: Path) -> dict[str, set[str]]:
     "ending", ["pkl", "PKL", "pickle", "pk", "p", "joblib", "sav", "model", "mdl", "bin", "dat", "bak", "1"]
 )
 def test_a_pickle_of_any_ending_is_looked_at(tmp_path: Path, ending: str) -> None:
-    """A finalized_model.sav was passed over without a word."""
+    """A file such as finalized_model.sav used to be skipped silently."""
     (tmp_path / f"final.{ending}").write_bytes(pickle.dumps(MODEL))
     (found,) = look(tmp_path)
     assert (found.name, found.contents.unusual, found.contents.trouble) == ("final", (), None)
@@ -180,6 +182,16 @@ def test_of_a_single_file_the_neighbors_are_named_and_not_loaded(tmp_path: Path)
         ("params.json", '["lux"]', None),
         ("requirements.txt", "scikit-learn\n", None),
         ("classes.json", '{"0": "normal"}', None),
+        ("config.json", '{"columns": ["lux"], "best_thr": 0.3}', {"columns": ["lux"], "best_thr": 0.3}),
+        ("labels.txt", "0 normal\n1 fault\n", {0: "normal", 1: "fault"}),
+        ("labels.yaml", "0: normal\n1: 'bearing fault'\n", {0: "normal", 1: "bearing fault"}),
+        ("classes.yml", "- normal\n- fault\n", ["normal", "fault"]),
+        ("classes.csv", "code,label\n0,normal\n1,fault\n", {0: "normal", 1: "fault"}),
+        ("feature_names.csv", "feature\nlux\ntemperature\n", ["lux", "temperature"]),
+        ("columns.csv", "lux,temperature\n", ["lux", "temperature"]),
+        ("features.csv", "lux,temperature\n410,48\n411,49\n", None),
+        ("labels.csv", "0,normal\n1,normal\n2,fault\n", None),
+        ("target.csv", "0.5\n0.7\n", None),
     ],
 )
 def test_names_of_columns_and_classes_are_read_from_text_files(
@@ -209,6 +221,32 @@ def test_a_text_file_with_names_belongs_to_the_model_beside_it(tmp_path: Path) -
     files["columns.json"] = b'{"columns": ["lux", "temperature"], "threshold": 0.3}'
     with pytest.raises(TypeRefused, match=r"threshold.*may change the answers"):
         convert(Convert(files, "press", b"{}", [], [], False))
+
+
+@pytest.mark.parametrize("kind", [object, str])
+def test_classes_that_numpy_saved_are_read(tmp_path: Path, kind: type) -> None:
+    """`np.save("classes.npy", encoder.classes_)` is how many keep a label encoder; an array of objects is a pickle."""
+    write(tmp_path, model__pkl=MODEL)
+    np.save(tmp_path / "classes.npy", np.array(["ok", "fault"], dtype=kind))
+    np.save(tmp_path / "rows.npy", X)
+    looked = look_at(tmp_path)
+    assert looked.passed_over == {"rows.npy": "not a pickle"}
+    files = {
+        each.path.name: unpacked(each.path.read_bytes()) if kind is object else each.path.read_bytes()
+        for each in looked.found[0].files
+    }
+    made = convert(Convert(files, "press", b"{}", ["lux", "temperature"], [], False))
+    assert manifest_of_archive(made.archive)["classes"] == ["ok", "fault"]
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_pickle_that_cannot_be_loaded_tells_its_version(protocol: int) -> None:
+    """It may fail before scikit-learn warns of the version."""
+    pickled = pickle.dumps({"_sklearn_version": "0.24.2", "n": 1.5}, protocol=protocol)
+    assert versions_in(pickled) == ["0.24.2"]
+    assert versions_in(pickle.dumps(MODEL, protocol=protocol)) == [sklearn.__version__]
+    with pytest.raises(InvalidInput, match=r"cannot be loaded.*saved by scikit-learn 0\.24\.2, and this is"):
+        convert(Convert({"a": pickled + pickle.dumps(1)[:-3], "b": b"\x80\x04c" + pickled}, "a", b"{}", [], [], False))
 
 
 def manifest_of_archive(archive: bytes) -> dict[str, Any]:

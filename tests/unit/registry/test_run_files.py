@@ -1,4 +1,4 @@
-"""The document of a run: the same bytes as before, and a damaged one is one clear sentence."""
+"""The document of a run: written and read without changes; a damaged one gives a clear error."""
 
 from __future__ import annotations
 

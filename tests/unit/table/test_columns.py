@@ -1,4 +1,4 @@
-"""Which column is which: by name, by the field map, by a unit in the name. What is taken as something is said."""
+"""Finding columns by name, by the field map, or by a unit in the name; notes say how columns were interpreted."""
 
 from __future__ import annotations
 
@@ -42,8 +42,24 @@ def test_a_name_with_the_known_unit_is_the_feature(name: str, tmp_path: Path) ->
 
 
 def test_another_unit_is_refused_with_the_way_to_map_it(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"'Temperature \[K\]' is in K, and temperature is in °C.*ZELADOR_FIELDS"):
-        read(tmp_path, "Temperature [K],label\n293,x\n", Wanted(label="label"), features=("temperature",))
+    with pytest.raises(InvalidInput, match=r"'Temperature \[°R\]' is in °R, and temperature is in °C.*ZELADOR_FIELDS"):
+        read(tmp_path, "Temperature [°R],label\n520,x\n", Wanted(label="label"), features=("temperature",))
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "value"),
+    [
+        ("Temperature [K]", 293.15, 20.0),
+        ("temperature (°F)", 68, 20.0),
+        ("Vibration [m/s²]", 9.80665, 1.0),
+        ("Lux [klx]", 0.5, 500.0),
+    ],
+)
+def test_a_unit_that_is_known_is_converted(name: str, cell: float, value: float, tmp_path: Path) -> None:
+    feature = name.split()[0].lower()
+    found = read(tmp_path, f"{name},label\n{cell},x\n", Wanted(label="label"), features=(feature,))
+    assert list(found.values) == [pytest.approx(value)]
+    assert "converted to" in found.notes[0]
 
 
 def test_without_any_choice_the_numbers_of_a_foreign_table_are_the_features(tmp_path: Path) -> None:
@@ -86,6 +102,10 @@ def test_a_row_with_a_cell_that_is_no_number_has_a_fault_if_asked(tmp_path: Path
         ("1767261600000000", 1767261600000), ("1767261600000000000", 1767261600000), ("2026-01-01", 1767225600000),
         ("10:00", None), ("12", None), ("31.02.2026", None), ("01/02/2026", None), ("31/12/2026 23:59", 1798761540000),
         ("", None), ("yesterday", None), ("1e400", None),
+        ("2026-01-01 10:00:00 UTC", 1767261600000), ("2026-01-01 10:00:00 +0000 UTC", 1767261600000),
+        ("Thu, 01 Jan 2026 10:00:00 GMT", 1767261600000), ("1-Jan-2026 10:00", 1767261600000),
+        ("Jan 1, 2026, 10:00:00 AM", 1767261600000), ("12/31/2026 11:59 PM", 1798761540000),
+        ("12/31/2026 12:30 AM", 1798677000000), ("12/31/2026 13:30 PM", None), ("1 Foo 2026", None),
     ],
 )  # fmt: skip
 def test_times_in_cells(text: str, found: int | None) -> None:

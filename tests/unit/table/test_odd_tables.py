@@ -1,4 +1,4 @@
-"""Tables as other programs write them. Each is read as its writer meant it, or refused by its cause."""
+"""Tables as other programs write them: each is read as intended, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -101,6 +101,7 @@ SAME = {
     "the end mark of DOS": PLAIN + "\x1a",
     "R's write.csv2": '"";"a";"b";"label"\n"1";1,5;20;"x"\n"2";2,5;30;"y"\n',
     "InfluxDB's annotations": "#datatype,string,long\n#default,_result,,\n,r,a,b,label\n,,1.5,20,x\n,,2.5,30,y\n",
+    "annotations of InfluxDB as wide": "#group,false,true,true\n#default,,,\n,a,b,label\n,1.5,20,x\n,2.5,30,y",
     "lines that Windows ended twice": PLAIN.replace("\n", "\r\r\n"),
     "quoted everything": '"a","b","label"\n"1.5","20","x"\n"2.5","30","y"\n',
     "a line break in a cell": 'a,b,label,note\n1.5,20,x,"one\ntwo"\n2.5,30,y,\n',
@@ -138,6 +139,8 @@ def test_one_table_in_many_forms_is_one_table(kind: str, tmp_path: Path) -> None
         ("a,b,label\n1.5,NA,x\n,n/a,y\n", [1.5, math.nan, math.nan, math.nan], "2 cells with 'NA', 'n/a' are missing"),
         ("a,b,label\nunavailable,1,x\nunknown,2,y\n", [math.nan, 1, math.nan, 2], "missing values"),
         ("a,b,label\n#DIV/0!,1,x\n-,2,y\n", [math.nan, 1, math.nan, 2], "missing values"),
+        ("a;b;label\n#NV;1;x\n#¡DIV/0!;2;y\n", [math.nan, 1, math.nan, 2], "'#NV', '#¡DIV/0!' are missing values"),
+        ("a,b,label\nn.a.,1,x\n(null),2,y\n", [math.nan, 1, math.nan, 2], "missing values"),
         ("a,b,label\n1e999,1,x\ninf,2,y\n", [math.nan, 1, math.nan, 2], ""),
         ("a,b,label\n−5,1,x\n5,2,y\n", [-5, 1, 5, 2], ""),
         ('a,b,label\n"1,234.5",1,x\n"12,000",2,y\n', [1234.5, 1, 12000, 2], ""),
@@ -205,6 +208,8 @@ REFUSED = {
     "a title above": ("Readings of May\n\na,b,label\n1,2,x\n1,2,y\n", "remove what stands above the header"),
     "a title in a worksheet": ("Report;;\n;;\na;b;label\n1,5;2;x\n", "remove what stands above the header"),
     "a web page": ("\n<!DOCTYPE html><html>log in</html>", "a web page"),
+    "a row for each value": (",result,_time,_value,_field\n,,2026-01-01,1,a\n", "a row for each value.*pivot it"),
+    "states of Home Assistant": ("entity_id,state,last_changed\nsensor.a,1,2026-01-01\n", "a row for each value"),
     "a tar archive": (tarred(), "not a table in text form"),
     "a footer": ("a,b,label\n1,2,x\n(1 row)\n", "it is the last line: remove what stands below the table"),
     "a row of units": ("a,b,label\nlx,,\n1,2,x\n", "line 2: 'lx' is not a number.* if this line has units"),

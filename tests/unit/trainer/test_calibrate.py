@@ -1,4 +1,4 @@
-"""Probabilities and thresholds: what is learned of them never saw the rows that it is tested on."""
+"""Probabilities and thresholds are never learned from the rows on which they are tested."""
 
 from __future__ import annotations
 

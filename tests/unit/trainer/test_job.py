@@ -1,4 +1,4 @@
-"""What a run refuses before any second is spent on it."""
+"""The checks of a run before it spends any time."""
 
 from __future__ import annotations
 

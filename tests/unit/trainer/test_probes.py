@@ -11,7 +11,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from registry.model.classifier import OnnxEngine
 from trainer.candidate.agreement import probe_rows, thresholds
-from trainer.candidate.compile import _lowered, compile_pipeline
+from trainer.candidate.compile import _rounded_down, compile_pipeline
 from trainer.candidate.rebuild import rebuild
 from trainer.evaluate.parts import Parts
 
@@ -36,7 +36,7 @@ def test_observed_values_around_a_threshold_are_tried_too() -> None:
 
 @given(exact=st.floats(1e-30, 1e30), row=st.floats(0, 2.0**99, width=32, allow_subnormal=False))
 def test_a_threshold_rounded_down_divides_single_precision_as_the_exact_one_does(exact: float, row: float) -> None:
-    lowered = _lowered(np.array([exact]))[float(np.float32(exact))]
+    lowered = _rounded_down(np.array([exact]))[float(np.float32(exact))]
     assert (row <= lowered) == (row <= exact)
 
 

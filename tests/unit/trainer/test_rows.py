@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archive.dataset.query import query_of
 from tests.rows import from_readings
-from trainer.dataset import Choice, Dataset, assemble, check, fewest_rows, from_table
+from trainer.dataset import Choice, Dataset, assemble, check, fewest_rows
 from trainer.draw import draw
+from trainer.source import from_files
 from zelador.errors import InvalidInput
 from zelador.messages.classes import looks_like_regression
 from zelador.ranges import Ranges
-from zelador.settings import Settings
+from zelador.settings import DatasetSettings, Settings
 from zelador.table import Wanted
 
 Table = Callable[[str], Path]
@@ -36,7 +38,13 @@ def table(tmp_path: Path) -> Table:
 
 def read(path: Path, features: tuple[str, ...] = ("a", "b"), **choice: Any) -> Dataset:
     wanted = Wanted(features, "label", context=True)
-    return from_table(path, Settings(features=features), wanted, Choice(**choice))
+    return load(path, features, wanted, Choice(**choice))
+
+
+def load(path: Path, features: tuple[str, ...], wanted: Wanted, choice: Choice) -> Dataset:
+    settings = Settings(features=features, datasets=DatasetSettings(cache=path.parent / "datasets"))
+    asked = {"cap": choice.max_rows, "fewest": choice.fewest, "labels": choice.classes, "devices": choice.devices}
+    return from_files(path, settings, wanted, query_of(asked, settings))
 
 
 def rows_of(counts: dict[str, int], choice: Choice | None = None) -> Dataset:
@@ -94,13 +102,13 @@ def test_classes_and_devices_can_be_chosen() -> None:
 
 
 def test_a_table_without_devices_cannot_choose_them(table: Table) -> None:
-    with pytest.raises(InvalidInput, match="--devices cannot be used"):
+    with pytest.raises(InvalidInput, match="does not say of which device its rows are"):
         read(table("a,b,label\n1,2,x\n"), devices=("m1",))
 
 
 def test_features_that_no_live_reading_has_are_named(table: Table) -> None:
     path = table("Torque [Nm],label\n1,x\n")
-    found = from_table(path, Settings(), Wanted(("Torque [Nm]",), "label"), Choice())
+    found = load(path, Settings().features, Wanted(("Torque [Nm]",), "label"), Choice())
     assert "not among ZELADOR_FEATURES (lux, temperature, vibration)" in found.notes[0]
 
 
@@ -183,15 +191,15 @@ m2,soon,4,
 
 def test_device_and_time_that_were_guessed_are_said(table: Table) -> None:
     found = read(table(TABLE), ("a",))
-    assert found.devices == ("m1", "m1", "m2", "m2")
-    assert found.times is not None and ((found.times - found.times.min()) // 86_400_000).tolist() == [1, 0, 2, 2]
+    assert found.devices == ("m1", "m1", "m2")
+    assert found.times is not None and ((found.times - found.times.min()) // 86_400_000).tolist() == [0, 1, 2]
+    assert "1 rows with the device, time and values of another were left out" in found.notes
     assert (found.first, found.last) == ("2026-01-01T00:00:00.000Z", "2026-01-03T00:00:00.000Z")
     assert found.notes[:2] == ("the device is the column 'machine'", "the time is the column 'date'")
 
 
 def context(path: Path, device: str | None = None, time: str | None = None) -> Dataset:
-    return from_table(path, Settings(features=("a",)), Wanted(("a",), "label", device=device, time=time, context=True),
-                      Choice())  # fmt: skip
+    return load(path, ("a",), Wanted(("a",), "label", device=device, time=time, context=True), Choice())
 
 
 def test_none_takes_none_and_row_takes_the_order(table: Table) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from registry.evaluation.bootstrap import Difference
 from trainer.evaluate.learnable import Learnable
 from trainer.evaluate.verdict import Contender, Verdict, decide
@@ -79,3 +81,12 @@ def test_a_class_on_one_device_cannot_be_evaluated() -> None:
 def test_a_model_that_could_not_be_built_is_not_taken() -> None:
     found = said(contender("A", 0.9, None, built=False), contender("B", 0.89, OPEN))
     assert found.take == "B"
+
+
+def test_luck_in_the_folds_is_no_finding_if_the_hold_out_says_otherwise() -> None:
+    """Random labels whose p is below 0.05 by luck: rows that no fold has seen decide."""
+    lucky = Contender("lr", 0.4, None, None, (0.01, 0.2), 0.1, holdout=0.03)
+    other = Contender("nb", 0.4, None, None, (-0.1, 0.2), 0.05)  # of many that guess, one does well: it is not asked
+    assert decide([lucky, other], "F1", Learnable(0.03), {}, 2).kind == "nothing_to_learn"
+    assert decide([replace(lucky, holdout=0.3), other], "F1", Learnable(0.03), {}, 2).kind != "nothing_to_learn"
+    assert decide([lucky, other], "F1", Learnable(0.004), {}, 2).kind != "nothing_to_learn"  # that is no luck

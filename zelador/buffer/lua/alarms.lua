@@ -1,18 +1,47 @@
--- The state of each device, in the hash `states`: when nothing is wrong, "measured_at since version" (ms with 13 digits, ms, a count), so that
--- a device without trouble costs one field of one HMGET and one of one HSET; else a MessagePack map (half the cost of JSON):
+-- The state of each device, in the hash `states`, in one of three forms, so that a device whose state does not change costs one field of an
+-- HMGET, and an HSET once a second at most:
+--   "measured_at since version"   nothing is wrong (ms with 13 digits, ms, a number)
+--   "measured_at" .. 'a' .. map   an alarm that goes on: all readings of its window are at level h
+--   map                           anything else. A map is MessagePack (half the cost of JSON) with:
 --   t measured_at of the newest reading   w levels of the newest readings   c condition: ok, suspect, alarm   since (of the state shown)
---   v version (grows with each change of the state shown)   s state shown   calm, late (zelador/alarms/rule.py)
---   label, p, model, reading: of the reading that is newest at level h        by, at: who acknowledged the alarm, and when
+--   v version   s state shown   calm, late, on, held: calm_at, late_at, began_at, held of zelador/alarms/rule.py
+--   label, p, model, reading: of the newest reading at level h when the condition changed        by, at: who acknowledged the alarm, and when
 --   until, why, sby: shelved, its reason, by whom     silent, reason: unknown since, and why     retired, rby: retired since, by whom
+--   noted: when a change between ok and suspect was last recorded as an event
+-- A version is larger at each change of what is published: it is at least the time of the change, so that it does not start again when Redis
+-- loses its last second, or a device is forgotten.
 -- States shown: ok, suspect, alarm, acknowledged, shelved, unknown, retired. An alarm that falls silent stays an alarm.
 -- Each state shown has a sorted set of its devices, by the time since when they are in it: states-<state>.
 -- `announce` names devices whose state has to be published: device → version. `events` has their changes, the newest.
--- `due` names devices by the time at which something must be looked at: silence, or the end of shelving.
+-- `due` names devices by the time at which something must be looked at: silence, the end of shelving, or that it was never classified.
 local ADOPT, MOST_EVENTS, SUSPECT_EVERY = 60000, 20000, 60000
-local LEAST_SILENCE, TIME_DIGITS = 60000, 13
+local LEAST_SILENCE, TIME_DIGITS, TIME_ACCURACY = 60000, 13, 1000
+local SPACE, LETTER_A = 32, 97
 
 local function alarms_open(states, announce, events, due)
-  return {states = states, announce = announce, events = events, due = due}
+  return {states = states, announce = announce, events = events, due = due, queues = {}}
+end
+
+-- Writes wait, so that many devices need few calls, until alarms_flush. A device is changed once in a run of a script.
+local function alarms_queue(a, command, key, ...)
+  local name = command .. key
+  local queue = a.queues[name]
+  if not queue then
+    queue = {command = command, key = key}
+    a.queues[name] = queue
+  end
+  for i = 1, select('#', ...) do queue[#queue + 1] = select(i, ...) end
+end
+
+local function alarms_flush(a)
+  local names = {}
+  for name in pairs(a.queues) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local queue = a.queues[name]
+    for from = 1, #queue, 2000 do redis.call(queue.command, queue.key, unpack(queue, from, math.min(from + 1999, #queue))) end
+  end
+  a.queues = {}
 end
 
 local function alarms_shown(r, now)
@@ -23,38 +52,56 @@ local function alarms_shown(r, now)
   return r.c
 end
 
+-- What is published of a device beside its state.
+local function alarms_facts(r)
+  return table.concat({r.label or '', r.p or '', r.model or '', r.reading or '', r.by or '', r['until'] or '', r.why or '', r.reason or ''}, '\31')
+end
+local NO_FACTS = '\31\31\31\31\31\31\31'             -- (a library may not call anything when it is loaded)
+
+-- The stored state and its facts.
 local function alarms_read(text)
-  if not text then return nil end
-  if string.byte(text) > 127 then return cmsgpack.unpack(text) end
-  local t, since, v = string.match(text, '^(%d+) (%d+) (%d+)$')
-  return {t = tonumber(t), w = '', c = 'ok', s = 'ok', since = tonumber(since), v = tonumber(v)}
+  if not text then return nil, NO_FACTS end
+  local r
+  if string.byte(text) > 127 then
+    r = cmsgpack.unpack(text)
+  elseif string.byte(text, TIME_DIGITS + 1) == LETTER_A then
+    r = cmsgpack.unpack(string.sub(text, TIME_DIGITS + 2))
+    r.t = tonumber(string.sub(text, 1, TIME_DIGITS))
+  else
+    local t, since, v = string.match(text, '^(%d+) (%d+) (%d+)$')
+    return {t = tonumber(t), w = '', c = 'ok', s = 'ok', since = tonumber(since), v = tonumber(v)}, NO_FACTS
+  end
+  return r, alarms_facts(r)
 end
 
 local function alarms_text(r, now)
   if r.noted and now - r.noted >= SUSPECT_EVERY then r.noted = nil end
-  if r.s == 'ok' and r.c == 'ok' and not string.find(r.w, '[^l]') and not r.late and not r.noted then
-    return string.format('%013.0f %.0f %d', r.t, r.since, r.v)
+  if not r.late and r.c == 'ok' and r.s == 'ok' and not r.on and not r.noted and not string.find(r.w, '[^l]') then
+    return string.format('%013.0f %.0f %.0f', r.t, r.since, r.v)
+  end
+  if not r.late and r.c == 'alarm' and not r.calm and not r.silent and not string.find(r.w, '[^h]') then
+    return string.format('%013.0fa', r.t) .. cmsgpack.pack(r)
   end
   return cmsgpack.pack(r)
 end
 
--- Records the state shown, if it has changed: in the outbox, and as an event.
-local function alarms_show(a, device, r, now, by, why, again, no_event)
-  local shown = alarms_shown(r, now)
-  if shown == r.s and not again then return false end
-  local before, quiet = r.s, no_event
+-- Records the state shown, if it or its facts have changed: to be published, and as an event. `again`: an event also if it is the same
+-- state, for another reason.
+local function alarms_show(a, device, r, facts, now, by, why, again, no_event)
+  local shown, before, quiet = alarms_shown(r, now), r.s, no_event
+  if shown == before and facts == alarms_facts(r) then return end
   if shown ~= before then
-    if before ~= '' then redis.call('ZREM', a.states .. '-' .. before, device) end
-    redis.call('ZADD', a.states .. '-' .. shown, string.format('%.0f', now), device)
+    if before ~= '' then alarms_queue(a, 'ZREM', a.states .. '-' .. before, device) end
+    alarms_queue(a, 'ZADD', a.states .. '-' .. shown, string.format('%.0f', now), device)
     r.since = now
   end
-  r.s, r.v = shown, r.v + 1
-  redis.call('HSET', a.announce, device, r.v)
+  r.s, r.v = shown, math.max(r.v, now) + 1
+  alarms_queue(a, 'HSET', a.announce, device, string.format('%.0f', r.v))
   if before == 'suspect' and shown == 'ok' or shown == 'suspect' and before == 'ok' then
     quiet = quiet or r.noted and now - r.noted < SUSPECT_EVERY        -- a device that flaps must not push out the events of others
     if not quiet then r.noted = shown == 'suspect' and now or nil end
   end
-  if before == '' and shown == 'ok' or quiet or r.reason == 'fleet' then return true end
+  if shown == before and not again or before == '' and shown == 'ok' or quiet or r.reason == 'fleet' then return end
   local fields = {'device', device, 'from', before == '' and 'ok' or before, 'to', shown, 'at', string.format('%.0f', now)}
   local function put(name, value) if value then fields[#fields + 1], fields[#fields + 2] = name, value end end
   put('by', by)
@@ -66,7 +113,6 @@ local function alarms_show(a, device, r, now, by, why, again, no_event)
     put('reading_id', r.reading)
   end
   redis.call('XADD', a.events, 'MAXLEN', '~', MOST_EVENTS, '*', unpack(fields))
-  return true
 end
 
 local function alarms_count(window, level)
@@ -88,7 +134,7 @@ local function alarms_readings(r, levels, flat, at, rule, again, now)
     if late then
       r.late = r.late or now
       late = now - r.late < ADOPT
-      if not late then w, calm = '', nil end
+      if not late then w, calm, r.on = '', nil, r.on and math.min(r.on, t) end
     end
     if not late and not (again and t == r.t) then
       r.t, r.late, fresh, w = t, nil, true, string.sub(w .. level, -rule.window)
@@ -98,11 +144,15 @@ local function alarms_readings(r, levels, flat, at, rule, again, now)
           calm = nil
         else
           calm = calm or t
-          if t - calm >= rule.off_ms then w, c, calm, r.by, r.at = '', 'ok', nil, nil, nil end
+          if t - calm >= rule.off_ms and not (r.held and t - r.on < rule.hold_ms) then
+            w, c, calm, r.held, r.by, r.at = '', 'ok', nil, nil, nil, nil
+          end
         end
       elseif level == 'h' and alarms_count(w, 'h') >= rule.on_count then
-        w, c, calm = '', 'alarm', nil
+        r.held = r.on and t - r.on < rule.hold_ms or nil
+        w, c, calm, r.on = '', 'alarm', nil, t
       end
+      if c ~= 'alarm' and r.on and t - r.on >= rule.hold_ms then r.on = nil end
     end
   end
   if fresh and c ~= 'alarm' then c = alarms_below(w) end
@@ -110,51 +160,86 @@ local function alarms_readings(r, levels, flat, at, rule, again, now)
   return fresh, high, answered
 end
 
--- The readings of a batch, by device: levels, where in `flat` their times are, in order, and what the newest reading at level h
--- said. `rules` has one rule
--- for all devices, or several, and then also each device's by its name.
-local function alarms_follow(a, names, levels, flat, times_at, said, rules, look_after, again, now)
-  local stored, changed, count = {}, {}, 0
+-- The readings of one device in a batch: levels, where in `flat` their times are, in order, and what the newest reading at level h said.
+-- `text` is its stored state, or false. Returns the state to be stored.
+local function alarms_device(a, device, text, levels, flat, at, said, rule, look_after, again, now)
+  local r, facts = alarms_read(text)
+  if not r then
+    r = {t = 0, w = '', c = 'ok', s = '', since = now, v = 0}
+    alarms_queue(a, 'ZADD', a.due, string.format('%.0f', now + look_after), device)
+  end
+  local before, quiet = r.c, r.reason == 'fleet' or r.reason == 'not classified'
+  local fresh, high, answered = alarms_readings(r, levels, flat, at, rule, again, now)
+  if r.c == 'ok' then
+    r.label, r.p, r.model, r.reading = nil, nil, nil, nil
+  elseif high and r.c ~= before then
+    r.label, r.p, r.model, r.reading = said.label, tonumber(said.p), said.model, said.reading
+  end
+  if r.silent and answered then
+    r.silent, r.reason = nil, nil
+    alarms_queue(a, 'ZADD', a.due, string.format('%.0f', now + look_after), device)
+  elseif fresh and not answered and (r.s == '' or r.reason == 'not classified')
+    or fresh and not r.silent and #r.w >= rule.window and not string.find(r.w, '[^x]') then
+    r.silent, r.reason, quiet = now, 'set aside', false
+  end
+  alarms_show(a, device, r, facts, now, nil, nil, false, quiet)
+  return alarms_text(r, now)
+end
+
+local function alarms_stored(a, names)
+  local stored = {}
   for from = 1, #names, 1000 do
     local texts = redis.call('HMGET', a.states, unpack(names, from, math.min(from + 999, #names)))
-    for i, text in ipairs(texts) do stored[from + i - 1] = text end
+    for i = 1, #texts do stored[from + i - 1] = texts[i] end
   end
-  for i, device in ipairs(names) do
-    local text, at = stored[i], times_at[i]
-    local t = text and not said[i] and tonumber(string.sub(text, 1, TIME_DIGITS))   -- nil: a map
-    local plain = t and flat[at] >= t and not string.find(levels[i], '[^l]')
-    if plain then                                     -- nearly always: nothing is wrong
-      local newest = flat[at + #levels[i] - 1]
-      if newest > t then
-        changed[count + 1] = device
-        changed[count + 2] = string.format('%013.0f', newest) .. string.sub(text, TIME_DIGITS + 1)
-        count = count + 2
-      end
-    end
-    if not plain then
-      local r = alarms_read(text or nil) or {t = 0, w = '', c = 'ok', s = '', since = now, v = 0}
-      local rule, fleet = rules[device] or rules[1], r.reason == 'fleet'
-      local fresh, high, answered = alarms_readings(r, levels[i], flat, at, rule, again, now)
-      if high then
-        local one = said[i]
-        r.label, r.p, r.model, r.reading = one.label, tonumber(one.p), one.model, one.reading
-      end
-      if r.silent and answered then
-        r.silent, r.reason = nil, nil
-        redis.call('ZADD', a.due, now + look_after, device)
-      elseif fresh and not r.silent and #r.w >= rule.window and not string.find(r.w, '[^x]') then
-        r.silent, r.reason = now, 'set aside'
-      end
-      if r.s == '' then redis.call('ZADD', a.due, now + look_after, device) end
-      alarms_show(a, device, r, now, nil, nil, false, fleet)
-      if r.c == 'ok' then r.label, r.p, r.model, r.reading = nil, nil, nil, nil end
-      changed[count + 1], changed[count + 2] = device, alarms_text(r, now)
+  return stored
+end
+
+local function alarms_store(a, changed)
+  for from = 1, #changed, 2000 do
+    redis.call('HSET', a.states, unpack(changed, from, math.min(from + 1999, #changed)))
+  end
+end
+
+-- Devices with one reading at level l in the batch, as nearly all have: their times, and their rules if there are several.
+local function alarms_calm(a, names, times, places, rules, look_after, again, now)
+  local stored, changed, count = alarms_stored(a, names), {}, 0
+  for i = 1, #names do
+    local text, time = stored[i], times[i]
+    local t = text and string.byte(text, TIME_DIGITS + 1) == SPACE and tonumber(string.sub(text, 1, TIME_DIGITS))
+    if not t or time < t then
+      changed[count + 1], changed[count + 2] = names[i],
+        alarms_device(a, names[i], text, 'l', times, i, nil, rules[places[i] or 1], look_after, again, now)
+      count = count + 2
+    elseif time - t >= TIME_ACCURACY then
+      changed[count + 1], changed[count + 2] = names[i], string.format('%013.0f', time) .. string.sub(text, TIME_DIGITS + 1)
       count = count + 2
     end
   end
-  for from = 1, count, 1000 do
-    redis.call('HSET', a.states, unpack(changed, from, math.min(from + 999, count)))
+  alarms_store(a, changed)
+end
+
+-- The other devices of a batch. `rules` has one rule for all devices, or several, and then also each device's by its name.
+local function alarms_follow(a, names, levels, flat, times_at, said, rules, look_after, again, now)
+  local stored, changed, count = alarms_stored(a, names), {}, 0
+  for i, device in ipairs(names) do
+    local text, at, its = stored[i], times_at[i], levels[i]
+    local form = text and string.byte(text, TIME_DIGITS + 1)
+    local t = (form == SPACE and not string.find(its, '[^l]') or form == LETTER_A and not string.find(its, '[^h]'))
+      and tonumber(string.sub(text, 1, TIME_DIGITS))
+    if not t or flat[at] < t then
+      changed[count + 1], changed[count + 2] = device,
+        alarms_device(a, device, text, its, flat, at, said[i], rules[device] or rules[1], look_after, again, now)
+      count = count + 2
+    else                                              -- what goes on: nothing is wrong and all is well, or an alarm
+      local newest = flat[at + #its - 1]
+      if newest - t >= TIME_ACCURACY then
+        changed[count + 1], changed[count + 2] = device, string.format('%013.0f', newest) .. string.sub(text, TIME_DIGITS + 1)
+        count = count + 2
+      end
+    end
   end
+  alarms_store(a, changed)
 end
 
 -- The silence after which a device is unknown: 5 times the 99th percentile of its gaps, at least LEAST_SILENCE. `long` counts gaps
@@ -188,9 +273,9 @@ local function alarms_gap(key, gap)
   redis.call('HSET', key, 'long', cjson.encode(bins))
 end
 
--- The reason why a device is silent: its newest messages are in quarantine, or there are none.
-local function alarms_why(quarantine, device, heard)
+-- Why a device is unknown: its newest messages are in quarantine, or `otherwise`.
+local function alarms_why(quarantine, device, heard, otherwise)
   local newest = redis.call('ZREVRANGEBYLEX', quarantine .. '-order', '[' .. device .. '\31\255', '[' .. device .. '\31', 'LIMIT', 0, 1)[1]
   local at = newest and tonumber(string.match(newest, '\31(%d+)-'))
-  return at and at > heard and 'quarantined' or 'silent'
+  return at and at > heard and 'quarantined' or otherwise
 end

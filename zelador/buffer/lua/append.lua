@@ -187,11 +187,12 @@ if redis.call('SCARD', seen) >= window then   -- the full set is kept, the older
   redis.call('HSET', ledger, 'seen', 2 - current, 'keyed', math.min(KEYED, keyed + 1))   -- 0: seen:0 is current, 1: seen:1
 end
 
-local quarantined, discarded, full = 0, 0, 0
+local quarantined, discarded, full, refused_of = 0, 0, 0, {}
 for _ = 1, tonumber(take()) do
   local count = tonumber(take())
   local topic, reason, payload, length, digest, received_at = take(), take(), take(), take(), take(), take()
-  quarantine_add(quarantine, 'refused', count, topic, reason, payload, length, digest, received_at, '', take(), take(), take())
+  local share = quarantine_add(quarantine, 'refused', count, topic, reason, payload, length, digest, received_at, '', take(), take(), take())
+  refused_of[share] = true
   quarantined = quarantined + count
 end
 for i = 1, conflicts > 0 and number or 0 do
@@ -216,12 +217,14 @@ for i = 1, tonumber(take()) do
     if redis.call('TTL', key) < keep_devices then redis.call('EXPIRE', key, math.ceil(keep_devices * 1.1)) end
     local last = redis.call('ZSCORE', KEYS[6], device)
     if last and count ~= '0' then alarms_gap(key, now - tonumber(last)) end
+    if not last then devices_expect(KEYS[6], device, now) end
     if not last or count ~= '0' then heard[#heard + 1], heard[#heard + 2] = now, device end   -- refused readings are not heard
   end
 end
 for from = 1, #heard, CHUNK do
   redis.call('ZADD', KEYS[6], unpack(heard, from, math.min(from + CHUNK - 1, #heard)))
 end
+for device in pairs(refused_of) do devices_refused(KEYS[6], device, now, most_devices) end
 local repeating = repeats_follow(KEYS[10], counts, again, earlier, keep_devices)
 local forgotten = devices_bound(KEYS[6], KEYS[8], ledger, most_devices, now - keep_devices * 1000)
 

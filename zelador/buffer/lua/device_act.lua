@@ -5,7 +5,7 @@ local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 local a = alarms_open(KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 local device, act, by, till, why = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
-local r = alarms_read(redis.call('HGET', a.states, device) or nil)
+local r, facts = alarms_read(redis.call('HGET', a.states, device))
 if not r or device == '' then return {'absent'} end
 if r['until'] and r['until'] <= now then r['until'], r.why, r.sby = nil, nil, nil end
 local before = alarms_shown(r, now)
@@ -14,8 +14,10 @@ if act == 'acknowledge' then
   if r.c ~= 'alarm' then return {'not in alarm'} end
   if not r.by then r.by, r.at = by, now end           -- a second one changes nothing: the first person has it
 elseif act == 'shelve' then
-  r['until'], r.why, r.sby = till, why ~= '' and why or nil, by
-  redis.call('ZADD', a.due, 'LT', string.format('%.0f', till), device)
+  if till > now then
+    r['until'], r.why, r.sby = till, why ~= '' and why or nil, by
+    redis.call('ZADD', a.due, 'LT', string.format('%.0f', till), device)
+  end
 elseif act == 'unshelve' then
   if not r['until'] then return {'not shelved'} end
   r['until'], r.why, r.sby = nil, nil, nil
@@ -27,6 +29,7 @@ elseif act == 'restore' then
   r.retired, r.rby = nil, nil
   redis.call('ZADD', a.due, now + 1, device)
 end
-alarms_show(a, device, r, now, by, why ~= '' and why or nil)
+alarms_show(a, device, r, facts, now, by, why ~= '' and why or nil)
+alarms_flush(a)
 redis.call('HSET', a.states, device, alarms_text(r, now))
 return {'', before, alarms_shown(r, now)}

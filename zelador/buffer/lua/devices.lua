@@ -31,3 +31,16 @@ local function devices_bound(devices, missing, ledger, most, silent_since)
   redis.call('HINCRBY', ledger, 'devices_forgotten', over)
   return over
 end
+
+-- A new device is looked at soon (sweep.lua): perhaps none of its readings will be classified.
+local function devices_expect(devices, device, now)
+  local FIRST_LOOK = 2000
+  redis.call('ZADD', string.sub(devices, 1, -8) .. 'due', 'NX', string.format('%.0f', now + FIRST_LOOK), device)   -- {prefix}:devices → {prefix}:due
+end
+
+-- A message of the device was refused: it is known, even if it never sent another, but not at the cost of other devices.
+local function devices_refused(devices, device, now, most)
+  if device == '' or string.find(device, '[/+#]') or redis.call('ZSCORE', devices, device) or redis.call('ZCARD', devices) >= most then return end
+  redis.call('ZADD', devices, now, device)
+  devices_expect(devices, device, now)
+end

@@ -44,6 +44,7 @@ local function quarantine_note(q, id, size, share)
   redis.call('ZINCRBY', q.bytes, size, share)
 end
 
+-- Returns the share.
 local function quarantine_add(q, kind, count, topic, reason, payload, length, digest, received_at, features, profile, device, retained, entry)
   local fields = {'kind', kind, 'topic', topic, 'reason', reason, 'payload', payload, 'length', length, 'digest', digest,
     'received_at', received_at, 'features', features, 'n', count}
@@ -53,7 +54,9 @@ local function quarantine_add(q, kind, count, topic, reason, payload, length, di
   local id = redis.call('XADD', q.stream, '*', unpack(fields))
   local size = #topic + #reason + #payload + #digest + #features + #profile + #device
   redis.call('HINCRBY', q.ledger, 'quarantine_bytes', size)
-  quarantine_note(q, id, size, quarantine_share(q, topic, device))
+  local share = quarantine_share(q, topic, device)
+  quarantine_note(q, id, size, share)
+  return share
 end
 
 -- Removes an entry; returns its fields, or nil if it does not exist.

@@ -13,8 +13,9 @@
 --       then the devices, as one flat MessagePack array (an argument for each would cost more); for each: label, confidence,
 --         predicted_at, model
 --       then after how many ms a device is looked at for silence, the number of alarm rules, and for each: on_count, window,
---         off_count, off_ms
---       then the devices whose state the batch may change, as one flat MessagePack array; for each: device, levels of its readings in the order
+--         off_count, off_ms, hold_ms
+--       then the devices whose state the batch may change, as one flat MessagePack array. First three arrays for the devices with one reading
+--         that is at level l: names, times, and rules (from 1; empty if there is only one). For each other: device, levels of its readings in the order
 --         of their times, these times, its rule (from 1; only if there are several), and, if a level is h,
 --         label, probability, id and model of the newest of these readings (alarms.lua)
 --       then what the archive gets (outcome_batch.py), or '', the number of its predictions, and the bytes that may wait for it
@@ -64,9 +65,10 @@ for i = 1, #said, 4 do
 end
 local look_after, rules, seen = tonumber(take()), {}, {}
 for i = 1, tonumber(take()) do
-  rules[i] = {on_count = tonumber(take()), window = tonumber(take()), off_count = tonumber(take()), off_ms = tonumber(take())}
+  rules[i] = {on_count = tonumber(take()), window = tonumber(take()), off_count = tonumber(take()),
+    off_ms = tonumber(take()), hold_ms = tonumber(take())}
 end
-local flat, place, count, names, levels, times_at = cmsgpack.unpack(take()), 1, 0, {}, {}, {}
+local flat, place, count, names, levels, times_at = cmsgpack.unpack(take()), 4, 0, {}, {}, {}
 while flat[place] do                                  -- arrays, as a table for each device would cost more
   count = count + 1
   local its = flat[place + 1]
@@ -82,7 +84,10 @@ while flat[place] do                                  -- arrays, as a table for 
   end
 end
 if counted then
-  alarms_follow(alarms_open(KEYS[7], KEYS[8], KEYS[9], KEYS[10]), names, levels, flat, times_at, seen, rules, look_after, again, now)
+  local a = alarms_open(KEYS[7], KEYS[8], KEYS[9], KEYS[10])
+  alarms_calm(a, flat[1], flat[2], flat[3], rules, look_after, again, now)
+  alarms_follow(a, names, levels, flat, times_at, seen, rules, look_after, again, now)
+  alarms_flush(a)
   if state[2] then
     local archived, number, most = take(), take(), tonumber(take())
     if archived ~= '' and tonumber(redis.call('HGET', ledger, 'outcomes_bytes') or 0) + #archived > most then

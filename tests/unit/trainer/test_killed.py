@@ -1,0 +1,50 @@
+"""A run whose process was killed is not said to go on: its process is looked for, or its time limit counts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from registry.run_trainer import TrainerFacts, began_of, death_of, this_process
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen]:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as started:
+        yield started
+        started.kill()
+
+
+def facts_of(pid: int) -> TrainerFacts:
+    return {**this_process(60), "pid": pid, "began": began_of(pid) or ""}
+
+
+def test_this_process_goes_on() -> None:
+    assert death_of(this_process(60)) is None
+    assert death_of(None) is None  # the document of an earlier version
+
+
+def test_a_killed_process_is_found_before_and_after_its_parent_saw_it(process: subprocess.Popen) -> None:
+    found = facts_of(process.pid)
+    assert death_of(found) is None
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert f"process {process.pid}) was killed" in (death_of(found) or "")
+    process.wait()
+    assert "was killed" in (death_of(found) or "")
+
+
+def test_another_process_of_the_same_number_is_not_taken_for_it() -> None:
+    assert "was killed" in (death_of({**this_process(60), "began": "an earlier boot/17"}) or "")
+
+
+def test_a_process_elsewhere_has_until_its_time_limit() -> None:
+    elsewhere: TrainerFacts = {**this_process(60), "host": "another", "pid": 1, "began": "x"}
+    assert death_of(elsewhere) is None
+    late = datetime.now(timezone.utc) + timedelta(hours=2)
+    assert "without a word" in (death_of(elsewhere, now=late) or "")

@@ -1,0 +1,84 @@
+"""Writes the notes of a split: what was decided, and what it cannot show. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.evaluation.blocks import lag
+from trainer.evaluate.holdout import EMBARGO
+from trainer.evaluate.known import Known
+from trainer.evaluate.stretches import Named, named
+
+if TYPE_CHECKING:
+    from trainer.evaluate.split import Split
+
+LAGS = 4  # how many times longer a block should be than readings resemble each other
+
+Codes = NDArray[np.int64]
+
+
+def split_notes(known: Known, plan: Split, whole: Codes | None) -> list[str]:
+    """Returns notes on what the split cannot show. `whole` has the recording of each row, if recordings are whole."""
+    notes = [f"the class {name!r} is {where}, so it cannot be evaluated elsewhere: its rows do not count"
+             for name, where in plan.alone.items()]  # fmt: skip
+    if known.order == "time" and known.times is not None:
+        notes.append("no time is known; neighboring rows are alike, so the order of the rows stands for the time")
+    if whole is not None:
+        notes.append("the label is the same throughout a recording, so whole recordings are tested together")
+    elif known.times is not None and plan.folds_by == "block":
+        for code in _single_runs(known, known.times):
+            if known.classes[code] not in plan.alone:
+                name = repr(known.classes[code])
+                notes.append(f"the class {name} is one uninterrupted stretch: models may learn the time, not the class")
+    held_out = plan.holdout
+    if held_out.any() and (absent := set(range(len(known.classes))) - set(known.labels[held_out].tolist())):
+        notes.append(f"the hold-out has no row of {', '.join(repr(known.classes[code]) for code in sorted(absent))}")
+    if embargo := int((plan.tested == EMBARGO).sum()):
+        notes.append(f"{embargo} rows next to the hold-out are not used, so that it has no neighbor of a training row")
+    if known.times is not None and whole is None and plan.folds_by == "block":
+        slowest = lag(known.values, known.devices, known.times)
+        sizes = np.bincount(plan.blocks[plan.training])
+        length = int(np.median(sizes[sizes > 0]))
+        if length < LAGS * slowest:
+            notes.append(
+                f"a block has about {length} rows, and readings resemble each other over {slowest}: some optimism is "
+                "left in all scores"
+            )
+    return notes
+
+
+def _single_runs(known: Known, times: Codes) -> list[int]:
+    """Returns the classes that begin only once, with the rows ordered by device and time."""
+    devices = np.zeros(known.count, np.int64) if known.devices is None else known.devices
+    labels = known.labels[np.lexsort((times, devices))]
+    begins = labels[np.flatnonzero(np.diff(labels, prepend=-1))]
+    found: list[int] = np.flatnonzero(np.bincount(begins, minlength=len(known.classes)) == 1).tolist()
+    return found
+
+
+def naming_notes(known: Known, naming: Named) -> list[str]:
+    """Returns a note about the features that identify stretches of time, if there are any."""
+    if not naming.features:
+        return []
+    names = [repr(known.features[place]) if known.features else f"number {place + 1}" for place in naming.features]
+    listed = f"the feature {names[0]} has" if len(names) == 1 else f"the features {' and '.join(names)} have"
+    tested = (
+        "such stretches are never cut between folds"
+        if naming.begins is not None
+        else "some optimism is left in all scores, because a class is in only one such stretch"
+    )
+    return [
+        f"{listed} a value of its own in each stretch of time, which identifies the stretch and says nothing about "
+        f"others: leave it out if that is so; {tested}"
+    ]
+
+
+def naming_notes_in_order(known: Known) -> list[str]:
+    """Returns a note about features that identify stretches, in order of time or of rows; drawn rows leak them."""
+    times = np.arange(known.count, dtype=np.int64) if known.times is None else known.times
+    found = named(known.values, known.labels, known.devices, times)
+    return naming_notes(known, replace(found, begins=None)) if found.features else []

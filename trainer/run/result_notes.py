@@ -1,0 +1,61 @@
+"""Writes the notes of a run's result: what its scores may hide."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from registry.evaluation.scores import scores
+from registry.run_document import LeaderboardRow
+from trainer.candidate.build import Built
+from trainer.compare.judge import Judged
+from trainer.compare.leaderboard import BASELINE, Scored, model_type_of
+from trainer.run.data import Data
+from trainer.run.write import judged_answers
+
+LARGE_OPTIMISM = 0.05
+FEW_DAYS = 7  # a class on fewer days was not seen for a week
+
+
+def holdout_notes(data: Data, order: list[Scored], judged: dict[str, Judged], built: dict[str, Built]) -> list[str]:
+    """Returns a note if the best model's score on the hold-out is outside the interval from the folds."""
+    first, metric = next((each.id for each in order if each.id in built), None), data.request.metric
+    if first is None or not data.has_holdout or (foreseen := judged[first].intervals) is None:
+        return []
+    found, interval = scores(judged_answers(data, built[first], judged[first])).get(metric), foreseen.of.get(metric)
+    if found is None or interval is None or interval[0] <= found <= interval[1]:
+        return []
+    return [
+        f"on the hold-out, the {metric} of {model_type_of(first)} is {found:.3f}, but the folds predicted "
+        f"{interval[0]:.3f} to {interval[1]:.3f}: the hold-out differs from the training rows, so the intervals were "
+        "widened to include its scores"
+    ]
+
+
+def few_days_notes(data: Data) -> list[str]:
+    """Returns a note for each class that was seen on few days, since it is unknown how much other days differ."""
+    if data.days is None:
+        return []
+    counted = np.flatnonzero(data.arrays.counted)
+    by_class = [len(np.unique(data.days[counted[data.codes[counted] == code]])) for code in range(len(data.classes))]
+    known = [(days, name) for days, name in zip(by_class, data.classes, strict=True) if days]
+    fewest, name = min(known, default=(FEW_DAYS, ""))
+    if fewest >= FEW_DAYS:
+        return []
+    days = "1 day" if fewest == 1 else f"{fewest} days"
+    return [
+        f"the class {name!r} was seen on {days} only: the intervals are for days like these, and how much others "
+        "differ cannot be told"
+    ]
+
+
+def optimism_notes(rows: list[LeaderboardRow], metric: str) -> list[str]:
+    """Returns a note about the candidate that a shuffled split flatters most, if it does so by much."""
+    known = [(row.get("optimism") or 0.0, row) for row in rows if row["id"] != BASELINE]
+    most, row = max(known, key=lambda each: each[0], default=(0.0, None))
+    if row is None or most <= LARGE_OPTIMISM:
+        return []
+    says, honest = row["shuffled"][metric], row["metrics"][metric]
+    return [
+        f"a shuffled split would give {metric} {says:.3f} for {row['model_type']} instead of {honest:.3f}: it tests "
+        "models on neighbors of the rows that they were fitted on"
+    ]
