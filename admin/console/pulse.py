@@ -21,6 +21,8 @@ EVERY_S = 5.0
 SAMPLES = 180  # a quarter of an hour
 LOOKED_AT = 200  # predictions per sample
 
+OLD_S = 600.0  # a reading that old was not measured now
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -75,14 +77,18 @@ class Pulse:
         return Sample(round(time.time()), rate, at_rank(latencies, 0.5), at_rank(latencies, 0.99))
 
     def _latencies(self) -> list[float]:
-        """Returns the sorted latencies (ms) of the predictions since the last sample."""
+        """Returns the sorted latencies (ms) of the predictions since the last sample.
+
+        Readings that waited, or were measured long ago and sent now, say nothing of how fast the plant is.
+        """
         try:
             found, _ = self._recent.predictions(LOOKED_AT, None, None)
         except (redis.RedisError, OSError):
             return []
         since = time.time() - EVERY_S
-        pairs = [(moment(each["ts"]), moment(each["predicted_at"])) for each in found]
-        return sorted(max(0.0, done - began) * 1000 for began, done in pairs if done >= since)
+        prompt = (each for each in found if not each.get("late"))
+        pairs = [(moment(each["ts"]), moment(each["predicted_at"])) for each in prompt]
+        return sorted(max(0.0, done - began) * 1000 for began, done in pairs if done >= since and done - began < OLD_S)
 
 
 def moment(text: str) -> float:

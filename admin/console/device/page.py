@@ -20,7 +20,7 @@ from admin.console.labels.page import Done, choices_of, done_of
 from admin.console.overview.live import FeatureShown, features_of, movement
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
-from admin.console.seen import Usual, distance, usual_ranges
+from admin.console.seen import Usual, distance, importance, usual_ranges
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import people
 from operations.acts import devices as acts
@@ -39,6 +39,7 @@ DeviceId = Annotated[str, InPath(max_length=512)]
 EVENTS = 20
 LABELS = 8
 POINTS = 240
+DRAWN = 80
 SHELVE_HOURS = (1, 8, 24)  # that one press of a button shelves a device for
 
 
@@ -48,6 +49,11 @@ class Series:
 
     feature: FeatureShown
     values: tuple[float, ...]
+
+    @property
+    def drawn(self) -> tuple[float, ...]:
+        """Enough of them for the picture without JavaScript; always the last one."""
+        return self.values[:: -max(1, len(self.values) // DRAWN)][::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +156,14 @@ def lane_of(events: tuple[DeviceEventView, ...], begin: float, end: float) -> tu
 def points(readings: Sequence[Reading], names: Sequence[str], now: PlantView) -> str:
     """Returns the charts as JSON for uPlot: times, a list for each feature, and which readings are labeled."""
     times = [round(moment(reading["measured_at"]), 3) for reading in readings]
-    columns: dict[str, Any] = {name: [reading["values"].get(name) for reading in readings] for name in names}
+    columns: dict[str, Any] = {name: [_short(reading["values"].get(name)) for reading in readings] for name in names}
     labels = [[begin, end, label, now.is_alarm(label)] for begin, end, label in labeled_spans(readings)]
     return json.dumps({"at": times, "values": columns, "labels": labels}, separators=(",", ":"))
+
+
+def _short(value: float | None) -> float | None:
+    """With as many digits as a chart can show."""
+    return None if value is None else float(f"{value:.5g}")
 
 
 def labeled_spans(readings: Sequence[Reading]) -> Iterator[tuple[float, float, str]]:
@@ -171,8 +182,14 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
     features = features_of(console)
     named = ((f, tuple(r["values"][f.name] for r in readings if f.name in r["values"])) for f in features)
     usual = usual_ranges(console, now)
-    found = [each for each in named if each[1]]  # what is furthest from usual comes first, then what moved most
-    found.sort(key=lambda each: (-max(0.0, distance(each[1], usual.get(each[0].name))), -movement(each[1])))
+    weight = importance(console, now)
+    found = [each for each in named if each[1]]  # what is furthest from usual comes first, then what counts most
+
+    def oddness(each: tuple[FeatureShown, tuple[float, ...]]) -> tuple[float, float, float]:
+        feature, values = each[0].name, each[1]
+        return max(0.0, distance(values, usual.get(feature))), weight.get(feature, 0.0), movement(values)
+
+    found.sort(key=oddness, reverse=True)
     events = tuple(services.device_events.page(EVENTS, None, name)[0])
     span = (moment(readings[0]["measured_at"]), moment(readings[-1]["measured_at"])) if readings else (0.0, 0.0)
     context = DevicePage(

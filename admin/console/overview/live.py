@@ -13,7 +13,7 @@ import redis
 from admin.console.console import Console
 from admin.console.pulse import Sample, moment
 from admin.console.render import Renderer
-from admin.console.seen import Usual, distance, usual_ranges
+from admin.console.seen import Usual, distance, importance, usual_ranges
 from admin.console.stream import Live, Topic
 from admin.console.words import Event, device_event, people, sentence
 from operations.key_file import Role
@@ -182,9 +182,11 @@ def _evidence(console: Console, now: PlantView) -> Evidence | None:
     if not features:
         return None
 
-    def oddness(feature: FeatureShown) -> tuple[float, float]:
+    weight = importance(console, now)
+
+    def oddness(feature: FeatureShown) -> tuple[float, float, float]:
         values = [value for _, value in series[feature.name]]
-        return max(0.0, distance(values, usual.get(feature.name))), movement(values)
+        return max(0.0, distance(values, usual.get(feature.name))), weight.get(feature.name, 0.0), movement(values)
 
     odd = max(features, key=oddness)
     newest = series[odd.name]

@@ -28,16 +28,20 @@ SAID: Mapping[str, str] = {  # pattern of the trainer's message about a candidat
     r"it may have been trained on some of these rows, which would flatter it": _(
         "It may have been trained on some of these rows, which would flatter it."
     ),
-    r"(?P<rows>\d+) rows next to the hold-out are (?:in no part, so that it holds no neighbor of a known row|not used, "
-    r"so that it has no neighbor of a training row)": _(
-        "%(rows)s readings next to the held-out ones are in no part, so that none is a neighbor of a known one."
+    r"(?P<rows>\d+) rows next to the hold-out are not used, so that it has no neighbor of a training row": _(
+        "%(rows)s readings next to the held-out ones are not used, so that none is a neighbor of a known one."
+    ),
+    r"(?P<some>\d+) devices? (is|are) held out, too few to tell how much devices differ: on a new one a model may be "
+    r"worse than the intervals say": _(
+        "Held out are %(some)s devices, too few to tell how much devices differ: on a new one a model may be worse "
+        "than the intervals say."
     ),
     r"a block has about (?P<rows>\d+) rows, and readings resemble each other over (?P<over>\d+): some optimism is left "
     r"in all scores": _(
         "A block has about %(rows)s readings, and readings resemble each other over %(over)s: some optimism is left."
     ),
-    r"a shuffled split would (?:say|give) (?P<metric>\S+) (?P<shuffled>\S+) for (?P<name>\S+) instead of "
-    r"(?P<honest>[\d.]+): it tests models on neighbors of the rows that they were fitted on": _(
+    r"a shuffled split would give (?P<metric>\S+) (?P<shuffled>\S+) for (?P<name>\S+) instead of (?P<honest>[\d.]+): "
+    r"it tests models on neighbors of the rows that they were fitted on": _(
         "A shuffled test would say %(metric)s %(shuffled)s for %(name)s instead of %(honest)s."
     ),
 }

@@ -29,6 +29,12 @@ if (stream) {
 const run = $("[data-run]");
 if (run) stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) location.reload(); });
 
+// What is still being loaded is looked at again, unless somebody has begun to fill the form.
+if ($("[data-reload]")) {
+  const again = setTimeout(() => location.reload(), 3000);
+  document.addEventListener("input", () => clearTimeout(again), { once: true });
+}
+
 // A new alarm is also said to those who cannot see the page.
 const attention = $("#attention");
 if (attention) {
@@ -119,7 +125,7 @@ function draw(box) {
     cursor: { sync: { key: "overview" }, drag: { x: false, y: false }, points: { size: 5 } },
     scales: { x: { time: true }, y: { range: (_u, _low, high) => [0, Math.max(1, (known.length ? high : 1) * 1.15)] } },
     series: [{}, ...strokes.map(stroke => ({ stroke: color(stroke), width: 1.5, points: { show: false } }))],
-    axes: [axis(22, { values: (_u, ticks) => ticks.map(timeOfDay), space: 60, incrs: [60, 120, 300, 600, 900] }), axis(40, { space: 32, values: (_u, ticks) => ticks.map(value => value >= 10000 ? value / 1000 + "k" : value) })],
+    axes: [axis(22, { values: (_u, ticks) => ticks.map(timeOfDay), space: 60, incrs: [60, 120, 300, 600, 900] }), axis(40, { space: 32, values: (_u, ticks) => ticks.map(value => value >= 1e7 ? value / 1e6 + "M" : value >= 1e4 ? value / 1e3 + "k" : value) })],
   }, data, box);
   chart.root.setAttribute("role", "img");
   chart.root.setAttribute("aria-label", box.dataset.label);

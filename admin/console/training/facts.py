@@ -1,29 +1,35 @@
-"""Describes the data set from which a run would learn. It is loaded when a page needs it, and kept for a while."""
+"""What a run would learn from: the data set of a query, described. Loaded when somebody looks, kept for a while."""
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from threading import Lock
+from dataclasses import dataclass, field
+
+import redis
 
 from archive.dataset.cache import Meta
 from archive.dataset.description import Description
 from operations.views.datasets import DatasetReader
-from zelador.errors import Corrupt, InvalidInput, Unavailable
+from zelador.errors import ZeladorError
 
 KEPT_S = 900.0
+WAIT_S = 2.0  # that a page waits for it
 MAX_KEPT = 8  # queries
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The description of a data set. `trouble` says why nothing could be loaded, in English."""
+    """Without a description, it is still being loaded, or `trouble` says in English why it cannot be."""
 
-    meta: Meta | None
-    description: Description | None
-    age_s: float
+    meta: Meta | None = None
+    description: Description | None = None
+    age_s: float = 0.0
     trouble: str = ""
 
     @property
@@ -32,41 +38,63 @@ class Facts:
 
     @property
     def labels(self) -> tuple[tuple[str, int], ...]:
-        """The number of readings by label, the most frequent first."""
+        """Readings by label, the most frequent first."""
         return tuple(self.description.classes.items()) if self.description else ()
 
 
-class DataFacts:
-    """Loads and keeps descriptions. Thread-safe; each data set is loaded only once at a time."""
+@dataclass(slots=True)
+class _Loading:
+    """A data set that is being loaded, or was: then `ready` is set."""
 
-    def __init__(self, datasets: DatasetReader, clock: Callable[[], float] = time.monotonic) -> None:
+    begun: float
+    ready: threading.Event = field(default_factory=threading.Event)
+    found: Facts = Facts()
+
+
+class DataFacts:
+    """Thread-safe; of several who ask for one data set, one loads it, on a thread of its own."""
+
+    def __init__(
+        self, datasets: DatasetReader, wait_s: float = WAIT_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._datasets = datasets
+        self._wait_s = wait_s
         self._clock = clock
-        self._lock = Lock()
-        self._found: OrderedDict[str, tuple[float, Facts]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._found: OrderedDict[str, _Loading] = OrderedDict()
 
     def look(self, query: Mapping[str, object]) -> Facts:
-        """Returns the description of a query's data set, loaded at most KEPT_S ago. Raises redis.RedisError."""
-        key = repr(sorted(query.items()))
+        """Waits for it, but not for long."""
+        key, now = repr(sorted(query.items())), self._clock()
         with self._lock:
-            at, found = self._found.get(key, (0.0, None))
-            if found is None or self._clock() - at >= KEPT_S:
-                found = self._load(query)
-                at = self._clock()
-                if found.trouble:
-                    return found
-                self._found[key] = at, found
+            loading = self._found.get(key)
+            if loading is None or (loading.ready.is_set() and (loading.found.trouble or now - loading.begun >= KEPT_S)):
+                loading = self._found[key] = _Loading(now)
                 while len(self._found) > MAX_KEPT:
                     self._found.popitem(last=False)
-            return Facts(found.meta, found.description, self._clock() - at)
+                thread = threading.Thread(target=self._load, args=(loading, dict(query)), name="facts", daemon=True)
+                thread.start()
+        if not loading.ready.wait(self._wait_s):
+            return Facts()
+        found = loading.found
+        return Facts(found.meta, found.description, max(0.0, self._clock() - loading.begun), found.trouble)
 
     def forget(self) -> None:
+        """What is being loaded goes on."""
         with self._lock:
-            self._found.clear()
+            for key in [key for key, loading in self._found.items() if loading.ready.is_set()]:
+                del self._found[key]
 
-    def _load(self, query: Mapping[str, object]) -> Facts:
+    def _load(self, loading: _Loading, query: dict[str, object]) -> None:
         try:
-            loaded = self._datasets.load(dict(query))
-        except (InvalidInput, Unavailable, Corrupt) as error:
-            return Facts(None, None, 0.0, str(error))
-        return Facts(loaded.meta, loaded.description, 0.0)
+            loaded = self._datasets.load(query)
+            loading.found = Facts(loaded.meta, loaded.description)
+        except ZeladorError as error:
+            loading.found = Facts(trouble=str(error))
+        except (redis.RedisError, OSError) as error:
+            loading.found = Facts(trouble=f"Redis does not answer: {error}")
+        except Exception:
+            log.exception("the facts of a data set could not be loaded")
+            loading.found = Facts(trouble="they could not be read; the admin server wrote why in its log")
+        finally:
+            loading.ready.set()

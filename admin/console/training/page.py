@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 
 from fastapi import Form, Query, Response
 from fastapi import Path as InPath
@@ -67,6 +68,10 @@ class Asked:
             found["to"] = f"{(end + timedelta(days=1)).isoformat()}T00:00:00"
         return found
 
+    @property
+    def fields(self) -> dict[str, str]:
+        return {"devices": self.devices, "from": self.begin, "to": self.end}
+
     @classmethod
     def of(cls, request: RunRequest, language: Language) -> Asked:
         """Returns the readings of an earlier run."""
@@ -84,6 +89,7 @@ class Asked:
 class Training:
     facts: Facts
     asked: Asked
+    again: str  # the query of this page
     features: dict[str, FeatureShown]
     given: RunRequest  # with which the form is filled
     metric: str
@@ -122,6 +128,7 @@ def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked) -
     context = Training(
         console.facts.look(asked.query if may_start else {}),  # loading one costs: a viewer sees what all see
         asked,
+        urlencode({name: text for name, text in asked.fields.items() if text}),
         {feature.name: feature for feature in features_of(console)},
         given,
         given.get("metric", settings.metric),
