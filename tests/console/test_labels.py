@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, expect
 
 from tests.attacks.api import wait_for
 from tests.console.conftest import Site, window
+from tests.console.outline import Outline, shape
 from tests.console.plant import GOOD
-from tests.console.test_pages import Outline, shape
 
 ZONE = ZoneInfo("America/Sao_Paulo")
 ORDERS = """asset,start,end,state,order_no

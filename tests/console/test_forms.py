@@ -1,0 +1,304 @@
+"""Every form without JavaScript: what it does, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import re
+import time
+
+import httpx
+import pytest
+
+from tests.attacks.api import wait_for
+from tests.console.conftest import Site
+from tests.console.ended_runs import CLEAR, FAILED, NOTHING, TIED
+from tests.console.outline import Outline, shape
+from tests.console.plant import BAD
+
+
+def etag_of(text: str) -> str:
+    return str(next(each["value"] for each in Outline(text).of("input") if each.get("name") == "etag"))
+
+
+def test_a_model_is_selected_and_rolled_back_by_forms(site: Site) -> None:
+    with site.client("operator") as client:
+        asked = client.get("/console/models/other/select")
+        assert "Rolling back is one press" in asked.text
+        stale = etag_of(asked.text)
+        answer = client.post("/console/models/other/select", data={"etag": stale, "why": "quieter"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/console/models/other")
+        wait_for(lambda: "Live on 1 of 1" in client.get("/console/models/other").text, "the worker")
+        again = client.post("/console/models/small/select", data={"etag": stale})
+        assert again.status_code == 412
+        assert "Someone changed the registry while you were reading" in again.text
+        shape(again)
+        back = client.post("/console/rollback", data={"etag": etag_of(client.get("/console/models/other").text)})
+        assert back.headers["location"] == "/console/models/small"
+        assert client.get("/v1/selection").json()["model"] == "small"
+
+
+def test_a_model_that_the_plant_cannot_feed_is_selected_only_by_force(site: Site) -> None:
+    """Also when rolling back would bring it back: then it is asked first."""
+    with site.client("operator") as client:
+        assert "Select it all the same" in client.get("/console/models/hungry/select").text
+        refused = client.post("/console/models/hungry/select")
+        assert refused.status_code == 409
+        assert "does not send what this model needs" in refused.text
+        assert client.post("/console/models/hungry/select", data={"force": "yes"}).status_code == 303
+        wait_for(lambda: "1 of 1 workers refused" in client.get("/console/models/hungry").text, "the refusal")
+        client.post("/console/models/small/select")
+        assert "Roll back…" in client.get("/console/models/small").text
+        asked = client.get("/console/rollback")
+        shape(asked)
+        assert "current" in asked.text
+        assert client.post("/console/rollback", data={"etag": etag_of(asked.text)}).status_code == 409
+        assert client.get("/v1/selection").json()["model"] == "small"
+        forced = client.post("/console/rollback", data={"etag": etag_of(asked.text), "force": "yes"})
+        assert forced.headers["location"] == "/console/models/hungry"
+        assert client.post("/console/models/small/select").status_code == 303
+        listed = {state: client.get(f"/console/models?state={state}").text for state in ("selected", "before", "never")}
+        for state, text in listed.items():
+            assert ("/console/models/hungry" in text) == (state == "before"), state
+            assert ('href="/console/models/small"' in text.partition("<main")[2]) == (state == "selected"), state
+
+
+def test_notes_are_kept_and_a_script_in_them_is_text(site: Site) -> None:
+    nasty = "<script>alert(1)</script>\n“loose guard” & more"
+    with site.client("operator") as client:
+        etag = etag_of(client.get("/console/models/other").text)
+        form = {"notes": nasty, "tags": "autumn, <b>", "description": '"><img src=x>', "etag": etag}
+        assert client.post("/console/models/other/notes", data=form).status_code == 303
+        page = client.get("/console/models/other")
+        shape(page)
+        assert "<script>alert" not in page.text
+        assert "&lt;script&gt;alert(1)" in page.text
+        assert "<img" not in page.text
+        assert client.get("/v1/models/other").json()["notes"] == nasty
+        shape(client.get("/console/models"))
+
+
+def test_a_model_is_deleted_only_with_its_name_typed(site: Site) -> None:
+    with site.client("admin") as client:
+        archive = client.get("/v1/models/other/archive").content
+        files = {"file": ("other.zip", archive, "application/zip")}
+        answer = client.post("/console/import", files=files, data={"name": "copy"})
+        assert answer.headers["location"] == "/console/models/copy", answer.text[-400:]
+        refused = client.post("/console/models/copy/delete", data={"typed": "cop"})
+        assert refused.status_code == 422
+        shape(refused)
+        assert client.get("/console/models/copy").status_code == 200
+        assert client.post("/console/models/copy/delete", data={"typed": "copy"}).status_code == 303
+        assert client.get("/console/models/copy").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("accepted", "typed", "status", "said"),
+    [
+        ("en", {"lux": "400", "temperature": "85.5", "vibration": "5.9"}, 200, "Needs maintenance"),
+        ("pt-BR", {"lux": "400", "temperature": "85,5", "vibration": "5,9"}, 200, "Precisa de manutenção"),
+        ("en", {"lux": "400", "temperature": "45", "vibration": "0.4"}, 200, "Needs no maintenance"),
+        ("en", {"lux": "400", "temperature": "hot", "vibration": "0.4"}, 422, "This is not a number."),
+        ("en", {"lux": "nan", "temperature": "1e999", "vibration": ""}, 422, "This is not a number."),
+    ],
+)
+def test_classifying_by_hand(site: Site, accepted: str, typed: dict[str, str], status: int, said: str) -> None:
+    with site.client("viewer", **{"Accept-Language": accepted}) as client:
+        answer = client.post("/console/classify", data={f"f.{name}": text for name, text in typed.items()})
+        assert answer.status_code == status, answer.text[-500:]
+        assert said in answer.text
+        shape(answer)
+
+
+def test_the_audit_is_exported_as_a_table_without_formulas(site: Site) -> None:
+    with site.client("admin") as client:
+        wanted = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes", "note": "W4"}
+        assert client.post("/console/labels", data=wanted).status_code == 303
+        audit = client.get("/console/audit").text
+        assert "the admin added label “yes”, press-07, since 20 Nov 10:00" in audit
+        assert ">W4<" in audit
+        client.post("/console/keys", data={"role": "viewer", "note": "=HYPERLINK(1)", "lasts": "90d"})
+        answer = client.get("/console/audit/csv?q=key made")
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        rows = list(csv.DictReader(answer.text.splitlines()))
+        assert rows
+        assert {row["what"] for row in rows} == {"key made"}
+        assert not [each for row in rows for each in row.values() if each.startswith("=")]
+    with site.client("operator") as client:
+        assert client.get("/console/audit/csv").status_code == 403
+
+
+def test_keys_are_made_shown_once_and_revoked(site: Site) -> None:
+    with site.client("admin") as client:
+        made = client.post("/console/keys", data={"role": "viewer", "note": "tablet <hall A>", "lasts": "90d"})
+        shape(made)
+        found = re.search(r"zlk_[\w-]{40,}", made.text)
+        assert found is not None
+        assert "content-encoding" not in made.headers  # a secret is not compressed beside text of others
+        page = client.get("/console/keys")
+        assert found[0] not in page.text
+        assert "tablet &lt;hall A&gt;" in page.text
+        identity = next(k["id"] for k in client.get("/v1/keys").json()["keys"] if k["note"] == "tablet <hall A>")
+        shape(client.get(f"/console/keys/{identity}/revoke"))
+        assert client.post(f"/console/keys/{identity}/revoke").status_code == 303
+        assert httpx.get(f"{site.url}/v1/models", headers={"Authorization": f"Bearer {found[0]}"}).status_code == 401
+
+
+def test_a_message_in_quarantine_is_shown_replayed_and_discarded(site: Site) -> None:
+    site.plant.raw(b'{"lux": 1, "temperature": <b>')
+    with site.client("operator") as client:
+        wait_for(lambda: client.get("/v1/quarantine").json()["entries"], "the quarantine")
+        entry = client.get("/v1/quarantine").json()["entries"][0]["id"]
+        listed = client.get("/console/quarantine-by/json")
+        shape(listed)
+        assert f'href="/console/quarantine/{entry}"' in listed.text
+        assert "No message has this reason." in client.get("/console/quarantine-by/range").text
+        assert client.get("/console/quarantine-by/none").status_code == 404
+        page = client.get(f"/console/quarantine/{entry}")
+        shape(page)
+        assert "7b 22 6c 75 78" in page.text
+        assert "<b>|" not in page.text
+        stays = client.post(f"/console/quarantine/{entry}/replay")
+        assert stays.headers["location"].endswith("outcome=still_refused")
+        assert "It stays in quarantine" in client.get(stays.headers["location"]).text
+        assert client.post(f"/console/quarantine/{entry}/discard", data={"typed": "no"}).status_code == 422
+        assert client.post(f"/console/quarantine/{entry}/discard", data={"typed": "discard"}).status_code == 303
+        assert "Nothing is waiting here." in client.get("/console/quarantine").text
+
+
+def test_an_alarm_is_acknowledged_shelved_and_retired_by_forms(site: Site) -> None:
+    """A person takes care of a device, puts it off with a reason, takes it out and brings it back."""
+    with site.client("operator") as client:
+        device = "/v1/devices/mill-03"
+        now = time.time_ns() // 1_000_000
+        for step in range(8):
+            site.plant.publish(BAD, "mill-03", ts=now + step)
+        wait_for(lambda: client.get(device).json()["state"] == "alarm", "the alarm")
+        assert "mill-03" in client.get("/console/states/alarm").text
+        assert client.post("/console/devices/mill-03/acknowledge").status_code == 303
+        assert client.get(device).json()["state"] == "acknowledged"
+        refused = client.post("/console/devices/mill-03/unshelve")
+        assert refused.status_code == 409
+        shape(refused)
+        assert client.post("/console/devices/mill-03/shelve", data={"hours": "8", "why": "on order"}).status_code == 303
+        assert "on order" in client.get("/console/devices/mill-03").text
+        assert client.post("/console/devices/mill-03/unshelve").status_code == 303
+        wrong = client.post("/console/devices/mill-03/shelve", data={"hours": "1", "until": "tomorrow", "why": "x"})
+        assert wrong.status_code == 422
+        assert client.post("/console/devices/mill-03/retire").status_code == 303
+        assert "mill-03" in client.get("/console/states/retired").text
+        assert client.post("/console/devices/mill-03/restore").status_code == 303
+
+
+def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
+    """Without a trainer it waits, and says so; a second one is refused."""
+    with site.client("operator") as client:
+        assert "No trainer is running" in client.get("/console/training").text
+        given = {"candidates": ["lr", "dt"], "notes": "x", "split": "device", "devices": "press-07, mill-*"}
+        given |= {"from": "2026-11-01", "to": "2026-11-24", "tune": "1.5", "more": ["blend"]}
+        costs = {"cost_missed": "1,000.50", "cost_false_alarm": "3", "save": "first"}
+        started = client.post("/console/training", data={"metric": "MCC", **given, **costs})
+        path = started.headers["location"]
+        asked = client.get(f"/v1/runs/{path.rpartition('/')[2]}").json()["request"]
+        assert (asked["split"], asked["register"], asked["tune_s"], asked["blend"]) == ("device", [1], 90.0, True)
+        period = {"from": "2026-11-01T03:00:00.000Z", "to": "2026-11-25T03:00:00.000Z"}  # whole days of the plant
+        assert asked["dataset"].items() >= {"devices": ["mill-*", "press-07"], **period}.items()
+        assert (asked["cost_missed"], asked["cost_false_alarm"]) == (1000.5, 3.0)
+        like = client.get(path.replace("runs", "training/like"))
+        shape(like)
+        for value in ("mill-*, press-07", "2026-11-01", "2026-11-24", "1.5"):
+            assert f'value="{value}"' in like.text
+        assert 'value="1,000.5"' in like.text
+        page = client.get(path)
+        shape(page)
+        assert "Waiting for the trainer" in page.text
+        refused = client.post("/console/training", data={"metric": "F1"})
+        assert refused.status_code == 409
+        shape(refused)
+        for wrong in (
+            {"candidates": ["rm -rf"]},
+            {"cost_missed": "0"},
+            {"recall": "101"},
+            {"recall": "x"},
+            {"split": "y"},
+            {"from": "tomorrow"},
+            {"from": "2026-11-02", "to": "2026-11-01"},
+        ):
+            assert client.post("/console/training", data={"metric": "F1", **wrong}).status_code == 422, wrong
+        shape(client.get(f"{path}/cancel"))
+        shape(client.get(f"{path}/finish"))
+        assert client.post(f"{path}/finish").status_code == 409  # it has not begun
+        assert client.post(f"{path}/cancel").status_code == 303
+        assert "The run was canceled" in client.get(path).text
+
+
+def test_training_shows_the_readings_of_the_chosen_days_and_devices(site: Site) -> None:
+    with site.client("operator") as client:
+        none = client.get("/console/training?from=2020-01-01&to=2020-01-02")
+        shape(none)
+        assert "No reading is of these days and devices." in none.text
+        wrong = client.get("/console/training?from=2020-01-02&to=2020-01-01")
+        shape(wrong)
+        assert "The readings cannot be loaded" in wrong.text
+        labeled = site.plant
+        for step in range(4):
+            labeled.publish(BAD if step % 2 else {"lux": 400.0, "temperature": 45.0, "vibration": 0.1 + step},
+                            "lathe-70", label=("no", "yes")[step % 2])  # fmt: skip
+        wait_for(lambda: "4 labeled readings of 1 device" in _loaded_again(client, "lathe-7*"), "the readings")
+        page = client.get("/console/training?devices=lathe-7*")
+        shape(page)
+        assert "Class too small" in page.text
+        assert 'value="lathe-7*"' in page.text
+    with site.client("viewer") as client:  # loading another one costs
+        assert "4 labeled readings" not in client.get("/console/training?devices=lathe-7*").text
+
+
+def _loaded_again(client: httpx.Client, devices: str) -> str:
+    client.post("/console/training/again")
+    return client.get(f"/console/training?devices={devices}").text
+
+
+def test_the_page_of_a_run_says_which_is_better_and_how_sure_that_is(site: Site) -> None:
+    with site.client("viewer") as client:
+        clear, tied = (client.get(f"/console/runs/{run}").text for run in (CLEAR, TIED))
+        assert "DecisionTree is better than the other 5" in clear
+        assert "It is better than the live model: the interval, +0.134 to +0.394, does not include 0." in clear
+        assert "from a probability of 0.09" in clear
+        assert 'class="sub">recommended' in clear
+        assert "cannot be told apart by F1" in tied
+        assert 'class="sub">recommended' not in client.get(f"/console/runs/{NOTHING}").text
+        assert "was killed &lt;9&gt;" in client.get(f"/console/runs/{FAILED}").text
+        assert 'name="keep"' not in clear  # a viewer saves nothing
+        assert "press-01 is the worst: 12.5% of its 80 readings are answered wrong." in clear
+        assert "at 0.50 they would cost 40.0" in clear
+        assert "Not promoted" in clear
+        assert "so the lead may be chance" in clear
+    with site.client("viewer", **{"Accept-Language": "pt-BR"}) as client:
+        assert (
+            "Não dá para distinguir DecisionTree e GradientBoosting em F1." in client.get(f"/console/runs/{TIED}").text
+        )
+
+
+def test_two_of_the_five_are_saved_with_names_and_notes(site: Site) -> None:
+    """All names are checked before the first is saved."""
+    form = {
+        "keep": ["1", "3"],
+        "name1": "first-of-run",
+        "note1": "kept as <b>quick</b>",
+        "name3": "small",
+        "name2": "no",
+    }
+    with site.client("operator") as client:
+        path = f"/console/runs/{CLEAR}"
+        refused = client.post(f"{path}/save", data=form)
+        assert refused.status_code == 409
+        shape(refused)
+        assert client.get("/v1/models/first-of-run").status_code == 404
+        assert client.post(f"{path}/save", data={}).status_code == 422
+        saved = client.post(f"{path}/save", data={**form, "name3": ""})
+        assert saved.status_code == 303, saved.text[-300:]
+        page = client.get(path)
+        shape(page)
+        assert page.text.count('href="/console/models/first-of-run"') == 1
+        assert 'href="/console/models/first-of-run/select"' in page.text
+        assert page.text.count('name="keep"') == 1
+        assert "kept as &lt;b&gt;quick" in client.get("/console/models/first-of-run").text
