@@ -249,7 +249,7 @@ def test_training_shows_the_readings_of_the_chosen_days_and_devices(site: Site) 
         assert "Class too small" in page.text
         assert 'value="lathe-7*"' in page.text
     with site.client("viewer") as client:  # loading another one costs
-        assert "4 labeled readings" not in client.get("/console/training?devices=lathe-7*").text
+        assert "4 labeled readings of 1 device" not in client.get("/console/training?devices=lathe-7*").text
 
 
 def _loaded_again(client: httpx.Client, devices: str) -> str:

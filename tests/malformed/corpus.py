@@ -53,7 +53,10 @@ def _good() -> Iterator[dict[str, object]]:
 
 
 def _odd_but_good() -> Iterator[bytes]:
-    """Valid JSON that looks odd."""
+    """Valid JSON that looks odd, also as C or Windows write it."""
+    yield b"{" + TEXT.encode() + b"}\0"
+    yield ("{" + TEXT + ',"id":"é😀"}').encode("utf-8-sig")
+    yield b"{" + TEXT.encode() + b',"seq":"1.0"}'
     yield b'{"lux":-0,"temperature":-0.0,"vibration":-0e0}'
     yield b'{"lux":1e-999,"temperature":1E2,"vibration":0.' + b"1" * 10_000 + b"}"
     yield b'{"lux":-5,"lux":7,"temperature":2,"vibration":0}'  # of a key that comes twice, the last
@@ -76,11 +79,9 @@ def _refused() -> Iterator[tuple[str, bytes]]:
     yield from (("wrong ts", _with(f'{TEXT},"ts":{value}')) for value in WRONG_TS)
     yield from (("wrong id", _with(f'{TEXT},"id":{value}')) for value in WRONG_IDS)
     yield from (("wrong label", _with(f'{TEXT},"label":{value}')) for value in WRONG_IDS[:4])
-    yield from (
-        ("wrong seq", _with(f'{TEXT},"seq":{value}')) for value in ("1.5", '"one"', '"1.0"', "[]", "true", "9" * 5_000)
-    )
+    yield from (("wrong seq", _with(f'{TEXT},"seq":{value}')) for value in WRONG_SEQ)
     text = "{" + TEXT + ',"id":"é😀"}'
-    yield from (("encoding", text.encode(name)) for name in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"))
+    yield from (("encoding", text.encode(name)) for name in ("utf-16", "utf-16-le", "utf-16-be", "utf-32"))
     yield "encoding", text.replace("😀", "").encode("latin-1")
     yield from (
         ("encoding", _raw_id(raw)) for raw in (b"\xc0\xaf", b"\xe0\x80\xaf", b"\xed\xa0\x80", b"\xf0\x9f", b"\x80")
@@ -123,7 +124,7 @@ def _raw_id(raw: bytes) -> bytes:
 NOT_JSON = (
     b" ", b"\0", b"\0" * 1_000, bytes(range(256)), b"lux=3;temperature=2", b"<xml/>", b"nan", b"'", b"{", b"}",
     b"]", b"{]", b"{{}}", b"{'lux':1}", b"{lux:1}", b'{"lux":1,}', b'{"lux" 1}', b'{"lux":01}', b'{"lux":+1}',
-    b'{"lux":.5}', b'{"lux":1.}', b'{"lux":0x1}', b"{" + TEXT.encode() + b"}\0",
+    b'{"lux":.5}', b'{"lux":1.}', b'{"lux":0x1}', b"{" + TEXT.encode() + b"}\0}",
     b"{" + TEXT.encode() + b"}{" + TEXT.encode() + b"}", b"{" + TEXT.encode() + b"} // why",
     b"{" + TEXT.encode() + b',"id":"a\x01b"}', b"{" + TEXT.encode() + b',"id":"a\nb"}',
     b"{" + TEXT.encode() + b',"id":"\\x41"}', b"\x1f\x8b\x08\x00\x00\x00\x00\x00", b"\x89PNG\r\n\x1a\n",
@@ -145,7 +146,7 @@ WRONG_TS = (
     '"2026-11-24T10:00:00Z\\u0000"', '"2026-11-24T10:00:00Z\\u0000or so"', '"2026-11-24\\u000010:00:00"',
     '"2026-11-24\\ud83d\\ude0010:00:00"',
 )  # fmt: skip
-WRONG_SEQ = ("1.5", '"one"', '"1.0"', "[]", "true", "9" * 5_000)
+WRONG_SEQ = ("1.5", '"one"', '"1.5"', "[]", "true", "9" * 5_000)
 WRONG_IDS = (
     '"' + "x" * 129 + '"', '"a\\u0000"', '"a\\u001fb"', '"\\ud800"', '"a\\u202eb"', "true", "[]", "{}",
     '"' + "x" * 100_000 + '"', "9" * 129, "9" * 5_000, '"\\udfff\\ud800"',

@@ -82,7 +82,7 @@ def test_a_run_that_ended_while_nobody_listened_ends(api: Api) -> None:
 
 def test_a_server_that_stays_away_is_given_up_with_its_words(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow_run, "GIVE_UP_S", 0.0)
-    with pytest.raises(Unavailable, match=r"may go on there: .*away"):
+    with pytest.raises(Unavailable, match=r"may still be running there: .*away"):
         followed(api)
 
 
