@@ -52,6 +52,8 @@ def test_a_run_is_started_watched_and_two_of_its_models_are_saved(chromium: Brow
         page.wait_for_url("**/console/runs/*")
         expect(page.locator("progress")).to_be_visible()
         expect(page.locator("#progress")).to_contain_text("Leaderboard so far", timeout=RUN_MS)
+        expect(page.get_by_role("link", name="Finish early…")).to_be_visible()  # without loading the page again
+        expect(page.locator("#run-state")).to_contain_text("Running")
         expect(page.locator(".picks")).to_be_visible(timeout=RUN_MS)  # the page loads itself again when the run ends
         assert page.locator(".picks > li").count() == 3
         for rank, name in ((1, "the-first"), (3, "the-third")):

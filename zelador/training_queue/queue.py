@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import redis
@@ -81,6 +81,11 @@ class TrainingQueue:
             raise Conflict(f"run {run} is not running: it is {found.state}")
         self._client.set(self._keys.run_enough(run), by, ex=KEEP_S)
         return found
+
+    def asked(self, run: str) -> Literal["cancel", "finish"] | None:
+        """What the trainer was asked to do with a run, and may not have done yet."""
+        cancel, enough = self._client.mget(self._keys.run_cancel(run), self._keys.run_enough(run))
+        return "cancel" if cancel is not None else "finish" if enough is not None else None
 
     def events(self, run: str, after: int, limit: int) -> list[bytes]:
         """The events with a number above `after`, as JSON, oldest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, takewhile
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -40,6 +40,7 @@ EVENTS = 20
 LABELS = 8
 POINTS = 240
 DRAWN = 80
+MIN_POINTS = 10  # fewer readings after a long pause are drawn with those before it
 SHELVE_HOURS = (1, 8, 24)  # that one press of a button shelves a device for
 
 
@@ -74,6 +75,8 @@ class DevicePage:
     rule: Rule  # of its alarm
     silent_s: float | None  # after which it is silent; None if this depends on its usual gaps
     usual: Mapping[str, Usual]  # feature to its usual values
+    paused: str | None  # when the last reading before a long pause was measured; those until then are not shown
+    trouble: str | None  # since when it is not OK, if its last events say so
 
 
 @router.get("/{device}", **needs("viewer"))
@@ -153,6 +156,22 @@ def lane_of(events: tuple[DeviceEventView, ...], begin: float, end: float) -> tu
     return tuple(LaneStep(a[1], (a[0] - begin) / (end - begin), (b[0] - begin) / (end - begin)) for a, b in steps)
 
 
+def after_pause(times: Sequence[float]) -> int:
+    """Returns the index of the first time after a pause that fills the chart and squeezes what follows it, or 0."""
+    found = 0
+    for index in range(1, len(times) - MIN_POINTS + 1):
+        pause = times[index] - times[index - 1]
+        if 4 * pause > times[-1] - times[0] and pause > 4 * (times[-1] - times[index]):
+            found = index
+    return found
+
+
+def trouble_since(events: Sequence[DeviceEventView]) -> str | None:
+    """Returns when the device stopped being OK. `events` are newest first; None if it is OK, or was shelved since."""
+    trouble = takewhile(lambda event: event.state in ("suspect", "alarm", "acknowledged"), events)
+    return min((event.at for event in trouble), default=None)
+
+
 def points(readings: Sequence[Reading], names: Sequence[str], now: PlantView) -> str:
     """Returns the charts as JSON for uPlot: times, a list for each feature, and which readings are labeled."""
     times = [round(moment(reading["measured_at"]), 3) for reading in readings]
@@ -178,7 +197,9 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
     services = console.services
     key, now = signed_in(visitor), console.plant.read()
     device = services.devices.device(name)
-    readings = tuple(sorted(services.recent.readings(POINTS, None, name)[0], key=lambda each: each["measured_at"]))
+    newest = sorted(services.recent.readings(POINTS, None, name)[0], key=lambda each: each["measured_at"])
+    start = after_pause([moment(each["measured_at"]) for each in newest])
+    readings = tuple(newest[start:])
     features = features_of(console)
     named = ((f, tuple(r["values"][f.name] for r in readings if f.name in r["values"])) for f in features)
     usual = usual_ranges(console, now)
@@ -209,6 +230,8 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
         now.rule_of(name),
         services.settings.alarm.silent_s,
         usual,
+        newest[start - 1]["measured_at"] if start else None,
+        trouble_since(events),
     )
     return show(console, visitor, template, context, section="devices")
 

@@ -104,11 +104,18 @@ def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -
         features_of(console)[:SHOWN_FEATURES],
         feed,
         evidence,
-        tuple(device for device in now.not_ok or () if device not in now.in_alarm[:1])[:ALSO],
+        _also(now),
         _events(console, renderer, is_admin, now.ledger is not None),
         people(console.services) if is_admin else {},
         points(samples),
     )
+
+
+def _also(now: PlantView) -> tuple[DeviceView, ...]:
+    """Returns other devices that need attention. Without a model, each is unknown: that says nothing of a device."""
+    if now.selection is None:
+        return ()
+    return tuple(device for device in now.not_ok or () if device not in now.in_alarm[:1])[:ALSO]
 
 
 def points(samples: Sequence[Sample]) -> str:

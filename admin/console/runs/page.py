@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 import redis
@@ -72,6 +72,7 @@ class Progress:
     left_s: float | None
     leaderboard: tuple[Standing, ...]
     events: tuple[RunEvent, ...]
+    asked: Literal["cancel", "finish"] | None = None  # by a person, and not done yet
 
     @property
     def best(self) -> float:
@@ -169,7 +170,9 @@ def look(console: Console, renderer: Renderer, _topic: Topic, _now: PlantView) -
     if run is None:
         return Live({}, {"idle": "none"})
     shown = console.window.kept.get(("progress", run.id), CURRENT_S, lambda: progress(console, run))
-    return Live({"progress": renderer.macro("runs/progress.html", "progress", run, shown)}, {"idle": run.id})
+    state = renderer.macro("runs/parts.html", "run_state", run, None)
+    steps = renderer.macro("runs/progress.html", "progress", run, shown)
+    return Live({"run-state": state, "progress": steps}, {"idle": run.id})
 
 
 def _report(console: Console, run: RunView, found: Comparison) -> Report | None:
@@ -184,13 +187,14 @@ def progress(console: Console, run: RunView) -> Progress:
     """Returns the progress, from the run's events, or from its line of progress if it has none yet."""
     try:
         events, _ = console.services.run_streams.look(run.id, 0)
+        asked = console.services.runs.asked(run.id)
     except (ZeladorError, redis.RedisError, OSError):
-        events = []
+        events, asked = [], None
     counted = next((each for each in reversed(events) if each.total), None)
     ranked = next((each.leaderboard for each in reversed(events) if each.leaderboard), ())
     left = next((each.time_left_s for each in reversed(events) if each.time_left_s is not None), None)
     steps = (counted.done or 0, counted.total) if counted is not None and counted.total else progress_of(run)
-    return Progress(steps, left, ranked, tuple(reversed(events[-EVENTS:])))
+    return Progress(steps, left, ranked, tuple(reversed(events[-EVENTS:])), asked)
 
 
 def _show(

@@ -27,7 +27,11 @@ if (stream) {
 
 // A run in progress: when the trainer is free again, or has another run, the page is loaded again to show the result.
 const run = $("[data-run]");
-if (run) stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) location.reload(); });
+if (run) {
+  stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) location.reload(); });
+  const finish = $("[data-open=finish]");  // there is something to finish with as soon as a candidate has ended
+  if (finish) new MutationObserver(() => { finish.hidden = !$("table", run) || Boolean($("[data-asked]", run)); }).observe(run, { childList: true, subtree: true });
+}
 
 // What is still being loaded is looked at again, unless somebody has begun to fill the form.
 if ($("[data-reload]")) {
@@ -162,7 +166,9 @@ if (past && window.uPlot) {
   const { at, values, labels } = JSON.parse(past.textContent), drawn = [];
   const local = seconds => new Date((seconds + offset * 60) * 1000).toISOString().slice(0, 19);
   const second = value => Date.parse(value + "Z") / 1000 - offset * 60;
-  const span = at.at(-1) - at[0], clockOf = seconds => local(seconds).slice(11, span > 1200 ? 16 : 19);
+  const span = at.at(-1) - at[0], clockOf = seconds => span > 172800
+    ? new Date((seconds + offset * 60) * 1000).toLocaleDateString(document.documentElement.lang, { day: "numeric", month: "short", timeZone: "UTC" })
+    : local(seconds).slice(11, span > 1200 ? 16 : 19);
   const strip = chart => {
     const pen = chart.ctx, k = devicePixelRatio;
     pen.save();

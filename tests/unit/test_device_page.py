@@ -1,0 +1,43 @@
+"""What the page of a device shows of its readings and events."""
+
+from __future__ import annotations
+
+import pytest
+
+from admin.console.device.page import after_pause, trouble_since
+from operations.views.device_events import DeviceEventView
+
+MONTH_S = 30 * 86_400.0
+
+
+def steps(begin: float, count: int, gap_s: float = 1.0) -> list[float]:
+    return [begin + gap_s * step for step in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("times", "start"),
+    [
+        ([], 0),
+        (steps(0, 1), 0),
+        (steps(0, 240), 0),
+        (steps(0, 200) + steps(MONTH_S, 40), 200),
+        (steps(0, 100) + steps(MONTH_S, 100) + steps(2 * MONTH_S, 40), 200),
+        (steps(0, 230) + steps(MONTH_S, 9), 0),  # too few to draw alone
+        (steps(0, 100, 3_600.0) + steps(105 * 3_600.0, 140, 3_600.0), 0),  # a short pause stays in the chart
+    ],
+)
+def test_readings_before_a_pause_that_dwarfs_the_rest_are_left_out(times: list[float], start: int) -> None:
+    assert after_pause(times) == start
+
+
+def event(minute: int, state: str) -> DeviceEventView:
+    at = f"2026-11-27T01:{minute:02}:00+00:00"
+    return DeviceEventView(str(minute), at, "press-01", "ok", state, None, None, None, None, None, None)
+
+
+def test_a_label_is_proposed_from_when_the_device_stopped_being_ok() -> None:
+    assert trouble_since([]) is None
+    assert trouble_since([event(5, "ok"), event(4, "alarm")]) is None
+    states = ["acknowledged", "alarm", "suspect", "ok", "alarm"]  # newest first
+    found = trouble_since([event(10 - index, state) for index, state in enumerate(states)])
+    assert found == event(8, "suspect").at
