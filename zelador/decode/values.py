@@ -70,9 +70,9 @@ def _hint(value: object) -> str:
         return " with a decimal point"
     if isinstance(value, str):
         setting = "text_numbers" if NUMBER.fullmatch(value.strip()) or WITH_UNIT.fullmatch(value.strip()) else "words"
-        return f"; {setting} of a device profile takes it (ZELADOR_PROFILES)"
+        return f"; a device profile can translate it with {setting} (ZELADOR_PROFILES)"
     if isinstance(value, bool):
-        return "; words of a device profile takes it (ZELADOR_PROFILES)"
+        return "; a device profile can translate it with words (ZELADOR_PROFILES)"
     if isinstance(value, dict | list):
-        return "; a device profile takes a path into it (ZELADOR_PROFILES)"
+        return "; a device profile can take a path into it (ZELADOR_PROFILES)"
     return ""

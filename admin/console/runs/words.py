@@ -20,6 +20,14 @@ VERDICTS: Mapping[str, str] = {
     "nothing_to_learn": _("There is nothing to learn here. No model is recommended."),
     "not_evaluable": _("This cannot be evaluated. No model is recommended."),
 }
+REASONS: Mapping[str, str] = {  # in the run's own sentence, to its translation
+    "it is calibrated and the fastest": _("It is calibrated and the fastest."),
+    "it is calibrated and faster": _("It is calibrated and faster."),
+    "it is the fastest": _("It is the fastest."),
+    "it is faster": _("It is faster."),
+    "it scores best": _("It scores best."),
+}
+REASON = re.compile(r"; take \S+ because ([a-z ]+?)(?: \(and scores within [\d.]+ of the best\))?\.")
 CHANCE = _("Labels moved at random do as well (p = %(p)s).")
 SAID: Mapping[str, str] = {  # pattern of the trainer's message about a candidate to its translation
     r"it agrees on all (?P<rows>\d+) rows and is faster": _("It agrees on all %(rows)s rows and is faster."),
@@ -43,6 +51,23 @@ SAID: Mapping[str, str] = {  # pattern of the trainer's message about a candidat
     r"a shuffled split would give (?P<metric>\S+) (?P<shuffled>\S+) for (?P<name>\S+) instead of (?P<honest>[\d.]+): "
     r"it tests models on neighbors of the rows that they were fitted on": _(
         "A shuffled test would say %(metric)s %(shuffled)s for %(name)s instead of %(honest)s."
+    ),
+    r"someone asked the run to finish early: (?P<some>\d+) of (?P<all>\d+) classifiers were compared": _(
+        "Someone asked the run to finish early: %(some)s of %(all)s classifiers were compared."
+    ),
+    r"someone asked the run to finish early: a new process continues with the candidates that were compared": _(
+        "Someone asked the run to finish early: it continues with the candidates that were compared."
+    ),
+    r"it was not compared: someone asked the run to finish early": _(
+        "It was not compared: someone asked the run to finish early."
+    ),
+    r"it was not finished: someone asked the run to finish early": _(
+        "It was not finished: someone asked the run to finish early."
+    ),
+    r"the class '(?P<name>.+)' was seen on (?P<some>\d+) days? only: the intervals are for days like these, and how "
+    r"much others differ cannot be told": _(
+        "Days on which “%(name)s” was seen: %(some)s. The intervals are for days like these; how much others differ "
+        "cannot be told."
     ),
 }
 SAID_PATTERNS = tuple((re.compile(pattern), text) for pattern, text in SAID.items())
@@ -76,6 +101,8 @@ def verdict_text(language: Language, found: Comparison) -> str:
     said = language.text(pattern, first=found.first.model_type, tied=tied, metric=found.metric)
     if found.verdict == "nothing_to_learn" and found.chance is not None:
         said += " " + language.text(CHANCE, p=language.number(found.chance, 2))
+    if reason := REASON.search(found.sentence):
+        said += " " + language.text(REASONS[reason[1]]) if reason[1] in REASONS else ""
     return said
 
 
