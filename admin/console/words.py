@@ -106,12 +106,12 @@ def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str
 
 
 def reason_of(entry: Change) -> str:
-    """Returns the reason that was given; empty without one."""
+    """Returns the reason that was given; empty without one. What was before has the reason of an earlier change."""
     for facts in (entry.after, entry.before):
         if isinstance(facts, Mapping):
-            for name in ("why", "note", "notes"):
-                if isinstance(facts.get(name), str) and facts[name]:
-                    return str(facts[name])[:MAX_REASON]
+            given = [facts[name] for name in ("why", "note", "notes") if isinstance(facts.get(name), str)]
+            if given:
+                return next((each[:MAX_REASON] for each in given if each), "")
     return ""
 
 

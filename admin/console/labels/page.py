@@ -196,7 +196,7 @@ def done_of(console: Console, label: str) -> Done | None:
 def _to(label: str, device: str) -> Response:
     asked = urlencode({"done": label})
     if device:
-        return go(f"/console/devices/{quote(device, safe='')}?{asked}#label")
+        return go(f"/console/devices/{quote(device, safe='')}?{asked}#done")
     return go(f"/console/labels?{asked}")
 
 
