@@ -12,10 +12,11 @@ from pathlib import Path
 
 import msgspec
 
+from archive.dataset.fewest import DRAWN_HOLDOUT, FOLDS
 from registry.evaluation.scores import Answers, scores
 from registry.model import manifest
 from registry.model.artifact import open_classifier
-from trainer.dataset import Dataset
+from trainer.dataset import Dataset, check
 from trainer.evaluate.split import split
 from trainer.run import request
 from trainer.run.events import Result
@@ -41,8 +42,10 @@ class Run:
 
 
 def train(data: Dataset, candidates: Sequence[str], seed: int, later: Dataset | None = None) -> Run:
+    """Raises InvalidInput if a run would refuse the data."""
     from trainer.run import work
 
+    check(data, FOLDS, DRAWN_HOLDOUT)
     settings = load_settings(training={"seed": seed, "candidates": ",".join(candidates)})
     options = Options("20260101_000000-0000", "benchmark", METRIC, tuple(candidates))
     known = known_of(data)
