@@ -27,7 +27,7 @@ from zelador.errors import ZeladorError
 router = pages("")
 log = logging.getLogger(__name__)
 
-Trouble = Literal["", "key", "link", "redis"]
+Trouble = Literal["", "ended", "key", "link", "redis"]
 FORWARDED = ("forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
 NOT_SENT_ON = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 
@@ -41,8 +41,14 @@ class SignIn:
 
 
 @router.get("/signin", **open_to_anyone())
-def sign_in_form(console: Shown, visitor: Visiting, next: str = "") -> Response:  # noqa: A002 - a name in URLs
-    return _form(console, visitor, next=next)
+def sign_in_form(
+    console: Shown,
+    visitor: Visiting,
+    request: Request,
+    next: str = "",  # noqa: A002 - a name in URLs
+) -> Response:
+    is_ended = bool(next) and visitor.key is None and cookie_name(request.scope["scheme"]) in request.cookies
+    return _form(console, visitor, "ended" if is_ended else "", next=next)
 
 
 @router.post("/signin", **open_to_anyone())
