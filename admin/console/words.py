@@ -82,6 +82,10 @@ EVENTS: Mapping[str, str] = {
     "unknown": _("%(device)s is unknown"),
     "retired": _("%(device)s is retired"),
 }
+FLEET_EVENTS: Mapping[str, str] = {  # of no device in particular
+    "ok": _("Readings arrive again"),
+    "unknown": _("All devices are silent"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +167,8 @@ def device_why(language: Language, device: DeviceView, names: Mapping[str, str])
 
 
 def device_event(language: Language, event: DeviceEventView) -> Event:
-    device = event.device_id if event.device_id is not None else language.text("All devices")
-    pattern = EVENTS.get(event.state)
+    device = event.device_id or language.text("All devices")
+    pattern = FLEET_EVENTS.get(event.state) if event.device_id is None else EVENTS.get(event.state)
     text = f"{device}: {event.state}" if pattern is None else language.text(pattern, device=device)
     return Event(event.at, text, event.state)
 

@@ -1,10 +1,14 @@
-"""What the page of a device shows of its readings and events."""
+"""What the console shows of a device's readings and events."""
 
 from __future__ import annotations
+
+from datetime import timezone
 
 import pytest
 
 from admin.console.device.page import after_pause, trouble_since
+from admin.console.language import language
+from admin.console.words import device_event
 from operations.views.device_events import DeviceEventView
 
 MONTH_S = 30 * 86_400.0
@@ -41,3 +45,9 @@ def test_a_label_is_proposed_from_when_the_device_stopped_being_ok() -> None:
     states = ["acknowledged", "alarm", "suspect", "ok", "alarm"]  # newest first
     found = trouble_since([event(10 - index, state) for index, state in enumerate(states)])
     assert found == event(8, "suspect").at
+
+
+@pytest.mark.parametrize(("state", "said"), [("unknown", "All devices are silent"), ("ok", "Readings arrive again")])
+def test_an_event_of_all_devices_is_a_sentence_of_its_own(state: str, said: str) -> None:
+    fleet = DeviceEventView("1", "2026-11-27T01:00:00Z", None, "", state, None, None, None, None, None, None)
+    assert device_event(language("en", timezone.utc), fleet).sentence == said
