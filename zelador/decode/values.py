@@ -70,9 +70,9 @@ def _hint(value: object) -> str:
         return " with a decimal point"
     if isinstance(value, str):
         setting = "text_numbers" if NUMBER.fullmatch(value.strip()) or WITH_UNIT.fullmatch(value.strip()) else "words"
-        return f"; a device profile can translate it with {setting} (ZELADOR_PROFILES)"
+        return f"; {setting} of a device profile can read it (ZELADOR_PROFILES)"
     if isinstance(value, bool):
-        return "; a device profile can translate it with words (ZELADOR_PROFILES)"
+        return "; words of a device profile can read it (ZELADOR_PROFILES)"
     if isinstance(value, dict | list):
         return "; a device profile can take a path into it (ZELADOR_PROFILES)"
     return ""
