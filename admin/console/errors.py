@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from fastapi import Request, Response
 
+from admin.console.catalog import mark as _
 from admin.console.console import Console
 from admin.console.language import Language
 from admin.console.page import answer, go, renderer, show
@@ -23,11 +24,6 @@ class Step:
     title: str
     text: str
     command: str = ""
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalog; it is translated when it is shown."""
-    return text
 
 
 @dataclass(frozen=True, slots=True)

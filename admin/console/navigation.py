@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from admin.console.catalog import mark as _
 from operations.key_file import Key, Role
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalog; it is translated when it is shown."""
-    return text
 
 
 @dataclass(frozen=True, slots=True)

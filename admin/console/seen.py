@@ -1,11 +1,12 @@
-"""Finds the usual values of each feature: those in the training data of the selected model."""
+"""Finds what is odd about the values of a device: far from what the selected model saw in training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from admin.console.console import Console
-from operations.views.models import model_detail
+from operations.views.models import ModelDetail, model_detail
 from operations.views.plant import PlantView
 from zelador.errors import ZeladorError
 
@@ -14,40 +15,45 @@ SEEN_S = 60.0
 Usual = tuple[float, float]
 
 
-def usual_ranges(console: Console, now: PlantView) -> Mapping[str, Usual]:
-    """Returns the middle 98 % of each feature, or else its whole range; empty if unknown."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """By feature, of the selected model; empty if unknown.
+
+    `usual` has the middle 98 % of the values in its training data, or else all of them; `importance` has how much its
+    metric drops without the feature.
+    """
+
+    usual: Mapping[str, Usual] = field(default_factory=dict)
+    importance: Mapping[str, float] = field(default_factory=dict)
+
+    def oddness(self, feature: str, values: Sequence[float]) -> tuple[float, float, float]:
+        """Returns a key that sorts features, the greatest first: what is furthest from usual, then what counts most."""
+        usual, importance = self.usual.get(feature), self.importance.get(feature, 0.0)
+        return max(0.0, distance(values, usual)), importance, movement(values)
+
+
+def seen_by_model(console: Console, now: PlantView) -> Seen:
     if now.selection is None:
-        return {}
+        return Seen()
     name, registry = now.selection["model"], console.services.registry
 
-    def read() -> dict[str, Usual]:
-        found: dict[str, Usual] = {}
+    def read() -> Seen:
         try:
-            for each in model_detail(registry, name).features:
-                if (seen := each.seen) is not None:
-                    low = seen.minimum if seen.p1 is None else seen.p1
-                    found[each.name] = (low, seen.maximum if seen.p99 is None else seen.p99)
+            return _seen(model_detail(registry, name))
         except (ZeladorError, OSError):
-            return {}
-        return found
+            return Seen()
 
-    return console.window.kept.get(("usual", name), SEEN_S, read)
+    return console.window.kept.get(("seen", name), SEEN_S, read)
 
 
-def importance(console: Console, now: PlantView) -> Mapping[str, float]:
-    """Returns how much the metric of the selected model drops without each feature; empty if unknown."""
-    if now.selection is None:
-        return {}
-    name, registry = now.selection["model"], console.services.registry
-
-    def read() -> dict[str, float]:
-        try:
-            report = model_detail(registry, name).report
-        except (ZeladorError, OSError):
-            return {}
-        return {each.feature: each.mean for each in report.importance.features} if report and report.importance else {}
-
-    return console.window.kept.get(("importance", name), SEEN_S, read)
+def _seen(model: ModelDetail) -> Seen:
+    usual: dict[str, Usual] = {}
+    for each in model.features:
+        if (seen := each.seen) is not None:
+            low = seen.minimum if seen.p1 is None else seen.p1
+            usual[each.name] = (low, seen.maximum if seen.p99 is None else seen.p99)
+    known = model.report.importance if model.report else None
+    return Seen(usual, {each.feature: each.mean for each in known.features} if known else {})
 
 
 def distance(values: Sequence[float], usual: Usual | None) -> float:
@@ -56,3 +62,9 @@ def distance(values: Sequence[float], usual: Usual | None) -> float:
         return -1.0
     low, high = usual
     return max(low - values[-1], values[-1] - high) / (high - low)
+
+
+def movement(values: Sequence[float]) -> float:
+    """Returns the range of the values, relative to their size."""
+    size = max(abs(value) for value in values)
+    return (max(values) - min(values)) / size if size else 0.0

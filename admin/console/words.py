@@ -8,6 +8,7 @@ from typing import Any
 
 import redis
 
+from admin.console.catalog import mark as _
 from admin.console.language import Language
 from admin.services import Services
 from operations.audit import Act
@@ -17,12 +18,6 @@ from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
 from operations.views.report import Report
 from zelador.errors import ZeladorError
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalog; it is translated when it is shown."""
-    return text
-
 
 ACTS: Mapping[str, str] = {
     Act.MODEL_REGISTERED: _("%(who)s registered %(target)s"),

@@ -17,10 +17,10 @@ from admin.access.roles import needs
 from admin.console.charts import LaneStep
 from admin.console.console import Console, Shown
 from admin.console.labels.page import Done, choices_of, done_of
-from admin.console.overview.live import FeatureShown, features_of, movement
+from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
-from admin.console.seen import Usual, distance, importance, usual_ranges
+from admin.console.seen import Usual, seen_by_model
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import people
 from operations.acts import devices as acts
@@ -202,15 +202,9 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
     readings = tuple(newest[start:])
     features = features_of(console)
     named = ((f, tuple(r["values"][f.name] for r in readings if f.name in r["values"])) for f in features)
-    usual = usual_ranges(console, now)
-    weight = importance(console, now)
-    found = [each for each in named if each[1]]  # what is furthest from usual comes first, then what counts most
-
-    def oddness(each: tuple[FeatureShown, tuple[float, ...]]) -> tuple[float, float, float]:
-        feature, values = each[0].name, each[1]
-        return max(0.0, distance(values, usual.get(feature))), weight.get(feature, 0.0), movement(values)
-
-    found.sort(key=oddness, reverse=True)
+    seen = seen_by_model(console, now)
+    found = [each for each in named if each[1]]
+    found.sort(key=lambda each: seen.oddness(each[0].name, each[1]), reverse=True)
     events = tuple(services.device_events.page(EVENTS, None, name)[0])
     span = (moment(readings[0]["measured_at"]), moment(readings[-1]["measured_at"])) if readings else (0.0, 0.0)
     context = DevicePage(
@@ -229,7 +223,7 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
         points(readings, [feature.name for feature in features], now),
         now.rule_of(name),
         services.settings.alarm.silent_s,
-        usual,
+        seen.usual,
         newest[start - 1]["measured_at"] if start else None,
         trouble_since(events),
     )

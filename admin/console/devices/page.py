@@ -12,9 +12,9 @@ from fastapi import Query, Response
 from admin.access.roles import needs
 from admin.console.charts import bounds
 from admin.console.console import Console, Shown
-from admin.console.overview.live import SHOWN_FEATURES, FeatureShown, features_of, movement
+from admin.console.overview.live import SHOWN_FEATURES, FeatureShown, features_of
 from admin.console.page import go, pages, show, signed_in
-from admin.console.seen import Usual, importance, usual_ranges
+from admin.console.seen import Usual, movement, seen_by_model
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import people
 from operations.views.course import Courses
@@ -79,8 +79,8 @@ def _list(console: Console, visitor: Visitor, q: str, state: State | Literal[""]
         return f"/console/devices?{urlencode(asked)}" if asked else "/console/devices"
 
     now = console.plant.read()
-    found, usual = console.window.courses(), usual_ranges(console, now)
-    weight = importance(console, now) or _spread(found)
+    found, seen = console.window.courses(), seen_by_model(console, now)
+    weight = seen.importance or _spread(found)
     features = tuple(sorted(features_of(console), key=lambda each: -weight.get(each.name, 0.0)))[:SHOWN_FEATURES]
     shown = [found.devices.get(row.device_id, {}).get(features[0].name, ()) for row in rows] if features else []
     lines = [value for points in shown for _, value in points]
@@ -95,8 +95,8 @@ def _list(console: Console, visitor: Visitor, q: str, state: State | Literal[""]
         people(console.services) if signed_in(visitor).may("admin") else {},
         features,
         found,
-        usual,
-        bounds([*lines, *(usual.get(features[0].name, ()) if features else ())]),
+        seen.usual,
+        bounds([*lines, *(seen.usual.get(features[0].name, ()) if features else ())]),
         path(max(0, offset - PAGE_ROWS)) if offset else None,
         path(offset + PAGE_ROWS) if offset + PAGE_ROWS < total else None,
     )

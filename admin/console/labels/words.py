@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
+from admin.console.catalog import Messages
+from admin.console.catalog import mark as _
 from admin.console.language import Language
 from admin.console.words import label_text
 from zelador.labels.rules import Finding
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalog; it is translated when it is shown."""
-    return text
-
 
 SOURCES: Mapping[str, str] = {
     "command line": _("command line"),
@@ -54,7 +49,7 @@ FAULTS: Mapping[str, str] = {  # pattern of the English reason why a row cannot 
     ),
     r"id must have .+": _("The id is too long, or has characters that cannot be printed."),
 }
-FAULT_PATTERNS = tuple((re.compile(pattern), text) for pattern, text in FAULTS.items())
+FAULT_MESSAGES = Messages(FAULTS)
 NEAR = _("Did you mean %(what)s?")
 
 
@@ -83,9 +78,8 @@ def finding_text(language: Language, finding: Finding) -> str:
 
 def fault_text(language: Language, fault: str) -> str:
     """Translates why a row cannot be a label; empty for an unknown reason."""
-    for pattern, text in FAULT_PATTERNS:
-        if found := pattern.fullmatch(fault):
-            given = found.groupdict()
-            times = {name: language.day_and_time(given[name]) for name in ("begin", "end") if name in given}
-            return language.text(text, **given | times)
-    return ""
+
+    def shown(name: str, part: str) -> str:
+        return language.day_and_time(part) if name in ("begin", "end") else part
+
+    return FAULT_MESSAGES.translated(language, fault, shown)

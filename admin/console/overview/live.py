@@ -13,7 +13,7 @@ import redis
 from admin.console.console import Console
 from admin.console.pulse import Sample, moment
 from admin.console.render import Renderer
-from admin.console.seen import Usual, distance, importance, usual_ranges
+from admin.console.seen import Usual, seen_by_model
 from admin.console.stream import Live, Topic
 from admin.console.words import Event, device_event, people, sentence
 from operations.key_file import Role
@@ -180,7 +180,7 @@ def _evidence(console: Console, now: PlantView) -> Evidence | None:
     readings = console.window.of_device(device)
     if not readings:
         return None
-    usual = usual_ranges(console, now)
+    seen = seen_by_model(console, now)
     series: dict[str, list[tuple[float, float]]] = {}
     for reading in readings:
         for name, value in reading["values"].items():
@@ -188,26 +188,13 @@ def _evidence(console: Console, now: PlantView) -> Evidence | None:
     features = [feature for feature in features_of(console) if feature.name in series]
     if not features:
         return None
-
-    weight = importance(console, now)
-
-    def oddness(feature: FeatureShown) -> tuple[float, float, float]:
-        values = [value for _, value in series[feature.name]]
-        return max(0.0, distance(values, usual.get(feature.name))), weight.get(feature.name, 0.0), movement(values)
-
-    odd = max(features, key=oddness)
+    odd = max(features, key=lambda each: seen.oddness(each.name, [value for _, value in series[each.name]]))
     newest = series[odd.name]
     earlier = console.window.courses().devices.get(device, {}).get(odd.name, ())
     points = (*(each for each in earlier if each[0] < newest[0][0]), *newest)
     features.sort(key=lambda feature: feature is not odd)
-    last = tuple((feature, series[feature.name][-1][1], usual.get(feature.name)) for feature in features)
-    return Evidence(points, odd, usual.get(odd.name), last)
-
-
-def movement(values: Sequence[float]) -> float:
-    """Returns the range of the values, relative to their size."""
-    size = max(abs(value) for value in values)
-    return (max(values) - min(values)) / size if size else 0.0
+    last = tuple((feature, series[feature.name][-1][1], seen.usual.get(feature.name)) for feature in features)
+    return Evidence(points, odd, seen.usual.get(odd.name), last)
 
 
 def _events(console: Console, renderer: Renderer, is_admin: bool, has_redis: bool) -> tuple[Event, ...]:

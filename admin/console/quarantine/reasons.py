@@ -7,13 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from admin.console.catalog import mark as _
 from zelador.quarantine import QuarantinedMessage
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalog; it is translated when it is shown."""
-    return text
-
 
 REASONS: Mapping[str, str] = {
     "set-aside": _("Accepted, but not classified"),

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
+from admin.console.catalog import Messages
+from admin.console.catalog import mark as _
 from admin.console.language import Language
 from zelador.training_queue.event import RunEvent
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalog; it is translated when it is shown."""
-    return text
-
 
 STATES: Mapping[str, str] = {
     "done": _("The run is done"),
@@ -40,7 +35,7 @@ STEPS: Mapping[str, str] = {  # pattern of the trainer's message to its translat
     r"a new process continues with the other candidates": _("A new process goes on with the other candidates"),
     r"deciding whether the best model replaces the selected one": _("Is the best model better than the selected one?"),
 }
-PATTERNS = tuple((re.compile(pattern), text) for pattern, text in STEPS.items())
+STEP_MESSAGES = Messages(STEPS)
 STARTS, ENDS, FAILS = _("%(name)s starts"), _("%(name)s ends, %(metric)s %(score)s"), _("%(name)s failed")
 
 
@@ -60,10 +55,7 @@ def event_text(language: Language, event: RunEvent, metric: str) -> str:
 
 def step_text(language: Language, message: str) -> str:
     """Translates a step of the trainer; empty for an unknown one."""
-    for pattern, text in PATTERNS:
-        if found := pattern.fullmatch(message):
-            return language.text(text, **{name: _number(language, each) for name, each in found.groupdict().items()})
-    return ""
+    return STEP_MESSAGES.translated(language, message, lambda _name, part: _number(language, part))
 
 
 def _number(language: Language, text: str) -> str:

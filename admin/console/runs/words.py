@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from admin.console.catalog import Messages
+from admin.console.catalog import mark as _
 from admin.console.language import Language
 from operations.views.comparison import Comparison
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalog; it is translated when it is shown."""
-    return text
-
 
 VERDICTS: Mapping[str, str] = {
     "clear": _("%(first)s is better than the others by %(metric)s."),
@@ -70,7 +66,7 @@ SAID: Mapping[str, str] = {  # pattern of the trainer's message about a candidat
         "cannot be told."
     ),
 }
-SAID_PATTERNS = tuple((re.compile(pattern), text) for pattern, text in SAID.items())
+SAID_MESSAGES = Messages(SAID)
 DECISIONS: Mapping[str, str] = {  # by the reason of a decision
     "better": _("The interval lies above the margin of %(margin)s."),
     "no_model": _("The run has no model."),
@@ -127,10 +123,7 @@ def decision_text(language: Language, found: Comparison) -> str:
 
 def said_text(language: Language, said: str) -> str:
     """Translates the trainer's message about a candidate or the test; empty for an unknown one."""
-    for pattern, text in SAID_PATTERNS:
-        if found := pattern.fullmatch(said):
-            return language.text(text, **{name: _figure(language, each) for name, each in found.groupdict().items()})
-    return ""
+    return SAID_MESSAGES.translated(language, said, lambda _name, part: _figure(language, part))
 
 
 def _figure(language: Language, text: str) -> str:

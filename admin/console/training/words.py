@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from admin.console.catalog import mark as _
 from admin.console.language import Language
 from admin.console.words import feature_text
 from archive.dataset.description import Finding
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalog; it is translated when it is shown."""
-    return text
-
 
 KINDS: Mapping[str, tuple[str, str, str]] = {  # a word, a sentence, and what to do
     "no labels": (
