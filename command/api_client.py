@@ -7,8 +7,9 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,17 +79,11 @@ class Api:
         """
         all_headers = {"Authorization": f"Bearer {self._key}", **headers}
         request = urllib.request.Request(self._url + path, None, all_headers)  # noqa: S310 - http(s), as checked
-        try:
-            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
-                while line := answer.readline(MAX_LINE):
-                    if not line.endswith(b"\n"):
-                        raise Unavailable(f"{self.where}: the connection ended within a line, or a line is too long")
-                    yield line.rstrip(b"\r\n")
-        except urllib.error.HTTPError as error:
-            raise self._refusal(error.code, error.read(65_536), error.reason) from None
-        except (OSError, ValueError, HTTPException) as error:
-            reason = getattr(error, "reason", error)
-            raise Unavailable(f"{self.where} does not answer: {reason}") from None
+        with self._answer(request, TIMEOUT_S) as answer:
+            while line := answer.readline(MAX_LINE):
+                if not line.endswith(b"\n"):
+                    raise Unavailable(f"{self.where}: the connection ended within a line, or a line is too long")
+                yield line.rstrip(b"\r\n")
 
     def call(
         self,
@@ -108,13 +103,19 @@ class Api:
         if body is not None:
             all_headers["Content-Type"] = "application/json"
         request = urllib.request.Request(self._url + path, payload, all_headers, method=method)  # noqa: S310 - http(s), as checked
+        with self._answer(request, TIMEOUT_S if data is None else UPLOAD_TIMEOUT_S) as answer:
+            received = {name.lower(): value for name, value in answer.headers.items()}
+            return Answer(answer.read(MAX_ANSWER), received)
+
+    @contextmanager
+    def _answer(self, request: urllib.request.Request, timeout_s: float) -> Iterator[HTTPResponse]:
+        """Opens the answer. Raises the API's refusal; Unavailable if the server does not answer, or not to the end."""
         try:
-            with self._opener.open(request, timeout=TIMEOUT_S if data is None else UPLOAD_TIMEOUT_S) as answer:
-                received = {name.lower(): value for name, value in answer.headers.items()}
-                return Answer(answer.read(MAX_ANSWER), received)
+            with self._opener.open(request, timeout=timeout_s) as answer:
+                yield answer
         except urllib.error.HTTPError as error:
             raise self._refusal(error.code, error.read(65_536), error.reason) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             if why := explain(reason, "ZELADOR_REMOTE__CA_FILE"):
                 raise Unavailable(f"{self.where}: {why}") from None

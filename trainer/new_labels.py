@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import msgspec
 import redis
 
 from archive.dataset.touched import ArchivedCounts
 from operations.views.labels import ReadingTimes
+from zelador.buffer import history
 from zelador.buffer.entry import decode_fields
-from zelador.buffer.keys import Keys
 from zelador.labels import Label, Labels
 from zelador.settings import Settings
-
-PAGE_ENTRIES = 1_000
 
 
 class NewLabels:
@@ -27,7 +25,7 @@ class NewLabels:
 
     def __init__(self, client: redis.Redis, settings: Settings) -> None:
         self._client = client
-        self._key = Keys(settings.redis.prefix).readings
+        self._prefix = settings.redis.prefix
         self._labels = Labels(client, settings.redis.prefix)
         self._times = ReadingTimes(client, settings.redis.prefix, ArchivedCounts(settings), rest=0.0)
         self._since = -1
@@ -44,21 +42,12 @@ class NewLabels:
         return count - sum(_within(self._arrived.get(label.device, array("q")), label) for label in added)
 
     def _read_arrived(self) -> None:
-        for entry, fields in self._pages(f"({self._read_to}"):
-            self._read_to = entry
+        for entry, fields in chain.from_iterable(history.pages(self._client, self._prefix, f"({self._read_to}")):
+            self._read_to = entry.decode()
             for arrival in decode_fields(fields).arrivals or ():
                 for reading in arrival.readings:
                     if reading.label is not None:
                         insort(self._arrived.setdefault(arrival.device_id, array("q")), reading.measured_at)
-
-    def _pages(self, start: str) -> Iterator[tuple[str, Any]]:
-        while True:
-            page: Any = self._client.xrange(self._key, min=start, count=PAGE_ENTRIES)
-            for entry, fields in page:
-                yield entry.decode(), fields
-            if len(page) < PAGE_ENTRIES:
-                return
-            start = f"({page[-1][0].decode()}"
 
 
 def merged(labels: Iterable[Label]) -> list[Label]:

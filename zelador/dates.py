@@ -25,14 +25,14 @@ def moment_of(text: str, day_first: bool, zone: tzinfo = timezone.utc) -> int | 
     try:
         if ISO.fullmatch(text):
             try:
-                return _ms(datetime.fromisoformat(text.replace(",", ".")), zone)
+                return milliseconds(datetime.fromisoformat(text.replace(",", ".")), zone)
             except ValueError:
                 pass  # it may end in UTC
         found = UTC.search(text)
         if found is not None and found.end() == len(text):
             text, zone = text[: found.start()], timezone.utc
             if ISO.fullmatch(text):
-                return _ms(datetime.fromisoformat(text.replace(",", ".")), zone)
+                return milliseconds(datetime.fromisoformat(text.replace(",", ".")), zone)
         return _written(text, day_first, zone)
     except (ValueError, OverflowError):
         return None
@@ -67,7 +67,7 @@ def _written(text: str, day_first: bool, zone: tzinfo) -> int | None:
             return None
         hour = hour % 12 + (12 if clock[4] in "pP" else 0)
     micro = int((clock[3] or "0").ljust(6, "0")[:6])
-    return _ms(datetime(year, month, day, hour, minute, second_of, micro), zone)
+    return milliseconds(datetime(year, month, day, hour, minute, second_of, micro), zone)
 
 
 def _month(name: str) -> int:
@@ -75,5 +75,6 @@ def _month(name: str) -> int:
     return MONTHS.index(name[:3].lower()) + 1
 
 
-def _ms(moment: datetime, zone: tzinfo) -> int:
+def milliseconds(moment: datetime, zone: tzinfo) -> int:
+    """Milliseconds since 1970 UTC. A time without a zone is in `zone`."""
     return round((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp() * 1_000)

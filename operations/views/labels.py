@@ -10,15 +10,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
 import redis
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from operations.acts.labels import Imported
+from zelador.buffer import history
 from zelador.buffer.entry import decode_fields, order_of
-from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
 from zelador.errors import NotFound, ZeladorError
 from zelador.labels import Label, Labels, Source, Undone
@@ -28,7 +28,6 @@ from zelador.messages import iso
 
 log = logging.getLogger(__name__)
 
-PAGE_ENTRIES = 1_000
 REST = 5.0  # a changed buffer is counted again after a pause of this many times the last count's duration
 LISTED = 200  # labels and faults listed in the answer to an import
 
@@ -109,10 +108,10 @@ class ReadingTimes:
         self._client = client
         self._archived = archived
         self._rest = rest
-        self._key = Keys(prefix).readings
+        self._prefix = prefix
         self._lock = Lock()
         self._times: dict[str, array[int]] = {}
-        self._of: tuple[bytes, bytes] | None = None  # the first and last entry that were counted
+        self._of: tuple[str, str] | None = None  # the first and last entry that were counted
         self._again_at = 0.0
 
     def touched(self, labels: Iterable[Label]) -> dict[str, int]:
@@ -122,7 +121,7 @@ class ReadingTimes:
             return {}
         with self._lock:
             self._count()
-            times, begins = self._times, self._of[0] if self._of else b""
+            times, begins = self._times, self._of[0] if self._of else ""
         none: array[int] = array("q")
         found: dict[str, int] = {}
         for label in wanted:
@@ -133,35 +132,28 @@ class ReadingTimes:
             found[id_] += count
         return found
 
-    def _in_archive(self, labels: Sequence[Label], begins: bytes) -> Mapping[str, int]:
+    def _in_archive(self, labels: Sequence[Label], begins: str) -> Mapping[str, int]:
         """The readings that each label touches among those that have left the buffer, which begins with this entry."""
         if self._archived is None:
             return {}
         try:
-            return self._archived.of(labels, order_of(begins.decode()) if begins else None)
+            return self._archived.of(labels, order_of(begins) if begins else None)
         except ZeladorError as error:
             log.warning("the readings in the archive are not counted: %s", error)
             return {}
 
     def _count(self) -> None:
         """Walks the buffer if it has changed: at most a sixth of the time."""
-        first: Any = self._client.xrange(self._key, count=1)
-        last: Any = self._client.xrevrange(self._key, count=1)
-        of = (first[0][0], last[0][0]) if first and last else (b"", b"")
+        of = history.bounds(self._client, self._prefix) or ("", "")
         begun = time.monotonic()
         if of == self._of or begun < self._again_at:
             return
         times: dict[str, array[int]] = {}
-        start = "-"
-        while of[0]:
-            page: Any = self._client.xrange(self._key, min=start, max=of[1].decode(), count=PAGE_ENTRIES)
+        for page in history.pages(self._client, self._prefix, last=of[1]) if of[1] else ():
             for _, fields in page:
                 for arrival in decode_fields(fields).arrivals or ():
                     of_device = times.setdefault(arrival.device_id, array("q"))
                     of_device.extend([reading.measured_at for reading in arrival.readings])
-            if len(page) < PAGE_ENTRIES:
-                break
-            start = f"({page[-1][0].decode()}"
         self._times = {device: array("q", sorted(each)) for device, each in times.items()}
         self._of = of
         now = time.monotonic()

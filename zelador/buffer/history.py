@@ -1,4 +1,4 @@
-"""Walks through the readings in the buffer, for data sets."""
+"""Walks through the readings in the buffer."""
 
 from __future__ import annotations
 
@@ -36,12 +36,21 @@ def bounds(client: redis.Redis, prefix: str) -> tuple[str, str] | None:
     return (first[0][0].decode(), last[0][0].decode()) if first and last else None
 
 
-def walk(client: redis.Redis, prefix: str, after: str | None = None, last: str = "+") -> Iterator[list[Buffered]]:
-    """The readings of the entries after `after` up to `last`, page by page, oldest first. Raises redis.RedisError."""
-    known, key = KnownLabels(client, prefix), Keys(prefix).readings
-    start = "-" if after is None else f"({after}"
+def pages(client: redis.Redis, prefix: str, start: str = "-", last: str = "+") -> Iterator[list[tuple[bytes, Any]]]:
+    """The entries from `start` to `last`, page by page, oldest first; `(ID` excludes one. Raises redis.RedisError."""
+    key = Keys(prefix).readings
     while True:
         page: Any = client.xrange(key, min=start, max=last, count=PAGE_ENTRIES)
+        yield page
+        if len(page) < PAGE_ENTRIES:
+            return
+        start = f"({page[-1][0].decode()}"
+
+
+def walk(client: redis.Redis, prefix: str, after: str | None = None, last: str = "+") -> Iterator[list[Buffered]]:
+    """The readings of the entries after `after` up to `last`, page by page, oldest first. Raises redis.RedisError."""
+    known = KnownLabels(client, prefix)
+    for page in pages(client, prefix, "-" if after is None else f"({after}", last):
         found: list[tuple[str, int, str, int, tuple[str, ...], Reading]] = []
         for name, fields in page:
             entry, place = decode_fields(fields), 0
@@ -53,6 +62,3 @@ def walk(client: redis.Redis, prefix: str, after: str | None = None, last: str =
                     place += 1
         labels = known.sent([(each[2], each[5]) for each in found])
         yield [Buffered(*each, label) for each, label in zip(found, labels, strict=True)]
-        if len(page) < PAGE_ENTRIES:
-            return
-        start = f"({page[-1][0].decode()}"

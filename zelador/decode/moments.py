@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from zelador.dates import unambiguous
+from zelador.dates import milliseconds, unambiguous
 from zelador.decode.unusable import Unusable, described
 from zelador.messages import iso
 
@@ -53,7 +53,7 @@ class Moments:
             if (moment := unambiguous(ts, self._zone)) is None:  # it may end in UTC
                 raise
             return moment
-        return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=self._zone)).timestamp() * 1000)
+        return milliseconds(parsed, self._zone)
 
     def _other(self, ts: object) -> int:
         """A time that is not `2026-…`."""
@@ -67,8 +67,7 @@ class Moments:
             return moment
         if SHORT.fullmatch(ts):
             return _epoch(int(ts))
-        parsed = datetime.fromisoformat(ts)
-        return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=self._zone)).timestamp() * 1000)
+        return milliseconds(datetime.fromisoformat(ts), self._zone)
 
     def _wrong(self, ts: object, moment: int, received_at: int) -> str:
         """The reason why a time is refused: it is in the future, or too far back."""
