@@ -25,6 +25,7 @@ from inference.announce import Keeper
 from inference.home_assistant import config_topic, discovery, object_id
 from inference.webhook import signature
 from tests.device_alarm import put_in_alarm
+from tests.discovery_schema import DISCOVERY
 from tests.servers import found_or_skip, run_process
 from zelador.alarms.state import Record
 from zelador.alarms.store import DeviceStates
@@ -174,13 +175,19 @@ def forgetful(
     return run
 
 
-def test_home_assistant_has_everything_again_after_the_broker_forgot_and_after_its_own_start(
-    plant: Settings, mark: str, forgetful: Any, eventually: Callable[..., None]
-) -> None:
+def with_discovery(plant: Settings, forgetful: Any) -> Settings:
+    """The plant on the broker that forgets, with a device in alarm."""
     mqtt = plant.mqtt.model_copy(update={"url": forgetful.url})
     home = plant.homeassistant.model_copy(update={"discovery": True})
     plant = plant.model_copy(update={"mqtt": mqtt, "homeassistant": home})
     put_in_alarm(plant, "press")
+    return plant
+
+
+def test_home_assistant_has_everything_again_after_the_broker_forgot_and_after_its_own_start(
+    plant: Settings, mark: str, forgetful: Any, eventually: Callable[..., None]
+) -> None:
+    plant = with_discovery(plant, forgetful)
     config, state = f"{mark}-ha/device/zelador_press/config", f"{mark}/press/state"
 
     def everything(after: Subscriber) -> bool:
@@ -215,10 +222,7 @@ def test_home_assistant_has_everything_again_each_time_that_the_broker_was_start
     plant: Settings, mark: str, forgetful: Any, eventually: Callable[..., None]
 ) -> None:
     """While Zelador runs. A device that was retired stays away, as does a name that sent only garbage."""
-    mqtt = plant.mqtt.model_copy(update={"url": forgetful.url})
-    home = plant.homeassistant.model_copy(update={"discovery": True})
-    plant = plant.model_copy(update={"mqtt": mqtt, "homeassistant": home})
-    put_in_alarm(plant, "press")
+    plant = with_discovery(plant, forgetful)
     put_in_alarm(plant, "gone")
     states(plant).act("gone", "retire", "ana")
     bad = Refused.of(plant.topics.reading.format(device_id="never"), "not JSON", b"{", now_ms(), most=100)
@@ -240,33 +244,6 @@ def test_home_assistant_has_everything_again_each_time_that_the_broker_was_start
             for other in ("gone", "never"):
                 assert not heard.hear().get(f"{mark}-ha/device/zelador_{other}/config")
             heard.link.close(None)
-
-
-ENTITY = {
-    "type": "object",
-    "required": ["p", "unique_id", "default_entity_id", "name", "state_topic", "value_template", "availability"],
-    "properties": {
-        "p": {"enum": ["sensor", "binary_sensor"]},
-        "default_entity_id": {"pattern": "^(sensor|binary_sensor)\\.[a-z0-9_]+$"},
-        "device_class": {"enum": ["problem", "enum", "temperature", "illuminance"]},
-        "state_class": {"enum": ["measurement"]},
-        "expire_after": {"type": "integer", "minimum": 1},
-        "availability_mode": {"enum": ["all", "any", "latest"]},
-        "availability": {"type": "array", "minItems": 1, "items": {"required": ["topic"]}},
-        "object_id": False,  # removed in 2026.4
-    },
-}
-DISCOVERY = {
-    "type": "object",
-    "required": ["dev", "o", "cmps"],
-    "properties": {
-        "dev": {"required": ["ids", "name"], "properties": {"ids": {"type": "array", "minItems": 1}}},
-        "o": {"required": ["name", "sw"]},
-        "cmps": {"type": "object", "minProperties": 1, "additionalProperties": ENTITY},
-        "qos": {"enum": [0, 1, 2]},
-    },
-    "additionalProperties": False,
-}
 
 
 @pytest.mark.parametrize("device", ["press-07", "Prensa nº 7", "a" * 120, "x.y"])
