@@ -115,7 +115,7 @@ def reason_of(entry: Change) -> str:
 
 
 def _labeled(language: Language, facts: object) -> str:
-    """Describes the label that an entry is about: device, label and period."""
+    """Describes the label that an entry concerns: device, label and period."""
     if not isinstance(facts, Mapping) or not all(
         isinstance(facts.get(name), str) for name in ("device", "label", "from")
     ):

@@ -134,7 +134,7 @@ class TopicSettings(Section):
 
     @model_validator(mode="after")
     def _label_alone(self) -> TopicSettings:
-        """A message on one topic cannot be two things. Levels of the templates may stand for any text."""
+        """Refuses a label topic that can match another topic: one message cannot be two things."""
         if "label" not in self.model_fields_set:
             return self
         for name in ("reading", "prediction", "state"):
@@ -156,7 +156,7 @@ class TopicSettings(Section):
                 raise ValueError(f"{prefix!r} must hold no wildcard, no leading $ and no name but {{device_id}}")
             *levels, last = prefix.split("/")
             if "{device_id}" in last or any("{device_id}" in level and level != "{device_id}" for level in levels):
-                raise ValueError(f"{prefix!r} must hold {{device_id}} as a whole level with a / after it")
+                raise ValueError(f"{prefix!r} must contain {{device_id}} as a whole level, followed by a /")
         return prefixes
 
     @field_validator("reading", "prediction", "state", "label")
