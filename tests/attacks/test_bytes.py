@@ -123,7 +123,7 @@ def site(small: Settings) -> Site:
     return Site(small)
 
 
-def test_a_flood_of_fat_requests_neither_fills_redis_nor_keeps_others_out(site: Site) -> None:
+def test_a_flood_of_large_requests_neither_fills_redis_nor_blocks_others(site: Site) -> None:
     """1,500 requests with 64,000 bytes of correlation data: four times what Redis has, and all are answered."""
     fat = (b"\xff" * 64_000).hex()
     for lot in range(0, 1_500, 10):
@@ -175,7 +175,7 @@ def test_readings_with_the_longest_ids_and_labels(site: Site) -> None:
     site.closes()
 
 
-def test_ids_of_devices_without_end_are_forgotten_the_longest_silent_first(site: Site) -> None:
+def test_endless_new_device_ids_are_forgotten_longest_silent_first(site: Site) -> None:
     """Of 30,000 new devices, only the allowed number of hashes is kept, even if they are answered later."""
     keys = Keys(site.settings.redis.prefix)
     site.take(honest(0))
@@ -231,7 +231,7 @@ def test_a_flood_of_junk_leaves_the_evidence_against_others(
     site.closes()
 
 
-def test_junk_of_invented_devices_without_end_pushes_out_its_own_kind(site: Site) -> None:
+def test_junk_from_endless_invented_devices_pushes_out_only_itself(site: Site) -> None:
     """5,000 messages, each from another device, do not push out the quarantined messages of other devices."""
     site.take(refused=junk(site, "broken", b'{"lux": "dark"}', 25))
     for lot in range(0, 5_000, 100):
@@ -296,7 +296,7 @@ def test_a_full_redis_shows_at_once_on_the_apis_readiness(
         eventually(lambda: api.get("/readyz").status_code == 200, "readiness", 5.0)
 
 
-def test_an_ingester_whose_append_is_refused_says_so_while_it_holds(
+def test_an_ingester_whose_append_is_refused_reports_it_while_it_holds(
     small: Settings, eventually: Callable[..., None]
 ) -> None:
     stop = Event()

@@ -29,7 +29,7 @@ class Stuck:
         return rows
 
 
-def test_the_worker_ends_and_a_model_that_hangs_each_time_is_refused(
+def test_the_worker_exits_and_a_model_that_always_hangs_is_refused(
     settings: Settings, eventually: Callable[..., None]
 ) -> None:
     quick = settings.model_copy(update={"inference": settings.inference.model_copy(update={"model_timeout_s": 0.2})})

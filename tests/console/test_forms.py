@@ -37,7 +37,7 @@ def test_a_model_is_selected_and_rolled_back_by_forms(site: Site) -> None:
         assert client.get("/v1/selection").json()["model"] == "small"
 
 
-def test_a_model_that_the_plant_cannot_feed_is_selected_only_by_force(site: Site) -> None:
+def test_a_model_that_the_plant_cannot_feed_is_selected_only_with_force(site: Site) -> None:
     """Also when rolling back would bring it back: then it is asked first."""
     with site.client("operator") as client:
         assert "Select it all the same" in client.get("/console/models/hungry/select").text
@@ -109,7 +109,7 @@ def test_classifying_by_hand(site: Site, accepted: str, typed: dict[str, str], s
         shape(answer)
 
 
-def test_the_audit_is_exported_as_a_table_without_formulas(site: Site) -> None:
+def test_the_audit_log_is_exported_without_formulas(site: Site) -> None:
     with site.client("admin") as client:
         wanted = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes", "note": "W4"}
         assert client.post("/console/labels", data=wanted).status_code == 303
@@ -257,7 +257,7 @@ def _loaded_again(client: httpx.Client, devices: str) -> str:
     return client.get(f"/console/training?devices={devices}").text
 
 
-def test_the_page_of_a_run_says_which_is_better_and_how_sure_that_is(site: Site) -> None:
+def test_the_page_of_a_run_says_which_model_is_better_and_how_certain_that_is(site: Site) -> None:
     with site.client("viewer") as client:
         clear, tied = (client.get(f"/console/runs/{run}").text for run in (CLEAR, TIED))
         assert "DecisionTree is better than the other 5" in clear

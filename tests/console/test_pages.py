@@ -62,7 +62,7 @@ def test_every_link_of_every_page_leads_somewhere(site: Site) -> None:
             assert len(seen) > 15
 
 
-def test_a_viewer_sees_what_a_viewer_may(site: Site) -> None:
+def test_a_viewer_sees_only_what_a_viewer_may(site: Site) -> None:
     with site.client("viewer") as client:
         page = shape(client.get("/console/overview"))
         rail = {each["href"] for each in page.of("a") if str(each.get("href")).startswith("/console/")}
@@ -74,7 +74,7 @@ def test_a_viewer_sees_what_a_viewer_may(site: Site) -> None:
             shape(refused)
 
 
-def test_what_does_not_exist_is_a_page_too(site: Site) -> None:
+def test_a_missing_page_is_answered_by_a_page(site: Site) -> None:
     with site.client("admin") as client:
         for path in ("nowhere", "models/none", "runs/none", "devices/none", "quarantine/1-1", "classify/by/none"):
             answer = client.get(f"/console/{path}")
@@ -85,7 +85,7 @@ def test_what_does_not_exist_is_a_page_too(site: Site) -> None:
         shape(answer)
 
 
-def test_pages_and_files_are_small_and_files_are_kept_for_ever(site: Site) -> None:
+def test_pages_and_files_are_small_and_files_are_cached_forever(site: Site) -> None:
     """The first load of a page, as it goes over the wire: the page and each file that it names, and the font."""
     totals = {}
     with site.client("admin") as client:

@@ -28,7 +28,7 @@ def test_a_kill_in_mid_stream(trial: Trial, note: Note, name: str) -> None:
 
 @whole_matrix
 @pytest.mark.parametrize("name", COMPONENTS)
-def test_a_standstill_in_mid_stream(trial: Trial, note: Note, name: str) -> None:
+def test_a_stopped_process_in_mid_stream(trial: Trial, note: Note, name: str) -> None:
     """SIGSTOP: the process keeps its connections without answering, and later continues where it was."""
     with trial.load():
         trial.site.processes[name].pause()
@@ -39,7 +39,7 @@ def test_a_standstill_in_mid_stream(trial: Trial, note: Note, name: str) -> None
     is_whole(trial, note, recovery=recovery)
 
 
-def test_an_ingester_dies_with_a_batch_that_redis_has_not_confirmed(trial: Trial, note: Note) -> None:
+def test_an_ingester_that_dies_before_redis_confirms_loses_nothing(trial: Trial, note: Note) -> None:
     """The broker still has the messages that the ingester did not acknowledge, and delivers them again."""
     with trial.load():
         wire = trial.site.wire("ingest-1", "redis")

@@ -46,7 +46,7 @@ def gap(trial: Trial, seconds: float) -> float:
 
 @whole_matrix
 @pytest.mark.parametrize("name", ["inference-1", "inference-2"])
-def test_one_worker_dies_and_the_stream_goes_on(two: Trial, note: Note, name: str) -> None:
+def test_one_worker_dies_and_the_stream_continues(two: Trial, note: Note, name: str) -> None:
     with two.load():
         awaited = two.kill(name)
         longest = gap(two, AWAY_S)
@@ -60,7 +60,7 @@ def test_one_worker_dies_and_the_stream_goes_on(two: Trial, note: Note, name: st
 
 @whole_matrix
 @pytest.mark.parametrize("name", ["ingest-1", "ingest-2"])
-def test_one_ingester_dies_and_the_stream_goes_on(two: Trial, note: Note, name: str) -> None:
+def test_one_ingester_dies_and_the_stream_continues(two: Trial, note: Note, name: str) -> None:
     """Mosquitto deals to a member that is away as well: its share waits for its return, the other's goes on."""
     with two.load():
         awaited = two.kill(name)
@@ -77,7 +77,7 @@ def test_one_ingester_dies_and_the_stream_goes_on(two: Trial, note: Note, name: 
 
 @whole_matrix
 @pytest.mark.parametrize("how", ["dead", "standing still"])
-def test_what_a_worker_held_is_taken_over_in_time(two: Trial, note: Note, how: str) -> None:
+def test_the_entries_of_a_dead_worker_are_taken_over_in_time(two: Trial, note: Note, how: str) -> None:
     wire, process = two.site.wire("inference-1", "broker"), two.site.processes["inference-1"]
     with two.load():
         wire.stall()

@@ -128,7 +128,7 @@ def test_a_request_is_kept_until_it_is_answered_and_no_longer(settings: Settings
     assert LedgerReader(client, settings.redis.prefix).snapshot().waiting_bytes == 0
 
 
-def test_requests_whose_entry_is_gone_go_too(settings: Settings, client: redis.Redis) -> None:
+def test_requests_of_missing_entries_are_removed(settings: Settings, client: redis.Redis) -> None:
     """If someone deletes entries, or a worker of the previous version settles them, their requests are removed too."""
     small, keys = with_redis(settings, keep_readings=1, pack=1), Keys(settings.redis.prefix)
     writer = make_writer(small, Event(), "test")
@@ -164,7 +164,7 @@ def test_a_prediction_of_many_long_labels_is_shown_with_its_own_label_only(setti
     assert label in fields[b"d"].decode()
 
 
-def test_a_device_that_keeps_within_its_share_loses_nothing_to_anothers_flood(settings: Settings, client) -> None:
+def test_a_device_within_its_share_loses_nothing_to_a_flood(settings: Settings, client) -> None:
     small = with_redis(settings, keep_quarantine=100, keep_quarantine_bytes=100_000)
     small = small.model_copy(update={"topics": Settings().topics})
     writer, quarantine = make_writer(small, Event(), "test"), Quarantine(client, small)
@@ -272,7 +272,7 @@ def test_a_redis_of_the_previous_version_is_measured_while_it_works(settings: Se
     assert recount.stream_bytes(client, old.redis.prefix) < 10_000 + 20_000
 
 
-def test_an_append_measures_where_nobody_did(settings: Settings, client: redis.Redis) -> None:
+def test_an_append_triggers_a_missing_measurement(settings: Settings, client: redis.Redis) -> None:
     writer = make_writer(settings, Event(), "test")
     writer.append([entry("a"), asking("b")], [refused("x")])
     as_the_previous_version_left_it(client, settings)

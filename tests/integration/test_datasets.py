@@ -86,7 +86,7 @@ def test_work_orders_change_the_data_set_and_undoing_them_brings_it_back(site: S
         loaded(site, labels_at="2999-01-01T00:00:00Z")
 
 
-def test_a_data_set_is_the_same_wherever_its_readings_are(site: Site, labels: LabelStore) -> None:
+def test_a_data_set_is_the_same_wherever_its_readings_are_stored(site: Site, labels: LabelStore) -> None:
     """In the buffer, in the archive, partly in both, in few files or in many: the same bytes."""
     fill(site, own="no")
     labels.add([label("a", 10_000, 20_000, "yes"), label("b", 5_000, 50_000, "yes", "pump")])
@@ -108,7 +108,7 @@ def test_a_data_set_is_the_same_wherever_its_readings_are(site: Site, labels: La
     assert buffer.meta.classes == {"no": 125, "yes": 55}
 
 
-def test_many_readings_are_counted_in_full_and_looked_at_in_part(
+def test_many_readings_are_counted_in_full_and_sampled_for_oddities(
     site: Site, labels: LabelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A month of readings does not fit into memory: what is counted is the same, and the oddities are found."""
@@ -151,7 +151,7 @@ def test_many_readings_without_a_label_are_described(site: Site, monkeypatch: py
     assert next(each.kind for each in found.description.findings) == "no labels"
 
 
-def test_a_loaded_data_set_is_kept_until_something_arrives(site: Site, labels: LabelStore) -> None:
+def test_a_loaded_data_set_is_cached_until_something_arrives(site: Site, labels: LabelStore) -> None:
     fill(site, 10, own="no")
     query = query_of({}, site.settings)
 
@@ -196,7 +196,7 @@ def test_an_export_has_all_readings_and_is_the_same_each_time(site: Site, labels
     assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == []
 
 
-def test_a_damaged_file_is_said_and_the_rest_is_read(site: Site) -> None:
+def test_a_damaged_file_is_reported_and_the_rest_is_read(site: Site) -> None:
     fill(site, 30, own="no")
     archive = archived(site, files=3)
     site.client.delete(site.keys.readings)
@@ -208,7 +208,7 @@ def test_a_damaged_file_is_said_and_the_rest_is_read(site: Site) -> None:
     assert any("30 readings are missing" in note and path.name in note for note in found.meta.notes)
 
 
-def test_what_is_asked_for_and_is_not_there_is_said(site: Site) -> None:
+def test_missing_devices_features_and_labels_are_named(site: Site) -> None:
     fill(site, 5, own="no")
     assert loaded(site, devices=["press-?"]).meta.rows == 10
     assert loaded(site, devices=["pump"], features=["lux", "humidity"]).rows["f1"].null_count == 5

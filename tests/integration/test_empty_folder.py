@@ -84,7 +84,7 @@ def running(settings: Settings, tmp_path: Path, eventually) -> Iterator[dict[str
             log.close()
 
 
-def test_services_find_their_files_and_nothing_else(
+def test_services_find_their_own_files_and_touch_nothing_else(
     running: dict[str, int], settings: Settings, mark: str, tmp_path: Path
 ) -> None:
     made = {each.name for each in (tmp_path / "work").iterdir()}

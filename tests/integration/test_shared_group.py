@@ -80,7 +80,7 @@ def kill(member: Link) -> None:
 
 
 @pytest.mark.parametrize("leave", [Link.close, kill], ids=["clean stop", "killed"])
-def test_a_member_that_comes_back_gets_what_it_had_and_what_was_queued_for_it(join, mark: str, leave) -> None:
+def test_a_returning_member_gets_its_unacknowledged_and_queued_messages(join, mark: str, leave) -> None:
     first, second, device = join("first"), join("second"), join("device", member=False)
     publish(device, mark, 0, READINGS)
     held, got = take(first, READINGS // 2, acknowledge=False), take(second, READINGS // 2)
@@ -96,7 +96,7 @@ def test_a_member_that_comes_back_gets_what_it_had_and_what_was_queued_for_it(jo
     assert sorted(got + again) == list(range(2 * READINGS))
 
 
-def test_a_sessions_end_is_the_end_of_what_was_dealt_to_it(join, mark: str, eventually: Eventually) -> None:
+def test_a_sessions_messages_end_with_it(join, mark: str, eventually: Eventually) -> None:
     """Why session_expiry_s has to be longer than any absence, and a member may only be removed when it is empty."""
     first, second, device = join("first", session_expiry_s=1), join("second"), join("device", member=False)
     first.close()
@@ -113,7 +113,7 @@ def test_a_sessions_end_is_the_end_of_what_was_dealt_to_it(join, mark: str, even
     assert take(join("first"), 1) == []
 
 
-def test_each_connection_makes_the_subscription_again(tmp_path: Path, mark: str, eventually: Eventually) -> None:
+def test_each_connection_subscribes_again(tmp_path: Path, mark: str, eventually: Eventually) -> None:
     """Mosquitto 2.0 saves what is queued for a member, and forgets over its restart that the member is in the group.
 
     From then on nobody is dealt anything, whatever the session's flag says, until a member subscribes anew.

@@ -52,7 +52,7 @@ def test_the_example_has_every_variable_and_no_other() -> None:
     assert {name for name, rest in used().items() if rest.startswith(":?")} == set(SET)
 
 
-def test_a_secret_is_asked_for_and_has_no_default() -> None:
+def test_secrets_are_required_and_have_no_default() -> None:
     secrets = {name: rest for name, rest in used().items() if "PASSWORD" in name}
     assert len(secrets) == 3
     assert all(rest.startswith(":?") for rest in secrets.values()), secrets
@@ -61,7 +61,7 @@ def test_a_secret_is_asked_for_and_has_no_default() -> None:
         assert "PASSWORD" not in str(service.get("command", "")), "`docker ps` would show it"
 
 
-def test_only_broker_and_api_are_published_and_on_the_loopback_alone() -> None:
+def test_only_broker_and_api_are_published_and_only_on_the_loopback() -> None:
     ports = {name: [filled(port) for port in service.get("ports", [])] for name, service in SERVICES.items()}
     assert {name: found for name, found in ports.items() if found} == {
         "broker": ["127.0.0.1:1883:1883"],
@@ -140,7 +140,7 @@ def test_the_health_checks_tell_a_server_that_answers_from_one_that_does_not(tmp
             assert (done.returncode == 0) == (code == 0), folder
 
 
-def test_what_passed_the_cage_is_remembered_when_a_container_is_replaced() -> None:
+def test_models_that_passed_the_cage_are_remembered_when_a_container_is_replaced() -> None:
     (cache,) = re.findall(r"XDG_CACHE_HOME=(\S+)", DOCKERFILE)
     assert cache.startswith("/var/lib/zelador/")
     assert cache.removeprefix("/var/lib/") in DOCKERFILE.split("install -d -o zelador", 1)[1].split("\n", 1)[0]

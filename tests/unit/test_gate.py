@@ -90,7 +90,7 @@ def test_a_connect_is_read_as_soon_as_it_is_whole_and_not_before(
         b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01\xff",  # a client id that is not UTF-8
     ],
 )
-def test_what_is_no_connect_packet_is_refused(start: bytes) -> None:
+def test_a_packet_that_is_not_connect_is_refused(start: bytes) -> None:
     with pytest.raises(ValueError, match=r"MQTT|CONNECT|length|beyond|utf-8"):
         read_connect(start)
 
@@ -169,7 +169,7 @@ def packets(draw: st.DrawFn, level: int = 5) -> bytes:
 
 
 @given(st.sampled_from([4, 5]), st.data())
-def test_what_an_honest_device_sends_passes_as_it_is_however_it_is_cut(level: int, data: st.DataObject) -> None:
+def test_an_honest_devices_bytes_pass_unchanged_however_they_are_cut(level: int, data: st.DataObject) -> None:
     stream = b"".join(data.draw(st.lists(packets(level), min_size=1, max_size=6)))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     gate, passed = DeviceStream(level), b""
@@ -221,7 +221,7 @@ KILLERS = {
 
 @pytest.mark.parametrize("killer", KILLERS.values(), ids=KILLERS.keys())
 @pytest.mark.parametrize("piece", [1, 7, 1_000])
-def test_what_ends_the_brokers_router_never_reaches_it(killer: bytes, piece: int) -> None:
+def test_packets_that_end_the_brokers_router_never_reach_it(killer: bytes, piece: int) -> None:
     good = packet(0x32, text(b"a/b") + b"\x00\x01\x00" + b"x" * 50)
     gate, passed = DeviceStream(5), b""
     stream = good * 3 + killer
@@ -231,7 +231,7 @@ def test_what_ends_the_brokers_router_never_reaches_it(killer: bytes, piece: int
     assert (good * 3).startswith(passed)
 
 
-def test_what_is_held_is_bounded() -> None:
+def test_buffered_bytes_are_bounded() -> None:
     """A SUBSCRIBE that never becomes whole, one that is too large, and a payload that is not held at all."""
     gate = DeviceStream(5)
     with pytest.raises(Refused):
@@ -249,7 +249,7 @@ def test_what_is_held_is_bounded() -> None:
 
 
 @given(st.binary(max_size=200), st.integers(1, 20))
-def test_any_bytes_pass_or_are_refused_and_none_is_made_up(data: bytes, piece: int) -> None:
+def test_any_bytes_pass_or_are_refused_and_none_are_added(data: bytes, piece: int) -> None:
     gate, passed = DeviceStream(5), b""
     try:
         for at in range(0, len(data), piece):
@@ -294,7 +294,7 @@ def test_a_requested_port_that_is_taken_is_named(host: str) -> None:
         assert choose(["api"], {}, {"api": port})["api"] != port
 
 
-def test_a_requested_port_comes_before_one_that_another_server_had() -> None:
+def test_a_requested_port_takes_precedence_over_an_earlier_one() -> None:
     first, second = choose(["mqtt", "redis"], {}, {}).values()
     chosen = choose(["mqtt", "redis"], {"redis": first}, {"mqtt": first, "redis": second})
     assert chosen["redis"] == first != chosen["mqtt"]

@@ -35,7 +35,7 @@ def test_a_topic_below_the_devices_own_is_answered(topic: str) -> None:
         "/sensors/press/answers",
     ],
 )
-def test_a_topic_of_somebody_else_is_not(topic: str) -> None:
+def test_a_topic_of_another_device_is_not(topic: str) -> None:
     assert RULE.objection("press", topic)
 
 

@@ -58,7 +58,7 @@ def test_a_candidate_is_named_with_its_score() -> None:
         ("what a later trainer says", ""),
     ],
 )
-def test_what_is_said_of_a_candidate_is_translated(text: str, said: str) -> None:
+def test_messages_about_a_candidate_are_translated(text: str, said: str) -> None:
     assert said_text(PT, text) == said
 
 

@@ -47,7 +47,7 @@ def test_a_slow_data_set_is_loaded_once_while_pages_say_so() -> None:
     assert reader.asked == 2
 
 
-def test_trouble_is_said_and_tried_again_by_the_next_who_looks() -> None:
+def test_an_error_is_shown_and_the_next_request_tries_again() -> None:
     reader = Reader()
     reader.go.set()
     reader.fails = True

@@ -128,7 +128,7 @@ def test_the_page_can_be_searched_and_has_commands_to_copy(api_settings: Setting
     assert "-d " in select
 
 
-def test_every_type_of_problem_stands_in_the_reference() -> None:
+def test_every_type_of_problem_is_in_the_reference() -> None:
     text = (Path(__file__).parents[3] / "docs" / "reference" / "api.md").read_text()
     kinds = {kind for _, _, kind, _ in KINDS} | {kind for kind, _ in TITLES.values()}
     kinds |= {"idempotency-key-reused", "idempotency-key-in-use"}

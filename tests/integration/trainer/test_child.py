@@ -56,7 +56,7 @@ def test_a_child_killed_while_it_prepares_is_a_clear_error(tmp_path: Path, data:
     assert registry.sync().models == {}
 
 
-def test_a_candidate_that_kills_its_process_costs_only_itself_and_enough_is_enough(
+def test_a_candidate_that_kills_its_process_costs_only_itself_and_a_run_can_be_finished_early(
     tmp_path: Path, data: Dataset
 ) -> None:
     """The first as when memory runs out: a fresh process compares the rest. Then somebody wants what there is: another

@@ -86,7 +86,7 @@ def test_blend_and_stack_are_served_as_they_were_judged(leak: tuple[Path, Result
         assert answer.probabilities is not None
 
 
-def test_when_the_budget_is_used_up_what_is_done_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_the_budget_is_used_up_compared_candidates_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = do(tmp_path, with_a_hash(2), ("nb", "dt", "rf", "lr"), More(exclude=("rf",), budget_s=1e-3, tune_s=30.0))
     board = {row["id"]: row for row in result.leaderboard}

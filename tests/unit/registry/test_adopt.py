@@ -72,7 +72,7 @@ def test_it_answers_as_it_did_where_it_was_made(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.refused])
-def test_it_is_refused_by_its_reason(name: str) -> None:
+def test_it_is_refused_with_its_reason(name: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         opened(adopted(CASES[name]).upload)
     assert re.search(CASES[name].refused, str(refused.value))
@@ -155,7 +155,7 @@ def test_a_model_in_a_script_stays_as_it_is() -> None:
     assert model.n_jobs == 2
 
 
-def test_what_belongs_to_another_model_of_the_folder_is_left_out() -> None:
+def test_files_of_another_model_in_the_folder_are_left_out() -> None:
     other = StandardScaler().fit(np.ones((4, 5)) * [[1], [2], [3], [4]])
     encoder = LabelEncoder().fit(["a", "b", "c"])
     given = {"model.pkl": old_models.of_table(old_models.forest()), "scaler.pkl": other, "encoder.pkl": encoder}
@@ -183,7 +183,7 @@ class Odd(LogisticRegression):
         ([[1.0]], "the shape"),
     ],
 )
-def test_answers_that_are_no_probabilities_are_refused(answer: list[list[float]], why: str) -> None:
+def test_answers_that_are_not_probabilities_are_refused(answer: list[list[float]], why: str) -> None:
     model = old_models.of_table(Odd(max_iter=5_000))
     model.answer = np.array(answer)
     with pytest.raises(InvalidInput, match=why):
@@ -218,7 +218,7 @@ def test_a_model_that_was_registered_with_booleans_keeps_their_names() -> None:
     assert opened(upload).classify(old_models.ROWS).labels == ["false", "true"]
 
 
-def test_a_step_of_training_alone_is_left_out() -> None:
+def test_a_step_needed_only_for_training_is_left_out() -> None:
     table = old_models.data()
     pipeline = make_pipeline(StandardScaler(), old_models.linear()).fit(table.table, table.labels)
     assert adopt({"": pipeline}, {}).upload.pipeline is pipeline

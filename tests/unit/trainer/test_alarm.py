@@ -54,7 +54,7 @@ def test_a_device_without_trouble_gives_at_most_an_alarm_a_week(often: float, le
         assert (rule.on_count, rule.window, rule.high) == (3, 5, 0.7)
 
 
-def test_there_is_no_rule_where_nothing_can_be_said_of_false_alarms() -> None:
+def test_without_an_estimate_of_false_alarms_there_is_no_rule() -> None:
     some = np.array([0.1, 0.2])
     assert alarm_rule(without_probabilities(answers_of(some, some)), "yes", None, None) is None
     assert alarm_rule(answers_of(some, some[:0]), "yes", None, None) is None

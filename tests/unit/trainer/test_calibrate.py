@@ -46,7 +46,7 @@ def fitted(model: object, rows: int, classes: int) -> tuple[Pipeline, Calibratio
 @pytest.mark.parametrize("rows", [400, ISOTONIC_ROWS + 1_000])
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("model", [LogisticRegression(), RidgeClassifier(), RandomForestClassifier(9, max_depth=3)])
-def test_what_is_served_is_what_was_evaluated(model: object, rows: int, classes: int) -> None:
+def test_served_probabilities_equal_the_evaluated_ones(model: object, rows: int, classes: int) -> None:
     """The saved pipeline, the compiled one and our own formula give the same probabilities."""
     pipeline, calibration, values = fitted(model, rows, classes)
     served = load_pipeline("test", dump_pipeline(calibration.wrap(pipeline)))
@@ -132,7 +132,7 @@ def test_the_threshold_keeps_the_recall_and_no_higher_one_would(rows: list[tuple
         (Aim(missed=float("inf")), 2, "must be above 0"),
     ],
 )
-def test_an_aim_that_cannot_be_is_refused(aim: Aim, classes: int, says: str) -> None:
+def test_an_invalid_aim_is_refused(aim: Aim, classes: int, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         aim.check(classes)
 

@@ -106,7 +106,7 @@ def rows(noise: float, stretches: int = 18) -> Rows:
     return Rows(values, labels, of % 5, of, ("no", "yes"), "yes")
 
 
-def test_the_learning_curve_counts_stretches_and_says_what_more_would_bring() -> None:
+def test_the_learning_curve_counts_stretches_and_estimates_the_gain_of_more_data() -> None:
     found = learning(LogisticRegression(), rows(0.3), "MCC", (0.7, 0.9), 7)
     assert found is not None
     assert (found["metric"], found["stretches"]) == ("MCC", [4, 7, 10, 14])
@@ -154,7 +154,7 @@ def test_importance_is_as_scikit_learn_has_it() -> None:
     assert importance(model, data, FEATURES, 7) == found
 
 
-def test_ranges_leave_out_what_was_missing() -> None:
+def test_ranges_leave_out_missing_values() -> None:
     column = np.arange(101.0)
     holed = np.where(column < 50, np.nan, column)
     found = ranges(np.column_stack([column, holed, np.full(101, np.nan)]), FEATURES)
@@ -166,7 +166,7 @@ def test_ranges_leave_out_what_was_missing() -> None:
     assert "vibration" not in found
 
 
-def test_two_classes_draw_the_positive_one_more_draw_each() -> None:
+def test_two_classes_give_one_curve_and_more_give_one_each() -> None:
     two, three = split(), split(("high", "low", "middle"))
     found = drawn(two, fitted(two, LogisticRegression()))
     assert set(found["roc"]) == set(found["calibration"]) == set(found["threshold"]) == {"yes"}

@@ -86,7 +86,7 @@ def test_it_scores_at_chance() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_features_that_name_nothing_are_left_alone(seed: int) -> None:
+def test_features_that_identify_no_stretch_are_left_alone(seed: int) -> None:
     """Noise, slow drift, a counter, a set point that returns, and a level of the whole device."""
     draw, rows = np.random.default_rng(seed), 2_400
     walk = np.cumsum(draw.normal(size=rows))
@@ -97,7 +97,7 @@ def test_features_that_name_nothing_are_left_alone(seed: int) -> None:
     assert (found.features, found.begins) == ((), None)
 
 
-def test_one_long_fault_is_no_reason_to_refuse() -> None:
+def test_one_long_fault_is_not_refused() -> None:
     """A level that begins once, with the fault: nothing else could be tested, so blocks are cut as ever."""
     labels = np.repeat([0, 1], [1_500, 500]).astype(np.int64)
     values = np.stack([labels * 5.0, np.random.default_rng(1).normal(size=2_000)], axis=1)
@@ -105,14 +105,14 @@ def test_one_long_fault_is_no_reason_to_refuse() -> None:
     assert any("some optimism is left in all scores" in note for note in plan.notes)
 
 
-def test_drawn_rows_are_said_to_give_such_a_feature_away() -> None:
+def test_a_note_says_that_drawn_rows_leak_such_a_feature() -> None:
     data, _ = known(hash_of, 4, np.full(10, 40), seed=1)
     plan = split(Known(data.values, data.labels, data.classes, None, (), None, data.features), "auto", None, None, 7)
     assert plan.kind == "random"
     assert any("'f0' has a value of its own in each stretch" in note for note in plan.notes)
 
 
-def test_blocks_begin_where_they_may() -> None:
+def test_blocks_begin_only_at_allowed_rows() -> None:
     begins = np.zeros(2_400, bool)
     begins[[0, 130, 900, 1_000]] = True
     found = blocks(None, np.arange(2_400), 2_400, begins)
