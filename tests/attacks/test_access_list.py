@@ -52,7 +52,7 @@ class Broker:
 
 @contextlib.contextmanager
 def shipped(folder: Path, after_listener: str = "", profiles: bool = False) -> Iterator[Broker]:
-    """mosquitto.conf and access.acl as they are, on free ports and in a folder of the test."""
+    """The shipped mosquitto.conf and access.acl, on free ports and in a folder of the test."""
     program = found_or_skip("mosquitto")
     ports = choose(["mqtt", "inner"], {}, {})
     passwords = folder / "passwords"
@@ -205,7 +205,7 @@ def test_a_name_that_would_match_other_topics_is_refused(broker: Broker, name: s
 
 
 def test_what_an_access_list_cannot_do(broker: Broker) -> None:
-    """Mosquitto gives a session to whoever knows its client id, whatever user that is: hence the secret one."""
+    """Mosquitto gives a session to any user who knows its client id, so the id must be secret."""
     ours = service(broker.port, "known-id", "sensors/+/reading")
     device = Client(broker.port, "dev-t", broker.password("dev-t"), client_id="known-id")
     ours.rest(0.3)
@@ -214,7 +214,7 @@ def test_what_an_access_list_cannot_do(broker: Broker) -> None:
 
 
 def test_a_listener_whose_ids_are_user_names_binds_them(tmp_path: Path) -> None:
-    """Services on a listener of their own: then no device has a client id but its name."""
+    """If services have a separate listener, a device's client id is always its user name."""
     with shipped(tmp_path, "use_username_as_clientid true") as broker:
         ours = service(broker.inner, "known-id", "sensors/+/reading")
         device = Client(broker.port, "dev-t", broker.password("dev-t"), client_id="known-id")

@@ -1,4 +1,4 @@
-"""Strangers who hold connections, headers and bodies back, and thousands of sockets."""
+"""Strangers who stall connections, headers and bodies, and open thousands of sockets."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_many_idle_connections_lock_nobody_out(api: Api) -> None:
 
 
 def test_clients_that_read_nothing_lock_nobody_out(api: Api, monkeypatch: pytest.MonkeyPatch, eventually) -> None:
-    """More clients than allowed, which need no key and read no answer."""
+    """More clients than allowed, all without a key, and none of them reads its response."""
     monkeypatch.setattr(connection, "READ_STALL_S", 60.0)  # it is not by their deadline that they go
     with contextlib.ExitStack() as stack:
         for _ in range(60):
@@ -103,7 +103,7 @@ def test_clients_that_read_nothing_lock_nobody_out(api: Api, monkeypatch: pytest
 
 
 def test_slow_uploads_do_not_block_other_uploads(api: Api) -> None:
-    """Two uploads that stop early used to hold both slots; two that stop near their end held the memory."""
+    """Two uploads that stopped early used to occupy both slots; two that stopped near their end occupied the memory."""
     long = (ZIP, "Content-Length: 990000")
     with contextlib.ExitStack() as stack:
         for sent in (10, 10, 980_000, 980_000):

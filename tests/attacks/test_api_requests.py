@@ -76,7 +76,7 @@ def test_the_bytes_of_stored_answers_are_bounded_for_each_key(api: Api, monkeypa
 
 
 def test_no_answer_is_stored_in_a_redis_that_is_nearly_full(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The request is refused: without a stored answer, a repeat could not be recognized and would be done twice."""
+    """The request is refused: without a stored response, a repeat would be processed twice."""
     monkeypatch.setattr(redis.Redis, "info", lambda *_, **__: {"maxmemory": 100, "used_memory": 95})
     with api.client("admin") as client:
         before = len(client.get("/v1/keys").json()["keys"])

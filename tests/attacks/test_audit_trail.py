@@ -1,4 +1,4 @@
-"""The audit log keeps its entries, and can be read whatever somebody wrote into it."""
+"""The audit log keeps its entries, and stays readable whatever anyone writes into it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A device sends large, numerous or ever-changing messages: Redis stays within its bounds, and others are served.
 
-Each with small bounds, so that it takes a second: what is tried is that a bound holds, not how large it is.
+Each test uses small bounds, so that it takes a second: it checks that a bound holds, not how large it is.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def small(small_redis: str, mark: str) -> Iterator[Settings]:
 
 
 class Site:
-    """An ingester that holds at its mark, and a worker that is far slower than the flood."""
+    """An ingester that stops at its high-water mark, and a worker that is far slower than the flood."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -74,7 +74,7 @@ class Site:
         self.answered: list[Arrival] = []
 
     def wait(self, seconds: float) -> None:
-        """Redis may be slow, but must not refuse."""
+        """Waits for Redis, which may be slow but must not refuse."""
         for connection in (self.writer.connection, self.reader.connection):
             assert connection.refusal is None
         time.sleep(seconds)
@@ -153,7 +153,7 @@ def test_requests_that_nobody_answers_stop_the_ingester_before_redis_is_full(sit
 
 
 def test_readings_with_the_longest_ids_and_labels(site: Site) -> None:
-    """Everything that a reading may say at its longest, in characters of four bytes, never the same."""
+    """Every text of a reading has its maximum length, in characters of four bytes, and is never repeated."""
     topic = site.settings.topics.reading
     for lot in range(0, 6_000, 250):
         batch = []
@@ -247,7 +247,7 @@ def test_junk_from_endless_invented_devices_pushes_out_only_itself(site: Site) -
 def test_a_full_redis_shows_at_once_on_the_ingesters_readiness(
     small: Settings, eventually: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing waits and nothing arrives, yet readiness reports that Redis refuses writes, and when it accepts again."""
+    """Nothing waits or arrives, yet readiness reports that Redis refuses writes, and later that it accepts them."""
     monkeypatch.setattr("zelador.heartbeat.EVERY_S", 0.05)
     client = connect_redis(small.redis)
     heartbeat = Heartbeat(client, small.redis.prefix, "ingest", "i")

@@ -139,7 +139,7 @@ def test_golden_rows_are_required_and_nan_is_not_an_answer(api: tuple[httpx.Clie
 
 
 def test_a_child_that_reaches_a_limit_says_which() -> None:
-    """Each limit alone, with small numbers."""
+    """Tests each limit separately, with small numbers."""
     data = strangers.packed(onnx_bytes=strangers.loop())
     with contextlib.suppress(ArchiveRefused):
         check_archive(strangers.packed(), MIB, False)  # the template is warm

@@ -39,7 +39,7 @@ def user(server: OwnRedis, *commands: str) -> Settings:
 def test_without_the_right_info_a_batch_is_held_and_the_missing_right_named(
     one: OwnRedis, eventually: Callable
 ) -> None:
-    """Redis did the step: it must not be confirmed, and not be done twice once the right is granted."""
+    """Redis executed the step: it must not be confirmed, and must not be repeated once the right is granted."""
     writer = make_writer(user(one, "+@all", "-info"), Event(), "test")
     done: list[object] = []
     thread = threading.Thread(target=lambda: done.append(writer.append([entry("a")], [])), daemon=True)

@@ -122,7 +122,7 @@ def test_rumqttd_survives_every_device(iotcore: tuple[int, str], eventually: Cal
 
 
 def test_a_device_that_leaves_before_its_answer_disconnects_nobody_else(iotcore: tuple[int, str]) -> None:
-    """rumqttd that could not write a CONNACK ended its listener when the same client id came again."""
+    """When rumqttd could not write a CONNACK, its listener ended as soon as the same client id reconnected."""
     port, url = iotcore
     for attempt in range(60):
         with socket.create_connection((HOST, port), timeout=5.0) as sock:

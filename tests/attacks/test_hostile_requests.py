@@ -70,7 +70,7 @@ def test_a_request_that_no_broker_accepts_stops_nobody(stack: Stack, evil: Askin
 def test_a_message_that_makes_the_broker_disconnect_is_set_aside_with_the_real_reason(
     stack: Stack, evil: Asking
 ) -> None:
-    """For topics that the rule does not know; in this test it knows none."""
+    """This covers topics that the rule does not know; in this test it knows none."""
     stack.ingester._decoder._objection = lambda device, topic: None
     stack.worker._composer._objection = lambda device, topic: None
     evil.send({**READING, "id": "evil"}, "/" * 250)

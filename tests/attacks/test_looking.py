@@ -123,7 +123,7 @@ main()
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may become somebody else")
 def test_a_user_without_a_name_gets_a_key_that_works(tmp_path: Path) -> None:
-    """In a container with any user id the key was made, and a traceback shown in its place."""
+    """In a container with an arbitrary user id, the key was created, but a traceback was shown instead of it."""
     home = tmp_path / "home"
     home.mkdir()
     for path in (home, tmp_path, *tmp_path.parents):
@@ -233,7 +233,7 @@ def test_the_homes_redis_has_a_password_that_no_process_list_shows(tmp_path: Pat
 
 
 def test_the_workers_of_a_home_do_not_compete_for_a_port(tmp_path: Path) -> None:
-    """With ZELADOR_METRICS__PORT set, both opened it: one of them died again and again, and `up` gave up."""
+    """With ZELADOR_METRICS__PORT set, both tried to open the port: one died again and again, and `up` gave up."""
     ports = dict.fromkeys(("mqtt", "redis", "api", "broker5", "broker4"), 1)
     assert home_settings(Settings(metrics={"port": 9464}), tmp_path, ports, True).metrics.port is None
 

@@ -1,4 +1,4 @@
-"""The inspection of a pickle tells what a load would call, or that this is unknown; it never calls anything."""
+"""The inspection of a pickle lists what a load would call, or says that this is unknown; it never calls anything."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_the_inspection_gives_no_false_alarm() -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not LONG, reason="takes minutes; TEST_ATTACKS=1")
 def test_the_inspection_gives_no_false_alarm_for_pycaret() -> None:
-    """Every candidate of PyCaret with its preprocessing, in a process of its own."""
+    """Tests every candidate of PyCaret with its preprocessing, in a separate process."""
     code = """
 import io, pickle, warnings; warnings.simplefilter("ignore")
 import joblib, numpy as np, pandas as pd
@@ -181,7 +181,7 @@ def test_deep_nesting_is_followed_without_recursion() -> None:
 
 
 def test_values_that_grow_when_printed_are_not_printed() -> None:
-    """A tuple of itself twice, sixty times over, in each place where a message might print it."""
+    """A tuple that contains its predecessor twice, sixty levels deep, in each place where a message might print it."""
     doubled = b"\x80\x04N" + b"2\x86" * 60
     for rest in (b"\x85R.", b"."):
         contents(doubled + rest)

@@ -1,6 +1,6 @@
 """A model that never answers, requested by many over the API: they get an error, and nobody else is affected.
 
-Before, each such request kept a thread of the API's pool for ever, until not even /healthz answered.
+Before, each such request kept a thread of the API's pool forever, until not even /healthz answered.
 """
 
 from __future__ import annotations

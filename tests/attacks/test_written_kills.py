@@ -32,7 +32,7 @@ def test_an_append_survives_a_kill_of_valkey(tmp_path: Path) -> None:
 
 
 def test_a_confirmed_replay_survives_a_kill(one: OwnRedis) -> None:
-    """Both kinds: a refused message that is decoded again, and a reading that was set aside and waits again."""
+    """Tests both kinds: a refused message that is decoded again, and a reading that was set aside and waits again."""
     settings = settings_of(one)
     writer = make_writer(settings, Event(), "test")
     bad = refused(b'{"lux": 1, "temperature": 2, "vibration": 0.5}')

@@ -38,7 +38,7 @@ def test_a_model_is_selected_and_rolled_back_by_forms(site: Site) -> None:
 
 
 def test_a_model_that_the_plant_cannot_feed_is_selected_only_with_force(site: Site) -> None:
-    """Also when rolling back would bring it back: then it is asked first."""
+    """Rolling back to such a model also asks for confirmation first."""
     with site.client("operator") as client:
         assert "Select it all the same" in client.get("/console/models/hungry/select").text
         refused = client.post("/console/models/hungry/select")
@@ -166,7 +166,7 @@ def test_a_message_in_quarantine_is_shown_replayed_and_discarded(site: Site) -> 
 
 
 def test_an_alarm_is_acknowledged_shelved_and_retired_by_forms(site: Site) -> None:
-    """A person takes care of a device, puts it off with a reason, takes it out and brings it back."""
+    """A person acknowledges the alarm of a device, shelves it with a reason, retires it and restores it."""
     with site.client("operator") as client:
         device = "/v1/devices/mill-03"
         now = time.time_ns() // 1_000_000
@@ -190,7 +190,7 @@ def test_an_alarm_is_acknowledged_shelved_and_retired_by_forms(site: Site) -> No
 
 
 def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
-    """Without a trainer it waits, and says so; a second one is refused."""
+    """Without a trainer the run waits, and the page says so; a second run is refused."""
     with site.client("operator") as client:
         assert "No trainer is running" in client.get("/console/training").text
         given = {"candidates": ["lr", "dt"], "notes": "x", "split": "device", "devices": "press-07, mill-*"}

@@ -1,4 +1,4 @@
-"""Signing in and out, what a session may do, and who is kept out."""
+"""Signing in and out, what a session may do, and who is refused."""
 
 from __future__ import annotations
 

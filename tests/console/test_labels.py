@@ -139,7 +139,7 @@ def test_work_orders_are_previewed_mapped_imported_and_undone_as_a_whole(site: S
 
 
 def test_dragging_over_a_chart_fills_the_form(chromium: Browser, site: Site) -> None:
-    """And what is labeled can be undone there, by keyboard."""
+    """A label can also be undone there, by keyboard."""
     begin = time.time() - 600
     for step in range(30):
         site.plant.publish(GOOD, "pump-12", ts=int(1000 * (begin + 10 * step)))

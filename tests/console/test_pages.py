@@ -41,7 +41,7 @@ def test_a_page_can_be_read(reader: httpx.Client, path: str) -> None:
 
 
 def test_every_link_of_every_page_leads_somewhere(site: Site) -> None:
-    """Also without a query, and for a viewer too."""
+    """Also checks the paths without their queries, and the pages of a viewer."""
     for role in ("admin", "viewer"):
         with site.client(role) as client:
             seen: set[str] = set()
@@ -86,7 +86,7 @@ def test_a_missing_page_is_answered_by_a_page(site: Site) -> None:
 
 
 def test_pages_and_files_are_small_and_files_are_cached_forever(site: Site) -> None:
-    """The first load of a page, as it goes over the wire: the page and each file that it names, and the font."""
+    """Measures the first load of a page in transferred bytes: the page, each file that it names, and the font."""
     totals = {}
     with site.client("admin") as client:
         for name in (*RAIL, *ADMINS, "models/other", "devices/press-07", f"runs/{CLEAR}"):

@@ -38,7 +38,7 @@ async def following(messages: AsyncIterator[bytes]) -> str:
 
 
 def run(test: Callable[[Hub], Awaitable[None]], streams: int = 5) -> None:
-    """In a thread of its own: where Playwright's browser is open, the main thread has a running event loop."""
+    """Runs on a separate thread, because Playwright's browser keeps an event loop running on the main one."""
 
     async def limited() -> None:
         await asyncio.wait_for(test(Hub(streams)), 30)

@@ -71,7 +71,7 @@ def test_an_unknown_certificate_is_refused(make_to: Make, broker_url: str, mark:
 
 
 def test_while_the_kernel_accepts_no_data_we_continue_reading(make_to: Make, broker_url: str, mark: str) -> None:
-    """The broker does not read from the link until the link reads from it: without reading, both would wait forever."""
+    """The broker reads only after the link has read from it: otherwise both would wait forever."""
     with Wire(port_of(broker_url)) as wire:
         both = make_to(wire.url, f"b-{mark}", f"{mark}/in")
         other = make_to(broker_url, f"o-{mark}", f"{mark}/out")

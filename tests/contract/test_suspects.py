@@ -132,7 +132,7 @@ def test_a_network_that_is_cut_again_and_again_costs_nothing(quick: None) -> Non
 
 
 def test_a_session_that_is_taken_over_blames_no_message(quick: None) -> None:
-    """Somebody else connects with our client id, as often as they like: the broker says so, and nothing is given up."""
+    """Another client connects with our client id again and again: the broker says so, and no message is given up."""
     poison = PoisonBroker(cuts=dict.fromkeys(range(1, 20), 0), goodbye=TAKEN_OVER)
     with poison.broker as broker, link_to(broker.url) as link:
         assert publish(link, [b"1", b"2"]).refused == {}
@@ -172,7 +172,7 @@ def test_only_a_message_that_mqtt_cannot_carry_is_refused() -> None:
 
 @pytest.mark.parametrize("lane", [True, False], ids=["lane", "paho"])
 def test_messages_above_the_brokers_limit_are_never_sent(lane: bool) -> None:
-    """CONNACK's Maximum Packet Size, 100,000 bytes."""
+    """The CONNACK has a Maximum Packet Size of 100,000 bytes."""
     connack = b"\x20\x08\x00\x00\x05\x27\x00\x01\x86\xa0"
     with ScriptedBroker((b"", confirm), connack=connack, subscribes=False) as broker, link_to(broker.url, lane) as link:
         assert link.packet_bytes == 100_000
@@ -193,7 +193,7 @@ def confirm(packet: bytes) -> bytes:
 
 
 def test_a_broker_that_takes_one_message_at_a_time(eventually: Callable[..., None]) -> None:
-    """Receive Maximum 1."""
+    """The CONNACK has a Receive Maximum of 1."""
     connack = b"\x20\x06\x00\x00\x03\x21\x00\x01"
     with ScriptedBroker((b"", confirm), connack=connack, subscribes=False) as broker, link_to(broker.url) as link:
         assert publish(link, [b"1", b"2", b"3"]).refused == {}

@@ -95,7 +95,7 @@ def test_it_prints_where_everything_is(up: Up, broker: str) -> None:
 
 
 def test_the_doctor_finds_everything_about_a_home(up: Up, broker: str, outside: Outside, eventually) -> None:
-    """Its queue and rate are right too. Only on iotcore is the broker a risk, because its queue is in memory."""
+    """The report's queue and rate are right too. Only iotcore is reported as a risk, because its queue is in memory."""
     said: dict = {}
 
     def is_well() -> bool:
@@ -134,7 +134,7 @@ def test_the_doctor_finds_everything_about_a_home(up: Up, broker: str, outside: 
 
 
 def test_the_doctor_names_a_device_that_nobody_reads(up: Up, outside: Outside, eventually) -> None:
-    """The gate saw it once; no second session has to hear it."""
+    """The gate has seen one message; no second session needs to receive it."""
     message = json.dumps({"SI7021": {"Temperature": 21.3}, "BH1750": {"Illuminance": 412}, "Vib": {"Vibration": 0.1}})
     outside._devices.publish("tele/esp01/SENSOR", message, 1).wait_for_publish(10.0)
     command = [*COMMAND, "doctor", "--home", str(up.home), "--no-probe", "--json"]

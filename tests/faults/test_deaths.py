@@ -57,7 +57,7 @@ def test_an_ingester_that_dies_before_redis_confirms_loses_nothing(trial: Trial,
 
 
 def test_a_worker_dies_with_predictions_that_the_broker_has_not_confirmed(trial: Trial, note: Note) -> None:
-    """They were never marked done, so the next one finds them pending."""
+    """Its entries were never marked done, so the next worker finds them pending."""
     with trial.load():
         wire = trial.site.wire("inference-1", "broker")
         wire.stall()
@@ -90,7 +90,7 @@ def test_redis_dies_before_its_answers_have_come(trial: Trial, note: Note) -> No
 def test_redis_dies_with_bytes_answered_and_not_written(
     make_trial: Callable[..., Trial], note: Note, kind: str
 ) -> None:
-    """While an fsync runs, it answers first and writes later: an acknowledgement waits for the second."""
+    """While an fsync runs, Redis answers first and writes later: an acknowledgement must wait for the write."""
     trial = make_trial(redis=kind)
     met = 0
     with trial.load():

@@ -63,7 +63,7 @@ def small_disk() -> None:
 @whole_matrix
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of another process can be raised on Linux only")
 def test_a_full_disk_of_redis_loses_nothing(make_trial: Callable[..., Trial], note: Note) -> None:
-    """Every write of the file of changes fails from DISK bytes on; then there is room again."""
+    """Every write to the append-only file fails above DISK bytes; then there is space again."""
     trial = make_trial(prepare_redis=small_disk)
     with trial.load(), contextlib.suppress(redis.RedisError):
         trial.site.wait(lambda: refuses_writes(trial), "the disk to be full")

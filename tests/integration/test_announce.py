@@ -221,7 +221,7 @@ def test_home_assistant_gets_everything_again_after_the_broker_forgot_and_after_
 def test_home_assistant_gets_everything_again_after_each_restart_of_the_broker(
     plant: Settings, mark: str, forgetful: Any, eventually: Callable[..., None]
 ) -> None:
-    """While Zelador runs. A device that was retired stays away, as does a name that sent only garbage."""
+    """The broker restarts while Zelador runs. A retired device stays away, as does a name that sent only garbage."""
     plant = with_discovery(plant, forgetful)
     put_in_alarm(plant, "gone")
     states(plant).act("gone", "retire", "ana")

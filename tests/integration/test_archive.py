@@ -1,4 +1,4 @@
-"""The archiver on a real Redis: each reading is in the files once, whatever happened, and the ledger agrees."""
+"""The archiver on a real Redis: each reading is in the files once, whatever happens, and the ledger agrees."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_readings_and_predictions_are_in_files_once_and_counted(
 def test_a_label_that_comes_with_a_repeat_is_archived(
     settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, client: redis.Redis
 ) -> None:
-    """It is beside the stream, in Redis alone, where newer ones replace it."""
+    """Such a label is stored beside the stream, only in Redis, where newer ones replace it."""
     writer.append([message("a"), message("b", "c"), message("a", device="pump")], [])
     writer.append([message("a", label="yes"), message("c", label="no")], [])  # repeats
     work(an_archiver(settings))

@@ -37,7 +37,7 @@ MONDAY = 20_781 * DAY_MS
 
 
 def write(archive: Archive, entry_ms: int, *ids: str, features: tuple[str, ...] = ("lux", "vibration")) -> None:
-    """One file of readings and one of outcomes."""
+    """Writes one file of readings and one of outcomes."""
     arrival = Arrival("press-07", tuple(Reading(each, (1.0,) * len(features), entry_ms) for each in ids), entry_ms)
     batch = ReadingBatch()
     batch.add(f"{entry_ms}-0", Entry(features, (arrival,), encode_json((arrival,)), len(ids), False))

@@ -44,7 +44,7 @@ def with_redis(settings: Settings, **changes: object) -> Settings:
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_the_sums_agree_with_a_recount_after_every_step(redis_url: str, data: st.DataObject) -> None:
-    """Appended, repeated, settled twice, set aside, taken over, replayed, discarded, measured again: in any order."""
+    """Steps in any order: append, repeat, settle twice, set aside, take over, replay, discard, measure again."""
     options = RedisSettings(
         url=redis_url,
         prefix=f"sums-{next(number)}-{id(data)}",
@@ -92,7 +92,7 @@ def test_the_sums_agree_with_a_recount_after_every_step(redis_url: str, data: st
 
 
 def test_finished_readings_are_bounded_in_bytes(settings: Settings, client: redis.Redis) -> None:
-    """Two hundred fat readings, and a bound of bytes that ten of them reach, far below the bound of readings."""
+    """Two hundred large readings, with a limit in bytes that ten of them reach, far below the limit in readings."""
     small = with_redis(settings, keep_bytes=100_000, pack=1)
     writer, reader = make_writer(small, Event(), "test"), make_reader(small, Event(), "worker")
     fat = Reading("", (1.0, 2.0, 3.0), 1_000, "x" * 10_000)
@@ -246,7 +246,7 @@ def as_the_previous_version_left_it(client: redis.Redis, settings: Settings) -> 
 
 
 def test_a_redis_of_the_previous_version_is_measured_while_it_works(settings: Settings, client: redis.Redis) -> None:
-    """In short steps: others append and settle between them, and at the end every sum is right."""
+    """The measurement has short steps: others append and settle in between, and at the end every sum is right."""
     old = with_redis(settings, keep_readings=20_000, pack=2)
     old = old.model_copy(update={"topics": Settings().topics})
     writer, reader = make_writer(old, Event(), "test"), make_reader(old, Event(), "worker")
@@ -281,7 +281,7 @@ def test_an_append_triggers_a_missing_measurement(settings: Settings, client: re
 
 
 def test_a_request_within_an_entry_is_still_answered(settings: Settings, client: redis.Redis) -> None:
-    """As the previous version wrote it."""
+    """The previous version stored requests within the entry."""
     from zelador.messages import encode_json
 
     client.xadd(Keys(settings.redis.prefix).readings, {"lux,temperature,vibration": encode_json([asking("a")])})

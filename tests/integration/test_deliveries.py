@@ -33,7 +33,7 @@ def test_a_suspect_is_given_alone_and_to_a_worker_that_holds_nothing(waiting, co
 
 
 def lives(settings: Settings, deadly: str, most: int) -> tuple[list[Delivered], int]:
-    """Workers that die at `deadly`, one after the other, until nothing is left; what was done, and by how many."""
+    """Runs workers that die at `deadly`, in turn, until nothing is left; returns what they did, and their number."""
     done: list[Delivered] = []
     for life in range(1, 30):
         reader = make_reader(settings, Event(), "worker-1")  # the same name: what it left is its own

@@ -39,7 +39,7 @@ batches = st.lists(st.lists(readings, min_size=1, max_size=8), max_size=12)
 @given(rule=rules, batches=batches)
 @examples(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_redis_follows_the_rule(plant: Plant, rule: Rule, batches: list[list[tuple[int, str]]]) -> None:
-    """For any readings, in any order and any division into batches and workers."""
+    """This holds for any readings, in any order, however they are divided among batches and workers."""
     plant.client.delete(plant.keys.states)
     track, now = Track(), now_ms()
     for number, batch in enumerate(batches):
@@ -86,7 +86,7 @@ def test_the_state_of_a_calm_device_is_a_short_text(plant: Plant) -> None:
 
 
 def test_settling_entries_that_are_not_pending_changes_no_state(plant: Plant) -> None:
-    """Another worker took the entry over, and has settled it."""
+    """Another worker has taken over the entry and settled it."""
     plant.see("press", "l")
     seen = Sightings.of((Rule(),), (Sighting("press", "hhh", (START + 5000, START + 6000, START + 7000), 1),))
     plant.workers[0].settle([Outcome("1-1", 3)], [], seen)
@@ -249,7 +249,7 @@ def test_a_state_that_changed_after_it_was_published_is_published_again(plant: P
 
 
 def test_a_version_never_decreases(plant: Plant, settings: Settings) -> None:
-    """Neither when a device is forgotten and comes again, nor when Redis was started again without its last second."""
+    """Not when a device is forgotten and returns, and not when Redis restarts without its last second."""
     states = DeviceStates(plant.client, settings.redis.prefix)
     first = plant.see("press", "hhh").version
     least = states.announce_all(100, "run-1")
@@ -264,7 +264,7 @@ def test_a_version_never_decreases(plant: Plant, settings: Settings) -> None:
 
 
 def test_a_device_that_was_never_classified_is_unknown(plant: Plant, settings: Settings) -> None:
-    """Its readings wait, or all of its messages are refused. For the first, no alarm goes out."""
+    """Its readings wait, or all of its messages are refused. While they wait, nobody is alerted."""
     plant.send("waiting")
     bad = Refused.of(
         settings.topics.reading.format(device_id="broken"),
@@ -292,7 +292,7 @@ def test_a_device_that_was_never_classified_is_unknown(plant: Plant, settings: S
 
 
 def test_the_published_state_changes_with_each_of_its_fields(plant: Plant) -> None:
-    """Not only with the state: who hears the retained message knows what the API says."""
+    """A subscriber of the retained message knows everything that the API says."""
     later = now_ms() + 3_600_000
     plant.see("press", "hhh")
 

@@ -36,7 +36,7 @@ def classes(site: Site) -> Counter[str]:
 
 
 def test_a_period_labels_present_and_future_readings_and_can_be_undone(site: Site, labels: LabelStore) -> None:
-    """A work order comes days later; the readings of a neighbor and of the end itself stay as they were."""
+    """A work order comes days later; readings of another device, and at the end of the period, do not change."""
     recent = Recent(site.client, site.settings.redis.prefix)
     site.send(*(sample(i, ts=NOW + 1_000 * i, label="own" if i % 2 else None) for i in range(6)))
     site.send(sample(9, ts=NOW + 2_000), device="pump")

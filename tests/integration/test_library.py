@@ -23,7 +23,7 @@ from zelador.settings import RedisSettings, Settings
 
 
 def the_whole_way(settings: Settings) -> LedgerReader:
-    """Every step once: append with a repeat and a refusal, settle, ledger, replay, discard, tidy."""
+    """Runs every step once: append with a repeat and a refusal, settle, ledger, replay, discard, tidy."""
     writer, reader = make_writer(settings, Event(), "test"), make_reader(settings, Event(), "worker")
     assert writer.append([entry("a"), entry("b", "c")], [refused()]).accepted == 3
     assert writer.append([entry("a"), replace(entry("d"), response_topic="r", correlation="ff")], []).repeated == 1

@@ -1,4 +1,4 @@
-"""The look for messages that nobody reads, on a real broker."""
+"""The search for messages that no profile reads, on a real broker."""
 
 from __future__ import annotations
 

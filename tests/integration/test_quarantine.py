@@ -96,7 +96,7 @@ def test_a_replay_of_a_reading_that_came_again_is_a_repeat(site: Site) -> None:
 
 
 def test_a_replayed_array_is_counted_by_its_readings(site: Site) -> None:
-    """An array of three that was too long counted as one; taken in it is two readings and one that is refused."""
+    """An array of three that was too long counted as one; after the replay it is two readings and a refused element."""
     few = site.settings.model_copy(update={"ingest": site.settings.ingest.model_copy(update={"max_array": 1})})
     ids = Site(few).refuse(
         b'[{"lux":1,"temperature":2,"vibration":3},{"lux":"x"},{"lux":4,"temperature":5,"vibration":6}]'

@@ -1,4 +1,4 @@
-"""Redis is away, full, or back: nothing is acknowledged in the meantime, and everything continues by itself."""
+"""Redis is away, full, or back: nothing is acknowledged in the meantime, and everything continues automatically."""
 
 from __future__ import annotations
 

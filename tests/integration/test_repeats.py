@@ -103,7 +103,7 @@ def test_different_content_under_a_known_id_is_a_different_reading(site: Site, n
 
 
 def test_the_same_bytes_are_a_repeat_whenever_they_arrive(site: Site) -> None:
-    """Without a time of its own a reading is measured when it arrives: that differs between two deliveries."""
+    """A reading without a time counts as measured when it arrives, which differs between two deliveries."""
     assert site.send(sample(1, id="a"), sample(1, id="a")).repeated == 1
     assert site.send([sample(2, id="b"), sample(2, id="b"), sample(3, id="b")]).accepted == 2
     assert site.send(sample(1), sample(1)).accepted == 2  # nothing tells these apart from two readings
@@ -161,8 +161,8 @@ def test_devices_that_repeat_are_bounded(site: Site) -> None:
 
 
 def test_ids_of_the_previous_version_are_still_known(site: Site) -> None:
-    """It stored `device, id`. A message delivered again after the upgrade is a repeat; the next one with that id
-    and other content is a reading: a device whose id never changes is heard from then on."""
+    """It stored `device, id`. A message delivered again after the upgrade is a repeat. The next one with that id
+    and other content is a reading, so a device whose id never changes loses at most one."""
     site.client.hset(site.keys.ledger, mapping={"received": 2, "accepted": 2, "classified": 2, "seen": 1})
     site.client.sadd(site.keys.seen[0], "press\x1fa")
     site.client.sadd(site.keys.seen[1], "press\x1f5")

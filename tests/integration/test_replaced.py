@@ -102,7 +102,7 @@ def device(local: Settings) -> Iterator[Device]:
 
 
 def swapped(local: Settings) -> Path:
-    """A copy without the newest model takes the registry's place; gives where that is now."""
+    """Replaces the registry by a copy without the newest model; returns the new path of the original."""
     there = Path(local.registry.url)
     aside = there.with_name("aside")
     there.rename(aside)
@@ -112,7 +112,7 @@ def swapped(local: Settings) -> Path:
 
 @pytest.fixture
 def registry(local: Settings) -> Registry:
-    """`small` selected; then, behind the copy `backup`, `newer`, selected too."""
+    """`small` is selected; then, after the copy `backup` was made, `newer` is selected."""
     found = select_one(local.registry.url)
     shutil.copytree(local.registry.url, Path(local.registry.url).with_name("backup"))
     found.save("newer", upload(), by="test")

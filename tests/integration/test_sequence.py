@@ -93,7 +93,7 @@ def test_a_number_that_lua_cannot_count_is_left_out(site: Site) -> None:
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), lost=st.sets(st.integers(2, 39), max_size=10))
 def test_whatever_the_order_within_reach_the_count_is_right(site: Site, data, lost) -> None:
-    """Two ingesters share one device's readings: each keeps its order, how they interleave is chance."""
+    """Two ingesters share one device's readings: each keeps its order, but they interleave at random."""
     for key in site.client.keys(f"{{{site.keys.prefix}}}:*"):
         site.client.delete(key)
     sent = [number for number in range(1, 41) if number not in lost]

@@ -1,4 +1,4 @@
-"""The data of a home are opened by a server that can read them, whichever is installed later."""
+"""A home's data is opened by a server that can read it, even if another one is installed later."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def test_a_server_without_tls_is_reported(mqtt_url: str) -> None:
 
 @pytest.mark.parametrize("name", ["ca_file", "certificate_file", "key_file"])
 def test_a_file_that_cannot_be_used_is_named(port: int, tmp_path: Path, name: str) -> None:
-    """Missing, empty, no certificate at all: never a bare `No such file or directory`."""
+    """The file is missing, empty or not a certificate; the message is never a bare `No such file or directory`."""
     setting = f"ZELADOR_MQTT__{name}".upper()
     missing = tmp_path / "nofile.crt"
     others = {"certificate_file": missing} if name == "key_file" else {}

@@ -1,4 +1,4 @@
-"""Values on topics of their own become readings, once each, even if a process dies in between."""
+"""Values on separate topics become readings, once each, even if a process dies in between."""
 
 from __future__ import annotations
 

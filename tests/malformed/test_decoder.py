@@ -91,7 +91,7 @@ def test_any_payload_is_accounted_for(payload: bytes) -> None:
 
 
 def test_the_first_samples_cover_all_kinds() -> None:
-    """Kinds of the issue are all there."""
+    """All kinds of payloads occur among them."""
     kinds = {sample.kind for sample in corpus() + ten_megabytes()}
     assert {"truncated", "deep", "not a number", "wrong shape", "encoding", "10 MB", "partly", "good"} <= kinds
     assert all(isinstance(sample, Sample) for sample in corpus())

@@ -47,7 +47,7 @@ def test_an_alarm_turns_on_and_off_with_hysteresis() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("hl"), st.integers(1, 40)), min_size=1, max_size=60))
 def test_no_input_turns_an_alarm_on_more_than_once_more_in_an_hour(periods: list[tuple[str, int]]) -> None:
-    """Also one that flaps slowly: readings a minute apart, some of them high, then some low."""
+    """This includes slow flapping: readings a minute apart, some high, then some low."""
     found = run("".join(level * minutes for level, minutes in periods), Rule(), 60_000)
     starts = [i for i in range(1, len(found)) if found[i] == "alarm" != found[i - 1]]
     gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]
@@ -98,7 +98,7 @@ def shares(p: float | None) -> dict[str, float] | None:
 
 
 def item(device: str, *readings: tuple[int, float | None, str]) -> Answered:
-    """(second, probability of yes, label)"""
+    """A message with one reading: (second, probability of yes, label)."""
     made = tuple(Reading(f"{device}-{at}", (1.0,), START + at * 1000) for at, _, _ in readings)
     arrival = Arrival(device, made, START + 100_000)
     predictions = [
@@ -122,7 +122,7 @@ def test_readings_of_a_device_are_in_the_order_of_their_times() -> None:
 
 
 def test_older_readings_sent_afterwards_are_late_even_in_one_batch() -> None:
-    """A device that was away sends how it is, and then what it had measured before."""
+    """A device that was away sends its present state first, and then its earlier measurements."""
     old = [item("a", (second, 0.95, "yes")) for second in (1, 2, 3)]
     found = seen([item("a", (5, 0.1, "no")), *old, item("a", (6, 0.1, "no"), (4, 0.95, "yes"))])
     assert found.flat == ("a", "ll", START + 5_000, START + 6_000)

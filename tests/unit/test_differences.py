@@ -1,4 +1,4 @@
-"""Models side by side: only what differs, differences from one of them, and a CSV that no spreadsheet runs."""
+"""Models side by side: only their differences, signed scores, and a CSV without formulas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tools of the fault tests are code as well: the schedule, the witnesses, the book."""
+"""The tools of the fault tests are code too, and have tests: the schedule, the witnesses, the book."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def prediction(book: Book, number: int) -> bytes:
 
 
 def test_each_loss_is_attributed() -> None:
-    """0 is whole; 1 was readings not handed on; 2 is ours; of 3 the broker had the prediction; 4 is still with us."""
+    """0 is whole; the broker did not deliver 1; we lost 2; the broker lost the prediction of 3; 4 is in Redis."""
     book = Book("t")
     for number in range(5):
         book.acknowledged[number] = 1

@@ -22,7 +22,7 @@ def message(number: int, kind: str = "step") -> bytes:
 
 
 class Server(BaseHTTPRequestHandler):
-    """Sends one part of `script` for each connection; None: it refuses."""
+    """Sends one part of `script` for each connection; None refuses the connection."""
 
     script: ClassVar[list[bytes | None]] = []
     asked: ClassVar[list[str]] = []

@@ -105,7 +105,7 @@ def test_any_bytes_give_an_answer(start: bytes) -> None:
 
 
 def test_a_bridge_is_read_like_any_client() -> None:
-    """Mosquitto takes a protocol level with the highest bit as a bridge's."""
+    """Mosquitto takes a client whose protocol level has the highest bit for a bridge."""
     found = read_connect(b"\x10\x0d\x00\x04MQTT\x84\x02\x00\x3c\x00\x01a")
     assert found is not None
     assert (found.level, found.client_id) == (4, "a")
@@ -232,7 +232,7 @@ def test_packets_that_end_the_brokers_router_never_reach_it(killer: bytes, piece
 
 
 def test_buffered_bytes_are_bounded() -> None:
-    """A SUBSCRIBE that never becomes whole, one that is too large, and a payload that is not held at all."""
+    """Tests a SUBSCRIBE that is never complete, one that is too large, and a payload, which is not buffered."""
     gate = DeviceStream(5)
     with pytest.raises(Refused):
         gate.feed(b"\x82\xff\xff\xff\x7f" + b"x" * 100)
@@ -263,7 +263,7 @@ def test_any_bytes_pass_or_are_refused_and_none_are_added(data: bytes, piece: in
 
 
 def test_the_devices_port_is_held_before_it_listens(eventually) -> None:
-    """It used to be bound last, so another program could take it during the start."""
+    """The port used to be bound last, so another program could take it during the start."""
     port = choose(["mqtt"], {}, {})["mqtt"]
     gate = Gate(port, 1, 1)
     with socket.socket() as other:

@@ -1,4 +1,4 @@
-"""`zelador keys`: made, listed, revoked, on a file of its own."""
+"""`zelador keys`: keys are created, listed and revoked in a separate file."""
 
 from __future__ import annotations
 

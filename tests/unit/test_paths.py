@@ -14,7 +14,7 @@ from zelador.settings.paths import absolute
 
 
 def test_every_path_in_the_settings_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its type, so that a path that is added later is not forgotten."""
+    """Finds paths by their type, so that a setting that is added later is not forgotten."""
     monkeypatch.chdir(tmp_path)
     given: dict[str, dict[str, object]] = {}
     for name, section in Settings():

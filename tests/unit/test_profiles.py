@@ -65,7 +65,7 @@ def test_a_device_that_measures_some_of_the_features_is_quarantined() -> None:
 
 
 def test_messages_without_any_value_of_a_users_own_table_are_quarantined() -> None:
-    """Its paths may be wrong, and somebody has to see it."""
+    """The table's paths may be wrong, and somebody has to notice."""
     table = {"topic": "hall/{device_id}", "fields": {"lux": "licht", "temperature": "temp"}}
     assert "is missing" in reason(settings("hall", hall=table), "hall/a", {"light": 1, "t": 2})
 
@@ -116,7 +116,7 @@ def test_zigbee2mqtt() -> None:
 
 
 def test_rtl_433() -> None:
-    """The id is the sensor's: it names the device, and never a reading."""
+    """The id is that of the sensor: it names the device, never a reading."""
     given = settings("rtl_433", features=("temperature", "humidity"), zone="Europe/Berlin")
     message = {
         "time": "2026-11-24 11:00:00", "model": "Prologue-TH", "subtype": 9, "id": 5, "channel": 1,
@@ -216,7 +216,7 @@ def test_every_key_of_a_table_works() -> None:
     [("21.3 °C", 21.3), ("70 °F", 21.111), ("294.45K", 21.3), ("21.3", 21.3), ("21.3 lx", None), ("21,3", None)],
 )
 def test_a_number_as_text_may_have_its_unit(text: str, value: float | None) -> None:
-    """Also where the profile says the unit of bare numbers."""
+    """This also holds if the profile has a unit for bare numbers."""
     place = {"from": "temperature", "unit": "°F" if text == "70 °F" else "°C"}
     table = {"topic": "t/{device_id}", "text_numbers": True, "fields": {"temperature": place}}
     given = settings("mine", features=("temperature",), mine=table)

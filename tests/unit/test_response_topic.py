@@ -1,4 +1,4 @@
-"""Which response topics are answered: those that any broker takes, below the sender's own prefix, and nobody's own."""
+"""Which response topics are answered: those that every broker accepts, below the sender's prefix."""
 
 from __future__ import annotations
 

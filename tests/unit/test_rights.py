@@ -67,7 +67,7 @@ def test_a_device_publishes_only_its_own_readings(topic: str, allowed: bool) -> 
 
 
 def test_different_topics_give_different_rights() -> None:
-    """One topic a value, and predictions that are not below the device's own topics."""
+    """Tests one topic per value, and predictions that are not below the device's own topics."""
     topics = TopicSettings(prediction="answers/{device_id}")
     rules = templates(topics, ("{device_id}/sensor/{field}/state", "tele/{device_id}/SENSOR"))
     mine = rules.of("esp01")
@@ -216,7 +216,7 @@ def test_a_hash_is_salted_and_fits_its_password_alone() -> None:
 
 @pytest.mark.parametrize("name", ["", "-x", "a/b", "a+b", "#", "a:b", "a b", "zelador", "x" * 65, "a\nb", "é", "a~b"])
 def test_an_ambiguous_name_is_refused(name: str) -> None:
-    """It becomes a level of a topic, a line of Mosquitto's password file and a part of the client id."""
+    """The name becomes a level of a topic, a line of Mosquitto's password file and a part of the client id."""
     with pytest.raises(InvalidInput):
         check_name(name)
 

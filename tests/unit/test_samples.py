@@ -20,7 +20,7 @@ def read(folder: Path, text: str, wanted: Wanted) -> tuple[list[tuple[str, str]]
 
 
 def test_labels_are_those_of_training(tmp_path: Path) -> None:
-    """pandas writes 1.0 and nan for whole numbers in a column with gaps. They were published as they stand."""
+    """pandas writes 1.0 and nan for whole numbers in a column with gaps. They used to be published unchanged."""
     text = "lux,temperature,vibration,fault\n410,48,1,nan\n411,75,6,1.0\n412,47,1,0.0\n"
     found, notes = read(tmp_path, text, Wanted(None, "fault"))
     assert found == [("device-1", ""), ("device-2", "1"), ("device-1", "0")]

@@ -1,4 +1,4 @@
-"""What the gate counts of a connection: messages on topics that no profile reads, however the bytes are cut."""
+"""The gate counts the messages of a connection on topics that no profile reads, however the bytes are cut."""
 
 from __future__ import annotations
 

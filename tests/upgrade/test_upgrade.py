@@ -35,7 +35,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 @pytest.fixture(scope="module")
 def after(up: Up) -> dict[str, int]:
-    """The ledger once what waited is classified, before any other reading comes."""
+    """The ledger after the waiting readings are classified, before any other reading arrives."""
     deadline = time.monotonic() + 30
     while (ledger := up.ledger())["waiting"]:
         assert time.monotonic() < deadline, ledger

@@ -1,4 +1,4 @@
-"""Keys, the delay of wrong ones, the rate, the audit trail, repeated requests: as a caller meets them."""
+"""Keys, the delay of wrong ones, the rate, the audit log and repeated requests, as a caller sees them."""
 
 from __future__ import annotations
 

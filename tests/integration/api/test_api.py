@@ -40,7 +40,7 @@ def api_settings(settings: Settings, tmp_path: Path) -> Settings:
 
 @contextlib.contextmanager
 def serving(settings: Settings) -> Iterator[httpx.Client]:
-    """The service as it runs, and a client with a key of it."""
+    """The running service, and a client with a valid key."""
     _, key = new_key(settings.api.keys_file)
     stop = threading.Event()
     thread = threading.Thread(target=run, args=(settings, stop))

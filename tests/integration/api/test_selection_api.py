@@ -1,4 +1,4 @@
-"""A selection until every worker runs it, rolling back, history; and the stream as people look at it."""
+"""A selection until every worker runs it, rolling back, the history, and recent readings, devices and predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A candidate of a run: kept once, registered without writing its bytes again, and each whole without the other."""
+"""A candidate of a run is stored once, and registered without another copy. Run and model are independent."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ class Dying(Memory):
 
 
 def test_a_model_is_whole_or_absent_wherever_the_writer_dies(source: Path) -> None:
-    """At each write of payload in its turn, up to the manifest: no model then, and the next attempt succeeds."""
+    """The writer dies at each write of the payload in turn: no model exists then, and a retry succeeds."""
     files = len(payload_of(source))
     for step in range(1, files + 1):
         store = Dying()

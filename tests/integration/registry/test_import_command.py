@@ -91,7 +91,7 @@ def test_with_trust_models_are_imported_and_the_rest_is_reported(old: Path, regi
 
 
 def test_a_model_without_column_names_needs_them(old: Path, registry: Registry) -> None:
-    """It used to be registered, could not be used, and kept its name taken for the next try."""
+    """It used to be registered, could not be used, and blocked its name for the next try."""
     for columns, why in (((), "--features lux,temperature"), (("--features", "lux"), "fitted on 3")):
         refused = zelador("models", "import", "modelos_salvos/rf_v1.pkl", "--trust", *columns)
         assert (refused.code, why in refused.err) == (2, True)
@@ -102,7 +102,7 @@ def test_a_model_without_column_names_needs_them(old: Path, registry: Registry) 
 
 
 def test_files_beside_a_model_are_joined_or_reported(registry: Registry, tmp_path: Path) -> None:
-    """A folder of model, scaler and encoder is one model; of a single file the others are not trusted unnamed."""
+    """A folder of model, scaler and encoder is one model; the files beside a single file are used only if named."""
     old_models.write_beside(tmp_path / "old")
     done = zelador("models", "import", "old", "--trust", *COLUMNS)
     assert done.code == 0, done.err
@@ -185,7 +185,7 @@ def test_a_path_without_models_is_reported_in_one_line(tmp_path: Path) -> None:
 
 
 def test_a_file_that_could_not_be_inspected_completely_must_be_named(old: Path, registry: Registry) -> None:
-    """`--trust` is said of a whole folder; one file in it may be made so that nobody can see what it calls."""
+    """`--trust` applies to a whole folder, and one file in it may hide what it calls."""
     with (old / "loose.pkl").open("wb") as file:
         file.write(pickle.dumps(LogisticRegression().fit(X, Y)) + b"behind the end")
     (old / "trap.pkl").unlink()

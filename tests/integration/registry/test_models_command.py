@@ -85,7 +85,7 @@ def test_show_has_every_metric_and_escapes_foreign_text(registry: Registry) -> N
 
 
 def test_the_best_of_a_run_comes_first_and_runs_stay_newest_first(registry: Registry) -> None:
-    """The trainer registers the best first, so that newest first would put the worst of a run on top."""
+    """The trainer registers the best model first, so sorting by time alone would put the worst of a run on top."""
     model = upload()
     for name, run, rank in (("b2", "20261125_1", 2), ("b1", "20261125_1", 1), ("other", None, None)):
         facts = {**model.metadata, "run": run, "rank": rank}

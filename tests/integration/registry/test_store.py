@@ -114,7 +114,7 @@ def test_a_replaced_log_is_noticed(registry: Registry) -> None:
 
 
 class Lossy(Folder):
-    """Every second `create` succeeds, but its reply is lost."""
+    """A store in which every second `create` succeeds, but its reply is lost."""
 
     calls = 0
 

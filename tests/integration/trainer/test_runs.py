@@ -1,4 +1,4 @@
-"""Runs between API and trainer, on a real Redis: one at a time, and none blocks the next for ever."""
+"""Runs between API and trainer, on a real Redis: one at a time, and none blocks the next forever."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_run_whose_trainer_died_is_found_after_the_restart(runs: TrainingQueue
 
 
 def test_a_run_that_was_delivered_but_not_begun_is_still_queued(runs: TrainingQueue, trainer: Consumer) -> None:
-    """Redis gave the job away and the answer was lost on its way."""
+    """Redis delivered the job, but the reply was lost."""
     runs.submit(FIRST, {}, "key 1")
     take(trainer)
     left = trainer.abandoned("trainer-1", own=True)
@@ -150,7 +150,7 @@ def test_a_running_run_stays_active_until_its_trainer_reads_the_request(runs: Tr
 
 
 def test_a_run_begun_while_it_was_cancelled_still_ends(runs: TrainingQueue, trainer: Consumer) -> None:
-    """The trainer had read it as queued a moment before."""
+    """The trainer had read the run as queued a moment before."""
     runs.submit(FIRST, {}, "key 1")
     job = take(trainer)
     runs.cancel(FIRST, "key 2")

@@ -1,4 +1,4 @@
-"""The batch job for real: PyCaret in its own process, models that need none of it."""
+"""The real batch job: PyCaret in a separate process, and models that do not need it."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_it_selects_nothing_and_registers_the_models(trained: tuple[Path, dict])
 def test_the_selected_model_is_in_the_table_and_a_better_one_replaces_it(
     trained: tuple[Path, dict], tmp_path: Path
 ) -> None:
-    """A weak one is selected: it learned from labels at random. The difference is signed, and on the same rows."""
+    """A weak model that learned from random labels is selected. The difference is signed, and on the same rows."""
     folder = shutil.copytree(trained[0], tmp_path / "plant")
     registry = Registry.open(folder / ".zelador" / "registry")
     rows, labels = rows_and_labels()

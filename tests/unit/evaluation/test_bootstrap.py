@@ -12,7 +12,7 @@ CLASSES = ("a", "b")
 
 
 def in_runs(seed: int, blocks: int = 16, rows: int = 60, right: float = 0.8) -> tuple[Answers, np.ndarray]:
-    """Answers that are right `right` of the time in the long run; whether they are, and the class, comes in runs."""
+    """Answers that are right with probability `right`; right and wrong answers, and classes, come in runs."""
     draw = np.random.default_rng(seed)
     total = blocks * rows
 
@@ -122,7 +122,7 @@ def test_blocks_that_all_agree_do_not_make_a_score_certain() -> None:
 
 
 def test_days_that_differ_widen_what_hours_do_not_show() -> None:
-    """Eight days, each with an error rate of its own that all devices share."""
+    """There are eight days, each with a different error rate that all devices share."""
     draw = np.random.default_rng(8)
     days, blocks = np.arange(8_000) // 1_000, np.arange(8_000) % 25
     expected = draw.integers(0, 2, 8_000)

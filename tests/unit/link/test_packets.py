@@ -107,7 +107,7 @@ def by_us(pieces: list[bytes]) -> list[tuple[object, ...]]:
 
 
 def name_of(packet: bytes) -> bytes:
-    """A packet id is confirmed once: what a broker says twice of one, nobody asked."""
+    """Identifies a packet. A packet id is confirmed only once, so a second confirmation is dropped."""
     return packet[2:4] if packet[0] == 0x40 else packet
 
 

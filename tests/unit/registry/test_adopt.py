@@ -105,7 +105,7 @@ def test_the_classes_get_the_names_that_a_person_gives() -> None:
     ],
 )
 def test_a_model_of_codes_predicts_the_names_of_its_classes(model: Callable[[], Any]) -> None:
-    """A label encoder was joined, and the loaded model still answered 0 and 1."""
+    """Once a label encoder was joined, but the loaded model still answered 0 and 1."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = model()
@@ -191,7 +191,7 @@ def test_answers_that_are_not_probabilities_are_refused(answer: list[list[float]
 
 
 def test_a_model_is_saved_with_golden_rows_or_not_at_all() -> None:
-    """An upload whose rows the model does not answer was saved without golden rows, and counted."""
+    """An upload whose rows the model cannot answer used to be saved without golden rows, and was registered."""
     table = old_models.data()
     model = RandomForestClassifier(3).fit(table.rows, table.labels)
     features = tuple(Feature(name) for name in FEATURES)
@@ -212,7 +212,7 @@ def test_a_model_is_saved_with_golden_rows_or_not_at_all() -> None:
 
 
 def test_a_model_that_was_registered_with_booleans_keeps_their_names() -> None:
-    """Its classes are "false" and "true" in its manifest; a boolean is "1" for models that come now."""
+    """Its classes are "false" and "true" in its manifest; for new models, true is "1"."""
     model = old_models.forest().fit(old_models.data().table, old_models.data().labels == "fault")
     upload = Upload(model, tuple(map(Feature, FEATURES)), ("false", "true"), {}, probe=old_models.ROWS)
     assert opened(upload).classify(old_models.ROWS).labels == ["false", "true"]

@@ -258,14 +258,14 @@ def test_a_hostile_array_is_not_read_as_a_list_of_names(tmp_path: Path, header: 
 
 
 def test_a_long_line_is_not_read_as_a_name(tmp_path: Path) -> None:
-    """It was matched in quadratic time."""
+    """Such a line used to be matched in quadratic time."""
     (tmp_path / "classes.yaml").write_text("0" + " " * 500_000 + ":x\n1: b\n")
     assert names_in(tmp_path / "classes.yaml") is None
 
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_the_version_of_a_pickle_that_cannot_be_loaded_is_reported(protocol: int) -> None:
-    """It may fail before scikit-learn warns of the version."""
+    """The load may fail before scikit-learn warns about the version."""
     pickled = pickle.dumps({"_sklearn_version": "0.24.2", "n": 1.5}, protocol=protocol)
     assert versions_in(pickled) == ["0.24.2"]
     assert versions_in(pickle.dumps(MODEL, protocol=protocol)) == [sklearn.__version__]

@@ -17,7 +17,7 @@ WEEK = 60_480  # readings
 
 
 def noise(count: int, often: float, length: int, draw: np.random.Generator) -> NDArray[np.float64]:
-    """Probabilities of the alarm class from a device without trouble: low, but for false spells of `length`."""
+    """Probabilities of the alarm class from a calm device: low, except for false runs of `length`."""
     begins = draw.random(count) < often / length
     false = np.convolve(begins, np.ones(length))[:count] > 0
     return np.where(false, draw.uniform(0.6, 0.97, count), draw.beta(1, 12, count))

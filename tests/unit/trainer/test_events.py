@@ -1,4 +1,4 @@
-"""What the parent reads is what the child reported and what it was asked, whatever the numbers."""
+"""Events and requests survive the way between parent and child, whatever their numbers."""
 
 from __future__ import annotations
 

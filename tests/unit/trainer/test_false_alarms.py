@@ -1,4 +1,4 @@
-"""False alarms a day and device: wrong readings in a row are one, and pauses are no time without any."""
+"""False alarms per day and device: consecutive wrong readings count once, and pauses do not count as time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run whose process was killed is not said to go on: its process is looked for, or its time limit counts."""
+"""A run whose process was killed does not count as running: its process is checked, or its time limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is there anything to learn? Noise is called so, whatever it looks like; what can be learned never is."""
+"""Tests for something to learn: noise always counts as nothing, and data with a pattern never does."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_random_labels_are_nothing_to_learn(times: np.ndarray | None) -> None:
 
 
 def test_slow_readings_and_slow_labels_are_nothing_to_learn() -> None:
-    """Both drift; a test that moved single labels would find that they go together."""
+    """Both drift; a test that moved single labels would find a relation between them."""
     found = [
         asked(np.stack([slow(3_000), slow(3_000)], axis=1), (slow(3_000) > 0).astype(np.int64), None, np.arange(3_000))
         for _ in range(5)
@@ -60,7 +60,7 @@ def test_slow_readings_and_slow_labels_are_nothing_to_learn() -> None:
 
 @pytest.mark.parametrize("devices", [True, False])
 def test_separable_recordings_can_be_learned(devices: bool) -> None:
-    """The label is constant in each: labels that are moved within a recording would change nothing."""
+    """The label is constant in each recording, so moving labels within one would change nothing."""
     labels = np.repeat([0, 0, 1, 1, 2, 2, 3, 3], 200)
     at = np.concatenate([np.arange(200) + 10_000 * number for number in range(8)])
     of = np.repeat(np.arange(8), 200) if devices else None
@@ -70,7 +70,7 @@ def test_separable_recordings_can_be_learned(devices: bool) -> None:
 
 @pytest.mark.parametrize("times", [None, np.arange(1_500)])
 def test_a_band_in_one_feature_can_be_learned(times: np.ndarray | None) -> None:
-    """A linear model alone finds nothing in it."""
+    """A linear model alone cannot find it."""
     level = np.sin(np.arange(1_500) / 30)
     labels = (np.abs(level) < 0.5).astype(np.int64)
     values = np.stack([level, DRAW.normal(size=1_500)], axis=1)
@@ -78,7 +78,7 @@ def test_a_band_in_one_feature_can_be_learned(times: np.ndarray | None) -> None:
 
 
 def test_a_slope_across_many_features_can_be_learned() -> None:
-    """A shallow tree alone finds little in it."""
+    """A shallow tree alone finds little of it."""
     values = DRAW.normal(size=(1_500, 12))
     labels = (values.sum(axis=1) > 0).astype(np.int64)
     assert not asked(values, labels, None, np.arange(1_500)).is_nothing

@@ -1,4 +1,4 @@
-"""When a new model replaces the selected one by itself: only if it is surely better, and then it is said why."""
+"""When a new model replaces the selected one automatically: only if it is certainly better. It gives a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run says of itself while it goes on: in order, bounded, and with a time left that comes true."""
+"""The events of a run in progress: in order, bounded, and with a realistic estimate of the time left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is drawn of a candidate: each number by hand, or by scikit-learn's own word."""
+"""The numbers behind a candidate's plots, compared with hand calculation or scikit-learn."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FEATURES = ("lux", "temperature", "vibration")
 
 
 def split(classes: tuple[str, ...] = ("no", "yes"), rows: int = 900) -> Parts:
-    """The class hangs on vibration, a little on temperature, not on lux."""
+    """The class depends on vibration, a little on temperature, and not on lux."""
     values = RANDOM.normal(size=(rows, 3))
     level = values[:, 2] + 0.3 * values[:, 1] + 0.3 * RANDOM.normal(size=rows)
     cuts = np.quantile(level, np.linspace(0, 1, len(classes) + 1)[1:-1])
@@ -81,7 +81,7 @@ def test_precision_and_recall_are_short_and_have_their_area() -> None:
 
 
 def test_scores_by_class_and_by_device_by_hand() -> None:
-    """Device c is all wrong on two rows, too few to be named as the worst."""
+    """Device c has only wrong answers, but on two rows, too few to be named as the worst."""
     expected, predicted = np.array([0] * 20 + [1] * 20), np.array([0] * 15 + [1] * 5 + [1] * 16 + [0] * 4)
     answers = Answers(expected, predicted, None, ("no", "yes"), "yes")
     assert by_class(answers) == [

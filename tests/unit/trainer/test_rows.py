@@ -1,4 +1,4 @@
-"""The labeled rows that a run learns from: what is left out, what is taken as something, and that it is said."""
+"""The labeled rows that a run learns from: what is left out or guessed, and the notes about it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_values_that_are_empty_or_not_finite_are_missing_and_counted(table: Tabl
 
 
 def test_values_that_a_live_reading_may_not_have_are_not_trained_on(table: Table) -> None:
-    """A DS18B20 that is not there says -127 °C. Live such a reading is quarantined."""
+    """A disconnected DS18B20 reports -127 °C. Such a live reading is quarantined."""
     text = "temperature,label\n" + "20,x\n" * 5 + "-127,x\n" * 3 + "30,y\n"
     found = read(table(text), ("temperature",))
     assert len(found.labels) == 6

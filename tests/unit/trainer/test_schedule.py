@@ -1,4 +1,4 @@
-"""Runs by the clock of the plant: each time once, also where a clock is changed."""
+"""Runs follow the clock of the plant: each scheduled time once, even when the clock changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def utc(text: str) -> datetime:
 
 
 def came(schedule: Schedule, begin: str, hours: int) -> list[str]:
-    """The times that came within so many hours, asked every ten minutes."""
+    """The times that become due within so many hours, checked every ten minutes."""
     now, found = utc(begin), []
     for _ in range(6 * hours + 1):
         if (slot := schedule.due(now)) is not None:

@@ -1,4 +1,4 @@
-"""A model of a library that the registry does not load is compared, and then passed over in plain words."""
+"""A model of a library that the registry does not load is compared, but not chosen, and a note says why."""
 
 from __future__ import annotations
 

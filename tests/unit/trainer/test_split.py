@@ -1,4 +1,4 @@
-"""The split: no neighbor of a tested row is learned from, and whatever cannot be done is said by name."""
+"""The split: no neighbor of a tested row is used for learning, and notes name what cannot be done."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def by_hours(devices: int, rows: int, period: int = 40) -> Known:
 
 
 def in_recordings(states: str, rows: int = 300, pause: int = 10_000, devices: bool = True) -> Known:
-    """A recording of each state, after the other; on a device of its own, or of one device with pauses."""
+    """Recordings of each state, one after the other: each on a separate device, or all on one device with pauses."""
     labels = np.repeat([ord(state) - 97 for state in states], rows)
     at = np.concatenate([np.arange(rows) + number * (rows + pause) for number in range(len(states))])
     of = np.repeat(np.arange(len(states)), rows) if devices else None
@@ -89,7 +89,7 @@ def test_classes_that_device_names_give_away_are_tested_on_whole_devices() -> No
 
 
 def test_classes_that_recordings_give_away_are_tested_on_whole_recordings() -> None:
-    """The same recordings without the name of a device: only pauses in time tell them apart."""
+    """Tests the same recordings without device names: only pauses in time separate them."""
     given = in_recordings("aabbccdd", devices=False)
     found = made(given)
     assert (found.kind, found.folds_by) == ("time", "block")

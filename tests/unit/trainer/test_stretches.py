@@ -1,4 +1,4 @@
-"""A feature that names its stretch of time (a batch number, a hash of device and block) must not help on another one.
+"""A feature that identifies its stretch of time (a batch number, a hash of device and block) must not help elsewhere.
 
 With blocks cut at equal distances a tree scored a Matthews correlation of 0.99 by such a feature alone: both halves of
 a stretch that was cut have the same value, one was learned and the other tested.
@@ -37,7 +37,7 @@ def with_gaps(draw: np.random.Generator, stretch: Codes) -> np.ndarray:
 
 
 def in_two_parts(draw: np.random.Generator, stretch: Codes) -> np.ndarray:
-    """Neither part names a stretch, both together do."""
+    """Neither part identifies a stretch, but both together do."""
     number = draw.permutation(int(stretch.max()) + 1)[stretch]
     return np.stack([number % 11, number // 11], axis=1).astype(float)
 
@@ -68,7 +68,7 @@ def test_no_stretch_is_on_two_sides(make: Make, devices: int, rows: int, count: 
 
 
 def test_it_scores_at_chance() -> None:
-    """Over some seeds and shapes of data: a single set of twenty stretches scores 0.2 by luck in either direction."""
+    """Uses several seeds and shapes of data, because a single set of twenty stretches scores ±0.2 by luck."""
     found = []
     for seed in range(8):
         lengths = np.random.default_rng(seed).integers(15, 60, 60)  # shorter than the blocks, and none like another
@@ -87,7 +87,7 @@ def test_it_scores_at_chance() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_features_that_identify_no_stretch_are_left_alone(seed: int) -> None:
-    """Noise, slow drift, a counter, a set point that returns, and a level of the whole device."""
+    """Tests noise, slow drift, a counter, a set point that returns, and a level of the whole device."""
     draw, rows = np.random.default_rng(seed), 2_400
     walk = np.cumsum(draw.normal(size=rows))
     returns = np.array([50.0, 60.0, 70.0])[np.arange(rows) // 40 % 3]
@@ -98,7 +98,7 @@ def test_features_that_identify_no_stretch_are_left_alone(seed: int) -> None:
 
 
 def test_one_long_fault_is_not_refused() -> None:
-    """A level that begins once, with the fault: nothing else could be tested, so blocks are cut as ever."""
+    """The level begins only once, with the fault. Nothing could be tested otherwise, so blocks are cut as usual."""
     labels = np.repeat([0, 1], [1_500, 500]).astype(np.int64)
     values = np.stack([labels * 5.0, np.random.default_rng(1).normal(size=2_000)], axis=1)
     plan = split(Known(values, labels, ("a", "b"), None, (), np.arange(2_000)), "auto", None, None, 7)

@@ -66,7 +66,7 @@ def test_a_small_p_is_not_enough_if_no_model_is_better_than_guessing() -> None:
 
 
 def test_scores_of_guessing_mean_nothing_to_learn_even_if_moved_labels_score_worse() -> None:
-    """Folds of uneven classes push the scores of models that know nothing below 0, those of moved labels too."""
+    """Folds with uneven classes push the scores of models that know nothing below 0, and those of moved labels too."""
     assert said(contender("A", -0.02, None, correlation=-0.02), learnable=SURE).kind == "nothing_to_learn"
     assert said(contender("A", 0.08, None, correlation=0.08), learnable=SURE).kind == "clear"
 
