@@ -1,4 +1,4 @@
-"""A model of a library that the registry does not load is compared, and then passed over in plain words."""
+"""A model of a library that the registry does not load is compared, but not chosen, and a note says why."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from trainer.evaluate.learnable import Learnable
 from trainer.evaluate.verdict import Contender, decide
 
 
-def test_what_the_registry_loads_can_be_served() -> None:
+def test_classifiers_that_the_registry_loads_can_be_served() -> None:
     for model in (LogisticRegression(), LGBMClassifier(), RandomForestClassifier(), AdaBoostClassifier()):
         assert refusal(model) is None
 
 
-def test_the_library_is_named_also_inside_a_blend() -> None:
+def test_the_library_is_named_even_inside_a_blend() -> None:
     assert "a model of XGBoost cannot be served" in (refusal(XGBClassifier()) or "")
     blend = VotingClassifier([("lr", LogisticRegression()), ("cat", CatBoostClassifier())])
     assert "a model of CatBoost cannot be served" in (refusal(blend) or "")
