@@ -69,7 +69,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the best model was selected by itself, and why. `sentence` is in English."""
+    """Whether the best model was selected automatically, and why. `sentence` is in English."""
 
     is_promoted: bool
     reason: str

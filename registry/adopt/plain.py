@@ -24,7 +24,7 @@ OUTPUT = "_sklearn_output_config"
 
 
 def core(model: Any) -> Any:
-    """The estimator that answers: the best of a search, a pipeline without samplers, PyCaret's without its wrappers.
+    """The estimator that answers: the best of a search, a pipeline without samplers or without PyCaret's wrappers.
 
     Raises TypeRefused.
     """

@@ -41,7 +41,7 @@ FEWEST_PAIRED, FEWEST_PAIRED_OF_A_CLASS = 5, 2
 TOUCH = 1.3  # on simulated answers that err in runs, 95 % intervals then hold the truth in 93 to 97 % of the sets
 MAX_UNITS = 1_000  # more blocks than this are put together at random
 FEWEST_DAYS = 7  # of a class; with fewer, draws without it make the interval useless
-CHANCE = {"AUC": 0.5}  # the score of a block that is guessed; of the others 0
+CHANCE = {"AUC": 0.5}  # the score of a model that guesses; 0 for the others
 BINS = 256  # of probabilities, for AUC and PR-AUC of the resamples
 DEFINED = 0.8  # share of the resamples in which a metric must be defined
 
@@ -126,7 +126,7 @@ class Resamples:
 
     @staticmethod
     def _counted(answers: Answers, of: NDArray[np.int64]) -> NDArray[np.int64]:
-        """In how many of them each class is."""
+        """The number of blocks or runs in which each class occurs."""
         seen = np.unique(np.stack([answers.expected, of]), axis=1)[0]
         return np.bincount(seen, minlength=len(answers.classes))
 

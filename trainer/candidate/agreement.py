@@ -86,8 +86,8 @@ def compare(
 def _in_parts(
     answer: Callable[[Rows], tuple[Sequence[int], Rows | None]], rows: Rows
 ) -> tuple[Sequence[int], Rows | None]:
-    """The answers to all rows. A compiled model of nearest neighbors holds the distances of all rows of one question to
-    all rows that it learned from.
+    """Returns the answers to all rows, asked in parts: a compiled model of nearest neighbors holds the distances of all
+    rows of a question to all rows that it learned from.
     """
     parts = [answer(rows[at : at + PART]) for at in range(0, len(rows), PART)]
     found = [probabilities for _, probabilities in parts if probabilities is not None]

@@ -257,7 +257,7 @@ def _judge_live(folder: Path, data: Data) -> Live | None:
 
 
 def _widened(data: Data, judged: dict[str, Judged], built: dict[str, Built]) -> dict[str, Judged]:
-    """The judgments of the built models. Their intervals include the scores on the hold-out and on its parts."""
+    """Returns the judgments of the built models, with intervals that include the scores on the hold-out."""
     if not data.has_holdout:
         return {}
     found = {}

@@ -72,7 +72,7 @@ class Progress:
     left_s: float | None
     leaderboard: tuple[Standing, ...]
     events: tuple[RunEvent, ...]
-    asked: Literal["cancel", "finish"] | None = None  # by a person, and not done yet
+    asked: Literal["cancel", "finish"] | None = None  # requested by a person, and not done yet
 
     @property
     def best(self) -> float:
@@ -89,8 +89,8 @@ class RunPage:
     may_act: bool
     now: PlantView
     verdict: str  # in the reader's language
-    decision: str  # why a model was selected by itself, or was not
-    report: Report | None  # of the candidate to take, while its files are kept
+    decision: str  # why a model was or was not selected automatically
+    report: Report | None  # of the recommended candidate, while its files are kept
     known: frozenset[str]  # devices of the report that have a page
     happened: tuple[RunEvent, ...]  # the newest events of a run that did not end well, newest first
 

@@ -91,7 +91,7 @@ class Training:
     asked: Asked
     again: str  # the query of this page
     features: dict[str, FeatureShown]
-    given: RunRequest  # with which the form is filled
+    given: RunRequest  # that the form is filled with
     metric: str
     metrics: tuple[Metric, ...]
     split: str
@@ -100,7 +100,9 @@ class Training:
     runs: Runs
     now: PlantView
     may_start: bool
-    promotes_above: float | None  # a run selects its best model if it is better by more; None if no run does
+    promotes_above: (
+        float | None
+    )  # a run selects its best model if it is better by more than this; None if runs select no model
 
 
 @router.get("", **needs("viewer"))
@@ -126,7 +128,9 @@ def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked) -
     may_start = signed_in(visitor).may("operator")
     settings = services.settings.training
     context = Training(
-        console.facts.look(asked.query if may_start else {}),  # loading one costs: a viewer sees what all see
+        console.facts.look(
+            asked.query if may_start else {}
+        ),  # loading a data set is expensive, so viewers see only the default one
         asked,
         urlencode({name: text for name, text in asked.fields.items() if text}),
         {feature.name: feature for feature in features_of(console)},

@@ -166,7 +166,7 @@ def test_only_the_newest_two_checkpoints_are_kept(store: Memory) -> None:
 def test_what_json_cannot_keep_is_refused_and_the_log_stays_whole(store: Memory) -> None:
     registry = Registry.on(store)
     for value in (float("nan"), float("inf"), object()):
-        with pytest.raises(InvalidInput, match="cannot be kept"):
+        with pytest.raises(InvalidInput, match="cannot be stored"):
             registry._commit([{"op": "annotate", "name": "a", "metadata": {"AUC": value}}], "me", "")
     with pytest.raises(InvalidInput, match=r"builtins\.object, which cannot be stored as JSON"):
         registry.annotate("a", {"x": object()}, by="me")
