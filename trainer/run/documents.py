@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.evaluation.bootstrap import Resamples, differences, intervals
-from registry.evaluation.scores import METRICS, Answers, confusion, scores
+from registry.evaluation.scores import Answers, confusion, scores
 from registry.run_document import Candidate, LeaderboardRow, Scores, VerdictFacts
 from trainer.candidate.build import Built
 from trainer.compare.judge import Judged
@@ -21,6 +21,7 @@ from trainer.evaluate.learnable import Learnable
 from trainer.evaluate.reference import Live
 from trainer.evaluate.verdict import Verdict
 from trainer.run.request import Request
+from zelador.model_metrics import METRICS
 
 PACKAGES = (
     "pycaret", "scikit-learn", "numpy", "pandas", "lightgbm", "xgboost-cpu", "xgboost", "catboost", "skl2onnx",

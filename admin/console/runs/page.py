@@ -23,11 +23,11 @@ from admin.console.words import known_devices, people
 from operations.acts import runs as acts
 from operations.views.candidates import candidates
 from operations.views.comparison import CandidateRow, Comparison, comparison, progress_of
-from operations.views.models import METRICS
 from operations.views.plant import PlantView
 from operations.views.report import Report, candidate_report
 from operations.views.runs import RunView
 from zelador.errors import InvalidInput, NotFound, ZeladorError
+from zelador.model_metrics import METRICS
 from zelador.training_queue.event import RunEvent, Standing
 
 router = pages("runs")

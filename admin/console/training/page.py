@@ -26,7 +26,8 @@ from operations.views.plant import PlantView
 from operations.views.runs import RunView
 from zelador.errors import InvalidInput
 from zelador.messages import MAX_LABEL
-from zelador.settings import Metric, SplitKind
+from zelador.model_metrics import METRICS, Metric
+from zelador.settings import SplitKind
 from zelador.training_queue import RunRequest
 
 router = pages("training")
@@ -35,7 +36,6 @@ RUNS = 8
 MAX_SECONDS = 86_400.0  # of tuning, and of the comparison
 MAX_COST = 1e12
 Amount = Annotated[str, Form(max_length=40)]
-METRICS: tuple[Metric, ...] = ("F1", "MCC", "Recall", "Precision", "AUC", "Kappa", "Accuracy")
 # PyCaret's ids of the classifiers, and their names.
 CANDIDATES = {
     "lr": "Logistic Regression", "knn": "K Neighbors", "nb": "Naive Bayes", "dt": "Decision Tree",
