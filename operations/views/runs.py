@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, NotRequired, cast
 
@@ -253,6 +254,13 @@ class RunReader:
             state, error = "failed", why
         known = training_queue.Run(run, state, request, by, began, began, ended, error=error)
         return RunView.of(known, document)
+
+
+def saved_counts(registry: Registry) -> Mapping[str, int]:
+    """How many models come from each run that has some."""
+    return Counter(
+        run for model in registry.sync().models.values() if isinstance(run := model.metadata.get("run"), str)
+    )
 
 
 def saved_names(registry: Registry, run: str) -> dict[int, tuple[str, ...]]:

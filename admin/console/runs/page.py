@@ -15,6 +15,7 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.page import go, pages, renderer, show, signed_in
+from admin.console.pulse import moment
 from admin.console.render import Renderer
 from admin.console.runs.words import decision_text, verdict_text
 from admin.console.stream import Live, Topic
@@ -25,7 +26,7 @@ from operations.views.candidates import candidates
 from operations.views.comparison import CandidateRow, Comparison, comparison, progress_of
 from operations.views.plant import PlantView
 from operations.views.report import Report, candidate_report
-from operations.views.runs import RunView
+from operations.views.runs import RunView, saved_counts
 from zelador.errors import InvalidInput, NotFound, ZeladorError
 from zelador.model_metrics import METRICS
 from zelador.training_queue.event import RunEvent, Standing
@@ -45,6 +46,12 @@ RunId = Annotated[str, InPath(max_length=64)]
 class RunRow:
     run: RunView
     found: Comparison
+    saved: int  # models that come from it
+
+    @property
+    def recommended(self) -> CandidateRow | None:
+        first = self.found.first
+        return first if first is not None and first.is_recommended else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,12 @@ class RunPage:
     known: frozenset[str]  # devices of the report that have a page
     happened: tuple[RunEvent, ...]  # the newest events of a run that did not end well, newest first
 
+    @property
+    def took_s(self) -> float | None:
+        """How long it ran."""
+        begin, end = self.run.started_at or self.run.created_at, self.run.ended_at
+        return None if end is None else moment(end) - moment(begin)
+
 
 @router.get("", **needs("viewer"))
 def show_runs(
@@ -106,7 +119,8 @@ def show_runs(
 def runs_of(console: Console, visitor: Visitor, before: str | None = None, limit: int = PAGE_ROWS) -> Runs:
     found, following = console.services.run_views.page(limit, before)
     names = people(console.services) if signed_in(visitor).may("admin") else {}
-    rows = tuple(RunRow(run, comparison(run)) for run in found)
+    saved = saved_counts(console.services.registry)
+    rows = tuple(RunRow(run, comparison(run), saved.get(run.id, 0)) for run in found)
     return Runs(rows, None if following is None else f"/console/runs?{urlencode({'before': following})}", names)
 
 
