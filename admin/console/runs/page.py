@@ -56,9 +56,12 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class Runs:
+    """`whole`: also those that only Redis has, because it answers."""
+
     rows: tuple[RunRow, ...]
     next: str | None  # path
     names: dict[str, str]
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +120,15 @@ def show_runs(
 
 
 def runs_of(console: Console, visitor: Visitor, before: str | None = None, limit: int = PAGE_ROWS) -> Runs:
-    found, following = console.services.run_views.page(limit, before)
+    views, whole = console.services.run_views, True
+    try:
+        found, following = views.page(limit, before)
+    except (redis.RedisError, OSError):
+        (found, following), whole = views.registered_page(limit, before), False
     names = people(console.services) if signed_in(visitor).may("admin") else {}
     saved = saved_counts(console.services.registry)
     rows = tuple(RunRow(run, comparison(run), saved.get(run.id, 0)) for run in found)
-    return Runs(rows, None if following is None else f"/console/runs?{urlencode({'before': following})}", names)
+    return Runs(rows, None if following is None else f"/console/runs?{urlencode({'before': following})}", names, whole)
 
 
 @router.get("/{run}", **needs("viewer"))
@@ -214,7 +221,10 @@ def progress(console: Console, run: RunView) -> Progress:
 def _show(
     console: Console, visitor: Visitor, run: str, metric: str | None, template: str = "runs/run.html"
 ) -> Response:
-    view = console.services.run_views.whole(run)
+    try:
+        view = console.services.run_views.whole(run)
+    except (redis.RedisError, OSError):
+        view = console.services.run_views.registered(run)
     found = comparison(view, metric)
     rows = {row.rank: row for row in found.packed}
     picks = [
