@@ -19,7 +19,6 @@ from scipy.special import stdtrit
 from registry.evaluation.scores import (
     DECIMALS,
     FROM_PROBABILITIES,
-    METRICS,
     SIGNED,
     Answers,
     confusions,
@@ -29,6 +28,7 @@ from registry.evaluation.scores import (
     positive_place,
     scores,
 )
+from zelador.model_metrics import METRICS
 
 RESAMPLES = 2_000
 SEED = 20_261

@@ -1,4 +1,4 @@
-"""A benchmark of a few thousand readings: that it measures and counts, never how fast."""
+"""A benchmark of a few thousand readings: tests that it measures and counts, not how fast it is."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_small_benchmark_counts_every_reading_once() -> None:
 
 
 def test_a_brokers_death_is_measured() -> None:
-    """Stock settings lose all that an ingester which was away had not taken; ours a hundred changes at most."""
+    """Stock settings lose everything that waits for a disconnected ingester; ours lose at most a hundred changes."""
     from benchmarks.broker_death import READINGS, SETTINGS, die
 
     found_or_skip("mosquitto")
