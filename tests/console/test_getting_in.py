@@ -262,13 +262,16 @@ def test_a_key_has_a_bounded_number_of_sessions(site: Site) -> None:
 def test_a_known_session_continues_while_redis_is_away(site: Site) -> None:
     client = redis.Redis.from_url(site.settings.redis.url)
     record, _ = new_key(site.settings.api.keys_file, "viewer")
-    sessions = Sessions(client, site.settings.redis.prefix, KeyFile(site.settings.api.keys_file))
-    seen, unseen = sessions.begin(record), sessions.begin(record)
+    sessions, others = (
+        Sessions(client, site.settings.redis.prefix, KeyFile(site.settings.api.keys_file)) for _ in range(2)
+    )
+    begun, seen, unseen = sessions.begin(record), others.begin(record), others.begin(record)
     assert sessions.find(seen) is not None
     client.close()
     gone = redis.Redis.from_url("redis://127.0.0.1:1/0")
     sessions._client = gone
     assert sessions.find(seen) is not None
+    assert sessions.find(begun) is not None
     with pytest.raises(redis.RedisError):
         sessions.find(unseen)
     revoke(site.settings.api.keys_file, record.id)

@@ -191,6 +191,34 @@ def test_unexpected_confirmations_are_ignored(make_to: Make) -> None:
         assert receiver.reconnects == 0
 
 
+@pytest.mark.parametrize(
+    "properties",
+    [
+        b"\x0b\x26\x00\x03\xef\xbb\xbf\x00\x03\xef\xbb\xbf",  # U+FEFF in a user property, which MQTT allows
+        b"\x06\x08\x00\x03a/#",  # a response topic with a wildcard
+        b"\x08\x08\x00\x01a\x08\x00\x01b",  # two response topics
+        b"\x05\x08\x00\x02\xff\xfe",  # a response topic that is not UTF-8
+        b"\x02\x7f\x00",  # an unknown property
+        b"\x0a\x09\x00\x40",  # properties that are longer than the packet
+    ],
+)
+def test_a_message_with_odd_properties_is_received_and_acknowledged(
+    make_to: Make, eventually, properties: bytes
+) -> None:
+    """Otherwise the broker would send it again on each new connection, and nothing behind it would arrive."""
+    body = b"\x00\x01a\x00\x07" + properties + b"x"
+    with ScriptedBroker((b"\x32" + bytes([len(body)]) + body + GOOD, lambda packet: b"")) as broker:
+        receiver = make_to(broker.url, "one", "a")
+        got = collect(receiver, 2)
+        assert [message.topic for message in got] == ["a", "a"]
+        assert got[0].payload.endswith(b"x")
+        receiver.ack(got)
+        receiver.close()
+        eventually(lambda: broker.got[0][-1][0] == 0xE0, "the goodbye")
+        assert b"\x40\x02\x00\x07" in [packet[:4] for packet in broker.got[0]]
+        assert receiver.reconnects == 0
+
+
 def test_a_stream_of_single_bytes_is_read_correctly(make_to: Make) -> None:
     with ScriptedBroker((b"", lambda packet: b"")) as broker:
         receiver = make_to(broker.url, "one", "a")

@@ -89,6 +89,32 @@ def test_nothing_is_done_that_cannot_be_recorded(here: Settings, tmp_path: Path)
         local_actor(away)
 
 
+class SlowAudit(AuditFile):
+    """Between the first look of an act and its commit, somebody else selects a model."""
+
+    def check(self, is_admin: bool = True) -> None:
+        super().check(is_admin)
+        Registry.open(str(self._path.with_name("registry"))).select("other", by="somebody else")
+
+
+@pytest.mark.parametrize("act", ["select", "roll back"])
+def test_of_two_selections_at_once_each_names_the_one_that_it_replaced(
+    act: str, here: Settings, tmp_path: Path
+) -> None:
+    """The second record used to name the model that was live when its act began."""
+    registry = Registry.open(here.registry)
+    registry.save("other", upload(), by="test")
+    actor = Actor("root", SlowAudit(tmp_path / "audit.jsonl", 1 << 20))
+    if act == "select":
+        selection.select(actor, registry, "small", here.features)
+    else:
+        registry.select("other", by="test")
+        selection.roll_back(actor, registry, here.features)
+    (record,) = recorded(tmp_path)
+    assert (record["before"]["model"], record["before"]["by"]) == ("other", "somebody else")
+    assert record["after"]["model"] == "small"
+
+
 ACTS: dict[str, Callable[[Actor, Registry, Settings], object]] = {
     "select": lambda actor, registry, here: selection.select(actor, registry, "small", here.features),
     "amend": lambda actor, registry, here: models.amend(actor, registry, "small", {"notes": "new bearings"}),

@@ -49,6 +49,10 @@ def test_a_candidate_is_named_with_its_score() -> None:
     ("text", "said"),
     [
         ("it agrees on all 2960 rows and is faster", "Concorda em todas as 2.960 linhas e é mais rápido."),
+        (
+            "it agrees on all 2960 rows, and only this form can be saved",
+            "Concorda em todas as 2.960 linhas, e só esta forma pode ser salva.",
+        ),
         ("6 of 2475 labels differ", "6 de 2.475 rótulos diferem."),
         (
             "a shuffled split would give F1 0.393 for KNearestNeighbors instead of 0.304: it tests models on neighbors "

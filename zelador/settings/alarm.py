@@ -35,8 +35,8 @@ class AlarmRuleSettings(Section):
     )
     hold_s: NonNegativeFloat | None = Field(
         default=None,
-        description="An alarm that begins less than this many seconds after the previous one lasts at least as long, "
-        "so that a device that flaps slowly does not raise alarm after alarm. None: 3600.",
+        description="Two alarms of a device begin at least this many seconds apart. A device that would be in alarm "
+        "again earlier is suspect (chattering) until then. None: 3600.",
     )
     high: Probability | None = Field(
         default=None,

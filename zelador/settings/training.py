@@ -15,9 +15,9 @@ from pydantic_settings import (
     NoDecode,
 )
 
+from zelador.model_metrics import METRICS, Metric
 from zelador.settings.section import Section, names
 
-Metric = Literal["Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC", "PR-AUC"]
 SplitKind = Literal["auto", "device", "time", "random"]
 
 
@@ -28,7 +28,7 @@ class TrainingSettings(Section):
     )
     metric: Metric = Field(
         default="F1",
-        description="Metric that ranks candidates: Accuracy, AUC, Recall, Precision, F1, Kappa, MCC or PR-AUC.",
+        description=f"Metric that ranks candidates: {', '.join(METRICS[:-1])} or {METRICS[-1]}.",
     )
     candidates: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from registry.evaluation.bootstrap import Resamples, between_days, difference, intervals, joined
-from registry.evaluation.scores import METRICS, Answers, scores
+from registry.evaluation.scores import Answers, scores
+from zelador.model_metrics import METRICS
 
 CLASSES = ("a", "b")
 

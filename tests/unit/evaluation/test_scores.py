@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from registry.evaluation.scores import METRICS, Answers, confusion, scores
+from registry.evaluation.scores import Answers, confusion, scores
 from zelador.errors import InvalidInput
+from zelador.model_metrics import METRICS
 
 CLASSES = ("a", "b", "c")
 

@@ -15,9 +15,10 @@ import pytest
 
 from registry.card import POLICY, Card, card_html, card_markdown
 from registry.card.numbers import interval
-from registry.card.page import METRICS, page_of
+from registry.card.page import page_of
 from registry.card.place import place_of
 from registry.model.manifest import Feature
+from zelador.model_metrics import METRICS
 from zelador.settings import Settings
 
 EVIL = (

@@ -18,6 +18,7 @@ from trainer.evaluate.learning import Rows, learning, sentence
 from trainer.evaluate.parts import Parts
 from trainer.evaluate.report import (
     POINTS,
+    RANGE_BINS,
     Report,
     by_threshold,
     calibration,
@@ -158,7 +159,10 @@ def test_ranges_leave_out_missing_values() -> None:
     column = np.arange(101.0)
     holed = np.where(column < 50, np.nan, column)
     found = ranges(np.column_stack([column, holed, np.full(101, np.nan)]), FEATURES)
-    assert found["lux"] == {"minimum": 0.0, "p1": 1.0, "median": 50.0, "p99": 99.0, "maximum": 100.0, "missing": 0.0}
+    counts = found["lux"]["counts"]
+    assert (len(counts), sum(counts)) == (RANGE_BINS, 101)
+    shown = {"minimum": 0.0, "p1": 1.0, "median": 50.0, "p99": 99.0, "maximum": 100.0, "missing": 0.0}
+    assert found["lux"] == {**shown, "counts": counts}
     assert (found["temperature"]["minimum"], found["temperature"]["missing"]) == (
         50.0,
         pytest.approx(50 / 101, abs=1e-6),
