@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 EVERY_S = 20.0  # between two rounds
 SWEEP_S = 3_600.0  # between two listings of all files
 REPEAT_S = 600.0  # between two log lines about trouble
-CLOSE_S = 2.0  # for a merge to end, at the stop
+CLOSE_S = 2.0  # time for a merge to end on a stop
 BY = "maintenance"
 KINDS: tuple[Kind, ...] = ("readings", "outcomes")
 

@@ -46,7 +46,7 @@ def test_a_flood_of_junk_between_good_readings(trial: Trial, note: Note) -> None
 
 
 def overflows_above(folder: Path) -> None:
-    """Selects a real model whose scaler overflows on much light: its classifier then refuses the row."""
+    """Selects a real model whose scaler overflows above a certain brightness: its classifier then refuses the row."""
     good = upload()
     assert good.probe is not None
     rows = good.probe.copy()

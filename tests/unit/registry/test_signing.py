@@ -96,7 +96,7 @@ def test_entries_manifests_and_checkpoints_are_signed(monkeypatch: pytest.Monkey
     assert checkpoint.decode(store.read(name), keys) is not None
     assert checkpoint.decode(store.read(name), Keyring([NEW])) is None
     assert Registry.on(store, settings(NEW, OLD)).state.selection.model == "one"  # rotated: the old one still verifies
-    assert Registry.on(store).state.selection.model == "one"  # who has no key reads it all the same
+    assert Registry.on(store).state.selection.model == "one"  # a reader without a key can still read it
 
 
 def test_an_unsigned_entry_is_refused_and_the_state_stays() -> None:
