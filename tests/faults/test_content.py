@@ -75,4 +75,4 @@ def test_readings_that_make_the_model_raise(make_trial: Callable[..., Trial], no
     note(outcome, recovery=recovery)
     assert (outcome.verdict.lost, outcome.ledger.unaccounted, outcome.ledger.waiting) == ((), 0, 0)
     assert outcome.ledger.set_aside == 2 * POISONED
-    assert outcome.differs == 2 * POISONED  # accepted, of the ledger's readings but not of the book's
+    assert outcome.differs == 2 * POISONED  # accepted by the ledger, but not in the book

@@ -119,7 +119,7 @@ def test_an_entry_that_was_altered_is_refused() -> None:
 
 
 def test_an_unsigned_manifest_is_refused_even_if_the_log_names_it() -> None:
-    store = filled()  # whoever wrote it had no key
+    store = filled()  # its writer had no key
     with pytest.raises(Corrupt, match="vouch for it once"):
         Registry.on(store, settings(OLD))
     log_only = Keyring([OLD])
