@@ -38,7 +38,8 @@ def test_a_bucket_whose_writers_are_killed(tmp_path: Path) -> None:
 def test_a_bucket_of_whose_answers_a_fifth_is_lost_refused_or_late(tmp_path: Path) -> None:
     with run_s3(faults=0.2) as options:
         settings = bucket(options, timeout_s=TIMEOUT_S)
-        outcome = let_them_write(settings, tmp_path, writers=WRITERS, limit=10 * max(TIMES, 2))  # fewer write no checkpoint
+        times = max(TIMES, 2)  # fewer changes would need no checkpoint
+        outcome = let_them_write(settings, tmp_path, writers=WRITERS, limit=10 * times)
         end_faults(options)
         assert outcome.said["unknown"] == 0
-        check(settings, outcome, 50 * max(TIMES, 2))
+        check(settings, outcome, 50 * times)
