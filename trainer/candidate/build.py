@@ -17,7 +17,7 @@ from registry.run_document import Agreement
 from trainer.candidate.agreement import BATCH, compare, decide, document, probe_rows, time_of
 from trainer.candidate.compile import compile_pipeline
 from trainer.evaluate.calibrate import Calibration
-from trainer.evaluate.parts import Parts
+from trainer.evaluate.split_rows import Parts
 
 Rows = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
 from trainer.evaluate.balance import balanced
-from trainer.evaluate.parts import Parts
+from trainer.evaluate.split_rows import Parts
 from zelador.errors import ZeladorError
 
 
