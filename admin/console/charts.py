@@ -281,21 +281,21 @@ def cost_curve(thresholds: Sequence[float], costs: Sequence[float], chosen: floa
     top = max(costs, default=1.0) or 1.0
 
     def at(threshold: float, cost: float) -> Point:
-        return 8 + 344 * threshold, 118 - 100 * cost / top
+        return 8 + 544 * threshold, 138 - 118 * cost / top
 
     body = "".join(
-        f'<path class="p-grid" d="M{8 + 344 * v:g},14V122"/><text x="{8 + 344 * v:g}" y="138" text-anchor="'
+        f'<path class="p-grid" d="M{8 + 544 * v:g},12V142"/><text x="{8 + 544 * v:g}" y="159" text-anchor="'
         f'{"start" if v == 0 else "end" if v == 1 else "middle"}">{v:g}</text>'
         for v in (0, 0.25, 0.5, 0.75, 1)
     )
-    body += '<path class="p-axis" d="M8,122.5H352"/><path class="p-dash" d="M180,14V122"/>'
+    body += '<path class="p-axis" d="M8,142.5H552"/><path class="p-dash" d="M280,12V142"/>'
     pairs = list(zip(thresholds, costs, strict=False))
     if len(pairs) > 1:
         body += f'<path class="p-line" d="{path([at(*pair) for pair in pairs])}"/>'
     if chosen is not None and pairs:
         x, y = at(chosen, min(pairs, key=lambda pair: abs(pair[0] - chosen))[1])
         body += f'<circle class="p-fill" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
-    return svg(360, 142, body, label)
+    return svg(560, 164, body, label)
 
 
 MAX_DOTS = 180
@@ -320,9 +320,16 @@ def dots(found: Pairs, one: int, other: int, rare: str | None, label: str) -> Ma
 
 
 def scale(
-    low: float, high: float, value: float | None, unit: str, language: Language, seen: str, outside: bool = False
+    low: float,
+    high: float,
+    counts: Sequence[int],
+    value: float | None,
+    unit: str,
+    language: Language,
+    seen: str,
+    outside: bool = False,
 ) -> Markup:
-    """Renders the scale of an input: the range in training, and a mark at the value, which console.js moves."""
+    """Renders the scale of an input: what training saw, and a mark at the value, which console.js moves."""
     width, room = 400, (high - low) * 0.3 or abs(high) * 0.3 or 1.0
     begin, end = low - room, high + room
 
@@ -330,6 +337,14 @@ def scale(
         return 8 + (width - 16) * (min(max(each, begin), end) - begin) / (end - begin)
 
     body = f'<rect class="p-band" x="{x(low):.1f}" y="4" width="{x(high) - x(low):.1f}" height="34"/>'
+    if counts:
+        step, top = (x(high) - x(low)) / len(counts), max(counts) or 1
+        bars = "".join(
+            f"M{x(low) + i * step:.1f},38V{38 - 30 * math.sqrt(count / top):.1f}h{step - 1:.1f}V38z"
+            for i, count in enumerate(counts)
+            if count
+        )
+        body += f'<path class="p-bars" d="{bars}"/>'
     body += f'<path class="p-axis" d="M8,38.5H{width - 8}M{x(low):.1f},34V44M{x(high):.1f},34V44"/>'
     first, last = language.measure(low), f"{language.measure(high)} {unit}".strip()
     body += f'<text x="{x(low):.1f}" y="63">{escape(first)}</text>'

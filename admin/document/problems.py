@@ -82,6 +82,7 @@ class Problem:
 
 Page = Callable[[Request, Problem, Mapping[str, str]], Response]
 CONSOLE = "/console"
+RETRY_AFTER = {"Retry-After": "5"}  # of each 503 that does not say more exactly when
 
 
 def console_page(request: Request) -> Page | None:
@@ -117,6 +118,8 @@ def problem(
     **more: Any,
 ) -> Response:
     """Returns the error as a problem document, or as a page for a browser in the console."""
+    if status == 503:
+        headers = RETRY_AFTER | (headers or {})
     if (page := console_page(request)) is not None:
         return page(request, Problem(status, kind, title, detail), headers or {})
     body = {

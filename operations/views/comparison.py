@@ -151,7 +151,7 @@ def comparison(run: RunView, metric: str | None = None) -> Comparison:
         tuple(map(str, document.get("classes") or ())),
         _integer(document.get("rows")),
         _integer(document.get("holdout_rows")),
-        _axis([row.interval for row in packed if row.interval]),
+        axis_of([row.interval for row in packed if row.interval]),
         tied,
         numbers(verdict).get("p"),
         text_of(split.get("asked")),
@@ -240,7 +240,7 @@ def _row(each: Mapping[str, Any], metric: str, tied: Sequence[str], is_first: bo
     )
 
 
-def _axis(pairs: Sequence[Pair]) -> Pair:
+def axis_of(pairs: Sequence[Pair]) -> Pair:
     """A range that shows all intervals."""
     if not pairs:
         return (0.0, 1.0)

@@ -82,7 +82,7 @@ def test_a_command_without_a_redis_writes_the_file_beside_the_keys(here: Setting
     assert (act["what"], act["after"]) == ("model annotated", {"notes": "new bearings", "tags": ["line-2"]})
 
 
-def test_nothing_is_done_where_it_cannot_be_recorded(here: Settings, tmp_path: Path) -> None:
+def test_nothing_is_done_that_cannot_be_recorded(here: Settings, tmp_path: Path) -> None:
     away = here.model_copy(update={"redis": RedisSettings(url="redis://127.0.0.1:1/0")})
     (tmp_path / "audit.jsonl").mkdir()
     with pytest.raises(Unavailable, match="nothing can be changed now"):
@@ -148,7 +148,7 @@ def test_a_command_with_a_redis_that_is_full_writes_the_file_beside_the_keys(
     assert [act["what"] for act in recorded(tmp_path)] == ["model selected"]
 
 
-def test_an_act_is_moved_by_the_next_life_of_a_server_that_died_in_between(
+def test_a_restarted_server_moves_an_act_that_was_in_progress(
     here: Settings, client: redis.Redis, tmp_path: Path
 ) -> None:
     stream, names = AuditStream(client, here.redis.prefix), Keys(here.redis.prefix)
@@ -176,7 +176,7 @@ def test_the_stream_is_bounded_and_an_unreadable_act_stops_no_other(
     assert [act["what"] for act in recorded(tmp_path)] == ["model deleted"]
 
 
-def test_the_mover_goes_on_by_itself(here: Settings, client: redis.Redis, tmp_path: Path, eventually) -> None:
+def test_the_mover_continues_after_errors(here: Settings, client: redis.Redis, tmp_path: Path, eventually) -> None:
     stop = Event()
     mover = AuditMover(client, here.redis.prefix, AuditFile(tmp_path / "audit.jsonl", 1 << 20))
     mover.start(stop)

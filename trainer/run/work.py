@@ -18,7 +18,6 @@ from registry.model.manifest import Threshold
 from registry.run_document import Scores, Seconds
 from trainer.candidate.build import Built, build
 from trainer.candidate.rebuild import check_rebuilt, fit, rebuild
-from trainer.candidate.servable import refusal
 from trainer.compare import ensemble, parallel
 from trainer.compare.judge import Bench, Judged, judge, shuffled, widened
 from trainer.compare.leaderboard import BASELINE, Scored, ranked
@@ -177,9 +176,6 @@ def _build(
         if len(found) == data.request.keep:
             break
         if scored.trouble() is not None:
-            continue
-        if (why := refusal(tried[scored.id].model)) is not None:
-            refused[scored.id] = why
             continue
         share = 1 - len(found) / data.request.keep
         say(f"rebuilding {scored.model_type} ({len(found) + 1} of {data.request.keep})", "build", share)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -36,6 +36,7 @@ class Input:
     value: float | None
     low: float | None  # smallest value in training
     high: float | None
+    counts: Sequence[int]  # of values in training, in bins of equal width from low to high
     is_outside: bool
     is_wrong: bool  # not a number
 
@@ -121,7 +122,8 @@ def _inputs(language: Language, model: ModelDetail, typed: Mapping[str, str], is
         low, high = (None, None) if seen is None else (seen.minimum, seen.maximum)
         outside = value is not None and low is not None and high is not None and not low <= value <= high
         wrong = is_asked and value is None
-        found.append(Input(feature.name, feature.unit, text, value, low, high, outside, wrong))
+        counts = seen.counts if seen else ()
+        found.append(Input(feature.name, feature.unit, text, value, low, high, counts, outside, wrong))
     return found
 
 

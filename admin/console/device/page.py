@@ -172,12 +172,18 @@ def trouble_since(events: Sequence[DeviceEventView]) -> str | None:
     return min((event.at for event in trouble), default=None)
 
 
-def points(readings: Sequence[Reading], names: Sequence[str], now: PlantView) -> str:
-    """Returns the charts as JSON for uPlot: times, a list for each feature, and which readings are labeled."""
+def points(readings: Sequence[Reading], names: Sequence[str], now: PlantView, lane: Sequence[LaneStep]) -> str:
+    """Returns the charts as JSON for uPlot: times, a list for each feature, which readings are labeled, and alarms."""
     times = [round(moment(reading["measured_at"]), 3) for reading in readings]
     columns: dict[str, Any] = {name: [_short(reading["values"].get(name)) for reading in readings] for name in names}
     labels = [[begin, end, label, now.is_alarm(label)] for begin, end, label in labeled_spans(readings)]
-    return json.dumps({"at": times, "values": columns, "labels": labels}, separators=(",", ":"))
+    span = times[-1] - times[0] if times else 0.0
+    alarms = [
+        [round(times[0] + span * at, 3) for at in (step.begin, step.end)]
+        for step in lane
+        if step.state in ("alarm", "acknowledged")
+    ]
+    return json.dumps({"at": times, "values": columns, "labels": labels, "alarms": alarms}, separators=(",", ":"))
 
 
 def _short(value: float | None) -> float | None:
@@ -207,11 +213,12 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
     found.sort(key=lambda each: seen.oddness(each[0].name, each[1]), reverse=True)
     events = tuple(services.device_events.page(EVENTS, None, name)[0])
     span = (moment(readings[0]["measured_at"]), moment(readings[-1]["measured_at"])) if readings else (0.0, 0.0)
+    lane = lane_of(events, *span)
     context = DevicePage(
         device,
         readings,
         tuple(Series(feature, values) for feature, values in found),
-        lane_of(events, *span),
+        lane,
         events,
         now,
         people(services) if key.may("admin") else {},
@@ -220,7 +227,7 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
         tuple(services.label_views.page(LABELS, 0, LabelFilter(name, undone=True))[0]),
         done_of(console, done) if done else None,
         choices_of(now, services.label_views.summary()),
-        points(readings, [feature.name for feature in features], now),
+        points(readings, [feature.name for feature in features], now, lane),
         now.rule_of(name),
         services.settings.alarm.silent_s,
         seen.usual,

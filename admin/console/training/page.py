@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
+import redis
 from fastapi import Form, Query, Response
 from fastapi import Path as InPath
 
@@ -98,6 +99,7 @@ class Training:
     candidates: dict[str, str]
     current: RunView | None  # the active run, while there is one
     runs: Runs
+    away: bool  # Redis does not answer, so that no run can be started
     now: PlantView
     may_start: bool
     promotes_above: (
@@ -127,6 +129,10 @@ def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked) -
     services = console.services
     may_start = signed_in(visitor).may("operator")
     settings = services.settings.training
+    try:
+        current, away = services.run_views.current(), False
+    except (redis.RedisError, OSError):
+        current, away = None, True
     context = Training(
         console.facts.look(
             asked.query if may_start else {}
@@ -139,8 +145,9 @@ def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked) -
         METRICS,
         given.get("split", settings.split),
         CANDIDATES,
-        services.run_views.current(),
+        current,
         runs_of(console, visitor, limit=RUNS),
+        away,
         console.plant.read(),
         may_start,
         settings.promote_margin if settings.promote == "better" else None,
