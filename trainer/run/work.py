@@ -26,8 +26,8 @@ from trainer.compare.tried import Tried
 from trainer.evaluate import threshold
 from trainer.evaluate.calibrate import Calibration
 from trainer.evaluate.learnable import Learnable, learnable
-from trainer.evaluate.parts import Parts
 from trainer.evaluate.reference import Live, judge_live
+from trainer.evaluate.split_rows import Parts
 from trainer.evaluate.verdict import Contender, Verdict, decide
 from trainer.run.compared import compare
 from trainer.run.data import Data
