@@ -62,7 +62,7 @@ class Keeper:
         self._link: Link | None = None
         self._connected_at: int | None = None
         self._redis_run: str | None = None  # changes when Redis starts again
-        self._least_version = 0  # of what is published
+        self._least_version = 0  # of the states to publish
         self._sweeper = Sweeper(settings, stop)
         self._thread = SideThread(
             "alarms",
@@ -122,7 +122,7 @@ class Keeper:
             self._connected_at = link.connected_at
         while not self._stop.is_set() and (waiting := self._states.waiting(PUBLISHED)):
             if self._run_of_redis() != self._redis_run:
-                return  # it may have lost what was published: the next step finds a larger version
+                return  # it may have lost the published version: the next step finds a larger one
             self._publish(link, waiting)
 
     def _run_of_redis(self) -> str | None:
@@ -185,7 +185,7 @@ class Keeper:
         while not link.confirmed(publication, POLL_S):
             self._lease.hold(self._me)  # keep the lease while the broker is away
             if self._stop.is_set() or time.monotonic() > deadline:
-                self._disconnect()  # what was not confirmed is published again
+                self._disconnect()  # unconfirmed states are published again
                 raise Unavailable("the broker does not confirm the states of devices")
         if refused := publication.refused:
             why = next(iter(refused.values()))

@@ -14,11 +14,11 @@ from hypothesis import settings as hypothesis_settings
 from tests import servers
 from zelador.settings import MqttSettings, RedisSettings, Settings, TopicSettings
 
-# A test never asserts a time: on a busy machine an example may take as long as it takes.
+# A test never asserts a time: on a busy machine an example may take any time.
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
 
-ran_on: set[str] = set()  # what the suite's processes say, where it has several
+ran_on: set[str] = set()  # output of the suite's processes, if there are several
 
 
 @pytest.hookimpl(trylast=True)

@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Takes runs until `stop` is set. Raises Unavailable if Redis or the registry cannot be used at the start."""
+    """Takes runs until `stop` is set. Raises Unavailable if Redis or the registry cannot be used at startup."""
     connection = RedisConnection(settings.redis, stop)
     connection.open(settings.redis.start_patience_s)
     registry = open_registry(settings)

@@ -50,7 +50,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """A 95 % interval by metric; None where there is none. `reason` says why, if no metric has one."""
+    """The 95 % interval of each metric, or None. `reason` says why, if no metric has one."""
 
     of: dict[str, Interval | None]
     blocks: int

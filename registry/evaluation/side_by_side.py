@@ -25,7 +25,7 @@ Pair = list[float]
 class EvaluationData(TypedDict):
     """The labeled rows of an evaluation."""
 
-    source: Annotated[str, Field(description="Where they are from, such as the name of a file.")]
+    source: Annotated[str, Field(description="Source of the rows, such as a file's name.")]
     digest: Annotated[str, Field(description="SHA-256 of the file, or of the request.")]
     rows: Annotated[int, Field(description="Number of rows that were used.")]
     classes: Annotated[dict[str, int], Field(description="Rows by label.")]

@@ -133,7 +133,7 @@ def test_keys_are_made_shown_once_and_revoked(site: Site) -> None:
         shape(made)
         found = re.search(r"zlk_[\w-]{40,}", made.text)
         assert found is not None
-        assert "content-encoding" not in made.headers  # a secret is not compressed beside text of others
+        assert "content-encoding" not in made.headers  # a secret is not compressed together with foreign text
         page = client.get("/console/keys")
         assert found[0] not in page.text
         assert "tablet &lt;hall A&gt;" in page.text
@@ -248,7 +248,7 @@ def test_training_shows_the_readings_of_the_chosen_days_and_devices(site: Site) 
         shape(page)
         assert "Class too small" in page.text
         assert 'value="lathe-7*"' in page.text
-    with site.client("viewer") as client:  # loading another one costs
+    with site.client("viewer") as client:  # loading another one is expensive
         assert "4 labeled readings of 1 device" not in client.get("/console/training?devices=lathe-7*").text
 
 

@@ -117,7 +117,7 @@ def test_work_orders_are_previewed_mapped_imported_and_undone_as_a_whole(site: S
         for rows in ("look", "out"):
             shape(client.get(f"{path}?rows={rows}"))
         with site.client("admin") as other:
-            assert other.get(path).status_code == 404  # the file of somebody else
+            assert other.get(path).status_code == 404  # another user's file
         hidden = {
             each["name"]: each.get("value") for each in Outline(in_utc.text).of("input") if each.get("type") == "hidden"
         }

@@ -197,7 +197,7 @@ def test_home_assistant_gets_everything_again_after_the_broker_forgot_and_after_
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(forgetful())
-        heard = Subscriber(plant, "#")  # first, as a broker gives retained messages in an order of its own
+        heard = Subscriber(plant, "#")  # first, because a broker sends retained messages in any order
         stack.enter_context(keeping(plant))
         eventually(lambda: everything(heard), "discovery and state")
         topics = [topic for topic, _ in heard.all]

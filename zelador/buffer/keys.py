@@ -165,7 +165,7 @@ class Keys:
         return self._key("states")
 
     def in_state(self, state: str) -> str:
-        """The devices in a state, by the time since when."""
+        """The devices in a state, by the time since which they are in it."""
         return self._key(f"states-{state}")
 
     @property

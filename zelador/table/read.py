@@ -47,7 +47,7 @@ class Wanted:
 class Rows:
     """`values` has the features of each row, one row after the other, NaN for a missing value. `labels` has None for
     a row without a label. `times` are in milliseconds since 1970 UTC; if they are not `calendar`, they only order the
-    rows. `faults` says why a row has no values, by row.
+    rows. `faults` maps a row to the reason why it has no values.
     """
 
     source: str

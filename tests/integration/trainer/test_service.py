@@ -102,7 +102,9 @@ def test_a_run_registers_nothing_on_request(
     assert ended.state == "done", ended.error
     assert ended.result is not None
     assert [model["name"] for model in ended.result["models"]] == [None, None]
-    TypeAdapter(RunBody).validate_python(RunView.of(ended).body(), strict=True)  # what the API says of its answer holds
+    TypeAdapter(RunBody).validate_python(
+        RunView.of(ended).body(), strict=True
+    )  # the API's description of its response is true
     assert (ended.result["positive"], ended.result["split"]["asked"], ended.result["split"]["kind"]) == (
         "no", "time", "time",
     )  # fmt: skip
