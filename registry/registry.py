@@ -236,7 +236,7 @@ class Registry(Changes):
     def admit(self, data: bytes, most_bytes: int, trust: bool = False) -> Incoming:
         """The model in an exported file, checked in the cage, to be passed to `add`.
 
-        `trust`: accept bytes for a library's own parser from anyone. Raises ArchiveRefused, Unavailable.
+        `trust`: accept bytes for a library's own parser from anyone. Raises BundleRefused, Unavailable.
         """
         return admit(data, most_bytes, self._keyring, trust)
 

@@ -14,7 +14,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from registry.evaluation.scores import (
     DECIMALS,
@@ -114,7 +113,7 @@ class Resamples:
         """The stretch factor, from the class that is in the fewest blocks: the score depends on it most."""
         k = max(2, self.rarest(answers)[1])
         touch = TOUCH if self.blocks < len(self.units) else 1.0  # single rows do not
-        return float(touch * stdtrit(k - 1, (1 + LEVEL) / 2) * np.sqrt(k / (k - 1)) / 1.96)
+        return touch * _narrow(k)
 
     def rarest(self, answers: Answers) -> tuple[int, int]:
         """The class that is in the fewest blocks or runs, and how many those are. Classes without rows do not count."""
@@ -144,12 +143,19 @@ def intervals(answers: Answers, resamples: Resamples) -> Intervals:
     return Intervals(found, resamples.blocks)
 
 
+def _narrow(k: int) -> float:
+    """The factor by which percentiles of `k` drawn blocks are too narrow."""
+    from scipy.special import stdtrit  # its import takes 0.15 s, which a server without evaluations does not need
+
+    return float(stdtrit(k - 1, (1 + LEVEL) / 2) * np.sqrt(k / (k - 1)) / 1.96)
+
+
 def between_days(answers: Answers, days: Resamples) -> dict[str, Interval | None]:
     """By how much a score differs between days, which devices share and hours do not show. Empty with few days."""
     k = days.rarest(answers)[1]
     if k < FEWEST_DAYS:
         return {}
-    return _spans(answers, days, float(stdtrit(k - 1, (1 + LEVEL) / 2) * np.sqrt(k / (k - 1)) / 1.96))
+    return _spans(answers, days, _narrow(k))
 
 
 def unknown(found: Intervals, why: str) -> Intervals:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from registry.bundle import bundle
-from registry.errors import ArchiveRefused
+from registry.errors import BundleRefused
 from registry.log import entry as log_entry
 from registry.registry import Registry
 from registry.store import Folder
@@ -40,7 +40,7 @@ def test_an_archive_with_another_layout_is_refused(name: str) -> None:
     if LONG or name == "600,000 entries":
         tracemalloc.start()
     try:
-        with pytest.raises(ArchiveRefused):
+        with pytest.raises(BundleRefused):
             bundle.opened(data, LIMIT)
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -52,7 +52,7 @@ def test_an_archive_with_another_layout_is_refused(name: str) -> None:
 def test_a_directory_is_counted_before_it_is_read(count: int) -> None:
     data = zip_files.zip64(count)
     tracemalloc.start()
-    with pytest.raises(ArchiveRefused):
+    with pytest.raises(BundleRefused):
         bundle.opened(data, LIMIT)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -82,7 +82,7 @@ def test_a_mutated_archive_ends_in_a_verdict() -> None:
                 (chance.randrange(60), len(found) - 1 - chance.randrange(500), chance.randrange(len(found)))
             )
             found[max(0, at)] = chance.randrange(256)
-        with contextlib.suppress(ArchiveRefused):
+        with contextlib.suppress(BundleRefused):
             bundle.opened(bytes(found), LIMIT)
 
 

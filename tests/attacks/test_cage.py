@@ -29,7 +29,7 @@ from operations.key_file import new_key
 from registry.bundle import bundle
 from registry.cage.cage import MIB, Cage, Limits
 from registry.cage.check import check_archive
-from registry.errors import ArchiveRefused, ModelRefused
+from registry.errors import BundleRefused, ModelRefused
 from registry.model.artifact import Upload
 from registry.model.manifest import Feature
 from registry.registry import Registry
@@ -95,7 +95,7 @@ def archived(upload: Upload, name: str = "m", **facts: object) -> bytes:
 def test_state_that_cannot_come_from_training_is_refused(what: str) -> None:
     """The state is refused for the right reason; differing golden rows or a crash of the child would be luck."""
     make, alter = strangers.ALTERED[what]
-    with pytest.raises(ArchiveRefused, match=r"training does not produce|allow-list|more than 512 MiB of memory"):
+    with pytest.raises(BundleRefused, match=r"training does not produce|allow-list|more than 512 MiB of memory"):
         check_archive(strangers.altered(make(), alter), 64 * MIB, False)
 
 
@@ -141,11 +141,11 @@ def test_golden_rows_are_required_and_nan_is_not_an_answer(api: tuple[httpx.Clie
 def test_a_child_that_reaches_a_limit_says_which() -> None:
     """Tests each limit separately, with small numbers."""
     data = strangers.packed(onnx_bytes=strangers.loop())
-    with contextlib.suppress(ArchiveRefused):
+    with contextlib.suppress(BundleRefused):
         check_archive(strangers.packed(), MIB, False)  # the template is warm
-    with pytest.raises(ArchiveRefused, match=r"processor time|refused|operator|Loop"):
+    with pytest.raises(BundleRefused, match=r"processor time|refused|operator|Loop"):
         check_archive(data, 64 * MIB, False, Limits(cpu_s=1))
-    with pytest.raises(ArchiveRefused, match=r"longer than 0.5 s|refused|operator|Loop"):
+    with pytest.raises(BundleRefused, match=r"longer than 0.5 s|refused|operator|Loop"):
         check_archive(data, 64 * MIB, False, Limits(wall_s=0.5))
 
 
@@ -177,7 +177,7 @@ def test_bytes_for_a_librarys_own_parser_are_accepted_only_from_ourselves(tmp_pa
     signed.save("lgbm", Upload(model, features, ("0", "1"), probe=rows[:5]), by="test")
     exported = bundle.of(signed, "lgbm")
     stranger = Registry.open(RegistrySettings(url=str(tmp_path / "other")))
-    with pytest.raises(ArchiveRefused, match="--trust"):
+    with pytest.raises(BundleRefused, match="--trust"):
         stranger.admit(exported, 64 * MIB)
     assert "model.skops" in stranger.admit(exported, 64 * MIB, trust=True).files
     assert "model.skops" in signed.admit(exported, 64 * MIB).files  # its own signature comes back

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from command.main import app
 from registry.bundle import bundle
 from registry.card import card_html, card_markdown, card_of
-from registry.errors import ArchiveRefused, DuplicateName
+from registry.errors import BundleRefused, DuplicateName
 from registry.facts import describe_model
 from registry.functions import save_model
 from registry.model.artifact import manifest_of, pack
@@ -105,7 +105,7 @@ def test_odd_metadata_in_an_archive_is_refused(name: str, packed: tuple[Any, dic
     """Such a model used to be registered, and then neither the list of models nor the audit log could be read."""
     saved, files = packed
     bad = msgspec.structs.replace(saved, metadata={**saved.metadata, **ODD[name]})
-    with pytest.raises(ArchiveRefused):
+    with pytest.raises(BundleRefused):
         bundle.opened(bundle.pack(bad, files), LIMIT)
 
 
@@ -135,7 +135,7 @@ def test_an_odd_manifest_is_refused(name: str, packed: tuple[Any, dict[str, byte
     with pytest.raises(InvalidInput):
         Registry.on(Memory()).add("bad", files, bad, by="me")
     if name != "an infinite range":  # JSON cannot even say it
-        with pytest.raises(ArchiveRefused):
+        with pytest.raises(BundleRefused):
             bundle.opened(bundle.pack(bad, files), LIMIT)
 
 
@@ -149,7 +149,7 @@ def test_a_manifest_of_only_brackets_is_refused(packed: tuple[Any, dict[str, byt
         with zipfile.ZipFile(buffer, "w") as zipped:
             for path, data in {**files, "manifest.json": text}.items():
                 zipped.writestr(path, data)
-        with pytest.raises(ArchiveRefused):
+        with pytest.raises(BundleRefused):
             bundle.opened(buffer.getvalue(), LIMIT)
 
 

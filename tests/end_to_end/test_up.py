@@ -293,7 +293,7 @@ def test_a_stop_gives_the_broker_time_to_write(tmp_path: Path, eventually) -> No
     it had written, it lost its last changes: here, a subscription.
     """
     found_or_skip("mosquitto")
-    mosquitto = {"ZELADOR_EMBEDDED__BROKER": "mosquitto"}
+    mosquitto = {"ZELADOR_EMBEDDED__BROKER": "mosquitto", "ZELADOR_ARCHIVE__ENABLED": "false"}
     first = Up(tmp_path / "home", environment=mosquitto)
     outside = Outside(first["mqtt"])
     known: list[bool] = []
@@ -340,7 +340,9 @@ def test_without_a_model_readings_wait(tmp_path: Path, eventually) -> None:
         outside.close()
 
 
-def test_everything_dies_with_a_killed_up(tmp_path: Path, eventually, with_broker: dict[str, str]) -> None:
+def test_everything_dies_with_a_killed_up(tmp_path: Path, eventually) -> None:
+    """With iotcore, where one server is a program of C, and the other one of Python."""
+    with_broker = {"ZELADOR_EMBEDDED__BROKER": "iotcore"}
     up = Up(tmp_path / "home", environment=with_broker)
     pids = [pid for name, pid in up.pids().items()]
     up.process.send_signal(signal.SIGKILL)

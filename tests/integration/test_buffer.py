@@ -119,7 +119,7 @@ def test_lots_larger_than_one_lua_call_are_stored_and_settled(
 
 
 def test_messages_that_arrive_together_share_an_entry(settings: Settings, client: redis.Redis) -> None:
-    """An entry has up to `pack` readings and the rest of the last message, and is settled whole."""
+    """It has up to `pack` readings and the rest of the last message, never half a message, and is settled whole."""
     packed = settings.model_copy(update={"redis": settings.redis.model_copy(update={"pack": 4})})
     writer, reader = make_writer(packed, Event(), "test"), make_reader(packed, Event(), "worker-1")
     ledger = LedgerReader(client, settings.redis.prefix)

@@ -53,7 +53,7 @@ class Series:
 
     @property
     def drawn(self) -> tuple[float, ...]:
-        """Returns enough values for the chart without JavaScript, always with the last one."""
+        """About DRAWN values, for the chart without JavaScript; the newest is among them."""
         return self.values[:: -max(1, len(self.values) // DRAWN)][::-1]
 
 

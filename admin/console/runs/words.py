@@ -106,7 +106,7 @@ def verdict_text(language: Language, found: Comparison) -> str:
 
 
 def decision_text(language: Language, found: Comparison) -> str:
-    """Returns why the best model was or was not selected automatically; empty if nothing was decided."""
+    """Why the best model was promoted, or why not; empty if nothing was decided."""
     made = found.decision
     if made is None:
         return ""

@@ -86,9 +86,10 @@ def test_a_run_that_was_delivered_but_not_begun_is_still_queued(runs: TrainingQu
 
 
 def test_a_trainer_that_dies_for_good_does_not_block_the_next_run(
-    runs: TrainingQueue, trainer: Consumer, client: redis.Redis, mark: str, monkeypatch: pytest.MonkeyPatch, eventually
+    runs: TrainingQueue, client: redis.Redis, mark: str, monkeypatch: pytest.MonkeyPatch, eventually
 ) -> None:
     monkeypatch.setattr(module, "LEASE_S", 1)
+    trainer = Consumer(client, mark)
     runs.submit(FIRST, {}, "key 1")
     job = trainer.begin(take(trainer))
     trainer.renew("trainer-1", job)

@@ -177,7 +177,7 @@ def test_the_policy_selects_the_better_model_and_writes_down_what_it_decided(
         registry.save(name, upload(), by="test")
     woken = list[int]()
     actor = Actor("trainer-1", audit, via="run", wake=woken.append)
-    kept = promote(a_run(registry, "new", 0.04), registry, actor, settings)  # its interval holds 0
+    kept = promote(a_run(registry, "new", 0.04), registry, actor, settings)  # its interval contains 0
     assert (kept["promotion"]["promoted"], registry.sync().selection.model) == (False, "old")
     assert registry.run(kept["run"])["promotion"] == {**kept["promotion"], "interval": pytest.approx((-0.01, 0.09))}
     assert [act[1] for act in audit.acts] == ["promotion decided"]

@@ -138,7 +138,7 @@ def test_devices_without_times_are_the_unit() -> None:
 def test_without_device_and_time_rows_are_drawn_with_a_note() -> None:
     found = made(replace(by_hours(1, 900), devices=None, times=None))
     assert (found.kind, found.asked, found.folds_by) == ("random", "auto", "row")
-    assert (found.tested == DRAWN).sum() == 270  # as it was before there were other splits
+    assert (found.tested == DRAWN).sum() == 270  # 30 %: the default for drawn rows
     assert "no device and no time are known" in text(found)
     assert found.stretches(found.training) is None
 
