@@ -226,7 +226,11 @@ def test_the_longest_silent_devices_are_forgotten(settings: Settings, client: re
     ]
     reader.settle([Outcome(got.stream_id, got.count) for got in drain(reader)], predictions)
     hashes = set(client.scan_iter(match=keys.device("*").replace("{", "\\{"), count=1_000))
-    assert len(hashes) == 10  # an answer makes nothing of a device that was forgotten
+    assert (
+        len(hashes) == 10 == client.hlen(keys.last_predictions)
+    )  # an answer makes nothing of a device that was forgotten
+    writer.append([entry("z", device="d031")], [])
+    assert client.hlen(keys.last_predictions) == 9, "it goes with its device"
     writer.append([entry("y", device="d000")], [])  # within the second in which it was heard before
     assert client.zscore(keys.devices, "d000") is not None
     assert client.ttl(keys.device("d000")) > 0
