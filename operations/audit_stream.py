@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import redis
 
-from operations.audit_log import AuditFile
+from operations.audit_file import AuditFile
 from zelador.buffer.keys import Keys
 from zelador.errors import Unavailable
 from zelador.retry import backoff

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,9 +23,12 @@ ran_on: set[str] = set()  # output of the suite's processes, if there are severa
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Starts long files first, so that no process is left with one at the end."""
-    long = {item.path for item in items if item.get_closest_marker("long") or item.get_closest_marker("training")}
-    items.sort(key=lambda item: item.path not in long)
+    """Starts long files first, the longest at once, so that no process is left with one at the end."""
+    minutes: dict[Path, float] = {}
+    for item in items:
+        for mark in (*item.iter_markers("long"), *item.iter_markers("training")):
+            minutes[item.path] = max(minutes.get(item.path, 0.0), mark.args[0] if mark.args else 1.0)
+    items.sort(key=lambda item: -minutes.get(item.path, 0.0))
 
 
 def pytest_report_header() -> str:

@@ -14,9 +14,9 @@ from typing import IO, Any
 
 from command.up import answers
 from command.up.home import DRAIN_S, Home
+from command.up.home_parts import make_parts
 from command.up.listen import Listen
 from command.up.own_servers import Own, address
-from command.up.parts import make_parts
 from command.up.ports import HOST, unusable
 from command.up.probe import BrokerProbe
 from command.up.supervisor import Supervisor

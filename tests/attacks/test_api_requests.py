@@ -11,7 +11,7 @@ import redis
 
 from admin.access import stored_answers
 from admin.access.proxies import client_address
-from operations.audit_log import AuditFile
+from operations.audit_file import AuditFile
 from operations.key_file import new_key
 from tests.attacks.api import Api, api_in, request
 from zelador.errors import InvalidInput

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from operations import audit_log as trail_module
+from operations import audit_file as trail_module
 from operations.audit_entry import MAX_ENTRY, MAX_LINE, Change, decode, encode
-from operations.audit_files import FORMAT
-from operations.audit_log import AuditFile
+from operations.audit_file import AuditFile
+from operations.audit_generations import FORMAT
 from zelador.errors import Unavailable
 
 

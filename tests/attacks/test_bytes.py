@@ -189,6 +189,7 @@ def test_endless_new_device_ids_are_forgotten_longest_silent_first(site: Site) -
     hashes = list(site.client.scan_iter(match=keys.device("*").replace("{", "\\{"), count=5_000))
     assert len(hashes) <= 500
     assert all(site.client.ttl(key) > 0 for key in hashes)
+    assert site.client.hlen(keys.last_predictions) <= 500
     standing = LedgerReader(site.client, site.settings.redis.prefix).snapshot()
     assert standing.devices_forgotten >= 29_501
     assert max(levels[30:]) < 1.1 * max(levels[10:30])  # it does not grow further

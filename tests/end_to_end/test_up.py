@@ -22,7 +22,7 @@ from tests.servers import found_or_skip
 from tests.small_models import select_one, upload
 from tests.up import COMMAND, Up, alive, clean_environment, running
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.long(3)
 
 READING = {"lux": 300.0, "temperature": 25.0, "vibration": 0.4}
 

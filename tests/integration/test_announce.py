@@ -143,6 +143,20 @@ def test_one_of_two_workers_publishes_and_the_other_takes_over(
         eventually(lambda: heard.state(f"{mark}/press/state").get("state") == "acknowledged", "its work")
 
 
+def test_what_a_worker_published_after_it_lost_the_lease_is_published_again(plant: Settings) -> None:
+    """It may have stood still meanwhile, and another worker's states, which are newer, are overwritten."""
+    put_in_alarm(plant, "press")
+    client, keys = connect_redis(plant.redis), Keys(plant.redis.prefix)
+    keeper = Keeper(plant, Event())
+    for holder, left in ((plant.inference.instance, []), ("another", [b"press"])):
+        states(plant).announce([(b"press", b"1")])
+        waiting = states(plant).waiting(10)
+        client.set(keys.alarm_keeper, holder, px=60_000)
+        keeper._publish(keeper._connected(), waiting)
+        assert client.hkeys(keys.announce) == left
+    keeper._disconnect()
+
+
 def test_a_forgotten_device_leaves_no_retained_message(
     plant: Settings, mark: str, eventually: Callable[..., None]
 ) -> None:

@@ -226,7 +226,10 @@ def test_the_longest_silent_devices_are_forgotten(settings: Settings, client: re
     ]
     reader.settle([Outcome(got.stream_id, got.count) for got in drain(reader)], predictions)
     hashes = set(client.scan_iter(match=keys.device("*").replace("{", "\\{"), count=1_000))
-    assert len(hashes) == 10  # an answer does not bring back a forgotten device
+    # an answer does not bring back a forgotten device
+    assert len(hashes) == 10 == client.hlen(keys.last_predictions)
+    writer.append([entry("z", device="d031")], [])
+    assert client.hlen(keys.last_predictions) == 9, "it is deleted with its device"
     writer.append([entry("y", device="d000")], [])  # within the second in which it was heard before
     assert client.zscore(keys.devices, "d000") is not None
     assert client.ttl(keys.device("d000")) > 0

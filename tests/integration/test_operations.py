@@ -13,7 +13,7 @@ import redis
 from operations.actor import Actor
 from operations.acts import keys, models, selection
 from operations.acts import registry as registry_acts
-from operations.audit_log import AuditFile
+from operations.audit_file import AuditFile
 from operations.audit_stream import MAX_ACTS, AuditMover, AuditStream
 from operations.local import local_actor
 from registry.registry import Registry

@@ -36,7 +36,8 @@ class Keys:
     | marks | list | append, settle, measure | one for each 1/200 of keep_readings, of keep_bytes, in the stream |
     | missing | sorted set | append | the 1,000 devices with the most missing numbers |
     | devices | sorted set | append | keep_devices of them, keep_devices_s after the device was last heard |
-    | device:<id> | hash | append, settle | as its entry in devices |
+    | device:<id> | hash | append | as its entry in devices |
+    | last-predictions | hash | settle | as devices: the newest prediction of each |
     | states | hash | settle, sweep, device_act | as devices: their states; the field '' while all are silent |
     | states-<state> | sorted set | as states | the devices in a state, by the time since when |
     | announce | hash | settle, sweep, device_act, announced | until the broker has the state: device → version |
@@ -71,6 +72,11 @@ class Keys:
     @property
     def readings(self) -> str:
         return self._key("readings")
+
+    @property
+    def last_predictions(self) -> str:
+        """By device, as a JSON array: label, confidence, predicted_at, model."""
+        return self._key("last-predictions")
 
     @property
     def requests(self) -> str:

@@ -260,7 +260,7 @@ class Reader:
 
     def _arguments(self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction]) -> tuple[list[str], list[Any]]:
         settings, keys = self._settings.redis, self._keys
-        arguments: list[Any] = [GROUP, settings.keep_predictions, settings.keep_devices_s, settings.keep_readings]
+        arguments: list[Any] = [GROUP, settings.keep_predictions, settings.keep_readings]
         arguments += quarantine_bounds(self._settings)
         arguments += (settings.keep_bytes, *around_device(self._settings))
         whole = [outcome for outcome in outcomes if not outcome.set_aside]
@@ -280,13 +280,12 @@ class Reader:
         arguments += [_shown(prediction) for prediction in shown]
         newest = {prediction.device_id: prediction for prediction in predictions}
         flat: list[str] = []
-        for prediction in newest.values():
-            confidence = "" if prediction.confidence is None else repr(prediction.confidence)
-            flat += (prediction.label, confidence, prediction.predicted_at, prediction.model)
+        for device, each in newest.items():
+            flat += (device, encode_json((each.label, each.confidence, each.predicted_at, each.model)).decode())
         arguments.append(_packed(flat))
         names = [keys.readings, keys.quarantine, keys.ledger, keys.predictions, keys.marks, keys.requests]
         names += [keys.states, keys.announce, keys.device_events, keys.due, keys.outcomes]
-        return names + [keys.device(device) for device in newest], arguments
+        return [*names, keys.last_predictions, keys.devices], arguments
 
 
 def next_given(pending: Sequence[tuple[str, int]], count: int, busy: bool) -> list[tuple[str, int]]:

@@ -14,7 +14,7 @@ import redis
 from admin.access.attempts import FORGOTTEN_S, FREE, MAX_ADDRESSES, Attempts
 from admin.access.rate import Rate
 from operations import key_file, last_use
-from operations.audit_log import AuditFile
+from operations.audit_file import AuditFile
 from operations.key_file import KeyFile, new_key
 from tests.integration.api.test_api import READING, is_problem, serving
 from tests.integration.api.test_api import api_settings as api_settings

@@ -22,7 +22,7 @@ from trainer.candidate.rebuild import fit, rebuild
 from trainer.compare.ensemble import blend, fitted, stack
 from trainer.evaluate.calibrate import Calibration, scores_of
 from trainer.evaluate.learnable import Learnable
-from trainer.evaluate.parts import Parts
+from trainer.evaluate.split_rows import Parts
 from trainer.evaluate.verdict import Contender, decide
 
 XGB = XGBClassifier(n_estimators=12, n_jobs=1)
