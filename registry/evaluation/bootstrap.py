@@ -151,7 +151,7 @@ def _narrow(k: int) -> float:
 
 
 def between_days(answers: Answers, days: Resamples) -> dict[str, Interval | None]:
-    """By how much a score differs between days, which devices share and hours do not show. Empty with few days."""
+    """The difference of a score between days, which devices share and hours do not show. Empty with few days."""
     k = days.rarest(answers)[1]
     if k < FEWEST_DAYS:
         return {}
@@ -163,7 +163,7 @@ def unknown(found: Intervals, why: str) -> Intervals:
 
 
 def joined(one: Intervals, other: dict[str, Interval | None]) -> Intervals:
-    """Each interval of `one`, with what that of `other` adds."""
+    """The intervals of `one`, widened by those of `other`."""
     found = {
         metric: None if own is None else own if (more := other.get(metric)) is None
         else (min(own[0], more[0]), max(own[1], more[1]))
@@ -224,7 +224,7 @@ def differences(
 
 
 def _resampled(answers: Answers, resamples: Resamples, metrics: tuple[str, ...]) -> dict[str, Array]:
-    """Each metric in each resample; NaN where it is not defined."""
+    """The values of each metric in the resamples; NaN where a metric is not defined."""
     width = len(answers.classes)
     found: dict[str, Array] = {}
     if any(metric not in FROM_PROBABILITIES for metric in metrics):

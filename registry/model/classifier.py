@@ -71,7 +71,7 @@ class Classifier:
         return Answer([classes[index] for index in indices], probabilities)
 
     def run(self, rows: Rows) -> tuple[Sequence[int], Rows | None]:
-        """As `classify`, but returns class indices instead of labels."""
+        """Classifies like `classify`, but returns class indices instead of labels."""
         return self._engine.run(rows)
 
 
