@@ -18,7 +18,7 @@ import msgspec
 from zelador.decode import not_numbers
 from zelador.decode.moments import Moments
 from zelador.decode.profile import Path, Profile, Source, find
-from zelador.decode.unusable import PassedOver, Unusable, described
+from zelador.decode.unusable import PassedOver, Unusable, described, range_text
 from zelador.decode.values import number
 from zelador.messages import Reading, content_hash, label_text
 from zelador.settings import Settings
@@ -182,7 +182,7 @@ class JsonReader:
             if not math.isfinite(value):
                 return f"{feature} is not a finite number"
             if (low is not None and value < low) or (high is not None and value > high):
-                return f"{feature} is {value:g} {unit}, outside {_span(low, high)}"
+                return f"{feature} is {value:g} {unit}, outside {range_text(low, high)}"
         return "a value cannot be used"
 
 
@@ -256,7 +256,3 @@ def _label(value: Any) -> str | None:
 def _derived(device: str, seq: int, measured_at: int) -> str:
     """An id for a device that sends `ts` and `seq` but no ids: the same reading always gets the same id."""
     return hashlib.blake2b(f"{device}\0{measured_at}\0{seq}".encode(), digest_size=16).hexdigest()
-
-
-def _span(low: float | None, high: float | None) -> str:
-    return f"{'−∞' if low is None else format(low, 'g')} to {'∞' if high is None else format(high, 'g')}"

@@ -10,7 +10,7 @@ import msgspec
 
 from zelador.decode import not_numbers
 from zelador.decode.profile import Profile, Source
-from zelador.decode.unusable import PassedOver, Unusable
+from zelador.decode.unusable import PassedOver, Unusable, range_text
 from zelador.decode.values import number
 from zelador.settings import Settings
 
@@ -63,7 +63,7 @@ class PartReader:
         if not math.isfinite(value):
             raise Unusable(f"{feature} is not a finite number")
         if (low is not None and value < low) or (high is not None and value > high):
-            raise Unusable(f"{feature} is {value:g} {limits.unit}, outside {low} to {high}")
+            raise Unusable(f"{feature} is {value:g} {limits.unit}, outside {range_text(low, high)}")
         return place + 1, value
 
 
