@@ -33,7 +33,7 @@ MAX_PAGE = 500  # entries
 CHECKED_BYTES = 1_048_576  # of the messages that are decoded to see what would be accepted now
 CHECKED_READS = 20  # of these, those that are longer than what a list shows of them
 ID = re.compile(r"[1-9]\d{0,18}-\d{1,19}", re.ASCII)
-WRITER = "quarantine"  # the writer's name of a replay's batch
+WRITER = "quarantine"  # the name of the writer for a replay
 
 
 class QuarantinedMessage(msgspec.Struct, frozen=True):

@@ -51,7 +51,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
         "Nothing was imported, because some rows cannot be labels: %(count)s. Correct them, or leave them out."
     ),
     r"nothing was imported: (?P<why>.+)": _("Nothing was imported. %(why)s"),
-    r"no label of this import counts any more": _("No label of this import counts any more."),
+    r"all labels of this import are undone already": _("All labels of this import are undone already."),
     r"choose a file that has rows; nothing was uploaded": _("Choose a file that has rows. Nothing was uploaded."),
     r"the candidate .+ is named twice; nothing was saved": _("A candidate is there twice. Nothing was saved."),
     r"the label .+ is undone already": _("The label is undone already."),

@@ -67,6 +67,7 @@ REASONS: Mapping[str, str] = {
     "set aside": _("its readings are set aside"),
     "fleet": _("nothing arrives from any device"),
     "not classified": _("no reading was classified yet"),
+    "chattering": _("in trouble again soon after an alarm"),
 }
 EVENTS: Mapping[str, str] = {
     "ok": _("%(device)s is OK again"),
@@ -104,6 +105,11 @@ def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str
     return language.text(pattern, who=who, target=shown)
 
 
+def act(language: Language, entry: Change) -> str:
+    """Returns an entry of the audit log without who did it, beside whom it stands."""
+    return sentence(language, {entry.who: ""}, entry).strip(": ")
+
+
 def reason_of(entry: Change) -> str:
     """Returns the reason that was given; empty without one. What was before has the reason of an earlier change."""
     for facts in (entry.after, entry.before):
@@ -115,7 +121,7 @@ def reason_of(entry: Change) -> str:
 
 
 def _labeled(language: Language, facts: object) -> str:
-    """Describes the label that an entry is about: device, label and period."""
+    """Describes the label that an entry concerns: device, label and period."""
     if not isinstance(facts, Mapping) or not all(
         isinstance(facts.get(name), str) for name in ("device", "label", "from")
     ):
@@ -144,6 +150,8 @@ def device_why(language: Language, device: DeviceView, names: Mapping[str, str])
     """Says in a few words why a device is in its state; empty for one that is OK."""
     _ = language.text
     match device.state:
+        case "suspect" if device.reason == "chattering":
+            return _(REASONS[device.reason])
         case "alarm" | "suspect" if device.alarm_probability is not None and device.alarm_label is not None:
             label = label_text(language, device.alarm_label)
             return _("“%(label)s”, probability %(p)s", label=label, p=language.number(device.alarm_probability, 2))

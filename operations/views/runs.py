@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, NotRequired, cast
@@ -46,13 +47,13 @@ class TrainedBody(TypedDict):
         Annotated[list[str], Field(description="Names of the models that come from it, also those saved later.")]
     ]
     note: NotRequired[Annotated[str, Field(description="Why it does not have the requested name.")]]
-    rank: Annotated[int, Field(description="Its rank among the run's candidates, from 1.")]
+    rank: Annotated[int, Field(description="Rank among the run's candidates, from 1.")]
     model_type: Annotated[str, Field(description="Full name of the classifier.")]
     metrics: Annotated[
         dict[str, float | None], Field(description="Over all folds together, by metric; null if not defined.")
     ]
     holdout: Annotated[dict[str, float | None], Field(description="On the hold-out, by metric; null if not defined.")]
-    served_by: Annotated[ServedBy, Field(description="What live inference runs.")]
+    served_by: Annotated[ServedBy, Field(description="The form that live inference runs.")]
     agreement: Annotated[dict[str, Any], Field(description="Comparison of the pipeline and the compiled model.")]
     confusion: Annotated[dict[str, Any], Field(description="Labels, and counts on the hold-out rows.")]
 
@@ -265,6 +266,13 @@ class RunReader:
             state, error = "failed", why
         known = training_queue.Run(run, state, request, by, began, began, ended, error=error)
         return RunView.of(known, document)
+
+
+def saved_counts(registry: Registry) -> Mapping[str, int]:
+    """How many models come from each run that has some."""
+    return Counter(
+        run for model in registry.sync().models.values() if isinstance(run := model.metadata.get("run"), str)
+    )
 
 
 def saved_names(registry: Registry, run: str) -> dict[int, tuple[str, ...]]:

@@ -22,7 +22,7 @@ PT = language("pt-BR", plant_zone("UTC"))
 EN = language("en", plant_zone("UTC"))
 ELSEWHERE = {  # sentences that are made of another's, which the examples below cover
     "7: 7", "7 is 7", "not_json(error)", "not_json(second)", "str(error)", "self._wrong(ts, moment, received_at)",
-    "self._outside(values)", "OFF", "TOO_MANY",
+    "why", "next(filter(None, map(objection, values, self._features, self._ranges.fields)))", "OFF", "TOO_MANY",
 }  # fmt: skip
 
 
@@ -48,8 +48,6 @@ def sample(node: ast.expr) -> str:
             return "".join(sample(part) for part in parts)
         case ast.FormattedValue(value=ast.Name(id="FORMS")):
             return "ISO 8601 (…)"
-        case ast.FormattedValue(value=ast.Call(func=ast.Name(id="range_text"))):
-            return "0 to 9"
         case ast.FormattedValue(value=ast.Call(func=ast.Name(id="_hint"))):
             return ""
         case ast.FormattedValue(conversion=conversion):

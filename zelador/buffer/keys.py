@@ -36,7 +36,8 @@ class Keys:
     | marks | list | append, settle, measure | one for each 1/200 of keep_readings, of keep_bytes, in the stream |
     | missing | sorted set | append | the 1,000 devices with the most missing numbers |
     | devices | sorted set | append | keep_devices of them, keep_devices_s after the device was last heard |
-    | device:<id> | hash | append, settle | as its entry in devices |
+    | device:<id> | hash | append | as its entry in devices |
+    | last-predictions | hash | settle | as devices: the newest prediction of each |
     | states | hash | settle, sweep, device_act | as devices: their states; the field '' while all are silent |
     | states-<state> | sorted set | as states | the devices in a state, by the time since when |
     | announce | hash | settle, sweep, device_act, announced | until the broker has the state: device → version |
@@ -57,7 +58,7 @@ class Keys:
     | run-cancel:<id> | string | cancel (training_queue) | 7 days |
     | run-enough:<id> | string | API | 7 days: who wants the run to finish with what it has |
     | run-events:<id> | stream | trainer | 7 days: its events, at most 400 |
-    | run-claim:<reason> | string | trainer | a day: a run was started by itself, for this reason |
+    | run-claim:<reason> | string | trainer | a day: a run was started automatically, for this reason |
     | session:<digest> | string | console | 12 h, or until sign-out: the id of the key that signed in |
     | sessions:<key> | sorted set | console | 12 h: the 50 newest sessions of a key |
     | run-current | string | API, trainer | while a run is queued (7 days at most) or running (a lease of 15 s) |
@@ -71,6 +72,11 @@ class Keys:
     @property
     def readings(self) -> str:
         return self._key("readings")
+
+    @property
+    def last_predictions(self) -> str:
+        """By device, as a JSON array: label, confidence, predicted_at, model."""
+        return self._key("last-predictions")
 
     @property
     def requests(self) -> str:
@@ -165,7 +171,7 @@ class Keys:
         return self._key("states")
 
     def in_state(self, state: str) -> str:
-        """The devices in a state, by the time since when."""
+        """The devices in a state, by the time since which they are in it."""
         return self._key(f"states-{state}")
 
     @property
@@ -175,7 +181,7 @@ class Keys:
 
     @property
     def announce_run(self) -> str:
-        """The run of Redis from which states were last published, and the least version of what is published."""
+        """The run of Redis from which states were last published, and the lowest version that they have since."""
         return self._key("announce-run")
 
     @property

@@ -32,8 +32,3 @@ def described(value: object) -> str:
             return "an object"
         case _:
             return type(value).__name__
-
-
-def range_text(low: float | None, high: float | None) -> str:
-    """Describes a range for a reason: `0 to 200000`."""
-    return f"{'−∞' if low is None else format(low, 'g')} to {'∞' if high is None else format(high, 'g')}"

@@ -51,7 +51,10 @@ SAID: Mapping[str, str] = {  # pattern of a reason to its translation
     r"(?P<feature>.+?) is (?P<name>\S+), a finite number is needed": _(
         "%(feature)s is %(name)s; a finite number is needed"
     ),
-    r"(?P<feature>.+?) is (?P<value>\S+) (?P<unit>.*), outside (?P<low>\S+) to (?P<high>\S+)": _(
+    r"(?P<feature>.+?) is (?P<value>\S+), outside (?P<low>\S+) to (?P<high>[^\s,]+)(, the numbers .+)?": _(
+        "%(feature)s is %(value)s, outside %(low)s to %(high)s"
+    ),
+    r"(?P<feature>.+?) is (?P<value>\S+) (?P<unit>.*), outside (?P<low>\S+) to (?P<high>[^\s,]+)(, the numbers .+)?": _(
         "%(feature)s is %(value)s %(unit)s, outside %(low)s to %(high)s"
     ),
     r"a value cannot be used": _("A value cannot be used"),

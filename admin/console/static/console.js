@@ -77,6 +77,16 @@ if (pause) {
   });
 }
 
+// The list of predictions, or only those that are alarms.
+const only = $("[data-only]");
+if (only) {
+  only.hidden = false;
+  $$("button", only).forEach((button, place, all) => button.addEventListener("click", () => {
+    all.forEach(each => each.setAttribute("aria-pressed", String(each === button)));
+    $("#feed").classList.toggle("only-alarms", place === 1);
+  }));
+}
+
 // Dialogs. A link with data-open leads to a page of the same words where there is no script.
 $$("[data-open]").forEach(link => {
   const dialog = document.getElementById(link.dataset.open);
@@ -175,12 +185,23 @@ if (given && window.uPlot) {
 // A device's charts: its readings, which of them are labeled, and the period of the form. Dragging across a chart fills the form.
 const past = $("#device-points"), from = $("#label-from"), to = $("#label-to");
 if (past && window.uPlot) {
-  const { at, values, labels } = JSON.parse(past.textContent), drawn = [];
+  const { at, values, labels, alarms } = JSON.parse(past.textContent), drawn = [];
   const local = seconds => new Date((seconds + offset * 60) * 1000).toISOString().slice(0, 19);
   const second = value => Date.parse(value + "Z") / 1000 - offset * 60;
   const span = at.at(-1) - at[0], clockOf = seconds => span > 172800
     ? new Date((seconds + offset * 60) * 1000).toLocaleDateString(document.documentElement.lang, { day: "numeric", month: "short", timeZone: "UTC" })
     : local(seconds).slice(11, span > 1200 ? 16 : 19);
+  const steps = at.slice(1).map((time, i) => time - at[i]).sort((a, b) => a - b), pause = 10 * Math.max(0.5, steps[steps.length >> 1] || 0);
+  const unbroken = column => {  // without the readings that lack this value; a long pause breaks the line
+    const times = [], found = [];
+    at.forEach((time, i) => {
+      if (column[i] === null) return;
+      if (times.length && time - times.at(-1) > pause) { times.push((time + times.at(-1)) / 2); found.push(null); }
+      times.push(time);
+      found.push(column[i]);
+    });
+    return [times, found];
+  };
   const strip = chart => {
     const pen = chart.ctx, k = devicePixelRatio;
     pen.save();
@@ -188,6 +209,16 @@ if (past && window.uPlot) {
       const x = chart.valToPos(begin, "x", true);
       pen.fillStyle = color(isAlarm ? "alarm" : "accent");
       pen.fillRect(x, chart.bbox.top, Math.max(chart.valToPos(end, "x", true) - x, 2 * k), 4 * k);
+    }
+    pen.restore();
+  };
+  const shade = chart => {  // behind the line: when the device was in alarm
+    const pen = chart.ctx;
+    pen.save();
+    pen.fillStyle = color("alarm-wash");
+    for (const [begin, end] of alarms) {
+      const x = chart.valToPos(begin, "x", true);
+      pen.fillRect(x, chart.bbox.top, Math.max(chart.valToPos(end, "x", true) - x, 1), chart.bbox.height);
     }
     pen.restore();
   };
@@ -215,10 +246,10 @@ if (past && window.uPlot) {
       const chart = new uPlot({
         width: box.clientWidth, height, padding: [8, 2, 0, 0], legend: { show: false },
         cursor: { sync: { key: "device" }, drag: { x: Boolean(from), y: false, setScale: false }, points: { size: 5 } },
-        scales: { x: { time: true } }, hooks: { draw: [strip], setSelect: [pick] },
-        series: [{}, { stroke: color("ink-2"), width: 1.5, points: { show: false }, spanGaps: true }],
+        scales: { x: { time: true, range: [at[0], at.at(-1)] } }, hooks: { drawClear: [shade], draw: [strip], setSelect: [pick] },
+        series: [{}, { stroke: color("ink-2"), width: 1.5, points: { show: false } }],
         axes: [axis(22, { values: (_u, ticks) => ticks.map(clockOf), space: 70 }), axis(34, { space: 32 })],
-      }, [at, column], box);
+      }, unbroken(column), box);
       chart.root.setAttribute("role", "img");
       chart.root.setAttribute("aria-label", box.dataset.label);
       drawn.push([chart, box, height]);

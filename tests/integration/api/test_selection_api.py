@@ -1,4 +1,4 @@
-"""A selection until every worker runs it, rolling back, history; and the stream as people look at it."""
+"""A selection until every worker runs it, rolling back, the history, and recent readings, devices and predictions."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_rolling_back_goes_back_step_by_step(client: httpx.Client, api_settings:
 
 
 @pytest.mark.parametrize("path", ["readings", "predictions", "quarantine", "devices/press/events"])
-def test_a_position_that_no_page_gave_is_refused(path: str, client: httpx.Client) -> None:
+def test_an_invalid_position_is_refused(path: str, client: httpx.Client) -> None:
     """Redis refuses such ids; the API then said that Redis does not answer."""
     for before in ("0-0", "49665200854630368007-1", "1-49665200854630368007", "\u0663-\u0663", "x"):
         answer = client.get(f"/v1/{path}", params={"before": before})
@@ -145,14 +145,14 @@ def test_devices_and_predictions(client: httpx.Client, api_settings: Settings, s
     site = Site(api_settings)
     site.writer.append([arrival("a", 1, 2, 5), arrival("b/ü", 1)], [])
     keys = Keys(api_settings.redis.prefix)
-    said = {"label": "yes", "confidence": "", "predicted_at": "2026-11-24T10:00:00.004Z", "model": "small"}
-    store.hset(keys.device("a"), mapping=said)
+    at = "2026-11-24T10:00:00.004Z"
+    store.hset(keys.last_predictions, "a", msgspec.json.encode(("yes", None, at, "small")))
     found = client.get("/v1/devices").json()
     assert (found["total"], found["next"]) == (2, None)
     device = client.get("/v1/devices/a").json()
     assert device in found["devices"]
     assert (device["readings"], device["seq"], device["missing"], device["gaps"]) == (3, 5, 2, [[3, 4]])
-    assert (device["label"], device["confidence"], device["predicted_at"]) == ("yes", None, said["predicted_at"])
+    assert (device["label"], device["confidence"], device["predicted_at"]) == ("yes", None, at)
     is_problem(client.get("/v1/devices/nobody"), 404, "not-found")
     assert client.get("/v1/devices", params={"limit": 1}).json()["next"] == 1
     for number in range(5):
