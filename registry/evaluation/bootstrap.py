@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 
 from registry.evaluation.scores import (
     DECIMALS,
-    FROM_PROBABILITIES,
-    SIGNED,
     Answers,
     confusions,
     from_counts,
@@ -27,7 +25,7 @@ from registry.evaluation.scores import (
     positive_place,
     scores,
 )
-from zelador.model_metrics import METRICS
+from zelador.model_metrics import FROM_PROBABILITIES, METRICS, SIGNED
 
 RESAMPLES = 2_000
 SEED = 20_261

@@ -1,4 +1,4 @@
-"""The metrics, from labels, predictions and probabilities; and the counts that the bootstrap computes them from.
+"""The metrics, from labels, predictions and probabilities; and the counts that the bootstrap computes them from. Pure.
 
 With two classes, Recall, Precision, F1 and PR-AUC are those of the positive class: the rarer one, unless it is named.
 With more, they are means over the classes, weighted by the rows of each, and AUC is one class against the rest.
@@ -15,11 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zelador.errors import InvalidInput
-from zelador.model_metrics import METRICS
+from zelador.model_metrics import FROM_PROBABILITIES, METRICS
 
-FROM_PROBABILITIES = ("AUC", "PR-AUC")
-OF_THE_POSITIVE = ("Recall", "Precision", "F1", "PR-AUC")  # with two classes
-SIGNED = ("Kappa", "MCC")  # from -1 to 1; the others from 0
 DECIMALS = 6
 
 Array = NDArray[np.float64]
