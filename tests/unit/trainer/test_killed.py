@@ -47,4 +47,4 @@ def test_a_process_on_another_machine_counts_until_its_time_limit() -> None:
     elsewhere: TrainerFacts = {**this_process(60), "host": "another", "pid": 1, "began": "x"}
     assert death_of(elsewhere) is None
     late = datetime.now(timezone.utc) + timedelta(hours=2)
-    assert "without a word" in (death_of(elsewhere, now=late) or "")
+    assert "without reporting" in (death_of(elsewhere, now=late) or "")
