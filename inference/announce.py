@@ -1,4 +1,4 @@
-"""Publishes the states of devices, retained: one worker at a time, on a thread of its own.
+"""Publishes the states of devices, retained: one worker at a time, on a separate thread.
 
 The states are an outbox in Redis (buffer/lua/alarms.lua): a device stays in it until the broker confirmed its newest
 state, so that a crash publishes it again. After each connection to the broker, and after trouble with Redis, all states
@@ -62,7 +62,7 @@ class Keeper:
         self._link: Link | None = None
         self._connected_at: int | None = None
         self._redis_run: str | None = None  # changes when Redis starts again
-        self._least_version = 0  # of what is published
+        self._least_version = 0  # of the states to publish
         self._sweeper = Sweeper(settings, stop)
         self._thread = SideThread(
             "alarms",
@@ -125,7 +125,7 @@ class Keeper:
             self._connected_at = link.connected_at
         while not self._stop.is_set() and (waiting := self._states.waiting(PUBLISHED)):
             if self._run_of_redis() != self._redis_run:
-                return  # it may have lost what was published: the next step finds a larger version
+                return  # it may have lost the published version: the next step finds a larger one
             self._publish(link, waiting)
 
     def _run_of_redis(self) -> str | None:
@@ -174,7 +174,7 @@ class Keeper:
             name = device.decode("utf-8", "replace")
             record = None if text is None else _record(name, text)
             if self._discovers:
-                # One of which nothing was ever classified may be no device at all.
+                # A name of which no reading was ever classified may not be a device at all.
                 known = record is not None and record.state != "retired" and record.measured_at > 0
                 if not known or device not in self._discovered:
                     messages.append(self._discovery(name, known))
@@ -190,7 +190,7 @@ class Keeper:
         while leads and not link.confirmed(publication, POLL_S):
             leads = self._lease.hold(self._me)  # keep the lease while the broker is away
             if self._stop.is_set() or time.monotonic() > deadline:
-                self._disconnect()  # what was not confirmed is published again
+                self._disconnect()  # unconfirmed states are published again
                 raise Unavailable("the broker does not confirm the states of devices")
         if refused := publication.refused:
             why = next(iter(refused.values()))

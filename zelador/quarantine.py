@@ -31,7 +31,7 @@ Outcome = Literal["accepted", "repeated", "waiting", "still_refused", "not_whole
 PREVIEW = 256  # bytes of each payload in a list
 MAX_PAGE = 500  # entries
 ID = re.compile(r"[1-9]\d{0,18}-\d{1,19}", re.ASCII)
-WRITER = "quarantine"  # the writer's name of a replay's batch
+WRITER = "quarantine"  # the name of the writer for a replay
 
 
 class QuarantinedMessage(msgspec.Struct, frozen=True):

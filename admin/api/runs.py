@@ -22,7 +22,8 @@ from operations.views.runs import RunBody, RunView
 from registry.facts import Model
 from zelador import training_queue
 from zelador.errors import InvalidInput
-from zelador.settings import Metric, SplitKind
+from zelador.model_metrics import Metric
+from zelador.settings import SplitKind
 
 router = APIRouter(route_class=Route, prefix="/v1/runs", tags=["runs"])
 
@@ -135,7 +136,8 @@ class WantedModels(BaseModel):
     )
 
     ranks: Annotated[
-        list[Rank] | None, Field(min_length=1, max_length=20, description="Their ranks in the run; by default all.")
+        list[Rank] | None,
+        Field(min_length=1, max_length=20, description="Ranks of the candidates in the run; by default all."),
     ] = None
     names: Annotated[
         list[str],

@@ -68,7 +68,7 @@ def course(
     kind: str = "spark",
     axis: Point | None = None,
 ) -> Markup:
-    """Values over time, red where they leave the usual range, which is a band behind them. `axis`: the same for all."""
+    """Renders values over time, red where they leave the usual range, a band behind them. `axis` is the shown range."""
     width, height = size
     values = [value for _, value in points]
     low, high = axis or bounds([*values, *(usual or ())])
@@ -87,7 +87,7 @@ def course(
         if not runs or runs[-1][0] != outside[place]:
             runs.append((outside[place], [drawn[place - 1]] if place and outside[place] else []))
             if place and not outside[place]:
-                runs[-2][1].append(point)  # the way back is red too
+                runs[-2][1].append(point)  # the line back into the range is red too
         runs[-1][1].append(point)
     for is_outside, part in runs:
         body += f'<path class="{"p-alarm" if is_outside else "p-line"}" d="{path(part)}"/>' if len(part) > 1 else ""
@@ -277,32 +277,32 @@ def histogram(found: Histogram, labels: Sequence[str], unit: str, language: Lang
 
 
 def cost_curve(thresholds: Sequence[float], costs: Sequence[float], chosen: float | None, label: str) -> Markup:
-    """What errors cost by threshold, from 0 to 1; a dot where the model answers, a dashed line at 0.5."""
+    """Renders what errors cost by threshold, from 0 to 1, a dot at the model's threshold, and a dashed line at 0.5."""
     top = max(costs, default=1.0) or 1.0
 
     def at(threshold: float, cost: float) -> Point:
-        return 8 + 344 * threshold, 118 - 100 * cost / top
+        return 8 + 544 * threshold, 138 - 118 * cost / top
 
     body = "".join(
-        f'<path class="p-grid" d="M{8 + 344 * v:g},14V122"/><text x="{8 + 344 * v:g}" y="138" text-anchor="'
+        f'<path class="p-grid" d="M{8 + 544 * v:g},12V142"/><text x="{8 + 544 * v:g}" y="159" text-anchor="'
         f'{"start" if v == 0 else "end" if v == 1 else "middle"}">{v:g}</text>'
         for v in (0, 0.25, 0.5, 0.75, 1)
     )
-    body += '<path class="p-axis" d="M8,122.5H352"/><path class="p-dash" d="M180,14V122"/>'
+    body += '<path class="p-axis" d="M8,142.5H552"/><path class="p-dash" d="M280,12V142"/>'
     pairs = list(zip(thresholds, costs, strict=False))
     if len(pairs) > 1:
         body += f'<path class="p-line" d="{path([at(*pair) for pair in pairs])}"/>'
     if chosen is not None and pairs:
         x, y = at(chosen, min(pairs, key=lambda pair: abs(pair[0] - chosen))[1])
         body += f'<circle class="p-fill" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
-    return svg(360, 142, body, label)
+    return svg(560, 164, body, label)
 
 
 MAX_DOTS = 180
 
 
 def dots(found: Pairs, one: int, other: int, rare: str | None, label: str) -> Markup:
-    """Readings as points, by two features; those of the class `rare` in red."""
+    """Renders readings as points, by two features; those of the class `rare` in red."""
     step = max(1, -(-len(found.values) // MAX_DOTS))
     every = list(zip(found.values, found.labels, strict=True))[::step]
     points = [(v[one], v[other], name == rare) for v, name in every]
@@ -320,9 +320,16 @@ def dots(found: Pairs, one: int, other: int, rare: str | None, label: str) -> Ma
 
 
 def scale(
-    low: float, high: float, value: float | None, unit: str, language: Language, seen: str, outside: bool = False
+    low: float,
+    high: float,
+    counts: Sequence[int],
+    value: float | None,
+    unit: str,
+    language: Language,
+    seen: str,
+    outside: bool = False,
 ) -> Markup:
-    """Renders the scale of an input: the range in training, and a mark at the value, which console.js moves."""
+    """Renders the scale of an input: what training saw, and a mark at the value, which console.js moves."""
     width, room = 400, (high - low) * 0.3 or abs(high) * 0.3 or 1.0
     begin, end = low - room, high + room
 
@@ -330,6 +337,14 @@ def scale(
         return 8 + (width - 16) * (min(max(each, begin), end) - begin) / (end - begin)
 
     body = f'<rect class="p-band" x="{x(low):.1f}" y="4" width="{x(high) - x(low):.1f}" height="34"/>'
+    if counts:
+        step, top = (x(high) - x(low)) / len(counts), max(counts) or 1
+        bars = "".join(
+            f"M{x(low) + i * step:.1f},38V{38 - 30 * math.sqrt(count / top):.1f}h{step - 1:.1f}V38z"
+            for i, count in enumerate(counts)
+            if count
+        )
+        body += f'<path class="p-bars" d="{bars}"/>'
     body += f'<path class="p-axis" d="M8,38.5H{width - 8}M{x(low):.1f},34V44M{x(high):.1f},34V44"/>'
     first, last = language.measure(low), f"{language.measure(high)} {unit}".strip()
     body += f'<text x="{x(low):.1f}" y="63">{escape(first)}</text>'

@@ -6,6 +6,7 @@ The catalog is read from its .po file when the language is first used: there is 
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -26,6 +27,7 @@ FOLDER = Path(__file__).with_name("locale")
 TAGS = ("en", "pt-BR")  # the languages of the console, the default first
 COOKIE = "zelador_language"
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
+MAX_DECIMALS = 6  # of a measured value
 SWAPPED = str.maketrans(",.", ".,")
 
 
@@ -61,12 +63,14 @@ class Language:
         text = self.number(abs(value), decimals)
         return text if abs(value) < 0.5 * 10**-decimals else ("+" if value > 0 else "−") + text
 
-    def measure(self, value: float | None) -> str:
-        """Formats a measured value with three significant digits, and all digits before the decimal point."""
+    def measure(self, value: float | None, usual: tuple[float, float] | None = None) -> str:
+        """Formats a measured value with about three significant digits, and all digits before the decimal point.
+
+        With `usual`, the usual range of the feature, all its values get the same decimals, so that they align.
+        """
         if value is None or value != value:
             return "–"
-        size = abs(value)
-        return self.number(value, 0 if size >= 100 else 1 if size >= 10 else 2)
+        return self.number(value, _decimals(max(map(abs, usual)) if usual else abs(value)))
 
     def percent(self, share: float | None, decimals: int = 1) -> str:
         return "–" if share is None else f"{self.number(100 * share, decimals)}%"
@@ -206,3 +210,12 @@ def _preferred(header: str) -> Iterable[str]:
         if tag and weight > 0:
             found.append((-weight, place, "pt-BR" if tag.lower().startswith("pt") else tag.partition("-")[0]))
     return [tag for _, _, tag in sorted(found)]
+
+
+def _decimals(size: float) -> int:
+    """Returns how many decimals show a value of this size well enough."""
+    if size >= 100:
+        return 0
+    if size >= 10:
+        return 1
+    return 2 if size >= 0.1 or size == 0 else min(MAX_DECIMALS, 1 - math.floor(math.log10(size)))

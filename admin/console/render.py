@@ -65,6 +65,7 @@ class Renderer:
             ago=language.ago,
             iso=lambda moment: language.local(moment).isoformat(timespec="seconds"),
             brk=breakable,
+            visible=visible,
             safe_json=safe_json,
             label=lambda text: label_text(language, text),
             feature=lambda name: feature_text(language, name),
@@ -128,6 +129,11 @@ def icon(name: str) -> Markup:
 def breakable(text: object) -> Markup:
     """Returns a name that may break only after an underscore."""
     return Markup(str(escape(text)).replace("_", "_<wbr>"))  # noqa: S704 - escaped
+
+
+def visible(text: str) -> str:
+    """Returns a name with what cannot be seen of it, such as a space of no width, written out."""
+    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
 
 
 def safe_json(text: str) -> Markup:

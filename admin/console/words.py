@@ -105,6 +105,11 @@ def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str
     return language.text(pattern, who=who, target=shown)
 
 
+def act(language: Language, entry: Change) -> str:
+    """Returns an entry of the audit log without who did it, beside whom it stands."""
+    return sentence(language, {entry.who: ""}, entry).strip(": ")
+
+
 def reason_of(entry: Change) -> str:
     """Returns the reason that was given; empty without one. What was before has the reason of an earlier change."""
     for facts in (entry.after, entry.before):
@@ -116,7 +121,7 @@ def reason_of(entry: Change) -> str:
 
 
 def _labeled(language: Language, facts: object) -> str:
-    """Describes the label that an entry is about: device, label and period."""
+    """Describes the label that an entry concerns: device, label and period."""
     if not isinstance(facts, Mapping) or not all(
         isinstance(facts.get(name), str) for name in ("device", "label", "from")
     ):

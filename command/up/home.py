@@ -24,7 +24,7 @@ OTHERS_MODE = 0o077  # permissions of everyone but the owner
 REDIS_CONFIG = "redis.conf"
 PLANT = ("features", "fields", "profiles", "profile_tables", "plant", "time_zone", "topics", "ingest")
 SERVICE_PASSWORD = "mqtt.password"  # noqa: S105 - a file's name
-DRAIN_S = 2.0  # at a stop, for the ingester to empty the broker's queue, and for the worker to empty the buffer
+DRAIN_S = 2.0  # on a stop, for the ingester to empty the broker's queue, and for the worker to empty the buffer
 QUIET_S = 3.0  # after a restart of the broker, for its subscribers to reconnect
 
 README = """This folder is a home of Zelador (made by `zelador up`).
@@ -222,7 +222,7 @@ def _with_plant(given: dict[str, Any], plant: Mapping[str, Any]) -> dict[str, An
 
 
 def archive_memory(settings: Settings) -> dict[str, Any]:
-    """What other commands need to know of an archive that is not in the home, or is switched off."""
+    """Returns what other commands need to know about an archive that is not in the home, or is switched off."""
     archive = absolute(settings).archive
     named = archive.url != str(expanded(Path(ArchiveSettings().url)))
     found = archive.model_dump(mode="json", include={"url", "bucket", "timeout_s"}) if named else {}
@@ -230,7 +230,7 @@ def archive_memory(settings: Settings) -> dict[str, Any]:
 
 
 def _archive(settings: Settings, folder: Path, memory: Mapping[str, Any]) -> dict[str, Any]:
-    """The archive that was named, such as a bucket; else that of `up`; else a folder of the home."""
+    """Returns the archive that the settings name, such as a bucket; else that of `up`; else a folder of the home."""
     named, default = settings.archive.url, ArchiveSettings().url
     if named not in (default, str(expanded(Path(default)))):
         found: dict[str, Any] = {"url": named}

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from operations.views.models import METRICS, numbers, pair_of, text_of, time_of
+from operations.views.models import numbers, pair_of, text_of, time_of
 from operations.views.runs import RunView
+from zelador.model_metrics import METRICS
 
 BASELINE = ("Dummy", "dummy")
 STEPS = re.compile(r"(\d{1,6}) of (\d{1,6})")
@@ -68,7 +69,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the best model was selected by itself, and why. `sentence` is in English."""
+    """Whether the best model was selected automatically, and why. `sentence` is in English."""
 
     is_promoted: bool
     reason: str
@@ -150,7 +151,7 @@ def comparison(run: RunView, metric: str | None = None) -> Comparison:
         tuple(map(str, document.get("classes") or ())),
         _integer(document.get("rows")),
         _integer(document.get("holdout_rows")),
-        _axis([row.interval for row in packed if row.interval]),
+        axis_of([row.interval for row in packed if row.interval]),
         tied,
         numbers(verdict).get("p"),
         text_of(split.get("asked")),
@@ -239,7 +240,7 @@ def _row(each: Mapping[str, Any], metric: str, tied: Sequence[str], is_first: bo
     )
 
 
-def _axis(pairs: Sequence[Pair]) -> Pair:
+def axis_of(pairs: Sequence[Pair]) -> Pair:
     """A range that shows all intervals."""
     if not pairs:
         return (0.0, 1.0)

@@ -14,8 +14,9 @@ from typing import Annotated, Any
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from operations.views.models import METRICS, numbers, pair_of
+from operations.views.models import numbers, pair_of
 from zelador.errors import NotFound
+from zelador.model_metrics import in_order
 
 Pair = tuple[float, float]
 Facts = Mapping[str, Any]
@@ -34,8 +35,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a text that st
 class FieldRow(TypedDict):
     """A field in which the models differ."""
 
-    field: Annotated[str, Field(description="Its name, such as model_type or parameters.max_depth.")]
-    values: Annotated[list[Any], Field(description="Its value of each model, any JSON; null where it has none.")]
+    field: Annotated[str, Field(description="Name of the field, such as model_type or parameters.max_depth.")]
+    values: Annotated[list[Any], Field(description="Value for each model, any JSON; null if a model has none.")]
 
 
 class ScoreRow(TypedDict):
@@ -60,7 +61,7 @@ class SideBySide(TypedDict):
     reference: Annotated[str, Field(description="The model that differences are from.")]
     models: Annotated[list[str], Field(description="Names of the models; run/rank of those that are not registered.")]
     differs: Annotated[list[FieldRow], Field(description="The fields in which they differ.")]
-    scores: Annotated[list[ScoreRow], Field(description="Their scores.")]
+    scores: Annotated[list[ScoreRow], Field(description="Scores of the models.")]
     notes: Annotated[list[str], Field(description="Warnings about the comparison.")]
 
 
@@ -113,7 +114,7 @@ def _scores(models: Sequence[Facts], base: Facts, part: str) -> list[ScoreRow]:
     names = {metric for each in scored for metric in each}
     from_base = numbers(base.get(part))
     found = []
-    for metric in [*(each for each in METRICS if each in names), *sorted(names - set(METRICS))]:
+    for metric in in_order(names):
         values = [each.get(metric) for each in scored]
         own = from_base.get(metric)
         deltas = [None if value is None or own is None else round(value - own, 6) for value in values]

@@ -49,6 +49,7 @@ class Range(msgspec.Struct, frozen=True):
     median: float | None = None
     p99: float | None = None
     missing: float | None = None
+    counts: list[int] = []  # of the values, in bins of equal width from minimum to maximum
 
 
 class Thresholds(msgspec.Struct, frozen=True):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, NotRequired, cast
 
@@ -46,13 +47,13 @@ class TrainedBody(TypedDict):
         Annotated[list[str], Field(description="Names of the models that come from it, also those saved later.")]
     ]
     note: NotRequired[Annotated[str, Field(description="Why it does not have the requested name.")]]
-    rank: Annotated[int, Field(description="Its rank among the run's candidates, from 1.")]
+    rank: Annotated[int, Field(description="Rank among the run's candidates, from 1.")]
     model_type: Annotated[str, Field(description="Full name of the classifier.")]
     metrics: Annotated[
         dict[str, float | None], Field(description="Over all folds together, by metric; null if not defined.")
     ]
     holdout: Annotated[dict[str, float | None], Field(description="On the hold-out, by metric; null if not defined.")]
-    served_by: Annotated[ServedBy, Field(description="What live inference runs.")]
+    served_by: Annotated[ServedBy, Field(description="The form that live inference runs.")]
     agreement: Annotated[dict[str, Any], Field(description="Comparison of the pipeline and the compiled model.")]
     confusion: Annotated[dict[str, Any], Field(description="Labels, and counts on the hold-out rows.")]
 
@@ -183,7 +184,15 @@ class RunReader:
 
         Raises redis.RedisError, Unavailable.
         """
-        asked = {run.id: run for run in self._queue.list()}
+        return self._page({run.id: run for run in self._queue.list()}, limit, before)
+
+    def registered_page(self, limit: int, before: str | None = None) -> tuple[list[RunView], str | None]:
+        """As `page`, of the runs that the registry has; without Redis."""
+        return self._page({}, limit, before)
+
+    def _page(
+        self, asked: Mapping[str, training_queue.Run], limit: int, before: str | None
+    ) -> tuple[list[RunView], str | None]:
         ids = sorted({*asked, *self._registry.runs()}, reverse=True)  # an id begins with its time
         left = [run for run in ids if before is None or run < before]
         page = [RunView.of(asked[run]) if run in asked else self._registered(run) for run in left[:limit]]
@@ -203,6 +212,10 @@ class RunReader:
             return self._with_names(replace(view, result=self._registry.run(run)))
         except NotFound:
             return view
+
+    def registered(self, run: str) -> RunView:
+        """One run with its whole document, as the registry has it; without Redis. Raises NotFound."""
+        return self._with_names(self._registered(run))
 
     def run(self, run: str) -> RunView:
         """One run, from the queue or, once its record there expired, from the registry. Raises NotFound."""
@@ -253,6 +266,13 @@ class RunReader:
             state, error = "failed", why
         known = training_queue.Run(run, state, request, by, began, began, ended, error=error)
         return RunView.of(known, document)
+
+
+def saved_counts(registry: Registry) -> Mapping[str, int]:
+    """How many models come from each run that has some."""
+    return Counter(
+        run for model in registry.sync().models.values() if isinstance(run := model.metadata.get("run"), str)
+    )
 
 
 def saved_names(registry: Registry, run: str) -> dict[int, tuple[str, ...]]:

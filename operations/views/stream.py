@@ -30,7 +30,7 @@ class Reading(TypedDict):
     device_id: Annotated[str, Field(description="The device's id, as in the topic.")]
     measured_at: Annotated[str, Field(description="Time by the device's clock, else time of receipt; ISO 8601, UTC.")]
     received_at: Annotated[str, Field(description="Time of receipt, ISO 8601, UTC.")]
-    values: Annotated[dict[str, float], Field(description="By feature, in its unit; a missing one is absent.")]
+    values: Annotated[dict[str, float], Field(description="Values by feature, in its unit; a missing value is absent.")]
     label: Annotated[
         str | None, Field(description="The known label, for training: given for a period, else sent; null if none.")
     ]

@@ -14,8 +14,9 @@ from typing_extensions import TypedDict
 
 from registry.evaluation.blocks import blocks
 from registry.evaluation.bootstrap import Resamples, difference, intervals
-from registry.evaluation.scores import METRICS, Answers, Scores, confusion, scores
+from registry.evaluation.scores import Answers, Scores, confusion, scores
 from zelador.errors import InvalidInput
+from zelador.model_metrics import METRICS
 
 BY_ROW = "row"
 Pair = list[float]
@@ -24,7 +25,7 @@ Pair = list[float]
 class EvaluationData(TypedDict):
     """The labeled rows of an evaluation."""
 
-    source: Annotated[str, Field(description="Where they are from, such as the name of a file.")]
+    source: Annotated[str, Field(description="Source of the rows, such as a file's name.")]
     digest: Annotated[str, Field(description="SHA-256 of the file, or of the request.")]
     rows: Annotated[int, Field(description="Number of rows that were used.")]
     classes: Annotated[dict[str, int], Field(description="Rows by label.")]
@@ -127,7 +128,7 @@ def side_by_side(
         chosen = answers.positive
         spans = intervals(answers, resamples)
         reason = reason or spans.reason
-        differences = None
+        differences: dict[str, MetricDifference] | None = None
         if first is not None:
             differences = {metric: _difference(answers, first, resamples, metric) for metric in METRICS}
         first = first or answers

@@ -116,7 +116,9 @@ def _sorted(
     passed = dict(walked.passed_over)
     for file in others:
         if file not in used and file.resolve() not in given:
-            passed[str(file.relative_to(path))] = "it holds no model" + ("" if alone else ", and none lies beside it")
+            passed[str(file.relative_to(path))] = "it holds no model" + (
+                "" if alone else ", and there is none beside it"
+            )
     if not found and not missing:  # only scalers, encoders or tables: refused one by one, with the reason
         return Look([looked[file] for file in others if file not in walked.names], walked.passed_over)
     return Look([*missing, *found], passed)

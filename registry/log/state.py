@@ -68,7 +68,7 @@ class State:
 
     @property
     def etag(self) -> str:
-        """Identifies the state. Made from the digest: the entry number alone would repeat after a restore."""
+        """Identifies the state. It is made from the digest, because the entry number would repeat after a restore."""
         return etag(self.head)
 
     def model(self, name: str) -> Model:
@@ -77,6 +77,10 @@ class State:
             return self.models[name]
         except KeyError:
             raise ModelNotFound(f"there is no model {name!r}; `zelador models list` lists all models") from None
+
+    def replaced_by(self, selection: Selection) -> Selection | None:
+        """The selection that was in force until `selection` was committed; None if there was none."""
+        return next((each for each in reversed(self.history) if each.sequence < selection.sequence), None)
 
     def previous(self) -> str:
         """The model that rolling back would select. Raises Conflict when there is none."""

@@ -90,7 +90,7 @@ def fields(flags: bytes, inner: bytes = PLAIN_O8, width: bytes = b"K\x08") -> by
 
 
 def in_array(dtype: bytes, **more: bytes) -> bytes:
-    """The command in what is an array's bytes to who believes the dtype's text."""
+    """The command in bytes that look like an array's to a reader that trusts the dtype's text."""
     region, count = padded(SYSTEM + b"0N.")
     return PROTO + wrapper(dtype, b"K" + bytes([count]) + b"\x85", **more) + region + b"0N."
 
@@ -221,7 +221,7 @@ def hostile() -> dict[str, bytes]:
         "items for an instance": PROTO + estimator + b"Na.",
         "keys for an instance": PROTO + estimator + b"NNs.",
         "keys for a class": PROTO + glob("sklearn.dummy", "DummyClassifier") + short("x") + b"Ns.",
-        # arrays: the command stands where an array's bytes are
+        # arrays: the command is where an array's bytes should be
         "a dtype with an object in its fields": in_array(fields(b"K?")),
         "fields and no flags": in_array(fields(b"K\x00")),
         "fields of built objects": in_array(fields(b"K\x00", O8)),

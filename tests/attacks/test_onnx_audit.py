@@ -19,13 +19,13 @@ from registry.model.onnx.wire import Malformed, parse
 from tests.attacks import onnx_files
 from tests.onnx_models import compiled, every_kind
 
-# Listed and written by no model of the test: they belong to one that is written by another version of the operator.
+# Listed, but not written by any model of the test: they belong to another version of the operator.
 EXTRAS = {("", "ReduceMax", "keepdims"), ("", "ReduceSum", "axes")}
 LONG = bool(os.environ.get("TEST_ATTACKS"))
 HOSTILE = onnx_files.hostile()
 
 
-def test_the_list_is_what_our_converters_write() -> None:
+def test_the_list_is_exactly_what_our_converters_write() -> None:
     seen: set[tuple[str, str, str | None]] = set()
 
     def walk(graph: Any) -> None:
@@ -48,14 +48,14 @@ def test_the_list_is_what_our_converters_write() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))
-def test_what_no_converter_of_ours_writes_is_refused(name: str) -> None:
+def test_files_that_our_converters_cannot_write_are_refused(name: str) -> None:
     """Files outside, bombs by shape, loops, and arrays whose indices ONNX Runtime would follow out of its memory."""
     if LONG:  # it takes three times as long when memory is traced
         tracemalloc.start()
     began = time.monotonic()
     try:
         assert audit(HOSTILE[name])
-        assert time.monotonic() - began < 60  # a busy machine; unbounded it would take for ever
+        assert time.monotonic() - began < 60  # for a busy machine; without the bound it would take forever
         assert tracemalloc.get_traced_memory()[1] < 50_000_000 + 20 * len(HOSTILE[name])
     finally:
         tracemalloc.stop()
@@ -145,7 +145,7 @@ def check_mutant(data: bytes) -> bool:
     return True
 
 
-def test_a_changed_file_is_refused_or_read_alike() -> None:
+def test_a_changed_file_is_refused_or_read_the_same_way() -> None:
     chance = random.Random(1)
     originals = [compiled(name) for name in NAMES]
     passed = sum(check_mutant(mutant(chance.choice(originals), chance)) for _ in range(6_000 if LONG else 300))

@@ -1,4 +1,4 @@
-"""What a page of the console consists of, and what every page must have."""
+"""The parts of a page of the console, and a check of those that every page must have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httpx
 
 
 class Outline(HTMLParser):
-    """What a page consists of."""
+    """The parts of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Outline(HTMLParser):
 
 
 def shape(answer: httpx.Response) -> Outline:
-    """Checks what every page has."""
+    """Checks the parts that every page must have."""
     page = Outline(answer.text)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert page.of("html")[0]["lang"] in ("en", "pt-BR")
@@ -45,7 +45,7 @@ def shape(answer: httpx.Response) -> Outline:
     for script in page.of("script"):
         assert script.get("src") or script.get("type") == "application/json"
     ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
-    assert len(ids) == len(set(ids)), f"{answer.url}: an id twice: {sorted(i for i in ids if ids.count(i) > 1)}"
+    assert len(ids) == len(set(ids)), f"{answer.url}: an id occurs twice: {sorted(i for i in ids if ids.count(i) > 1)}"
     policy = answer.headers["content-security-policy"]
     assert "unsafe" not in policy
     assert re.search(r"default-src 'none'; script-src 'nonce-\S{20,}'; style-src 'self'", policy)

@@ -25,7 +25,7 @@ from admin.console.model.page import ModelPage, RollBack
 from admin.console.models.page import Import, Models
 from admin.console.overview.live import Overview
 from admin.console.quarantine.page import QuarantinePage
-from admin.console.render import Renderer
+from admin.console.render import Renderer, visible
 from admin.console.runs.page import RunPage, Runs
 from admin.console.signin.page import SignIn
 from admin.console.training.page import Training
@@ -90,7 +90,7 @@ def placeholders(text: str) -> set[str]:
     return set(re.findall(r"%\(\w+\)s", text))
 
 
-def test_every_text_is_in_the_portuguese_catalog_with_the_same_places() -> None:
+def test_every_text_is_in_the_portuguese_catalog_with_the_same_placeholders() -> None:
     update = updater()
     found = update.catalog(CONSOLE / "locale" / "pt-BR.po")
     for message in update.template():
@@ -150,7 +150,7 @@ def test_every_page_of_the_console_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize(("name", "context"), PAGES.items(), ids=str)
-def test_what_a_page_names_is_what_its_context_has(name: str, context: type[Any]) -> None:
+def test_a_page_uses_only_fields_that_its_context_has(name: str, context: type[Any]) -> None:
     """A page may only use the fields of its context and those that every page has."""
     known = {field.name for field in dataclasses.fields(context)}
     shared = {"visitor", "shell", "context", *environment().globals}
@@ -181,7 +181,7 @@ def test_what_a_page_names_is_what_its_context_has(name: str, context: type[Any]
         ("pt-BR", "xx", "pt-BR"),
     ],
 )
-def test_the_language_is_the_cookies_else_the_browsers(accepted: str, cookie: str | None, tag: str) -> None:
+def test_the_language_comes_from_the_cookie_else_from_the_browser(accepted: str, cookie: str | None, tag: str) -> None:
     assert chosen(cookie, accepted) == tag
 
 
@@ -199,3 +199,17 @@ def test_numbers_and_times_are_written_as_the_reader_writes_them() -> None:
     ]  # fmt: skip
     assert english.signed(-0.0004, 3) == "0.000"
     assert english.signed(0.0071, 3) == "+0.007"
+
+
+def test_values_of_a_feature_have_the_same_decimals_in_a_column() -> None:
+    found = language("en", plant_zone("UTC"))
+    assert [found.measure(value) for value in (1234.5, 21.84, 0.504, 0.0312, 0.0, 4e-9)] == [
+        "1,234", "21.8", "0.50", "0.031", "0.00", "0.000000",
+    ]  # fmt: skip
+    assert [found.measure(value, (23.0, 1166.0)) for value in (29.7, 409.6, None)] == ["30", "410", "–"]
+    assert language("pt-BR", plant_zone("UTC")).measure(1.9, (-2.75, 0.33)) == "1,90"
+
+
+def test_what_cannot_be_seen_of_a_name_is_written_out() -> None:
+    assert visible("press\u200b-07\u202e") == "press\\u200b-07\\u202e"
+    assert visible("מכבש-07") == "מכבש-07"

@@ -1,6 +1,6 @@
 """The disk below a site: which file system it is, and one that is kept busy with syncing.
 
-On tmpfs an fsync costs nothing, and Redis never answers before it has written: what is tried there proves nothing.
+On tmpfs an fsync costs nothing, and Redis never answers before it has written, so a test there would prove nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
 ROOT = Path(__file__).parent.parent.parent
 SIZE = 8 * 1_048_576  # bytes of the writer's file
 BLOCK = 262_144
-REST_S = 0.002  # between two writes: it takes the disk, not the processor
+REST_S = 0.002  # between two writes: it loads the disk, not the processor
 WRITER = """
 import os, sys, time
 name, size, block = sys.argv[1], int(sys.argv[2]), os.urandom(int(sys.argv[3]))
@@ -34,7 +34,7 @@ while True:
 
 
 def filesystem(folder: Path) -> str:
-    """Its type, and what it is mounted from: "ext4 on /dev/sda1"; "unknown" where the system does not tell."""
+    """The file system's type and device, such as "ext4 on /dev/sda1"; "unknown" if the system does not say."""
     folder = folder.resolve()
     best, found = -1, "unknown"
     with contextlib.suppress(OSError):

@@ -17,8 +17,8 @@ from tests.faults.book import Book
 from tests.wire import HOST
 
 TICK_S = 0.005
-MOST_FLYING = 4_000  # published and not acknowledged: what a broker that is away is owed, at most
-MOST_CREDIT = 2_000  # readings that may be caught up on after a hold
+MOST_FLYING = 4_000  # most readings published and not acknowledged while the broker is away
+MOST_CREDIT = 2_000  # most readings to catch up on after a pause
 MACHINES = 7
 LUX = 300.0
 EXPIRY_S = 86_400
@@ -46,7 +46,7 @@ class Devices:
     def __init__(self, book: Book, port: int) -> None:
         self.rate = 0.0
         self.next = 0  # the number of the next reading
-        self.others = 0  # acknowledged messages that are no readings of the book
+        self.others = 0  # acknowledged messages that are not readings of the book
         self._book = book
         self._asked = 0
         self._sent = 0
@@ -70,7 +70,7 @@ class Devices:
         self._client.loop_stop()
 
     def send(self, count: int) -> None:
-        """As fast as the broker takes them; `next` moves on meanwhile."""
+        """Publishes readings as fast as the broker accepts them, and advances `next`."""
         self._asked += count
 
     def send_other(self, payload: bytes, device: str = "other") -> None:
@@ -128,11 +128,11 @@ class Devices:
             self._answers.popleft()
 
     def _on_publish(self, _client: Any, _data: Any, packet_id: int, reason: Any, _properties: Any) -> None:
-        self._answers.append((packet_id, not reason.is_failure))  # paho holds a lock: no more than this here
+        self._answers.append((packet_id, not reason.is_failure))  # paho holds a lock here, so do no more than this
 
 
 class Subscriber:
-    """A dashboard with a session of its own; knows how often each prediction came."""
+    """A dashboard with its own session; it counts how often each prediction arrived."""
 
     def __init__(self, book: Book, port: int) -> None:
         self.came = 0
@@ -155,7 +155,7 @@ class Subscriber:
         self._client.loop_stop()
 
     def await_one_from(self, number: int, since: float) -> Awaited:
-        """Tells when a reading from `number` on has its prediction."""
+        """Returns an object that records when a reading from `number` on gets its prediction."""
         awaited = Awaited(since)
         self._awaited.append((number, awaited))
         return awaited

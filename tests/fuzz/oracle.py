@@ -1,7 +1,7 @@
 """A child process that really loads pickles, with a find_class that imports usual names alone and records all.
 
-python -m tests.fuzz.oracle: each pickle on standard input has its length before it (8 bytes); for each, a line of
-JSON with the names. In an empty folder, with bounded memory and time; a load that ends the process ends it alone.
+python -m tests.fuzz.oracle: each pickle on standard input is preceded by its length (8 bytes); for each, it prints a
+line of JSON with the names. It runs in an empty folder, with bounded memory and time, and a load may end it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> int:
                 "builtins",
                 "copyreg",
                 "functools",
-            )  # else translated by the caller's protocol: unknown here
+            )  # otherwise it depends on the caller's protocol, which is unknown here
             found(module, name) if new else found(*translated(0, module, name))
             return super().find_class(module, name)
 
@@ -71,7 +71,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answers = os.dup(1)
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # output of libraries is not an answer
     while head := sys.stdin.buffer.read(8):
         data = sys.stdin.buffer.read(struct.unpack("<Q", head)[0])
         seen.clear()

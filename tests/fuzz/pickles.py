@@ -1,6 +1,6 @@
 """Mutates pickles by opcode and inspects them. Those that pass as harmless are loaded by the oracle as proof.
 
-The oracle's process imports usual names alone (tests/fuzz/oracle.py), so a load that reaches another one runs nothing.
+The oracle's process imports only usual names (tests/fuzz/oracle.py), so a load that reaches another name runs nothing.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Oracle:
         if self._child is not None:
             self._child.kill()
             for pipe in (self._child.stdin, self._child.stdout):
-                with contextlib.suppress(OSError):  # what was not yet flushed is of no use to a dead child
+                with contextlib.suppress(OSError):  # a dead child cannot use unflushed data
                     assert pipe is not None
                     pipe.close()
             self._child.wait()
@@ -114,9 +114,9 @@ def _honest() -> Iterator[bytes]:
 
 
 def _split(data: bytes) -> list[bytes]:
-    """By opcode, as far as that goes: what joblib keeps between them stays in one piece."""
+    """Splits a pickle by opcode, as far as possible: data that joblib stores between opcodes stays in one piece."""
     places: list[int | None] = []
-    with contextlib.suppress(Exception):  # the bytes of an array, or damage that is meant
+    with contextlib.suppress(Exception):  # the bytes of an array, or intended damage
         for _, _, at in pickletools.genops(data):
             places.append(at)
     places = [at for at in places if at is not None] or [0]

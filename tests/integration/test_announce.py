@@ -42,7 +42,7 @@ def plant(settings: Settings, mark: str) -> Settings:
 TIMES = 20 if os.environ.get("TEST_FAULTS") else 1  # that Home Assistant, or the broker, starts again
 
 
-def test_a_state_is_retained_and_is_what_the_api_says(
+def test_a_retained_state_equals_the_one_in_the_api(
     plant: Settings, mark: str, eventually: Callable[..., None]
 ) -> None:
     put_in_alarm(plant, "press")
@@ -56,7 +56,7 @@ def test_a_state_is_retained_and_is_what_the_api_says(
     assert connect_redis(plant.redis).hlen(Keys(plant.redis.prefix).announce) == 0
 
 
-def test_what_changed_while_nobody_published_is_published_at_the_next_start(
+def test_changes_while_no_worker_runs_are_published_at_the_next_start(
     plant: Settings, mark: str, eventually: Callable[..., None]
 ) -> None:
     put_in_alarm(plant, "press")
@@ -158,7 +158,7 @@ def with_discovery(plant: Settings, forgetful: Any) -> Settings:
     return plant
 
 
-def test_home_assistant_has_everything_again_after_the_broker_forgot_and_after_its_own_start(
+def test_home_assistant_gets_everything_again_after_the_broker_forgot_and_after_its_own_start(
     plant: Settings, mark: str, forgetful: Any, eventually: Callable[..., None]
 ) -> None:
     plant = with_discovery(plant, forgetful)
@@ -171,7 +171,7 @@ def test_home_assistant_has_everything_again_after_the_broker_forgot_and_after_i
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(forgetful())
-        heard = Subscriber(plant, "#")  # first, as a broker gives retained messages in an order of its own
+        heard = Subscriber(plant, "#")  # first, because a broker sends retained messages in any order
         stack.enter_context(keeping(plant))
         eventually(lambda: everything(heard), "discovery and state")
         topics = [topic for topic, _ in heard.all]
@@ -194,10 +194,10 @@ def test_home_assistant_has_everything_again_after_the_broker_forgot_and_after_i
         eventually(lambda: everything(later), "discovery and state from a broker that forgot")
 
 
-def test_home_assistant_has_everything_again_each_time_that_the_broker_was_started_again(
+def test_home_assistant_gets_everything_again_after_each_restart_of_the_broker(
     plant: Settings, mark: str, forgetful: Any, eventually: Callable[..., None]
 ) -> None:
-    """While Zelador runs. A device that was retired stays away, as does a name that sent only garbage."""
+    """The broker restarts while Zelador runs. A retired device stays away, as does a name that sent only garbage."""
     plant = with_discovery(plant, forgetful)
     put_in_alarm(plant, "gone")
     states(plant).act("gone", "retire", "ana")
@@ -289,6 +289,6 @@ def test_values_that_no_template_can_read_are_left_out(profiles: tuple[str, ...]
     assert "temperature" not in found
 
 
-def test_unlike_devices_have_unlike_ids_in_home_assistant() -> None:
+def test_different_devices_have_different_ids_in_home_assistant() -> None:
     names = ["a b", "a_b", "a.b", "A_b", "x" * 60, "x" * 61]
     assert len({object_id(name).lower() for name in names[:3]} | {object_id(name) for name in names[3:]}) == 6

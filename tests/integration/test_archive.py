@@ -1,4 +1,4 @@
-"""The archiver on a real Redis: each reading is in the files once, whatever happened, and the ledger agrees."""
+"""The archiver on a real Redis: each reading is in the files once, whatever happens, and the ledger agrees."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_readings_and_predictions_are_in_files_once_and_counted(
 def test_a_label_that_comes_with_a_repeat_is_archived(
     settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, client: redis.Redis
 ) -> None:
-    """It is beside the stream, in Redis alone, where newer ones replace it."""
+    """Such a label is stored beside the stream, only in Redis, where newer ones replace it."""
     writer.append([message("a"), message("b", "c"), message("a", device="pump")], [])
     writer.append([message("a", label="yes"), message("c", label="no")], [])  # repeats
     work(an_archiver(settings))
@@ -162,7 +162,7 @@ def test_two_archivers_at_once_write_each_reading_once(
     assert counts(ledger).archived == 42
 
 
-def test_redis_that_lost_its_last_seconds_is_said_and_nothing_is_twice(
+def test_a_redis_that_lost_its_last_seconds_is_reported_and_nothing_is_archived_twice(
     settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, client: redis.Redis
 ) -> None:
     keys = Keys(settings.redis.prefix)
@@ -175,7 +175,7 @@ def test_redis_that_lost_its_last_seconds_is_said_and_nothing_is_twice(
     client.delete(*client.keys(f"{{{settings.redis.prefix}}}:*"))
     for key, dump in dumps.items():
         client.restore(key, 0, dump)
-    # The clock of Redis is behind what it was: a new entry has an id that the archive passed long ago.
+    # The clock of Redis went back: a new entry has an id that the archive passed long ago.
     ms, _, _ = lost[0].decode().partition("-")
     client.xadd(keys.readings, lost[1], id=f"{int(ms) - 1}-99")
     client.hincrby(keys.ledger, "accepted", 2)
@@ -189,7 +189,7 @@ def test_redis_that_lost_its_last_seconds_is_said_and_nothing_is_twice(
     assert counts(ledger).waiting == 0
 
 
-def test_what_is_beyond_the_hold_is_missed_and_counted(
+def test_readings_beyond_the_hold_are_missed_and_counted(
     settings: Settings, writer: Writer, reader: Reader, ledger: LedgerReader, folder: Path, client: redis.Redis
 ) -> None:
     small = settings.redis.model_copy(update={"keep_readings": 200})
@@ -211,13 +211,13 @@ def test_what_is_beyond_the_hold_is_missed_and_counted(
 
     send(30)  # more than Redis keeps without an archive
     assert (counts(ledger).missed, counts(ledger).waiting) == (0, sent)
-    archiver.step()  # reads what is there; while it holds these, they are trimmed
+    archiver.step()  # reads the entries, which are trimmed while it holds them
     send(100)
     before = counts(ledger)
     assert before.missed > 0 and before.missed + before.waiting == sent
     assert client.memory_usage(Keys(settings.redis.prefix).readings) < 200_000
     archiver.stop.set()
-    archiver.run()  # writes what it holds
+    archiver.run()  # writes the entries that it holds
     work(an_archiver(settings))
     after = counts(ledger)
     assert after.waiting == 0
@@ -226,7 +226,7 @@ def test_what_is_beyond_the_hold_is_missed_and_counted(
     assert after.archived == sum(found.ids.values()) and after.missed == sent - after.archived
 
 
-def test_switching_it_off_says_what_it_had_not_taken(
+def test_switching_it_off_reports_what_was_not_archived(
     settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, client: redis.Redis
 ) -> None:
     keys = Keys(settings.redis.prefix)
@@ -275,7 +275,7 @@ def test_a_replayed_reading_is_archived_once(
         set_aside()
 
 
-def test_an_archive_restored_from_a_copy_is_said_and_filled_from_redis(
+def test_an_archive_restored_from_a_copy_is_reported_and_filled_from_redis(
     settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, tmp_path: Path
 ) -> None:
     writer.append([message("a"), message("b")], [])
@@ -293,7 +293,7 @@ def test_an_archive_restored_from_a_copy_is_said_and_filled_from_redis(
     assert (counts(ledger).archived, counts(ledger).missed) == (4, 0)
 
 
-def test_what_a_restored_archive_lost_and_redis_no_longer_has_is_missed(
+def test_readings_lost_by_a_restored_archive_and_by_redis_are_missed(
     settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, tmp_path: Path, client: redis.Redis
 ) -> None:
     writer.append([message("a")], [])
@@ -314,7 +314,7 @@ def test_what_a_restored_archive_lost_and_redis_no_longer_has_is_missed(
     assert (found.archived, found.missed, found.waiting) == (2, 1, 0)
 
 
-def test_a_clean_stop_writes_what_is_in_redis(settings: Settings, writer: Writer, folder: Path) -> None:
+def test_a_clean_stop_archives_what_is_in_redis(settings: Settings, writer: Writer, folder: Path) -> None:
     slow = settings.model_copy(update={"archive": settings.archive.model_copy(update={"write_s": 3_600.0})})
     archiver = an_archiver(slow)
     archiver.step()
@@ -331,7 +331,7 @@ def test_an_entry_that_no_file_can_hold_is_counted_and_the_others_are_archived(
     ids = [f"r{place}" for place in range(30)]
     for begin in range(0, 30, 3):
         writer.append([message(name) for name in ids[begin : begin + 3]], [])
-        if begin in (6, 21):  # what nobody of ours would write: an id that is no text, and no JSON at all
+        if begin in (6, 21):  # entries that we never write: an id that is not text, and no JSON at all
             bad = b'[{"device_id":"d","received_at":1,"readings":[{"id":"\\ud800","values":[1,2,3],"measured_at":1}]}]'
             client.xadd(keys.readings, {b"lux,temperature,vibration": bad if begin == 6 else b"[{"})
             client.hincrby(keys.ledger, "accepted", 1)

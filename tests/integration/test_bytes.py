@@ -44,7 +44,7 @@ def with_redis(settings: Settings, **changes: object) -> Settings:
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_the_sums_agree_with_a_recount_after_every_step(redis_url: str, data: st.DataObject) -> None:
-    """Appended, repeated, settled twice, set aside, taken over, replayed, discarded, measured again: in any order."""
+    """Steps in any order: append, repeat, settle twice, set aside, take over, replay, discard, measure again."""
     options = RedisSettings(
         url=redis_url,
         prefix=f"sums-{next(number)}-{id(data)}",
@@ -92,7 +92,7 @@ def test_the_sums_agree_with_a_recount_after_every_step(redis_url: str, data: st
 
 
 def test_finished_readings_are_bounded_in_bytes(settings: Settings, client: redis.Redis) -> None:
-    """Two hundred fat readings, and a bound of bytes that ten of them reach, far below the bound of readings."""
+    """Two hundred large readings, with a limit in bytes that ten of them reach, far below the limit in readings."""
     small = with_redis(settings, keep_bytes=100_000, pack=1)
     writer, reader = make_writer(small, Event(), "test"), make_reader(small, Event(), "worker")
     fat = Reading("", (1.0, 2.0, 3.0), 1_000, "x" * 10_000)
@@ -102,7 +102,7 @@ def test_finished_readings_are_bounded_in_bytes(settings: Settings, client: redi
         if i < 150:
             settle(reader, reader.read(100, 0) or reader.read(100, 0))
     held = recount.stream_bytes(client, small.redis.prefix)
-    assert held > 50 * 10_000  # nothing that waits was trimmed
+    assert held > 50 * 10_000  # no waiting reading was trimmed
     settle(reader, drain(reader))
     assert recount.stream_bytes(client, small.redis.prefix) <= 100_000 + 3 * 10_100
     recount.check_sums(client, small.redis.prefix)
@@ -121,14 +121,14 @@ def test_a_request_is_kept_until_it_is_answered_and_no_longer(settings: Settings
     ]  # fmt: skip
     recount.check_sums(client, settings.redis.prefix)
     other = settings.model_copy(update={"inference": settings.inference.model_copy(update={"takeover_after_s": 0.001})})
-    (again,) = drain(make_reader(other, Event(), "other"))  # a worker that took it over finds them as well
+    (again,) = drain(make_reader(other, Event(), "other"))  # a worker that takes the entry over finds them too
     assert again.arrivals == got.arrivals
     settle(reader, [got])
     assert not client.exists(keys.requests)
     assert LedgerReader(client, settings.redis.prefix).snapshot().waiting_bytes == 0
 
 
-def test_requests_whose_entry_is_gone_go_too(settings: Settings, client: redis.Redis) -> None:
+def test_requests_of_missing_entries_are_removed(settings: Settings, client: redis.Redis) -> None:
     """If someone deletes entries, or a worker of the previous version settles them, their requests are removed too."""
     small, keys = with_redis(settings, keep_readings=1, pack=1), Keys(settings.redis.prefix)
     writer = make_writer(small, Event(), "test")
@@ -164,7 +164,7 @@ def test_a_prediction_of_many_long_labels_is_shown_with_its_own_label_only(setti
     assert label in fields[b"d"].decode()
 
 
-def test_a_device_that_keeps_within_its_share_loses_nothing_to_anothers_flood(settings: Settings, client) -> None:
+def test_a_device_within_its_share_loses_nothing_to_a_flood(settings: Settings, client) -> None:
     small = with_redis(settings, keep_quarantine=100, keep_quarantine_bytes=100_000)
     small = small.model_copy(update={"topics": Settings().topics})
     writer, quarantine = make_writer(small, Event(), "test"), Quarantine(client, small)
@@ -198,7 +198,7 @@ def test_a_fair_share_is_never_lost(redis_url: str, batches: list[list[tuple[int
     for batch in batches:
         writer.append([], [refused(f"d{device}", size) for device, size in batch])
         for device, size in batch:
-            sent.setdefault(device, []).append(size + 120)  # more than topic, reason and digest take
+            sent.setdefault(device, []).append(size + 120)  # more than topic, reason and digest need
         recount.check_quarantine(client, options.prefix)
         assert client.xlen(stream) <= most
     kept = [fields[b"topic"].split(b"/")[1].decode() for _, fields in client.xrange(stream)]
@@ -226,11 +226,10 @@ def test_the_longest_silent_devices_are_forgotten(settings: Settings, client: re
     ]
     reader.settle([Outcome(got.stream_id, got.count) for got in drain(reader)], predictions)
     hashes = set(client.scan_iter(match=keys.device("*").replace("{", "\\{"), count=1_000))
-    assert (
-        len(hashes) == 10 == client.hlen(keys.last_predictions)
-    )  # an answer makes nothing of a device that was forgotten
+    # an answer does not bring back a forgotten device
+    assert len(hashes) == 10 == client.hlen(keys.last_predictions)
     writer.append([entry("z", device="d031")], [])
-    assert client.hlen(keys.last_predictions) == 9, "it goes with its device"
+    assert client.hlen(keys.last_predictions) == 9, "it is deleted with its device"
     writer.append([entry("y", device="d000")], [])  # within the second in which it was heard before
     assert client.zscore(keys.devices, "d000") is not None
     assert client.ttl(keys.device("d000")) > 0
@@ -250,7 +249,7 @@ def as_the_previous_version_left_it(client: redis.Redis, settings: Settings) -> 
 
 
 def test_a_redis_of_the_previous_version_is_measured_while_it_works(settings: Settings, client: redis.Redis) -> None:
-    """In short steps: others append and settle between them, and at the end every sum is right."""
+    """The measurement has short steps: others append and settle in between, and at the end every sum is right."""
     old = with_redis(settings, keep_readings=20_000, pack=2)
     old = old.model_copy(update={"topics": Settings().topics})
     writer, reader = make_writer(old, Event(), "test"), make_reader(old, Event(), "worker")
@@ -276,7 +275,7 @@ def test_a_redis_of_the_previous_version_is_measured_while_it_works(settings: Se
     assert recount.stream_bytes(client, old.redis.prefix) < 10_000 + 20_000
 
 
-def test_an_append_measures_where_nobody_did(settings: Settings, client: redis.Redis) -> None:
+def test_an_append_triggers_a_missing_measurement(settings: Settings, client: redis.Redis) -> None:
     writer = make_writer(settings, Event(), "test")
     writer.append([entry("a"), asking("b")], [refused("x")])
     as_the_previous_version_left_it(client, settings)
@@ -285,7 +284,7 @@ def test_an_append_measures_where_nobody_did(settings: Settings, client: redis.R
 
 
 def test_a_request_within_an_entry_is_still_answered(settings: Settings, client: redis.Redis) -> None:
-    """As the previous version wrote it."""
+    """The previous version stored requests within the entry."""
     from zelador.messages import encode_json
 
     client.xadd(Keys(settings.redis.prefix).readings, {"lux,temperature,vibration": encode_json([asking("a")])})

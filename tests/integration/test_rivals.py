@@ -35,7 +35,7 @@ def test_two_ingesters_with_one_client_id_are_named_and_slow_down(
         thread.start()
     try:
         eventually(lambda: "another ingester runs with the client id" in caplog.text, "it to be said", 20.0)
-        found: list[Finding] = []  # kept: each of the two is gone for moments
+        found: list[Finding] = []  # kept, because each of the two is briefly disconnected
 
         def is_found() -> bool:
             found[:] = rivals("ingest", buffer_facts.beats(settings.redis))
@@ -66,7 +66,7 @@ def test_one_ingester_that_is_restarted_has_no_rival(settings: Settings, eventua
 def test_an_archive_that_is_switched_off_is_unregistered_where_no_archiver_runs(
     settings: Settings, eventually: Eventually
 ) -> None:
-    """Redis would keep readings for it until it is full, if each service is started by itself."""
+    """If each service is started separately, Redis would hold readings for the archive until it is full."""
     stream = ArchiveStream(RedisConnection(settings.redis, Event()), settings.redis.prefix)
     stream.begin(1_000)
     off = settings.model_copy(update={"archive": settings.archive.model_copy(update={"enabled": False})})
@@ -82,7 +82,7 @@ def test_an_archive_that_is_switched_off_is_unregistered_where_no_archiver_runs(
 
 
 def test_takeovers_become_rare(settings: Settings) -> None:
-    """Whatever the broker says of it: Mosquitto 2.0 closes the connection without a reason.
+    """This does not depend on the broker's reason: Mosquitto 2.0 closes the connection without one.
 
     Each connection works, so that only the number of brief ones can slow down the next.
     """
@@ -98,7 +98,7 @@ def test_takeovers_become_rare(settings: Settings) -> None:
         device.publish([Outgoing(f"{settings.redis.prefix}/1", b"1")])
         for link in links:
             link.ack(link.receive(10, 0.01))
-    assert all(link.reconnects < 9 for link in links)  # it was eight a second
+    assert all(link.reconnects < 9 for link in links)  # without the back-off it was eight a second
     for link in (*links, device):
         link.close()
 

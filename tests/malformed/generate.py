@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 
 from tests.malformed.corpus import GOOD, Sample, corpus, ten_megabytes
 
-LARGE = 4_096  # bytes; larger ones of the corpus come seldom
+LARGE = 4_096  # bytes; larger ones of the corpus are rare
 LARGE_EVERY = 400
 TEN_MEGABYTES_EVERY = 5_000
 
 
 def samples(seed: int, count: int) -> Iterator[Sample]:
-    """Ids that are given twice are meant: the same payload again is a repeat, and has to be counted as one."""
+    """Yields payloads. Some ids occur twice on purpose: the same payload again is a repeat, and must count as one."""
     chance = random.Random(seed)
     small = [sample for sample in corpus() if len(sample.payload) <= LARGE]
     large = [sample for sample in corpus() if len(sample.payload) > LARGE]

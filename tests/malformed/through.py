@@ -37,7 +37,7 @@ class Tally:
     sent: int = 0
     good: int = 0
     refused: int = 0
-    wrong: list[str] = field(default_factory=list)  # where the decoder disagrees with what is known of a sample
+    wrong: list[str] = field(default_factory=list)  # samples for which the decoder gives unexpected counts
 
     @property
     def readings(self) -> int:
@@ -77,7 +77,7 @@ class Through:
         self.client.close()
 
     def send(self, samples: Iterable[Sample]) -> None:
-        """Publishes all, never far ahead of the ledger; comes back once the ledger has counted as many as it should."""
+        """Publishes all, never far ahead of the ledger; returns once the ledger has the expected counts."""
         lot: list[Outgoing] = []
         size = 0
         for sample in samples:

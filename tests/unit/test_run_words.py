@@ -1,4 +1,4 @@
-"""What the trainer says of a run, and an import of its rows, can be said in Portuguese."""
+"""The messages of the trainer about a run, and of an import about its rows, have a translation."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ PT = language("pt-BR", plant_zone("UTC"))
         ("5 folds by rows drawn at random; no separate hold-out", "5 partições; nenhuma leitura separada para o teste"),
         ("compared 3 of 14 classifiers", "3 de 14 candidatos comparados"),
         ("rebuilding RandomForest (1 of 5)", "RandomForest é montado: 1 de 5"),
+        ("writing the models and their reports", "Os modelos e seus relatórios são gravados"),
         ("tuning LightGBM: 12 settings tried, 40 s left", "LightGBM é ajustado: 12 ajustes testados, restam 40 s"),
         ("blending LightGBM, RandomForest", "Testa-se a média de LightGBM, RandomForest"),
         ("something that a later trainer says", ""),
@@ -49,6 +50,10 @@ def test_a_candidate_is_named_with_its_score() -> None:
     ("text", "said"),
     [
         ("it agrees on all 2960 rows and is faster", "Concorda em todas as 2.960 linhas e é mais rápido."),
+        (
+            "it agrees on all 2960 rows, and only this form can be saved",
+            "Concorda em todas as 2.960 linhas, e só esta forma pode ser salva.",
+        ),
         ("6 of 2475 labels differ", "6 de 2.475 rótulos diferem."),
         (
             "a shuffled split would give F1 0.393 for KNearestNeighbors instead of 0.304: it tests models on neighbors "
@@ -58,7 +63,7 @@ def test_a_candidate_is_named_with_its_score() -> None:
         ("what a later trainer says", ""),
     ],
 )
-def test_what_is_said_of_a_candidate_is_translated(text: str, said: str) -> None:
+def test_messages_about_a_candidate_are_translated(text: str, said: str) -> None:
     assert said_text(PT, text) == said
 
 
@@ -75,7 +80,7 @@ def test_what_is_said_of_a_candidate_is_translated(text: str, said: str) -> None
     ],
 )
 def test_a_row_that_cannot_be_a_label_says_why_in_portuguese(wish: Wish, said: str) -> None:
-    """By the rules' own messages: one that is worded anew would come in English."""
+    """Uses the rules' own messages: one with new words would be shown in English."""
     with pytest.raises(InvalidInput) as refused:
         checked(wish, Settings(), "somebody", 2_000_000_000_000, "import")
     assert said in fault_text(PT, str(refused.value)), str(refused.value)

@@ -13,13 +13,14 @@ from registry.evaluation.scores import Answers, confusion, positive_of
 from trainer.evaluate.false_alarms import FalseAlarms
 from trainer.evaluate.groups import ByDevice, ClassScores, by_class
 from trainer.evaluate.learning import Learning
-from trainer.evaluate.parts import Parts
+from trainer.evaluate.split_rows import Parts
 from trainer.evaluate.threshold import Aim
 
 FORMAT = 1
 FILE = "report.json"
 POINTS = 101  # of a curve, at most
 BINS = 10  # of the calibration
+RANGE_BINS = 24  # of the values of a feature
 REPEATS = 5  # shuffles of each feature
 IMPORTANCE_ROWS = 500  # rows of the hold-out to shuffle, at most
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
@@ -98,6 +99,7 @@ class Range(TypedDict):
     p99: float
     maximum: float
     missing: float
+    counts: list[int]  # in RANGE_BINS bins of equal width; empty if all values are the same
 
 
 class Report(TypedDict):
@@ -120,7 +122,7 @@ class Report(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What the report needs besides a model's answers."""
+    """The data that the report needs besides a model's answers."""
 
     aim: Aim = field(default_factory=Aim)
     chosen: float | None = None  # the threshold
@@ -269,7 +271,10 @@ def ranges(train: NDArray[np.floating[Any]], features: Sequence[str]) -> dict[st
         if len(present):
             minimum, p1, median, p99, maximum = _rounded(np.quantile(present, [0.0, 0.01, 0.5, 0.99, 1.0]))
             missing = _round(1 - len(present) / len(column))
-            found[feature] = Range(minimum=minimum, p1=p1, median=median, p99=p99, maximum=maximum, missing=missing)
+            counts = np.histogram(present, RANGE_BINS)[0].tolist() if maximum > minimum else []
+            found[feature] = Range(
+                minimum=minimum, p1=p1, median=median, p99=p99, maximum=maximum, missing=missing, counts=counts
+            )
     return found
 
 

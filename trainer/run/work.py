@@ -18,7 +18,6 @@ from registry.model.manifest import Threshold
 from registry.run_document import Scores, Seconds
 from trainer.candidate.build import Built, build
 from trainer.candidate.rebuild import check_rebuilt, fit, rebuild
-from trainer.candidate.servable import refusal
 from trainer.compare import ensemble, parallel
 from trainer.compare.judge import Bench, Judged, judge, shuffled, widened
 from trainer.compare.leaderboard import BASELINE, Scored, ranked
@@ -27,8 +26,8 @@ from trainer.compare.tried import Tried
 from trainer.evaluate import threshold
 from trainer.evaluate.calibrate import Calibration
 from trainer.evaluate.learnable import Learnable, learnable
-from trainer.evaluate.parts import Parts
 from trainer.evaluate.reference import Live, judge_live
+from trainer.evaluate.split_rows import Parts
 from trainer.evaluate.verdict import Contender, Verdict, decide
 from trainer.run.compared import compare
 from trainer.run.data import Data
@@ -41,6 +40,8 @@ from trainer.run.request import REQUEST, Request
 from trainer.run.result_notes import few_days_notes, holdout_notes, optimism_notes
 from trainer.run.write import judged_answers, write
 from zelador.messages import iso
+
+WRITE_SHARE = 0.5  # of the time after the comparison: to write the models and their reports
 
 
 def run(folder: Path, say: Reporter) -> Result:
@@ -73,6 +74,7 @@ def run(folder: Path, say: Reporter) -> Result:
     judged |= _widened(data, judged, built)
     verdict = _verdict(data, order, judged, built, bench, nothing)
     live = _judge_live(folder, data)
+    say("writing the models and their reports", "build", WRITE_SHARE)
     chosen = write(folder, data, order, tried, judged, loose, built, parts, verdict, live)
     rows = leaderboard(order, judged, loose, refused, built, request.metric)
     return Result(
@@ -178,10 +180,7 @@ def _build(
             break
         if scored.trouble() is not None:
             continue
-        if (why := refusal(tried[scored.id].model)) is not None:
-            refused[scored.id] = why
-            continue
-        share = 1 - len(found) / data.request.keep
+        share = 1 - (1 - WRITE_SHARE) * len(found) / data.request.keep
         say(f"rebuilding {scored.model_type} ({len(found) + 1} of {data.request.keep})", "build", share)
         try:
             found[scored.id] = _build_one(data, comparison, tried[scored.id], parts, bench)
@@ -257,7 +256,7 @@ def _judge_live(folder: Path, data: Data) -> Live | None:
 
 
 def _widened(data: Data, judged: dict[str, Judged], built: dict[str, Built]) -> dict[str, Judged]:
-    """The judgments of the built models. Their intervals include the scores on the hold-out and on its parts."""
+    """Returns the judgments of the built models, with intervals that include the scores on the hold-out."""
     if not data.has_holdout:
         return {}
     found = {}

@@ -1,4 +1,4 @@
-"""Which labels are alarms, and by which rule: the settings, else what training computed, else a default. Pure."""
+"""Decides which labels are alarms, and by which rule: by the settings, else by training, else by default. Pure."""
 
 from __future__ import annotations
 

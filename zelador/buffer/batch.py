@@ -12,7 +12,7 @@ import msgspec
 
 from zelador.buffer.entry import frame, packed_request
 from zelador.buffer.keys import GROUP, Keys
-from zelador.decode.parts import Part
+from zelador.decode.one_value import Part
 from zelador.messages import Arrival, Reading, encode_json
 from zelador.settings import Settings
 

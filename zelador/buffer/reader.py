@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 _Raw = tuple[bytes, list[bytes]]  # an entry as returned by Redis: its id, and field, value, field, value …
 PREDICTIONS_SHOWN = 20  # predictions of one batch that are shown at most
 MAX_SHOWN_BYTES = 4_096  # bytes of a shown prediction; a longer one has only the probability of its label
-SUSPECT_DELIVERIES = 2  # after so many deliveries without completion, an entry is given alone: it may end its worker
+SUSPECT_DELIVERIES = (
+    2  # after so many deliveries without completion, an entry is delivered alone: it may end its worker
+)
 UNKNOWN_SIZE = (-1, 0)  # the size of an entry that this process did not read
 PENDING_CHUNK = 100  # pending entries examined in one call
 
@@ -287,7 +289,7 @@ class Reader:
 
 
 def next_given(pending: Sequence[tuple[str, int]], count: int, busy: bool) -> list[tuple[str, int]]:
-    """Of entries given before (id, times), in order, those to give next: up to `count`, or one suspect alone.
+    """The entries to deliver next, of those delivered before (id, times), in order: up to `count`, or a single suspect.
 
     Empty while the worker is busy and a suspect is next: if it ended the worker, the others would be given again.
     """

@@ -74,12 +74,12 @@ class Confirmer:
                 raise NotWritten(why)
             until = time.monotonic() + delay
             self.wait(delay)
-            time.sleep(max(0.0, until - time.monotonic()))  # once asked to stop, `wait` returns at once
+            time.sleep(max(0.0, until - time.monotonic()))  # after a request to stop, `wait` returns immediately
             delay = min(2 * delay, LONGEST_S)
 
 
 def persistence(client: redis.Redis) -> tuple[str | None, str | None]:
-    """The reason why nothing can be acknowledged now, and a warning for operators; None where there is no reason.
+    """The reason why nothing can be acknowledged now, and a warning for operators; each may be None.
 
     Raises redis.RedisError if Redis does not answer.
     """

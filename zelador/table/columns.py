@@ -74,7 +74,7 @@ def feature_column(table: Table, feature: str, settings: Settings) -> FeatureCol
 
 
 def _alike(columns: Sequence[str], feature: str) -> Iterator[tuple[int, str | None]]:
-    """Columns whose names differ from the feature's by case, blanks or a unit in brackets alone."""
+    """Columns whose names differ from the feature's only by case, blanks or a unit in brackets."""
     for place, column in enumerate(columns):
         found = WITH_UNIT.fullmatch(column)
         name, unit = (found["name"], found["unit"]) if found else (column, None)
@@ -151,7 +151,7 @@ def _sample(table: Table, places: Sequence[int]) -> list[list[object]]:
 def features_of(table: Table, features: Sequence[str] | None, label: int | None, settings: Settings) -> tuple[str, ...]:
     """The features to read: those named, else those of the settings.
 
-    Where nobody chose features and the table lacks one of the defaults, all its numbers are the features.
+    Where nobody chose features and the table lacks one of the defaults, all its numeric columns are the features.
     """
     if features:
         return tuple(features)

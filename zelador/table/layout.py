@@ -19,13 +19,13 @@ MARK = "\ufeff"  # a byte order mark; files that were put together have it in th
 MAX_LINE = 1 << 20  # characters
 MAX_COLUMNS = 10_000
 MIN_MOMENT = 11  # characters of a date with a time of day
-ANNOTATION = re.compile(r'"?#(?:group|datatype|default|constant)"?,')  # of InfluxDB; the header stands below
+ANNOTATION = re.compile(r'"?#(?:group|datatype|default|constant)"?,')  # of InfluxDB; the header is below
 SEP_LINE = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`skip` lines stand above the header; `header` is None if the first row has values already."""
+    """`skip` lines are above the header; `header` is None if the first row has values already."""
 
     separator: str
     skip: int

@@ -41,7 +41,7 @@ LABELS = 8
 POINTS = 240
 DRAWN = 80
 MIN_POINTS = 10  # fewer readings after a long pause are drawn with those before it
-SHELVE_HOURS = (1, 8, 24)  # that one press of a button shelves a device for
+SHELVE_HOURS = (1, 8, 24)  # for which one press of a button shelves a device
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Series:
 
     @property
     def drawn(self) -> tuple[float, ...]:
-        """Enough of them for the picture without JavaScript; always the last one."""
+        """About DRAWN values, for the chart without JavaScript; the newest is among them."""
         return self.values[:: -max(1, len(self.values) // DRAWN)][::-1]
 
 
@@ -76,7 +76,7 @@ class DevicePage:
     silent_s: float | None  # after which it is silent; None if this depends on its usual gaps
     usual: Mapping[str, Usual]  # feature to its usual values
     paused: str | None  # when the last reading before a long pause was measured; those until then are not shown
-    trouble: str | None  # since when it is not OK, if its last events say so
+    trouble: str | None  # when it stopped being OK, if its last events show that
 
 
 @router.get("/{device}", **needs("viewer"))
@@ -172,16 +172,22 @@ def trouble_since(events: Sequence[DeviceEventView]) -> str | None:
     return min((event.at for event in trouble), default=None)
 
 
-def points(readings: Sequence[Reading], names: Sequence[str], now: PlantView) -> str:
-    """Returns the charts as JSON for uPlot: times, a list for each feature, and which readings are labeled."""
+def points(readings: Sequence[Reading], names: Sequence[str], now: PlantView, lane: Sequence[LaneStep]) -> str:
+    """Returns the charts as JSON for uPlot: times, a list for each feature, which readings are labeled, and alarms."""
     times = [round(moment(reading["measured_at"]), 3) for reading in readings]
     columns: dict[str, Any] = {name: [_short(reading["values"].get(name)) for reading in readings] for name in names}
     labels = [[begin, end, label, now.is_alarm(label)] for begin, end, label in labeled_spans(readings)]
-    return json.dumps({"at": times, "values": columns, "labels": labels}, separators=(",", ":"))
+    span = times[-1] - times[0] if times else 0.0
+    alarms = [
+        [round(times[0] + span * at, 3) for at in (step.begin, step.end)]
+        for step in lane
+        if step.state in ("alarm", "acknowledged")
+    ]
+    return json.dumps({"at": times, "values": columns, "labels": labels, "alarms": alarms}, separators=(",", ":"))
 
 
 def _short(value: float | None) -> float | None:
-    """With as many digits as a chart can show."""
+    """Rounds a value to as many digits as a chart can show."""
     return None if value is None else float(f"{value:.5g}")
 
 
@@ -207,11 +213,12 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
     found.sort(key=lambda each: seen.oddness(each[0].name, each[1]), reverse=True)
     events = tuple(services.device_events.page(EVENTS, None, name)[0])
     span = (moment(readings[0]["measured_at"]), moment(readings[-1]["measured_at"])) if readings else (0.0, 0.0)
+    lane = lane_of(events, *span)
     context = DevicePage(
         device,
         readings,
         tuple(Series(feature, values) for feature, values in found),
-        lane_of(events, *span),
+        lane,
         events,
         now,
         people(services) if key.may("admin") else {},
@@ -220,7 +227,7 @@ def _show(console: Console, visitor: Visitor, name: str, template: str, done: st
         tuple(services.label_views.page(LABELS, 0, LabelFilter(name, undone=True))[0]),
         done_of(console, done) if done else None,
         choices_of(now, services.label_views.summary()),
-        points(readings, [feature.name for feature in features], now),
+        points(readings, [feature.name for feature in features], now, lane),
         now.rule_of(name),
         services.settings.alarm.silent_s,
         seen.usual,

@@ -16,6 +16,7 @@ from admin.console.page import go, pages, show, signed_in
 from admin.console.visitor import Visiting
 from admin.console.words import people
 from operations.acts import models as acts
+from operations.views.comparison import axis_of
 from operations.views.models import ModelRow, model_rows, model_types
 from operations.views.plant import PlantView
 from registry.listing import Query as Listed
@@ -51,6 +52,11 @@ class Models:
     now: PlantView
     names: dict[str, str]  # of people, for admins
     may_import: bool
+
+    @property
+    def axis(self) -> tuple[float, float]:
+        """A range that shows all intervals."""
+        return axis_of([row.interval for row in self.rows if row.interval])
 
 
 @router.get("", **needs("viewer"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -76,6 +76,9 @@ class Overview:
     features: tuple[FeatureShown, ...]
     feed: tuple[FeedRow, ...]
     evidence: Evidence | None
+    usual: Mapping[str, Usual]  # feature to its usual values
+    lead: FeatureShown | None  # the feature that counts most
+    last: Mapping[str, float]  # device to its last value of that feature
     also: tuple[DeviceView, ...]  # other devices that need attention
     events: tuple[Event, ...]  # of devices; for admins, also of people's changes
     names: dict[str, str]  # of people, for admins
@@ -92,18 +95,26 @@ def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -
     is_admin = role == "admin"
     feed: tuple[FeedRow, ...] = ()
     evidence: Evidence | None = None
+    last: Mapping[str, float] = {}
+    seen = seen_by_model(console, now)
+    features = features_of(console)
+    lead = max(features, key=lambda each: seen.importance.get(each.name, 0.0), default=None)
     if now.ledger is not None:
         try:
             feed, evidence = _feed(console, now), _evidence(console, now)
+            last = {} if lead is None else _last(console, now, lead.name)
         except (redis.RedisError, OSError):
             log.debug("Redis stopped answering")
     return Overview(
         now,
         samples[-1] if samples else None,
         samples,
-        features_of(console)[:SHOWN_FEATURES],
+        features[:SHOWN_FEATURES],
         feed,
         evidence,
+        seen.usual,
+        lead,
+        last,
         _also(now),
         _events(console, renderer, is_admin, now.ledger is not None),
         people(console.services) if is_admin else {},
@@ -116,6 +127,17 @@ def _also(now: PlantView) -> tuple[DeviceView, ...]:
     if now.selection is None:
         return ()
     return tuple(device for device in now.not_ok or () if device not in now.in_alarm[:1])[:ALSO]
+
+
+def _last(console: Console, now: PlantView, feature: str) -> dict[str, float]:
+    """Returns the last known value of each device that is not OK."""
+    found = console.window.courses().devices
+    points = {each.device_id: found.get(each.device_id, {}).get(feature, ()) for each in now.not_ok or ()}
+    last = {device: course[-1][1] for device, course in points.items() if course}
+    for reading in console.window.readings().values():
+        if reading["device_id"] in points and feature in reading["values"]:
+            last[reading["device_id"]] = reading["values"][feature]
+    return last
 
 
 def points(samples: Sequence[Sample]) -> str:

@@ -14,6 +14,7 @@ from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.page import go, pages, show, signed_in
 from admin.console.quarantine.reasons import REASONS, Group, device_of, groups, reason_of
+from admin.console.render import visible
 from admin.console.visitor import Visiting, Visitor
 from operations.acts import quarantine as acts
 from zelador.buffer.entry import order_of
@@ -22,7 +23,7 @@ from zelador.quarantine import MAX_PAGE, Outcome, QuarantinedMessage, checked_id
 
 router = pages("quarantine")
 
-PAGE_ROWS = 15
+PAGE_ROWS = 10
 ROW = 16  # bytes per line of the dump
 MAX_DUMP = 4_096  # bytes that are shown
 MAX_LOOKED_AT = 1_000  # messages that are grouped by reason
@@ -47,6 +48,8 @@ class QuarantinePage:
     shown: QuarantinedMessage | None  # with its whole payload
     devices: dict[str, str]  # id of a message to its device, or to its topic if that names none
     dump: tuple[HexRow, ...]
+    first: int  # number of the first entry that is shown, from 1
+    total: int  # messages that match
     outcome: str  # of a replay that was just made; empty if there was none
     next: str | None  # id
     may_act: bool
@@ -162,10 +165,12 @@ def _show(
         reason,
         shown,
         {
-            each.id: device_of(each, services.settings.topics.reading)
+            each.id: visible(device_of(each, services.settings.topics.reading))
             for each in (*entries, *((shown,) if shown else ()))
         },
         tuple(dump_of(shown.payload)) if shown else (),
+        len(matching) - len(later) + 1,
+        len(matching),
         outcome,
         entries[-1].id if len(later) > PAGE_ROWS else None,
         signed_in(visitor).may("operator"),

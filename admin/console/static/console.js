@@ -7,10 +7,11 @@ const say = text => { const line = $("#say"); if (line) line.textContent = text;
 // The stream. Its "tick" is the time of the plant, once a second; without it nothing on the page is fresh.
 const LATE_MS = 3500;
 const stream = $("#stream"), clock = $("#clock"), late = $("#late");
-let heard = performance.now(), wasLate = false;
+let wasLate = Boolean(late && !late.hidden), heard = wasLate ? -Infinity : performance.now();
 if (stream) {
   stream.addEventListener("tick", event => {
     heard = performance.now();
+    if ($("[data-recovers]")) location.reload();
     if (clock) clock.textContent = event.detail.data;
   });
   stream.addEventListener("ended", () => location.reload());
@@ -22,7 +23,7 @@ if (stream) {
     late.hidden = !isLate;
     if (isLate) { late.textContent = stream.dataset.late.replace("TIME", clock.textContent); say(late.textContent); }
   }, 500);
-  document.addEventListener("visibilitychange", () => { heard = performance.now(); });
+  document.addEventListener("visibilitychange", () => { if (!wasLate) heard = performance.now(); });
 }
 
 // A run in progress: when the trainer is free again, or has another run, the page is loaded again to show the result.
@@ -73,6 +74,16 @@ if (pause) {
   document.addEventListener("htmx-sse-before-message", event => {  // with "-" as htmx's metaCharacter (head.html)
     if ((paused || $("#feed").contains(document.activeElement)) && !event.detail.message.event && event.detail.message.data.includes('"#feed"')) event.preventDefault();
   });
+}
+
+// The list of predictions, or only those that are alarms.
+const only = $("[data-only]");
+if (only) {
+  only.hidden = false;
+  $$("button", only).forEach((button, place, all) => button.addEventListener("click", () => {
+    all.forEach(each => each.setAttribute("aria-pressed", String(each === button)));
+    $("#feed").classList.toggle("only-alarms", place === 1);
+  }));
 }
 
 // Dialogs. A link with data-open leads to a page of the same words where there is no script.
@@ -163,12 +174,23 @@ if (given && window.uPlot) {
 // A device's charts: its readings, which of them are labeled, and the period of the form. Dragging across a chart fills the form.
 const past = $("#device-points"), from = $("#label-from"), to = $("#label-to");
 if (past && window.uPlot) {
-  const { at, values, labels } = JSON.parse(past.textContent), drawn = [];
+  const { at, values, labels, alarms } = JSON.parse(past.textContent), drawn = [];
   const local = seconds => new Date((seconds + offset * 60) * 1000).toISOString().slice(0, 19);
   const second = value => Date.parse(value + "Z") / 1000 - offset * 60;
   const span = at.at(-1) - at[0], clockOf = seconds => span > 172800
     ? new Date((seconds + offset * 60) * 1000).toLocaleDateString(document.documentElement.lang, { day: "numeric", month: "short", timeZone: "UTC" })
     : local(seconds).slice(11, span > 1200 ? 16 : 19);
+  const steps = at.slice(1).map((time, i) => time - at[i]).sort((a, b) => a - b), pause = 10 * Math.max(0.5, steps[steps.length >> 1] || 0);
+  const unbroken = column => {  // without the readings that lack this value; a long pause breaks the line
+    const times = [], found = [];
+    at.forEach((time, i) => {
+      if (column[i] === null) return;
+      if (times.length && time - times.at(-1) > pause) { times.push((time + times.at(-1)) / 2); found.push(null); }
+      times.push(time);
+      found.push(column[i]);
+    });
+    return [times, found];
+  };
   const strip = chart => {
     const pen = chart.ctx, k = devicePixelRatio;
     pen.save();
@@ -176,6 +198,16 @@ if (past && window.uPlot) {
       const x = chart.valToPos(begin, "x", true);
       pen.fillStyle = color(isAlarm ? "alarm" : "accent");
       pen.fillRect(x, chart.bbox.top, Math.max(chart.valToPos(end, "x", true) - x, 2 * k), 4 * k);
+    }
+    pen.restore();
+  };
+  const shade = chart => {  // behind the line: when the device was in alarm
+    const pen = chart.ctx;
+    pen.save();
+    pen.fillStyle = color("alarm-wash");
+    for (const [begin, end] of alarms) {
+      const x = chart.valToPos(begin, "x", true);
+      pen.fillRect(x, chart.bbox.top, Math.max(chart.valToPos(end, "x", true) - x, 1), chart.bbox.height);
     }
     pen.restore();
   };
@@ -203,10 +235,10 @@ if (past && window.uPlot) {
       const chart = new uPlot({
         width: box.clientWidth, height, padding: [8, 2, 0, 0], legend: { show: false },
         cursor: { sync: { key: "device" }, drag: { x: Boolean(from), y: false, setScale: false }, points: { size: 5 } },
-        scales: { x: { time: true } }, hooks: { draw: [strip], setSelect: [pick] },
-        series: [{}, { stroke: color("ink-2"), width: 1.5, points: { show: false }, spanGaps: true }],
+        scales: { x: { time: true, range: [at[0], at.at(-1)] } }, hooks: { drawClear: [shade], draw: [strip], setSelect: [pick] },
+        series: [{}, { stroke: color("ink-2"), width: 1.5, points: { show: false } }],
         axes: [axis(22, { values: (_u, ticks) => ticks.map(clockOf), space: 70 }), axis(34, { space: 32 })],
-      }, [at, column], box);
+      }, unbroken(column), box);
       chart.root.setAttribute("role", "img");
       chart.root.setAttribute("aria-label", box.dataset.label);
       drawn.push([chart, box, height]);

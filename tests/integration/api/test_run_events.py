@@ -52,9 +52,7 @@ def happened(number: int, message: str = "a step", **more: Any) -> RunEvent:
     return RunEvent(number, now_iso(), more.pop("kind", "step"), message, **more)
 
 
-def test_a_run_is_followed_as_it_goes_on_and_again_later(
-    api_settings: Settings, eventually: Callable[..., None]
-) -> None:
+def test_a_run_is_followed_live_and_again_later(api_settings: Settings, eventually: Callable[..., None]) -> None:
     prefix = api_settings.redis.prefix
     best = Standing("lr", "LogisticRegression", 0.9, (0.8, 0.95), 0.3, None)
     with connect_redis(api_settings.redis) as redis, serving(api_settings) as client:
@@ -68,7 +66,7 @@ def test_a_run_is_followed_as_it_goes_on_and_again_later(
         trainer.report(job, started)
         seen = list[Told]()
         thread = threading.Thread(target=lambda: seen.append(events(client, RUN)))
-        with client.stream("GET", f"/v1/runs/{RUN}/events") as answer:  # one that loses its connection
+        with client.stream("GET", f"/v1/runs/{RUN}/events") as answer:  # a client that loses its connection
             assert told(answer.iter_lines(), "started")[0][2]["message"] == "fetching"
         thread.start()
         ended = happened(2, "compared", kind="candidate_ended", candidate=best, leaderboard=(best,), time_left_s=9.0)
@@ -98,17 +96,17 @@ def test_a_run_is_followed_as_it_goes_on_and_again_later(
             refused = client.get(f"/v1/runs/{RUN}/events", headers={"Last-Event-ID": bad})
             assert "Last-Event-ID" in is_problem(refused, 422, "invalid-input")["detail"]
         is_problem(client.get("/v1/runs/none/events"), 404, "not-found")
-        registry.put_run_events(RUN, b'[{"number": "nine"}]')  # what cannot be read is no event
+        registry.put_run_events(RUN, b'[{"number": "nine"}]')  # an unreadable line is not an event
         eventually(lambda: [each[1] for each in events(client, RUN)] == ["ended"], "a new look")
 
-        queue.submit("20261124_115839-bbbb", {}, "test")  # cancelled while it waits: its end has words too
+        queue.submit("20261124_115839-bbbb", {}, "test")  # canceled while it waits: its end has an event too
         assert client.post("/v1/runs/20261124_115839-bbbb/finish").status_code == 409
         queue.cancel("20261124_115839-bbbb", "key 2")
         ((_, kind, data),) = events(client, "20261124_115839-bbbb")
         assert (kind, data["state"], data["error"]) == ("ended", "cancelled", "cancelled by key 2")
 
 
-def test_a_server_that_stops_ends_its_streams_and_so_does_a_revoked_key(
+def test_a_stopping_server_and_a_revoked_key_end_streams(
     api_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("admin.run_streams.CHECK_S", 0.1)

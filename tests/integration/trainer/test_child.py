@@ -56,11 +56,11 @@ def test_a_child_killed_while_it_prepares_is_a_clear_error(tmp_path: Path, data:
     assert registry.sync().models == {}
 
 
-def test_a_candidate_that_kills_its_process_costs_only_itself_and_enough_is_enough(
+def test_a_candidate_that_kills_its_process_costs_only_itself_and_a_run_can_be_finished_early(
     tmp_path: Path, data: Dataset
 ) -> None:
-    """The first as when memory runs out: a fresh process compares the rest. Then somebody wants what there is: another
-    one finishes with that, as it does when the time is up. Nothing is compared twice."""
+    """A candidate dies as if memory ran out, and a new process compares the rest. Then somebody asks the run to finish,
+    and another process completes it, as it does when the time is up. Nothing is compared twice."""
     registry, options = Registry.open(tmp_path), Options(new_run_id(), "test", "F1", ("nb", "lr", "dt", "ridge"))
     happened, control = list[RunEvent](), Control(Event())
 
@@ -80,7 +80,7 @@ def test_a_candidate_that_kills_its_process_costs_only_itself_and_enough_is_enou
     assert "it ended the training process (killed by SIGKILL" in board["lr"]
     assert "someone asked the run to finish" in board["ridge"]
     started = [event.candidate.id for event in happened if event.kind == "candidate_started" and event.candidate]
-    assert started == ["nb", "lr", "dt", "ridge"]  # each once, and the baseline never
+    assert started == ["nb", "lr", "dt", "ridge"]  # each once, except for the baseline
     ended = [(event.kind, event.done) for event in happened if event.kind in ("candidate_ended", "candidate_failed")]
     failed, good = "candidate_failed", "candidate_ended"
     assert ended == [(good, 1), (failed, 2), (good, 3), (failed, 4)]
@@ -93,7 +93,7 @@ def test_a_candidate_that_kills_its_process_costs_only_itself_and_enough_is_enou
 def trains(child: psutil.Process) -> bool:
     try:
         return any("trainer.run.child" in part for part in child.cmdline())
-    except psutil.NoSuchProcess:  # an earlier test's, whose exit code nobody has read yet
+    except psutil.NoSuchProcess:  # of an earlier test, whose exit code was not read yet
         return False
 
 
@@ -117,7 +117,7 @@ def test_a_child_does_not_outlive_its_parent(tmp_path: Path, eventually: Callabl
 
 
 def test_fewer_than_five_and_the_baseline_alone(tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PyCaret gives one model bare, not in a list; the baseline is never one of ours. It leaves no log."""
+    """PyCaret returns a single model without a list; the baseline is never registered. The run leaves no log."""
     (here := tmp_path / "here").mkdir()
     monkeypatch.chdir(here)
     registry, said, threads = Registry.open(tmp_path), list[str](), threading.active_count()
@@ -128,7 +128,7 @@ def test_fewer_than_five_and_the_baseline_alone(tmp_path: Path, data: Dataset, m
     assert only["model_type"] == "Ridge"
     assert only["metrics"]["AUC"] == pytest.approx(0.5, abs=0.1)  # calibrated, so it has probabilities
     assert only["confusion"]["labels"] == ["x", "y"]
-    assert "rebuilding Ridge (1 of 1)" in said  # as many as were asked for: nothing to complain about
+    assert "rebuilding Ridge (1 of 1)" in said  # as many as requested, so there is no note
     assert not any("could be used" in message for message in said)
     assert all(row["seconds"] is not None for row in document["leaderboard"])
     with pytest.raises(RunFailed, match="Dummy: the baseline"):
@@ -139,7 +139,7 @@ def test_fewer_than_five_and_the_baseline_alone(tmp_path: Path, data: Dataset, m
 
 
 def test_three_classes_are_ranked_by_an_auc_that_is_one(tmp_path: Path) -> None:
-    """From decision values PyCaret scores a silent 0 for logistic regression where there are three classes."""
+    """With three classes, PyCaret silently scores 0 for logistic regression from decision values."""
     rows = [[i % 3 + (i * 7 % 13) / 5, (i * 5 % 11) / 3] for i in range(600)]
     three = assemble(rows, ["abc"[i % 3] for i in range(600)], ("a", "b"), "a test", 10_000, seed=7)
     options = Options(new_run_id(), "test", "AUC", ("lr", "nb", "ridge"))

@@ -48,7 +48,7 @@ def kinds(found: Description) -> list[str]:
     return [each.kind for each in found.findings]
 
 
-def test_data_as_they_should_be_have_no_finding_and_true_figures() -> None:
+def test_good_data_has_no_finding_and_correct_figures() -> None:
     found = plant()
     assert kinds(found) == []
     assert (found.rows, found.devices, found.unlabeled, found.interval_s, found.gap_count) == (800, 2, 0, 60.0, 0)
@@ -187,7 +187,7 @@ def test_each_oddity_is_found_where_it_is(change: Callable[[int, Row], None], ki
     each = next(each for each in found.findings if each.kind == kind)
     assert each.sentence and each.advice
     assert where in (None, each.feature, each.device)
-    allowed = {kind, "out of range", "clock", "small class"}  # what a change also brings with it
+    allowed = {kind, "out of range", "clock", "small class"}  # a side effect of the change
     assert set(kinds(found)) <= allowed, found.findings
 
 
@@ -200,7 +200,7 @@ def steps(i: int, row: Row) -> None:
 
 
 @pytest.mark.parametrize("change", [rises, steps])
-def test_a_machine_that_does_something_else_changes_no_unit_and_is_not_stuck(change: Callable[..., None]) -> None:
+def test_a_machine_in_another_mode_gives_no_finding(change: Callable[..., None]) -> None:
     assert not set(kinds(plant(change))) & {"unit change", "sentinel", "leak", "clock"}
 
 

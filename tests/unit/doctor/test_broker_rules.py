@@ -97,7 +97,7 @@ def test_an_unknown_configuration_is_risky_and_the_fix_says_how_to_check_it() ->
     [
         (Queue(1_000, None), 100.0, 10.0),
         (Queue(1_000_000, 268_435_456), 100.0, 10_000.0),
-        (Queue(None, 120_000), 10.0, 100.0),  # unlimited by count: the bytes decide
+        (Queue(None, 120_000), 10.0, 100.0),  # no limit in messages: the bytes decide
         (Queue(None, None), 10.0, WEEK),  # only the session's expiry limits it
         (None, 10.0, None),
         (Queue(1_000, None), 0.0, None),
@@ -165,11 +165,11 @@ def states(facts: BrokerFacts, settings: Settings | None = None, kind: str | Non
         ({"SharedSubscriptionAvailable": 0}, "fine"),
     ],
 )
-def test_what_it_grants_is_judged(granted: dict[str, int], state: str) -> None:
+def test_the_limits_that_it_grants_are_judged(granted: dict[str, int], state: str) -> None:
     assert states(BrokerFacts(granted=granted, asked_expiry_s=604_800))["broker.grants"] == state
 
 
-def test_a_shared_group_needs_shared_subscriptions_and_a_broker_that_does_them_well() -> None:
+def test_a_shared_group_needs_a_broker_with_reliable_shared_subscriptions() -> None:
     shared = Settings(mqtt=MqttSettings(shared_group="ingest"))
     assert states(BrokerFacts(granted={"SharedSubscriptionAvailable": 0}), shared)["broker.grants"] == "broken"
     assert states(BrokerFacts(), shared, "iotcore")["broker.shared"] == "broken"
